@@ -1,0 +1,65 @@
+"""Time, injected.
+
+Rooms receive a `Clock`; production passes `SystemClock`, tests a `ManualClock` that only
+moves when told, so that minutes of keep-alive pass in microseconds.
+"""
+
+import heapq
+import itertools
+import time
+from typing import Protocol
+
+import anyio
+
+
+class Clock(Protocol):
+    """What rooms may ask of time."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never goes back; only differences have meaning."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; a cancellation point."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
+
+
+class ManualClock:
+    """A clock for tests: `advance` moves it and wakes whoever slept long enough."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self._start = now
+        self._elapsed = 0.0
+        self._sleepers: list[tuple[float, int, anyio.Event]] = []
+        self._order = itertools.count()
+
+    def now(self) -> float:
+        return self._start + self._elapsed
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        wake = anyio.Event()
+        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), wake))
+        await wake.wait()
+
+    def advance(self, seconds: float) -> None:
+        """Move time forward and wake every sleeper whose time has come."""
+        self._elapsed += seconds
+        while self._sleepers and self._sleepers[0][0] <= self._elapsed:
+            heapq.heappop(self._sleepers)[2].set()

@@ -1,0 +1,63 @@
+"""Requests and answers as the server hands them over."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+
+class Exchange(Protocol):
+    """One request, complete with its body, and the duty to answer it exactly once.
+
+    Handed to the server's handler on the event loop as soon as the body's last byte has
+    arrived. The handler may answer at once or keep the exchange and answer later; requests
+    that follow on the same connection wait until then.
+    """
+
+    @property
+    def method(self) -> str:
+        """`GET`, `POST`, …"""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The path as sent, still percent-encoded, without the query."""
+        ...
+
+    @property
+    def query(self) -> str:
+        """What follows `?`, still percent-encoded; empty if there is none."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Header values (latin-1) by lower-case name; repeated headers are joined with `, `."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The whole body, chunks joined."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the peer is still there and no answer was sent."""
+        ...
+
+    def respond(
+        self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+    ) -> None:
+        """Send the answer; adds `Content-Length` and `Connection` as needed. Header values that
+        contain CR, LF or NUL raise ValueError. Does nothing if the peer has gone."""
+        ...
+
+    def respond_raw(self, head: bytes, body: bytes) -> None:
+        """Send a prepared answer: `head` is status line and headers up to and including the
+        empty line, with the right Content-Length. For hot paths."""
+        ...
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """Call `callback` if the peer goes away before the answer was sent."""
+        ...
+
+
+Handler = Callable[[Exchange], None]
+"""Called for every complete request, on the event loop; must not block and must not raise."""

@@ -1,0 +1,47 @@
+"""Errors a caller of the API may see.
+
+One class serves every error of every service model: the model says status code and the
+name of the message member, so typing each exception by hand would only repeat it. A
+function's own failure is never one of these; it is an Outcome (`model/invocation.py`).
+"""
+
+from collections.abc import Mapping
+
+
+class ApiError(Exception):
+    """A request was refused; rendered once, in the gateway, by the service's model.
+
+    `code` is AWS's exception name (`ResourceNotFoundException`), `message` AWS's wording.
+    `members` are further members of the error's shape, for example `{"Reason": "…"}`.
+    `status` is only needed for errors the service model does not define
+    (`ValidationException`, `AccessDeniedException`); the model's status wins otherwise.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int = 400,
+        members: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.members: Mapping[str, object] = members or {}
+
+
+def invalid_parameter(message: str) -> ApiError:
+    """400 `InvalidParameterValueException`: a value is well-formed but not acceptable."""
+    return ApiError("InvalidParameterValueException", message)
+
+
+def not_found(message: str) -> ApiError:
+    """404 `ResourceNotFoundException`."""
+    return ApiError("ResourceNotFoundException", message, status=404)
+
+
+def conflict(message: str) -> ApiError:
+    """409 `ResourceConflictException`."""
+    return ApiError("ResourceConflictException", message, status=409)

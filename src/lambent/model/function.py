@@ -1,0 +1,88 @@
+"""Functions and their versions, as values.
+
+A `FunctionVersion` is everything the platform knows of `$LATEST` or of one published
+version: what the control plane stores, the API shows and a worker needs to run it.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+LATEST = "$LATEST"
+
+
+class Scope(NamedTuple):
+    """Where a resource lives: every name is unique within one account and one region."""
+
+    account: str
+    region: str
+
+
+class FunctionKey(NamedTuple):
+    """Identity of a function across its versions."""
+
+    account: str
+    region: str
+    name: str
+
+    @property
+    def arn(self) -> str:
+        """The unqualified function ARN."""
+        return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingConfiguration:
+    """Where and how an environment of the function logs (`LoggingConfig` of the API)."""
+
+    log_format: str = "Text"
+    log_group: str
+    application_log_level: str | None = None
+    system_log_level: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionVersion:
+    """One version of one function, `$LATEST` included. Immutable: changes make a new value."""
+
+    key: FunctionKey
+    version: str
+    """`$LATEST` or a decimal number."""
+    role: str
+    package_type: str = "Zip"
+    runtime: str | None
+    """A runtime identifier of the service model, for example `python3.12`."""
+    handler: str | None
+    description: str = ""
+    timeout_s: int = 3
+    memory_mb: int = 128
+    ephemeral_storage_mb: int = 512
+    architecture: str = "x86_64"
+    environment: Mapping[str, str] | None = None
+    """The user's variables; None when never configured (the API then omits the member)."""
+    logging: LoggingConfiguration
+
+    code_key: str
+    """Hex SHA-256 of the deployment package: its name in blob store and code cache."""
+    code_size: int
+    """Bytes of the zipped package."""
+
+    configuration_id: str
+    """Changes with every change of code or configuration; environments are never shared across it."""
+    revision_id: str
+    last_modified_ms: int
+    """Epoch milliseconds."""
+    state: str = "Active"
+    state_reason: str | None = None
+    state_reason_code: str | None = None
+    last_update_status: str | None = None
+    last_update_status_reason: str | None = None
+    last_update_status_reason_code: str | None = None
+    other: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Members stored and echoed in API form but not acted on yet (TracingConfig, VpcConfig,
+    DeadLetterConfig, KMSKeyArn, Layers, FileSystemConfigs, SnapStart, …), by API name."""
+
+    @property
+    def arn(self) -> str:
+        """The ARN qualified by the version number; `$LATEST` is left unqualified."""
+        return self.key.arn if self.version == LATEST else f"{self.key.arn}:{self.version}"

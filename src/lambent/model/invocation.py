@@ -1,0 +1,78 @@
+"""One call of a function and how it may end.
+
+An `Invocation` goes down through the one door; exactly one `Outcome` comes back up. The
+function's failure is a value here, never an exception, so that callers, retries and
+destinations can `match` over the closed union.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import assert_never
+
+from lambent.model.function import FunctionVersion
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The function answered."""
+
+    payload: bytes
+    content_type: str = "application/json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FunctionFailed:
+    """The function reported an error itself; `payload` is its error document, verbatim."""
+
+    payload: bytes
+    error_type: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The deadline passed first; everything the function had started was killed."""
+
+    payload: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Crashed:
+    """The runtime exited, was killed or could not be started; `error_type` is dotted
+    (`Runtime.ExitError`, `Runtime.OutOfMemory`, `Runtime.InvalidEntrypoint`, …)."""
+
+    payload: bytes
+    error_type: str
+
+
+Outcome = Succeeded | FunctionFailed | TimedOut | Crashed
+
+
+def payload_of(outcome: Outcome) -> bytes:
+    """What the caller of Invoke receives as body."""
+    match outcome:
+        case Succeeded() | FunctionFailed() | TimedOut() | Crashed():
+            return outcome.payload
+        case _:
+            assert_never(outcome)
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Invocation:
+    """One request to run one function version once. Lives in memory only."""
+
+    request_id: str
+    """UUID text; what the function sees as `aws_request_id`."""
+    function: FunctionVersion
+    invoked_arn: str
+    """The ARN as invoked: with the qualifier, if the caller gave one."""
+    event: bytes
+    content_type: str = "application/json"
+    client_context: str = ""
+    """JSON text, already base64-decoded; empty if the caller sent none."""
+    trace_id: str = ""
+    """`X-Amzn-Trace-Id` to hand to the runtime."""
+    wants_log_tail: bool = False
+    on_done: Callable[[Outcome], None]
+    """Called exactly once, on the event loop, with the outcome."""
+    log_tail: bytes = b""
+    """The last 4 KiB of this invocation's log, set before `on_done` if `wants_log_tail`."""

@@ -1,0 +1,137 @@
+"""What a sandbox is to the rest of the platform.
+
+A `Box` is a set of namespaces, cgroups and mounts with a trusted init in it and nothing
+else. Processes are *spawned into* a box: the runtime first, extensions later. The worker
+gives a box away by closing it: everything inside dies with it. `Volume` is the `/tmp` of an
+environment; it outlives a box so that a reset keeps the files.
+
+All of it is done by the privileged launcher process; these objects are its handles in the
+unprivileged platform. Methods without `async` are single writes or reads on descriptors the
+launcher handed over: they cost microseconds and may be called on the warm path.
+"""
+
+import dataclasses
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A directory shown read-only inside the box."""
+
+    source: str
+    """Absolute host path. The launcher accepts only paths below the roots it was started
+    with (code cache, prepared runtimes, interpreter prefixes)."""
+    target: str
+    """`/var/task`, `/opt`, `/var/lang` or `/var/runtime`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class BoxSpec:
+    """What to build."""
+
+    memory_mb: int
+    """Memory limit; the CPU share follows from it (1,769 MB = one vCPU)."""
+    mounts: Sequence[Mount]
+    volume: "Volume"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSpec:
+    """A program to start in a box, as the unprivileged user, in `/var/task`."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    log_pipe_variable: str | None = None
+    """If set, the process gets one more pipe; this variable tells it the descriptor's number."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How a process ended: exactly one of the two is set."""
+
+    code: int | None = None
+    signal: int | None = None
+    out_of_memory: bool = False
+    """The kernel killed something in this box because the memory limit was reached."""
+
+
+class Process(Protocol):
+    """A process spawned into a box."""
+
+    @property
+    def stdout(self) -> int:
+        """Read end of the pipe behind the process's stdout and stderr; non-blocking. The
+        worker closes it."""
+        ...
+
+    @property
+    def log_pipe(self) -> int | None:
+        """Read end of the extra pipe, if one was asked for; non-blocking. The worker closes it."""
+        ...
+
+
+class Box(Protocol):
+    """A running sandbox."""
+
+    @property
+    def runtime_api(self) -> socket.socket:
+        """Listening on 127.0.0.1:9001 inside the box; served by the platform's loop."""
+        ...
+
+    @property
+    def endpoint(self) -> socket.socket:
+        """Listening on 127.0.0.1:9002 inside the box: the way to the platform's own API."""
+        ...
+
+    async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> Process:
+        """Start a process; `on_exit` is called once on the event loop when it has ended.
+
+        Raises `SandboxError` if the program cannot be executed.
+        """
+        ...
+
+    def freeze(self) -> None:
+        """Stop every process until `thaw`."""
+        ...
+
+    def thaw(self) -> None:
+        """Let every process go on."""
+        ...
+
+    def limit_cpu(self) -> None:
+        """Apply the CPU share; a new box starts unlimited so that init is fast."""
+        ...
+
+    def memory_peak_bytes(self) -> int:
+        """The most memory the box's processes have used together, in bytes."""
+        ...
+
+    async def close(self) -> None:
+        """Kill everything inside and give the box back. Idempotent; never raises for a dead box."""
+        ...
+
+
+class Volume(Protocol):
+    """A private writable `/tmp` of bounded size."""
+
+    async def close(self) -> None:
+        """Throw the files away. Idempotent."""
+        ...
+
+
+class Sandboxes(Protocol):
+    """The door to the launcher."""
+
+    async def open_volume(self, size_mb: int) -> Volume:
+        """Make an empty volume. Raises `SandboxError`."""
+        ...
+
+    async def open_box(self, spec: BoxSpec) -> Box:
+        """Build a box. Raises `SandboxError` if the host refuses."""
+        ...
+
+
+class SandboxError(Exception):
+    """The host could not give what was asked; the message names the step and the reason."""

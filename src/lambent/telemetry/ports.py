@@ -1,0 +1,34 @@
+"""What the worker needs of the log store: one append-only stream per execution environment."""
+
+from typing import Protocol
+
+
+class LogStream(Protocol):
+    """Where one execution environment's log goes. Appends are buffered; nothing blocks."""
+
+    def append(self, timestamp_ms: int, message: bytes) -> None:
+        """Add one log event (UTF-8 text without its final newline, up to 256 KiB, longer
+        ones are cut in pieces)."""
+        ...
+
+    @property
+    def is_full(self) -> bool:
+        """More is buffered than should be: the caller stops reading the function's pipes
+        until `wait_not_full` returns."""
+        ...
+
+    async def wait_not_full(self) -> None:
+        """Return as soon as there is room again."""
+        ...
+
+    def close(self) -> None:
+        """No more events will come; what is buffered still reaches the disk."""
+        ...
+
+
+class Logs(Protocol):
+    """The log store, as seen by writers."""
+
+    def open_stream(self, account: str, region: str, group: str, stream: str) -> LogStream:
+        """Create group and stream if needed, and append to it."""
+        ...
