@@ -1,0 +1,130 @@
+"""Steering of every outbound TCP connection in a network namespace to one listener.
+
+A BPF program of type `sk_lookup` is asked by the kernel which listening socket gets a new
+connection. Ours, assembled by hand below, answers "the one in this map" for every IPv4 TCP
+connection whose destination is not in 127.0.0.0/8. Nothing is translated: `getsockname()` of
+the accepted socket is the destination the function asked for.
+
+The program works for as long as its link is open, or until its namespace dies. It needs Linux
+5.9 and CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN) in the first user namespace. Only the
+standard library is imported here: the launcher runs this as root.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import socket
+import struct
+
+_BPF_SYSCALL_NUMBERS = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+_MAP_CREATE, _MAP_UPDATE_ELEM, _PROG_LOAD, _LINK_CREATE = 0, 2, 5, 28
+_MAP_TYPE_SOCKMAP = 15
+_PROG_TYPE_SK_LOOKUP = 30
+_ATTACH_SK_LOOKUP = 36
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def steer_connections(listener: socket.socket, namespace_fd: int) -> int:
+    """Give `listener` every outbound TCP connection of a network namespace.
+
+    `listener` must have been made in that namespace. Returns the descriptor of the link, which
+    the caller keeps open. Raises OSError when the kernel refuses.
+    """
+    sockmap = _bpf(_MAP_CREATE, struct.pack("=IIII", _MAP_TYPE_SOCKMAP, 4, 8, 1))
+    try:
+        _put(sockmap, listener)
+        program = _load_program(sockmap)
+    finally:
+        os.close(sockmap)
+    try:
+        return _bpf(_LINK_CREATE, struct.pack("=IIII", program, namespace_fd, _ATTACH_SK_LOOKUP, 0))
+    finally:
+        os.close(program)
+
+
+def _put(sockmap: int, listener: socket.socket) -> None:
+    key = ctypes.create_string_buffer(struct.pack("=I", 0), 4)
+    value = ctypes.create_string_buffer(struct.pack("=Q", listener.fileno()), 8)
+    addresses = (ctypes.addressof(key), ctypes.addressof(value))
+    _bpf(_MAP_UPDATE_ELEM, struct.pack("=IIQQQ", sockmap, 0, *addresses, 0))
+
+
+def _load_program(sockmap: int) -> int:
+    code = _program(sockmap)
+    instructions = ctypes.create_string_buffer(code, len(code))
+    license_name = ctypes.create_string_buffer(b"Apache-2.0")
+    attributes = struct.pack(
+        "=IIQQIIQII16sII",
+        _PROG_TYPE_SK_LOOKUP,
+        len(code) // 8,
+        ctypes.addressof(instructions),
+        ctypes.addressof(license_name),
+        *(0, 0, 0),  # no verifier log
+        *(0, 0),  # kernel version, flags
+        b"lambent_egress",
+        0,  # no device
+        _ATTACH_SK_LOOKUP,
+    )
+    return _bpf(_PROG_LOAD, attributes)
+
+
+def _program(sockmap: int) -> bytes:
+    """The instructions. Offsets are those of `struct bpf_sk_lookup`.
+
+    Failure drops the connection rather than letting it fall through to a listener of the
+    function's own.
+    """
+    ldx_word, ldx_byte, jne, jeq, mov, mov_imm = 0x61, 0x71, 0x55, 0x15, 0xBF, 0xB7
+    store_word, add_imm, load_imm64, call, leave = 0x62, 0x07, 0x18, 0x85, 0x95
+    map_lookup_elem, sk_assign, sk_release = 1, 124, 86
+    passed, dropped = 1, 0
+    return b"".join(
+        (
+            _op(mov, 6, 1),  # r6 = context
+            _op(ldx_word, 2, 6, 8),  # family
+            _op(jne, 2, 0, 20, socket.AF_INET),  # -> pass
+            _op(ldx_word, 2, 6, 12),  # protocol
+            _op(jne, 2, 0, 18, socket.IPPROTO_TCP),  # -> pass
+            _op(ldx_byte, 2, 6, 40),  # first byte of the destination
+            _op(jeq, 2, 0, 16, 127),  # -> pass
+            _op(store_word, 10, 0, -4, 0),  # key 0
+            _op(load_imm64, 1, 1, 0, sockmap) + _op(0, 0),  # two slots
+            _op(mov, 2, 10),
+            _op(add_imm, 2, 0, 0, -4),
+            _op(call, 0, 0, 0, map_lookup_elem),
+            _op(jeq, 0, 0, 11, 0),  # listener is gone -> drop
+            _op(mov, 7, 0),
+            _op(mov, 1, 6),
+            _op(mov, 2, 7),
+            _op(mov_imm, 3, 0, 0, 0),
+            _op(call, 0, 0, 0, sk_assign),
+            _op(mov, 8, 0),
+            _op(mov, 1, 7),
+            _op(call, 0, 0, 0, sk_release),
+            _op(jne, 8, 0, 2, 0),  # not assigned -> drop
+            _op(mov_imm, 0, 0, 0, passed) + _op(leave, 0),
+            _op(mov_imm, 0, 0, 0, dropped) + _op(leave, 0),
+        )
+    )
+
+
+def _op(code: int, destination: int, source: int = 0, offset: int = 0, immediate: int = 0) -> bytes:
+    """One BPF instruction."""
+    little = struct.pack("=H", 1) == b"\x01\x00"
+    registers = source << 4 | destination if little else destination << 4 | source
+    return struct.pack("=BBhi", code, registers, offset, immediate)
+
+
+def _bpf(command: int, attributes: bytes) -> int:
+    """bpf(2). Raises OSError."""
+    number = _BPF_SYSCALL_NUMBERS.get(platform.machine())
+    if number is None:
+        raise OSError(errno.ENOSYS, "bpf: no system call number for this processor")
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    result = int(_libc.syscall(number, command, buffer, len(attributes)))
+    if result < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"bpf: {os.strerror(code)}")
+    return result
