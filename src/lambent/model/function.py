@@ -4,6 +4,7 @@ A `FunctionVersion` is everything the platform knows of `$LATEST` or of one publ
 version: what the control plane stores, the API shows and a worker needs to run it.
 """
 
+import base64
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -58,7 +59,7 @@ class FunctionVersion:
     memory_mb: int = 128
     ephemeral_storage_mb: int = 512
     architecture: str = "x86_64"
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[str, str] | None = dataclasses.field(default=None, repr=False)
     """The user's variables; None when never configured (the API then omits the member)."""
     logging: LoggingConfiguration
 
@@ -68,7 +69,7 @@ class FunctionVersion:
     """Bytes of the zipped package."""
 
     configuration_id: str
-    """Changes with every change of code or configuration; environments are never shared across it."""
+    """Changes with code and configuration: no environment is shared across two of them."""
     revision_id: str
     last_modified_ms: int
     """Epoch milliseconds."""
@@ -86,3 +87,8 @@ class FunctionVersion:
     def arn(self) -> str:
         """The ARN qualified by the version number; `$LATEST` is left unqualified."""
         return self.key.arn if self.version == LATEST else f"{self.key.arn}:{self.version}"
+
+    @property
+    def code_sha256(self) -> str:
+        """`CodeSha256` of the API: the package's SHA-256 in base64."""
+        return base64.b64encode(bytes.fromhex(self.code_key)).decode()

@@ -7,8 +7,8 @@ destinations can `match` over the closed union.
 
 import dataclasses
 from collections.abc import Callable
-from typing import assert_never
 
+from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 
 
@@ -44,16 +44,15 @@ class Crashed:
     error_type: str
 
 
-Outcome = Succeeded | FunctionFailed | TimedOut | Crashed
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """The code never ran: the runtime is not installed, the host gave no sandbox, the platform
+    is stopping. The caller sees `error`."""
+
+    error: ApiError
 
 
-def payload_of(outcome: Outcome) -> bytes:
-    """What the caller of Invoke receives as body."""
-    match outcome:
-        case Succeeded() | FunctionFailed() | TimedOut() | Crashed():
-            return outcome.payload
-        case _:
-            assert_never(outcome)
+Outcome = Succeeded | FunctionFailed | TimedOut | Crashed | Refused
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

@@ -1,0 +1,82 @@
+"""The one door through which every function call passes: resolve, admit, assign, outcome.
+
+`invoke` is synchronous and does nothing slow; the outcome comes back through the invocation's
+`on_done`. Only a version that is not in memory yet costs a look-up (`resolve`).
+"""
+
+from collections import defaultdict
+
+from lambent.invocation.catalog import Catalog
+from lambent.invocation.settings import InvocationSettings
+from lambent.model.errors import ApiError, conflict, not_found
+from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.invocation import Invocation, Outcome
+from lambent.scheduling.scheduler import Scheduler
+
+
+class Door:
+    """Resolves, counts and passes on."""
+
+    def __init__(
+        self, settings: InvocationSettings, catalog: Catalog, scheduler: Scheduler
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._scheduler = scheduler
+        self._running: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
+        """The version to run if it is in memory, else None: then `resolve`."""
+        return self._catalog.get_nowait(key, qualifier)
+
+    async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion:
+        """The version to run. Raises `ApiError` 404 if there is none."""
+        function = await self._catalog.get(key, qualifier)
+        if function is None:
+            arn = key.arn if qualifier is None else f"{key.arn}:{qualifier}"
+            raise not_found(f"Function not found: {arn}")
+        return function
+
+    def check_invocable(self, function: FunctionVersion) -> None:
+        """Raise `ApiError` if the version's state forbids to run it."""
+        if function.state == "Pending":
+            raise conflict(
+                "The operation cannot be performed at this time. "
+                "The function is currently in the following state: Pending"
+            )
+        if function.state == "Failed":
+            raise ApiError(
+                "InvalidZipFileException",
+                function.state_reason or "The function's deployment package cannot be used.",
+                status=502,
+            )
+
+    def invoke(self, invocation: Invocation) -> None:
+        """Run an invocation; `invocation.on_done` gets its outcome, once.
+
+        Raises `ApiError`: 409 if the function is not ready, 429 if too many run already; then
+        `on_done` is not called.
+        """
+        function = invocation.function
+        self.check_invocable(function)
+        owner = (function.key.account, function.key.region)
+        if self._running[owner] >= self._settings.concurrent_executions:
+            raise ApiError(
+                "TooManyRequestsException",
+                "Rate Exceeded.",
+                status=429,
+                members={"Reason": "ConcurrentInvocationLimitExceeded"},
+            )
+        report = invocation.on_done
+
+        def on_done(outcome: Outcome) -> None:
+            self._running[owner] -= 1
+            report(outcome)
+
+        invocation.on_done = on_done
+        self._running[owner] += 1
+        try:
+            self._scheduler.submit(invocation)
+        except ApiError:
+            self._running[owner] -= 1
+            raise

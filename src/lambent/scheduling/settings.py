@@ -1,0 +1,19 @@
+"""What an operator may choose about capacity."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulingSettings:
+    """Settings of the `scheduling` room."""
+
+    environments_max: int = 2000
+    """Most execution environments on this host at once, idle ones included. The oldest idle
+    environment of any function makes room for a new one; with none idle the call is throttled."""
+    freeze_after_s: float = 0.1
+    """Idle seconds after which an environment is frozen. AWS freezes at once; a short grace
+    keeps back-to-back calls free of two system calls and costs nothing visible."""
+    keep_alive_s: float = 600.0
+    """Idle seconds after which an environment is removed; AWS keeps them some 5 to 15 minutes."""
+    sweep_every_s: float = 0.05
+    """Seconds between two looks for environments to freeze or to remove."""

@@ -1,0 +1,66 @@
+"""What callers are told when an invocation ends by the platform's word, in AWS's phrasing."""
+
+from lambent.model.invocation import Crashed, FunctionFailed, TimedOut
+from lambent.sandbox.ports import ExitStatus
+from lambent.worker.runtime_api import RESPONSE_BYTES_MAX, error_document
+
+_SIGNALS = {
+    1: "hangup",
+    2: "interrupt",
+    3: "quit",
+    4: "illegal instruction",
+    5: "trace/breakpoint trap",
+    6: "aborted",
+    7: "bus error",
+    8: "floating point exception",
+    9: "killed",
+    11: "segmentation fault",
+    13: "broken pipe",
+    14: "alarm clock",
+    15: "terminated",
+    31: "bad system call",
+}
+
+
+def crashed(request_id: str, status: ExitStatus) -> Crashed:
+    """The runtime ended in the middle of an invocation or of init.
+
+    Running out of memory reads like any other kill to the caller; the log's REPORT line and
+    the outcome's type name it.
+    """
+    if status.signal is not None:
+        name = _SIGNALS.get(status.signal, f"signal {status.signal}")
+        reason = f"Runtime exited with error: signal: {name}"
+    elif status.code:
+        reason = f"Runtime exited with error: exit status {status.code}"
+    else:
+        reason = "Runtime exited without providing a reason"
+    return Crashed(
+        error_document("Runtime.ExitError", f"RequestId: {request_id} Error: {reason}"),
+        "Runtime.OutOfMemory" if status.out_of_memory else "Runtime.ExitError",
+    )
+
+
+def timed_out(request_id: str, timeout_s: float) -> TimedOut:
+    """The function's deadline passed."""
+    message = f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
+    return TimedOut(error_document("Sandbox.Timedout", message))
+
+
+def invalid_entrypoint(request_id: str) -> Crashed:
+    """An OS-only function brought no executable `bootstrap`."""
+    message = (
+        f"RequestId: {request_id} Error: Couldn't find valid bootstrap(s): "
+        "[/var/task/bootstrap /opt/bootstrap]"
+    )
+    error_type = "Runtime.InvalidEntrypoint"
+    return Crashed(error_document(error_type, message), error_type)
+
+
+def oversized_response() -> FunctionFailed:
+    """The function's answer was larger than a buffered response may be."""
+    error_type = "Function.ResponseSizeTooLarge"
+    message = (
+        f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes)."
+    )
+    return FunctionFailed(error_document(error_type, message), error_type)

@@ -1,0 +1,52 @@
+"""The life of an execution environment, as a table.
+
+`LEGAL` is the only truth about which state may follow which; the environment checks every
+step against it, and the diagram in docs/environment-lifecycle.md is drawn from it.
+
+- `CREATING`: volume, box and runtime process are being made.
+- `INITIALIZING`: the runtime starts and loads the function.
+- `IDLE`: the runtime waits in `/next`; its processes may run for a short grace.
+- `FROZEN`: idle, and every process is stopped.
+- `BUSY`: an invocation is assigned.
+- `RESET`: no runtime lives here (init failed, crash, time-out); `/tmp` is kept, and the next
+  invocation begins with an init of its own.
+- `GONE`: everything was given back.
+"""
+
+import enum
+
+
+class State(enum.Enum):
+    """Where in its life an environment is."""
+
+    CREATING = "creating"
+    INITIALIZING = "initializing"
+    IDLE = "idle"
+    FROZEN = "frozen"
+    BUSY = "busy"
+    RESET = "reset"
+    GONE = "gone"
+
+
+LEGAL: dict[State, frozenset[State]] = {
+    State.CREATING: frozenset({State.INITIALIZING, State.GONE}),
+    State.INITIALIZING: frozenset({State.IDLE, State.RESET, State.GONE}),
+    State.IDLE: frozenset({State.FROZEN, State.BUSY, State.RESET, State.GONE}),
+    State.FROZEN: frozenset({State.BUSY, State.RESET, State.GONE}),
+    State.BUSY: frozenset({State.IDLE, State.RESET, State.GONE}),
+    State.RESET: frozenset({State.BUSY, State.GONE}),
+    State.GONE: frozenset(),
+}
+
+
+def mermaid() -> str:
+    """The table as a Mermaid state diagram, for the documentation."""
+    lines = ["stateDiagram-v2", f"    [*] --> {State.CREATING.value}"]
+    for state in State:
+        lines += [
+            f"    {state.value} --> {following.value}"
+            for following in State
+            if following in LEGAL[state]
+        ]
+    lines.append(f"    {State.GONE.value} --> [*]")
+    return "\n".join(lines)

@@ -1,0 +1,130 @@
+"""What a runtime's processes print, on its way to the log stream.
+
+Two pipes lead out of a box: plain stdout and stderr together, and the framed log pipe of
+runtime clients that keep multi-line messages whole. Both are read on the event loop as they
+fill, and once more at the end of an invocation, so that all a function printed before it
+answered belongs to that invocation's log.
+
+When the log store is behind, the pipes are left alone until it has caught up: a function that
+prints without end is slowed, the platform's memory is not used.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from lambent.kit.clock import Clock
+from lambent.sandbox.ports import Process
+from lambent.telemetry.lines import FrameDecoder, LineAssembler
+from lambent.telemetry.ports import LogStream
+
+_READ_BYTES = 65_536
+_DRAIN_READS = 64
+"""A pipe holds 64 KiB at most; what a process keeps printing meanwhile may wait."""
+
+
+class Output:
+    """Moves one process's output to one log stream."""
+
+    def __init__(
+        self,
+        process: Process,
+        stream: LogStream,
+        clock: Clock,
+        on_line: Callable[[bytes], None],
+    ) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._on_line = on_line
+        self._lines = LineAssembler()
+        self._frames = FrameDecoder()
+        self._loop = asyncio.get_running_loop()
+        self._stdout: int | None = process.stdout
+        self._log_pipe: int | None = process.log_pipe
+        self._paused = False
+        self._loop.add_reader(process.stdout, self._read_stdout)
+        if process.log_pipe is not None:
+            self._loop.add_reader(process.log_pipe, self._read_frames)
+
+    def drain(self) -> None:
+        """Take what is in the pipes now, including a last line without its newline."""
+        for read in (self._read_stdout, self._read_frames):
+            for _ in range(_DRAIN_READS):
+                if self._paused or not read():
+                    break
+        self._emit(self._lines.flush())
+
+    def resume(self) -> None:
+        """Read again after the log store had been full."""
+        if self._paused:
+            self._paused = False
+            if self._stdout is not None:
+                self._loop.add_reader(self._stdout, self._read_stdout)
+            if self._log_pipe is not None:
+                self._loop.add_reader(self._log_pipe, self._read_frames)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether reading stopped because the log store is full."""
+        return self._paused
+
+    def close(self) -> None:
+        """Take what is left and close the pipes. Idempotent."""
+        self.drain()
+        self._close_stdout()
+        self._close_log_pipe()
+
+    def _read_stdout(self) -> bool:
+        if self._stdout is None:
+            return False
+        try:
+            data = os.read(self._stdout, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._close_stdout()
+            return False
+        self._emit(self._lines.feed(data))
+        return True
+
+    def _read_frames(self) -> bool:
+        if self._log_pipe is None:
+            return False
+        try:
+            data = os.read(self._log_pipe, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._close_log_pipe()
+            return False
+        for timestamp_ms, _level, message in self._frames.feed(data):
+            self._stream.append(timestamp_ms, message)
+            self._on_line(message)
+        self._pause_if_full()
+        return True
+
+    def _emit(self, lines: list[bytes]) -> None:
+        if lines:
+            now_ms = int(self._clock.now() * 1000)
+            for line in lines:
+                self._stream.append(now_ms, line)
+                self._on_line(line)
+            self._pause_if_full()
+
+    def _pause_if_full(self) -> None:
+        if self._stream.is_full and not self._paused:
+            self._paused = True
+            for pipe in (self._stdout, self._log_pipe):
+                if pipe is not None:
+                    self._loop.remove_reader(pipe)
+
+    def _close_stdout(self) -> None:
+        self._stdout = self._close(self._stdout)
+
+    def _close_log_pipe(self) -> None:
+        self._log_pipe = self._close(self._log_pipe)
+
+    def _close(self, pipe: int | None) -> None:
+        if pipe is not None:
+            self._loop.remove_reader(pipe)
+            os.close(pipe)

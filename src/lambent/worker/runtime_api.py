@@ -1,0 +1,256 @@
+"""The Runtime API, as one runtime in one box sees it.
+
+A small state machine behind the HTTP routes of
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. It owns no socket and starts no
+task: exchanges come in, answers go out, and what the runtime did is told to a `RuntimeListener`.
+
+An invocation may be delivered before the runtime has come back to `/next` (between its answer
+and its next poll): it is kept and handed over the moment it does.
+"""
+
+import enum
+import json
+from typing import Protocol
+
+from lambent.kit.http.messages import Exchange
+from lambent.model.invocation import Invocation
+
+PREFIX = "/2018-06-01"
+NEXT = PREFIX + "/runtime/invocation/next"
+INVOCATION = PREFIX + "/runtime/invocation/"
+INIT_ERROR = PREFIX + "/runtime/init/error"
+PING = PREFIX + "/ping"
+
+RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100
+"""AWS's limit of a buffered response."""
+
+_ACCEPTED_BODY = b'{"status":"OK"}\n'
+_ACCEPTED = (
+    b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    % len(_ACCEPTED_BODY)
+)
+
+
+class RuntimeListener(Protocol):
+    """What the environment wants to hear. All calls come on the event loop."""
+
+    def on_ready(self) -> None:
+        """The runtime asked for an invocation and none was pending."""
+        ...
+
+    def on_response(self, payload: bytes, content_type: str) -> None:
+        """The runtime answered the current invocation."""
+        ...
+
+    def on_error(self, payload: bytes, error_type: str) -> None:
+        """The runtime reported that the current invocation failed."""
+        ...
+
+    def on_oversized_response(self) -> None:
+        """The runtime's answer was larger than allowed and was refused."""
+        ...
+
+    def on_init_error(self, payload: bytes, error_type: str) -> None:
+        """The runtime could not load the function and will exit."""
+        ...
+
+
+class _State(enum.Enum):
+    """The runtime's side of the conversation, in the words of AWS's own emulator."""
+
+    STARTED = "Started"
+    READY = "Ready"
+    RUNNING = "Running"
+    RESPONSE_SENT = "InvocationResponse"
+    INIT_ERROR = "InitError"
+    DETACHED = "Exited"
+
+
+class RuntimeApi:
+    """Answers one runtime. `handle` is the handler for the box's listening socket."""
+
+    def __init__(self, listener: RuntimeListener) -> None:
+        self._listener = listener
+        self._state = _State.STARTED
+        self._waiting: Exchange | None = None
+        self._pending: tuple[Invocation, int] | None = None
+        """The invocation that waits for the runtime to ask, or that it is running."""
+
+    def deliver(self, invocation: Invocation, deadline_ms: int) -> None:
+        """Give the runtime its next invocation; `deadline_ms` is in epoch milliseconds."""
+        self._pending = (invocation, deadline_ms)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting.is_open:
+            self._hand_over(waiting)
+
+    def keeps(self, invocation: Invocation) -> bool:
+        """Whether the invocation still waits for the runtime to come and take it."""
+        return (
+            self._state is not _State.RUNNING
+            and self._pending is not None
+            and self._pending[0] is invocation
+        )
+
+    def detach(self) -> None:
+        """Tell the listener nothing more and refuse whatever the runtime still asks."""
+        self._state = _State.DETACHED
+        self._pending = None
+        self._waiting = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the runtime is blocked in `/next`, so that it may be frozen."""
+        return self._waiting is not None and self._waiting.is_open
+
+    def handle(self, exchange: Exchange) -> None:
+        """Serve one request of the runtime."""
+        path = exchange.path
+        if path == NEXT:
+            self._next(exchange) if exchange.method == "GET" else _method_not_allowed(exchange)
+        elif path == PING:
+            exchange.respond(200, [("Content-Type", "text/plain")], b"pong")
+        elif exchange.method != "POST":
+            _not_found(exchange)
+        elif path == INIT_ERROR:
+            self._init_error(exchange)
+        elif path.startswith(INVOCATION):
+            request_id, _, action = path[len(INVOCATION) :].partition("/")
+            if action == "response":
+                self._answer(exchange, request_id, is_error=False)
+            elif action == "error":
+                self._answer(exchange, request_id, is_error=True)
+            else:
+                _not_found(exchange)
+        else:
+            _not_found(exchange)
+
+    def _next(self, exchange: Exchange) -> None:
+        if self._state is _State.RUNNING:
+            self._hand_over(exchange)
+            return
+        if self._state in (_State.INIT_ERROR, _State.DETACHED):
+            self._refuse(exchange, "Ready")
+            return
+        if self._waiting is not None and self._waiting.is_open:
+            self._refuse(exchange, "Ready")
+            return
+        self._state = _State.READY
+        if self._pending is not None:
+            self._hand_over(exchange)
+        else:
+            self._waiting = exchange
+        self._listener.on_ready()
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        assert self._pending is not None
+        invocation, deadline_ms = self._pending
+        self._state = _State.RUNNING
+        optional = ""
+        if invocation.trace_id:
+            optional += f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
+        if invocation.client_context:
+            optional += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
+        head = (
+            "HTTP/1.1 200 OK\r\n"
+            f"Content-Type: {invocation.content_type}\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
+            f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {invocation.invoked_arn}\r\n"
+            f"{optional}"
+            f"Content-Length: {len(invocation.event)}\r\n\r\n"
+        )
+        exchange.respond_raw(head.encode("latin-1"), invocation.event)
+
+    def _answer(self, exchange: Exchange, request_id: str, *, is_error: bool) -> None:
+        if self._state is not _State.RUNNING or self._pending is None:
+            self._refuse(exchange, "InvocationErrorResponse" if is_error else "InvocationResponse")
+            return
+        if request_id != self._pending[0].request_id:
+            _error(exchange, 400, "InvalidRequestID", "Invalid request ID")
+            return
+        headers = exchange.headers
+        mode = headers.get("lambda-runtime-function-response-mode", "")
+        if not is_error and mode not in ("", "streaming"):
+            _error(exchange, 400, "InvalidFunctionResponseMode", "Invalid function response mode")
+            self._finish()
+            self._listener.on_error(
+                error_document(
+                    "Runtime.InvalidResponseModeHeader", "Invalid function response mode"
+                ),
+                "Runtime.InvalidResponseModeHeader",
+            )
+            return
+        payload = exchange.body
+        if len(payload) > RESPONSE_BYTES_MAX:
+            _error(
+                exchange,
+                413,
+                "RequestEntityTooLarge",
+                f"Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).",
+            )
+            self._finish()
+            self._listener.on_oversized_response()
+            return
+        self._finish()
+        if is_error:
+            error_type = headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")
+            self._listener.on_error(_without_cause(payload, headers), error_type)
+        else:
+            self._listener.on_response(payload, headers.get("content-type", "application/json"))
+        exchange.respond_raw(_ACCEPTED, _ACCEPTED_BODY)
+
+    def _finish(self) -> None:
+        self._state = _State.RESPONSE_SENT
+        self._pending = None
+
+    def _init_error(self, exchange: Exchange) -> None:
+        if self._state is not _State.STARTED:
+            self._refuse(exchange, "InitError")
+            return
+        self._state = _State.INIT_ERROR
+        payload = exchange.body[:RESPONSE_BYTES_MAX]
+        error_type = exchange.headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")
+        exchange.respond_raw(_ACCEPTED, _ACCEPTED_BODY)
+        self._listener.on_init_error(payload, error_type)
+
+    def _refuse(self, exchange: Exchange, wanted: str) -> None:
+        _error(
+            exchange,
+            403,
+            "InvalidStateTransition",
+            f"State transition from {self._state.value} to {wanted} failed for runtime. "
+            "Error: State transition is not allowed",
+        )
+
+
+def error_document(error_type: str, message: str) -> bytes:
+    """The JSON body AWS gives the caller when the platform, not the code, words the error."""
+    return json.dumps(
+        {"errorType": error_type, "errorMessage": message}, separators=(",", ":")
+    ).encode()
+
+
+def _without_cause(payload: bytes, headers: object) -> bytes:
+    """Strip the X-Ray cause some runtimes send inside the error document."""
+    assert hasattr(headers, "get")
+    if headers.get("content-type") != "application/vnd.aws.lambda.error.cause+json":
+        return payload
+    try:
+        document = json.loads(payload)
+        document.pop("errorCause", None)
+    except (ValueError, AttributeError):
+        return b'"Invalid error body"'
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _error(exchange: Exchange, status: int, error_type: str, message: str) -> None:
+    body = json.dumps({"errorMessage": message, "errorType": error_type}).encode()
+    exchange.respond(status, [("Content-Type", "application/json")], body)
+
+
+def _not_found(exchange: Exchange) -> None:
+    _error(exchange, 404, "NotFound", "404 page not found")
+
+
+def _method_not_allowed(exchange: Exchange) -> None:
+    _error(exchange, 405, "MethodNotAllowed", "Method not allowed")
