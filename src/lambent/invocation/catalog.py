@@ -5,7 +5,6 @@ plane says that the function has changed. A look-up that was under way when the 
 not kept: its answer may be the old one.
 """
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
@@ -19,7 +18,7 @@ class Catalog:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._known: dict[FunctionKey, dict[str, FunctionVersion]] = {}
-        self._changes: defaultdict[FunctionKey, int] = defaultdict(int)
+        self._changes: dict[FunctionKey, int] = {}
 
     def get_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
         """What is known of the function; None means: ask `get`."""
@@ -32,16 +31,18 @@ class Catalog:
         known = self.get_nowait(key, wanted)
         if known is not None:
             return known
-        changes = self._changes[key]
+        changes = self._changes.get(key, 0)
         function = await self._load(key, wanted)
-        if function is None:
-            if not self._known.get(key):
-                self._changes.pop(key, None)
-        elif self._changes[key] == changes:
+        if function is not None and self._changes.get(key, 0) == changes:
             self._known.setdefault(key, {})[wanted] = function
         return function
 
+    @property
+    def size(self) -> int:
+        """How many functions anything is remembered of."""
+        return len(self._known.keys() | self._changes.keys())
+
     def forget(self, key: FunctionKey) -> None:
         """The function has changed."""
-        self._changes[key] += 1
+        self._changes[key] = self._changes.get(key, 0) + 1
         self._known.pop(key, None)

@@ -27,13 +27,11 @@ from lambent.kit.tasks import shielded
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import (
-    Crashed,
     FunctionFailed,
     Invocation,
     Outcome,
     Refused,
     Succeeded,
-    TimedOut,
 )
 from lambent.sandbox.ports import ExitStatus, Sandboxes, Volume
 from lambent.telemetry import report

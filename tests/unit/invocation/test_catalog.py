@@ -1,0 +1,73 @@
+"""What is kept in memory of deployed functions."""
+
+import dataclasses
+
+import pytest
+
+from lambent.invocation.catalog import Catalog
+from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+
+KEY = FunctionKey("000000000000", "us-east-1", "f")
+FUNCTION = FunctionVersion(
+    key=KEY,
+    version="$LATEST",
+    role="r",
+    runtime="python3.12",
+    handler="a.b",
+    logging=LoggingConfiguration(log_group="g"),
+    code_key="0" * 64,
+    code_size=1,
+    configuration_id="1",
+    revision_id="1",
+    last_modified_ms=0,
+)
+
+
+@pytest.mark.anyio
+async def test_a_version_is_loaded_once_until_it_changes() -> None:
+    """The store is asked again only after the bell."""
+    loads = []
+
+    async def load(key: FunctionKey, qualifier: str) -> FunctionVersion | None:
+        loads.append(qualifier)
+        return dataclasses.replace(FUNCTION, revision_id=str(len(loads)))
+
+    catalog = Catalog(load)
+    assert catalog.get_nowait(KEY, None) is None
+    first = await catalog.get(KEY, None)
+    assert first is not None
+    assert catalog.get_nowait(KEY, "$LATEST") is first
+    assert await catalog.get(KEY, None) is first
+    catalog.forget(KEY)
+    assert catalog.get_nowait(KEY, None) is None
+    second = await catalog.get(KEY, None)
+    assert second is not None
+    assert second.revision_id == "2"
+    assert loads == ["$LATEST", "$LATEST"]
+
+
+@pytest.mark.anyio
+async def test_an_answer_that_may_be_old_is_not_kept() -> None:
+    """The function changes while it is being looked up."""
+    catalog: Catalog
+
+    async def load(key: FunctionKey, qualifier: str) -> FunctionVersion | None:
+        catalog.forget(KEY)
+        return FUNCTION
+
+    catalog = Catalog(load)
+    assert await catalog.get(KEY, None) is FUNCTION
+    assert catalog.get_nowait(KEY, None) is None
+
+
+@pytest.mark.anyio
+async def test_what_does_not_exist_is_not_remembered() -> None:
+    """A function may be created right after it was looked for, and guesses cost no memory."""
+
+    async def load(key: FunctionKey, qualifier: str) -> FunctionVersion | None:
+        return None
+
+    catalog = Catalog(load)
+    for number in range(100):
+        assert await catalog.get(KEY._replace(name=f"guess-{number}"), None) is None
+    assert catalog.size == 0
