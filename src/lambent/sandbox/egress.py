@@ -1,0 +1,373 @@
+"""What leaves a box over TCP.
+
+A box's connections, whatever their destination, arrive at its `egress` listeners, and
+`getsockname()` of an accepted socket is the destination (see launcher/network.py). Here each is
+judged, connected from the host's network and copied both ways.
+
+Plain sockets and loop callbacks: an idle box costs one registered descriptor and no task, a
+connection no task either. A direction holds at most one chunk; its source is not read again
+before the sink has taken it.
+"""
+
+import asyncio
+import dataclasses
+import errno
+import logging
+import socket
+import struct
+from collections.abc import Callable, Sequence
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+
+_CHUNK_BYTES = 64 * 1024
+_ACCEPTS_AT_ONCE = 32
+_REFUSALS_LOGGED_PER_BOX = 16
+_PAUSE_WITHOUT_DESCRIPTORS_S = 0.2
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class EgressSettings:
+    """What functions may reach, and through which name servers."""
+
+    enabled: bool = True
+    """Whether functions reach anything outside their sandbox, names included. Default true, as a
+    function outside a VPC does."""
+    allow: tuple[str, ...] = ()
+    """IPv4 networks, such as `192.0.2.7/32`, reachable whatever else says no: the way to a
+    service on this host. Default none."""
+    deny: tuple[str, ...] = ()
+    """IPv4 networks that are refused besides those always refused: loopback, link-local and
+    other metadata addresses, multicast, reserved ones and this host's own. Default none, so other
+    machines of a private network are reachable."""
+    connections_per_box_max: int = 512
+    """Most connections of one environment at once; more are reset. Default 512: an environment
+    has 1,024 descriptors, and each connection takes two of the platform's."""
+    connections_max: int = 4096
+    """Most connections of all environments at once; more are reset. Default 4,096, well below
+    the descriptors a service usually may have."""
+    connect_timeout_s: float = 10.0
+    """Longest wait for the far end to accept, seconds. Default 10."""
+    idle_timeout_s: float = 350.0
+    """A connection without a byte in either direction for this long is reset, seconds. Default
+    350, that of AWS's NAT gateways."""
+    nameservers: tuple[str, ...] = ()
+    """Addresses of name servers, tried in this order. Default: those of /etc/resolv.conf."""
+
+
+_ALWAYS_REFUSED = {
+    IPv4Network("0.0.0.0/8"): "an address of the host",
+    IPv4Network("127.0.0.0/8"): "a loopback address",
+    IPv4Network("169.254.0.0/16"): "a link-local address",
+    IPv4Network("100.100.100.200/32"): "a metadata address",
+    IPv4Network("168.63.129.16/32"): "a metadata address",
+    IPv4Network("192.0.0.192/32"): "a metadata address",
+    IPv4Network("224.0.0.0/4"): "a multicast address",
+    IPv4Network("240.0.0.0/4"): "a reserved address",
+}
+
+
+class EgressPolicy:
+    """Which destinations are refused. Pure but for `is_host_address`."""
+
+    def __init__(
+        self, settings: EgressSettings, is_host_address: Callable[[IPv4Address], bool]
+    ) -> None:
+        """Raises ValueError for a network that cannot be read."""
+        self._enabled = settings.enabled
+        self._allow = [_network("allow", text) for text in settings.allow]
+        self._deny = [_network("deny", text) for text in settings.deny]
+        self._is_host_address = is_host_address
+
+    def refusal(self, address: IPv4Address) -> str | None:
+        """Why connections to `address` are refused, or None."""
+        if not self._enabled:
+            return "egress is disabled"
+        if any(address in network for network in self._allow):
+            return None
+        if any(address in network for network in self._deny):
+            return "a denied address"
+        for network, reason in _ALWAYS_REFUSED.items():
+            if address in network:
+                return reason
+        return "an address of the host" if self._is_host_address(address) else None
+
+
+def _network(setting: str, text: str) -> IPv4Network:
+    try:
+        return IPv4Network(text)
+    except (AddressValueError, NetmaskValueError, ValueError) as error:
+        raise ValueError(f"cannot read egress.{setting} {text!r}: {error}") from error
+
+
+def is_host_address(address: IPv4Address) -> bool:
+    """Whether the kernel would deliver to this host, or broadcast, rather than to a machine.
+
+    Asks the routing table, which also knows addresses that no interface shows.
+    """
+    unicast = 1
+    get_route, request = 26, 1
+    body = struct.pack("=BBBBBBBBI", socket.AF_INET, 32, *(0,) * 6, 0)
+    body += struct.pack("=HH", 8, 1) + address.packed
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        netlink.send(struct.pack("=IHHII", 16 + len(body), get_route, request, 1, 0) + body)
+        reply = netlink.recv(4096)
+    (kind,) = struct.unpack_from("=H", reply, 4)
+    # An error is "no route": connecting will say so.
+    return kind == 24 and reply[16 + 7] != unicast
+
+
+class Egress:
+    """The way out of every box of this host."""
+
+    def __init__(
+        self,
+        settings: EgressSettings,
+        is_host_address: Callable[[IPv4Address], bool] = is_host_address,
+    ) -> None:
+        """Raises ValueError for settings that cannot be read."""
+        self.settings = settings
+        self.policy = EgressPolicy(settings, is_host_address)
+        self.connections = 0
+        """Open ones, of all boxes."""
+
+    def open(self, listeners: Sequence[socket.socket], box: str) -> "BoxEgress":
+        """Serve a box's listeners on the running loop until the result is closed.
+
+        `box` names the box in log lines. The listeners are non-blocking and stay the caller's.
+        """
+        return BoxEgress(self, listeners, box)
+
+
+class BoxEgress:
+    """The way out of one box."""
+
+    def __init__(self, egress: Egress, listeners: Sequence[socket.socket], box: str) -> None:
+        self._egress = egress
+        self._box = box
+        self._loop = asyncio.get_running_loop()
+        self._listeners = list(listeners)
+        self._connections: set[_Connection] = set()
+        self._refusals_logged = 0
+        self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
+        for listener in self._listeners:
+            self._loop.add_reader(listener, self._accept, listener)
+
+    def close(self) -> None:
+        """Stop serving and reset what is open. Idempotent."""
+        for listener in self._listeners:
+            self._loop.remove_reader(listener)
+        for pause in self._pauses.values():
+            pause.cancel()
+        self._listeners.clear()
+        self._pauses.clear()
+        for connection in list(self._connections):
+            connection.reset()
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(_ACCEPTS_AT_ONCE):
+            try:
+                client, _ = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._pause(listener, error)
+                return
+            self._admit(client)
+
+    def _pause(self, listener: socket.socket, error: OSError) -> None:
+        """Out of descriptors: look again shortly instead of at once and for ever."""
+        _logger.warning("cannot accept a connection of box %s: %s", self._box, error)
+        self._loop.remove_reader(listener)
+
+        def resume() -> None:
+            del self._pauses[listener]
+            self._loop.add_reader(listener, self._accept, listener)
+
+        self._pauses[listener] = self._loop.call_later(_PAUSE_WITHOUT_DESCRIPTORS_S, resume)
+
+    def _admit(self, client: socket.socket) -> None:
+        client.setblocking(False)
+        address, port = client.getsockname()
+        try:
+            reason = self._refusal(address)
+            if reason is None:
+                upstream = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            reason = f"the platform has no socket for it: {error}"
+        if reason is not None:
+            self._log_refusal(f"{address}:{port}", reason)
+            _reset(client)
+            return
+        settings = self._egress.settings
+        connection = _Connection(self._loop, client, upstream, settings, self._forget)
+        self._connections.add(connection)
+        self._egress.connections += 1
+        connection.connect((address, port))
+
+    def _refusal(self, address: str) -> str | None:
+        settings = self._egress.settings
+        if len(self._connections) >= settings.connections_per_box_max:
+            return "the box has too many connections"
+        if self._egress.connections >= settings.connections_max:
+            return "the host has too many connections"
+        return self._egress.policy.refusal(IPv4Address(address))
+
+    def _forget(self, connection: "_Connection") -> None:
+        self._connections.discard(connection)
+        self._egress.connections -= 1
+
+    def _log_refusal(self, destination: str, reason: str) -> None:
+        """A line each, until a function makes a habit of it."""
+        if self._refusals_logged > _REFUSALS_LOGGED_PER_BOX:
+            return
+        self._refusals_logged += 1
+        if self._refusals_logged > _REFUSALS_LOGGED_PER_BOX:
+            _logger.warning("further refusals of box %s are not logged", self._box)
+        else:
+            _logger.warning(
+                "refused a connection of box %s to %s: %s", self._box, destination, reason
+            )
+
+
+class _Connection:
+    """A box's socket, the host's socket, and the two flows between them."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        client: socket.socket,
+        upstream: socket.socket,
+        settings: EgressSettings,
+        on_end: Callable[["_Connection"], None],
+    ) -> None:
+        self._loop = loop
+        self._client = client
+        self._upstream = upstream
+        self._idle_timeout_s = settings.idle_timeout_s
+        self._on_end = on_end
+        self._flows: tuple[_Flow, ...] = ()
+        self._timer = loop.call_later(settings.connect_timeout_s, self.reset)
+        self.active_at = 0.0
+        """Loop time of the latest byte."""
+
+    def connect(self, destination: tuple[str, int]) -> None:
+        """Begin; the box's bytes wait in its socket until the far end has answered."""
+        code = self._upstream.connect_ex(destination)
+        if code == errno.EINPROGRESS:
+            self._loop.add_writer(self._upstream, self._connected)
+        elif code == 0:
+            self._connected()
+        else:
+            self.reset()
+
+    def reset(self) -> None:
+        """End both sides abruptly: something failed, or time is up."""
+        self._stop()
+        _reset(self._client)
+        _reset(self._upstream)
+
+    def flow_ended(self) -> None:
+        """One direction is through; with both, the connection is."""
+        if all(flow.is_done for flow in self._flows):
+            self._stop()
+            self._client.close()
+            self._upstream.close()
+
+    def _connected(self) -> None:
+        self._loop.remove_writer(self._upstream)
+        if self._upstream.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0:
+            self.reset()
+            return
+        for side in (self._client, self._upstream):
+            side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._flows = (
+            _Flow(self._loop, self, self._client, self._upstream),
+            _Flow(self._loop, self, self._upstream, self._client),
+        )
+        self._timer.cancel()
+        self.active_at = self._loop.time()
+        self._timer = self._loop.call_later(self._idle_timeout_s, self._check_idle)
+        for flow in self._flows:
+            flow.start()
+
+    def _check_idle(self) -> None:
+        remaining_s = self.active_at + self._idle_timeout_s - self._loop.time()
+        if remaining_s <= 0:
+            self.reset()
+        else:
+            self._timer = self._loop.call_later(remaining_s, self._check_idle)
+
+    def _stop(self) -> None:
+        self._timer.cancel()
+        for side in (self._client, self._upstream):
+            self._loop.remove_reader(side)
+            self._loop.remove_writer(side)
+        self._on_end(self)
+
+
+class _Flow:
+    """One direction: read a chunk, write all of it, read the next. An end is passed on."""
+
+    __slots__ = ("_connection", "_is_blocked", "_loop", "_pending", "_sink", "_source", "is_done")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connection: _Connection,
+        source: socket.socket,
+        sink: socket.socket,
+    ) -> None:
+        self._loop = loop
+        self._connection = connection
+        self._source = source
+        self._sink = sink
+        self._pending = memoryview(b"")
+        self._is_blocked = False
+        self.is_done = False
+
+    def start(self) -> None:
+        self._loop.add_reader(self._source, self._read)
+
+    def _read(self) -> None:
+        try:
+            self._pending = memoryview(self._source.recv(_CHUNK_BYTES))
+            if not self._pending:
+                self._loop.remove_reader(self._source)
+                self._sink.shutdown(socket.SHUT_WR)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._connection.reset()
+            return
+        if self._pending:
+            self._send()
+        else:
+            self.is_done = True
+            self._connection.flow_ended()
+
+    def _send(self) -> None:
+        try:
+            self._pending = self._pending[self._sink.send(self._pending) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._connection.reset()
+            return
+        self._connection.active_at = self._loop.time()
+        if self._pending and not self._is_blocked:
+            self._is_blocked = True
+            self._loop.remove_reader(self._source)
+            self._loop.add_writer(self._sink, self._send)
+        elif self._is_blocked and not self._pending:
+            self._is_blocked = False
+            self._loop.remove_writer(self._sink)
+            self._loop.add_reader(self._source, self._read)
+
+
+def _reset(side: socket.socket) -> None:
+    """Close with a reset instead of an orderly end."""
+    try:
+        side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    finally:
+        side.close()
