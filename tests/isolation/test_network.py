@@ -1,0 +1,550 @@
+"""A box's network: what listens in it, what leaves it and what does not."""
+
+import hashlib
+import json
+import os
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from lambent.sandbox.egress import Egress, EgressSettings
+from lambent.sandbox.launcher.network import Network, create_network
+from lambent.sandbox.resolver import NameServer, Resolver
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes network namespaces"),
+    pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip of iproute2"),
+]
+
+FAR, HOST_SIDE = "198.51.100.2", "198.51.100.1"
+MEGABYTES = 6
+
+IN_BOX = """
+import ctypes, errno, hashlib, json, os, socket, struct, sys, threading
+assert ctypes.CDLL(None).setns({namespace}, 0x40000000) == 0
+def outcome(act):
+    try:
+        return act()
+    except OSError as error:
+        return errno.errorcode[error.errno]
+def answer(value):
+    print(json.dumps(value))
+def exchange(address, payload):
+    with socket.create_connection(address, timeout=20) as peer:
+        threading.Thread(target=lambda: (peer.sendall(payload), peer.shutdown(1))).start()
+        received = b""
+        while piece := peer.recv(1 << 20):
+            received += piece
+    return received
+"""
+
+FAR_SERVER = """
+import asyncio, hashlib, sys
+async def digest(reader, writer):
+    # Speaks only after the other side has ended: half-close must be passed on.
+    received = hashlib.sha256()
+    while piece := await reader.read(1 << 16):
+        received.update(piece)
+    writer.write(received.digest() + bytes(range(256)) * 4096 * {megabytes})
+    await writer.drain()
+    writer.close()
+async def http(reader, writer):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\nConnection: close\\r\\n\\r\\nhello")
+    await writer.drain()
+    writer.close()
+async def main():
+    for port, serve in ((8080, http), (40001, digest)):
+        await asyncio.start_server(serve, "{address}", port, backlog=512)
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def box_network() -> Iterator[Network]:
+    network = create_network()
+    try:
+        yield network
+    finally:
+        network.close()
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    with box_network() as network:
+        yield network
+
+
+@pytest.fixture(scope="module")
+def far_machine() -> Iterator[None]:
+    """Another machine at `FAR`, behind a virtual cable."""
+    name = f"lambent-{os.getpid()}"
+    near, far = f"lambent{os.getpid() % 100000}a", f"lambent{os.getpid() % 100000}b"
+
+    def ip(command: str) -> None:
+        subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+
+    ip(f"netns add {name}")
+    server = None
+    try:
+        ip(f"link add {near} type veth peer name {far} netns {name}")
+        ip(f"addr add {HOST_SIDE}/24 dev {near}")
+        ip(f"link set {near} up")
+        ip(f"-n {name} addr add {FAR}/24 dev {far}")
+        ip(f"-n {name} link set {far} up")
+        code = FAR_SERVER.format(address=FAR, megabytes=MEGABYTES)
+        server = subprocess.Popen(
+            ["ip", "netns", "exec", name, sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        yield
+    finally:
+        if server is not None:
+            server.communicate()
+        ip(f"netns delete {name}")
+
+
+def run_in_box(network: Network, code: str) -> object:
+    """What a process in the box's network answers."""
+    program = IN_BOX.format(namespace=network.namespace_fd) + textwrap.dedent(code)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program],
+        pass_fds=(network.namespace_fd,),
+        capture_output=True,
+        timeout=40,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+async def run_beside(network: Network, code: str) -> object:
+    return await anyio.to_thread.run_sync(run_in_box, network, code)
+
+
+@asynccontextmanager
+async def way_out(network: Network, **settings: object) -> AsyncIterator[Egress]:
+    egress = Egress(EgressSettings(**settings))  # type: ignore[arg-type]
+    listeners = [each for name, each in network.sockets.items() if name.startswith("egress")]
+    box = egress.open(listeners, "test")
+    try:
+        yield egress
+    finally:
+        box.close()
+        assert egress.connections == 0
+
+
+async def wait_until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(10):
+        while not condition():  # noqa: ASYNC110 (polls a level)
+            await anyio.sleep(0.005)
+
+
+def accept(listener: socket.socket) -> socket.socket:
+    ready, _, _ = select.select([listener], [], [], 10)
+    assert ready
+    return listener.accept()[0]
+
+
+def test_a_closed_network_leaves_no_descriptor() -> None:
+    """Everything a network opens is closed with it."""
+    with box_network():
+        before = os.listdir("/proc/self/fd")
+        for _ in range(20):
+            with box_network() as network:
+                assert all(not each.getblocking() for each in network.sockets.values())
+                assert all(not each.get_inheritable() for each in network.sockets.values())
+        assert os.listdir("/proc/self/fd") == before
+
+
+def test_creating_a_network_leaves_the_caller_where_it_was() -> None:
+    """The launcher's own network namespace is the same before and after."""
+    before = os.readlink("/proc/self/ns/net")
+    with box_network() as network:
+        assert os.readlink("/proc/self/ns/net") == before
+        assert os.readlink(f"/proc/self/fd/{network.namespace_fd}") != before
+
+
+def test_the_platform_is_on_loopback_of_the_box(network: Network) -> None:
+    """The Runtime API's and the endpoint's sockets accept what connects inside the box."""
+    run_in_box(
+        network,
+        """
+        for port in (9001, 9002):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+        answer(None)
+        """,
+    )
+    accept(network.sockets["runtime_api"]).close()
+    accept(network.sockets["endpoint"]).close()
+
+
+def test_any_destination_arrives_at_the_egress_listener(network: Network) -> None:
+    """An accepted connection's own address is where the function wanted to go."""
+    if not network.redirects_all_ports:
+        pytest.skip(str(network.limitation))
+    wanted = [("203.0.113.7", 443), ("8.8.8.8", 12345), ("10.1.2.3", 9001), ("1.2.3.4", 15001)]
+    run_in_box(
+        network,
+        f"""
+        for address in {wanted}:
+            socket.create_connection(address, timeout=5)
+        answer(None)
+        """,
+    )
+    for address in wanted:
+        with accept(network.sockets["egress"]) as connection:
+            assert connection.getsockname() == address
+
+
+def test_a_functions_own_listeners_are_its_own(network: Network) -> None:
+    """Loopback stays in the box, and a listener on every address gets no outbound connection."""
+    found = run_in_box(
+        network,
+        """
+        own = socket.create_server(("127.0.0.1", 8080))
+        inside = socket.create_connection(("127.0.0.1", 8080), timeout=5)
+        own.accept()
+        everywhere = socket.create_server(("0.0.0.0", 8443))
+        inside = socket.create_connection(("127.0.0.9", 8443), timeout=5)
+        everywhere.accept()
+        six = socket.create_server(("::1", 8080), family=socket.AF_INET6)
+        inside = socket.create_connection(("::1", 8080), timeout=5)
+        outside = outcome(lambda: socket.create_connection(("203.0.113.7", 8443), timeout=5) and 0)
+        everywhere.settimeout(0.05)
+        hijacked = True
+        try:
+            everywhere.accept()
+        except TimeoutError:
+            hijacked = False
+        answer([hijacked, outside])
+        """,
+    )
+    assert found == [False, 0]
+
+
+def test_there_is_no_ipv6_and_no_udp(network: Network) -> None:
+    """IPv6 has no route; datagrams that are no name query are refused at once."""
+    found = run_in_box(
+        network,
+        """
+        six = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.settimeout(5)
+        datagrams.connect(("8.8.8.8", 53))
+        datagrams.send(b"x")
+        answer([
+            outcome(lambda: six.connect(("2001:db8::1", 443))),
+            outcome(lambda: datagrams.recv(10)),
+        ])
+        """,
+    )
+    assert found == ["ENETUNREACH", "ECONNREFUSED"]
+
+
+def test_without_bpf_common_ports_lead_out() -> None:
+    """A rootless launcher says what is limited, and HTTPS still has a way out."""
+    program = """
+    import ctypes, os, socket
+    from lambent.sandbox.launcher import network
+    import encodings.idna
+    libc = ctypes.CDLL(None, use_errno=True)
+    os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+    libc.prctl(4, 1, 0, 0, 0)
+    assert libc.unshare(0x10000000) == 0, "no user namespaces"
+    open("/proc/self/setgroups", "w").write("deny")
+    open("/proc/self/uid_map", "w").write("0 65534 1")
+    open("/proc/self/gid_map", "w").write("0 65534 1")
+    made = [network.create_network() for _ in range(3)]
+    assert libc.setns(made[1].namespace_fd, 0x40000000) == 0
+    socket.create_connection(("203.0.113.7", 443), timeout=5)
+    made[1].sockets["egress_443"].setblocking(True)
+    connection, _ = made[1].sockets["egress_443"].accept()
+    print(connection.getsockname(), made[1].redirects_all_ports, made[1].limitation)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if "no user namespaces" in done.stderr:
+        pytest.skip("needs user namespaces for unprivileged users")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("('203.0.113.7', 443) False outbound TCP only to the ports 80,")
+    assert "bpf: Operation not permitted" in done.stdout
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_a_function_reaches_another_machine(network: Network) -> None:
+    """An HTTP request goes out and its answer comes back."""
+    async with way_out(network) as egress:
+        body = await run_beside(
+            network,
+            f"""
+            with socket.create_connection(("{FAR}", 8080), timeout=10) as peer:
+                peer.sendall(b"GET / HTTP/1.1\\r\\nHost: far\\r\\n\\r\\n")
+                answer(peer.makefile("rb").read().decode())
+            """,
+        )
+        assert str(body).endswith("hello")
+        await wait_until(lambda: egress.connections == 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_megabytes_arrive_whole_both_ways_and_ends_are_passed_on(network: Network) -> None:
+    """The far end sees the box's end of stream, and answers after it; nothing is lost."""
+    if not network.redirects_all_ports:
+        pytest.skip(str(network.limitation))
+    async with way_out(network) as egress:
+        found = await run_beside(
+            network,
+            f"""
+            payload = bytes(range(256)) * 4096 * {MEGABYTES}
+            received = exchange(("{FAR}", 40001), payload)
+            answer([received[:32].hex(), received[32:] == payload])
+            """,
+        )
+        payload = bytes(range(256)) * 4096 * MEGABYTES
+        assert found == [hashlib.sha256(payload).hexdigest(), True]
+        await wait_until(lambda: egress.connections == 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_many_connections_at_once(network: Network) -> None:
+    """Two hundred connections of one box are served side by side."""
+    async with way_out(network) as egress:
+        found = await run_beside(
+            network,
+            f"""
+            peers = [socket.create_connection(("{FAR}", 8080), timeout=10) for _ in range(200)]
+            for peer in peers:
+                peer.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n")
+            answer(sum(peer.makefile("rb").read().endswith(b"hello") for peer in peers))
+            """,
+        )
+        assert found == 200
+        await wait_until(lambda: egress.connections == 0)
+
+
+REFUSED = """
+    def attempt(address):
+        def act():
+            with socket.create_connection(address, timeout=10) as peer:
+                return peer.recv(1).decode()
+        return outcome(act)
+"""
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_refused_destinations_are_reset(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Metadata, the host's own and denied addresses answer with a reset, and are logged."""
+    refused = ["169.254.169.254", HOST_SIDE, "203.0.113.9", "224.0.0.1"]
+    with socket.create_server((HOST_SIDE, 8080)) as private:
+        async with way_out(network, deny=("203.0.113.0/24",)):
+            found = await run_beside(
+                network,
+                REFUSED + f"    answer([attempt((address, 80)) for address in {refused[:3]}]"
+                f" + [attempt(('{HOST_SIDE}', 8080)), attempt(('127.0.0.1', 15001))])",
+            )
+        private.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            private.accept()
+    assert found == ["ECONNRESET"] * 5
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == (
+        "refused a connection of box test to 169.254.169.254:80: a link-local address"
+    )
+    assert len(lines) == 5
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_an_allowed_service_of_the_host_is_reachable(network: Network) -> None:
+    """`allow` opens the way to the host's own address."""
+    with socket.create_server((HOST_SIDE, 8080)) as service:
+        service.setblocking(False)
+        async with way_out(network, allow=(f"{HOST_SIDE}/32",)), anyio.create_task_group() as tasks:
+
+            async def serve() -> None:
+                await anyio.wait_readable(service)
+                service.accept()[0].close()
+
+            tasks.start_soon(serve)
+            found = await run_beside(
+                network, REFUSED + f"    answer(attempt(('{HOST_SIDE}', 8080)))"
+            )
+    assert found == ""
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_a_far_end_that_refuses_is_a_reset(network: Network) -> None:
+    """The box's connection is reset when the way out fails."""
+    async with way_out(network):
+        assert await run_beside(network, REFUSED + f"    answer(attempt(('{FAR}', 80)))") == (
+            "ECONNRESET"
+        )
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_connections_are_bounded(network: Network) -> None:
+    """One more than a box may have is reset; the others go on."""
+    async with way_out(network, connections_per_box_max=3):
+        found = await run_beside(
+            network,
+            f"""
+            peers = [socket.create_connection(("{FAR}", 8080), timeout=10) for _ in range(4)]
+            last = outcome(lambda: peers[3].recv(1))
+            for peer in peers[:3]:
+                peer.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n")
+            whole = [peer.makefile("rb").read().endswith(b"hello") for peer in peers[:3]]
+            answer([last, whole])
+            """,
+        )
+        assert found == ["ECONNRESET", [True, True, True]]
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_idle_connections_end(network: Network) -> None:
+    """A connection on which nothing happens is reset after the deadline."""
+    async with way_out(network, idle_timeout_s=0.2) as egress:
+        found = await run_beside(network, REFUSED + f"    answer(attempt(('{FAR}', 8080)))")
+        assert found == "ECONNRESET"
+        assert egress.connections == 0
+
+
+@asynccontextmanager
+async def name_server(answers: Callable[[bytes], bytes | None]) -> AsyncIterator[NameServer]:
+    """A name server for UDP and TCP on loopback."""
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    udp.setblocking(False)
+    address: NameServer = udp.getsockname()
+    tcp = socket.create_server(address)
+    tcp.setblocking(False)
+
+    async def serve_udp() -> None:
+        while True:
+            await anyio.wait_readable(udp)
+            query, sender = udp.recvfrom(4096)
+            if (reply := answers(query)) is not None:
+                udp.sendto(reply, sender)
+
+    async def serve_tcp() -> None:
+        while True:
+            await anyio.wait_readable(tcp)
+            with tcp.accept()[0] as client:
+                client.setblocking(True)
+                client.settimeout(5)
+                (length,) = struct.unpack("!H", client.recv(2))
+                reply = answers(client.recv(length)) or b""
+                client.sendall(struct.pack("!H", len(reply)) + reply)
+
+    with udp, tcp:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve_udp)
+            tasks.start_soon(serve_tcp)
+            yield address
+            tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def resolving(network: Network, *nameservers: NameServer) -> AsyncIterator[None]:
+    resolver = Resolver(EgressSettings(), lambda: list(nameservers))
+    box = resolver.open(network.sockets["resolver_udp"], network.sockets["resolver_tcp"])
+    try:
+        yield
+    finally:
+        box.close()
+
+
+ASK = """
+    def query(kind, identifier=7):
+        header = struct.pack("!HHHHHH", identifier, 0x100, 1, 0, 0, 0)
+        return header + b"\\x07example\\x03com\\x00" + struct.pack("!HH", kind, 1)
+    def ask(message):
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.settimeout(15)
+        datagrams.connect(("127.0.0.1", 53))
+        datagrams.send(b"nonsense")
+        datagrams.send(message)
+        return datagrams.recv(4096)
+    def ask_stream(*messages):
+        with socket.create_connection(("127.0.0.1", 53), timeout=15) as stream:
+            stream.sendall(b"".join(struct.pack("!H", len(each)) + each for each in messages))
+            reader = stream.makefile("rb")
+            return [reader.read(*struct.unpack("!H", reader.read(2))) for _ in messages]
+"""
+
+
+def an_address(query: bytes) -> bytes:
+    """The name server's answer: 192.0.2.33."""
+    record = b"\xc0\x0c" + struct.pack("!HHIH4s", 1, 1, 60, 4, bytes([192, 0, 2, 33]))
+    return query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + query[12:] + record
+
+
+@pytest.mark.anyio
+async def test_names_are_resolved_by_the_hosts_servers(network: Network) -> None:
+    """Queries over UDP and TCP reach the name server; a dead one before it is passed over."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
+        unused.bind(("127.0.0.1", 0))
+        dead: NameServer = unused.getsockname()
+    async with name_server(an_address) as alive, resolving(network, dead, alive):
+        found = await run_beside(
+            network,
+            ASK + "    answer([list(each[-4:]) for each in"
+            " [ask(query(1)), *ask_stream(query(1), query(1, 8))]])",
+        )
+    assert found == [[192, 0, 2, 33]] * 3
+
+
+@pytest.mark.anyio
+async def test_no_ipv6_address_is_given(network: Network) -> None:
+    """Questions for AAAA have no answer, without asking a name server."""
+    async with resolving(network):
+        found = await run_beside(
+            network,
+            ASK
+            + "    answer([list(each[2:8]) for each in [ask(query(28)), *ask_stream(query(28))]])",
+        )
+    assert found == [[0x81, 0x80, 0, 1, 0, 0]] * 2
+
+
+@pytest.mark.anyio
+async def test_a_name_server_that_is_gone_is_a_server_failure(network: Network) -> None:
+    """Without an answer from any name server the box gets SERVFAIL, not silence."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
+        unused.bind(("127.0.0.1", 0))
+        dead: NameServer = unused.getsockname()
+    async with resolving(network, dead):
+        found = await run_beside(
+            network,
+            ASK + "    answer([each[3] & 15 for each in [ask(query(1)), *ask_stream(query(1))]])",
+        )
+    assert found == [2, 2]
