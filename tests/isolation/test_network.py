@@ -439,6 +439,22 @@ async def test_idle_connections_end(network: Network) -> None:
         assert egress.connections == 0
 
 
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_closing_a_box_resets_what_is_open(network: Network) -> None:
+    """Giving a box away ends its connections on both sides."""
+    found: list[object] = []
+    async with anyio.create_task_group() as tasks, way_out(network) as egress:
+
+        async def stay_connected() -> None:
+            attempt = REFUSED + f"    answer(attempt(('{FAR}', 8080)))"
+            found.append(await run_beside(network, attempt))
+
+        tasks.start_soon(stay_connected)
+        await wait_until(lambda: egress.connections == 1)
+    assert found == ["ECONNRESET"]
+
+
 @asynccontextmanager
 async def name_server(answers: Callable[[bytes], bytes | None]) -> AsyncIterator[NameServer]:
     """A name server for UDP and TCP on loopback."""
@@ -475,8 +491,10 @@ async def name_server(answers: Callable[[bytes], bytes | None]) -> AsyncIterator
 
 
 @asynccontextmanager
-async def resolving(network: Network, *nameservers: NameServer) -> AsyncIterator[None]:
-    resolver = Resolver(EgressSettings(), lambda: list(nameservers))
+async def resolving(
+    network: Network, *nameservers: NameServer, is_enabled: bool = True
+) -> AsyncIterator[None]:
+    resolver = Resolver(EgressSettings(enabled=is_enabled), lambda: list(nameservers))
     box = resolver.open(network.sockets["resolver_udp"], network.sockets["resolver_tcp"])
     try:
         yield
@@ -548,3 +566,11 @@ async def test_a_name_server_that_is_gone_is_a_server_failure(network: Network) 
             ASK + "    answer([each[3] & 15 for each in [ask(query(1)), *ask_stream(query(1))]])",
         )
     assert found == [2, 2]
+
+
+@pytest.mark.anyio
+async def test_without_egress_names_are_refused(network: Network) -> None:
+    """With egress off no name server is asked."""
+    async with resolving(network, is_enabled=False):
+        found = await run_beside(network, ASK + "    answer(ask(query(1))[3] & 15)")
+    assert found == 5
