@@ -92,3 +92,8 @@ class FunctionVersion:
     def code_sha256(self) -> str:
         """`CodeSha256` of the API: the package's SHA-256 in base64."""
         return base64.b64encode(bytes.fromhex(self.code_key)).decode()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing has to be prepared: neither creation nor an update is under way."""
+        return self.state != "Pending" and self.last_update_status != "InProgress"

@@ -1,0 +1,94 @@
+"""The reconciler that makes deployed versions usable.
+
+It takes no input: a bell that rings after every change, and the scan at start-up, make it read
+which versions are not settled. Each is prepared (its code unpacked) and then marked Active or
+Successful, or Failed with the reason. A version that changed or vanished meanwhile is left
+alone: its own bell has rung. After a crash the scan finds whatever was under way.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+import anyio.abc
+
+from lambent.control.packages import Packages
+from lambent.control.states import failed, settled
+from lambent.model.function import FunctionVersion
+from lambent.model.packages import PackageError
+from lambent.store.store import Store, Transaction
+
+_log = logging.getLogger(__name__)
+
+Prepare = Callable[[FunctionVersion], Awaitable[None]]
+"""Make a version ready to run. Idempotent. Raises PackageError if its package cannot be used,
+OSError if the machine could not do it."""
+
+
+Conclude = Callable[[FunctionVersion], FunctionVersion]
+
+
+class Activation:
+    """Prepares what was deployed, several versions at a time."""
+
+    def __init__(
+        self, store: Store, packages: Packages, prepare: Prepare, *, parallel: int
+    ) -> None:
+        self._store = store
+        self._packages = packages
+        self._prepare = prepare
+        self._limiter = anyio.CapacityLimiter(parallel)
+        self._bell = anyio.Event()
+        self._under_way = set[str]()
+
+    def ring(self) -> None:
+        """Something changed: look again."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Reconcile now and after every bell, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            while True:
+                self._bell = anyio.Event()
+                for version in await self._store.transact(lambda tx: tx.functions.unsettled()):
+                    if version.configuration_id not in self._under_way:
+                        self._under_way.add(version.configuration_id)
+                        tasks.start_soon(self._activate, version)
+                await self._bell.wait()
+
+    async def _activate(self, version: FunctionVersion) -> None:
+        async with self._limiter:
+            conclude: Conclude
+            try:
+                await self._prepare(version)
+                conclude = settled
+            except PackageError as error:
+                _log.warning("cannot unpack %s: %s", version.arn, error)
+                conclude = partial(failed, reason=str(error), code="InvalidZipFileException")
+            except OSError as error:
+                _log.error("cannot prepare %s: %s", version.arn, error)
+                reason = "Lambda could not prepare the function."
+                conclude = partial(failed, reason=reason, code="InternalError")
+        try:
+            await self._packages.discard_unused(
+                await self._store.transact(lambda tx: _finish(tx, version, conclude))
+            )
+        finally:
+            self._under_way.discard(version.configuration_id)
+
+
+def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> set[str]:
+    """Conclude if the version is still the one that was prepared; returns the packages that may
+    have become unused."""
+    current = tx.functions.get(prepared.key, prepared.version)
+    if current is None or current.configuration_id != prepared.configuration_id:
+        return set()
+    serving = tx.functions.serving(prepared.key, prepared.version)
+    assert serving is not None
+    outcome = conclude(current)
+    if outcome.last_update_status == "Failed":
+        tx.functions.update(outcome, serving=serving)
+        return set()
+    tx.functions.update(outcome)
+    return {serving.code_key}

@@ -1,0 +1,243 @@
+"""What a function can be configured with: reads the members of CreateFunction and
+UpdateFunctionConfiguration into a `FunctionVersion`.
+
+Both operations go the same way: a member that is there replaces what was, a member that is
+absent leaves it. CreateFunction starts from the defaults. The service model has been checked
+before; here are the rules the model does not know.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.model import limits
+from lambent.model.errors import ApiError, invalid_parameter
+from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.runtimes import check_runtime
+
+Params = Mapping[str, Any]
+
+_ECHOED = (
+    "FileSystemConfigs",
+    "TracingConfig",
+    "TenancyConfig",
+    "CapacityProviderConfig",
+    "DurableConfig",
+    "RuntimeConfig",
+    "AcceleratorConfig",
+)
+"""Members that are stored as they came and shown again."""
+
+_DEFAULTS_SHOWN = {
+    "TracingConfig": {"Mode": "PassThrough"},
+    "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+}
+
+
+def create(
+    key: FunctionKey, params: Params, *, code_key: str, code_size: int, runtimes: Sequence[str]
+) -> FunctionVersion:
+    """The `$LATEST` that a CreateFunction request describes, its state still to be set.
+
+    `runtimes` are the identifiers of the service model. Raises `ApiError`.
+    """
+    if params.get("PackageType", "Zip") != "Zip":
+        raise invalid_parameter(
+            "cannot create a function with packageType Image: functions packaged as container"
+            " images are not supported here. Use packageType Zip."
+        )
+    if "ImageConfig" in params:
+        raise invalid_parameter(
+            "Please don't provide ImageConfig when creating a function with packageType Zip."
+        )
+    if not params.get("Runtime") or not params.get("Handler"):
+        raise invalid_parameter(
+            "Runtime and Handler are mandatory parameters for functions created with deployment"
+            " packages."
+        )
+    if arn := params.get("CodeSigningConfigArn"):
+        raise ApiError(
+            "CodeSigningConfigNotFoundException",
+            "The code signing configuration cannot be found. Check that the provided configuration"
+            f" is not deleted: {arn}.",
+            status=404,
+        )
+    plain = FunctionVersion(
+        key=key,
+        version="$LATEST",
+        role=params["Role"],
+        runtime=params["Runtime"],
+        handler=params["Handler"],
+        logging=LoggingConfiguration(log_group=f"/aws/lambda/{key.name}"),
+        architecture=architecture(params, default="x86_64"),
+        code_key=code_key,
+        code_size=code_size,
+        configuration_id="",
+        revision_id="",
+        last_modified_ms=0,
+        other=_DEFAULTS_SHOWN,
+    )
+    return update(plain, params, runtimes=runtimes)
+
+
+def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str]) -> FunctionVersion:
+    """`version` with the members of the request applied. Raises `ApiError`."""
+    fields: dict[str, Any] = {
+        field: params[member] for member, field in _PLAIN.items() if params.get(member) is not None
+    }
+    for member in ("Handler", "Description"):
+        require_text(params.get(member) or "", member.lower())
+    if "Runtime" in params:
+        check_runtime(params["Runtime"], runtimes)
+    other = dict(version.other)
+    other.update({member: params[member] for member in _ECHOED if member in params})
+    managed = "CapacityProviderConfig" in other
+    if not managed:
+        _require_at_most(params, "Timeout", limits.TIMEOUT_S_MAX)
+        _require_at_most(params, "MemorySize", limits.MEMORY_MB_MAX)
+    if "EphemeralStorage" in params:
+        fields["ephemeral_storage_mb"] = params["EphemeralStorage"]["Size"]
+    if "Environment" in params:
+        fields["environment"] = _environment(params["Environment"])
+    if "LoggingConfig" in params:
+        fields["logging"] = _logging(version.logging, params["LoggingConfig"])
+    if "Layers" in params:
+        _check_layers(params["Layers"], version.key.region)
+    if "VpcConfig" in params:
+        other["VpcConfig"] = {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": ""}
+        other["VpcConfig"].update(params["VpcConfig"])
+    if "SnapStart" in params:
+        apply_on = params["SnapStart"].get("ApplyOn", "None")
+        other["SnapStart"] = {"ApplyOn": apply_on, "OptimizationStatus": "Off"}
+    if "DeadLetterConfig" in params:
+        _replace(other, "DeadLetterConfig", _dead_letter(params["DeadLetterConfig"]))
+    if "KMSKeyArn" in params:
+        _replace(other, "KMSKeyArn", params["KMSKeyArn"])
+    if "FileSystemConfigs" in params:
+        _replace(other, "FileSystemConfigs", params["FileSystemConfigs"])
+    return dataclasses.replace(version, other=other, **fields)
+
+
+_PLAIN = {
+    "Role": "role",
+    "Runtime": "runtime",
+    "Handler": "handler",
+    "Description": "description",
+    "Timeout": "timeout_s",
+    "MemorySize": "memory_mb",
+}
+
+
+def architecture(params: Params, *, default: str) -> str:
+    """The only element of `Architectures`."""
+    chosen: Sequence[str] = params.get("Architectures") or [default]
+    return chosen[0]
+
+
+def require_text(value: str, path: str) -> None:
+    """Refuse what no file, database or environment can hold: NUL and lone surrogates."""
+    if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ApiError(
+            "ValidationException",
+            f"1 validation error detected: Value at '{path}' failed to satisfy constraint: Member"
+            " must be text without NUL characters and lone surrogates",
+        )
+
+
+def _require_at_most(params: Params, member: str, maximum: int) -> None:
+    value = params.get(member)
+    if value is not None and value > maximum:
+        path = member[0].lower() + member[1:]
+        raise ApiError(
+            "ValidationException",
+            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy"
+            f" constraint: Member must have value less than or equal to {maximum}",
+        )
+
+
+def _replace(other: dict[str, Any], member: str, value: Any) -> None:
+    """Set a member, or forget it if its new value is empty."""
+    if value:
+        other[member] = value
+    else:
+        other.pop(member, None)
+
+
+def _environment(environment: Params) -> Mapping[str, str] | None:
+    variables: Mapping[str, str] | None = environment.get("Variables")
+    if variables is None:
+        return None
+    for name, value in variables.items():
+        require_text(name, "environment.variables")
+        require_text(value, f"environment.variables.{name}")
+    text = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    refused = "Lambda was unable to configure your environment variables because the environment"
+    if len(text.encode()) > limits.ENVIRONMENT_SIZE_MAX:
+        raise invalid_parameter(
+            f"{refused} variables you have provided exceeded the 4KB limit. String measured: {text}"
+        )
+    reserved = [name for name in variables if name in limits.RESERVED_ENVIRONMENT_KEYS]
+    if reserved:
+        raise invalid_parameter(
+            f"{refused} variables you have provided contains reserved keys that are currently not"
+            " supported for modification. Reserved keys used in this request:"
+            f" {', '.join(reserved)}"
+        )
+    return dict(variables)
+
+
+def _logging(current: LoggingConfiguration, changes: Params) -> LoggingConfiguration:
+    """JSON logging starts with both levels at INFO; text logging has none."""
+    log_format = changes.get("LogFormat", current.log_format)
+    log_group = changes.get("LogGroup", current.log_group)
+    levels = ("ApplicationLogLevel", "SystemLogLevel")
+    if log_format == "Text":
+        if any(level in changes for level in levels):
+            raise invalid_parameter(
+                "Log level cannot be set with Text log format. Set LogFormat to JSON to use"
+                " ApplicationLogLevel and SystemLogLevel."
+            )
+        return LoggingConfiguration(log_format="Text", log_group=log_group)
+    return LoggingConfiguration(
+        log_format=log_format,
+        log_group=log_group,
+        application_log_level=changes.get(
+            "ApplicationLogLevel", current.application_log_level or "INFO"
+        ),
+        system_log_level=changes.get("SystemLogLevel", current.system_log_level or "INFO"),
+    )
+
+
+def _dead_letter(dead_letter: Params) -> Mapping[str, str] | None:
+    target: str = dead_letter.get("TargetArn", "")
+    if not target:
+        return None
+    if target.split(":")[2:3] not in (["sqs"], ["sns"]):
+        raise invalid_parameter(
+            f"cannot use {target} in DeadLetterConfig: the target must be an SQS queue or an SNS"
+            " topic."
+        )
+    return {"TargetArn": target}
+
+
+def _check_layers(arns: Sequence[str], region: str) -> None:
+    """Layers cannot be published yet, so no layer version exists."""
+    if len(arns) > limits.LAYERS_MAX:
+        raise invalid_parameter(f"Cannot reference more than {limits.LAYERS_MAX} layers.")
+    layers = dict[str, str]()
+    for arn in arns:
+        layer = arn.rpartition(":")[0]
+        if layer in layers:
+            raise invalid_parameter(
+                "Two different versions of the same layer are not allowed to be referenced in the"
+                f" same function. {layers[layer]} and {arn} are versions of the same layer."
+            )
+        layers[layer] = arn
+    for arn in arns:
+        if arn.split(":")[3:4] != [region]:
+            raise invalid_parameter(
+                "Layers are not in the same region as the function. Layers are expected to be in"
+                f" region {region}."
+            )
+        raise invalid_parameter(f"Layer version {arn} does not exist.")

@@ -1,0 +1,63 @@
+"""The control plane, opened: all use cases, and the reconciler that follows them."""
+
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from lambent.control.account import Account
+from lambent.control.activation import Activation, Prepare
+from lambent.control.functions import Functions
+from lambent.control.packages import Packages
+from lambent.control.s3 import Objects
+from lambent.control.settings import ControlSettings
+from lambent.control.tags import Tags
+from lambent.control.versions import Versions
+from lambent.kit.clock import Clock
+from lambent.store.blobs import Blobs
+from lambent.store.store import Store
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """The use cases, one attribute per noun."""
+
+    functions: Functions
+    versions: Versions
+    tags: Tags
+    account: Account
+
+
+@asynccontextmanager
+async def open_control(
+    settings: ControlSettings,
+    *,
+    store: Store,
+    blobs: Blobs,
+    objects: Objects,
+    prepare: Prepare,
+    runtimes: Sequence[str],
+    clock: Clock,
+) -> AsyncIterator[Control]:
+    """Open the control plane.
+
+    `objects` is where `S3Bucket` packages come from, `prepare` makes a version ready to run,
+    `runtimes` are the runtime identifiers of the service model.
+    """
+    packages = Packages(store, blobs, objects)
+    await packages.sweep()
+    activation = Activation(store, packages, prepare, parallel=settings.parallel_preparations)
+    store.on_change(lambda _key: activation.ring())
+    code_size_max = settings.total_code_size_bytes
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(activation.run)
+        yield Control(
+            functions=Functions(
+                store, packages, clock, runtimes=runtimes, code_size_max=code_size_max
+            ),
+            versions=Versions(store, clock, code_size_max=code_size_max),
+            tags=Tags(store),
+            account=Account(store, settings),
+        )
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,210 @@
+"""Functions: create, read, change, delete. Each use case is one transaction; checking and
+keeping a package, which takes longer, comes before it.
+
+Requests arrive as the API's own members (checked against the service model), answers are
+`FunctionVersion`s. Preparing what was deployed is not done here: the version is written as
+Pending or InProgress, and `activation` takes it from there.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.control import configuration
+from lambent.control.packages import Packages
+from lambent.control.paging import Page, make_page, page_size, read_marker
+from lambent.control.states import pending, require_ready, require_revision, updating
+from lambent.control.storage import require_storage
+from lambent.control.tags import check_tags
+from lambent.control.versions import publish
+from lambent.kit.clock import Clock
+from lambent.model.errors import conflict, invalid_parameter, not_found
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
+from lambent.model.names import (
+    FunctionReference,
+    parse_function_name,
+    parse_unqualified,
+)
+from lambent.store.store import Store, Transaction
+
+Params = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Found:
+    """A function version, how it was asked for, and its function's tags."""
+
+    reference: FunctionReference
+    version: FunctionVersion
+    tags: Mapping[str, str]
+
+
+class Functions:
+    """Use cases of functions."""
+
+    def __init__(
+        self,
+        store: Store,
+        packages: Packages,
+        clock: Clock,
+        *,
+        runtimes: Sequence[str],
+        code_size_max: int,
+    ) -> None:
+        self._store = store
+        self._packages = packages
+        self._clock = clock
+        self._runtimes = runtimes
+        self._code_size_max = code_size_max
+
+    async def create(self, scope: Scope, params: Params) -> FunctionVersion:
+        """CreateFunction. With `Publish`, the answer is version 1."""
+        key = parse_unqualified(params["FunctionName"], scope, operation="CreateFunction")
+        tags = params.get("Tags") or {}
+        check_tags(tags)
+        # Whatever is wrong with the configuration is said before a package is fetched.
+        configuration.create(key, params, code_key="", code_size=0, runtimes=self._runtimes)
+        await self._store.transact(lambda tx: _require_absent(tx, key))
+        data = await self._packages.read(params["Code"], scope.region)
+
+        def run(tx: Transaction, code_key: str) -> FunctionVersion:
+            _require_absent(tx, key)
+            require_storage(tx, key, len(data), maximum=self._code_size_max)
+            latest = pending(
+                configuration.create(
+                    key, params, code_key=code_key, code_size=len(data), runtimes=self._runtimes
+                ),
+                now=self._clock.now(),
+            )
+            tx.functions.create(latest, tags)
+            return self._publish(tx, latest) if params.get("Publish") else latest
+
+        return await self._packages.deploy(data, run)
+
+    async def get(self, scope: Scope, params: Params, *, operation: str) -> Found:
+        """GetFunction and GetFunctionConfiguration."""
+        reference = parse_function_name(
+            params["FunctionName"], scope, operation=operation, qualifier=params.get("Qualifier")
+        )
+
+        def run(tx: Transaction) -> Found:
+            version = tx.functions.get(reference.key, reference.qualifier or LATEST)
+            if version is None:
+                raise not_found(f"Function not found: {reference.arn}")
+            return Found(reference, version, tx.functions.tags(reference.key))
+
+        return await self._store.transact(run)
+
+    async def list(self, scope: Scope, params: Params) -> Page:
+        """ListFunctions: every `$LATEST`, or with `FunctionVersion=ALL` every version."""
+        size = page_size(params.get("MaxItems"))
+        name, number = read_marker(params.get("Marker"), ("", 0))
+
+        def run(tx: Transaction) -> Page:
+            if params.get("FunctionVersion") == "ALL":
+                found = tx.functions.list_all(scope, after=(name, number), limit=size + 1)
+            else:
+                found = tx.functions.list_latest(scope, after=name, limit=size + 1)
+            return make_page(found, size)
+
+        return await self._store.transact(run)
+
+    async def update_configuration(self, scope: Scope, params: Params) -> FunctionVersion:
+        """UpdateFunctionConfiguration."""
+        key = parse_unqualified(
+            params["FunctionName"], scope, operation="UpdateFunctionConfiguration"
+        )
+
+        def run(tx: Transaction) -> FunctionVersion:
+            latest = _require_changeable(tx, key, params)
+            if "ImageConfig" in params:
+                raise invalid_parameter(
+                    "Please don't provide ImageConfig when updating a function with packageType"
+                    " Zip."
+                )
+            changed = configuration.update(latest, params, runtimes=self._runtimes)
+            updated = updating(changed, now=self._clock.now())
+            tx.functions.update(updated, serving=tx.functions.serving(key))
+            return updated
+
+        return await self._store.transact(run)
+
+    async def update_code(self, scope: Scope, params: Params) -> FunctionVersion:
+        """UpdateFunctionCode. With `Publish`, the answer is the version that was published; with
+        `DryRun`, what would have been."""
+        key = parse_unqualified(params["FunctionName"], scope, operation="UpdateFunctionCode")
+        await self._store.transact(lambda tx: _require_changeable(tx, key, params))
+        if params.get("ImageUri"):
+            raise invalid_parameter(
+                "Please don't provide ImageUri when updating a function with packageType Zip."
+            )
+        data = await self._packages.read(params, scope.region)
+        maybe_unused = set[str]()
+
+        def run(tx: Transaction, code_key: str) -> FunctionVersion:
+            latest = _require_changeable(tx, key, params)
+            added = len(data) - latest.code_size
+            require_storage(tx, key, added, maximum=self._code_size_max)
+            changed = dataclasses.replace(
+                latest,
+                code_key=code_key,
+                code_size=len(data),
+                architecture=configuration.architecture(params, default=latest.architecture),
+            )
+            maybe_unused.update((code_key, latest.code_key))
+            if params.get("DryRun"):
+                return changed
+            updated = updating(changed, now=self._clock.now())
+            tx.functions.update(updated, serving=tx.functions.serving(key))
+            return self._publish(tx, updated) if params.get("Publish") else updated
+
+        answer = await self._packages.deploy(data, run)
+        await self._packages.discard_unused(maybe_unused)
+        return answer
+
+    async def delete(self, scope: Scope, params: Params) -> None:
+        """DeleteFunction: one version, or the function with all that is only its own."""
+        reference = parse_function_name(
+            params["FunctionName"],
+            scope,
+            operation="DeleteFunction",
+            qualifier=params.get("Qualifier"),
+        )
+        key, qualifier = reference.key, reference.qualifier
+
+        def run(tx: Transaction) -> set[str]:
+            if tx.functions.get(key) is None:
+                raise not_found(f"Function not found: {reference.arn}")
+            if qualifier is None:
+                unused = tx.functions.code_keys_of(key)
+                tx.functions.delete(key)
+                return unused
+            if qualifier == LATEST:
+                raise invalid_parameter(
+                    "$LATEST version cannot be deleted without deleting the function."
+                )
+            version = tx.functions.get(key, qualifier)
+            if version is None:
+                return set()
+            tx.functions.delete_version(key, qualifier)
+            return {version.code_key}
+
+        await self._packages.discard_unused(await self._store.transact(run))
+
+    def _publish(self, tx: Transaction, latest: FunctionVersion) -> FunctionVersion:
+        return publish(tx, latest, now=self._clock.now(), code_size_max=self._code_size_max)
+
+
+def _require_absent(tx: Transaction, key: FunctionKey) -> None:
+    if tx.functions.get(key) is not None:
+        raise conflict(f"Function already exist: {key.name}")
+
+
+def _require_changeable(tx: Transaction, key: FunctionKey, params: Params) -> FunctionVersion:
+    """`$LATEST` if it may be changed now by whoever sent these parameters."""
+    latest = tx.functions.get(key)
+    if latest is None:
+        raise not_found(f"Function not found: {key.arn}")
+    require_ready(latest)
+    require_revision(latest, params.get("RevisionId"))
+    return latest

@@ -1,0 +1,126 @@
+"""Deployment packages on their way in and out.
+
+A package is checked before anything is stored. Its blob is written before the transaction
+that refers to it and, in that transaction, made sure of once more: as transactions never
+overlap, and blobs are deleted inside them too, no version can refer to a missing blob. What a
+crash leaves behind is swept when the platform starts.
+"""
+
+import io
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from lambent.control.s3 import Objects
+from lambent.model.errors import ApiError, invalid_parameter
+from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX, CODE_SIZE_ZIPPED_MAX
+from lambent.model.packages import PackageEmpty, PackageError, PackageTooLarge, read_package
+from lambent.store.blobs import Blobs
+from lambent.store.store import Store, Transaction
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+_CHECKS_MAX = 2
+
+
+class Packages:
+    """Takes packages in and throws unused ones away."""
+
+    def __init__(self, store: Store, blobs: Blobs, objects: Objects) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._objects = objects
+        self._limiter = anyio.CapacityLimiter(_CHECKS_MAX)
+
+    async def read(self, code: Mapping[str, Any], region: str) -> bytes:
+        """The bytes that `ZipFile` or `S3Bucket` and `S3Key` of a request stand for, checked.
+
+        Raises `ApiError` if there are none, they are too many, or they are no good package.
+        """
+        data: bytes | None = code.get("ZipFile")
+        bucket, key = code.get("S3Bucket"), code.get("S3Key")
+        if code.get("ImageUri"):
+            raise invalid_parameter(
+                "cannot use ImageUri: functions packaged as container images are not supported"
+                " here. Upload a .zip file archive instead."
+            )
+        if data is not None:
+            if bucket or key:
+                raise invalid_parameter(
+                    "Please do not provide other FunctionCode parameters when providing a ZipFile."
+                )
+            if len(data) > CODE_SIZE_ZIPPED_MAX:
+                raise ApiError(
+                    "RequestEntityTooLargeException",
+                    f"Zipped size must be smaller than {CODE_SIZE_ZIPPED_MAX} bytes",
+                    status=413,
+                )
+        elif bucket and key:
+            data = await self._objects.fetch(
+                region=region, bucket=bucket, key=key, version=code.get("S3ObjectVersion")
+            )
+        else:
+            raise invalid_parameter("Please provide a source for function code.")
+        await anyio.to_thread.run_sync(_check, data, limiter=self._limiter)
+        return data
+
+    async def deploy(self, data: bytes, work: Callable[[Transaction, str], T]) -> T:
+        """Keep a package and run `work(transaction, code_key)`, which refers to it, in a
+        transaction. If `work` raises, the package is forgotten again."""
+        code_key = await anyio.to_thread.run_sync(self._put, data, limiter=self._limiter)
+
+        def run(tx: Transaction) -> T:
+            self._blobs.put(code_key, data)
+            return work(tx, code_key)
+
+        try:
+            return await self._store.transact(run)
+        except ApiError:
+            await self.discard_unused([code_key])
+            raise
+
+    def _put(self, data: bytes) -> str:
+        code_key = self._blobs.key_of(data)
+        self._blobs.put(code_key, data)
+        return code_key
+
+    async def discard_unused(self, code_keys: Iterable[str]) -> None:
+        """Delete those of the blobs that no version refers to."""
+
+        def run(tx: Transaction) -> None:
+            for code_key in code_keys:
+                if not tx.functions.is_code_used(code_key):
+                    self._blobs.delete(code_key)
+
+        await self._store.transact(run)
+
+    async def sweep(self) -> None:
+        """Delete every blob that no version refers to."""
+
+        def run(tx: Transaction) -> None:
+            used = tx.functions.code_keys()
+            for code_key in set(self._blobs.list_keys()) - used:
+                self._blobs.delete(code_key)
+
+        await self._store.transact(run)
+
+
+def _check(data: bytes) -> None:
+    try:
+        read_package(io.BytesIO(data)).verify()
+    except PackageTooLarge as error:
+        raise invalid_parameter(
+            f"Unzipped size must be smaller than {CODE_SIZE_UNZIPPED_MAX} bytes"
+        ) from error
+    except PackageEmpty as error:
+        raise invalid_parameter("Uploaded file must be a non-empty zip") from error
+    except PackageError as error:
+        # AWS's message does not say what is wrong, and clients compare it.
+        _log.info("refused a package: %s", error)
+        raise invalid_parameter(
+            "Could not unzip uploaded file. Please check your file, then try to upload again."
+        ) from error

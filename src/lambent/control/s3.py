@@ -1,0 +1,98 @@
+"""The door to S3: fetches deployment packages. botocore is used here and nowhere else in this
+room; it blocks, so it runs in a thread, bounded in bytes and time."""
+
+import threading
+from typing import Any, Protocol
+
+import anyio.to_thread
+import botocore.exceptions
+import botocore.session
+from botocore.config import Config
+
+from lambent.control.settings import S3Settings
+from lambent.kit.clock import Clock
+from lambent.model.errors import ApiError, invalid_parameter
+from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
+
+_CHUNK_BYTES = 1 << 20
+_FETCHES_MAX = 2
+
+
+class Objects(Protocol):
+    """What the control plane needs of an object store."""
+
+    async def fetch(self, *, region: str, bucket: str, key: str, version: str | None) -> bytes:
+        """The whole object. Raises `ApiError` in the words of the API."""
+        ...
+
+
+class S3Objects:
+    """Objects in S3."""
+
+    def __init__(self, settings: S3Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._limiter = anyio.CapacityLimiter(_FETCHES_MAX)
+        self._clients: dict[str, Any] = {}
+        self._making_client = threading.Lock()
+
+    async def fetch(self, *, region: str, bucket: str, key: str, version: str | None) -> bytes:
+        """The whole object, at most `CODE_SIZE_UNZIPPED_MAX` bytes of it.
+
+        Raises `InvalidParameterValueException` if S3 does not give it, it is too large, or it
+        takes longer than the deadline.
+        """
+        parameters = {"Bucket": bucket, "Key": key}
+        if version is not None:
+            parameters["VersionId"] = version
+
+        def run() -> bytes:
+            try:
+                return self._read(self._client(region), parameters)
+            except botocore.exceptions.ClientError as error:
+                details = error.response.get("Error", {})
+                raise _refused(
+                    details.get("Code", "Unknown"), details.get("Message", "Unknown")
+                ) from error
+            except botocore.exceptions.BotoCoreError as error:
+                raise _refused(type(error).__name__, str(error)) from error
+
+        return await anyio.to_thread.run_sync(run, limiter=self._limiter)
+
+    def _read(self, client: Any, parameters: dict[str, str]) -> bytes:
+        deadline = self._clock.monotonic() + self._settings.deadline_s
+        body = client.get_object(**parameters)["Body"]
+        data = bytearray()
+        with body:
+            while chunk := body.read(_CHUNK_BYTES):
+                data += chunk
+                if len(data) > CODE_SIZE_UNZIPPED_MAX:
+                    raise invalid_parameter(
+                        f"Unzipped size must be smaller than {CODE_SIZE_UNZIPPED_MAX} bytes"
+                    )
+                if self._clock.monotonic() > deadline:
+                    raise _refused("RequestTimeout", "The object did not arrive in time")
+        return bytes(data)
+
+    def _client(self, region: str) -> Any:
+        with self._making_client:
+            if region not in self._clients:
+                self._clients[region] = botocore.session.get_session().create_client(
+                    "s3",
+                    region_name=region,
+                    endpoint_url=self._settings.endpoint_url or None,
+                    config=Config(
+                        connect_timeout=self._settings.connect_timeout_s,
+                        read_timeout=self._settings.deadline_s,
+                        retries={"total_max_attempts": 2},
+                        # Anything that speaks S3 has paths; names of its own for buckets, few.
+                        s3={"addressing_style": "path"} if self._settings.endpoint_url else None,
+                    ),
+                )
+            return self._clients[region]
+
+
+def _refused(code: str, message: str) -> ApiError:
+    return invalid_parameter(
+        f"Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"
+    )

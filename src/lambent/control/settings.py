@@ -1,0 +1,35 @@
+"""What an operator may choose about the control plane."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSettings:
+    """What differs from account to account at AWS, and how deployment behaves."""
+
+    concurrent_executions: int = 1000
+    """Invocations an account may have running at once (`ConcurrentExecutions` of
+    GetAccountSettings). Default: 1000, AWS's own for an account in good standing."""
+
+    total_code_size_bytes: int = 300 * 1024**3
+    """Bytes of packages one account may keep in one region, each version counting its full copy.
+    Default: 300 GiB, as at AWS."""
+
+    parallel_preparations: int = 2
+    """How many versions are prepared (unpacked) at the same time. Default: 2, since unpacking
+    fills one core and the others are wanted for invocations."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class S3Settings:
+    """Where packages named by `S3Bucket` and `S3Key` come from."""
+
+    endpoint_url: str = ""
+    """Endpoint of the S3 service. Default: empty, which means AWS itself; anything that speaks
+    its protocol will do. Credentials come from the usual places (environment, profile)."""
+
+    connect_timeout_s: float = 5.0
+    """Seconds until an S3 that does not answer the connection is given up. Default: 5."""
+
+    deadline_s: float = 60.0
+    """Seconds one package may take to arrive. Default: 60, what SDKs wait for an answer."""

@@ -1,0 +1,112 @@
+"""Names of functions, as callers may write them.
+
+Every operation accepts a plain name, a partial ARN (`123456789012:function:name`) or a full
+ARN, each optionally followed by `:qualifier`. They are parsed here once; the rest of the
+platform only sees a `FunctionKey` and a qualifier.
+"""
+
+import dataclasses
+import re
+
+from lambent.model.errors import ApiError, invalid_parameter, not_found
+from lambent.model.function import LATEST, FunctionKey, Scope
+
+NAME_LENGTH_MAX = 64
+
+_REGION = r"(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d"
+_FUNCTION_NAME = re.compile(
+    r"(?:arn:aws[a-zA-Z-]*:lambda:)?"
+    rf"(?:(?P<region>{_REGION}):)?"
+    r"(?:(?P<account>[0-9]{12}):)?"
+    r"(?:function:)?"
+    r"(?P<name>[a-zA-Z0-9_-]+)"
+    r"(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9_-]+))?"
+)
+_VERSION_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+
+UNQUALIFIED_ONLY = (
+    "This operation is permitted on Lambda functions only. Aliases and versions do not support"
+    " this operation. Please specify either a function name or an unqualified function ARN."
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FunctionReference:
+    """What a caller meant: a function and, if given, a version or alias of it."""
+
+    key: FunctionKey
+    qualifier: str | None = None
+
+    @property
+    def arn(self) -> str:
+        """The ARN as referred to, with the qualifier if there is one."""
+        return f"{self.key.arn}:{self.qualifier}" if self.qualifier else self.key.arn
+
+
+def parse_function_name(
+    text: str, scope: Scope, *, operation: str, qualifier: str | None = None
+) -> FunctionReference:
+    """Read a `FunctionName` parameter, and the `Qualifier` parameter that came with it.
+
+    Raises `ApiError`: `ValidationException` if it does not match the grammar,
+    `InvalidParameterValueException` if the name is too long or the two qualifiers differ,
+    `ResourceNotFoundException` for another region, `AccessDeniedException` for another account.
+    """
+    match = _FUNCTION_NAME.fullmatch(text)
+    if match is None:
+        raise ApiError(
+            "ValidationException",
+            f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy"
+            f" constraint: Member must satisfy regular expression pattern: {_PATTERN_SHOWN}",
+        )
+    name = match["name"]
+    if len(name) > NAME_LENGTH_MAX:
+        raise invalid_parameter(
+            f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy"
+            f" constraint: Member must have length less than or equal to {NAME_LENGTH_MAX}"
+        )
+    region = match["region"] or scope.region
+    if region != scope.region:
+        raise not_found(
+            f"Functions from '{region}' are not reachable in this region ('{scope.region}')"
+        )
+    key = FunctionKey(match["account"] or scope.account, region, name)
+    if key.account != scope.account:
+        raise ApiError(
+            "AccessDeniedException",
+            f"User: arn:aws:iam::{scope.account}:root is not authorized to perform:"
+            f" lambda:{operation} on resource: {key.arn} because no resource-based policy allows"
+            f" the lambda:{operation} action",
+            status=403,
+        )
+    derived = match["qualifier"]
+    if derived and qualifier and derived != qualifier:
+        raise invalid_parameter(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
+    return FunctionReference(key, derived or qualifier or None)
+
+
+def parse_unqualified(text: str, scope: Scope, *, operation: str) -> FunctionKey:
+    """Read a `FunctionName` of an operation that works on the function as a whole.
+
+    `name:$LATEST` is allowed. Raises `ApiError` as `parse_function_name`, and
+    `InvalidParameterValueException` for a version or alias.
+    """
+    reference = parse_function_name(text, scope, operation=operation)
+    if reference.qualifier not in (None, LATEST):
+        raise invalid_parameter(UNQUALIFIED_ONLY)
+    return reference.key
+
+
+def version_number(qualifier: str) -> int | None:
+    """The number of a published version, 0 for `$LATEST`, None if it can only be an alias."""
+    if qualifier == LATEST:
+        return 0
+    return int(qualifier) if _VERSION_NUMBER.fullmatch(qualifier) else None
+
+
+_PATTERN_SHOWN = (
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?"
+    r"(\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
+)

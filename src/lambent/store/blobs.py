@@ -1,0 +1,67 @@
+"""Deployment packages, by the SHA-256 of their contents.
+
+A blob is written once, completely or not at all, and is durable when `put` returns. All methods
+without `async` block: call them in a thread. Who deletes must know that nobody refers to the
+blob; the control plane does that inside a transaction (see `control/packages.py`).
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio.to_thread
+import obstore
+from obstore.store import LocalStore
+
+
+class Blobs:
+    """Blobs in one directory; files are named by the hex SHA-256 of their bytes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._store = LocalStore(directory)
+
+    @staticmethod
+    def key_of(data: bytes) -> str:
+        """The name under which `data` is kept: 64 hex digits."""
+        return hashlib.sha256(data).hexdigest()
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep `data`, whose key is `key`; does nothing if it is there already."""
+        if self.exists(key):
+            return
+        obstore.put(self._store, key, data, use_multipart=False)
+        self._flush(self._directory / key)
+        self._flush(self._directory)
+
+    def get(self, key: str) -> bytes:
+        """The bytes of a blob. Raises FileNotFoundError if there is none."""
+        return obstore.get(self._store, key).bytes().to_bytes()
+
+    async def read(self, key: str) -> bytes:
+        """As `get`, in a thread."""
+        return await anyio.to_thread.run_sync(self.get, key)
+
+    def exists(self, key: str) -> bool:
+        """Whether the blob is there."""
+        return (self._directory / key).exists()
+
+    def delete(self, key: str) -> None:
+        """Forget a blob; does nothing if there is none."""
+        if self.exists(key):
+            obstore.delete(self._store, key)
+
+    def list_keys(self) -> Iterator[str]:
+        """The keys of all blobs."""
+        for batch in obstore.list(self._store):
+            yield from (meta["path"] for meta in batch)
+
+    @staticmethod
+    def _flush(path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,16 @@
+"""What an operator may choose about the store."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where the platform keeps what must survive it."""
+
+    url: str = ""
+    """SQLAlchemy URL of the database. Default: empty, which means SQLite in `lambent.db` in the
+    data directory, so that nothing has to be installed."""
+
+    synchronous: str = "FULL"
+    """SQLite's `synchronous` pragma. Default: FULL, because an acknowledged change must survive
+    a power cut; `NORMAL` or `OFF` trade that for speed on throw-away machines."""

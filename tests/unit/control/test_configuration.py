@@ -1,0 +1,175 @@
+"""Members of CreateFunction and UpdateFunctionConfiguration: defaults, limits, words."""
+
+import json
+from typing import Any
+
+import pytest
+from control_room import RUNTIMES
+
+from lambent.control import configuration
+from lambent.model.errors import ApiError
+from lambent.model.function import FunctionKey, FunctionVersion
+
+KEY = FunctionKey("111111111111", "us-east-1", "f")
+
+
+def create(**members: Any) -> FunctionVersion:
+    params = {"Role": "r", "Runtime": "python3.12", "Handler": "app.handler", **members}
+    return configuration.create(KEY, params, code_key="", code_size=0, runtimes=RUNTIMES)
+
+
+def update(version: FunctionVersion, **members: Any) -> FunctionVersion:
+    return configuration.update(version, members, runtimes=RUNTIMES)
+
+
+def refusal(**members: Any) -> ApiError:
+    with pytest.raises(ApiError) as caught:
+        create(**members)
+    return caught.value
+
+
+def test_defaults() -> None:
+    """What a function is if nothing is said."""
+    plain = create()
+    assert (plain.timeout_s, plain.memory_mb, plain.ephemeral_storage_mb) == (3, 128, 512)
+    assert (plain.architecture, plain.description, plain.package_type) == ("x86_64", "", "Zip")
+    assert (plain.logging.log_format, plain.logging.log_group) == ("Text", "/aws/lambda/f")
+    assert plain.environment is None
+    assert plain.other == {
+        "TracingConfig": {"Mode": "PassThrough"},
+        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+    }
+
+
+def test_absent_members_stay_and_present_ones_replace() -> None:
+    """An update changes what it names; maps and lists are replaced as a whole."""
+    before = create(Timeout=10, MemorySize=256, Environment={"Variables": {"a1": "1", "b1": "2"}})
+    after = update(before, Environment={"Variables": {"c1": "3"}}, MemorySize=512)
+    assert (after.timeout_s, after.memory_mb) == (10, 512)
+    assert after.environment == {"c1": "3"}
+    assert update(after, Environment={"Variables": {}}).environment == {}
+
+
+def test_members_that_are_only_stored() -> None:
+    """VPC, dead letters, keys and file systems are echoed, and cleared by empty values."""
+    queue = "arn:aws:sqs:us-east-1:111111111111:q"
+    full = create(
+        VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+        DeadLetterConfig={"TargetArn": queue},
+        KMSKeyArn="arn:aws:kms:us-east-1:111111111111:key/k",
+        FileSystemConfigs=[{"Arn": "a", "LocalMountPath": "/mnt/a"}],
+        TracingConfig={"Mode": "Active"},
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    assert full.other["VpcConfig"]["SubnetIds"] == ["subnet-1"]
+    assert full.other["DeadLetterConfig"] == {"TargetArn": queue}
+    assert full.other["TracingConfig"] == {"Mode": "Active"}
+    assert full.other["SnapStart"]["ApplyOn"] == "PublishedVersions"
+    cleared = update(
+        full,
+        VpcConfig={"SubnetIds": [], "SecurityGroupIds": []},
+        DeadLetterConfig={"TargetArn": ""},
+        KMSKeyArn="",
+        FileSystemConfigs=[],
+    )
+    assert cleared.other["VpcConfig"] == {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": ""}
+    assert cleared.other.keys() == {"VpcConfig", "TracingConfig", "SnapStart"}
+    assert "SQS queue" in refusal(DeadLetterConfig={"TargetArn": "arn:aws:s3:::b"}).message
+
+
+def test_logging_levels_come_and_go_with_json() -> None:
+    """JSON starts at INFO, keeps what is set, and text knows no levels."""
+    as_json = create(LoggingConfig={"LogFormat": "JSON"})
+    assert as_json.logging.application_log_level == "INFO"
+    assert as_json.logging.system_log_level == "INFO"
+    tuned = update(as_json, LoggingConfig={"SystemLogLevel": "WARN", "LogGroup": "/mine"})
+    assert tuned.logging.log_format == "JSON"
+    assert tuned.logging.application_log_level == "INFO"
+    assert tuned.logging.system_log_level == "WARN"
+    text = update(tuned, LoggingConfig={"LogFormat": "Text"})
+    assert text.logging.application_log_level is text.logging.system_log_level is None
+    assert text.logging.log_group == "/mine"
+    error = refusal(LoggingConfig={"ApplicationLogLevel": "DEBUG"})
+    assert error.code == "InvalidParameterValueException"
+
+
+@pytest.mark.parametrize("member", ["Runtime", "Handler"])
+def test_zip_functions_need_runtime_and_handler(member: str) -> None:
+    """A package alone does not say how to run it."""
+    assert refusal(**{member: None}).message == (
+        "Runtime and Handler are mandatory parameters for functions created with deployment"
+        " packages."
+    )
+
+
+def test_runtimes() -> None:
+    """Unknown and retired runtimes are refused in AWS's words."""
+    assert refusal(Runtime="cobol").message == (
+        "Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value"
+        f" set: [{', '.join(RUNTIMES)}] or be a valid ARN"
+    )
+    assert refusal(Runtime="python3.8").message == (
+        "The runtime parameter of python3.8 is no longer supported for creating or updating AWS"
+        " Lambda functions. We recommend you use a supported runtime while creating or updating"
+        " functions."
+    )
+
+
+def test_ordinary_functions_have_ordinary_limits() -> None:
+    """The model's higher limits are those of managed instances."""
+    assert refusal(Timeout=901).message == (
+        "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint:"
+        " Member must have value less than or equal to 900"
+    )
+    assert "'memorySize'" in refusal(MemorySize=10241).message
+    assert create(Timeout=900, MemorySize=10240).timeout_s == 900
+
+
+def test_environment_limits() -> None:
+    """4 KB as JSON, no reserved names, nothing a process cannot be given."""
+    fits = {"key": "x" * (4096 - len('{"key":""}'))}
+    assert create(Environment={"Variables": fits}).environment == fits
+    too_much = {"key": fits["key"] + "x"}
+    measured = json.dumps(too_much, separators=(",", ":"))
+    assert refusal(Environment={"Variables": too_much}).message == (
+        "Lambda was unable to configure your environment variables because the environment"
+        " variables you have provided exceeded the 4KB limit."
+        f" String measured: {measured}"
+    )
+    reserved = {"AWS_REGION": "x", "mine": "y", "_HANDLER": "z"}
+    assert refusal(Environment={"Variables": reserved}).message == (
+        "Lambda was unable to configure your environment variables because the environment"
+        " variables you have provided contains reserved keys that are currently not supported for"
+        " modification. Reserved keys used in this request: AWS_REGION, _HANDLER"
+    )
+    for hostile in ("a\0b", "\ud800"):
+        error = refusal(Environment={"Variables": {"key": hostile}})
+        assert error.code == "ValidationException"
+
+
+def test_layers_do_not_exist_yet() -> None:
+    """An empty list is fine; each kind of wrong list has its own words."""
+    assert "Layers" not in create(Layers=[]).other
+    arn = "arn:aws:lambda:us-east-1:111111111111:layer:l"
+    elsewhere = "arn:aws:lambda:eu-west-1:111111111111:layer:l:1"
+    for arns, message in (
+        ([f"{arn}:1"], f"Layer version {arn}:1 does not exist."),
+        ([f"{arn}{n}:1" for n in range(6)], "Cannot reference more than 5 layers."),
+        ([f"{arn}:1", f"{arn}:2"], "Two different versions of the same layer are not allowed to"),
+        ([elsewhere], "Layers are not in the same region as the function."),
+    ):
+        error = refusal(Layers=arns)
+        assert error.code == "InvalidParameterValueException"
+        assert error.message.startswith(message)
+
+
+def test_images_are_refused() -> None:
+    """Container images cannot be run here, and the message says so."""
+    assert "container images are not supported" in refusal(PackageType="Image").message
+    assert "ImageConfig" in refusal(ImageConfig={}).message
+
+
+def test_unknown_code_signing_configurations_are_not_found() -> None:
+    """There are none, so none can be found."""
+    error = refusal(CodeSigningConfigArn="arn:csc")
+    assert (error.code, error.status) == ("CodeSigningConfigNotFoundException", 404)

@@ -1,0 +1,84 @@
+"""The S3 door, against a server that speaks S3."""
+
+import io
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from control_room import package, refused
+from moto.server import ThreadedMotoServer
+
+from lambent.control import s3
+from lambent.control.s3 import S3Objects
+from lambent.control.settings import S3Settings
+from lambent.kit.clock import ManualClock, SystemClock
+
+pytestmark = pytest.mark.anyio
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+
+
+async def fetch(objects: S3Objects, bucket: str, key: str, version: str | None = None) -> bytes:
+    return await objects.fetch(region=REGION, bucket=bucket, key=key, version=version)
+
+
+async def test_objects_and_their_versions(endpoint: str) -> None:
+    """The newest version, or the one that is named."""
+    client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
+    client.create_bucket(Bucket="versioned")
+    client.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+    old = client.put_object(Bucket="versioned", Key="a/b.zip", Body=package("old"))
+    client.put_object(Bucket="versioned", Key="a/b.zip", Body=io.BytesIO(package("new")))
+    objects = S3Objects(S3Settings(endpoint_url=endpoint), SystemClock())
+    assert await fetch(objects, "versioned", "a/b.zip") == package("new")
+    assert await fetch(objects, "versioned", "a/b.zip", old["VersionId"]) == package("old")
+
+
+async def test_what_s3_refuses_is_said_in_awss_words(endpoint: str) -> None:
+    """Clients compare these texts."""
+    objects = S3Objects(S3Settings(endpoint_url=endpoint), SystemClock())
+    assert (await refused(fetch(objects, "nowhere", "k"))).message == (
+        "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The"
+        " specified bucket does not exist"
+    )
+    client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
+    client.create_bucket(Bucket="empty")
+    assert (await refused(fetch(objects, "empty", "k"))).message == (
+        "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified"
+        " key does not exist."
+    )
+
+
+async def test_an_unreachable_s3_is_an_error_of_the_request() -> None:
+    """Nobody listens there; the caller learns it instead of waiting."""
+    objects = S3Objects(S3Settings(endpoint_url="http://127.0.0.1:1"), SystemClock())
+    error = await refused(fetch(objects, "b", "k"))
+    assert error.code == "InvalidParameterValueException"
+    assert "S3 Error Code: EndpointConnectionError" in error.message
+
+
+async def test_size_and_time_are_bounded(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object that is too large, or comes too slowly, is not waited for."""
+    client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
+    client.create_bucket(Bucket="large")
+    client.put_object(Bucket="large", Key="k", Body=bytes(2000))
+    late = S3Objects(S3Settings(endpoint_url=endpoint, deadline_s=-1), ManualClock())
+    late._clients[REGION] = client
+    assert "RequestTimeout" in (await refused(fetch(late, "large", "k"))).message
+    monkeypatch.setattr(s3, "CODE_SIZE_UNZIPPED_MAX", 1999)
+    objects = S3Objects(S3Settings(endpoint_url=endpoint), SystemClock())
+    assert (await refused(fetch(objects, "large", "k"))).message.startswith("Unzipped size must")

@@ -1,0 +1,181 @@
+"""The store: tables, transactions, the bell, blobs."""
+
+import dataclasses
+import threading
+from pathlib import Path
+
+import anyio
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.store.blobs import Blobs
+from lambent.store.database import connect, migrate
+from lambent.store.settings import StoreSettings
+from lambent.store.store import Store, Transaction, open_store
+from lambent.store.tables import metadata
+
+KEY = FunctionKey("111111111111", "us-east-1", "f")
+
+
+def version(**fields: object) -> FunctionVersion:
+    plain = FunctionVersion(
+        key=KEY,
+        version=LATEST,
+        role="r",
+        runtime="python3.12",
+        handler="app.handler",
+        environment={"key": "wert ü"},
+        logging=LoggingConfiguration(log_group="/aws/lambda/f"),
+        code_key="0" * 64,
+        code_size=3,
+        configuration_id="c",
+        revision_id="r",
+        last_modified_ms=1_700_000_000_123,
+        other={"VpcConfig": {"SubnetIds": ["a"]}},
+    )
+    return dataclasses.replace(plain, **fields)  # type: ignore[arg-type]
+
+
+def test_tables_are_what_the_migrations_make(tmp_path: Path) -> None:
+    """The code's picture of the tables and the sum of all migrations do not differ."""
+    engine = connect(StoreSettings(), tmp_path)
+    migrate(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        migrated = statements(connection)
+    engine.dispose()
+    fresh = connect(StoreSettings(url="sqlite://"), tmp_path)
+    metadata.create_all(fresh)
+    with fresh.connect() as connection:
+        created = statements(connection)
+    fresh.dispose()
+    assert migrated == created
+
+
+def statements(connection: sa.Connection) -> set[str]:
+    """What made the tables and indexes, Alembic's own left out."""
+    rows = connection.execute(
+        sa.text("SELECT sql FROM sqlite_master WHERE tbl_name NOT LIKE 'alembic%'")
+    )
+    return {" ".join(str(row.sql).split()) for row in rows}
+
+
+def test_sqlite_is_opened_to_be_durable(tmp_path: Path) -> None:
+    """Write-ahead log, full synchronisation, foreign keys; nonsense is refused."""
+    engine = connect(StoreSettings(), tmp_path)
+    with engine.connect() as connection:
+        values = [
+            connection.execute(sa.text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    engine.dispose()
+    assert values == ["wal", 2, 1]
+    with pytest.raises(ValueError, match="synchronous"):
+        connect(StoreSettings(synchronous="OFF; DROP TABLE functions"), tmp_path)
+
+
+@pytest.mark.anyio
+async def test_values_survive_a_restart(tmp_path: Path) -> None:
+    """What was written is read back equal, from another process's point of view too."""
+    async with open_store(StoreSettings(), tmp_path) as store:
+        await store.transact(lambda tx: tx.functions.create(version(), {"tag": "value"}))
+    async with open_store(StoreSettings(), tmp_path) as store:
+        assert await store.resolve(KEY, None) == version()
+        assert await store.transact(lambda tx: tx.functions.tags(KEY)) == {"tag": "value"}
+
+
+@pytest.mark.anyio
+async def test_transactions_are_all_or_nothing_and_ring_after_commit(tmp_path: Path) -> None:
+    """The bell rings on the loop, once for each function touched, and only if it came to be."""
+    rings: list[tuple[FunctionKey, int]] = []
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as store:
+        store.on_change(lambda key: rings.append((key, threading.get_ident())))
+
+        def fail(tx: Transaction) -> None:
+            tx.functions.create(version(), {})
+            raise LookupError("changed my mind")
+
+        with pytest.raises(LookupError):
+            await store.transact(fail)
+        assert await store.resolve(KEY, None) is None
+        assert rings == []
+        await store.transact(lambda tx: tx.functions.create(version(), {"a": "b"}))
+        assert rings == [(KEY, threading.get_ident())]
+        await store.transact(lambda tx: tx.functions.get(KEY))
+        assert len(rings) == 1
+
+
+@pytest.mark.anyio
+async def test_transactions_never_overlap(tmp_path: Path) -> None:
+    """Many tasks may ask at once; their work is done one after the other, off the loop."""
+    inside: list[int] = []
+
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as store:
+
+        def work(tx: Transaction) -> int:
+            assert threading.current_thread() is not threading.main_thread()
+            inside.append(1)
+            assert len(inside) == 1
+            number = tx.functions.take_version_number(KEY)
+            inside.pop()
+            return number
+
+        numbers: list[int] = []
+
+        async def take() -> None:
+            numbers.append(await store.transact(work))
+
+        await store.transact(lambda tx: tx.functions.create(version(), {}))
+        async with anyio.create_task_group() as tasks:
+            for _ in range(30):
+                tasks.start_soon(take)
+    assert sorted(numbers) == list(range(1, 31))
+
+
+@pytest.mark.anyio
+async def test_qualifiers_resolve(tmp_path: Path) -> None:
+    """Versions by number, `$LATEST` by name or by silence; anything else is not there."""
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as store:
+        published = version(version="1", configuration_id="p")
+        updated = version(
+            configuration_id="new", last_update_status="InProgress", code_key="1" * 64
+        )
+
+        def write(tx: Transaction) -> None:
+            tx.functions.create(version(), {})
+            tx.functions.add(published, published_from="x")
+            tx.functions.update(updated, serving=version())
+
+        await store.transact(write)
+        assert await store.resolve(KEY, LATEST) == version()
+        assert await store.resolve(KEY, None) == version()
+        assert await store.resolve(KEY, "1") == published
+        for nothing in ("2", "01", "live", "9" * 40, "1 OR 1=1"):
+            assert await store.resolve(KEY, nothing) is None
+        assert await unsettled(store) == [updated]
+        used = await store.transact(lambda tx: tx.functions.code_keys())
+        assert used == {"0" * 64, "1" * 64}
+
+
+async def unsettled(store: Store) -> list[FunctionVersion]:
+    return await store.transact(lambda tx: tx.functions.unsettled())
+
+
+@pytest.mark.anyio
+async def test_blobs(tmp_path: Path) -> None:
+    """Written once under the hash of their bytes; gone when deleted; deleting twice is fine."""
+    blobs = Blobs(tmp_path / "blobs")
+    key = Blobs.key_of(b"bytes")
+    blobs.put(key, b"bytes")
+    blobs.put(key, b"bytes")
+    assert blobs.get(key) == await blobs.read(key) == b"bytes"
+    assert list(blobs.list_keys()) == [key]
+    blobs.delete(key)
+    blobs.delete(key)
+    assert not blobs.exists(key)
+    with pytest.raises(FileNotFoundError):
+        blobs.get(key)
