@@ -90,9 +90,12 @@ class Packages:
 
     async def discard_unused(self, code_keys: Iterable[str]) -> None:
         """Delete those of the blobs that no version refers to."""
+        candidates = list(code_keys)
+        if not candidates:
+            return
 
         def run(tx: Transaction) -> None:
-            for code_key in code_keys:
+            for code_key in candidates:
                 if not tx.functions.is_code_used(code_key):
                     self._blobs.delete(code_key)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio.to_thread
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
 
@@ -32,13 +33,19 @@ class Blobs:
         """Keep `data`, whose key is `key`; does nothing if it is there already."""
         if self.exists(key):
             return
-        obstore.put(self._store, key, data, use_multipart=False)
+        try:
+            obstore.put(self._store, key, data, use_multipart=False)
+        except BaseError as error:
+            raise OSError(f"cannot write the blob {key}: {error}") from error
         self._flush(self._directory / key)
         self._flush(self._directory)
 
     def get(self, key: str) -> bytes:
         """The bytes of a blob. Raises FileNotFoundError if there is none."""
-        return obstore.get(self._store, key).bytes().to_bytes()
+        try:
+            return obstore.get(self._store, key).bytes().to_bytes()
+        except BaseError as error:
+            raise OSError(f"cannot read the blob {key}: {error}") from error
 
     async def read(self, key: str) -> bytes:
         """As `get`, in a thread."""

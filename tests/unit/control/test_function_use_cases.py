@@ -2,12 +2,15 @@
 
 import base64
 import hashlib
+import random
 from pathlib import Path
 
+import anyio
 import pytest
 from control_room import HERE, Room, open_room, package, refused, wait_until
 
 from lambent.control.settings import ControlSettings
+from lambent.model.errors import ApiError
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.packages import PackageError
 
@@ -195,6 +198,54 @@ async def test_blobs_live_as_long_as_somebody_refers_to_them(room: Room) -> None
     assert not room.blobs.exists(code_key)
     await room.control.functions.delete(HERE, {"FunctionName": "g"})
     assert not set(room.blobs.list_keys())
+
+
+async def test_no_blob_is_lost_or_left_in_a_crowd(room: Room) -> None:
+    """Many callers share few packages: every version keeps its blob, nobody else's stays."""
+    chance = random.Random(7)
+    is_whole: list[bool] = []
+
+    async def live(name: str) -> None:
+        for _ in range(6):
+            code = {"ZipFile": package(chance.choice("abc"))}
+            try:
+                match chance.choice(("create", "update", "publish", "delete")):
+                    case "create":
+                        await room.create(name, Code=code, Publish=chance.random() < 0.5)
+                    case "update":
+                        await room.update_code(name, **code)
+                    case "publish":
+                        await room.publish(name)
+                    case _:
+                        await room.control.functions.delete(HERE, {"FunctionName": name})
+            except ApiError as error:
+                assert error.status < 500
+
+    async def watch() -> None:
+        while True:
+            is_whole.append(
+                await room.store.transact(
+                    lambda tx: tx.functions.code_keys() <= set(room.blobs.list_keys())
+                )
+            )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        async with anyio.create_task_group() as crowd:
+            for number in range(12):
+                crowd.start_soon(live, f"f{number % 4}")
+        tasks.cancel_scope.cancel()
+    assert all(is_whole)
+    await settle_all(room)
+    used = await room.store.transact(lambda tx: tx.functions.code_keys())
+    await wait_until(lambda: set(room.blobs.list_keys()) == used)
+
+
+async def settle_all(room: Room) -> None:
+    """Wait until nothing is under way for any function."""
+    page = await room.control.functions.list(HERE, {"FunctionVersion": "ALL"})
+    for version in page.items:
+        await room.settled(version.key.name, version.version)
 
 
 async def test_a_restart_finishes_what_was_under_way(tmp_path: Path) -> None:
