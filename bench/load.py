@@ -6,6 +6,7 @@ Each connection sends its next request when the answer to the last has arrived (
 import asyncio
 import dataclasses
 import time
+from typing import cast
 from urllib.parse import urlsplit
 
 AUTHORIZATION = (
@@ -43,8 +44,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._send()
 
     def _send(self) -> None:

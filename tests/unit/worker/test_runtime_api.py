@@ -76,6 +76,7 @@ class Request:
         self.answer = b""
         self.head = b""
         self.is_open = True
+        self.keep_alive = True
 
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""

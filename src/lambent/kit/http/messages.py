@@ -42,6 +42,11 @@ class Exchange(Protocol):
         """Whether the peer is still there and no answer was sent."""
         ...
 
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection outlives this exchange; `respond_raw` must say so if not."""
+        ...
+
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:

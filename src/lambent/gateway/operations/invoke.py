@@ -1,0 +1,235 @@
+"""Invoke: the one operation that answers without a task.
+
+Everything up to handing the invocation to an environment is synchronous, and the answer is
+written from the environment's callback. Only a function that is not in memory yet, or a large
+event whose JSON must be checked off the loop, takes the slow road through a task.
+"""
+
+import base64
+import binascii
+import json
+import os
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import anyio.abc
+import anyio.to_thread
+
+from lambent.gateway.server import Request
+from lambent.invocation.door import Door
+from lambent.model.errors import ApiError, invalid_parameter
+from lambent.model.function import FunctionVersion
+from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
+from lambent.model.names import FunctionReference, parse_function_name
+
+CLIENT_CONTEXT_LENGTH_MAX = 3583
+"""Characters of the base64 text."""
+
+_CHECK_IN_THREAD_BYTES = 256 * 1024
+_READ_REQUESTS_MAX = 4096
+_TRACE_ID = re.compile(r"[\x21-\x7e]{1,512}")
+_CONTENT_TYPE = re.compile(r"application/([\w.+-]+\+)?json\b.*|text/json\b.*", re.IGNORECASE)
+_TOLERATED_TYPES = frozenset(
+    {"application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream"}
+)
+
+
+class InvokeOperation:
+    """Serves `POST /2015-03-31/functions/{FunctionName}/invocations`."""
+
+    def __init__(self, door: Door, tasks: anyio.abc.TaskGroup) -> None:
+        self._door = door
+        self._tasks = tasks
+        self._read: dict[tuple[object, ...], tuple[FunctionReference, Mapping[str, Any]]] = {}
+        """What was read of requests before: callers repeat themselves."""
+
+    def handle(self, request: Request) -> None:
+        """Answer one request, now or later. Raises `ApiError`."""
+        reference, params = self._read_request(request)
+        event = request.exchange.body or b"{}"
+        function = self._door.resolve_nowait(reference.key, reference.qualifier)
+        if function is None or len(event) > _CHECK_IN_THREAD_BYTES:
+            self._tasks.start_soon(self._handle_slowly, request, reference, params, event)
+            return
+        _check_json(event)
+        self._invoke(request, reference, params, function, event)
+
+    async def _handle_slowly(
+        self,
+        request: Request,
+        reference: FunctionReference,
+        params: Mapping[str, Any],
+        event: bytes,
+    ) -> None:
+        try:
+            function = await self._door.resolve(reference.key, reference.qualifier)
+            await anyio.to_thread.run_sync(_check_json, event)
+            self._invoke(request, reference, params, function, event)
+        except ApiError as error:
+            request.refuse(error)
+
+    def _read_request(self, request: Request) -> tuple[FunctionReference, Mapping[str, Any]]:
+        """The function meant and the parameters, parsed and validated once per spelling."""
+        headers = request.exchange.headers
+        spelling = (
+            request.exchange.path,
+            request.exchange.query,
+            request.scope,
+            headers.get("x-amz-invocation-type"),
+            headers.get("x-amz-log-type"),
+            headers.get("x-amz-tenant-id"),
+            headers.get("x-amz-durable-execution-name"),
+            headers.get("x-amz-client-context"),
+            headers.get("content-type"),
+        )
+        known = self._read.get(spelling)
+        if known is not None:
+            return known
+        content_type = headers.get("content-type")
+        params = request.params()
+        del params["Payload"]
+        if content_type and not _is_acceptable(content_type):
+            raise ApiError(
+                "UnsupportedMediaTypeException",
+                f"The content type '{content_type[:200]}' is not supported: send JSON.",
+                status=415,
+            )
+        _check_offered(params)
+        reference = parse_function_name(
+            params["FunctionName"],
+            request.scope,
+            operation="InvokeFunction",
+            qualifier=params.get("Qualifier"),
+        )
+        params["ClientContext"] = _decode_client_context(params.get("ClientContext"))
+        if len(self._read) >= _READ_REQUESTS_MAX:
+            self._read.clear()
+        self._read[spelling] = reference, params
+        return reference, params
+
+    def _invoke(
+        self,
+        request: Request,
+        reference: FunctionReference,
+        params: Mapping[str, Any],
+        function: FunctionVersion,
+        event: bytes,
+    ) -> None:
+        if params.get("InvocationType") == "DryRun":
+            self._door.check_invocable(function)
+            request.exchange.respond(204, [("x-amzn-RequestId", request.request_id)])
+            return
+        headers = request.exchange.headers
+        trace_id = headers.get("x-amzn-trace-id", "")
+        wants_log_tail = params.get("LogType") == "Tail"
+        invocation = Invocation(
+            request_id=_request_id(headers.get("x-amzn-requestid")) or request.request_id,
+            function=function,
+            invoked_arn=reference.arn,
+            event=event,
+            client_context=params["ClientContext"],
+            trace_id=trace_id if _TRACE_ID.fullmatch(trace_id) else _new_trace_id(),
+            wants_log_tail=wants_log_tail,
+            on_done=_ignore,
+        )
+        invocation.on_done = lambda outcome: _answer(request, invocation, outcome)
+        self._door.invoke(invocation)
+
+
+def _answer(request: Request, invocation: Invocation, outcome: Outcome) -> None:
+    """Write the caller's answer."""
+    if isinstance(outcome, Refused):
+        request.refuse(outcome.error)
+        return
+    optional = ""
+    if not isinstance(outcome, Succeeded):
+        optional += "X-Amz-Function-Error: Unhandled\r\n"
+    if invocation.wants_log_tail:
+        tail = base64.b64encode(invocation.log_tail).decode()
+        optional += f"X-Amz-Log-Result: {tail}\r\n"
+    if not request.exchange.keep_alive:
+        optional += "Connection: close\r\n"
+    payload = outcome.payload
+    head = (
+        "HTTP/1.1 200 OK\r\n"
+        "Content-Type: application/json\r\n"
+        f"Content-Length: {len(payload)}\r\n"
+        f"x-amzn-RequestId: {invocation.request_id}\r\n"
+        f"X-Amz-Executed-Version: {invocation.function.version}\r\n"
+        "x-amzn-Remapped-Content-Length: 0\r\n"
+        f"X-Amzn-Trace-Id: {invocation.trace_id}\r\n"
+        f"{optional}\r\n"
+    )
+    request.exchange.respond_raw(head.encode("latin-1"), payload)
+
+
+def _is_acceptable(content_type: str) -> bool:
+    """JSON in its spellings, and what command-line tools send without being asked."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in _TOLERATED_TYPES or _CONTENT_TYPE.fullmatch(content_type) is not None
+
+
+def _check_offered(params: Mapping[str, Any]) -> None:
+    if params.get("InvocationType") == "Event":
+        raise invalid_parameter("Lambent does not offer InvocationType Event yet.")
+    if "TenantId" in params:
+        raise invalid_parameter("The function is not tenant-isolated: do not provide a tenant id.")
+    if "DurableExecutionName" in params:
+        raise invalid_parameter("Lambent does not offer durable executions yet.")
+
+
+def _check_json(event: bytes) -> None:
+    try:
+        json.loads(event)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(
+            "InvalidRequestContentException",
+            "Could not parse request body into json: Could not parse payload into json: "
+            f"{str(error)[:200]}",
+        ) from error
+
+
+def _decode_client_context(encoded: str | None) -> str:
+    """The context as JSON text on one line; empty if there is none."""
+    if not encoded:
+        return ""
+    if len(encoded) > CLIENT_CONTEXT_LENGTH_MAX:
+        raise ApiError(
+            "InvalidRequestContentException",
+            f"Client context must be at most {CLIENT_CONTEXT_LENGTH_MAX} bytes of base64.",
+        )
+    try:
+        context = json.loads(base64.b64decode(encoded, validate=True))
+        if not isinstance(context, dict):
+            raise ValueError("not an object")
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise ApiError(
+            "InvalidRequestContentException",
+            "Client context must be a valid Base64-encoded JSON object.",
+        ) from error
+    return json.dumps(context)
+
+
+def _request_id(given: str | None) -> str | None:
+    """The caller's own request id. Raises `ApiError` if it is not a UUID."""
+    if given is None:
+        return None
+    try:
+        return str(uuid.UUID(given))
+    except ValueError as error:
+        raise ApiError(
+            "InvalidRequestContentException", "The request id must be a valid UUID."
+        ) from error
+
+
+def _new_trace_id() -> str:
+    """A trace of its own, not sampled, in X-Ray's form: version, epoch, 96 random bits."""
+    random = os.urandom(20).hex()
+    return f"Root=1-{int(time.time()):08x}-{random[:24]};Parent={random[24:]};Sampled=0"
+
+
+def _ignore(outcome: Outcome) -> None:
+    """Stands in until the invocation exists that its answer needs."""

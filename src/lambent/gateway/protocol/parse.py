@@ -1,0 +1,213 @@
+"""From a request's bytes to an operation's input members, as the model types them."""
+
+import base64
+import binascii
+import datetime
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from botocore.utils import parse_timestamp
+
+from lambent.gateway.protocol.models import OperationModel, Shape
+from lambent.kit.http.messages import Exchange
+from lambent.model.errors import ApiError
+
+_DEPTH_MAX = 100
+
+
+def parse_rest_json(
+    operation: OperationModel, exchange: Exchange, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    """Input members of a rest-json request. Raises `SerializationException`."""
+    shape = operation.input_shape
+    if shape is None:
+        return {}
+    params: dict[str, Any] = {}
+    query: dict[str, list[str]] | None = None
+    payload = shape.serialization.get("payload")
+    in_body = {}
+    for name, member in shape.members.items():
+        location = member.serialization.get("location")
+        wire_name = member.serialization.get("name", name)
+        if location == "uri":
+            params[name] = _from_text(member, labels[wire_name], name)
+        elif location == "querystring":
+            if query is None:
+                query = parse_qs(exchange.query, keep_blank_values=True)
+            if wire_name in query:
+                params[name] = _from_query(member, query[wire_name], name)
+        elif location == "header":
+            value = exchange.headers.get(wire_name.lower())
+            if value is not None:
+                params[name] = _from_text(member, value, name)
+        elif location == "headers":
+            prefix = wire_name.lower()
+            params[name] = {
+                header[len(prefix) :]: value
+                for header, value in exchange.headers.items()
+                if header.startswith(prefix)
+            }
+        elif name != payload:
+            in_body[name] = member
+    if payload is not None:
+        member = shape.members[payload]
+        if member.type_name == "blob":
+            params[payload] = exchange.body
+        elif exchange.body:
+            params[payload] = from_json(member, decode_json(exchange.body), payload)
+    elif in_body and exchange.body.strip():
+        document = decode_json(exchange.body)
+        if not isinstance(document, dict):
+            raise _serialization_error("the body is not a JSON object")
+        _members(in_body, document, params, "", 0)
+    return params
+
+
+def parse_json(operation: OperationModel, exchange: Exchange) -> dict[str, Any]:
+    """Input members of a json request. Raises `SerializationException`."""
+    shape = operation.input_shape
+    if shape is None or not exchange.body.strip():
+        return {}
+    params: dict[str, Any] = from_json(shape, decode_json(exchange.body), "")
+    return params
+
+
+def parse_query(operation: OperationModel, form: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Input members of a query request, scalars only."""
+    shape = operation.input_shape
+    if shape is None:
+        return {}
+    return {
+        name: _from_text(member, form[name][0], name)
+        for name, member in shape.members.items()
+        if name in form and member.type_name not in ("structure", "list", "map")
+    }
+
+
+def decode_json(body: bytes) -> Any:
+    """The body as JSON. Raises `SerializationException`."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _serialization_error(f"cannot parse the body as JSON: {error}") from error
+
+
+def from_json(shape: Shape, value: Any, path: str, depth: int = 0) -> Any:
+    """A JSON value as the shape types it; unknown members are ignored, nulls are absent."""
+    if depth > _DEPTH_MAX:
+        raise _serialization_error(f"'{path}' is nested too deeply")
+    kind = shape.type_name
+    if kind == "structure":
+        if getattr(shape, "is_document_type", False):
+            return value
+        params: dict[str, Any] = {}
+        _members(shape.members, _typed(value, dict, path, "Object"), params, path, depth)
+        return params
+    if kind == "list":
+        items = _typed(value, list, path, "List")
+        return [from_json(shape.member, item, path, depth + 1) for item in items]
+    if kind == "map":
+        mapping = _typed(value, dict, path, "Map")
+        return {
+            key: from_json(shape.value, item, f"{path}.{key}", depth + 1)
+            for key, item in mapping.items()
+            if item is not None
+        }
+    return _scalar(kind, value, path)
+
+
+def _members(
+    members: Mapping[str, Shape],
+    document: Mapping[str, Any],
+    params: dict[str, Any],
+    path: str,
+    depth: int,
+) -> None:
+    for name, member in members.items():
+        value = document.get(member.serialization.get("name", name))
+        if value is not None:
+            below = f"{path}.{name}" if path else name
+            params[name] = from_json(member, value, below, depth + 1)
+
+
+def _scalar(kind: str, value: Any, path: str) -> Any:
+    if kind in ("string", "character"):
+        return _typed(value, str, path, "String")
+    if kind == "boolean":
+        return _typed(value, bool, path, "Boolean")
+    if kind in ("integer", "long", "float", "double"):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong_type(value, path, "Integer" if kind in ("integer", "long") else "Double")
+        if kind in ("float", "double"):
+            return float(value)
+        if value != int(value):
+            raise _wrong_type(value, path, "Integer")
+        return int(value)
+    if kind == "blob":
+        return _decode_blob(_typed(value, str, path, "Blob"), path)
+    if kind == "timestamp":
+        return _timestamp(value, path)
+    return value
+
+
+def _typed(value: Any, wanted: type, path: str, name: str) -> Any:
+    if not isinstance(value, wanted):
+        raise _wrong_type(value, path, name)
+    return value
+
+
+def _from_query(shape: Shape, values: list[str], path: str) -> Any:
+    if shape.type_name == "list":
+        return [_from_text(shape.member, value, path) for value in values]
+    return _from_text(shape, values[0], path)
+
+
+def _from_text(shape: Shape, text: str, path: str) -> Any:
+    """A value from a label, the query or a header."""
+    kind = shape.type_name
+    if kind == "boolean":
+        if text not in ("true", "false"):
+            raise _wrong_type(text, path, "Boolean")
+        return text == "true"
+    try:
+        if kind in ("integer", "long"):
+            return int(text)
+        if kind in ("float", "double"):
+            return float(text)
+    except ValueError as error:
+        raise _wrong_type(text, path, "Integer") from error
+    if kind == "blob":
+        return _decode_blob(text, path)
+    if kind == "timestamp":
+        return _timestamp(text, path)
+    return text
+
+
+def _decode_blob(text: str, path: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _serialization_error(f"'{path}' is not valid base64") from error
+
+
+def _timestamp(value: Any, path: str) -> datetime.datetime:
+    try:
+        moment: datetime.datetime = parse_timestamp(value)
+        return moment
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        raise _wrong_type(value, path, "Timestamp") from error
+
+
+_JSON_NAMES = {str: "STRING_VALUE", bool: "TRUE_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"}
+_JSON_NAMES |= {list: "START_ARRAY", dict: "START_OBJECT"}
+
+
+def _wrong_type(value: Any, path: str, wanted: str) -> ApiError:
+    given = _JSON_NAMES.get(type(value), "VALUE")
+    return _serialization_error(f"{given} can not be converted to {wanted} at '{path}'")
+
+
+def _serialization_error(message: str) -> ApiError:
+    return ApiError("SerializationException", message)

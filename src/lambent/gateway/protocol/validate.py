@@ -1,0 +1,147 @@
+"""The model's constraints, checked and worded as AWS does."""
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lambent.gateway.protocol.models import OperationModel, Shape
+from lambent.model.errors import ApiError
+
+_CHECKED_BY_THE_USE_CASE = frozenset({"Runtime"})
+"""Shapes whose enumeration AWS checks with a text and code of its own."""
+_VALUE_CHARACTERS_MAX = 1000
+
+
+def validate(operation: OperationModel, params: Mapping[str, Any]) -> None:
+    """Raises `ValidationException` that lists every violated constraint."""
+    shape = operation.input_shape
+    if shape is None:
+        return
+    violations = list(_structure(shape, params, ""))
+    if violations:
+        count = len(violations)
+        noun = "error" if count == 1 else "errors"
+        text = "; ".join(violations)
+        raise ApiError("ValidationException", f"{count} validation {noun} detected: {text}")
+
+
+def _structure(shape: Shape, value: Mapping[str, Any], path: str) -> Iterator[str]:
+    if getattr(shape, "is_document_type", False):
+        return
+    required = set(shape.required_members)
+    for name, member in shape.members.items():
+        below = _join(path, name)
+        if name in value:
+            yield from _value(member, value[name], below)
+        elif name in required:
+            yield (f"Value null at '{below}' failed to satisfy constraint: Member must not be null")
+
+
+def _value(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    for constraint, holds in _constraints(shape):
+        if not holds(value):
+            yield _violation(value, path, constraint)
+    kind = shape.type_name
+    if kind == "structure":
+        yield from _structure(shape, value, path)
+    elif kind == "list":
+        if shape.member.type_name in ("structure", "list", "map"):
+            for number, item in enumerate(value, 1):
+                yield from _value(shape.member, item, f"{path}.{number}.member")
+        else:
+            yield from _members(shape.member, value, value, path)
+    elif kind == "map":
+        yield from _members(shape.key, value.keys(), value, path, "Map keys must")
+        if shape.value.type_name in ("structure", "list", "map"):
+            for key, item in value.items():
+                yield from _value(shape.value, item, f"{path}.{key}.member")
+        else:
+            yield from _members(shape.value, value.values(), value, path, "Map value must")
+
+
+def _members(
+    shape: Shape, items: Any, whole: Any, path: str, subject: str = "Member must"
+) -> Iterator[str]:
+    """Scalars of a list or map: AWS names the whole and lists all constraints of a member."""
+    constraints = _constraints(shape)
+    if any(not holds(item) for item in items for _, holds in constraints):
+        listed = ", ".join(f"Member must {text}" for text, _ in constraints)
+        yield _violation(whole, path, f"satisfy constraint: [{listed}]", subject)
+
+
+def _violation(value: Any, path: str, constraint: str, subject: str = "Member must") -> str:
+    shown = _shown(value)
+    return f"Value '{shown}' at '{path}' failed to satisfy constraint: {subject} {constraint}"
+
+
+@functools.cache
+def _constraints(shape: Shape) -> tuple[tuple[str, Any], ...]:
+    """Text (after "Member must") and predicate of each constraint of one shape."""
+    found: list[tuple[str, Any]] = []
+    limits: Mapping[str, Any] = shape.metadata
+    kind = shape.type_name
+    low, high = limits.get("min"), limits.get("max")
+    if kind in ("string", "blob", "list", "map"):
+        if high is not None:
+            found.append((f"have length less than or equal to {high}", _at_most_long(high)))
+        if low is not None:
+            found.append((f"have length greater than or equal to {low}", _at_least_long(low)))
+    elif kind in ("integer", "long", "float", "double"):
+        if high is not None:
+            found.append((f"have value less than or equal to {high}", _at_most(high)))
+        if low is not None:
+            found.append((f"have value greater than or equal to {low}", _at_least(low)))
+    pattern = limits.get("pattern")
+    if pattern is not None and (compiled := _compile(pattern)) is not None:
+        found.append((f"satisfy regular expression pattern: {pattern}", compiled.fullmatch))
+    values = getattr(shape, "enum", None)
+    if values and shape.name not in _CHECKED_BY_THE_USE_CASE:
+        listed = ", ".join(values)
+        found.append((f"satisfy enum value set: [{listed}]", frozenset(values).__contains__))
+    return tuple(found)
+
+
+def _compile(pattern: str) -> re.Pattern[str] | None:
+    """The pattern, or None if it uses what Python's `re` does not know (`\\p{…}` classes)."""
+    try:
+        return re.compile(pattern, re.DOTALL)
+    except re.error:
+        return None
+
+
+def _at_most(limit: float) -> Any:
+    return lambda value: value <= limit
+
+
+def _at_least(limit: float) -> Any:
+    return lambda value: value >= limit
+
+
+def _at_most_long(limit: int) -> Any:
+    return lambda value: len(value) <= limit
+
+
+def _at_least_long(limit: int) -> Any:
+    return lambda value: len(value) >= limit
+
+
+def _join(path: str, name: str) -> str:
+    """AWS words paths in camel case."""
+    lowered = name[:1].lower() + name[1:]
+    return f"{path}.{lowered}" if path else lowered
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "java.nio.HeapByteBuffer"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        text = "[" + ", ".join(_shown(item) for item in value[:100]) + "]"
+    elif isinstance(value, Mapping):
+        pairs = list(value.items())[:100]
+        text = "{" + ", ".join(f"{key}={_shown(item)}" for key, item in pairs) + "}"
+    else:
+        text = str(value)
+    return text[:_VALUE_CHARACTERS_MAX]

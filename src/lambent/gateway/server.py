@@ -1,0 +1,302 @@
+"""The front door: from an HTTP exchange to an operation and back.
+
+One handler serves every connection, the public port's and those from inside the boxes. Invoke
+is answered directly (`register_direct`), without a task; every other operation runs in a task of
+the gateway's group. All errors pass through here and are rendered once, by the service's model.
+"""
+
+import dataclasses
+import json
+import logging
+import re
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+import anyio
+import anyio.abc
+
+from lambent.gateway.call import Call, OperationHandler
+from lambent.gateway.identity import Identity, identify
+from lambent.gateway.protocol import parse, render
+from lambent.gateway.protocol.models import OperationModel, ServiceModel, load_model
+from lambent.gateway.protocol.render import Answer
+from lambent.gateway.protocol.routes import Routes
+from lambent.gateway.protocol.validate import validate
+from lambent.gateway.settings import GatewaySettings
+from lambent.kit.http.messages import Exchange, Handler
+from lambent.kit.http.server import HttpLimits, HttpServer
+from lambent.kit.tasks import shielded
+from lambent.model.errors import ApiError
+from lambent.model.function import Scope
+from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
+
+logger = logging.getLogger(__name__)
+
+SERVICES = ("lambda", "logs", "sts")
+INTERNAL = "/_lambent/"
+HEALTH = INTERNAL + "health"
+_HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """A request that was routed but not parsed."""
+
+    exchange: Exchange
+    operation: OperationModel
+    labels: Mapping[str, str]
+    identity: Identity
+    request_id: str
+
+    @property
+    def scope(self) -> Scope:
+        """Account and region."""
+        return self.identity.scope
+
+    def params(self) -> dict[str, Any]:
+        """The input members, parsed and validated. Raises `ApiError`."""
+        protocol = self.operation.service_model.metadata["protocol"]
+        if protocol == "rest-json":
+            params = parse.parse_rest_json(self.operation, self.exchange, self.labels)
+        elif protocol == "json":
+            params = parse.parse_json(self.operation, self.exchange)
+        else:
+            params = parse.parse_query(self.operation, _form(self.exchange))
+        validate(self.operation, params)
+        return params
+
+    def refuse(self, error: ApiError) -> None:
+        """Answer with an error."""
+        service = self.operation.service_model
+        answer(self.exchange, render.render_error(service, error, self.request_id), self.request_id)
+
+
+DirectHandler = Callable[[Request], None]
+"""Serves one operation without a task: answers the request's exchange, now or later. May raise
+`ApiError` before it has answered."""
+
+
+class Gateway:
+    """Routes requests to operations."""
+
+    def __init__(self, settings: GatewaySettings, tasks: anyio.abc.TaskGroup) -> None:
+        self._settings = settings
+        self._tasks = tasks
+        self._services = {name: load_model(name) for name in SERVICES}
+        self._routes = Routes(self._services["lambda"])
+        self._operations: dict[str, OperationHandler] = {}
+        self._direct: dict[str, DirectHandler] = {}
+        self._internal: dict[str, Handler] = {HEALTH: _answer_health}
+
+    def register(self, operations: Mapping[str, OperationHandler]) -> None:
+        """Offer operations, by name; names are unique over the three services."""
+        self._operations.update(operations)
+
+    def register_direct(self, name: str, handler: DirectHandler) -> None:
+        """Offer an operation that is answered without a task."""
+        self._direct[name] = handler
+
+    def register_internal(self, prefix: str, handler: Handler) -> None:
+        """Serve the paths below `prefix`, which starts with `/_lambent/`."""
+        self._internal[prefix] = handler
+
+    def handle(self, exchange: Exchange) -> None:
+        """Serve one request."""
+        if exchange.path.startswith(INTERNAL):
+            self._handle_internal(exchange)
+            return
+        request_id = str(uuid.uuid4())
+        service = self._services["lambda"]
+        try:
+            identity = identify(exchange, self._settings)
+            service = self._service_of(exchange, identity)
+            request = self._route(exchange, service, identity, request_id)
+        except ApiError as error:
+            answer(exchange, render.render_error(service, error, request_id), request_id)
+            return
+        direct = self._direct.get(request.operation.name)
+        if direct is None:
+            self._tasks.start_soon(self._serve, request)
+            return
+        try:
+            direct(request)
+        except ApiError as error:
+            request.refuse(error)
+        except Exception:
+            self._fail(request)
+
+    def handle_oversized(self, exchange: Exchange) -> None:
+        """Answer a request whose body is larger than its operation takes."""
+        request_id = str(uuid.uuid4())
+        found = self._routes.find(exchange.method, exchange.path, exchange.query)
+        name = found[0].name if found is not None else "Unknown"
+        if name == "Invoke":
+            error = ApiError(
+                "RequestTooLargeException",
+                f"Request must be smaller than {SYNCHRONOUS_EVENT_BYTES_MAX} bytes for the "
+                "InvokeFunction operation",
+                status=413,
+                members={"Type": "User"},
+            )
+        else:
+            error = ApiError(
+                "RequestEntityTooLargeException",
+                f"Request must be smaller than {REQUEST_BYTES_MAX} bytes for the {name} operation",
+                status=413,
+            )
+        rendered = render.render_error(self._services["lambda"], error, request_id)
+        answer(exchange, rendered, request_id)
+
+    def _handle_internal(self, exchange: Exchange) -> None:
+        for prefix, handler in self._internal.items():
+            if exchange.path.startswith(prefix):
+                handler(exchange)
+                return
+        exchange.respond(404, [("Content-Type", "text/plain")], b"There is no such page.\n")
+
+    def _service_of(self, exchange: Exchange, identity: Identity) -> ServiceModel:
+        """The service a request is for: by its signature, else by its form."""
+        name = identity.service
+        if name is None:
+            target = exchange.headers.get("x-amz-target", "")
+            if target.startswith("Logs_"):
+                name = "logs"
+            elif exchange.method == "POST" and exchange.path == "/":
+                name = "sts"
+            else:
+                name = "lambda"
+        service = self._services.get(name)
+        if service is None:
+            raise ApiError(
+                "UnknownServiceException",
+                f"Lambent serves {', '.join(SERVICES)}; this request is for '{name}'.",
+            )
+        return service
+
+    def _route(
+        self, exchange: Exchange, service: ServiceModel, identity: Identity, request_id: str
+    ) -> Request:
+        protocol = service.metadata["protocol"]
+        labels: Mapping[str, str] = {}
+        if protocol == "rest-json":
+            found = self._routes.find(exchange.method, exchange.path, exchange.query)
+            if found is None:
+                raise _unknown_operation(f"{exchange.method} {exchange.path[:200]}", status=404)
+            operation, labels = found
+            return Request(exchange, operation, labels, identity, request_id)
+        if protocol == "json":
+            prefix, _, name = exchange.headers.get("x-amz-target", "").partition(".")
+            known = prefix == service.metadata["targetPrefix"] and name in service.operation_names
+        else:
+            name = _form(exchange).get("Action", [""])[0]
+            known = name in service.operation_names
+        if not known:
+            raise _unknown_operation(name[:200] or "none", status=400)
+        return Request(exchange, service.operation_model(name), labels, identity, request_id)
+
+    async def _serve(self, request: Request) -> None:
+        """Run an operation and answer."""
+        operation = request.operation
+        try:
+            params = request.params()
+            handler = self._operations.get(operation.name)
+            if handler is None:
+                raise ApiError(
+                    "InvalidParameterValueException",
+                    f"Lambent does not offer the operation {operation.name} yet.",
+                )
+            output = await handler(
+                Call(
+                    params=params,
+                    scope=request.scope,
+                    request_id=request.request_id,
+                    access_key_id=request.identity.access_key_id,
+                    endpoint=self._endpoint_of(request.exchange),
+                )
+            )
+            answer(request.exchange, _render(request, output), request.request_id)
+        except ApiError as error:
+            request.refuse(error)
+        except Exception:
+            self._fail(request)
+
+    def _fail(self, request: Request) -> None:
+        """The last resort: a bug of ours is logged, and told without details."""
+        logger.exception("request %s (%s) failed", request.request_id, request.operation.name)
+        request.refuse(
+            ApiError(
+                "ServiceException",
+                "An error occurred and the request cannot be processed.",
+                status=500,
+            )
+        )
+
+    def _endpoint_of(self, exchange: Exchange) -> str:
+        host = exchange.headers.get("host", "")
+        return f"http://{host if _HOST.fullmatch(host) else '127.0.0.1'}"
+
+
+def answer(exchange: Exchange, rendered: Answer, request_id: str) -> None:
+    """Send a rendered answer."""
+    headers = [*rendered.headers, ("x-amzn-RequestId", request_id)]
+    exchange.respond(rendered.status, headers, rendered.body)
+
+
+def _render(request: Request, output: Mapping[str, Any]) -> Answer:
+    protocol = request.operation.service_model.metadata["protocol"]
+    if protocol == "rest-json":
+        return render.render_rest_json(request.operation, output)
+    if protocol == "json":
+        return render.render_json(request.operation, output)
+    return render.render_query(request.operation, output, request.request_id)
+
+
+def _form(exchange: Exchange) -> dict[str, list[str]]:
+    return parse_qs(exchange.body.decode("latin-1") or exchange.query, keep_blank_values=True)
+
+
+def _unknown_operation(what: str, *, status: int) -> ApiError:
+    return ApiError("UnknownOperationException", f"Unknown operation: {what}", status=status)
+
+
+def _answer_health(exchange: Exchange) -> None:
+    body = json.dumps({"status": "ok"}).encode()
+    exchange.respond(200, [("Content-Type", "application/json")], body)
+
+
+def _body_limit(exchange: Exchange) -> int:
+    if exchange.path.rstrip("/").endswith("/invocations"):
+        return SYNCHRONOUS_EVENT_BYTES_MAX
+    return REQUEST_BYTES_MAX
+
+
+@asynccontextmanager
+async def open_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
+    """The gateway, not yet listening: register operations, then `open_front_door`."""
+    async with anyio.create_task_group() as tasks:
+        yield Gateway(settings, tasks)
+        tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_front_door(
+    gateway: Gateway, settings: GatewaySettings, sock: socket.socket
+) -> AsyncIterator[None]:
+    """Accept clients on a bound socket; on exit, finish what is in progress first."""
+    limits = HttpLimits(
+        body_bytes_max=_body_limit,
+        connections_max=settings.connections_max,
+        request_deadline_s=settings.request_deadline_s,
+        idle_deadline_s=settings.idle_deadline_s,
+    )
+    server = HttpServer(gateway.handle, limits, oversized=gateway.handle_oversized)
+    await server.start(sock)
+    try:
+        yield
+    finally:
+        grace_s = settings.shutdown_grace_s
+        await shielded(lambda: server.close(grace_s), deadline_s=grace_s + 5)

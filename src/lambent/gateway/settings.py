@@ -1,0 +1,22 @@
+"""What an operator may choose about the API's front door."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Settings of the `gateway` room."""
+
+    account_id: str = "000000000000"
+    """The account of callers whose access key id is not itself a 12-digit account number."""
+    region: str = "us-east-1"
+    """The region of unsigned requests; signed ones name theirs."""
+    connections_max: int = 8192
+    """Open client connections; more are turned away with 503."""
+    request_deadline_s: float = 60.0
+    """Seconds a request may take to arrive, begun anew with every further 64 KiB."""
+    idle_deadline_s: float = 300.0
+    """Seconds a connection may stay open without a request."""
+    shutdown_grace_s: float = 900.0
+    """Seconds that requests in progress get when the platform is told to stop; the longest
+    time-out a function may have."""

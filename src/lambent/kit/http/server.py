@@ -1,0 +1,434 @@
+"""A small HTTP/1.1 server for the hot paths: httptools parses, the event loop carries.
+
+A connection is one protocol object. It collects a request, hands it to the handler as an
+`Exchange` and reads on; requests that arrive meanwhile wait in line, and when some do, the
+connection is not read any more until they were answered. No task and no timer is made per
+request or connection: one sweep per server looks for connections that take too long.
+
+Ambiguous requests (two lengths, length and chunks, an unknown coding) are refused rather than
+interpreted: https://www.rfc-editor.org/rfc/rfc9112#name-message-body-length.
+"""
+
+import asyncio
+import dataclasses
+import http
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import cast
+
+import httptools
+
+from lambent.kit.http.messages import Exchange, Handler
+
+_REASONS = {status.value: status.phrase for status in http.HTTPStatus}
+_DRAIN_BYTES_MAX = 128 * 1024 * 1024
+"""How much of a refused body is read and thrown away, so that the client sees the answer."""
+_SWEEP_S = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """How much a client may send, and how slowly. None means: no limit."""
+
+    head_bytes_max: int = 1 << 20
+    """Bytes of request line and headers together; more is answered with 431."""
+    body_bytes_max: int | Callable[[Exchange], int] = 8 << 20
+    """Bytes of a body, or a function that says so when the head of a request is known; more is
+    given to the server's `oversized` handler."""
+    connections_max: int = 4096
+    """Open connections; more are answered with 503 and closed."""
+    request_deadline_s: float | None = None
+    """Seconds a request may take to arrive, measured from its first byte and begun anew with
+    every further 64 KiB of its body."""
+    idle_deadline_s: float | None = None
+    """Seconds a connection may stay open without a request."""
+
+
+_DEFAULT_LIMITS = HttpLimits()
+
+
+class HttpServer:
+    """Serves one listening socket."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        limits: HttpLimits = _DEFAULT_LIMITS,
+        *,
+        oversized: Handler | None = None,
+    ) -> None:
+        """`oversized` answers a request whose body is larger than allowed; its exchange has no
+        body and its connection is closed afterwards."""
+        self.handler = handler
+        self.oversized = oversized or _answer_oversized
+        self.limits = limits
+        self.connections: set[_Connection] = set()
+        self.is_closing = False
+        self._server: asyncio.Server | None = None
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._all_gone: asyncio.Event | None = None
+
+    async def start(self, sock: socket.socket) -> None:
+        """Serve a bound socket on the running loop."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self), sock=sock, backlog=1024)
+        if self.limits.request_deadline_s is not None or self.limits.idle_deadline_s is not None:
+            self._sweep_timer = loop.call_later(_SWEEP_S, self._sweep)
+
+    async def close(self, grace_s: float = 0.0) -> None:
+        """Accept nothing more, give requests in progress `grace_s` seconds, end the rest."""
+        self.is_closing = True
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        self._all_gone = asyncio.Event()
+        for connection in list(self.connections):
+            connection.finish()
+        if self.connections and grace_s > 0:
+            try:
+                async with asyncio.timeout(grace_s):
+                    await self._all_gone.wait()
+            except TimeoutError:
+                pass
+        for connection in list(self.connections):
+            connection.abort()
+
+    def forget(self, connection: "_Connection") -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        if not self.connections and self._all_gone is not None:
+            self._all_gone.set()
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for connection in list(self.connections):
+            connection.check_deadlines(now)
+        self._sweep_timer = loop.call_later(_SWEEP_S, self._sweep)
+
+
+class _Exchange:
+    """See `lambent.kit.http.messages.Exchange`."""
+
+    __slots__ = (
+        "_connection",
+        "_headers",
+        "_on_disconnect",
+        "_raw_headers",
+        "body",
+        "is_open",
+        "keep_alive",
+        "method",
+        "path",
+        "query",
+    )
+
+    def __init__(
+        self, connection: "_Connection", method: str, url: bytes, raw: list[tuple[bytes, bytes]]
+    ) -> None:
+        self._connection = connection
+        self._raw_headers = raw
+        self._headers: dict[str, str] | None = None
+        self._on_disconnect: Callable[[], None] | None = None
+        self.method = method
+        path, _, query = url.decode("latin-1").partition("?")
+        self.path = path
+        self.query = query
+        self.body = b""
+        self.is_open = True
+        self.keep_alive = True
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        headers = self._headers
+        if headers is None:
+            headers = self._headers = {}
+            for raw_name, raw_value in self._raw_headers:
+                name = raw_name.decode("latin-1").lower()
+                value = raw_value.decode("latin-1")
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return headers
+
+    def respond(
+        self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+    ) -> None:
+        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
+        for name, value in headers:
+            if "\r" in value or "\n" in value or "\0" in value:
+                raise ValueError(f"cannot send header {name}: its value has a line break or NUL")
+            lines.append(f"{name}: {value}")
+        if status != 204:
+            lines.append(f"Content-Length: {len(body)}")
+        if not self.keep_alive:
+            lines.append("Connection: close")
+        head = "\r\n".join(lines) + "\r\n\r\n"
+        self.respond_raw(head.encode("latin-1", "replace"), body)
+
+    def respond_raw(self, head: bytes, body: bytes) -> None:
+        if self.is_open:
+            self.is_open = False
+            self._on_disconnect = None
+            self._connection.answer(self, head, body)
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        self._on_disconnect = callback
+
+    def disconnected(self) -> None:
+        """The peer has gone before it was answered."""
+        self.is_open = False
+        callback, self._on_disconnect = self._on_disconnect, None
+        if callback is not None:
+            callback()
+
+
+class _Connection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._current: _Exchange | None = None
+        """The exchange that the handler has and has not answered yet."""
+        self._waiting: deque[_Exchange] = deque()
+        self._is_paused = False
+        self._can_write = True
+        self._is_discarding = False
+        self._discarded_bytes = 0
+        # The request that is arriving.
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._chunks: list[bytes] = []
+        self._arriving: _Exchange | None = None
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._body_bytes_max = 0
+        self._since = self._loop.time()
+        """When the arriving request, or idleness, began."""
+        self._is_arriving = False
+
+    # -- transport -------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        server = self._server
+        if server.is_closing or len(server.connections) >= server.limits.connections_max:
+            self._refuse(503)
+        else:
+            server.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._server.forget(self)
+        waiting = [self._current, *self._waiting]
+        self._current = None
+        self._waiting.clear()
+        for exchange in waiting:
+            if exchange is not None:
+                exchange.disconnected()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_discarding:
+            self._discarded_bytes += len(data)
+            if self._discarded_bytes > _DRAIN_BYTES_MAX:
+                self.abort()
+            return
+        if not self._is_arriving:
+            self._is_arriving = True
+            self._since = self._loop.time()
+        if self._arriving is None:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(400)
+        except (httptools.HttpParserError, _BadRequestError):
+            self._refuse(400)
+            return
+        if self._arriving is None and self._head_bytes > self._server.limits.head_bytes_max:
+            self._refuse(431)
+        elif self._waiting and not self._is_paused and self._transport is not None:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self._can_write = False
+
+    def resume_writing(self) -> None:
+        self._can_write = True
+        self._next()
+
+    # -- parser ----------------------------------------------------------------------------
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        url, headers = self._url, self._headers
+        self._url, self._headers = b"", []
+        if not url.startswith(b"/"):
+            url = _origin_form(url)
+        exchange = _Exchange(self, self._parser.get_method().decode("latin-1"), url, headers)
+        exchange.keep_alive = self._parser.should_keep_alive()
+        length = _body_length(headers)
+        self._arriving = exchange
+        self._head_bytes = 0
+        self._body_bytes = 0
+        limit = self._server.limits.body_bytes_max
+        self._body_bytes_max = limit if isinstance(limit, int) else limit(exchange)
+        if length > self._body_bytes_max:
+            self._give_up_body(exchange)
+        elif length and exchange.headers.get("expect", "").lower() == "100-continue":
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self._arriving
+        if exchange is None or self._is_discarding:
+            return
+        before, self._body_bytes = self._body_bytes, self._body_bytes + len(body)
+        if self._body_bytes > self._body_bytes_max:
+            self._give_up_body(exchange)
+            return
+        if self._body_bytes >> 16 != before >> 16:
+            self._since = self._loop.time()
+        self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        exchange, self._arriving = self._arriving, None
+        if exchange is None or self._is_discarding:
+            return
+        chunks, self._chunks = self._chunks, []
+        exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._is_arriving = False
+        self._since = self._loop.time()
+        if self._current is None and not self._waiting and self._can_write:
+            self._current = exchange
+            self._server.handler(exchange)
+        else:
+            self._waiting.append(exchange)
+
+    def _give_up_body(self, exchange: _Exchange) -> None:
+        self._chunks.clear()
+        self._is_discarding = True
+        exchange.keep_alive = False
+        if self._current is not None:
+            # Its answer would come before that of an earlier request.
+            self.abort()
+            return
+        self._current = exchange
+        self._server.oversized(exchange)
+
+    # -- answers ---------------------------------------------------------------------------
+
+    def answer(self, exchange: _Exchange, head: bytes, body: bytes) -> None:
+        """Send the answer of the current exchange and go on with the next one."""
+        if exchange is not self._current or self._transport is None:
+            return
+        self._current = None
+        self._since = self._loop.time()
+        if len(body) < 65_536:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+        if self._is_discarding:
+            self._since = self._loop.time()
+            self._loop.call_later(5.0, self._close)
+        elif not exchange.keep_alive or (self._server.is_closing and not self._waiting):
+            self._close()
+        elif self._waiting:
+            self._next()
+
+    def _next(self) -> None:
+        while self._waiting and self._current is None and self._can_write:
+            self._current = self._waiting.popleft()
+            self._server.handler(self._current)
+        if self._is_paused and not self._waiting and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _refuse(self, status: int) -> None:
+        """Answer what cannot be understood or is too much, and close."""
+        if self._current is None and not self._waiting:
+            head = f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
+            self._write(f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        self._close()
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def finish(self) -> None:
+        """The server closes: end now if nothing is in progress, else after it."""
+        if self._current is None and not self._waiting and not self._is_arriving:
+            self._close()
+
+    def abort(self) -> None:
+        """End at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def check_deadlines(self, now: float) -> None:
+        """Close if the client takes too long."""
+        limits = self._server.limits
+        if self._current is not None or self._waiting:
+            return
+        elapsed = now - self._since
+        if self._is_arriving:
+            if limits.request_deadline_s is not None and elapsed > limits.request_deadline_s:
+                self._refuse(408)
+        elif limits.idle_deadline_s is not None and elapsed > limits.idle_deadline_s:
+            self._close()
+
+
+class _BadRequestError(Exception):
+    """The request is well-formed to the parser but not acceptable."""
+
+
+def _origin_form(url: bytes) -> bytes:
+    """Path and query of an absolute URL."""
+    try:
+        parsed = httptools.parse_url(url)
+    except httptools.HttpParserInvalidURLError as error:
+        raise _BadRequestError(f"cannot read the URL {url[:100]!r}") from error
+    path: bytes = parsed.path or b"/"
+    return path + b"?" + parsed.query if parsed.query else path
+
+
+def _body_length(headers: list[tuple[bytes, bytes]]) -> int:
+    """The announced length, 1 for a chunked body (its length is not known yet), else 0."""
+    lengths, is_chunked = [], False
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered == b"content-length":
+            lengths.append(value)
+        elif lowered == b"transfer-encoding":
+            if is_chunked or value.strip().lower() != b"chunked":
+                raise _BadRequestError("cannot decode this transfer coding")
+            is_chunked = True
+    if len(lengths) > 1 or (lengths and is_chunked):
+        raise _BadRequestError("the length of the body is ambiguous")
+    if is_chunked:
+        return 1
+    if not lengths:
+        return 0
+    if not lengths[0].isdigit():
+        raise _BadRequestError("the length of the body is not a number")
+    return int(lengths[0])
+
+
+def _answer_oversized(exchange: Exchange) -> None:
+    exchange.respond(413)
