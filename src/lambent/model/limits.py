@@ -42,3 +42,7 @@ RESERVED_ENVIRONMENT_KEYS = frozenset(
     }
 )
 """Variables the platform sets itself; a function's configuration may not name them."""
+REQUEST_BYTES_MAX = 70_167_211
+"""Bytes of a request that carries a package."""
+SYNCHRONOUS_EVENT_BYTES_MAX = 6_291_456
+"""Bytes of the event of a synchronous invocation."""
