@@ -1,19 +1,17 @@
 """Operations on functions."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lambent.control.control import Control
-from lambent.gateway.call import Call
+from lambent.gateway.call import Call, OperationHandler
 from lambent.gateway.code_links import CodeLinks
 from lambent.gateway.views import function_configuration, qualified_arn
 
 Answer = Mapping[str, Any]
 
 
-def operations(
-    control: Control, links: CodeLinks
-) -> Mapping[str, Callable[[Call], Awaitable[Answer]]]:
+def operations(control: Control, links: CodeLinks) -> Mapping[str, OperationHandler]:
     """The handlers, by operation name."""
 
     async def create_function(call: Call) -> Answer:

@@ -1,15 +1,15 @@
 """Operations on tags."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lambent.control.control import Control
-from lambent.gateway.call import Call
+from lambent.gateway.call import Call, OperationHandler
 
 Answer = Mapping[str, Any]
 
 
-def operations(control: Control) -> Mapping[str, Callable[[Call], Awaitable[Answer]]]:
+def operations(control: Control) -> Mapping[str, OperationHandler]:
     """The handlers, by operation name."""
 
     async def list_tags(call: Call) -> Answer:

@@ -1,16 +1,16 @@
 """Operations on published versions."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lambent.control.control import Control
-from lambent.gateway.call import Call
+from lambent.gateway.call import Call, OperationHandler
 from lambent.gateway.views import function_configuration, qualified_arn
 
 Answer = Mapping[str, Any]
 
 
-def operations(control: Control) -> Mapping[str, Callable[[Call], Awaitable[Answer]]]:
+def operations(control: Control) -> Mapping[str, OperationHandler]:
     """The handlers, by operation name."""
 
     async def publish_version(call: Call) -> Answer:
