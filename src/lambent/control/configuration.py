@@ -19,8 +19,6 @@ from lambent.model.runtimes import check_runtime
 Params = Mapping[str, Any]
 
 _ECHOED = (
-    "FileSystemConfigs",
-    "TracingConfig",
     "TenancyConfig",
     "CapacityProviderConfig",
     "DurableConfig",
@@ -107,6 +105,8 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
     if "VpcConfig" in params:
         other["VpcConfig"] = {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": ""}
         other["VpcConfig"].update(params["VpcConfig"])
+    if "TracingConfig" in params:
+        other["TracingConfig"] = _DEFAULTS_SHOWN["TracingConfig"] | params["TracingConfig"]
     if "SnapStart" in params:
         apply_on = params["SnapStart"].get("ApplyOn", "None")
         other["SnapStart"] = {"ApplyOn": apply_on, "OptimizationStatus": "Off"}
@@ -119,7 +119,7 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
     return dataclasses.replace(version, other=other, **fields)
 
 
-_PLAIN = {
+_PLAIN: Mapping[str, str] = {
     "Role": "role",
     "Runtime": "runtime",
     "Handler": "handler",

@@ -16,6 +16,8 @@ from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
 
 _CHUNK_BYTES = 1 << 20
 _FETCHES_MAX = 2
+_PLACEHOLDER = "lambent"
+"""Signs requests to an S3 of one's own when there are no credentials; AWS would refuse it."""
 
 
 class Objects(Protocol):
@@ -77,7 +79,10 @@ class S3Objects:
     def _client(self, region: str) -> Any:
         with self._making_client:
             if region not in self._clients:
-                self._clients[region] = botocore.session.get_session().create_client(
+                session = botocore.session.get_session()
+                if self._settings.endpoint_url and session.get_credentials() is None:
+                    session.set_credentials(_PLACEHOLDER, _PLACEHOLDER)
+                self._clients[region] = session.create_client(
                     "s3",
                     region_name=region,
                     endpoint_url=self._settings.endpoint_url or None,

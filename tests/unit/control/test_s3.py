@@ -82,3 +82,19 @@ async def test_size_and_time_are_bounded(endpoint: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(s3, "CODE_SIZE_UNZIPPED_MAX", 1999)
     objects = S3Objects(S3Settings(endpoint_url=endpoint), SystemClock())
     assert (await refused(fetch(objects, "large", "k"))).message.startswith("Unzipped size must")
+
+
+async def test_an_s3_of_ones_own_needs_no_credentials(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an endpoint is set and nothing else, requests are signed all the same."""
+    client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
+    client.create_bucket(Bucket="own")
+    client.put_object(Bucket="own", Key="k", Body=b"bytes")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    objects = S3Objects(S3Settings(endpoint_url=endpoint), SystemClock())
+    assert await fetch(objects, "own", "k") == b"bytes"
