@@ -43,6 +43,7 @@ async def open_api(data: Path) -> AsyncIterator[str]:
                 objects=S3Objects(S3Settings(), clock),
                 prepare=prepare,
                 runtimes=runtime_identifiers(),
+                concurrent_executions=1000,
                 clock=clock,
             ) as control,
             open_code_links(blobs.read, clock) as links,

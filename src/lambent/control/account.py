@@ -2,7 +2,6 @@
 
 import dataclasses
 
-from lambent.control.settings import ControlSettings
 from lambent.model import limits
 from lambent.model.function import Scope
 from lambent.store.store import Store, Transaction
@@ -24,20 +23,20 @@ class AccountSettings:
 class Account:
     """Use cases of the account."""
 
-    def __init__(self, store: Store, settings: ControlSettings) -> None:
+    def __init__(self, store: Store, *, code_size_max: int, concurrent_executions: int) -> None:
         self._store = store
-        self._settings = settings
+        self._code_size_max = code_size_max
+        self._concurrent_executions = concurrent_executions
 
     async def get_settings(self, scope: Scope) -> AccountSettings:
         """GetAccountSettings: quotas and usage in one region."""
-        concurrency = self._settings.concurrent_executions
 
         def run(tx: Transaction) -> AccountSettings:
             return AccountSettings(
-                total_code_size_max=self._settings.total_code_size_bytes,
-                concurrent_executions=concurrency,
+                total_code_size_max=self._code_size_max,
+                concurrent_executions=self._concurrent_executions,
                 # Nothing can be reserved yet, so all of it is unreserved.
-                unreserved_concurrent_executions=concurrency,
+                unreserved_concurrent_executions=self._concurrent_executions,
                 total_code_size=tx.functions.code_size_total(scope),
                 function_count=tx.functions.count(scope),
             )

@@ -38,12 +38,14 @@ async def open_control(
     objects: Objects,
     prepare: Prepare,
     runtimes: Sequence[str],
+    concurrent_executions: int,
     clock: Clock,
 ) -> AsyncIterator[Control]:
     """Open the control plane.
 
     `objects` is where `S3Bucket` packages come from, `prepare` makes a version ready to run,
-    `runtimes` are the runtime identifiers of the service model.
+    `runtimes` are the runtime identifiers of the service model, `concurrent_executions` is the
+    account's limit, which invocation enforces and GetAccountSettings shows.
     """
     packages = Packages(store, blobs, objects)
     await packages.sweep()
@@ -58,6 +60,10 @@ async def open_control(
             ),
             versions=Versions(store, clock, code_size_max=code_size_max),
             tags=Tags(store),
-            account=Account(store, settings),
+            account=Account(
+                store,
+                code_size_max=code_size_max,
+                concurrent_executions=concurrent_executions,
+            ),
         )
         tasks.cancel_scope.cancel()

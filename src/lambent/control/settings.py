@@ -7,10 +7,6 @@ import dataclasses
 class ControlSettings:
     """What differs from account to account at AWS, and how deployment behaves."""
 
-    concurrent_executions: int = 1000
-    """Invocations an account may have running at once (`ConcurrentExecutions` of
-    GetAccountSettings). Default: 1000, AWS's own for an account in good standing."""
-
     total_code_size_bytes: int = 300 * 1024**3
     """Bytes of packages one account may keep in one region, each version counting its full copy.
     Default: 300 GiB, as at AWS."""

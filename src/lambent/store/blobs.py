@@ -22,6 +22,8 @@ class Blobs:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for half_written in directory.glob("*#*"):
+            half_written.unlink()  # What a crash left of obstore's own staging files.
         self._store = LocalStore(directory)
 
     @staticmethod
@@ -30,15 +32,20 @@ class Blobs:
         return hashlib.sha256(data).hexdigest()
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep `data`, whose key is `key`; does nothing if it is there already."""
-        if self.exists(key):
+        """Keep `data`, whose key is `key`; writes nothing if it is there already."""
+        while True:
+            if not self.exists(key):
+                try:
+                    obstore.put(self._store, key, data, use_multipart=False)
+                except BaseError as error:
+                    raise OSError(f"cannot write the blob {key}: {error}") from error
+            try:
+                # Even if it was there: whoever is writing it may not have come this far.
+                self._flush(self._directory / key)
+                self._flush(self._directory)
+            except FileNotFoundError:
+                continue  # Its last owner deleted it just now.
             return
-        try:
-            obstore.put(self._store, key, data, use_multipart=False)
-        except BaseError as error:
-            raise OSError(f"cannot write the blob {key}: {error}") from error
-        self._flush(self._directory / key)
-        self._flush(self._directory)
 
     def get(self, key: str) -> bytes:
         """The bytes of a blob. Raises FileNotFoundError if there is none."""

@@ -152,6 +152,7 @@ async def open_room(data: Path, settings: ControlSettings | None = None) -> Asyn
             objects=objects,
             prepare=gate.prepare,
             runtimes=RUNTIMES,
+            concurrent_executions=7,
             clock=ManualClock(),
         ) as control,
     ):

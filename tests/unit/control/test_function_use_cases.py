@@ -306,7 +306,7 @@ async def test_sources_of_code(room: Room) -> None:
 async def test_account_settings_count_every_copy(tmp_path: Path) -> None:
     """Each version counts its package in full, and only up to the account's quota."""
     size = len(package())
-    settings = ControlSettings(total_code_size_bytes=3 * size, concurrent_executions=7)
+    settings = ControlSettings(total_code_size_bytes=3 * size)
     async with open_room(tmp_path, settings) as room:
         await room.create_active("f")
         await room.publish("f")

@@ -179,3 +179,11 @@ async def test_blobs(tmp_path: Path) -> None:
     assert not blobs.exists(key)
     with pytest.raises(FileNotFoundError):
         blobs.get(key)
+
+
+def test_half_written_blobs_are_swept(tmp_path: Path) -> None:
+    """obstore writes beside the final name first; what a crash leaves there goes."""
+    Blobs(tmp_path).put("ab" * 32, b"whole")
+    (tmp_path / f"{'cd' * 32}#1").write_bytes(b"ha")
+    assert list(Blobs(tmp_path).list_keys()) == ["ab" * 32]
+    assert [path.name for path in tmp_path.iterdir()] == ["ab" * 32]
