@@ -1,0 +1,50 @@
+/*
+ * Starts a Node.js function inside its sandbox: patches the console, loads the handler and runs
+ * the invocation loop against the Runtime API.
+ *
+ * CommonJS on purpose: it starts 5 ms faster than an ES module. No package of ours is needed.
+ */
+'use strict';
+
+const logging = require('./logging.cjs');
+const errors = require('./errors.cjs');
+const { RuntimeApi } = require('./runtime_api.cjs');
+const { Invocations } = require('./invocations.cjs');
+const { loadHandler } = require('./handler.cjs');
+
+const UNCAUGHT_EXCEPTION = 129;
+const UNHANDLED_REJECTION = 128;
+
+async function main() {
+  logging.patchConsole();
+  const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
+  const invocations = new Invocations(api);
+
+  let isDying = false;
+  const die = async (title, error, code) => {
+    logging.logError(title, error);
+    if (isDying) {
+      return;
+    }
+    isDying = true;
+    try {
+      await invocations.reportFatal(error);
+    } finally {
+      process.exit(code);
+    }
+  };
+  const onUncaught = (error) => die('Uncaught Exception', error, UNCAUGHT_EXCEPTION);
+  process.on('uncaughtException', onUncaught);
+  process.on('unhandledRejection', (reason) =>
+    die('Unhandled Promise Rejection', new errors.UnhandledPromiseRejection(reason), UNHANDLED_REJECTION),
+  );
+
+  try {
+    const root = process.env.LAMBDA_TASK_ROOT || '/var/task';
+    invocations.run(await loadHandler(root, process.env._HANDLER || ''));
+  } catch (error) {
+    await onUncaught(error);
+  }
+}
+
+main();

@@ -1,0 +1,257 @@
+"""Prepares what runs beside a function: AWS's runtime client and SDK, once per interpreter.
+
+Each interpreter gets one directory in a cache, named by its version line and by a hash of what
+is installed, so that new requirements make a new directory and running environments keep
+theirs. A directory appears by rename, complete or not at all; a lock file per directory keeps
+two preparers apart. It is shown to functions as `/var/runtime`, so everything is world-readable.
+
+This needs the network and the operator's own pip and npm configuration, so it is done before
+privileges are given up. What cannot be prepared makes its runtime unavailable, nothing more.
+"""
+
+import dataclasses
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import lambent
+from lambent.worker.interpreters import Interpreter, Kind
+
+_PYTHON_REQUIREMENTS = {
+    (3, 8): ("awslambdaric==2.2.1", "boto3>=1.37,<2"),
+    (3, 9): ("awslambdaric==4.0.4", "boto3>=1.40,<2"),
+    (3, 10): ("awslambdaric==4.2.2", "boto3>=1.44,<2"),
+}
+"""By the oldest Python they are for. 2.2.1 and 4.0.4 are the last clients with 3.8 and 3.9."""
+_SDK_RANGE = "^3"
+_NODE_CLIENTS = (
+    "client-cloudwatch-logs",
+    "client-dynamodb",
+    "client-eventbridge",
+    "client-kinesis",
+    "client-lambda",
+    "client-s3",
+    "client-secrets-manager",
+    "client-sns",
+    "client-sqs",
+    "client-ssm",
+    "client-sts",
+    "lib-dynamodb",
+)
+_BOOTSTRAPS = Path(lambent.__file__).parent / "runtimes"
+_FOLDERS: Mapping[Kind, str] = {"python": "python", "node": "nodejs"}
+_AT_ONCE = 2
+_STEP_DEADLINE_S = 600.0
+_REASON_MAX = 400
+
+Report = Callable[[str, int, int], None]
+"""Told `(name, done, total)` when a runtime is ready; never from two threads at once."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRuntime:
+    """An interpreter and what was prepared for it."""
+
+    interpreter: Interpreter
+    directory: Path | None
+    """To be shown as `/var/runtime`; None if it could not be prepared."""
+    failure: str | None = None
+    """Why not, in one line."""
+
+
+def prepare_runtimes(
+    interpreters: Sequence[Interpreter], cache: Path, report: Report = lambda *_: None
+) -> tuple[PreparedRuntime, ...]:
+    """Prepare a directory in `cache` for each interpreter, two at a time; in the same order.
+
+    What is there already costs next to nothing. Never raises for a runtime: see `failure`.
+    """
+    done = 0
+    prepared = []
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        for one in threads.map(lambda interpreter: _prepare(interpreter, cache), interpreters):
+            done += 1
+            report(_name(one.interpreter), done, len(interpreters))
+            prepared.append(one)
+    return tuple(prepared)
+
+
+def default_cache(environment: Mapping[str, str] | None = None) -> Path:
+    """Where runtimes are prepared unless the operator says otherwise."""
+    environment = os.environ if environment is None else environment
+    base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "/")) / ".cache"
+    return Path(base) / "lambent" / "runtimes"
+
+
+class _Failed(Exception):
+    """A step of preparing did not work; the message says which and why."""
+
+
+def _prepare(interpreter: Interpreter, cache: Path) -> PreparedRuntime:
+    try:
+        directory = cache / f"{_name(interpreter)}-{_key(interpreter)}"
+        cache.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not _is_current(interpreter, directory):
+            with _locked(cache / f".{directory.name}.lock"):
+                if not directory.exists():
+                    _make(interpreter, directory)
+                _copy_bootstrap(interpreter, directory)
+        return PreparedRuntime(interpreter=interpreter, directory=directory)
+    except (_Failed, OSError) as error:
+        return PreparedRuntime(interpreter=interpreter, directory=None, failure=str(error))
+
+
+def _name(interpreter: Interpreter) -> str:
+    return f"{_FOLDERS[interpreter.kind]}{interpreter.line}"
+
+
+def _key(interpreter: Interpreter) -> str:
+    text = "\n".join([_name(interpreter), os.uname().machine, *_requirements(interpreter)])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _requirements(interpreter: Interpreter) -> tuple[str, ...]:
+    if interpreter.kind == "node":
+        return tuple(f"@aws-sdk/{client}@{_SDK_RANGE}" for client in _NODE_CLIENTS)
+    oldest = max(version for version in _PYTHON_REQUIREMENTS if version <= interpreter.version)
+    return _PYTHON_REQUIREMENTS[oldest]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _make(interpreter: Interpreter, directory: Path) -> None:
+    """Install into a temporary neighbour, then rename."""
+    prefix = f".partial-{directory.name}-"
+    for left in directory.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)  # Its maker is gone: the lock is ours.
+    partial = directory.with_name(prefix + uuid.uuid4().hex)
+    try:
+        partial.mkdir()
+        if interpreter.kind == "python":
+            _install_python(interpreter, partial)
+        else:
+            _install_node(interpreter, partial)
+        _make_readable(partial)
+        partial.rename(directory)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _install_python(interpreter: Interpreter, target: Path) -> None:
+    options = ["install", "--quiet", "--target", str(target), "--only-binary", ":all:"]
+    options += ["--python-version", interpreter.line]
+    for_pip = ["--no-compile", "--no-user", "--disable-pip-version-check", "--no-input"]
+    for_pip += ["--implementation", "cp"]
+    own_pip = [str(interpreter.executable), "-m", "pip"]
+    if importlib.util.find_spec("pip") is not None:
+        command = [sys.executable, "-m", "pip", *options, *for_pip]
+    elif _works([*own_pip, "--version"]):
+        command = [*own_pip, *options, *for_pip]
+    elif (uv := shutil.which("uv")) is not None:
+        command = [uv, "pip", *options, "--python", str(interpreter.executable)]
+    else:
+        raise _Failed("neither pip nor uv is installed")
+    _run("pip", [*command, *_requirements(interpreter)])
+    # Bytecode that is never compared with its source: the directory does not change.
+    compile_ = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(target)]
+    _run("compileall", [str(interpreter.executable), "-I", *compile_])
+
+
+def _install_node(interpreter: Interpreter, target: Path) -> None:
+    beside = interpreter.executable.parent
+    npm = shutil.which("npm", path=f"{beside}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    if npm is None:
+        raise _Failed("npm is not installed")
+    packages = dict(requirement.rsplit("@", 1) for requirement in _requirements(interpreter))
+    described = {"name": "lambent-runtime", "private": True, "dependencies": packages}
+    (target / "package.json").write_text(json.dumps(described, indent=2))
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"]
+    environment = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"}
+    _run("npm", [npm, "install", *options], cwd=target, environment=environment)
+
+
+def _works(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+def _run(
+    step: str,
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_STEP_DEADLINE_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _Failed(f"{step} did not end within {_STEP_DEADLINE_S:.0f} s") from error
+    if done.returncode != 0:
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
+        telling = [line for line in lines if "error" in line.lower()] or lines
+        reason = " ".join(filter(None, telling))[:_REASON_MAX] or f"exit status {done.returncode}"
+        raise _Failed(f"{step}: {reason}")
+
+
+def _make_readable(root: Path) -> None:
+    """Everything for everybody, whatever the umask was."""
+    for where, _, names in os.walk(root):
+        os.chmod(where, 0o755)  # noqa: S103 - meant for everybody
+        for name in names:
+            path = os.path.join(where, name)
+            if not os.path.islink(path):
+                runs = stat.S_IMODE(os.stat(path).st_mode) & stat.S_IXUSR
+                os.chmod(path, 0o755 if runs else 0o644)
+
+
+def _bootstrap_files(interpreter: Interpreter) -> list[Path]:
+    folder = _BOOTSTRAPS / _FOLDERS[interpreter.kind]
+    return [file for file in sorted(folder.iterdir()) if file.is_file()]
+
+
+def _is_current(interpreter: Interpreter, directory: Path) -> bool:
+    return directory.exists() and all(
+        _has(directory / file.name, file.read_bytes()) for file in _bootstrap_files(interpreter)
+    )
+
+
+def _has(path: Path, content: bytes) -> bool:
+    return path.exists() and path.read_bytes() == content
+
+
+def _copy_bootstrap(interpreter: Interpreter, directory: Path) -> None:
+    """Put our own files beside the packages; each changes by rename, under running functions."""
+    for file in _bootstrap_files(interpreter):
+        content = file.read_bytes()
+        if not _has(directory / file.name, content):
+            partial = directory / f".{file.name}.{uuid.uuid4().hex}"
+            partial.write_bytes(content)
+            partial.chmod(0o644)
+            partial.rename(directory / file.name)

@@ -1,0 +1,200 @@
+"""Which program runs a function, and what of the host its box is shown.
+
+A runtime identifier names an interpreter: `python3.12` the host's Python 3.12 and nothing else,
+`nodejs20.x` the host's Node 20 or, if there is none, its newest Node. `provided.*` functions
+bring their own program. Whatever cannot be run is a `RuntimeMissing` that says what to do.
+"""
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lambent.model.errors import ApiError
+from lambent.model.function import FunctionVersion
+from lambent.sandbox.ports import Mount
+from lambent.worker.interpreters import Interpreter
+from lambent.worker.runtime_clients import PreparedRuntime
+
+LOG_PIPE_VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD"
+TASK_ROOT = "/var/task"
+RUNTIME_DIR = "/var/runtime"
+_LANGUAGE_DIR = Path("/var/lang")
+_HOST_PROGRAMS = Path("/usr")
+"""Every box shows the host's /usr; interpreters elsewhere are shown at `/var/lang`."""
+_HEAP_SHARE, _YOUNG_SHARE = 0.9, 0.05
+"""Of the function's memory, for Node's old and young generation, as AWS sets them."""
+_WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
+_OTHER_LANGUAGES = {
+    "java": "Java",
+    "ruby": "Ruby",
+    "dotnet": ".NET",
+    "go": "Go",
+}
+
+
+class RuntimeMissing(ApiError):
+    """The function's runtime cannot be run on this host; `hint` says what to do about it."""
+
+    def __init__(self, runtime: str, hint: str) -> None:
+        super().__init__("InvalidRuntimeException", f"{runtime}: {hint}", status=502)
+        self.runtime = runtime
+        self.hint = hint
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How to start one function's runtime in a box."""
+
+    mounts: tuple[Mount, ...]
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Variables this runtime wants; the function's own configuration overrides them."""
+    log_pipe_variable: str | None = None
+    missing_entrypoint: bool = False
+    """An OS-only function without an executable `bootstrap`: there is nothing to start."""
+
+
+class Runtimes:
+    """The runtimes of this host."""
+
+    def __init__(self, prepared: Sequence[PreparedRuntime]) -> None:
+        self._pythons = {
+            one.interpreter.line: one for one in prepared if one.interpreter.kind == "python"
+        }
+        self._nodes = {
+            int(one.interpreter.line): one for one in prepared if one.interpreter.kind == "node"
+        }
+
+    def mount_roots(self) -> tuple[Path, ...]:
+        """Every host directory a `Launch` may mount, but for the functions' code."""
+        roots: dict[Path, None] = {}
+        for one in (*self._pythons.values(), *self._nodes.values()):
+            if one.directory is not None:
+                roots[one.directory] = None
+                if not _is_in_box(one.interpreter):
+                    roots[one.interpreter.prefix] = None
+        return tuple(roots)
+
+    def launch(self, function: FunctionVersion, code: Path) -> Launch:
+        """How to start `function`, whose package is unpacked in `code`.
+
+        Raises RuntimeMissing.
+        """
+        runtime = function.runtime or function.package_type
+        mount = Mount(source=str(code), target=TASK_ROOT)
+        if runtime.startswith("provided"):
+            return _launch_provided(mount, find_bootstrap(code))
+        if found := re.fullmatch(r"python(\d+\.\d+)", runtime):
+            launch = _launch_python(self._python(runtime, found[1]), mount)
+        elif found := re.fullmatch(r"nodejs(\d+)\.x", runtime):
+            launch = _launch_node(self._node(runtime, int(found[1])), mount, function)
+        else:
+            raise RuntimeMissing(runtime, _other_hint(runtime))
+        if function.environment and function.environment.get(_WRAPPER_VARIABLE):
+            shell = ("/bin/sh", "-c", f'exec "${_WRAPPER_VARIABLE}" "$0" "$@"')
+            return dataclasses.replace(launch, argv=(*shell, *launch.argv))
+        return launch
+
+    def _python(self, runtime: str, version: str) -> PreparedRuntime:
+        prepared = self._pythons.get(version)
+        if prepared is None:
+            raise RuntimeMissing(
+                runtime,
+                f"install Python {version} (pyenv install {version}, uv python install {version}"
+                f" or apt install python{version}) and restart",
+            )
+        return _usable(runtime, prepared)
+
+    def _node(self, runtime: str, major: int) -> PreparedRuntime:
+        if not self._nodes:
+            raise RuntimeMissing(
+                runtime,
+                f"install Node.js {major} (nvm install {major}, n {major} or apt install nodejs)"
+                " and restart",
+            )
+        return _usable(runtime, self._nodes.get(major) or self._nodes[max(self._nodes)])
+
+
+def find_bootstrap(code: Path, layers: Path | None = None) -> str | None:
+    """The program of an OS-only function, as its box names it: that of the package, else that of
+    the merged layers; None if neither has an executable `bootstrap`."""
+    for directory, target in ((code, TASK_ROOT), (layers, "/opt")):
+        if directory is not None:
+            program = directory / "bootstrap"
+            if program.is_file() and program.stat().st_mode & 0o001:
+                return f"{target}/bootstrap"
+    return None
+
+
+def _launch_provided(code: Mount, bootstrap: str | None) -> Launch:
+    return Launch(
+        mounts=(code,),
+        argv=() if bootstrap is None else (bootstrap,),
+        missing_entrypoint=bootstrap is None,
+    )
+
+
+def _launch_python(prepared: PreparedRuntime, code: Mount) -> Launch:
+    return Launch(
+        mounts=(code, *_mounts(prepared)),
+        argv=(_in_box(prepared.interpreter), "-S", f"{RUNTIME_DIR}/bootstrap.py"),
+        environment={"PYTHONPATH": RUNTIME_DIR},
+        log_pipe_variable=LOG_PIPE_VARIABLE,
+    )
+
+
+def _launch_node(prepared: PreparedRuntime, code: Mount, function: FunctionVersion) -> Launch:
+    # The packages once more, where ES modules of the function look for what they did not bring.
+    packages = Mount(source=f"{prepared.directory}/node_modules", target="/var/node_modules")
+    major = re.sub(r"\D", "", function.runtime or "")
+    paths = (f"/opt/nodejs/node{major}", "/opt/nodejs", RUNTIME_DIR)
+    return Launch(
+        mounts=(code, *_mounts(prepared), packages),
+        argv=(
+            _in_box(prepared.interpreter),
+            f"--max-old-space-size={int(function.memory_mb * _HEAP_SHARE)}",
+            f"--max-semi-space-size={int(function.memory_mb * _YOUNG_SHARE)}",
+            f"{RUNTIME_DIR}/bootstrap.cjs",
+        ),
+        environment={"NODE_PATH": os.pathsep.join(f"{path}/node_modules" for path in paths)},
+        log_pipe_variable=LOG_PIPE_VARIABLE,
+    )
+
+
+def _mounts(prepared: PreparedRuntime) -> tuple[Mount, ...]:
+    runtime = Mount(source=str(prepared.directory), target=RUNTIME_DIR)
+    if _is_in_box(prepared.interpreter):
+        return (runtime,)
+    return (runtime, Mount(source=str(prepared.interpreter.prefix), target=str(_LANGUAGE_DIR)))
+
+
+def _is_in_box(interpreter: Interpreter) -> bool:
+    return interpreter.prefix.is_relative_to(_HOST_PROGRAMS)
+
+
+def _in_box(interpreter: Interpreter) -> str:
+    if _is_in_box(interpreter):
+        return str(interpreter.executable)
+    return str(_LANGUAGE_DIR / interpreter.executable.relative_to(interpreter.prefix))
+
+
+def _usable(runtime: str, prepared: PreparedRuntime) -> PreparedRuntime:
+    if prepared.directory is None:
+        raise RuntimeMissing(
+            runtime, f"could not be prepared: {prepared.failure}; run `lambent doctor`"
+        )
+    return prepared
+
+
+def _other_hint(runtime: str) -> str:
+    if runtime == "Image":
+        return "container images are not supported; deploy a zip package"
+    for prefix, language in _OTHER_LANGUAGES.items():
+        if runtime.startswith(prefix):
+            return (
+                f"{language} functions do not run here yet; install a custom runtime in the"
+                " package (an executable `bootstrap`) and use provided.al2023"
+            )
+    return "no such runtime is known here; use python3.*, nodejs*.x or provided.*"

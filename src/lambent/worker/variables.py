@@ -1,0 +1,89 @@
+"""The environment variables a function sees.
+
+Three layers: defaults a user may override, the user's own, and reserved ones nobody may. Nothing
+of the host's environment is in them.
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+"""
+
+import secrets
+
+from lambent.model.function import FunctionVersion
+from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
+from lambent.worker.runtimes import RUNTIME_DIR, TASK_ROOT, Launch
+
+RUNTIME_API = "127.0.0.1:9001"
+ENDPOINT_URL = "http://127.0.0.1:9002"
+"""Where the platform's API is, seen from inside a box."""
+_TOKEN_BYTES = 48
+_DEFAULTS = {
+    "LANG": "en_US.UTF-8",
+    "TZ": ":UTC",
+    "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib"
+    ":/var/task:/var/task/lib:/opt/lib",
+    "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+    "AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129:2000",
+    "_AWS_XRAY_DAEMON_ADDRESS": "169.254.79.129",
+    "_AWS_XRAY_DAEMON_PORT": "2000",
+    "AWS_ENDPOINT_URL": ENDPOINT_URL,
+}
+
+
+def environment_variables(
+    function: FunctionVersion,
+    *,
+    launch: Launch,
+    log_stream: str,
+    initialization_type: str = "on-demand",
+) -> dict[str, str]:
+    """All variables of one environment of `function`, with credentials made for it alone.
+
+    The access key id is the account, as everywhere on this platform; secret and token are
+    random. The result is never logged.
+    """
+    own = {
+        name: value
+        for name, value in (function.environment or {}).items()
+        if not name.startswith("_") and name not in RESERVED_ENVIRONMENT_KEYS
+    }
+    return {
+        **_DEFAULTS,
+        **launch.environment,
+        **_logging(function),
+        **own,
+        **_reserved(function, log_stream, initialization_type),
+    }
+
+
+def _logging(function: FunctionVersion) -> dict[str, str]:
+    logging = function.logging
+    variables = {"AWS_LAMBDA_LOG_FORMAT": logging.log_format}
+    if logging.log_format == "JSON" and logging.application_log_level is not None:
+        variables["AWS_LAMBDA_LOG_LEVEL"] = logging.application_log_level
+    return variables
+
+
+def _reserved(
+    function: FunctionVersion, log_stream: str, initialization_type: str
+) -> dict[str, str]:
+    key = function.key
+    variables = {
+        "_HANDLER": function.handler or "",
+        "AWS_REGION": key.region,
+        "AWS_DEFAULT_REGION": key.region,
+        "AWS_LAMBDA_FUNCTION_NAME": key.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type,
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.logging.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
+        "LAMBDA_TASK_ROOT": TASK_ROOT,
+        "LAMBDA_RUNTIME_DIR": RUNTIME_DIR,
+        "AWS_ACCESS_KEY_ID": key.account,
+        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(_TOKEN_BYTES),
+        "AWS_SESSION_TOKEN": secrets.token_urlsafe(_TOKEN_BYTES),
+    }
+    if function.runtime is not None and not function.runtime.startswith("provided"):
+        variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
+    return variables
