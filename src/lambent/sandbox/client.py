@@ -1,0 +1,397 @@
+"""The platform's end of the launcher: boxes as objects.
+
+`start_launcher` runs early, with privileges and without an event loop; `open_sandboxes` later, in
+the unprivileged platform. Requests are matched to replies by number. The socket is read by a loop
+callback, so no task is needed, and what a reply hands over is taken care of even if whoever
+asked has been cancelled meanwhile.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import lambent
+from lambent.sandbox import messages
+from lambent.sandbox.ports import BoxSpec, ExitStatus, ProcessSpec, SandboxError, Volume
+from lambent.sandbox.settings import SandboxSettings
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_START_DEADLINE_MS = 30_000
+_REQUESTS_WAITING_MAX = 10_000
+_COMMAND = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from lambent.sandbox.launcher.main import main; main()"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LauncherHandle:
+    """A started launcher; ends when its socket is closed."""
+
+    socket: socket.socket
+    process: subprocess.Popen[bytes]
+
+    def close(self) -> None:
+        """Let the launcher clear everything away and end."""
+        self.socket.close()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            logger.error("the launcher (pid %d) does not end", self.process.pid)
+
+
+def start_launcher(
+    settings: SandboxSettings,
+    *,
+    tier: str,
+    directory: Path,
+    roots: Sequence[Path],
+    instance: str,
+) -> LauncherHandle:
+    """Start the launcher and wait until it is ready. To be called before privileges are dropped.
+
+    `directory` is its own, `roots` are the directories that may be mounted into boxes,
+    `instance` (hex digits) makes the names of cgroups unique on this host. Raises `SandboxError`.
+    """
+    ours, theirs = messages.socket_pair()
+    config = {
+        "directory": str(directory),
+        "roots": [str(root) for root in roots],
+        "group": f"lambent-{instance}",
+        "uid_base": settings.uid_base + int(instance[:4], 16) % 100 * 1000,
+        "is_root": tier != "rootless",
+        "uses_cgroups": tier == "root",
+    }
+    source = str(Path(lambent.__file__).parent.parent)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _COMMAND,
+            source,
+            str(theirs.fileno()),
+            json.dumps(config),
+        ],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        cwd="/",
+        env={},
+    )
+    theirs.close()
+    handle = LauncherHandle(ours, process)
+    poll = select.poll()
+    poll.register(ours, select.POLLIN)
+    try:
+        received = messages.receive(ours) if poll.poll(_START_DEADLINE_MS) else None
+    except (ConnectionError, ValueError) as error:
+        handle.close()
+        raise SandboxError(f"cannot start the launcher: {error}") from error
+    if received is None or "ready" not in received[0]:
+        handle.close()
+        reason = received[0].get("failed") if received is not None else "it ended"
+        raise SandboxError(f"cannot start the launcher: {reason}")
+    return handle
+
+
+class _Volume:
+    """See `ports.Volume`."""
+
+    def __init__(self, launcher: "Launcher", name: str) -> None:
+        self._launcher = launcher
+        self.name = name
+        self._is_closed = False
+
+    async def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            await self._launcher.request_quietly("close_volume", volume=self.name)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Process:
+    """See `ports.Process`."""
+
+    stdout: int
+    log_pipe: int | None
+
+
+class LauncherBox:
+    """See `ports.Box`."""
+
+    def __init__(
+        self, launcher: "Launcher", answer: dict[str, Any], descriptors: Sequence[int]
+    ) -> None:
+        self._launcher = launcher
+        self.name: str = answer["box"]
+        self._cpu_limit = str(answer["cpu_limit"]).encode()
+        words = answer["freezes_with_words"]
+        self._freeze_words = (b"FROZEN", b"THAWED") if words else (b"1", b"0")
+        self._files: dict[str, int] = {}
+        self._sockets: dict[str, socket.socket] = {}
+        for name, descriptor in zip(answer["descriptors"], descriptors, strict=True):
+            if name in ("freeze", "cpu", "memory_peak"):
+                self._files[name] = descriptor
+            else:
+                self._sockets[name] = socket.socket(fileno=descriptor)
+        self.on_exit: dict[int, Callable[[ExitStatus], None]] = {}
+        self._is_closed = False
+
+    @property
+    def runtime_api(self) -> socket.socket:
+        return self._sockets["runtime_api"]
+
+    @property
+    def endpoint(self) -> socket.socket:
+        return self._sockets["endpoint"]
+
+    @property
+    def resolver(self) -> tuple[socket.socket, socket.socket]:
+        """The name server's sockets inside the box, UDP and TCP."""
+        return self._sockets["resolver_udp"], self._sockets["resolver_tcp"]
+
+    @property
+    def egress(self) -> list[socket.socket]:
+        """Listeners that outbound connections are led to."""
+        return [sock for name, sock in self._sockets.items() if name.startswith("egress")]
+
+    async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> _Process:
+        def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Process:
+            self.on_exit[answer["process"]] = on_exit
+            for descriptor in descriptors:
+                os.set_blocking(descriptor, False)
+            return _Process(descriptors[0], descriptors[1] if len(descriptors) > 1 else None)
+
+        def discard(process: _Process) -> None:
+            messages.close_all([fd for fd in (process.stdout, process.log_pipe) if fd is not None])
+
+        return await self._launcher.request(
+            "spawn",
+            adopt,
+            discard,
+            box=self.name,
+            argv=list(spec.argv),
+            environment=dict(spec.environment),
+            log_pipe_variable=spec.log_pipe_variable,
+        )
+
+    def freeze(self) -> None:
+        self._write_freeze(self._freeze_words[0], stop=True)
+
+    def thaw(self) -> None:
+        self._write_freeze(self._freeze_words[1], stop=False)
+
+    def _write_freeze(self, word: bytes, *, stop: bool) -> None:
+        freeze = self._files.get("freeze")
+        if freeze is not None:
+            os.write(freeze, word)
+        elif not self._is_closed:
+            self._launcher.tell("signal", box=self.name, stop=stop)
+
+    def limit_cpu(self) -> None:
+        cpu = self._files.get("cpu")
+        if cpu is not None:
+            os.write(cpu, self._cpu_limit)
+
+    def memory_peak_bytes(self) -> int:
+        memory_peak = self._files.get("memory_peak")
+        return int(os.pread(memory_peak, 32, 0)) if memory_peak is not None else 0
+
+    async def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        for sock in self._sockets.values():
+            sock.close()
+        messages.close_all(list(self._files.values()))
+        self._files.clear()
+        await self._launcher.request_quietly("close_box", box=self.name)
+        self._launcher.boxes.pop(self.name, None)
+
+
+class Launcher:
+    """See `ports.Sandboxes`."""
+
+    def __init__(self, end: socket.socket, deadline_s: float) -> None:
+        self._socket = end
+        self._deadline_s = deadline_s
+        self._loop = asyncio.get_running_loop()
+        self._count = 0
+        self._pending: dict[int, Callable[[dict[str, Any], list[int]], None]] = {}
+        self._unsent: deque[bytes] = deque()
+        self.boxes: dict[str, LauncherBox] = {}
+        self._is_gone = False
+        end.setblocking(False)
+        self._loop.add_reader(end, self._read)
+
+    async def open_volume(self, size_mb: int) -> Volume:
+        def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Volume:
+            return _Volume(self, answer["volume"])
+
+        def discard(volume: _Volume) -> None:
+            self.tell("close_volume", volume=volume.name)
+
+        return await self.request("open_volume", adopt, discard, size_mb=size_mb)
+
+    async def open_box(self, spec: BoxSpec) -> LauncherBox:
+        assert isinstance(spec.volume, _Volume)
+
+        def adopt(answer: dict[str, Any], descriptors: list[int]) -> LauncherBox:
+            box = self.boxes[answer["box"]] = LauncherBox(self, answer, descriptors)
+            return box
+
+        def discard(box: LauncherBox) -> None:
+            self.tell("close_box", box=box.name)
+            del self.boxes[box.name]
+
+        return await self.request(
+            "open_box",
+            adopt,
+            discard,
+            memory_mb=spec.memory_mb,
+            mounts={mount.target: mount.source for mount in spec.mounts},
+            volume=spec.volume.name,
+        )
+
+    async def request(
+        self,
+        operation: str,
+        adopt: Callable[[dict[str, Any], list[int]], T],
+        discard: Callable[[T], None],
+        **fields: Any,
+    ) -> T:
+        """Ask the launcher. `adopt` makes the result, at once when the reply arrives; `discard`
+        gives it back if nobody waits for it any more. Raises `SandboxError`."""
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def on_reply(message: dict[str, Any], descriptors: list[int]) -> None:
+            if "error" in message:
+                messages.close_all(descriptors)
+                if not future.done():
+                    future.set_exception(SandboxError(message["error"]))
+                return
+            result = adopt(message["ok"], descriptors)
+            if future.done():
+                discard(result)
+            else:
+                future.set_result(result)
+
+        self._post(operation, fields, on_reply)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await future
+        except TimeoutError as error:
+            raise SandboxError(
+                f"cannot {operation.replace('_', ' ')}: the launcher did not answer within "
+                f"{self._deadline_s:g} s"
+            ) from error
+
+    async def request_quietly(self, operation: str, **fields: Any) -> None:
+        """Ask for something to be given back; if that fails there is nothing left to do."""
+        with contextlib.suppress(SandboxError):
+            await self.request(operation, lambda *_: None, lambda _: None, **fields)
+
+    def tell(self, operation: str, **fields: Any) -> None:
+        """Ask and do not wait for the answer."""
+        with contextlib.suppress(SandboxError):
+            self._post(operation, fields, lambda _, descriptors: messages.close_all(descriptors))
+
+    def close(self) -> None:
+        """Stop listening; the launcher itself ends with its handle."""
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+
+    def _post(
+        self,
+        operation: str,
+        fields: dict[str, Any],
+        on_reply: Callable[[dict[str, Any], list[int]], None],
+    ) -> None:
+        if self._is_gone:
+            raise SandboxError("the launcher is gone")
+        if len(self._unsent) >= _REQUESTS_WAITING_MAX:
+            raise SandboxError("too many requests wait for the launcher")
+        self._count += 1
+        try:
+            data = messages.encode({"id": self._count, "op": operation, **fields})
+        except ValueError as error:
+            raise SandboxError(str(error)) from error
+        self._pending[self._count] = on_reply
+        self._unsent.append(data)
+        self._write()
+
+    def _write(self) -> None:
+        while self._unsent:
+            try:
+                messages.send(self._socket, self._unsent[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._socket, self._write)
+                return
+            except OSError as error:
+                self._lose(f"cannot reach the launcher: {error}")
+                return
+            self._unsent.popleft()
+        self._loop.remove_writer(self._socket)
+
+    def _read(self) -> None:
+        while not self._is_gone:
+            try:
+                received = messages.receive(self._socket)
+            except BlockingIOError:
+                return
+            except (OSError, ValueError) as error:
+                self._lose(str(error))
+                return
+            if received is None:
+                self._lose("the launcher has ended")
+                return
+            message, descriptors = received
+            if "exited" in message:
+                self._on_exited(message["exited"])
+            else:
+                on_reply = self._pending.pop(message["id"], None)
+                if on_reply is not None:
+                    on_reply(message, descriptors)
+
+    def _on_exited(self, fact: dict[str, Any]) -> None:
+        box = self.boxes.get(fact["box"])
+        on_exit = box.on_exit.pop(fact["process"], None) if box is not None else None
+        if on_exit is not None:
+            on_exit(ExitStatus(fact["code"], fact["signal"], fact["out_of_memory"]))
+
+    def _lose(self, reason: str) -> None:
+        """Without the launcher nothing can be started any more: tell all who wait."""
+        logger.error("%s", reason)
+        self._is_gone = True
+        self.close()
+        pending, self._pending = self._pending, {}
+        for on_reply in pending.values():
+            on_reply({"error": reason}, [])
+
+
+@asynccontextmanager
+async def open_sandboxes(
+    handle: LauncherHandle, settings: SandboxSettings
+) -> AsyncIterator[Launcher]:
+    """The door to a started launcher, on the running loop."""
+    launcher = Launcher(handle.socket, settings.request_deadline_s)
+    try:
+        yield launcher
+    finally:
+        launcher.close()

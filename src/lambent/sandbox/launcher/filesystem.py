@@ -1,0 +1,141 @@
+"""What a box sees as its file system.
+
+The base root is built once, in the launcher's own mount namespace: the host's programs and
+libraries read-only, a handful of files of our own in `/etc`, a minimal `/dev`. Each box's init
+works in a copy of that namespace, adds what is the box's own, and makes it its root.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from lambent.sandbox.launcher import linux
+
+INNER_ID = 993
+INNER_NAME = "sbx_user1051"
+
+_SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_FROM_ETC = (
+    "alternatives",
+    "ca-certificates",
+    "ca-certificates.conf",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "mime.types",
+    "ssl",
+    "timezone",
+)
+_ETC = {
+    "passwd": f"root:x:0:0:root:/root:/sbin/nologin\n{INNER_NAME}:x:{INNER_ID}:{INNER_ID}::"
+    "/home/sbx_user1051:/sbin/nologin\n",
+    "group": f"root:x:0:\n{INNER_NAME}:x:{INNER_ID}:\n",
+    "hosts": "127.0.0.1 localhost sandbox.localdomain sandbox\n",
+    "resolv.conf": "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+}
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_LINKS_IN_DEV = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+_MASKED_IN_PROC = ("cmdline", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list")
+TARGETS = ("/var/task", "/opt", "/var/lang", "/var/runtime", "/var/node_modules")
+_EMPTY = (*TARGETS, "/tmp", "/proc", "/mnt", "/home/sbx_user1051")
+_RESTRICTED = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
+
+
+def make_base_root(root: Path) -> None:
+    """Build the base root at `root`, an empty directory, in a mount namespace of our own."""
+    linux.mount("lambent", str(root), "tmpfs", linux.MS_NOSUID, "mode=0755,size=4m")
+    for name in ("usr", *_SYSTEM):
+        _show_system(Path("/") / name, root / name)
+    (root / "etc").mkdir()
+    for name, text in _ETC.items():
+        (root / "etc" / name).write_text(text)
+    for name in _FROM_ETC:
+        source = Path("/etc") / name
+        if source.is_symlink():
+            (root / "etc" / name).symlink_to(source.readlink())
+        elif source.exists():
+            _bind(source, root / "etc" / name)
+    for path in _EMPTY:
+        (root / path[1:]).mkdir(parents=True, exist_ok=True)
+    _make_devices(root / "dev")
+    flags = linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | linux.MS_NOSUID
+    linux.mount("", str(root), "", flags)
+
+
+def open_source(roots: dict[str, int], source: str) -> int:
+    """A detached, read-only copy of a directory that lies below one of the roots.
+
+    `roots` gives an O_PATH descriptor for each. Raises OSError if it lies elsewhere or a
+    symbolic link is on the way.
+    """
+    for root, fd in roots.items():
+        if source == root:
+            return linux.copy_mount(fd, _RESTRICTED)
+        if source.startswith(root + "/"):
+            found = linux.open_beneath(fd, source[len(root) + 1 :])
+            try:
+                if not stat.S_ISDIR(os.fstat(found).st_mode):
+                    raise NotADirectoryError(f"cannot mount {source}: it is not a directory")
+                return linux.copy_mount(found, _RESTRICTED)
+            finally:
+                os.close(found)
+    raise PermissionError(f"cannot mount {source}: it is below none of the allowed roots")
+
+
+def enter_root(root: str, mounts: Mapping[str, int], volume: str) -> None:
+    """In a box's init, in namespaces of its own: complete the root and move there.
+
+    `mounts` are detached copies by where they go; `volume` is the mounted volume for `/tmp`.
+    """
+    for target, copy in mounts.items():
+        linux.place_mount(copy, root + target)
+    fd = os.open(volume, os.O_PATH)
+    copy = linux.copy_mount(fd, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV)
+    linux.place_mount(copy, f"{root}/tmp")
+    restricted = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+    linux.mount("proc", f"{root}/proc", "proc", restricted)
+    for name in _MASKED_IN_PROC:
+        with contextlib.suppress(FileNotFoundError):
+            linux.mount(f"{root}/dev/null", f"{root}/proc/{name}", "", linux.MS_BIND)
+    linux.change_root(root)
+
+
+def _show_system(source: Path, target: Path) -> None:
+    """A directory of the host's system, or the same symbolic link."""
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif source.is_dir():
+        _bind(source, target)
+
+
+def _bind(source: Path, target: Path) -> None:
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.touch()
+    fd = os.open(source, os.O_PATH | os.O_CLOEXEC)
+    try:
+        copy = linux.copy_mount(fd, _RESTRICTED)
+    finally:
+        os.close(fd)
+    linux.place_mount(copy, str(target))
+    os.close(copy)
+
+
+def _make_devices(directory: Path) -> None:
+    directory.mkdir()
+    for name in _DEVICES:
+        source, target = Path("/dev") / name, directory / name
+        try:
+            os.mknod(target, 0o666 | stat.S_IFCHR, source.stat().st_rdev)
+            target.chmod(0o666)
+        except PermissionError:
+            # Rootless: no device may be made, but the host's may be shown.
+            target.touch()
+            linux.mount(str(source), str(target), "", linux.MS_BIND)
+    for name, target_text in _LINKS_IN_DEV.items():
+        (directory / name).symlink_to(target_text)

@@ -1,0 +1,199 @@
+"""The system calls the launcher needs and Python does not offer, through ctypes.
+
+Each raises OSError whose message names the step. Only the standard library is imported.
+"""
+
+import ctypes
+import os
+import signal
+import struct
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
+MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x20, 0x1000, 0x4000, 0x40000
+MNT_DETACH = 2
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 0x1, 0x2, 0x4
+
+_CLONE_PIDFD, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x1000, 0x200000, 0x1000000
+_CLONE_INTO_CGROUP = 0x200000000
+_OPEN_TREE_CLONE, _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1, 0x1000, 0x8000
+_MOVE_MOUNT_F_EMPTY_PATH = 0x4
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x2, 0x4, 0x8
+_SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
+_SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_CLONE3, _SYS_CLOSE_RANGE = 428, 429, 435, 436
+_SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_SECCOMP = 1, 4, 24, 22
+_PR_SET_NO_NEW_PRIVS, _PR_GET_TID_ADDRESS, _PR_CAP_AMBIENT = 38, 40, 47
+_PR_CAP_AMBIENT_CLEAR_ALL, _SECCOMP_MODE_FILTER = 4, 2
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc_with_gil = ctypes.PyDLL(None, use_errno=True)
+
+
+def fork(namespaces: int = 0, cgroup_fd: int = -1) -> tuple[int, int]:
+    """Fork, into new namespaces and a v2 cgroup if asked; gives (pid, pidfd), (0, -1) in the child.
+
+    One system call puts the child where it belongs before it exists, which `cgroup.procs` can
+    only do slowly (it waits for a grace period of the kernel).
+    """
+    pidfd = ctypes.c_int(-1)
+    flags = namespaces | _CLONE_PIDFD
+    if cgroup_fd >= 0:
+        flags |= _CLONE_INTO_CGROUP
+    # The C library remembers its thread id; the kernel writes the child's there.
+    tid_address = ctypes.c_void_p()
+    pointer = ctypes.byref(tid_address)
+    if _libc.prctl(_PR_GET_TID_ADDRESS, pointer, 0, 0, 0) == 0 and tid_address.value:
+        flags |= _CLONE_CHILD_SETTID | _CLONE_CHILD_CLEARTID
+    arguments = struct.pack(
+        "=11Q",
+        flags,
+        ctypes.addressof(pidfd),
+        tid_address.value or 0,
+        0,
+        signal.SIGCHLD,
+        *(0,) * 5,
+        max(cgroup_fd, 0),
+    )
+    api = ctypes.pythonapi
+    api.PyOS_BeforeFork()
+    pid = _libc_with_gil.syscall(_SYS_CLONE3, arguments, len(arguments))
+    if pid == 0:
+        api.PyOS_AfterFork_Child()
+        return 0, -1
+    error = ctypes.get_errno()
+    api.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError(error, f"cannot start a process: {os.strerror(error)}")
+    return pid, pidfd.value
+
+
+def unshare(flags: int) -> None:
+    """Move this process into new namespaces."""
+    _check(_libc.unshare(flags), "make namespaces")
+
+
+def setns(fd: int, flags: int) -> None:
+    """Join namespaces: of a namespace descriptor, or several of a pidfd."""
+    _check(_libc.setns(fd, flags), "join a namespace")
+
+
+def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
+    """Mount."""
+    arguments = (source.encode(), os.fsencode(target), kind.encode(), flags, options.encode())
+    _check(_libc.mount(*arguments), f"mount {kind or source} on {target}")
+
+
+def unmount(target: str) -> None:
+    """Detach a mount; it ends when nothing uses it any more."""
+    _check(_libc.umount2(os.fsencode(target), MNT_DETACH), f"unmount {target}")
+
+
+def open_beneath(directory_fd: int, path: str) -> int:
+    """An O_PATH descriptor of a path below a directory; no symbolic link on the way is followed."""
+    how = struct.pack(
+        "=QQQ",
+        os.O_PATH | os.O_CLOEXEC,
+        0,
+        _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS,
+    )
+    name = os.fsencode(path)
+    return _syscall(_SYS_OPENAT2, f"open {path}", directory_fd, name, how, len(how))
+
+
+def copy_mount(fd: int, attributes: int) -> int:
+    """A detached copy of what is at an O_PATH descriptor, with mount attributes set."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_EMPTY_PATH | _AT_RECURSIVE
+    copy = _syscall(_SYS_OPEN_TREE, "copy a mount", fd, b"", flags)
+    if attributes:
+        changes = struct.pack("=QQQQ", attributes, 0, 0, 0)
+        arguments = (copy, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, changes, len(changes))
+        try:
+            _syscall(_SYS_MOUNT_SETATTR, "restrict a mount", *arguments)
+        except OSError:
+            os.close(copy)
+            raise
+    return copy
+
+
+def place_mount(copy: int, target: str) -> None:
+    """Attach a detached mount."""
+    arguments = (copy, b"", -100, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+    _syscall(_SYS_MOVE_MOUNT, f"mount on {target}", *arguments)
+
+
+def change_root(root: str) -> None:
+    """Make `root`, a mount point, the root of this mount namespace; the old one is gone."""
+    os.chdir(root)
+    _syscall(_SYS_PIVOT_ROOT, "change the root", b".", b".")
+    _check(_libc.umount2(b".", MNT_DETACH), "let go of the old root")
+    os.chdir("/")
+
+
+def die_with_parent() -> None:
+    """Be killed when the process that forked this one ends."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, "set the parent-death signal")
+
+
+def drop_bounding_set(last_capability: int) -> None:
+    """No program started from here can ever have a capability."""
+    for capability in range(last_capability + 1):
+        _prctl(_PR_CAPBSET_DROP, capability, "drop the bounding set")
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, "clear the ambient capabilities")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability held. Changing from one unprivileged user to another does not."""
+    header = struct.pack("=Ii", 0x20080522, 0)
+    _check(_libc.capset(header, bytes(24)), "clear the capabilities")
+
+
+def set_no_new_privileges() -> None:
+    """No set-uid program and no file capability counts from here on."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs")
+
+
+def set_dumpable() -> None:
+    """Let the process read its own /proc entries after the change of user."""
+    _prctl(_PR_SET_DUMPABLE, 1, "set dumpable")
+
+
+def set_seccomp(filter_address: int) -> None:
+    """Install the filter whose `sock_fprog` is at the address."""
+    result = _libc.prctl(
+        _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.c_void_p(filter_address), 0, 0
+    )
+    _check(result, "install the seccomp filter")
+
+
+def close_all_but(keep: list[int]) -> None:
+    """Close every descriptor that is not in `keep` (sorted here)."""
+    first = 0
+    for fd in sorted(set(keep)):
+        if fd > first:
+            _syscall(_SYS_CLOSE_RANGE, "close descriptors", first, fd - 1, 0)
+        first = fd + 1
+    _syscall(_SYS_CLOSE_RANGE, "close descriptors", first, 0x7FFFFFFF, 0)
+
+
+def _prctl(option: int, value: int, step: str) -> None:
+    _check(_libc.prctl(option, value, 0, 0, 0), step)
+
+
+def _syscall(number: int, step: str, *arguments: int | bytes) -> int:
+    result = int(_libc.syscall(number, *arguments))
+    _check(result, step)
+    return result
+
+
+def _check(result: int, step: str) -> None:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"cannot {step}: {os.strerror(error)}")

@@ -1,0 +1,163 @@
+"""Volumes: the `/tmp` of an environment, private and of bounded size.
+
+As root a volume is a file system of its own in a sparse file, so that what a function writes
+counts against the volume and not against its memory. The file has no name any more once it is
+mounted: whatever ends the launcher, the kernel frees it. Elsewhere it is a tmpfs.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+from lambent.sandbox.launcher import linux
+
+_LOOP_CTL_GET_FREE, _LOOP_CONFIGURE, _LO_FLAGS_AUTOCLEAR = 0x4C82, 0x4C0A, 4
+_LOOP_ATTEMPTS = 16
+_RESTRICTED = linux.MS_NOSUID | linux.MS_NODEV
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Volume:
+    """A mounted volume."""
+
+    path: str
+
+
+class Volumes:
+    """Makes volumes in a directory of the launcher's."""
+
+    def __init__(self, directory: Path, *, may_use_disk: bool) -> None:
+        self._directory = directory
+        self._count = 0
+        self._templates: dict[int, Path] = {}
+        self._uses_disk = may_use_disk and shutil.which("mkfs.ext4", path=_PATH) is not None
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in directory.iterdir():
+            path.rmdir() if path.is_dir() else path.unlink()
+
+    def open(self, size_mb: int) -> Volume:
+        """An empty volume. Raises OSError."""
+        self._count += 1
+        path = self._directory / str(self._count)
+        path.mkdir()
+        try:
+            if self._uses_disk:
+                try:
+                    self._mount_disk(path, size_mb)
+                except (OSError, subprocess.SubprocessError):
+                    # No loop devices here, a container perhaps: never try again.
+                    self._uses_disk = False
+            if not self._uses_disk:
+                options = f"mode=1777,size={size_mb}m"
+                linux.mount("tmp", str(path), "tmpfs", _RESTRICTED, options)
+        except OSError:
+            path.rmdir()
+            raise
+        return Volume(str(path))
+
+    def close(self, volume: Volume) -> None:
+        """Throw a volume away."""
+        with contextlib.suppress(OSError):
+            linux.unmount(volume.path)
+            os.rmdir(volume.path)
+
+    def _mount_disk(self, path: Path, size_mb: int) -> None:
+        template = self._templates.get(size_mb) or self._make_template(size_mb)
+        image = path.with_suffix(".img")
+        try:
+            _copy_sparse(template, image)
+            loop = _attach(image)
+        finally:
+            image.unlink(missing_ok=True)
+        try:
+            linux.mount(loop[0], str(path), "ext4", _RESTRICTED, "nodiscard,noauto_da_alloc")
+        finally:
+            os.close(loop[1])
+
+    def _make_template(self, size_mb: int) -> Path:
+        """An empty file system of the size, with a root directory everyone may write to."""
+        template = self._directory / f"template-{size_mb}"
+        with template.open("wb") as file:
+            file.truncate(size_mb * 1024 * 1024)
+        features = "^has_journal,^resize_inode,uninit_bg"
+        command = ["mkfs.ext4", "-q", "-F", "-m", "0", "-O", features, "-E", "root_perms=1777"]
+        try:
+            # Newer mkfs sets the permissions itself.
+            _run([*command, str(template)])
+        except subprocess.SubprocessError:
+            _run([*command[:-2], str(template)])
+            self._open_to_everyone(template)
+        self._templates[size_mb] = template
+        return template
+
+    def _open_to_everyone(self, template: Path) -> None:
+        mount_point = template.with_suffix(".mount")
+        mount_point.mkdir()
+        device, fd = _attach(template)
+        try:
+            linux.mount(device, str(mount_point), "ext4", _RESTRICTED)
+            try:
+                with contextlib.suppress(OSError):
+                    (mount_point / "lost+found").rmdir()
+                mount_point.chmod(0o1777)
+            finally:
+                linux.unmount(str(mount_point))
+        finally:
+            os.close(fd)
+            mount_point.rmdir()
+
+
+_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(
+        command,
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        env={"PATH": _PATH},
+    )
+
+
+def _copy_sparse(source: Path, target: Path) -> None:
+    """Copy a file's data and leave its holes."""
+    with source.open("rb") as reader, target.open("xb") as writer:
+        size = os.fstat(reader.fileno()).st_size
+        writer.truncate(size)
+        at = 0
+        while at < size:
+            try:
+                at = os.lseek(reader.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                return
+            end = os.lseek(reader.fileno(), at, os.SEEK_HOLE)
+            while at < end:
+                at += os.pwrite(writer.fileno(), os.pread(reader.fileno(), end - at, at), at)
+
+
+def _attach(image: Path) -> tuple[str, int]:
+    """Put a loop device before a file; it goes with its last user. Gives path and descriptor."""
+    with image.open("r+b") as backing, open("/dev/loop-control", "rb") as control:
+        for _ in range(_LOOP_ATTEMPTS):
+            number = fcntl.ioctl(control, _LOOP_CTL_GET_FREE)
+            device = f"/dev/loop{number}"
+            fd = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+            # struct loop_config: fd, block size, loop_info64 (flags at 52 of 232 bytes), reserve.
+            info = bytearray(232)
+            struct.pack_into("=I", info, 52, _LO_FLAGS_AUTOCLEAR)
+            config = struct.pack("=II", backing.fileno(), 4096) + bytes(info) + bytes(64)
+            try:
+                fcntl.ioctl(fd, _LOOP_CONFIGURE, config)
+            except OSError:
+                # Somebody else was faster: take the next.
+                os.close(fd)
+                continue
+            return device, fd
+    raise OSError("cannot find a free loop device")

@@ -1,0 +1,19 @@
+"""What an operator may choose about sandboxes."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """Settings of the `sandbox` room."""
+
+    isolation: str = "auto"
+    """Which tier to use: `auto` takes the strongest this host gives; `root`, `root-no-cgroups` or
+    `rootless` insist on one and refuse to start without it. `lambent doctor` names them."""
+    platform_uid: int = 64_999
+    """User and group the platform becomes after it was started by root. A number no account has."""
+    uid_base: int = 1_900_000_000
+    """First of the user numbers that boxes run as on the host, one per box; 100,000 numbers from
+    here on must belong to nobody."""
+    request_deadline_s: float = 15.0
+    """Seconds the launcher may take to answer before a box counts as not to be had."""
