@@ -26,6 +26,7 @@ from lambent.control.settings import ControlSettings, S3Settings
 from lambent.gateway.settings import GatewaySettings
 from lambent.invocation.settings import InvocationSettings
 from lambent.sandbox.egress import EgressSettings
+from lambent.sandbox.settings import SandboxSettings
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.store.settings import StoreSettings
 from lambent.worker.settings import WorkerSettings
@@ -82,6 +83,7 @@ class Settings:
     invocation: InvocationSettings = dataclasses.field(default_factory=InvocationSettings)
     scheduling: SchedulingSettings = dataclasses.field(default_factory=SchedulingSettings)
     worker: WorkerSettings = dataclasses.field(default_factory=WorkerSettings)
+    sandbox: SandboxSettings = dataclasses.field(default_factory=SandboxSettings)
     egress: EgressSettings = dataclasses.field(default_factory=EgressSettings)
     store: StoreSettings = dataclasses.field(default_factory=StoreSettings)
     aws: AwsSettings = dataclasses.field(default_factory=AwsSettings)

@@ -1,0 +1,39 @@
+# Everything a developer types. `make help` lists it; .ci/run runs the same verbs.
+
+PYTHON := .venv/bin/python
+SOURCES := src tests bench tools
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench format docs lock
+
+help: ## Say what there is
+	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: ## Make .venv and install everything; quick when nothing changed
+	@tools/make-venv
+
+run: setup ## Start a platform with the examples in it; Ctrl-C stops it
+	@$(PYTHON) -m lambent.cli.demo examples
+
+test: setup ## Run all tests; TESTS=path runs some of them
+	@tools/make-test-needs
+	@$(PYTHON) -m pytest $(or $(TESTS),tests)
+
+check: setup ## Lint, formatting, types and the direction of imports
+	@$(PYTHON) -m ruff check $(SOURCES)
+	@$(PYTHON) -m ruff format --check $(SOURCES)
+	@$(PYTHON) -m mypy
+	@.venv/bin/lint-imports
+
+format: setup ## Format the code and fix what can be fixed by itself
+	@$(PYTHON) -m ruff check --fix $(SOURCES)
+	@$(PYTHON) -m ruff format $(SOURCES)
+
+bench: setup ## Measure how fast functions are called on this machine
+	@$(PYTHON) -m bench
+
+docs: setup ## Write docs/reference from the code
+	@$(PYTHON) -m lambent.cli.settings_reference >docs/reference/settings.md
+
+lock: setup ## Write the installed versions to requirements/dev.lock
+	@$(PYTHON) tools/lock.py >requirements/dev.lock

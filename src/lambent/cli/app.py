@@ -1,0 +1,333 @@
+"""The commands, as people type them.
+
+This module must stay quick to import: what a command needs is imported inside it. Each command
+reads its arguments, calls one module and prints; `--json` prints one JSON document on stdout and
+nothing else. Exit codes: 0 it worked, 1 the function or the platform failed, 2 it was misused.
+"""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lambent.cli.output import (
+    CliError,
+    UsageError,
+    console,
+    print_error,
+    print_json,
+    print_note,
+    print_table,
+)
+
+app = typer.Typer(
+    help="AWS Lambda on machines you own. `lambent up` starts the platform; the other commands,"
+    " and every AWS client, talk to it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="What the platform is set to.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+Endpoint = Annotated[
+    str,
+    typer.Option(
+        "--endpoint-url", envvar="LAMBENT_ENDPOINT", metavar="URL", help="Which platform to use."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or ARN of the function.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", envvar="LAMBENT_CONFIG", help="Settings file.  [default: ./lambent.toml]"
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Any setting, as `lambent config show` names it."
+    ),
+]
+LOCAL = "http://127.0.0.1:5262"
+
+
+def main() -> int:
+    """Run one command; gives the exit code."""
+    try:
+        app(prog_name="lambent")
+    except CliError as error:
+        print_error(str(error))
+        return error.exit_code
+    return 0
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if show:
+        from importlib.metadata import version
+
+        print(f"lambent {version('lambent')}")
+        raise typer.Exit
+
+
+@app.command()
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[str | None, typer.Option(metavar="PORT", help="0 takes any free port.")] = None,
+    data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Where data is kept.")] = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+) -> None:
+    """Start the platform; Ctrl-C stops it."""
+    flags = {"host": host, "port": port, "data-dir": data_dir}
+    loaded = _load(config, settings, flags)
+    from lambent.wiring import run
+
+    run(loaded.settings)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check what this machine can do, and say how to get what is missing."""
+    from lambent.cli.doctor import examine
+
+    checks = examine()
+    if as_json:
+        print_json([check.as_json() for check in checks])
+    else:
+        print_table(
+            ("check", "state", "found", "how to fix"),
+            [
+                {
+                    "check": check.name,
+                    "state": check.state,
+                    "found": check.found,
+                    "how to fix": check.fix,
+                }
+                for check in checks
+            ],
+        )
+    if any(check.state == "broken" for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def deploy(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the code is.")],
+    name: Annotated[str | None, typer.Option(help="[default: the directory's name]")] = None,
+    runtime: Annotated[str | None, typer.Option(help="Such as python3.12 or nodejs22.x.")] = None,
+    handler: Annotated[str | None, typer.Option(help="Such as app.handler.")] = None,
+    role: Annotated[str | None, typer.Option(help="ARN of the role.")] = None,
+    memory: Annotated[int | None, typer.Option(metavar="MB")] = None,
+    timeout: Annotated[int | None, typer.Option(metavar="SECONDS")] = None,
+    description: Annotated[str | None, typer.Option()] = None,
+    env: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable; may be repeated.")
+    ] = None,
+    endpoint: Endpoint = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Create a function from a directory, or bring it up to date.
+
+    Flags win over the directory's function.toml; what neither says is guessed from the files.
+    """
+    import dataclasses
+
+    from lambent.cli.client import open_client
+    from lambent.cli.deploy import deploy as deploy_directory
+    from lambent.cli.function_file import complete, read_function_file
+
+    if not directory.is_dir():
+        raise UsageError(f"cannot deploy {directory}: it is not a directory")
+    wanted = read_function_file(directory)
+    said = {
+        **{"name": name, "runtime": runtime, "handler": handler, "role": role},
+        **{"memory": memory, "timeout": timeout, "description": description},
+        "environment": {**(wanted.environment or {}), **_pairs(env, "--env")} if env else None,
+    }
+    flags: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
+    wanted = complete(dataclasses.replace(wanted, **flags), directory)
+    with open_client("lambda", endpoint) as client, _progress() as progress:
+        found = deploy_directory(client, directory, wanted, progress)
+    found.pop("ResponseMetadata", None)
+    if as_json:
+        print_json(found)
+    else:
+        print_table(_COLUMNS, [_row(found)])
+
+
+@app.command()
+def invoke(
+    name: Name,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data", "-d", metavar="JSON", help="The event: JSON, @FILE, or - for stdin."
+        ),
+    ] = "{}",
+    tail: Annotated[bool, typer.Option(help="Print the end of the log on stderr.")] = False,
+    qualifier: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
+    endpoint: Endpoint = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Call a function and print what it answers."""
+    from lambent.cli.client import open_client
+    from lambent.cli.invoke import describe_failure, read_event
+    from lambent.cli.invoke import invoke as invoke_function
+
+    event = read_event(data)
+    with open_client("lambda", endpoint) as client:
+        answer = invoke_function(
+            client, name, event, qualifier=qualifier, is_tailed=tail or as_json
+        )
+    if as_json:
+        print_json(answer.as_json())
+    else:
+        if tail:
+            print_note(answer.log.rstrip())
+        sys.stdout.write(answer.payload.decode(errors="replace") + "\n")
+    if answer.function_error:
+        print_error(describe_failure(name, answer))
+        raise typer.Exit(1)
+
+
+@app.command()
+def logs(
+    name: Name,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    since: Annotated[str, typer.Option(help="How far back: 30s, 10m, 2h, 1d.")] = "10m",
+    pattern: Annotated[str, typer.Option("--filter", help="CloudWatch Logs filter pattern.")] = "",
+    endpoint: Endpoint = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Print a function's log."""
+    from lambent.cli.client import open_client
+    from lambent.cli.logs import follow_events, parse_since, read_events
+
+    if follow and as_json:
+        raise UsageError("cannot print one JSON document with --follow: leave out one of the two")
+    since_s = parse_since(since)
+    with open_client("lambda", endpoint) as client:
+        function = client.get_function_configuration(FunctionName=name)["FunctionName"]
+    with open_client("logs", endpoint) as client:
+        if follow:
+            for event in follow_events(client, function, since_s=since_s, pattern=pattern):
+                _print_event(event)
+            return
+        events = list(read_events(client, function, since_s=since_s, pattern=pattern))
+    if as_json:
+        print_json(events)
+    elif not events:
+        print_note(f"nothing logged in the last {since}; --since goes further back")
+    else:
+        for event in events:
+            _print_event(event)
+
+
+@app.command()
+def functions(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
+    """List the functions."""
+    from lambent.cli.client import open_client
+
+    with open_client("lambda", endpoint) as client:
+        pages = client.get_paginator("list_functions").paginate()
+        found = [function for page in pages for function in page["Functions"]]
+    if as_json:
+        print_json(found)
+    elif found:
+        print_table(_COLUMNS, [_row(function) for function in found])
+    else:
+        print_note("no functions yet; `lambent deploy DIR` makes one")
+
+
+@app.command()
+def delete(name: Name, endpoint: Endpoint = LOCAL) -> None:
+    """Delete a function and all its versions."""
+    from lambent.cli.client import open_client
+
+    with open_client("lambda", endpoint) as client:
+        client.delete_function(FunctionName=name)
+
+
+@config_app.command("show")
+def show_config(config: ConfigFile = None, settings: Set = None, as_json: Json = False) -> None:
+    """Print every setting, its value and where that comes from."""
+    loaded = _load(config, settings, {})
+    rows = [
+        {"setting": name, "value": value, "source": loaded.sources[name]}
+        for name, value in loaded.shown().items()
+    ]
+    if as_json:
+        print_json({row.pop("setting"): row for row in rows})
+    else:
+        shown = [{**row, "value": json.dumps(row["value"])} for row in rows]
+        print_table(("setting", "value", "source"), shown)
+
+
+def _load(config: Path | None, settings: list[str] | None, flags: dict[str, str | None]) -> Any:
+    """Settings of all sources. `flags` are those of `[server]`, as they are spelled."""
+    from lambent.settings import SettingsError, load_settings
+
+    given = {name: ("--set", text) for name, text in _pairs(settings, "--set").items()}
+    for flag, text in flags.items():
+        if text is not None:
+            given["server." + flag.replace("-", "_")] = (f"--{flag}", text)
+    try:
+        return load_settings(config_file=config, flags=given)
+    except SettingsError as error:
+        raise UsageError(str(error)) from error
+
+
+def _pairs(texts: list[str] | None, flag: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts or ():
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise UsageError(f"cannot use {flag} {text}: write {flag} NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Shows the last step while it takes; nothing remains of it. Silent without a terminal."""
+    errors = console(is_error=True)
+    if not errors.is_terminal:
+        yield lambda _: None
+        return
+    with errors.status("") as status:
+        yield lambda step: status.update(f"{step} …")
+
+
+_COLUMNS = ("name", "runtime", "handler", "memory", "timeout", "state", "code", "modified")
+
+
+def _row(function: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": function["FunctionName"],
+        "runtime": function.get("Runtime"),
+        "handler": function.get("Handler"),
+        "memory": f"{function['MemorySize']} MB",
+        "timeout": f"{function['Timeout']} s",
+        # Lists do not tell the state, as at AWS.
+        "state": function.get("State"),
+        "code": f"{function['CodeSize']:,} B",
+        "modified": function["LastModified"][:19].replace("T", " "),
+    }
+
+
+def _print_event(event: dict[str, Any]) -> None:
+    import datetime
+
+    at = datetime.datetime.fromtimestamp(event["timestamp"] / 1000, datetime.UTC)
+    message = event["message"].rstrip("\n")
+    print(f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z {message}", flush=True)

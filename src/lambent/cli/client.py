@@ -1,0 +1,94 @@
+"""Clients of a running platform: botocore, pointed at its endpoint.
+
+Nothing of the user's AWS configuration is read but `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`
+and the region's variables: a profile made for AWS must not break a call to one's own machine.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.exceptions
+import botocore.session
+from botocore.config import Config
+
+from lambent.cli.output import CliError, UsageError
+
+DEFAULT_ENDPOINT = "http://127.0.0.1:5262"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_READ_TIMEOUT_S = 930
+"""Longer than the longest time-out a function may have."""
+
+
+@contextmanager
+def open_client(service: str, endpoint: str) -> Iterator[Any]:
+    """A client for `lambda` or `logs`; what goes wrong inside becomes a `CliError`."""
+    try:
+        yield _create(service, endpoint)
+    except botocore.exceptions.ClientError as error:
+        raise CliError(_describe(error)) from error
+    except botocore.exceptions.ParamValidationError as error:
+        raise UsageError(" ".join(str(error).split())) from error
+    except (
+        botocore.exceptions.EndpointConnectionError,
+        botocore.exceptions.ConnectTimeoutError,
+    ) as error:
+        raise CliError(
+            f"cannot reach a platform at {endpoint}: start it with `lambent up`, or name another"
+            " with --endpoint-url or LAMBENT_ENDPOINT"
+        ) from error
+    except (
+        botocore.exceptions.ConnectionClosedError,
+        botocore.exceptions.HTTPClientError,
+    ) as error:
+        raise CliError(f"the platform at {endpoint} did not answer: {error}") from error
+    except botocore.exceptions.BotoCoreError as error:
+        raise CliError(f"cannot understand the answer of {endpoint}: {error}") from error
+
+
+def is_missing(error: botocore.exceptions.ClientError) -> bool:
+    """Whether the thing asked for does not exist."""
+    code: str = error.response["Error"]["Code"]
+    return code == "ResourceNotFoundException"
+
+
+def _create(service: str, endpoint: str) -> Any:
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"cannot use {endpoint!r} as an endpoint: try {DEFAULT_ENDPOINT}")
+    nothing = (None, None, os.devnull, None)
+    session = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": nothing,
+            "credentials_file": nothing,
+        }
+    )
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    try:
+        return session.create_client(
+            service,
+            region_name=region,
+            endpoint_url=endpoint,
+            aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID") or "000000000000",
+            aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY") or "lambent",
+            aws_session_token=os.environ.get("AWS_SESSION_TOKEN"),
+            config=Config(
+                retries={"total_max_attempts": 1},
+                connect_timeout=5,
+                read_timeout=_READ_TIMEOUT_S,
+                proxies={} if parts.hostname in _LOOPBACK else None,
+            ),
+        )
+    except ValueError as error:
+        raise UsageError(f"cannot use {endpoint!r} as an endpoint: {error}") from error
+
+
+def _describe(error: botocore.exceptions.ClientError) -> str:
+    detail = error.response["Error"]
+    message = detail.get("Message") or "no message"
+    if is_missing(error) and "unction not found" in message:
+        message += " (`lambent functions` lists what is there)"
+    return f"{detail['Code']}: {message}"

@@ -1,0 +1,144 @@
+"""What to deploy: from flags, from the directory's `function.toml`, or guessed from its files."""
+
+import ast
+import dataclasses
+import difflib
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lambent.cli.output import UsageError
+
+FUNCTION_FILE = "function.toml"
+_PYTHON_FILES = ("app.py", "lambda_function.py", "main.py", "handler.py", "index.py")
+_PYTHON_HANDLERS = ("handler", "lambda_handler")
+_NODE_FILES = tuple(
+    f"{stem}.{suffix}" for stem in ("index", "app", "handler") for suffix in ("mjs", "js", "cjs")
+)
+_NODE_DEFAULT = 22
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionFile:
+    """One function's wish, as far as it was said. None means: leave it as it is."""
+
+    name: str | None = None
+    runtime: str | None = None
+    handler: str | None = None
+    role: str | None = None
+    memory: int | None = None
+    """Megabytes."""
+    timeout: int | None = None
+    """Seconds."""
+    description: str | None = None
+    environment: Mapping[str, str] | None = None
+    event: Any = None
+    """An example event."""
+
+    def configuration(self) -> dict[str, Any]:
+        """Members of CreateFunction and UpdateFunctionConfiguration."""
+        members = {
+            "Runtime": self.runtime,
+            "Handler": self.handler,
+            "Role": self.role,
+            "MemorySize": self.memory,
+            "Timeout": self.timeout,
+            "Description": self.description,
+            "Environment": None if self.environment is None else {"Variables": self.environment},
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+def read_function_file(directory: Path) -> FunctionFile:
+    """The directory's `function.toml`, or nothing said. Raises `UsageError`."""
+    path = directory / FUNCTION_FILE
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return FunctionFile()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}") from error
+    known = [field.name for field in dataclasses.fields(FunctionFile)]
+    for key, value in content.items():
+        if key not in known:
+            close = difflib.get_close_matches(key, known, 1)
+            hint = f" Did you mean {close[0]}?" if close else f" Known are {', '.join(known)}."
+            raise UsageError(f"cannot use {key} in {path}: there is no such key.{hint}")
+        if not _CHECKS.get(key, _is_text)(value):
+            raise UsageError(f"cannot use {key} = {value!r} in {path}: it has the wrong type")
+    return FunctionFile(**content)
+
+
+def complete(wanted: FunctionFile, directory: Path) -> FunctionFile:
+    """Fill in name, runtime and handler from the directory. Raises `UsageError`."""
+    name = wanted.name or re.sub(r"[^A-Za-z0-9_-]+", "-", directory.resolve().name).strip("-")
+    if not name:
+        raise UsageError(f"cannot make a name from {directory}: give one with --name")
+    runtime, handler = wanted.runtime, wanted.handler
+    if runtime is None or handler is None:
+        guessed_runtime, guessed_handler = _guess(directory, runtime)
+        runtime, handler = runtime or guessed_runtime, handler or guessed_handler
+    return dataclasses.replace(wanted, name=name, runtime=runtime, handler=handler)
+
+
+def _guess(directory: Path, runtime: str | None) -> tuple[str, str]:
+    family = re.sub(r"[\d.].*", "", runtime or "")
+    if (directory / "bootstrap").is_file() and family in ("", "provided"):
+        return "provided.al2023", "bootstrap"
+    if family in ("", "python"):
+        for name in _PYTHON_FILES:
+            if function := _python_handler(directory / name):
+                version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+                return version, f"{Path(name).stem}.{function}"
+    if family in ("", "nodejs"):
+        for name in _NODE_FILES:
+            if (directory / name).is_file():
+                return f"nodejs{_node_major()}.x", f"{Path(name).stem}.handler"
+    raise UsageError(
+        f"cannot tell runtime and handler from the files in {directory}: give --runtime and"
+        f" --handler, or write them into {FUNCTION_FILE}"
+    )
+
+
+def _python_handler(path: Path) -> str | None:
+    """The handler a Python file defines, if any."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return next((name for name in _PYTHON_HANDLERS if name in defined), None)
+
+
+def _node_major() -> int:
+    node = shutil.which("node")
+    if node is None:
+        return _NODE_DEFAULT
+    done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10)
+    found = re.match(r"v(\d+)\.", done.stdout)
+    return int(found[1]) if found else _NODE_DEFAULT
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, str) for item in value.values())
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "memory": _is_whole,
+    "timeout": _is_whole,
+    "environment": _is_text_table,
+    "event": lambda _: True,
+}

@@ -1,0 +1,87 @@
+"""`lambent invoke`: one synchronous call."""
+
+import base64
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from lambent.cli.output import UsageError
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    payload: bytes
+    function_error: str | None
+    log: str
+    """The last 4 KB of the invocation's log, if they were asked for."""
+    version: str
+
+    def as_json(self) -> dict[str, Any]:
+        """In the words of the Invoke API, with payload and log decoded."""
+        return {
+            "StatusCode": self.status,
+            "Payload": self.decoded(),
+            "FunctionError": self.function_error,
+            "LogResult": self.log,
+            "ExecutedVersion": self.version,
+        }
+
+    def decoded(self) -> Any:
+        """The payload as a JSON value, or as text if it is none."""
+        try:
+            return json.loads(self.payload)
+        except ValueError:
+            return self.payload.decode(errors="replace")
+
+
+def read_event(data: str) -> bytes:
+    """The event of `--data`: JSON itself, `@FILE`, or `-` for stdin. Raises `UsageError`."""
+    source = "--data"
+    if data == "-":
+        source, event = "stdin", sys.stdin.buffer.read()
+    elif data.startswith("@"):
+        source = data[1:]
+        try:
+            event = Path(source).read_bytes()
+        except OSError as error:
+            raise UsageError(f"cannot read {source}: {error.strerror}") from error
+    else:
+        event = data.encode(errors="surrogateescape")
+    try:
+        json.loads(event)
+    except ValueError as error:
+        hint = """ Text needs quotes of its own: -d '"text"'.""" if source == "--data" else ""
+        raise UsageError(f"cannot send {source}: it is not JSON ({error}).{hint}") from error
+    return event
+
+
+def invoke(
+    client: Any, name: str, event: bytes, *, qualifier: str | None = None, is_tailed: bool = False
+) -> Answer:
+    """Call a function and wait for its answer. Raises botocore's errors."""
+    options = {"Qualifier": qualifier} if qualifier else {}
+    if is_tailed:
+        options["LogType"] = "Tail"
+    answer = client.invoke(FunctionName=name, Payload=event, **options)
+    return Answer(
+        status=answer["StatusCode"],
+        payload=answer["Payload"].read(),
+        function_error=answer.get("FunctionError"),
+        log=base64.b64decode(answer.get("LogResult", "")).decode(errors="replace"),
+        version=answer.get("ExecutedVersion", "$LATEST"),
+    )
+
+
+def describe_failure(name: str, answer: Answer) -> str:
+    """One line about a function's error."""
+    body = answer.decoded()
+    if isinstance(body, dict) and "errorMessage" in body:
+        kind = body.get("errorType")
+        what = f"{kind}: {body['errorMessage']}" if kind else str(body["errorMessage"])
+        return f"{name} failed ({answer.function_error}): {what}"
+    return f"{name} failed ({answer.function_error})"

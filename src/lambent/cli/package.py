@@ -1,0 +1,79 @@
+"""A directory as a deployment package.
+
+The same files give the same bytes, so that deploying what is already there changes nothing: names
+are sorted, times are fixed, and of the permissions only "executable" is kept. Links are followed,
+as `zip -r` does.
+"""
+
+import fnmatch
+import io
+import os
+import stat
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lambent.cli.output import UsageError
+
+IGNORE_FILE = ".lambentignore"
+_ALWAYS_IGNORED = (
+    *(".git", ".hg", ".svn", "__pycache__", "*.pyc", ".DS_Store", ".venv"),
+    *(IGNORE_FILE, "function.toml"),
+)
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time a zip can hold."""
+
+
+def pack(directory: Path) -> bytes:
+    """The zip of a directory's files.
+
+    Left out are version control, Python's caches and what `.lambentignore` names: one pattern per
+    line, matched against names and against paths from the directory. Raises `UsageError`.
+    """
+    patterns = (*_ALWAYS_IGNORED, *_ignore_patterns(directory))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, path in sorted(_files(directory, "", patterns, (directory.resolve(),))):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system = 3  # Unix: the permissions below count
+            is_executable = path.stat().st_mode & stat.S_IXUSR
+            entry.external_attr = (stat.S_IFREG | (0o755 if is_executable else 0o644)) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            try:
+                archive.writestr(entry, path.read_bytes())
+            except OSError as error:
+                raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        if not archive.namelist():
+            raise UsageError(f"cannot deploy {directory}: it holds no files")
+    return packed.getvalue()
+
+
+def _ignore_patterns(directory: Path) -> list[str]:
+    path = directory / IGNORE_FILE
+    if not path.is_file():
+        return []
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line.rstrip("/") for line in lines if line and not line.startswith("#")]
+
+
+def _files(
+    directory: Path, prefix: str, patterns: Sequence[str], parents: Sequence[Path]
+) -> Iterator[tuple[str, Path]]:
+    """Names in the zip, and where their content is."""
+    try:
+        entries = list(os.scandir(directory))
+    except OSError as error:
+        raise UsageError(f"cannot read {directory}: {error.strerror}") from error
+    for entry in entries:
+        name, path = prefix + entry.name, Path(entry.path)
+        if any(fnmatch.fnmatch(part, p) for part in (entry.name, name) for p in patterns):
+            continue
+        if entry.is_dir():
+            real = path.resolve()
+            if real in parents:
+                raise UsageError(f"cannot pack {path}: it links to a directory it is in")
+            yield from _files(path, name + "/", patterns, (*parents, real))
+        elif entry.is_file():
+            yield name, path
+        elif entry.is_symlink():
+            raise UsageError(f"cannot pack {path}: the link leads nowhere")
