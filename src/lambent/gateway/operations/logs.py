@@ -1,0 +1,277 @@
+"""CloudWatch Logs, the reading half: what `aws logs tail` and the console need."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lambent.gateway.call import Call, OperationHandler
+from lambent.model.errors import ApiError
+from lambent.telemetry.logs import LogStore, Stream
+from lambent.telemetry.patterns import compile_pattern
+from lambent.telemetry.segments import LogEvent
+
+_EVENTS_MAX = 10_000
+_ANSWER_BYTES_MAX = 1024 * 1024
+_END_OF_TIME_MS = 1 << 62
+_ARN = re.compile(r"arn:aws[\w-]*:logs:[\w-]*:\d*:log-group:([^:]+)(?::\*)?")
+
+
+def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
+    """The operations of this module, by name."""
+
+    async def describe_log_groups(call: Call) -> Mapping[str, Any]:
+        params = call.params
+        prefix, part = params.get("logGroupNamePrefix"), params.get("logGroupNamePattern")
+        if prefix and part:
+            raise _invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive.")
+        groups = [
+            group
+            for group in await logs.describe_groups(*call.scope)
+            if group.name.startswith(prefix or "") and (part or "") in group.name
+        ]
+        page, token = _page(groups, params, 50, lambda group: group.name)
+        return _with_token(
+            {
+                "logGroups": [
+                    {
+                        "logGroupName": group.name,
+                        "creationTime": group.created_ms,
+                        "metricFilterCount": 0,
+                        "arn": f"{_group_arn(call, group.name)}:*",
+                        "logGroupArn": _group_arn(call, group.name),
+                        "storedBytes": group.stored_bytes,
+                        "logGroupClass": "STANDARD",
+                    }
+                    for group in page
+                ]
+            },
+            token,
+        )
+
+    async def describe_log_streams(call: Call) -> Mapping[str, Any]:
+        params = call.params
+        group = _group_name(params)
+        prefix = params.get("logStreamNamePrefix")
+        by_time = params.get("orderBy") == "LastEventTime"
+        if by_time and prefix:
+            raise _invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
+        streams = [
+            stream
+            for stream in await _streams(logs, call, group)
+            if stream.name.startswith(prefix or "")
+        ]
+        if by_time:
+            streams.sort(key=lambda stream: (stream.last_event_ms or 0, stream.name))
+        if params.get("descending"):
+            streams.reverse()
+        page, token = _page(streams, params, 50, lambda stream: stream.name)
+        arn = _group_arn(call, group)
+        return _with_token({"logStreams": [_stream_view(stream, arn) for stream in page]}, token)
+
+    async def get_log_events(call: Call) -> Mapping[str, Any]:
+        params = call.params
+        group, stream = _group_name(params), params["logStreamName"]
+        if stream not in {known.name for known in await _streams(logs, call, group)}:
+            raise _not_found("The specified log stream does not exist.")
+        events = await logs.read_events(
+            *call.scope,
+            group,
+            [stream],
+            start_ms=params.get("startTime", 0),
+            end_ms=params.get("endTime", _END_OF_TIME_MS),
+        )
+        found = [event for _, event in events]
+        limit = min(params.get("limit", _EVENTS_MAX), _EVENTS_MAX)
+        token = params.get("nextToken")
+        begin, end = _window(found, token, limit, from_head=bool(params.get("startFromHead")))
+        page = _fitting(found[begin:end])
+        first, following = _edges(found, begin, begin + len(page))
+        return {
+            "events": [
+                {
+                    "timestamp": event.timestamp_ms,
+                    "message": _text(event),
+                    "ingestionTime": event.ingestion_ms,
+                }
+                for event in page
+            ],
+            "nextForwardToken": f"f/{following}",
+            "nextBackwardToken": f"b/{first}",
+        }
+
+    async def filter_log_events(call: Call) -> Mapping[str, Any]:
+        params = call.params
+        group = _group_name(params)
+        names, prefix = params.get("logStreamNames"), params.get("logStreamNamePrefix")
+        if names and prefix:
+            raise _invalid("Specify either logStreamNames or logStreamNamePrefix, not both.")
+        known = [stream.name for stream in await _streams(logs, call, group)]
+        wanted = [
+            name for name in known if name.startswith(prefix or "") and (not names or name in names)
+        ]
+        if names and not wanted:
+            raise _not_found("The specified log stream does not exist.")
+        matches = compile_pattern(params.get("filterPattern", ""))
+        found = [
+            (stream, event)
+            for stream, event in await logs.read_events(
+                *call.scope,
+                group,
+                wanted,
+                start_ms=params.get("startTime", 0),
+                # AWS includes the end here, unlike in GetLogEvents.
+                end_ms=params.get("endTime", _END_OF_TIME_MS) + 1,
+            )
+            if matches(_text(event))
+        ]
+        page, token = _page(found, params, _EVENTS_MAX, _event_id)
+        return _with_token(
+            {
+                "events": [
+                    {
+                        "logStreamName": stream,
+                        "timestamp": event.timestamp_ms,
+                        "message": _text(event),
+                        "ingestionTime": event.ingestion_ms,
+                        "eventId": _event_id((stream, event)),
+                    }
+                    for stream, event in page
+                ],
+                "searchedLogStreams": [],
+            },
+            token,
+        )
+
+    return {
+        "DescribeLogGroups": describe_log_groups,
+        "DescribeLogStreams": describe_log_streams,
+        "GetLogEvents": get_log_events,
+        "FilterLogEvents": filter_log_events,
+    }
+
+
+async def _streams(logs: LogStore, call: Call, group: str) -> list[Stream]:
+    streams = await logs.describe_streams(*call.scope, group)
+    if streams is None:
+        raise _not_found("The specified log group does not exist.")
+    return streams
+
+
+def _group_name(params: Mapping[str, Any]) -> str:
+    name, identifier = params.get("logGroupName"), params.get("logGroupIdentifier")
+    if (name is None) == (identifier is None):
+        raise _invalid("Specify either logGroupName or logGroupIdentifier.")
+    if name is not None:
+        return str(name)
+    match = _ARN.fullmatch(str(identifier))
+    return match[1] if match is not None else str(identifier)
+
+
+def _group_arn(call: Call, name: str) -> str:
+    return f"arn:aws:logs:{call.scope.region}:{call.scope.account}:log-group:{name}"
+
+
+def _stream_view(stream: Stream, group_arn: str) -> dict[str, Any]:
+    return {
+        "logStreamName": stream.name,
+        "creationTime": stream.created_ms,
+        "firstEventTimestamp": stream.first_event_ms,
+        "lastEventTimestamp": stream.last_event_ms,
+        "lastIngestionTime": stream.last_ingestion_ms,
+        "uploadSequenceToken": "0",
+        "arn": f"{group_arn}:log-stream:{stream.name}",
+        "storedBytes": stream.stored_bytes,
+    }
+
+
+def _text(event: LogEvent) -> str:
+    return event.message.decode("utf-8", "replace")
+
+
+def _event_id(item: tuple[str, LogEvent]) -> str:
+    """Ordered like the events themselves: 56 digits of time, stream and position."""
+    stream, event = item
+    spot = binascii.crc32(stream.encode("utf-8", "surrogatepass"))
+    return f"{event.timestamp_ms:016d}{spot:010d}{event.position:030d}"
+
+
+def _page(items: list[Any], params: Mapping[str, Any], limit_max: int, key: Any) -> Any:
+    """A page of a list and the token of the next: the key of the page's last item.
+
+    Items that have gone or come between two pages shift nothing.
+    """
+    limit = min(params.get("limit", limit_max), limit_max)
+    token = params.get("nextToken")
+    begin = 0
+    if token is not None:
+        last = _decode_token(token)
+        keys = [key(item) for item in items]
+        if last not in keys:
+            raise _invalid("The specified nextToken is invalid.")
+        begin = keys.index(last) + 1
+    page = items[begin : begin + limit]
+    has_more = begin + limit < len(items)
+    return page, _encode_token(key(page[-1])) if has_more and page else None
+
+
+def _encode_token(key: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+
+
+def _decode_token(token: str) -> Any:
+    try:
+        return json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (binascii.Error, ValueError) as error:
+        raise _invalid("The specified nextToken is invalid.") from error
+
+
+def _with_token(answer: dict[str, Any], token: str | None) -> dict[str, Any]:
+    if token is not None:
+        answer["nextToken"] = token
+    return answer
+
+
+def _window(
+    events: list[LogEvent], token: str | None, limit: int, *, from_head: bool
+) -> tuple[int, int]:
+    """Begin and end of the page a token stands for; it names the position it continues at."""
+    if token is None:
+        return (0, limit) if from_head else (max(len(events) - limit, 0), len(events))
+    match = re.fullmatch(r"([fb])/(\d{1,20})", token)
+    if match is None:
+        raise _invalid("The specified nextToken is invalid.")
+    position = int(match[2])
+    at = next((n for n, event in enumerate(events) if event.position >= position), len(events))
+    return (at, at + limit) if match[1] == "f" else (max(at - limit, 0), at)
+
+
+def _edges(events: list[LogEvent], begin: int, end: int) -> tuple[int, int]:
+    """Positions of the first event of a page and of what follows it."""
+    first = events[begin].position if begin < len(events) else _beyond(events)
+    following = events[end].position if end < len(events) else _beyond(events)
+    return first, following
+
+
+def _beyond(events: list[LogEvent]) -> int:
+    return events[-1].position + 1 if events else 0
+
+
+def _fitting(events: list[LogEvent]) -> list[LogEvent]:
+    """As many events as an answer carries, one at least."""
+    total = 0
+    for number, event in enumerate(events):
+        total += len(event.message)
+        if total > _ANSWER_BYTES_MAX and number:
+            return events[:number]
+    return events
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError("InvalidParameterException", message)
+
+
+def _not_found(message: str) -> ApiError:
+    return ApiError("ResourceNotFoundException", message)

@@ -1,0 +1,80 @@
+"""From the bytes a process prints to log events. Pure, and bounded in memory."""
+
+import struct
+
+LINE_BYTES_MAX = 256 * 1024
+"""Longest event; what is longer is cut in pieces."""
+
+_HEADER = struct.Struct(">IIQ")
+_FRAME_TYPES = range(0xA55A0002, 0xA55A0020)
+_LEVELS = {
+    0x02: "", 0x03: "",
+    0x0A: "DEBUG", 0x0B: "DEBUG",
+    0x0E: "INFO", 0x0F: "INFO",
+    0x12: "WARN", 0x13: "WARN",
+    0x16: "ERROR", 0x17: "ERROR",
+    0x1A: "FATAL", 0x1B: "FATAL",
+}  # fmt: skip
+
+
+class LineAssembler:
+    """Cuts a byte stream at newlines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The events completed by `data`, without their newlines."""
+        data = self._rest + data
+        *lines, self._rest = data.split(b"\n")
+        found = []
+        for line in lines:
+            found += _pieces(line) if len(line) > LINE_BYTES_MAX else [line]
+        while len(self._rest) > LINE_BYTES_MAX:
+            found.append(self._rest[:LINE_BYTES_MAX])
+            self._rest = self._rest[LINE_BYTES_MAX:]
+        return found
+
+    def flush(self) -> list[bytes]:
+        """What has come without its newline yet, as an event."""
+        rest, self._rest = self._rest, b""
+        return [rest] if rest else []
+
+
+class FrameDecoder:
+    """Decodes the framed log protocol of AWS's runtime clients: type, length, time, message.
+
+    A message of several lines stays one event. Function code can write to the pipe too: what is
+    no frame is taken as text up to the next thing that looks like one.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[tuple[int, str, bytes]]:
+        """Time in epoch milliseconds (0: unknown), level and message of each complete frame."""
+        data = self._rest + data
+        found: list[tuple[int, str, bytes]] = []
+        at = 0
+        while len(data) - at >= _HEADER.size:
+            kind, length, micros = _HEADER.unpack_from(data, at)
+            if kind not in _FRAME_TYPES or length > LINE_BYTES_MAX * 16:
+                following = data.find(b"\xa5\x5a\x00", at + 1)
+                if following < 0:
+                    following = len(data)
+                found += [(0, "", piece) for piece in _pieces(data[at:following].rstrip(b"\n"))]
+                at = following
+                continue
+            end = at + _HEADER.size + length
+            if end > len(data):
+                break
+            message = data[at + _HEADER.size : end].removesuffix(b"\n")
+            level = _LEVELS.get(kind & 0xFF, "")
+            found += [(micros // 1000, level, piece) for piece in _pieces(message)]
+            at = end
+        self._rest = data[at:]
+        return found
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    return [line[at : at + LINE_BYTES_MAX] for at in range(0, max(len(line), 1), LINE_BYTES_MAX)]

@@ -1,0 +1,86 @@
+"""Log events in files.
+
+A stream is a directory of segments; a segment is events one after the other: when it happened and
+when it was taken in (epoch milliseconds), length, bytes. A torn last event, from a crash in the
+middle of a write, ends the segment. Names of groups and streams are hostile: directories are
+called by a digest of the name, which stands in a file beside the segments.
+"""
+
+import dataclasses
+import hashlib
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+SEGMENT_BYTES = 4 * 1024 * 1024
+_HEADER = struct.Struct("<QQI")
+_NAME = "name"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One event of a stream."""
+
+    timestamp_ms: int
+    ingestion_ms: int
+    message: bytes
+    position: int
+    """Grows along the stream; unique within it."""
+
+
+def encode(timestamp_ms: int, ingestion_ms: int, message: bytes) -> bytes:
+    """An event as it is stored."""
+    return _HEADER.pack(max(timestamp_ms, 0), ingestion_ms, len(message)) + message
+
+
+def directory_of(parent: Path, name: str) -> Path:
+    """Where what is called `name` is kept below `parent`."""
+    return parent / hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def make_directory(parent: Path, name: str) -> Path:
+    """Make the directory of a name, and note the name in it."""
+    directory = directory_of(parent, name)
+    directory.mkdir(parents=True, exist_ok=True)
+    noted = directory / _NAME
+    if not noted.exists():
+        noted.write_bytes(name.encode("utf-8", "surrogatepass"))
+    return directory
+
+
+def list_directories(parent: Path) -> Iterator[tuple[str, Path]]:
+    """Names and directories below `parent`."""
+    if parent.is_dir():
+        for directory in parent.iterdir():
+            noted = directory / _NAME
+            if noted.is_file():
+                yield noted.read_bytes().decode("utf-8", "surrogatepass"), directory
+
+
+def segments(directory: Path) -> list[Path]:
+    """A stream's segments, oldest first."""
+    return sorted(directory.glob("*.log"))
+
+
+def segment_name(number: int) -> str:
+    """The file name of a stream's n-th segment."""
+    return f"{number:08d}.log"
+
+
+def read(path: Path) -> Iterator[LogEvent]:
+    """The events of a segment."""
+    number = int(path.stem)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return
+    at = 0
+    while at + _HEADER.size <= len(data):
+        timestamp_ms, ingestion_ms, length = _HEADER.unpack_from(data, at)
+        begin = at + _HEADER.size
+        if begin + length > len(data):
+            return
+        yield LogEvent(
+            timestamp_ms, ingestion_ms, data[begin : begin + length], (number << 32) + at
+        )
+        at = begin + length

@@ -1,0 +1,17 @@
+"""What an operator may choose about function logs."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TelemetrySettings:
+    """Settings of the `telemetry` room."""
+
+    group_bytes_max: int = 128 * 1024 * 1024
+    """Most bytes one log group keeps on disk; its oldest events go first."""
+    total_bytes_max: int = 1024 * 1024 * 1024
+    """Most bytes all log groups keep on disk; the oldest events go first."""
+    stream_buffer_bytes_max: int = 1024 * 1024
+    """Bytes one environment's log may hold in memory; beyond, its output waits in its pipes."""
+    flush_every_s: float = 0.1
+    """Seconds between two writes of what has been logged to disk."""
