@@ -83,12 +83,15 @@ def find_interpreters(
             for program in dict.fromkeys(_programs(paths))
         ]
         found = [answer.result() for answer in answers]
+    return newest_of_each_line(one for one in found if one is not None)
+
+
+def newest_of_each_line(found: Iterable[Interpreter]) -> tuple[Interpreter, ...]:
+    """One interpreter of each kind and version line, sorted; of equals the first."""
     newest: dict[tuple[Kind, str], Interpreter] = {}
     for one in found:
-        if one is not None:
-            other = newest.setdefault((one.kind, one.line), one)
-            if other.version < one.version:
-                newest[one.kind, one.line] = one
+        if newest.setdefault((one.kind, one.line), one).version < one.version:
+            newest[one.kind, one.line] = one
     return tuple(sorted(newest.values(), key=lambda one: (one.kind, one.version)))
 
 

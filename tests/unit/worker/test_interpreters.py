@@ -1,0 +1,105 @@
+"""Finding interpreters: the real one behind each name, one of each version line."""
+
+import os
+import shutil
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from lambent.worker.interpreters import Interpreter, find_interpreters, newest_of_each_line
+
+BASE = Path(sys.base_prefix).resolve()
+LINE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def found_in(*path: Path, home: Path) -> tuple[Interpreter, ...]:
+    """What is found with this PATH and nothing else."""
+    environment = {"PATH": os.pathsep.join(str(entry) for entry in path)}
+    return find_interpreters(environment, home=home, system=())
+
+
+def test_a_virtual_environment_leads_to_what_it_was_made_from(tmp_path: Path) -> None:
+    """Its packages are not a function's; the base installation is what is shown."""
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    (one,) = found_in(tmp_path / "venv/bin", home=tmp_path)
+    assert (one.kind, one.line, one.prefix) == ("python", LINE, BASE)
+    assert one.version == sys.version_info[:3]
+    assert one.executable.is_relative_to(BASE)
+
+
+def test_the_same_interpreter_under_many_names_is_one(tmp_path: Path) -> None:
+    """Links are followed before anything is asked."""
+    program = Path(sys.base_prefix, "bin", f"python{LINE}").resolve()
+    for name in ("python3", f"python{LINE}", "python3.99"):
+        (tmp_path / name).symlink_to(program)
+    assert len(found_in(tmp_path, home=tmp_path / "home")) == 1
+
+
+def test_shims_and_broken_programs_are_left_out(tmp_path: Path) -> None:
+    """Scripts are never run; what does not say who it is is no interpreter."""
+    witness = tmp_path / "was-run"
+    shim = tmp_path / "python3"
+    shim.write_text(f'#!/bin/sh\ntouch {witness}\nexec {sys.executable} "$@"\n')
+    shim.chmod(0o755)
+    shutil.copy(shutil.which("true") or "/bin/true", tmp_path / "python3.12")
+    (tmp_path / "python3.11").write_bytes(b"\x7fELF and then nothing")
+    (tmp_path / "python3.11").chmod(0o755)
+    (tmp_path / "python3.10").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "python3.9").mkdir()
+    (tmp_path / "node").symlink_to("node")
+    assert found_in(tmp_path, tmp_path / "missing", home=tmp_path) == ()
+    assert not witness.exists()
+
+
+def test_pyenv_and_uv_are_looked_at(tmp_path: Path) -> None:
+    """Without being on PATH."""
+    program = Path(sys.base_prefix, "bin", f"python{LINE}").resolve()
+    for place in (".pyenv/versions/a/bin", ".local/share/uv/python/b/bin"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "python3").symlink_to(program)
+    (one,) = find_interpreters({}, home=tmp_path, system=())
+    assert one.line == LINE
+    assert find_interpreters({"PYENV_ROOT": "/x"}, home=tmp_path / "x", system=()) == ()
+
+
+def test_a_home_directory_is_never_a_prefix(tmp_path: Path) -> None:
+    """All of the prefix is shown to functions, so an installation right in a home is refused."""
+    program = Path(sys.base_prefix, "bin", f"python{LINE}").resolve()
+    (tmp_path / "python3").symlink_to(program)
+    assert found_in(tmp_path, home=BASE) == ()
+    assert found_in(tmp_path, home=BASE / "deeper") == ()
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js: apt install nodejs")
+def test_node_is_found(tmp_path: Path) -> None:
+    """Its line is the major version; a copy outside an installation is refused."""
+    real = Path(shutil.which("node") or "").resolve()
+    nodes = [one for one in found_in(real.parent, home=tmp_path) if one.kind == "node"]
+    assert [str(one.version[0]) for one in nodes] == [one.line for one in nodes]
+    lone = tmp_path / "lone/bin"
+    lone.mkdir(parents=True)
+    os.link(real, lone / "node") if real.stat().st_dev == lone.stat().st_dev else shutil.copy(
+        real, lone / "node"
+    )
+    assert found_in(lone, home=tmp_path / "home") == ()
+
+
+def test_the_newest_of_each_line_is_kept() -> None:
+    """By number, not by text; of equals the first."""
+
+    def make(version: tuple[int, ...], where: str) -> Interpreter:
+        return Interpreter(
+            kind="python", version=version, executable=Path(where, "p"), prefix=Path(where)
+        )
+
+    kept = newest_of_each_line(
+        [
+            make((3, 12, 9), "/a"),
+            make((3, 12, 10), "/b"),
+            make((3, 12, 10), "/c"),
+            make((3, 9, 1), "/d"),
+        ]
+    )
+    assert [str(one.prefix) for one in kept] == ["/d", "/b"]

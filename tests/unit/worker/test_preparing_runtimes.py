@@ -1,0 +1,137 @@
+"""Preparing runtime directories, with an npm that is a script."""
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from lambent.worker.interpreters import Interpreter
+from lambent.worker.runtime_clients import default_cache, prepare_runtimes
+
+INSTALLS = """#!/bin/sh
+echo run >> "$(dirname "$0")/../runs"
+umask 077
+mkdir -p node_modules/package
+echo text > node_modules/package/index.js
+printf '#!/bin/sh\\n' > node_modules/package/tool
+chmod 700 node_modules/package/tool
+ln -s index.js node_modules/package/link.js
+sleep 0.1
+"""
+
+
+def fake_node(root: Path, npm: str, major: int = 20) -> Interpreter:
+    """A Node whose npm does what the script says."""
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/npm").write_text(npm)
+    (root / "bin/npm").chmod(0o755)
+    return Interpreter(
+        kind="node", version=(major, 1, 2), executable=root / "bin/node", prefix=root
+    )
+
+
+def test_a_directory_is_made_once_for_everybody(tmp_path: Path) -> None:
+    """Packages and our files are in it, readable by all whatever the umask; npm ran once."""
+    node = fake_node(tmp_path / "node", INSTALLS)
+    told: list[tuple[str, int, int]] = []
+    (first,) = prepare_runtimes([node], tmp_path / "cache", lambda *what: told.append(what))
+    (second,) = prepare_runtimes([node], tmp_path / "cache")
+    assert first == second
+    assert first.failure is None
+    directory = first.directory
+    assert directory is not None
+    assert directory.name.startswith("nodejs20-")
+    assert (directory / "bootstrap.cjs").exists()
+    assert told == [("nodejs20", 1, 1)]
+    assert (tmp_path / "node/runs").read_text() == "run\n"
+    for path in (directory, *directory.rglob("*")):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o755 if path.is_dir() or path.name == "tool" else 0o644), path
+
+
+def test_two_preparers_do_not_meet(tmp_path: Path) -> None:
+    """The second waits for the first and finds its work done."""
+    node = fake_node(tmp_path / "node", INSTALLS)
+    prepared = []
+    threads = [
+        threading.Thread(
+            target=lambda: prepared.extend(prepare_runtimes([node], tmp_path / "cache"))
+        )
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.failure for one in prepared] == [None] * 3
+    assert (tmp_path / "node/runs").read_text() == "run\n"
+
+
+def test_a_failure_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    """In one line, for that runtime alone; the next attempt starts afresh."""
+    broken = fake_node(tmp_path / "broken", "#!/bin/sh\necho 'npm error no\nroute' >&2; exit 1\n")
+    works = fake_node(tmp_path / "works", INSTALLS, major=22)
+    bad, good = prepare_runtimes([broken, works], tmp_path / "cache")
+    assert bad.directory is None
+    assert bad.failure == "npm: npm error no"
+    assert good.directory is not None
+    left = {path.name for path in (tmp_path / "cache").iterdir() if path.is_dir()}
+    assert left == {good.directory.name}
+    (tmp_path / "broken/bin/npm").write_text(INSTALLS)
+    (again,) = prepare_runtimes([broken], tmp_path / "cache")
+    assert again.failure is None
+
+
+def test_a_cache_that_cannot_be_made_is_a_failure(tmp_path: Path) -> None:
+    """Not a crash."""
+    (tmp_path / "file").write_text("")
+    node = fake_node(tmp_path / "node", INSTALLS)
+    (bad,) = prepare_runtimes([node], tmp_path / "file/cache")
+    assert bad.directory is None
+    assert "file" in (bad.failure or "")
+
+
+def test_what_a_dead_preparer_left_is_swept(tmp_path: Path) -> None:
+    """Only what is of the same directory."""
+    node = fake_node(tmp_path / "node", INSTALLS)
+    (first,) = prepare_runtimes([node], tmp_path / "cache")
+    assert first.directory is not None
+    directory = first.directory
+    for path in sorted(directory.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    directory.rmdir()
+    left = directory.with_name(f".partial-{directory.name}-dead")
+    other = directory.with_name(".partial-other-dead")
+    left.mkdir()
+    other.mkdir()
+    prepare_runtimes([node], tmp_path / "cache")
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_our_files_follow_the_installed_version(tmp_path: Path) -> None:
+    """A changed bootstrap is put right without installing again."""
+    node = fake_node(tmp_path / "node", INSTALLS)
+    (first,) = prepare_runtimes([node], tmp_path / "cache")
+    assert first.directory is not None
+    bootstrap = first.directory / "bootstrap.cjs"
+    content = bootstrap.read_bytes()
+    bootstrap.write_bytes(b"of an older version")
+    prepare_runtimes([node], tmp_path / "cache")
+    assert bootstrap.read_bytes() == content
+    assert (tmp_path / "node/runs").read_text() == "run\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"HOME": "/home/me"}, "/home/me/.cache/lambent/runtimes"),
+        ({"HOME": "/home/me", "XDG_CACHE_HOME": "/c"}, "/c/lambent/runtimes"),
+    ],
+)
+def test_the_cache_is_the_operators(environment: dict[str, str], expected: str) -> None:
+    """As the XDG rules say."""
+    assert default_cache(environment) == Path(expected)
+    assert os.fspath(default_cache()).endswith("lambent/runtimes")
