@@ -29,6 +29,7 @@ from lambent.sandbox.egress import EgressSettings
 from lambent.sandbox.settings import SandboxSettings
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.store.settings import StoreSettings
+from lambent.telemetry.settings import TelemetrySettings
 from lambent.worker.settings import WorkerSettings
 
 ENVIRONMENT_PREFIX = "LAMBENT_"
@@ -85,6 +86,7 @@ class Settings:
     worker: WorkerSettings = dataclasses.field(default_factory=WorkerSettings)
     sandbox: SandboxSettings = dataclasses.field(default_factory=SandboxSettings)
     egress: EgressSettings = dataclasses.field(default_factory=EgressSettings)
+    telemetry: TelemetrySettings = dataclasses.field(default_factory=TelemetrySettings)
     store: StoreSettings = dataclasses.field(default_factory=StoreSettings)
     aws: AwsSettings = dataclasses.field(default_factory=AwsSettings)
 

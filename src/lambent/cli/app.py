@@ -46,7 +46,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or ARN of the fu
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", envvar="LAMBENT_CONFIG", help="Settings file.  [default: ./lambent.toml]"
+        "--config", envvar="LAMBENT_CONFIG", help="Settings file, instead of ./lambent.toml."
     ),
 ]
 Set = Annotated[
@@ -123,13 +123,17 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def deploy(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the code is.")],
-    name: Annotated[str | None, typer.Option(help="[default: the directory's name]")] = None,
+    name: Annotated[str | None, typer.Option(help="Otherwise the directory's name.")] = None,
     runtime: Annotated[str | None, typer.Option(help="Such as python3.12 or nodejs22.x.")] = None,
     handler: Annotated[str | None, typer.Option(help="Such as app.handler.")] = None,
     role: Annotated[str | None, typer.Option(help="ARN of the role.")] = None,
-    memory: Annotated[int | None, typer.Option(metavar="MB")] = None,
-    timeout: Annotated[int | None, typer.Option(metavar="SECONDS")] = None,
-    description: Annotated[str | None, typer.Option()] = None,
+    memory: Annotated[
+        int | None, typer.Option(metavar="MB", help="Memory; the CPU share follows.")
+    ] = None,
+    timeout: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Longest invocation.")
+    ] = None,
+    description: Annotated[str | None, typer.Option(help="For people.")] = None,
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable; may be repeated.")
     ] = None,
@@ -174,7 +178,9 @@ def invoke(
             "--data", "-d", metavar="JSON", help="The event: JSON, @FILE, or - for stdin."
         ),
     ] = "{}",
-    tail: Annotated[bool, typer.Option(help="Print the end of the log on stderr.")] = False,
+    tail: Annotated[
+        bool, typer.Option("--tail", help="Print the end of the log on stderr.")
+    ] = False,
     qualifier: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
