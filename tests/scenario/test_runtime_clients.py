@@ -27,6 +27,7 @@ PYTHONS = [name for name in RUNTIMES if name.startswith("python")]
 NODES = [name for name in RUNTIMES if name.startswith("node")]
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:scripted"
 DEADLINE_S = 20.0
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="session")
@@ -164,8 +165,9 @@ class Bench:
         environment: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         framed: bool = True,
+        command: Sequence[str] | None = None,
     ) -> Run:
-        """Run the function in `files` over the events."""
+        """Run the function in `files`, or another command, over the events."""
         for name, text in files.items():
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             (self.root / name).write_text(text)
@@ -176,7 +178,7 @@ class Bench:
         if framed:
             variables["_LAMBDA_TELEMETRY_LOG_FD"] = str(log_write)
         process = subprocess.Popen(
-            self._command(),
+            command or self._command(),
             env=variables,
             cwd=self.root,
             stdin=subprocess.DEVNULL,
@@ -683,3 +685,25 @@ def test_node_carries_big_payloads(node: Bench) -> None:
     event = "x" * (6 * 1024 * 1024 - 2)
     run = node({"app.js": "exports.handler = async (event) => event"}, event)
     assert run.answers[0].document == event
+
+
+# -- the examples ----------------------------------------------------------------------------
+
+
+def test_the_python_example(one_python: Bench) -> None:
+    """Answers its own example event."""
+    code = (EXAMPLES / "hello-python/app.py").read_text()
+    run = one_python({"app.py": code}, {"name": "Ada"})
+    document = run.answers[0].document
+    assert document["message"] == "Hello, Ada!"
+    assert document["python"].startswith(one_python.prepared.interpreter.line)
+
+
+def test_the_bash_example(one_python: Bench) -> None:
+    """A runtime of its own: bytes come back as they went in."""
+    bootstrap = str(EXAMPLES / "hello-bash/bootstrap")
+    run = one_python({}, {"hello": "wörld 😀"}, [], command=[bootstrap])
+    documents = [answer.document for answer in run.answers]
+    assert [document["event"] for document in documents] == [{"hello": "wörld 😀"}, []]
+    assert documents[0]["message"].startswith("Hello from bash ")
+    assert "answering request-2 with app.handler\n" in run.output
