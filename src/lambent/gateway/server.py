@@ -104,6 +104,16 @@ class Gateway:
         """Serve the paths below `prefix`, which starts with `/_lambent/`."""
         self._internal[prefix] = handler
 
+    def new_server(self) -> HttpServer:
+        """A server of this gateway, to be started on a socket of the caller's."""
+        limits = HttpLimits(
+            body_bytes_max=_body_limit,
+            connections_max=self._settings.connections_max,
+            request_deadline_s=self._settings.request_deadline_s,
+            idle_deadline_s=self._settings.idle_deadline_s,
+        )
+        return HttpServer(self.handle, limits, oversized=self.handle_oversized)
+
     def handle(self, exchange: Exchange) -> None:
         """Serve one request."""
         if exchange.path.startswith(INTERNAL):
@@ -287,13 +297,7 @@ async def open_front_door(
     gateway: Gateway, settings: GatewaySettings, sock: socket.socket
 ) -> AsyncIterator[None]:
     """Accept clients on a bound socket; on exit, finish what is in progress first."""
-    limits = HttpLimits(
-        body_bytes_max=_body_limit,
-        connections_max=settings.connections_max,
-        request_deadline_s=settings.request_deadline_s,
-        idle_deadline_s=settings.idle_deadline_s,
-    )
-    server = HttpServer(gateway.handle, limits, oversized=gateway.handle_oversized)
+    server = gateway.new_server()
     await server.start(sock)
     try:
         yield

@@ -76,6 +76,9 @@ class Process(Protocol):
 class Box(Protocol):
     """A running sandbox."""
 
+    name: str
+    """For log lines."""
+
     @property
     def runtime_api(self) -> socket.socket:
         """Listening on 127.0.0.1:9001 inside the box; served by the platform's loop."""
@@ -84,6 +87,16 @@ class Box(Protocol):
     @property
     def endpoint(self) -> socket.socket:
         """Listening on 127.0.0.1:9002 inside the box: the way to the platform's own API."""
+        ...
+
+    @property
+    def egress(self) -> Sequence[socket.socket]:
+        """Listeners inside the box that its outbound connections are led to."""
+        ...
+
+    @property
+    def resolver(self) -> tuple[socket.socket, socket.socket]:
+        """Where the box asks for names: 127.0.0.1:53 inside it, UDP and TCP."""
         ...
 
     async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> Process:

@@ -35,6 +35,8 @@ class Scheduler:
         self._pools: dict[str, Pool] = {}
         self._by_function: defaultdict[FunctionKey, set[str]] = defaultdict(set)
         self._count = 0
+        self._changed: set[FunctionKey] = set()
+        self._bell = anyio.Event()
 
     @property
     def environments(self) -> int:
@@ -57,10 +59,26 @@ class Scheduler:
         if pool.needs_another:
             self._start(pool)
 
-    async def retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
-        """The function was changed: let go of environments of what no longer is current."""
+    def note_change(self, key: FunctionKey) -> None:
+        """A function was changed or deleted: look at its environments soon."""
+        if key in self._by_function:
+            self._changed.add(key)
+            self._bell.set()
+
+    async def follow_changes(self, resolve: Resolve) -> None:
+        """Let go of environments of what no longer is current, for ever."""
+        while True:
+            await self._bell.wait()
+            self._bell = anyio.Event()
+            changed, self._changed = self._changed, set()
+            for key in changed:
+                await self._retire_stale(key, resolve)
+
+    async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
         for configuration_id in list(self._by_function.get(key, ())):
-            pool = self._pools[configuration_id]
+            pool = self._pools.get(configuration_id)
+            if pool is None:
+                continue
             current = await resolve(key, pool.function.version)
             if current is None or current.configuration_id != configuration_id:
                 pool.retire()

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 import anyio
 
 from lambent.kit.clock import Clock
-from lambent.kit.http.messages import Handler
+from lambent.kit.http.server import HttpServer
 from lambent.kit.tasks import shielded
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
@@ -57,8 +57,8 @@ class Host:
     clock: Clock
     launch: Callable[[FunctionVersion], Awaitable[Launch]]
     """Lays out code and runtime of a function; raises `ApiError` if its runtime is missing."""
-    endpoint: Handler
-    """Serves the platform's API inside the boxes."""
+    endpoint: Callable[[], HttpServer]
+    """Makes a server for the platform's API inside a box."""
     network: NetworkServices
 
 
@@ -298,8 +298,8 @@ class Environment:
         finally:
             self._runtime = None
             if self._invocation is not None:
-                error = ApiError("ServiceException", "The environment was shut down.", status=500)
-                self._end(Refused(error), status="error", error_type="Sandbox.Failure")
+                refusal = ApiError("ServiceException", "The environment was shut down.", status=500)
+                self._end(Refused(refusal), status="error", error_type="Sandbox.Failure")
             self._log.close()
             self._enter(State.GONE)
             self._on_gone(self)
@@ -363,7 +363,6 @@ class Environment:
             open_runtime(
                 sandboxes=self._host.sandboxes,
                 volume=volume,
-                memory_mb=self.function.memory_mb,
                 launch=launch,
                 log_stream_name=self._stream_name,
                 function=self.function,

@@ -119,12 +119,14 @@ class Output:
                     self._loop.remove_reader(pipe)
 
     def _close_stdout(self) -> None:
-        self._stdout = self._close(self._stdout)
+        pipe, self._stdout = self._stdout, None
+        self._close_pipe(pipe)
 
     def _close_log_pipe(self) -> None:
-        self._log_pipe = self._close(self._log_pipe)
+        pipe, self._log_pipe = self._log_pipe, None
+        self._close_pipe(pipe)
 
-    def _close(self, pipe: int | None) -> None:
+    def _close_pipe(self, pipe: int | None) -> None:
         if pipe is not None:
             self._loop.remove_reader(pipe)
             os.close(pipe)

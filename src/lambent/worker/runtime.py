@@ -10,19 +10,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from lambent.kit.clock import Clock
-from lambent.kit.http.messages import Handler
-from lambent.kit.http.server import HttpServer
+from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.tasks import shielded
 from lambent.model.function import FunctionVersion
 from lambent.sandbox.ports import Box, BoxSpec, ExitStatus, ProcessSpec, Sandboxes, Volume
 from lambent.telemetry.ports import LogStream
 from lambent.worker.output import Output
-from lambent.worker.runtime_api import RuntimeApi
+from lambent.worker.runtime_api import RESPONSE_BYTES_MAX, RuntimeApi
 from lambent.worker.runtimes import Launch
 from lambent.worker.variables import environment_variables
 
 NetworkServices = Callable[[Box], AbstractAsyncContextManager[None]]
 """Serves a box's way out: egress and name resolution."""
+
+_RUNTIME_API_LIMITS = HttpLimits(body_bytes_max=RESPONSE_BYTES_MAX, connections_max=64)
 
 
 class Runtime:
@@ -57,7 +58,7 @@ async def open_runtime(
     stream: LogStream,
     log_stream_name: str,
     api: RuntimeApi,
-    endpoint: Handler,
+    endpoint: Callable[[], HttpServer],
     network: NetworkServices,
     on_exit: Callable[[ExitStatus], None],
     on_line: Callable[[bytes], None],
@@ -71,9 +72,9 @@ async def open_runtime(
             BoxSpec(memory_mb=function.memory_mb, mounts=launch.mounts, volume=volume)
         )
         stack.push_async_callback(shielded, box.close)
-        for handler, sock in ((api.handle, box.runtime_api), (endpoint, box.endpoint)):
-            server = HttpServer(handler)
-            await server.start(sock=sock)
+        runtime_api = HttpServer(api.handle, _RUNTIME_API_LIMITS, oversized=api.handle_oversized)
+        for server, sock in ((runtime_api, box.runtime_api), (endpoint(), box.endpoint)):
+            await server.start(sock)
             stack.push_async_callback(shielded, server.close)
         await stack.enter_async_context(network(box))
         process = await box.spawn(

@@ -124,6 +124,20 @@ class RuntimeApi:
         else:
             _not_found(exchange)
 
+    def handle_oversized(self, exchange: Exchange) -> None:
+        """Refuse a request whose body is larger than `RESPONSE_BYTES_MAX`."""
+        _error(
+            exchange,
+            413,
+            "RequestEntityTooLarge",
+            f"Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).",
+        )
+        running = self._pending[0].request_id if self._pending is not None else ""
+        answers = exchange.path == f"{INVOCATION}{running}/response"
+        if answers and self._state is _State.RUNNING:
+            self._finish()
+            self._listener.on_oversized_response()
+
     def _next(self, exchange: Exchange) -> None:
         if self._state is _State.RUNNING:
             self._hand_over(exchange)
@@ -181,16 +195,6 @@ class RuntimeApi:
             )
             return
         payload = exchange.body
-        if len(payload) > RESPONSE_BYTES_MAX:
-            _error(
-                exchange,
-                413,
-                "RequestEntityTooLarge",
-                f"Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).",
-            )
-            self._finish()
-            self._listener.on_oversized_response()
-            return
         self._finish()
         if is_error:
             error_type = headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")

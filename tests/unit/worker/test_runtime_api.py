@@ -197,8 +197,14 @@ def test_an_oversized_answer_is_refused_and_told() -> None:
     runtime_api, said = api()
     runtime_api.deliver(invocation(), 1)
     ask(runtime_api, "GET", NEXT)
-    body = b"x" * (RESPONSE_BYTES_MAX + 1)
-    assert ask(runtime_api, "POST", INVOCATION + "id-1/response", body).status == 413
+    elsewhere = Request("POST", INVOCATION + "other/response")
+    runtime_api.handle_oversized(elsewhere)
+    assert elsewhere.status == 413
+    assert said.facts == [("ready",)]
+    answer = Request("POST", INVOCATION + "id-1/response")
+    runtime_api.handle_oversized(answer)
+    assert answer.status == 413
+    assert str(RESPONSE_BYTES_MAX) in answer.answer.decode()
     assert said.facts[-1] == ("oversized",)
 
 

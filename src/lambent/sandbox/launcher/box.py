@@ -14,6 +14,7 @@ import os
 import resource
 import select
 import signal
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
@@ -104,9 +105,7 @@ def open_box(
             os.write(mapped_write, b"m")
             _await(read_end, b"")
         except OSError:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-            os.close(pidfd)
+            _end(pidfd)
             raise
     finally:
         for fd in (read_end, write_end, mapped_read, mapped_write):
@@ -157,8 +156,11 @@ def spawn(
         linux.setns(confinement.pid_namespace_fd, linux.CLONE_NEWPID)
         os.close(status_write)
         status_write = -1
-        box.processes[pid] = pidfd
-        _await(status_read, b"")
+        try:
+            _await(status_read, b"")
+        except OSError:
+            _end(pidfd)
+            raise
     except OSError:
         for read, _ in pipes:
             os.close(read)
@@ -169,6 +171,7 @@ def spawn(
             os.close(status_write)
         for write in outputs:
             os.close(write)
+    box.processes[pid] = pidfd
     return pid, pidfd, [read for read, _ in pipes]
 
 
@@ -197,11 +200,11 @@ def lock_down(confinement: Confinement, keep: list[int]) -> None:
         os.setgroups([])
     os.setresgid(*(filesystem.INNER_ID,) * 3)
     os.setresuid(*(filesystem.INNER_ID,) * 3)
+    # Until it executes the process is not dumpable: what runs in the box may not look inside.
+    linux.close_all_but(keep)
     linux.drop_capabilities()
     linux.die_with_parent()
-    linux.set_dumpable()
     linux.set_no_new_privileges()
-    linux.close_all_but(keep)
     linux.set_seccomp(confinement.filter.address)
 
 
@@ -220,22 +223,24 @@ def _become_init(
             os.write(fd, b"0")
     linux.setns(network.namespace_fd, linux.CLONE_NEWNET)
     filesystem.enter_root(confinement.root, mounts, volume)
+    socket.sethostname("sandbox")
     linux.unshare(linux.CLONE_NEWUSER)
     os.write(status, b"mapping")
     os.read(mapped, 1)
-    os.setsid()
-    os.setresgid(*(filesystem.INNER_ID,) * 3)
-    os.setresuid(*(filesystem.INNER_ID,) * 3)
-    linux.drop_bounding_set(confinement.last_capability)
-    linux.drop_capabilities()
-    linux.die_with_parent()
-    linux.set_no_new_privileges()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     null = os.open("/dev/null", os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
-    linux.close_all_but([0, 1, 2, status])
+    # As confined as its children: they are the same user and can write to its memory.
+    lock_down(confinement, [0, 1, 2, status])
     os.execve("/usr/bin/sleep", ["init", "infinity"], {})
+
+
+def _end(pidfd: int) -> None:
+    """Kill a child and reap it."""
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+    os.close(pidfd)
 
 
 def _run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:

@@ -1,0 +1,273 @@
+"""Where the rooms meet: the only module that knows all of them.
+
+`run` is what `lambent up` does. Its first half is done as whoever typed it, often root: take the
+data directory, prepare runtimes, bind the port, start the launcher. Then the process gives up its
+privileges for good, starts an event loop and opens the rooms, top to bottom; they close bottom to
+top.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import anyio
+from rich.console import Console
+from rich.progress import Progress
+
+from lambent.control.control import open_control
+from lambent.control.s3 import S3Objects
+from lambent.gateway.code_links import PATH_PREFIX, open_code_links
+from lambent.gateway.operations import account, functions, logs, sts, tags, versions
+from lambent.gateway.operations.invoke import InvokeOperation
+from lambent.gateway.protocol.models import runtime_identifiers
+from lambent.gateway.server import open_front_door, open_gateway
+from lambent.invocation.catalog import Catalog
+from lambent.invocation.door import Door
+from lambent.kit.clock import SystemClock
+from lambent.model.function import FunctionVersion
+from lambent.sandbox import tiers
+from lambent.sandbox.client import LauncherHandle, open_sandboxes, start_launcher
+from lambent.sandbox.egress import Egress
+from lambent.sandbox.ports import Box, SandboxError
+from lambent.sandbox.privileges import become_unprivileged, hand_over
+from lambent.sandbox.resolver import Resolver
+from lambent.scheduling.scheduler import open_scheduling
+from lambent.settings import Settings
+from lambent.store.blobs import Blobs
+from lambent.store.store import open_store
+from lambent.telemetry.logs import open_logs
+from lambent.worker.code import open_code_cache
+from lambent.worker.environment import Host
+from lambent.worker.interpreters import find_interpreters
+from lambent.worker.runtime_clients import default_cache, prepare_runtimes
+from lambent.worker.runtimes import Launch, Runtimes
+from lambent.worker.worker import open_worker
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """What lies where."""
+
+    root: Path
+
+    @property
+    def state(self) -> Path:
+        """Database, packages and logs; the platform's."""
+        return self.root / "state"
+
+    @property
+    def code(self) -> Path:
+        """Unpacked packages, shown to boxes; the platform's."""
+        return self.root / "code"
+
+    @property
+    def sandbox(self) -> Path:
+        """The launcher's own."""
+        return self.root / "sandbox"
+
+
+def run(settings: Settings) -> None:
+    """Run the platform until SIGTERM or SIGINT. Ends the process with a message if it cannot."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        with _hold(settings.server.data_dir) as data:
+            listener = _bind(settings.server.host, settings.server.port)
+            runtimes = _prepare_runtimes(settings)
+            launcher = _isolate(settings, data, runtimes)
+            try:
+                anyio.run(
+                    _serve,
+                    settings,
+                    data,
+                    listener,
+                    runtimes,
+                    launcher,
+                    backend_options={"use_uvloop": True},
+                )
+            finally:
+                launcher.close()
+    except SandboxError as error:
+        raise SystemExit(f"lambent: {error}") from error
+
+
+@contextmanager
+def _hold(root: Path) -> Iterator[DataDirectory]:
+    """The data directory, made if need be, and held against a second platform."""
+    root = root.absolute()
+    try:
+        root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SystemExit(
+            f"lambent: cannot use the data directory {root}: {error.strerror}; choose another with "
+            "--data-dir"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(lock, 32).decode(errors="replace").strip()
+        raise SystemExit(
+            f"lambent: {root} is already in use by another lambent (pid {holder}); stop it or "
+            "choose another directory with --data-dir"
+        ) from error
+    os.truncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    try:
+        yield DataDirectory(root)
+    finally:
+        os.close(lock)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise SystemExit(
+            f"lambent: cannot listen on {host}:{port}: {error}; choose another with --port"
+        ) from error
+
+
+def _prepare_runtimes(settings: Settings) -> Runtimes:
+    """Find the host's interpreters and see to it that each has AWS's runtime client."""
+    cache = Path(settings.worker.runtimes_dir or default_cache())
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Preparing runtimes", total=None)
+
+        def report(name: str, done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, description=f"Prepared {name}")
+
+        prepared = prepare_runtimes(find_interpreters(), cache, report)
+    for one in prepared:
+        if one.failure is not None:
+            logger.warning(
+                "%s %s cannot run functions: %s",
+                one.interpreter.kind, one.interpreter.line, one.failure,
+            )  # fmt: skip
+    return Runtimes(prepared)
+
+
+def _isolate(settings: Settings, data: DataDirectory, runtimes: Runtimes) -> LauncherHandle:
+    """Start the launcher and give up this process's own privileges."""
+    tier = tiers.choose(settings.sandbox.isolation)
+    if tier != tiers.TIERS[0]:
+        logger.warning("isolation is %r, weaker than it could be: see `lambent doctor`", tier)
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    uid = settings.sandbox.platform_uid
+    for directory in (data.state, data.code):
+        directory.mkdir(mode=0o755, exist_ok=True)
+        hand_over(directory, uid, uid)
+    launcher = start_launcher(
+        settings.sandbox,
+        tier=tier,
+        directory=data.sandbox,
+        roots=[data.code, *runtimes.mount_roots()],
+        instance=hashlib.sha256(str(data.root).encode()).hexdigest()[:12],
+    )
+    try:
+        become_unprivileged(uid, uid, runtimes.mount_roots(), [data.state, data.code])
+    except BaseException:
+        launcher.close()
+        raise
+    return launcher
+
+
+async def _serve(
+    settings: Settings,
+    data: DataDirectory,
+    listener: socket.socket,
+    runtimes: Runtimes,
+    launcher: LauncherHandle,
+) -> None:
+    """Open the rooms, serve, close them."""
+    clock = SystemClock()
+    blobs = Blobs(data.state / "blobs")
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        store = await enter(open_store(settings.store, data.state))
+        log_store = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
+        code = await enter(open_code_cache(data.code, blobs.read))
+        await code.discard_except(await store.transact(lambda tx: tx.functions.code_keys()))
+        tasks = await enter(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        gateway = await enter(open_gateway(settings.gateway))
+
+        async def prepare(function: FunctionVersion) -> None:
+            await code.ensure(function.code_key)
+
+        async def launch(function: FunctionVersion) -> Launch:
+            return runtimes.launch(function, await code.ensure(function.code_key))
+
+        egress, resolver = Egress(settings.egress), Resolver(settings.egress)
+
+        @asynccontextmanager
+        async def network(box: Box) -> AsyncIterator[None]:
+            way_out = egress.open(box.egress, box.name)
+            names = resolver.open(*box.resolver)
+            try:
+                yield
+            finally:
+                names.close()
+                way_out.close()
+
+        host = Host(
+            settings=settings.worker,
+            sandboxes=await enter(open_sandboxes(launcher, settings.sandbox)),
+            logs=log_store,
+            clock=clock,
+            launch=launch,
+            endpoint=gateway.new_server,
+            network=network,
+        )
+        worker = await enter(open_worker(host))
+        scheduler = await enter(open_scheduling(settings.scheduling, worker, clock))
+        catalog = Catalog(store.resolve)
+        door = Door(settings.invocation, catalog, scheduler)
+        store.on_change(catalog.forget)
+        store.on_change(scheduler.note_change)
+        tasks.start_soon(scheduler.follow_changes, store.resolve)
+        control = await enter(
+            open_control(
+                settings.control,
+                store=store,
+                blobs=blobs,
+                objects=S3Objects(settings.aws.s3, clock),
+                prepare=prepare,
+                runtimes=runtime_identifiers(),
+                concurrent_executions=settings.invocation.concurrent_executions,
+                clock=clock,
+            )
+        )
+        links = await enter(open_code_links(blobs.read, clock))
+        gateway.register_direct("Invoke", InvokeOperation(door, tasks).handle)
+        for offered in (
+            functions.operations(control, links),
+            versions.operations(control),
+            tags.operations(control),
+            account.operations(control),
+            logs.operations(log_store),
+            sts.operations(),
+        ):
+            gateway.register(offered)
+        gateway.register_internal(PATH_PREFIX, links.handle)
+        async with open_front_door(gateway, settings.gateway, listener):
+            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+                address, port = listener.getsockname()[:2]
+                name = f"[{address}]" if ":" in address else address
+                print(f"lambent is ready at http://{name}:{port}", flush=True)
+                async for _ in signals:
+                    break
+            print("lambent is stopping", file=sys.stderr, flush=True)
