@@ -1,0 +1,1 @@
+"""What runs inside the sandbox: files, never imported by the platform."""
