@@ -12,8 +12,8 @@ help: ## Say what there is
 setup: ## Make .venv and install everything; quick when nothing changed
 	@tools/make-venv
 
-run: setup ## Start a platform with the examples in it; Ctrl-C stops it
-	@$(PYTHON) -m lambent.cli.demo examples
+run: setup ## Start a platform with the examples in it; FLAGS=... are those of lambent up
+	@$(PYTHON) -m lambent.cli.demo examples $(FLAGS)
 
 test: setup ## Run all tests; TESTS=path runs some of them
 	@tools/make-test-needs

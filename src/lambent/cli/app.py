@@ -96,11 +96,11 @@ def up(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(config: ConfigFile = None, settings: Set = None, as_json: Json = False) -> None:
     """Check what this machine can do, and say how to get what is missing."""
     from lambent.cli.doctor import examine
 
-    checks = examine()
+    checks = examine(_load(config, settings, {}).settings)
     if as_json:
         print_json([check.as_json() for check in checks])
     else:

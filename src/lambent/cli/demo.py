@@ -78,21 +78,24 @@ def _copy(lines: IO[str]) -> None:
 
 
 def _show(examples: Path, endpoint: str) -> None:
-    """Deploy what is not there yet and call the first one. A failure does not end the platform."""
-    called: str | None = None
+    """Deploy what is not there yet and call the last one. A failure does not end the platform."""
+    deployed: FunctionFile | None = None
     for directory in sorted(path.parent for path in examples.glob(f"*/{FUNCTION_FILE}")):
-        wanted = read_function_file(directory)
         try:
+            wanted = complete(read_function_file(directory), directory)
             with open_client("lambda", endpoint) as client:
-                wanted = complete(wanted, directory)
                 _deploy_if_missing(client, directory, wanted)
-                if called is None:
-                    called = wanted.name
-                    _call(client, wanted)
+            deployed = wanted
         except CliError as error:
             print_error(f"{directory.name}: {error}")
-    if called is not None:
-        print("\n" + _ADVICE.format(endpoint=endpoint, name=called), flush=True)
+    if deployed is None:
+        return
+    try:
+        with open_client("lambda", endpoint) as client:
+            _call(client, deployed)
+    except CliError as error:
+        print_error(str(error))
+    print("\n" + _ADVICE.format(endpoint=endpoint, name=deployed.name), flush=True)
 
 
 def _deploy_if_missing(client: Any, directory: Path, wanted: FunctionFile) -> None:

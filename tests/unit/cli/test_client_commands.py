@@ -1,0 +1,193 @@
+"""deploy, invoke and logs against a client that remembers what it was asked."""
+
+import base64
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lambent.cli.deploy import deploy
+from lambent.cli.function_file import FunctionFile
+from lambent.cli.invoke import describe_failure, invoke, read_event
+from lambent.cli.logs import follow_events, parse_since, read_events
+from lambent.cli.output import CliError, UsageError
+
+
+class FakeLambda:
+    """A Lambda API with one function at most; changes are in force after one look at them."""
+
+    def __init__(self, **existing: Any) -> None:
+        self.function: dict[str, Any] = existing
+        self.calls: list[str] = []
+        self.failure: dict[str, Any] = {}
+        self._is_settling = False
+
+    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:
+        """The function; the first look after a change finds it in progress."""
+        if not self.function:
+            detail = {"Code": "ResourceNotFoundException", "Message": FunctionName}
+            raise ClientError({"Error": detail}, "GetFunctionConfiguration")
+        if self._is_settling:
+            self._is_settling = False
+            return {**self.function, "State": "Active", "LastUpdateStatus": "InProgress"}
+        return {
+            **self.function,
+            "State": "Active",
+            "LastUpdateStatus": "Successful",
+            **self.failure,
+        }
+
+    def _change(self, call: str, package: bytes | None, **members: Any) -> None:
+        self.calls.append(call)
+        self._is_settling = True
+        self.function.update(members)
+        if package is not None:
+            digest = hashlib.sha256(package).digest()
+            self.function["CodeSha256"] = base64.b64encode(digest).decode()
+
+    def create_function(self, Code: dict[str, bytes], **members: Any) -> None:
+        """Create."""
+        self._change("create", Code["ZipFile"], **members)
+
+    def update_function_code(self, FunctionName: str, ZipFile: bytes) -> None:
+        """Update the code."""
+        self._change("code", ZipFile)
+
+    def update_function_configuration(self, FunctionName: str, **members: Any) -> None:
+        """Update the configuration."""
+        self._change("configuration", None, **members)
+
+    def invoke(self, FunctionName: str, Payload: bytes, **more: Any) -> dict[str, Any]:
+        """Answers with the event; event `"fail"` is a function error."""
+        answer: dict[str, Any] = {"StatusCode": 200, "Payload": io.BytesIO(Payload), **more}
+        if Payload == b'"fail"':
+            error = b'{"errorType": "ValueError", "errorMessage": "no"}'
+            answer.update(FunctionError="Unhandled", Payload=io.BytesIO(error))
+        if "LogType" in more:
+            answer["LogResult"] = base64.b64encode(b"START\n").decode()
+        return answer
+
+
+class FakeLogs:
+    """A log group: pages of events, one more page appearing at each look."""
+
+    def __init__(self, *pages: list[tuple[str, int]]) -> None:
+        self.pages = pages
+        self.looks: list[dict[str, Any]] = []
+
+    def filter_log_events(self, **asked: Any) -> dict[str, Any]:
+        """Every event up to this look, two per page."""
+        if "nextToken" not in asked:
+            self.looks.append(asked)
+        known = [event for page in self.pages[: len(self.looks)] for event in page]
+        first = int(asked.get("nextToken", 0))
+        events = [
+            {"eventId": name, "timestamp": at, "message": name}
+            for name, at in known[first : first + 2]
+        ]
+        more = {"nextToken": str(first + 2)} if first + 2 < len(known) else {}
+        return {"events": events, **more}
+
+
+WANTED = FunctionFile(name="hello", runtime="python3.12", handler="app.handler", memory=256)
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A directory with a function."""
+    (tmp_path / "app.py").write_text("def handler(event, context): return event\n")
+    return tmp_path
+
+
+def test_a_new_function_is_created(code: Path) -> None:
+    """With a role, since the API wants one, and waited for."""
+    client = FakeLambda()
+    found = deploy(client, code, WANTED, lambda _: None)
+    assert client.calls == ["create"]
+    assert found["MemorySize"] == 256
+    assert found["Role"].startswith("arn:aws:iam::")
+    assert found["LastUpdateStatus"] == "Successful"
+
+
+def test_only_what_differs_is_updated(code: Path) -> None:
+    """Nothing the second time; then the code, then the configuration, then both."""
+    client = FakeLambda()
+    deploy(client, code, WANTED, lambda _: None)
+    deploy(client, code, WANTED, lambda _: None)
+    assert client.calls == ["create"]
+    (code / "more.py").write_text("x = 1\n")
+    deploy(client, code, WANTED, lambda _: None)
+    assert client.calls == ["create", "code"]
+    deploy(client, code, FunctionFile(name="hello", timeout=9), lambda _: None)
+    assert client.calls == ["create", "code", "configuration"]
+    assert (client.function["MemorySize"], client.function["Timeout"]) == (256, 9)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"State": "Failed", "StateReason": "no such program"},
+        {"LastUpdateStatus": "Failed", "LastUpdateStatusReason": "no such program"},
+    ],
+)
+def test_a_failed_deployment_says_why(code: Path, failure: dict[str, Any]) -> None:
+    """In the platform's words."""
+    client = FakeLambda()
+    client.failure = failure
+    with pytest.raises(CliError, match="no such program"):
+        deploy(client, code, WANTED, lambda _: None)
+
+
+def test_a_function_that_failed_can_be_deployed_again(code: Path) -> None:
+    """What is broken now does not keep the repair away."""
+    client = FakeLambda(FunctionName="hello", CodeSha256="old")
+    client.failure = {"State": "Failed", "StateReason": "broken"}
+    with pytest.raises(CliError, match="broken"):
+        deploy(client, code, WANTED, lambda _: None)
+    assert client.calls[0] == "code"
+
+
+def test_invoke_gives_payload_error_and_log() -> None:
+    """A function's error is described in one line; the log is decoded."""
+    fine = invoke(FakeLambda(), "hello", b'{"a": 1}', is_tailed=True)
+    assert (fine.decoded(), fine.log, fine.function_error) == ({"a": 1}, "START\n", None)
+    failed = invoke(FakeLambda(), "hello", b'"fail"')
+    assert failed.as_json()["FunctionError"] == "Unhandled"
+    assert describe_failure("hello", failed) == "hello failed (Unhandled): ValueError: no"
+
+
+def test_events_come_from_text_or_file(tmp_path: Path) -> None:
+    """As JSON, checked before it is sent."""
+    (tmp_path / "event.json").write_text('{"a": "ü"}')
+    assert read_event("[1]") == b"[1]"
+    assert read_event(f"@{tmp_path}/event.json") == '{"a": "ü"}'.encode()
+    for wrong in ("{", "hello", f"@{tmp_path}/gone.json"):
+        with pytest.raises(UsageError, match="cannot"):
+            read_event(wrong)
+
+
+def test_since() -> None:
+    """A number and a unit."""
+    assert [parse_since(text) for text in ("30s", "10m", "2h", "1d")] == [30, 600, 7200, 86400]
+    for wrong in ("", "10", "m", "-1m", "1y", "10 minutes"):
+        with pytest.raises(UsageError, match="--since"):
+            parse_since(wrong)
+
+
+def test_all_pages_of_a_log_are_read() -> None:
+    """The filter pattern is passed on."""
+    client = FakeLogs([("a", 1), ("b", 2), ("c", 3)])
+    events = list(read_events(client, "hello", since_s=60, pattern="ERROR"))
+    assert [event["eventId"] for event in events] == ["a", "b", "c"]
+    assert client.looks[0]["filterPattern"] == "ERROR"
+    assert client.looks[0]["logGroupName"] == "/aws/lambda/hello"
+
+
+def test_following_shows_each_event_once() -> None:
+    """Also those that appear later with an earlier time, as streams do."""
+    client = FakeLogs([("a", 50_000), ("b", 50_001)], [("late", 49_999), ("c", 70_000)])
+    following = follow_events(client, "hello", since_s=10**10, pattern="")
+    assert [next(following)["eventId"] for _ in range(4)] == ["a", "b", "late", "c"]
