@@ -391,7 +391,6 @@ def test_bombs_and_bulk_are_refused(client: Any, name: str) -> None:
     ("members", "code", "message"),
     [
         ({"Runtime": None}, "InvalidParameterValueException", "Runtime and Handler are mandatory"),
-        ({"Runtime": "go1.x"}, "InvalidParameterValueException", "no longer supported"),
         ({"Runtime": "cobol"}, "InvalidParameterValueException", "Value cobol at 'runtime'"),
         ({"Timeout": 901}, "ValidationException", "less than or equal to 900"),
         ({"MemorySize": 10241}, "ValidationException", "less than or equal to 10240"),

@@ -103,16 +103,12 @@ def test_zip_functions_need_runtime_and_handler(member: str) -> None:
 
 
 def test_runtimes() -> None:
-    """Unknown and retired runtimes are refused in AWS's words."""
+    """Unknown runtimes are refused in AWS's words, retired ones are welcome."""
     assert refusal(Runtime="cobol").message == (
         "Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value"
         f" set: [{', '.join(RUNTIMES)}] or be a valid ARN"
     )
-    assert refusal(Runtime="python3.8").message == (
-        "The runtime parameter of python3.8 is no longer supported for creating or updating AWS"
-        " Lambda functions. We recommend you use a supported runtime while creating or updating"
-        " functions."
-    )
+    assert create(Runtime="python3.8").runtime == "python3.8"
 
 
 def test_ordinary_functions_have_ordinary_limits() -> None:
