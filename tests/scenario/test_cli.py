@@ -1,0 +1,182 @@
+"""The command line against a running platform, and `make run`."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.conftest import Platform, wait_for
+
+ROOT = Path(__file__).parents[2]
+CODE = """
+def handler(event, context):
+    print("got", event)
+    if event == "fail":
+        raise ValueError("as you wish")
+    return {"version": 1, "event": event}
+"""
+
+
+def run(platform: Platform, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+    """`lambent ARGUMENTS` against the platform."""
+    return subprocess.run(
+        [sys.executable, "-m", "lambent", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        input=given,
+        env={"PATH": os.environ["PATH"], "LAMBENT_ENDPOINT": platform.endpoint},
+    )
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A directory with a function and its description."""
+    directory = tmp_path / "typed"
+    directory.mkdir()
+    (directory / "app.py").write_text(CODE)
+    (directory / "function.toml").write_text('timeout = 7\n[environment]\nONE = "1"\n')
+    return directory
+
+
+def test_from_deploy_to_delete(platform: Platform, code: Path) -> None:
+    """Deploy, call, change, call again, list, delete."""
+    deployed = run(platform, "deploy", str(code), "--env", "TWO=2", "--json")
+    assert deployed.returncode == 0, deployed.stderr
+    configuration = json.loads(deployed.stdout)
+    assert (configuration["State"], configuration["Timeout"]) == ("Active", 7)
+    assert configuration["Environment"] == {"Variables": {"ONE": "1", "TWO": "2"}}
+
+    called = run(platform, "invoke", "typed", "-d", '{"a": "ü"}')
+    assert called.returncode == 0, called.stderr
+    assert json.loads(called.stdout) == {"version": 1, "event": {"a": "ü"}}
+
+    (code / "app.py").write_text(CODE.replace('"version": 1', '"version": 2'))
+    again = run(platform, "deploy", str(code), "--memory", "256")
+    assert again.returncode == 0, again.stderr
+    assert "typed" in again.stdout
+    assert "256 MB" in again.stdout
+    called = run(platform, "invoke", "typed", "-d", "-", given="[1]")
+    assert json.loads(called.stdout) == {"version": 2, "event": [1]}
+
+    listed = json.loads(run(platform, "functions", "--json").stdout)
+    assert "typed" in [function["FunctionName"] for function in listed]
+    assert run(platform, "delete", "typed").returncode == 0
+    gone = run(platform, "invoke", "typed")
+    assert gone.returncode == 1
+    assert "ResourceNotFoundException" in gone.stderr
+
+
+def test_a_functions_error(platform: Platform, code: Path) -> None:
+    """Its payload goes to stdout, the description to stderr, and the exit code is 1."""
+    run(platform, "deploy", str(code), "--name", "failing")
+    failed = run(platform, "invoke", "failing", "-d", '"fail"', "--tail")
+    assert failed.returncode == 1
+    assert json.loads(failed.stdout)["errorType"] == "ValueError"
+    assert "failing failed (Unhandled): ValueError: as you wish" in failed.stderr
+    assert "REPORT RequestId" in failed.stderr
+    document = json.loads(run(platform, "invoke", "failing", "-d", '"fail"', "--json").stdout)
+    assert document["StatusCode"] == 200
+    assert document["FunctionError"] == "Unhandled"
+    assert document["Payload"]["errorMessage"] == "as you wish"
+    assert document["ExecutedVersion"] == "$LATEST"
+    assert "got fail" in document["LogResult"]
+
+
+def test_logs(platform: Platform, code: Path) -> None:
+    """What was printed, filtered if wanted; as text and as JSON."""
+    run(platform, "deploy", str(code), "--name", "chatty")
+    assert run(platform, "logs", "chatty").returncode == 0
+    run(platform, "invoke", "chatty", "-d", '"one"')
+    run(platform, "invoke", "chatty", "-d", '"two"')
+    text = wait_for(
+        lambda: (done := run(platform, "logs", "chatty").stdout).count("REPORT") == 2 and done,
+        "both calls' logs",
+    )
+    assert text.index("got one") < text.index("got two")
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ", text)
+    events = json.loads(run(platform, "logs", "chatty", "--filter", '"got two"', "--json").stdout)
+    assert [event["message"].strip() for event in events] == ["got two"]
+    assert run(platform, "logs", "nobody").returncode == 1
+
+
+def test_following_a_log(platform: Platform, code: Path) -> None:
+    """Later calls appear; Ctrl-C ends it without a traceback."""
+    run(platform, "deploy", str(code), "--name", "followed-here")
+    with subprocess.Popen(
+        [sys.executable, "-m", "lambent", "logs", "followed-here", "--follow"],
+        env={"PATH": os.environ["PATH"], "LAMBENT_ENDPOINT": platform.endpoint},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as following:
+        assert following.stdout is not None
+        try:
+            run(platform, "invoke", "followed-here", "-d", '"live"')
+            assert any("got live" in line for line in following.stdout)
+            following.send_signal(signal.SIGINT)
+            assert following.wait(10) == 130
+            assert following.stderr is not None
+            assert following.stderr.read().strip() == ""
+        finally:
+            following.kill()
+
+
+def test_doctor() -> None:
+    """Names the tier and the runtimes, as a table and as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lambent", "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert f"python3.{sys.version_info.minor}" in checks
+    assert all(check["fix"] for check in checks.values() if check["state"] != "ok")
+    assert done.returncode == any(check["state"] == "broken" for check in checks.values())
+
+
+@pytest.mark.timeout(300)
+def test_make_run_ends_cleanly(tmp_path: Path) -> None:
+    """On a terminal: an example is called, lines to copy are shown, Ctrl-C ends with code 0."""
+    master, slave = pty.openpty()
+    flags = f"--port 0 --data-dir {tmp_path / 'data'}"
+    with subprocess.Popen(
+        # A session of its own, with the terminal as its controlling one, as a shell has it.
+        ["setsid", "--ctty", "--wait", "make", "run", f"FLAGS={flags}"],
+        cwd=ROOT,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    ) as running:
+        os.close(slave)
+        try:
+            seen = read_until(master, "Ctrl-C stops the platform", time.monotonic() + 240)
+            os.write(master, b"\x03")
+            assert running.wait(60) == 0, seen
+        finally:
+            running.kill()
+            os.close(master)
+    assert "lambent is ready at http://127.0.0.1:" in seen
+    assert "deployed hello-python" in seen
+    assert "Ada" in seen
+    assert "Traceback" not in seen
+
+
+def read_until(descriptor: int, text: str, deadline: float) -> str:
+    """What a terminal shows, up to a text."""
+    seen = ""
+    while text not in seen and time.monotonic() < deadline:
+        try:
+            seen += os.read(descriptor, 65536).decode(errors="replace")
+        except OSError:
+            break  # the other side is closed
+    assert text in seen, seen
+    return seen

@@ -1,0 +1,53 @@
+"""README's examples, run as they are printed."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.conftest import Platform
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(180)
+def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
+    """Every block below "Sixty seconds", one after the other, in one shell."""
+    section = README.partition("## Sixty seconds")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```(sh|python)\n(.*?)```", section, re.DOTALL)
+    assert [language for language, _ in blocks] == ["sh", "sh", "sh", "python"]
+    script = ["set -euxo pipefail"]
+    for language, text in blocks:
+        script.append(text if language == "sh" else f"python3 - <<'EXAMPLE'\n{text}EXAMPLE")
+    script.append("lambent delete hello")
+    programs = Path(sys.executable).parent
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        cwd=tmp_path,
+        env={
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "LAMBENT_ENDPOINT": platform.endpoint,
+            "AWS_PAGER": "",
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for caller in ("you", "CLI", "boto3"):
+        assert f'{{"hello": "{caller}"}}' in done.stdout
+    assert "got {'name': 'you'}" in done.stdout
+    assert '"hello"' in done.stdout
+
+
+def test_links_lead_somewhere() -> None:
+    """Every file the README links to is there."""
+    root = Path(__file__).parents[2]
+    missing = [
+        link for link in re.findall(r"\]\(([^)#:]+)\)", README) if not (root / link).exists()
+    ]
+    assert missing == []
