@@ -34,6 +34,7 @@ from lambent.gateway.server import open_front_door, open_gateway
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.door import Door
 from lambent.kit.clock import SystemClock
+from lambent.kit.http.server import HttpServer
 from lambent.model.function import FunctionVersion
 from lambent.sandbox import tiers
 from lambent.sandbox.client import LauncherHandle, open_sandboxes, start_launcher
@@ -263,11 +264,22 @@ async def _serve(
         ):
             gateway.register(offered)
         gateway.register_internal(PATH_PREFIX, links.handle)
-        async with open_front_door(gateway, settings.gateway, listener):
-            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        stop = anyio.Event()
+        async with anyio.create_task_group() as watching:
+            async with open_front_door(gateway, settings.gateway, listener) as server:
+                watching.start_soon(_watch_signals, stop, server)
                 address, port = listener.getsockname()[:2]
                 name = f"[{address}]" if ":" in address else address
                 print(f"lambent is ready at http://{name}:{port}", flush=True)
-                async for _ in signals:
-                    break
-            print("lambent is stopping", file=sys.stderr, flush=True)
+                await stop.wait()
+                print("lambent is stopping", file=sys.stderr, flush=True)
+            watching.cancel_scope.cancel()
+
+
+async def _watch_signals(stop: anyio.Event, server: HttpServer) -> None:
+    """The first SIGTERM or SIGINT lets what is in progress finish; a second one does not."""
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for _ in signals:
+            if stop.is_set():
+                await server.close()
+            stop.set()

@@ -53,8 +53,7 @@ class Platform:
                 self.output += data.decode(errors="replace")
                 if found := re.search(r"ready at (http://\S+)", self.output):
                     return found[1]
-        self.process.kill()
-        self.process.wait()
+        self.kill()
         raise AssertionError(f"the platform did not get ready:\n{self.output}")
 
     def client(self, service: str, **more: Any) -> Any:
@@ -71,16 +70,22 @@ class Platform:
         return boto3.client(service, **{**options, **more})
 
     def stop(self) -> int:
-        """SIGTERM; gives the exit code."""
+        """SIGTERM, if it still runs; gives the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
             self.output += self.process.communicate(timeout=60)[0] or ""
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             raise
         return self.process.returncode
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +109,7 @@ def start_platform(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
 
     yield start
     for running in started:
-        if running.process.poll() is None:
+        if running.process.stdout is not None and not running.process.stdout.closed:
             running.stop()
 
 

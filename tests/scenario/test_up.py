@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,8 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
-from tests.scenario.conftest import Platform, deploy, invoke, wait_for
+from tests.scenario.conftest import (
+    PYTHON,
+    ROLE,
+    Platform,
+    deploy,
+    invoke,
+    wait_active,
+    wait_for,
+    zip_of,
+)
 
 SLOW = "import time\ndef handler(e, c):\n    time.sleep(e)\n    return 'done'"
 
@@ -85,9 +96,37 @@ def test_sigterm_finishes_what_is_in_flight(start_platform: Callable[..., Platfo
         pids |= ours(own)
         own.process.send_signal(signal.SIGTERM)
         assert answer.result(30)[0] == "done"
-    assert own.stop() == 0
+    assert own.process.wait(30) == 0
     assert wait_for(lambda: not alive(pids), "the end of every process")
     assert (cgroups(), mounts()) == before
+
+
+def test_a_second_signal_is_impatient(start_platform: Callable[..., Platform]) -> None:
+    """It cuts the running call off; the end is as clean."""
+    own = start_platform()
+    client = own.client("lambda")
+    deploy(client, "slow", {"app.py": SLOW}, Timeout=120)
+    pids = ours(own)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(invoke, client, "slow", 100)
+        wait_for(lambda: len(ours(own)) > len(pids), "the runtime's process")
+        own.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: not is_accepting(own), "the closed door")
+        own.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosedError):
+            answer.result(30)
+    assert own.process.wait(30) == 0
+    assert wait_for(lambda: not alive(pids), "the end of every process")
+
+
+def is_accepting(platform: Platform) -> bool:
+    """Whether the platform takes new connections."""
+    host, port = platform.endpoint.removeprefix("http://").split(":")
+    try:
+        socket.create_connection((host, int(port)), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_a_second_platform_on_the_same_data_is_refused(
@@ -140,9 +179,7 @@ def test_kill_9_loses_nothing_and_leaves_nothing(
     if victims == "everything":
         for pid in sorted(pids):
             os.kill(pid, signal.SIGKILL)
-    else:
-        first.process.kill()
-    first.process.wait()
+    first.kill()
     assert wait_for(lambda: not alive(pids), "the end of every process of the killed platform")
     second = start_platform(first.data_dir)
     assert invoke(second.client("lambda"), "kept", 0)[0] == "done"
@@ -156,8 +193,6 @@ def test_a_function_created_before_a_kill_is_complete(
     """Killed right after the acknowledgement of a creation: it becomes active and runs."""
     first = start_platform()
     client = first.client("lambda")
-    from tests.scenario.conftest import PYTHON, ROLE, wait_active, zip_of
-
     client.create_function(
         FunctionName="young",
         Runtime=PYTHON,
@@ -165,8 +200,7 @@ def test_a_function_created_before_a_kill_is_complete(
         Handler="app.handler",
         Code={"ZipFile": zip_of({"app.py": SLOW})},
     )
-    first.process.kill()
-    first.process.wait()
+    first.kill()
     second = start_platform(first.data_dir)
     again = second.client("lambda")
     assert wait_active(again, "young")["State"] == "Active"

@@ -295,12 +295,12 @@ async def open_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
 @asynccontextmanager
 async def open_front_door(
     gateway: Gateway, settings: GatewaySettings, sock: socket.socket
-) -> AsyncIterator[None]:
+) -> AsyncIterator[HttpServer]:
     """Accept clients on a bound socket; on exit, finish what is in progress first."""
     server = gateway.new_server()
     await server.start(sock)
     try:
-        yield
+        yield server
     finally:
         grace_s = settings.shutdown_grace_s
         await shielded(lambda: server.close(grace_s), deadline_s=grace_s + 5)
