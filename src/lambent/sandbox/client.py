@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -213,14 +214,18 @@ class LauncherBox:
         memory_peak = self._files.get("memory_peak")
         return int(os.pread(memory_peak, 32, 0)) if memory_peak is not None else 0
 
-    async def close(self) -> None:
-        if self._is_closed:
-            return
+    def let_go(self) -> None:
+        """Close what the launcher handed over."""
         self._is_closed = True
         for sock in self._sockets.values():
             sock.close()
         messages.close_all(list(self._files.values()))
         self._files.clear()
+
+    async def close(self) -> None:
+        if self._is_closed:
+            return
+        self.let_go()
         await self._launcher.request_quietly("close_box", box=self.name)
         self._launcher.boxes.pop(self.name, None)
 
@@ -257,6 +262,7 @@ class Launcher:
             return box
 
         def discard(box: LauncherBox) -> None:
+            box.let_go()
             self.tell("close_box", box=box.name)
             del self.boxes[box.name]
 
@@ -383,6 +389,11 @@ class Launcher:
         pending, self._pending = self._pending, {}
         for on_reply in pending.values():
             on_reply({"error": reason}, [])
+        # All processes have died with the launcher.
+        for box in list(self.boxes.values()):
+            waiting, box.on_exit = box.on_exit, {}
+            for on_exit in waiting.values():
+                on_exit(ExitStatus(signal=signal.SIGKILL))
 
 
 @asynccontextmanager

@@ -59,13 +59,13 @@ def receive(end: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
         if not data:
             return None
         if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            raise ValueError("cannot read a message: it was cut")
+            raise ValueError("it was cut")
         message = json.loads(data)
         if not isinstance(message, dict):
-            raise ValueError("cannot read a message: it is not an object")
-    except ValueError:
+            raise ValueError("it is not an object")
+    except (ValueError, RecursionError) as error:
         close_all(descriptors)
-        raise
+        raise ValueError(f"cannot read a message: {error}") from error
     return message, list(descriptors)
 
 

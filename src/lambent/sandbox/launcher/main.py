@@ -10,6 +10,7 @@ is checked, and a bad one is refused without harm.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import selectors
@@ -17,6 +18,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,7 +33,8 @@ from lambent.sandbox.launcher.volumes import Volume, Volumes
 
 _REMOVE_ATTEMPTS = 200
 _ARGUMENTS_MAX = 64
-_VARIABLES_MAX = 256
+_VARIABLES_MAX = 2048
+"""A function may have 4 KiB of them, of a few bytes each."""
 
 
 class Launcher:
@@ -64,10 +67,13 @@ class Launcher:
             pid_namespace_fd=os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC),
         )
         self._count = 0
-        self._free_ids: list[int] = []
+        self._ids = itertools.count(self._uid_base)
+        self._free_ids: deque[int] = deque()
+        """Given again in the order they became free, so that nobody shares one by haste."""
         self._open_volumes: dict[str, Volume] = {}
         self._boxes: dict[str, boxes.Box] = {}
         self._host_ids: dict[str, int] = {}
+        """By volume: boxes that share one, one after the other, are the same host user."""
         self._operations: dict[str, Callable[[dict[str, Any]], tuple[dict[str, Any], list[int]]]]
         self._operations = {
             "open_volume": self._open_volume,
@@ -122,7 +128,7 @@ class Launcher:
                 result, lent = self._operations[request["op"]](request)
                 self._reply({"id": request["id"], "ok": result}, lent)
         except OSError as error:
-            self._reply({"id": request["id"], "error": str(error)})
+            self._reply({"id": request.get("id"), "error": str(error)})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             problem = f"cannot understand a request: {error!r}"
             self._reply({"id": request.get("id"), "error": problem})
@@ -139,6 +145,7 @@ class Launcher:
         self._count += 1
         name = f"v{self._count}"
         self._open_volumes[name] = self._volumes.open(size_mb)
+        self._host_ids[name] = self._free_ids.popleft() if self._free_ids else next(self._ids)
         return {"volume": name}, []
 
     def _close_volume(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
@@ -151,6 +158,7 @@ class Launcher:
                 os._exit(0)
             reap = partial(self._reap, pidfd)
             self._selector.register(pidfd, selectors.EVENT_READ, reap)
+            self._free_ids.append(self._host_ids.pop(request["volume"]))
         return {}, []
 
     def _reap(self, pidfd: int) -> None:
@@ -165,7 +173,6 @@ class Launcher:
         name = f"b{self._count}"
         mounts: dict[str, int] = {}
         network = group = None
-        host_id = self._free_ids.pop() if self._free_ids else self._uid_base + self._count
         try:
             for target, source in dict(request["mounts"]).items():
                 if target not in filesystem.TARGETS:
@@ -177,7 +184,7 @@ class Launcher:
             box = boxes.open_box(
                 self._confinement,
                 name=name,
-                host_id=host_id,
+                host_id=self._host_ids[request["volume"]],
                 network=network,
                 group=group,
                 memory_mb=memory_mb,
@@ -190,12 +197,10 @@ class Launcher:
             if group is not None:
                 group.close()
                 _remove(group)
-            self._free_ids.append(host_id)
             raise
         finally:
             messages.close_all(list(mounts.values()))
         self._boxes[name] = box
-        self._host_ids[name] = host_id
         self._selector.register(
             box.init_pidfd, selectors.EVENT_READ, partial(self._on_exit, box, box.init_pid)
         )
@@ -306,7 +311,6 @@ class Launcher:
                 os.close(pidfd)
         box.processes.clear()
         del self._boxes[box.name]
-        self._free_ids.append(self._host_ids.pop(box.name))
         box.network.close()
         if box.group is not None:
             box.group.close()

@@ -18,6 +18,7 @@ from lambent.sandbox.launcher import linux
 
 _LOOP_CTL_GET_FREE, _LOOP_CONFIGURE, _LO_FLAGS_AUTOCLEAR = 0x4C82, 0x4C0A, 4
 _LOOP_ATTEMPTS = 16
+_BLOCK_BYTES = 4096
 _RESTRICTED = linux.MS_NOSUID | linux.MS_NODEV
 
 
@@ -35,6 +36,7 @@ class Volumes:
         self._directory = directory
         self._count = 0
         self._templates: dict[int, Path] = {}
+        self._has_used_disk = False
         self._uses_disk = may_use_disk and shutil.which("mkfs.ext4", path=_PATH) is not None
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in directory.iterdir():
@@ -49,7 +51,10 @@ class Volumes:
             if self._uses_disk:
                 try:
                     self._mount_disk(path, size_mb)
-                except (OSError, subprocess.SubprocessError):
+                    self._has_used_disk = True
+                except (OSError, subprocess.SubprocessError) as error:
+                    if self._has_used_disk:
+                        raise OSError(f"cannot make a volume: {error}") from error
                     # No loop devices here, a container perhaps: never try again.
                     self._uses_disk = False
             if not self._uses_disk:
@@ -85,7 +90,9 @@ class Volumes:
         with template.open("wb") as file:
             file.truncate(size_mb * 1024 * 1024)
         features = "^has_journal,^resize_inode,uninit_bg"
-        command = ["mkfs.ext4", "-q", "-F", "-m", "0", "-O", features, "-E", "root_perms=1777"]
+        # Blocks like the loop device's: for a small disk mkfs would take smaller ones.
+        command = ["mkfs.ext4", "-q", "-F", "-m", "0", "-b", str(_BLOCK_BYTES), "-O", features]
+        command += ["-E", "root_perms=1777"]
         try:
             # Newer mkfs sets the permissions itself.
             _run([*command, str(template)])
@@ -152,7 +159,7 @@ def _attach(image: Path) -> tuple[str, int]:
             # struct loop_config: fd, block size, loop_info64 (flags at 52 of 232 bytes), reserve.
             info = bytearray(232)
             struct.pack_into("=I", info, 52, _LO_FLAGS_AUTOCLEAR)
-            config = struct.pack("=II", backing.fileno(), 4096) + bytes(info) + bytes(64)
+            config = struct.pack("=II", backing.fileno(), _BLOCK_BYTES) + bytes(info) + bytes(64)
             try:
                 fcntl.ioctl(fd, _LOOP_CONFIGURE, config)
             except OSError:

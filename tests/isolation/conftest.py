@@ -1,0 +1,22 @@
+"""A launcher per test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.isolation.boxes import Opened, Site, start_site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A started launcher."""
+    with start_site(tmp_path) as site:
+        yield site
+
+
+@pytest.fixture
+async def opened(site: Site) -> AsyncIterator[Opened]:
+    """A started launcher and its client."""
+    async with site.open() as opened:
+        yield opened
