@@ -27,6 +27,7 @@ from lambent.sandbox.client import (
 from lambent.sandbox.ports import BoxSpec, ExitStatus, Mount, Process, ProcessSpec, Volume
 from lambent.sandbox.settings import SandboxSettings
 
+REPOSITORY = Path(__file__).parents[2]
 INTERPRETER = Path(os.path.realpath(sys.base_prefix))
 PYTHON = f"/var/lang/bin/python3.{sys.version_info.minor}"
 DEADLINE_S = 30

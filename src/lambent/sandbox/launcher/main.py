@@ -51,6 +51,9 @@ class Launcher:
             cgroups.sweep(self._tree)
         linux.unshare(linux.CLONE_NEWNS)
         linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+        if not is_root:
+            # That of the pid namespace we have just entered.
+            linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
         root = directory / "root"
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
         filesystem.make_base_root(root)
@@ -177,7 +180,7 @@ class Launcher:
             for target, source in dict(request["mounts"]).items():
                 if target not in filesystem.TARGETS:
                     raise ValueError(f"nothing may be mounted on {target!r}")
-                mounts[target] = filesystem.open_source(self._roots, str(source))
+                mounts[target] = filesystem.open_source(self._roots, _text(source))
             network = create_network()
             if self._tree is not None:
                 group = cgroups.make_group(self._tree, name, memory_mb)
@@ -337,7 +340,7 @@ def _number(request: dict[str, Any], name: str, low: int, high: int) -> int:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or "\0" in value:
-        raise ValueError("arguments and variables must be text without NUL")
+        raise ValueError("paths, arguments and variables must be text without NUL")
     return value
 
 
@@ -349,9 +352,9 @@ def main() -> None:
     # The terminal's Ctrl-C goes to the whole group; the platform decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if not config["is_root"]:
-        _enter_user_namespace()
     try:
+        if not config["is_root"]:
+            _enter_user_namespace(platform)
         launcher = Launcher(platform, config)
     except OSError as error:
         messages.send(platform, messages.encode({"failed": str(error)}))
@@ -360,13 +363,24 @@ def main() -> None:
     launcher.run()
 
 
-def _enter_user_namespace() -> None:
-    """Rootless: be root in a user namespace of our own, which is all that boxes need."""
+def _enter_user_namespace(platform: socket.socket) -> None:
+    """Rootless: be root in a user namespace of our own, which is all that boxes need.
+
+    Also in a pid namespace: one may come back from a box's only to one's own. Who calls waits
+    for the process in it that goes on as the launcher.
+    """
     uid, gid = os.geteuid(), os.getegid()
-    linux.unshare(linux.CLONE_NEWUSER)
+    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
     Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    pid, _ = linux.fork()
+    if pid == 0:
+        linux.die_with_parent()
+        return
+    platform.close()
+    _, status = os.waitpid(pid, 0)
+    os._exit(1 if status else 0)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,499 @@
+"""What outlives what: boxes, launcher and platform, and what a platform gone bad can ask for."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from lambent.sandbox import messages
+from lambent.sandbox.ports import BoxSpec, ExitStatus, Mount, SandboxError
+from tests.isolation.boxes import (
+    REPOSITORY,
+    Inside,
+    Opened,
+    Site,
+    Watched,
+    cgroups_of,
+    descendants,
+    loop_devices_below,
+    start_site,
+    status_of,
+    until,
+)
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.anyio,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes namespaces and cgroups"),
+]
+
+PLATFORM = """
+import sys, anyio
+from pathlib import Path
+from tests.isolation.boxes import descendants, start_site
+async def main(site):
+    async with site.open() as opened, opened.box() as inside:
+        program = await inside.start('tell("go"); os.fork(); time.sleep(60)')
+        await program.line()
+        if sys.argv[3] == "frozen":
+            inside.box.freeze()
+        print(site.launcher_pid, flush=True)
+        await anyio.sleep(60)
+with start_site(Path(sys.argv[1]), instance=sys.argv[2]) as site:
+    anyio.run(main, site, backend_options={"use_uvloop": True})
+"""
+
+
+def open_descriptors(pid: int | str) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def mounts_of(pid: int | str) -> list[str]:
+    return Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+
+
+async def assert_works(opened: Opened) -> None:
+    """A box can be had and used."""
+    async with opened.box() as inside:
+        assert await inside.run("tell(os.getuid())") == 993
+
+
+# -- what is left ---------------------------------------------------------------------------
+
+
+async def test_closed_boxes_leave_nothing_behind(opened: Opened) -> None:
+    """No descriptor on either side, no mount, no cgroup, no process, no loop device."""
+    site = opened.site
+
+    def held() -> list[Any]:
+        return [
+            open_descriptors("self"),
+            open_descriptors(site.launcher_pid),
+            len(mounts_of(site.launcher_pid)),
+            len(cgroups_of(site.instance)),
+            len(descendants(site.launcher_pid)),
+            len(loop_devices_below(site.work)),
+        ]
+
+    await assert_works(opened)
+    await until(lambda: not descendants(site.launcher_pid), "the end of the first box")
+    before, host_mounts = held(), mounts_of("self")
+    for _ in range(3):
+        async with opened.box() as inside:
+            with pytest.raises(SandboxError):
+                await inside.spawn(["/no/such/program"])
+            program = await inside.start("time.sleep(60)")
+        program.close()
+    await until(lambda: held() == before, f"the state before: {before}")
+    assert mounts_of("self") == host_mounts
+
+
+async def test_many_boxes_at_once(opened: Opened) -> None:
+    """Requests are answered in their order and matched to whoever asked."""
+    found = []
+
+    async def use_box(number: int) -> None:
+        async with opened.box(memory_mb=128) as inside:
+            found.append(await inside.run(f'open("/tmp/x", "x"); tell({number})'))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(use_box, number)
+    assert sorted(found) == list(range(20))
+
+
+async def test_a_caller_that_gives_up_leaves_nothing_behind(opened: Opened) -> None:
+    """Cancelled at any moment: what arrives too late is given back."""
+    site = opened.site
+    await assert_works(opened)
+    async with opened.volume() as volume:
+        spec = BoxSpec(memory_mb=128, mounts=site.mounts(), volume=volume)
+        await until(lambda: not descendants(site.launcher_pid), "the end of the first box")
+        before = open_descriptors("self"), open_descriptors(site.launcher_pid)
+        for tenths_ms in range(0, 150, 10):
+            with anyio.move_on_after(tenths_ms / 10_000):
+                box = await opened.sandboxes.open_box(spec)
+                with anyio.CancelScope(shield=True):
+                    await box.close()
+        await until(lambda: not descendants(site.launcher_pid), "the end of all boxes")
+        await until(
+            lambda: (open_descriptors("self"), open_descriptors(site.launcher_pid)) == before,
+            "the end of all descriptors",
+        )
+
+
+async def test_the_launcher_inherits_nothing(tmp_path: Path) -> None:
+    """Neither the platform's variables nor its descriptors."""
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    with start_site(tmp_path) as site:
+        root = Path(f"/proc/{site.launcher_pid}")
+        assert (root / "environ").read_bytes() == b""
+        links = [os.readlink(entry) for entry in (root / "fd").iterdir()]
+        assert os.readlink(f"/proc/self/fd/{writer}") not in links
+        pid = site.launcher_pid
+    os.close(reader)
+    os.close(writer)
+    assert str(pid) not in os.listdir("/proc")
+    assert cgroups_of(site.instance) == []
+    assert loop_devices_below(tmp_path) == []
+
+
+# -- sudden death ---------------------------------------------------------------------------
+
+
+async def test_a_killed_launcher_takes_its_boxes_along(opened: Opened) -> None:
+    """Whoever waits is told; nothing hangs; the next launcher clears away what is left."""
+    site = opened.site
+    async with opened.box() as inside:
+        program = await inside.start('tell("go"); os.fork(); os.setpgid(0, 0); time.sleep(60)')
+        await program.line()
+        watched = Watched(descendants(site.launcher_pid))
+        os.kill(site.launcher_pid, signal.SIGKILL)
+        watched.assert_die()
+        assert await program.status() == ExitStatus(signal=signal.SIGKILL)
+        program.close()
+        with pytest.raises(SandboxError):
+            await inside.spawn(["/bin/true"])
+        with pytest.raises(SandboxError):
+            await opened.sandboxes.open_volume(16)
+    assert cgroups_of(site.instance) != []
+    with start_site(site.work, instance=site.instance) as successor:
+        async with successor.open() as again:
+            await assert_works(again)
+    assert cgroups_of(site.instance) == []
+    await until(lambda: not loop_devices_below(site.work), "the end of the loop devices")
+
+
+@contextlib.contextmanager
+def running_platform(work: Path, instance: str, state: str) -> Iterator[tuple[int, int]]:
+    """A platform in a process of its own with a busy box; gives its pid and its launcher's."""
+    platform = subprocess.Popen(
+        [sys.executable, "-c", PLATFORM, work, instance, state],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=REPOSITORY,
+    )
+    try:
+        assert platform.stdout is not None
+        yield platform.pid, int(platform.stdout.readline())
+    finally:
+        platform.kill()
+        platform.communicate()
+
+
+@pytest.mark.parametrize("state", ["running", "frozen"])
+async def test_a_killed_platform_leaves_nothing_behind(tmp_path: Path, state: str) -> None:
+    """The launcher sees the end of the socket, clears everything away and ends."""
+    instance = f"1dea{os.getpid():08x}"
+    with running_platform(tmp_path, instance, state) as (platform, launcher):
+        watched = Watched([launcher, *descendants(launcher)])
+        assert cgroups_of(instance) != []
+        os.kill(platform, signal.SIGKILL)
+        watched.assert_die()
+    assert cgroups_of(instance) == []
+    await until(lambda: not loop_devices_below(tmp_path), "the end of the loop devices")
+
+
+@pytest.mark.parametrize("state", ["running", "frozen"])
+async def test_what_two_sudden_deaths_leave_the_next_start_sweeps(
+    tmp_path: Path, state: str
+) -> None:
+    """Even where nobody was left to clear away."""
+    instance = f"2dea{os.getpid():08x}"
+    with running_platform(tmp_path, instance, state) as (platform, launcher):
+        watched = Watched(descendants(launcher))
+        os.kill(launcher, signal.SIGKILL)
+        os.kill(platform, signal.SIGKILL)
+    before = cgroups_of(instance)
+    assert before != []
+    with start_site(tmp_path, instance=instance) as site:
+        watched.assert_die()
+        async with site.open() as opened:
+            assert not [path for path in cgroups_of(instance) if path.name.startswith("b")]
+            await assert_works(opened)
+    assert cgroups_of(instance) == []
+
+
+async def test_a_launcher_that_does_not_answer_is_an_error(opened: Opened) -> None:
+    """Every request has a deadline, and what comes too late is given back."""
+    opened.sandboxes._deadline_s = 0.2
+    os.kill(opened.site.launcher_pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(SandboxError, match="did not answer"):
+            await opened.sandboxes.open_volume(16)
+    finally:
+        os.kill(opened.site.launcher_pid, signal.SIGCONT)
+        opened.sandboxes._deadline_s = 15
+    await assert_works(opened)
+    # The volume that came too late was closed.
+    await until(lambda: not loop_devices_below(opened.site.work), "the end of the late volume")
+
+
+async def test_a_launcher_that_cannot_start_says_why(tmp_path: Path) -> None:
+    """Instead of a box that cannot be had later."""
+    (tmp_path / "sandbox").write_text("a file where its directory should be")
+    with pytest.raises(SandboxError, match="cannot start the launcher"), start_site(tmp_path):
+        pass
+
+
+# -- a platform gone bad --------------------------------------------------------------------
+
+
+def ask(end: socket.socket, message: Any, descriptors: list[int] | None = None) -> dict[str, Any]:
+    """The launcher's answer to a message made by hand."""
+    messages.send(end, json.dumps(message).encode(), descriptors or [])
+    return answer(end)
+
+
+def answer(end: socket.socket) -> dict[str, Any]:
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    while True:
+        assert poll.poll(10_000), "the launcher does not answer"
+        received = messages.receive(end)
+        assert received is not None, "the launcher has ended"
+        messages.close_all(received[1])
+        if "exited" not in received[0]:
+            return received[0]
+
+
+def bad_requests(site: Site, volume: str, box: str) -> Iterator[dict[str, Any]]:
+    """Requests a launcher must refuse."""
+    code = str(site.code)
+    inside = code + "/inside"
+    opening = {"op": "open_box", "memory_mb": 128, "mounts": {}, "volume": volume}
+    spawning = {"op": "spawn", "box": box, "argv": ["/bin/true"], "environment": {}}
+    odd: list[Any] = [None, True, 1, -1, 0.5, 10**30, "", "x", "\0", "\ud800", [], [1], {}]
+    bad: dict[str, tuple[dict[str, Any], list[Any]]] = {
+        "op": ({}, [*odd, "__init__", "run", "_kill"]),
+        "size_mb": (
+            {"op": "open_volume"},
+            [wrong for wrong in odd if wrong is True or wrong != 1] + ["16", 16.5, 65_537],
+        ),
+        "memory_mb": (opening, [wrong for wrong in odd if wrong is True or wrong != 1] + ["128"]),
+        "volume": (opening, [*odd, "v999", "../x"]),
+        "mounts": (
+            opening,
+            [wrong for wrong in odd if wrong not in ("", [], {})]
+            + [["ab"], [[1, 2, 3]]]
+            + [{target: inside} for target in (
+                "", "/", "/etc", "/var/task/", "/var/task/../../etc", "/proc", "var/task",
+            )]
+            + [{"/var/task": source} for source in (
+                *odd, "/etc", "/", "etc", "../etc", code + "/..", code + "/../..",
+                code + "//etc", code + "/link", code + "/link/ssl", code + "/app.txt",
+                code + "/none", code + "x", inside + "\0", inside + "/../../..", "/" * 5000,
+                str(site.work),
+            )],
+        ),
+        "box": (spawning, [*odd, "b999"]),
+        "argv": (
+            spawning,
+            [wrong for wrong in odd if wrong != "x"]
+            + [[None], ["a\0"], ["/bin/true"] * 100, [[]], [""], ["\ud800"], ["true"]],
+        ),
+        "environment": (
+            spawning,
+            [wrong for wrong in odd if wrong not in ("", [], {})]
+            + [{"A": 1}, {"A": None}, {"A": "\0"}, {"A\0": ""}, {"": "x"}, {"A=B": ""}]
+            + [{"\ud800": "x"}, {str(number): "" for number in range(3000)}],
+        ),
+        "log_pipe_variable": (
+            spawning, [wrong for wrong in odd if wrong not in (None, "x")] + ["A=B"],
+        ),
+    }  # fmt: skip
+    yield {}
+    for name, (request, wrongs) in bad.items():
+        for wrong in wrongs:
+            yield {**request, name: wrong}
+    for wrong in (*odd, "b999"):
+        yield {"op": "signal", "box": wrong, "stop": True}
+
+
+def test_bad_requests_are_refused_without_harm(site: Site) -> None:
+    """Each gets an error, none a box; the launcher holds no more afterwards than before."""
+    end = site.handle.socket
+    (site.code / "link").symlink_to("/etc")
+    (site.code / "inside").mkdir()
+    volume = ask(end, {"id": 0, "op": "open_volume", "size_mb": 16})["ok"]["volume"]
+    opening = {"op": "open_box", "memory_mb": 128, "volume": volume}
+    good = {"/var/task": str(site.code / "inside")}
+    box = ask(end, {"id": 0, **opening, "mounts": good})["ok"]["box"]
+    before = open_descriptors(site.launcher_pid), cgroups_of(site.instance)
+    pipes = os.pipe()
+    for number, request in enumerate(bad_requests(site, volume, box), 1):
+        found = ask(end, {"id": number, **request}, list(pipes) * 5)
+        assert found["id"] == number
+        assert found.keys() == {"id", "error"}, request
+    for fd in pipes:
+        os.close(fd)
+    assert (open_descriptors(site.launcher_pid), cgroups_of(site.instance)) == before
+    assert len(descendants(site.launcher_pid)) == 1
+    assert ask(end, {"id": 7, "op": "close_box", "box": box}) == {"id": 7, "ok": {}}
+    assert ask(end, {"id": 8, "op": "close_box", "box": box}) == {"id": 8, "ok": {}}
+
+
+def test_messages_that_cannot_be_read_are_passed_over(site: Site) -> None:
+    """Not JSON, not an object, without a number, too long, too deep: the next one counts."""
+    end = site.handle.socket
+    for data in (
+        b"{", b"\xff\xfe", b"[]", b"null", b"1", b'"x"', b"\0", b"NaN", b"[" * 100_000,
+        b'{"a":' * 20_000, b"x" * 200_000,
+    ):  # fmt: skip
+        end.send(data)
+    for request in ({}, {"op": "open_volume", "size_mb": 0}, {"op": "close_box"}):
+        assert "error" in ask(end, request)
+    assert "ok" in ask(end, {"id": 1, "op": "open_volume", "size_mb": 16})
+
+
+async def test_mounts_show_what_is_below_a_root_and_nothing_else(opened: Opened) -> None:
+    """Read-only, without set-uid and devices, whatever is inside; links inside lead nowhere."""
+    inner = opened.site.code / "package"
+    inner.mkdir()
+    (inner / "passwd").symlink_to("/etc/shadow")
+    (inner / "up").symlink_to("../..")
+    (inner / "tool").write_text("#!/bin/sh\nid -u\n")
+    (inner / "tool").chmod(0o4755)
+    mounts = [*opened.site.mounts()[1:], Mount(source=str(inner), target="/var/task")]
+    async with opened.volume() as volume:
+        spec = BoxSpec(memory_mb=256, mounts=mounts, volume=volume)
+        inside = Inside(await opened.sandboxes.open_box(spec))
+        found = await inside.run(
+            """
+            options = {line.split()[4]: line.split()[5] for line in open("/proc/self/mountinfo")}
+            tell([outcome(open, "/var/task/passwd"), os.path.exists("/var/task/up/code"),
+                  os.popen("/var/task/tool").read(), options["/var/task"].split(","),
+                  outcome(open, "/var/task/x", "w")])
+            """
+        )
+        await inside.box.close()
+    assert found[:3] == ["ENOENT", False, "993\n"]
+    assert {"ro", "nosuid", "nodev"} <= set(found[3])
+    assert found[4] == "EROFS"
+    async with opened.volume() as volume:
+        etc = [Mount(source="/etc", target="/var/task")]
+        spec = BoxSpec(memory_mb=256, mounts=etc, volume=volume)
+        with pytest.raises(SandboxError, match="below none of the allowed roots"):
+            await opened.sandboxes.open_box(spec)
+
+
+# -- weaker tiers ---------------------------------------------------------------------------
+
+
+async def test_root_without_cgroups(tmp_path: Path) -> None:
+    """The same box; limits are the process's own and freezing is by signal."""
+    with start_site(tmp_path, tier="root-no-cgroups") as site:
+        async with site.open() as opened, opened.box(memory_mb=256) as inside:
+            assert cgroups_of(site.instance) == []
+            program = await inside.start(
+                """
+                os.fork()
+                tell("go")
+                last, gap = time.monotonic(), 0
+                while gap < 0.25:
+                    time.sleep(0.001)
+                    gap, last = time.monotonic() - last, time.monotonic()
+                try:
+                    kept = bytes(400 << 20)
+                except MemoryError:
+                    tell("stood still")
+                """
+            )
+            assert await program.line() == await program.line() == '"go"'
+            inside.box.limit_cpu()
+            assert inside.box.memory_peak_bytes() >= 0
+            inside.box.freeze()
+            pids = [
+                pid for pid in descendants(site.launcher_pid)
+                if "sleep" not in status_of(pid)["Name"]
+            ]  # fmt: skip
+            await until(
+                lambda: all(status_of(pid)["State"].startswith("T") for pid in pids), "the freeze"
+            )
+            await anyio.sleep(0.4)
+            inside.box.thaw()
+            assert await program.output() == '"stood still"\n' * 2
+            program.close()
+        await until(lambda: not descendants(site.launcher_pid), "the box's end")
+
+
+ROOTLESS = """
+import os, sys, anyio
+from pathlib import Path
+from lambent.sandbox import tiers
+from lambent.sandbox.launcher import linux
+from lambent.sandbox.privileges import _covers
+from tests.isolation.boxes import INTERPRETER, REPOSITORY, start_site
+work, user = Path(sys.argv[1]), 64531
+os.chown(work, user, user)
+# An ordinary user whose interpreter is not in somebody else's home.
+linux.unshare(linux.CLONE_NEWNS)
+linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+needed = [INTERPRETER, Path(sys.prefix), REPOSITORY, work]
+copies = {path: linux.copy_mount(os.open(path, os.O_PATH), 0) for path in needed}
+for cover in _covers(user, user, needed):
+    linux.mount("lambent", str(cover), "tmpfs", 0, "mode=0755")
+for path, copy in copies.items():
+    path.mkdir(parents=True, exist_ok=True)
+    linux.place_mount(copy, str(path))
+os.setgroups([])
+os.setresgid(user, user, user)
+os.setresuid(user, user, user)
+os.chdir("/")
+assert tiers.choose("auto") == "rootless", tiers.detect()
+async def main(site):
+    async with site.open() as opened, opened.box() as inside, opened.box() as other:
+        for _ in range(2):
+            print(await inside.run('''
+                open("/tmp/x", "w").write("x")
+                status = dict(line.split(":\\\\t", 1) for line in open("/proc/self/status"))
+                tell([os.getuid(), status["CapEff"].strip(), status["CapBnd"].strip(),
+                      status["Seccomp"].strip(), outcome(os.mkdir, "/var/task/x"),
+                      os.path.exists("/etc/shadow"), os.listdir("/var/task"),
+                      [name for name in os.listdir("/proc") if name.isdigit()] ==
+                      ["1", str(os.getpid())]])
+            '''))
+        print(await other.run("tell(os.listdir('/tmp'))"))
+        program = await inside.start('tell("go"); time.sleep(60)')
+        await program.line()
+        inside.box.freeze()
+        inside.box.thaw()
+        await inside.box.close()
+        print(await program.status())
+        program.close()
+with start_site(work, tier="rootless") as site:
+    anyio.run(main, site, backend_options={"use_uvloop": True})
+print("closed")
+"""
+
+
+def test_rootless(tmp_path: Path) -> None:
+    """An ordinary user gets boxes too, where the kernel lets it make user namespaces."""
+    if not Path("/proc/self/ns/user").exists():
+        pytest.skip("needs user namespaces")
+    work = tmp_path / "work"
+    work.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", ROOTLESS, work],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        cwd=REPOSITORY,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    view = [993, "0" * 16, "0" * 16, "2", "EROFS", False, ["app.txt"], True]
+    assert done.stdout.splitlines() == [
+        str(view), str(view), "[]", str(ExitStatus(signal=9)), "closed",
+    ]  # fmt: skip
