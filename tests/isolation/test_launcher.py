@@ -399,11 +399,12 @@ async def test_root_without_cgroups(tmp_path: Path) -> None:
             program = await inside.start(
                 """
                 os.fork()
-                tell("go")
                 last, gap = time.monotonic(), 0
+                tell("go")
                 while gap < 0.25:
                     time.sleep(0.001)
-                    gap, last = time.monotonic() - last, time.monotonic()
+                    now = time.monotonic()
+                    gap, last = now - last, now
                 try:
                     kept = bytes(400 << 20)
                 except MemoryError:
