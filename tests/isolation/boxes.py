@@ -261,6 +261,17 @@ class Watched:
             os.close(pidfd)
 
 
+async def settled(sample: Callable[[], Any]) -> Any:
+    """What a sample gives once it does not change any more."""
+    last, since = sample(), anyio.current_time()
+    with anyio.fail_after(DEADLINE_S):
+        while anyio.current_time() - since < 0.3:
+            await anyio.sleep(0.02)
+            if (now := sample()) != last:
+                last, since = now, anyio.current_time()
+    return last
+
+
 async def until(condition: Callable[[], Any], what: str) -> Any:
     """Poll until something is true."""
     with anyio.move_on_after(DEADLINE_S):

@@ -26,6 +26,7 @@ from tests.isolation.boxes import (
     cgroups_of,
     descendants,
     loop_devices_below,
+    settled,
     start_site,
     status_of,
     until,
@@ -86,8 +87,7 @@ async def test_closed_boxes_leave_nothing_behind(opened: Opened) -> None:
         ]
 
     await assert_works(opened)
-    await until(lambda: not descendants(site.launcher_pid), "the end of the first box")
-    before, host_mounts = held(), mounts_of("self")
+    before, host_mounts = await settled(held), mounts_of("self")
     for _ in range(3):
         async with opened.box() as inside:
             with pytest.raises(SandboxError):
@@ -118,18 +118,18 @@ async def test_a_caller_that_gives_up_leaves_nothing_behind(opened: Opened) -> N
     await assert_works(opened)
     async with opened.volume() as volume:
         spec = BoxSpec(memory_mb=128, mounts=site.mounts(), volume=volume)
-        await until(lambda: not descendants(site.launcher_pid), "the end of the first box")
-        before = open_descriptors("self"), open_descriptors(site.launcher_pid)
+
+        def held() -> list[int]:
+            return [open_descriptors("self"), open_descriptors(site.launcher_pid)]
+
+        before = await settled(held)
         for tenths_ms in range(0, 150, 10):
             with anyio.move_on_after(tenths_ms / 10_000):
                 box = await opened.sandboxes.open_box(spec)
                 with anyio.CancelScope(shield=True):
                     await box.close()
         await until(lambda: not descendants(site.launcher_pid), "the end of all boxes")
-        await until(
-            lambda: (open_descriptors("self"), open_descriptors(site.launcher_pid)) == before,
-            "the end of all descriptors",
-        )
+        await until(lambda: held() == before, "the end of all descriptors")
 
 
 async def test_the_launcher_inherits_nothing(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def bad_requests(site: Site, volume: str, box: str) -> Iterator[dict[str, Any]]:
         yield {"op": "signal", "box": wrong, "stop": True}
 
 
-def test_bad_requests_are_refused_without_harm(site: Site) -> None:
+async def test_bad_requests_are_refused_without_harm(site: Site) -> None:
     """Each gets an error, none a box; the launcher holds no more afterwards than before."""
     end = site.handle.socket
     (site.code / "link").symlink_to("/etc")
@@ -330,7 +330,11 @@ def test_bad_requests_are_refused_without_harm(site: Site) -> None:
     opening = {"op": "open_box", "memory_mb": 128, "volume": volume}
     good = {"/var/task": str(site.code / "inside")}
     box = ask(end, {"id": 0, **opening, "mounts": good})["ok"]["box"]
-    before = open_descriptors(site.launcher_pid), cgroups_of(site.instance)
+
+    def held() -> list[Any]:
+        return [open_descriptors(site.launcher_pid), cgroups_of(site.instance)]
+
+    before = await settled(held)
     pipes = os.pipe()
     for number, request in enumerate(bad_requests(site, volume, box), 1):
         found = ask(end, {"id": number, **request}, list(pipes) * 5)
@@ -338,13 +342,13 @@ def test_bad_requests_are_refused_without_harm(site: Site) -> None:
         assert found.keys() == {"id", "error"}, request
     for fd in pipes:
         os.close(fd)
-    assert (open_descriptors(site.launcher_pid), cgroups_of(site.instance)) == before
+    await until(lambda: held() == before, f"the state before: {before}")
     assert len(descendants(site.launcher_pid)) == 1
     assert ask(end, {"id": 7, "op": "close_box", "box": box}) == {"id": 7, "ok": {}}
     assert ask(end, {"id": 8, "op": "close_box", "box": box}) == {"id": 8, "ok": {}}
 
 
-def test_messages_that_cannot_be_read_are_passed_over(site: Site) -> None:
+async def test_messages_that_cannot_be_read_are_passed_over(site: Site) -> None:
     """Not JSON, not an object, without a number, too long, too deep: the next one counts."""
     end = site.handle.socket
     for data in (

@@ -113,10 +113,14 @@ def find_tree(name: str) -> Tree:
         if kind == "cgroup2":
             for parent in dict.fromkeys((_within(mount, root, own.get("", "/")), mount)):
                 directory, has_limits = _make_unified(parent / name)
-                if directory is not None and (unified is None or has_limits):
-                    if unified is not None:
-                        unified.rmdir()
-                    unified, unified_limits = directory, has_limits
+                if directory is not None and (unified is None or has_limits > unified_limits):
+                    spare, unified, unified_limits = unified, directory, has_limits
+                else:
+                    spare = directory
+                if spare is not None:
+                    # What a predecessor has left in it is not ours to lose: then it stays.
+                    with contextlib.suppress(OSError):
+                        spare.rmdir()
         else:
             for controller in {*_LIMITED, "freezer"} & controllers:
                 directory = _within(mount, root, own.get(controller, "/")) / name

@@ -29,7 +29,7 @@ _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x2, 0x4, 0x8
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_CLONE3, _SYS_CLOSE_RANGE = 428, 429, 435, 436
 _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_SECCOMP = 1, 4, 24, 22
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_SECCOMP = 1, 24, 22
 _PR_SET_NO_NEW_PRIVS, _PR_GET_TID_ADDRESS, _PR_CAP_AMBIENT = 38, 40, 47
 _PR_CAP_AMBIENT_CLEAR_ALL, _SECCOMP_MODE_FILTER = 4, 2
 
@@ -158,11 +158,6 @@ def drop_capabilities() -> None:
 def set_no_new_privileges() -> None:
     """No set-uid program and no file capability counts from here on."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs")
-
-
-def set_dumpable() -> None:
-    """Let the process read its own /proc entries after the change of user."""
-    _prctl(_PR_SET_DUMPABLE, 1, "set dumpable")
 
 
 def set_seccomp(filter_address: int) -> None:

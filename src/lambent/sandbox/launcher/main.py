@@ -27,11 +27,14 @@ from typing import Any
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import cgroups, filesystem, linux
-from lambent.sandbox.launcher.network import create_network
+from lambent.sandbox.launcher.network import Network, create_network
 from lambent.sandbox.launcher.seccomp import Filter
 from lambent.sandbox.launcher.volumes import Volume, Volumes
 
 _REMOVE_ATTEMPTS = 200
+_NETWORKS_READY = 4
+_QUIET_S = 0.02
+"""After this long without a request there is time to make networks ahead of need."""
 _ARGUMENTS_MAX = 64
 _VARIABLES_MAX = 2048
 """A function may have 4 KiB of them, of a few bytes each."""
@@ -69,6 +72,7 @@ class Launcher:
             filter=Filter(),
             pid_namespace_fd=os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC),
         )
+        self._networks: list[Network] = []
         self._count = 0
         self._ids = itertools.count(self._uid_base)
         self._free_ids: deque[int] = deque()
@@ -90,7 +94,7 @@ class Launcher:
         self._selector.register(self._platform, selectors.EVENT_READ, None)
         try:
             while True:
-                for key, _ in self._selector.select():
+                for key, _ in self._wait():
                     if key.data is not None:
                         key.data()
                     elif not self._on_message():
@@ -99,11 +103,26 @@ class Launcher:
             for box in list(self._boxes.values()):
                 self._kill(box)
                 self._finish(box)
+            for network in self._networks:
+                network.close()
             for volume in self._open_volumes.values():
                 self._volumes.close(volume)
             if self._tree is not None:
                 cgroups.sweep(self._tree)
                 cgroups.remove_tree(self._tree)
+
+    def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+        """What has happened. In quiet moments networks are made ahead: each takes the kernel
+        more than a millisecond."""
+        while len(self._networks) < _NETWORKS_READY:
+            if events := self._selector.select(_QUIET_S):
+                return events
+            try:
+                self._networks.append(create_network())
+            except OSError:
+                # Whoever wants a box is told why there is none.
+                break
+        return self._selector.select()
 
     # -- requests --------------------------------------------------------------------------
 
@@ -181,7 +200,7 @@ class Launcher:
                 if target not in filesystem.TARGETS:
                     raise ValueError(f"nothing may be mounted on {target!r}")
                 mounts[target] = filesystem.open_source(self._roots, _text(source))
-            network = create_network()
+            network = self._networks.pop() if self._networks else create_network()
             if self._tree is not None:
                 group = cgroups.make_group(self._tree, name, memory_mb)
             box = boxes.open_box(
