@@ -243,8 +243,13 @@ async def test_a_launcher_that_does_not_answer_is_an_error(opened: Opened) -> No
 async def test_a_launcher_that_cannot_start_says_why(tmp_path: Path) -> None:
     """Instead of a box that cannot be had later."""
     (tmp_path / "sandbox").write_text("a file where its directory should be")
-    with pytest.raises(SandboxError, match="cannot start the launcher"), start_site(tmp_path):
+    instance = f"3dea{os.getpid():08x}"
+    with (
+        pytest.raises(SandboxError, match="cannot start the launcher"),
+        start_site(tmp_path, instance=instance),
+    ):
         pass
+    assert cgroups_of(instance) == []
 
 
 # -- a platform gone bad --------------------------------------------------------------------

@@ -153,12 +153,13 @@ def spawn(
             raise
         if pid == 0:
             _run_child(status_write, execute)
-        linux.setns(confinement.pid_namespace_fd, linux.CLONE_NEWPID)
-        os.close(status_write)
-        status_write = -1
         try:
+            linux.setns(confinement.pid_namespace_fd, linux.CLONE_NEWPID)
+            os.close(status_write)
+            status_write = -1
             _await(status_read, b"")
         except OSError:
+            # Never leave it: a box's init cannot end before every process in it has been reaped.
             _end(pidfd)
             raise
     except OSError:

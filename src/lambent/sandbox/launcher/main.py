@@ -49,9 +49,6 @@ class Launcher:
         self._uid_base = int(config["uid_base"])
         directory = Path(config["directory"])
         is_root = bool(config["is_root"])
-        self._tree = cgroups.find_tree(config["group"]) if config["uses_cgroups"] else None
-        if self._tree is not None:
-            cgroups.sweep(self._tree)
         linux.unshare(linux.CLONE_NEWNS)
         linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
         if not is_root:
@@ -72,6 +69,10 @@ class Launcher:
             filter=Filter(),
             pid_namespace_fd=os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC),
         )
+        # Last, so that a launcher that cannot start leaves none behind.
+        self._tree = cgroups.find_tree(config["group"]) if config["uses_cgroups"] else None
+        if self._tree is not None:
+            cgroups.sweep(self._tree)
         self._networks: list[Network] = []
         self._count = 0
         self._ids = itertools.count(self._uid_base)
