@@ -24,6 +24,7 @@ from lambent.cli.function_file import FUNCTION_FILE, FunctionFile, complete, rea
 from lambent.cli.invoke import Answer, describe_failure, invoke
 from lambent.cli.output import CliError, print_error
 
+_LAST_WORDS_S = 5
 _READY = re.compile(r"ready at (http://\S+)")
 _ADVICE = """\
 Copy one of these into another terminal:
@@ -48,12 +49,13 @@ def main(arguments: Sequence[str]) -> int:
                 signal.signal(number, lambda number, _: _pass_on(platform, number))
             endpoint = _wait_ready(platform.stdout)
             # The pipe is read on, so that the platform never waits for us.
-            reader = threading.Thread(target=_copy, args=[platform.stdout])
+            reader = threading.Thread(target=_copy, args=[platform.stdout], daemon=True)
             reader.start()
             if endpoint is not None and platform.poll() is None:
                 _show(Path(examples), endpoint)
             code = platform.wait()
-            reader.join()
+            # Not for ever: a child of the platform that will not end would hold the pipe.
+            reader.join(_LAST_WORDS_S)
     return code
 
 

@@ -49,6 +49,7 @@ def print_note(message: str) -> None:
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows as a table, columns named as the keys; plain, so that it can be copied and cut."""
     from rich import box
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -57,11 +58,15 @@ def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> No
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(Text, row[column]) for column in columns))
-    # Wide enough for every cell when not on a terminal, so that lines are whole for grep.
-    width = None if sys.stdout.isatty() else 500
-    from rich.console import Console
-
-    Console(highlight=False, markup=False, width=width).print(table)
+    out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 500)
+    if out.is_terminal:
+        out.print(table)
+        return
+    # Whole lines for grep: wide enough for every cell, and no blanks at the end.
+    with out.capture() as captured:
+        out.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 def _cell(text: Any, value: Any) -> Any:
