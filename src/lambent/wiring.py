@@ -9,6 +9,7 @@ top.
 import contextlib
 import dataclasses
 import fcntl
+import gc
 import hashlib
 import logging
 import os
@@ -264,6 +265,9 @@ async def _serve(
         ):
             gateway.register(offered)
         gateway.register_internal(PATH_PREFIX, links.handle)
+        # What is loaded by now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         stop = anyio.Event()
         async with anyio.create_task_group() as watching:
             async with open_front_door(gateway, settings.gateway, listener) as server:

@@ -4,6 +4,7 @@ In relaxed mode any key is welcome; a key id of twelve digits is the account it 
 """
 
 import dataclasses
+import functools
 import re
 from urllib.parse import unquote
 
@@ -16,6 +17,7 @@ _CREDENTIAL = re.compile(
     r"Credential=([^/\s,]{1,128})/(\d{8})/([a-z0-9-]{1,32})/([a-z0-9-]{1,32})/aws4_request"
 )
 _ACCOUNT = re.compile(r"\d{12}")
+_TEXT_MAX = 2048
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ def identify(exchange: Exchange, settings: GatewaySettings) -> Identity:
         text = unquote(exchange.query).replace("X-Amz-Credential=", "Credential=")
     if not text:
         return Identity(Scope(settings.account_id, settings.region), None, None)
+    return _read_credential(text.partition(",")[0][:_TEXT_MAX], settings.account_id)
+
+
+@functools.lru_cache(maxsize=1024)
+def _read_credential(text: str, default_account: str) -> Identity:
     match = _CREDENTIAL.search(text)
     if match is None:
         raise ApiError(
@@ -44,5 +51,5 @@ def identify(exchange: Exchange, settings: GatewaySettings) -> Identity:
             status=403,
         )
     key_id, _, region, service = match.groups()
-    account = key_id if _ACCOUNT.fullmatch(key_id) else settings.account_id
+    account = key_id if _ACCOUNT.fullmatch(key_id) else default_account
     return Identity(Scope(account, region), service, key_id)

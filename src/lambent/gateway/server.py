@@ -10,7 +10,6 @@ import json
 import logging
 import re
 import socket
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,6 +28,7 @@ from lambent.gateway.protocol.validate import validate
 from lambent.gateway.settings import GatewaySettings
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
+from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import shielded
 from lambent.model.errors import ApiError
 from lambent.model.function import Scope
@@ -42,9 +42,9 @@ HEALTH = INTERNAL + "health"
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Request:
-    """A request that was routed but not parsed."""
+    """A request that was routed but not parsed. Not frozen: that would cost on the warm path."""
 
     exchange: Exchange
     operation: OperationModel
@@ -119,7 +119,7 @@ class Gateway:
         if exchange.path.startswith(INTERNAL):
             self._handle_internal(exchange)
             return
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         service = self._services["lambda"]
         try:
             identity = identify(exchange, self._settings)
@@ -141,7 +141,7 @@ class Gateway:
 
     def handle_oversized(self, exchange: Exchange) -> None:
         """Answer a request whose body is larger than its operation takes."""
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         found = self._routes.find(exchange.method, exchange.path, exchange.query)
         name = found[0].name if found is not None else "Unknown"
         if name == "Invoke":

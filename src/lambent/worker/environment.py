@@ -397,6 +397,6 @@ class Environment:
 
     def _enter(self, state: State) -> None:
         assert state is self._state or state in LEGAL[self._state], (
-            f"cannot go from {self._state.value} to {state.value}"
+            f"cannot go from {self._state.name} to {state.name}"
         )
         self._state = state

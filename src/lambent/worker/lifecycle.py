@@ -16,16 +16,16 @@ step against it, and the diagram in docs/environment-lifecycle.md is drawn from 
 import enum
 
 
-class State(enum.Enum):
-    """Where in its life an environment is."""
+class State(enum.IntEnum):
+    """Where in its life an environment is. Integers, because the warm path looks them up."""
 
-    CREATING = "creating"
-    INITIALIZING = "initializing"
-    IDLE = "idle"
-    FROZEN = "frozen"
-    BUSY = "busy"
-    RESET = "reset"
-    GONE = "gone"
+    CREATING = enum.auto()
+    INITIALIZING = enum.auto()
+    IDLE = enum.auto()
+    FROZEN = enum.auto()
+    BUSY = enum.auto()
+    RESET = enum.auto()
+    GONE = enum.auto()
 
 
 LEGAL: dict[State, frozenset[State]] = {
@@ -41,12 +41,12 @@ LEGAL: dict[State, frozenset[State]] = {
 
 def mermaid() -> str:
     """The table as a Mermaid state diagram, for the documentation."""
-    lines = ["stateDiagram-v2", f"    [*] --> {State.CREATING.value}"]
+    lines = ["stateDiagram-v2", f"    [*] --> {State.CREATING.name.lower()}"]
     for state in State:
         lines += [
-            f"    {state.value} --> {following.value}"
+            f"    {state.name.lower()} --> {following.name.lower()}"
             for following in State
             if following in LEGAL[state]
         ]
-    lines.append(f"    {State.GONE.value} --> [*]")
+    lines.append(f"    {State.GONE.name.lower()} --> [*]")
     return "\n".join(lines)

@@ -8,7 +8,6 @@ event whose JSON must be checked off the loop, takes the slow road through a tas
 import base64
 import binascii
 import json
-import os
 import re
 import time
 import uuid
@@ -20,6 +19,7 @@ import anyio.to_thread
 
 from lambent.gateway.server import Request
 from lambent.invocation.door import Door
+from lambent.kit.ids import random_hex
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
@@ -227,8 +227,8 @@ def _request_id(given: str | None) -> str | None:
 
 def _new_trace_id() -> str:
     """A trace of its own, not sampled, in X-Ray's form: version, epoch, 96 random bits."""
-    random = os.urandom(20).hex()
-    return f"Root=1-{int(time.time()):08x}-{random[:24]};Parent={random[24:]};Sampled=0"
+    root, parent = random_hex(24), random_hex(16)
+    return f"Root=1-{int(time.time()):08x}-{root};Parent={parent};Sampled=0"
 
 
 def _ignore(outcome: Outcome) -> None:

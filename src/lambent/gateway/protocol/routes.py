@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, unquote
 
 from lambent.gateway.protocol.models import OperationModel, ServiceModel
 
+_FOUND_MAX = 1024
+
 
 @dataclasses.dataclass(slots=True)
 class _Leaf:
@@ -34,6 +36,8 @@ class Routes:
 
     def __init__(self, service: ServiceModel) -> None:
         self._roots: dict[str, _Node] = {}
+        self._found: dict[tuple[str, str, str], tuple[OperationModel, dict[str, str]]] = {}
+        """Earlier answers: callers repeat themselves."""
         for name in service.operation_names:
             self._add(service.operation_model(name))
 
@@ -41,6 +45,10 @@ class Routes:
         self, method: str, path: str, query: str
     ) -> tuple[OperationModel, dict[str, str]] | None:
         """The operation and its decoded labels, or None. A trailing slash makes no difference."""
+        asked = (method, path, query)
+        known = self._found.get(asked)
+        if known is not None:
+            return known
         root = self._roots.get(method)
         if root is None:
             return None
@@ -49,6 +57,9 @@ class Routes:
         if leaf is None:
             return None
         labels = {name: unquote(value) for name, value in zip(leaf.labels, values, strict=True)}
+        if len(self._found) >= _FOUND_MAX:
+            self._found.clear()
+        self._found[asked] = leaf.operation, labels
         return leaf.operation, labels
 
     def _add(self, operation: OperationModel) -> None:

@@ -10,6 +10,7 @@ is checked, and a bad one is refused without harm.
 """
 
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -379,6 +380,10 @@ def main() -> None:
     except OSError as error:
         messages.send(platform, messages.encode({"failed": str(error)}))
         sys.exit(1)
+    # Children share this memory until one writes to it, and the collector writes everywhere.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
     messages.send(platform, messages.encode({"ready": True}))
     launcher.run()
 
