@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lambent.worker.interpreters import Interpreter, find_interpreters, newest_of_each_line
+from lambent.worker.interpreters import Interpreter, find_interpreters, best_of_each_line
 
 BASE = Path(sys.base_prefix).resolve()
 LINE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -86,7 +86,7 @@ def test_node_is_found(tmp_path: Path) -> None:
     assert found_in(lone, home=tmp_path / "home") == ()
 
 
-def test_the_newest_of_each_line_is_kept() -> None:
+def test_the_best_of_each_line_is_kept() -> None:
     """By number, not by text; of equals the first."""
 
     def make(version: tuple[int, ...], where: str) -> Interpreter:
@@ -94,7 +94,7 @@ def test_the_newest_of_each_line_is_kept() -> None:
             kind="python", version=version, executable=Path(where, "p"), prefix=Path(where)
         )
 
-    kept = newest_of_each_line(
+    kept = best_of_each_line(
         [
             make((3, 12, 9), "/a"),
             make((3, 12, 10), "/b"),
@@ -103,3 +103,21 @@ def test_the_newest_of_each_line_is_kept() -> None:
         ]
     )
     assert [str(one.prefix) for one in kept] == ["/d", "/b"]
+
+
+def test_the_distributions_own_build_comes_first() -> None:
+    """It is optimised, which counts for more than a newer patch."""
+    system = Interpreter(
+        kind="python",
+        version=(3, 11, 2),
+        executable=Path("/usr/bin/python3.11"),
+        prefix=Path("/usr"),
+    )
+    managed = Interpreter(
+        kind="python",
+        version=(3, 11, 9),
+        executable=Path("/opt/managed/bin/python3.11"),
+        prefix=Path("/opt/managed"),
+    )
+    assert best_of_each_line([managed, system]) == (system,)
+    assert best_of_each_line([system, managed]) == (system,)
