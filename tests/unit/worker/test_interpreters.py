@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lambent.worker.interpreters import Interpreter, find_interpreters, best_of_each_line
+from lambent.worker.interpreters import Interpreter, best_of_each_line, find_interpreters
 
 BASE = Path(sys.base_prefix).resolve()
 LINE = f"{sys.version_info.major}.{sys.version_info.minor}"
