@@ -34,6 +34,7 @@ bench: setup ## Measure how fast functions are called on this machine
 
 docs: setup ## Write docs/reference from the code
 	@$(PYTHON) -m lambent.cli.settings_reference >docs/reference/settings.md
+	@$(PYTHON) -m lambent.gateway.coverage >docs/reference/api-coverage.md
 
 lock: setup ## Write the installed versions to requirements/dev.lock
 	@$(PYTHON) tools/lock.py >requirements/dev.lock

@@ -1,0 +1,63 @@
+"""Prints docs/reference/api-coverage.md: every operation of the models, and whether it is offered.
+
+Written from the models and from what the operations modules offer, so that it cannot say more
+than is true; a test fails when the page is not current.
+"""
+
+from collections.abc import Iterator
+
+from lambent.gateway.operations import account, functions, logs, sts, tags, versions
+from lambent.gateway.protocol.models import load_model
+
+_INTRODUCTION = """\
+# API coverage
+
+Written by `make docs` from the code; do not edit.
+
+Requests of every operation are routed, parsed and validated by AWS's own service model. An
+operation that is not offered yet answers `InvalidParameterValueException` and says so.
+
+What offered operations do not do yet: container images (`ImageUri`), layers, aliases,
+`InvocationType=Event`, tenant isolation and durable executions are refused; tracing, VPC, dead-letter,
+file system and SnapStart configurations are stored and shown, and have no effect. CloudWatch Logs
+is the reading half only.
+"""
+_DIRECT = frozenset({"Invoke"})
+
+
+def offered() -> frozenset[str]:
+    """Names of the operations that are served."""
+    # The modules only close over what they are given; nothing is called here.
+    nothing: object = None
+    modules = (
+        functions.operations(nothing, nothing),  # type: ignore[arg-type]
+        versions.operations(nothing),  # type: ignore[arg-type]
+        tags.operations(nothing),  # type: ignore[arg-type]
+        account.operations(nothing),  # type: ignore[arg-type]
+        logs.operations(nothing),  # type: ignore[arg-type]
+        sts.operations(),
+    )
+    return _DIRECT.union(*modules)
+
+
+def render() -> str:
+    """The page."""
+    return "\n".join([_INTRODUCTION, *_sections()]) + "\n"
+
+
+def _sections() -> Iterator[str]:
+    served = offered()
+    for service in ("lambda", "logs", "sts"):
+        model = load_model(service)
+        names = sorted(model.operation_names)
+        count = len(served.intersection(names))
+        yield f"## {model.metadata['serviceFullName']}: {count} of {len(names)} operations\n"
+        shown = names if service == "lambda" else sorted(served.intersection(names))
+        yield "| operation | offered |\n|---|---|"
+        for name in shown:
+            yield f"| {name} | {'yes' if name in served else 'not yet'} |"
+        yield ""
+
+
+if __name__ == "__main__":
+    print(render(), end="")

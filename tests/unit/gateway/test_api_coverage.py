@@ -1,0 +1,24 @@
+"""The coverage page and the code say the same."""
+
+from pathlib import Path
+
+from lambent.gateway.coverage import offered, render
+from lambent.gateway.protocol.models import load_model
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api-coverage.md"
+
+
+def test_the_page_is_current() -> None:
+    """Run `make docs` after offering an operation."""
+    assert PAGE.read_text() == render()
+
+
+def test_only_what_exists_is_offered() -> None:
+    """Every offered name is an operation of one of the models, and of one only."""
+    names = [
+        name
+        for service in ("lambda", "logs", "sts")
+        for name in load_model(service).operation_names
+    ]
+    assert len(names) == len(set(names))
+    assert offered() <= set(names)
