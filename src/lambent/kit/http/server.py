@@ -5,13 +5,14 @@ A connection is one protocol object. It collects a request, hands it to the hand
 connection is not read any more until they were answered. No task and no timer is made per
 request or connection: one sweep per server looks for connections that take too long.
 
-Ambiguous requests (two lengths, length and chunks, an unknown coding) are refused rather than
-interpreted: https://www.rfc-editor.org/rfc/rfc9112#name-message-body-length.
+What cannot be understood is answered and the connection half closed; what the client still sends
+is thrown away for a while, because closing at once could destroy the answer on its way.
 """
 
 import asyncio
 import dataclasses
 import http
+import logging
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -19,11 +20,16 @@ from typing import cast
 
 import httptools
 
+from lambent.kit.http.framing import BadRequestError, check_version, measure_body, origin_form
 from lambent.kit.http.messages import Exchange, Handler
+
+logger = logging.getLogger(__name__)
 
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 _DRAIN_BYTES_MAX = 128 * 1024 * 1024
 """How much of a refused body is read and thrown away, so that the client sees the answer."""
+_LINGER_S = 5.0
+"""How long at most."""
 _SWEEP_S = 1.0
 
 
@@ -77,14 +83,17 @@ class HttpServer:
             self._sweep_timer = loop.call_later(_SWEEP_S, self._sweep)
 
     async def close(self, grace_s: float = 0.0) -> None:
-        """Accept nothing more, give requests in progress `grace_s` seconds, end the rest."""
+        """Accept nothing more, give requests in progress `grace_s` seconds, end the rest.
+
+        May be called again while it waits, to wait no longer.
+        """
         self.is_closing = True
         if self._server is not None:
             self._server.close()
             self._server = None
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
-        self._all_gone = asyncio.Event()
+        self._all_gone = self._all_gone or asyncio.Event()
         for connection in list(self.connections):
             connection.finish()
         if self.connections and grace_s > 0:
@@ -197,7 +206,9 @@ class _Connection(asyncio.Protocol):
         self._waiting: deque[_Exchange] = deque()
         self._is_paused = False
         self._can_write = True
+        self._is_handing_out = False
         self._is_discarding = False
+        """Nothing that still arrives is read: the connection ends with its last answer."""
         self._discarded_bytes = 0
         # The request that is arriving.
         self._url = b""
@@ -205,8 +216,11 @@ class _Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._arriving: _Exchange | None = None
         self._head_bytes = 0
+        """Bytes of its head, then of what surrounds its body."""
         self._body_bytes = 0
         self._body_bytes_max = 0
+        self._unread_framing = b""
+        """The header that delimits a body which the parser will not read, see `_feed`."""
         self._since = self._loop.time()
         """When the arriving request, or idleness, began."""
         self._is_arriving = False
@@ -218,6 +232,7 @@ class _Connection(asyncio.Protocol):
         server = self._server
         if server.is_closing or len(server.connections) >= server.limits.connections_max:
             self._refuse(503)
+            self._close()
         else:
             server.connections.add(self)
 
@@ -240,20 +255,36 @@ class _Connection(asyncio.Protocol):
         if not self._is_arriving:
             self._is_arriving = True
             self._since = self._loop.time()
-        if self._arriving is None:
+        arriving, body_bytes = self._arriving, self._body_bytes
+        if arriving is None:
             self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(400)
-        except (httptools.HttpParserError, _BadRequestError):
+            self._feed(data)
+        except (httptools.HttpParserError, BadRequestError):
             self._refuse(400)
             return
-        if self._arriving is None and self._head_bytes > self._server.limits.head_bytes_max:
+        if arriving is not None and arriving is self._arriving and body_bytes == self._body_bytes:
+            self._head_bytes += len(data)
+        if self._head_bytes > self._server.limits.head_bytes_max:
             self._refuse(431)
         elif self._waiting and not self._is_paused and self._transport is not None:
             self._is_paused = True
             self._transport.pause_reading()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse. An offer to upgrade is ignored, as a server may; the parser stops behind the
+        head of such a request, so its body is read by a new one."""
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as stopped:
+                data = data[stopped.args[0] :]
+                if self._unread_framing:
+                    self._parser = httptools.HttpRequestParser(self)
+                    self._parser.feed_data(
+                        b"POST / HTTP/1.1\r\n" + self._unread_framing + b"\r\n\r\n"
+                    )
 
     def eof_received(self) -> bool:
         return False
@@ -271,16 +302,25 @@ class _Connection(asyncio.Protocol):
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        if self._arriving is None:  # else it is a trailer: it must not reach the next request
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._is_discarding or self._unread_framing:
+            self._url, self._unread_framing = b"", b""
+            return
+        parser = self._parser
         url, headers = self._url, self._headers
         self._url, self._headers = b"", []
         if not url.startswith(b"/"):
-            url = _origin_form(url)
-        exchange = _Exchange(self, self._parser.get_method().decode("latin-1"), url, headers)
-        exchange.keep_alive = self._parser.should_keep_alive()
-        length = _body_length(headers)
+            url = origin_form(url)
+        exchange = _Exchange(self, parser.get_method().decode("latin-1"), url, headers)
+        exchange.keep_alive = parser.should_keep_alive() and not self._server.is_closing
+        length, framing = measure_body(headers)
+        if length or not exchange.keep_alive:  # true for every version that is not welcome
+            check_version(parser.get_http_version(), framing)
+        if framing and parser.should_upgrade():
+            self._unread_framing = framing
         self._arriving = exchange
         self._head_bytes = 0
         self._body_bytes = 0
@@ -288,7 +328,12 @@ class _Connection(asyncio.Protocol):
         self._body_bytes_max = limit if isinstance(limit, int) else limit(exchange)
         if length > self._body_bytes_max:
             self._give_up_body(exchange)
-        elif length and exchange.headers.get("expect", "").lower() == "100-continue":
+        elif (
+            length
+            and self._current is None
+            and not self._waiting
+            and exchange.headers.get("expect", "").lower() == "100-continue"
+        ):
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
@@ -304,29 +349,40 @@ class _Connection(asyncio.Protocol):
         self._chunks.append(body)
 
     def on_message_complete(self) -> None:
+        if self._unread_framing:
+            return
         exchange, self._arriving = self._arriving, None
         if exchange is None or self._is_discarding:
             return
+        self._head_bytes = 0
         chunks, self._chunks = self._chunks, []
         exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._is_arriving = False
         self._since = self._loop.time()
         if self._current is None and not self._waiting and self._can_write:
-            self._current = exchange
-            self._server.handler(exchange)
+            self._hand_out(self._server.handler, exchange)
         else:
             self._waiting.append(exchange)
 
     def _give_up_body(self, exchange: _Exchange) -> None:
         self._chunks.clear()
+        self._arriving = None
+        if self._current is not None or self._waiting:
+            # Its answer would come before that of an earlier request.
+            self._end_after_answers()
+            return
         self._is_discarding = True
         exchange.keep_alive = False
-        if self._current is not None:
-            # Its answer would come before that of an earlier request.
-            self.abort()
-            return
+        self._hand_out(self._server.oversized, exchange)
+
+    def _hand_out(self, handler: Handler, exchange: _Exchange) -> None:
         self._current = exchange
-        self._server.oversized(exchange)
+        try:
+            handler(exchange)
+        except Exception:
+            # The last resort: handlers promise not to raise, and nobody above could help.
+            logger.exception("the handler of %s failed", exchange.method)
+            exchange.respond(500)
 
     # -- answers ---------------------------------------------------------------------------
 
@@ -340,18 +396,21 @@ class _Connection(asyncio.Protocol):
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
-        if self._is_discarding:
-            self._since = self._loop.time()
-            self._loop.call_later(5.0, self._close)
-        elif not exchange.keep_alive or (self._server.is_closing and not self._waiting):
-            self._close()
-        elif self._waiting:
+        if not exchange.keep_alive:
+            if self._is_discarding:
+                self._linger()
+            else:
+                self._close()
+        elif self._waiting and not self._is_handing_out:
             self._next()
 
     def _next(self) -> None:
+        """Hand out what waits. Handlers may answer at once and so come back here: the loop is
+        entered once."""
+        self._is_handing_out = True
         while self._waiting and self._current is None and self._can_write:
-            self._current = self._waiting.popleft()
-            self._server.handler(self._current)
+            self._hand_out(self._server.handler, self._waiting.popleft())
+        self._is_handing_out = False
         if self._is_paused and not self._waiting and self._transport is not None:
             self._is_paused = False
             self._transport.resume_reading()
@@ -362,10 +421,28 @@ class _Connection(asyncio.Protocol):
 
     def _refuse(self, status: int) -> None:
         """Answer what cannot be understood or is too much, and close."""
-        if self._current is None and not self._waiting:
-            head = f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
-            self._write(f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
-        self._close()
+        if self._transport is None or self._transport.is_closing():
+            return
+        if self._current is not None or self._waiting:
+            self._end_after_answers()
+            return
+        head = f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
+        self._write(f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        self._linger()
+
+    def _end_after_answers(self) -> None:
+        """Answer what is in line, then close; read nothing more."""
+        self._is_discarding = True
+        last = self._waiting[-1] if self._waiting else self._current
+        if last is not None:
+            last.keep_alive = False
+
+    def _linger(self) -> None:
+        """Say that nothing more follows, and let the client read it before the end."""
+        self._is_discarding = True
+        if self._transport is not None:
+            self._transport.write_eof()
+            self._loop.call_later(_LINGER_S, self._close)
 
     def _close(self) -> None:
         if self._transport is not None:
@@ -373,7 +450,10 @@ class _Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """The server closes: end now if nothing is in progress, else after it."""
-        if self._current is None and not self._waiting and not self._is_arriving:
+        last = self._arriving or (self._waiting[-1] if self._waiting else self._current)
+        if last is not None:
+            last.keep_alive = False
+        elif not self._is_arriving or self._is_discarding:
             self._close()
 
     def abort(self) -> None:
@@ -384,7 +464,7 @@ class _Connection(asyncio.Protocol):
     def check_deadlines(self, now: float) -> None:
         """Close if the client takes too long."""
         limits = self._server.limits
-        if self._current is not None or self._waiting:
+        if self._current is not None or self._waiting or self._is_discarding:
             return
         elapsed = now - self._since
         if self._is_arriving:
@@ -392,42 +472,6 @@ class _Connection(asyncio.Protocol):
                 self._refuse(408)
         elif limits.idle_deadline_s is not None and elapsed > limits.idle_deadline_s:
             self._close()
-
-
-class _BadRequestError(Exception):
-    """The request is well-formed to the parser but not acceptable."""
-
-
-def _origin_form(url: bytes) -> bytes:
-    """Path and query of an absolute URL."""
-    try:
-        parsed = httptools.parse_url(url)
-    except httptools.HttpParserInvalidURLError as error:
-        raise _BadRequestError(f"cannot read the URL {url[:100]!r}") from error
-    path: bytes = parsed.path or b"/"
-    return path + b"?" + parsed.query if parsed.query else path
-
-
-def _body_length(headers: list[tuple[bytes, bytes]]) -> int:
-    """The announced length, 1 for a chunked body (its length is not known yet), else 0."""
-    lengths, is_chunked = [], False
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered == b"content-length":
-            lengths.append(value)
-        elif lowered == b"transfer-encoding":
-            if is_chunked or value.strip().lower() != b"chunked":
-                raise _BadRequestError("cannot decode this transfer coding")
-            is_chunked = True
-    if len(lengths) > 1 or (lengths and is_chunked):
-        raise _BadRequestError("the length of the body is ambiguous")
-    if is_chunked:
-        return 1
-    if not lengths:
-        return 0
-    if not lengths[0].isdigit():
-        raise _BadRequestError("the length of the body is not a number")
-    return int(lengths[0])
 
 
 def _answer_oversized(exchange: Exchange) -> None:

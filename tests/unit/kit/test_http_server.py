@@ -1,0 +1,634 @@
+"""The HTTP server over real sockets: its promises, and clients that break theirs."""
+
+import asyncio
+import functools
+import logging
+import resource
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httptools
+import pytest
+
+from lambent.kit.http.messages import Exchange, Handler
+from lambent.kit.http.server import HttpLimits, HttpServer
+
+pytestmark = pytest.mark.anyio
+
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+LAST = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+class Recorder:
+    """A handler that remembers what it was given and says the path and body back."""
+
+    def __init__(self) -> None:
+        self.exchanges: list[Exchange] = []
+
+    def __call__(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+        exchange.respond(200, body=exchange.path.encode() + b"|" + exchange.body)
+
+    @property
+    def paths(self) -> list[str]:
+        return [exchange.path for exchange in self.exchanges]
+
+
+class Keeper(Recorder):
+    """A handler that does not answer by itself."""
+
+    def __call__(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+
+
+@asynccontextmanager
+async def serving(
+    handler: Handler, *, oversized: Handler | None = None, **limits: object
+) -> AsyncIterator[tuple[HttpServer, int]]:
+    """A server on a port of its own; gives both."""
+    sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    port: int = sock.getsockname()[1]
+    server = HttpServer(handler, HttpLimits(**limits), oversized=oversized)  # type: ignore[arg-type]
+    await server.start(sock)
+    try:
+        yield server, port
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
+async def connected(
+    port: int, limit: int = 1 << 24
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A client's connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=limit)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def said(port: int, data: bytes) -> bytes:
+    """Send, and read until the server closes."""
+    async with connected(port) as (reader, writer):
+        writer.write(data)
+        return await until_closed(reader)
+
+
+async def until_closed(reader: asyncio.StreamReader, deadline_s: float = 10) -> bytes:
+    received = bytearray()
+    try:
+        async with asyncio.timeout(deadline_s):
+            while data := await reader.read(1 << 16):
+                received += data
+    except ConnectionError:
+        pass
+    return bytes(received)
+
+
+async def wait_until(condition: Callable[[], object], deadline_s: float = 10) -> None:
+    async with asyncio.timeout(deadline_s):
+        while not condition():  # noqa: ASYNC110 - what is polled tells nobody
+            await asyncio.sleep(0.005)
+
+
+def answers(data: bytes) -> list[tuple[int, bytes]]:
+    """Status and body of each answer in a stream."""
+    found: list[tuple[int, bytes]] = []
+    bodies: list[bytes] = []
+
+    class Collector:
+        def on_message_begin(self) -> None:
+            bodies.clear()
+
+        def on_body(self, body: bytes) -> None:
+            bodies.append(body)
+
+        def on_message_complete(self) -> None:
+            found.append((parser.get_status_code(), b"".join(bodies)))
+
+    parser = httptools.HttpResponseParser(Collector())
+    parser.feed_data(data)
+    return found
+
+
+# -- what every client may count on ------------------------------------------------------------
+
+
+async def test_requests_of_one_connection_are_answered_in_order() -> None:
+    """The second of two pipelined requests is handled only when the first was answered."""
+    keeper = Keeper()
+    async with serving(keeper) as (_, port), connected(port) as (reader, writer):
+        writer.write(GET + LAST)
+        await wait_until(lambda: keeper.exchanges)
+        await asyncio.sleep(0)
+        assert keeper.paths == ["/a"]
+        keeper.exchanges[0].respond(200, body=b"one")
+        await wait_until(lambda: len(keeper.exchanges) == 2)
+        keeper.exchanges[1].respond(201, body=b"two")
+        assert answers(await until_closed(reader)) == [(200, b"one"), (201, b"two")]
+
+
+async def test_thousands_of_waiting_requests_are_answered_without_recursion() -> None:
+    """However many requests wait behind a slow one, answering them takes no stack."""
+    recorder = Recorder()
+    slow: list[Exchange] = []
+
+    def handler(exchange: Exchange) -> None:
+        if exchange.path == "/slow":
+            slow.append(exchange)
+        else:
+            recorder(exchange)
+
+    async with serving(handler) as (server, port), connected(port) as (reader, writer):
+        writer.write(b"GET /slow HTTP/1.1\r\n\r\n")
+        await wait_until(lambda: slow)
+        writer.write(b"GET /b HTTP/1.1\r\n\r\n" * 5000 + LAST)
+        await wait_until(lambda: any(each._waiting for each in server.connections))
+        slow[0].respond(200, body=b"slow")
+        got = answers(await until_closed(reader))
+    assert len(got) == 5002
+    assert got[0] == (200, b"slow")
+    assert got[-1] == (200, b"/last|")
+
+
+async def test_a_request_may_arrive_byte_by_byte() -> None:
+    """Where the network cuts a request makes no difference."""
+    recorder = Recorder()
+    request = (
+        b"POST /p%20q?x=1&y HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nx-a: 2\r\n"
+        b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        b"3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\n\r\n"
+    )
+    async with serving(recorder) as (_, port), connected(port) as (reader, writer):
+        writer.transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )
+        for byte in request:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        assert answers(await until_closed(reader)) == [(200, b"/p%20q|abcdefg")]
+    exchange = recorder.exchanges[0]
+    assert (exchange.method, exchange.path, exchange.query) == ("POST", "/p%20q", "x=1&y")
+    assert exchange.headers["x-a"] == "1, 2"
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        (b"http://example.com:80/a/b?c=d", "/a/b", "c=d"),
+        (b"http://example.com", "/", ""),
+        (b"//double", "//double", ""),
+        (b"/?", "/", ""),
+        (b"/a?b?c", "/a", "b?c"),
+    ],
+)
+async def test_targets(target: bytes, path: str, query: str) -> None:
+    """A target may be absolute, as clients behind a proxy send it."""
+    recorder = Recorder()
+    async with serving(recorder) as (_, port):
+        await said(port, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert (recorder.exchanges[0].path, recorder.exchanges[0].query) == (path, query)
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
+    """`Expect: 100-continue` is answered when the head has arrived."""
+    recorder = Recorder()
+    async with serving(recorder) as (_, port), connected(port) as (reader, writer):
+        writer.write(
+            b"POST / HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
+            b"Connection: close\r\n\r\n"
+        )
+        async with asyncio.timeout(10):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"body")
+        assert answers(await until_closed(reader)) == [(200, b"/|body")]
+
+
+async def test_going_on_is_not_said_in_the_middle_of_another_answer() -> None:
+    """A request that waits behind another is not told to go on: it would be taken for the
+    other's answer."""
+    keeper = Keeper()
+    async with serving(keeper) as (_, port), connected(port) as (reader, writer):
+        writer.write(
+            GET + b"POST / HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
+            b"Connection: close\r\n\r\nbody"
+        )
+        await wait_until(lambda: keeper.exchanges)
+        keeper.exchanges[0].respond(200, body=b"one")
+        await wait_until(lambda: len(keeper.exchanges) == 2)
+        keeper.exchanges[1].respond(200, body=b"two")
+        assert answers(await until_closed(reader)) == [(200, b"one"), (200, b"two")]
+
+
+@pytest.mark.parametrize("body", [b"", b"body"])
+async def test_an_offer_to_upgrade_is_ignored(body: bytes) -> None:
+    """Clients that offer HTTP/2 (`Upgrade: h2c`) get an ordinary answer, and go on."""
+    recorder = Recorder()
+    length = b"Content-Length: 4\r\n" if body else b""
+    offer = (
+        b"POST /up HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n" + length + b"\r\n" + body
+    )
+    async with serving(recorder) as (_, port):
+        got = answers(await said(port, offer + GET + LAST))
+    assert got == [(200, b"/up|" + body), (200, b"/a|"), (200, b"/last|")]
+
+
+async def test_http_1_0_is_answered_and_closed() -> None:
+    """A client of the old protocol gets one answer."""
+    async with serving(Recorder()) as (_, port):
+        received = await said(port, b"GET /old HTTP/1.0\r\n\r\n")
+    assert answers(received) == [(200, b"/old|")]
+    assert b"Connection: close" in received
+
+
+async def test_an_answer_cannot_be_split() -> None:
+    """Header values with line breaks are refused, not sent."""
+    refused: list[ValueError] = []
+
+    def handler(exchange: Exchange) -> None:
+        for value in ("a\r\nX: y", "a\nb", "a\0b"):
+            try:
+                exchange.respond(200, [("X-Bad", value)])
+            except ValueError as error:
+                refused.append(error)
+        exchange.respond(200, [("X-Good", "bücher €")])
+
+    async with serving(handler) as (_, port):
+        received = await said(port, LAST)
+    assert len(refused) == 3
+    assert b"X-Bad" not in received
+    assert "X-Good: bücher ?".encode("latin-1") in received
+
+
+async def test_only_the_first_answer_counts() -> None:
+    """A second answer to the same exchange does nothing."""
+
+    def handler(exchange: Exchange) -> None:
+        assert exchange.is_open
+        exchange.respond(200, body=b"first")
+        assert not exchange.is_open
+        exchange.respond(500, body=b"second")
+
+    async with serving(handler) as (_, port):
+        assert answers(await said(port, GET + LAST)) == [(200, b"first")] * 2
+
+
+async def test_a_client_that_leaves_is_noticed() -> None:
+    """The owner of an exchange learns that the peer is gone; answering then does nothing."""
+    keeper = Keeper()
+    gone: list[str] = []
+    async with serving(keeper) as (server, port):
+        async with connected(port) as (_, writer):
+            writer.write(GET)
+            await wait_until(lambda: keeper.exchanges)
+            keeper.exchanges[0].on_disconnect(lambda: gone.append("gone"))
+        await wait_until(lambda: gone)
+        assert not keeper.exchanges[0].is_open
+        keeper.exchanges[0].respond(200)
+        assert not server.connections
+    assert gone == ["gone"]
+
+
+async def test_a_handler_that_raises_is_logged_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """A bug in a handler is our error, not the client's."""
+
+    def handler(exchange: Exchange) -> None:
+        raise KeyError("a bug")
+
+    async with serving(handler) as (_, port):
+        with caplog.at_level(logging.ERROR, "lambent"):
+            assert answers(await said(port, GET + LAST))[1][0] == 500
+    assert "a bug" in caplog.text
+
+
+async def test_a_slow_reader_holds_its_own_line_only() -> None:
+    """Answers that a client does not read hold back its further requests, and nobody else's."""
+    handled: list[str] = []
+
+    def handler(exchange: Exchange) -> None:
+        handled.append(exchange.path)
+        exchange.respond(200, body=b"x" * (4 << 20))
+
+    async with serving(handler) as (_, port), connected(port, limit=1 << 14) as (reader, writer):
+        writer.write(GET * 20 + LAST)
+        await wait_until(lambda: handled)
+        assert len(answers(await said(port, LAST))) == 1
+        held = handled.count("/a")
+        assert held < 20
+        assert len(answers(await until_closed(reader, deadline_s=30))) == 21
+    assert handled.count("/a") == 20
+
+
+# -- clients that break their promises ---------------------------------------------------------
+
+_POST = b"POST /bad HTTP/1.1\r\nHost: x\r\n"
+_SMUGGLED = b"GET /smuggled HTTP/1.1\r\n\r\n"
+MALFORMED = {
+    "noise": b"\x00\x01\x02\x03\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
+    "no version": b"GET /\r\n\r\n",
+    "wrong version": b"GET / HTTP/9.9\r\n\r\n",
+    "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "unknown method": b"FROB / HTTP/1.1\r\n\r\n",
+    "no target": b"GET  HTTP/1.1\r\n\r\n",
+    "star": b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    "tunnel": b"CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "bad absolute target": b"GET http://[::1 HTTP/1.1\r\n\r\n",
+    "space before colon": _POST + b"Content-Length : 4\r\n\r\nbody",
+    "no colon": _POST + b"Content-Length 4\r\n\r\n",
+    "NUL in value": _POST + b"X: a\x00b\r\n\r\n",
+    "bare CR in value": _POST + b"X: a\rContent-Length: 4\r\n\r\nbody",
+    "folded length": _POST + b"X: a\r\n Content-Length: 4\r\n\r\nbody",
+    "two lengths": _POST + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nbody!",
+    "same length twice": _POST + b"Content-Length: 4\r\nContent-Length: 4\r\n\r\nbody",
+    "list of lengths": _POST + b"Content-Length: 4, 4\r\n\r\nbody",
+    "signed length": _POST + b"Content-Length: +4\r\n\r\nbody",
+    "negative length": _POST + b"Content-Length: -4\r\n\r\nbody",
+    "hexadecimal length": _POST + b"Content-Length: 0x4\r\n\r\nbody",
+    "empty length": _POST + b"Content-Length:\r\n\r\nbody",
+    "endless length": _POST + b"Content-Length: " + b"9" * 400 + b"\r\n\r\n",
+    "length and chunks": _POST
+    + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    + _SMUGGLED,
+    "chunks and length": _POST
+    + b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n"
+    + _SMUGGLED,
+    "chunked twice": _POST
+    + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked, chunked": _POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+    "chunked, identity": _POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "compressed": _POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "unknown coding": _POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "coding with a tab": _POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": b"POST /bad HTTP/1.0\r\nConnection: keep-alive\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "bad chunk size": _POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "negative chunk size": _POST + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
+    "prefixed chunk size": _POST + b"Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+    "endless chunk size": _POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 40 + b"\r\n",
+    "chunk too long": _POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_what_is_no_request_is_refused(name: str) -> None:
+    """Malformed and ambiguous requests get 400 and a closed connection; no handler sees them
+    or anything hidden in them."""
+    recorder = Recorder()
+    async with serving(recorder) as (_, port):
+        received = await said(port, MALFORMED[name])
+    assert recorder.paths == []
+    assert answers(received) == [(400, b"")]
+
+
+async def test_what_follows_the_last_request_is_not_handled() -> None:
+    """After `Connection: close` nothing is accepted, and nothing is added to the answer."""
+    recorder = Recorder()
+    async with serving(recorder) as (_, port):
+        received = await said(port, LAST + GET)
+    assert recorder.paths == ["/last"]
+    assert answers(received) == [(200, b"/last|")]
+
+
+async def test_nonsense_after_a_request_does_not_cost_its_answer() -> None:
+    """A request in progress is answered although what follows it is refused."""
+    keeper = Keeper()
+    async with serving(keeper) as (_, port), connected(port) as (reader, writer):
+        writer.write(GET + b"GARBAGE\r\n\r\n" + GET)
+        await wait_until(lambda: keeper.exchanges)
+        keeper.exchanges[0].respond(200, body=b"one")
+        assert answers(await until_closed(reader))[0] == (200, b"one")
+    assert keeper.paths == ["/a"]
+
+
+@pytest.mark.parametrize(
+    "request_", [GET[:-2], _POST + b"Content-Length: 10\r\n\r\nhalf", _POST + b"Content-Le"]
+)
+async def test_half_a_request_is_not_handled(request_: bytes) -> None:
+    """A client that leaves in the middle of a request has asked for nothing."""
+    recorder = Recorder()
+    async with serving(recorder) as (server, port):
+        async with connected(port) as (_, writer):
+            writer.write(request_)
+            await wait_until(lambda: any(each._is_arriving for each in server.connections))
+        await wait_until(lambda: not server.connections)
+    assert recorder.paths == []
+
+
+async def test_half_a_chunked_body_is_not_handled() -> None:
+    """The same for a body without a length, with the peer's end properly closed."""
+    recorder = Recorder()
+    async with serving(recorder) as (_, port), connected(port) as (reader, writer):
+        writer.write(_POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        writer.write_eof()
+        assert await until_closed(reader) == b""
+    assert recorder.paths == []
+
+
+async def test_trailers_are_not_headers_of_the_next_request() -> None:
+    """Fields after a chunked body are dropped: they could forge the next request's."""
+    recorder = Recorder()
+    chunked = (
+        b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+        b"Authorization: forged\r\n\r\n"
+    )
+    async with serving(recorder) as (_, port):
+        got = answers(await said(port, chunked + LAST))
+    assert got == [(200, b"/c|a"), (200, b"/last|")]
+    assert "authorization" not in recorder.exchanges[1].headers
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"0\r\n" + b"X-Trailer: aaaaaaaaaaaaaaaaaaaaaaaa\r\n" * 40_000,
+        b"0\r\nX: " + b"a" * 1_500_000,
+        b"1;" + b"a" * 1_500_000,
+    ],
+)
+async def test_trailers_and_extensions_end(endless: bytes) -> None:
+    """What surrounds a chunked body is limited like a head."""
+    async with serving(Recorder(), head_bytes_max=100_000) as (_, port):
+        received = await said(port, _POST + b"Transfer-Encoding: chunked\r\n\r\n" + endless)
+    assert answers(received) in ([(431, b"")], [(400, b"")])
+
+
+async def test_heads_may_be_large_but_not_larger() -> None:
+    """A megabyte of request line and headers is read, more is answered with 431."""
+    recorder = Recorder()
+    lines = b"".join(b"X-%d: %s\r\n" % (number, b"v" * 1000) for number in range(900))
+    async with serving(recorder) as (_, port):
+        fits = await said(port, LAST[:-2] + lines + b"\r\n")
+        assert answers(fits) == [(200, b"/last|")]
+        assert recorder.exchanges[0].headers["x-899"] == "v" * 1000
+        for request in (
+            b"GET / HTTP/1.1\r\n" + lines * 3,
+            b"GET /" + b"a" * (3 << 20),
+            b"GET / HTTP/1.1\r\nX: " + b"a" * (3 << 20),
+        ):
+            assert answers(await said(port, request)) in ([(431, b"")], [])
+    assert len(recorder.exchanges) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 5000000\r\n\r\n" + b"x" * 5_000_000,
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"1000\r\n" + b"x" * 4096 + b"\r\n0\r\n\r\n",
+        b"Content-Length: 5000000\r\nExpect: 100-continue\r\n\r\n",
+    ],
+)
+async def test_a_body_too_large_is_answered_before_it_was_read(body: bytes) -> None:
+    """The client sees the answer even if it sends on regardless; nothing after it is handled."""
+    recorder = Recorder()
+    refused: list[Exchange] = []
+
+    def oversized(exchange: Exchange) -> None:
+        refused.append(exchange)
+        exchange.respond(413, body=b"too large")
+
+    async with (
+        serving(recorder, oversized=oversized, body_bytes_max=1000) as (_, port),
+        connected(port) as (reader, writer),
+    ):
+        writer.write(_POST + body + _POST + b"Content-Length: 5000000\r\n\r\n" + GET)
+        async with asyncio.timeout(10):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(9) == b"too large"
+            await writer.drain()
+        assert head.startswith(b"HTTP/1.1 413 ")
+        assert b"Connection: close" in head
+        assert await until_closed(reader) == b""
+    assert [exchange.path for exchange in refused] == ["/bad"]
+    assert recorder.paths == []
+
+
+async def test_the_limit_of_a_body_may_depend_on_the_head() -> None:
+    """A limit may be a function of method, path and headers."""
+
+    def limit(exchange: Exchange) -> int:
+        return 10 if exchange.path == "/small" else 100
+
+    async with serving(Recorder(), body_bytes_max=limit) as (_, port):
+        for path, status in ((b"/small", 413), (b"/large", 200)):
+            received = await said(
+                port,
+                b"POST " + path + b" HTTP/1.1\r\nContent-Length: 11\r\nConnection: close\r\n\r\n"
+                b"hello world",
+            )
+            assert answers(received)[0][0] == status
+
+
+@pytest.mark.parametrize(
+    "start", [b"G", GET[:-2], _POST + b"Content-Length: 10\r\n\r\nhalf"], ids=str
+)
+async def test_slow_requests_end(start: bytes) -> None:
+    """A request that does not get on is given up."""
+    recorder = Recorder()
+    async with serving(recorder, request_deadline_s=0.05) as (_, port):
+        assert answers(await said(port, start)) == [(408, b"")]
+    assert recorder.paths == []
+
+
+async def test_idle_connections_end_and_busy_ones_do_not() -> None:
+    """Only a connection without a request is idle: a long-running request is left alone."""
+    keeper = Keeper()
+    async with (
+        serving(keeper, idle_deadline_s=0.05, request_deadline_s=0.05) as (server, port),
+        connected(port) as (busy, writer),
+    ):
+        writer.write(GET)
+        await wait_until(lambda: keeper.exchanges)
+        async with connected(port) as (idle, _):
+            assert await until_closed(idle) == b""
+        assert len(server.connections) == 1
+        keeper.exchanges[0].respond(200, body=b"late")
+        assert answers(await until_closed(busy)) == [(200, b"late")]
+
+
+async def test_one_connection_too_many_is_turned_away() -> None:
+    """The excess gets 503; when somebody leaves, there is room again."""
+    async with serving(Recorder(), connections_max=1) as (server, port):
+        async with connected(port) as (_, first):
+            first.write(GET)
+            await wait_until(lambda: server.connections)
+            assert answers(await said(port, b"")) == [(503, b"")]
+        await wait_until(lambda: not server.connections)
+        assert answers(await said(port, LAST)) == [(200, b"/last|")]
+
+
+async def test_a_thousand_idle_connections_hold_up_nobody() -> None:
+    """Idle and half-started clients cost no more than their socket."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 4096) if hard != resource.RLIM_INFINITY else 4096
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    opened: list[asyncio.StreamWriter] = []
+    try:
+        async with serving(Recorder()) as (server, port):
+            for number in range(1000):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                opened.append(writer)
+                if number % 2:
+                    writer.write(b"POST /slow HTTP/1.1\r\nContent-Length: 5\r\n\r\nhal")
+            await wait_until(lambda: len(server.connections) == 1000)
+            for _ in range(20):
+                assert answers(await said(port, LAST)) == [(200, b"/last|")]
+            for writer in opened:
+                writer.transport.abort()
+            await wait_until(lambda: not server.connections)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+# -- the end -----------------------------------------------------------------------------------
+
+
+async def test_closing_finishes_what_is_in_progress() -> None:
+    """Idle connections end at once, requests in progress are answered, new ones are refused."""
+    keeper = Keeper()
+    async with (
+        serving(keeper) as (server, port),
+        connected(port) as (idle, _),
+        connected(port) as (busy, writer),
+    ):
+        writer.write(GET)
+        await wait_until(lambda: keeper.exchanges and len(server.connections) == 2)
+        async with asyncio.TaskGroup() as tasks:
+            closing = tasks.create_task(server.close(grace_s=10))
+            assert await until_closed(idle) == b""
+            with pytest.raises(OSError):  # noqa: PT011 - refused or reset, as the system likes
+                await asyncio.open_connection("127.0.0.1", port)
+            assert not closing.done()
+            keeper.exchanges[0].respond(200, body=b"done")
+            received = await until_closed(busy)
+        assert answers(received) == [(200, b"done")]
+        assert b"Connection: close" in received
+
+
+async def test_closing_ends_what_does_not_finish() -> None:
+    """When the grace is over, connections are cut and their exchanges told so."""
+    keeper = Keeper()
+    gone: list[str] = []
+    async with serving(keeper) as (server, port), connected(port) as (reader, writer):
+        writer.write(GET)
+        await wait_until(lambda: keeper.exchanges)
+        keeper.exchanges[0].on_disconnect(functools.partial(gone.append, "gone"))
+        async with asyncio.timeout(5):
+            await server.close(grace_s=0.05)
+        await wait_until(lambda: gone)
+        assert await until_closed(reader) == b""
+
+
+async def test_closing_can_be_hurried() -> None:
+    """A second close waits no longer than asked, and ends the first."""
+    keeper = Keeper()
+    async with serving(keeper) as (server, port), connected(port) as (_, writer):
+        writer.write(GET)
+        await wait_until(lambda: keeper.exchanges)
+        async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.close(grace_s=900))
+            await wait_until(lambda: server.is_closing)
+            await server.close()
