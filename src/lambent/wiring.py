@@ -260,10 +260,10 @@ async def _serve(
             versions.operations(control),
             tags.operations(control),
             account.operations(control),
-            logs.operations(log_store),
-            sts.operations(),
         ):
             gateway.register(offered)
+        gateway.register(logs.operations(log_store), "logs")
+        gateway.register(sts.operations(), "sts")
         gateway.register_internal(PATH_PREFIX, links.handle)
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()

@@ -18,43 +18,40 @@ Requests of every operation are routed, parsed and validated by AWS's own servic
 operation that is not offered yet answers `InvalidParameterValueException` and says so.
 
 What offered operations do not do yet: container images (`ImageUri`), layers, aliases,
-`InvocationType=Event`, tenant isolation and durable executions are refused; tracing, VPC, dead-letter,
-file system and SnapStart configurations are stored and shown, and have no effect. CloudWatch Logs
-is the reading half only.
+`InvocationType=Event`, tenant isolation and durable executions are refused. Tracing, VPC,
+dead-letter, file system and SnapStart configurations are stored and shown, and have no effect.
+CloudWatch Logs is the reading half only.
 """
-_DIRECT = frozenset({"Invoke"})
 
 
-def offered() -> frozenset[str]:
-    """Names of the operations that are served."""
+def offered() -> dict[str, frozenset[str]]:
+    """Names of the operations that are served, by service."""
     # The modules only close over what they are given; nothing is called here.
     nothing: object = None
-    modules = (
-        functions.operations(nothing, nothing),  # type: ignore[arg-type]
-        versions.operations(nothing),  # type: ignore[arg-type]
-        tags.operations(nothing),  # type: ignore[arg-type]
-        account.operations(nothing),  # type: ignore[arg-type]
-        logs.operations(nothing),  # type: ignore[arg-type]
-        sts.operations(),
-    )
-    return _DIRECT.union(*modules)
+    return {
+        "lambda": frozenset({"Invoke"}).union(
+            functions.operations(nothing, nothing),  # type: ignore[arg-type]
+            versions.operations(nothing),  # type: ignore[arg-type]
+            tags.operations(nothing),  # type: ignore[arg-type]
+            account.operations(nothing),  # type: ignore[arg-type]
+        ),
+        "logs": frozenset(logs.operations(nothing)),  # type: ignore[arg-type]
+        "sts": frozenset(sts.operations()),
+    }
 
 
 def render() -> str:
     """The page."""
-    return "\n".join([_INTRODUCTION, *_sections()]) + "\n"
+    return "\n".join([_INTRODUCTION, *_sections()])
 
 
 def _sections() -> Iterator[str]:
-    served = offered()
-    for service in ("lambda", "logs", "sts"):
+    for service, served in offered().items():
         model = load_model(service)
         names = sorted(model.operation_names)
-        count = len(served.intersection(names))
-        yield f"## {model.metadata['serviceFullName']}: {count} of {len(names)} operations\n"
-        shown = names if service == "lambda" else sorted(served.intersection(names))
+        yield f"## {model.metadata['serviceFullName']}: {len(served)} of {len(names)} operations\n"
         yield "| operation | offered |\n|---|---|"
-        for name in shown:
+        for name in names if service == "lambda" else sorted(served):
             yield f"| {name} | {'yes' if name in served else 'not yet'} |"
         yield ""
 

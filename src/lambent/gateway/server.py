@@ -88,16 +88,18 @@ class Gateway:
         self._tasks = tasks
         self._services = {name: load_model(name) for name in SERVICES}
         self._routes = Routes(self._services["lambda"])
-        self._operations: dict[str, OperationHandler] = {}
+        self._operations: dict[tuple[str, str], OperationHandler] = {}
+        """By service and name: several services have a TagResource."""
         self._direct: dict[str, DirectHandler] = {}
         self._internal: dict[str, Handler] = {HEALTH: _answer_health}
 
-    def register(self, operations: Mapping[str, OperationHandler]) -> None:
-        """Offer operations, by name; names are unique over the three services."""
-        self._operations.update(operations)
+    def register(self, operations: Mapping[str, OperationHandler], service: str = "lambda") -> None:
+        """Offer operations of a service, by name."""
+        for name, handler in operations.items():
+            self._operations[service, name] = handler
 
     def register_direct(self, name: str, handler: DirectHandler) -> None:
-        """Offer an operation that is answered without a task."""
+        """Offer a Lambda operation that is answered without a task."""
         self._direct[name] = handler
 
     def register_internal(self, prefix: str, handler: Handler) -> None:
@@ -213,7 +215,7 @@ class Gateway:
         operation = request.operation
         try:
             params = request.params()
-            handler = self._operations.get(operation.name)
+            handler = self._operations.get((operation.service_model.service_name, operation.name))
             if handler is None:
                 raise ApiError(
                     "InvalidParameterValueException",
