@@ -93,7 +93,7 @@ class Bench:
     def warm(self, title: str, function: str, connections: int, count: int) -> None:
         """Invoke a function that is already warm."""
         requests = [load.invoke_request(self._endpoint, function)]
-        self._measure(title, requests, connections, max(connections * 20, 100))
+        self._measure(title, requests, connections, max(connections * 200, 1000))
         self.rows.pop()
         self._measure(title, requests, connections, int(count * self._scale))
 

@@ -217,6 +217,7 @@ class _Connection(asyncio.Protocol):
         self._arriving: _Exchange | None = None
         self._head_bytes = 0
         """Bytes of its head, then of what surrounds its body."""
+        self._is_head_too_large = False
         self._body_bytes = 0
         self._body_bytes_max = 0
         self._unread_framing = b""
@@ -261,7 +262,7 @@ class _Connection(asyncio.Protocol):
         try:
             self._feed(data)
         except (httptools.HttpParserError, BadRequestError):
-            self._refuse(400)
+            self._refuse(431 if self._is_head_too_large else 400)
             return
         if arriving is not None and arriving is self._arriving and body_bytes == self._body_bytes:
             self._head_bytes += len(data)
@@ -312,6 +313,13 @@ class _Connection(asyncio.Protocol):
         parser = self._parser
         url, headers = self._url, self._headers
         self._url, self._headers = b"", []
+        head_bytes_max = self._server.limits.head_bytes_max
+        if self._head_bytes > head_bytes_max:
+            # What has come may be body too: only now is the head's own size known.
+            size = len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+            if size > head_bytes_max:
+                self._is_head_too_large = True
+                raise BadRequestError("the head is too large")
         if not url.startswith(b"/"):
             url = origin_form(url)
         exchange = _Exchange(self, parser.get_method().decode("latin-1"), url, headers)
