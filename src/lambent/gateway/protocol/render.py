@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import email.utils
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
@@ -22,6 +23,7 @@ class Answer:
     body: bytes
 
 
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STATUS = {"DeleteFunction": 204}
 """Where AWS's answer differs from the model's `responseCode`."""
 
@@ -78,7 +80,7 @@ def render_query(operation: OperationModel, output: Mapping[str, Any], request_i
         result = ElementTree.SubElement(root, wrapper)
         for name in shape.members:
             if output.get(name) is not None:
-                ElementTree.SubElement(result, name).text = str(output[name])
+                ElementTree.SubElement(result, name).text = _xml_text(str(output[name]))
     metadata = ElementTree.SubElement(root, "ResponseMetadata")
     ElementTree.SubElement(metadata, "RequestId").text = request_id
     return Answer(200, [("Content-Type", "text/xml")], ElementTree.tostring(root, "utf-8"))
@@ -129,10 +131,15 @@ def _query_error(error: ApiError, request_id: str) -> Answer:
     element = ElementTree.SubElement(root, "Error")
     kind = "Sender" if error.status < 500 else "Receiver"
     for name, text in (("Type", kind), ("Code", error.code), ("Message", error.message)):
-        ElementTree.SubElement(element, name).text = text
+        ElementTree.SubElement(element, name).text = _xml_text(text)
     ElementTree.SubElement(root, "RequestId").text = request_id
     body = ElementTree.tostring(root, "utf-8")
     return Answer(error.status, [("Content-Type", "text/xml")], body)
+
+
+def _xml_text(text: str) -> str:
+    """The text without the characters that XML cannot express."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def to_json(shape: Shape, value: Any) -> Any:

@@ -1,8 +1,9 @@
 """The model's constraints, checked and worded as AWS does."""
 
 import functools
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lambent.gateway.protocol.models import OperationModel, Shape
@@ -11,14 +12,22 @@ from lambent.model.errors import ApiError
 _CHECKED_BY_THE_USE_CASE = frozenset({"Runtime"})
 """Shapes whose enumeration AWS checks with a text and code of its own."""
 _VALUE_CHARACTERS_MAX = 1000
+_VIOLATIONS_MAX = 100
+_UNICODE_CLASSES = {
+    r"\p{L}": r"\w",
+    r"\p{N}": "",
+    r"\p{Z}": r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
+}
+_DASH_AFTER_CLASS = re.compile(r"(\\[wds])-(?!\])")
+"""Python takes it for a range."""
 
 
 def validate(operation: OperationModel, params: Mapping[str, Any]) -> None:
-    """Raises `ValidationException` that lists every violated constraint."""
+    """Raises `ValidationException` that lists the violated constraints."""
     shape = operation.input_shape
     if shape is None:
         return
-    violations = list(_structure(shape, params, ""))
+    violations = list(itertools.islice(_structure(shape, params, ""), _VIOLATIONS_MAX))
     if violations:
         count = len(violations)
         noun = "error" if count == 1 else "errors"
@@ -41,7 +50,7 @@ def _structure(shape: Shape, value: Mapping[str, Any], path: str) -> Iterator[st
 def _value(shape: Shape, value: Any, path: str) -> Iterator[str]:
     for constraint, holds in _constraints(shape):
         if not holds(value):
-            yield _violation(value, path, constraint)
+            yield _violation(shape, value, path, constraint)
     kind = shape.type_name
     if kind == "structure":
         yield from _structure(shape, value, path)
@@ -50,29 +59,38 @@ def _value(shape: Shape, value: Any, path: str) -> Iterator[str]:
             for number, item in enumerate(value, 1):
                 yield from _value(shape.member, item, f"{path}.{number}.member")
         else:
-            yield from _members(shape.member, value, value, path)
+            yield from _members(shape.member, value, shape, value, path)
     elif kind == "map":
-        yield from _members(shape.key, value.keys(), value, path, "Map keys must")
+        yield from _members(shape.key, value.keys(), shape, value, path, "Map keys must")
         if shape.value.type_name in ("structure", "list", "map"):
             for key, item in value.items():
                 yield from _value(shape.value, item, f"{path}.{key}.member")
         else:
-            yield from _members(shape.value, value.values(), value, path, "Map value must")
+            yield from _members(shape.value, value.values(), shape, value, path, "Map value must")
 
 
 def _members(
-    shape: Shape, items: Any, whole: Any, path: str, subject: str = "Member must"
+    shape: Shape,
+    items: Iterable[Any],
+    whole_shape: Shape,
+    whole: Any,
+    path: str,
+    subject: str = "Member must",
 ) -> Iterator[str]:
     """Scalars of a list or map: AWS names the whole and lists all constraints of a member."""
     constraints = _constraints(shape)
     if any(not holds(item) for item in items for _, holds in constraints):
-        listed = ", ".join(f"Member must {text}" for text, _ in constraints)
-        yield _violation(whole, path, f"satisfy constraint: [{listed}]", subject)
+        texts = [*(text for text, _ in constraints), "not be null"]
+        listed = ", ".join(f"Member must {text}" for text in texts)
+        yield _violation(whole_shape, whole, path, f"satisfy constraint: [{listed}]", subject)
 
 
-def _violation(value: Any, path: str, constraint: str, subject: str = "Member must") -> str:
-    shown = _shown(value)
-    return f"Value '{shown}' at '{path}' failed to satisfy constraint: {subject} {constraint}"
+def _violation(
+    shape: Shape, value: Any, path: str, constraint: str, subject: str = "Member must"
+) -> str:
+    """Values that the model calls sensitive are not repeated."""
+    shown = "" if shape.metadata.get("sensitive") else f" '{_shown(value)}'"
+    return f"Value{shown} at '{path}' failed to satisfy constraint: {subject} {constraint}"
 
 
 @functools.cache
@@ -93,7 +111,7 @@ def _constraints(shape: Shape) -> tuple[tuple[str, Any], ...]:
         if low is not None:
             found.append((f"have value greater than or equal to {low}", _at_least(low)))
     pattern = limits.get("pattern")
-    if pattern is not None and (compiled := _compile(pattern)) is not None:
+    if pattern is not None and (compiled := compile_pattern(pattern)) is not None:
         found.append((f"satisfy regular expression pattern: {pattern}", compiled.fullmatch))
     values = getattr(shape, "enum", None)
     if values and shape.name not in _CHECKED_BY_THE_USE_CASE:
@@ -102,10 +120,21 @@ def _constraints(shape: Shape) -> tuple[tuple[str, Any], ...]:
     return tuple(found)
 
 
-def _compile(pattern: str) -> re.Pattern[str] | None:
-    """The pattern, or None if it uses what Python's `re` does not know (`\\p{…}` classes)."""
+def compile_pattern(pattern: str) -> re.Pattern[str] | None:
+    """A pattern of the model, written for Java, or None if Python's `re` cannot read it.
+
+    Java's classes are ASCII's unless they are written `\\p{…}`, which Python does not know: its
+    own `\\w` stands for letters and numbers of all scripts then.
+    """
+    flags = re.DOTALL
+    if r"\p{" in pattern:
+        for java, python in _UNICODE_CLASSES.items():
+            pattern = pattern.replace(java, python)
+    else:
+        flags |= re.ASCII
+    pattern = _DASH_AFTER_CLASS.sub(r"\1\\-", pattern)
     try:
-        return re.compile(pattern, re.DOTALL)
+        return re.compile(pattern, flags)
     except re.error:
         return None
 
