@@ -4,6 +4,8 @@ import base64
 import binascii
 import datetime
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,6 +17,9 @@ from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 
 _DEPTH_MAX = 100
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
+_NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,3})?")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def parse_rest_json(
@@ -89,7 +94,11 @@ def parse_query(operation: OperationModel, form: Mapping[str, list[str]]) -> dic
 def decode_json(body: bytes) -> Any:
     """The body as JSON. Raises `SerializationException`."""
     try:
-        return json.loads(body)
+        document = json.loads(body.decode(), parse_constant=_refuse_constant)
+        if _SURROGATE.search(body):
+            # Half a character is JSON, but no text that could be stored or shown again.
+            json.dumps(document, ensure_ascii=False).encode()
+        return document
     except (ValueError, RecursionError) as error:
         raise _serialization_error(f"cannot parse the body as JSON: {error}") from error
 
@@ -141,8 +150,8 @@ def _scalar(kind: str, value: Any, path: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _wrong_type(value, path, "Integer" if kind in ("integer", "long") else "Double")
         if kind in ("float", "double"):
-            return float(value)
-        if value != int(value):
+            return _finite(value, path)
+        if isinstance(value, float) and not value.is_integer():
             raise _wrong_type(value, path, "Integer")
         return int(value)
     if kind == "blob":
@@ -171,18 +180,29 @@ def _from_text(shape: Shape, text: str, path: str) -> Any:
         if text not in ("true", "false"):
             raise _wrong_type(text, path, "Boolean")
         return text == "true"
-    try:
-        if kind in ("integer", "long"):
-            return int(text)
-        if kind in ("float", "double"):
-            return float(text)
-    except ValueError as error:
-        raise _wrong_type(text, path, "Integer") from error
+    if kind in ("integer", "long"):
+        if _INTEGER.fullmatch(text) is None:
+            raise _wrong_type(text, path, "Integer")
+        return int(text)
+    if kind in ("float", "double"):
+        if _NUMBER.fullmatch(text) is None:
+            raise _wrong_type(text, path, "Double")
+        return _finite(text, path)
     if kind == "blob":
         return _decode_blob(text, path)
     if kind == "timestamp":
         return _timestamp(text, path)
     return text
+
+
+def _finite(value: float | str, path: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise _wrong_type(value, path, "Double") from error
+    if not math.isfinite(number):
+        raise _wrong_type(value, path, "Double")
+    return number
 
 
 def _decode_blob(text: str, path: str) -> bytes:
@@ -193,11 +213,17 @@ def _decode_blob(text: str, path: str) -> bytes:
 
 
 def _timestamp(value: Any, path: str) -> datetime.datetime:
+    if isinstance(value, bool):
+        raise _wrong_type(value, path, "Timestamp")
     try:
         moment: datetime.datetime = parse_timestamp(value)
         return moment
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:
         raise _wrong_type(value, path, "Timestamp") from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 _JSON_NAMES = {str: "STRING_VALUE", bool: "TRUE_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE"}
