@@ -54,6 +54,11 @@ class Confinement:
     filter: Filter
     pid_namespace_fd: int
     """The launcher's own."""
+    base_mounts_fd: int
+    """The mount namespace with the base root and nothing of any box, from which boxes start: what
+    they copy stays small however many volumes there are."""
+    own_mounts_fd: int
+    """The launcher's mount namespace, where volumes are mounted."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -82,21 +87,25 @@ def open_box(
     group: Group | None,
     memory_mb: int,
     mounts: Mapping[str, int],
-    volume: str,
 ) -> Box:
     """Start a box's init and wait until it is in its place. Raises OSError."""
     read_end, write_end = os.pipe2(os.O_CLOEXEC)
     mapped_read, mapped_write = os.pipe2(os.O_CLOEXEC)
     cgroup_fd = group.unified_fd if group is not None else -1
     try:
-        pid, pidfd = linux.fork(_NAMESPACES_OF_INIT, cgroup_fd)
+        # The child's mount namespace is a copy of its parent's: be in one without volumes.
+        linux.setns(confinement.base_mounts_fd, linux.CLONE_NEWNS)
+        try:
+            pid, pidfd = linux.fork(_NAMESPACES_OF_INIT, cgroup_fd)
+        except OSError:
+            linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
+            raise
         if pid == 0:
             _run_child(
                 write_end,
-                lambda: _become_init(
-                    confinement, network, group, mounts, volume, mapped_read, write_end
-                ),
+                lambda: _become_init(confinement, network, group, mounts, mapped_read, write_end),
             )
+        linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
         os.close(write_end)
         write_end = -1
         try:
@@ -214,7 +223,6 @@ def _become_init(
     network: Network,
     group: Group | None,
     mounts: Mapping[str, int],
-    volume: str,
     mapped: int,
     status: int,
 ) -> NoReturn:
@@ -223,7 +231,7 @@ def _become_init(
         for fd in group.tasks_fds:
             os.write(fd, b"0")
     linux.setns(network.namespace_fd, linux.CLONE_NEWNET)
-    filesystem.enter_root(confinement.root, mounts, volume)
+    filesystem.enter_root(confinement.root, mounts)
     socket.sethostname("sandbox")
     linux.unshare(linux.CLONE_NEWUSER)
     os.write(status, b"mapping")

@@ -86,16 +86,22 @@ def open_source(roots: dict[str, int], source: str) -> int:
     raise PermissionError(f"cannot mount {source}: it is below none of the allowed roots")
 
 
-def enter_root(root: str, mounts: Mapping[str, int], volume: str) -> None:
+def open_volume(path: str) -> int:
+    """A detached copy of a mounted volume, for `/tmp`."""
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        return linux.copy_mount(fd, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV)
+    finally:
+        os.close(fd)
+
+
+def enter_root(root: str, mounts: Mapping[str, int]) -> None:
     """In a box's init, in namespaces of its own: complete the root and move there.
 
-    `mounts` are detached copies by where they go; `volume` is the mounted volume for `/tmp`.
+    `mounts` are detached copies by where they go.
     """
     for target, copy in mounts.items():
         linux.place_mount(copy, root + target)
-    fd = os.open(volume, os.O_PATH)
-    copy = linux.copy_mount(fd, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV)
-    linux.place_mount(copy, f"{root}/tmp")
     restricted = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
     linux.mount("proc", f"{root}/proc", "proc", restricted)
     for name in _MASKED_IN_PROC:

@@ -58,6 +58,8 @@ class Launcher:
         root = directory / "root"
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
         filesystem.make_base_root(root)
+        base_mounts_fd = _open_mount_namespace()
+        linux.unshare(linux.CLONE_NEWNS)
         self._volumes = Volumes(directory / "volumes", may_use_disk=is_root)
         self._roots = {
             path: os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
@@ -69,6 +71,8 @@ class Launcher:
             last_capability=int(Path("/proc/sys/kernel/cap_last_cap").read_text()),
             filter=Filter(),
             pid_namespace_fd=os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC),
+            base_mounts_fd=base_mounts_fd,
+            own_mounts_fd=_open_mount_namespace(),
         )
         # Last, so that a launcher that cannot start leaves none behind.
         self._tree = cgroups.find_tree(config["group"]) if config["uses_cgroups"] else None
@@ -202,6 +206,7 @@ class Launcher:
                 if target not in filesystem.TARGETS:
                     raise ValueError(f"nothing may be mounted on {target!r}")
                 mounts[target] = filesystem.open_source(self._roots, _text(source))
+            mounts["/tmp"] = filesystem.open_volume(volume.path)
             network = self._networks.pop() if self._networks else create_network()
             if self._tree is not None:
                 group = cgroups.make_group(self._tree, name, memory_mb)
@@ -213,7 +218,6 @@ class Launcher:
                 group=group,
                 memory_mb=memory_mb,
                 mounts=mounts,
-                volume=volume.path,
             )
         except BaseException:
             if network is not None:
@@ -341,6 +345,11 @@ class Launcher:
             _remove(box.group)
         if box.closing is not None:
             self._reply({"id": box.closing, "ok": {}})
+
+
+def _open_mount_namespace() -> int:
+    """A descriptor of the mount namespace this process is in."""
+    return os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _remove(group: cgroups.Group) -> None:
