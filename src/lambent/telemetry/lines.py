@@ -6,6 +6,7 @@ LINE_BYTES_MAX = 256 * 1024
 """Longest event; what is longer is cut in pieces."""
 
 _HEADER = struct.Struct(">IIQ")
+_MAGIC = b"\xa5\x5a\x00"
 _FRAME_TYPES = range(0xA55A0002, 0xA55A0020)
 _LEVELS = {
     0x02: "", 0x03: "",
@@ -59,9 +60,7 @@ class FrameDecoder:
         while len(data) - at >= _HEADER.size:
             kind, length, micros = _HEADER.unpack_from(data, at)
             if kind not in _FRAME_TYPES or length > LINE_BYTES_MAX * 16:
-                following = data.find(b"\xa5\x5a\x00", at + 1)
-                if following < 0:
-                    following = len(data)
+                following = _find_magic(data, at + 1)
                 found += [(0, "", piece) for piece in _pieces(data[at:following].rstrip(b"\n"))]
                 at = following
                 continue
@@ -74,6 +73,26 @@ class FrameDecoder:
             at = end
         self._rest = data[at:]
         return found
+
+    def flush(self) -> list[tuple[int, str, bytes]]:
+        """What has come of a frame whose end will not come any more."""
+        rest, self._rest = self._rest, b""
+        if len(rest) >= _HEADER.size:
+            kind, _, micros = _HEADER.unpack_from(rest)
+            level = _LEVELS.get(kind & 0xFF, "")
+            return [(micros // 1000, level, piece) for piece in _pieces(rest[_HEADER.size :])]
+        return [(0, "", rest)] if rest.strip(b"\n") else []
+
+
+def _find_magic(data: bytes, begin: int) -> int:
+    """Where the next frame, or what may become one with the next bytes, begins."""
+    found = data.find(_MAGIC, begin)
+    if found >= 0:
+        return found
+    for length in range(len(_MAGIC) - 1, 0, -1):
+        if data.endswith(_MAGIC[:length], begin):
+            return len(data) - length
+    return len(data)
 
 
 def _pieces(line: bytes) -> list[bytes]:

@@ -3,13 +3,13 @@
 Appending is adding bytes to a list; one flusher writes what has gathered. Readers flush first, so
 they see everything. Nothing is synced: a log may lose its last moments with the machine, not with
 the process. Space is bounded: when a group or the whole store is over its limit, its oldest
-segments go.
+segments go. A disk that takes no more costs log events, never the platform.
 """
 
 import dataclasses
+import logging
 import shutil
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,12 +17,18 @@ import anyio
 import anyio.to_thread
 
 from lambent.kit.clock import Clock
-from lambent.telemetry import segments
+from lambent.telemetry import queries, segments
 from lambent.telemetry.lines import LINE_BYTES_MAX
+from lambent.telemetry.queries import Bounds, EventKey
 from lambent.telemetry.segments import SEGMENT_BYTES, LogEvent
 from lambent.telemetry.settings import TelemetrySettings
 
-_TRIM_EVERY_S = 5.0
+_TRIM_EVERY_S = 60.0
+_TRIM_AFTER_BYTES = 16 * 1024 * 1024
+_TRIM_AFTER_STREAMS = 100
+_SCAN_S_MAX = 30.0
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,15 +55,16 @@ class Stream:
 class _Writer:
     """See `ports.LogStream`."""
 
-    def __init__(self, store: "LogStore", directory: Path, buffer_bytes_max: int) -> None:
+    def __init__(self, store: "LogStore", group: Path, stream: str, buffer_bytes_max: int) -> None:
         self._store = store
+        self._group = group
+        self._stream = stream
         self._buffer_bytes_max = buffer_bytes_max
         self._buffer: list[bytes] = []
         self._buffered_bytes = 0
         self._has_room = anyio.Event()
-        self.directory = directory
         self.is_closed = False
-        existing = segments.segments(directory)
+        existing = segments.segments(segments.make_directory(group, stream))
         self._segment = int(existing[-1].stem) + 1 if existing else 0
         self._segment_bytes = 0
 
@@ -69,7 +76,8 @@ class _Writer:
         if not self._buffer:
             self._store.dirty.add(self)
         now_ms = self._store.now_ms()
-        event = segments.encode(timestamp_ms or now_ms, now_ms, message)
+        # Nothing is logged in the future, whatever a function writes into its log pipe.
+        event = segments.encode(min(timestamp_ms or now_ms, now_ms), now_ms, message)
         self._buffer.append(event)
         self._buffered_bytes += len(event)
 
@@ -92,16 +100,28 @@ class _Writer:
         self._has_room = anyio.Event()
         return taken
 
-    def write(self, events: list[bytes]) -> None:
-        """Append events to the current segment; in a thread."""
+    def write(self, events: list[bytes]) -> int:
+        """Append events to the current segment, in a thread; gives their bytes. Raises `OSError`
+        and has lost them then."""
         data = b"".join(events)
-        if self._segment_bytes > SEGMENT_BYTES:
-            self._segment += 1
-            self._segment_bytes = 0
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / segments.segment_name(self._segment)).open("ab") as file:
-            file.write(data)
+        directory = segments.make_directory(self._group, self._stream)
+        path = directory / segments.segment_name(self._segment)
+        # A trimmed segment does not come back: positions in a stream only grow.
+        if self._segment_bytes > SEGMENT_BYTES or (self._segment_bytes and not path.exists()):
+            self._begin_segment()
+            path = directory / segments.segment_name(self._segment)
+        try:
+            with path.open("ab") as file:
+                file.write(data)
+        except OSError:
+            self._begin_segment()  # this one may end in half an event
+            raise
         self._segment_bytes += len(data)
+        return len(data)
+
+    def _begin_segment(self) -> None:
+        self._segment += 1
+        self._segment_bytes = 0
 
 
 class LogStore:
@@ -112,6 +132,10 @@ class LogStore:
         self._root = root
         self._clock = clock
         self._flushing = anyio.Lock()
+        self._scanning = anyio.CapacityLimiter(1)
+        self._is_failing = False
+        self._bytes_since_trim = 0
+        self._streams_since_trim = 0
         self.dirty: set[_Writer] = set()
         """Writers that hold events in memory."""
 
@@ -122,8 +146,8 @@ class LogStore:
     def open_stream(self, account: str, region: str, group: str, stream: str) -> _Writer:
         """See `ports.Logs`."""
         parent = segments.make_directory(self._scope(account, region), group)
-        directory = segments.make_directory(parent, stream)
-        return _Writer(self, directory, self._settings.stream_buffer_bytes_max)
+        self._streams_since_trim += 1
+        return _Writer(self, parent, stream, self._settings.stream_buffer_bytes_max)
 
     async def flush(self) -> None:
         """Write everything that was appended before the call."""
@@ -131,7 +155,8 @@ class LogStore:
             taken = [(writer, writer.take()) for writer in self.dirty]
             self.dirty.clear()
             if taken:
-                await anyio.to_thread.run_sync(_write_all, taken)
+                with anyio.CancelScope(shield=True):  # what is taken is written
+                    await anyio.to_thread.run_sync(self._write_all, taken)
 
     async def run(self) -> None:
         """Flush, and keep within the bounds, for ever."""
@@ -140,43 +165,97 @@ class LogStore:
             await self._clock.sleep(self._settings.flush_every_s)
             if self.dirty:
                 await self.flush()
-            if self._clock.monotonic() - trimmed >= _TRIM_EVERY_S:
+            if (
+                self._bytes_since_trim >= _TRIM_AFTER_BYTES
+                or self._streams_since_trim >= _TRIM_AFTER_STREAMS
+                or self._clock.monotonic() - trimmed >= _TRIM_EVERY_S
+            ):
                 trimmed = self._clock.monotonic()
-                await anyio.to_thread.run_sync(self.trim)
+                self._bytes_since_trim = self._streams_since_trim = 0
+                await anyio.to_thread.run_sync(self._try_trim)
+
+    def _write_all(self, taken: list[tuple[_Writer, list[bytes]]]) -> None:
+        failure: OSError | None = None
+        for writer, events in taken:
+            try:
+                self._bytes_since_trim += writer.write(events)
+            except OSError as error:
+                failure = error
+        if failure is not None and not self._is_failing:
+            _logger.warning("cannot write function logs, events are lost: %s", failure)
+        self._is_failing = failure is not None
 
     # -- queries ---------------------------------------------------------------------------
 
     async def describe_groups(self, account: str, region: str) -> list[Group]:
         """All groups, by name."""
         await self.flush()
-        return await anyio.to_thread.run_sync(self._describe_groups, account, region)
+        return await anyio.to_thread.run_sync(
+            self._describe_groups, account, region, limiter=self._scanning
+        )
 
     async def describe_streams(self, account: str, region: str, group: str) -> list[Stream] | None:
         """All streams of a group, by name; None if there is no such group."""
         await self.flush()
-        return await anyio.to_thread.run_sync(self._describe_streams, account, region, group)
+        return await anyio.to_thread.run_sync(
+            self._describe_streams, account, region, group, limiter=self._scanning
+        )
 
-    async def read_events(
+    async def stream_names(self, account: str, region: str, group: str) -> list[str] | None:
+        """The names of all streams of a group, sorted; None if there is no such group."""
+        parent = segments.directory_of(self._scope(account, region), group)
+        return await anyio.to_thread.run_sync(_stream_names, parent, limiter=self._scanning)
+
+    async def stream_page(
+        self,
+        account: str,
+        region: str,
+        group: str,
+        stream: str,
+        bounds: Bounds,
+        position: int,
+        *,
+        is_forward: bool,
+    ) -> list[LogEvent]:
+        """See `queries.stream_page`."""
+        await self.flush()
+        parent = segments.directory_of(self._scope(account, region), group)
+        return await anyio.to_thread.run_sync(
+            lambda: queries.stream_page(
+                segments.directory_of(parent, stream), bounds, position, is_forward=is_forward
+            ),
+            limiter=self._scanning,
+        )
+
+    async def group_page(
         self,
         account: str,
         region: str,
         group: str,
         streams: list[str],
-        *,
-        start_ms: int,
-        end_ms: int,
-    ) -> list[tuple[str, LogEvent]]:
-        """The events of some streams with `start_ms <= timestamp < end_ms`, by time, then by
-        stream and position."""
+        bounds: Bounds,
+        matches: Callable[[str], bool],
+        after: EventKey | None,
+    ) -> tuple[list[tuple[str, LogEvent]], bool]:
+        """See `queries.group_page`. Raises `TimeoutError` if it takes too long."""
         await self.flush()
-        return await anyio.to_thread.run_sync(
-            self._read_events, account, region, group, streams, start_ms, end_ms
-        )
+        parent = segments.directory_of(self._scope(account, region), group)
+        directories = [(name, segments.directory_of(parent, name)) for name in streams]
+        async with self._scanning:
+            deadline = self._clock.monotonic() + _SCAN_S_MAX
+            return await anyio.to_thread.run_sync(
+                queries.group_page,
+                directories,
+                bounds,
+                matches,
+                after,
+                lambda: self._clock.monotonic() > deadline,
+            )
 
     def _describe_groups(self, account: str, region: str) -> list[Group]:
         return sorted(
             (
-                Group(name, _created_ms(directory), _size(directory))
+                Group(name, segments.created_ms(directory), _size(directory))
                 for name, directory in segments.list_directories(self._scope(account, region))
             ),
             key=lambda group: group.name,
@@ -191,57 +270,51 @@ class LogStore:
             key=lambda stream: stream.name,
         )
 
-    def _read_events(
-        self, account: str, region: str, group: str, streams: list[str], start_ms: int, end_ms: int
-    ) -> list[tuple[str, LogEvent]]:
-        parent = segments.directory_of(self._scope(account, region), group)
-        found = []
-        for name in streams:
-            for path in segments.segments(segments.directory_of(parent, name)):
-                found += [
-                    (name, event)
-                    for event in segments.read(path)
-                    if start_ms <= event.timestamp_ms < end_ms
-                ]
-        found.sort(key=lambda item: (item[1].timestamp_ms, item[0], item[1].position))
-        return found
-
     # -- space -----------------------------------------------------------------------------
 
     def trim(self) -> None:
-        """Delete the oldest segments of whatever is over its bound."""
+        """Delete the oldest streams and segments of whatever is over its bound; in a thread."""
         everything: list[tuple[float, int, Path]] = []
         for group in self._group_directories():
-            files = list(_files(group))
-            everything += _drop_oldest(files, self._settings.group_bytes_max)
+            _drop_oldest_streams(group, self._settings.group_streams_max)
+            everything += _drop_oldest(list(_files(group)), self._settings.group_bytes_max)
         _drop_oldest(everything, self._settings.total_bytes_max)
-        for group in self._group_directories():
-            for _, stream in segments.list_directories(group):
-                old = time.time() - stream.stat().st_mtime > 3600
-                if old and not segments.segments(stream):
-                    shutil.rmtree(stream, ignore_errors=True)
+
+    def _try_trim(self) -> None:
+        try:
+            self.trim()
+        except OSError as error:
+            _logger.warning("cannot delete old function logs: %s", error)
 
     def _group_directories(self) -> Iterator[Path]:
-        for account in self._root.iterdir():
-            for region in account.iterdir():
-                for _, directory in segments.list_directories(region):
-                    yield directory
+        for region in self._root.glob("*/*"):
+            for _, directory in segments.list_directories(region):
+                yield directory
 
     def _scope(self, account: str, region: str) -> Path:
         return self._root / account / region
 
 
-def _write_all(taken: list[tuple[_Writer, list[bytes]]]) -> None:
-    for writer, events in taken:
-        writer.write(events)
+def _stream_names(group: Path) -> list[str] | None:
+    if not group.is_dir():
+        return None
+    return sorted(name for name, _ in segments.list_directories(group))
 
 
 def _files(group: Path) -> Iterator[tuple[float, int, Path]]:
     """Age, size and path of the segments of a group."""
-    for _, stream in segments.list_directories(group):
-        for path in segments.segments(stream):
-            status = path.stat()
-            yield status.st_mtime, status.st_size, path
+    for stream in group.iterdir():
+        yield from segments.sizes(stream)
+
+
+def _drop_oldest_streams(group: Path, streams_max: int) -> None:
+    streams = [
+        (max((written for written, _, _ in segments.sizes(path)), default=0.0), path)
+        for path in group.iterdir()
+        if path.is_dir()
+    ]
+    for _, path in sorted(streams)[: max(len(streams) - streams_max, 0)]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _drop_oldest(
@@ -257,28 +330,24 @@ def _drop_oldest(
     return kept
 
 
-def _created_ms(directory: Path) -> int:
-    return int((directory / "name").stat().st_mtime * 1000)
-
-
 def _size(group: Path) -> int:
     return sum(size for _, size, _ in _files(group))
 
 
 def _describe(name: str, directory: Path) -> Stream:
-    paths = segments.segments(directory)
-    first = next((event for path in paths for event in segments.read(path)), None)
+    files = list(segments.sizes(directory))
+    first = next((event for _, _, path in files for event in segments.read(path)), None)
     last = first
-    for path in paths[-1:]:
+    for _, _, path in files[-1:]:
         for event in segments.read(path):
             last = event
     return Stream(
         name,
-        _created_ms(directory),
+        segments.created_ms(directory),
         first.timestamp_ms if first else None,
         last.timestamp_ms if last else None,
         last.ingestion_ms if last else None,
-        sum(path.stat().st_size for path in paths),
+        sum(size for _, size, _ in files),
     )
 
 

@@ -11,8 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from lambent.model.errors import ApiError
+from lambent.telemetry.expressions import compile_expression
 
 Matches = Callable[[str], bool]
+Holds = Callable[[Any], bool]
+
+_LENGTH_MAX = 1024
+_DEPTH_MAX = 20
+_TOKEN = re.compile(r'&&|\|\||[()]|(?:"(?:[^"\\]|\\.)*"|[^&|()"]|&(?!&)|\|(?!\|))+|"')
 
 _TERM = re.compile(r'\s*([?-]?)(?:"((?:[^"\\]|\\.)*)"|%([^%]+)%|([^\s"%]+))')
 _CONDITION = re.compile(
@@ -25,6 +31,8 @@ _STEP = re.compile(r"\.([\w-]+)|\[(\d+)\]")
 def compile_pattern(pattern: str) -> Matches:
     """A predicate over messages. Raises `InvalidParameterException`."""
     text = pattern.strip()
+    if len(text) > _LENGTH_MAX:
+        raise _invalid(pattern)
     if not text:
         return lambda _: True
     if text.startswith("{"):
@@ -49,7 +57,7 @@ def _compile_terms(text: str, pattern: str) -> Matches:
         if expression is not None:
             target.append(_searches(expression, pattern))
         else:
-            term = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else word
+            term = _unescape(quoted) if quoted is not None else word
             target.append(_contains(term))
     return lambda message: (
         all(matches(message) for matches in required)
@@ -64,30 +72,58 @@ def _contains(term: str) -> Matches:
 
 def _searches(expression: str, pattern: str) -> Matches:
     try:
-        compiled = re.compile(expression)
-    except re.error as error:
+        return compile_expression(expression)
+    except ValueError as error:
         raise _invalid(pattern) from error
-    return lambda message: compiled.search(message) is not None
 
 
 def _compile_json(text: str, pattern: str) -> Matches:
-    """Conditions joined by `||` of `&&`; parentheses are not offered."""
-    alternatives = [
-        [_compile_condition(condition, pattern) for condition in alternative.split("&&")]
-        for alternative in text.split("||")
-    ]
+    """Conditions, `&&` before `||`, in parentheses or not."""
+    tokens = [match[0] for match in _TOKEN.finditer(text) if match[0].strip()]
+    holds, rest = _alternatives(tokens, pattern, depth=0)
+    if rest:
+        raise _invalid(pattern)
 
     def matches(message: str) -> bool:
         try:
             document = json.loads(message)
         except (ValueError, RecursionError):
             return False
-        return any(all(holds(document) for holds in conditions) for conditions in alternatives)
+        return holds(document)
 
     return matches
 
 
-def _compile_condition(text: str, pattern: str) -> Callable[[Any], bool]:
+def _alternatives(tokens: list[str], pattern: str, depth: int) -> tuple[Holds, list[str]]:
+    one, tokens = _conjunction(tokens, pattern, depth)
+    every = [one]
+    while tokens and tokens[0] == "||":
+        one, tokens = _conjunction(tokens[1:], pattern, depth)
+        every.append(one)
+    return lambda document: any(holds(document) for holds in every), tokens
+
+
+def _conjunction(tokens: list[str], pattern: str, depth: int) -> tuple[Holds, list[str]]:
+    one, tokens = _factor(tokens, pattern, depth)
+    every = [one]
+    while tokens and tokens[0] == "&&":
+        one, tokens = _factor(tokens[1:], pattern, depth)
+        every.append(one)
+    return lambda document: all(holds(document) for holds in every), tokens
+
+
+def _factor(tokens: list[str], pattern: str, depth: int) -> tuple[Holds, list[str]]:
+    if not tokens or depth > _DEPTH_MAX:
+        raise _invalid(pattern)
+    if tokens[0] != "(":
+        return _compile_condition(tokens[0], pattern), tokens[1:]
+    inner, tokens = _alternatives(tokens[1:], pattern, depth + 1)
+    if not tokens or tokens[0] != ")":
+        raise _invalid(pattern)
+    return inner, tokens[1:]
+
+
+def _compile_condition(text: str, pattern: str) -> Holds:
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise _invalid(pattern)
@@ -97,7 +133,8 @@ def _compile_condition(text: str, pattern: str) -> Callable[[Any], bool]:
     if number is not None:
         wanted = float(number)
     else:
-        wanted = quoted if quoted is not None else {"true": True, "false": False}.get(word, word)
+        text = _unescape(quoted) if quoted is not None else word
+        wanted = text if quoted is not None else {"true": True, "false": False}.get(word, word)
     if isinstance(wanted, str) and operator not in ("=", "!="):
         raise _invalid(pattern)
     return lambda document: _compare(_follow(document, steps), operator, wanted)
@@ -130,9 +167,30 @@ def _compare(value: Any, operator: str, wanted: Any) -> bool:
     elif not isinstance(value, str):
         is_equal = False
     else:
-        parts = map(re.escape, wanted.split("*"))
-        is_equal = re.fullmatch(".*".join(parts), value, re.DOTALL) is not None
+        is_equal = _is_like(value, wanted)
     return is_equal == (operator == "=") and value is not None
+
+
+def _is_like(value: str, wanted: str) -> bool:
+    """Equal, where `*` stands for anything. Each part is taken where it comes first, so that no
+    pattern takes long."""
+    begin, *parts = wanted.split("*")
+    if not parts:
+        return value == wanted
+    end = parts.pop()
+    if not value.startswith(begin) or not value.endswith(end):
+        return False
+    at, stop = len(begin), len(value) - len(end)
+    for part in parts:
+        found = value.find(part, at, stop)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return at <= stop
+
+
+def _unescape(quoted: str) -> str:
+    return re.sub(r"\\(.)", r"\1", quoted)
 
 
 def _invalid(pattern: str) -> ApiError:

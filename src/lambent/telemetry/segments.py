@@ -8,6 +8,7 @@ called by a digest of the name, which stands in a file beside the segments.
 
 import dataclasses
 import hashlib
+import secrets
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,22 +45,50 @@ def make_directory(parent: Path, name: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     noted = directory / _NAME
     if not noted.exists():
-        noted.write_bytes(name.encode("utf-8", "surrogatepass"))
+        unfinished = directory / f".{_NAME}.{secrets.token_hex(8)}"
+        unfinished.write_bytes(name.encode("utf-8", "surrogatepass"))
+        unfinished.replace(noted)  # whoever finds a name finds the whole name
     return directory
+
+
+def created_ms(directory: Path) -> int:
+    """When the directory was named, epoch milliseconds; 0 if it has been deleted meanwhile."""
+    try:
+        return int((directory / _NAME).stat().st_mtime * 1000)
+    except FileNotFoundError:
+        return 0
 
 
 def list_directories(parent: Path) -> Iterator[tuple[str, Path]]:
     """Names and directories below `parent`."""
     if parent.is_dir():
         for directory in parent.iterdir():
-            noted = directory / _NAME
-            if noted.is_file():
-                yield noted.read_bytes().decode("utf-8", "surrogatepass"), directory
+            try:
+                name = (directory / _NAME).read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            yield name.decode("utf-8", "surrogatepass"), directory
 
 
 def segments(directory: Path) -> list[Path]:
     """A stream's segments, oldest first."""
-    return sorted(directory.glob("*.log"))
+    return sorted(path for path in directory.glob("*.log") if path.stem.isdecimal())
+
+
+def sizes(directory: Path) -> Iterator[tuple[float, int, Path]]:
+    """Last write (epoch seconds), bytes and path of each of a stream's segments. Segments may be
+    trimmed meanwhile."""
+    for path in segments(directory):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        yield status.st_mtime, status.st_size, path
+
+
+def end_of(path: Path) -> int:
+    """A position beyond all of a segment."""
+    return (int(path.stem) + 1) << 32
 
 
 def segment_name(number: int) -> str:

@@ -11,6 +11,9 @@ class TelemetrySettings:
     """Most bytes one log group keeps on disk; its oldest events go first."""
     total_bytes_max: int = 1024 * 1024 * 1024
     """Most bytes all log groups keep on disk; the oldest events go first."""
+    group_streams_max: int = 5_000
+    """Most streams one log group keeps, one for each environment there was; the oldest go first,
+    since every look at a group is a look at all its streams."""
     stream_buffer_bytes_max: int = 1024 * 1024
     """Bytes one environment's log may hold in memory; beyond, its output waits in its pipes."""
     flush_every_s: float = 0.1

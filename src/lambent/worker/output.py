@@ -71,6 +71,7 @@ class Output:
     def close(self) -> None:
         """Take what is left and close the pipes. Idempotent."""
         self.drain()
+        self._emit_frames(self._frames.flush())
         self._close_stdout()
         self._close_log_pipe()
 
@@ -97,11 +98,14 @@ class Output:
         if not data:
             self._close_log_pipe()
             return False
-        for timestamp_ms, _level, message in self._frames.feed(data):
-            self._stream.append(timestamp_ms, message)
-            self._on_line(message)
+        self._emit_frames(self._frames.feed(data))
         self._pause_if_full()
         return True
+
+    def _emit_frames(self, frames: list[tuple[int, str, bytes]]) -> None:
+        for timestamp_ms, _level, message in frames:
+            self._stream.append(timestamp_ms, message)
+            self._on_line(message)
 
     def _emit(self, lines: list[bytes]) -> None:
         if lines:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +10,14 @@ from lambent.gateway.call import Call, OperationHandler
 from lambent.model.errors import ApiError
 from lambent.telemetry.logs import LogStore, Stream
 from lambent.telemetry.patterns import compile_pattern
+from lambent.telemetry.queries import Bounds, EventKey, event_key
 from lambent.telemetry.segments import LogEvent
 
 _EVENTS_MAX = 10_000
 _ANSWER_BYTES_MAX = 1024 * 1024
 _END_OF_TIME_MS = 1 << 62
+_END_OF_STREAM = 1 << 62
+_BAD_TOKEN = "The specified nextToken is invalid."
 _ARN = re.compile(r"arn:aws[\w-]*:logs:[\w-]*:\d*:log-group:([^:]+)(?::\*)?")
 
 
@@ -74,21 +76,17 @@ def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
     async def get_log_events(call: Call) -> Mapping[str, Any]:
         params = call.params
         group, stream = _group_name(params), params["logStreamName"]
-        if stream not in {known.name for known in await _streams(logs, call, group)}:
+        if stream not in await _stream_names(logs, call, group):
             raise _not_found("The specified log stream does not exist.")
-        events = await logs.read_events(
-            *call.scope,
-            group,
-            [stream],
-            start_ms=params.get("startTime", 0),
-            end_ms=params.get("endTime", _END_OF_TIME_MS),
+        is_forward, position = _place(params.get("nextToken"), bool(params.get("startFromHead")))
+        bounds = _bounds(params, params.get("endTime", _END_OF_TIME_MS))
+        page = await logs.stream_page(
+            *call.scope, group, stream, bounds, position, is_forward=is_forward
         )
-        found = [event for _, event in events]
-        limit = min(params.get("limit", _EVENTS_MAX), _EVENTS_MAX)
-        token = params.get("nextToken")
-        begin, end = _window(found, token, limit, from_head=bool(params.get("startFromHead")))
-        page = _fitting(found[begin:end])
-        first, following = _edges(found, begin, begin + len(page))
+        # At either end the token is the one that was passed: that is how callers know.
+        stays = position if position < _END_OF_STREAM else 0
+        first = page[0].position if page else stays
+        following = page[-1].position + 1 if page else stays
         return {
             "events": [
                 {
@@ -108,26 +106,28 @@ def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
         names, prefix = params.get("logStreamNames"), params.get("logStreamNamePrefix")
         if names and prefix:
             raise _invalid("Specify either logStreamNames or logStreamNamePrefix, not both.")
-        known = [stream.name for stream in await _streams(logs, call, group)]
+        known = await _stream_names(logs, call, group)
         wanted = [
             name for name in known if name.startswith(prefix or "") and (not names or name in names)
         ]
         if names and not wanted:
             raise _not_found("The specified log stream does not exist.")
+        # AWS includes the end here, unlike in GetLogEvents.
+        bounds = _bounds(params, params.get("endTime", _END_OF_TIME_MS) + 1)
         matches = compile_pattern(params.get("filterPattern", ""))
-        found = [
-            (stream, event)
-            for stream, event in await logs.read_events(
-                *call.scope,
-                group,
-                wanted,
-                start_ms=params.get("startTime", 0),
-                # AWS includes the end here, unlike in GetLogEvents.
-                end_ms=params.get("endTime", _END_OF_TIME_MS) + 1,
+        token = params.get("nextToken")
+        after = _decode_event_id(_decode_token(token)) if token is not None else None
+        try:
+            page, has_more = await logs.group_page(
+                *call.scope, group, wanted, bounds, matches, after
             )
-            if matches(_text(event))
-        ]
-        page, token = _page(found, params, _EVENTS_MAX, _event_id)
+        except TimeoutError as error:
+            raise ApiError(
+                "ServiceUnavailableException",
+                "The search took too long. Narrow it down.",
+                status=503,
+            ) from error
+        following = _encode_token(_event_id(*page[-1])) if has_more else None
         return _with_token(
             {
                 "events": [
@@ -136,13 +136,13 @@ def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
                         "timestamp": event.timestamp_ms,
                         "message": _text(event),
                         "ingestionTime": event.ingestion_ms,
-                        "eventId": _event_id((stream, event)),
+                        "eventId": _event_id(stream, event),
                     }
                     for stream, event in page
                 ],
                 "searchedLogStreams": [],
             },
-            token,
+            following,
         )
 
     return {
@@ -158,6 +158,22 @@ async def _streams(logs: LogStore, call: Call, group: str) -> list[Stream]:
     if streams is None:
         raise _not_found("The specified log group does not exist.")
     return streams
+
+
+async def _stream_names(logs: LogStore, call: Call, group: str) -> list[str]:
+    names = await logs.stream_names(*call.scope, group)
+    if names is None:
+        raise _not_found("The specified log group does not exist.")
+    return names
+
+
+def _bounds(params: Mapping[str, Any], end_ms: int) -> Bounds:
+    return Bounds(
+        start_ms=params.get("startTime", 0),
+        end_ms=end_ms,
+        events_max=min(params.get("limit", _EVENTS_MAX), _EVENTS_MAX),
+        bytes_max=_ANSWER_BYTES_MAX,
+    )
 
 
 def _group_name(params: Mapping[str, Any]) -> str:
@@ -191,17 +207,22 @@ def _text(event: LogEvent) -> str:
     return event.message.decode("utf-8", "replace")
 
 
-def _event_id(item: tuple[str, LogEvent]) -> str:
+def _event_id(stream: str, event: LogEvent) -> str:
     """Ordered like the events themselves: 56 digits of time, stream and position."""
-    stream, event = item
-    spot = binascii.crc32(stream.encode("utf-8", "surrogatepass"))
-    return f"{event.timestamp_ms:016d}{spot:010d}{event.position:030d}"
+    timestamp_ms, number, position = event_key(stream, event)
+    return f"{timestamp_ms:016d}{number:010d}{position:030d}"
+
+
+def _decode_event_id(text: str) -> EventKey:
+    if re.fullmatch(r"\d{56}", text, re.ASCII) is None:
+        raise _invalid(_BAD_TOKEN)
+    return int(text[:16]), int(text[16:26]), int(text[26:])
 
 
 def _page(items: list[Any], params: Mapping[str, Any], limit_max: int, key: Any) -> Any:
     """A page of a list and the token of the next: the key of the page's last item.
 
-    Items that have gone or come between two pages shift nothing.
+    Items that have come between two pages shift nothing.
     """
     limit = min(params.get("limit", limit_max), limit_max)
     token = params.get("nextToken")
@@ -210,7 +231,7 @@ def _page(items: list[Any], params: Mapping[str, Any], limit_max: int, key: Any)
         last = _decode_token(token)
         keys = [key(item) for item in items]
         if last not in keys:
-            raise _invalid("The specified nextToken is invalid.")
+            raise _invalid(_BAD_TOKEN)
         begin = keys.index(last) + 1
     page = items[begin : begin + limit]
     has_more = begin + limit < len(items)
@@ -218,14 +239,14 @@ def _page(items: list[Any], params: Mapping[str, Any], limit_max: int, key: Any)
 
 
 def _encode_token(key: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+    return base64.urlsafe_b64encode(key.encode("utf-8", "surrogatepass")).decode()
 
 
-def _decode_token(token: str) -> Any:
+def _decode_token(token: str) -> str:
     try:
-        return json.loads(base64.urlsafe_b64decode(token.encode()))
+        return base64.urlsafe_b64decode(token.encode()).decode("utf-8", "surrogatepass")
     except (binascii.Error, ValueError) as error:
-        raise _invalid("The specified nextToken is invalid.") from error
+        raise _invalid(_BAD_TOKEN) from error
 
 
 def _with_token(answer: dict[str, Any], token: str | None) -> dict[str, Any]:
@@ -234,39 +255,14 @@ def _with_token(answer: dict[str, Any], token: str | None) -> dict[str, Any]:
     return answer
 
 
-def _window(
-    events: list[LogEvent], token: str | None, limit: int, *, from_head: bool
-) -> tuple[int, int]:
-    """Begin and end of the page a token stands for; it names the position it continues at."""
+def _place(token: str | None, from_head: bool) -> tuple[bool, int]:
+    """Which way a page of a stream goes, and the position it starts at or ends before."""
     if token is None:
-        return (0, limit) if from_head else (max(len(events) - limit, 0), len(events))
-    match = re.fullmatch(r"([fb])/(\d{1,20})", token)
+        return (True, 0) if from_head else (False, _END_OF_STREAM)
+    match = re.fullmatch(r"([fb])/(\d{1,18})", token, re.ASCII)
     if match is None:
-        raise _invalid("The specified nextToken is invalid.")
-    position = int(match[2])
-    at = next((n for n, event in enumerate(events) if event.position >= position), len(events))
-    return (at, at + limit) if match[1] == "f" else (max(at - limit, 0), at)
-
-
-def _edges(events: list[LogEvent], begin: int, end: int) -> tuple[int, int]:
-    """Positions of the first event of a page and of what follows it."""
-    first = events[begin].position if begin < len(events) else _beyond(events)
-    following = events[end].position if end < len(events) else _beyond(events)
-    return first, following
-
-
-def _beyond(events: list[LogEvent]) -> int:
-    return events[-1].position + 1 if events else 0
-
-
-def _fitting(events: list[LogEvent]) -> list[LogEvent]:
-    """As many events as an answer carries, one at least."""
-    total = 0
-    for number, event in enumerate(events):
-        total += len(event.message)
-        if total > _ANSWER_BYTES_MAX and number:
-            return events[:number]
-    return events
+        raise _invalid(_BAD_TOKEN)
+    return match[1] == "f", int(match[2])
 
 
 def _invalid(message: str) -> ApiError:

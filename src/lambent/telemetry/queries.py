@@ -1,0 +1,130 @@
+"""Pages of events, as CloudWatch Logs gives them. All of it blocks: run in a thread.
+
+A page is bounded in events and in bytes, and nothing beyond about a page is held while a group of
+any size is read. Pages go on from a place, not from a count, so that events which come or are
+trimmed away between two pages shift nothing.
+"""
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from lambent.telemetry import segments
+from lambent.telemetry.segments import LogEvent
+
+_EVENT_OVERHEAD_BYTES = 26
+_CLOCK_SLACK_MS = 60_000
+
+EventKey = tuple[int, int, int]
+"""Timestamp, a number for the stream, position: unique in a group, and the order of its events."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a page may hold: events with `start_ms <= timestamp < end_ms`, so many, so large. One
+    event is always let in."""
+
+    start_ms: int
+    end_ms: int
+    events_max: int
+    bytes_max: int
+
+
+def event_key(stream: str, event: LogEvent) -> EventKey:
+    """Where an event stands in its group."""
+    number = zlib.crc32(stream.encode("utf-8", "surrogatepass"))
+    return event.timestamp_ms, number, event.position
+
+
+def stream_page(
+    directory: Path, bounds: Bounds, position: int, *, is_forward: bool
+) -> list[LogEvent]:
+    """Events of one stream in the order they were taken in: the first ones from `position` on,
+    or the last ones before it."""
+    if is_forward:
+        events = (
+            event
+            for path in segments.segments(directory)
+            if position < segments.end_of(path)
+            for event in _in_time(path, bounds)
+            if event.position >= position
+        )
+        return _fitting(events, bounds)
+    events = (
+        event
+        for path in reversed(segments.segments(directory))
+        for event in reversed(list(_in_time(path, bounds)))
+        if event.position < position
+    )
+    return _fitting(events, bounds)[::-1]
+
+
+def group_page(
+    streams: Iterable[tuple[str, Path]],
+    bounds: Bounds,
+    matches: Callable[[str], bool],
+    after: EventKey | None,
+    is_late: Callable[[], bool],
+) -> tuple[list[tuple[str, LogEvent]], bool]:
+    """The first events after `after` for whose text `matches` holds, by time across streams; and
+    whether there are more. Raises `TimeoutError` once `is_late`."""
+    found: list[tuple[EventKey, str, LogEvent]] = []
+    held_bytes = 0
+    last: EventKey | None = None
+    for name, directory in streams:
+        for path in segments.segments(directory):
+            for event in _in_time(path, bounds):
+                key = event_key(name, event)
+                if (after is not None and key <= after) or (last is not None and key > last):
+                    continue
+                if is_late():
+                    raise TimeoutError
+                if not matches(event.message.decode("utf-8", "replace")):
+                    continue
+                found.append((key, name, event))
+                held_bytes += _weight(event)
+                if len(found) >= 2 * bounds.events_max + 16 or held_bytes > 4 * bounds.bytes_max:
+                    found, has_more = _first(found, bounds)
+                    held_bytes = sum(_weight(event) for _, _, event in found)
+                    last = found[-1][0] if has_more else last
+    found, has_more = _first(found, bounds)
+    return [(name, event) for _, name, event in found], has_more or last is not None
+
+
+def _first(
+    found: list[tuple[EventKey, str, LogEvent]], bounds: Bounds
+) -> tuple[list[tuple[EventKey, str, LogEvent]], bool]:
+    found.sort(key=lambda item: item[0])
+    count = len(_fitting((event for _, _, event in found), bounds))
+    return found[:count], count < len(found)
+
+
+def _fitting(events: Iterable[LogEvent], bounds: Bounds) -> list[LogEvent]:
+    page: list[LogEvent] = []
+    total = 0
+    for event in events:
+        total += _weight(event)
+        if page and total > bounds.bytes_max:
+            break
+        page.append(event)
+        if len(page) >= bounds.events_max:
+            break
+    return page
+
+
+def _in_time(path: Path, bounds: Bounds) -> Iterator[LogEvent]:
+    """A segment's events within the bounds. No event is younger than its segment's last write, so
+    that whoever follows a log reads little."""
+    try:
+        written_ms = path.stat().st_mtime * 1000
+    except FileNotFoundError:
+        return
+    if written_ms + _CLOCK_SLACK_MS >= bounds.start_ms:
+        for event in segments.read(path):
+            if bounds.start_ms <= event.timestamp_ms < bounds.end_ms:
+                yield event
+
+
+def _weight(event: LogEvent) -> int:
+    return len(event.message) + _EVENT_OVERHEAD_BYTES
