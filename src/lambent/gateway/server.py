@@ -103,7 +103,7 @@ class Gateway:
         self._direct[name] = handler
 
     def register_internal(self, prefix: str, handler: Handler) -> None:
-        """Serve the paths below `prefix`, which starts with `/_lambent/`."""
+        """Serve the path `prefix`, which starts with `/_lambent/`; all below it if it ends so."""
         self._internal[prefix] = handler
 
     def new_server(self) -> HttpServer:
@@ -122,12 +122,14 @@ class Gateway:
             self._handle_internal(exchange)
             return
         request_id = new_request_id()
-        service = self._services["lambda"]
+        identity = None
+        service = None
         try:
             identity = identify(exchange, self._settings)
             service = self._service_of(exchange, identity)
             request = self._route(exchange, service, identity, request_id)
         except ApiError as error:
+            service = service or self._dialect_of(exchange, identity)
             answer(exchange, render.render_error(service, error, request_id), request_id)
             return
         direct = self._direct.get(request.operation.name)
@@ -165,7 +167,9 @@ class Gateway:
 
     def _handle_internal(self, exchange: Exchange) -> None:
         for prefix, handler in self._internal.items():
-            if exchange.path.startswith(prefix):
+            if exchange.path == prefix or (
+                prefix.endswith("/") and exchange.path.startswith(prefix)
+            ):
                 handler(exchange)
                 return
         exchange.respond(404, [("Content-Type", "text/plain")], b"There is no such page.\n")
@@ -188,6 +192,16 @@ class Gateway:
                 f"Lambent serves {', '.join(SERVICES)}; this request is for '{name}'.",
             )
         return service
+
+    def _dialect_of(self, exchange: Exchange, identity: Identity | None) -> ServiceModel:
+        """A service whose errors the client can read, for a request that is for none of ours."""
+        if "x-amz-target" in exchange.headers:
+            return self._services["logs"]
+        content_type = exchange.headers.get("content-type", "")
+        is_xml = content_type.startswith("application/x-www-form-urlencoded")
+        if is_xml or (identity is not None and identity.service == "s3"):
+            return self._services["sts"]
+        return self._services["lambda"]
 
     def _route(
         self, exchange: Exchange, service: ServiceModel, identity: Identity, request_id: str
