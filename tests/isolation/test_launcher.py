@@ -231,13 +231,19 @@ async def test_a_launcher_that_does_not_answer_is_an_error(opened: Opened) -> No
     os.kill(opened.site.launcher_pid, signal.SIGSTOP)
     try:
         with pytest.raises(SandboxError, match="did not answer"):
-            await opened.sandboxes.open_volume(16)
+            await opened.sandboxes.open_volume(24)
     finally:
         os.kill(opened.site.launcher_pid, signal.SIGCONT)
         opened.sandboxes._deadline_s = 15
     await assert_works(opened)
-    # The volume that came too late was closed.
-    await until(lambda: not loop_devices_below(opened.site.work), "the end of the late volume")
+    # The volume that came too late was closed. It was the only one of its size.
+    await until(lambda: 24 not in disk_sizes_mb(opened.site.work), "the end of the late volume")
+
+
+def disk_sizes_mb(directory: Path) -> set[int]:
+    """Sizes of the loop devices whose file was below a directory."""
+    sizes = [Path(f"/sys/block/{name}/size") for name in loop_devices_below(directory)]
+    return {int(size.read_text()) * 512 // (1024 * 1024) for size in sizes if size.exists()}
 
 
 async def test_a_launcher_that_cannot_start_says_why(tmp_path: Path) -> None:

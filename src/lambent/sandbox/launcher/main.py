@@ -34,6 +34,7 @@ from lambent.sandbox.launcher.volumes import Volume, Volumes
 
 _REMOVE_ATTEMPTS = 200
 _NETWORKS_READY = 4
+_VOLUMES_READY = 2
 _QUIET_S = 0.02
 """After this long without a request there is time to make networks ahead of need."""
 _ARGUMENTS_MAX = 64
@@ -79,6 +80,9 @@ class Launcher:
         if self._tree is not None:
             cgroups.sweep(self._tree)
         self._networks: list[Network] = []
+        self._volumes_ready: list[Volume] = []
+        self._volume_size_mb = 0
+        """The size of those that are ready: the one wanted last."""
         self._count = 0
         self._ids = itertools.count(self._uid_base)
         self._free_ids: deque[int] = deque()
@@ -111,6 +115,7 @@ class Launcher:
                 self._finish(box)
             for network in self._networks:
                 network.close()
+            self._close_volumes_ready()
             for volume in self._open_volumes.values():
                 self._volumes.close(volume)
             if self._tree is not None:
@@ -118,17 +123,23 @@ class Launcher:
                 cgroups.remove_tree(self._tree)
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
-        """What has happened. In quiet moments networks are made ahead: each takes the kernel
-        more than a millisecond."""
-        while len(self._networks) < _NETWORKS_READY:
+        """What has happened. In quiet moments networks, and volumes of the size that was wanted
+        last, are made ahead: each takes the kernel a millisecond or more."""
+        while len(self._networks) < _NETWORKS_READY or self._needs_volume():
             if events := self._selector.select(_QUIET_S):
                 return events
             try:
-                self._networks.append(create_network())
+                if len(self._networks) < _NETWORKS_READY:
+                    self._networks.append(create_network())
+                else:
+                    self._volumes_ready.append(self._volumes.open(self._volume_size_mb))
             except OSError:
                 # Whoever wants a box is told why there is none.
                 break
         return self._selector.select()
+
+    def _needs_volume(self) -> bool:
+        return bool(self._volume_size_mb) and len(self._volumes_ready) < _VOLUMES_READY
 
     # -- requests --------------------------------------------------------------------------
 
@@ -172,9 +183,18 @@ class Launcher:
         size_mb = _number(request, "size_mb", 1, 65_536)
         self._count += 1
         name = f"v{self._count}"
-        self._open_volumes[name] = self._volumes.open(size_mb)
+        if size_mb != self._volume_size_mb:
+            self._close_volumes_ready()
+            self._volume_size_mb = size_mb
+        ready = self._volumes_ready
+        self._open_volumes[name] = ready.pop() if ready else self._volumes.open(size_mb)
         self._host_ids[name] = self._free_ids.popleft() if self._free_ids else next(self._ids)
         return {"volume": name}, []
+
+    def _close_volumes_ready(self) -> None:
+        for volume in self._volumes_ready:
+            self._volumes.close(volume)
+        self._volumes_ready.clear()
 
     def _close_volume(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
         volume = self._open_volumes.pop(request["volume"], None)
