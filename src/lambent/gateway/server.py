@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from lambent.gateway.call import Call, OperationHandler
 from lambent.gateway.identity import Identity, identify
@@ -39,6 +40,7 @@ logger = logging.getLogger(__name__)
 SERVICES = ("lambda", "logs", "sts")
 INTERNAL = "/_lambent/"
 HEALTH = INTERNAL + "health"
+_PARSE_IN_THREAD_BYTES = 256 * 1024
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
@@ -228,7 +230,10 @@ class Gateway:
         """Run an operation and answer."""
         operation = request.operation
         try:
-            params = request.params()
+            if len(request.exchange.body) > _PARSE_IN_THREAD_BYTES:
+                params = await anyio.to_thread.run_sync(request.params)
+            else:
+                params = request.params()
             handler = self._operations.get((operation.service_model.service_name, operation.name))
             if handler is None:
                 raise ApiError(

@@ -203,6 +203,17 @@ def test_an_operation_gets_its_call_and_answers(door: Door) -> None:
     assert metadata["RequestId"] == call.request_id
 
 
+def test_a_large_package_arrives_whole(door: Door) -> None:
+    """Also when it is parsed off the loop; its errors are the same."""
+    package = bytes(range(256)) * 16_384
+    client = door.client("lambda")
+    client.create_function(FunctionName="f", Role=ROLE, Code={"ZipFile": package})
+    assert door.operations.calls[-1].params["Code"]["ZipFile"] == package
+    with pytest.raises(ClientError) as refused:
+        client.create_function(FunctionName="f", Role="r", Code={"ZipFile": package})
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+
+
 def test_deleting_a_function_has_no_body(door: Door) -> None:
     """204, as AWS answers, not the 200 of the model."""
     answer = door.client("lambda").delete_function(FunctionName="f")

@@ -1,5 +1,6 @@
 """Requests that botocore would not send: wrong types, broken JSON, odd texts."""
 
+import base64
 import datetime
 import json
 from typing import Any
@@ -144,6 +145,22 @@ def test_wrong_timestamps_are_refused(value: object) -> None:
     with pytest.raises(ApiError) as refused:
         parse.from_json(LAMBDA.shape_for("Date"), value, "Date")
     assert refused.value.code == "SerializationException"
+
+
+@pytest.mark.parametrize("size", [0, 1, 786_431, 786_432, 786_433, 2_000_000])
+def test_packages_of_any_size_are_decoded(size: int) -> None:
+    """Large ones step by step, with the same result."""
+    package = bytes(range(256)) * (size // 256 + 1)
+    body = json.dumps({"Code": {"ZipFile": base64.b64encode(package[:size]).decode()}})
+    assert created(body.encode()) == {"Code": {"ZipFile": package[:size]}}
+
+
+@pytest.mark.parametrize("place", [5, (1 << 20) - 1, (1 << 20) + 1, 1_500_000])
+@pytest.mark.parametrize("bad", ["=", "!", "ä", "\n"])
+def test_a_bad_character_in_a_package_is_found(place: int, bad: str) -> None:
+    """Wherever it is."""
+    text = "A" * place + bad + "A" * (1_999_999 - place)
+    assert "base64" in refusal(json.dumps({"Code": {"ZipFile": text}}).encode())
 
 
 JSON = st.recursive(
