@@ -199,6 +199,8 @@ def test_name_forms_and_qualifiers(lambda_client: Any) -> None:
         ("echo", {"InvocationType": "Later"}, 400, "ValidationException", "enum value set"),
         ("echo", {"LogType": "Head"}, 400, "ValidationException", "enum value set"),
         ("echo", {"Payload": b"{not json"}, 400, "InvalidRequestContentException", "parse"),
+        ("echo", {"Payload": b'{"a": NaN}'}, 400, "InvalidRequestContentException", "parse"),
+        ("echo", {"Payload": b"\xff\xfe1\x00"}, 400, "InvalidRequestContentException", "parse"),
         ("a b", {}, 400, "ValidationException", "regular expression pattern"),
         (
             f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function:echo",

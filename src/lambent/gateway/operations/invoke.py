@@ -181,9 +181,17 @@ def _check_offered(params: Mapping[str, Any]) -> None:
         raise invalid_parameter("Lambent does not offer durable executions yet.")
 
 
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_STRICT_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
+"""Python's own reader also takes NaN, Infinity and other encodings than UTF-8."""
+
+
 def _check_json(event: bytes) -> None:
     try:
-        json.loads(event)
+        _STRICT_JSON.decode(event.decode())
     except (ValueError, RecursionError) as error:
         raise ApiError(
             "InvalidRequestContentException",
