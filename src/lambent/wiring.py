@@ -207,9 +207,6 @@ async def _serve(
         stack.callback(tasks.cancel_scope.cancel)
         gateway = await enter(open_gateway(settings.gateway))
 
-        async def prepare(function: FunctionVersion) -> None:
-            await code.ensure(function.code_key)
-
         async def launch(function: FunctionVersion) -> Launch:
             return runtimes.launch(function, await code.ensure(function.code_key))
 
@@ -247,7 +244,7 @@ async def _serve(
                 store=store,
                 blobs=blobs,
                 objects=S3Objects(settings.aws.s3, clock),
-                prepare=prepare,
+                prepare=worker.prepare,
                 runtimes=runtime_identifiers(),
                 concurrent_executions=settings.invocation.concurrent_executions,
                 clock=clock,

@@ -25,7 +25,15 @@ from typing import Any, TypeVar
 
 import lambent
 from lambent.sandbox import messages
-from lambent.sandbox.ports import BoxSpec, ExitStatus, ProcessSpec, SandboxError, Volume
+from lambent.sandbox.ports import (
+    BoxSpec,
+    ExitStatus,
+    ProcessSpec,
+    SandboxError,
+    StartSpec,
+    Template,
+    Volume,
+)
 from lambent.sandbox.settings import SandboxSettings
 
 logger = logging.getLogger(__name__)
@@ -34,6 +42,7 @@ T = TypeVar("T")
 
 _START_DEADLINE_MS = 30_000
 _REQUESTS_WAITING_MAX = 10_000
+_PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
 _COMMAND = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from lambent.sandbox.launcher.main import main; main()"
@@ -77,6 +86,7 @@ def start_launcher(
         "uid_base": settings.uid_base + int(instance[:4], 16) % 100 * 1000,
         "is_root": tier != "rootless",
         "uses_cgroups": tier == "root",
+        "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
     }
     source = str(Path(lambent.__file__).parent.parent)
     process = subprocess.Popen(
@@ -111,6 +121,11 @@ def start_launcher(
     return handle
 
 
+def _share_of_memory_mb() -> int:
+    total_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
+    return min(int(total_mb * _PREPARED_SHARE), _PREPARED_MB_MAX)
+
+
 class _Volume:
     """See `ports.Volume`."""
 
@@ -131,6 +146,15 @@ class _Process:
 
     stdout: int
     log_pipe: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Started:
+    """See `ports.Started`."""
+
+    box: "LauncherBox"
+    volume: _Volume
+    process: _Process
 
 
 class LauncherBox:
@@ -240,6 +264,8 @@ class Launcher:
         self._count = 0
         self._pending: dict[int, Callable[[dict[str, Any], list[int]], None]] = {}
         self._unsent: deque[bytes] = deque()
+        self._prepared: set[tuple[str, int]] = set()
+        """Templates, each with a size of volume, that the launcher knows."""
         self.boxes: dict[str, LauncherBox] = {}
         self._is_gone = False
         end.setblocking(False)
@@ -273,6 +299,61 @@ class Launcher:
             memory_mb=spec.memory_mb,
             mounts={mount.target: mount.source for mount in spec.mounts},
             volume=spec.volume.name,
+        )
+
+    def prepare(self, template: Template, volume_mb: int) -> None:
+        self._prepared.add((template.name, volume_mb))
+        self.tell(
+            "prepare",
+            template=template.name,
+            argv=list(template.argv),
+            environment=dict(template.environment),
+            mounts={mount.target: mount.source for mount in template.mounts},
+            forks=template.forks,
+            volume_mb=volume_mb,
+        )
+
+    async def start(
+        self,
+        template: Template,
+        spec: StartSpec,
+        on_exit: Callable[[ExitStatus], None],
+    ) -> _Started:
+        if (template.name, spec.volume_mb) not in self._prepared:
+            self.prepare(template, spec.volume_mb)
+        given = spec.volume
+        assert given is None or isinstance(given, _Volume)
+
+        def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Started:
+            count = len(answer["descriptors"])
+            box = self.boxes[answer["box"]] = LauncherBox(self, answer, descriptors[:count])
+            box.on_exit[answer["process"]] = on_exit
+            stdout, log_pipe = descriptors[count:]
+            for descriptor in (stdout, log_pipe):
+                os.set_blocking(descriptor, False)
+            volume = given or _Volume(self, answer["volume"])
+            return _Started(box=box, volume=volume, process=_Process(stdout, log_pipe))
+
+        def discard(started: _Started) -> None:
+            assert started.process.log_pipe is not None
+            messages.close_all([started.process.stdout, started.process.log_pipe])
+            started.box.let_go()
+            self.tell("close_box", box=started.box.name)
+            del self.boxes[started.box.name]
+            if given is None:
+                self.tell("close_volume", volume=started.volume.name)
+
+        return await self.request(
+            "start",
+            adopt,
+            discard,
+            template=template.name,
+            memory_mb=spec.memory_mb,
+            mounts={mount.target: mount.source for mount in spec.mounts},
+            environment=dict(spec.environment),
+            volume_mb=spec.volume_mb,
+            volume=given.name if given is not None else None,
+            log_pipe_variable=spec.log_pipe_variable,
         )
 
     async def request(

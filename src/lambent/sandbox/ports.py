@@ -48,6 +48,39 @@ class ProcessSpec:
     """If set, the process gets one more pipe; this variable tells it the descriptor's number."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """How a runtime starts ahead of demand, without a function.
+
+    The process waits at descriptor 4, its control socket: it says `ready` there and reads, to the
+    end, the environment variables of the function it becomes, as a JSON object. By then the
+    function's code is in its place.
+    """
+
+    name: str
+    """Whose children have to be strangers to each other need templates of different names."""
+    argv: Sequence[str]
+    environment: Mapping[str, str]
+    mounts: Sequence[Mount]
+    forks: bool
+    """Whether `argv` is a zygote, which forks such processes, or such a process itself."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StartSpec:
+    """A function to start from a template, at once in a box of its own."""
+
+    memory_mb: int
+    mounts: Sequence[Mount]
+    """All of the function's; the template's are there already."""
+    environment: Mapping[str, str]
+    volume_mb: int
+    log_pipe_variable: str
+    """Tells the process the number of its log pipe's descriptor."""
+    volume: "Volume | None" = None
+    """The environment's `/tmp`, if it has one already."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExitStatus:
     """How a process ended: exactly one of the two is set."""
@@ -127,6 +160,19 @@ class Box(Protocol):
         ...
 
 
+class Started(Protocol):
+    """A function's process in its new box. All three are the caller's to close."""
+
+    @property
+    def box(self) -> Box: ...
+
+    @property
+    def volume(self) -> "Volume": ...
+
+    @property
+    def process(self) -> Process: ...
+
+
 class Volume(Protocol):
     """A private writable `/tmp` of bounded size."""
 
@@ -140,6 +186,18 @@ class Sandboxes(Protocol):
 
     async def open_volume(self, size_mb: int) -> Volume:
         """Make an empty volume. Raises `SandboxError`."""
+        ...
+
+    def prepare(self, template: Template, volume_mb: int) -> None:
+        """Make a template known; boxes of its kind will soon be wanted with such a volume."""
+        ...
+
+    async def start(
+        self, template: Template, spec: StartSpec, on_exit: Callable[[ExitStatus], None]
+    ) -> Started:
+        """Start a function from a template made known before; `on_exit` is called once, on the
+        event loop, when its process has ended. Raises `SandboxError` if that cannot be done: a box
+        may still be built and the runtime be executed in it."""
         ...
 
     async def open_box(self, spec: BoxSpec) -> Box:

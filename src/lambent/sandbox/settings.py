@@ -15,5 +15,8 @@ class SandboxSettings:
     uid_base: int = 1_900_000_000
     """First of the user numbers that boxes run as on the host, one per box; 100,000 numbers from
     here on must belong to nobody."""
+    prepared_memory_mb: int = 0
+    """MB of memory that runtimes prepared ahead of demand may take; 0 means 5 % of the host's, at
+    most 512. A burst of new environments beyond them starts a little slower."""
     request_deadline_s: float = 15.0
     """Seconds the launcher may take to answer before a box counts as not to be had."""

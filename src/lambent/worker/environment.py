@@ -16,7 +16,7 @@ import dataclasses
 import functools
 import logging
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import anyio
@@ -137,6 +137,8 @@ class Environment:
         self._start: _Start | None = None
         self._runtime: Runtime | None = None
         """The runtime that takes invocations; None before init and after a failure."""
+        self._volume: Volume | None = None
+        """`/tmp`: it outlives a runtime."""
         self._init_ms: float | None = None
         """Duration of the init phase, until the first report has told it."""
 
@@ -285,11 +287,12 @@ class Environment:
         """From nothing to nothing: the environment's only task."""
         try:
             launch = await self._host.launch(self.function)
-            async with self._open_volume() as volume:
-                try:
-                    await self._serve(launch, volume)
-                finally:
-                    await self._close_box()
+            try:
+                await self._serve(launch)
+            finally:
+                await self._close_box()
+                if self._volume is not None:
+                    await shielded(self._volume.close)
         except Exception as error:
             # One environment's failure is not the platform's: whoever waits for it is told.
             self._failure = error
@@ -304,32 +307,24 @@ class Environment:
             self._enter(State.GONE)
             self._on_gone(self)
 
-    @contextlib.asynccontextmanager
-    async def _open_volume(self) -> AsyncIterator[Volume]:
-        volume = await self._host.sandboxes.open_volume(self.function.ephemeral_storage_mb)
-        try:
-            yield volume
-        finally:
-            await shielded(volume.close)
-
-    async def _serve(self, launch: Launch, volume: Volume) -> None:
+    async def _serve(self, launch: Launch) -> None:
         self._log.line(report.init_start(self.function.runtime))
-        await self._init(launch, volume)
+        await self._init(launch)
         while not (self._retired and self._invocation is None):
             await self._wake.wait()
             self._wake.clear()
             if self._runtime is None:
                 await self._close_box()
                 if self._invocation is not None:
-                    await self._init_in_invoke(self._invocation, launch, volume)
+                    await self._init_in_invoke(self._invocation, launch)
 
-    async def _init(self, launch: Launch, volume: Volume) -> None:
+    async def _init(self, launch: Launch) -> None:
         """The init phase, ahead of any invocation."""
         self._enter(State.INITIALIZING)
         started = self._host.clock.monotonic()
         failure: _InitFailure | None = _CUT
         with anyio.move_on_after(self._host.settings.init_limit_s):
-            failure = await self._start_runtime(launch, volume)
+            failure = await self._start_runtime(launch)
         init_ms = (self._host.clock.monotonic() - started) * 1000
         if failure is None:
             self._init_ms = init_ms
@@ -342,9 +337,9 @@ class Environment:
         if not self._retired:
             self._on_free(self)
 
-    async def _init_in_invoke(self, invocation: Invocation, launch: Launch, volume: Volume) -> None:
+    async def _init_in_invoke(self, invocation: Invocation, launch: Launch) -> None:
         """The init of an environment without a runtime, on the invocation's time."""
-        failure = await self._start_runtime(launch, volume)
+        failure = await self._start_runtime(launch)
         if self._invocation is not invocation:
             return
         if failure is None and self._runtime is not None:
@@ -354,7 +349,7 @@ class Environment:
             outcome = failure.outcome(invocation.request_id)
             self._end(outcome, status="error", error_type=failure.error_type)
 
-    async def _start_runtime(self, launch: Launch, volume: Volume) -> _InitFailure | None:
+    async def _start_runtime(self, launch: Launch) -> _InitFailure | None:
         """Start a runtime in a new box and wait until it asks for work (None) or fails to."""
         if launch.missing_entrypoint:
             return _InitFailure("error", "Runtime.InvalidEntrypoint", invalid_entrypoint)
@@ -362,7 +357,7 @@ class Environment:
         runtime = await start.stack.enter_async_context(
             open_runtime(
                 sandboxes=self._host.sandboxes,
-                volume=volume,
+                volume=self._volume,
                 launch=launch,
                 log_stream_name=self._stream_name,
                 function=self.function,
@@ -375,6 +370,7 @@ class Environment:
                 network=self._host.network,
             )
         )
+        self._volume = runtime.volume
         failure = await start.result
         if failure is None:
             runtime.box.limit_cpu()

@@ -48,10 +48,17 @@ class Launch:
     """How to start one function's runtime in a box."""
 
     mounts: tuple[Mount, ...]
+    """What is the function's own."""
     argv: tuple[str, ...]
+    runtime_mounts: tuple[Mount, ...] = ()
+    """What all functions of the runtime are shown."""
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Variables this runtime wants; the function's own configuration overrides them."""
     log_pipe_variable: str | None = None
+    waiting_argv: tuple[str, ...] = ()
+    """The same runtime, started without a function to wait for one; empty if it cannot."""
+    forks: bool = False
+    """Whether `waiting_argv` is a zygote's."""
     missing_entrypoint: bool = False
     """An OS-only function without an executable `bootstrap`: there is nothing to start."""
 
@@ -94,7 +101,7 @@ class Runtimes:
             raise RuntimeMissing(runtime, _other_hint(runtime))
         if function.environment and function.environment.get(_WRAPPER_VARIABLE):
             shell = ("/bin/sh", "-c", f'exec "${_WRAPPER_VARIABLE}" "$0" "$@"')
-            return dataclasses.replace(launch, argv=(*shell, *launch.argv))
+            return dataclasses.replace(launch, argv=(*shell, *launch.argv), waiting_argv=())
         return launch
 
     def _python(self, runtime: str, version: str) -> PreparedRuntime:
@@ -138,8 +145,11 @@ def _launch_provided(code: Mount, bootstrap: str | None) -> Launch:
 
 def _launch_python(prepared: PreparedRuntime, code: Mount) -> Launch:
     return Launch(
-        mounts=(code, *_mounts(prepared)),
+        mounts=(code,),
+        runtime_mounts=_mounts(prepared),
         argv=(_in_box(prepared.interpreter), "-S", f"{RUNTIME_DIR}/bootstrap.py"),
+        waiting_argv=(_in_box(prepared.interpreter), "-S", f"{RUNTIME_DIR}/zygote.py"),
+        forks=True,
         environment={"PYTHONPATH": RUNTIME_DIR},
         log_pipe_variable=LOG_PIPE_VARIABLE,
     )
@@ -151,7 +161,8 @@ def _launch_node(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
     major = re.sub(r"\D", "", function.runtime or "")
     paths = (f"/opt/nodejs/node{major}", "/opt/nodejs", RUNTIME_DIR)
     return Launch(
-        mounts=(code, *_mounts(prepared), packages),
+        mounts=(code,),
+        runtime_mounts=(*_mounts(prepared), packages),
         argv=(
             _in_box(prepared.interpreter),
             f"--max-old-space-size={int(function.memory_mb * _HEAP_SHARE)}",

@@ -55,6 +55,18 @@ def environment_variables(
     }
 
 
+def template_variables(function: FunctionVersion, launch: Launch) -> dict[str, str]:
+    """What a runtime prepared for functions like this one starts with: nothing of any function."""
+    return {
+        **_DEFAULTS,
+        **launch.environment,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}",
+        "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
+        "LAMBDA_TASK_ROOT": TASK_ROOT,
+        "LAMBDA_RUNTIME_DIR": RUNTIME_DIR,
+    }
+
+
 def _logging(function: FunctionVersion) -> dict[str, str]:
     logging = function.logging
     variables = {"AWS_LAMBDA_LOG_FORMAT": logging.log_format}

@@ -8,6 +8,8 @@ from anyio.abc import TaskGroup
 
 from lambent.model.function import FunctionVersion
 from lambent.worker.environment import Environment, Host
+from lambent.worker.runtimes import RuntimeMissing
+from lambent.worker.templates import find_template
 
 
 class Worker:
@@ -16,6 +18,17 @@ class Worker:
     def __init__(self, host: Host, tasks: TaskGroup) -> None:
         self._host = host
         self._tasks = tasks
+
+    async def prepare(self, function: FunctionVersion) -> None:
+        """See to it that a first environment of the function will start fast: lay out its code,
+        have its runtime prepared. Raises PackageError if the code cannot be used."""
+        try:
+            launch = await self._host.launch(function)
+        except RuntimeMissing:
+            return  # Whoever calls the function is told.
+        template = find_template(function, launch)
+        if template is not None:
+            self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)
 
     def start(
         self,

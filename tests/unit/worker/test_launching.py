@@ -57,7 +57,7 @@ def test_an_interpreter_of_its_own_place_is_shown_at_var_lang(tmp_path: Path) ->
     """Prefix, prepared directory and code are mounted; `-S` keeps the host's packages out."""
     launch = RUNTIMES.launch(function("python3.12"), tmp_path)
     assert launch.argv == ("/var/lang/bin/python3.12", "-S", "/var/runtime/bootstrap.py")
-    assert set(launch.mounts) == {
+    assert {*launch.mounts, *launch.runtime_mounts} == {
         Mount(source=str(tmp_path), target="/var/task"),
         Mount(source="/cache/python3.12-3", target="/var/runtime"),
         Mount(source="/opt/python-3.12", target="/var/lang"),
@@ -69,7 +69,8 @@ def test_an_interpreter_of_the_system_is_there_already(tmp_path: Path) -> None:
     """Every box shows /usr."""
     launch = RUNTIMES.launch(function("python3.11"), tmp_path)
     assert launch.argv[0] == "/usr/bin/python3.11"
-    assert [mount.target for mount in launch.mounts] == ["/var/task", "/var/runtime"]
+    assert [mount.target for mount in launch.mounts] == ["/var/task"]
+    assert [mount.target for mount in launch.runtime_mounts] == ["/var/runtime"]
 
 
 def test_nodes_memory_follows_the_functions(tmp_path: Path) -> None:
@@ -78,7 +79,8 @@ def test_nodes_memory_follows_the_functions(tmp_path: Path) -> None:
     assert launch.argv[0] == "/usr/bin/node"
     assert "--max-old-space-size=900" in launch.argv
     assert launch.argv[-1] == "/var/runtime/bootstrap.cjs"
-    assert Mount(source="/cache/node-20/node_modules", target="/var/node_modules") in launch.mounts
+    packages = Mount(source="/cache/node-20/node_modules", target="/var/node_modules")
+    assert packages in launch.runtime_mounts
     assert launch.environment["NODE_PATH"] == (
         "/opt/nodejs/node20/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules"
     )

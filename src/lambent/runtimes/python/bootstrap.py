@@ -1,8 +1,11 @@
 """Starts a Python function inside its sandbox; the platform never imports this file.
 
-Run as `python3.X -S bootstrap.py`: without `site`, nothing of the host's own packages or .pth
-files is seen and the start is faster. What `site` would have given is restored here, the module
-search path gets AWS's order, and AWS's runtime client does the rest, unchanged.
+There are two ways in. Run as `python3.X -S bootstrap.py`, AWS's runtime client does everything,
+unchanged. A process that was forked from a zygote (see `zygote.py`) calls `preload` before the
+fork and `serve` after it.
+
+`-S`: without `site`, nothing of the host's own packages or .pth files is seen and the start is
+faster. What `site` would have given is restored here, and the module search path gets AWS's order.
 
 Works on Python 3.8 and later, inside and outside a sandbox.
 """
@@ -14,6 +17,9 @@ gc.disable()  # Nothing made while starting is garbage.
 import builtins
 import os
 import sys
+
+RUNTIME = os.path.dirname(os.path.abspath(__file__))
+VERSION = "{}.{}".format(*sys.version_info[:2])
 
 
 def search_path(path, task_root, layers, version):
@@ -38,17 +44,49 @@ def add_site_builtins():
     builtins.help = _sitebuiltins._Helper()
 
 
+def prepare(path):
+    """What both ways have in common, in the function's environment."""
+    task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+    sys.path[:] = search_path(path, task_root, "/opt/python", VERSION)
+    sys.dont_write_bytecode = True  # /var/task cannot be written.
+
+
+def preload():
+    """Import what every function's process needs; gives the standard library's search path."""
+    add_site_builtins()
+    from awslambdaric import __main__, bootstrap  # noqa: F401
+
+    # What a function may bring in a version of its own must be found anew.
+    for name in list(sys.modules):
+        if name.split(".")[0] in ("simplejson", "six", "bootstrap"):
+            del sys.modules[name]
+    return [path for path in sys.path if path != RUNTIME]
+
+
+def serve(standard_library):
+    """Become the function whose environment variables and code are in place. Never returns."""
+    from awslambdaric import __main__, bootstrap
+
+    added = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    prepare([RUNTIME, *added, *standard_library])
+    sys.argv[:] = [f"{RUNTIME}/bootstrap.py"]
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON" or "AWS_LAMBDA_LOG_LEVEL" in os.environ:
+        # The client reads these when it is imported.
+        import importlib
+
+        importlib.reload(bootstrap)
+    gc.enable()
+    __main__.main(["bootstrap", os.environ.get("_HANDLER", "")])
+
+
 def main():
     """Hand over to the runtime client, which does not come back."""
-    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
-    sys.path[:] = search_path(sys.path, task_root, "/opt/python", version)
-    sys.dont_write_bytecode = True  # /var/task cannot be written.
+    prepare(sys.path)
     add_site_builtins()
-    from awslambdaric.__main__ import main as serve
+    from awslambdaric.__main__ import main as serve_as_aws_does
 
     gc.enable()
-    serve(["bootstrap", os.environ.get("_HANDLER", "")])
+    serve_as_aws_does(["bootstrap", os.environ.get("_HANDLER", "")])
 
 
 if __name__ == "__main__":

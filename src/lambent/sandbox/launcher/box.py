@@ -11,34 +11,24 @@ capability gained inside would allow to mount or to see more.
 
 import dataclasses
 import os
-import resource
 import select
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
-from lambent.sandbox.launcher import filesystem, linux
+from lambent.sandbox.launcher import filesystem, linux, lockdown
 from lambent.sandbox.launcher.cgroups import Group
 from lambent.sandbox.launcher.network import Network
 from lambent.sandbox.launcher.seccomp import Filter
 
 _DEADLINE_MS = 5000
-_FILES_MAX = 1024
-_PROCESSES_MAX = 1024
 _NAMESPACES_OF_INIT = (
     linux.CLONE_NEWPID
     | linux.CLONE_NEWNS
     | linux.CLONE_NEWIPC
     | linux.CLONE_NEWUTS
     | linux.CLONE_NEWCGROUP
-)
-_NAMESPACES_TO_JOIN = (
-    linux.CLONE_NEWNS
-    | linux.CLONE_NEWIPC
-    | linux.CLONE_NEWUTS
-    | linux.CLONE_NEWCGROUP
-    | linux.CLONE_NEWNET
 )
 
 
@@ -59,6 +49,8 @@ class Confinement:
     they copy stays small however many volumes there are."""
     own_mounts_fd: int
     """The launcher's mount namespace, where volumes are mounted."""
+    null_fd: int
+    """/dev/null, for reading and writing."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -68,14 +60,20 @@ class Box:
     name: str
     network: Network
     group: Group | None
-    memory_mb: int
+    memory_mb: int | None
+    """None until a prepared box is given to a function."""
     init_pid: int
     init_pidfd: int
     processes: dict[int, int] = dataclasses.field(default_factory=dict)
     """Pidfd by pid of the spawned processes that have not been reaped."""
     out_of_memory_kills: int = 0
-    closing: int | None = None
-    """Id of the request that wants to know when the box is gone."""
+    on_closed: Callable[[], None] | None = None
+    """Whoever wants to know when the box is gone. Set: the box is being closed."""
+
+    @property
+    def cgroup_fd(self) -> int:
+        """The v2 group its processes are born into, or -1."""
+        return self.group.unified_fd if self.group is not None else -1
 
 
 def open_box(
@@ -85,7 +83,7 @@ def open_box(
     host_id: int,
     network: Network,
     group: Group | None,
-    memory_mb: int,
+    memory_mb: int | None,
     mounts: Mapping[str, int],
 ) -> Box:
     """Start a box's init and wait until it is in its place. Raises OSError."""
@@ -101,9 +99,9 @@ def open_box(
             linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
             raise
         if pid == 0:
-            _run_child(
+            run_child(
                 write_end,
-                lambda: _become_init(confinement, network, group, mounts, mapped_read, write_end),
+                lambda: _become_init(confinement, network, group, mounts, mapped_read),
             )
         linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
         os.close(write_end)
@@ -129,39 +127,33 @@ def spawn(
     *,
     argv: Sequence[str],
     environment: Mapping[str, str],
-    log_pipe_variable: str | None,
-) -> tuple[int, int, list[int]]:
-    """Start a program in a box; gives pid, pidfd and the read ends of its pipes.
+    outputs: Sequence[int],
+    control: int | None = None,
+) -> tuple[int, int]:
+    """Start a program in a box; gives pid and pidfd.
 
-    Raises OSError if it cannot be executed.
+    `outputs` are the write ends for its output and, if there is a second, its framed log; `control`
+    is its end of the socket an assignment comes through. Both stay the caller's. Raises OSError if
+    it cannot be executed.
     """
     status_read, status_write = os.pipe2(os.O_CLOEXEC)
-    pipes = [os.pipe2(os.O_CLOEXEC)]
-    if log_pipe_variable is not None:
-        pipes.append(os.pipe2(os.O_CLOEXEC))
-    outputs = [write for _, write in pipes]
-    cgroup_fd = box.group.unified_fd if box.group is not None else -1
+    entry = describe_entry(confinement, box, outputs=outputs, control=control, executes=True)
 
     def execute() -> NoReturn:
-        kept = _redirect(outputs)
-        variables = dict(environment)
-        if log_pipe_variable is not None:
-            variables[log_pipe_variable] = str(kept[-1])
-        enter(confinement, box)
+        lockdown.perform(entry.calls, entry.descriptors, confinement.filter.address)
         os.chdir("/var/task")
-        lock_down(confinement, [0, 1, 2, *kept, status_write])
-        os.execve(argv[0], list(argv), variables)
+        os.execve(argv[0], list(argv), dict(environment))
 
     try:
         # A child is born into the pid namespace that its parent has chosen.
         linux.setns(box.init_pidfd, linux.CLONE_NEWPID)
         try:
-            pid, pidfd = linux.fork(cgroup_fd=cgroup_fd)
+            pid, pidfd = linux.fork(cgroup_fd=box.cgroup_fd)
         except OSError:
             linux.setns(confinement.pid_namespace_fd, linux.CLONE_NEWPID)
             raise
         if pid == 0:
-            _run_child(status_write, execute)
+            run_child(status_write, execute)
         try:
             linux.setns(confinement.pid_namespace_fd, linux.CLONE_NEWPID)
             os.close(status_write)
@@ -171,51 +163,63 @@ def spawn(
             # Never leave it: a box's init cannot end before every process in it has been reaped.
             _end(pidfd)
             raise
-    except OSError:
-        for read, _ in pipes:
-            os.close(read)
-        raise
     finally:
         os.close(status_read)
         if status_write >= 0:
             os.close(status_write)
-        for write in outputs:
-            os.close(write)
     box.processes[pid] = pidfd
-    return pid, pidfd, [read for read, _ in pipes]
+    return pid, pidfd
 
 
-def enter(confinement: Confinement, box: Box) -> None:
-    """In a new process: join the box. Still privileged afterwards."""
-    if box.group is not None:
-        for fd in box.group.tasks_fds:
-            os.write(fd, b"0")
-    else:
-        _limit_without_cgroup(box.memory_mb)
-    linux.setns(box.init_pidfd, _NAMESPACES_TO_JOIN)
-    linux.setns(box.init_pidfd, linux.CLONE_NEWUSER)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """How a new process gets into a box."""
+
+    calls: list[lockdown.Call]
+    descriptors: list[int]
 
 
-def lock_down(confinement: Confinement, keep: list[int]) -> None:
-    """In a process that has entered: become the box's unprivileged user, for good."""
-    os.setsid()
-    os.umask(0o022)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES_MAX, _FILES_MAX))
-    if confinement.is_root:
-        # Rootless, the limit would count all processes of the user who runs the platform.
-        resource.setrlimit(resource.RLIMIT_NPROC, (_PROCESSES_MAX, _PROCESSES_MAX))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    linux.drop_bounding_set(confinement.last_capability)
-    if confinement.is_root:
-        os.setgroups([])
-    os.setresgid(*(filesystem.INNER_ID,) * 3)
-    os.setresuid(*(filesystem.INNER_ID,) * 3)
-    # Until it executes the process is not dumpable: what runs in the box may not look inside.
-    linux.close_all_but(keep)
-    linux.drop_capabilities()
-    linux.die_with_parent()
-    linux.set_no_new_privileges()
-    linux.set_seccomp(confinement.filter.address)
+def describe_entry(
+    confinement: Confinement,
+    box: Box,
+    *,
+    outputs: Sequence[int],
+    control: int | None,
+    executes: bool,
+) -> Entry:
+    """All a new process has to do until it is no more than a box's user."""
+    null = confinement.null_fd
+    tasks = box.group.tasks_fds if box.group is not None else []
+    # First what failures are told through.
+    placed = [] if control is None else [(control, lockdown.CONTROL_FD)]
+    placed += [(null, 0), (outputs[0], 1), (outputs[0], 2)]
+    if len(outputs) > 1:
+        placed.append((outputs[1], lockdown.LOG_FD))
+    descriptors = [box.init_pidfd, *tasks, *(fd for fd, _ in placed)]
+    first = 1 + len(tasks)
+    calls = [lockdown.place(first + at, number) for at, (_, number) in enumerate(placed)]
+    calls += lockdown.enter(0, range(1, first), None if box.group is not None else box.memory_mb)
+    keep = [number for _, number in placed]
+    if executes:
+        keep.append(lockdown.STATUS_FD)
+    calls += lockdown.lock_down(
+        filesystem.INNER_ID,
+        confinement.last_capability,
+        keep,
+        is_root=confinement.is_root,
+        executes=executes,
+    )
+    return Entry(calls, descriptors)
+
+
+def attach(confinement: Confinement, box: Box, mounts: Mapping[str, int]) -> None:
+    """Show detached mounts in a box in which no function's code has run. Raises OSError."""
+    linux.setns(box.init_pidfd, linux.CLONE_NEWNS)
+    try:
+        for target, copy in mounts.items():
+            linux.place_mount(copy, target)
+    finally:
+        linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
 
 
 def _become_init(
@@ -224,7 +228,6 @@ def _become_init(
     group: Group | None,
     mounts: Mapping[str, int],
     mapped: int,
-    status: int,
 ) -> NoReturn:
     linux.die_with_parent()
     if group is not None:
@@ -234,14 +237,20 @@ def _become_init(
     filesystem.enter_root(confinement.root, mounts)
     socket.sethostname("sandbox")
     linux.unshare(linux.CLONE_NEWUSER)
-    os.write(status, b"mapping")
+    os.write(lockdown.STATUS_FD, b"mapping")
     os.read(mapped, 1)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    null = os.open("/dev/null", os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
     # As confined as its children: they are the same user and can write to its memory.
-    lock_down(confinement, [0, 1, 2, status])
+    numbers = (0, 1, 2)
+    calls = [lockdown.place(0, number) for number in numbers]
+    calls += lockdown.lock_down(
+        filesystem.INNER_ID,
+        confinement.last_capability,
+        [*numbers, lockdown.STATUS_FD],
+        is_root=confinement.is_root,
+        executes=True,
+    )
+    lockdown.perform(calls, [confinement.null_fd], confinement.filter.address)
     os.execve("/usr/bin/sleep", ["init", "infinity"], {})
 
 
@@ -252,16 +261,19 @@ def _end(pidfd: int) -> None:
     os.close(pidfd)
 
 
-def _run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
+def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
     """In a child: do the work; what goes wrong is told through the pipe."""
     try:
+        os.dup2(status, lockdown.STATUS_FD, inheritable=False)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        # What is ignored stays ignored in what is executed, and in all that it starts.
+        for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         work()
     except BaseException as error:
         reason = error.strerror if isinstance(error, OSError) and error.filename else None
         text = f"{error.filename}: {reason}" if reason and isinstance(error, OSError) else error
-        os.write(status, f"!{text}".encode()[:1000])
+        os.write(lockdown.STATUS_FD, f"!{text}".encode()[:1000])
     finally:
         os._exit(127)
 
@@ -285,22 +297,3 @@ def _map_user(pid: int, host_id: int, *, is_root: bool) -> None:
     for kind in ("gid_map", "uid_map"):
         with open(f"/proc/{pid}/{kind}", "w") as file:
             file.write(f"{filesystem.INNER_ID} {host_id if is_root else 0} 1")
-
-
-def _redirect(outputs: Sequence[int]) -> list[int]:
-    """Standard streams and further pipes in their places; gives the further descriptors."""
-    null = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(outputs[0], 1)
-    os.dup2(outputs[0], 2)
-    kept = []
-    for fd in outputs[1:]:
-        os.set_inheritable(fd, True)
-        kept.append(fd)
-    return kept
-
-
-def _limit_without_cgroup(memory_mb: int) -> None:
-    """What resource limits can do: private memory per process."""
-    limit = memory_mb * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

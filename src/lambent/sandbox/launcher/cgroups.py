@@ -34,6 +34,11 @@ class Tree:
     """Directory in the v1 tree of each controller we use."""
 
     @property
+    def counts_swap(self) -> bool:
+        """Whether the v1 memory controller can limit memory and swap together."""
+        return (self.legacy["memory"] / "memory.memsw.limit_in_bytes").exists()
+
+    @property
     def has_limits(self) -> bool:
         """Whether memory, CPU and processes can be limited."""
         return self.unified_limits or all(name in self.legacy for name in _LIMITED)
@@ -58,9 +63,20 @@ class Group:
     freezes_with_words: bool
     cpu_fd: int
     cpu_limit: str
-    """What to write to `cpu_fd` to apply the CPU share."""
+    """What to write to `cpu_fd` to apply the CPU share; known once memory is limited."""
     memory_peak_fd: int
+    _memory_files: list[Path]
+    """Those of the memory limit, in the order they want to be written in."""
     _out_of_memory_file: Path | None
+    _limits_in_v2: bool
+
+    def limit(self, memory_mb: int) -> None:
+        """Limit the memory, swap included, and derive the CPU share. Raises OSError."""
+        for file in self._memory_files:
+            _write(file, str(memory_mb * 1024 * 1024))
+        quota_us = max(CPU_PERIOD_US * memory_mb // _MEMORY_MB_PER_CPU, _CPU_QUOTA_US_MIN)
+        # The file of v2 takes the period as well.
+        self.cpu_limit = f"{quota_us} {CPU_PERIOD_US}" if self._limits_in_v2 else str(quota_us)
 
     def out_of_memory_kills(self) -> int:
         """How often the kernel killed something here for want of memory."""
@@ -129,20 +145,24 @@ def find_tree(name: str) -> Tree:
     return Tree(unified, unified_limits, legacy)
 
 
-def make_group(tree: Tree, name: str, memory_mb: int) -> Group:
-    """The groups of a box, limited but for the CPU. Raises OSError."""
+def make_group(tree: Tree, name: str, memory_mb: int | None) -> Group:
+    """The groups of a box, limited but for the CPU; for the memory later if none is given yet.
+
+    Raises OSError.
+    """
     directories = sorted(
         {directory / name for directory in (tree.unified, *tree.legacy.values()) if directory}
     )
-    group = Group(directories, -1, [], -1, False, -1, "", -1, None)
+    group = Group(directories, -1, [], -1, False, -1, "", -1, [], None, tree.unified_limits)
     try:
         for directory in directories:
             directory.mkdir()
-        quota_us = max(CPU_PERIOD_US * memory_mb // _MEMORY_MB_PER_CPU, _CPU_QUOTA_US_MIN)
         if tree.unified is not None:
-            _set_up_unified(tree.unified / name, tree.unified_limits, memory_mb, quota_us, group)
+            _set_up_unified(tree.unified / name, tree.unified_limits, group)
         if not tree.unified_limits:
-            _set_up_legacy(tree, name, memory_mb, quota_us, group)
+            _set_up_legacy(tree, name, group)
+        if memory_mb is not None:
+            group.limit(memory_mb)
         if group.freeze_fd < 0 and "freezer" in tree.legacy:
             group.freeze_fd = _open(tree.legacy["freezer"] / name / "freezer.state", os.O_WRONLY)
             group.freezes_with_words = True
@@ -181,42 +201,36 @@ def remove_tree(tree: Tree) -> None:
             directory.rmdir()
 
 
-def _set_up_unified(
-    directory: Path, has_limits: bool, memory_mb: int, quota_us: int, group: Group
-) -> None:
+def _set_up_unified(directory: Path, has_limits: bool, group: Group) -> None:
     group.unified_fd = _open(directory, os.O_RDONLY | os.O_DIRECTORY)
     group.freeze_fd = _open(directory / "cgroup.freeze", os.O_WRONLY)
     if not has_limits:
         return
-    limit = str(memory_mb * 1024 * 1024)
-    (directory / "memory.max").write_text(limit)
+    group._memory_files.append(directory / "memory.max")
     with contextlib.suppress(OSError):
-        (directory / "memory.swap.max").write_text("0")
-    (directory / "pids.max").write_text(str(_TASKS_MAX))
+        _write(directory / "memory.swap.max", "0")
+    _write(directory / "pids.max", str(_TASKS_MAX))
     group.cpu_fd = _open(directory / "cpu.max", os.O_WRONLY)
-    group.cpu_limit = f"{quota_us} {CPU_PERIOD_US}"
     os.write(group.cpu_fd, f"max {CPU_PERIOD_US}".encode())
     with contextlib.suppress(OSError):
         group.memory_peak_fd = _open(directory / "memory.peak", os.O_RDONLY)
     group._out_of_memory_file = directory / "memory.events"
 
 
-def _set_up_legacy(tree: Tree, name: str, memory_mb: int, quota_us: int, group: Group) -> None:
+def _set_up_legacy(tree: Tree, name: str, group: Group) -> None:
     memory, cpu, pids = (tree.legacy.get(controller) for controller in _LIMITED)
     if memory is not None:
-        limit = str(memory_mb * 1024 * 1024)
-        (memory / name / "memory.limit_in_bytes").write_text(limit)
-        with contextlib.suppress(OSError):
-            (memory / name / "memory.memsw.limit_in_bytes").write_text(limit)
+        group._memory_files.append(memory / name / "memory.limit_in_bytes")
+        if tree.counts_swap:
+            group._memory_files.append(memory / name / "memory.memsw.limit_in_bytes")
         peak = memory / name / "memory.max_usage_in_bytes"
         group.memory_peak_fd = _open(peak, os.O_RDONLY)
         group._out_of_memory_file = memory / name / "memory.oom_control"
     if cpu is not None:
-        (cpu / name / "cpu.cfs_period_us").write_text(str(CPU_PERIOD_US))
+        _write(cpu / name / "cpu.cfs_period_us", str(CPU_PERIOD_US))
         group.cpu_fd = _open(cpu / name / "cpu.cfs_quota_us", os.O_WRONLY)
-        group.cpu_limit = str(quota_us)
     if pids is not None:
-        (pids / name / "pids.max").write_text(str(_TASKS_MAX))
+        _write(pids / name / "pids.max", str(_TASKS_MAX))
     for directory in sorted({parent / name for parent in tree.legacy.values()}):
         group.tasks_fds.append(_open(directory / "tasks", os.O_WRONLY))
 
@@ -269,3 +283,11 @@ def _within(mount: Path, root: str, group: str) -> Path:
 
 def _open(path: Path, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC)
+
+
+def _write(path: Path, text: str) -> None:
+    fd = _open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)

@@ -40,7 +40,7 @@ _ETC = {
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS_IN_DEV = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _MASKED_IN_PROC = ("cmdline", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list")
-TARGETS = ("/var/task", "/opt", "/var/lang", "/var/runtime", "/var/node_modules")
+TARGETS = ("/var/task", "/opt", "/var/lang", "/var/runtime", "/var/node_modules", "/var/pycache")
 _EMPTY = (*TARGETS, "/tmp", "/proc", "/mnt", "/home/sbx_user1051")
 _RESTRICTED = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 
@@ -95,18 +95,19 @@ def open_volume(path: str) -> int:
         os.close(fd)
 
 
-def enter_root(root: str, mounts: Mapping[str, int]) -> None:
+def enter_root(root: str, mounts: Mapping[str, int], *, has_proc: bool = True) -> None:
     """In a box's init, in namespaces of its own: complete the root and move there.
 
-    `mounts` are detached copies by where they go.
+    `mounts` are detached copies by where they go. Without `has_proc` no process is shown.
     """
     for target, copy in mounts.items():
         linux.place_mount(copy, root + target)
-    restricted = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
-    linux.mount("proc", f"{root}/proc", "proc", restricted)
-    for name in _MASKED_IN_PROC:
-        with contextlib.suppress(FileNotFoundError):
-            linux.mount(f"{root}/dev/null", f"{root}/proc/{name}", "", linux.MS_BIND)
+    if has_proc:
+        restricted = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+        linux.mount("proc", f"{root}/proc", "proc", restricted)
+        for name in _MASKED_IN_PROC:
+            with contextlib.suppress(FileNotFoundError):
+                linux.mount(f"{root}/dev/null", f"{root}/proc/{name}", "", linux.MS_BIND)
     linux.change_root(root)
 
 

@@ -27,11 +27,9 @@ _OPEN_TREE_CLONE, _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1, 0x1000, 0x8000
 _MOVE_MOUNT_F_EMPTY_PATH = 0x4
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x2, 0x4, 0x8
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
-_SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_CLONE3, _SYS_CLOSE_RANGE = 428, 429, 435, 436
+_SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_CLONE3 = 428, 429, 435
 _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_SECCOMP = 1, 24, 22
-_PR_SET_NO_NEW_PRIVS, _PR_GET_TID_ADDRESS, _PR_CAP_AMBIENT = 38, 40, 47
-_PR_CAP_AMBIENT_CLEAR_ALL, _SECCOMP_MODE_FILTER = 4, 2
+_PR_SET_PDEATHSIG, _PR_GET_TID_ADDRESS = 1, 40
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
@@ -140,42 +138,6 @@ def change_root(root: str) -> None:
 def die_with_parent() -> None:
     """Be killed when the process that forked this one ends."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, "set the parent-death signal")
-
-
-def drop_bounding_set(last_capability: int) -> None:
-    """No program started from here can ever have a capability."""
-    for capability in range(last_capability + 1):
-        _prctl(_PR_CAPBSET_DROP, capability, "drop the bounding set")
-    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, "clear the ambient capabilities")
-
-
-def drop_capabilities() -> None:
-    """Give up every capability held. Changing from one unprivileged user to another does not."""
-    header = struct.pack("=Ii", 0x20080522, 0)
-    _check(_libc.capset(header, bytes(24)), "clear the capabilities")
-
-
-def set_no_new_privileges() -> None:
-    """No set-uid program and no file capability counts from here on."""
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs")
-
-
-def set_seccomp(filter_address: int) -> None:
-    """Install the filter whose `sock_fprog` is at the address."""
-    result = _libc.prctl(
-        _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.c_void_p(filter_address), 0, 0
-    )
-    _check(result, "install the seccomp filter")
-
-
-def close_all_but(keep: list[int]) -> None:
-    """Close every descriptor that is not in `keep` (sorted here)."""
-    first = 0
-    for fd in sorted(set(keep)):
-        if fd > first:
-            _syscall(_SYS_CLOSE_RANGE, "close descriptors", first, fd - 1, 0)
-        first = fd + 1
-    _syscall(_SYS_CLOSE_RANGE, "close descriptors", first, 0x7FFFFFFF, 0)
 
 
 def _prctl(option: int, value: int, step: str) -> None:

@@ -9,37 +9,32 @@ The platform parses what strangers send, so it is trusted less than the launcher
 is checked, and a bad one is refused without harm.
 """
 
-import contextlib
+import fcntl
 import gc
-import itertools
 import json
 import os
 import selectors
 import signal
 import socket
 import sys
-import time
-from collections import deque
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import cgroups, filesystem, linux
-from lambent.sandbox.launcher.network import Network, create_network
-from lambent.sandbox.launcher.seccomp import Filter
-from lambent.sandbox.launcher.volumes import Volume, Volumes
+from lambent.sandbox.launcher import linux, lockdown
+from lambent.sandbox.launcher.box import Box
+from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.stock import Prepared, Stock, Template, Wanted
 
-_REMOVE_ATTEMPTS = 200
-_NETWORKS_READY = 4
-_VOLUMES_READY = 2
-_QUIET_S = 0.02
-"""After this long without a request there is time to make networks ahead of need."""
+_QUIET_S = 0.002
+"""After this long without a request there is time to make something ahead of need."""
 _ARGUMENTS_MAX = 64
 _VARIABLES_MAX = 2048
 """A function may have 4 KiB of them, of a few bytes each."""
+
+Operation = Callable[[dict[str, Any]], None]
 
 
 class Launcher:
@@ -48,54 +43,18 @@ class Launcher:
     def __init__(self, platform: socket.socket, config: dict[str, Any]) -> None:
         self._platform = platform
         self._selector = selectors.DefaultSelector()
-        self._uid_base = int(config["uid_base"])
-        directory = Path(config["directory"])
-        is_root = bool(config["is_root"])
-        linux.unshare(linux.CLONE_NEWNS)
-        linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
-        if not is_root:
-            # That of the pid namespace we have just entered.
-            linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
-        root = directory / "root"
-        root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        filesystem.make_base_root(root)
-        base_mounts_fd = _open_mount_namespace()
-        linux.unshare(linux.CLONE_NEWNS)
-        self._volumes = Volumes(directory / "volumes", may_use_disk=is_root)
-        self._roots = {
-            path: os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
-            for path in config["roots"]
-        }
-        self._confinement = boxes.Confinement(
-            root=str(root),
-            is_root=is_root,
-            last_capability=int(Path("/proc/sys/kernel/cap_last_cap").read_text()),
-            filter=Filter(),
-            pid_namespace_fd=os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC),
-            base_mounts_fd=base_mounts_fd,
-            own_mounts_fd=_open_mount_namespace(),
-        )
-        # Last, so that a launcher that cannot start leaves none behind.
-        self._tree = cgroups.find_tree(config["group"]) if config["uses_cgroups"] else None
-        if self._tree is not None:
-            cgroups.sweep(self._tree)
-        self._networks: list[Network] = []
-        self._volumes_ready: list[Volume] = []
-        self._volume_size_mb = 0
-        """The size of those that are ready: the one wanted last."""
-        self._count = 0
-        self._ids = itertools.count(self._uid_base)
-        self._free_ids: deque[int] = deque()
-        """Given again in the order they became free, so that nobody shares one by haste."""
-        self._open_volumes: dict[str, Volume] = {}
-        self._boxes: dict[str, boxes.Box] = {}
-        self._host_ids: dict[str, int] = {}
-        """By volume: boxes that share one, one after the other, are the same host user."""
-        self._operations: dict[str, Callable[[dict[str, Any]], tuple[dict[str, Any], list[int]]]]
-        self._operations = {
+        self._host = Host(config, self._selector, self._on_exit)
+        self._stock = Stock(self._host, self._selector, int(config["prepared_memory_mb"]))
+        self._given: set[str] = set()
+        """Names of the boxes the platform knows."""
+        self._operations: dict[str, Operation] = {
             "open_volume": self._open_volume,
             "close_volume": self._close_volume,
             "open_box": self._open_box,
+            "close_box": self._close_box,
+            "spawn": self._spawn,
+            "prepare": self._prepare,
+            "start": self._start,
             "signal": self._signal,
         }
 
@@ -110,36 +69,23 @@ class Launcher:
                     elif not self._on_message():
                         return
         finally:
-            for box in list(self._boxes.values()):
-                self._kill(box)
-                self._finish(box)
-            for network in self._networks:
-                network.close()
-            self._close_volumes_ready()
-            for volume in self._open_volumes.values():
-                self._volumes.close(volume)
-            if self._tree is not None:
-                cgroups.sweep(self._tree)
-                cgroups.remove_tree(self._tree)
+            self._stock.close()
+            self._host.close()
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
-        """What has happened. In quiet moments networks, and volumes of the size that was wanted
-        last, are made ahead: each takes the kernel a millisecond or more."""
-        while len(self._networks) < _NETWORKS_READY or self._needs_volume():
+        """What has happened. In quiet moments something is made ahead of need."""
+        while not (self._host.has_all_ready and self._stock.is_full):
             if events := self._selector.select(_QUIET_S):
                 return events
             try:
-                if len(self._networks) < _NETWORKS_READY:
-                    self._networks.append(create_network())
+                if not self._host.has_all_ready:
+                    self._host.make_one_ready()
                 else:
-                    self._volumes_ready.append(self._volumes.open(self._volume_size_mb))
+                    self._stock.make_one()
             except OSError:
                 # Whoever wants a box is told why there is none.
                 break
         return self._selector.select()
-
-    def _needs_volume(self) -> bool:
-        return bool(self._volume_size_mb) and len(self._volumes_ready) < _VOLUMES_READY
 
     # -- requests --------------------------------------------------------------------------
 
@@ -157,228 +103,177 @@ class Launcher:
         request, descriptors = received
         messages.close_all(descriptors)
         try:
-            if request["op"] == "close_box":
-                self._close_box(request)
-            elif request["op"] == "spawn":
-                result, pipes = self._spawn(request)
-                self._reply({"id": request["id"], "ok": result}, pipes)
-                messages.close_all(pipes)
-            else:
-                result, lent = self._operations[request["op"]](request)
-                self._reply({"id": request["id"], "ok": result}, lent)
+            self._operations[request["op"]](request)
         except OSError as error:
-            self._reply({"id": request.get("id"), "error": str(error)})
+            self._refuse(request, str(error))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            problem = f"cannot understand a request: {error!r}"
-            self._reply({"id": request.get("id"), "error": problem})
+            self._refuse(request, f"cannot understand a request: {error!r}")
         return True
 
-    def _reply(self, message: dict[str, Any], descriptors: list[int] | None = None) -> None:
+    def _reply(self, request: dict[str, Any], ok: dict[str, Any], *descriptors: int) -> None:
+        self._send({"id": request["id"], "ok": ok}, list(descriptors))
+
+    def _refuse(self, request: dict[str, Any], reason: str) -> None:
+        self._send({"id": request.get("id"), "error": reason}, [])
+
+    def _send(self, message: dict[str, Any], descriptors: list[int]) -> None:
         try:
-            messages.send(self._platform, messages.encode(message), descriptors or [])
+            messages.send(self._platform, messages.encode(message), descriptors)
         except (BrokenPipeError, ConnectionError):
             pass
 
-    def _open_volume(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    def _open_volume(self, request: dict[str, Any]) -> None:
         size_mb = _number(request, "size_mb", 1, 65_536)
-        self._count += 1
-        name = f"v{self._count}"
-        if size_mb != self._volume_size_mb:
-            self._close_volumes_ready()
-            self._volume_size_mb = size_mb
-        ready = self._volumes_ready
-        self._open_volumes[name] = ready.pop() if ready else self._volumes.open(size_mb)
-        self._host_ids[name] = self._free_ids.popleft() if self._free_ids else next(self._ids)
-        return {"volume": name}, []
+        self._reply(request, {"volume": self._host.open_volume(size_mb)})
 
-    def _close_volumes_ready(self) -> None:
-        for volume in self._volumes_ready:
-            self._volumes.close(volume)
-        self._volumes_ready.clear()
+    def _close_volume(self, request: dict[str, Any]) -> None:
+        self._host.close_volume(_text(request["volume"]))
+        self._reply(request, {})
 
-    def _close_volume(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-        volume = self._open_volumes.pop(request["volume"], None)
-        if volume is not None:
-            # Giving back a disk takes the kernel a while: not the launcher's own.
-            pid, pidfd = linux.fork()
-            if pid == 0:
-                self._volumes.close(volume)
-                os._exit(0)
-            reap = partial(self._reap, pidfd)
-            self._selector.register(pidfd, selectors.EVENT_READ, reap)
-            self._free_ids.append(self._host_ids.pop(request["volume"]))
-        return {}, []
-
-    def _reap(self, pidfd: int) -> None:
-        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-        self._selector.unregister(pidfd)
-        os.close(pidfd)
-
-    def _open_box(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-        memory_mb = _number(request, "memory_mb", 1, 1 << 20)
-        volume = self._open_volumes[request["volume"]]
-        self._count += 1
-        name = f"b{self._count}"
-        mounts: dict[str, int] = {}
-        network = group = None
-        try:
-            for target, source in dict(request["mounts"]).items():
-                if target not in filesystem.TARGETS:
-                    raise ValueError(f"nothing may be mounted on {target!r}")
-                mounts[target] = filesystem.open_source(self._roots, _text(source))
-            mounts["/tmp"] = filesystem.open_volume(volume.path)
-            network = self._networks.pop() if self._networks else create_network()
-            if self._tree is not None:
-                group = cgroups.make_group(self._tree, name, memory_mb)
-            box = boxes.open_box(
-                self._confinement,
-                name=name,
-                host_id=self._host_ids[request["volume"]],
-                network=network,
-                group=group,
-                memory_mb=memory_mb,
-                mounts=mounts,
-            )
-        except BaseException:
-            if network is not None:
-                network.close()
-            if group is not None:
-                group.close()
-                _remove(group)
-            raise
-        finally:
-            messages.close_all(list(mounts.values()))
-        self._boxes[name] = box
-        self._selector.register(
-            box.init_pidfd, selectors.EVENT_READ, partial(self._on_exit, box, box.init_pid)
+    def _open_box(self, request: dict[str, Any]) -> None:
+        box = self._host.open_box(
+            memory_mb=_number(request, "memory_mb", 1, 1 << 20),
+            mounts=_texts(request["mounts"]),
+            volume=_text(request["volume"]),
         )
-        names, descriptors = list(network.sockets), [s.fileno() for s in network.sockets.values()]
-        if group is not None:
-            for kind, fd in (
-                ("freeze", group.freeze_fd),
-                ("cpu", group.cpu_fd),
-                ("memory_peak", group.memory_peak_fd),
-            ):
-                if fd >= 0:
-                    names.append(kind)
-                    descriptors.append(fd)
-        answer = {
-            "box": name,
-            "descriptors": names,
-            "cpu_limit": group.cpu_limit if group is not None else "",
-            "freezes_with_words": group.freezes_with_words if group is not None else False,
-        }
-        return answer, descriptors
+        self._given.add(box.name)
+        described, descriptors = _describe(box)
+        self._reply(request, described, *descriptors)
 
-    def _spawn(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
-        box = self._boxes[request["box"]]
-        if box.closing is not None:
-            raise ValueError("the box is being closed")
-        argv = [_text(argument) for argument in request["argv"]]
-        environment = {
-            _text(name): _text(value) for name, value in dict(request["environment"]).items()
-        }
+    def _spawn(self, request: dict[str, Any]) -> None:
+        box = self._box(request)
+        argv = _arguments(request["argv"])
+        environment = _variables(request["environment"])
         variable = request.get("log_pipe_variable")
-        if not argv or len(argv) > _ARGUMENTS_MAX or len(environment) > _VARIABLES_MAX:
-            raise ValueError("too many or no arguments or variables")
-        pid, pidfd, pipes = boxes.spawn(
-            self._confinement,
-            box,
-            argv=argv,
-            environment=environment,
-            log_pipe_variable=None if variable is None else _text(variable),
-        )
-        self._selector.register(pidfd, selectors.EVENT_READ, partial(self._on_exit, box, pid))
-        return {"process": pid}, pipes
+        pipes = [os.pipe2(os.O_CLOEXEC)]
+        try:
+            if variable is not None:
+                environment[_text(variable)] = str(lockdown.LOG_FD)
+                pipes.append(os.pipe2(os.O_CLOEXEC))
+            pid, pidfd = boxes.spawn(
+                self._host.confinement,
+                box,
+                argv=argv,
+                environment=environment,
+                outputs=[write for _, write in pipes],
+            )
+            self._host.watch(box, pid, pidfd)
+            self._reply(request, {"process": pid}, *(read for read, _ in pipes))
+        finally:
+            messages.close_all([fd for pair in pipes for fd in pair])
 
-    def _signal(self, request: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    def _prepare(self, request: dict[str, Any]) -> None:
+        template = Template(
+            name=_text(request["template"]),
+            argv=_arguments(request["argv"]),
+            environment=_variables(request["environment"]),
+            mounts=_texts(request["mounts"]),
+            forks=bool(request["forks"]),
+        )
+        self._stock.declare(template, _number(request, "volume_mb", 1, 65_536))
+        self._reply(request, {})
+
+    def _start(self, request: dict[str, Any]) -> None:
+        def on_started(prepared: Prepared | None, reason: str) -> None:
+            if prepared is None:
+                self._refuse(request, f"cannot start a prepared runtime: {reason}")
+                return
+            self._given.add(prepared.box.name)
+            described, descriptors = _describe(prepared.box)
+            described |= {"volume": prepared.volume, "process": prepared.pid}
+            self._reply(request, described, *descriptors, *prepared.outputs)
+            messages.close_all(prepared.outputs)
+
+        environment = _variables(request["environment"])
+        environment[_text(request["log_pipe_variable"])] = str(lockdown.LOG_FD)
+        wanted = Wanted(
+            memory_mb=_number(request, "memory_mb", 1, 1 << 20),
+            mounts=_texts(request["mounts"]),
+            environment=environment,
+            on_started=on_started,
+        )
+        volume = request.get("volume")
+        self._stock.start(
+            _text(request["template"]),
+            wanted,
+            volume_mb=_number(request, "volume_mb", 1, 65_536),
+            volume=None if volume is None else _text(volume),
+        )
+
+    def _signal(self, request: dict[str, Any]) -> None:
         """Stop or continue every process of a box that has no freezer."""
-        box = self._boxes[request["box"]]
         number = signal.SIGSTOP if request["stop"] else signal.SIGCONT
-        namespace = os.readlink(f"/proc/{box.init_pid}/ns/pid_for_children")
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and int(entry) != box.init_pid:
-                with contextlib.suppress(OSError):
-                    if os.readlink(f"/proc/{entry}/ns/pid") == namespace:
-                        os.kill(int(entry), number)
-        return {}, []
+        self._host.stop_or_continue(self._box(request), number)
+        self._reply(request, {})
+
+    def _close_box(self, request: dict[str, Any]) -> None:
+        name = _text(request["box"])
+        if name not in self._given:
+            self._reply(request, {})
+            return
+        box = self._host.boxes[name]
+        box.on_closed = lambda: self._on_closed(request, name)
+        self._host.kill(box)
+
+    def _box(self, request: dict[str, Any]) -> Box:
+        name = _text(request["box"])
+        if name not in self._given:
+            raise KeyError(name)
+        box = self._host.boxes[name]
+        if box.on_closed is not None:
+            raise ValueError("the box is being closed")
+        return box
 
     # -- ends ------------------------------------------------------------------------------
 
-    def _on_exit(self, box: boxes.Box, pid: int) -> None:
-        """A process of a box has ended."""
-        pidfd = box.init_pidfd if pid == box.init_pid else box.processes[pid]
-        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
-        if result is None:
-            return
-        self._selector.unregister(pidfd)
-        os.close(pidfd)
-        if pid == box.init_pid:
-            box.init_pidfd = -1
-        else:
-            del box.processes[pid]
-            kills = box.group.out_of_memory_kills() if box.group is not None else 0
-            was_out_of_memory = kills > box.out_of_memory_kills
-            box.out_of_memory_kills = kills
-            is_signal = result.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-            fact = {
-                "box": box.name,
-                "process": pid,
-                "code": None if is_signal else result.si_status,
-                "signal": result.si_status if is_signal else None,
-                "out_of_memory": is_signal and was_out_of_memory,
-            }
-            self._reply({"exited": fact})
-        if box.init_pidfd < 0 and not box.processes:
-            self._finish(box)
+    def _on_exit(self, box: Box, pid: int, end: dict[str, Any]) -> None:
+        if box.name in self._given:
+            self._send({"exited": {"box": box.name, "process": pid, **end}}, [])
 
-    def _close_box(self, request: dict[str, Any]) -> None:
-        box = self._boxes.get(request["box"])
-        if box is None:
-            self._reply({"id": request["id"], "ok": {}})
-            return
-        box.closing = request["id"]
-        self._kill(box)
-
-    def _kill(self, box: boxes.Box) -> None:
-        """Kill everything in a box: its init's end is the end of all."""
-        if box.group is not None:
-            box.group.thaw()
-        for pidfd in (box.init_pidfd, *box.processes.values()):
-            if pidfd >= 0:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-
-    def _finish(self, box: boxes.Box) -> None:
-        """Everything in the box is dead, or about to be: reap and give all of it back."""
-        for pidfd in (*box.processes.values(), box.init_pidfd):
-            if pidfd >= 0:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-                self._selector.unregister(pidfd)
-                os.close(pidfd)
-        box.processes.clear()
-        del self._boxes[box.name]
-        box.network.close()
-        if box.group is not None:
-            box.group.close()
-            _remove(box.group)
-        if box.closing is not None:
-            self._reply({"id": box.closing, "ok": {}})
+    def _on_closed(self, request: dict[str, Any], name: str) -> None:
+        self._given.discard(name)
+        self._reply(request, {})
 
 
-def _open_mount_namespace() -> int:
-    """A descriptor of the mount namespace this process is in."""
-    return os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+def _describe(box: Box) -> tuple[dict[str, Any], list[int]]:
+    """What the platform gets of a box: facts, and the descriptors they name."""
+    names = list(box.network.sockets)
+    descriptors = [one.fileno() for one in box.network.sockets.values()]
+    group = box.group
+    if group is not None:
+        for kind, fd in (
+            ("freeze", group.freeze_fd),
+            ("cpu", group.cpu_fd),
+            ("memory_peak", group.memory_peak_fd),
+        ):
+            if fd >= 0:
+                names.append(kind)
+                descriptors.append(fd)
+    described = {
+        "box": box.name,
+        "descriptors": names,
+        "cpu_limit": group.cpu_limit if group is not None else "",
+        "freezes_with_words": group.freezes_with_words if group is not None else False,
+    }
+    return described, descriptors
 
 
-def _remove(group: cgroups.Group) -> None:
-    """Remove a group whose last process has just been reaped; the kernel may need a moment."""
-    for _ in range(_REMOVE_ATTEMPTS):
-        if group.remove():
-            return
-        time.sleep(0.001)  # noqa: TID251 - the launcher has no clock but the kernel's
-    print(f"launcher: cannot remove {group.directories}", file=sys.stderr)
+def _arguments(value: Any) -> list[str]:
+    argv = [_text(argument) for argument in value]
+    if not 0 < len(argv) <= _ARGUMENTS_MAX:
+        raise ValueError(f"a program may have 1 to {_ARGUMENTS_MAX} arguments, not {len(argv)}")
+    return argv
+
+
+def _variables(value: Any) -> dict[str, str]:
+    variables = _texts(value)
+    if len(variables) > _VARIABLES_MAX:
+        raise ValueError(f"{len(variables)} variables are too many")
+    return variables
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {_text(name): _text(text) for name, text in dict(value).items()}
 
 
 def _number(request: dict[str, Any], name: str, low: int, high: int) -> int:
@@ -396,8 +291,7 @@ def _text(value: Any) -> str:
 
 def main() -> None:
     """Entry of the launcher's process: descriptor and configuration come as arguments."""
-    platform = socket.socket(fileno=int(sys.argv[1]))
-    platform.set_inheritable(False)
+    platform = socket.socket(fileno=_move_up(int(sys.argv[1])))
     config = json.loads(sys.argv[2])
     # The terminal's Ctrl-C goes to the whole group; the platform decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -415,6 +309,16 @@ def main() -> None:
     gc.disable()
     messages.send(platform, messages.encode({"ready": True}))
     launcher.run()
+
+
+def _move_up(number: int) -> int:
+    """Move a descriptor above those that children give away, and keep these taken for good."""
+    moved = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, lockdown.FIRST_FREE_FD)
+    null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for low in range(3, lockdown.FIRST_FREE_FD):
+        if low != null:
+            os.dup2(null, low, inheritable=False)
+    return moved
 
 
 def _enter_user_namespace(platform: socket.socket) -> None:

@@ -46,12 +46,12 @@ def assemble(machine: str) -> bytes:
 
 
 class Filter:
-    """The assembled filter, in memory that stays where it is, ready for `linux.set_seccomp`."""
+    """The assembled filter, in memory that stays where it is, ready for the kernel."""
 
     def __init__(self) -> None:
-        code = assemble(os.uname().machine)
-        self._code = ctypes.create_string_buffer(code, len(code))
-        header = struct.pack("@HP", len(code) // 8, ctypes.addressof(self._code))
+        self.code = assemble(os.uname().machine)
+        self._code = ctypes.create_string_buffer(self.code, len(self.code))
+        header = struct.pack("@HP", len(self.code) // 8, ctypes.addressof(self._code))
         self._header = ctypes.create_string_buffer(header, len(header))
         self.address = ctypes.addressof(self._header)
 

@@ -1,0 +1,284 @@
+"""What the launcher has: volumes, networks, user numbers, cgroups, and the boxes made of them.
+
+Networks and volumes take the kernel a millisecond or more, so a few are kept ready. Everything
+given out is written down here and given back from here, however its user ends.
+"""
+
+import contextlib
+import itertools
+import os
+import selectors
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lambent.sandbox import messages
+from lambent.sandbox.launcher import box as boxes
+from lambent.sandbox.launcher import cgroups, filesystem, linux
+from lambent.sandbox.launcher.box import Box, Confinement
+from lambent.sandbox.launcher.network import Network, create_network
+from lambent.sandbox.launcher.seccomp import Filter
+from lambent.sandbox.launcher.volumes import Volume, Volumes
+
+_REMOVE_ATTEMPTS = 200
+_NETWORKS_READY = 4
+_VOLUMES_READY = 2
+
+OnExit = Callable[[Box, int, dict[str, Any]], None]
+"""Gets the box, the process and how it ended: `code`, `signal`, `out_of_memory`."""
+
+
+class Host:
+    """Owner of everything of this host that boxes are made of."""
+
+    def __init__(
+        self, config: dict[str, Any], selector: selectors.BaseSelector, on_exit: OnExit
+    ) -> None:
+        self._selector = selector
+        self._on_process_exit = on_exit
+        directory = Path(config["directory"])
+        is_root = bool(config["is_root"])
+        linux.unshare(linux.CLONE_NEWNS)
+        linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+        if not is_root:
+            # That of the pid namespace we have just entered.
+            linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
+        root = directory / "root"
+        root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        filesystem.make_base_root(root)
+        base_mounts_fd = _open_mount_namespace()
+        linux.unshare(linux.CLONE_NEWNS)
+        self._volumes = Volumes(directory / "volumes", may_use_disk=is_root)
+        self._roots = {
+            path: os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
+            for path in config["roots"]
+        }
+        self.confinement = Confinement(
+            root=str(root),
+            is_root=is_root,
+            last_capability=int(Path("/proc/sys/kernel/cap_last_cap").read_text()),
+            filter=Filter(),
+            pid_namespace_fd=os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC),
+            base_mounts_fd=base_mounts_fd,
+            own_mounts_fd=_open_mount_namespace(),
+            null_fd=os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC),
+        )
+        # Last, so that a launcher that cannot start leaves none behind.
+        self._tree = cgroups.find_tree(config["group"]) if config["uses_cgroups"] else None
+        if self._tree is not None:
+            cgroups.sweep(self._tree)
+        self._networks: list[Network] = []
+        self._volumes_ready: list[Volume] = []
+        self._volume_size_mb = 0
+        """The size of those that are ready: the one wanted last."""
+        self._count = 0
+        self._ids = itertools.count(int(config["uid_base"]))
+        self._free_ids: deque[int] = deque()
+        """Given again in the order they became free, so that nobody shares one by haste."""
+        self._open_volumes: dict[str, Volume] = {}
+        self._host_ids: dict[str, int] = {}
+        """By volume: boxes that share one, one after the other, are the same host user."""
+        self.boxes: dict[str, Box] = {}
+
+    # -- ahead of need ---------------------------------------------------------------------
+
+    @property
+    def has_all_ready(self) -> bool:
+        """Whether there is nothing to make ahead."""
+        wants_volume = bool(self._volume_size_mb) and len(self._volumes_ready) < _VOLUMES_READY
+        return len(self._networks) >= _NETWORKS_READY and not wants_volume
+
+    def make_one_ready(self) -> None:
+        """Make a network or a volume ahead. Raises OSError."""
+        if len(self._networks) < _NETWORKS_READY:
+            self._networks.append(create_network())
+        else:
+            self._volumes_ready.append(self._volumes.open(self._volume_size_mb))
+
+    # -- volumes ---------------------------------------------------------------------------
+
+    def open_volume(self, size_mb: int) -> str:
+        """An empty volume's name. Raises OSError."""
+        if size_mb != self._volume_size_mb:
+            self._close_volumes_ready()
+            self._volume_size_mb = size_mb
+        ready = self._volumes_ready
+        volume = ready.pop() if ready else self._volumes.open(size_mb)
+        self._count += 1
+        name = f"v{self._count}"
+        self._open_volumes[name] = volume
+        self._host_ids[name] = self._free_ids.popleft() if self._free_ids else next(self._ids)
+        return name
+
+    def close_volume(self, name: str) -> None:
+        """Throw a volume away, if there is one of that name."""
+        volume = self._open_volumes.pop(name, None)
+        if volume is None:
+            return
+        # Giving back a disk takes the kernel a while: not the launcher's own.
+        pid, pidfd = linux.fork()
+        if pid == 0:
+            self._volumes.close(volume)
+            os._exit(0)
+        self._selector.register(pidfd, selectors.EVENT_READ, partial(self._reap, pidfd))
+        self._free_ids.append(self._host_ids.pop(name))
+
+    def _close_volumes_ready(self) -> None:
+        for volume in self._volumes_ready:
+            self._volumes.close(volume)
+        self._volumes_ready.clear()
+
+    def _reap(self, pidfd: int) -> None:
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        self._selector.unregister(pidfd)
+        os.close(pidfd)
+
+    # -- boxes -----------------------------------------------------------------------------
+
+    def open_sources(self, mounts: Mapping[str, str]) -> dict[str, int]:
+        """Detached copies of directories below the allowed roots, by where they are to go.
+
+        They are the caller's to close. Raises OSError, ValueError.
+        """
+        copies: dict[str, int] = {}
+        try:
+            for target, source in mounts.items():
+                if target not in filesystem.TARGETS:
+                    raise ValueError(f"nothing may be mounted on {target!r}")
+                copies[target] = filesystem.open_source(self._roots, source)
+        except BaseException:
+            messages.close_all(list(copies.values()))
+            raise
+        return copies
+
+    def open_box(self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str) -> Box:
+        """A box with nothing but its init in it. Raises OSError, ValueError, KeyError."""
+        self._count += 1
+        name = f"b{self._count}"
+        host_id = self._host_ids[volume]
+        copies = self.open_sources(mounts)
+        network = group = None
+        try:
+            copies["/tmp"] = filesystem.open_volume(self._open_volumes[volume].path)
+            network = self._networks.pop() if self._networks else create_network()
+            if self._tree is not None:
+                group = cgroups.make_group(self._tree, name, memory_mb)
+            box = boxes.open_box(
+                self.confinement,
+                name=name,
+                host_id=host_id,
+                network=network,
+                group=group,
+                memory_mb=memory_mb,
+                mounts=copies,
+            )
+        except BaseException:
+            if network is not None:
+                network.close()
+            if group is not None:
+                group.close()
+                _remove(group)
+            raise
+        finally:
+            messages.close_all(list(copies.values()))
+        self.boxes[name] = box
+        self.watch(box, box.init_pid, box.init_pidfd)
+        return box
+
+    def watch(self, box: Box, pid: int, pidfd: int) -> None:
+        """Wait for the end of a process of a box."""
+        self._selector.register(pidfd, selectors.EVENT_READ, partial(self._on_exit, box, pid))
+
+    def stop_or_continue(self, box: Box, number: signal.Signals) -> None:
+        """Send a signal to every process of a box that has no freezer."""
+        namespace = os.readlink(f"/proc/{box.init_pid}/ns/pid_for_children")
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and int(entry) != box.init_pid:
+                with contextlib.suppress(OSError):
+                    if os.readlink(f"/proc/{entry}/ns/pid") == namespace:
+                        os.kill(int(entry), number)
+
+    def kill(self, box: Box) -> None:
+        """Kill everything in a box: its init's end is the end of all. `box.on_closed` is called
+        when all has been given back."""
+        if box.group is not None:
+            box.group.thaw()
+        for pidfd in (box.init_pidfd, *box.processes.values()):
+            if pidfd >= 0:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End every box and give everything back."""
+        for box in list(self.boxes.values()):
+            self.kill(box)
+            self._finish(box)
+        for network in self._networks:
+            network.close()
+        self._close_volumes_ready()
+        for volume in self._open_volumes.values():
+            self._volumes.close(volume)
+        if self._tree is not None:
+            cgroups.sweep(self._tree)
+            cgroups.remove_tree(self._tree)
+
+    def _on_exit(self, box: Box, pid: int) -> None:
+        """A process of a box has ended."""
+        pidfd = box.init_pidfd if pid == box.init_pid else box.processes[pid]
+        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        if result is None:
+            return
+        self._selector.unregister(pidfd)
+        os.close(pidfd)
+        if pid == box.init_pid:
+            box.init_pidfd = -1
+        else:
+            del box.processes[pid]
+            kills = box.group.out_of_memory_kills() if box.group is not None else 0
+            was_out_of_memory = kills > box.out_of_memory_kills
+            box.out_of_memory_kills = kills
+            is_signal = result.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+            end = {
+                "code": None if is_signal else result.si_status,
+                "signal": result.si_status if is_signal else None,
+                "out_of_memory": is_signal and was_out_of_memory,
+            }
+            self._on_process_exit(box, pid, end)
+        if box.init_pidfd < 0 and not box.processes and box.name in self.boxes:
+            self._finish(box)
+
+    def _finish(self, box: Box) -> None:
+        """Everything in the box is dead, or about to be: reap and give all of it back."""
+        for pidfd in (*box.processes.values(), box.init_pidfd):
+            if pidfd >= 0:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+                self._selector.unregister(pidfd)
+                os.close(pidfd)
+        box.processes.clear()
+        del self.boxes[box.name]
+        box.network.close()
+        if box.group is not None:
+            box.group.close()
+            _remove(box.group)
+        if box.on_closed is not None:
+            box.on_closed()
+
+
+def _open_mount_namespace() -> int:
+    """A descriptor of the mount namespace this process is in."""
+    return os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _remove(group: cgroups.Group) -> None:
+    """Remove a group whose last process has just been reaped; the kernel may need a moment."""
+    for _ in range(_REMOVE_ATTEMPTS):
+        if group.remove():
+            return
+        time.sleep(0.001)  # noqa: TID251 - the launcher has no clock but the kernel's
+    print(f"launcher: cannot remove {group.directories}", file=sys.stderr)

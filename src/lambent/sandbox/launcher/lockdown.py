@@ -1,0 +1,174 @@
+"""How a process enters a box and gives up everything else, as data.
+
+The same sequence is performed by a child of the launcher and by a child of a zygote, whose Python
+is another, so it is a list of system calls: `[step, number, argument, …]`. An argument is a number,
+text (its characters are the bytes of a buffer), a list with one index into the descriptors that
+come with the calls, or None for the address of the system call filter. `perform` is one reader of
+it; the other is `runtimes/python/zygote.py`.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import struct
+from collections.abc import Sequence
+
+from lambent.sandbox.launcher import linux
+
+Argument = int | str | list[int] | None
+Call = list[Argument]
+"""`[step, number, *arguments]`; the step is for error messages."""
+
+LOG_FD, CONTROL_FD, STATUS_FD = 3, 4, 5
+"""Where a process in a box finds its pipe for framed logs, the socket its assignment comes through
+and, until it executes, the pipe that tells the launcher of failures. Whoever performs calls has no
+descriptor of its own below `FIRST_FREE_FD`, so that moving one to its place never hits another."""
+FIRST_FREE_FD = 16
+
+_FILES_MAX = 1024
+_PROCESSES_MAX = 1024
+_NUMBERS = {
+    "x86_64": {
+        "write": 1,
+        "dup3": 292,
+        "setns": 308,
+        "setsid": 112,
+        "umask": 95,
+        "prlimit64": 302,
+        "prctl": 157,
+        "setgroups": 116,
+        "setresgid": 119,
+        "setresuid": 117,
+        "capset": 126,
+        "close_range": 436,
+    },
+    "aarch64": {
+        "write": 64,
+        "dup3": 24,
+        "setns": 268,
+        "setsid": 157,
+        "umask": 166,
+        "prlimit64": 261,
+        "prctl": 167,
+        "setgroups": 159,
+        "setresgid": 149,
+        "setresuid": 147,
+        "capset": 91,
+        "close_range": 436,
+    },
+}[os.uname().machine]
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP = 1, 4, 22, 24
+_PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
+_SECCOMP_MODE_FILTER = 2
+_CAPABILITY_HEADER = struct.pack("=Ii", 0x20080522, 0)
+_NAMESPACES = (
+    linux.CLONE_NEWNS
+    | linux.CLONE_NEWIPC
+    | linux.CLONE_NEWUTS
+    | linux.CLONE_NEWCGROUP
+    | linux.CLONE_NEWNET
+)
+
+
+def place(index: int, number: int) -> Call:
+    """Move a descriptor to its place."""
+    return _call("place a descriptor", "dup3", [index], number, 0)
+
+
+def enter(init: int, tasks: Sequence[int], memory_mb: int | None) -> list[Call]:
+    """Join a box: the groups of `tasks` (indices of descriptors), the namespaces of its init.
+
+    With `memory_mb` there is no group to limit memory, and the process's own is.
+    """
+    calls = [_call("join a group", "write", [index], "0", 1) for index in tasks]
+    if memory_mb is not None:
+        calls.append(_limit(resource.RLIMIT_DATA, memory_mb * 1024 * 1024))
+    calls.append(_call("join the namespaces", "setns", [init], _NAMESPACES))
+    calls.append(_call("join the user namespace", "setns", [init], linux.CLONE_NEWUSER))
+    return calls
+
+
+def lock_down(
+    inner_id: int, last_capability: int, keep: Sequence[int], *, is_root: bool, executes: bool
+) -> list[Call]:
+    """Become a box's unprivileged user, for good, with no descriptors but those of `keep`."""
+    calls = [
+        _call("start a session", "setsid"),
+        _call("set the umask", "umask", 0o022),
+        _limit(resource.RLIMIT_NOFILE, _FILES_MAX),
+        _limit(resource.RLIMIT_CORE, 0),
+    ]
+    if is_root:
+        # Rootless, the limit would count all processes of the user who runs the platform.
+        calls.append(_limit(resource.RLIMIT_NPROC, _PROCESSES_MAX))
+    calls += [
+        _prctl("drop the bounding set", _PR_CAPBSET_DROP, capability)
+        for capability in range(last_capability + 1)
+    ]
+    calls.append(_prctl("clear ambient", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL))
+    if is_root:
+        calls.append(_call("leave all groups", "setgroups", 0, 0))
+    calls += [
+        _call("become the group", "setresgid", inner_id, inner_id, inner_id),
+        # From here on the process is not dumpable: what runs in the box may not look inside.
+        _call("become the user", "setresuid", inner_id, inner_id, inner_id),
+        *_close_all_but(keep),
+        _call(
+            "give up capabilities", "capset", _text(struct.pack("=Ii", 0x20080522, 0)), "\0" * 24
+        ),
+        _prctl("die with the launcher", _PR_SET_PDEATHSIG, signal.SIGKILL),
+        _prctl("set no_new_privs", _PR_SET_NO_NEW_PRIVS, 1),
+    ]
+    if not executes:
+        # What would have come with execution: without it nothing in its own /proc could be read.
+        calls.append(_prctl("become dumpable", _PR_SET_DUMPABLE, 1))
+    calls.append(_prctl("install the filter", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, None))
+    return calls
+
+
+def perform(calls: Sequence[Call], descriptors: Sequence[int], filter_address: int) -> None:
+    """Make the calls in this process. Raises OSError that names the step."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for step, *arguments in calls:
+        words = [_word(argument, descriptors, filter_address) for argument in arguments]
+        if libc.syscall(*words) < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, f"cannot {step}: {os.strerror(error)}")
+
+
+def _word(
+    argument: Argument, descriptors: Sequence[int], filter_address: int
+) -> ctypes.c_long | bytes:
+    if isinstance(argument, str):
+        return argument.encode("latin-1")
+    if isinstance(argument, list):
+        return ctypes.c_long(descriptors[argument[0]])
+    return ctypes.c_long(filter_address if argument is None else argument)
+
+
+def _close_all_but(keep: Sequence[int]) -> list[Call]:
+    calls, first = [], 0
+    for fd in sorted(keep):
+        if fd > first:
+            calls.append(_call("close descriptors", "close_range", first, fd - 1, 0))
+        first = fd + 1
+    calls.append(_call("close descriptors", "close_range", first, 0x7FFFFFFF, 0))
+    return calls
+
+
+def _limit(kind: int, value: int) -> Call:
+    limits = _text(struct.pack("=QQ", value, value))
+    return _call("limit a resource", "prlimit64", 0, kind, limits, 0)
+
+
+def _prctl(step: str, option: int, *values: Argument) -> Call:
+    return _call(step, "prctl", option, *values, *[0] * (4 - len(values)))
+
+
+def _call(step: str, name: str, *arguments: Argument) -> Call:
+    return [step, _NUMBERS[name], *arguments]
+
+
+def _text(buffer: bytes) -> str:
+    return buffer.decode("latin-1")
