@@ -15,9 +15,39 @@ import gc
 gc.disable()  # Nothing made while starting is garbage.
 
 import builtins
+import importlib
 import os
 import sys
 
+NOT_TO_BE_REPLACED = {name.partition(".")[0] for name in sys.modules}
+"""What was there before any search path counted."""
+PRELOADED = (
+    "base64",
+    "collections",
+    "copy",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "functools",
+    "hashlib",
+    "itertools",
+    "json",
+    "logging",
+    "math",
+    "os",
+    "pathlib",
+    "random",
+    "re",
+    "string",
+    "tempfile",
+    "threading",
+    "time",
+    "traceback",
+    "typing",
+    "urllib.parse",
+    "uuid",
+)
+"""What many functions import: all of the standard library."""
 RUNTIME = os.path.dirname(os.path.abspath(__file__))
 VERSION = "{}.{}".format(*sys.version_info[:2])
 
@@ -54,29 +84,77 @@ def prepare(path):
 def preload():
     """Import what every function's process needs; gives the standard library's search path."""
     add_site_builtins()
+    import_all(PRELOADED)
     from awslambdaric import __main__, bootstrap  # noqa: F401
 
-    # What a function may bring in a version of its own must be found anew.
-    for name in list(sys.modules):
-        if name.split(".")[0] in ("simplejson", "six", "bootstrap"):
-            del sys.modules[name]
+    import channel  # noqa: F401
+
+    rehearse()
     return [path for path in sys.path if path != RUNTIME]
+
+
+def import_all(names):
+    """Import modules by name, those that this Python has."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            pass
+
+
+def rehearse():
+    """Serve an event that does not exist: see `rehearsal.py`."""
+    from rehearsal import rehearse as rehearse_with
+
+    rehearse_with(serve_with)
+
+
+def serve_with(handler, client):
+    """AWS's runtime client, with a class for its connection."""
+    from awslambdaric import __main__, bootstrap
+
+    # One or the other makes it, depending on the version.
+    bootstrap.LambdaRuntimeClient = __main__.LambdaRuntimeClient = client
+    __main__.main(["bootstrap", handler])
 
 
 def serve(standard_library):
     """Become the function whose environment variables and code are in place. Never returns."""
-    from awslambdaric import __main__, bootstrap
+    from channel import Channel
 
     added = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     prepare([RUNTIME, *added, *standard_library])
+    brought = forget_what_the_function_brings()
     sys.argv[:] = [f"{RUNTIME}/bootstrap.py"]
     if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON" or "AWS_LAMBDA_LOG_LEVEL" in os.environ:
         # The client reads these when it is imported.
-        import importlib
+        from awslambdaric import bootstrap
 
         importlib.reload(bootstrap)
     gc.enable()
-    __main__.main(["bootstrap", os.environ.get("_HANDLER", "")])
+    if "awslambdaric" in brought:
+        from awslambdaric.__main__ import main as serve_as_brought
+
+        serve_as_brought(["bootstrap", os.environ.get("_HANDLER", "")])
+    else:
+        serve_with(os.environ.get("_HANDLER", ""), Channel)
+
+
+def forget_what_the_function_brings():
+    """Modules that the function has in a version of its own must be found anew, as must ours.
+
+    Gives their names.
+    """
+    brought = {"bootstrap", "channel", "rehearsal", "simplejson", "six", "zygote"}
+    for directory in sys.path[: sys.path.index(RUNTIME)]:
+        try:
+            brought.update(name.partition(".")[0] for name in os.listdir(directory))
+        except OSError:
+            pass
+    brought -= NOT_TO_BE_REPLACED
+    for name in [name for name in sys.modules if name.partition(".")[0] in brought]:
+        del sys.modules[name]
+    return brought
 
 
 def main():

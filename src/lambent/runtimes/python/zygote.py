@@ -12,6 +12,8 @@ its assignment: the environment variables of a function whose code is in `/var/t
 Works on Python 3.8 and later.
 """
 
+import bootstrap  # First: it looks at what is loaded.
+
 import array
 import ctypes
 import gc
@@ -21,8 +23,6 @@ import socket
 import struct
 import sys
 import time
-
-import bootstrap
 
 LOG_FD, CONTROL_FD = 3, 4
 FIRST_FREE_FD = 16
@@ -194,12 +194,21 @@ def main():
     except OSError as error:
         os.write(CONTROL_FD, "!{}".format(error).encode())  # It was the first to be placed.
         os._exit(127)
-    environment = await_assignment()
-    os.environ.clear()
-    os.environ.update(environment)
-    time.tzset()
-    os.chdir(environment["LAMBDA_TASK_ROOT"])
+    bootstrap.rehearse()
+    become(await_assignment())
     bootstrap.serve(standard_library)
+
+
+def become(environment):
+    """Take over a function's variables and go where its code is."""
+    for name in [name for name in os.environ if name not in environment]:
+        del os.environ[name]
+    for name, value in environment.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+            if name == "TZ":
+                time.tzset()
+    os.chdir(environment["LAMBDA_TASK_ROOT"])
 
 
 if __name__ == "__main__":

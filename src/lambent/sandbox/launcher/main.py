@@ -28,7 +28,7 @@ from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
 from lambent.sandbox.launcher.stock import Prepared, Stock, Template, Wanted
 
-_QUIET_S = 0.002
+_QUIET_S = 0.008
 """After this long without a request there is time to make something ahead of need."""
 _ARGUMENTS_MAX = 64
 _VARIABLES_MAX = 2048
