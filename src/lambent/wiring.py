@@ -237,6 +237,7 @@ async def _serve(
         door = Door(settings.invocation, catalog, scheduler)
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
+        tasks.start_soon(catalog.follow_changes)
         tasks.start_soon(scheduler.follow_changes, store.resolve)
         control = await enter(
             open_control(

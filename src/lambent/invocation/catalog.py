@@ -2,10 +2,13 @@
 
 The warm path may not ask the database, so what was looked up once is kept until the control
 plane says that the function has changed. A look-up that was under way when the change came is
-not kept: its answer may be the old one.
+not kept: its answer may be the old one. What has changed is looked up again at once, ahead of the
+first call.
 """
 
 from collections.abc import Awaitable, Callable
+
+import anyio
 
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
 
@@ -19,6 +22,8 @@ class Catalog:
         self._load = load
         self._known: dict[FunctionKey, dict[str, FunctionVersion]] = {}
         self._changes: dict[FunctionKey, int] = {}
+        self._changed: set[FunctionKey] = set()
+        self._bell = anyio.Event()
 
     def get_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
         """What is known of the function; None means: ask `get`."""
@@ -46,3 +51,14 @@ class Catalog:
         """The function has changed."""
         self._changes[key] = self._changes.get(key, 0) + 1
         self._known.pop(key, None)
+        self._changed.add(key)
+        self._bell.set()
+
+    async def follow_changes(self) -> None:
+        """Look up what has changed, for ever."""
+        while True:
+            await self._bell.wait()
+            self._bell = anyio.Event()
+            changed, self._changed = self._changed, set()
+            for key in changed:
+                await self.get(key, None)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import anyio
 import pytest
 
 from lambent.invocation.catalog import Catalog
@@ -71,3 +72,23 @@ async def test_what_does_not_exist_is_not_remembered() -> None:
     for number in range(100):
         assert await catalog.get(KEY._replace(name=f"guess-{number}"), None) is None
     assert catalog.size == 0
+
+
+@pytest.mark.anyio
+async def test_what_has_changed_is_looked_up_ahead_of_the_first_call() -> None:
+    """After a change the new value is in memory without anybody having asked for it."""
+    asked: list[FunctionKey] = []
+
+    async def load(key: FunctionKey, qualifier: str) -> FunctionVersion | None:
+        asked.append(key)
+        return FUNCTION
+
+    catalog = Catalog(load)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(catalog.follow_changes)
+        catalog.forget(KEY)
+        with anyio.fail_after(5):
+            while catalog.get_nowait(KEY, None) is None:
+                await anyio.sleep(0)
+        tasks.cancel_scope.cancel()
+    assert asked == [KEY]

@@ -134,7 +134,7 @@ def fork_into(pid_namespace, cgroup_fd, own_pid_namespace):
 
 
 def serve(end, own_pid_namespace):
-    """Fork for as long as the launcher lives. Returns in each child: the calls and descriptors."""
+    """Fork for as long as the launcher lives. Returns in each child: its request."""
     while True:
         received = receive(end)
         if received is None:
@@ -151,7 +151,7 @@ def serve(end, own_pid_namespace):
             answer, sent = {"error": str(error)}, []
         else:
             if pid == 0:
-                return request["calls"], descriptors
+                return request, descriptors
             answer, sent = {"pid": pid}, [pidfd]
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", sent))] if sent else []
         end.sendmsg([json.dumps(answer).encode()], rights)
@@ -187,14 +187,15 @@ def main():
     gc.collect()
     gc.freeze()
     end.send(json.dumps({"ready": True}).encode())
-    calls, descriptors = serve(end, own_pid_namespace)
+    request, descriptors = serve(end, own_pid_namespace)
     end.detach()  # The number will be another descriptor's.
     try:
-        perform(calls, descriptors, filter_.address)
+        perform(request["calls"], descriptors, filter_.address)
     except OSError as error:
         os.write(CONTROL_FD, "!{}".format(error).encode())  # It was the first to be placed.
         os._exit(127)
-    bootstrap.rehearse()
+    if request["rehearses"]:
+        bootstrap.rehearse()
     become(await_assignment())
     bootstrap.serve(standard_library)
 

@@ -76,6 +76,18 @@ class Box:
         return self.group.unified_fd if self.group is not None else -1
 
 
+@dataclasses.dataclass(slots=True)
+class Birth:
+    """A box whose init is on its way."""
+
+    box: Box
+    status: int
+    """Readable when there is something to do for it."""
+    mapped: int
+    """Where init waits until its user is mapped."""
+    host_id: int
+
+
 def open_box(
     confinement: Confinement,
     *,
@@ -85,40 +97,50 @@ def open_box(
     group: Group | None,
     memory_mb: int | None,
     mounts: Mapping[str, int],
-) -> Box:
-    """Start a box's init and wait until it is in its place. Raises OSError."""
-    read_end, write_end = os.pipe2(os.O_CLOEXEC)
+) -> Birth:
+    """Start a box's init. Raises OSError."""
+    status_read, status_write = os.pipe2(os.O_CLOEXEC)
     mapped_read, mapped_write = os.pipe2(os.O_CLOEXEC)
-    cgroup_fd = group.unified_fd if group is not None else -1
     try:
         # The child's mount namespace is a copy of its parent's: be in one without volumes.
         linux.setns(confinement.base_mounts_fd, linux.CLONE_NEWNS)
         try:
+            cgroup_fd = group.unified_fd if group is not None else -1
             pid, pidfd = linux.fork(_NAMESPACES_OF_INIT, cgroup_fd)
-        except OSError:
+            if pid == 0:
+                run_child(
+                    status_write,
+                    lambda: _become_init(confinement, network, group, mounts, mapped_read),
+                )
+        finally:
             linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
-            raise
-        if pid == 0:
-            run_child(
-                write_end,
-                lambda: _become_init(confinement, network, group, mounts, mapped_read),
-            )
-        linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
-        os.close(write_end)
-        write_end = -1
-        try:
-            _await(read_end, b"mapping")
-            _map_user(pid, host_id, is_root=confinement.is_root)
-            os.write(mapped_write, b"m")
-            _await(read_end, b"")
-        except OSError:
-            _end(pidfd)
-            raise
+    except OSError:
+        os.close(status_read)
+        os.close(mapped_write)
+        raise
     finally:
-        for fd in (read_end, write_end, mapped_read, mapped_write):
-            if fd >= 0:
-                os.close(fd)
-    return Box(name, network, group, memory_mb, pid, pidfd)
+        os.close(status_write)
+        os.close(mapped_read)
+    box = Box(name, network, group, memory_mb, pid, pidfd)
+    return Birth(box, status_read, mapped_write, host_id)
+
+
+def advance(confinement: Confinement, birth: Birth) -> bool:
+    """Do what init waits for; True once it is in its place. Raises OSError if it is not to be."""
+    said = os.read(birth.status, 1024)
+    if said == b"mapping":
+        _map_user(birth.box.init_pid, birth.host_id, is_root=confinement.is_root)
+        os.write(birth.mapped, b"m")
+        return False
+    if said:
+        raise OSError(f"cannot start a process: {said[1:].decode(errors='replace')}")
+    return True
+
+
+def end_birth(birth: Birth) -> None:
+    """Close what was only for the birth."""
+    os.close(birth.status)
+    os.close(birth.mapped)
 
 
 def spawn(
@@ -158,7 +180,7 @@ def spawn(
             linux.setns(confinement.pid_namespace_fd, linux.CLONE_NEWPID)
             os.close(status_write)
             status_write = -1
-            _await(status_read, b"")
+            _await_execution(status_read)
         except OSError:
             # Never leave it: a box's init cannot end before every process in it has been reaped.
             _end(pidfd)
@@ -278,15 +300,15 @@ def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
         os._exit(127)
 
 
-def _await(status: int, wanted: bytes) -> None:
-    """Wait for a word of the child (none: for its exec). Raises OSError with what it says else."""
+def _await_execution(status: int) -> None:
+    """Wait until a child has executed. Raises OSError with what it says if it has not."""
     poll = select.poll()
     poll.register(status, select.POLLIN)
     if not poll.poll(_DEADLINE_MS):
         raise TimeoutError("cannot start a process: it does not get ready")
     said = os.read(status, 1024)
-    if said != wanted:
-        raise OSError(f"cannot start a process: {said[1:].decode(errors='replace') or 'it ended'}")
+    if said:
+        raise OSError(f"cannot start a process: {said[1:].decode(errors='replace')}")
 
 
 def _map_user(pid: int, host_id: int, *, is_root: bool) -> None:

@@ -33,6 +33,10 @@ OnExit = Callable[[Box, int, dict[str, Any]], None]
 """Gets the box, the process and how it ended: `code`, `signal`, `out_of_memory`."""
 
 
+OnOpen = Callable[[str | None], None]
+"""Gets why the box cannot be used, or None."""
+
+
 class Host:
     """Owner of everything of this host that boxes are made of."""
 
@@ -156,8 +160,11 @@ class Host:
             raise
         return copies
 
-    def open_box(self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str) -> Box:
-        """A box with nothing but its init in it. Raises OSError, ValueError, KeyError."""
+    def open_box(
+        self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str, on_open: OnOpen
+    ) -> Box:
+        """Begin to make a box with nothing but its init in it; `on_open` is called, later, when
+        it can be used or has failed. Raises OSError, ValueError, KeyError."""
         self._count += 1
         name = f"b{self._count}"
         host_id = self._host_ids[volume]
@@ -168,7 +175,7 @@ class Host:
             network = self._networks.pop() if self._networks else create_network()
             if self._tree is not None:
                 group = cgroups.make_group(self._tree, name, memory_mb)
-            box = boxes.open_box(
+            birth = boxes.open_box(
                 self.confinement,
                 name=name,
                 host_id=host_id,
@@ -186,9 +193,26 @@ class Host:
             raise
         finally:
             messages.close_all(list(copies.values()))
-        self.boxes[name] = box
+        box = self.boxes[name] = birth.box
         self.watch(box, box.init_pid, box.init_pidfd)
+        self._selector.register(
+            birth.status, selectors.EVENT_READ, partial(self._on_birth, birth, on_open)
+        )
         return box
+
+    def _on_birth(self, birth: boxes.Birth, on_open: OnOpen) -> None:
+        """A box's init wants something, is in its place or has failed."""
+        failure = None
+        try:
+            if not boxes.advance(self.confinement, birth):
+                return
+        except OSError as error:
+            failure = str(error)
+        self._selector.unregister(birth.status)
+        boxes.end_birth(birth)
+        if failure is None and birth.box.name not in self.boxes:
+            failure = "its init has ended"
+        on_open(failure)
 
     def watch(self, box: Box, pid: int, pidfd: int) -> None:
         """Wait for the end of a process of a box."""

@@ -17,6 +17,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Launcher:
         self._selector = selectors.DefaultSelector()
         self._host = Host(config, self._selector, self._on_exit)
         self._stock = Stock(self._host, self._selector, int(config["prepared_memory_mb"]))
+        self._last_request = time.monotonic()
         self._given: set[str] = set()
         """Names of the boxes the platform knows."""
         self._operations: dict[str, Operation] = {
@@ -75,8 +77,11 @@ class Launcher:
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
         """What has happened. In quiet moments something is made ahead of need."""
         while not (self._host.has_all_ready and self._stock.is_full):
-            if events := self._selector.select(_QUIET_S):
+            quiet_s = self._last_request + _QUIET_S - time.monotonic()
+            if events := self._selector.select(max(quiet_s, 0)):
                 return events
+            if quiet_s > 0:
+                continue
             try:
                 if not self._host.has_all_ready:
                     self._host.make_one_ready()
@@ -85,7 +90,9 @@ class Launcher:
             except OSError:
                 # Whoever wants a box is told why there is none.
                 break
-        return self._selector.select()
+        events = self._selector.select(1.0 if self._stock.is_making else None)
+        self._stock.give_up_late()
+        return events
 
     # -- requests --------------------------------------------------------------------------
 
@@ -102,6 +109,7 @@ class Launcher:
             return False
         request, descriptors = received
         messages.close_all(descriptors)
+        self._last_request = time.monotonic()
         try:
             self._operations[request["op"]](request)
         except OSError as error:
@@ -131,14 +139,21 @@ class Launcher:
         self._reply(request, {})
 
     def _open_box(self, request: dict[str, Any]) -> None:
+        def on_open(failure: str | None) -> None:
+            if failure is not None:
+                self._host.kill(box)
+                self._refuse(request, failure)
+                return
+            self._given.add(box.name)
+            described, descriptors = _describe(box)
+            self._reply(request, described, *descriptors)
+
         box = self._host.open_box(
             memory_mb=_number(request, "memory_mb", 1, 1 << 20),
             mounts=_texts(request["mounts"]),
             volume=_text(request["volume"]),
+            on_open=on_open,
         )
-        self._given.add(box.name)
-        described, descriptors = _describe(box)
-        self._reply(request, described, *descriptors)
 
     def _spawn(self, request: dict[str, Any]) -> None:
         box = self._box(request)
@@ -208,10 +223,11 @@ class Launcher:
 
     def _close_box(self, request: dict[str, Any]) -> None:
         name = _text(request["box"])
-        if name not in self._given:
+        box = self._host.boxes.get(name) if name in self._given else None
+        if box is None:
+            self._given.discard(name)
             self._reply(request, {})
             return
-        box = self._host.boxes[name]
         box.on_closed = lambda: self._on_closed(request, name)
         self._host.kill(box)
 

@@ -39,6 +39,7 @@ _ZYGOTES_MAX = 8
 _TEMPLATES_MAX = 1000
 _MAKING_MAX = 4
 """At once: the launcher's part is done one after the other anyway."""
+_DEADLINE_S = 10.0
 _FAILURES_MAX = 3
 _ZYGOTE_AGE_MAX_S = 3600.0
 """Children of one zygote share their address space's layout and the seed of text hashes."""
@@ -94,18 +95,20 @@ class Prepared:
     kind: Kind
     volume: str
     box: Box
-    control: socket.socket
-    outputs: list[int]
-    """Read ends of the output and of the framed log."""
     wanted: Wanted | None
     """The function it is made for; None if for any."""
+    control: socket.socket | None = None
+    outputs: list[int] = dataclasses.field(default_factory=list)
+    """Read ends of the output and of the framed log."""
     pid: int = -1
+    began: float = dataclasses.field(default_factory=time.monotonic)
     has_said_ready: bool = False
     is_lost: bool = False
 
     def close(self) -> None:
         """Close what is only for who has the box."""
-        self.control.close()
+        if self.control is not None:
+            self.control.close()
         messages.close_all(self.outputs)
 
 
@@ -155,6 +158,17 @@ class Stock:
     # -- ahead of need ---------------------------------------------------------------------
 
     @property
+    def is_making(self) -> bool:
+        """Whether something is on its way: then `give_up_late` wants to be called now and then."""
+        return bool(self._making)
+
+    def give_up_late(self) -> None:
+        """Give up what should have been ready long ago."""
+        late = time.monotonic() - _DEADLINE_S
+        for prepared in [one for one in self._making if one.began < late]:
+            self._fail(prepared, f"it was not ready within {_DEADLINE_S:g} s")
+
+    @property
     def is_full(self) -> bool:
         """Whether there is nothing to make ahead."""
         return self._next_to_make() is None
@@ -200,6 +214,7 @@ class Stock:
         oldest = self._oldest_but(kind)
         if oldest is not None:
             prepared = self._ready[oldest].popleft()
+            assert prepared.control is not None
             self._selector.unregister(prepared.control)
             self._discard(prepared)
 
@@ -216,45 +231,60 @@ class Stock:
         own_volume = volume is None
         if volume is None:
             volume = self._host.open_volume(kind[1])
+
+        def on_open(failure: str | None) -> None:
+            if failure is not None:
+                self._fail(prepared, failure)
+            elif not prepared.is_lost:
+                self._start_process(prepared)
+
         try:
-            box = self._host.open_box(memory_mb=None, mounts=template.mounts, volume=volume)
+            box = self._host.open_box(
+                memory_mb=None, mounts=template.mounts, volume=volume, on_open=on_open
+            )
         except BaseException:
             if own_volume:
                 self._host.close_volume(volume)
             raise
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
-        prepared = Prepared(template, kind, volume, box, ours, [read for read, _ in pipes], wanted)
-        prepared.control.setblocking(False)
+        prepared = Prepared(template, kind, volume, box, wanted)
         self._making.add(prepared)
+
+    def _start_process(self, prepared: Prepared) -> None:
+        """Start the runtime in a new box."""
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        control.setblocking(False)
+        prepared.control = control
+        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
+        prepared.outputs = [read for read, _ in pipes]
         outputs = [write for _, write in pipes]
+        self._selector.register(control, selectors.EVENT_READ, partial(self._on_word, prepared))
         try:
-            self._start_process(prepared, outputs, theirs.fileno())
+            if prepared.template.forks:
+                self._fork(prepared, outputs, theirs.fileno())
+            else:
+                self._execute(prepared, outputs, theirs.fileno())
         except OSError as error:
             self._fail(prepared, str(error))
         finally:
             theirs.close()
             messages.close_all(outputs)
-        if prepared in self._making:
-            self._selector.register(ours, selectors.EVENT_READ, partial(self._on_word, prepared))
 
-    def _start_process(self, prepared: Prepared, outputs: list[int], control: int) -> None:
+    def _execute(self, prepared: Prepared, outputs: list[int], control: int) -> None:
+        pid, pidfd = boxes.spawn(
+            self._host.confinement,
+            prepared.box,
+            argv=prepared.template.argv,
+            environment=prepared.template.environment,
+            outputs=outputs,
+            control=control,
+        )
+        self._host.watch(prepared.box, pid, pidfd)
+        prepared.pid = pid
+
+    def _fork(self, prepared: Prepared, outputs: list[int], control: int) -> None:
         template, box = prepared.template, prepared.box
-        confinement = self._host.confinement
-        if not template.forks:
-            pid, pidfd = boxes.spawn(
-                confinement,
-                box,
-                argv=template.argv,
-                environment=template.environment,
-                outputs=outputs,
-                control=control,
-            )
-            self._host.watch(box, pid, pidfd)
-            prepared.pid = pid
-            return
         entry = boxes.describe_entry(
-            confinement, box, outputs=outputs, control=control, executes=False
+            self._host.confinement, box, outputs=outputs, control=control, executes=False
         )
 
         def on_forked(pid: int, pidfd: int) -> None:
@@ -272,7 +302,8 @@ class Stock:
             self._advance(prepared)
 
         zygote = self._zygote(template)
-        zygote.fork(entry, box.cgroup_fd, on_forked)
+        is_awaited = prepared.wanted is not None or bool(self._waiting.get(prepared.kind))
+        zygote.fork(entry, box.cgroup_fd, on_forked, rehearses=not is_awaited)
 
     def _zygote(self, template: Template) -> Zygote:
         zygote = template.zygote
@@ -319,6 +350,7 @@ class Stock:
 
     def _on_word(self, prepared: Prepared) -> None:
         """A waiting runtime says that it is ready, what went wrong, or ends."""
+        assert prepared.control is not None
         try:
             said = prepared.control.recv(4096)
         except OSError as error:
@@ -364,8 +396,9 @@ class Stock:
 
     def _assign(self, prepared: Prepared, wanted: Wanted) -> None:
         """Make a waiting runtime a function's."""
-        box = prepared.box
-        self._selector.unregister(prepared.control)
+        box, control = prepared.box, prepared.control
+        assert control is not None
+        self._selector.unregister(control)
         try:
             shown = {
                 target: source
@@ -383,12 +416,12 @@ class Stock:
             else:
                 limit = wanted.memory_mb * 1024 * 1024
                 resource.prlimit(prepared.pid, resource.RLIMIT_DATA, (limit, limit))
-            prepared.control.sendall(json.dumps(dict(wanted.environment)).encode())
+            control.sendall(json.dumps(dict(wanted.environment)).encode())
         except (OSError, ValueError) as error:
             self._discard(prepared)
             wanted.on_started(None, str(error))
             return
-        prepared.control.close()
+        control.close()
         wanted.on_started(prepared, "")
 
     def _fail(self, prepared: Prepared, reason: str) -> None:
@@ -401,7 +434,7 @@ class Stock:
         self._making.discard(prepared)
         with contextlib.suppress(ValueError):
             self._ready[prepared.kind].remove(prepared)
-        with contextlib.suppress(KeyError):
+        if prepared.control is not None:
             self._selector.unregister(prepared.control)
         self._discard(prepared)
         if prepared.wanted is not None:
@@ -415,8 +448,12 @@ class Stock:
     def _discard(self, prepared: Prepared) -> None:
         prepared.is_lost = True
         prepared.close()
-        prepared.box.on_closed = partial(self._host.close_volume, prepared.volume)
-        self._host.kill(prepared.box)
+        give_back = partial(self._host.close_volume, prepared.volume)
+        if prepared.box.name in self._host.boxes:
+            prepared.box.on_closed = give_back
+            self._host.kill(prepared.box)
+        else:
+            give_back()
 
     def close(self) -> None:
         """End the zygotes; the boxes are the host's to end."""

@@ -72,12 +72,14 @@ class Zygote:
         ours.setblocking(False)
         self._send({"filter": confinement.filter.code.decode("latin-1")}, [])
 
-    def fork(self, entry: Entry, cgroup_fd: int, on_forked: Forked) -> None:
-        """Ask for a child in a box; `on_forked` is called once, later."""
+    def fork(self, entry: Entry, cgroup_fd: int, on_forked: Forked, *, rehearses: bool) -> None:
+        """Ask for a child in a box; `on_forked` is called once, later. A child that `rehearses`
+        is ready later and faster afterwards."""
         request = {
             "init": 0,
             "cgroup": len(entry.descriptors) if cgroup_fd >= 0 else None,
             "calls": entry.calls,
+            "rehearses": rehearses,
         }
         descriptors = [*entry.descriptors, *([cgroup_fd] if cgroup_fd >= 0 else [])]
         self._waiting.append(on_forked)
