@@ -57,6 +57,8 @@ from lambent.worker.worker import open_worker
 
 logger = logging.getLogger(__name__)
 
+_DESCRIPTORS_AT_ONCE = 65_536
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DataDirectory:
@@ -142,6 +144,13 @@ def _bind(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _expand_descriptor_table(size: int) -> None:
+    """Make room for descriptors now: growing in a process with threads waits for the kernel's
+    grace period, 20 ms and more, and would do so in the middle of somebody's call."""
+    with contextlib.suppress(OSError):
+        os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, size - 1))
+
+
 def _prepare_runtimes(settings: Settings) -> Runtimes:
     """Find the host's interpreters and see to it that each has AWS's runtime client."""
     cache = Path(settings.worker.runtimes_dir or default_cache())
@@ -168,6 +177,7 @@ def _isolate(settings: Settings, data: DataDirectory, runtimes: Runtimes) -> Lau
         logger.warning("isolation is %r, weaker than it could be: see `lambent doctor`", tier)
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
     uid = settings.sandbox.platform_uid
     for directory in (data.state, data.code):
         directory.mkdir(mode=0o755, exist_ok=True)

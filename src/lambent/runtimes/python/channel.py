@@ -79,7 +79,8 @@ class Channel(LambdaRuntimeClient):
     def _send(self, data):
         if self._socket is None:
             host, port = self.lambda_runtime_address.split(":")
-            self._socket = socket.create_connection((host, int(port)))
+            self._socket = socket.socket()  # An address needs no look-up, so no database of names.
+            self._socket.connect((host, int(port)))
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(data)
 
