@@ -21,6 +21,8 @@ from lambent.worker.environment import Environment
 from lambent.worker.lifecycle import State
 from lambent.worker.worker import Worker
 
+_SHUT_DOWN = ApiError("ServiceException", "The platform is being shut down.", status=500)
+
 Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
 """The current value of a function's version, or None if there is none any more."""
 
@@ -35,6 +37,7 @@ class Scheduler:
         self._pools: dict[str, Pool] = {}
         self._by_function: defaultdict[FunctionKey, set[str]] = defaultdict(set)
         self._count = 0
+        self._is_closed = False
         self._changed: set[FunctionKey] = set()
         self._bell = anyio.Event()
 
@@ -48,6 +51,8 @@ class Scheduler:
 
         Raises `ApiError` (429) if the host has no room for one more environment.
         """
+        if self._is_closed:
+            raise _SHUT_DOWN
         pool = self._pools.get(invocation.function.configuration_id)
         if pool is None:
             pool = self._open_pool(invocation.function)
@@ -108,6 +113,13 @@ class Scheduler:
             await self._clock.sleep(self._settings.sweep_every_s)
             self.sweep()
 
+    def close(self) -> None:
+        """Start nothing any more and refuse what waits: the worker is about to end."""
+        self._is_closed = True
+        for pool in self._pools.values():
+            while pool.waiting:
+                pool.waiting.popleft().on_done(Refused(_SHUT_DOWN))
+
     def _open_pool(self, function: FunctionVersion) -> Pool:
         pool = self._pools[function.configuration_id] = Pool(function)
         self._by_function[function.key].add(function.configuration_id)
@@ -140,7 +152,7 @@ class Scheduler:
             pool.forget(environment)
             if pool.waiting and was_starting and environment.failure is not None:
                 pool.waiting.popleft().on_done(Refused(_refusal(environment.failure)))
-            if pool.needs_another:
+            if pool.needs_another and not self._is_closed:
                 self._start(pool)
 
         self._count += 1
@@ -163,5 +175,8 @@ async def open_scheduling(
     scheduler = Scheduler(settings, worker, clock)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(scheduler.run, name="sweep environments")
-        yield scheduler
-        tasks.cancel_scope.cancel()
+        try:
+            yield scheduler
+        finally:
+            scheduler.close()
+            tasks.cancel_scope.cancel()

@@ -94,15 +94,17 @@ class Group:
             with contextlib.suppress(OSError):
                 os.write(self.freeze_fd, b"THAWED" if self.freezes_with_words else b"0")
 
+    def hand_over(self) -> None:
+        """Close what only the platform uses."""
+        for fd in (self.cpu_fd, self.memory_peak_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.cpu_fd = self.memory_peak_fd = -1
+
     def close(self) -> None:
         """Close the descriptors."""
-        for fd in (
-            self.unified_fd,
-            *self.tasks_fds,
-            self.freeze_fd,
-            self.cpu_fd,
-            self.memory_peak_fd,
-        ):
+        self.hand_over()
+        for fd in (self.unified_fd, *self.tasks_fds, self.freeze_fd):
             if fd >= 0:
                 os.close(fd)
 

@@ -238,10 +238,17 @@ class Host:
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
     def close(self) -> None:
-        """End every box and give everything back."""
-        for box in list(self.boxes.values()):
+        """End every box and give everything back; zygotes have been killed."""
+        for box in self.boxes.values():
             self.kill(box)
-            self._finish(box)
+        with contextlib.suppress(ChildProcessError):
+            # Whoever it is, children that were born in the last moment included.
+            while True:
+                os.waitpid(-1, 0)
+        for box in self.boxes.values():
+            box.network.close()
+            if box.group is not None:
+                box.group.close()
         for network in self._networks:
             network.close()
         self._close_volumes_ready()

@@ -147,6 +147,7 @@ class Launcher:
             self._given.add(box.name)
             described, descriptors = _describe(box)
             self._reply(request, described, *descriptors)
+            _hand_over(box)
 
         box = self._host.open_box(
             memory_mb=_number(request, "memory_mb", 1, 1 << 20),
@@ -198,6 +199,7 @@ class Launcher:
             described |= {"volume": prepared.volume, "process": prepared.pid}
             self._reply(request, described, *descriptors, *prepared.outputs)
             messages.close_all(prepared.outputs)
+            _hand_over(prepared.box)
 
         environment = _variables(request["environment"])
         environment[_text(request["log_pipe_variable"])] = str(lockdown.LOG_FD)
@@ -272,6 +274,13 @@ def _describe(box: Box) -> tuple[dict[str, Any], list[int]]:
         "freezes_with_words": group.freezes_with_words if group is not None else False,
     }
     return described, descriptors
+
+
+def _hand_over(box: Box) -> None:
+    """Close what the platform has now: every process forked here would have to close it."""
+    box.network.hand_over()
+    if box.group is not None:
+        box.group.hand_over()
 
 
 def _arguments(value: Any) -> list[str]:

@@ -35,7 +35,7 @@ _PORTS_WITHOUT_STEERING = (80, 443, 465, 587, 3306, 5432, 6379)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class Network:
     """A network namespace and what listens in it. It ends when this is closed, the sockets'
     duplicates are closed and the processes in it are gone."""
@@ -55,13 +55,21 @@ class Network:
         """Whether TCP to any port leads out."""
         return self.limitation is None
 
-    def close(self) -> None:
-        """Close every descriptor. Call once."""
+    def hand_over(self) -> None:
+        """Close what is in other hands by now: the listeners, and the namespace, which the
+        processes in it keep."""
         for listener in self.sockets.values():
             listener.close()
+        self.sockets.clear()
+        if self.namespace_fd >= 0:
+            os.close(self.namespace_fd)
+            self.namespace_fd = -1
+
+    def close(self) -> None:
+        """Close every descriptor. Call once."""
+        self.hand_over()
         if self.link_fd is not None:
             os.close(self.link_fd)
-        os.close(self.namespace_fd)
 
 
 def create_network() -> Network:

@@ -31,7 +31,7 @@ from lambent.sandbox.launcher.zygote import Zygote
 
 _FORKED_MB, _EXECUTED_MB = 4, 16
 """What a waiting runtime takes of the host's memory, counted generously."""
-_FORKED_READY, _EXECUTED_READY = 48, 8
+_FORKED_READY, _EXECUTED_READY = 64, 8
 """How many of a kind are kept, if memory allows."""
 _RECENT_S = 60.0
 """What was wanted within this time is not given up for something else."""
@@ -119,6 +119,7 @@ class Stock:
         self._host = host
         self._selector = selector
         self._memory_mb = memory_mb
+        self._is_closed = False
         self._templates: dict[str, Template] = {}
         self._kinds: dict[Kind, float] = {}
         """When they were last wanted, in monotonic seconds and in that order."""
@@ -426,7 +427,7 @@ class Stock:
 
     def _fail(self, prepared: Prepared, reason: str) -> None:
         """A box did not get ready, or its runtime ended while it waited."""
-        if prepared.is_lost:
+        if prepared.is_lost or self._is_closed:
             return
         template = prepared.template
         template.failures += 1
@@ -457,5 +458,6 @@ class Stock:
 
     def close(self) -> None:
         """End the zygotes; the boxes are the host's to end."""
+        self._is_closed = True
         for template in self._templates.values():
             self._end_zygote(template)

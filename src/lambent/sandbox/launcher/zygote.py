@@ -25,6 +25,8 @@ _NAMESPACES = (
     | linux.CLONE_NEWNET
 )
 
+_LAST_WORDS_S = 1.0
+
 Forked = Callable[[int, int], None]
 """Gets pid and pidfd of a child, (-1, -1) if there will be none."""
 
@@ -91,7 +93,7 @@ class Zygote:
             received = messages.receive(self.socket)
         except BlockingIOError:
             return True
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError) as error:  # A TimeoutError among them.
             self.failure, received = str(error), None
         if received is None:
             self._lose()
@@ -116,11 +118,16 @@ class Zygote:
         return bool(self._waiting)
 
     def close(self) -> None:
-        """End the process."""
+        """End the process; who waits for a child gets it, if it was born, or is told."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
         os.close(self.pidfd)
+        # Newborn children have its end of the socket for a moment.
+        self.socket.settimeout(_LAST_WORDS_S)
+        while self._waiting and self.on_readable():
+            pass
         self.socket.close()
         self._lose()
 
