@@ -105,11 +105,15 @@ async def test_a_program_has_no_privilege(opened: Opened) -> None:
                   "setuid": outcome(os.setuid, 0), "setgid": outcome(os.setgroups, [0])})
             """
         )
-    for status in (found["status"], found["init"]):
-        caps = {name: value.strip() for name, value in status.items() if name.startswith("Cap")}
-        assert set(caps.values()) == {"0" * 16}, caps
-        assert (status["NoNewPrivs"].strip(), status["Seccomp"].strip()) == ("1", "2")
-        assert status["Groups"].strip() == ""
+    status, init = found["status"], found["init"]
+    caps = {name: value.strip() for name, value in status.items() if name.startswith("Cap")}
+    assert set(caps.values()) == {"0" * 16}, caps
+    assert (status["NoNewPrivs"].strip(), status["Seccomp"].strip()) == ("1", "2")
+    assert status["Groups"].strip() == ""
+    # Somebody else, who has nothing either.
+    assert init["Uid"].split() == ["65534"] * 4
+    assert {init[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
+    assert init["NoNewPrivs"].strip() == "1"
     assert found["ids"] == [[993] * 3, [993] * 3, []]
     assert found["limits"] == {"NOFILE": [1024, 1024], "NPROC": [1024, 1024], "CORE": [0, 0]}
     assert (found["umask"], found["sid"]) == (0o022, True)
@@ -225,6 +229,7 @@ async def test_each_box_is_another_user_to_the_host(opened: Opened) -> None:
         for inside in (one, two):
             await inside.start("time.sleep(60)")
         uids = {status_of(pid)["Uid"].split()[0] for pid in descendants(opened.site.launcher_pid)}
+        uids.remove("0")  # The inits.
     assert len(uids) == 2
     assert all(int(uid) >= 1_900_000_000 for uid in uids)
 

@@ -1,20 +1,21 @@
 """Boxes, and processes in them.
 
-A box is an init (`sleep`, so that orphans have a parent) in new pid, mount, IPC, UTS, cgroup and
-user namespaces and a prepared network namespace. A process enters by joining the init's
-namespaces, locks itself down and executes. Entering and locking down are apart from executing: a
-runtime that is forked ready-made goes the same way.
+A box is an init (`cat`, so that orphans have a parent) in new pid, mount, IPC, UTS and cgroup
+namespaces and a prepared network namespace. The launcher goes into the new namespaces itself, lays
+the box out, spawns the init, which needs no copy of the launcher's memory, and comes back.
 
-The pid and mount namespaces are made before the user namespace and so belong to the host's: no
-capability gained inside would allow to mount or to see more.
+A process enters by joining the init's namespaces, locks itself down and executes. Entering and
+locking down are apart from executing: a runtime that is forked ready-made goes the same way. The
+first to enter makes the user namespace, the others join it. The pid and mount namespaces are older
+and belong to the host's: no capability gained inside would allow to mount or to see more.
 """
 
 import dataclasses
 import os
-import select
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from lambent.sandbox.launcher import filesystem, linux, lockdown
@@ -22,14 +23,16 @@ from lambent.sandbox.launcher.cgroups import Group
 from lambent.sandbox.launcher.network import Network
 from lambent.sandbox.launcher.seccomp import Filter
 
-_DEADLINE_MS = 5000
-_NAMESPACES_OF_INIT = (
+_DEADLINE_S = 5.0
+_NAMESPACES = (
     linux.CLONE_NEWPID
     | linux.CLONE_NEWNS
     | linux.CLONE_NEWIPC
     | linux.CLONE_NEWUTS
     | linux.CLONE_NEWCGROUP
 )
+_INIT = ("/usr/bin/env", "--ignore-signal=CHLD", "/usr/bin/cat")
+"""It reads from a pipe of the launcher's, whose end is the box's. Orphans leave no zombies."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +45,14 @@ class Confinement:
     """Whether the launcher is the host's root: else there is one host user for all boxes."""
     last_capability: int
     filter: Filter
-    pid_namespace_fd: int
-    """The launcher's own."""
+    home_fds: Mapping[int, int]
+    """The launcher's own namespaces by their kind: CLONE_NEWPID and so on. Volumes are mounted in
+    its mount namespace."""
     base_mounts_fd: int
     """The mount namespace with the base root and nothing of any box, from which boxes start: what
     they copy stays small however many volumes there are."""
-    own_mounts_fd: int
-    """The launcher's mount namespace, where volumes are mounted."""
+    masked_in_proc: Sequence[str]
+    """What of `/proc` is hidden in boxes."""
     null_fd: int
     """/dev/null, for reading and writing."""
 
@@ -62,30 +66,33 @@ class Box:
     group: Group | None
     memory_mb: int | None
     """None until a prepared box is given to a function."""
+    host_id: int
+    """The user it is on the host."""
     init_pid: int
     init_pidfd: int
+    life_fd: int
+    """The end of the pipe that init waits at; open as long as the box."""
+    user_fd: int = -1
+    """Its user namespace; made by the first process to enter."""
     processes: dict[int, int] = dataclasses.field(default_factory=dict)
     """Pidfd by pid of the spawned processes that have not been reaped."""
     out_of_memory_kills: int = 0
     on_closed: Callable[[], None] | None = None
     """Whoever wants to know when the box is gone. Set: the box is being closed."""
 
+    def close(self) -> None:
+        """Close the descriptors; everything in it is dead."""
+        self.network.close()
+        if self.group is not None:
+            self.group.close()
+        for fd in (self.init_pidfd, self.life_fd, self.user_fd, *self.processes.values()):
+            if fd >= 0:
+                os.close(fd)
+
     @property
     def cgroup_fd(self) -> int:
         """The v2 group its processes are born into, or -1."""
         return self.group.unified_fd if self.group is not None else -1
-
-
-@dataclasses.dataclass(slots=True)
-class Birth:
-    """A box whose init is on its way."""
-
-    box: Box
-    status: int
-    """Readable when there is something to do for it."""
-    mapped: int
-    """Where init waits until its user is mapped."""
-    host_id: int
 
 
 def open_box(
@@ -97,50 +104,62 @@ def open_box(
     group: Group | None,
     memory_mb: int | None,
     mounts: Mapping[str, int],
-) -> Birth:
-    """Start a box's init. Raises OSError."""
-    status_read, status_write = os.pipe2(os.O_CLOEXEC)
-    mapped_read, mapped_write = os.pipe2(os.O_CLOEXEC)
+) -> Box:
+    """Make the namespaces, lay out the root and start init. Raises OSError."""
+    life_read, life_write = os.pipe2(os.O_CLOEXEC)
     try:
-        # The child's mount namespace is a copy of its parent's: be in one without volumes.
-        linux.setns(confinement.base_mounts_fd, linux.CLONE_NEWNS)
-        try:
-            cgroup_fd = group.unified_fd if group is not None else -1
-            pid, pidfd = linux.fork(_NAMESPACES_OF_INIT, cgroup_fd)
-            if pid == 0:
-                run_child(
-                    status_write,
-                    lambda: _become_init(confinement, network, group, mounts, mapped_read),
-                )
-        finally:
-            linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
+        with _new_namespaces(confinement, network):
+            filesystem.enter_root(confinement.root, mounts, shows_processes=not confinement.is_root)
+            socket.sethostname("sandbox")
+            placed = ((life_read, 0), (confinement.null_fd, 1), (confinement.null_fd, 2))
+            pid = os.posix_spawn(
+                _INIT[0],
+                _INIT,
+                {},
+                file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for fd, number in placed],
+                setsid=True,
+            )
     except OSError:
-        os.close(status_read)
-        os.close(mapped_write)
+        os.close(life_write)
         raise
     finally:
-        os.close(status_write)
-        os.close(mapped_read)
-    box = Box(name, network, group, memory_mb, pid, pidfd)
-    return Birth(box, status_read, mapped_write, host_id)
+        os.close(life_read)
+    pidfd = os.pidfd_open(pid)
+    return Box(name, network, group, memory_mb, host_id, pid, pidfd, life_write)
 
 
-def advance(confinement: Confinement, birth: Birth) -> bool:
-    """Do what init waits for; True once it is in its place. Raises OSError if it is not to be."""
-    said = os.read(birth.status, 1024)
-    if said == b"mapping":
-        _map_user(birth.box.init_pid, birth.host_id, is_root=confinement.is_root)
-        os.write(birth.mapped, b"m")
-        return False
-    if said:
-        raise OSError(f"cannot start a process: {said[1:].decode(errors='replace')}")
-    return True
+@contextmanager
+def _new_namespaces(confinement: Confinement, network: Network) -> Iterator[None]:
+    """Be in the namespaces of a box to be; the next child is the first in its pid namespace."""
+    try:
+        linux.setns(confinement.base_mounts_fd, linux.CLONE_NEWNS)
+        linux.unshare(_NAMESPACES)
+        linux.setns(network.namespace_fd, linux.CLONE_NEWNET)
+        yield
+    finally:
+        go_home(confinement)
 
 
-def end_birth(birth: Birth) -> None:
-    """Close what was only for the birth."""
-    os.close(birth.status)
-    os.close(birth.mapped)
+def go_home(confinement: Confinement) -> None:
+    """Come back to the launcher's own namespaces."""
+    try:
+        for kind, fd in confinement.home_fds.items():
+            linux.setns(fd, kind)
+    except OSError as error:
+        # Nothing may be done in a place that is not ours.
+        os.write(2, f"launcher: cannot come back from a box: {error}\n".encode())
+        os._exit(1)
+
+
+def map_user(confinement: Confinement, box: Box, pid: int) -> None:
+    """Show one host user as the box's user, and nobody else, in the user namespace that the
+    process has made. Raises OSError."""
+    if not confinement.is_root:
+        _write(f"/proc/{pid}/setgroups", "deny")
+    outer = box.host_id if confinement.is_root else 0
+    for kind in ("gid_map", "uid_map"):
+        _write(f"/proc/{pid}/{kind}", f"{filesystem.INNER_ID} {outer} 1")
+    box.user_fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def spawn(
@@ -158,37 +177,32 @@ def spawn(
     is its end of the socket an assignment comes through. Both stay the caller's. Raises OSError if
     it cannot be executed.
     """
-    status_read, status_write = os.pipe2(os.O_CLOEXEC)
-    entry = describe_entry(confinement, box, outputs=outputs, control=control, executes=True)
+    status, childs_status = socket.socketpair()
+    with status, childs_status:
+        entry = describe_entry(confinement, box, outputs=outputs, control=control, executes=True)
 
-    def execute() -> NoReturn:
-        lockdown.perform(entry.calls, entry.descriptors, confinement.filter.address)
-        os.chdir("/var/task")
-        os.execve(argv[0], list(argv), dict(environment))
+        def execute() -> NoReturn:
+            lockdown.perform(entry.calls, entry.descriptors, confinement.filter.address)
+            os.chdir("/var/task")
+            os.execve(argv[0], list(argv), dict(environment))
 
-    try:
         # A child is born into the pid namespace that its parent has chosen.
         linux.setns(box.init_pidfd, linux.CLONE_NEWPID)
         try:
             pid, pidfd = linux.fork(cgroup_fd=box.cgroup_fd)
-        except OSError:
-            linux.setns(confinement.pid_namespace_fd, linux.CLONE_NEWPID)
-            raise
-        if pid == 0:
-            run_child(status_write, execute)
+            if pid == 0:
+                run_child(childs_status.fileno(), execute)
+        finally:
+            go_home(confinement)
+        childs_status.close()
         try:
-            linux.setns(confinement.pid_namespace_fd, linux.CLONE_NEWPID)
-            os.close(status_write)
-            status_write = -1
-            _await_execution(status_read)
+            _await_execution(confinement, box, status, pid)
         except OSError:
             # Never leave it: a box's init cannot end before every process in it has been reaped.
-            _end(pidfd)
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            linux.reap(pidfd)
+            os.close(pidfd)
             raise
-    finally:
-        os.close(status_read)
-        if status_write >= 0:
-            os.close(status_write)
     box.processes[pid] = pidfd
     return pid, pidfd
 
@@ -217,13 +231,19 @@ def describe_entry(
     placed += [(null, 0), (outputs[0], 1), (outputs[0], 2)]
     if len(outputs) > 1:
         placed.append((outputs[1], lockdown.LOG_FD))
-    descriptors = [box.init_pidfd, *tasks, *(fd for fd, _ in placed)]
+    descriptors = [box.init_pidfd, *tasks, *(fd for fd, _ in placed), box.user_fd]
     first = 1 + len(tasks)
     calls = [lockdown.place(first + at, number) for at, (_, number) in enumerate(placed)]
     calls += lockdown.enter(0, range(1, first), None if box.group is not None else box.memory_mb)
     keep = [number for _, number in placed]
     if executes:
         keep.append(lockdown.STATUS_FD)
+    if box.user_fd < 0:
+        calls += lockdown.show_processes(confinement.masked_in_proc)
+        channel = lockdown.STATUS_FD if executes else lockdown.CONTROL_FD
+        calls += lockdown.make_user_namespace(channel)
+    else:
+        calls += lockdown.join_user_namespace(len(descriptors) - 1)
     calls += lockdown.lock_down(
         filesystem.INNER_ID,
         confinement.last_capability,
@@ -231,7 +251,7 @@ def describe_entry(
         is_root=confinement.is_root,
         executes=executes,
     )
-    return Entry(calls, descriptors)
+    return Entry(calls, [fd for fd in descriptors if fd >= 0])
 
 
 def attach(confinement: Confinement, box: Box, mounts: Mapping[str, int]) -> None:
@@ -241,46 +261,7 @@ def attach(confinement: Confinement, box: Box, mounts: Mapping[str, int]) -> Non
         for target, copy in mounts.items():
             linux.place_mount(copy, target)
     finally:
-        linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
-
-
-def _become_init(
-    confinement: Confinement,
-    network: Network,
-    group: Group | None,
-    mounts: Mapping[str, int],
-    mapped: int,
-) -> NoReturn:
-    linux.die_with_parent()
-    if group is not None:
-        for fd in group.tasks_fds:
-            os.write(fd, b"0")
-    linux.setns(network.namespace_fd, linux.CLONE_NEWNET)
-    filesystem.enter_root(confinement.root, mounts)
-    socket.sethostname("sandbox")
-    linux.unshare(linux.CLONE_NEWUSER)
-    os.write(lockdown.STATUS_FD, b"mapping")
-    os.read(mapped, 1)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    # As confined as its children: they are the same user and can write to its memory.
-    numbers = (0, 1, 2)
-    calls = [lockdown.place(0, number) for number in numbers]
-    calls += lockdown.lock_down(
-        filesystem.INNER_ID,
-        confinement.last_capability,
-        [*numbers, lockdown.STATUS_FD],
-        is_root=confinement.is_root,
-        executes=True,
-    )
-    lockdown.perform(calls, [confinement.null_fd], confinement.filter.address)
-    os.execve("/usr/bin/sleep", ["init", "infinity"], {})
-
-
-def _end(pidfd: int) -> None:
-    """Kill a child and reap it."""
-    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-    os.close(pidfd)
+        go_home(confinement)
 
 
 def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
@@ -300,22 +281,20 @@ def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
         os._exit(127)
 
 
-def _await_execution(status: int) -> None:
-    """Wait until a child has executed. Raises OSError with what it says if it has not."""
-    poll = select.poll()
-    poll.register(status, select.POLLIN)
-    if not poll.poll(_DEADLINE_MS):
-        raise TimeoutError("cannot start a process: it does not get ready")
-    said = os.read(status, 1024)
-    if said:
-        raise OSError(f"cannot start a process: {said[1:].decode(errors='replace')}")
+def _await_execution(confinement: Confinement, box: Box, status: socket.socket, pid: int) -> None:
+    """Do what a child asks for until it has executed. Raises OSError if it does not."""
+    status.settimeout(_DEADLINE_S)
+    while said := status.recv(1024):
+        if said != b"mapping":
+            reason = said[1:].decode(errors="replace")
+            raise OSError(f"cannot start a process: {reason}")
+        map_user(confinement, box, pid)
+        status.sendall(b"m")
 
 
-def _map_user(pid: int, host_id: int, *, is_root: bool) -> None:
-    """Show one host user as the box's user, and nobody else."""
-    if not is_root:
-        with open(f"/proc/{pid}/setgroups", "w") as file:
-            file.write("deny")
-    for kind in ("gid_map", "uid_map"):
-        with open(f"/proc/{pid}/{kind}", "w") as file:
-            file.write(f"{filesystem.INNER_ID} {host_id if is_root else 0} 1")
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)

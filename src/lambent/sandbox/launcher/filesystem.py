@@ -5,7 +5,6 @@ libraries read-only, a handful of files of our own in `/etc`, a minimal `/dev`. 
 works in a copy of that namespace, adds what is the box's own, and makes it its root.
 """
 
-import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -95,20 +94,23 @@ def open_volume(path: str) -> int:
         os.close(fd)
 
 
-def enter_root(root: str, mounts: Mapping[str, int], *, has_proc: bool = True) -> None:
-    """In a box's init, in namespaces of its own: complete the root and move there.
+def enter_root(root: str, mounts: Mapping[str, int], *, shows_processes: bool = False) -> None:
+    """In namespaces of a box or a zygote: complete the root and move there.
 
-    `mounts` are detached copies by where they go. Without `has_proc` no process is shown.
+    `mounts` are detached copies by where they go. `shows_processes`: with the launcher's `/proc`,
+    without which a rootless process may not mount its own over it.
     """
     for target, copy in mounts.items():
         linux.place_mount(copy, root + target)
-    if has_proc:
+    if shows_processes:
         restricted = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
         linux.mount("proc", f"{root}/proc", "proc", restricted)
-        for name in _MASKED_IN_PROC:
-            with contextlib.suppress(FileNotFoundError):
-                linux.mount(f"{root}/dev/null", f"{root}/proc/{name}", "", linux.MS_BIND)
     linux.change_root(root)
+
+
+def masked_in_proc() -> list[str]:
+    """What of this kernel's `/proc` is not for boxes."""
+    return [name for name in _MASKED_IN_PROC if os.path.exists(f"/proc/{name}")]
 
 
 def _show_system(source: Path, target: Path) -> None:

@@ -21,7 +21,7 @@ from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import cgroups, filesystem, linux
 from lambent.sandbox.launcher.box import Box, Confinement
-from lambent.sandbox.launcher.network import Network, create_network
+from lambent.sandbox.launcher.network import Network, create_network, home_namespace
 from lambent.sandbox.launcher.seccomp import Filter
 from lambent.sandbox.launcher.volumes import Volume, Volumes
 
@@ -31,10 +31,6 @@ _VOLUMES_READY = 2
 
 OnExit = Callable[[Box, int, dict[str, Any]], None]
 """Gets the box, the process and how it ended: `code`, `signal`, `out_of_memory`."""
-
-
-OnOpen = Callable[[str | None], None]
-"""Gets why the box cannot be used, or None."""
 
 
 class Host:
@@ -55,8 +51,11 @@ class Host:
         root = directory / "root"
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
         filesystem.make_base_root(root)
-        base_mounts_fd = _open_mount_namespace()
-        linux.unshare(linux.CLONE_NEWNS)
+        base_mounts_fd = _open_namespace("mnt")
+        # What one may come back to, rootless as well.
+        linux.unshare(
+            linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
+        )
         self._volumes = Volumes(directory / "volumes", may_use_disk=is_root)
         self._roots = {
             path: os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
@@ -67,11 +66,19 @@ class Host:
             is_root=is_root,
             last_capability=int(Path("/proc/sys/kernel/cap_last_cap").read_text()),
             filter=Filter(),
-            pid_namespace_fd=os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC),
+            home_fds={
+                linux.CLONE_NEWNS: _open_namespace("mnt"),
+                linux.CLONE_NEWPID: _open_namespace("pid"),
+                linux.CLONE_NEWIPC: _open_namespace("ipc"),
+                linux.CLONE_NEWUTS: _open_namespace("uts"),
+                linux.CLONE_NEWCGROUP: _open_namespace("cgroup"),
+                linux.CLONE_NEWNET: home_namespace(),
+            },
             base_mounts_fd=base_mounts_fd,
-            own_mounts_fd=_open_mount_namespace(),
+            masked_in_proc=filesystem.masked_in_proc(),
             null_fd=os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC),
         )
+        linux.be_no_root_to_programs()
         # Last, so that a launcher that cannot start leaves none behind.
         self._tree = cgroups.find_tree(config["group"]) if config["uses_cgroups"] else None
         if self._tree is not None:
@@ -138,7 +145,7 @@ class Host:
         self._volumes_ready.clear()
 
     def _reap(self, pidfd: int) -> None:
-        os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+        linux.reap(pidfd)
         self._selector.unregister(pidfd)
         os.close(pidfd)
 
@@ -160,11 +167,8 @@ class Host:
             raise
         return copies
 
-    def open_box(
-        self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str, on_open: OnOpen
-    ) -> Box:
-        """Begin to make a box with nothing but its init in it; `on_open` is called, later, when
-        it can be used or has failed. Raises OSError, ValueError, KeyError."""
+    def open_box(self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str) -> Box:
+        """A box with nothing but its init in it. Raises OSError, ValueError, KeyError."""
         self._count += 1
         name = f"b{self._count}"
         host_id = self._host_ids[volume]
@@ -175,7 +179,7 @@ class Host:
             network = self._networks.pop() if self._networks else create_network()
             if self._tree is not None:
                 group = cgroups.make_group(self._tree, name, memory_mb)
-            birth = boxes.open_box(
+            box = boxes.open_box(
                 self.confinement,
                 name=name,
                 host_id=host_id,
@@ -193,26 +197,9 @@ class Host:
             raise
         finally:
             messages.close_all(list(copies.values()))
-        box = self.boxes[name] = birth.box
+        self.boxes[name] = box
         self.watch(box, box.init_pid, box.init_pidfd)
-        self._selector.register(
-            birth.status, selectors.EVENT_READ, partial(self._on_birth, birth, on_open)
-        )
         return box
-
-    def _on_birth(self, birth: boxes.Birth, on_open: OnOpen) -> None:
-        """A box's init wants something, is in its place or has failed."""
-        failure = None
-        try:
-            if not boxes.advance(self.confinement, birth):
-                return
-        except OSError as error:
-            failure = str(error)
-        self._selector.unregister(birth.status)
-        boxes.end_birth(birth)
-        if failure is None and birth.box.name not in self.boxes:
-            failure = "its init has ended"
-        on_open(failure)
 
     def watch(self, box: Box, pid: int, pidfd: int) -> None:
         """Wait for the end of a process of a box."""
@@ -241,14 +228,10 @@ class Host:
         """End every box and give everything back; zygotes have been killed."""
         for box in self.boxes.values():
             self.kill(box)
-        with contextlib.suppress(ChildProcessError):
-            # Whoever it is, children that were born in the last moment included.
-            while True:
-                os.waitpid(-1, 0)
+        # Whoever it is, children that were born in the last moment included.
+        linux.reap_all()
         for box in self.boxes.values():
-            box.network.close()
-            if box.group is not None:
-                box.group.close()
+            box.close()
         for network in self._networks:
             network.close()
         self._close_volumes_ready()
@@ -261,7 +244,7 @@ class Host:
     def _on_exit(self, box: Box, pid: int) -> None:
         """A process of a box has ended."""
         pidfd = box.init_pidfd if pid == box.init_pid else box.processes[pid]
-        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        result = linux.reap(pidfd, waits=False)
         if result is None:
             return
         self._selector.unregister(pidfd)
@@ -270,40 +253,35 @@ class Host:
             box.init_pidfd = -1
         else:
             del box.processes[pid]
-            kills = box.group.out_of_memory_kills() if box.group is not None else 0
-            was_out_of_memory = kills > box.out_of_memory_kills
-            box.out_of_memory_kills = kills
-            is_signal = result.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
-            end = {
-                "code": None if is_signal else result.si_status,
-                "signal": result.si_status if is_signal else None,
-                "out_of_memory": is_signal and was_out_of_memory,
-            }
-            self._on_process_exit(box, pid, end)
-        if box.init_pidfd < 0 and not box.processes and box.name in self.boxes:
+            self._on_process_exit(box, pid, _describe_end(box, result))
+        if box.init_pidfd < 0 and not box.processes:
             self._finish(box)
 
     def _finish(self, box: Box) -> None:
-        """Everything in the box is dead, or about to be: reap and give all of it back."""
-        for pidfd in (*box.processes.values(), box.init_pidfd):
-            if pidfd >= 0:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
-                self._selector.unregister(pidfd)
-                os.close(pidfd)
-        box.processes.clear()
+        """Everything in the box is dead: give all of it back."""
         del self.boxes[box.name]
-        box.network.close()
+        box.close()
         if box.group is not None:
-            box.group.close()
             _remove(box.group)
         if box.on_closed is not None:
             box.on_closed()
 
 
-def _open_mount_namespace() -> int:
-    """A descriptor of the mount namespace this process is in."""
-    return os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+def _describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
+    kills = box.group.out_of_memory_kills() if box.group is not None else 0
+    was_out_of_memory = kills > box.out_of_memory_kills
+    box.out_of_memory_kills = kills
+    is_signal = result.si_code in (os.CLD_KILLED, os.CLD_DUMPED)
+    return {
+        "code": None if is_signal else result.si_status,
+        "signal": result.si_status if is_signal else None,
+        "out_of_memory": is_signal and was_out_of_memory,
+    }
+
+
+def _open_namespace(kind: str) -> int:
+    """A descriptor of a namespace this process is in."""
+    return os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _remove(group: cgroups.Group) -> None:

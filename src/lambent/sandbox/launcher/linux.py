@@ -3,10 +3,12 @@
 Each raises OSError whose message names the step. Only the standard library is imported.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
 import struct
+from collections.abc import Sequence
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -29,7 +31,8 @@ _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x2, 0x4, 0x8
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_CLONE3 = 428, 429, 435
 _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442
-_PR_SET_PDEATHSIG, _PR_GET_TID_ADDRESS = 1, 40
+_PR_SET_PDEATHSIG, _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS = 1, 28, 38
+_PR_GET_TID_ADDRESS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _SECBIT_NOROOT = 40, 47, 2, 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
@@ -71,6 +74,18 @@ def fork(namespaces: int = 0, cgroup_fd: int = -1) -> tuple[int, int]:
     if pid < 0:
         raise OSError(error, f"cannot start a process: {os.strerror(error)}")
     return pid, pidfd.value
+
+
+def reap(pidfd: int, *, waits: bool = True) -> os.waitid_result | None:
+    """How a child ended; None if it has not and `waits` is False."""
+    return os.waitid(os.P_PIDFD, pidfd, os.WEXITED | (0 if waits else os.WNOHANG))
+
+
+def reap_all() -> None:
+    """Wait for the end of every child."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
 
 
 def unshare(flags: int) -> None:
@@ -133,6 +148,24 @@ def change_root(root: str) -> None:
     _syscall(_SYS_PIVOT_ROOT, "change the root", b".", b".")
     _check(_libc.umount2(b".", MNT_DETACH), "let go of the old root")
     os.chdir("/")
+
+
+def be_no_root_to_programs() -> None:
+    """From here on, what this process and its children execute gains nothing: no capability for
+    being root, but for ambient ones, and none from files."""
+    _prctl(_PR_SET_SECUREBITS, _SECBIT_NOROOT, "set the secure bits")
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs")
+
+
+def keep_capabilities(capabilities: Sequence[int]) -> None:
+    """Give up every capability but these, which what is executed next will have."""
+    mask = sum(1 << capability for capability in capabilities)
+    header = struct.pack("=Ii", 0x20080522, 0)
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    _check(_libc.capset(header, struct.pack("=6I", *(low,) * 3, *(high,) * 3)), "set capabilities")
+    for capability in capabilities:
+        result = _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0)
+        _check(result, "keep a capability")
 
 
 def die_with_parent() -> None:

@@ -30,7 +30,10 @@ _FILES_MAX = 1024
 _PROCESSES_MAX = 1024
 _NUMBERS = {
     "x86_64": {
+        "read": 0,
         "write": 1,
+        "mount": 165,
+        "unshare": 272,
         "dup3": 292,
         "setns": 308,
         "setsid": 112,
@@ -44,7 +47,10 @@ _NUMBERS = {
         "close_range": 436,
     },
     "aarch64": {
+        "read": 63,
         "write": 64,
+        "mount": 40,
+        "unshare": 97,
         "dup3": 24,
         "setns": 268,
         "setsid": 157,
@@ -77,7 +83,8 @@ def place(index: int, number: int) -> Call:
 
 
 def enter(init: int, tasks: Sequence[int], memory_mb: int | None) -> list[Call]:
-    """Join a box: the groups of `tasks` (indices of descriptors), the namespaces of its init.
+    """Join a box but for its user namespace: the groups of `tasks` (indices of descriptors) and
+    the namespaces of its init.
 
     With `memory_mb` there is no group to limit memory, and the process's own is.
     """
@@ -85,8 +92,32 @@ def enter(init: int, tasks: Sequence[int], memory_mb: int | None) -> list[Call]:
     if memory_mb is not None:
         calls.append(_limit(resource.RLIMIT_DATA, memory_mb * 1024 * 1024))
     calls.append(_call("join the namespaces", "setns", [init], _NAMESPACES))
-    calls.append(_call("join the user namespace", "setns", [init], linux.CLONE_NEWUSER))
     return calls
+
+
+def show_processes(masked: Sequence[str]) -> list[Call]:
+    """Mount `/proc`, which only a process of the box can, and hide what is not for it."""
+    restricted = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+    calls = [_call("mount proc", "mount", "proc\0", "/proc\0", "proc\0", restricted, 0)]
+    for name in masked:
+        arguments = ("/dev/null\0", f"/proc/{name}\0", 0, linux.MS_BIND, 0)
+        calls.append(_call(f"hide /proc/{name}", "mount", *arguments))
+    return calls
+
+
+def make_user_namespace(channel: int) -> list[Call]:
+    """Make the box's user namespace; the launcher is told through a descriptor, by number, and
+    says through it when the user is known there."""
+    return [
+        _call("make a user namespace", "unshare", linux.CLONE_NEWUSER),
+        _call("ask for the user", "write", channel, "mapping", 7),
+        _call("wait for the user", "read", channel, "\0", 1),
+    ]
+
+
+def join_user_namespace(user: int) -> list[Call]:
+    """Join the box's user namespace: an index of a descriptor."""
+    return [_call("join the user namespace", "setns", [user], linux.CLONE_NEWUSER)]
 
 
 def lock_down(

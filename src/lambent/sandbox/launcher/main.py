@@ -139,22 +139,15 @@ class Launcher:
         self._reply(request, {})
 
     def _open_box(self, request: dict[str, Any]) -> None:
-        def on_open(failure: str | None) -> None:
-            if failure is not None:
-                self._host.kill(box)
-                self._refuse(request, failure)
-                return
-            self._given.add(box.name)
-            described, descriptors = _describe(box)
-            self._reply(request, described, *descriptors)
-            _hand_over(box)
-
         box = self._host.open_box(
             memory_mb=_number(request, "memory_mb", 1, 1 << 20),
             mounts=_texts(request["mounts"]),
             volume=_text(request["volume"]),
-            on_open=on_open,
         )
+        self._given.add(box.name)
+        described, descriptors = _describe(box)
+        self._reply(request, described, *descriptors)
+        _hand_over(box)
 
     def _spawn(self, request: dict[str, Any]) -> None:
         box = self._box(request)
@@ -357,13 +350,13 @@ def _enter_user_namespace(platform: socket.socket) -> None:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
     Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-    pid, _ = linux.fork()
+    pid, pidfd = linux.fork()
     if pid == 0:
         linux.die_with_parent()
         return
     platform.close()
-    _, status = os.waitpid(pid, 0)
-    os._exit(1 if status else 0)
+    result = linux.reap(pidfd)
+    os._exit(1 if result is None or result.si_status else 0)
 
 
 if __name__ == "__main__":

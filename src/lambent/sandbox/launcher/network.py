@@ -136,7 +136,7 @@ def _bound_socket(kind: socket.SocketKind, address: tuple[str, int]) -> socket.s
 @contextmanager
 def _new_namespace() -> Iterator[int]:
     """A new network namespace for the thread, as long as the context lasts."""
-    home_fd = _home_namespace()
+    home_fd = home_namespace()
     _check(_libc.unshare(_CLONE_NEWNET), "make a network namespace")
     try:
         yield _current_namespace()
@@ -145,8 +145,8 @@ def _new_namespace() -> Iterator[int]:
 
 
 @functools.cache
-def _home_namespace() -> int:
-    """Where the thread goes back to; found once and kept open."""
+def home_namespace() -> int:
+    """The launcher's own network namespace; found once and kept open."""
     home_fd = _current_namespace()
     if _libc.setns(home_fd, _CLONE_NEWNET) == 0:
         return home_fd

@@ -25,6 +25,7 @@ from functools import partial
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
+from lambent.sandbox.launcher import linux
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
 from lambent.sandbox.launcher.zygote import Zygote
@@ -41,6 +42,7 @@ _MAKING_MAX = 4
 """At once: the launcher's part is done one after the other anyway."""
 _DEADLINE_S = 10.0
 _FAILURES_MAX = 3
+_PAUSE_S = 60.0
 _ZYGOTE_AGE_MAX_S = 3600.0
 """Children of one zygote share their address space's layout and the seed of text hashes."""
 
@@ -57,11 +59,14 @@ class Template:
     """Whether `argv` is a zygote's."""
     zygote: Zygote | None = None
     failures: int = 0
-    """In a row. After some the template counts as unusable."""
+    """In a row. After some the template counts as unusable for a while."""
+    failed: float = 0.0
+    """When the last was, in monotonic seconds."""
 
     @property
     def is_usable(self) -> bool:
-        return self.failures < _FAILURES_MAX
+        is_over = time.monotonic() > self.failed + _PAUSE_S
+        return self.failures < _FAILURES_MAX or is_over
 
     @property
     def memory_mb(self) -> int:
@@ -102,7 +107,8 @@ class Prepared:
     """Read ends of the output and of the framed log."""
     pid: int = -1
     began: float = dataclasses.field(default_factory=time.monotonic)
-    has_said_ready: bool = False
+    said: bytes = b""
+    """Its last word, if nobody has acted on it."""
     is_lost: bool = False
 
     def close(self) -> None:
@@ -233,22 +239,15 @@ class Stock:
         if volume is None:
             volume = self._host.open_volume(kind[1])
 
-        def on_open(failure: str | None) -> None:
-            if failure is not None:
-                self._fail(prepared, failure)
-            elif not prepared.is_lost:
-                self._start_process(prepared)
-
         try:
-            box = self._host.open_box(
-                memory_mb=None, mounts=template.mounts, volume=volume, on_open=on_open
-            )
+            box = self._host.open_box(memory_mb=None, mounts=template.mounts, volume=volume)
         except BaseException:
             if own_volume:
                 self._host.close_volume(volume)
             raise
         prepared = Prepared(template, kind, volume, box, wanted)
         self._making.add(prepared)
+        self._start_process(prepared)
 
     def _start_process(self, prepared: Prepared) -> None:
         """Start the runtime in a new box."""
@@ -294,7 +293,7 @@ class Stock:
                 return
             if prepared.is_lost:
                 # Killed with its box; the box's init cannot end before it has been reaped.
-                os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
+                linux.reap(pidfd)
                 os.close(pidfd)
                 return
             box.processes[pid] = pidfd
@@ -356,15 +355,19 @@ class Stock:
             said = prepared.control.recv(4096)
         except OSError as error:
             said = f"!{error}".encode()
-        if said == b"ready":
-            prepared.has_said_ready = True
+        if said in (b"mapping", b"ready"):
+            prepared.said = said
             self._advance(prepared)
         else:
             self._fail(prepared, said[1:].decode(errors="replace") or "it ended")
 
     def _advance(self, prepared: Prepared) -> None:
-        """Use a box once its process is known and has said that it is ready."""
-        if prepared.pid < 0 or not prepared.has_said_ready:
+        """Do what a process asks for, once it is known, and use the box when it is ready."""
+        if prepared.pid < 0 or not prepared.said:
+            return
+        if prepared.said == b"mapping":
+            prepared.said = b""
+            self._map_user(prepared)
             return
         self._making.discard(prepared)
         prepared.template.failures = 0
@@ -377,6 +380,14 @@ class Stock:
         else:
             self._assign(prepared, wanted)
         self._serve_waiting()
+
+    def _map_user(self, prepared: Prepared) -> None:
+        assert prepared.control is not None
+        try:
+            boxes.map_user(self._host.confinement, prepared.box, prepared.pid)
+            prepared.control.send(b"m")
+        except OSError as error:
+            self._fail(prepared, str(error))
 
     def _serve_waiting(self) -> None:
         """Make boxes for the functions that wait, some at a time."""
@@ -431,6 +442,7 @@ class Stock:
             return
         template = prepared.template
         template.failures += 1
+        template.failed = time.monotonic()
         print(f"launcher: cannot prepare {template.name}: {reason}", file=sys.stderr)
         self._making.discard(prepared)
         with contextlib.suppress(ValueError):

@@ -1,7 +1,7 @@
 """The launcher's end of a zygote: a runtime that is loaded once and forked for each function.
 
-A zygote has the launcher's privileges, because its children have to join boxes, but sees no more
-than the base root and the runtime it was made for. What it runs is `runtimes/python/zygote.py`.
+A zygote has three capabilities, because its children have to join boxes, and sees no more than the
+base root and the runtime it was made for. What it runs is `runtimes/python/zygote.py`.
 Requests to fork are answered in their order, on the launcher's loop.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import filesystem, linux
-from lambent.sandbox.launcher.box import Confinement, Entry, run_child
+from lambent.sandbox.launcher.box import Confinement, Entry, go_home, run_child
 
 _NAMESPACES = (
     linux.CLONE_NEWNS
@@ -26,6 +26,9 @@ _NAMESPACES = (
 )
 
 _LAST_WORDS_S = 1.0
+_CAPABILITIES = (18, 19, 21)
+"""CAP_SYS_CHROOT, CAP_SYS_PTRACE and CAP_SYS_ADMIN: what joining a box takes, whose init may just
+be giving up more."""
 
 Forked = Callable[[int, int], None]
 """Gets pid and pidfd of a child, (-1, -1) if there will be none."""
@@ -52,12 +55,14 @@ class Zygote:
         def execute() -> NoReturn:
             linux.die_with_parent()
             os.setsid()
-            filesystem.enter_root(confinement.root, mounts, has_proc=False)
-            for fd in (theirs.fileno(), confinement.pid_namespace_fd):
+            filesystem.enter_root(confinement.root, mounts)
+            own_pids_fd = confinement.home_fds[linux.CLONE_NEWPID]
+            for fd in (theirs.fileno(), own_pids_fd):
                 os.set_inheritable(fd, True)
             for number in (0, 1):
                 os.dup2(confinement.null_fd, number)
-            numbers = [str(theirs.fileno()), str(confinement.pid_namespace_fd)]
+            numbers = [str(theirs.fileno()), str(own_pids_fd)]
+            linux.keep_capabilities(_CAPABILITIES)
             os.execve(argv[0], [*argv, *numbers], dict(environment))
 
         linux.setns(confinement.base_mounts_fd, linux.CLONE_NEWNS)
@@ -69,7 +74,7 @@ class Zygote:
             ours.close()
             raise
         finally:
-            linux.setns(confinement.own_mounts_fd, linux.CLONE_NEWNS)
+            go_home(confinement)
             theirs.close()
         ours.setblocking(False)
         self._send({"filter": confinement.filter.code.decode("latin-1")}, [])
@@ -122,7 +127,7 @@ class Zygote:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+            linux.reap(self.pidfd)
         os.close(self.pidfd)
         # Newborn children have its end of the socket for a moment.
         self.socket.settimeout(_LAST_WORDS_S)
