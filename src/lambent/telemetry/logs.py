@@ -53,10 +53,13 @@ class Stream:
 
 
 class _Writer:
-    """See `ports.LogStream`."""
+    """See `ports.LogStream`. Nothing is done on disk but by the next flush."""
 
-    def __init__(self, store: "LogStore", group: Path, stream: str, buffer_bytes_max: int) -> None:
+    def __init__(
+        self, store: "LogStore", scope: Path, group: str, stream: str, buffer_bytes_max: int
+    ) -> None:
         self._store = store
+        self._scope = scope
         self._group = group
         self._stream = stream
         self._buffer_bytes_max = buffer_bytes_max
@@ -64,9 +67,10 @@ class _Writer:
         self._buffered_bytes = 0
         self._has_room = anyio.Event()
         self.is_closed = False
-        existing = segments.segments(segments.make_directory(group, stream))
-        self._segment = int(existing[-1].stem) + 1 if existing else 0
+        self._segment = -1
+        """The number of the current segment; found at the first write."""
         self._segment_bytes = 0
+        store.dirty.add(self)
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
         if len(message) > LINE_BYTES_MAX:
@@ -104,7 +108,13 @@ class _Writer:
         """Append events to the current segment, in a thread; gives their bytes. Raises `OSError`
         and has lost them then."""
         data = b"".join(events)
-        directory = segments.make_directory(self._group, self._stream)
+        group = segments.make_directory(self._scope, self._group)
+        directory = segments.make_directory(group, self._stream)
+        if self._segment < 0:
+            existing = segments.segments(directory)
+            self._segment = int(existing[-1].stem) + 1 if existing else 0
+        if not data:
+            return 0
         path = directory / segments.segment_name(self._segment)
         # A trimmed segment does not come back: positions in a stream only grow.
         if self._segment_bytes > SEGMENT_BYTES or (self._segment_bytes and not path.exists()):
@@ -145,9 +155,9 @@ class LogStore:
 
     def open_stream(self, account: str, region: str, group: str, stream: str) -> _Writer:
         """See `ports.Logs`."""
-        parent = segments.make_directory(self._scope(account, region), group)
         self._streams_since_trim += 1
-        return _Writer(self, parent, stream, self._settings.stream_buffer_bytes_max)
+        scope = self._scope(account, region)
+        return _Writer(self, scope, group, stream, self._settings.stream_buffer_bytes_max)
 
     async def flush(self) -> None:
         """Write everything that was appended before the call."""
@@ -203,6 +213,7 @@ class LogStore:
 
     async def stream_names(self, account: str, region: str, group: str) -> list[str] | None:
         """The names of all streams of a group, sorted; None if there is no such group."""
+        await self.flush()
         parent = segments.directory_of(self._scope(account, region), group)
         return await anyio.to_thread.run_sync(_stream_names, parent, limiter=self._scanning)
 

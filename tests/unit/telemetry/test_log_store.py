@@ -247,6 +247,7 @@ async def test_a_full_disk_costs_events_only(
     """The platform stays up, says so once, and logs again when there is room."""
     async with opened(tmp_path) as logs:
         writer = logs.open_stream(*SCOPE, GROUP, STREAM)
+        await logs.flush()
         blocked = segments.directory_of(tmp_path / "/".join(SCOPE), GROUP)
         away = tmp_path / "away"
         blocked.rename(away)

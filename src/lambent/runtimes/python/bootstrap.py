@@ -48,6 +48,8 @@ PRELOADED = (
     "uuid",
 )
 """What many functions import: all of the standard library."""
+LOADED = {}
+"""Names of the modules that are there before a function is known, by their first part."""
 RUNTIME = os.path.dirname(os.path.abspath(__file__))
 VERSION = "{}.{}".format(*sys.version_info[:2])
 
@@ -90,6 +92,8 @@ def preload():
     import channel  # noqa: F401
 
     rehearse()
+    for name in sys.modules:
+        LOADED.setdefault(name.partition(".")[0], []).append(name)
     return [path for path in sys.path if path != RUNTIME]
 
 
@@ -152,8 +156,9 @@ def forget_what_the_function_brings():
         except OSError:
             pass
     brought -= NOT_TO_BE_REPLACED
-    for name in [name for name in sys.modules if name.partition(".")[0] in brought]:
-        del sys.modules[name]
+    for first in brought:
+        for name in LOADED.get(first, ()):
+            sys.modules.pop(name, None)
     return brought
 
 
