@@ -344,7 +344,6 @@ async def test_bad_requests_are_refused_without_harm(site: Site) -> None:
 
     spawning = {"op": "spawn", "box": box, "argv": ["/bin/true"], "environment": {}}
     assert "ok" in ask(end, {"id": 0, **spawning})
-    assert answer(end)["exited"]["code"] == 0
 
     def held() -> list[Any]:
         return [open_descriptors(site.launcher_pid), cgroups_of(site.instance)]
