@@ -160,15 +160,16 @@ def _launch_node(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
     packages = Mount(source=f"{prepared.directory}/node_modules", target="/var/node_modules")
     major = re.sub(r"\D", "", function.runtime or "")
     paths = (f"/opt/nodejs/node{major}", "/opt/nodejs", RUNTIME_DIR)
+    program = (
+        _in_box(prepared.interpreter),
+        f"--max-old-space-size={int(function.memory_mb * _HEAP_SHARE)}",
+        f"--max-semi-space-size={int(function.memory_mb * _YOUNG_SHARE)}",
+    )
     return Launch(
         mounts=(code,),
         runtime_mounts=(*_mounts(prepared), packages),
-        argv=(
-            _in_box(prepared.interpreter),
-            f"--max-old-space-size={int(function.memory_mb * _HEAP_SHARE)}",
-            f"--max-semi-space-size={int(function.memory_mb * _YOUNG_SHARE)}",
-            f"{RUNTIME_DIR}/bootstrap.cjs",
-        ),
+        argv=(*program, f"{RUNTIME_DIR}/bootstrap.cjs"),
+        waiting_argv=(*program, f"{RUNTIME_DIR}/waiting.cjs"),
         environment={"NODE_PATH": os.pathsep.join(f"{path}/node_modules" for path in paths)},
         log_pipe_variable=LOG_PIPE_VARIABLE,
     )
