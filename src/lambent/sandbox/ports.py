@@ -24,8 +24,9 @@ class Mount:
     """Absolute host path. The launcher accepts only paths below the roots it was started
     with (code cache, prepared runtimes, interpreter prefixes)."""
     target: str
-    """`/var/task`, `/opt`, `/var/lang`, `/var/runtime` or `/var/node_modules` (where Node's ES
-    modules in `/var/task` look for packages they did not bring; they ignore `NODE_PATH`)."""
+    """`/var/task`, `/opt`, `/var/lang`, `/var/runtime`, `/var/pycache` (bytecode of Python modules
+    in `/var/task`) or `/var/node_modules` (where Node's ES modules in `/var/task` look for packages
+    they did not bring; they ignore `NODE_PATH`)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,9 @@ class CodeCache:
 
         def run() -> None:
             for directory in self._root.iterdir():
-                if not directory.name.startswith(".") and directory.name not in code_keys:
+                # Bytecode is beside its package, with the runtime in its name.
+                key = directory.name.partition(".")[0]
+                if not directory.name.startswith(".") and key not in code_keys:
                     shutil.rmtree(directory)
 
         await anyio.to_thread.run_sync(run, limiter=self._limiter)

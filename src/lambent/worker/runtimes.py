@@ -20,6 +20,7 @@ from lambent.worker.runtime_clients import PreparedRuntime
 LOG_PIPE_VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD"
 TASK_ROOT = "/var/task"
 RUNTIME_DIR = "/var/runtime"
+_BYTECODE_DIR = "/var/pycache"
 _LANGUAGE_DIR = Path("/var/lang")
 _HOST_PROGRAMS = Path("/usr")
 """Every box shows the host's /usr; interpreters elsewhere are shown at `/var/lang`."""
@@ -57,6 +58,10 @@ class Launch:
     log_pipe_variable: str | None = None
     waiting_argv: tuple[str, ...] = ()
     """The same runtime, started without a function to wait for one; empty if it cannot."""
+    compiler_argv: tuple[str, ...] = ()
+    """Compiles the function's modules."""
+    bytecode: Path | None = None
+    """Where they are kept once they are compiled; None for runtimes without that."""
     forks: bool = False
     """Whether `waiting_argv` is a zygote's."""
     missing_entrypoint: bool = False
@@ -94,7 +99,8 @@ class Runtimes:
         if runtime.startswith("provided"):
             return _launch_provided(mount, find_bootstrap(code))
         if found := re.fullmatch(r"python(\d+\.\d+)", runtime):
-            launch = _launch_python(self._python(runtime, found[1]), mount)
+            bytecode = code.with_name(f"{code.name}.{runtime}")
+            launch = _launch_python(self._python(runtime, found[1]), mount, bytecode)
         elif found := re.fullmatch(r"nodejs(\d+)\.x", runtime):
             launch = _launch_node(self._node(runtime, int(found[1])), mount, function)
         else:
@@ -143,9 +149,14 @@ def _launch_provided(code: Mount, bootstrap: str | None) -> Launch:
     )
 
 
-def _launch_python(prepared: PreparedRuntime, code: Mount) -> Launch:
+def _launch_python(prepared: PreparedRuntime, code: Mount, bytecode: Path) -> Launch:
+    mounts: tuple[Mount, ...] = (code,)
+    if bytecode.is_dir():
+        mounts = (code, Mount(source=str(bytecode), target=_BYTECODE_DIR))
     return Launch(
-        mounts=(code,),
+        mounts=mounts,
+        bytecode=bytecode,
+        compiler_argv=(_in_box(prepared.interpreter), "-S", f"{RUNTIME_DIR}/compiler.py"),
         runtime_mounts=_mounts(prepared),
         argv=(_in_box(prepared.interpreter), "-S", f"{RUNTIME_DIR}/bootstrap.py"),
         waiting_argv=(_in_box(prepared.interpreter), "-S", f"{RUNTIME_DIR}/zygote.py"),

@@ -7,6 +7,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from lambent.model.function import FunctionVersion
+from lambent.worker.bytecode import compile_code
 from lambent.worker.environment import Environment, Host
 from lambent.worker.runtimes import RuntimeMissing
 from lambent.worker.templates import find_template
@@ -20,12 +21,13 @@ class Worker:
         self._tasks = tasks
 
     async def prepare(self, function: FunctionVersion) -> None:
-        """See to it that a first environment of the function will start fast: lay out its code,
-        have its runtime prepared. Raises PackageError if the code cannot be used."""
+        """See to it that a first environment of the function will start fast: lay out and compile
+        its code, have its runtime prepared. Raises PackageError if the code cannot be used."""
         try:
             launch = await self._host.launch(function)
         except RuntimeMissing:
             return  # Whoever calls the function is told.
+        await compile_code(self._host.sandboxes, launch)
         template = find_template(function, launch)
         if template is not None:
             self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)

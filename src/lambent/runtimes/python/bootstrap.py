@@ -50,6 +50,7 @@ PRELOADED = (
 """What many functions import: all of the standard library."""
 LOADED = {}
 """Names of the modules that are there before a function is known, by their first part."""
+BYTECODE = "/var/pycache"
 RUNTIME = os.path.dirname(os.path.abspath(__file__))
 VERSION = "{}.{}".format(*sys.version_info[:2])
 
@@ -80,7 +81,44 @@ def prepare(path):
     """What both ways have in common, in the function's environment."""
     task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     sys.path[:] = search_path(path, task_root, "/opt/python", VERSION)
+    use_bytecode(task_root)
     sys.dont_write_bytecode = True  # /var/task cannot be written.
+
+
+def use_bytecode(task_root):
+    """Import the function's modules from the bytecode that was made when it was deployed."""
+    if not os.path.isdir(BYTECODE) or not os.listdir(BYTECODE):
+        return
+    from importlib import machinery, util
+    from marshal import loads
+
+    class Compiled(machinery.SourceFileLoader):
+        """A module in the function's directory."""
+
+        def get_code(self, fullname):
+            path = f"{BYTECODE}{self.get_filename(fullname)[len(task_root) :]}c"
+            try:
+                with open(path, "rb") as file:
+                    data = file.read()
+                if data[:4] == util.MAGIC_NUMBER:
+                    return loads(data[16:])
+            except (OSError, ValueError, EOFError, TypeError):
+                pass
+            return super().get_code(fullname)
+
+    find = machinery.FileFinder.path_hook(
+        (machinery.ExtensionFileLoader, machinery.EXTENSION_SUFFIXES),
+        (Compiled, machinery.SOURCE_SUFFIXES),
+        (machinery.SourcelessFileLoader, machinery.BYTECODE_SUFFIXES),
+    )
+
+    def hook(path):
+        if path == task_root or path.startswith(f"{task_root}/"):
+            return find(path)
+        raise ImportError("not in the function's directory")
+
+    sys.path_hooks.insert(0, hook)
+    sys.path_importer_cache.clear()
 
 
 def preload():
