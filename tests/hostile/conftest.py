@@ -1,0 +1,165 @@
+"""Hostile functions on a real platform, watched from the host.
+
+Each test asserts what the host sees: its files and processes, the box in `/proc`, and a neighbour
+that goes on answering. What a function says of itself is never enough.
+"""
+
+import itertools
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hostile.host import Box
+from tests.platforms import Platform, deploy, invoke, lambda_client, platform, start_platform
+
+__all__ = ["lambda_client", "platform", "start_platform"]
+
+PACKAGE = {path.name: path.read_text() for path in Path(__file__).parent.glob("functions/*.py")}
+MODES: dict[str, dict[str, str]] = {"default": {}, "exec": {"LAMBENT_START_MODE": "exec"}}
+LATENCY_MAX_S = 1.0
+"""99 of 100 calls of a neighbour take less, whatever a function does; on two busy cores."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", "case(*names): attacks, as docs/security.md names them")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs the full sandbox."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.root)
+            if os.geteuid() != 0:
+                item.add_marker(pytest.mark.skip(reason="needs root: makes namespaces"))
+
+
+class Function:
+    """A deployed function made of `functions/`."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self.client = client
+        self.name = name
+        self.last_box: Box | None = None
+
+    def do(self, what: str, **arguments: Any) -> Any:
+        """Let it do something that ends well; gives what it told."""
+        payload, answer = self.try_to(what, **arguments)
+        assert "FunctionError" not in answer, payload
+        self.last_box = Box(payload["box"])
+        return payload["result"]
+
+    def try_to(self, what: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+        """Let it do something that may end badly; gives the payload and the whole answer."""
+        return invoke(self.client, self.name, {"do": what, **arguments}, LogType="Tail")
+
+    def box(self) -> Box:
+        """The box it is in now."""
+        self.do("attempts.here")
+        assert self.last_box is not None
+        return self.last_box
+
+    def delete(self) -> None:
+        """Delete it, as its owner would."""
+        self.client.delete_function(FunctionName=self.name)
+
+
+StartFunction = Callable[..., Function]
+
+
+@pytest.fixture(scope="session")
+def function_names() -> Iterator[int]:
+    """Numbers for functions' names."""
+    return itertools.count()
+
+
+@pytest.fixture(scope="module")
+def start(lambda_client: Any, function_names: Iterator[int]) -> Iterator[StartFunction]:
+    """Deploys hostile functions; they are deleted when the module is done."""
+    started: list[Function] = []
+
+    def deploy_one(mode: str = "default", **more: Any) -> Function:
+        variables = {**MODES[mode], **more.pop("variables", {})}
+        options = {"Timeout": 15, "MemorySize": 256, **more}
+        name = f"hostile-{next(function_names)}"
+        deploy(lambda_client, name, PACKAGE, Environment={"Variables": variables}, **options)
+        started.append(Function(lambda_client, name))
+        return started[-1]
+
+    yield deploy_one
+    for function in started:
+        with_deleted = [one["FunctionName"] for one in list_functions(lambda_client)]
+        if function.name in with_deleted:
+            function.delete()
+
+
+def list_functions(client: Any) -> list[dict[str, Any]]:
+    """All functions."""
+    pages = client.get_paginator("list_functions").paginate()
+    return [function for page in pages for function in page["Functions"]]
+
+
+@pytest.fixture(scope="module", params=list(MODES))
+def mode(request: pytest.FixtureRequest) -> str:
+    """How processes of functions are started: forked from a zygote where possible, or executed."""
+    return str(request.param)
+
+
+class Neighbour:
+    """A good function of somebody else."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        for value in range(3):
+            assert function.do("attempts.echo", value=value) == value
+        self.box = function.box()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Call it again and again meanwhile: all answers are right, and in time."""
+        latencies: list[float] = []
+        wrong: list[Any] = []
+        is_over = threading.Event()
+
+        def call() -> None:
+            while not is_over.is_set() or len(latencies) < 20:
+                began = time.monotonic()
+                payload, answer = self.function.try_to("attempts.echo", value=len(latencies))
+                latencies.append(time.monotonic() - began)
+                if "FunctionError" in answer or payload["result"] != len(latencies) - 1:
+                    wrong.append(payload)
+                    return
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+        assert not wrong
+        assert sorted(latencies)[int(len(latencies) * 0.99)] < LATENCY_MAX_S, max(latencies)
+
+
+@pytest.fixture(scope="session")
+def neighbour(lambda_client: Any, platform: Platform) -> Neighbour:
+    """One neighbour for all attacks; its box must be the same at the end."""
+    deploy(lambda_client, "neighbour", PACKAGE, Timeout=10, MemorySize=512)
+    return Neighbour(Function(lambda_client, "neighbour"))
+
+
+@pytest.fixture(autouse=True)
+def serving(neighbour: Neighbour, platform: Platform) -> Iterator[None]:
+    """After every attack the platform serves and the neighbour is the one it was."""
+    yield
+    assert platform.process.poll() is None
+    assert neighbour.function.do("attempts.echo", value="still here") == "still here"
+    assert neighbour.function.last_box is not None
+    assert neighbour.function.last_box.namespace == neighbour.box.namespace

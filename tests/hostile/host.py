@@ -1,0 +1,185 @@
+"""The host's view of functions' boxes and of itself."""
+
+import contextlib
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.platforms import wait_for
+
+UID_BASE = 1_900_000_000
+CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+NAMESPACES = ("mnt", "net", "ipc", "uts", "pid", "cgroup", "user", "time")
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """Fields of /proc/PID/status; empty if there is no such process."""
+    with contextlib.suppress(OSError):
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+        return dict(re.findall(r"(\w+):[ \t]*(.*)", text))
+    return {}
+
+
+def all_pids() -> list[int]:
+    """Every process of the host."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def below(pid: int) -> Iterator[int]:
+    """The processes below one."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child)
+            yield from below(int(child))
+
+
+def started_at(pid: int) -> str | None:
+    """What tells a process from a later one of the same number; None if it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return None
+
+
+def alive(pids: list[int]) -> dict[int, str | None]:
+    """Processes with what identifies them."""
+    return {pid: started_at(pid) for pid in pids}
+
+
+def link(path: str) -> str:
+    """Where a link leads, or nothing."""
+    with contextlib.suppress(OSError):
+        return os.readlink(path)
+    return ""
+
+
+class Box:
+    """A function's box, by its pid namespace."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.uid = int(status_of(self.pids()[-1])["Uid"].split()[0])
+        assert self.uid >= UID_BASE
+        self._cgroups = [
+            Path(at + path) for at, path in cgroups_of(self.pids()[-1]) if "lambent" in path
+        ]
+
+    def pids(self) -> list[int]:
+        """Every process in its pid namespace, init first, or of its user anywhere."""
+        return [
+            pid
+            for pid in sorted(all_pids())
+            if link(f"/proc/{pid}/ns/pid") == self.namespace or self._owns(pid)
+        ]
+
+    def _owns(self, pid: int) -> bool:
+        uid = getattr(self, "uid", None)
+        return uid is not None and status_of(pid).get("Uid", "").split()[:1] == [str(uid)]
+
+    @property
+    def init(self) -> int:
+        return next(pid for pid in self.pids() if status_of(pid).get("NSpid", "").endswith("\t1"))
+
+    def functions(self) -> list[int]:
+        """The processes that run a function's code: all but init."""
+        return [pid for pid in self.pids() if not status_of(pid)["NSpid"].endswith("\t1")]
+
+    def namespaces(self) -> set[tuple[str, str]]:
+        """All namespaces its processes are in or have chosen for their children."""
+        kinds = (*NAMESPACES, "pid_for_children", "time_for_children")
+        return {
+            (kind.partition("_")[0], link(f"/proc/{pid}/ns/{kind}"))
+            for pid in self.functions()
+            for kind in kinds
+        }
+
+    def mounts(self) -> set[str]:
+        """What is mounted where, for every process."""
+        return {Path(f"/proc/{pid}/mountinfo").read_text() for pid in self.functions()}
+
+    def roots(self) -> set[str]:
+        """Where the processes' roots are."""
+        return {link(f"/proc/{pid}/root") for pid in self.functions()}
+
+    def descriptors(self) -> list[str]:
+        """What descriptors of functions' processes lead to."""
+        found = []
+        for pid in self.functions():
+            with contextlib.suppress(OSError):
+                found += [link(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        return sorted(found)
+
+    def inside(self, path: str) -> Path:
+        """A path of the box, for the host."""
+        return Path(f"/proc/{self.init}/root{path}")
+
+    def is_gone(self) -> bool:
+        """Whether neither a process nor a cgroup of it is left."""
+        return not self.pids() and not any(group.exists() for group in self._cgroups)
+
+    def wait_gone(self) -> None:
+        """Wait for the end of everything."""
+        wait_for(self.is_gone, f"the end of {self.namespace}: {self.pids()}, {self._cgroups}")
+
+
+def cgroups_of(pid: int) -> list[tuple[str, str]]:
+    """The cgroups of a process: mount point and path, for each mounted hierarchy."""
+    points: dict[str, str] = {}
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split(" ")
+        if kind == "cgroup2":
+            points[""] = before.split(" ")[4]
+        elif kind == "cgroup":
+            points.update(dict.fromkeys(options.split(","), before.split(" ")[4]))
+    found = []
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        point = points.get(controllers.split(",")[0])
+        if point is not None:
+            found.append((point, path))
+    return found
+
+
+def tree(directory: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Mode, owner and content of every file below a directory."""
+    found = {}
+    for path in sorted(directory.rglob("*")):
+        about = path.lstat()
+        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        found[str(path)] = (about.st_mode, about.st_uid, content)
+    return found
+
+
+def read(path: str) -> str:
+    """A file's text; nothing if it is not there."""
+    with contextlib.suppress(OSError):
+        return Path(path).read_text()
+    return ""
+
+
+def state() -> dict[str, object]:
+    """Settings of the host that no function may change."""
+    kernel = Path("/proc/sys/kernel")
+    return {
+        "names": (socket.gethostname(), read("/proc/sys/kernel/domainname")),
+        "swaps": read("/proc/swaps"),
+        "modules": sorted(line.split()[0] for line in read("/proc/modules").splitlines()),
+        "kexec": read("/sys/kernel/kexec_loaded"),
+        "settings": {
+            name: (kernel / name).read_text()
+            for name in ("core_pattern", "ctrl-alt-del", "sysrq", "randomize_va_space", "modprobe")
+            if (kernel / name).exists()
+        },
+        "devices": {
+            path: (os.stat(path).st_mode, os.stat(path).st_rdev)
+            for path in ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/tty")
+        },
+    }
+
+
+def clock_ahead_s() -> float:
+    """Wall clock against monotonic clock: constant as long as nobody sets the time."""
+    return time.time() - time.monotonic()

@@ -1,0 +1,174 @@
+"""A real platform, as a person starts it: `lambent up` in a process of its own, on port 0."""
+
+import io
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+ROLE = "arn:aws:iam::000000000000:role/lambda-role"
+ACCOUNT = "000000000000"
+PYTHON = f"python3.{sys.version_info.minor}"
+
+
+class Platform:
+    """A running `lambent up`."""
+
+    def __init__(
+        self, data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    ):
+        self.data_dir = data_dir
+        command = [sys.executable, "-m", "lambent", "up", "--port", "0"]
+        self.process = subprocess.Popen(
+            [*command, "--data-dir", str(data_dir), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=data_dir.parent,
+            env={**os.environ, **(environment or {})},
+        )
+        self.output = ""
+        self.endpoint = self._read_endpoint(deadline=time.monotonic() + 240)
+
+    def _read_endpoint(self, deadline: float) -> str:
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        while time.monotonic() < deadline:
+            if select.select([descriptor], [], [], 0.2)[0]:
+                data = os.read(descriptor, 65536)
+                if not data:
+                    break
+                self.output += data.decode(errors="replace")
+                if found := re.search(r"ready at (http://\S+)", self.output):
+                    return found[1]
+        self.kill()
+        raise AssertionError(f"the platform did not get ready:\n{self.output}")
+
+    def client(self, service: str, **more: Any) -> Any:
+        """A boto3 client as users make it, without retries."""
+        options: dict[str, Any] = {
+            "region_name": "us-east-1",
+            "endpoint_url": self.endpoint,
+            "aws_access_key_id": ACCOUNT,
+            "aws_secret_access_key": "secret",
+            "config": Config(
+                retries={"total_max_attempts": 1}, read_timeout=120, parameter_validation=False
+            ),
+        }
+        return boto3.client(service, **{**options, **more})
+
+    def stop(self) -> int:
+        """SIGTERM, if it still runs; gives the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.output += self.process.communicate(timeout=60)[0] or ""
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        return self.process.returncode
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One platform for all tests that do not stop it."""
+    running = Platform(tmp_path_factory.mktemp("platform") / "data")
+    yield running
+    code = running.stop()
+    assert code == 0, running.output
+
+
+@pytest.fixture
+def start_platform(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
+    """Starts platforms of the test's own; each is stopped at the end."""
+    started: list[Platform] = []
+
+    def start(data_dir: Path | None = None, *arguments: str, **more: Any) -> Platform:
+        running = Platform(data_dir or tmp_path / "data", *arguments, **more)
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        if running.process.stdout is not None and not running.process.stdout.closed:
+            running.stop()
+
+
+@pytest.fixture(scope="session")
+def lambda_client(platform: Platform) -> Any:
+    """A boto3 Lambda client for the shared platform."""
+    return platform.client("lambda")
+
+
+def zip_of(files: Mapping[str, str | bytes]) -> bytes:
+    """A deployment package; files named `bootstrap` are executable."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o755 if name.endswith("bootstrap") else 0o644) << 16
+            archive.writestr(entry, content)
+    return packed.getvalue()
+
+
+def deploy(client: Any, name: str, files: Mapping[str, str | bytes], **more: Any) -> dict[str, Any]:
+    """Create a function and wait until it is active; gives its configuration."""
+    options: dict[str, Any] = {
+        "Runtime": PYTHON,
+        "Role": ROLE,
+        "Handler": "app.handler",
+        "Timeout": 20,
+        "MemorySize": 512,
+    }
+    client.create_function(
+        FunctionName=name, Code={"ZipFile": zip_of(files)}, **{**options, **more}
+    )
+    return wait_active(client, name)
+
+
+def wait_active(client: Any, name: str) -> dict[str, Any]:
+    """Wait until the function's last change is in force; gives its configuration."""
+    deadline = time.monotonic() + 30
+    while True:
+        configuration: dict[str, Any] = client.get_function_configuration(FunctionName=name)
+        is_done = configuration.get("LastUpdateStatus", "Successful") != "InProgress"
+        if configuration["State"] != "Pending" and is_done:
+            return configuration
+        assert time.monotonic() < deadline, configuration
+        time.sleep(0.02)  # noqa: TID251 - a poll of an outside process
+
+
+def invoke(client: Any, name: str, event: Any = None, **more: Any) -> tuple[Any, dict[str, Any]]:
+    """Invoke and decode; gives payload and the whole answer."""
+    answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode(), **more)
+    body = answer["Payload"].read()
+    return (json.loads(body) if body else None), answer
+
+
+def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 20) -> Any:
+    """Poll until `condition` gives something true; gives that."""
+    deadline = time.monotonic() + deadline_s
+    while True:
+        if value := condition():
+            return value
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.02)  # noqa: TID251 - a poll of an outside process
