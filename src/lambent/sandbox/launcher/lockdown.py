@@ -128,7 +128,9 @@ def lock_down(
         _call("start a session", "setsid"),
         _call("set the umask", "umask", 0o022),
         _limit(resource.RLIMIT_NOFILE, _FILES_MAX),
-        _limit(resource.RLIMIT_CORE, 0),
+        # Not 0: a pipe to one of the host's programs would be fed all the same. No file is
+        # written with 1 either.
+        _limit(resource.RLIMIT_CORE, 1),
     ]
     if is_root:
         # Rootless, the limit would count all processes of the user who runs the platform.
