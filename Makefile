@@ -29,8 +29,9 @@ format: setup ## Format the code and fix what can be fixed by itself
 	@$(PYTHON) -m ruff check --fix $(SOURCES)
 	@$(PYTHON) -m ruff format $(SOURCES)
 
-bench: setup ## Measure how fast functions are called on this machine
-	@$(PYTHON) -m bench
+bench: setup ## Measure how fast functions are called, here and by others on this machine
+	@tools/make-bench-peers
+	@$(PYTHON) -m bench --peers
 
 docs: setup ## Write docs/reference from the code
 	@$(PYTHON) -m lambent.cli.settings_reference >docs/reference/settings.md

@@ -45,6 +45,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._run.connected(self)
+
+    def begin(self) -> None:
+        """Send the first request."""
         self._send()
 
     def _send(self) -> None:
@@ -70,21 +74,35 @@ class _Connection(asyncio.Protocol):
         is_error = b" 200 " not in head[:16] or b"x-amz-function-error" in head
         self._received = b""
         self._run.answered(time.perf_counter() - self._sent, is_error)
-        self._send()
+        if self._run.pause_s:
+            asyncio.get_running_loop().call_later(self._run.pause_s, self._send)
+        else:
+            self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._run.connection_lost()
 
 
 class _Run:
-    def __init__(self, requests: list[bytes], connections: int, count: int) -> None:
+    def __init__(self, requests: list[bytes], connections: int, count: int, pause_s: float) -> None:
+        self.pause_s = pause_s
+        self.started = 0.0
         self._requests = requests
+        self._connections: list[_Connection] = []
         self._count = count
         self._next = 0
         self._open = connections
         self.latencies_s: list[float] = []
         self.errors = 0
         self.done = asyncio.get_running_loop().create_future()
+
+    def connected(self, connection: _Connection) -> None:
+        """Begin when all are connected."""
+        self._connections.append(connection)
+        if len(self._connections) == self._open:
+            self.started = time.perf_counter()
+            for one in self._connections:
+                one.begin()
 
     def next_request(self) -> bytes | None:
         if self._next >= self._count:
@@ -108,24 +126,38 @@ class _Run:
 
 def invoke_request(endpoint: str, function: str, event: bytes = b"{}") -> bytes:
     """The bytes of one synchronous Invoke."""
+    return post_request(endpoint, f"/2015-03-31/functions/{function}/invocations", event)
+
+
+def post_request(endpoint: str, path: str, event: bytes = b"{}") -> bytes:
+    """The bytes of one POST of JSON."""
     host = urlsplit(endpoint).netloc
     return (
-        f"POST /2015-03-31/functions/{function}/invocations HTTP/1.1\r\n"
+        f"POST {path} HTTP/1.1\r\n"
         f"Host: {host}\r\nAuthorization: {AUTHORIZATION}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(event)}\r\n\r\n"
     ).encode() + event
 
 
 async def run(
-    endpoint: str, requests: list[bytes], *, connections: int, count: int, deadline_s: float = 300
+    endpoint: str,
+    requests: list[bytes],
+    *,
+    connections: int,
+    count: int,
+    pause_s: float = 0,
+    deadline_s: float = 300,
 ) -> Sample:
-    """Send `count` requests, taken in turn from `requests`, over `connections` connections."""
+    """Send `count` requests, taken in turn from `requests`, over `connections` connections that are
+    all open before the first is sent; each waits `pause_s` after an answer."""
     address = urlsplit(endpoint)
     loop = asyncio.get_running_loop()
-    state = _Run(requests, connections, count)
-    started = time.perf_counter()
+    assert address.hostname is not None
+    assert address.port is not None
+    host, port = address.hostname, address.port
+    state = _Run(requests, connections, count, pause_s)
     for _ in range(connections):
-        await loop.create_connection(lambda: _Connection(state), address.hostname, address.port)
+        await loop.create_connection(lambda: _Connection(state), host, port)
     async with asyncio.timeout(deadline_s):
         await state.done
-    return Sample(state.latencies_s, time.perf_counter() - started, state.errors)
+    return Sample(state.latencies_s, time.perf_counter() - state.started, state.errors)
