@@ -43,6 +43,7 @@ from lambent.sandbox.egress import Egress
 from lambent.sandbox.ports import Box, SandboxError
 from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.sandbox.resolver import Resolver
+from lambent.scheduling.memory import SystemMemory
 from lambent.scheduling.scheduler import open_scheduling
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs
@@ -242,7 +243,7 @@ async def _serve(
             network=network,
         )
         worker = await enter(open_worker(host))
-        scheduler = await enter(open_scheduling(settings.scheduling, worker, clock))
+        scheduler = await enter(open_scheduling(settings.scheduling, worker, clock, SystemMemory()))
         catalog = Catalog(store.resolve)
         door = Door(settings.invocation, catalog, scheduler)
         store.on_change(catalog.forget)

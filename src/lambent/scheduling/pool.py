@@ -24,6 +24,8 @@ class Pool:
         self.starting: set[Environment] = set()
         """Environments that have not been free yet."""
         self.members: set[Environment] = set()
+        self.short_since: float | None = None
+        """Since when there is no memory for another environment that is needed."""
 
     @property
     def needs_another(self) -> bool:

@@ -3,6 +3,11 @@
 `submit` is the warm path: a dictionary look-up, a pop and a call. Everything slower (starting,
 freezing, evicting) happens beside it: new environments live in the worker's task group, one
 sweep looks after the idle ones.
+
+Environments leave the host a reserve of memory. When it is touched the longest idle ones go, and
+a call that needs a new one waits until there is memory or it has waited for too long. With no
+environment at all one is started anyway, so that a host that is short does a little rather than
+nothing.
 """
 
 from collections import defaultdict
@@ -15,6 +20,7 @@ from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import Invocation, Refused
+from lambent.scheduling.memory import HostMemory
 from lambent.scheduling.pool import Pool
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.worker.environment import Environment
@@ -23,6 +29,18 @@ from lambent.worker.worker import Worker
 
 _SHUT_DOWN = ApiError("ServiceException", "The platform is being shut down.", status=500)
 
+_MEMORY_READ_EVERY_S = 0.25
+_RESERVE_MB_MIN, _RESERVE_SHARE = 256, 0.05
+_START_MB = 32
+"""What an environment that is starting is expected to take soon."""
+_EVICTIONS_AT_ONCE = 16
+_THROTTLED = ApiError(
+    "TooManyRequestsException",
+    "Rate Exceeded.",
+    status=429,
+    members={"Reason": "ConcurrentInvocationLimitExceeded"},
+)
+
 Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
 """The current value of a function's version, or None if there is none any more."""
 
@@ -30,8 +48,18 @@ Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
 class Scheduler:
     """Owner of all pools on this platform."""
 
-    def __init__(self, settings: SchedulingSettings, worker: Worker, clock: Clock) -> None:
+    def __init__(
+        self, settings: SchedulingSettings, worker: Worker, clock: Clock, memory: HostMemory
+    ) -> None:
         self._settings = settings
+        self._memory = memory
+        self._reserve_mb = settings.memory_reserve_mb or max(
+            _RESERVE_MB_MIN, int(memory.total_mb() * _RESERVE_SHARE)
+        )
+        self._available_mb = 0
+        self._read_memory_at: float | None = None
+        self._started_since = 0
+        """Environments begun since memory was read: it does not tell of them yet."""
         self._worker = worker
         self._clock = clock
         self._pools: dict[str, Pool] = {}
@@ -62,7 +90,7 @@ class Scheduler:
         self._make_room()
         pool.waiting.append(invocation)
         if pool.needs_another:
-            self._start(pool)
+            self._start_if_there_is_memory(pool)
 
     def note_change(self, key: FunctionKey) -> None:
         """A function was changed or deleted: look at its environments soon."""
@@ -89,8 +117,12 @@ class Scheduler:
                 pool.retire()
 
     def sweep(self) -> None:
-        """Freeze what has just become idle, let go of what has been idle for long."""
+        """Freeze what has just become idle, let go of what has been idle for long or has to make
+        room, start what there is memory for by now."""
         now = self._clock.monotonic()
+        self._spare_mb()
+        if self._available_mb < self._reserve_mb:
+            self._evict(self._reserve_mb - self._available_mb)
         for configuration_id, pool in list(self._pools.items()):
             while pool.free and now - pool.free[0].idle_since >= self._settings.keep_alive_s:
                 pool.evict_oldest()
@@ -101,6 +133,8 @@ class Scheduler:
                     environment.freeze()
             for environment in pool.members:
                 environment.resume_output()
+            if pool.short_since is not None:
+                self._look_after_short(pool, now)
             if not pool.members and not pool.waiting:
                 del self._pools[configuration_id]
                 self._by_function[pool.function.key].discard(configuration_id)
@@ -134,13 +168,53 @@ class Scheduler:
             default=None,
         )
         if oldest is None:
-            raise ApiError(
-                "TooManyRequestsException",
-                "Rate Exceeded.",
-                status=429,
-                members={"Reason": "ConcurrentInvocationLimitExceeded"},
-            )
+            raise _THROTTLED
         oldest.evict_oldest()
+
+    def _spare_mb(self) -> int:
+        """What memory there is beyond the reserve and what is starting; negative if too little."""
+        now = self._clock.monotonic()
+        if self._read_memory_at is None or now - self._read_memory_at >= _MEMORY_READ_EVERY_S:
+            self._available_mb = self._memory.available_mb()
+            self._read_memory_at = now
+            self._started_since = 0
+        return self._available_mb - self._reserve_mb - self._started_since * _START_MB
+
+    def _start_if_there_is_memory(self, pool: Pool) -> None:
+        missing_mb = _START_MB - self._spare_mb()
+        if missing_mb <= 0 or self._count == 0:
+            pool.short_since = None
+            self._start(pool)
+            return
+        self._evict(missing_mb)
+        if pool.short_since is None:
+            pool.short_since = self._clock.monotonic()
+
+    def _look_after_short(self, pool: Pool, now: float) -> None:
+        """Start what waits for memory, or refuse it when it has waited for too long."""
+        since = pool.short_since
+        while pool.needs_another:
+            self._start_if_there_is_memory(pool)
+            if pool.short_since is not None:
+                break
+        else:
+            pool.short_since = None
+        if since is not None and now - since >= self._settings.memory_wait_s:
+            while pool.short_since is not None and pool.needs_another:
+                pool.waiting.popleft().on_done(Refused(_THROTTLED))
+            pool.short_since = None
+
+    def _evict(self, missing_mb: int) -> None:
+        """Let go of the longest idle environments, of whatever function."""
+        for _ in range(min(-(-missing_mb // _START_MB), _EVICTIONS_AT_ONCE)):
+            oldest = min(
+                (pool for pool in self._pools.values() if pool.free),
+                key=lambda pool: pool.free[0].idle_since,
+                default=None,
+            )
+            if oldest is None:
+                return
+            oldest.evict_oldest()
 
     def _start(self, pool: Pool) -> None:
         def on_free(environment: Environment) -> None:
@@ -153,9 +227,10 @@ class Scheduler:
             if pool.waiting and was_starting and environment.failure is not None:
                 pool.waiting.popleft().on_done(Refused(_refusal(environment.failure)))
             if pool.needs_another and not self._is_closed:
-                self._start(pool)
+                self._start_if_there_is_memory(pool)
 
         self._count += 1
+        self._started_since += 1
         pool.take_in(self._worker.start(pool.function, on_free=on_free, on_gone=on_gone))
 
 
@@ -169,10 +244,10 @@ def _refusal(failure: Exception) -> ApiError:
 
 @asynccontextmanager
 async def open_scheduling(
-    settings: SchedulingSettings, worker: Worker, clock: Clock
+    settings: SchedulingSettings, worker: Worker, clock: Clock, memory: HostMemory
 ) -> AsyncIterator[Scheduler]:
     """The scheduler with its sweep running."""
-    scheduler = Scheduler(settings, worker, clock)
+    scheduler = Scheduler(settings, worker, clock, memory)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(scheduler.run, name="sweep environments")
         try:

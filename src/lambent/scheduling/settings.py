@@ -17,3 +17,8 @@ class SchedulingSettings:
     """Idle seconds after which an environment is removed; AWS keeps them some 5 to 15 minutes."""
     sweep_every_s: float = 0.05
     """Seconds between two looks for environments to freeze or to remove."""
+    memory_reserve_mb: int = 0
+    """MB of the host's memory that environments leave alone: with less available the longest idle
+    ones are removed, and new ones wait. 0 means 5 % of the host's, at least 256."""
+    memory_wait_s: float = 10.0
+    """Seconds a call may wait for memory before it is throttled."""

