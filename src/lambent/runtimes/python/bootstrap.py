@@ -19,7 +19,7 @@ import importlib
 import os
 import sys
 
-NOT_TO_BE_REPLACED = {name.partition(".")[0] for name in sys.modules}
+NOT_TO_BE_REPLACED = {name.partition(".")[0] for name in sys.modules} - {"bootstrap"}
 """What was there before any search path counted."""
 PRELOADED = (
     "base64",

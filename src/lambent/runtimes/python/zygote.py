@@ -63,7 +63,8 @@ def perform(calls, descriptors, filter_address):
 
     def word(argument):
         if isinstance(argument, str):
-            return argument.encode("latin-1")
+            # Memory of its own: the kernel may write to it, and Python shares short bytes.
+            return ctypes.create_string_buffer(argument.encode("latin-1"))
         if isinstance(argument, list):
             return ctypes.c_long(descriptors[argument[0]])
         return ctypes.c_long(filter_address if argument is None else argument)

@@ -241,7 +241,7 @@ def describe_entry(
     if box.user_fd < 0:
         calls += lockdown.show_processes(confinement.masked_in_proc)
         channel = lockdown.STATUS_FD if executes else lockdown.CONTROL_FD
-        calls += lockdown.make_user_namespace(channel)
+        calls += lockdown.make_user_namespace(channel, box.host_id if confinement.is_root else None)
     else:
         calls += lockdown.join_user_namespace(len(descriptors) - 1)
     calls += lockdown.lock_down(

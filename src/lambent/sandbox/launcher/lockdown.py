@@ -67,6 +67,9 @@ _NUMBERS = {
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP = 1, 4, 22, 24
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
 _SECCOMP_MODE_FILTER = 2
+_PR_SET_KEEPCAPS = 8
+_ADMINISTRATOR = struct.pack("=6I", 1 << 21, 1 << 21, 0, 0, 0, 0)
+"""CAP_SYS_ADMIN, effective and permitted."""
 _CAPABILITY_HEADER = struct.pack("=Ii", 0x20080522, 0)
 _NAMESPACES = (
     linux.CLONE_NEWNS
@@ -105,10 +108,24 @@ def show_processes(masked: Sequence[str]) -> list[Call]:
     return calls
 
 
-def make_user_namespace(channel: int) -> list[Call]:
+def make_user_namespace(channel: int, owner: int | None) -> list[Call]:
     """Make the box's user namespace; the launcher is told through a descriptor, by number, and
-    says through it when the user is known there."""
+    says through it when the user is known there.
+
+    `owner` is the host's number of the box's user. He has to be the one who makes it: what the
+    kernel counts per user in it is also counted against its maker, and all boxes would share the
+    numbers of root.
+    """
+    become_owner = [
+        _prctl("keep capabilities", _PR_SET_KEEPCAPS, 1),
+        _call("leave all groups", "setgroups", 0, 0),
+        _call("become the owner's group", "setresgid", owner, owner, owner),
+        _call("become the owner", "setresuid", owner, owner, owner),
+        # Some hosts let nobody else make user namespaces.
+        _call("be an administrator", "capset", _text(_CAPABILITY_HEADER), _text(_ADMINISTRATOR)),
+    ]
     return [
+        *(become_owner if owner is not None else ()),
         _call("make a user namespace", "unshare", linux.CLONE_NEWUSER),
         _call("ask for the user", "write", channel, "mapping", 7),
         _call("wait for the user", "read", channel, "\0", 1),
@@ -172,9 +189,10 @@ def perform(calls: Sequence[Call], descriptors: Sequence[int], filter_address: i
 
 def _word(
     argument: Argument, descriptors: Sequence[int], filter_address: int
-) -> ctypes.c_long | bytes:
+) -> ctypes.c_long | ctypes.Array[ctypes.c_char]:
     if isinstance(argument, str):
-        return argument.encode("latin-1")
+        # Memory of its own: the kernel may write to it, and Python shares short bytes.
+        return ctypes.create_string_buffer(argument.encode("latin-1"))
     if isinstance(argument, list):
         return ctypes.c_long(descriptors[argument[0]])
     return ctypes.c_long(filter_address if argument is None else argument)

@@ -1,6 +1,6 @@
 """The launcher's end of a zygote: a runtime that is loaded once and forked for each function.
 
-A zygote has three capabilities, because its children have to join boxes, and sees no more than the
+A zygote has five capabilities, because its children have to join boxes, and sees no more than the
 base root and the runtime it was made for. What it runs is `runtimes/python/zygote.py`.
 Requests to fork are answered in their order, on the launcher's loop.
 """
@@ -26,9 +26,9 @@ _NAMESPACES = (
 )
 
 _LAST_WORDS_S = 1.0
-_CAPABILITIES = (18, 19, 21)
-"""CAP_SYS_CHROOT, CAP_SYS_PTRACE and CAP_SYS_ADMIN: what joining a box takes, whose init may just
-be giving up more."""
+_CAPABILITIES = (6, 7, 18, 19, 21)
+"""CAP_SETGID, CAP_SETUID, CAP_SYS_CHROOT, CAP_SYS_PTRACE and CAP_SYS_ADMIN: what becoming a box's
+user and joining the box take, whose init may just be giving up more."""
 
 Forked = Callable[[int, int], None]
 """Gets pid and pidfd of a child, (-1, -1) if there will be none."""

@@ -1,0 +1,206 @@
+"""A function cannot tell how it was started, but by being fast: forked from a zygote into a box
+prepared ahead, or executed."""
+
+import concurrent.futures
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.scenario.conftest import Platform, deploy, invoke
+
+MODES = ["forked", "exec"]
+LOOK = """
+import gzip, io, os, signal, sys, tempfile, time
+def handler(event, context):
+    status = dict(line.split(":\\t", 1) for line in open("/proc/self/status"))
+    packed = io.BytesIO()
+    with gzip.GzipFile("named", "wb", fileobj=packed) as file:
+        file.write(b"x" * 1000)
+    return {
+        "argv": sys.argv,
+        "path": sys.path,
+        "cwd": os.getcwd(),
+        "pid is 1": os.getpid() == 1,
+        "variables": sorted(os.environ),
+        "zone": time.tzname,
+        "signals": [str(signal.getsignal(one)) for one in (signal.SIGINT, signal.SIGTERM)],
+        "ignored": status["SigIgn"],
+        "caps": {status[one] for one in status if one.startswith("Cap")} == {"0" * 16 + "\\n"},
+        "filter": status["Seccomp"],
+        "descriptors": sorted(int(one) for one in os.listdir("/proc/self/fd"))[:4],
+        "packed": gzip.decompress(packed.getvalue()) == b"x" * 1000,
+        "single bytes": [bytes([one]) == chr(one).encode("latin-1") for one in range(256)].count(False),
+        "streams": [sys.stdout.encoding, sys.stderr.errors, sys.stdout.isatty()],
+        "flags": [sys.flags.no_site, sys.dont_write_bytecode, sys.flags.hash_randomization],
+        "temporary": tempfile.gettempdir(),
+        "builtins": [exit.name, license.__class__.__name__],
+        "threads": status["Threads"],
+        "umask": os.umask(0o022),
+    }
+"""
+
+
+def variables(mode: str, **more: str) -> dict[str, Any]:
+    """Options that have a function started in one of the two ways."""
+    chosen = {"LAMBENT_START_MODE": "exec"} if mode == "exec" else {}
+    return {"Environment": {"Variables": {**chosen, **more}}}
+
+
+def test_both_ways_look_the_same(lambda_client: Any) -> None:
+    """To the function: variables, paths, signals, streams, privileges."""
+    found = {}
+    for mode in MODES:
+        deploy(lambda_client, f"look-{mode}", {"app.py": LOOK}, **variables(mode, TZ="Asia/Tokyo"))
+        found[mode], _ = invoke(lambda_client, f"look-{mode}")
+    found["exec"]["variables"].remove("LAMBENT_START_MODE")
+    assert found["forked"] == found["exec"]
+    assert found["forked"]["zone"] == ["JST", "JST"]
+    assert found["forked"]["packed"]
+    assert found["forked"]["single bytes"] == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_own_modules_come_before_ours(lambda_client: Any, mode: str) -> None:
+    """Whatever was loaded ahead, a function gets the modules of its own package."""
+    code = """
+import base64, bootstrap, channel, simplejson, six, zygote
+def handler(event, context):
+    return [one.__file__ for one in (base64, bootstrap, channel, simplejson, six, zygote)]
+"""
+    names = ["base64", "bootstrap", "channel", "simplejson", "six", "zygote"]
+    files = {
+        f"{name}.py": "mine = True\n" for name in names if name != "simplejson" or mode != "exec"
+    }
+    if mode == "exec":
+        # AWS's client takes the function's then, which has to be a real one.
+        code = code.replace("simplejson, ", "")
+        names.remove("simplejson")
+    deploy(lambda_client, f"own-{mode}", {"app.py": code, **files}, **variables(mode))
+    found, answer = invoke(lambda_client, f"own-{mode}")
+    assert "FunctionError" not in answer, found
+    assert found == [f"/var/task/{name}.py" for name in names]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_python_path_is_searched(lambda_client: Any, mode: str) -> None:
+    """Before the standard library, behind the function and the runtime."""
+    code = "import sys\ndef handler(event, context):\n    import extra\n    return [extra.x, sys.path]\n"
+    files = {"app.py": code, "more/extra.py": "x = 7\n"}
+    options = variables(mode, PYTHONPATH="/var/task/more:/var/none")
+    deploy(lambda_client, f"searched-{mode}", files, **options)
+    (value, path), _ = invoke(lambda_client, f"searched-{mode}")
+    assert value == 7
+    assert path[3:6] == ["/var/runtime", "/var/task/more", "/var/none"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_json_logging_is_on_from_the_first_line(
+    lambda_client: Any, platform: Platform, mode: str
+) -> None:
+    """Although the client reads its format when it is imported."""
+    code = "import logging\ndef handler(event, context):\n    logging.getLogger().warning('said')\n"
+    name = f"json-{mode}"
+    options = {"LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "INFO"}}
+    deploy(lambda_client, name, {"app.py": code}, **options, **variables(mode))
+    invoke(lambda_client, name)
+    events = platform.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    (said,) = [json.loads(one["message"]) for one in events if '"said"' in one["message"]]
+    assert (said["level"], said["message"]) == ("WARN", "said") or said["level"] == "WARNING"
+
+
+@pytest.mark.parametrize("variable", ["PYTHONUNBUFFERED", "LD_LIBRARY_PATH", "PYTHONOPTIMIZE"])
+def test_variables_that_count_at_execution_have_it_executed(
+    lambda_client: Any, variable: str
+) -> None:
+    """They would do nothing to a process that runs already."""
+    code = (
+        "import sys\ndef handler(event, context):\n    return open('/proc/self/cmdline').read()\n"
+    )
+    name = f"at-execution-{variable.lower()}"
+    deploy(lambda_client, name, {"app.py": code}, **variables("forked", **{variable: "1"}))
+    found, _ = invoke(lambda_client, name)
+    assert "bootstrap.py" in found
+    assert "zygote" not in found
+
+
+def test_random_numbers_of_siblings_differ(lambda_client: Any) -> None:
+    """Environments that were forked from one process draw different ones, from every source."""
+    code = """
+import hashlib, os, random, secrets, ssl, tempfile, time, uuid
+def handler(event, context):
+    time.sleep(0.5)
+    return [random.random(), secrets.token_hex(), uuid.uuid4().hex, os.urandom(8).hex(),
+            ssl.RAND_bytes(8).hex(), tempfile.mktemp(), random.SystemRandom().random()]
+"""
+    deploy(lambda_client, "siblings", {"app.py": code})
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        calls = [threads.submit(invoke, lambda_client, "siblings") for _ in range(8)]
+        drawn = [call.result()[0] for call in calls]
+    for source in zip(*drawn, strict=True):
+        assert len(set(source)) == 8
+
+
+def test_a_crash_is_followed_by_a_new_start_with_the_same_tmp(lambda_client: Any) -> None:
+    """A process prepared for an environment that has a disk already gets that one."""
+    code = """
+import os
+def handler(event, context):
+    if event == "die":
+        open("/tmp/left", "w").write("here")
+        os._exit(3)
+    return [open("/proc/self/cmdline").read(), open("/tmp/left").read()]
+"""
+    deploy(lambda_client, "crashing", {"app.py": code})
+    invoke(lambda_client, "crashing", "die")
+    (command, left), _ = invoke(lambda_client, "crashing")
+    assert "zygote" in command
+    assert left == "here"
+
+
+def test_a_broken_zygote_costs_nobody_a_call(
+    start_platform: Callable[..., Platform], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """Functions are executed then, as they are when one is killed."""
+    own = start_platform()
+    client = own.client("lambda")
+    code = "def handler(event, context):\n    return open('/proc/self/cmdline').read()\n"
+    deploy(client, "f", {"app.py": code})
+    assert "zygote" in invoke(client, "f")[0]
+    for pid in zygotes(own):
+        kill(pid)
+    deploy(client, "g", {"app.py": code})
+    assert "bootstrap" in invoke(client, "g")[0] or "zygote" in invoke(client, "g")[0]
+
+
+def zygotes(platform: Platform) -> list[int]:
+    """The zygotes of a platform, as the host sees them."""
+    import os
+    from pathlib import Path
+
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+                namespaces = os.readlink(entry / "ns/pid") == os.readlink("/proc/self/ns/pid")
+                parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                launcher = Path(f"/proc/{parent}/cmdline").read_bytes()
+            except OSError:
+                continue
+            if (
+                b"zygote.py" in command
+                and namespaces
+                and str(platform.data_dir).encode() in launcher
+            ):
+                found.append(int(entry.name))
+    return found
+
+
+def kill(pid: int) -> None:
+    """SIGKILL."""
+    import os
+    import signal
+
+    os.kill(pid, signal.SIGKILL)
