@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.conftest import deploy, invoke
+from tests.scenario.conftest import Platform, deploy, invoke
 
 CODE = """
 import ctypes, json, os, signal, subprocess, sys, threading, time
@@ -91,6 +91,17 @@ def files(event):
     except OSError as error:
         return [len(held), error.errno]
 """
+
+
+@pytest.fixture(scope="module", params=["forked", "executed"])
+def lambda_client(platform: Platform, request: pytest.FixtureRequest) -> Any:
+    """A client of an account whose functions start in one of the two ways: AWS's own runtime
+    client, executed, is the reference for ours."""
+    if request.param == "forked":
+        return platform.client("lambda")
+    client = platform.client("lambda", aws_access_key_id="000000000777")
+    client.deploy_defaults = {"Environment": {"Variables": {"LAMBENT_START_MODE": "exec"}}}
+    return client
 
 
 @pytest.fixture(scope="module")

@@ -204,7 +204,8 @@ def main():
 def become(environment):
     """Take over a function's variables and go where its code is."""
     for name in [name for name in os.environ if name not in environment]:
-        del os.environ[name]
+        if name != "LC_CTYPE":  # Python has set it, as it would have for the function.
+            del os.environ[name]
     for name, value in environment.items():
         if os.environ.get(name) != value:
             os.environ[name] = value
