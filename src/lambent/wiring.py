@@ -37,6 +37,7 @@ from lambent.invocation.door import Door
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.model.function import FunctionVersion
+from lambent.model.packages import PackageError
 from lambent.sandbox import tiers
 from lambent.sandbox.client import LauncherHandle, open_sandboxes, start_launcher
 from lambent.sandbox.egress import Egress
@@ -47,18 +48,19 @@ from lambent.scheduling.memory import SystemMemory
 from lambent.scheduling.scheduler import open_scheduling
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs
-from lambent.store.store import open_store
+from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
 from lambent.worker.code import open_code_cache
 from lambent.worker.environment import Host
 from lambent.worker.interpreters import find_interpreters
 from lambent.worker.runtime_clients import default_cache, prepare_runtimes
 from lambent.worker.runtimes import Launch, Runtimes
-from lambent.worker.worker import open_worker
+from lambent.worker.worker import Worker, open_worker
 
 logger = logging.getLogger(__name__)
 
 _DESCRIPTORS_AT_ONCE = 65_536
+_PREPARED_AT_START = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -274,6 +276,7 @@ async def _serve(
         gateway.register(logs.operations(log_store), "logs")
         gateway.register(sts.operations(), "sts")
         gateway.register_internal(PATH_PREFIX, links.handle)
+        tasks.start_soon(_prepare_deployed, store, worker)
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -287,6 +290,16 @@ async def _serve(
                 await stop.wait()
                 print("lambent is stopping", file=sys.stderr, flush=True)
             watching.cancel_scope.cancel()
+
+
+async def _prepare_deployed(store: Store, worker: Worker) -> None:
+    """Have code and runtimes of what was deployed before ready for the first calls."""
+    functions_ = await store.transact(lambda tx: tx.functions.list_everywhere(_PREPARED_AT_START))
+    for function in functions_:
+        try:
+            await worker.prepare(function)
+        except (PackageError, OSError) as error:
+            logger.warning("cannot prepare %s: %s", function.arn, error)
 
 
 async def _watch_signals(stop: anyio.Event, server: HttpServer) -> None:

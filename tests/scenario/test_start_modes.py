@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.conftest import Platform, deploy, invoke
+from tests.scenario.conftest import Platform, deploy, invoke, wait_for
 
 MODES = ["forked", "exec"]
 LOOK = """
@@ -180,6 +180,16 @@ def test_a_killed_zygote_costs_nobody_a_call(start_platform: Callable[..., Platf
         calls = [threads.submit(invoke, client, "g") for _ in range(100)]
         assert {call.result()[0] for call in calls} == {"answered"}
     assert not set(before) & set(zygotes(own))
+
+
+def test_a_restart_prepares_what_is_deployed(start_platform: Callable[..., Platform]) -> None:
+    """Before anybody calls: there is a zygote again."""
+    own = start_platform()
+    deploy(own.client("lambda"), "f", {"app.py": "def handler(event, context):\n    return 1\n"})
+    own.stop()
+    again = start_platform()
+    wait_for(lambda: zygotes(again), "a zygote")
+    assert invoke(again.client("lambda"), "f")[0] == 1
 
 
 def zygotes(platform: Platform) -> list[int]:

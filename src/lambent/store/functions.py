@@ -79,6 +79,10 @@ class Functions:
             _is_function(function_versions, key), _versions.number > after, limit=limit
         )
 
+    def list_everywhere(self, limit: int) -> list[FunctionVersion]:
+        """The `$LATEST` of functions of whatever account."""
+        return self._list(_versions.number == 0, limit=limit)
+
     def unsettled(self) -> list[FunctionVersion]:
         """Every version, of whatever account, that waits to be prepared."""
         return self._list(_versions.is_settled.is_(False))

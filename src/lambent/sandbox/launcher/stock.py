@@ -38,6 +38,8 @@ _RECENT_S = 60.0
 """What was wanted within this time is not given up for something else."""
 _ZYGOTES_MAX = 8
 _TEMPLATES_MAX = 1000
+_RESERVE_MB_MIN, _RESERVE_SHARE = 256, 0.05
+"""What is left alone of the host's memory."""
 _MAKING_MAX = 4
 """At once: the launcher's part is done one after the other anyway."""
 _DEADLINE_S = 10.0
@@ -125,6 +127,7 @@ class Stock:
         self._host = host
         self._selector = selector
         self._memory_mb = memory_mb
+        self._reserve_mb = max(_RESERVE_MB_MIN, int(_total_mb() * _RESERVE_SHARE))
         self._is_closed = False
         self._templates: dict[str, Template] = {}
         self._kinds: dict[Kind, float] = {}
@@ -181,7 +184,10 @@ class Stock:
         return self._next_to_make() is None
 
     def make_one(self) -> None:
-        """Begin to make one more box ahead of need. Raises OSError."""
+        """Begin to make one more box ahead of need. Raises OSError, also if the host is short of
+        memory."""
+        if _available_mb() < self._reserve_mb:
+            raise OSError("there is no memory to prepare anything")
         kind = self._next_to_make()
         if kind is not None:
             if self._free_mb < self._templates[kind[0]].memory_mb:
@@ -473,3 +479,16 @@ class Stock:
         self._is_closed = True
         for template in self._templates.values():
             self._end_zygote(template)
+
+
+def _total_mb() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (1 << 20)
+
+
+def _available_mb() -> int:
+    """What the host could still give."""
+    with open("/proc/meminfo") as file:
+        for line in file:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) // 1024
+    return _total_mb()
