@@ -203,6 +203,9 @@ class Environment:
         if invocation is None:
             return
         elapsed_s = self._host.clock.monotonic() - self._began
+        # A timer may be a fraction of a millisecond early, or late.
+        limit_s = self.function.timeout_s
+        duration_s = limit_s if status == "timeout" else min(elapsed_s, limit_s)
         if self._timer is not None:
             self._timer.cancel()
         runtime = self._runtime
@@ -211,7 +214,7 @@ class Environment:
             self._log.note_memory(runtime.box.memory_peak_bytes())
         self._log.end(
             invocation,
-            duration_ms=min(elapsed_s, self.function.timeout_s) * 1000,
+            duration_ms=duration_s * 1000,
             init_ms=self._init_ms,
             status=status,
             error_type=error_type,
