@@ -108,13 +108,18 @@ class Gateway:
         """Serve the path `prefix`, which starts with `/_lambent/`; all below it if it ends so."""
         self._internal[prefix] = handler
 
-    def new_server(self) -> HttpServer:
-        """A server of this gateway, to be started on a socket of the caller's."""
+    def new_server(self, *, is_front_door: bool = False) -> HttpServer:
+        """A server of this gateway, to be started on a socket of the caller's: the front door, or
+        one in a box, which may make the platform hold no more than one request at a time."""
+        settings = self._settings
         limits = HttpLimits(
             body_bytes_max=_body_limit,
-            connections_max=self._settings.connections_max,
-            request_deadline_s=self._settings.request_deadline_s,
-            idle_deadline_s=self._settings.idle_deadline_s,
+            held_bytes_max=None if is_front_door else REQUEST_BYTES_MAX,
+            connections_max=(
+                settings.connections_max if is_front_door else settings.connections_per_box_max
+            ),
+            request_deadline_s=settings.request_deadline_s,
+            idle_deadline_s=settings.idle_deadline_s,
         )
         return HttpServer(self.handle, limits, oversized=self.handle_oversized)
 
@@ -318,7 +323,7 @@ async def open_front_door(
     gateway: Gateway, settings: GatewaySettings, sock: socket.socket
 ) -> AsyncIterator[HttpServer]:
     """Accept clients on a bound socket; on exit, finish what is in progress first."""
-    server = gateway.new_server()
+    server = gateway.new_server(is_front_door=True)
     await server.start(sock)
     try:
         yield server

@@ -13,6 +13,9 @@ class GatewaySettings:
     """The region of unsigned requests; signed ones name theirs."""
     connections_max: int = 8192
     """Open client connections; more are turned away with 503."""
+    connections_per_box_max: int = 256
+    """Open connections of one environment to the platform's API; more are turned away with 503.
+    Default 256, so that a few environments cannot take all of the platform's descriptors."""
     request_deadline_s: float = 60.0
     """Seconds a request may take to arrive, begun anew with every further 64 KiB."""
     idle_deadline_s: float = 300.0

@@ -37,7 +37,12 @@ logger = logging.getLogger(__name__)
 NetworkServices = Callable[[Box], AbstractAsyncContextManager[None]]
 """Serves a box's way out: egress and name resolution."""
 
-_RUNTIME_API_LIMITS = HttpLimits(body_bytes_max=RESPONSE_BYTES_MAX, connections_max=64)
+_RUNTIME_API_LIMITS = HttpLimits(
+    body_bytes_max=RESPONSE_BYTES_MAX,
+    # One runtime answers one request at a time; whatever else connects is the function's own.
+    held_bytes_max=2 * RESPONSE_BYTES_MAX,
+    connections_max=64,
+)
 
 
 class Runtime:

@@ -560,6 +560,42 @@ async def test_one_connection_too_many_is_turned_away() -> None:
         assert answers(await said(port, LAST)) == [(200, b"/last|")]
 
 
+async def test_unfinished_requests_are_bounded_together() -> None:
+    """Whoever brings one byte too many is turned away; what arrives in full is no longer held."""
+    recorder = Recorder()
+    head = b"POST /big HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
+    async with serving(recorder, held_bytes_max=1500) as (server, port):
+        async with connected(port) as (reader, writer), connected(port) as (_, other):
+            writer.write(head + b"a" * 999)
+            await wait_until(lambda: server.held_bytes == 999)
+            other.write(head + b"a" * 400)
+            await wait_until(lambda: server.held_bytes == 1399)
+            assert answers(await said(port, head + b"a" * 200)) == [(503, b"")]
+            await wait_until(lambda: server.held_bytes == 1399)
+            writer.write(b"b")
+            writer.write(LAST)
+            found = answers(await until_closed(reader))
+            assert found == [(200, b"/big|" + b"a" * 999 + b"b"), (200, b"/last|")]
+            await wait_until(lambda: server.held_bytes == 400)
+        await wait_until(lambda: server.held_bytes == 0)
+
+
+async def test_a_body_in_tiny_pieces_arrives_whole() -> None:
+    """Whatever the pieces."""
+    pieces = b"".join(b"2\r\n%02d\r\n" % (number % 100) for number in range(500))
+    request = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces
+    async with serving(Recorder()) as (_, port):
+        found = answers(await said(port, request + b"0\r\n\r\n" + LAST))
+    assert found[0] == (200, b"/a|" + b"".join(b"%02d" % (n % 100) for n in range(500)))
+
+
+async def test_too_many_headers_are_refused() -> None:
+    """However small: they take more memory than their bytes."""
+    async with serving(Recorder()) as (_, port):
+        head = b"GET /a HTTP/1.1\r\n" + b"a: b\r\n" * 5000 + b"\r\n"
+        assert answers(await said(port, head)) == [(431, b"")]
+
+
 async def test_a_thousand_idle_connections_hold_up_nobody() -> None:
     """Idle and half-started clients cost no more than their socket."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

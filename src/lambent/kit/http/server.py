@@ -31,6 +31,8 @@ _DRAIN_BYTES_MAX = 128 * 1024 * 1024
 _LINGER_S = 5.0
 """How long at most."""
 _SWEEP_S = 1.0
+_HEADERS_MAX = 1000
+"""Many small ones take much more memory than their bytes."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,9 @@ class HttpLimits:
     body_bytes_max: int | Callable[[Exchange], int] = 8 << 20
     """Bytes of a body, or a function that says so when the head of a request is known; more is
     given to the server's `oversized` handler."""
+    held_bytes_max: int | None = None
+    """Bytes of requests that have not arrived in full, of all connections together; the connection
+    that brings more is answered with 503."""
     connections_max: int = 4096
     """Open connections; more are answered with 503 and closed."""
     request_deadline_s: float | None = None
@@ -70,6 +75,8 @@ class HttpServer:
         self.oversized = oversized or _answer_oversized
         self.limits = limits
         self.connections: set[_Connection] = set()
+        self.held_bytes = 0
+        """Of requests that have not arrived in full."""
         self.is_closing = False
         self._server: asyncio.Server | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -213,7 +220,10 @@ class _Connection(asyncio.Protocol):
         # The request that is arriving.
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._chunks: list[bytes] = []
+        self._body: bytes | bytearray = b""
+        """What has arrived of it. Not a list of pieces: tiny ones would take many times their
+        size."""
+        self._held_bytes = 0
         self._arriving: _Exchange | None = None
         self._head_bytes = 0
         """Bytes of its head, then of what surrounds its body."""
@@ -239,6 +249,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._server.held_bytes -= self._held_bytes
         self._server.forget(self)
         waiting = [self._current, *self._waiting]
         self._current = None
@@ -268,9 +279,24 @@ class _Connection(asyncio.Protocol):
             self._head_bytes += len(data)
         if self._head_bytes > self._server.limits.head_bytes_max:
             self._refuse(431)
+        elif not self._may_hold():
+            self._body = b""
+            self._refuse(503)
         elif self._waiting and not self._is_paused and self._transport is not None:
             self._is_paused = True
             self._transport.pause_reading()
+
+    def _may_hold(self) -> bool:
+        """Write down what is held for a request that has not arrived in full; False if it is too
+        much."""
+        held = self._head_bytes + (self._body_bytes if self._arriving is not None else 0)
+        if held == self._held_bytes:
+            return True
+        server = self._server
+        server.held_bytes += held - self._held_bytes
+        self._held_bytes = held
+        most = server.limits.held_bytes_max
+        return most is None or server.held_bytes <= most or not held
 
     def _feed(self, data: bytes) -> None:
         """Parse. An offer to upgrade is ignored, as a server may; the parser stops behind the
@@ -305,6 +331,9 @@ class _Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._arriving is None:  # else it is a trailer: it must not reach the next request
             self._headers.append((name, value))
+            if len(self._headers) > _HEADERS_MAX:
+                self._is_head_too_large = True
+                raise BadRequestError("the head has too many headers")
 
     def on_headers_complete(self) -> None:
         if self._is_discarding or self._unread_framing:
@@ -354,7 +383,12 @@ class _Connection(asyncio.Protocol):
             return
         if self._body_bytes >> 16 != before >> 16:
             self._since = self._loop.time()
-        self._chunks.append(body)
+        if not self._body:
+            self._body = body
+        elif isinstance(self._body, bytearray):
+            self._body += body
+        else:
+            self._body = bytearray(self._body) + body
 
     def on_message_complete(self) -> None:
         if self._unread_framing:
@@ -363,8 +397,7 @@ class _Connection(asyncio.Protocol):
         if exchange is None or self._is_discarding:
             return
         self._head_bytes = 0
-        chunks, self._chunks = self._chunks, []
-        exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        exchange.body, self._body = bytes(self._body), b""
         self._is_arriving = False
         self._since = self._loop.time()
         if self._current is None and not self._waiting and self._can_write:
@@ -373,7 +406,7 @@ class _Connection(asyncio.Protocol):
             self._waiting.append(exchange)
 
     def _give_up_body(self, exchange: _Exchange) -> None:
-        self._chunks.clear()
+        self._body = b""
         self._arriving = None
         if self._current is not None or self._waiting:
             # Its answer would come before that of an earlier request.
