@@ -47,13 +47,15 @@ class Function:
     def __init__(self, client: Any, name: str) -> None:
         self.client = client
         self.name = name
-        self.last_box: Box | None = None
+        self.last_namespace = ""
+        """What tells the box of the last call that ended well."""
+        self._is_deleted = False
 
     def do(self, what: str, **arguments: Any) -> Any:
         """Let it do something that ends well; gives what it told."""
         payload, answer = self.try_to(what, **arguments)
         assert "FunctionError" not in answer, payload
-        self.last_box = Box(payload["box"])
+        self.last_namespace = payload["box"]
         return payload["result"]
 
     def try_to(self, what: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
@@ -63,12 +65,13 @@ class Function:
     def box(self) -> Box:
         """The box it is in now."""
         self.do("attempts.here")
-        assert self.last_box is not None
-        return self.last_box
+        return Box(self.last_namespace)
 
     def delete(self) -> None:
-        """Delete it, as its owner would."""
-        self.client.delete_function(FunctionName=self.name)
+        """Delete it, as its owner would; once."""
+        if not self._is_deleted:
+            self.client.delete_function(FunctionName=self.name)
+            self._is_deleted = True
 
 
 StartFunction = Callable[..., Function]
@@ -95,15 +98,7 @@ def start(lambda_client: Any, function_names: Iterator[int]) -> Iterator[StartFu
 
     yield deploy_one
     for function in started:
-        with_deleted = [one["FunctionName"] for one in list_functions(lambda_client)]
-        if function.name in with_deleted:
-            function.delete()
-
-
-def list_functions(client: Any) -> list[dict[str, Any]]:
-    """All functions."""
-    pages = client.get_paginator("list_functions").paginate()
-    return [function for page in pages for function in page["Functions"]]
+        function.delete()
 
 
 @pytest.fixture(scope="module", params=list(MODES))
@@ -161,5 +156,4 @@ def serving(neighbour: Neighbour, platform: Platform) -> Iterator[None]:
     yield
     assert platform.process.poll() is None
     assert neighbour.function.do("attempts.echo", value="still here") == "still here"
-    assert neighbour.function.last_box is not None
-    assert neighbour.function.last_box.namespace == neighbour.box.namespace
+    assert neighbour.function.last_namespace == neighbour.box.namespace

@@ -60,23 +60,18 @@ class Box:
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
-        self.uid = int(status_of(self.pids()[-1])["Uid"].split()[0])
+        self._cgroups: list[Path] = []
+        last = self.pids()[-1]
+        self.uid = int(status_of(last)["Uid"].split()[0])
         assert self.uid >= UID_BASE
-        self._cgroups = [
-            Path(at + path) for at, path in cgroups_of(self.pids()[-1]) if "lambent" in path
-        ]
+        self._cgroups = [Path(at + path) for at, path in cgroups_of(last) if "lambent" in path]
 
     def pids(self) -> list[int]:
-        """Every process in its pid namespace, init first, or of its user anywhere."""
-        return [
-            pid
-            for pid in sorted(all_pids())
-            if link(f"/proc/{pid}/ns/pid") == self.namespace or self._owns(pid)
-        ]
-
-    def _owns(self, pid: int) -> bool:
-        uid = getattr(self, "uid", None)
-        return uid is not None and status_of(pid).get("Uid", "").split()[:1] == [str(uid)]
+        """Every process in its pid namespace and, wherever else it may be, in its groups."""
+        found = {pid for pid in all_pids() if link(f"/proc/{pid}/ns/pid") == self.namespace}
+        for group in self._cgroups:
+            found.update(map(int, read(str(group / "cgroup.procs")).split()))
+        return sorted(found)
 
     @property
     def init(self) -> int:

@@ -212,7 +212,7 @@ def test_a_crash_leaves_nothing_on_the_host(attacker: Function) -> None:
 @pytest.mark.parametrize("end", ["time-out", "deletion"])
 def test_survivors(start: StartFunction, mode: str, end: str, neighbour: Neighbour) -> None:
     """Daemons that left their session, ignore signals and closed everything end with the box."""
-    function = start(mode, Timeout=2 if end == "time-out" else 15)
+    function = start(mode, Timeout=1 if end == "time-out" else 15)
     function.do("daemons.leave", count=5)
     box = function.box()
     pids = box.functions()

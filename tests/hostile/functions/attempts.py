@@ -117,3 +117,10 @@ def here():
 def echo(value):
     """What a good neighbour does."""
     return value
+
+
+def call_stay(program):
+    """A program that sleeps."""
+    import subprocess
+
+    kept.append(subprocess.Popen([program, "1000"]))

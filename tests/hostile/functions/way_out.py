@@ -1,0 +1,55 @@
+"""Attempts to reach what listens on the host, or around it."""
+
+import socket
+import struct
+
+from attempts import attempt
+
+
+def connect(targets):
+    """Connect and say hello: what came back, or the error."""
+    found = []
+    for address, port in targets:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family) as peer:
+            peer.settimeout(5)
+            outcome = attempt(peer.connect, (address, port))
+            if outcome == "done":
+                outcome = attempt(peer.sendall, b"GET / HTTP/1.0\r\n\r\n")
+                try:
+                    outcome = peer.recv(1000).decode("latin-1")
+                except OSError as error:
+                    outcome = type(error).__name__
+            found.append(outcome)
+    return found
+
+
+def send(targets):
+    """Datagrams and pings."""
+    found = []
+    for address, port in targets:
+        for kind, protocol in ((socket.SOCK_DGRAM, 0), (socket.SOCK_DGRAM, 1)):
+            try:
+                with socket.socket(socket.AF_INET, kind, protocol) as peer:
+                    found.append(attempt(peer.sendto, b"hello" * 4, (address, port)))
+            except OSError as error:
+                found.append(str(error))
+    return found
+
+
+def diagnose():
+    """Sockets that the kernel lists to whoever asks: ports of TCP listeners."""
+    request = struct.pack("=BBBBI", 2, 6, 0, 0, 1 << 10) + bytes(48)
+    header = struct.pack("=IHHII", 16 + len(request), 20, 0x301, 1, 0)
+    ports = []
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as netlink:
+        netlink.settimeout(5)
+        netlink.send(header + request)
+        while True:
+            data = netlink.recv(65536)
+            while data:
+                length, kind = struct.unpack_from("=IH", data)
+                if kind in (2, 3):
+                    return ports
+                ports.append(struct.unpack_from("!H", data, 16 + 4)[0])
+                data = data[length:]
