@@ -26,11 +26,6 @@ LATENCY_MAX_S = 1.0
 """99 of 100 calls of a neighbour take less, whatever a function does; on two busy cores."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
-    config.addinivalue_line("markers", "case(*names): attacks, as docs/security.md names them")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here needs the full sandbox."""
     here = Path(__file__).parent

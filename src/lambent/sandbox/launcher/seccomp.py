@@ -9,6 +9,7 @@ https://www.kernel.org/doc/html/latest/userspace-api/seccomp_filter.html
 import ctypes
 import errno
 import os
+import socket
 import struct
 
 from lambent.sandbox.launcher import syscalls
@@ -43,6 +44,20 @@ def assemble(machine: str) -> bytes:
         *_search(_segments(table)),
     ]
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+def describe(machine: str) -> dict[str, str]:
+    """What the filter says to each call that it does not simply refuse: empty if it is allowed,
+    else the condition."""
+    _, table = _ARCHITECTURES[machine]
+    families = ", ".join(socket.AddressFamily(number).name for number in _FAMILIES)
+    conditions = {
+        "clone": f"with none of the flags {_NEW_NAMESPACES:#x} (every CLONE_NEW…), else EPERM",
+        "clone3": "never: ENOSYS, so that the C library falls back to `clone`",
+        "socket": f"for {families}, else EAFNOSUPPORT",
+        "socketpair": f"for {families}, else EAFNOSUPPORT",
+    }
+    return {name: conditions.get(name, "") for name in table}
 
 
 class Filter:
