@@ -43,6 +43,11 @@ def started_at(pid: int) -> str | None:
     return None
 
 
+def is_first(pid: int) -> bool:
+    """Whether it is the first process of its pid namespace."""
+    return status_of(pid).get("NSpid", "").endswith("\t1")
+
+
 def alive(pids: list[int]) -> dict[int, str | None]:
     """Processes with what identifies them."""
     return {pid: started_at(pid) for pid in pids}
@@ -56,30 +61,35 @@ def link(path: str) -> str:
 
 
 class Box:
-    """A function's box, by its pid namespace."""
+    """A function's box, by its pid namespace and its init: numbers of namespaces are used again."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
-        self._cgroups: list[Path] = []
-        last = self.pids()[-1]
+        inside = self._in_namespace()
+        self.init = next(pid for pid in inside if is_first(pid))
+        self._init_started_at = started_at(self.init)
+        last = inside[-1]
         self.uid = int(status_of(last)["Uid"].split()[0])
         assert self.uid >= UID_BASE
         self._cgroups = [Path(at + path) for at, path in cgroups_of(last) if "lambent" in path]
 
     def pids(self) -> list[int]:
-        """Every process in its pid namespace and, wherever else it may be, in its groups."""
-        found = {pid for pid in all_pids() if link(f"/proc/{pid}/ns/pid") == self.namespace}
+        """Every process in its pid namespace, which ends with its init, and, wherever else it may
+        be, in its groups."""
+        found = set(self._in_namespace())
+        if started_at(self.init) != self._init_started_at:
+            found.clear()
         for group in self._cgroups:
             found.update(map(int, read(str(group / "cgroup.procs")).split()))
         return sorted(found)
 
-    @property
-    def init(self) -> int:
-        return next(pid for pid in self.pids() if status_of(pid).get("NSpid", "").endswith("\t1"))
+    def _in_namespace(self) -> list[int]:
+        pids = sorted(all_pids())
+        return [pid for pid in pids if link(f"/proc/{pid}/ns/pid") == self.namespace]
 
     def functions(self) -> list[int]:
         """The processes that run a function's code: all but init."""
-        return [pid for pid in self.pids() if not status_of(pid)["NSpid"].endswith("\t1")]
+        return [pid for pid in self.pids() if pid != self.init]
 
     def namespaces(self) -> set[tuple[str, str]]:
         """All namespaces its processes are in or have chosen for their children."""

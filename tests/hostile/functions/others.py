@@ -1,5 +1,6 @@
 """Attacks on processes of others: by the numbers they have on the host, and by those seen here."""
 
+import ctypes
 import errno
 import os
 import select
@@ -14,8 +15,6 @@ PTRACE_ATTACH, PTRACE_SEIZE, PTRACE_TRACEME = 16, 0x4206, 0
 
 def hold(secret):
     """A victim: a secret in memory, in a file, in sockets, in System V memory."""
-    import ctypes
-
     kept.append(secret * 3)
     with open("/tmp/secret", "w") as file:
         file.write(secret)
@@ -63,11 +62,11 @@ def read_memory(pids, address):
     """process_vm_readv, and `/proc/PID/mem` at an address where a secret is."""
     found = []
     for pid in pids:
-        target = bytes(64)
-        here = buffer(target)
-        local, remote = struct.pack("=QQ", here, 64), struct.pack("=QQ", address, 64)
+        target = ctypes.create_string_buffer(64)
+        local = struct.pack("=QQ", ctypes.addressof(target), 64)
+        remote = struct.pack("=QQ", address, 64)
         found.append(call("process_vm_readv", pid, buffer(local), 1, buffer(remote), 1, 0))
-        found.append(kept[-3].raw.decode("latin-1") if hasattr(kept[-3], "raw") else "")
+        found.append(target.raw.decode("latin-1"))
         try:
             fd = os.open(f"/proc/{pid}/mem", os.O_RDWR)
             found.append(os.pread(fd, 64, address).decode("latin-1"))
@@ -158,8 +157,6 @@ def signal_everything():
 
 def find_others():
     """Sockets and System V memory of others."""
-    import ctypes
-
     libc = ctypes.CDLL(None)
     found = [libc.shmget(0x4C414D42, 0, 0)]
     for address in ("\0victim", "/tmp/victim", "\0host-of-hostile"):
