@@ -121,7 +121,7 @@ class _Run:
 
     def connection_lost(self) -> None:
         if self._next < self._count and not self.done.done():
-            self.done.set_exception(ConnectionError("the platform closed a connection"))
+            self.done.set_exception(ConnectionError("the server closed a connection"))
 
 
 def invoke_request(endpoint: str, function: str, event: bytes = b"{}") -> bytes:

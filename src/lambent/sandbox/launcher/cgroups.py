@@ -51,7 +51,7 @@ class Tree:
 
 @dataclasses.dataclass(slots=True)
 class Group:
-    """One box's groups. The descriptors are open for as long as the group is."""
+    """One box's groups. The descriptors are open until `close`; the group lives on."""
 
     directories: list[Path]
     unified_fd: int
@@ -69,6 +69,10 @@ class Group:
     """Those of the memory limit, in the order they want to be written in."""
     _out_of_memory_file: Path | None
     _limits_in_v2: bool
+    _unified: Path | None = None
+    _joined: list[Path] = dataclasses.field(default_factory=list)
+    """Directories that a process joins by itself."""
+    _freeze_file: Path | None = None
 
     def limit(self, memory_mb: int) -> None:
         """Limit the memory, swap included, and derive the CPU share. Raises OSError."""
@@ -90,23 +94,31 @@ class Group:
 
     def thaw(self) -> None:
         """Let what is frozen go on; in v1 a frozen process cannot even be killed."""
-        if self.freeze_fd >= 0:
+        if self._freeze_file is not None:
             with contextlib.suppress(OSError):
-                os.write(self.freeze_fd, b"THAWED" if self.freezes_with_words else b"0")
+                _write(self._freeze_file, "THAWED" if self.freezes_with_words else "0")
 
-    def hand_over(self) -> None:
-        """Close what only the platform uses."""
-        for fd in (self.cpu_fd, self.memory_peak_fd):
-            if fd >= 0:
-                os.close(fd)
-        self.cpu_fd = self.memory_peak_fd = -1
+    def open_doors(self) -> None:
+        """Open what a process needs to be born in the group or to join it. Raises OSError."""
+        if self._unified is not None:
+            self.unified_fd = _open(self._unified, os.O_RDONLY | os.O_DIRECTORY)
+        for directory in self._joined:
+            self.tasks_fds.append(_open(directory / "tasks", os.O_WRONLY))
 
     def close(self) -> None:
-        """Close the descriptors."""
-        self.hand_over()
-        for fd in (self.unified_fd, *self.tasks_fds, self.freeze_fd):
+        """Close every descriptor: whoever needs one has one of his own, and every process that is
+        forked here would have to close it."""
+        for fd in (
+            self.unified_fd,
+            *self.tasks_fds,
+            self.freeze_fd,
+            self.cpu_fd,
+            self.memory_peak_fd,
+        ):
             if fd >= 0:
                 os.close(fd)
+        self.unified_fd = self.freeze_fd = self.cpu_fd = self.memory_peak_fd = -1
+        self.tasks_fds.clear()
 
     def remove(self) -> bool:
         """Remove the directories; False if something is still in them."""
@@ -163,10 +175,12 @@ def make_group(tree: Tree, name: str, memory_mb: int | None) -> Group:
             _set_up_unified(tree.unified / name, tree.unified_limits, group)
         if not tree.unified_limits:
             _set_up_legacy(tree, name, group)
+        group.open_doors()
         if memory_mb is not None:
             group.limit(memory_mb)
         if group.freeze_fd < 0 and "freezer" in tree.legacy:
-            group.freeze_fd = _open(tree.legacy["freezer"] / name / "freezer.state", os.O_WRONLY)
+            group._freeze_file = tree.legacy["freezer"] / name / "freezer.state"
+            group.freeze_fd = _open(group._freeze_file, os.O_WRONLY)
             group.freezes_with_words = True
     except OSError:
         group.close()
@@ -204,8 +218,9 @@ def remove_tree(tree: Tree) -> None:
 
 
 def _set_up_unified(directory: Path, has_limits: bool, group: Group) -> None:
-    group.unified_fd = _open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    group.freeze_fd = _open(directory / "cgroup.freeze", os.O_WRONLY)
+    group._unified = directory
+    group._freeze_file = directory / "cgroup.freeze"
+    group.freeze_fd = _open(group._freeze_file, os.O_WRONLY)
     if not has_limits:
         return
     group._memory_files.append(directory / "memory.max")
@@ -233,8 +248,7 @@ def _set_up_legacy(tree: Tree, name: str, group: Group) -> None:
         group.cpu_fd = _open(cpu / name / "cpu.cfs_quota_us", os.O_WRONLY)
     if pids is not None:
         _write(pids / name / "pids.max", str(_TASKS_MAX))
-    for directory in sorted({parent / name for parent in tree.legacy.values()}):
-        group.tasks_fds.append(_open(directory / "tasks", os.O_WRONLY))
+    group._joined = sorted({parent / name for parent in tree.legacy.values()})
 
 
 def _make_unified(directory: Path) -> tuple[Path | None, bool]:

@@ -155,6 +155,8 @@ class Launcher:
         environment = _variables(request["environment"])
         variable = request.get("log_pipe_variable")
         pipes = [os.pipe2(os.O_CLOEXEC)]
+        if box.group is not None:
+            box.group.open_doors()
         try:
             if variable is not None:
                 environment[_text(variable)] = str(lockdown.LOG_FD)
@@ -170,6 +172,8 @@ class Launcher:
             self._reply(request, {"process": pid}, *(read for read, _ in pipes))
         finally:
             messages.close_all([fd for pair in pipes for fd in pair])
+            if box.group is not None:
+                box.group.close()
 
     def _prepare(self, request: dict[str, Any]) -> None:
         template = Template(
@@ -273,7 +277,7 @@ def _hand_over(box: Box) -> None:
     """Close what the platform has now: every process forked here would have to close it."""
     box.network.hand_over()
     if box.group is not None:
-        box.group.hand_over()
+        box.group.close()
 
 
 def _arguments(value: Any) -> list[str]:

@@ -32,7 +32,7 @@ from lambent.sandbox.launcher.zygote import Zygote
 
 _FORKED_MB, _EXECUTED_MB = 4, 16
 """What a waiting runtime takes of the host's memory, counted generously."""
-_FORKED_READY, _EXECUTED_READY = 64, 8
+_FORKED_READY, _EXECUTED_READY = 96, 8
 """How many of a kind are kept, if memory allows."""
 _RECENT_S = 60.0
 """What was wanted within this time is not given up for something else."""
