@@ -1,6 +1,7 @@
 """Services of the host and of its cloud, seen from a function."""
 
 import contextlib
+import os
 import re
 import select
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.cases import case
-from tests.hostile.conftest import Function, StartFunction
+from tests.hostile.conftest import Function, Neighbour, StartFunction
 from tests.platforms import Platform
 
 METADATA = ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192")
@@ -95,6 +96,19 @@ def test_the_platforms_own_door_is_not_reached_from_outside(
     targets = [[address, port] for address in sorted({"127.0.0.1", "0.0.0.0", *own_addresses()})]
     found = attacker.do("way_out.connect", targets=targets)
     assert not any("HTTP" in one for one in found)
+
+
+@case("name-flood")
+def test_questions_for_names_are_bounded(
+    attacker: Function, neighbour: Neighbour, platform: Platform
+) -> None:
+    """Thousands of questions and of pieces of garbage: the neighbour is served, and what the
+    platform holds for them stays small."""
+    pid = platform.process.pid
+    before = len(os.listdir(f"/proc/{pid}/fd"))
+    with neighbour.watched():
+        assert attacker.do("way_out.flood_names", seconds=0.5) > 50
+        assert len(os.listdir(f"/proc/{pid}/fd")) - before < 150
 
 
 @case("socket-lists")

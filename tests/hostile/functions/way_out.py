@@ -53,3 +53,27 @@ def diagnose():
                     return ports
                 ports.append(struct.unpack_from("!H", data, 16 + 4)[0])
                 data = data[length:]
+
+
+def flood_names(seconds):
+    """Questions that nobody outside is asked, and what is no question, over UDP and TCP."""
+    import os
+    import time
+
+    until = time.monotonic() + seconds
+    count = 0
+    kept = []
+    name = b"\x07hostile\x07example\0" + struct.pack("!HH", 28, 1)
+    while time.monotonic() < until:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            for _ in range(50):
+                head = struct.pack("!HHHHHH", count & 0xFFFF, 0x0100, 1, 0, 0, 0)
+                for message in (head + name, os.urandom(40), head + b"\xff" * 300, b""):
+                    attempt(peer.sendto, message, ("127.0.0.1", 53))
+                count += 1
+        if len(kept) < 100:
+            kept.append(socket.socket())
+            kept[-1].settimeout(0.1)
+            if attempt(kept[-1].connect, ("127.0.0.1", 53)) == "done":
+                attempt(kept[-1].sendall, b"\xff\xff" + bytes(1000))
+    return count
