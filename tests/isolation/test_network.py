@@ -147,7 +147,7 @@ async def way_out(network: Network, **settings: object) -> AsyncIterator[Egress]
         yield egress
     finally:
         box.close()
-        assert egress.connections == 0
+        await wait_until(lambda: egress.connections == 0)
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
@@ -436,7 +436,7 @@ async def test_idle_connections_end(network: Network) -> None:
     async with way_out(network, idle_timeout_s=0.2) as egress:
         found = await run_beside(network, REFUSED + f"    answer(attempt(('{FAR}', 8080)))")
         assert found == "ECONNRESET"
-        assert egress.connections == 0
+        await wait_until(lambda: egress.connections == 0)
 
 
 @pytest.mark.anyio

@@ -27,7 +27,9 @@ from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import linux, lockdown
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
-from lambent.sandbox.launcher.stock import Prepared, Stock, Template, Wanted
+from lambent.sandbox.launcher.prepared import Prepared, Wanted
+from lambent.sandbox.launcher.stock import Stock
+from lambent.sandbox.launcher.templates import Template
 
 _QUIET_S = 0.008
 """After this long without a request there is time to make something ahead of need."""

@@ -11,121 +11,32 @@ that tells the platform to execute instead.
 """
 
 import contextlib
-import dataclasses
-import json
 import os
-import resource
 import selectors
-import socket
 import sys
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
-from functools import partial
 
-from lambent.sandbox import messages
-from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import linux
-from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
-from lambent.sandbox.launcher.zygote import Zygote
+from lambent.sandbox.launcher.prepared import Maker, Prepared, Wanted
+from lambent.sandbox.launcher.templates import Kind, Template, Zygotes
 
-_FORKED_MB, _EXECUTED_MB = 4, 16
-"""What a waiting runtime takes of the host's memory, counted generously."""
-_FORKED_READY, _EXECUTED_READY = 96, 8
-"""How many of a kind are kept, if memory allows."""
 _RECENT_S = 60.0
 """What was wanted within this time is not given up for something else."""
-_ZYGOTES_MAX = 8
-_TEMPLATES_MAX = 1000
+_KINDS_MAX = 1000
 _RESERVE_MB_MIN, _RESERVE_SHARE = 256, 0.05
 """What is left alone of the host's memory."""
 _MAKING_MAX = 4
 """At once: the launcher's part is done one after the other anyway."""
 _DEADLINE_S = 10.0
-_FAILURES_MAX = 3
-_PAUSE_S = 60.0
-_ZYGOTE_AGE_MAX_S = 3600.0
-"""Children of one zygote share their address space's layout and the seed of text hashes."""
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class Template:
-    """How a runtime starts without a function."""
-
-    name: str
-    argv: list[str]
-    environment: dict[str, str]
-    mounts: dict[str, str]
-    forks: bool
-    """Whether `argv` is a zygote's."""
-    zygote: Zygote | None = None
-    failures: int = 0
-    """In a row. After some the template counts as unusable for a while."""
-    failed: float = 0.0
-    """When the last was, in monotonic seconds."""
-
-    @property
-    def is_usable(self) -> bool:
-        is_over = time.monotonic() > self.failed + _PAUSE_S
-        return self.failures < _FAILURES_MAX or is_over
-
-    @property
-    def memory_mb(self) -> int:
-        return _FORKED_MB if self.forks else _EXECUTED_MB
-
-    @property
-    def ready_max(self) -> int:
-        return _FORKED_READY if self.forks else _EXECUTED_READY
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A function that waits for a box."""
-
-    memory_mb: int
-    mounts: Mapping[str, str]
-    environment: Mapping[str, str]
-    on_started: Callable[["Prepared | None", str], None]
-    """Gets the box that is the function's now, or why there is none."""
-
-
-Kind = tuple[str, int]
-"""Name of a template, size of the volume in MB."""
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class Prepared:
-    """A box with a runtime in it that waits, or is about to."""
-
-    template: Template
-    kind: Kind
-    volume: str
-    box: Box
-    wanted: Wanted | None
-    """The function it is made for; None if for any."""
-    control: socket.socket | None = None
-    outputs: list[int] = dataclasses.field(default_factory=list)
-    """Read ends of the output and of the framed log."""
-    pid: int = -1
-    began: float = dataclasses.field(default_factory=time.monotonic)
-    said: bytes = b""
-    """Its last word, if nobody has acted on it."""
-    is_lost: bool = False
-
-    def close(self) -> None:
-        """Close what is only for who has the box."""
-        if self.control is not None:
-            self.control.close()
-        messages.close_all(self.outputs)
 
 
 class Stock:
     """Templates, and boxes made from them."""
 
     def __init__(self, host: Host, selector: selectors.BaseSelector, memory_mb: int) -> None:
-        self._host = host
-        self._selector = selector
+        self._zygotes = Zygotes(host, selector)
+        self._maker = Maker(host, selector, on_ready=self._on_ready, on_failed=self._fail)
         self._memory_mb = memory_mb
         self._reserve_mb = max(_RESERVE_MB_MIN, int(_total_mb() * _RESERVE_SHARE))
         self._is_closed = False
@@ -141,8 +52,8 @@ class Stock:
 
         Raises ValueError if there are too many.
         """
-        if len(self._kinds) >= _TEMPLATES_MAX and (template.name, volume_mb) not in self._kinds:
-            raise ValueError(f"more than {_TEMPLATES_MAX} kinds of templates")
+        if len(self._kinds) >= _KINDS_MAX and (template.name, volume_mb) not in self._kinds:
+            raise ValueError(f"more than {_KINDS_MAX} kinds of templates")
         template = self._templates.setdefault(template.name, template)
         self._note_wanted((template.name, volume_mb))
 
@@ -156,11 +67,11 @@ class Stock:
             raise ValueError(f"the template {name!r} cannot be used")
         kind = (name, volume_mb)
         if volume is not None:
-            self._make(template, kind, volume, wanted)
+            self._make(template, kind, volume=volume, wanted=wanted)
             return
         self._note_wanted(kind)
         if self._ready[kind]:
-            self._assign(self._ready[kind].popleft(), wanted)
+            self._maker.assign(self._ready[kind].popleft(), wanted)
             return
         self._waiting[kind].append(wanted)
         self._serve_waiting()
@@ -192,7 +103,7 @@ class Stock:
         if kind is not None:
             if self._free_mb < self._templates[kind[0]].memory_mb:
                 self._give_up_oldest(kind)
-            self._make(self._templates[kind[0]], kind, None, None)
+            self._make(self._templates[kind[0]], kind)
 
     @property
     def _free_mb(self) -> int:
@@ -226,10 +137,7 @@ class Stock:
     def _give_up_oldest(self, kind: Kind) -> None:
         oldest = self._oldest_but(kind)
         if oldest is not None:
-            prepared = self._ready[oldest].popleft()
-            assert prepared.control is not None
-            self._selector.unregister(prepared.control)
-            self._discard(prepared)
+            self._maker.discard(self._ready[oldest].popleft())
 
     def _note_wanted(self, kind: Kind) -> None:
         self._kinds.pop(kind, None)
@@ -238,143 +146,32 @@ class Stock:
     # -- making ----------------------------------------------------------------------------
 
     def _make(
-        self, template: Template, kind: Kind, volume: str | None, wanted: Wanted | None
+        self,
+        template: Template,
+        kind: Kind,
+        *,
+        volume: str | None = None,
+        wanted: Wanted | None = None,
     ) -> None:
-        """Begin to make a box. What happens next is told by its zygote and by itself."""
-        own_volume = volume is None
-        if volume is None:
-            volume = self._host.open_volume(kind[1])
-
-        try:
-            box = self._host.open_box(memory_mb=None, mounts=template.mounts, volume=volume)
-        except BaseException:
-            if own_volume:
-                self._host.close_volume(volume)
-            raise
-        prepared = Prepared(template, kind, volume, box, wanted)
+        """Begin to make a box. Raises OSError, KeyError, ValueError."""
+        zygote = self._zygotes.get(template, self._by_age()) if template.forks else None
+        prepared = self._maker.begin(
+            template,
+            kind,
+            volume=volume,
+            wanted=wanted,
+            zygote=zygote,
+            rehearses=wanted is None and not self._waiting.get(kind),
+        )
         self._making.add(prepared)
-        self._start_process(prepared)
+        self._maker.start(prepared)
 
-    def _start_process(self, prepared: Prepared) -> None:
-        """Start the runtime in a new box."""
-        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        control.setblocking(False)
-        prepared.control = control
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
-        prepared.outputs = [read for read, _ in pipes]
-        outputs = [write for _, write in pipes]
-        self._selector.register(control, selectors.EVENT_READ, partial(self._on_word, prepared))
-        try:
-            if prepared.template.forks:
-                self._fork(prepared, outputs, theirs.fileno())
-            else:
-                self._execute(prepared, outputs, theirs.fileno())
-        except OSError as error:
-            self._fail(prepared, str(error))
-        finally:
-            theirs.close()
-            messages.close_all(outputs)
+    def _by_age(self) -> list[Template]:
+        """The templates, the one wanted longest ago first."""
+        return list(dict.fromkeys(self._templates[name] for name, _ in self._kinds))
 
-    def _execute(self, prepared: Prepared, outputs: list[int], control: int) -> None:
-        pid, pidfd = boxes.spawn(
-            self._host.confinement,
-            prepared.box,
-            argv=prepared.template.argv,
-            environment=prepared.template.environment,
-            outputs=outputs,
-            control=control,
-        )
-        self._host.watch(prepared.box, pid, pidfd)
-        prepared.pid = pid
-
-    def _fork(self, prepared: Prepared, outputs: list[int], control: int) -> None:
-        template, box = prepared.template, prepared.box
-        entry = boxes.describe_entry(
-            self._host.confinement, box, outputs=outputs, control=control, executes=False
-        )
-
-        def on_forked(pid: int, pidfd: int) -> None:
-            if pid < 0:
-                self._fail(prepared, zygote.failure)
-                return
-            if prepared.is_lost:
-                # Killed with its box; the box's init cannot end before it has been reaped.
-                linux.reap(pidfd)
-                os.close(pidfd)
-                return
-            box.processes[pid] = pidfd
-            self._host.watch(box, pid, pidfd)
-            prepared.pid = pid
-            self._advance(prepared)
-
-        zygote = self._zygote(template)
-        is_awaited = prepared.wanted is not None or bool(self._waiting.get(prepared.kind))
-        zygote.fork(entry, box.cgroup_fd, on_forked, rehearses=not is_awaited)
-
-    def _zygote(self, template: Template) -> Zygote:
-        zygote = template.zygote
-        is_old = zygote is not None and time.monotonic() - zygote.started > _ZYGOTE_AGE_MAX_S
-        if zygote is not None and is_old and not zygote.is_busy:
-            self._end_zygote(template)
-            zygote = None
-        if zygote is None:
-            self._end_idle_zygotes()
-            copies = self._host.open_sources(template.mounts)
-            try:
-                zygote = template.zygote = Zygote(
-                    self._host.confinement,
-                    argv=template.argv,
-                    environment=template.environment,
-                    mounts=copies,
-                )
-            finally:
-                messages.close_all(list(copies.values()))
-            self._selector.register(
-                zygote.socket, selectors.EVENT_READ, partial(self._on_zygote, template, zygote)
-            )
-        return zygote
-
-    def _end_idle_zygotes(self) -> None:
-        """Make room for one more zygote: those wanted longest ago go first."""
-        running = [
-            template
-            for template in dict.fromkeys(self._templates[name] for name, _ in self._kinds)
-            if template.zygote is not None and not template.zygote.is_busy
-        ]
-        for template in running[: max(0, len(running) + 1 - _ZYGOTES_MAX)]:
-            self._end_zygote(template)
-
-    def _on_zygote(self, template: Template, zygote: Zygote) -> None:
-        if not zygote.on_readable() and template.zygote is zygote:
-            self._end_zygote(template)
-
-    def _end_zygote(self, template: Template) -> None:
-        zygote, template.zygote = template.zygote, None
-        if zygote is not None:
-            self._selector.unregister(zygote.socket)
-            zygote.close()
-
-    def _on_word(self, prepared: Prepared) -> None:
-        """A waiting runtime says that it is ready, what went wrong, or ends."""
-        assert prepared.control is not None
-        try:
-            said = prepared.control.recv(4096)
-        except OSError as error:
-            said = f"!{error}".encode()
-        if said in (b"mapping", b"ready"):
-            prepared.said = said
-            self._advance(prepared)
-        else:
-            self._fail(prepared, said[1:].decode(errors="replace") or "it ended")
-
-    def _advance(self, prepared: Prepared) -> None:
-        """Do what a process asks for, once it is known, and use the box when it is ready."""
-        if prepared.pid < 0 or not prepared.said:
-            return
-        if prepared.said == b"mapping":
-            prepared.said = b""
-            self._map_user(prepared)
-            return
+    def _on_ready(self, prepared: Prepared) -> None:
+        """Use a box, for who wants this one or waits for any."""
         self._making.discard(prepared)
         prepared.template.failures = 0
         waiting = self._waiting[prepared.kind]
@@ -384,16 +181,8 @@ class Stock:
         if wanted is None:
             self._ready[prepared.kind].append(prepared)
         else:
-            self._assign(prepared, wanted)
+            self._maker.assign(prepared, wanted)
         self._serve_waiting()
-
-    def _map_user(self, prepared: Prepared) -> None:
-        assert prepared.control is not None
-        try:
-            boxes.map_user(self._host.confinement, prepared.box, prepared.pid)
-            prepared.control.send(b"m")
-        except OSError as error:
-            self._fail(prepared, str(error))
 
     def _serve_waiting(self) -> None:
         """Make boxes for the functions that wait, some at a time."""
@@ -404,43 +193,11 @@ class Stock:
             under_way = sum(one.kind == kind and one.wanted is None for one in self._making)
             while under_way < len(waiting) and len(self._making) < _MAKING_MAX:
                 try:
-                    self._make(self._templates[kind[0]], kind, None, None)
+                    self._make(self._templates[kind[0]], kind)
                 except OSError as error:
                     waiting.popleft().on_started(None, str(error))
                 else:
                     under_way += 1
-
-    # -- use and ends ----------------------------------------------------------------------
-
-    def _assign(self, prepared: Prepared, wanted: Wanted) -> None:
-        """Make a waiting runtime a function's."""
-        box, control = prepared.box, prepared.control
-        assert control is not None
-        self._selector.unregister(control)
-        try:
-            shown = {
-                target: source
-                for target, source in wanted.mounts.items()
-                if target not in prepared.template.mounts
-            }
-            copies = self._host.open_sources(shown)
-            try:
-                boxes.attach(self._host.confinement, box, copies)
-            finally:
-                messages.close_all(list(copies.values()))
-            box.memory_mb = wanted.memory_mb
-            if box.group is not None:
-                box.group.limit(wanted.memory_mb)
-            else:
-                limit = wanted.memory_mb * 1024 * 1024
-                resource.prlimit(prepared.pid, resource.RLIMIT_DATA, (limit, limit))
-            control.sendall(json.dumps(dict(wanted.environment)).encode())
-        except (OSError, ValueError) as error:
-            self._discard(prepared)
-            wanted.on_started(None, str(error))
-            return
-        control.close()
-        wanted.on_started(prepared, "")
 
     def _fail(self, prepared: Prepared, reason: str) -> None:
         """A box did not get ready, or its runtime ended while it waited."""
@@ -453,9 +210,7 @@ class Stock:
         self._making.discard(prepared)
         with contextlib.suppress(ValueError):
             self._ready[prepared.kind].remove(prepared)
-        if prepared.control is not None:
-            self._selector.unregister(prepared.control)
-        self._discard(prepared)
+        self._maker.discard(prepared)
         if prepared.wanted is not None:
             prepared.wanted.on_started(None, reason)
         if not template.is_usable:
@@ -464,21 +219,11 @@ class Stock:
                     waiting.popleft().on_started(None, reason)
         self._serve_waiting()
 
-    def _discard(self, prepared: Prepared) -> None:
-        prepared.is_lost = True
-        prepared.close()
-        give_back = partial(self._host.close_volume, prepared.volume)
-        if prepared.box.name in self._host.boxes:
-            prepared.box.on_closed = give_back
-            self._host.kill(prepared.box)
-        else:
-            give_back()
-
     def close(self) -> None:
         """End the zygotes; the boxes are the host's to end."""
         self._is_closed = True
         for template in self._templates.values():
-            self._end_zygote(template)
+            self._zygotes.end(template)
 
 
 def _total_mb() -> int:

@@ -1,0 +1,110 @@
+"""How runtimes start without a function, and the zygotes that some of them are forked from."""
+
+import dataclasses
+import selectors
+import time
+from collections.abc import Iterable
+from functools import partial
+
+from lambent.sandbox import messages
+from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.zygote import Zygote
+
+_FORKED_MB, _EXECUTED_MB = 4, 16
+"""What a waiting runtime takes of the host's memory, counted generously."""
+_FORKED_READY, _EXECUTED_READY = 96, 8
+"""How many of a kind are kept, if memory allows."""
+_FAILURES_MAX = 3
+_PAUSE_S = 60.0
+_ZYGOTES_MAX = 8
+_ZYGOTE_AGE_MAX_S = 3600.0
+"""Children of one zygote share their address space's layout and the seed of text hashes."""
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Template:
+    """How a runtime starts without a function."""
+
+    name: str
+    argv: list[str]
+    environment: dict[str, str]
+    mounts: dict[str, str]
+    forks: bool
+    """Whether `argv` is a zygote's."""
+    zygote: Zygote | None = None
+    failures: int = 0
+    """In a row. After some the template counts as unusable for a while."""
+    failed: float = 0.0
+    """When the last was, in monotonic seconds."""
+
+    @property
+    def is_usable(self) -> bool:
+        is_over = time.monotonic() > self.failed + _PAUSE_S
+        return self.failures < _FAILURES_MAX or is_over
+
+    @property
+    def memory_mb(self) -> int:
+        return _FORKED_MB if self.forks else _EXECUTED_MB
+
+    @property
+    def ready_max(self) -> int:
+        return _FORKED_READY if self.forks else _EXECUTED_READY
+
+
+Kind = tuple[str, int]
+"""Name of a template, size of the volume in MB."""
+
+
+class Zygotes:
+    """The zygotes of the templates, started when they are needed."""
+
+    def __init__(self, host: Host, selector: selectors.BaseSelector) -> None:
+        self._host = host
+        self._selector = selector
+
+    def get(self, template: Template, templates: Iterable[Template]) -> Zygote:
+        """The template's zygote, a new one if there is none or it is old. `templates` are all, the
+        one wanted longest ago first: those go first if there are too many zygotes.
+
+        Raises OSError, ValueError.
+        """
+        zygote = template.zygote
+        is_old = zygote is not None and time.monotonic() - zygote.started > _ZYGOTE_AGE_MAX_S
+        if zygote is not None and is_old and not zygote.is_busy:
+            self.end(template)
+            zygote = None
+        if zygote is None:
+            self._end_idle(templates)
+            zygote = template.zygote = self._start(template)
+        return zygote
+
+    def end(self, template: Template) -> None:
+        """End the template's zygote, if there is one."""
+        zygote, template.zygote = template.zygote, None
+        if zygote is not None:
+            self._selector.unregister(zygote.socket)
+            zygote.close()
+
+    def _start(self, template: Template) -> Zygote:
+        copies = self._host.open_sources(template.mounts)
+        try:
+            zygote = Zygote(
+                self._host.confinement,
+                argv=template.argv,
+                environment=template.environment,
+                mounts=copies,
+            )
+        finally:
+            messages.close_all(list(copies.values()))
+        on_readable = partial(self._on_readable, template, zygote)
+        self._selector.register(zygote.socket, selectors.EVENT_READ, on_readable)
+        return zygote
+
+    def _end_idle(self, templates: Iterable[Template]) -> None:
+        running = [one for one in templates if one.zygote is not None and not one.zygote.is_busy]
+        for template in running[: max(0, len(running) + 1 - _ZYGOTES_MAX)]:
+            self.end(template)
+
+    def _on_readable(self, template: Template, zygote: Zygote) -> None:
+        if not zygote.on_readable() and template.zygote is zygote:
+            self.end(template)
