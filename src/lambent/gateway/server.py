@@ -110,11 +110,11 @@ class Gateway:
 
     def new_server(self, *, is_front_door: bool = False) -> HttpServer:
         """A server of this gateway, to be started on a socket of the caller's: the front door, or
-        one in a box, which may make the platform hold no more than one request at a time."""
+        one in a box, which may make the platform hold no more than two large requests at a time."""
         settings = self._settings
         limits = HttpLimits(
             body_bytes_max=_body_limit,
-            held_bytes_max=None if is_front_door else REQUEST_BYTES_MAX,
+            held_bytes_max=None if is_front_door else 2 * REQUEST_BYTES_MAX,
             connections_max=(
                 settings.connections_max if is_front_door else settings.connections_per_box_max
             ),

@@ -40,7 +40,7 @@ NetworkServices = Callable[[Box], AbstractAsyncContextManager[None]]
 _RUNTIME_API_LIMITS = HttpLimits(
     body_bytes_max=RESPONSE_BYTES_MAX,
     # One runtime answers one request at a time; whatever else connects is the function's own.
-    held_bytes_max=2 * RESPONSE_BYTES_MAX,
+    held_bytes_max=4 * RESPONSE_BYTES_MAX,
     connections_max=64,
 )
 

@@ -124,3 +124,8 @@ def call_stay(program):
     import subprocess
 
     kept.append(subprocess.Popen([program, "1000"]))
+
+
+def large():
+    """As large an answer as there may be."""
+    return "x" * (6 * 1024 * 1024 - 1000)

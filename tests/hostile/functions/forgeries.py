@@ -131,6 +131,22 @@ def hold_bodies(count, size):
                 peer.sendall(head.format(path, size).encode() + bytes(size - 1))
 
 
+def leave_answers(name, count):
+    """Invoke a function whose answers are large, and take none of them."""
+    body = b'{"do": "attempts.large"}'
+    path = f"/2015-03-31/functions/{name}/invocations"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    for _ in range(count):
+        peer = socket.socket()
+        kept.append(peer)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.settimeout(10)
+        with contextlib.suppress(OSError):
+            peer.connect(ENDPOINT)
+            peer.sendall(head.encode() + body)
+            peer.recv(10)
+
+
 def garbage(seed):
     """What is no HTTP, at both doors."""
     import random

@@ -580,6 +580,39 @@ async def test_unfinished_requests_are_bounded_together() -> None:
         await wait_until(lambda: server.held_bytes == 0)
 
 
+async def test_answers_that_nobody_takes_are_bounded_together() -> None:
+    """Whoever leaves too much lying is cut off, the others are not; what was taken is no longer
+    held."""
+    size = 32 << 20
+
+    def large(exchange: Exchange) -> None:
+        exchange.respond(200, body=bytes(size))
+
+    async with serving(large, held_bytes_max=size) as (server, port):
+        async with connected(port, limit=1024) as (reader, first):
+            first.write(LAST)
+            await wait_until(lambda: server.held_bytes > 1 << 20)
+            async with connected(port, limit=1024) as (_, second):
+                second.write(LAST)
+                await wait_until(lambda: len(server.connections) == 1)
+            assert len(await until_closed(reader)) > size
+        await wait_until(lambda: server.held_bytes == 0)
+
+
+async def test_an_answer_of_which_nothing_is_taken_ends() -> None:
+    """After the deadline for idle connections."""
+
+    def large(exchange: Exchange) -> None:
+        exchange.respond(200, body=bytes(12 << 20))
+
+    async with serving(large, idle_deadline_s=0.1) as (server, port):
+        async with connected(port, limit=1024) as (_, writer):
+            writer.write(GET)
+            await wait_until(lambda: server.held_bytes > 1 << 20)
+            await wait_until(lambda: not server.connections)
+        assert server.held_bytes == 0
+
+
 async def test_a_body_in_tiny_pieces_arrives_whole() -> None:
     """Whatever the pieces."""
     pieces = b"".join(b"2\r\n%02d\r\n" % (number % 100) for number in range(500))

@@ -45,15 +45,17 @@ class HttpLimits:
     """Bytes of a body, or a function that says so when the head of a request is known; more is
     given to the server's `oversized` handler."""
     held_bytes_max: int | None = None
-    """Bytes of requests that have not arrived in full, of all connections together; the connection
-    that brings more is answered with 503."""
+    """Bytes of requests that have not arrived in full and of answers that have not been taken, of
+    all connections together. A connection that brings more is answered with 503, one that leaves
+    more lying is ended."""
     connections_max: int = 4096
     """Open connections; more are answered with 503 and closed."""
     request_deadline_s: float | None = None
     """Seconds a request may take to arrive, measured from its first byte and begun anew with
     every further 64 KiB of its body."""
     idle_deadline_s: float | None = None
-    """Seconds a connection may stay open without a request."""
+    """Seconds a connection may stay open without a request, or with an answer of which nothing
+    more is taken."""
 
 
 _DEFAULT_LIMITS = HttpLimits()
@@ -76,7 +78,7 @@ class HttpServer:
         self.limits = limits
         self.connections: set[_Connection] = set()
         self.held_bytes = 0
-        """Of requests that have not arrived in full."""
+        """Of requests that have not arrived in full and answers that have not been taken."""
         self.is_closing = False
         self._server: asyncio.Server | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -224,6 +226,9 @@ class _Connection(asyncio.Protocol):
         """What has arrived of it. Not a list of pieces: tiny ones would take many times their
         size."""
         self._held_bytes = 0
+        self._untaken_bytes = 0
+        """Of answers, beyond what a transport holds before it says so."""
+        self._untaken_since = 0.0
         self._arriving: _Exchange | None = None
         self._head_bytes = 0
         """Bytes of its head, then of what surrounds its body."""
@@ -249,7 +254,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._server.held_bytes -= self._held_bytes
+        self._server.held_bytes -= self._held_bytes + self._untaken_bytes
         self._server.forget(self)
         waiting = [self._current, *self._waiting]
         self._current = None
@@ -318,10 +323,26 @@ class _Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._can_write = False
+        if self._transport is not None and self._note_untaken():
+            most = self._server.limits.held_bytes_max
+            if most is not None and self._server.held_bytes > most:
+                self.abort()
 
     def resume_writing(self) -> None:
         self._can_write = True
+        self._note_untaken()
         self._next()
+
+    def _note_untaken(self) -> bool:
+        """Write down how much of answers has not been taken; True if it is another amount."""
+        left = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        untaken = 0 if self._can_write else left
+        if untaken == self._untaken_bytes:
+            return False
+        self._server.held_bytes += untaken - self._untaken_bytes
+        self._untaken_bytes = untaken
+        self._untaken_since = self._loop.time()
+        return True
 
     # -- parser ----------------------------------------------------------------------------
 
@@ -505,6 +526,12 @@ class _Connection(asyncio.Protocol):
     def check_deadlines(self, now: float) -> None:
         """Close if the client takes too long."""
         limits = self._server.limits
+        if not self._can_write:
+            deadline_s = limits.idle_deadline_s
+            is_moving = self._note_untaken()
+            if not is_moving and deadline_s is not None and now - self._untaken_since > deadline_s:
+                self.abort()
+            return
         if self._current is not None or self._waiting or self._is_discarding:
             return
         elapsed = now - self._since
