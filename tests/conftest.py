@@ -1,8 +1,15 @@
 """Fixtures every kind of test uses."""
 
+import signal
 from typing import Any
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """A shell's background job ignores Ctrl-C, and so would all that is started here."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
