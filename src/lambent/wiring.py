@@ -28,7 +28,7 @@ from rich.progress import Progress
 from lambent.control.control import open_control
 from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
-from lambent.gateway.operations import account, functions, logs, sts, tags, versions
+from lambent.gateway.operations import account, functions, logs, resources, sts, tags, versions
 from lambent.gateway.operations.invoke import InvokeOperation
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
@@ -246,7 +246,7 @@ async def _serve(
         )
         worker = await enter(open_worker(host))
         scheduler = await enter(open_scheduling(settings.scheduling, worker, clock, SystemMemory()))
-        catalog = Catalog(store.resolve)
+        catalog = Catalog(store.route)
         door = Door(settings.invocation, catalog, scheduler)
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
@@ -269,6 +269,7 @@ async def _serve(
         for offered in (
             functions.operations(control, links),
             versions.operations(control),
+            resources.operations(control),
             tags.operations(control),
             account.operations(control),
         ):

@@ -37,7 +37,7 @@ class Account:
                 concurrent_executions=self._concurrent_executions,
                 # Nothing can be reserved yet, so all of it is unreserved.
                 unreserved_concurrent_executions=self._concurrent_executions,
-                total_code_size=tx.functions.code_size_total(scope),
+                total_code_size=tx.code_size_total(scope),
                 function_count=tx.functions.count(scope),
             )
 

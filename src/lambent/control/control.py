@@ -8,8 +8,10 @@ import anyio
 
 from lambent.control.account import Account
 from lambent.control.activation import Activation, Prepare
+from lambent.control.aliases import Aliases
 from lambent.control.functions import Functions
 from lambent.control.packages import Packages
+from lambent.control.permissions import Permissions
 from lambent.control.s3 import Objects
 from lambent.control.settings import ControlSettings
 from lambent.control.tags import Tags
@@ -25,6 +27,8 @@ class Control:
 
     functions: Functions
     versions: Versions
+    aliases: Aliases
+    permissions: Permissions
     tags: Tags
     account: Account
 
@@ -59,6 +63,8 @@ async def open_control(
                 store, packages, clock, runtimes=runtimes, code_size_max=code_size_max
             ),
             versions=Versions(store, clock, code_size_max=code_size_max),
+            aliases=Aliases(store),
+            permissions=Permissions(store),
             tags=Tags(store),
             account=Account(
                 store,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.control import configuration
+from lambent.control.lookup import require_function, require_version
 from lambent.control.packages import Packages
 from lambent.control.paging import Page, make_page, page_size, read_marker
 from lambent.control.states import pending, require_ready, require_revision, updating
@@ -25,6 +26,7 @@ from lambent.model.names import (
     parse_function_name,
     parse_unqualified,
 )
+from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
@@ -32,11 +34,12 @@ Params = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Found:
-    """A function version, how it was asked for, and its function's tags."""
+    """A function version, how it was asked for, and what its function has."""
 
     reference: FunctionReference
     version: FunctionVersion
     tags: Mapping[str, str]
+    reserved_concurrency: int | None
 
 
 class Functions:
@@ -69,14 +72,15 @@ class Functions:
 
         def run(tx: Transaction, code_key: str) -> FunctionVersion:
             _require_absent(tx, key)
-            require_storage(tx, key, len(data), maximum=self._code_size_max)
+            require_storage(tx, key.scope, len(data), maximum=self._code_size_max)
             latest = pending(
                 configuration.create(
                     key, params, code_key=code_key, code_size=len(data), runtimes=self._runtimes
                 ),
                 now=self._clock.now(),
             )
-            tx.functions.create(latest, tags)
+            tx.functions.create(latest)
+            tx.tags.replace(key.arn, tags)
             return self._publish(tx, latest) if params.get("Publish") else latest
 
         return await self._packages.deploy(data, run)
@@ -88,10 +92,13 @@ class Functions:
         )
 
         def run(tx: Transaction) -> Found:
-            version = tx.functions.get(reference.key, reference.qualifier or LATEST)
-            if version is None:
-                raise not_found(f"Function not found: {reference.arn}")
-            return Found(reference, version, tx.functions.tags(reference.key))
+            concurrency = tx.settings.get(Kind.CONCURRENCY, reference.key)
+            return Found(
+                reference,
+                require_version(tx, reference),
+                tx.tags.get(reference.key.arn),
+                concurrency["ReservedConcurrentExecutions"] if concurrency else None,
+            )
 
         return await self._store.transact(run)
 
@@ -144,7 +151,7 @@ class Functions:
         def run(tx: Transaction, code_key: str) -> FunctionVersion:
             latest = _require_changeable(tx, key, params)
             added = len(data) - latest.code_size
-            require_storage(tx, key, added, maximum=self._code_size_max)
+            require_storage(tx, key.scope, added, maximum=self._code_size_max)
             changed = dataclasses.replace(
                 latest,
                 code_key=code_key,
@@ -178,6 +185,7 @@ class Functions:
             if qualifier is None:
                 unused = tx.functions.code_keys_of(key)
                 tx.functions.delete(key)
+                tx.tags.replace(key.arn, {})
                 return unused
             if qualifier == LATEST:
                 raise invalid_parameter(
@@ -186,7 +194,14 @@ class Functions:
             version = tx.functions.get(key, qualifier)
             if version is None:
                 return set()
+            names = [alias.name for alias in tx.aliases.pointing_to(key, qualifier)]
+            if names:
+                raise conflict(
+                    f"Version {qualifier} cannot be deleted: the following aliases reference it:"
+                    f" {', '.join(names)}"
+                )
             tx.functions.delete_version(key, qualifier)
+            tx.settings.delete_qualifier(key, qualifier)
             return {version.code_key}
 
         await self._packages.discard_unused(await self._store.transact(run))
@@ -202,9 +217,7 @@ def _require_absent(tx: Transaction, key: FunctionKey) -> None:
 
 def _require_changeable(tx: Transaction, key: FunctionKey, params: Params) -> FunctionVersion:
     """`$LATEST` if it may be changed now by whoever sent these parameters."""
-    latest = tx.functions.get(key)
-    if latest is None:
-        raise not_found(f"Function not found: {key.arn}")
+    latest = require_function(tx, key)
     require_ready(latest)
     require_revision(latest, params.get("RevisionId"))
     return latest

@@ -89,23 +89,23 @@ class Packages:
         return code_key
 
     async def discard_unused(self, code_keys: Iterable[str]) -> None:
-        """Delete those of the blobs that no version refers to."""
+        """Delete those of the blobs that nothing refers to."""
         candidates = list(code_keys)
         if not candidates:
             return
 
         def run(tx: Transaction) -> None:
             for code_key in candidates:
-                if not tx.functions.is_code_used(code_key):
+                if not tx.is_code_used(code_key):
                     self._blobs.delete(code_key)
 
         await self._store.transact(run)
 
     async def sweep(self) -> None:
-        """Delete every blob that no version refers to."""
+        """Delete every blob that nothing refers to."""
 
         def run(tx: Transaction) -> None:
-            used = tx.functions.code_keys()
+            used = tx.functions.code_keys() | tx.layers.code_keys()
             for code_key in set(self._blobs.list_keys()) - used:
                 self._blobs.delete(code_key)
 

@@ -9,6 +9,7 @@ update of $LATEST InProgress ─prepared─► Successful
 import dataclasses
 import uuid
 
+from lambent.model.alias import Alias
 from lambent.model.errors import ApiError, conflict
 from lambent.model.function import FunctionVersion
 
@@ -109,7 +110,7 @@ def require_no_update(latest: FunctionVersion) -> None:
         )
 
 
-def require_revision(latest: FunctionVersion, revision_id: str | None) -> None:
+def require_revision(latest: FunctionVersion | Alias, revision_id: str | None) -> None:
     """Raises `PreconditionFailedException` if the caller's revision id is not the latest."""
     if revision_id and revision_id != latest.revision_id:
         raise ApiError(

@@ -29,10 +29,10 @@ class Tags:
         def run(tx: Transaction) -> None:
             latest = _require_latest(tx, key)
             require_no_update(latest)
-            tags = {**tx.functions.tags(key), **added}
+            tags = {**tx.tags.get(key.arn), **added}
             if len(tags) > limits.TAGS_MAX:
                 raise invalid_parameter("Number of tags exceeds resource tag limit.")
-            tx.functions.replace_tags(key, tags)
+            tx.tags.replace(key.arn, tags)
             tx.functions.revise(revised(latest))
 
         await self._store.transact(run)
@@ -44,9 +44,9 @@ class Tags:
 
         def run(tx: Transaction) -> None:
             latest = _require_latest(tx, key)
-            tags = tx.functions.tags(key)
-            tx.functions.replace_tags(
-                key, {name: value for name, value in tags.items() if name not in names}
+            tags = tx.tags.get(key.arn)
+            tx.tags.replace(
+                key.arn, {name: value for name, value in tags.items() if name not in names}
             )
             tx.functions.revise(revised(latest))
 
@@ -58,7 +58,7 @@ class Tags:
 
         def run(tx: Transaction) -> Mapping[str, str]:
             _require_latest(tx, key)
-            return tx.functions.tags(key)
+            return tx.tags.get(key.arn)
 
         return await self._store.transact(run)
 

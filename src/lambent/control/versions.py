@@ -100,7 +100,7 @@ def publish(
     last = tx.functions.last_published(latest.key)
     if last is not None and last[1] == fingerprint:
         return last[0]
-    require_storage(tx, latest.key, latest.code_size, maximum=code_size_max)
+    require_storage(tx, latest.key.scope, latest.code_size, maximum=code_size_max)
     snapshot = dataclasses.replace(
         latest,
         version=str(tx.functions.take_version_number(latest.key)),

@@ -10,37 +10,38 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion
+from lambent.model.alias import Route
+from lambent.model.function import LATEST, FunctionKey
 
-Load = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
+Load = Callable[[FunctionKey, str], Awaitable[Route | None]]
 
 
 class Catalog:
-    """Resolved function versions by key and qualifier."""
+    """Where invocations go, by function and qualifier."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._known: dict[FunctionKey, dict[str, FunctionVersion]] = {}
+        self._known: dict[FunctionKey, dict[str, Route]] = {}
         self._changes: dict[FunctionKey, int] = {}
-        self._changed: set[FunctionKey] = set()
+        self._changed: dict[FunctionKey, set[str]] = {}
         self._bell = anyio.Event()
 
-    def get_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
+    def get_nowait(self, key: FunctionKey, qualifier: str | None) -> Route | None:
         """What is known of the function; None means: ask `get`."""
         known = self._known.get(key)
         return known.get(qualifier or LATEST) if known is not None else None
 
-    async def get(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
-        """The version the qualifier leads to, or None if there is no such thing."""
+    async def get(self, key: FunctionKey, qualifier: str | None) -> Route | None:
+        """Where the qualifier leads to, or None if there is no such thing."""
         wanted = qualifier or LATEST
         known = self.get_nowait(key, wanted)
         if known is not None:
             return known
         changes = self._changes.get(key, 0)
-        function = await self._load(key, wanted)
-        if function is not None and self._changes.get(key, 0) == changes:
-            self._known.setdefault(key, {})[wanted] = function
-        return function
+        route = await self._load(key, wanted)
+        if route is not None and self._changes.get(key, 0) == changes:
+            self._known.setdefault(key, {})[wanted] = route
+        return route
 
     @property
     def size(self) -> int:
@@ -50,8 +51,8 @@ class Catalog:
     def forget(self, key: FunctionKey) -> None:
         """The function has changed."""
         self._changes[key] = self._changes.get(key, 0) + 1
-        self._known.pop(key, None)
-        self._changed.add(key)
+        known = self._known.pop(key, {})
+        self._changed.setdefault(key, {LATEST}).update(known)
         self._bell.set()
 
     async def follow_changes(self) -> None:
@@ -59,6 +60,7 @@ class Catalog:
         while True:
             await self._bell.wait()
             self._bell = anyio.Event()
-            changed, self._changed = self._changed, set()
-            for key in changed:
-                await self.get(key, None)
+            changed, self._changed = self._changed, {}
+            for key, qualifiers in changed.items():
+                for qualifier in qualifiers:
+                    await self.get(key, qualifier)

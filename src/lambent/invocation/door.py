@@ -26,16 +26,18 @@ class Door:
         self._running: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
-        """The version to run if it is in memory, else None: then `resolve`."""
-        return self._catalog.get_nowait(key, qualifier)
+        """The version to run if it is in memory, else None: then `resolve`. Of an alias with two
+        versions it is drawn anew for each call."""
+        route = self._catalog.get_nowait(key, qualifier)
+        return None if route is None else route.choose()
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion:
         """The version to run. Raises `ApiError` 404 if there is none."""
-        function = await self._catalog.get(key, qualifier)
-        if function is None:
+        route = await self._catalog.get(key, qualifier)
+        if route is None:
             arn = key.arn if qualifier is None else f"{key.arn}:{qualifier}"
             raise not_found(f"Function not found: {arn}")
-        return function
+        return route.choose()
 
     def check_invocable(self, function: FunctionVersion) -> None:
         """Raise `ApiError` if the version's state forbids to run it."""

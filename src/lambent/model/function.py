@@ -31,6 +31,11 @@ class FunctionKey(NamedTuple):
         """The unqualified function ARN."""
         return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
 
+    @property
+    def scope(self) -> Scope:
+        """Account and region."""
+        return Scope(self.account, self.region)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LoggingConfiguration:

@@ -11,6 +11,10 @@ LAYERS_MAX = 5
 TAGS_MAX = 50
 TAG_KEY_LENGTH_MAX = 128
 TAG_VALUE_LENGTH_MAX = 256
+POLICY_SIZE_MAX = 20_480
+"""Bytes of a resource-based policy as JSON."""
+UNRESERVED_CONCURRENCY_MIN = 100
+"""Concurrent executions of an account that no function may reserve."""
 TIMEOUT_S_MAX = 900
 MEMORY_MB_MAX = 10_240
 PAGE_MAX = 50

@@ -1,4 +1,4 @@
-"""Functions, versions and tags in the database.
+"""Functions and their versions in the database.
 
 A `Functions` lives as long as one transaction. Its writers note which functions they touched
 so that the store can ring the bell once the transaction is committed.
@@ -18,7 +18,7 @@ from lambent.model.function import (
     Scope,
 )
 from lambent.model.names import version_number
-from lambent.store.tables import function_tags, function_versions, functions
+from lambent.store.tables import function_versions, functions
 
 _NOT_IN_DOCUMENT = {"key", "version", "code_key", "code_size"}
 _versions = function_versions.c
@@ -87,15 +87,6 @@ class Functions:
         """Every version, of whatever account, that waits to be prepared."""
         return self._list(_versions.is_settled.is_(False))
 
-    def tags(self, key: FunctionKey) -> dict[str, str]:
-        """The function's tags, by key."""
-        rows = self._connection.execute(
-            sa.select(function_tags.c.key, function_tags.c.value)
-            .where(_is_function(function_tags, key))
-            .order_by(function_tags.c.key)
-        )
-        return {row.key: row.value for row in rows}
-
     def code_size_total(self, scope: Scope) -> int:
         """Bytes of all versions' packages; each version counts its full copy."""
         total = sa.select(sa.func.coalesce(sa.func.sum(_versions.code_size), 0))
@@ -135,13 +126,12 @@ class Functions:
 
     # Writing
 
-    def create(self, latest: FunctionVersion, tags: Mapping[str, str]) -> None:
+    def create(self, latest: FunctionVersion) -> None:
         """Add a function; its first published version will be 1."""
         self._connection.execute(
             sa.insert(functions).values(**latest.key._asdict(), next_version=1)
         )
         self.add(latest)
-        self.replace_tags(latest.key, tags)
 
     def take_version_number(self, key: FunctionKey) -> int:
         """The next version number, which nobody else will ever get."""
@@ -193,20 +183,9 @@ class Functions:
         )
         self._changed.add(version.key)
 
-    def replace_tags(self, key: FunctionKey, tags: Mapping[str, str]) -> None:
-        """Make `tags` the function's tags."""
-        self._connection.execute(sa.delete(function_tags).where(_is_function(function_tags, key)))
-        if tags:
-            self._connection.execute(
-                sa.insert(function_tags),
-                [{**key._asdict(), "key": name, "value": value} for name, value in tags.items()],
-            )
-        self._changed.add(key)
-
     def delete(self, key: FunctionKey) -> None:
-        """Delete the function with everything that is only its own."""
-        for table in (function_tags, function_versions, functions):
-            self._connection.execute(sa.delete(table).where(_is_function(table, key)))
+        """Delete the function with its versions, aliases and settings."""
+        self._connection.execute(sa.delete(functions).where(_is_function(functions, key)))
         self._changed.add(key)
 
     def delete_version(self, key: FunctionKey, version: str) -> None:

@@ -16,19 +16,53 @@ import anyio
 import anyio.to_thread
 import sqlalchemy as sa
 
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion
+from lambent.model.alias import Route
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
+from lambent.store.aliases import Aliases
+from lambent.store.code_signing import CodeSigningConfigs
 from lambent.store.database import connect, migrate
+from lambent.store.function_settings import FunctionSettings
 from lambent.store.functions import Functions
+from lambent.store.layers import Layers
 from lambent.store.settings import StoreSettings
+from lambent.store.tags import Tags
 
 T = TypeVar("T")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
     """The tables, within one transaction."""
 
     functions: Functions
+    aliases: Aliases
+    settings: FunctionSettings
+    layers: Layers
+    code_signing: CodeSigningConfigs
+    tags: Tags
+
+    def is_code_used(self, code_key: str) -> bool:
+        """Whether any function or layer refers to this package."""
+        return self.functions.is_code_used(code_key) or self.layers.is_code_used(code_key)
+
+    def code_size_total(self, scope: Scope) -> int:
+        """Bytes of all packages in one account and region; each version counts its full copy."""
+        return self.functions.code_size_total(scope) + self.layers.code_size_total(scope)
+
+    def route(self, key: FunctionKey, qualifier: str) -> Route | None:
+        """Which version an invocation runs, or which two share them; None if there is none."""
+        version = self.functions.serving(key, qualifier)
+        if version is not None:
+            return Route(version)
+        alias = self.aliases.get(key, qualifier)
+        if alias is None:
+            return None
+        version = self.functions.serving(key, alias.version)
+        if version is None:
+            return None
+        for number, share in alias.weights.items():
+            return Route(version, self.functions.serving(key, number), share)
+        return Route(version)
 
 
 class Store:
@@ -46,7 +80,16 @@ class Store:
 
         def run() -> T:
             with self._engine.begin() as connection:
-                return work(Transaction(Functions(connection, changed)))
+                return work(
+                    Transaction(
+                        functions=Functions(connection, changed),
+                        aliases=Aliases(connection, changed),
+                        settings=FunctionSettings(connection, changed),
+                        layers=Layers(connection),
+                        code_signing=CodeSigningConfigs(connection),
+                        tags=Tags(connection),
+                    )
+                )
 
         result = await anyio.to_thread.run_sync(run, limiter=self._limiter)
         for key in changed:
@@ -60,11 +103,15 @@ class Store:
         self._listeners.append(listener)
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
-        """The version an invocation of `key` with this qualifier runs now, None if there is none.
+        """`$LATEST` or a published version as invocations see it now, None if there is none.
 
         While `$LATEST` is being updated, and after an update failed, that is its previous self.
         """
         return await self.transact(lambda tx: tx.functions.serving(key, qualifier or LATEST))
+
+    async def route(self, key: FunctionKey, qualifier: str) -> Route | None:
+        """Which version an invocation of `key` with this qualifier runs, aliases included."""
+        return await self.transact(lambda tx: tx.route(key, qualifier))
 
 
 @asynccontextmanager

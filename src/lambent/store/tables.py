@@ -40,17 +40,88 @@ function_versions = sa.Table(
     ),
 )
 
-function_tags = sa.Table(
-    "function_tags",
+aliases = sa.Table(
+    "aliases",
     metadata,
     sa.Column("account", sa.String(12), primary_key=True),
     sa.Column("region", sa.String(32), primary_key=True),
     sa.Column("name", sa.String(64), primary_key=True),
-    sa.Column("key", sa.String(128), primary_key=True),
-    sa.Column("value", sa.String(256), nullable=False),
+    sa.Column("alias", sa.String(128), primary_key=True),
+    # 0 is $LATEST.
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("description", sa.String(256), nullable=False),
+    # Version number to share of the invocations, as text to number.
+    sa.Column("weights", sa.JSON, nullable=False),
+    sa.Column("revision_id", sa.String(36), nullable=False),
     sa.ForeignKeyConstraint(
         ["account", "region", "name"],
         ["functions.account", "functions.region", "functions.name"],
         ondelete="CASCADE",
     ),
+)
+
+# What is configured beside a function: one document for each kind and qualifier.
+function_settings = sa.Table(
+    "function_settings",
+    metadata,
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("region", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    # $LATEST stands for the function as a whole too.
+    sa.Column("qualifier", sa.String(128), primary_key=True),
+    # What else the document can be found by.
+    sa.Column("reference", sa.String(256), index=True),
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["account", "region", "name"],
+        ["functions.account", "functions.region", "functions.name"],
+        ondelete="CASCADE",
+    ),
+)
+
+layers = sa.Table(
+    "layers",
+    metadata,
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("region", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(140), primary_key=True),
+    # The number the next version gets; the row stays when all versions are deleted.
+    sa.Column("next_version", sa.BigInteger, nullable=False),
+)
+
+layer_versions = sa.Table(
+    "layer_versions",
+    metadata,
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("region", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(140), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("code_key", sa.String(64), nullable=False, index=True),
+    sa.Column("code_size", sa.BigInteger, nullable=False),
+    # The other fields of model.layer.LayerVersion.
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("policy", sa.JSON(none_as_null=True)),
+    sa.ForeignKeyConstraint(
+        ["account", "region", "name"],
+        ["layers.account", "layers.region", "layers.name"],
+        ondelete="CASCADE",
+    ),
+)
+
+code_signing_configs = sa.Table(
+    "code_signing_configs",
+    metadata,
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("region", sa.String(32), primary_key=True),
+    sa.Column("id", sa.String(21), primary_key=True),
+    sa.Column("document", sa.JSON, nullable=False),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    sa.Column("arn", sa.String(256), primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("value", sa.String(256), nullable=False),
 )

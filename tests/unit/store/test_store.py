@@ -39,6 +39,11 @@ def version(**fields: object) -> FunctionVersion:
     return dataclasses.replace(plain, **fields)  # type: ignore[arg-type]
 
 
+def _create_tagged(tx: Transaction) -> None:
+    tx.functions.create(version())
+    tx.tags.replace(KEY.arn, {"tag": "value"})
+
+
 def test_tables_are_what_the_migrations_make(tmp_path: Path) -> None:
     """The code's picture of the tables and the sum of all migrations do not differ."""
     engine = connect(StoreSettings(), tmp_path)
@@ -82,10 +87,10 @@ def test_sqlite_is_opened_to_be_durable(tmp_path: Path) -> None:
 async def test_values_survive_a_restart(tmp_path: Path) -> None:
     """What was written is read back equal, from another process's point of view too."""
     async with open_store(StoreSettings(), tmp_path) as store:
-        await store.transact(lambda tx: tx.functions.create(version(), {"tag": "value"}))
+        await store.transact(_create_tagged)
     async with open_store(StoreSettings(), tmp_path) as store:
         assert await store.resolve(KEY, None) == version()
-        assert await store.transact(lambda tx: tx.functions.tags(KEY)) == {"tag": "value"}
+        assert await store.transact(lambda tx: tx.tags.get(KEY.arn)) == {"tag": "value"}
 
 
 @pytest.mark.anyio
@@ -96,14 +101,14 @@ async def test_transactions_are_all_or_nothing_and_ring_after_commit(tmp_path: P
         store.on_change(lambda key: rings.append((key, threading.get_ident())))
 
         def fail(tx: Transaction) -> None:
-            tx.functions.create(version(), {})
+            tx.functions.create(version())
             raise LookupError("changed my mind")
 
         with pytest.raises(LookupError):
             await store.transact(fail)
         assert await store.resolve(KEY, None) is None
         assert rings == []
-        await store.transact(lambda tx: tx.functions.create(version(), {"a": "b"}))
+        await store.transact(lambda tx: tx.functions.create(version()))
         assert rings == [(KEY, threading.get_ident())]
         await store.transact(lambda tx: tx.functions.get(KEY))
         assert len(rings) == 1
@@ -129,7 +134,7 @@ async def test_transactions_never_overlap(tmp_path: Path) -> None:
         async def take() -> None:
             numbers.append(await store.transact(work))
 
-        await store.transact(lambda tx: tx.functions.create(version(), {}))
+        await store.transact(lambda tx: tx.functions.create(version()))
         async with anyio.create_task_group() as tasks:
             for _ in range(30):
                 tasks.start_soon(take)
@@ -146,7 +151,7 @@ async def test_qualifiers_resolve(tmp_path: Path) -> None:
         )
 
         def write(tx: Transaction) -> None:
-            tx.functions.create(version(), {})
+            tx.functions.create(version())
             tx.functions.add(published, published_from="x")
             tx.functions.update(updated, serving=version())
 

@@ -30,6 +30,8 @@ def operations(control: Control, links: CodeLinks) -> Mapping[str, OperationHand
         }
         if found.tags:
             answer["Tags"] = found.tags
+        if found.reserved_concurrency is not None:
+            answer["Concurrency"] = {"ReservedConcurrentExecutions": found.reserved_concurrency}
         return answer
 
     async def get_function_configuration(call: Call) -> Answer:

@@ -1,0 +1,51 @@
+"""What a request refers to must be there."""
+
+from lambent.model.errors import invalid_parameter, not_found
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion
+from lambent.model.names import FunctionReference, version_number
+from lambent.store.store import Transaction
+
+
+def require_function(tx: Transaction, key: FunctionKey) -> FunctionVersion:
+    """The function's `$LATEST`. Raises `ResourceNotFoundException`."""
+    latest = tx.functions.get(key)
+    if latest is None:
+        raise not_found(f"Function not found: {key.arn}")
+    return latest
+
+
+def find_version(
+    tx: Transaction, key: FunctionKey, qualifier: str | None
+) -> FunctionVersion | None:
+    """The version a qualifier leads to, through an alias too; None if it leads nowhere."""
+    if qualifier is None or version_number(qualifier) is not None:
+        return tx.functions.get(key, qualifier or LATEST)
+    alias = tx.aliases.get(key, qualifier)
+    return None if alias is None else tx.functions.get(key, alias.version)
+
+
+def require_version(tx: Transaction, reference: FunctionReference) -> FunctionVersion:
+    """The version a reference leads to, through an alias too. Raises
+    `ResourceNotFoundException`."""
+    version = find_version(tx, reference.key, reference.qualifier)
+    if version is None:
+        raise not_found(f"Function not found: {reference.arn}")
+    return version
+
+
+def require_published(tx: Transaction, reference: FunctionReference) -> str:
+    """The qualifier of a reference to an alias or a published version, which must be there.
+
+    Raises `InvalidParameterValueException` for `$LATEST` or no qualifier, and
+    `ResourceNotFoundException`.
+    """
+    if reference.qualifier is None:
+        raise invalid_parameter(
+            "The function resource provided must be an alias or a published version."
+        )
+    if reference.qualifier == LATEST:
+        raise invalid_parameter(
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        )
+    require_version(tx, reference)
+    return reference.qualifier

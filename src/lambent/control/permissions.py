@@ -1,0 +1,178 @@
+"""Who may use a function: its resource-based policies.
+
+The function as a whole, each published version and each alias have a policy of their own;
+nothing is copied when a version is published.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.control import policies
+from lambent.control.lookup import find_version, require_version
+from lambent.model.errors import invalid_parameter, not_found
+from lambent.model.function import LATEST, Scope
+from lambent.model.layer import parse_layer_arn
+from lambent.model.names import FunctionReference, parse_function_name
+from lambent.store.function_settings import Kind
+from lambent.store.store import Store, Transaction
+
+Params = Mapping[str, Any]
+
+
+class Permissions:
+    """Use cases of functions' policies."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def add(self, scope: Scope, params: Params) -> Params:
+        """AddPermission: one more statement."""
+        reference = _reference(params, scope, operation="AddPermission")
+        if reference.qualifier == LATEST:
+            raise invalid_parameter("We currently do not support adding policies for $LATEST.")
+        added = policies.statement(
+            params["StatementId"],
+            principal=policies.principal(params["Principal"]),
+            action=params["Action"],
+            resource=reference.arn,
+            condition=_condition(params),
+        )
+
+        def run(tx: Transaction) -> None:
+            require_version(tx, reference)
+            current = _get(tx, reference)
+            policies.require_revision(current, params.get("RevisionId"), operation="GetPolicy")
+            _put(tx, reference, policies.with_statement(current, added))
+
+        await self._store.transact(run)
+        return {"Statement": policies.to_json(added)}
+
+    async def remove(self, scope: Scope, params: Params) -> Params:
+        """RemovePermission: one statement less."""
+        reference = _reference(params, scope, operation="RemovePermission")
+
+        def run(tx: Transaction) -> None:
+            if find_version(tx, reference.key, reference.qualifier) is None:
+                raise not_found(f"No policy found for: {reference.arn}")
+            current = _get(tx, reference)
+            changed = policies.without_statement(current, params["StatementId"])
+            policies.require_revision(current, params.get("RevisionId"), operation="GetPolicy")
+            _put(tx, reference, changed)
+
+        await self._store.transact(run)
+        return {}
+
+    async def get(self, scope: Scope, params: Params) -> Params:
+        """GetPolicy."""
+        return await self._show(_reference(params, scope, operation="GetPolicy"))
+
+    async def put_document(self, scope: Scope, params: Params) -> Params:
+        """PutResourcePolicy: replaces all statements."""
+        reference = _function_of(params["ResourceArn"], scope, operation="PutResourcePolicy")
+        policy = policies.make(policies.parse(params["Policy"]))
+
+        def run(tx: Transaction) -> None:
+            require_version(tx, reference)
+            current = _get(tx, reference)
+            policies.require_revision(
+                current, params.get("RevisionId"), operation="GetResourcePolicy"
+            )
+            _put(tx, reference, policy)
+
+        await self._store.transact(run)
+        return _view(policy)
+
+    async def get_document(self, scope: Scope, params: Params) -> Params:
+        """GetResourcePolicy."""
+        return await self._show(
+            _function_of(params["ResourceArn"], scope, operation="GetResourcePolicy")
+        )
+
+    async def delete_document(self, scope: Scope, params: Params) -> Params:
+        """DeleteResourcePolicy: no statement is left."""
+        reference = _function_of(params["ResourceArn"], scope, operation="DeleteResourcePolicy")
+
+        def run(tx: Transaction) -> None:
+            require_version(tx, reference)
+            current = _get(tx, reference)
+            if current is None:
+                raise not_found("The resource you requested does not exist.")
+            policies.require_revision(
+                current, params.get("RevisionId"), operation="GetResourcePolicy"
+            )
+            _put(tx, reference, None)
+
+        await self._store.transact(run)
+        return {}
+
+    async def statements(self, arn: str) -> Sequence[Mapping[str, Any]]:
+        """What the policy of a function, a version, an alias or a layer version says; nothing for
+        whatever has no policy."""
+        layer = parse_layer_arn(arn)
+        if layer is not None:
+            key, number = layer
+            return await self._store.transact(
+                lambda tx: policies.statements(tx.layers.policy(key, number or 0))
+            )
+        parts = arn.split(":")
+        if len(parts) < 7 or parts[5] != "function":
+            return []
+        reference = parse_function_name(arn, Scope(parts[4], parts[3]), operation="")
+        return await self._store.transact(lambda tx: policies.statements(_get(tx, reference)))
+
+    async def _show(self, reference: FunctionReference) -> Params:
+        def run(tx: Transaction) -> Params:
+            require_version(tx, reference)
+            policy = _get(tx, reference)
+            if policy is None:
+                raise not_found("The resource you requested does not exist.")
+            return _view(policy)
+
+        return await self._store.transact(run)
+
+
+def _reference(params: Params, scope: Scope, *, operation: str) -> FunctionReference:
+    return parse_function_name(
+        params["FunctionName"], scope, operation=operation, qualifier=params.get("Qualifier")
+    )
+
+
+def _function_of(arn: str, scope: Scope, *, operation: str) -> FunctionReference:
+    if ":function:" not in arn:
+        raise invalid_parameter(
+            f"cannot attach a policy to {arn}: only functions, versions and aliases have policies."
+        )
+    return parse_function_name(arn, scope, operation=operation)
+
+
+def _condition(params: Params) -> Mapping[str, Mapping[str, str]]:
+    equals = {
+        key: params[member]
+        for member, key in (
+            ("SourceAccount", "AWS:SourceAccount"),
+            ("FunctionUrlAuthType", "lambda:FunctionUrlAuthType"),
+            ("PrincipalOrgID", "aws:PrincipalOrgID"),
+            ("EventSourceToken", "lambda:EventSourceToken"),
+        )
+        if member in params
+    }
+    like = {"AWS:SourceArn": params["SourceArn"]} if "SourceArn" in params else {}
+    through_url = params.get("InvokedViaFunctionUrl")
+    true = {"lambda:InvokedViaFunctionUrl": str(through_url).lower()} if through_url else {}
+    return {"StringEquals": equals, "ArnLike": like, "Bool": true}
+
+
+def _get(tx: Transaction, reference: FunctionReference) -> policies.Policy | None:
+    return tx.settings.get(Kind.POLICY, reference.key, reference.qualifier or LATEST)
+
+
+def _put(tx: Transaction, reference: FunctionReference, policy: policies.Policy | None) -> None:
+    qualifier = reference.qualifier or LATEST
+    if policy is None:
+        tx.settings.delete(Kind.POLICY, reference.key, qualifier)
+    else:
+        tx.settings.put(Kind.POLICY, reference.key, policy, qualifier=qualifier)
+
+
+def _view(policy: policies.Policy) -> Params:
+    return {"Policy": policies.to_json(policy["Document"]), "RevisionId": policy["RevisionId"]}

@@ -1,0 +1,166 @@
+"""Resource-based policies as documents: statements in, statements out. Where they are kept is
+the business of `permissions` (functions) and `layers`.
+
+A stored policy is `{"Document": …, "RevisionId": …}`.
+https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.control.states import new_id
+from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
+from lambent.model.limits import POLICY_SIZE_MAX
+
+Policy = Mapping[str, Any]
+
+_VERSIONS = ("2012-10-17", "2008-10-17")
+_ACCOUNT = re.compile(r"\d{12}")
+_SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]*\.amazonaws\.com(\.cn)?|[a-z0-9-]+\.amazon\.com")
+_IAM = re.compile(
+    r"arn:aws[a-zA-Z-]*:(iam::\d{12}:(root|(user|role)/[\w+=,.@/-]+)"
+    r"|sts::\d{12}:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+)",
+    re.ASCII,
+)
+
+
+def principal(text: str) -> str | Mapping[str, str]:
+    """The `Principal` of a statement for the `Principal` of a request.
+
+    Raises `InvalidParameterValueException`.
+    """
+    if text == "*":
+        return "*"
+    if _ACCOUNT.fullmatch(text):
+        return {"AWS": f"arn:aws:iam::{text}:root"}
+    if _IAM.fullmatch(text):
+        return {"AWS": text}
+    if _SERVICE.fullmatch(text):
+        return {"Service": text}
+    raise invalid_parameter(
+        "The provided principal was invalid. Please check the principal and try again."
+    )
+
+
+def statement(
+    sid: str,
+    *,
+    principal: str | Mapping[str, str],
+    action: str,
+    resource: str,
+    condition: Mapping[str, Mapping[str, str]],
+) -> Mapping[str, Any]:
+    """An allowing statement, its members in AWS's order."""
+    document: dict[str, Any] = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": action,
+        "Resource": resource,
+    }
+    present = {operator: keys for operator, keys in condition.items() if keys}
+    if present:
+        document["Condition"] = present
+    return document
+
+
+def statements(policy: Policy | None) -> Sequence[Mapping[str, Any]]:
+    """What a stored policy says; nothing if there is none."""
+    if policy is None:
+        return []
+    found: Sequence[Mapping[str, Any]] = policy["Document"]["Statement"]
+    return found
+
+
+def with_statement(policy: Policy | None, added: Mapping[str, Any]) -> Policy:
+    """The policy with one more statement. Raises `ApiError` if its id is taken or the policy
+    becomes too large."""
+    present = statements(policy)
+    if any(one.get("Sid") == added["Sid"] for one in present):
+        raise conflict(
+            f"The statement id ({added['Sid']}) provided already exists. Please provide a new"
+            " statement id, or remove the existing statement."
+        )
+    before = policy["Document"] if policy else {"Version": "2012-10-17", "Id": "default"}
+    return make({**before, "Statement": [*present, added]})
+
+
+def without_statement(policy: Policy | None, sid: str) -> Policy | None:
+    """The policy with one statement less, None if none are left. Raises
+    `ResourceNotFoundException`."""
+    if policy is None:
+        raise not_found("No policy is associated with the given resource.")
+    rest = [one for one in statements(policy) if one.get("Sid") != sid]
+    if len(rest) == len(statements(policy)):
+        raise not_found(f"Statement {sid} is not found in resource policy.")
+    return make({**policy["Document"], "Statement": rest}) if rest else None
+
+
+def make(document: Mapping[str, Any]) -> Policy:
+    """A stored policy with a revision id of its own. Raises `PolicyLengthExceededException`."""
+    size = len(to_json(document).encode())
+    if size > POLICY_SIZE_MAX:
+        raise ApiError(
+            "PolicyLengthExceededException",
+            f"The final policy size ({size}) is bigger than the limit ({POLICY_SIZE_MAX}).",
+        )
+    return {"Document": document, "RevisionId": new_id()}
+
+
+def parse(text: str) -> Mapping[str, Any]:
+    """A policy document that somebody wrote. Raises `InvalidParameterValueException`."""
+    try:
+        document = json.loads(text)
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise invalid_parameter(f"The policy is not valid JSON: {str(error)[:200]}") from error
+    problem = _problem(document)
+    if problem:
+        raise invalid_parameter(f"The policy is not valid: {problem}")
+    if isinstance(document["Statement"], dict):
+        document["Statement"] = [document["Statement"]]
+    return dict(document)
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """The document as AWS writes it: without spaces."""
+    return json.dumps(document, separators=(",", ":"))
+
+
+def require_revision(policy: Policy | None, revision_id: str | None, *, operation: str) -> None:
+    """Raises `PreconditionFailedException` if the caller's revision id is not the policy's."""
+    if revision_id and (policy is None or policy["RevisionId"] != revision_id):
+        raise ApiError(
+            "PreconditionFailedException",
+            "The Revision Id provided does not match the latest Revision Id. Call the"
+            f" {operation} API to retrieve the latest Revision Id",
+            status=412,
+        )
+
+
+def _problem(document: Any) -> str | None:
+    """What is wrong with a document, if anything is."""
+    if not isinstance(document, dict):
+        return "it must be a JSON object."
+    if document.get("Version", _VERSIONS[0]) not in _VERSIONS:
+        return f"Version must be one of {', '.join(_VERSIONS)}."
+    found = document.get("Statement")
+    listed = [found] if isinstance(found, dict) else found
+    if not isinstance(listed, list) or not listed:
+        return "Statement must be a non-empty list."
+    sids = [one.get("Sid") for one in listed if isinstance(one, dict) and "Sid" in one]
+    if len(set(map(str, sids))) != len(sids):
+        return "every Sid must be there once."
+    for one in listed:
+        if not isinstance(one, dict):
+            return "every statement must be a JSON object."
+        if one.get("Effect") not in ("Allow", "Deny"):
+            return "Effect must be Allow or Deny."
+        for names in (("Principal", "NotPrincipal"), ("Action", "NotAction")):
+            if sum(name in one for name in names) != 1:
+                return f"a statement needs either {names[0]} or {names[1]}."
+        if not isinstance(one.get("Condition", {}), dict):
+            return "Condition must be a JSON object."
+    return None

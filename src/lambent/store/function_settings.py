@@ -1,0 +1,139 @@
+"""What is configured beside a function: its URL, its concurrency, its policy and so on.
+
+Each is one document for a function, a kind and a qualifier. `$LATEST` as the qualifier stands
+for the function as a whole as well. They go when the function goes.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from lambent.model.function import LATEST, FunctionKey, Scope
+from lambent.store.tables import function_settings
+
+_settings = function_settings.c
+
+
+class Kind(enum.StrEnum):
+    """What a document is about. The values are in the database."""
+
+    CODE_SIGNING = "code-signing"
+    CONCURRENCY = "concurrency"
+    EVENT_INVOKE = "event-invoke"
+    POLICY = "policy"
+    PROVISIONED_CONCURRENCY = "provisioned-concurrency"
+    RECURSION = "recursion"
+    RUNTIME_MANAGEMENT = "runtime-management"
+    SCALING = "scaling"
+    URL = "url"
+
+
+class Setting(NamedTuple):
+    """One document and what it belongs to."""
+
+    key: FunctionKey
+    qualifier: str
+    document: Mapping[str, Any]
+
+    @property
+    def arn(self) -> str:
+        """The function's ARN with the qualifier, unless that is `$LATEST`."""
+        return self.key.arn if self.qualifier == LATEST else f"{self.key.arn}:{self.qualifier}"
+
+
+class FunctionSettings:
+    """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
+
+    def __init__(self, connection: sa.Connection, changed: set[FunctionKey]) -> None:
+        self._connection = connection
+        self._changed = changed
+
+    def get(
+        self, kind: Kind, key: FunctionKey, qualifier: str = LATEST
+    ) -> Mapping[str, Any] | None:
+        """The document, or None if nothing is configured."""
+        found: Mapping[str, Any] | None = self._connection.execute(
+            sa.select(_settings.document).where(_is(kind, key, qualifier))
+        ).scalar()
+        return found
+
+    def list_of(self, kind: Kind, key: FunctionKey) -> list[Setting]:
+        """All documents of a function, by qualifier."""
+        return self._select(_belongs_to(key), _settings.kind == kind)
+
+    def list_in(self, kind: Kind, scope: Scope) -> list[Setting]:
+        """All documents of one account and region."""
+        return self._select(
+            _settings.account == scope.account,
+            _settings.region == scope.region,
+            _settings.kind == kind,
+        )
+
+    def find(self, kind: Kind, reference: str) -> list[Setting]:
+        """The documents that were put under this reference."""
+        return self._select(_settings.kind == kind, _settings.reference == reference)
+
+    def put(
+        self,
+        kind: Kind,
+        key: FunctionKey,
+        document: Mapping[str, Any],
+        *,
+        qualifier: str = LATEST,
+        reference: str | None = None,
+    ) -> None:
+        """Set the document, whether there was one or not."""
+        self.delete(kind, key, qualifier)
+        self._connection.execute(
+            sa.insert(function_settings).values(
+                **key._asdict(),
+                kind=kind.value,
+                qualifier=qualifier,
+                reference=reference,
+                document=document,
+            )
+        )
+        self._changed.add(key)
+
+    def delete(self, kind: Kind, key: FunctionKey, qualifier: str = LATEST) -> bool:
+        """Forget the document; whether there was one."""
+        done = self._connection.execute(
+            sa.delete(function_settings).where(_is(kind, key, qualifier))
+        )
+        self._changed.add(key)
+        return done.rowcount > 0
+
+    def delete_qualifier(self, key: FunctionKey, qualifier: str) -> None:
+        """Forget what belongs to a version or alias that is being deleted. Its URL stays
+        configured, as at AWS, and answers 403."""
+        self._connection.execute(
+            sa.delete(function_settings).where(
+                _belongs_to(key), _settings.qualifier == qualifier, _settings.kind != Kind.URL.value
+            )
+        )
+        self._changed.add(key)
+
+    def _select(self, *where: sa.ColumnElement[bool]) -> list[Setting]:
+        rows = self._connection.execute(
+            sa.select(function_settings)
+            .where(*where)
+            .order_by(_settings.account, _settings.region, _settings.name, _settings.qualifier)
+        )
+        return [
+            Setting(FunctionKey(row.account, row.region, row.name), row.qualifier, row.document)
+            for row in rows
+        ]
+
+
+def _belongs_to(key: FunctionKey) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _settings.account == key.account,
+        _settings.region == key.region,
+        _settings.name == key.name,
+    )
+
+
+def _is(kind: Kind, key: FunctionKey, qualifier: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_belongs_to(key), _settings.kind == kind.value, _settings.qualifier == qualifier)
