@@ -28,7 +28,7 @@ from rich.progress import Progress
 from lambent.control.control import open_control
 from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
-from lambent.gateway.operations import account, functions, logs, resources, sts, tags, versions
+from lambent.gateway.operations import control_plane, logs, sts
 from lambent.gateway.operations.invoke import InvokeOperation
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
@@ -266,14 +266,7 @@ async def _serve(
         )
         links = await enter(open_code_links(blobs.read, clock))
         gateway.register_direct("Invoke", InvokeOperation(door, tasks).handle)
-        for offered in (
-            functions.operations(control, links),
-            versions.operations(control),
-            resources.operations(control),
-            tags.operations(control),
-            account.operations(control),
-        ):
-            gateway.register(offered)
+        gateway.register(control_plane.operations(control, links))
         gateway.register(logs.operations(log_store), "logs")
         gateway.register(sts.operations(), "sts")
         gateway.register_internal(PATH_PREFIX, links.handle)

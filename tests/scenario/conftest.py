@@ -15,14 +15,20 @@ from tests.platforms import (
     zip_of,
 )
 
+from .functions_api import client, connect, endpoint, name
+
 __all__ = [
     "ACCOUNT",
     "PYTHON",
     "ROLE",
     "Platform",
+    "client",
+    "connect",
     "deploy",
+    "endpoint",
     "invoke",
     "lambda_client",
+    "name",
     "platform",
     "start_platform",
     "wait_active",

@@ -1,15 +1,26 @@
-"""A gateway with the control plane behind it and no data plane, listening on a free port."""
+"""A gateway with the control plane behind it and no data plane, listening on a free port; and
+what tests of it share."""
 
+import io
 import socket
-from collections.abc import AsyncIterator
+import uuid
+import zipfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from anyio.from_thread import start_blocking_portal
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from lambent.control.control import open_control
 from lambent.control.s3 import S3Objects
 from lambent.control.settings import ControlSettings, S3Settings
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
-from lambent.gateway.operations import account, functions, tags, versions
+from lambent.gateway.operations import control_plane
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.gateway.settings import GatewaySettings
@@ -19,6 +30,9 @@ from lambent.store.blobs import Blobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
 from lambent.worker.code import open_code_cache
+
+ACCOUNT = "111111111111"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/role"
 
 
 @asynccontextmanager
@@ -49,11 +63,95 @@ async def open_api(data: Path) -> AsyncIterator[str]:
             open_code_links(blobs.read, clock) as links,
             open_gateway(settings) as gateway,
         ):
-            gateway.register(functions.operations(control, links))
-            gateway.register(versions.operations(control))
-            gateway.register(tags.operations(control))
-            gateway.register(account.operations(control))
+            gateway.register(control_plane.operations(control, links))
             gateway.register_internal(PATH_PREFIX, links.handle)
             sock = socket.create_server(("127.0.0.1", 0))
             async with open_front_door(gateway, settings, sock):
                 yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+
+
+def package(source: str = "x = 1") -> bytes:
+    """A deployment package, equal for equal sources."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("app.py"), source)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A gateway with a control plane behind it."""
+    data: Path = tmp_path_factory.mktemp("functions-api")
+    options = {"use_uvloop": True}
+    with (
+        start_blocking_portal("asyncio", options) as portal,
+        portal.wrap_async_context_manager(open_api(data)) as endpoint,
+    ):
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def connect(endpoint: str) -> Callable[..., Any]:
+    """Makes a client of an account and region."""
+
+    def make(account: str = ACCOUNT, region: str = "us-east-1") -> Any:
+        return boto3.client(
+            "lambda",
+            endpoint_url=endpoint,
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key="secret",
+            config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def client(connect: Callable[..., Any]) -> Any:
+    """The client of most tests."""
+    return connect()
+
+
+@pytest.fixture
+def name() -> str:
+    """A function's name nobody else uses."""
+    return f"f-{uuid.uuid4().hex[:12]}"
+
+
+def arn_of(name: str) -> str:
+    return f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
+
+
+def create(client: Any, name: str, **members: Any) -> dict[str, Any]:
+    """CreateFunction with sensible members."""
+    created: dict[str, Any] = client.create_function(
+        **{
+            "FunctionName": name,
+            "Runtime": "python3.12",
+            "Role": ROLE,
+            "Handler": "app.handler",
+            "Code": {"ZipFile": package()},
+            **members,
+        }
+    )
+    return created
+
+
+def create_active(client: Any, name: str, **members: Any) -> None:
+    """CreateFunction, and botocore's own waiter."""
+    create(client, name, **members)
+    wait(client, "function_active_v2", name)
+
+
+def wait(client: Any, waiter: str, name: str, **members: Any) -> None:
+    config = {"Delay": 0.05, "MaxAttempts": 200}
+    client.get_waiter(waiter).wait(FunctionName=name, WaiterConfig=config, **members)
+
+
+def refusal(attempt: Callable[..., Any], **members: Any) -> tuple[str, str]:
+    """Error code and message of a refused call."""
+    with pytest.raises(ClientError) as caught:
+        attempt(**members)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]

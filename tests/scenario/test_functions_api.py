@@ -9,107 +9,21 @@ import urllib.error
 import urllib.request
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-from anyio.from_thread import start_blocking_portal
-from botocore.config import Config
-from botocore.exceptions import ClientError
 
-from .functions_api import open_api
-
-ACCOUNT = "111111111111"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/role"
-
-
-def package(source: str = "x = 1") -> bytes:
-    """A deployment package, equal for equal sources."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("app.py"), source)
-    return file.getvalue()
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A gateway with a control plane behind it."""
-    data: Path = tmp_path_factory.mktemp("functions-api")
-    options = {"use_uvloop": True}
-    with (
-        start_blocking_portal("asyncio", options) as portal,
-        portal.wrap_async_context_manager(open_api(data)) as endpoint,
-    ):
-        yield endpoint
-
-
-@pytest.fixture(scope="module")
-def connect(endpoint: str) -> Callable[..., Any]:
-    """Makes a client of an account and region."""
-
-    def make(account: str = ACCOUNT, region: str = "us-east-1") -> Any:
-        return boto3.client(
-            "lambda",
-            endpoint_url=endpoint,
-            region_name=region,
-            aws_access_key_id=account,
-            aws_secret_access_key="secret",
-            config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
-        )
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def client(connect: Callable[..., Any]) -> Any:
-    """The client of most tests."""
-    return connect()
-
-
-@pytest.fixture
-def name() -> str:
-    """A function's name nobody else uses."""
-    return f"f-{uuid.uuid4().hex[:12]}"
-
-
-def arn_of(name: str) -> str:
-    return f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
-
-
-def create(client: Any, name: str, **members: Any) -> dict[str, Any]:
-    """CreateFunction with sensible members."""
-    created: dict[str, Any] = client.create_function(
-        **{
-            "FunctionName": name,
-            "Runtime": "python3.12",
-            "Role": ROLE,
-            "Handler": "app.handler",
-            "Code": {"ZipFile": package()},
-            **members,
-        }
-    )
-    return created
-
-
-def create_active(client: Any, name: str, **members: Any) -> None:
-    """CreateFunction, and botocore's own waiter."""
-    create(client, name, **members)
-    wait(client, "function_active_v2", name)
-
-
-def wait(client: Any, waiter: str, name: str, **members: Any) -> None:
-    config = {"Delay": 0.05, "MaxAttempts": 200}
-    client.get_waiter(waiter).wait(FunctionName=name, WaiterConfig=config, **members)
-
-
-def refusal(attempt: Callable[..., Any], **members: Any) -> tuple[str, str]:
-    """Error code and message of a refused call."""
-    with pytest.raises(ClientError) as caught:
-        attempt(**members)
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
+from .functions_api import (
+    ACCOUNT,
+    ROLE,
+    arn_of,
+    create,
+    create_active,
+    package,
+    refusal,
+    wait,
+)
 
 
 def test_create_answers_as_aws_does(client: Any, name: str) -> None:

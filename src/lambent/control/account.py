@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from lambent.control.concurrency import reserved_total
 from lambent.model import limits
 from lambent.model.function import Scope
 from lambent.store.store import Store, Transaction
@@ -35,8 +36,8 @@ class Account:
             return AccountSettings(
                 total_code_size_max=self._code_size_max,
                 concurrent_executions=self._concurrent_executions,
-                # Nothing can be reserved yet, so all of it is unreserved.
-                unreserved_concurrent_executions=self._concurrent_executions,
+                unreserved_concurrent_executions=self._concurrent_executions
+                - reserved_total(tx, scope),
                 total_code_size=tx.code_size_total(scope),
                 function_count=tx.functions.count(scope),
             )

@@ -18,14 +18,14 @@ from lambent.model.runtimes import check_runtime
 
 Params = Mapping[str, Any]
 
-_ECHOED = (
-    "TenancyConfig",
-    "CapacityProviderConfig",
-    "DurableConfig",
-    "RuntimeConfig",
-    "AcceleratorConfig",
-)
-"""Members that are stored as they came and shown again."""
+_NOT_OFFERED = {
+    "TenancyConfig": "tenant isolation",
+    "CapacityProviderConfig": "capacity providers",
+    "DurableConfig": "durable executions",
+    "RuntimeConfig": "customer-managed runtimes",
+    "AcceleratorConfig": "accelerators",
+}
+"""Members of features that change how a function runs: to ignore them would be wrong."""
 
 _DEFAULTS_SHOWN = {
     "TracingConfig": {"Mode": "PassThrough"},
@@ -53,13 +53,6 @@ def create(
         raise invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment"
             " packages."
-        )
-    if arn := params.get("CodeSigningConfigArn"):
-        raise ApiError(
-            "CodeSigningConfigNotFoundException",
-            "The code signing configuration cannot be found. Check that the provided configuration"
-            f" is not deleted: {arn}.",
-            status=404,
         )
     plain = FunctionVersion(
         key=key,
@@ -89,19 +82,17 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
     if "Runtime" in params:
         check_runtime(params["Runtime"], runtimes)
     other = dict(version.other)
-    other.update({member: params[member] for member in _ECHOED if member in params})
-    managed = "CapacityProviderConfig" in other
-    if not managed:
-        _require_at_most(params, "Timeout", limits.TIMEOUT_S_MAX)
-        _require_at_most(params, "MemorySize", limits.MEMORY_MB_MAX)
+    for member, feature in _NOT_OFFERED.items():
+        if member in params:
+            raise invalid_parameter(f"Lambent does not offer {feature} yet: leave out {member}.")
+    _require_at_most(params, "Timeout", limits.TIMEOUT_S_MAX)
+    _require_at_most(params, "MemorySize", limits.MEMORY_MB_MAX)
     if "EphemeralStorage" in params:
         fields["ephemeral_storage_mb"] = params["EphemeralStorage"]["Size"]
     if "Environment" in params:
         fields["environment"] = _environment(params["Environment"])
     if "LoggingConfig" in params:
         fields["logging"] = _logging(version.logging, params["LoggingConfig"])
-    if "Layers" in params:
-        _check_layers(params["Layers"], version.key.region)
     if "VpcConfig" in params:
         other["VpcConfig"] = {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": ""}
         other["VpcConfig"].update(params["VpcConfig"])
@@ -219,25 +210,3 @@ def _dead_letter(dead_letter: Params) -> Mapping[str, str] | None:
             " topic."
         )
     return {"TargetArn": target}
-
-
-def _check_layers(arns: Sequence[str], region: str) -> None:
-    """Layers cannot be published yet, so no layer version exists."""
-    if len(arns) > limits.LAYERS_MAX:
-        raise invalid_parameter(f"Cannot reference more than {limits.LAYERS_MAX} layers.")
-    layers = dict[str, str]()
-    for arn in arns:
-        layer = arn.rpartition(":")[0]
-        if layer in layers:
-            raise invalid_parameter(
-                "Two different versions of the same layer are not allowed to be referenced in the"
-                f" same function. {layers[layer]} and {arn} are versions of the same layer."
-            )
-        layers[layer] = arn
-    for arn in arns:
-        if arn.split(":")[3:4] != [region]:
-            raise invalid_parameter(
-                "Layers are not in the same region as the function. Layers are expected to be in"
-                f" region {region}."
-            )
-        raise invalid_parameter(f"Layer version {arn} does not exist.")

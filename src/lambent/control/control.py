@@ -9,11 +9,17 @@ import anyio
 from lambent.control.account import Account
 from lambent.control.activation import Activation, Prepare
 from lambent.control.aliases import Aliases
+from lambent.control.code_signing import CodeSigning
+from lambent.control.concurrency import Concurrency
+from lambent.control.event_invoke import EventInvokeConfigs
 from lambent.control.functions import Functions
+from lambent.control.layers import Layers
+from lambent.control.management import Management
 from lambent.control.packages import Packages
 from lambent.control.permissions import Permissions
 from lambent.control.s3 import Objects
 from lambent.control.settings import ControlSettings
+from lambent.control.signatures import load_roots
 from lambent.control.tags import Tags
 from lambent.control.versions import Versions
 from lambent.kit.clock import Clock
@@ -29,6 +35,11 @@ class Control:
     versions: Versions
     aliases: Aliases
     permissions: Permissions
+    layers: Layers
+    concurrency: Concurrency
+    event_invoke: EventInvokeConfigs
+    code_signing: CodeSigning
+    management: Management
     tags: Tags
     account: Account
 
@@ -56,15 +67,27 @@ async def open_control(
     activation = Activation(store, packages, prepare, parallel=settings.parallel_preparations)
     store.on_change(lambda _key: activation.ring())
     code_size_max = settings.total_code_size_bytes
+    roots = load_roots(settings.signing_roots) if settings.signing_roots else []
+    code_signing = CodeSigning(store, clock, roots)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(activation.run)
         yield Control(
             functions=Functions(
-                store, packages, clock, runtimes=runtimes, code_size_max=code_size_max
+                store,
+                packages,
+                clock,
+                code_signing,
+                runtimes=runtimes,
+                code_size_max=code_size_max,
             ),
             versions=Versions(store, clock, code_size_max=code_size_max),
             aliases=Aliases(store),
             permissions=Permissions(store),
+            layers=Layers(store, packages, clock, code_size_max=code_size_max),
+            concurrency=Concurrency(store, clock, account_limit=concurrent_executions),
+            event_invoke=EventInvokeConfigs(store, clock),
+            code_signing=code_signing,
+            management=Management(store),
             tags=Tags(store),
             account=Account(
                 store,

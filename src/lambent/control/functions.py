@@ -11,13 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.control import configuration
+from lambent.control.code_signing import CodeSigning, bind_code_signing, code_signing_of
+from lambent.control.layers import attach_layers
 from lambent.control.lookup import require_function, require_version
 from lambent.control.packages import Packages
 from lambent.control.paging import Page, make_page, page_size, read_marker
+from lambent.control.signatures import Signature
 from lambent.control.states import pending, require_ready, require_revision, updating
 from lambent.control.storage import require_storage
 from lambent.control.tags import check_tags
-from lambent.control.versions import publish
+from lambent.control.versions import publish, refuse_publish_to
 from lambent.kit.clock import Clock
 from lambent.model.errors import conflict, invalid_parameter, not_found
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
@@ -50,6 +53,7 @@ class Functions:
         store: Store,
         packages: Packages,
         clock: Clock,
+        code_signing: CodeSigning,
         *,
         runtimes: Sequence[str],
         code_size_max: int,
@@ -57,6 +61,7 @@ class Functions:
         self._store = store
         self._packages = packages
         self._clock = clock
+        self._code_signing = code_signing
         self._runtimes = runtimes
         self._code_size_max = code_size_max
 
@@ -68,22 +73,29 @@ class Functions:
         # Whatever is wrong with the configuration is said before a package is fetched.
         configuration.create(key, params, code_key="", code_size=0, runtimes=self._runtimes)
         await self._store.transact(lambda tx: _require_absent(tx, key))
-        data = await self._packages.read(params["Code"], scope.region)
+        content = await self._packages.read(params["Code"], scope.region)
+        signing = params.get("CodeSigningConfigArn")
+        signature = await self._check_signature(scope, signing, content.data)
 
         def run(tx: Transaction, code_key: str) -> FunctionVersion:
             _require_absent(tx, key)
-            require_storage(tx, key.scope, len(data), maximum=self._code_size_max)
-            latest = pending(
-                configuration.create(
-                    key, params, code_key=code_key, code_size=len(data), runtimes=self._runtimes
-                ),
-                now=self._clock.now(),
+            require_storage(tx, key.scope, len(content.data), maximum=self._code_size_max)
+            created = configuration.create(
+                key,
+                params,
+                code_key=code_key,
+                code_size=len(content.data),
+                runtimes=self._runtimes,
             )
+            created = _signed(created, signature, content.unzipped_size)
+            latest = pending(_with_layers(tx, created, params), now=self._clock.now())
             tx.functions.create(latest)
             tx.tags.replace(key.arn, tags)
+            if signing:
+                bind_code_signing(tx, key, signing)
             return self._publish(tx, latest) if params.get("Publish") else latest
 
-        return await self._packages.deploy(data, run)
+        return await self._packages.deploy(content.data, run)
 
     async def get(self, scope: Scope, params: Params, *, operation: str) -> Found:
         """GetFunction and GetFunctionConfiguration."""
@@ -130,7 +142,7 @@ class Functions:
                     " Zip."
                 )
             changed = configuration.update(latest, params, runtimes=self._runtimes)
-            updated = updating(changed, now=self._clock.now())
+            updated = updating(_with_layers(tx, changed, params), now=self._clock.now())
             tx.functions.update(updated, serving=tx.functions.serving(key))
             return updated
 
@@ -141,22 +153,35 @@ class Functions:
         `DryRun`, what would have been."""
         key = parse_unqualified(params["FunctionName"], scope, operation="UpdateFunctionCode")
         await self._store.transact(lambda tx: _require_changeable(tx, key, params))
+        refuse_publish_to(params)
         if params.get("ImageUri"):
             raise invalid_parameter(
                 "Please don't provide ImageUri when updating a function with packageType Zip."
             )
-        data = await self._packages.read(params, scope.region)
+        content = await self._packages.read(params, scope.region)
+        signing = await self._store.transact(lambda tx: code_signing_of(tx, key))
+        signature = await self._check_signature(scope, signing, content.data)
         maybe_unused = set[str]()
 
         def run(tx: Transaction, code_key: str) -> FunctionVersion:
             latest = _require_changeable(tx, key, params)
-            added = len(data) - latest.code_size
+            if code_signing_of(tx, key) != signing:
+                raise conflict(
+                    "The code signing configuration of the function was changed meanwhile: try"
+                    " again."
+                )
+            added = len(content.data) - latest.code_size
             require_storage(tx, key.scope, added, maximum=self._code_size_max)
             changed = dataclasses.replace(
                 latest,
                 code_key=code_key,
-                code_size=len(data),
+                code_size=len(content.data),
                 architecture=configuration.architecture(params, default=latest.architecture),
+            )
+            changed = _signed(changed, signature, content.unzipped_size)
+            layers = [layer["Arn"] for layer in latest.other.get("Layers", ())]
+            attach_layers(
+                tx, key, layers, unzipped_size=content.unzipped_size, include_deleted=True
             )
             maybe_unused.update((code_key, latest.code_key))
             if params.get("DryRun"):
@@ -165,7 +190,7 @@ class Functions:
             tx.functions.update(updated, serving=tx.functions.serving(key))
             return self._publish(tx, updated) if params.get("Publish") else updated
 
-        answer = await self._packages.deploy(data, run)
+        answer = await self._packages.deploy(content.data, run)
         await self._packages.discard_unused(maybe_unused)
         return answer
 
@@ -206,8 +231,35 @@ class Functions:
 
         await self._packages.discard_unused(await self._store.transact(run))
 
+    async def _check_signature(
+        self, scope: Scope, config_arn: str | None, data: bytes
+    ) -> Signature | None:
+        if not config_arn:
+            return None
+        return await self._code_signing.check(scope, config_arn, data)
+
     def _publish(self, tx: Transaction, latest: FunctionVersion) -> FunctionVersion:
         return publish(tx, latest, now=self._clock.now(), code_size_max=self._code_size_max)
+
+
+def _with_layers(tx: Transaction, version: FunctionVersion, params: Params) -> FunctionVersion:
+    """`version` with the layers of a request, if it names some or none."""
+    if "Layers" not in params:
+        return version
+    layers = attach_layers(tx, version.key, params["Layers"], unzipped_size=version.unzipped_size)
+    other = {name: value for name, value in version.other.items() if name != "Layers"}
+    return dataclasses.replace(version, other={**other, "Layers": layers} if layers else other)
+
+
+def _signed(
+    version: FunctionVersion, signature: Signature | None, unzipped_size: int
+) -> FunctionVersion:
+    """`version` with what is known of a new package of its."""
+    other = {name: value for name, value in version.other.items() if not name.startswith("Signing")}
+    if signature is not None:
+        other["SigningProfileVersionArn"] = signature.profile_version_arn
+        other["SigningJobArn"] = signature.job_arn
+    return dataclasses.replace(version, other=other, unzipped_size=unzipped_size)
 
 
 def _require_absent(tx: Transaction, key: FunctionKey) -> None:

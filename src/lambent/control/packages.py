@@ -9,7 +9,7 @@ crash leaves behind is swept when the platform starts.
 import io
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -27,6 +27,14 @@ _log = logging.getLogger(__name__)
 _CHECKS_MAX = 2
 
 
+class Content(NamedTuple):
+    """A package that was checked."""
+
+    data: bytes
+    unzipped_size: int
+    """Bytes of all files."""
+
+
 class Packages:
     """Takes packages in and throws unused ones away."""
 
@@ -36,8 +44,8 @@ class Packages:
         self._objects = objects
         self._limiter = anyio.CapacityLimiter(_CHECKS_MAX)
 
-    async def read(self, code: Mapping[str, Any], region: str) -> bytes:
-        """The bytes that `ZipFile` or `S3Bucket` and `S3Key` of a request stand for, checked.
+    async def read(self, code: Mapping[str, Any], region: str) -> Content:
+        """What `ZipFile` or `S3Bucket` and `S3Key` of a request stand for, checked.
 
         Raises `ApiError` if there are none, they are too many, or they are no good package.
         """
@@ -65,8 +73,7 @@ class Packages:
             )
         else:
             raise invalid_parameter("Please provide a source for function code.")
-        await anyio.to_thread.run_sync(_check, data, limiter=self._limiter)
-        return data
+        return Content(data, await anyio.to_thread.run_sync(_check, data, limiter=self._limiter))
 
     async def deploy(self, data: bytes, work: Callable[[Transaction, str], T]) -> T:
         """Keep a package and run `work(transaction, code_key)`, which refers to it, in a
@@ -90,12 +97,12 @@ class Packages:
 
     async def discard_unused(self, code_keys: Iterable[str]) -> None:
         """Delete those of the blobs that nothing refers to."""
-        candidates = list(code_keys)
+        candidates = set(code_keys)
         if not candidates:
             return
 
         def run(tx: Transaction) -> None:
-            for code_key in candidates:
+            for code_key in candidates | tx.layers.forget_unused():
                 if not tx.is_code_used(code_key):
                     self._blobs.delete(code_key)
 
@@ -105,6 +112,7 @@ class Packages:
         """Delete every blob that nothing refers to."""
 
         def run(tx: Transaction) -> None:
+            tx.layers.forget_unused()
             used = tx.functions.code_keys() | tx.layers.code_keys()
             for code_key in set(self._blobs.list_keys()) - used:
                 self._blobs.delete(code_key)
@@ -112,9 +120,10 @@ class Packages:
         await self._store.transact(run)
 
 
-def _check(data: bytes) -> None:
+def _check(data: bytes) -> int:
+    """The package's size unzipped. Raises `ApiError` if it cannot be used."""
     try:
-        read_package(io.BytesIO(data)).verify()
+        return read_package(io.BytesIO(data)).verify()
     except PackageTooLarge as error:
         raise invalid_parameter(
             f"Unzipped size must be smaller than {CODE_SIZE_UNZIPPED_MAX} bytes"

@@ -51,12 +51,18 @@ def make_page(found: Sequence[FunctionVersion], size: int) -> Page:
     return Page(found[:size], _encode([last.key.name, version_number(last.version)]))
 
 
-def make_name_page(found: Sequence[Item], size: int, name: Callable[[Item], str]) -> NamePage[Item]:
-    """A page of `size` of the items `found`, which are ordered by `name` and must be more than
-    `size` if there are more."""
+def make_name_page(
+    found: Sequence[Item],
+    size: int,
+    name: Callable[[Item], str],
+    number: Callable[[Item], int] = lambda _: 0,
+) -> NamePage[Item]:
+    """A page of `size` of the items `found`, which are ordered by `name`, then by `number`, and
+    must be more than `size` if there are more."""
     if len(found) <= size:
         return NamePage(found, None)
-    return NamePage(found[:size], _encode([name(found[size - 1]), 0]))
+    last = found[size - 1]
+    return NamePage(found[:size], _encode([name(last), number(last)]))
 
 
 def read_marker(marker: str | None, start: tuple[str, int]) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from lambent.control import policies
 from lambent.control.lookup import find_version, require_version
 from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import LATEST, Scope
-from lambent.model.layer import parse_layer_arn
+from lambent.model.layer import parse_layer_version_arn
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction
@@ -80,7 +80,7 @@ class Permissions:
             _put(tx, reference, policy)
 
         await self._store.transact(run)
-        return _view(policy)
+        return policies.view(policy)
 
     async def get_document(self, scope: Scope, params: Params) -> Params:
         """GetResourcePolicy."""
@@ -108,11 +108,11 @@ class Permissions:
     async def statements(self, arn: str) -> Sequence[Mapping[str, Any]]:
         """What the policy of a function, a version, an alias or a layer version says; nothing for
         whatever has no policy."""
-        layer = parse_layer_arn(arn)
+        layer = parse_layer_version_arn(arn)
         if layer is not None:
             key, number = layer
             return await self._store.transact(
-                lambda tx: policies.statements(tx.layers.policy(key, number or 0))
+                lambda tx: policies.statements(tx.layers.policy(key, number))
             )
         parts = arn.split(":")
         if len(parts) < 7 or parts[5] != "function":
@@ -126,7 +126,7 @@ class Permissions:
             policy = _get(tx, reference)
             if policy is None:
                 raise not_found("The resource you requested does not exist.")
-            return _view(policy)
+            return policies.view(policy)
 
         return await self._store.transact(run)
 
@@ -172,7 +172,3 @@ def _put(tx: Transaction, reference: FunctionReference, policy: policies.Policy 
         tx.settings.delete(Kind.POLICY, reference.key, qualifier)
     else:
         tx.settings.put(Kind.POLICY, reference.key, policy, qualifier=qualifier)
-
-
-def _view(policy: policies.Policy) -> Params:
-    return {"Policy": policies.to_json(policy["Document"]), "RevisionId": policy["RevisionId"]}

@@ -129,6 +129,11 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
+def view(policy: Policy) -> Mapping[str, str]:
+    """The answer of an operation that shows a policy."""
+    return {"Policy": to_json(policy["Document"]), "RevisionId": policy["RevisionId"]}
+
+
 def require_revision(policy: Policy | None, revision_id: str | None, *, operation: str) -> None:
     """Raises `PreconditionFailedException` if the caller's revision id is not the policy's."""
     if revision_id and (policy is None or policy["RevisionId"] != revision_id):

@@ -11,6 +11,11 @@ class ControlSettings:
     """Bytes of packages one account may keep in one region, each version counting its full copy.
     Default: 300 GiB, as at AWS."""
 
+    signing_roots: str = ""
+    """PEM file with the root certificates of whoever signs packages for code signing
+    configurations, AWS Signer's or one's own. Default: empty, which means that no package counts
+    as signed."""
+
     parallel_preparations: int = 2
     """How many versions are prepared (unpacked) at the same time. Default: 2, since unpacking
     fills one core and the others are wanted for invocations."""

@@ -47,6 +47,7 @@ class Versions:
     async def publish(self, scope: Scope, params: Mapping[str, Any]) -> FunctionVersion:
         """PublishVersion: snapshot `$LATEST`, or answer the last snapshot if nothing changed."""
         key = parse_unqualified(params["FunctionName"], scope, operation="PublishVersion")
+        refuse_publish_to(params)
         description = params.get("Description")
         require_text(description or "", "description")
 
@@ -84,6 +85,16 @@ class Versions:
             return make_page(tx.functions.list_versions(key, after=after, limit=size + 1), size)
 
         return await self._store.transact(run)
+
+
+def refuse_publish_to(params: Mapping[str, Any]) -> None:
+    """Raises `InvalidParameterValueException` for `PublishTo`, which belongs to functions on
+    capacity providers."""
+    if "PublishTo" in params:
+        raise invalid_parameter(
+            "PublishTo is supported only for functions on Lambda Managed Instances, which Lambent"
+            " does not offer yet."
+        )
 
 
 def publish(

@@ -6,7 +6,7 @@ than is true; a test fails when the page is not current.
 
 from collections.abc import Iterator
 
-from lambent.gateway.operations import account, functions, logs, resources, sts, tags, versions
+from lambent.gateway.operations import control_plane, logs, sts
 from lambent.gateway.protocol.models import load_model
 
 _INTRODUCTION = """\
@@ -30,11 +30,7 @@ def offered() -> dict[str, frozenset[str]]:
     nothing: object = None
     return {
         "lambda": frozenset({"Invoke"}).union(
-            functions.operations(nothing, nothing),  # type: ignore[arg-type]
-            versions.operations(nothing),  # type: ignore[arg-type]
-            resources.operations(nothing),  # type: ignore[arg-type]
-            tags.operations(nothing),  # type: ignore[arg-type]
-            account.operations(nothing),  # type: ignore[arg-type]
+            control_plane.operations(nothing, nothing)  # type: ignore[arg-type]
         ),
         "logs": frozenset(logs.operations(nothing)),  # type: ignore[arg-type]
         "sts": frozenset(sts.operations()),

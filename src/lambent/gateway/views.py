@@ -1,12 +1,12 @@
 """How functions look in answers: from values of the platform to the API's members."""
 
-import datetime
 import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from lambent.control.account import AccountSettings
 from lambent.model.function import FunctionVersion, LoggingConfiguration
+from lambent.model.times import iso_milliseconds
 
 
 def function_configuration(
@@ -23,7 +23,7 @@ def function_configuration(
         "Description": version.description,
         "Timeout": version.timeout_s,
         "MemorySize": version.memory_mb,
-        "LastModified": _timestamp(version.last_modified_ms),
+        "LastModified": iso_milliseconds(version.last_modified_ms),
         "CodeSha256": version.code_sha256,
         "Version": version.version,
         "Environment": _environment(version.environment),
@@ -86,11 +86,6 @@ def _logging(logging: LoggingConfiguration) -> Mapping[str, Any]:
             "LogGroup": logging.log_group,
         }
     )
-
-
-def _timestamp(epoch_ms: int) -> str:
-    instant = datetime.datetime.fromtimestamp(epoch_ms / 1000, datetime.UTC)
-    return f"{instant:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}+0000"
 
 
 def _runtime_version_arn(version: FunctionVersion) -> str:

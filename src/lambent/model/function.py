@@ -72,6 +72,8 @@ class FunctionVersion:
     """Hex SHA-256 of the deployment package: its name in blob store and code cache."""
     code_size: int
     """Bytes of the zipped package."""
+    unzipped_size: int = 0
+    """Bytes of all files in the package; 0 if it was deployed before this was noted."""
 
     configuration_id: str
     """Changes with code and configuration: no environment is shared across two of them."""

@@ -5,7 +5,7 @@ import dataclasses
 import re
 from typing import NamedTuple
 
-_VERSION_ARN = re.compile(
+_ARN = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):layer:"
     r"(?P<name>[a-zA-Z0-9-_]{1,140})(?::(?P<number>[0-9]{1,18}))?"
 )
@@ -56,11 +56,15 @@ class LayerVersion:
         return base64.b64encode(bytes.fromhex(self.code_key)).decode()
 
 
-def parse_layer_arn(arn: str) -> tuple[LayerKey, int | None] | None:
-    """The layer an ARN names, and the version if it names one; None if it is no such ARN."""
-    match = _VERSION_ARN.fullmatch(arn)
-    if match is None:
+def parse_layer_arn(arn: str) -> LayerKey | None:
+    """The layer an ARN names, with or without a version; None if it is no such ARN."""
+    match = _ARN.fullmatch(arn)
+    return None if match is None else LayerKey(match["account"], match["region"], match["name"])
+
+
+def parse_layer_version_arn(arn: str) -> tuple[LayerKey, int] | None:
+    """The layer and the version's number; None if it is no such ARN."""
+    match = _ARN.fullmatch(arn)
+    if match is None or match["number"] is None:
         return None
-    number = match["number"]
-    key = LayerKey(match["account"], match["region"], match["name"])
-    return key, int(number) if number is not None else None
+    return LayerKey(match["account"], match["region"], match["name"]), int(match["number"])

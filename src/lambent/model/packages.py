@@ -68,9 +68,11 @@ class Package:
         except _DAMAGED as error:
             raise PackageError(f"{entry.path!r} is damaged: {error}") from error
 
-    def verify(self, limit: int = CODE_SIZE_UNZIPPED_MAX) -> None:
-        """Unpack everything to nowhere. Raises PackageError if something is damaged or the
-        bytes that really come out are more than `limit`."""
+    def verify(self, limit: int = CODE_SIZE_UNZIPPED_MAX) -> int:
+        """Unpack everything to nowhere; returns how many bytes came out.
+
+        Raises PackageError if something is damaged or more than `limit` bytes come out.
+        """
         total = 0
         for entry in self.entries:
             if entry.kind == stat.S_IFREG:
@@ -78,6 +80,7 @@ class Package:
                     total += len(chunk)
                     if total > limit:
                         raise PackageTooLarge(f"more than {limit} bytes unzipped")
+        return total
 
 
 _DAMAGED = (

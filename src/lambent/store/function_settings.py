@@ -26,7 +26,6 @@ class Kind(enum.StrEnum):
     PROVISIONED_CONCURRENCY = "provisioned-concurrency"
     RECURSION = "recursion"
     RUNTIME_MANAGEMENT = "runtime-management"
-    SCALING = "scaling"
     URL = "url"
 
 

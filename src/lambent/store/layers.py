@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from lambent.model.function import Scope
 from lambent.model.layer import LayerKey, LayerVersion
-from lambent.store.tables import layer_versions, layers
+from lambent.store.tables import function_versions, layer_versions, layers
 
 _versions = layer_versions.c
 _COLUMNS = {"key", "number", "code_key", "code_size"}
@@ -20,14 +20,20 @@ class Layers:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def get(self, key: LayerKey, number: int) -> LayerVersion | None:
-        """One version, or None if there is none."""
-        row = self._connection.execute(sa.select(layer_versions).where(_is(key, number))).first()
+    def get(
+        self, key: LayerKey, number: int, *, include_deleted: bool = False
+    ) -> LayerVersion | None:
+        """One version, or None if there is none. Functions that use a version may go on doing so
+        when it is deleted."""
+        where = _is(key, number)
+        if not include_deleted:
+            where = sa.and_(where, _versions.is_deleted.is_(False))
+        row = self._connection.execute(sa.select(layer_versions).where(where)).first()
         return None if row is None else _to_version(row)
 
     def list_versions(self, key: LayerKey, *, below: int | None = None) -> list[LayerVersion]:
         """The layer's versions with numbers below `below`, the newest first."""
-        where = _belongs_to(key)
+        where = sa.and_(_belongs_to(key), _versions.is_deleted.is_(False))
         if below is not None:
             where = sa.and_(where, _versions.number < below)
         rows = self._connection.execute(
@@ -43,6 +49,7 @@ class Layers:
                 _versions.account == scope.account,
                 _versions.region == scope.region,
                 _versions.name > after,
+                _versions.is_deleted.is_(False),
             )
             .order_by(_versions.name, _versions.number.desc())
         )
@@ -77,13 +84,31 @@ class Layers:
                 number=version.number,
                 code_key=version.code_key,
                 code_size=version.code_size,
+                is_deleted=False,
                 document=document,
             )
         )
 
     def delete(self, key: LayerKey, number: int) -> None:
-        """Forget a version; does nothing if there is none."""
-        self._connection.execute(sa.delete(layer_versions).where(_is(key, number)))
+        """Delete a version for all but the functions that use it; see `forget_unused`."""
+        self._connection.execute(
+            sa.update(layer_versions).where(_is(key, number)).values(is_deleted=True, policy=None)
+        )
+
+    def forget_unused(self) -> set[str]:
+        """Forget the deleted versions that no function uses any more; returns the packages they
+        referred to."""
+        forgotten = set[str]()
+        deleted = self._connection.execute(
+            sa.select(layer_versions).where(_versions.is_deleted.is_(True))
+        )
+        for version in [_to_version(row) for row in deleted]:
+            if not self._is_used(version.arn):
+                self._connection.execute(
+                    sa.delete(layer_versions).where(_is(version.key, version.number))
+                )
+                forgotten.add(version.code_key)
+        return forgotten
 
     def policy(self, key: LayerKey, number: int) -> Mapping[str, Any] | None:
         """Who else may use a version, or None if nothing was granted."""
@@ -110,9 +135,23 @@ class Layers:
     def code_size_total(self, scope: Scope) -> int:
         """Bytes of all versions' packages."""
         total = sa.select(sa.func.coalesce(sa.func.sum(_versions.code_size), 0)).where(
-            _versions.account == scope.account, _versions.region == scope.region
+            _versions.account == scope.account,
+            _versions.region == scope.region,
+            _versions.is_deleted.is_(False),
         )
         return int(self._connection.execute(total).scalar_one())
+
+    def _is_used(self, arn: str) -> bool:
+        """Whether a function's configuration names the version, in quotes as JSON has it."""
+        uses = sa.select(function_versions.c.number).where(
+            sa.or_(
+                *(
+                    sa.cast(column, sa.Text).contains(f'"{arn}"', autoescape=True)
+                    for column in (function_versions.c.configuration, function_versions.c.serving)
+                )
+            )
+        )
+        return self._connection.execute(uses.limit(1)).first() is not None
 
 
 def _belongs_to(key: LayerKey) -> sa.ColumnElement[bool]:

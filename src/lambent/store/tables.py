@@ -99,6 +99,8 @@ layer_versions = sa.Table(
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("code_key", sa.String(64), nullable=False, index=True),
     sa.Column("code_size", sa.BigInteger, nullable=False),
+    # Deleted, but kept for the functions that use it.
+    sa.Column("is_deleted", sa.Boolean, nullable=False),
     # The other fields of model.layer.LayerVersion.
     sa.Column("document", sa.JSON, nullable=False),
     sa.Column("policy", sa.JSON(none_as_null=True)),

@@ -143,29 +143,7 @@ def test_environment_limits() -> None:
         assert error.code == "ValidationException"
 
 
-def test_layers_do_not_exist_yet() -> None:
-    """An empty list is fine; each kind of wrong list has its own words."""
-    assert "Layers" not in create(Layers=[]).other
-    arn = "arn:aws:lambda:us-east-1:111111111111:layer:l"
-    elsewhere = "arn:aws:lambda:eu-west-1:111111111111:layer:l:1"
-    for arns, message in (
-        ([f"{arn}:1"], f"Layer version {arn}:1 does not exist."),
-        ([f"{arn}{n}:1" for n in range(6)], "Cannot reference more than 5 layers."),
-        ([f"{arn}:1", f"{arn}:2"], "Two different versions of the same layer are not allowed to"),
-        ([elsewhere], "Layers are not in the same region as the function."),
-    ):
-        error = refusal(Layers=arns)
-        assert error.code == "InvalidParameterValueException"
-        assert error.message.startswith(message)
-
-
 def test_images_are_refused() -> None:
     """Container images cannot be run here, and the message says so."""
     assert "container images are not supported" in refusal(PackageType="Image").message
     assert "ImageConfig" in refusal(ImageConfig={}).message
-
-
-def test_unknown_code_signing_configurations_are_not_found() -> None:
-    """There are none, so none can be found."""
-    error = refusal(CodeSigningConfigArn="arn:csc")
-    assert (error.code, error.status) == ("CodeSigningConfigNotFoundException", 404)

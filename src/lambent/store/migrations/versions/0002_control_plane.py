@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("code_key", sa.String(64), nullable=False, index=True),
         sa.Column("code_size", sa.BigInteger, nullable=False),
+        sa.Column("is_deleted", sa.Boolean, nullable=False),
         sa.Column("document", sa.JSON, nullable=False),
         sa.Column("policy", sa.JSON),
         _belongs_to("layers"),

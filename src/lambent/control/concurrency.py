@@ -1,0 +1,233 @@
+"""Reserved and provisioned concurrency: who may have how much of the account's.
+
+An account's limit is divided into what functions reserve and the rest, of which a part must stay
+for those that reserve nothing. Provisioned concurrency of a function counts within its
+reservation, or else within that rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.control.lookup import require_function, require_published
+from lambent.control.paging import make_name_page, page_size, read_name_marker
+from lambent.kit.clock import Clock
+from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
+from lambent.model.function import FunctionKey, Scope
+from lambent.model.limits import UNRESERVED_CONCURRENCY_MIN
+from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
+from lambent.model.times import iso_seconds
+from lambent.store.function_settings import Kind, Setting
+from lambent.store.store import Store, Transaction
+
+Params = Mapping[str, Any]
+
+_RESERVED = "ReservedConcurrentExecutions"
+_PROVISIONED = "ProvisionedConcurrentExecutions"
+_NOT_INITIALIZED = "Environments are not initialized ahead of invocations here yet."
+
+
+class Concurrency:
+    """Use cases of concurrency."""
+
+    def __init__(self, store: Store, clock: Clock, *, account_limit: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._account_limit = account_limit
+
+    async def reserve(self, scope: Scope, params: Params) -> Params:
+        """PutFunctionConcurrency."""
+        key = parse_unqualified(params["FunctionName"], scope, operation="PutFunctionConcurrency")
+        wanted: int = params[_RESERVED]
+
+        def run(tx: Transaction) -> None:
+            _require_function(tx, key)
+            provisioned = _total(tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key))
+            if wanted < provisioned:
+                raise invalid_parameter(
+                    f" ReservedConcurrentExecutions  {wanted} should not be lower than function's"
+                    f" total provisioned concurrency [{provisioned}]."
+                )
+            others = reserved_total(tx, key.scope, except_for=key)
+            if self._account_limit - others - wanted < UNRESERVED_CONCURRENCY_MIN:
+                raise invalid_parameter(
+                    "Specified ReservedConcurrentExecutions for function decreases account's"
+                    " UnreservedConcurrentExecution below its minimum value of"
+                    f" [{UNRESERVED_CONCURRENCY_MIN}]."
+                )
+            tx.settings.put(Kind.CONCURRENCY, key, {_RESERVED: wanted})
+
+        await self._store.transact(run)
+        return {_RESERVED: wanted}
+
+    async def get_reserved(self, scope: Scope, params: Params) -> Params:
+        """GetFunctionConcurrency: no member if nothing is reserved."""
+        key = parse_unqualified(params["FunctionName"], scope, operation="GetFunctionConcurrency")
+
+        def run(tx: Transaction) -> Params:
+            _require_function(tx, key)
+            return tx.settings.get(Kind.CONCURRENCY, key) or {}
+
+        return await self._store.transact(run)
+
+    async def release(self, scope: Scope, params: Params) -> Params:
+        """DeleteFunctionConcurrency."""
+        key = parse_unqualified(
+            params["FunctionName"], scope, operation="DeleteFunctionConcurrency"
+        )
+
+        def run(tx: Transaction) -> None:
+            _require_function(tx, key)
+            tx.settings.delete(Kind.CONCURRENCY, key)
+
+        await self._store.transact(run)
+        return {}
+
+    async def provision(self, scope: Scope, params: Params) -> Params:
+        """PutProvisionedConcurrencyConfig, for an alias or a published version."""
+        reference = _qualified(params, scope, operation="PutProvisionedConcurrencyConfig")
+        wanted: int = params[_PROVISIONED]
+        document = {_PROVISIONED: wanted, "LastModified": iso_seconds(self._clock.now())}
+
+        def run(tx: Transaction) -> None:
+            qualifier = require_published(tx, reference)
+            _require_single_claim(tx, reference.key, qualifier)
+            self._require_provisionable(tx, reference.key, qualifier, wanted)
+            tx.settings.put(
+                Kind.PROVISIONED_CONCURRENCY, reference.key, document, qualifier=qualifier
+            )
+
+        await self._store.transact(run)
+        return {**_view(document), "Status": "IN_PROGRESS", "StatusReason": None}
+
+    async def get_provisioned(self, scope: Scope, params: Params) -> Params:
+        """GetProvisionedConcurrencyConfig."""
+        reference = _qualified(params, scope, operation="GetProvisionedConcurrencyConfig")
+
+        def run(tx: Transaction) -> Params:
+            qualifier = require_published(tx, reference)
+            document = tx.settings.get(Kind.PROVISIONED_CONCURRENCY, reference.key, qualifier)
+            if document is None:
+                raise ApiError(
+                    "ProvisionedConcurrencyConfigNotFoundException",
+                    "No Provisioned Concurrency Config found for this function",
+                    status=404,
+                )
+            return _view(document)
+
+        return await self._store.transact(run)
+
+    async def list_provisioned(self, scope: Scope, params: Params) -> Params:
+        """ListProvisionedConcurrencyConfigs of one function."""
+        key = parse_unqualified(
+            params["FunctionName"], scope, operation="ListProvisionedConcurrencyConfigs"
+        )
+        after = read_name_marker(params.get("Marker"))
+
+        def run(tx: Transaction) -> Sequence[Setting]:
+            require_function(tx, key)
+            found = tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)
+            return [one for one in found if one.qualifier > after]
+
+        page = make_name_page(
+            await self._store.transact(run),
+            page_size(params.get("MaxItems")),
+            lambda setting: setting.qualifier,
+        )
+        return page.members(
+            "ProvisionedConcurrencyConfigs",
+            [{"FunctionArn": one.arn, **_view(one.document)} for one in page.items],
+        )
+
+    async def withdraw(self, scope: Scope, params: Params) -> Params:
+        """DeleteProvisionedConcurrencyConfig; deleting none is no error."""
+        reference = _qualified(params, scope, operation="DeleteProvisionedConcurrencyConfig")
+
+        def run(tx: Transaction) -> None:
+            qualifier = require_published(tx, reference)
+            tx.settings.delete(Kind.PROVISIONED_CONCURRENCY, reference.key, qualifier)
+
+        await self._store.transact(run)
+        return {}
+
+    def _require_provisionable(
+        self, tx: Transaction, key: FunctionKey, qualifier: str, wanted: int
+    ) -> None:
+        others = [
+            one
+            for one in tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)
+            if one.qualifier != qualifier
+        ]
+        reserved = tx.settings.get(Kind.CONCURRENCY, key)
+        if reserved is not None:
+            if _total(others) + wanted > reserved[_RESERVED]:
+                raise invalid_parameter(
+                    "Requested Provisioned Concurrency should not be greater than the"
+                    " reservedConcurrentExecution for function"
+                )
+            return
+        unreserved = self._account_limit - reserved_total(tx, key.scope)
+        reserving = {one.key for one in tx.settings.list_in(Kind.CONCURRENCY, key.scope)}
+        unreserved -= _total(
+            [
+                one
+                for one in tx.settings.list_in(Kind.PROVISIONED_CONCURRENCY, key.scope)
+                if one.key not in reserving and (one.key, one.qualifier) != (key, qualifier)
+            ]
+        )
+        if wanted > unreserved:
+            raise invalid_parameter(
+                "Specified ConcurrentExecutions for function is greater than account's unreserved"
+                f" concurrency [{unreserved}]."
+            )
+        if unreserved - wanted < UNRESERVED_CONCURRENCY_MIN:
+            raise invalid_parameter(
+                "Specified ConcurrentExecutions for function decreases account's"
+                " UnreservedConcurrentExecution below its minimum value of"
+                f" [{UNRESERVED_CONCURRENCY_MIN}]."
+            )
+
+
+def reserved_total(tx: Transaction, scope: Scope, *, except_for: FunctionKey | None = None) -> int:
+    """What the functions of an account and region reserve together."""
+    settings = tx.settings.list_in(Kind.CONCURRENCY, scope)
+    return sum(one.document[_RESERVED] for one in settings if one.key != except_for)
+
+
+def _qualified(params: Params, scope: Scope, *, operation: str) -> FunctionReference:
+    return parse_function_name(
+        params["FunctionName"], scope, operation=operation, qualifier=params.get("Qualifier")
+    )
+
+
+def _require_function(tx: Transaction, key: FunctionKey) -> None:
+    if tx.functions.get(key) is None:
+        raise not_found(f"Function not found: {key.arn}:$LATEST")
+
+
+def _require_single_claim(tx: Transaction, key: FunctionKey, qualifier: str) -> None:
+    """A version may be provisioned itself or through one alias, not both."""
+    claimed = {one.qualifier for one in tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)}
+    alias = tx.aliases.get(key, qualifier)
+    if alias is None:
+        if any(one.name in claimed for one in tx.aliases.pointing_to(key, qualifier)):
+            raise conflict("Version is pointed by a Provisioned Concurrency alias")
+    elif alias.version in claimed:
+        raise conflict(
+            "Alias can't be used for Provisioned Concurrency configuration on an already"
+            " Provisioned version"
+        )
+
+
+def _total(settings: Sequence[Setting]) -> int:
+    return sum(one.document[_PROVISIONED] for one in settings)
+
+
+def _view(document: Params) -> dict[str, Any]:
+    return {
+        "RequestedProvisionedConcurrentExecutions": document[_PROVISIONED],
+        "AvailableProvisionedConcurrentExecutions": 0,
+        "AllocatedProvisionedConcurrentExecutions": 0,
+        "Status": "FAILED",
+        "StatusReason": _NOT_INITIALIZED,
+        "LastModified": document["LastModified"],
+    }

@@ -1,0 +1,150 @@
+"""How asynchronous invocations of a function, version or alias are retried, and where their
+outcomes go."""
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.control.lookup import find_version
+from lambent.control.paging import make_name_page, page_size, read_name_marker
+from lambent.kit.clock import Clock
+from lambent.model.errors import invalid_parameter, not_found
+from lambent.model.function import LATEST, Scope
+from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
+from lambent.store.function_settings import Kind, Setting
+from lambent.store.store import Store, Transaction
+
+Params = Mapping[str, Any]
+
+_MEMBERS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+_DESTINATION = re.compile(
+    r"arn:aws[a-zA-Z0-9-]*:(?:(?:sqs|sns|lambda|events):[a-z0-9-]+:\d{12}:.+|s3:::.+)"
+)
+
+
+class EventInvokeConfigs:
+    """Use cases of event-invoke configurations."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def put(self, scope: Scope, params: Params) -> Params:
+        """PutFunctionEventInvokeConfig: replaces what there was."""
+        return await self._set(scope, params, operation="PutFunctionEventInvokeConfig")
+
+    async def update(self, scope: Scope, params: Params) -> Params:
+        """UpdateFunctionEventInvokeConfig: members that are absent stay as they were."""
+        return await self._set(scope, params, operation="UpdateFunctionEventInvokeConfig")
+
+    async def get(self, scope: Scope, params: Params) -> Params:
+        """GetFunctionEventInvokeConfig."""
+        reference = _reference(params, scope, operation="GetFunctionEventInvokeConfig")
+        return _view(
+            await self._store.transact(lambda tx: _require_config(tx, reference)),
+            reference,
+        )
+
+    async def delete(self, scope: Scope, params: Params) -> Params:
+        """DeleteFunctionEventInvokeConfig."""
+        reference = _reference(params, scope, operation="DeleteFunctionEventInvokeConfig")
+
+        def run(tx: Transaction) -> None:
+            _require_config(tx, reference)
+            tx.settings.delete(Kind.EVENT_INVOKE, reference.key, reference.qualifier or LATEST)
+
+        await self._store.transact(run)
+        return {}
+
+    async def list(self, scope: Scope, params: Params) -> Params:
+        """ListFunctionEventInvokeConfigs of one function."""
+        key = parse_unqualified(
+            params["FunctionName"], scope, operation="ListFunctionEventInvokeConfigs"
+        )
+        after = read_name_marker(params.get("Marker"))
+
+        def run(tx: Transaction) -> Sequence[Setting]:
+            if tx.functions.get(key) is None:
+                raise not_found("The function doesn't exist.")
+            found = tx.settings.list_of(Kind.EVENT_INVOKE, key)
+            return [one for one in found if one.qualifier > after]
+
+        page = make_name_page(
+            await self._store.transact(run),
+            page_size(params.get("MaxItems")),
+            lambda setting: setting.qualifier,
+        )
+        return page.members(
+            "FunctionEventInvokeConfigs",
+            [_view(one.document, FunctionReference(one.key, one.qualifier)) for one in page.items],
+        )
+
+    async def _set(self, scope: Scope, params: Params, *, operation: str) -> Params:
+        reference = _reference(params, scope, operation=operation)
+        given = {name: params[name] for name in _MEMBERS if name in params}
+        if not given:
+            raise invalid_parameter(
+                "You must specify at least one of error handling or destination setting."
+            )
+        replaces = operation.startswith("Put")
+
+        def run(tx: Transaction) -> Params:
+            if find_version(tx, reference.key, reference.qualifier) is None:
+                raise not_found("The function doesn't exist.")
+            _check_destinations(given.get("DestinationConfig") or {}, reference)
+            current = {} if replaces else _require_config(tx, reference)
+            document = {**current, **given, "LastModified": self._clock.now()}
+            tx.settings.put(
+                Kind.EVENT_INVOKE,
+                reference.key,
+                document,
+                qualifier=reference.qualifier or LATEST,
+            )
+            return document
+
+        return _view(await self._store.transact(run), reference)
+
+
+def _reference(params: Params, scope: Scope, *, operation: str) -> FunctionReference:
+    return parse_function_name(
+        params["FunctionName"], scope, operation=operation, qualifier=params.get("Qualifier")
+    )
+
+
+def _require_config(tx: Transaction, reference: FunctionReference) -> Params:
+    qualifier = reference.qualifier or LATEST
+    document = tx.settings.get(Kind.EVENT_INVOKE, reference.key, qualifier)
+    if document is None:
+        raise not_found(
+            f"The function {reference.key.arn}:{qualifier} doesn't have an EventInvokeConfig"
+        )
+    return document
+
+
+def _check_destinations(config: Params, reference: FunctionReference) -> None:
+    for target in ("OnSuccess", "OnFailure"):
+        arn = (config.get(target) or {}).get("Destination")
+        if not arn:
+            continue
+        if _DESTINATION.fullmatch(arn) is None:
+            raise invalid_parameter(f"The destination ARN {arn} is invalid.")
+        if arn == reference.key.arn or arn.startswith(f"{reference.key.arn}:"):
+            raise invalid_parameter("You can't specify the function as a destination for itself.")
+        if target == "OnSuccess" and arn.split(":")[2] == "s3":
+            raise invalid_parameter(
+                f"The provided destination config DestinationConfig(onSuccess=OnSuccess("
+                f"destination={arn}), onFailure=null) is invalid."
+            )
+
+
+def _view(document: Params, reference: FunctionReference) -> Params:
+    config = document.get("DestinationConfig") or {}
+    return {
+        **document,
+        "LastModified": datetime.datetime.fromtimestamp(document["LastModified"], datetime.UTC),
+        "FunctionArn": f"{reference.key.arn}:{reference.qualifier or LATEST}",
+        "DestinationConfig": {
+            target: config.get(target) or {} for target in ("OnSuccess", "OnFailure")
+        },
+    }

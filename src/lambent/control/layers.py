@@ -1,0 +1,330 @@
+"""Layers: publish, read, delete, share; and which of them a function may use."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.control import policies
+from lambent.control.configuration import require_text
+from lambent.control.packages import Packages
+from lambent.control.paging import make_name_page, page_size, read_marker, read_name_marker
+from lambent.control.storage import require_storage
+from lambent.kit.clock import Clock
+from lambent.model import limits
+from lambent.model.errors import ApiError, invalid_parameter, not_found
+from lambent.model.function import FunctionKey, Scope
+from lambent.model.layer import LayerKey, LayerVersion, parse_layer_arn, parse_layer_version_arn
+from lambent.model.times import iso_milliseconds
+from lambent.store.store import Store, Transaction
+
+Params = Mapping[str, Any]
+
+_MISSING = "The resource you requested does not exist."
+
+
+class Layers:
+    """Use cases of layers."""
+
+    def __init__(
+        self, store: Store, packages: Packages, clock: Clock, *, code_size_max: int
+    ) -> None:
+        self._store = store
+        self._packages = packages
+        self._clock = clock
+        self._code_size_max = code_size_max
+
+    async def publish(self, scope: Scope, params: Params) -> LayerVersion:
+        """PublishLayerVersion: always a new version, whatever its content."""
+        key = _key(params["LayerName"], scope, operation="PublishLayerVersion")
+        for member in ("Description", "LicenseInfo"):
+            require_text(params.get(member) or "", member[0].lower() + member[1:])
+        content = await self._packages.read(params["Content"], scope.region)
+        runtimes, architectures = (
+            tuple(params[name]) if params.get(name) else None
+            for name in ("CompatibleRuntimes", "CompatibleArchitectures")
+        )
+
+        def run(tx: Transaction, code_key: str) -> LayerVersion:
+            require_storage(tx, scope, len(content.data), maximum=self._code_size_max)
+            version = LayerVersion(
+                key=key,
+                number=tx.layers.take_version_number(key),
+                code_key=code_key,
+                code_size=len(content.data),
+                unzipped_size=content.unzipped_size,
+                created_ms=int(self._clock.now() * 1000),
+                description=params.get("Description", ""),
+                license_info=params.get("LicenseInfo"),
+                runtimes=runtimes,
+                architectures=architectures,
+            )
+            tx.layers.add(version)
+            return version
+
+        return await self._packages.deploy(content.data, run)
+
+    async def get(self, scope: Scope, params: Params) -> LayerVersion:
+        """GetLayerVersion."""
+        key, number = _version_key(params, scope, operation="GetLayerVersion")
+        return await self._store.transact(lambda tx: _require_version(tx, key, number))
+
+    async def get_by_arn(self, scope: Scope, params: Params) -> LayerVersion:
+        """GetLayerVersionByArn, of another account too if it is shared."""
+        arn = params["Arn"]
+        parsed = parse_layer_version_arn(arn)
+        if parsed is None:
+            raise invalid_parameter(f"cannot read {arn} as the ARN of a layer version.")
+        key, number = parsed
+
+        def run(tx: Transaction) -> LayerVersion:
+            if key.account != scope.account and not _is_shared(tx, key, number, scope.account):
+                raise _access_denied(scope.account, "GetLayerVersion", arn)
+            return _require_version(tx, key, number)
+
+        return await self._store.transact(run)
+
+    async def list(self, scope: Scope, params: Params) -> Params:
+        """ListLayers: by name, each with its newest version that matches the filters."""
+        after = read_name_marker(params.get("Marker"))
+
+        def run(tx: Transaction) -> Sequence[LayerVersion]:
+            newest: dict[str, LayerVersion] = {}
+            for version in tx.layers.list_in(scope, after=after):
+                if version.key.name not in newest and _matches(version, params):
+                    newest[version.key.name] = version
+            return list(newest.values())
+
+        page = make_name_page(
+            await self._store.transact(run),
+            page_size(params.get("MaxItems")),
+            lambda version: version.key.name,
+        )
+        return page.members(
+            "Layers",
+            [
+                {
+                    "LayerName": version.key.name,
+                    "LayerArn": version.key.arn,
+                    "LatestMatchingVersion": listed(version),
+                }
+                for version in page.items
+            ],
+        )
+
+    async def list_versions(self, scope: Scope, params: Params) -> Params:
+        """ListLayerVersions that match the filters, the newest first."""
+        key = _key(params["LayerName"], scope, operation="ListLayerVersions")
+        _, below = read_marker(params.get("Marker"), ("", 1 << 62))
+        size = page_size(params.get("MaxItems"))
+
+        def run(tx: Transaction) -> Sequence[LayerVersion]:
+            found = tx.layers.list_versions(key, below=below)
+            return [version for version in found if _matches(version, params)]
+
+        page = make_name_page(
+            await self._store.transact(run),
+            size,
+            lambda version: version.key.name,
+            number=lambda version: version.number,
+        )
+        return page.members("LayerVersions", [listed(version) for version in page.items])
+
+    async def delete(self, scope: Scope, params: Params) -> Params:
+        """DeleteLayerVersion. Functions that use it keep it; deleting none is no error."""
+        key, number = _version_key(params, scope, operation="DeleteLayerVersion")
+
+        def run(tx: Transaction) -> set[str]:
+            version = tx.layers.get(key, number)
+            if version is None:
+                return set()
+            tx.layers.delete(key, number)
+            return {version.code_key}
+
+        await self._packages.discard_unused(await self._store.transact(run))
+        return {}
+
+    async def add_permission(self, scope: Scope, params: Params) -> Params:
+        """AddLayerVersionPermission."""
+        key, number = _version_key(params, scope, operation="AddLayerVersionPermission")
+        organization = params.get("OrganizationId")
+        added = policies.statement(
+            params["StatementId"],
+            principal=policies.principal(params["Principal"]),
+            action=params["Action"],
+            resource=f"{key.arn}:{number}",
+            condition={"StringEquals": {"aws:PrincipalOrgID": organization}}
+            if organization
+            else {},
+        )
+
+        def run(tx: Transaction) -> policies.Policy:
+            _require_version(tx, key, number)
+            current = tx.layers.policy(key, number)
+            policies.require_revision(current, params.get("RevisionId"), operation="GetLayerPolicy")
+            changed = policies.with_statement(current, added)
+            tx.layers.set_policy(key, number, changed)
+            return changed
+
+        changed = await self._store.transact(run)
+        return {"Statement": policies.to_json(added), "RevisionId": changed["RevisionId"]}
+
+    async def remove_permission(self, scope: Scope, params: Params) -> Params:
+        """RemoveLayerVersionPermission."""
+        key, number = _version_key(params, scope, operation="RemoveLayerVersionPermission")
+
+        def run(tx: Transaction) -> None:
+            _require_version(tx, key, number)
+            current = tx.layers.policy(key, number)
+            changed = policies.without_statement(current, params["StatementId"])
+            policies.require_revision(current, params.get("RevisionId"), operation="GetLayerPolicy")
+            tx.layers.set_policy(key, number, changed)
+
+        await self._store.transact(run)
+        return {}
+
+    async def get_policy(self, scope: Scope, params: Params) -> Params:
+        """GetLayerVersionPolicy."""
+        key, number = _version_key(params, scope, operation="GetLayerVersionPolicy")
+
+        def run(tx: Transaction) -> Params:
+            _require_version(tx, key, number)
+            policy = tx.layers.policy(key, number)
+            if policy is None:
+                raise not_found("No policy is associated with the given resource.")
+            return policies.view(policy)
+
+        return await self._store.transact(run)
+
+
+def attach_layers(
+    tx: Transaction,
+    key: FunctionKey,
+    arns: Sequence[str],
+    *,
+    unzipped_size: int,
+    include_deleted: bool = False,
+) -> list[dict[str, Any]]:
+    """The `Layers` member of a function that wants these layer versions; `unzipped_size` is that
+    of its own code. With `include_deleted` it may be one that has them already.
+
+    Raises `InvalidParameterValueException` if it may not have them.
+    """
+    if len(arns) > limits.LAYERS_MAX:
+        raise invalid_parameter(f"Cannot reference more than {limits.LAYERS_MAX} layers.")
+    _check_distinct(arns)
+    attached = []
+    for arn in arns:
+        version = _require_usable(tx, key, arn, include_deleted=include_deleted)
+        unzipped_size += version.unzipped_size
+        attached.append({"Arn": version.arn, "CodeSize": version.code_size})
+    if unzipped_size > limits.CODE_SIZE_UNZIPPED_MAX:
+        raise invalid_parameter(
+            "Function code combined with layers exceeds the maximum allowed size of"
+            f" {limits.CODE_SIZE_UNZIPPED_MAX} bytes. The actual size is {unzipped_size} bytes."
+        )
+    return attached
+
+
+def _check_distinct(arns: Sequence[str]) -> None:
+    seen = dict[str, str]()
+    for arn in arns:
+        layer = arn.rpartition(":")[0]
+        if layer in seen:
+            raise invalid_parameter(
+                "Two different versions of the same layer are not allowed to be referenced in the"
+                f" same function. {seen[layer]} and {arn} are versions of the same layer."
+            )
+        seen[layer] = arn
+
+
+def _require_usable(
+    tx: Transaction, key: FunctionKey, arn: str, *, include_deleted: bool
+) -> LayerVersion:
+    parsed = parse_layer_version_arn(arn)
+    if parsed is None:
+        raise invalid_parameter(f"Layer version {arn} does not exist.")
+    layer, number = parsed
+    if layer.region != key.region:
+        raise invalid_parameter(
+            "Layers are not in the same region as the function. Layers are expected to be in"
+            f" region {key.region}."
+        )
+    version = tx.layers.get(layer, number, include_deleted=include_deleted)
+    if version is not None and include_deleted:
+        return version
+    if layer.account != key.account and not _is_shared(tx, layer, number, key.account):
+        raise _access_denied(key.account, "GetLayerVersion", arn)
+    if version is None:
+        raise invalid_parameter(f"Layer version {arn} does not exist.")
+    return version
+
+
+def _is_shared(tx: Transaction, layer: LayerKey, number: int, account: str) -> bool:
+    """Whether the layer version's policy lets an account use it. Nobody is in an organization
+    here, so what is granted to one is granted to nobody."""
+    root = {"AWS": f"arn:aws:iam::{account}:root"}
+    return any(
+        one["Principal"] in ("*", root) and "Condition" not in one
+        for one in policies.statements(tx.layers.policy(layer, number))
+    )
+
+
+def _key(name: str, scope: Scope, *, operation: str) -> LayerKey:
+    """The layer a `LayerName` means, which may be an ARN, in the caller's own account."""
+    if not name.startswith("arn:"):
+        return LayerKey(scope.account, scope.region, name)
+    key = parse_layer_arn(name)
+    if key is None:
+        raise invalid_parameter(f"cannot read {name} as the ARN of a layer.")
+    if key.account != scope.account:
+        raise _access_denied(scope.account, operation, name)
+    if key.region != scope.region:
+        raise not_found(
+            f"Layers from '{key.region}' are not reachable in this region ('{scope.region}')"
+        )
+    return key
+
+
+def _version_key(params: Params, scope: Scope, *, operation: str) -> tuple[LayerKey, int]:
+    number: int = params["VersionNumber"]
+    if number < 1:
+        raise invalid_parameter("Layer Version Cannot be less than 1")
+    return _key(params["LayerName"], scope, operation=operation), min(number, 1 << 62)
+
+
+def _access_denied(account: str, operation: str, resource: str) -> ApiError:
+    return ApiError(
+        "AccessDeniedException",
+        f"User: arn:aws:iam::{account}:root is not authorized to perform: lambda:{operation} on"
+        f" resource: {resource} because no resource-based policy allows the lambda:{operation}"
+        " action",
+        status=403,
+    )
+
+
+def _require_version(tx: Transaction, key: LayerKey, number: int) -> LayerVersion:
+    version = tx.layers.get(key, number)
+    if version is None:
+        raise not_found(_MISSING)
+    return version
+
+
+def _matches(version: LayerVersion, params: Params) -> bool:
+    """Whether a version fits the filters of a list; what names nothing fits no filter."""
+    runtime, architecture = params.get("CompatibleRuntime"), params.get("CompatibleArchitecture")
+    return (runtime is None or runtime in (version.runtimes or ())) and (
+        architecture is None or architecture in (version.architectures or ())
+    )
+
+
+def listed(version: LayerVersion) -> dict[str, Any]:
+    """`LayerVersionsListItem` of the API."""
+    members: dict[str, Any] = {
+        "LayerVersionArn": version.arn,
+        "Version": version.number,
+        "Description": version.description,
+        "CreatedDate": iso_milliseconds(version.created_ms),
+        "CompatibleRuntimes": version.runtimes,
+        "CompatibleArchitectures": version.architectures,
+        "LicenseInfo": version.license_info,
+    }
+    return {name: value for name, value in members.items() if value is not None}

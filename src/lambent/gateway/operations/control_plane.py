@@ -1,0 +1,20 @@
+"""All operations of the control plane, in one place for whoever offers them."""
+
+from collections.abc import Mapping
+
+from lambent.control.control import Control
+from lambent.gateway.call import OperationHandler
+from lambent.gateway.code_links import CodeLinks
+from lambent.gateway.operations import account, functions, layers, resources, tags, versions
+
+
+def operations(control: Control, links: CodeLinks) -> Mapping[str, OperationHandler]:
+    """The handlers, by operation name."""
+    return {
+        **functions.operations(control, links),
+        **versions.operations(control),
+        **layers.operations(control, links),
+        **tags.operations(control),
+        **account.operations(control),
+        **resources.operations(control),
+    }
