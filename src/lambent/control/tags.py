@@ -1,15 +1,19 @@
-"""Tags of functions. They belong to the function as a whole, never to a version."""
+"""Tags of functions, code signing configurations and event source mappings. They belong
+to the resource as a whole, never to a version."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.control.configuration import require_text
+from lambent.control.lookup import require_function
 from lambent.control.states import require_no_update, revised
 from lambent.model import limits
 from lambent.model.errors import ApiError, invalid_parameter, not_found
-from lambent.model.function import FunctionKey, FunctionVersion, Scope
+from lambent.model.function import Scope
 from lambent.model.names import parse_function_name
 from lambent.store.store import Store, Transaction
+
+Params = Mapping[str, Any]
 
 
 class Tags:
@@ -18,47 +22,41 @@ class Tags:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def add(self, scope: Scope, params: Mapping[str, Any]) -> None:
+    async def add(self, scope: Scope, params: Params) -> Params:
         """TagResource: add tags, or replace the values of those that are there."""
-        key = _function_of(params["Resource"], scope, operation="TagResource")
         added: Mapping[str, str] = params["Tags"]
         if not added:
             raise invalid_parameter("An error occurred and the request cannot be processed.")
         check_tags(added)
 
         def run(tx: Transaction) -> None:
-            latest = _require_latest(tx, key)
-            require_no_update(latest)
-            tags = {**tx.tags.get(key.arn), **added}
+            arn = _require_resource(tx, scope, params["Resource"], operation="TagResource")
+            tags = {**tx.tags.get(arn), **added}
             if len(tags) > limits.TAGS_MAX:
                 raise invalid_parameter("Number of tags exceeds resource tag limit.")
-            tx.tags.replace(key.arn, tags)
-            tx.functions.revise(revised(latest))
+            tx.tags.replace(arn, tags)
 
         await self._store.transact(run)
+        return {}
 
-    async def remove(self, scope: Scope, params: Mapping[str, Any]) -> None:
+    async def remove(self, scope: Scope, params: Params) -> Params:
         """UntagResource: remove the tags with these keys, as far as there are any."""
-        key = _function_of(params["Resource"], scope, operation="UntagResource")
         names: Sequence[str] = params["TagKeys"]
 
         def run(tx: Transaction) -> None:
-            latest = _require_latest(tx, key)
-            tags = tx.tags.get(key.arn)
-            tx.tags.replace(
-                key.arn, {name: value for name, value in tags.items() if name not in names}
-            )
-            tx.functions.revise(revised(latest))
+            arn = _require_resource(tx, scope, params["Resource"], operation="UntagResource")
+            tags = tx.tags.get(arn)
+            tx.tags.replace(arn, {name: value for name, value in tags.items() if name not in names})
 
         await self._store.transact(run)
+        return {}
 
-    async def list(self, scope: Scope, params: Mapping[str, Any]) -> Mapping[str, str]:
+    async def list(self, scope: Scope, params: Params) -> Params:
         """ListTags."""
-        key = _function_of(params["Resource"], scope, operation="ListTags")
 
-        def run(tx: Transaction) -> Mapping[str, str]:
-            _require_latest(tx, key)
-            return tx.tags.get(key.arn)
+        def run(tx: Transaction) -> Params:
+            arn = _require_resource(tx, scope, params["Resource"], operation="ListTags")
+            return {"Tags": tx.tags.get(arn)}
 
         return await self._store.transact(run)
 
@@ -90,22 +88,28 @@ def _too_long(what: str, maximum: int) -> ApiError:
     )
 
 
-def _function_of(arn: str, scope: Scope, *, operation: str) -> FunctionKey:
-    if ":function:" not in arn:
-        # Code signing configurations, mappings and capacity providers have tags as well, but
-        # there are none of them.
+def _require_resource(tx: Transaction, scope: Scope, arn: str, *, operation: str) -> str:
+    """The ARN under which a resource's tags are kept. It must be there; a function whose tags
+    are changed gets a new revision id. Raises `ApiError`."""
+    if ":function:" in arn:
+        return _require_function(tx, scope, arn, operation=operation)
+    prefix = f"arn:aws:lambda:{scope.region}:{scope.account}:"
+    kind, _, name = arn.removeprefix(prefix).partition(":")
+    if kind != "code-signing-config" or tx.code_signing.get(scope, name) is None:
         raise not_found(f"Resource not found: {arn}")
+    return arn
+
+
+def _require_function(tx: Transaction, scope: Scope, arn: str, *, operation: str) -> str:
     reference = parse_function_name(arn, scope, operation=operation)
     if reference.qualifier:
         raise invalid_parameter(
             "Tags on function aliases and versions are not supported. Please specify a function"
             " ARN."
         )
-    return reference.key
-
-
-def _require_latest(tx: Transaction, key: FunctionKey) -> FunctionVersion:
-    latest = tx.functions.get(key)
-    if latest is None:
-        raise not_found(f"Function not found: {key.arn}")
-    return latest
+    latest = require_function(tx, reference.key)
+    if operation == "TagResource":
+        require_no_update(latest)
+    if operation != "ListTags":
+        tx.functions.revise(revised(latest))
+    return reference.key.arn

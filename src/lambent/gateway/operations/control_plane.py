@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from lambent.control.control import Control
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.code_links import CodeLinks
-from lambent.gateway.operations import account, functions, layers, resources, tags, versions
+from lambent.gateway.operations import account, functions, layers, resources, versions
 
 
 def operations(control: Control, links: CodeLinks) -> Mapping[str, OperationHandler]:
@@ -14,7 +14,6 @@ def operations(control: Control, links: CodeLinks) -> Mapping[str, OperationHand
         **functions.operations(control, links),
         **versions.operations(control),
         **layers.operations(control, links),
-        **tags.operations(control),
         **account.operations(control),
         **resources.operations(control),
     }
