@@ -51,7 +51,7 @@ class Platform:
                 if not data:
                     break
                 self.output += data.decode(errors="replace")
-                if found := re.search(r"ready at (http://\S+)", self.output):
+                if found := re.search(r"ready at (https?://\S+)", self.output):
                     return found[1]
         self.kill()
         raise AssertionError(f"the platform did not get ready:\n{self.output}")

@@ -12,6 +12,7 @@ that a misspelled setting never goes unnoticed. A room receives its own slice an
 
 import dataclasses
 import difflib
+import ipaddress
 import math
 import os
 import tomllib
@@ -24,7 +25,9 @@ from urllib.parse import urlsplit
 
 from lambent.control.settings import ControlSettings, S3Settings
 from lambent.gateway.settings import GatewaySettings
+from lambent.identity.settings import IdentitySettings
 from lambent.invocation.settings import InvocationSettings
+from lambent.model.limits import TIMEOUT_S_MAX
 from lambent.sandbox.egress import EgressSettings
 from lambent.sandbox.settings import SandboxSettings
 from lambent.scheduling.settings import SchedulingSettings
@@ -34,6 +37,8 @@ from lambent.worker.settings import WorkerSettings
 
 ENVIRONMENT_PREFIX = "LAMBENT_"
 CONFIG_FILE = "lambent.toml"
+ROOT_CREDENTIALS = "root-credentials"
+"""File in the data directory with the first key of a strict platform, in AWS's format."""
 NOT_SETTINGS = frozenset({"LAMBENT_CONFIG", "LAMBENT_ENDPOINT"})
 """Variables with our prefix that are no settings: they tell the command line where to look."""
 _SECRET_SUFFIXES = ("password", "secret", "token")
@@ -56,10 +61,21 @@ class ServerSettings:
     """Where the platform listens and where it keeps its data."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Default: loopback, because requests are not authenticated."""
+    """Address to listen on. Default: loopback; any other needs `auth = "strict"`."""
 
     port: int = 5262
     """TCP port to listen on; 0 takes any free one. Default: 5262."""
+
+    auth: str = "relaxed"
+    """Whom the platform answers. `relaxed`: any key stands for the root of an account, for
+    development on loopback. `strict`: every request must be signed with a key of this platform and
+    be allowed by policies. Default: relaxed, so that any client works at once."""
+
+    tls_cert: str = ""
+    """PEM file with the certificate, and those of its issuers. Default: empty, plain HTTP."""
+
+    tls_key: str = ""
+    """PEM file with the certificate's private key."""
 
     data_dir: Path = dataclasses.field(default_factory=default_data_dir)
     """Directory of the database, packages and logs; one platform uses it at a time. Default:
@@ -80,6 +96,7 @@ class Settings:
 
     server: ServerSettings = dataclasses.field(default_factory=ServerSettings)
     gateway: GatewaySettings = dataclasses.field(default_factory=GatewaySettings)
+    identity: IdentitySettings = dataclasses.field(default_factory=IdentitySettings)
     control: ControlSettings = dataclasses.field(default_factory=ControlSettings)
     invocation: InvocationSettings = dataclasses.field(default_factory=InvocationSettings)
     scheduling: SchedulingSettings = dataclasses.field(default_factory=SchedulingSettings)
@@ -151,7 +168,38 @@ def load_settings(
             f"cannot use server.port = {settings.server.port} from {sources['server.port']}:"
             " a port is a number from 0 to 65535"
         )
+    _check(settings)
     return LoadedSettings(settings=settings, sources=sources)
+
+
+def _check(settings: Settings) -> None:
+    """What does not go together."""
+    server = settings.server
+    if server.auth not in ("relaxed", "strict"):
+        raise SettingsError(
+            f"cannot use server.auth = {server.auth!r}: it must be relaxed or strict"
+        )
+    if server.auth == "relaxed" and not _is_loopback(server.host):
+        raise SettingsError(
+            f"cannot listen on {server.host} without authentication: everybody who reaches it could"
+            " run code. Use --auth strict, or listen on 127.0.0.1"
+        )
+    if bool(server.tls_cert) != bool(server.tls_key):
+        raise SettingsError("cannot use TLS with only one of --tls-cert and --tls-key")
+    longest_s = settings.scheduling.environment_age_max_s + TIMEOUT_S_MAX
+    if settings.identity.session_s < longest_s:
+        raise SettingsError(
+            f"cannot use identity.session_s = {settings.identity.session_s:g}: environments live"
+            f" for up to {longest_s:g} s (scheduling.environment_age_max_s and the longest"
+            " time-out), and their credentials must outlive them"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def all_settings(section: type[Any] = Settings, prefix: str = "") -> Iterator[Setting]:

@@ -16,9 +16,11 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -26,17 +28,24 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lambent.control.control import open_control
+from lambent.control.identities import Identities
+from lambent.control.permissions import Permissions
 from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
-from lambent.gateway.operations import control_plane, logs, sts
+from lambent.gateway.operations import control_plane, iam, logs, sts
 from lambent.gateway.operations.invoke import InvokeOperation
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
+from lambent.identity.authorizer import Authorizer
+from lambent.identity.keyring import open_keyring
+from lambent.identity.session_tokens import SessionTokens
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.door import Door
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
-from lambent.model.function import FunctionVersion
+from lambent.model.credentials import Credentials
+from lambent.model.function import FunctionVersion, Scope
+from lambent.model.identity import AccessKey, session_principal
 from lambent.model.packages import PackageError
 from lambent.sandbox import tiers
 from lambent.sandbox.client import LauncherHandle, open_sandboxes, start_launcher
@@ -46,7 +55,7 @@ from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.sandbox.resolver import Resolver
 from lambent.scheduling.memory import SystemMemory
 from lambent.scheduling.scheduler import open_scheduling
-from lambent.settings import Settings
+from lambent.settings import ROOT_CREDENTIALS, ServerSettings, Settings
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
@@ -85,12 +94,45 @@ class DataDirectory:
         return self.root / "sandbox"
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Front:
+    """What was opened for clients while it could be."""
+
+    listener: socket.socket
+    tls: ssl.SSLContext | None
+    root_credentials: "RootCredentials"
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the platform."""
+        address, port = self.listener.getsockname()[:2]
+        name = f"[{address}]" if ":" in address else address
+        return f"{'https' if self.tls else 'http'}://{name}:{port}"
+
+
+class RootCredentials:
+    """The file that tells whoever started the platform its first key, in AWS's format. It is
+    opened before the process gives up the right to."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    def write(self, key: AccessKey) -> None:
+        """Replace what is in the file."""
+        text = f"[default]\naws_access_key_id = {key.id}\naws_secret_access_key = {key.secret}\n"
+        os.truncate(self._file, 0)
+        os.pwrite(self._file, text.encode(), 0)
+        os.fsync(self._file)
+
+
 def run(settings: Settings) -> None:
     """Run the platform until SIGTERM or SIGINT. Ends the process with a message if it cannot."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         with _hold(settings.server.data_dir) as data:
             listener = _bind(settings.server.host, settings.server.port)
+            tls = _load_certificate(settings.server)
+            root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
             runtimes = _prepare_runtimes(settings)
             launcher = _isolate(settings, data, runtimes)
             try:
@@ -98,7 +140,7 @@ def run(settings: Settings) -> None:
                     _serve,
                     settings,
                     data,
-                    listener,
+                    Front(listener, tls, root_credentials),
                     runtimes,
                     launcher,
                     backend_options={"use_uvloop": True},
@@ -147,6 +189,31 @@ def _bind(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _load_certificate(server: ServerSettings) -> ssl.SSLContext | None:
+    if not server.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(server.tls_cert, server.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SystemExit(
+            f"lambent: cannot use the certificate {server.tls_cert} with the key {server.tls_key}:"
+            f" {error}"
+        ) from error
+    return context
+
+
+def _credentials(
+    sessions: SessionTokens, lifetime_s: float, function: FunctionVersion
+) -> Credentials:
+    """What makes a function's environment act for its execution role, in its own account even if
+    the role's ARN was made up."""
+    principal = session_principal(
+        function.role, function.key.name, role_id="AROA", account=function.key.account
+    )
+    return sessions.issue(principal, lifetime_s=lifetime_s)
+
+
 def _expand_descriptor_table(size: int) -> None:
     """Make room for descriptors now: growing in a process with threads waits for the kernel's
     grace period, 20 ms and more, and would do so in the middle of somebody's call."""
@@ -182,8 +249,10 @@ def _isolate(settings: Settings, data: DataDirectory, runtimes: Runtimes) -> Lau
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
     uid = settings.sandbox.platform_uid
-    for directory in (data.state, data.code):
-        directory.mkdir(mode=0o755, exist_ok=True)
+    # Functions see what is in `code`; nobody else sees keys and packages in `state`.
+    for directory, mode in ((data.state, 0o700), (data.code, 0o755)):
+        directory.mkdir(exist_ok=True)
+        directory.chmod(mode)
         hand_over(directory, uid, uid)
     launcher = start_launcher(
         settings.sandbox,
@@ -203,7 +272,7 @@ def _isolate(settings: Settings, data: DataDirectory, runtimes: Runtimes) -> Lau
 async def _serve(
     settings: Settings,
     data: DataDirectory,
-    listener: socket.socket,
+    front: Front,
     runtimes: Runtimes,
     launcher: LauncherHandle,
 ) -> None:
@@ -218,7 +287,21 @@ async def _serve(
         await code.discard_except(await store.transact(lambda tx: tx.functions.code_keys()))
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
-        gateway = await enter(open_gateway(settings.gateway))
+        keyring = await open_keyring(store, clock)
+        home = Scope(settings.gateway.account_id, settings.gateway.region)
+        permissions = Permissions(store)
+        authorizer = Authorizer(
+            keyring,
+            permissions.statements,
+            clock,
+            home=home,
+            is_strict=settings.server.auth == "strict",
+        )
+        store.on_change(authorizer.forget)
+        identities = Identities(store, clock, keyring.load)
+        if authorizer.is_strict and keyring.is_empty:
+            front.root_credentials.write(await identities.create_root_key(home))
+        gateway = await enter(open_gateway(settings.gateway, authorizer))
 
         async def launch(function: FunctionVersion) -> Launch:
             return runtimes.launch(function, await code.ensure(function.code_key))
@@ -243,6 +326,7 @@ async def _serve(
             launch=launch,
             endpoint=gateway.new_server,
             network=network,
+            credentials=partial(_credentials, keyring.sessions, settings.identity.session_s),
         )
         worker = await enter(open_worker(host))
         scheduler = await enter(open_scheduling(settings.scheduling, worker, clock, SystemMemory()))
@@ -262,13 +346,16 @@ async def _serve(
                 runtimes=runtime_identifiers(),
                 concurrent_executions=settings.invocation.concurrent_executions,
                 clock=clock,
+                check_role=identities.require_assumable if authorizer.is_strict else None,
             )
         )
         links = await enter(open_code_links(blobs.read, clock))
-        gateway.register_direct("Invoke", InvokeOperation(door, tasks).handle)
+        gateway.register_direct("Invoke", InvokeOperation(door, authorizer, tasks).handle)
         gateway.register(control_plane.operations(control, links))
         gateway.register(logs.operations(log_store), "logs")
-        gateway.register(sts.operations(), "sts")
+        sessions = sts.operations(identities, keyring.sessions, is_strict=authorizer.is_strict)
+        gateway.register(sessions, "sts")
+        gateway.register(iam.operations(identities), "iam")
         gateway.register_internal(PATH_PREFIX, links.handle)
         tasks.start_soon(_prepare_deployed, store, worker)
         # What is loaded by now stays: the collector need not look at it again and again.
@@ -276,11 +363,11 @@ async def _serve(
         gc.freeze()
         stop = anyio.Event()
         async with anyio.create_task_group() as watching:
-            async with open_front_door(gateway, settings.gateway, listener) as server:
+            async with open_front_door(
+                gateway, settings.gateway, front.listener, front.tls
+            ) as server:
                 watching.start_soon(_watch_signals, stop, server)
-                address, port = listener.getsockname()[:2]
-                name = f"[{address}]" if ":" in address else address
-                print(f"lambent is ready at http://{name}:{port}", flush=True)
+                print(f"lambent is ready at {front.url}", flush=True)
                 await stop.wait()
                 print("lambent is stopping", file=sys.stderr, flush=True)
             watching.cancel_scope.cancel()

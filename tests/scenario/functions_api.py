@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambent.control.control import open_control
+from lambent.control.permissions import Permissions
 from lambent.control.s3 import S3Objects
 from lambent.control.settings import ControlSettings, S3Settings
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
@@ -30,6 +31,7 @@ from lambent.store.blobs import Blobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
 from lambent.worker.code import open_code_cache
+from tests.authorizers import relaxed
 
 ACCOUNT = "111111111111"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/role"
@@ -61,7 +63,7 @@ async def open_api(data: Path) -> AsyncIterator[str]:
                 clock=clock,
             ) as control,
             open_code_links(blobs.read, clock) as links,
-            open_gateway(settings) as gateway,
+            open_gateway(settings, relaxed(Permissions(store).statements)) as gateway,
         ):
             gateway.register(control_plane.operations(control, links))
             gateway.register_internal(PATH_PREFIX, links.handle)

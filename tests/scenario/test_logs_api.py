@@ -29,6 +29,7 @@ from lambent.gateway.settings import GatewaySettings
 from lambent.kit.clock import SystemClock
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.settings import TelemetrySettings
+from tests.authorizers import relaxed
 
 ACCOUNT = "111111111111"
 REGION = "us-east-1"
@@ -43,7 +44,7 @@ async def open_api(data: Path) -> AsyncIterator[tuple[str, LogStore]]:
     settings = GatewaySettings(shutdown_grace_s=1.0)
     async with (
         open_logs(TelemetrySettings(), data, SystemClock()) as logs,
-        open_gateway(settings) as gateway,
+        open_gateway(settings, relaxed()) as gateway,
     ):
         gateway.register(log_operations.operations(logs), service="logs")
         sock = socket.create_server(("127.0.0.1", 0))

@@ -44,11 +44,11 @@ def test_later_sources_win(tmp_path: Path) -> None:
     loaded = load(
         tmp_path,
         toml,
-        environment={"LAMBENT_SERVER__PORT": "2", "LAMBENT_SERVER__HOST": "0.0.0.0", "HOME": "/"},
+        environment={"LAMBENT_SERVER__PORT": "2", "LAMBENT_SERVER__HOST": "127.0.0.2", "HOME": "/"},
         flags={"server.port": ("--port", "3")},
     )
     assert loaded.settings.server.port == 3
-    assert loaded.settings.server.host == "0.0.0.0"
+    assert loaded.settings.server.host == "127.0.0.2"
     assert loaded.settings.store.url == "sqlite:///x"
     assert loaded.sources["server.port"] == "--port"
     assert loaded.sources["server.host"] == "LAMBENT_SERVER__HOST"

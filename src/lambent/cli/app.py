@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="What the platform is set to.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+keys_app = typer.Typer(help="Who may use the platform.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 Endpoint = Annotated[
     str,
@@ -84,11 +86,23 @@ def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[str | None, typer.Option(metavar="PORT", help="0 takes any free port.")] = None,
     data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Where data is kept.")] = None,
+    auth: Annotated[
+        str | None, typer.Option(metavar="MODE", help="strict: every request signed and allowed.")
+    ] = None,
+    tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help="Serve HTTPS.")] = None,
+    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
     config: ConfigFile = None,
     settings: Set = None,
 ) -> None:
     """Start the platform; Ctrl-C stops it."""
-    flags = {"host": host, "port": port, "data-dir": data_dir}
+    flags = {
+        "host": host,
+        "port": port,
+        "data-dir": data_dir,
+        "auth": auth,
+        "tls-cert": tls_cert,
+        "tls-key": tls_key,
+    }
     loaded = _load(config, settings, flags)
     from lambent.wiring import run
 
@@ -277,6 +291,60 @@ def show_config(config: ConfigFile = None, settings: Set = None, as_json: Json =
     else:
         shown = [{**row, "value": json.dumps(row["value"])} for row in rows]
         print_table(("setting", "value", "source"), shown)
+
+
+@keys_app.command("create")
+def create_key(
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="For this user; made if need be.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What the user may do, as IAM writes it.")
+    ] = None,
+    endpoint: Endpoint = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Make an access key; its secret is shown this once. Without --user, a key of the root."""
+    from lambent.cli.client import open_client
+    from lambent.cli.keys import create_key as create
+
+    with open_client("iam", endpoint) as client:
+        key = create(client, user, policy)
+    if as_json:
+        print_json(key)
+    else:
+        print(f"export AWS_ACCESS_KEY_ID={key['key']}")
+        print(f"export AWS_SECRET_ACCESS_KEY={key['secret']}")
+        print_note("the secret is not shown again")
+
+
+@keys_app.command("list")
+def list_keys(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
+    """List the access keys, without their secrets."""
+    from lambent.cli.client import open_client
+    from lambent.cli.keys import list_keys as find
+
+    with open_client("iam", endpoint) as client:
+        found = list(find(client))
+    if as_json:
+        print_json(found)
+    elif found:
+        print_table(("key", "user", "status", "created"), found)
+    else:
+        print_note("no keys yet; `lambent keys create` makes one")
+
+
+@keys_app.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The access key's id.")],
+    endpoint: Endpoint = LOCAL,
+) -> None:
+    """Delete an access key: requests signed with it are refused from now on."""
+    from lambent.cli.client import open_client
+    from lambent.cli.keys import revoke_key as revoke
+
+    with open_client("iam", endpoint) as client:
+        revoke(client, key)
 
 
 def _load(config: Path | None, settings: list[str] | None, flags: dict[str, str | None]) -> Any:

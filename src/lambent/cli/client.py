@@ -2,11 +2,15 @@
 
 Nothing of the user's AWS configuration is read but `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`
 and the region's variables: a profile made for AWS must not break a call to one's own machine.
+Without them the root key that a strict platform leaves in its data directory is used.
 """
 
+import configparser
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +19,7 @@ import botocore.session
 from botocore.config import Config
 
 from lambent.cli.output import CliError, UsageError
+from lambent.settings import ROOT_CREDENTIALS, default_data_dir
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:5262"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -66,14 +71,15 @@ def _create(service: str, endpoint: str) -> Any:
             "credentials_file": nothing,
         }
     )
+    key_id, secret = _credentials(is_local=parts.hostname in _LOOPBACK)
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     try:
         return session.create_client(
             service,
             region_name=region,
             endpoint_url=endpoint,
-            aws_access_key_id=os.environ.get("AWS_ACCESS_KEY_ID") or "000000000000",
-            aws_secret_access_key=os.environ.get("AWS_SECRET_ACCESS_KEY") or "lambent",
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
             aws_session_token=os.environ.get("AWS_SESSION_TOKEN"),
             config=Config(
                 retries={"total_max_attempts": 1},
@@ -84,6 +90,24 @@ def _create(service: str, endpoint: str) -> Any:
         )
     except ValueError as error:
         raise UsageError(f"cannot use {endpoint!r} as an endpoint: {error}") from error
+
+
+def _credentials(*, is_local: bool) -> tuple[str, str]:
+    """Key id and secret: of the environment, else those the platform on this machine has left for
+    whoever started it, else ones that any relaxed platform takes."""
+    key_id, secret = (
+        os.environ.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    )
+    if key_id and secret:
+        return key_id, secret
+    if is_local:
+        data = os.environ.get("LAMBENT_SERVER__DATA_DIR") or default_data_dir()
+        parser = configparser.ConfigParser(interpolation=None)
+        with contextlib.suppress(OSError, configparser.Error, KeyError):
+            parser.read_string((Path(data) / ROOT_CREDENTIALS).read_text())
+            found = parser["default"]
+            return found["aws_access_key_id"], found["aws_secret_access_key"]
+    return key_id or "000000000000", secret or "lambent"
 
 
 def _describe(error: botocore.exceptions.ClientError) -> str:

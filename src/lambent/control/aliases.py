@@ -26,7 +26,7 @@ class Aliases:
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateAlias."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="CreateAlias")
+        key = parse_unqualified(params["FunctionName"], scope)
         alias = _changed(
             Alias(key=key, name=params["Name"], version=LATEST, revision_id=""), params
         )
@@ -43,7 +43,7 @@ class Aliases:
 
     async def get(self, scope: Scope, params: Params) -> Params:
         """GetAlias."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="GetAlias")
+        key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
             require_function(tx, key)
@@ -56,7 +56,7 @@ class Aliases:
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListAliases: by name; with `FunctionVersion`, those that lead to it."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="ListAliases")
+        key = parse_unqualified(params["FunctionName"], scope)
         size = page_size(params.get("MaxItems"))
         after = read_name_marker(params.get("Marker"))
         version = params.get("FunctionVersion")
@@ -74,7 +74,7 @@ class Aliases:
 
     async def update(self, scope: Scope, params: Params) -> Params:
         """UpdateAlias: members that are absent stay as they were."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="UpdateAlias")
+        key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
             require_function(tx, key)
@@ -91,7 +91,7 @@ class Aliases:
 
     async def delete(self, scope: Scope, params: Params) -> Params:
         """DeleteAlias, with what is configured for the alias; deleting none is no error."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="DeleteAlias")
+        key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
             require_function(tx, key)

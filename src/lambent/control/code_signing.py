@@ -127,9 +127,7 @@ class CodeSigning:
 
     async def bind(self, scope: Scope, params: Params) -> Params:
         """PutFunctionCodeSigningConfig: from the next deployment on."""
-        key = parse_unqualified(
-            params["FunctionName"], scope, operation="PutFunctionCodeSigningConfig"
-        )
+        key = parse_unqualified(params["FunctionName"], scope)
         arn = params["CodeSigningConfigArn"]
 
         def run(tx: Transaction) -> None:
@@ -141,9 +139,7 @@ class CodeSigning:
 
     async def get_binding(self, scope: Scope, params: Params) -> Params:
         """GetFunctionCodeSigningConfig: without an ARN if the function has none."""
-        key = parse_unqualified(
-            params["FunctionName"], scope, operation="GetFunctionCodeSigningConfig"
-        )
+        key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
             require_function(tx, key)
@@ -153,9 +149,7 @@ class CodeSigning:
 
     async def unbind(self, scope: Scope, params: Params) -> Params:
         """DeleteFunctionCodeSigningConfig."""
-        key = parse_unqualified(
-            params["FunctionName"], scope, operation="DeleteFunctionCodeSigningConfig"
-        )
+        key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
             require_function(tx, key)

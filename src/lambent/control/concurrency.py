@@ -36,7 +36,7 @@ class Concurrency:
 
     async def reserve(self, scope: Scope, params: Params) -> Params:
         """PutFunctionConcurrency."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="PutFunctionConcurrency")
+        key = parse_unqualified(params["FunctionName"], scope)
         wanted: int = params[_RESERVED]
 
         def run(tx: Transaction) -> None:
@@ -61,7 +61,7 @@ class Concurrency:
 
     async def get_reserved(self, scope: Scope, params: Params) -> Params:
         """GetFunctionConcurrency: no member if nothing is reserved."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="GetFunctionConcurrency")
+        key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
             _require_function(tx, key)
@@ -71,9 +71,7 @@ class Concurrency:
 
     async def release(self, scope: Scope, params: Params) -> Params:
         """DeleteFunctionConcurrency."""
-        key = parse_unqualified(
-            params["FunctionName"], scope, operation="DeleteFunctionConcurrency"
-        )
+        key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
             _require_function(tx, key)
@@ -84,7 +82,7 @@ class Concurrency:
 
     async def provision(self, scope: Scope, params: Params) -> Params:
         """PutProvisionedConcurrencyConfig, for an alias or a published version."""
-        reference = _qualified(params, scope, operation="PutProvisionedConcurrencyConfig")
+        reference = _qualified(params, scope)
         wanted: int = params[_PROVISIONED]
         document = {_PROVISIONED: wanted, "LastModified": iso_seconds(self._clock.now())}
 
@@ -101,7 +99,7 @@ class Concurrency:
 
     async def get_provisioned(self, scope: Scope, params: Params) -> Params:
         """GetProvisionedConcurrencyConfig."""
-        reference = _qualified(params, scope, operation="GetProvisionedConcurrencyConfig")
+        reference = _qualified(params, scope)
 
         def run(tx: Transaction) -> Params:
             qualifier = require_published(tx, reference)
@@ -118,9 +116,7 @@ class Concurrency:
 
     async def list_provisioned(self, scope: Scope, params: Params) -> Params:
         """ListProvisionedConcurrencyConfigs of one function."""
-        key = parse_unqualified(
-            params["FunctionName"], scope, operation="ListProvisionedConcurrencyConfigs"
-        )
+        key = parse_unqualified(params["FunctionName"], scope)
         after = read_name_marker(params.get("Marker"))
 
         def run(tx: Transaction) -> Sequence[Setting]:
@@ -140,7 +136,7 @@ class Concurrency:
 
     async def withdraw(self, scope: Scope, params: Params) -> Params:
         """DeleteProvisionedConcurrencyConfig; deleting none is no error."""
-        reference = _qualified(params, scope, operation="DeleteProvisionedConcurrencyConfig")
+        reference = _qualified(params, scope)
 
         def run(tx: Transaction) -> None:
             qualifier = require_published(tx, reference)
@@ -193,10 +189,8 @@ def reserved_total(tx: Transaction, scope: Scope, *, except_for: FunctionKey | N
     return sum(one.document[_RESERVED] for one in settings if one.key != except_for)
 
 
-def _qualified(params: Params, scope: Scope, *, operation: str) -> FunctionReference:
-    return parse_function_name(
-        params["FunctionName"], scope, operation=operation, qualifier=params.get("Qualifier")
-    )
+def _qualified(params: Params, scope: Scope) -> FunctionReference:
+    return parse_function_name(params["FunctionName"], scope, qualifier=params.get("Qualifier"))
 
 
 def _require_function(tx: Transaction, key: FunctionKey) -> None:

@@ -12,7 +12,7 @@ from lambent.control.aliases import Aliases
 from lambent.control.code_signing import CodeSigning
 from lambent.control.concurrency import Concurrency
 from lambent.control.event_invoke import EventInvokeConfigs
-from lambent.control.functions import Functions
+from lambent.control.functions import CheckRole, Functions
 from lambent.control.layers import Layers
 from lambent.control.management import Management
 from lambent.control.packages import Packages
@@ -55,12 +55,14 @@ async def open_control(
     runtimes: Sequence[str],
     concurrent_executions: int,
     clock: Clock,
+    check_role: CheckRole | None = None,
 ) -> AsyncIterator[Control]:
     """Open the control plane.
 
     `objects` is where `S3Bucket` packages come from, `prepare` makes a version ready to run,
     `runtimes` are the runtime identifiers of the service model, `concurrent_executions` is the
-    account's limit, which invocation enforces and GetAccountSettings shows.
+    account's limit, which invocation enforces and GetAccountSettings shows. `check_role`, if given,
+    refuses execution roles that cannot be used.
     """
     packages = Packages(store, blobs, objects)
     await packages.sweep()
@@ -79,6 +81,7 @@ async def open_control(
                 code_signing,
                 runtimes=runtimes,
                 code_size_max=code_size_max,
+                check_role=check_role,
             ),
             versions=Versions(store, clock, code_size_max=code_size_max),
             aliases=Aliases(store),

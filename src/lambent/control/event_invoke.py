@@ -32,15 +32,15 @@ class EventInvokeConfigs:
 
     async def put(self, scope: Scope, params: Params) -> Params:
         """PutFunctionEventInvokeConfig: replaces what there was."""
-        return await self._set(scope, params, operation="PutFunctionEventInvokeConfig")
+        return await self._set(scope, params, replaces=True)
 
     async def update(self, scope: Scope, params: Params) -> Params:
         """UpdateFunctionEventInvokeConfig: members that are absent stay as they were."""
-        return await self._set(scope, params, operation="UpdateFunctionEventInvokeConfig")
+        return await self._set(scope, params, replaces=False)
 
     async def get(self, scope: Scope, params: Params) -> Params:
         """GetFunctionEventInvokeConfig."""
-        reference = _reference(params, scope, operation="GetFunctionEventInvokeConfig")
+        reference = _reference(params, scope)
         return _view(
             await self._store.transact(lambda tx: _require_config(tx, reference)),
             reference,
@@ -48,7 +48,7 @@ class EventInvokeConfigs:
 
     async def delete(self, scope: Scope, params: Params) -> Params:
         """DeleteFunctionEventInvokeConfig."""
-        reference = _reference(params, scope, operation="DeleteFunctionEventInvokeConfig")
+        reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
             _require_config(tx, reference)
@@ -59,9 +59,7 @@ class EventInvokeConfigs:
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListFunctionEventInvokeConfigs of one function."""
-        key = parse_unqualified(
-            params["FunctionName"], scope, operation="ListFunctionEventInvokeConfigs"
-        )
+        key = parse_unqualified(params["FunctionName"], scope)
         after = read_name_marker(params.get("Marker"))
 
         def run(tx: Transaction) -> Sequence[Setting]:
@@ -80,14 +78,13 @@ class EventInvokeConfigs:
             [_view(one.document, FunctionReference(one.key, one.qualifier)) for one in page.items],
         )
 
-    async def _set(self, scope: Scope, params: Params, *, operation: str) -> Params:
-        reference = _reference(params, scope, operation=operation)
+    async def _set(self, scope: Scope, params: Params, *, replaces: bool) -> Params:
+        reference = _reference(params, scope)
         given = {name: params[name] for name in _MEMBERS if name in params}
         if not given:
             raise invalid_parameter(
                 "You must specify at least one of error handling or destination setting."
             )
-        replaces = operation.startswith("Put")
 
         def run(tx: Transaction) -> Params:
             if find_version(tx, reference.key, reference.qualifier) is None:
@@ -106,10 +103,8 @@ class EventInvokeConfigs:
         return _view(await self._store.transact(run), reference)
 
 
-def _reference(params: Params, scope: Scope, *, operation: str) -> FunctionReference:
-    return parse_function_name(
-        params["FunctionName"], scope, operation=operation, qualifier=params.get("Qualifier")
-    )
+def _reference(params: Params, scope: Scope) -> FunctionReference:
+    return parse_function_name(params["FunctionName"], scope, qualifier=params.get("Qualifier"))
 
 
 def _require_config(tx: Transaction, reference: FunctionReference) -> Params:

@@ -7,7 +7,7 @@ Pending or InProgress, and `activation` takes it from there.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from lambent.control import configuration
@@ -33,6 +33,8 @@ from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
+CheckRole = Callable[[str, str], Awaitable[None]]
+"""Raises `ApiError` if a function of the account may not have the role with this ARN."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Functions:
         *,
         runtimes: Sequence[str],
         code_size_max: int,
+        check_role: CheckRole | None = None,
     ) -> None:
         self._store = store
         self._packages = packages
@@ -64,14 +67,17 @@ class Functions:
         self._code_signing = code_signing
         self._runtimes = runtimes
         self._code_size_max = code_size_max
+        self._check_role = check_role
 
     async def create(self, scope: Scope, params: Params) -> FunctionVersion:
         """CreateFunction. With `Publish`, the answer is version 1."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="CreateFunction")
+        key = parse_unqualified(params["FunctionName"], scope)
         tags = params.get("Tags") or {}
         check_tags(tags)
         # Whatever is wrong with the configuration is said before a package is fetched.
         configuration.create(key, params, code_key="", code_size=0, runtimes=self._runtimes)
+        if self._check_role is not None:
+            await self._check_role(params["Role"], key.account)
         await self._store.transact(lambda tx: _require_absent(tx, key))
         content = await self._packages.read(params["Code"], scope.region)
         signing = params.get("CodeSigningConfigArn")
@@ -97,10 +103,10 @@ class Functions:
 
         return await self._packages.deploy(content.data, run)
 
-    async def get(self, scope: Scope, params: Params, *, operation: str) -> Found:
+    async def get(self, scope: Scope, params: Params) -> Found:
         """GetFunction and GetFunctionConfiguration."""
         reference = parse_function_name(
-            params["FunctionName"], scope, operation=operation, qualifier=params.get("Qualifier")
+            params["FunctionName"], scope, qualifier=params.get("Qualifier")
         )
 
         def run(tx: Transaction) -> Found:
@@ -130,9 +136,9 @@ class Functions:
 
     async def update_configuration(self, scope: Scope, params: Params) -> FunctionVersion:
         """UpdateFunctionConfiguration."""
-        key = parse_unqualified(
-            params["FunctionName"], scope, operation="UpdateFunctionConfiguration"
-        )
+        key = parse_unqualified(params["FunctionName"], scope)
+        if self._check_role is not None and "Role" in params:
+            await self._check_role(params["Role"], key.account)
 
         def run(tx: Transaction) -> FunctionVersion:
             latest = _require_changeable(tx, key, params)
@@ -151,7 +157,7 @@ class Functions:
     async def update_code(self, scope: Scope, params: Params) -> FunctionVersion:
         """UpdateFunctionCode. With `Publish`, the answer is the version that was published; with
         `DryRun`, what would have been."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="UpdateFunctionCode")
+        key = parse_unqualified(params["FunctionName"], scope)
         await self._store.transact(lambda tx: _require_changeable(tx, key, params))
         refuse_publish_to(params)
         if params.get("ImageUri"):
@@ -199,7 +205,6 @@ class Functions:
         reference = parse_function_name(
             params["FunctionName"],
             scope,
-            operation="DeleteFunction",
             qualifier=params.get("Qualifier"),
         )
         key, qualifier = reference.key, reference.qualifier

@@ -13,11 +13,14 @@ from lambent.model import limits
 from lambent.model.errors import ApiError, invalid_parameter, not_found
 from lambent.model.function import FunctionKey, Scope
 from lambent.model.layer import LayerKey, LayerVersion, parse_layer_arn, parse_layer_version_arn
+from lambent.model.policy import Request, Verdict, decide
+from lambent.model.principal import root_of
 from lambent.model.times import iso_milliseconds
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
 
+_GET = "lambda:GetLayerVersion"
 _MISSING = "The resource you requested does not exist."
 
 
@@ -34,7 +37,7 @@ class Layers:
 
     async def publish(self, scope: Scope, params: Params) -> LayerVersion:
         """PublishLayerVersion: always a new version, whatever its content."""
-        key = _key(params["LayerName"], scope, operation="PublishLayerVersion")
+        key = _key(params["LayerName"], scope)
         for member in ("Description", "LicenseInfo"):
             require_text(params.get(member) or "", member[0].lower() + member[1:])
         content = await self._packages.read(params["Content"], scope.region)
@@ -64,7 +67,7 @@ class Layers:
 
     async def get(self, scope: Scope, params: Params) -> LayerVersion:
         """GetLayerVersion."""
-        key, number = _version_key(params, scope, operation="GetLayerVersion")
+        key, number = _version_key(params, scope)
         return await self._store.transact(lambda tx: _require_version(tx, key, number))
 
     async def get_by_arn(self, scope: Scope, params: Params) -> LayerVersion:
@@ -75,12 +78,7 @@ class Layers:
             raise invalid_parameter(f"cannot read {arn} as the ARN of a layer version.")
         key, number = parsed
 
-        def run(tx: Transaction) -> LayerVersion:
-            if key.account != scope.account and not _is_shared(tx, key, number, scope.account):
-                raise _access_denied(scope.account, "GetLayerVersion", arn)
-            return _require_version(tx, key, number)
-
-        return await self._store.transact(run)
+        return await self._store.transact(lambda tx: _require_version(tx, key, number))
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListLayers: by name, each with its newest version that matches the filters."""
@@ -112,7 +110,7 @@ class Layers:
 
     async def list_versions(self, scope: Scope, params: Params) -> Params:
         """ListLayerVersions that match the filters, the newest first."""
-        key = _key(params["LayerName"], scope, operation="ListLayerVersions")
+        key = _key(params["LayerName"], scope)
         _, below = read_marker(params.get("Marker"), ("", 1 << 62))
         size = page_size(params.get("MaxItems"))
 
@@ -130,7 +128,7 @@ class Layers:
 
     async def delete(self, scope: Scope, params: Params) -> Params:
         """DeleteLayerVersion. Functions that use it keep it; deleting none is no error."""
-        key, number = _version_key(params, scope, operation="DeleteLayerVersion")
+        key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> set[str]:
             version = tx.layers.get(key, number)
@@ -144,7 +142,7 @@ class Layers:
 
     async def add_permission(self, scope: Scope, params: Params) -> Params:
         """AddLayerVersionPermission."""
-        key, number = _version_key(params, scope, operation="AddLayerVersionPermission")
+        key, number = _version_key(params, scope)
         organization = params.get("OrganizationId")
         added = policies.statement(
             params["StatementId"],
@@ -169,7 +167,7 @@ class Layers:
 
     async def remove_permission(self, scope: Scope, params: Params) -> Params:
         """RemoveLayerVersionPermission."""
-        key, number = _version_key(params, scope, operation="RemoveLayerVersionPermission")
+        key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> None:
             _require_version(tx, key, number)
@@ -183,7 +181,7 @@ class Layers:
 
     async def get_policy(self, scope: Scope, params: Params) -> Params:
         """GetLayerVersionPolicy."""
-        key, number = _version_key(params, scope, operation="GetLayerVersionPolicy")
+        key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> Params:
             _require_version(tx, key, number)
@@ -251,32 +249,34 @@ def _require_usable(
     version = tx.layers.get(layer, number, include_deleted=include_deleted)
     if version is not None and include_deleted:
         return version
-    if layer.account != key.account and not _is_shared(tx, layer, number, key.account):
-        raise _access_denied(key.account, "GetLayerVersion", arn)
+    if layer.account != key.account:
+        _require_shared(tx, arn, layer, number, key.account)
     if version is None:
         raise invalid_parameter(f"Layer version {arn} does not exist.")
     return version
 
 
-def _is_shared(tx: Transaction, layer: LayerKey, number: int, account: str) -> bool:
-    """Whether the layer version's policy lets an account use it. Nobody is in an organization
-    here, so what is granted to one is granted to nobody."""
-    root = {"AWS": f"arn:aws:iam::{account}:root"}
-    return any(
-        one["Principal"] in ("*", root) and "Condition" not in one
-        for one in policies.statements(tx.layers.policy(layer, number))
-    )
+def _require_shared(tx: Transaction, arn: str, layer: LayerKey, number: int, account: str) -> None:
+    """Raises `AccessDeniedException` unless the layer version's policy lets an account use it."""
+    request = Request(principal=root_of(account), action=_GET, resource=arn)
+    granted = policies.statements(tx.layers.policy(layer, number))
+    verdict = decide(request, identity=(), resource=granted, owner=layer.account)
+    if verdict is not Verdict.ALLOWED:
+        raise ApiError(
+            "AccessDeniedException",
+            f"User: {request.principal.arn} is not authorized to perform: {_GET} on resource: {arn}"
+            f" {verdict.value.format(action=_GET)}",
+            status=403,
+        )
 
 
-def _key(name: str, scope: Scope, *, operation: str) -> LayerKey:
-    """The layer a `LayerName` means, which may be an ARN, in the caller's own account."""
+def _key(name: str, scope: Scope) -> LayerKey:
+    """The layer a `LayerName` means, which may be an ARN."""
     if not name.startswith("arn:"):
         return LayerKey(scope.account, scope.region, name)
     key = parse_layer_arn(name)
     if key is None:
         raise invalid_parameter(f"cannot read {name} as the ARN of a layer.")
-    if key.account != scope.account:
-        raise _access_denied(scope.account, operation, name)
     if key.region != scope.region:
         raise not_found(
             f"Layers from '{key.region}' are not reachable in this region ('{scope.region}')"
@@ -284,21 +284,11 @@ def _key(name: str, scope: Scope, *, operation: str) -> LayerKey:
     return key
 
 
-def _version_key(params: Params, scope: Scope, *, operation: str) -> tuple[LayerKey, int]:
+def _version_key(params: Params, scope: Scope) -> tuple[LayerKey, int]:
     number: int = params["VersionNumber"]
     if number < 1:
         raise invalid_parameter("Layer Version Cannot be less than 1")
-    return _key(params["LayerName"], scope, operation=operation), min(number, 1 << 62)
-
-
-def _access_denied(account: str, operation: str, resource: str) -> ApiError:
-    return ApiError(
-        "AccessDeniedException",
-        f"User: arn:aws:iam::{account}:root is not authorized to perform: lambda:{operation} on"
-        f" resource: {resource} because no resource-based policy allows the lambda:{operation}"
-        " action",
-        status=403,
-    )
+    return _key(params["LayerName"], scope), min(number, 1 << 62)
 
 
 def _require_version(tx: Transaction, key: LayerKey, number: int) -> LayerVersion:

@@ -23,7 +23,7 @@ class Management:
 
     async def put_runtime(self, scope: Scope, params: Params) -> Params:
         """PutRuntimeManagementConfig of `$LATEST` or a published version."""
-        reference = _reference(params, scope, operation="PutRuntimeManagementConfig")
+        reference = _reference(params, scope)
         mode = params["UpdateRuntimeOn"]
         version_arn = params.get("RuntimeVersionArn")
         if (mode == "Manual") != bool(version_arn):
@@ -49,7 +49,7 @@ class Management:
 
     async def get_runtime(self, scope: Scope, params: Params) -> Params:
         """GetRuntimeManagementConfig; `Auto` if nothing was configured."""
-        reference = _reference(params, scope, operation="GetRuntimeManagementConfig")
+        reference = _reference(params, scope)
 
         def run(tx: Transaction) -> Params | None:
             require_version(tx, reference)
@@ -62,9 +62,7 @@ class Management:
 
     async def put_recursion(self, scope: Scope, params: Params) -> Params:
         """PutFunctionRecursionConfig."""
-        key = parse_unqualified(
-            params["FunctionName"], scope, operation="PutFunctionRecursionConfig"
-        )
+        key = parse_unqualified(params["FunctionName"], scope)
         document = {"RecursiveLoop": params["RecursiveLoop"]}
 
         def run(tx: Transaction) -> None:
@@ -76,9 +74,7 @@ class Management:
 
     async def get_recursion(self, scope: Scope, params: Params) -> Params:
         """GetFunctionRecursionConfig; `Terminate` if nothing was configured."""
-        key = parse_unqualified(
-            params["FunctionName"], scope, operation="GetFunctionRecursionConfig"
-        )
+        key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
             require_function(tx, key)
@@ -89,7 +85,7 @@ class Management:
     async def refuse_scaling(self, scope: Scope, params: Params) -> Params:
         """PutFunctionScalingConfig and GetFunctionScalingConfig: only functions on capacity
         providers have one, and there are none."""
-        reference = _reference(params, scope, operation="GetFunctionScalingConfig")
+        reference = _reference(params, scope)
         await self._store.transact(lambda tx: require_version(tx, reference))
         raise invalid_parameter(
             f"{reference.arn} does not run on a capacity provider: scaling configurations are"
@@ -97,7 +93,5 @@ class Management:
         )
 
 
-def _reference(params: Params, scope: Scope, *, operation: str) -> FunctionReference:
-    return parse_function_name(
-        params["FunctionName"], scope, operation=operation, qualifier=params.get("Qualifier")
-    )
+def _reference(params: Params, scope: Scope) -> FunctionReference:
+    return parse_function_name(params["FunctionName"], scope, qualifier=params.get("Qualifier"))

@@ -27,7 +27,7 @@ class Permissions:
 
     async def add(self, scope: Scope, params: Params) -> Params:
         """AddPermission: one more statement."""
-        reference = _reference(params, scope, operation="AddPermission")
+        reference = _reference(params, scope)
         if reference.qualifier == LATEST:
             raise invalid_parameter("We currently do not support adding policies for $LATEST.")
         added = policies.statement(
@@ -49,7 +49,7 @@ class Permissions:
 
     async def remove(self, scope: Scope, params: Params) -> Params:
         """RemovePermission: one statement less."""
-        reference = _reference(params, scope, operation="RemovePermission")
+        reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
             if find_version(tx, reference.key, reference.qualifier) is None:
@@ -64,11 +64,11 @@ class Permissions:
 
     async def get(self, scope: Scope, params: Params) -> Params:
         """GetPolicy."""
-        return await self._show(_reference(params, scope, operation="GetPolicy"))
+        return await self._show(_reference(params, scope))
 
     async def put_document(self, scope: Scope, params: Params) -> Params:
         """PutResourcePolicy: replaces all statements."""
-        reference = _function_of(params["ResourceArn"], scope, operation="PutResourcePolicy")
+        reference = _function_of(params["ResourceArn"], scope)
         policy = policies.make(policies.parse(params["Policy"]))
 
         def run(tx: Transaction) -> None:
@@ -84,13 +84,11 @@ class Permissions:
 
     async def get_document(self, scope: Scope, params: Params) -> Params:
         """GetResourcePolicy."""
-        return await self._show(
-            _function_of(params["ResourceArn"], scope, operation="GetResourcePolicy")
-        )
+        return await self._show(_function_of(params["ResourceArn"], scope))
 
     async def delete_document(self, scope: Scope, params: Params) -> Params:
         """DeleteResourcePolicy: no statement is left."""
-        reference = _function_of(params["ResourceArn"], scope, operation="DeleteResourcePolicy")
+        reference = _function_of(params["ResourceArn"], scope)
 
         def run(tx: Transaction) -> None:
             require_version(tx, reference)
@@ -117,7 +115,7 @@ class Permissions:
         parts = arn.split(":")
         if len(parts) < 7 or parts[5] != "function":
             return []
-        reference = parse_function_name(arn, Scope(parts[4], parts[3]), operation="")
+        reference = parse_function_name(arn, Scope(parts[4], parts[3]))
         return await self._store.transact(lambda tx: policies.statements(_get(tx, reference)))
 
     async def _show(self, reference: FunctionReference) -> Params:
@@ -131,18 +129,16 @@ class Permissions:
         return await self._store.transact(run)
 
 
-def _reference(params: Params, scope: Scope, *, operation: str) -> FunctionReference:
-    return parse_function_name(
-        params["FunctionName"], scope, operation=operation, qualifier=params.get("Qualifier")
-    )
+def _reference(params: Params, scope: Scope) -> FunctionReference:
+    return parse_function_name(params["FunctionName"], scope, qualifier=params.get("Qualifier"))
 
 
-def _function_of(arn: str, scope: Scope, *, operation: str) -> FunctionReference:
+def _function_of(arn: str, scope: Scope) -> FunctionReference:
     if ":function:" not in arn:
         raise invalid_parameter(
             f"cannot attach a policy to {arn}: only functions, versions and aliases have policies."
         )
-    return parse_function_name(arn, scope, operation=operation)
+    return parse_function_name(arn, scope)
 
 
 def _condition(params: Params) -> Mapping[str, Mapping[str, str]]:

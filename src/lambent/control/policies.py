@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from lambent.control.states import new_id
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
@@ -16,6 +16,19 @@ from lambent.model.limits import POLICY_SIZE_MAX
 
 Policy = Mapping[str, Any]
 
+Kind = Literal["resource", "identity", "trust"]
+"""A resource's policy, a user's or role's own, and who may assume a role."""
+
+_NEEDED: Mapping[Kind, Sequence[tuple[str, str]]] = {
+    "resource": (("Principal", "NotPrincipal"), ("Action", "NotAction")),
+    "identity": (("Action", "NotAction"), ("Resource", "NotResource")),
+    "trust": (("Principal", "NotPrincipal"), ("Action", "NotAction")),
+}
+_ABSENT: Mapping[Kind, Sequence[str]] = {
+    "resource": (),
+    "identity": ("Principal", "NotPrincipal"),
+    "trust": ("Resource", "NotResource"),
+}
 _VERSIONS = ("2012-10-17", "2008-10-17")
 _ACCOUNT = re.compile(r"\d{12}")
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]*\.amazonaws\.com(\.cn)?|[a-z0-9-]+\.amazon\.com")
@@ -109,14 +122,17 @@ def make(document: Mapping[str, Any]) -> Policy:
     return {"Document": document, "RevisionId": new_id()}
 
 
-def parse(text: str) -> Mapping[str, Any]:
-    """A policy document that somebody wrote. Raises `InvalidParameterValueException`."""
+def parse(text: str, kind: Kind = "resource") -> dict[str, Any]:
+    """A policy document that somebody wrote, its statements as a list.
+
+    Raises `InvalidParameterValueException`.
+    """
     try:
         document = json.loads(text)
         json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise invalid_parameter(f"The policy is not valid JSON: {str(error)[:200]}") from error
-    problem = _problem(document)
+    problem = _problem(document, kind)
     if problem:
         raise invalid_parameter(f"The policy is not valid: {problem}")
     if isinstance(document["Statement"], dict):
@@ -145,7 +161,7 @@ def require_revision(policy: Policy | None, revision_id: str | None, *, operatio
         )
 
 
-def _problem(document: Any) -> str | None:
+def _problem(document: Any, kind: Kind) -> str | None:
     """What is wrong with a document, if anything is."""
     if not isinstance(document, dict):
         return "it must be a JSON object."
@@ -158,14 +174,47 @@ def _problem(document: Any) -> str | None:
     sids = [one.get("Sid") for one in listed if isinstance(one, dict) and "Sid" in one]
     if len(set(map(str, sids))) != len(sids):
         return "every Sid must be there once."
-    for one in listed:
-        if not isinstance(one, dict):
-            return "every statement must be a JSON object."
-        if one.get("Effect") not in ("Allow", "Deny"):
-            return "Effect must be Allow or Deny."
-        for names in (("Principal", "NotPrincipal"), ("Action", "NotAction")):
-            if sum(name in one for name in names) != 1:
-                return f"a statement needs either {names[0]} or {names[1]}."
-        if not isinstance(one.get("Condition", {}), dict):
-            return "Condition must be a JSON object."
+    return next(filter(None, (_statement_problem(one, kind) for one in listed)), None)
+
+
+def _statement_problem(one: Any, kind: Kind) -> str | None:
+    if not isinstance(one, dict):
+        return "every statement must be a JSON object."
+    if one.get("Effect") not in ("Allow", "Deny"):
+        return "Effect must be Allow or Deny."
+    for first, second in _NEEDED[kind]:
+        if (first in one) == (second in one):
+            return f"a statement needs either {first} or {second}."
+    for name in _ABSENT[kind]:
+        if name in one:
+            return f"a statement here has no {name}."
+    for name in ("Action", "NotAction", "Resource", "NotResource"):
+        if not _is_text(one.get(name, "")):
+            return f"{name} must be text or a list of texts."
+    for name in ("Principal", "NotPrincipal"):
+        principal = one.get(name, "*")
+        if isinstance(principal, dict):
+            if not all(_is_text(value) for value in principal.values()):
+                return f"the values in {name} must be texts or lists of texts."
+        elif principal != "*":
+            return f"{name} must be * or a JSON object."
+    return _condition_problem(one.get("Condition", {}))
+
+
+def _condition_problem(condition: Any) -> str | None:
+    if not isinstance(condition, dict):
+        return "Condition must be a JSON object."
+    for keys in condition.values():
+        if not isinstance(keys, dict):
+            return "every operator in Condition must have a JSON object."
+        for values in keys.values():
+            for value in values if isinstance(values, list) else [values]:
+                if not isinstance(value, str | int | float | bool):
+                    return "the values of conditions must be texts, numbers or booleans."
     return None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(one, str) for one in value)
+    )

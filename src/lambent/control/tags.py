@@ -101,7 +101,7 @@ def _require_resource(tx: Transaction, scope: Scope, arn: str, *, operation: str
 
 
 def _require_function(tx: Transaction, scope: Scope, arn: str, *, operation: str) -> str:
-    reference = parse_function_name(arn, scope, operation=operation)
+    reference = parse_function_name(arn, scope)
     if reference.qualifier:
         raise invalid_parameter(
             "Tags on function aliases and versions are not supported. Please specify a function"

@@ -46,7 +46,7 @@ class Versions:
 
     async def publish(self, scope: Scope, params: Mapping[str, Any]) -> FunctionVersion:
         """PublishVersion: snapshot `$LATEST`, or answer the last snapshot if nothing changed."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="PublishVersion")
+        key = parse_unqualified(params["FunctionName"], scope)
         refuse_publish_to(params)
         description = params.get("Description")
         require_text(description or "", "description")
@@ -75,7 +75,7 @@ class Versions:
 
     async def list(self, scope: Scope, params: Mapping[str, Any]) -> Page:
         """ListVersionsByFunction: `$LATEST` first, then ascending."""
-        key = parse_unqualified(params["FunctionName"], scope, operation="ListVersionsByFunction")
+        key = parse_unqualified(params["FunctionName"], scope)
         size = page_size(params.get("MaxItems"))
         _, after = read_marker(params.get("Marker"), ("", -1))
 

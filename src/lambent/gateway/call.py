@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from lambent.identity.authorizer import Caller
 from lambent.model.function import Scope
 
 
@@ -16,7 +17,7 @@ class Call:
     datetimes. Absent members are absent."""
     scope: Scope
     request_id: str
-    access_key_id: str | None
+    caller: Caller
     endpoint: str
     """How the caller reached us, for example `http://127.0.0.1:5262`: the base of links."""
 

@@ -6,7 +6,7 @@ than is true; a test fails when the page is not current.
 
 from collections.abc import Iterator
 
-from lambent.gateway.operations import control_plane, logs, sts
+from lambent.gateway.operations import control_plane, iam, logs, sts
 from lambent.gateway.protocol.models import load_model
 
 _INTRODUCTION = """\
@@ -33,7 +33,8 @@ def offered() -> dict[str, frozenset[str]]:
             control_plane.operations(nothing, nothing)  # type: ignore[arg-type]
         ),
         "logs": frozenset(logs.operations(nothing)),  # type: ignore[arg-type]
-        "sts": frozenset(sts.operations()),
+        "sts": frozenset(sts.operations(nothing, nothing, is_strict=False)),  # type: ignore[arg-type]
+        "iam": frozenset(iam.operations(nothing)),  # type: ignore[arg-type]
     }
 
 

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,14 +20,15 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from lambent.gateway.authorization import accesses
 from lambent.gateway.call import Call, OperationHandler
-from lambent.gateway.identity import Identity, identify
 from lambent.gateway.protocol import parse, render
 from lambent.gateway.protocol.models import OperationModel, ServiceModel, load_model
 from lambent.gateway.protocol.render import Answer
 from lambent.gateway.protocol.routes import Routes
 from lambent.gateway.protocol.validate import validate
 from lambent.gateway.settings import GatewaySettings
+from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
@@ -37,7 +39,7 @@ from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
 
 logger = logging.getLogger(__name__)
 
-SERVICES = ("lambda", "logs", "sts")
+SERVICES = ("lambda", "logs", "sts", "iam")
 INTERNAL = "/_lambent/"
 HEALTH = INTERNAL + "health"
 _PARSE_IN_THREAD_BYTES = 256 * 1024
@@ -51,13 +53,13 @@ class Request:
     exchange: Exchange
     operation: OperationModel
     labels: Mapping[str, str]
-    identity: Identity
+    caller: Caller
     request_id: str
 
     @property
     def scope(self) -> Scope:
         """Account and region."""
-        return self.identity.scope
+        return self.caller.scope
 
     def params(self) -> dict[str, Any]:
         """The input members, parsed and validated. Raises `ApiError`."""
@@ -85,8 +87,11 @@ DirectHandler = Callable[[Request], None]
 class Gateway:
     """Routes requests to operations."""
 
-    def __init__(self, settings: GatewaySettings, tasks: anyio.abc.TaskGroup) -> None:
+    def __init__(
+        self, settings: GatewaySettings, authorizer: Authorizer, tasks: anyio.abc.TaskGroup
+    ) -> None:
         self._settings = settings
+        self._authorizer = authorizer
         self._tasks = tasks
         self._services = {name: load_model(name) for name in SERVICES}
         self._routes = Routes(self._services["lambda"])
@@ -129,14 +134,14 @@ class Gateway:
             self._handle_internal(exchange)
             return
         request_id = new_request_id()
-        identity = None
+        caller = None
         service = None
         try:
-            identity = identify(exchange, self._settings)
-            service = self._service_of(exchange, identity)
-            request = self._route(exchange, service, identity, request_id)
+            caller = self._authorizer.authenticate(exchange)
+            service = self._service_of(exchange, caller)
+            request = self._route(exchange, service, caller, request_id)
         except ApiError as error:
-            service = service or self._dialect_of(exchange, identity)
+            service = service or self._dialect_of(exchange, caller)
             answer(exchange, render.render_error(service, error, request_id), request_id)
             return
         direct = self._direct.get(request.operation.name)
@@ -181,15 +186,16 @@ class Gateway:
                 return
         exchange.respond(404, [("Content-Type", "text/plain")], b"There is no such page.\n")
 
-    def _service_of(self, exchange: Exchange, identity: Identity) -> ServiceModel:
+    def _service_of(self, exchange: Exchange, caller: Caller) -> ServiceModel:
         """The service a request is for: by its signature, else by its form."""
-        name = identity.service
+        name = caller.service
         if name is None:
             target = exchange.headers.get("x-amz-target", "")
             if target.startswith("Logs_"):
                 name = "logs"
             elif exchange.method == "POST" and exchange.path == "/":
-                name = "sts"
+                version = _form(exchange).get("Version", [""])[0]
+                name = "iam" if version == self._services["iam"].api_version else "sts"
             else:
                 name = "lambda"
         service = self._services.get(name)
@@ -200,18 +206,18 @@ class Gateway:
             )
         return service
 
-    def _dialect_of(self, exchange: Exchange, identity: Identity | None) -> ServiceModel:
+    def _dialect_of(self, exchange: Exchange, caller: Caller | None) -> ServiceModel:
         """A service whose errors the client can read, for a request that is for none of ours."""
         if "x-amz-target" in exchange.headers:
             return self._services["logs"]
         content_type = exchange.headers.get("content-type", "")
         is_xml = content_type.startswith("application/x-www-form-urlencoded")
-        if is_xml or (identity is not None and identity.service == "s3"):
+        if is_xml or (caller is not None and caller.service == "s3"):
             return self._services["sts"]
         return self._services["lambda"]
 
     def _route(
-        self, exchange: Exchange, service: ServiceModel, identity: Identity, request_id: str
+        self, exchange: Exchange, service: ServiceModel, caller: Caller, request_id: str
     ) -> Request:
         protocol = service.metadata["protocol"]
         labels: Mapping[str, str] = {}
@@ -220,7 +226,7 @@ class Gateway:
             if found is None:
                 raise _unknown_operation(f"{exchange.method} {exchange.path[:200]}", status=404)
             operation, labels = found
-            return Request(exchange, operation, labels, identity, request_id)
+            return Request(exchange, operation, labels, caller, request_id)
         if protocol == "json":
             prefix, _, name = exchange.headers.get("x-amz-target", "").partition(".")
             known = prefix == service.metadata["targetPrefix"] and name in service.operation_names
@@ -229,7 +235,7 @@ class Gateway:
             known = name in service.operation_names
         if not known:
             raise _unknown_operation(name[:200] or "none", status=400)
-        return Request(exchange, service.operation_model(name), labels, identity, request_id)
+        return Request(exchange, service.operation_model(name), labels, caller, request_id)
 
     async def _serve(self, request: Request) -> None:
         """Run an operation and answer."""
@@ -245,12 +251,16 @@ class Gateway:
                     "InvalidParameterValueException",
                     f"Lambent does not offer the operation {operation.name} yet.",
                 )
+            service = operation.service_model.service_name
+            await self._authorizer.check_all(
+                request.caller, accesses(service, operation.name, params, request.scope)
+            )
             output = await handler(
                 Call(
                     params=params,
                     scope=request.scope,
                     request_id=request.request_id,
-                    access_key_id=request.identity.access_key_id,
+                    caller=request.caller,
                     endpoint=self._endpoint_of(request.exchange),
                 )
             )
@@ -273,7 +283,8 @@ class Gateway:
 
     def _endpoint_of(self, exchange: Exchange) -> str:
         host = exchange.headers.get("host", "")
-        return f"http://{host if _HOST.fullmatch(host) else '127.0.0.1'}"
+        scheme = "https" if exchange.is_secure else "http"
+        return f"{scheme}://{host if _HOST.fullmatch(host) else '127.0.0.1'}"
 
 
 def answer(exchange: Exchange, rendered: Answer, request_id: str) -> None:
@@ -311,20 +322,23 @@ def _body_limit(exchange: Exchange) -> int:
 
 
 @asynccontextmanager
-async def open_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
+async def open_gateway(settings: GatewaySettings, authorizer: Authorizer) -> AsyncIterator[Gateway]:
     """The gateway, not yet listening: register operations, then `open_front_door`."""
     async with anyio.create_task_group() as tasks:
-        yield Gateway(settings, tasks)
+        yield Gateway(settings, authorizer, tasks)
         tasks.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def open_front_door(
-    gateway: Gateway, settings: GatewaySettings, sock: socket.socket
+    gateway: Gateway,
+    settings: GatewaySettings,
+    sock: socket.socket,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[HttpServer]:
     """Accept clients on a bound socket; on exit, finish what is in progress first."""
     server = gateway.new_server(is_front_door=True)
-    await server.start(sock)
+    await server.start(sock, tls)
     try:
         yield server
     finally:

@@ -44,13 +44,14 @@ class FunctionReference:
 
 
 def parse_function_name(
-    text: str, scope: Scope, *, operation: str, qualifier: str | None = None
+    text: str, scope: Scope, *, qualifier: str | None = None
 ) -> FunctionReference:
-    """Read a `FunctionName` parameter, and the `Qualifier` parameter that came with it.
+    """Read a `FunctionName` parameter, and the `Qualifier` parameter that came with it. It may
+    name a function of another account: whether the caller may use it is decided elsewhere.
 
     Raises `ApiError`: `ValidationException` if it does not match the grammar,
     `InvalidParameterValueException` if the name is too long or the two qualifiers differ,
-    `ResourceNotFoundException` for another region, `AccessDeniedException` for another account.
+    `ResourceNotFoundException` for another region.
     """
     match = _FUNCTION_NAME.fullmatch(text)
     if match is None:
@@ -71,14 +72,6 @@ def parse_function_name(
             f"Functions from '{region}' are not reachable in this region ('{scope.region}')"
         )
     key = FunctionKey(match["account"] or scope.account, region, name)
-    if key.account != scope.account:
-        raise ApiError(
-            "AccessDeniedException",
-            f"User: arn:aws:iam::{scope.account}:root is not authorized to perform:"
-            f" lambda:{operation} on resource: {key.arn} because no resource-based policy allows"
-            f" the lambda:{operation} action",
-            status=403,
-        )
     derived = match["qualifier"]
     if derived and qualifier and derived != qualifier:
         raise invalid_parameter(
@@ -87,13 +80,13 @@ def parse_function_name(
     return FunctionReference(key, derived or qualifier or None)
 
 
-def parse_unqualified(text: str, scope: Scope, *, operation: str) -> FunctionKey:
+def parse_unqualified(text: str, scope: Scope) -> FunctionKey:
     """Read a `FunctionName` of an operation that works on the function as a whole.
 
     `name:$LATEST` is allowed. Raises `ApiError` as `parse_function_name`, and
     `InvalidParameterValueException` for a version or alias.
     """
-    reference = parse_function_name(text, scope, operation=operation)
+    reference = parse_function_name(text, scope)
     if reference.qualifier not in (None, LATEST):
         raise invalid_parameter(UNQUALIFIED_ONLY)
     return reference.key

@@ -56,6 +56,13 @@ class Pool:
         """Let go of the environment that has been idle for longest."""
         self.free.pop(0).retire()
 
+    def retire_older_than(self, began_at: float) -> None:
+        """Let no environment that began before this monotonic time take new work."""
+        for environment in [one for one in self.members if one.began_at < began_at]:
+            environment.retire()
+            if environment in self.free:
+                self.free.remove(environment)
+
     def retire(self) -> None:
         """The function has changed or was deleted: no environment takes new work."""
         for environment in self.members:

@@ -133,6 +133,7 @@ class Scheduler:
                     environment.freeze()
             for environment in pool.members:
                 environment.resume_output()
+            pool.retire_older_than(now - self._settings.environment_age_max_s)
             if pool.short_since is not None:
                 self._look_after_short(pool, now)
             if not pool.members and not pool.waiting:

@@ -15,6 +15,9 @@ class SchedulingSettings:
     keeps back-to-back calls free of two system calls and costs nothing visible."""
     keep_alive_s: float = 600.0
     """Idle seconds after which an environment is removed; AWS keeps them some 5 to 15 minutes."""
+    environment_age_max_s: float = 14_400.0
+    """Seconds an environment may live, busy or not, before it is replaced. Default: 4 hours, so
+    that the credentials it was given never expire under it."""
     sweep_every_s: float = 0.05
     """Seconds between two looks for environments to freeze or to remove."""
     memory_reserve_mb: int = 0

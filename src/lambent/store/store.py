@@ -23,6 +23,7 @@ from lambent.store.code_signing import CodeSigningConfigs
 from lambent.store.database import connect, migrate
 from lambent.store.function_settings import FunctionSettings
 from lambent.store.functions import Functions
+from lambent.store.identities import Identities
 from lambent.store.layers import Layers
 from lambent.store.settings import StoreSettings
 from lambent.store.tags import Tags
@@ -40,6 +41,7 @@ class Transaction:
     layers: Layers
     code_signing: CodeSigningConfigs
     tags: Tags
+    identities: Identities
 
     def is_code_used(self, code_key: str) -> bool:
         """Whether any function or layer refers to this package."""
@@ -88,6 +90,7 @@ class Store:
                         layers=Layers(connection),
                         code_signing=CodeSigningConfigs(connection),
                         tags=Tags(connection),
+                        identities=Identities(connection),
                     )
                 )
 

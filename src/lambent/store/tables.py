@@ -127,3 +127,33 @@ tags = sa.Table(
     sa.Column("key", sa.String(128), primary_key=True),
     sa.Column("value", sa.String(256), nullable=False),
 )
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("account", sa.String(12), primary_key=True),
+    # `user` or `role`.
+    sa.Column("kind", sa.String(8), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    # The other fields of model.identity.Identity.
+    sa.Column("document", sa.JSON, nullable=False),
+)
+
+access_keys = sa.Table(
+    "access_keys",
+    metadata,
+    sa.Column("id", sa.String(128), primary_key=True),
+    sa.Column("account", sa.String(12), nullable=False, index=True),
+    # None for keys of the account's root.
+    sa.Column("user_name", sa.String(128)),
+    sa.Column("secret", sa.String(128), nullable=False),
+    sa.Column("is_active", sa.Boolean, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+)
+
+platform_secrets = sa.Table(
+    "platform_secrets",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)

@@ -24,6 +24,7 @@ import anyio
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpServer
 from lambent.kit.tasks import shielded
+from lambent.model.credentials import Credentials
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import (
@@ -60,6 +61,8 @@ class Host:
     endpoint: Callable[[], HttpServer]
     """Makes a server for the platform's API inside a box."""
     network: NetworkServices
+    credentials: Callable[[FunctionVersion], Credentials]
+    """Temporary credentials of a function's execution role, which outlive any environment."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,7 +114,9 @@ class Environment:
     ) -> None:
         self.id = uuid.uuid4().hex
         self.function = function
-        self.idle_since = host.clock.monotonic()
+        self.began_at = host.clock.monotonic()
+        """Monotonic seconds."""
+        self.idle_since = self.began_at
         """Monotonic seconds; meaningful while free."""
         self._host = host
         self._on_free = on_free
@@ -371,6 +376,7 @@ class Environment:
                 on_line=self._log.observe,
                 endpoint=self._host.endpoint,
                 network=self._host.network,
+                credentials=self._host.credentials(self.function),
             )
         )
         self._volume = runtime.volume

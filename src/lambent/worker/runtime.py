@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.tasks import shielded
+from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
 from lambent.sandbox.ports import (
     Box,
@@ -80,6 +81,7 @@ async def open_runtime(
     api: RuntimeApi,
     endpoint: Callable[[], HttpServer],
     network: NetworkServices,
+    credentials: Credentials,
     on_exit: Callable[[ExitStatus], None],
     on_line: Callable[[bytes], None],
 ) -> AsyncIterator[Runtime]:
@@ -88,7 +90,9 @@ async def open_runtime(
     Without a `volume` one is made, which is the caller's from then on. Raises `SandboxError` if the
     host cannot build the box or execute the runtime.
     """
-    variables = environment_variables(function, launch=launch, log_stream=log_stream_name)
+    variables = environment_variables(
+        function, launch=launch, log_stream=log_stream_name, credentials=credentials
+    )
     async with contextlib.AsyncExitStack() as stack, contextlib.AsyncExitStack() as own_volume:
         started = await _start_prepared(function, launch, sandboxes, volume, variables, on_exit)
         if started is not None:

@@ -5,8 +5,7 @@ of the host's environment is in them.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 """
 
-import secrets
-
+from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
 from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
 from lambent.worker.runtimes import RUNTIME_DIR, TASK_ROOT, Launch
@@ -14,7 +13,6 @@ from lambent.worker.runtimes import RUNTIME_DIR, TASK_ROOT, Launch
 RUNTIME_API = "127.0.0.1:9001"
 ENDPOINT_URL = "http://127.0.0.1:9002"
 """Where the platform's API is, seen from inside a box."""
-_TOKEN_BYTES = 48
 _DEFAULTS = {
     "LANG": "en_US.UTF-8",
     "TZ": ":UTC",
@@ -34,13 +32,11 @@ def environment_variables(
     *,
     launch: Launch,
     log_stream: str,
+    credentials: Credentials,
     initialization_type: str = "on-demand",
 ) -> dict[str, str]:
-    """All variables of one environment of `function`, with credentials made for it alone.
-
-    The access key id is the account, as everywhere on this platform; secret and token are
-    random. The result is never logged.
-    """
+    """All variables of one environment of `function`, with the credentials of its role. The
+    result is never logged."""
     own = {
         name: value
         for name, value in (function.environment or {}).items()
@@ -51,7 +47,7 @@ def environment_variables(
         **launch.environment,
         **_logging(function),
         **own,
-        **_reserved(function, log_stream, initialization_type),
+        **_reserved(function, log_stream, credentials, initialization_type),
     }
 
 
@@ -76,7 +72,10 @@ def _logging(function: FunctionVersion) -> dict[str, str]:
 
 
 def _reserved(
-    function: FunctionVersion, log_stream: str, initialization_type: str
+    function: FunctionVersion,
+    log_stream: str,
+    credentials: Credentials,
+    initialization_type: str,
 ) -> dict[str, str]:
     key = function.key
     variables = {
@@ -92,9 +91,9 @@ def _reserved(
         "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
         "LAMBDA_TASK_ROOT": TASK_ROOT,
         "LAMBDA_RUNTIME_DIR": RUNTIME_DIR,
-        "AWS_ACCESS_KEY_ID": key.account,
-        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(_TOKEN_BYTES),
-        "AWS_SESSION_TOKEN": secrets.token_urlsafe(_TOKEN_BYTES),
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+        "AWS_SESSION_TOKEN": credentials.session_token,
     }
     if function.runtime is not None and not function.runtime.startswith("provided"):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"

@@ -77,7 +77,7 @@ class Room:
     async def latest(self, name: str = "f", qualifier: str | None = None) -> FunctionVersion:
         """The version as GetFunction shows it."""
         params = {"FunctionName": name, "Qualifier": qualifier}
-        return (await self.control.functions.get(HERE, params, operation="GetFunction")).version
+        return (await self.control.functions.get(HERE, params)).version
 
     async def settled(self, name: str = "f", qualifier: str | None = None) -> FunctionVersion:
         """The version, once nothing is under way for it."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
 from lambent.sandbox.ports import Mount
@@ -181,12 +182,20 @@ def test_os_only_functions_bring_their_program(tmp_path: Path) -> None:
 
 # -- variables -------------------------------------------------------------------------------
 
+CREDENTIALS = Credentials(
+    access_key_id="ASIAEXAMPLE",
+    secret_access_key="a secret that nobody may see",
+    session_token="a token that nobody may see",
+    expires_at=1.0,
+)
 LAUNCH = Launch(mounts=(), argv=(), environment={"PYTHONPATH": "/var/runtime"})
 
 
 def variables(version: FunctionVersion) -> dict[str, str]:
     """All variables of an environment of it."""
-    return environment_variables(version, launch=LAUNCH, log_stream="stream")
+    return environment_variables(
+        version, launch=LAUNCH, log_stream="stream", credentials=CREDENTIALS
+    )
 
 
 def test_reserved_variables_are_awss() -> None:
@@ -204,7 +213,7 @@ def test_reserved_variables_are_awss() -> None:
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/f",
         "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
         "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
-        "AWS_ACCESS_KEY_ID": "000000000000",
+        "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9002",
         "AWS_LAMBDA_LOG_FORMAT": "Text",
         "LAMBDA_TASK_ROOT": "/var/task",
@@ -236,12 +245,13 @@ def test_a_user_may_override_defaults_and_nothing_else() -> None:
     assert not {"_LAMBDA_TELEMETRY_LOG_FD", "_X_MINE"} & set(found)
 
 
-def test_credentials_are_made_for_each_environment() -> None:
-    """Secret and token are random and never the same."""
-    first, second = variables(FUNCTION), variables(FUNCTION)
-    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        assert len(first[name]) >= 40
-        assert first[name] != second[name]
+def test_credentials_are_the_role_s() -> None:
+    """All three parts; none of them shows when the value is printed."""
+    found = variables(FUNCTION)
+    assert found["AWS_SECRET_ACCESS_KEY"] == CREDENTIALS.secret_access_key
+    assert found["AWS_SESSION_TOKEN"] == CREDENTIALS.session_token
+    assert CREDENTIALS.secret_access_key not in repr(CREDENTIALS)
+    assert CREDENTIALS.session_token not in repr(CREDENTIALS)
 
 
 def test_json_logging_sets_the_level() -> None:

@@ -20,7 +20,7 @@ def operations(control: Control, links: CodeLinks) -> Mapping[str, OperationHand
         return function_configuration(version, arn=version.key.arn)
 
     async def get_function(call: Call) -> Answer:
-        found = await control.functions.get(call.scope, call.params, operation="GetFunction")
+        found = await control.functions.get(call.scope, call.params)
         answer: dict[str, Any] = {
             "Configuration": function_configuration(found.version, arn=found.reference.arn),
             "Code": {
@@ -35,9 +35,7 @@ def operations(control: Control, links: CodeLinks) -> Mapping[str, OperationHand
         return answer
 
     async def get_function_configuration(call: Call) -> Answer:
-        found = await control.functions.get(
-            call.scope, call.params, operation="GetFunctionConfiguration"
-        )
+        found = await control.functions.get(call.scope, call.params)
         return function_configuration(found.version, arn=found.reference.arn)
 
     async def list_functions(call: Call) -> Answer:

@@ -17,7 +17,9 @@ from typing import Any
 import anyio.abc
 import anyio.to_thread
 
+from lambent.gateway.authorization import invoke_access
 from lambent.gateway.server import Request
+from lambent.identity.authorizer import Authorizer
 from lambent.invocation.door import Door
 from lambent.kit.ids import random_hex
 from lambent.model.errors import ApiError, invalid_parameter
@@ -40,8 +42,9 @@ _TOLERATED_TYPES = frozenset(
 class InvokeOperation:
     """Serves `POST /2015-03-31/functions/{FunctionName}/invocations`."""
 
-    def __init__(self, door: Door, tasks: anyio.abc.TaskGroup) -> None:
+    def __init__(self, door: Door, authorizer: Authorizer, tasks: anyio.abc.TaskGroup) -> None:
         self._door = door
+        self._authorizer = authorizer
         self._tasks = tasks
         self._read: dict[tuple[object, ...], tuple[FunctionReference, Mapping[str, Any]]] = {}
         """What was read of requests before: callers repeat themselves."""
@@ -50,8 +53,10 @@ class InvokeOperation:
         """Answer one request, now or later. Raises `ApiError`."""
         reference, params = self._read_request(request)
         event = request.exchange.body or b"{}"
+        access = invoke_access(reference.arn, reference.key.account)
+        is_allowed = self._authorizer.check_nowait(request.caller, access)
         function = self._door.resolve_nowait(reference.key, reference.qualifier)
-        if function is None or len(event) > _CHECK_IN_THREAD_BYTES:
+        if function is None or not is_allowed or len(event) > _CHECK_IN_THREAD_BYTES:
             self._tasks.start_soon(self._handle_slowly, request, reference, params, event)
             return
         _check_json(event)
@@ -65,6 +70,9 @@ class InvokeOperation:
         event: bytes,
     ) -> None:
         try:
+            await self._authorizer.check(
+                request.caller, invoke_access(reference.arn, reference.key.account)
+            )
             function = await self._door.resolve(reference.key, reference.qualifier)
             await anyio.to_thread.run_sync(_check_json, event)
             self._invoke(request, reference, params, function, event)
@@ -101,7 +109,6 @@ class InvokeOperation:
         reference = parse_function_name(
             params["FunctionName"],
             request.scope,
-            operation="InvokeFunction",
             qualifier=params.get("Qualifier"),
         )
         params["ClientContext"] = _decode_client_context(params.get("ClientContext"))

@@ -71,19 +71,38 @@ def render_json(operation: OperationModel, output: Mapping[str, Any]) -> Answer:
 
 
 def render_query(operation: OperationModel, output: Mapping[str, Any], request_id: str) -> Answer:
-    """A successful query answer (XML), scalars only."""
+    """A successful query answer (XML)."""
     namespace = operation.service_model.metadata.get("xmlNamespace", "")
     root = ElementTree.Element(f"{operation.name}Response", xmlns=namespace)
     shape = operation.output_shape
     if shape is not None:
         wrapper = shape.serialization.get("resultWrapper", f"{operation.name}Result")
         result = ElementTree.SubElement(root, wrapper)
-        for name in shape.members:
-            if output.get(name) is not None:
-                ElementTree.SubElement(result, name).text = _xml_text(str(output[name]))
+        _add_members(result, shape, output)
     metadata = ElementTree.SubElement(root, "ResponseMetadata")
     ElementTree.SubElement(metadata, "RequestId").text = request_id
     return Answer(200, [("Content-Type", "text/xml")], ElementTree.tostring(root, "utf-8"))
+
+
+def _add_members(element: ElementTree.Element, shape: Shape, value: Mapping[str, Any]) -> None:
+    for name, member in shape.members.items():
+        if value.get(name) is not None:
+            wire_name = member.serialization.get("name", name)
+            _add_value(ElementTree.SubElement(element, wire_name), member, value[name])
+
+
+def _add_value(element: ElementTree.Element, shape: Shape, value: Any) -> None:
+    if shape.type_name == "structure":
+        _add_members(element, shape, value)
+    elif shape.type_name == "list":
+        for item in value:
+            _add_value(ElementTree.SubElement(element, "member"), shape.member, item)
+    elif shape.type_name == "boolean":
+        element.text = "true" if value else "false"
+    elif shape.type_name == "timestamp":
+        element.text = str(_timestamp(value, "iso8601"))
+    else:
+        element.text = _xml_text(str(value))
 
 
 def render_error(service: ServiceModel, error: ApiError, request_id: str) -> Answer:

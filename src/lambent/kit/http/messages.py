@@ -32,9 +32,17 @@ class Exchange(Protocol):
         """Header values (latin-1) by lower-case name; repeated headers are joined with `, `."""
         ...
 
+    body: bytes
+    """The whole body, chunks joined. Whoever decodes it further puts back what comes out."""
+
     @property
-    def body(self) -> bytes:
-        """The whole body, chunks joined."""
+    def client_address(self) -> str:
+        """The peer's IP address; empty if it has none."""
+        ...
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the connection is TLS."""
         ...
 
     @property

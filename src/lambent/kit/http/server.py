@@ -14,6 +14,7 @@ import dataclasses
 import http
 import logging
 import socket
+import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
@@ -31,6 +32,7 @@ _DRAIN_BYTES_MAX = 128 * 1024 * 1024
 _LINGER_S = 5.0
 """How long at most."""
 _SWEEP_S = 1.0
+_HANDSHAKE_S = 10.0
 _HEADERS_MAX = 1000
 """Many small ones take much more memory than their bytes."""
 
@@ -84,10 +86,17 @@ class HttpServer:
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._all_gone: asyncio.Event | None = None
 
-    async def start(self, sock: socket.socket) -> None:
-        """Serve a bound socket on the running loop."""
+    async def start(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Serve a bound socket on the running loop, with TLS if a context is given. Who does not
+        finish a handshake in time is turned away."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), sock=sock, backlog=1024)
+        self._server = await loop.create_server(
+            lambda: _Connection(self),
+            sock=sock,
+            backlog=1024,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
+        )
         if self.limits.request_deadline_s is not None or self.limits.idle_deadline_s is not None:
             self._sweep_timer = loop.call_later(_SWEEP_S, self._sweep)
 
@@ -170,6 +179,15 @@ class _Exchange:
                 headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return headers
 
+    @property
+    def client_address(self) -> str:
+        peer = self._connection.peer
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    @property
+    def is_secure(self) -> bool:
+        return self._connection.is_secure
+
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:
@@ -240,6 +258,17 @@ class _Connection(asyncio.Protocol):
         self._since = self._loop.time()
         """When the arriving request, or idleness, began."""
         self._is_arriving = False
+
+    @property
+    def peer(self) -> object:
+        """The peer's address, as its kind of socket has it."""
+        return None if self._transport is None else self._transport.get_extra_info("peername")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether TLS is spoken."""
+        transport = self._transport
+        return transport is not None and transport.get_extra_info("sslcontext") is not None
 
     # -- transport -------------------------------------------------------------------------
 

@@ -1,0 +1,332 @@
+"""Users, roles, their policies and keys: the part of IAM that decides about this platform.
+
+Requests and answers are IAM's own members. Whoever keeps identities in memory is told, through
+`reload`, before an answer is given.
+https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
+"""
+
+import base64
+import dataclasses
+import datetime
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal
+from urllib.parse import quote
+
+from lambent.control import policies
+from lambent.kit.clock import Clock
+from lambent.model.errors import ApiError, invalid_parameter
+from lambent.model.function import Scope
+from lambent.model.identity import AccessKey, Identity, IdentityKey
+from lambent.model.policy import Request, trusts
+from lambent.model.principal import Principal, service
+from lambent.store.store import Store, Transaction
+
+Params = Mapping[str, Any]
+Kind = Literal["user", "role"]
+
+_KEYS_MAX = 2
+_ID_BYTES = 10
+_ID_PREFIXES = {"user": "AIDA", "role": "AROA"}
+
+
+class Identities:
+    """Use cases of users, roles and access keys."""
+
+    def __init__(self, store: Store, clock: Clock, reload: Callable[[], Awaitable[None]]) -> None:
+        self._store = store
+        self._clock = clock
+        self._reload = reload
+
+    async def create(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """CreateUser, CreateRole."""
+        key = _key(scope, params, kind)
+        trust = None
+        if kind == "role":
+            trust = _document(params["AssumeRolePolicyDocument"], "trust")
+        identity = Identity(
+            key=key,
+            id=new_id(_ID_PREFIXES[kind]),
+            path=params.get("Path", "/"),
+            created_ms=int(self._clock.now() * 1000),
+            description=params.get("Description", ""),
+            max_session_s=params.get("MaxSessionDuration", 3600),
+            trust=trust,
+        )
+
+        def run(tx: Transaction) -> None:
+            if tx.identities.get(key) is not None:
+                raise ApiError(
+                    "EntityAlreadyExists",
+                    f"{kind.title()} with name {key.name} already exists.",
+                    status=409,
+                )
+            tx.identities.put(identity)
+
+        await self._change(run)
+        return {kind.title(): _view(identity)}
+
+    async def get(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """GetUser, GetRole."""
+        key = _key(scope, params, kind)
+        identity = await self._store.transact(lambda tx: _require(tx, key))
+        return {kind.title(): _view(identity)}
+
+    async def list(self, scope: Scope, kind: Kind) -> Params:
+        """ListUsers, ListRoles, all of them on one page."""
+        found = await self._store.transact(lambda tx: tx.identities.list_of(scope.account, kind))
+        return {f"{kind.title()}s": [_view(one) for one in found], "IsTruncated": False}
+
+    async def delete(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """DeleteUser, DeleteRole; refused while they have keys or policies."""
+        key = _key(scope, params, kind)
+
+        def run(tx: Transaction) -> None:
+            identity = _require(tx, key)
+            has_keys = kind == "user" and tx.identities.keys(key.account, key.name)
+            if identity.policies or has_keys:
+                what = "access keys" if has_keys else "policies"
+                raise ApiError(
+                    "DeleteConflict", f"Cannot delete entity, must delete {what} first.", status=409
+                )
+            tx.identities.delete(key)
+
+        await self._change(run)
+        return {}
+
+    async def set_trust(self, scope: Scope, params: Params) -> Params:
+        """UpdateAssumeRolePolicy."""
+        key = _key(scope, params, "role")
+        trust = _document(params["PolicyDocument"], "trust")
+
+        def run(tx: Transaction) -> None:
+            tx.identities.put(dataclasses.replace(_require(tx, key), trust=trust))
+
+        await self._change(run)
+        return {}
+
+    async def put_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """PutUserPolicy, PutRolePolicy."""
+        key = _key(scope, params, kind)
+        document = _document(params["PolicyDocument"], "identity")
+
+        def run(tx: Transaction) -> None:
+            identity = _require(tx, key)
+            changed = {**identity.policies, params["PolicyName"]: document}
+            tx.identities.put(dataclasses.replace(identity, policies=changed))
+
+        await self._change(run)
+        return {}
+
+    async def get_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """GetUserPolicy, GetRolePolicy."""
+        key, name = _key(scope, params, kind), params["PolicyName"]
+        identity = await self._store.transact(lambda tx: _require(tx, key))
+        if name not in identity.policies:
+            raise _missing_policy(kind, name)
+        return {
+            f"{kind.title()}Name": key.name,
+            "PolicyName": name,
+            "PolicyDocument": _encoded(identity.policies[name]),
+        }
+
+    async def list_policies(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """ListUserPolicies, ListRolePolicies."""
+        key = _key(scope, params, kind)
+        identity = await self._store.transact(lambda tx: _require(tx, key))
+        return {"PolicyNames": sorted(identity.policies), "IsTruncated": False}
+
+    async def delete_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """DeleteUserPolicy, DeleteRolePolicy."""
+        key, name = _key(scope, params, kind), params["PolicyName"]
+
+        def run(tx: Transaction) -> None:
+            identity = _require(tx, key)
+            if name not in identity.policies:
+                raise _missing_policy(kind, name)
+            rest = {one: value for one, value in identity.policies.items() if one != name}
+            tx.identities.put(dataclasses.replace(identity, policies=rest))
+
+        await self._change(run)
+        return {}
+
+    async def create_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
+        """CreateAccessKey, of the caller if no user is named. The only answer with the secret."""
+        user = _user_name(params, caller)
+        key = self.new_key(scope.account, user)
+
+        def run(tx: Transaction) -> None:
+            if user is not None:
+                _require(tx, IdentityKey(scope.account, "user", user))
+            if len(tx.identities.keys(scope.account, user)) >= _KEYS_MAX and user is not None:
+                raise ApiError(
+                    "LimitExceeded",
+                    f"Cannot exceed quota for AccessKeysPerUser: {_KEYS_MAX}",
+                    status=409,
+                )
+            tx.identities.put_key(key)
+
+        await self._change(run)
+        return {"AccessKey": {**_key_view(key), "SecretAccessKey": key.secret}}
+
+    async def list_keys(self, scope: Scope, params: Params, caller: Principal) -> Params:
+        """ListAccessKeys, without secrets."""
+        user = _user_name(params, caller)
+
+        def run(tx: Transaction) -> "list[AccessKey]":
+            if user is not None:
+                _require(tx, IdentityKey(scope.account, "user", user))
+            return tx.identities.keys(scope.account, user)
+
+        keys = await self._store.transact(run)
+        return {"AccessKeyMetadata": [_key_view(key) for key in keys], "IsTruncated": False}
+
+    async def update_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
+        """UpdateAccessKey: make it active or inactive."""
+        is_active = params["Status"] == "Active"
+
+        def run(tx: Transaction) -> None:
+            key = _require_key(tx, scope, params, caller)
+            tx.identities.put_key(dataclasses.replace(key, is_active=is_active))
+
+        await self._change(run)
+        return {}
+
+    async def delete_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
+        """DeleteAccessKey."""
+
+        def run(tx: Transaction) -> None:
+            tx.identities.delete_key(_require_key(tx, scope, params, caller).id)
+
+        await self._change(run)
+        return {}
+
+    async def create_root_key(self, scope: Scope) -> AccessKey:
+        """A key of the account's root, for whoever starts the platform for the first time."""
+        key = self.new_key(scope.account, None)
+        await self._change(lambda tx: tx.identities.put_key(key))
+        return key
+
+    async def role(self, arn: str) -> Identity | None:
+        """The role with this ARN, None if there is none."""
+        parts = arn.split(":", 5)
+        if len(parts) != 6 or not parts[5].startswith("role/"):
+            return None
+        key = IdentityKey(parts[4], "role", arn.rpartition("/")[2])
+        found = await self._store.transact(lambda tx: tx.identities.get(key))
+        return found if found is not None and found.arn == arn else None
+
+    async def require_assumable(self, role_arn: str, account: str) -> None:
+        """Refuse an execution role that is not there, not the account's, or not for Lambda.
+
+        Raises `AccessDeniedException`, `InvalidParameterValueException`.
+        """
+        if role_arn.split(":")[4] != account:
+            raise ApiError(
+                "AccessDeniedException", "Cross-account pass role is not allowed.", status=403
+            )
+        role = await self.role(role_arn)
+        request = Request(
+            principal=service("lambda.amazonaws.com"), action="sts:AssumeRole", resource=role_arn
+        )
+        if role is None or not trusts(role.trust or {}, request):
+            raise invalid_parameter(
+                "The role defined for the function cannot be assumed by Lambda."
+            )
+
+    def new_key(self, account: str, user: str | None) -> AccessKey:
+        """A key nobody had before, not kept yet."""
+        return AccessKey(
+            id=new_id("AKIA"),
+            account=account,
+            user_name=user,
+            secret=secrets.token_urlsafe(30),
+            is_active=True,
+            created_ms=int(self._clock.now() * 1000),
+        )
+
+    async def _change(self, work: Callable[[Transaction], None]) -> None:
+        await self._store.transact(work)
+        await self._reload()
+
+
+def new_id(prefix: str) -> str:
+    """An identifier in IAM's form: four letters for the kind, sixteen random ones."""
+    return prefix + base64.b32encode(secrets.token_bytes(_ID_BYTES)).decode()
+
+
+def _key(scope: Scope, params: Params, kind: Kind) -> IdentityKey:
+    name: str = params[f"{kind.title()}Name"]
+    return IdentityKey(scope.account, kind, name)
+
+
+def _user_name(params: Params, caller: Principal) -> str | None:
+    """The user a request about keys means; None stands for the account's root."""
+    name: str | None = params.get("UserName")
+    return name or (caller.name if caller.kind == "user" else None)
+
+
+def _require(tx: Transaction, key: IdentityKey) -> Identity:
+    identity = tx.identities.get(key)
+    if identity is None:
+        raise ApiError(
+            "NoSuchEntity",
+            f"The {key.kind} with name {key.name} cannot be found.",
+            status=404,
+        )
+    return identity
+
+
+def _require_key(tx: Transaction, scope: Scope, params: Params, caller: Principal) -> AccessKey:
+    wanted = params["AccessKeyId"]
+    for key in tx.identities.keys(scope.account, _user_name(params, caller)):
+        if key.id == wanted:
+            return key
+    raise ApiError("NoSuchEntity", f"The Access Key with id {wanted} cannot be found.", status=404)
+
+
+def _document(text: str, kind: policies.Kind) -> dict[str, Any]:
+    try:
+        return policies.parse(text, kind)
+    except ApiError as error:
+        raise ApiError("MalformedPolicyDocument", error.message) from error
+
+
+def _missing_policy(kind: Kind, name: str) -> ApiError:
+    return ApiError(
+        "NoSuchEntity", f"The {kind} policy with name {name} cannot be found.", status=404
+    )
+
+
+def _encoded(document: Params) -> str:
+    return quote(json.dumps(document), safe="")
+
+
+def _instant(epoch_ms: int) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(epoch_ms // 1000, datetime.UTC)
+
+
+def _view(identity: Identity) -> Params:
+    kind = identity.key.kind.title()
+    members: dict[str, Any] = {
+        "Path": identity.path,
+        f"{kind}Name": identity.key.name,
+        f"{kind}Id": identity.id,
+        "Arn": identity.arn,
+        "CreateDate": _instant(identity.created_ms),
+    }
+    if identity.trust is not None:
+        members["AssumeRolePolicyDocument"] = _encoded(identity.trust)
+        members["Description"] = identity.description
+        members["MaxSessionDuration"] = identity.max_session_s
+    return members
+
+
+def _key_view(key: AccessKey) -> dict[str, Any]:
+    return {
+        "UserName": key.user_name or "root",
+        "AccessKeyId": key.id,
+        "Status": "Active" if key.is_active else "Inactive",
+        "CreateDate": _instant(key.created_ms),
+    }

@@ -1,0 +1,219 @@
+"""Who calls, and may they?
+
+In relaxed mode a key that is not known here stands for the root of an account, and within an
+account everything is allowed. In strict mode every request is signed with a known key, and
+policies decide. Between accounts the resource's policy is asked in both modes.
+
+Decisions are kept as long as no policy changes, so that a call that was allowed before costs one
+look-up; those that depend on conditions are made anew each time.
+"""
+
+import dataclasses
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from lambent.identity.keyring import Keyring
+from lambent.identity.signature import read_signature, verify
+from lambent.kit.clock import Clock
+from lambent.kit.http.messages import Exchange
+from lambent.model.errors import ApiError
+from lambent.model.function import FunctionKey, Scope
+from lambent.model.policy import Request, Statement, Verdict, decide
+from lambent.model.principal import ANONYMOUS, Principal, root_of
+
+LoadStatements = Callable[[str], Awaitable[Sequence[Statement]]]
+"""What the policy of the resource with this ARN says."""
+
+_ACCOUNT = re.compile(r"\d{12}")
+_DECISIONS_MAX = 16_384
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whom a request is from, and where it wants to act."""
+
+    principal: Principal
+    scope: Scope
+    service: str | None
+    """The signing name (`lambda`, `logs`, `sts`), or None for an unsigned request."""
+    access_key_id: str | None
+
+
+class Access(NamedTuple):
+    """What a request wants to do."""
+
+    action: str
+    resource: str
+    owner: str
+    """The resource's account."""
+    context: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Further condition keys and their values."""
+
+
+class Authorizer:
+    """Authenticates requests and decides about them."""
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        load: LoadStatements,
+        clock: Clock,
+        *,
+        home: Scope,
+        is_strict: bool,
+    ) -> None:
+        self.is_strict = is_strict
+        self._keyring = keyring
+        self._load = load
+        self._clock = clock
+        self._home = home
+        self._root_here = Caller(
+            principal=root_of(home.account), scope=home, service=None, access_key_id=None
+        )
+        self._granted: dict[str, Sequence[Statement]] = {}
+        self._decisions: dict[tuple[str, Access], Verdict] = {}
+        self._generation = 0
+        self._changes = 0
+
+    def authenticate(self, exchange: Exchange) -> Caller:
+        """Whom a request is from. A body that was signed in chunks is put together.
+
+        Raises `ApiError`: `MissingAuthenticationTokenException`, `UnrecognizedClientException`,
+        `InvalidSignatureException`, `IncompleteSignatureException`, `ExpiredTokenException`.
+        """
+        signature = read_signature(exchange)
+        if signature is None:
+            if self.is_strict:
+                raise ApiError(
+                    "MissingAuthenticationTokenException",
+                    "Missing Authentication Token",
+                    status=403,
+                )
+            return self._root_here
+        found = self._keyring.find(signature.access_key_id, signature.session_token)
+        if found is not None:
+            principal, secret = found
+            exchange.body = verify(signature, exchange, secret, self._clock.now())
+        elif self.is_strict:
+            raise ApiError(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+                status=403,
+            )
+        else:
+            key_id = signature.access_key_id
+            is_account = _ACCOUNT.fullmatch(key_id) is not None
+            principal = root_of(key_id if is_account else self._home.account)
+        return Caller(
+            principal=principal,
+            scope=Scope(principal.account, signature.region),
+            service=signature.service,
+            access_key_id=signature.access_key_id,
+        )
+
+    def check_nowait(self, caller: Caller, access: Access) -> bool:
+        """As `check`, without asking the database: False if it must be asked."""
+        principal = caller.principal
+        if not self.is_strict and principal.account == access.owner:
+            return True
+        if self._generation != self._keyring.generation:
+            self._generation = self._keyring.generation
+            self._decisions.clear()
+        verdict = self._decisions.get((principal.arn, access))
+        if verdict is None:
+            granted = self._granted.get(access.resource)
+            if granted is None:
+                return False
+            verdict = self._decide(principal, access, granted)
+        if verdict is not Verdict.ALLOWED:
+            raise access_denied(principal, access, verdict)
+        return True
+
+    async def check(self, caller: Caller, access: Access) -> None:
+        """Raise `AccessDeniedException` unless the caller may do this."""
+        if self.check_nowait(caller, access):
+            return
+        verdict = self._decide(caller.principal, access, await self.statements(access.resource))
+        if verdict is not Verdict.ALLOWED:
+            raise access_denied(caller.principal, access, verdict)
+
+    async def check_all(self, caller: Caller, accesses: Sequence[Access]) -> None:
+        """Raise `AccessDeniedException` unless the caller may do all of this."""
+        for access in accesses:
+            await self.check(caller, access)
+
+    async def statements(self, resource: str) -> Sequence[Statement]:
+        """What a resource's policy says."""
+        known = self._granted.get(resource)
+        if known is not None:
+            return known
+        changes = self._changes
+        found = await self._load(resource)
+        if changes == self._changes and _is_function(resource):
+            if len(self._granted) >= _DECISIONS_MAX:
+                self._granted.clear()
+            self._granted[resource] = found
+        return found
+
+    def forget(self, key: FunctionKey) -> None:
+        """A function has changed, and with it, it may be, its policies."""
+        self._changes += 1
+        self._decisions.clear()
+        self._granted.clear()
+
+    def _decide(
+        self, principal: Principal, access: Access, granted: Sequence[Statement]
+    ) -> Verdict:
+        own = self._keyring.statements(principal)
+        verdict = decide(
+            Request(
+                principal=principal,
+                action=access.action,
+                resource=access.resource,
+                context=self._context(principal, access),
+            ),
+            identity=own,
+            resource=granted,
+            owner=access.owner,
+        )
+        is_lasting = not any("Condition" in one for one in (*own, *granted))
+        if is_lasting and _is_function(access.resource):
+            if len(self._decisions) >= _DECISIONS_MAX:
+                self._decisions.clear()
+            self._decisions[principal.arn, access] = verdict
+        return verdict
+
+    def _context(self, principal: Principal, access: Access) -> dict[str, Sequence[str]]:
+        now = self._clock.now()
+        context: dict[str, Sequence[str]] = {
+            "aws:currenttime": [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))],
+            "aws:epochtime": [str(int(now))],
+            **dict(access.context),
+        }
+        if principal is not ANONYMOUS:
+            context |= {
+                "aws:principalarn": [principal.role_arn or principal.arn],
+                "aws:principalaccount": [principal.account],
+                "aws:userid": [principal.user_id],
+            }
+        if principal.kind == "user":
+            context["aws:username"] = [principal.name]
+        return context
+
+
+def _is_function(arn: str) -> bool:
+    """Whether a change of the resource's policy is told to `forget`."""
+    return ":function:" in arn
+
+
+def access_denied(principal: Principal, access: Access, verdict: Verdict) -> ApiError:
+    """`AccessDeniedException` in AWS's words."""
+    reason = verdict.value.format(action=access.action)
+    return ApiError(
+        "AccessDeniedException",
+        f"User: {principal.arn} is not authorized to perform: {access.action} on resource:"
+        f" {access.resource} {reason}",
+        status=403,
+    )

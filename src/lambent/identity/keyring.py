@@ -1,0 +1,75 @@
+"""All keys, users and roles, in memory: no request waits for the database to be recognised.
+
+Whoever changes them calls `load` before answering, so that the next request knows.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from lambent.identity.session_tokens import SessionTokens
+from lambent.kit.clock import Clock
+from lambent.model.identity import AccessKey, Identity, IdentityKey, key_principal
+from lambent.model.policy import Statement, statements_of
+from lambent.model.principal import Principal
+from lambent.store.store import Store, Transaction
+
+_SESSION_KEY = "session-tokens"
+
+
+class Keyring:
+    """Who has which key, and what each may do."""
+
+    def __init__(self, store: Store, sessions: SessionTokens) -> None:
+        self._store = store
+        self.sessions = sessions
+        self._keys: Mapping[str, tuple[Principal, str]] = {}
+        self._statements: Mapping[str, Sequence[Statement]] = {}
+        self.generation = 0
+        """Changes whenever anything may have changed."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no key at all."""
+        return not self._keys
+
+    async def load(self) -> None:
+        """Read everything anew."""
+        identities, keys = await self._store.transact(_read)
+        users = {one.key: one for one in identities}
+        self._keys = {
+            key.id: (key_principal(key, _user_of(key, users)), key.secret)
+            for key in keys
+            if key.is_active
+        }
+        self._statements = {one.arn: statements_of(one.policies.values()) for one in identities}
+        self.generation += 1
+
+    def find(self, access_key_id: str, session_token: str | None) -> tuple[Principal, str] | None:
+        """Whom a key makes whoever signs with it, and its secret; None if it is not known here.
+
+        Raises `ExpiredTokenException` for temporary credentials that are too old.
+        """
+        if session_token is not None:
+            return self.sessions.read(access_key_id, session_token)
+        return self._keys.get(access_key_id)
+
+    def statements(self, principal: Principal) -> Sequence[Statement]:
+        """What the principal's own policies say; nothing for a role or user that is not known."""
+        return self._statements.get(principal.role_arn or principal.arn, ())
+
+
+async def open_keyring(store: Store, clock: Clock) -> Keyring:
+    """The keyring of everybody in the store."""
+    key = await store.transact(lambda tx: tx.identities.platform_secret(_SESSION_KEY))
+    keyring = Keyring(store, SessionTokens(key, clock))
+    await keyring.load()
+    return keyring
+
+
+def _read(tx: Transaction) -> tuple[list[Identity], list[AccessKey]]:
+    return tx.identities.everyone(), tx.identities.keys()
+
+
+def _user_of(key: AccessKey, users: Mapping[IdentityKey, Identity]) -> Identity | None:
+    if key.user_name is None:
+        return None
+    return users[IdentityKey(key.account, "user", key.user_name)]

@@ -1,0 +1,12 @@
+"""What an operator may choose about identities."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitySettings:
+    """Settings of the `identity` room."""
+
+    session_s: float = 43_200.0
+    """Seconds that the temporary credentials of a function's environment last. Default: 12 hours;
+    environments are replaced before (`scheduling.environment_age_max_s`)."""

@@ -1,0 +1,129 @@
+"""The `Condition` element of policies.
+
+All operators must hold; within one, all keys; of a key's values, one (of a negated operator,
+none). A key that the request does not have makes a condition fail, unless it is negated or ends
+in `IfExists`.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+"""
+
+import base64
+import binascii
+import datetime
+import ipaddress
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lambent.model.wildcards import matches, matches_arn
+
+Context = Mapping[str, Sequence[str]]
+"""Values of condition keys, by lower-case key."""
+
+Test = Callable[[str, str], bool]
+"""Whether a value of the request fits a value of the policy."""
+
+_VARIABLE = re.compile(r"\$\{([^}]{1,256})\}")
+_NEGATED = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "NumericNotEquals": "NumericEquals",
+    "DateNotEquals": "DateEquals",
+    "NotIpAddress": "IpAddress",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+}
+
+
+def conditions_hold(conditions: Mapping[str, Any], context: Context) -> bool:
+    """Whether a statement's conditions hold. An operator nobody knows never does."""
+    return all(
+        _holds(operator, key, _listed(values), context)
+        for operator, keys in conditions.items()
+        for key, values in keys.items()
+    )
+
+
+def _holds(operator: str, key: str, wanted: Sequence[str], context: Context) -> bool:
+    qualifier, separator, plain = operator.partition(":")
+    if not separator:
+        qualifier, plain = "", operator
+    if_exists = plain.endswith("IfExists")
+    plain = plain.removesuffix("IfExists")
+    given = context.get(key.lower())
+    if plain == "Null":
+        return any((given is None) == (one.lower() == "true") for one in wanted)
+    is_negated = plain in _NEGATED
+    test = _TESTS.get(_NEGATED.get(plain, plain))
+    if test is None:
+        return False
+    if given is None:
+        return if_exists or is_negated or qualifier == "ForAllValues"
+    expanded = [_expand(one, context) for one in wanted]
+    results = [any(_safely(test, value, one) for one in expanded) for value in given]
+    if qualifier == "ForAllValues":
+        return all(result != is_negated for result in results)
+    if qualifier not in ("", "ForAnyValue"):
+        return False
+    if is_negated and not qualifier:
+        return not any(results)
+    return any(result != is_negated for result in results)
+
+
+def _expand(text: str, context: Context) -> str:
+    """The value with policy variables such as `${aws:username}` filled in; one that the request
+    does not have matches nothing."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in ("*", "?", "$"):
+            return name
+        values = context.get(name.lower(), ())
+        return values[0] if len(values) == 1 else "\0"
+
+    return _VARIABLE.sub(value, text)
+
+
+def _safely(test: Test, value: str, wanted: str) -> bool:
+    try:
+        return test(value, wanted)
+    except (ValueError, TypeError, binascii.Error):
+        return False
+
+
+def _date(text: str) -> datetime.datetime:
+    if text.isdigit():
+        return datetime.datetime.fromtimestamp(int(text), datetime.UTC)
+    moment = datetime.datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+
+def _in_network(value: str, wanted: str) -> bool:
+    return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
+
+
+_TESTS: Mapping[str, Test] = {
+    "StringEquals": lambda value, wanted: value == wanted,
+    "StringEqualsIgnoreCase": lambda value, wanted: value.lower() == wanted.lower(),
+    "StringLike": lambda value, wanted: matches(wanted, value),
+    "ArnEquals": lambda value, wanted: matches_arn(wanted, value),
+    "ArnLike": lambda value, wanted: matches_arn(wanted, value),
+    "Bool": lambda value, wanted: value.lower() == wanted.lower(),
+    "BinaryEquals": lambda value, wanted: base64.b64decode(value) == base64.b64decode(wanted),
+    "IpAddress": _in_network,
+    "NumericEquals": lambda value, wanted: float(value) == float(wanted),
+    "NumericLessThan": lambda value, wanted: float(value) < float(wanted),
+    "NumericLessThanEquals": lambda value, wanted: float(value) <= float(wanted),
+    "NumericGreaterThan": lambda value, wanted: float(value) > float(wanted),
+    "NumericGreaterThanEquals": lambda value, wanted: float(value) >= float(wanted),
+    "DateEquals": lambda value, wanted: _date(value) == _date(wanted),
+    "DateLessThan": lambda value, wanted: _date(value) < _date(wanted),
+    "DateLessThanEquals": lambda value, wanted: _date(value) <= _date(wanted),
+    "DateGreaterThan": lambda value, wanted: _date(value) > _date(wanted),
+    "DateGreaterThanEquals": lambda value, wanted: _date(value) >= _date(wanted),
+}
+
+
+def _listed(value: Any) -> Sequence[str]:
+    found = value if isinstance(value, list) else [value]
+    return [str(one).lower() if isinstance(one, bool) else str(one) for one in found]

@@ -1,0 +1,76 @@
+"""Users and roles of an account, as values."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from lambent.model.principal import Principal, root_of
+
+Document = Mapping[str, Any]
+
+
+class IdentityKey(NamedTuple):
+    """Which user or role."""
+
+    account: str
+    kind: Literal["user", "role"]
+    name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A user or a role, with the policies that say what it may do."""
+
+    key: IdentityKey
+    id: str
+    """`AIDA…` of users, `AROA…` of roles."""
+    path: str = "/"
+    created_ms: int
+    description: str = ""
+    max_session_s: int = 3600
+    trust: Document | None = None
+    """Of roles: who may assume it."""
+    policies: Mapping[str, Document] = dataclasses.field(default_factory=dict)
+    """Inline policies by name."""
+
+    @property
+    def arn(self) -> str:
+        """The ARN with the path."""
+        return f"arn:aws:iam::{self.key.account}:{self.key.kind}{self.path}{self.key.name}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """A long-lived key of a user or of an account's root."""
+
+    id: str
+    account: str
+    user_name: str | None
+    secret: str = dataclasses.field(repr=False)
+    is_active: bool
+    created_ms: int
+
+
+def user_principal(user: Identity) -> Principal:
+    """The user as whoever makes a request."""
+    return Principal(kind="user", account=user.key.account, arn=user.arn, user_id=user.id)
+
+
+def key_principal(key: AccessKey, user: Identity | None) -> Principal:
+    """Whom a key makes whoever signs with it."""
+    return root_of(key.account) if user is None else user_principal(user)
+
+
+def session_principal(
+    role_arn: str, session: str, *, role_id: str, account: str | None = None
+) -> Principal:
+    """Whoever has assumed a role, under a session name; `account` if it is not the ARN's."""
+    account = account or role_arn.split(":")[4]
+    role = role_arn.rpartition("/")[2]
+    return Principal(
+        kind="role",
+        account=account,
+        arn=f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
+        user_id=f"{role_id}:{session}",
+        role_arn=role_arn,
+    )

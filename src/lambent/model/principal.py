@@ -1,0 +1,39 @@
+"""Who makes a request."""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """An account's root, a user, a role's session, a service, or nobody in particular."""
+
+    kind: Literal["root", "user", "role", "service", "anonymous"]
+    account: str
+    """Twelve digits; empty for services and the anonymous."""
+    arn: str
+    """What policies and error messages call it. Of a service, its name."""
+    user_id: str
+    role_arn: str | None = None
+    """Of a role's session: the role."""
+
+    @property
+    def name(self) -> str:
+        """The last part of the ARN: user name, or the session's name."""
+        return self.arn.rpartition("/")[2]
+
+
+def root_of(account: str) -> Principal:
+    """The account itself, which may do everything in it."""
+    return Principal(
+        kind="root", account=account, arn=f"arn:aws:iam::{account}:root", user_id=account
+    )
+
+
+def service(name: str) -> Principal:
+    """A service, for example `s3.amazonaws.com`."""
+    return Principal(kind="service", account="", arn=name, user_id=name)
+
+
+ANONYMOUS = Principal(kind="anonymous", account="", arn="anonymous", user_id="anonymous")
+"""Whoever sends a request that is not signed."""

@@ -1,0 +1,96 @@
+"""Users, roles, access keys and the platform's own secrets in the database."""
+
+import dataclasses
+import secrets
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from lambent.model.identity import AccessKey, Identity, IdentityKey
+from lambent.store.tables import access_keys, identities, platform_secrets
+
+_identities = identities.c
+
+
+class Identities:
+    """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get(self, key: IdentityKey) -> Identity | None:
+        """The user or role, or None if there is none."""
+        row = self._connection.execute(sa.select(identities).where(_is(key))).first()
+        return None if row is None else _to_identity(row)
+
+    def list_of(self, account: str, kind: Literal["user", "role"]) -> list[Identity]:
+        """An account's users or roles, by name."""
+        return self._select(_identities.account == account, _identities.kind == kind)
+
+    def everyone(self) -> list[Identity]:
+        """All users and roles of all accounts."""
+        return self._select()
+
+    def put(self, identity: Identity) -> None:
+        """Add a user or role, or replace it."""
+        self.delete(identity.key)
+        document = {
+            name: value for name, value in dataclasses.asdict(identity).items() if name != "key"
+        }
+        self._connection.execute(
+            sa.insert(identities).values(**identity.key._asdict(), document=document)
+        )
+
+    def delete(self, key: IdentityKey) -> None:
+        """Forget a user or role."""
+        self._connection.execute(sa.delete(identities).where(_is(key)))
+
+    def keys(self, account: str | None = None, user_name: str | None = None) -> list[AccessKey]:
+        """The access keys of a user, or of an account's root; all there are without account."""
+        query = sa.select(access_keys).order_by(access_keys.c.created_ms, access_keys.c.id)
+        if account is not None:
+            query = query.where(
+                access_keys.c.account == account,
+                access_keys.c.user_name.is_not_distinct_from(user_name),
+            )
+        return [AccessKey(**row._mapping) for row in self._connection.execute(query)]
+
+    def put_key(self, key: AccessKey) -> None:
+        """Add a key, or replace it."""
+        self.delete_key(key.id)
+        self._connection.execute(sa.insert(access_keys).values(**dataclasses.asdict(key)))
+
+    def delete_key(self, key_id: str) -> None:
+        """Forget a key."""
+        self._connection.execute(sa.delete(access_keys).where(access_keys.c.id == key_id))
+
+    def platform_secret(self, name: str) -> bytes:
+        """Random bytes that the platform keeps to itself, made when they are first asked for."""
+        is_it = platform_secrets.c.name == name
+        value: bytes | None = self._connection.execute(
+            sa.select(platform_secrets.c.value).where(is_it)
+        ).scalar()
+        if value is None:
+            value = secrets.token_bytes(32)
+            self._connection.execute(sa.insert(platform_secrets).values(name=name, value=value))
+        return value
+
+    def _select(self, *where: sa.ColumnElement[bool]) -> list[Identity]:
+        rows = self._connection.execute(
+            sa.select(identities)
+            .where(*where)
+            .order_by(_identities.account, _identities.kind, _identities.name)
+        )
+        return [_to_identity(row) for row in rows]
+
+
+def _is(key: IdentityKey) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _identities.account == key.account,
+        _identities.kind == key.kind,
+        _identities.name == key.name,
+    )
+
+
+def _to_identity(row: sa.Row[Any]) -> Identity:
+    return Identity(key=IdentityKey(row.account, row.kind, row.name), **row.document)

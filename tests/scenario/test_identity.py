@@ -1,0 +1,524 @@
+"""Strict mode: every request signed with a known key, and allowed by policies."""
+
+import configparser
+import json
+import os
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from .conftest import ACCOUNT, PYTHON, ROLE, Platform, deploy, invoke, zip_of
+from .functions_api import refusal
+
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+CALLS_LAMBDA = """
+import boto3, json, urllib.request, os
+def handler(event, context):
+    sts = boto3.client("sts").get_caller_identity()
+    try:
+        answer = boto3.client("lambda").get_function_configuration(FunctionName=event["name"])
+        return {"arn": sts["Arn"], "found": answer["FunctionName"]}
+    except Exception as error:
+        return {"arn": sts["Arn"], "error": str(error)}
+"""
+
+
+class Strict:
+    """A strict platform and its root."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        parser = configparser.ConfigParser()
+        parser.read(platform.data_dir / "root-credentials")
+        found = parser["default"]
+        self.root = {
+            "aws_access_key_id": found["aws_access_key_id"],
+            "aws_secret_access_key": found["aws_secret_access_key"],
+        }
+
+    def client(self, service: str, **keys: Any) -> Any:
+        """A client of the root, or of whoever has the keys."""
+        return self.platform.client(service, **(keys or self.root))
+
+    def user(self, name: str, *statements: dict[str, Any]) -> dict[str, str]:
+        """A user with a policy; gives the keys."""
+        iam = self.client("iam")
+        iam.create_user(UserName=name)
+        if statements:
+            document = {"Version": "2012-10-17", "Statement": list(statements)}
+            iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(document))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return {
+            "aws_access_key_id": key["AccessKeyId"],
+            "aws_secret_access_key": key["SecretAccessKey"],
+        }
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strict]:
+    """A strict platform with the role that functions here have."""
+    platform = Platform(tmp_path_factory.mktemp("strict") / "data", "--auth", "strict")
+    running = Strict(platform)
+    running.client("iam").create_role(
+        RoleName="lambda-role", AssumeRolePolicyDocument=json.dumps(TRUST)
+    )
+    yield running
+    assert platform.stop() == 0, platform.output
+
+
+def test_the_first_key(strict: Strict) -> None:
+    """Left for whoever started the platform, and for nobody else."""
+    file = strict.platform.data_dir / "root-credentials"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.stat().st_uid == os.geteuid()
+    identity = strict.client("sts").get_caller_identity()
+    assert identity["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
+    assert strict.root["aws_secret_access_key"] not in strict.platform.output
+
+
+def test_who_is_turned_away(strict: Strict) -> None:
+    """Unsigned, unknown, wrongly signed, expired: each with AWS's code; and nothing is done."""
+    unsigned = strict.platform.client("lambda", config=Config(signature_version=UNSIGNED))
+    assert refusal(unsigned.list_functions) == (
+        "MissingAuthenticationTokenException",
+        "Missing Authentication Token",
+    )
+    stranger = strict.platform.client("lambda")
+    assert refusal(stranger.list_functions) == (
+        "UnrecognizedClientException",
+        "The security token included in the request is invalid.",
+    )
+    forged = {**strict.root, "aws_secret_access_key": "wrong"}
+    code, message = refusal(strict.client("lambda", **forged).list_functions)
+    assert code == "InvalidSignatureException"
+    assert "does not match" in message
+    token = {**strict.root, "aws_session_token": "made up"}
+    code, _ = refusal(strict.client("lambda", **token).list_functions)
+    assert code == "UnrecognizedClientException"
+    for service, operation in (("logs", "describe_log_groups"), ("iam", "list_users")):
+        client = strict.platform.client(service)
+        assert refusal(getattr(client, operation))[0] == "UnrecognizedClientException"
+
+
+def test_policies_decide(strict: Strict) -> None:
+    """A user may do what his policy says, in AWS's words."""
+    name = "policies-decide"
+    deploy(strict.client("lambda"), name, {"app.py": "def handler(event, context): return 1"})
+    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
+    keys = strict.user(
+        "ann",
+        {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": arn},
+        {"Effect": "Allow", "Action": "lambda:Get*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "lambda:GetPolicy", "Resource": "*"},
+    )
+    ann = strict.client("lambda", **keys)
+    assert invoke(ann, name)[0] == 1
+    assert ann.get_function(FunctionName=name)["Configuration"]["FunctionName"] == name
+    user = f"arn:aws:iam::{ACCOUNT}:user/ann"
+    assert refusal(ann.delete_function, FunctionName=name) == (
+        "AccessDeniedException",
+        f"User: {user} is not authorized to perform: lambda:DeleteFunction on resource: {arn}"
+        " because no identity-based policy allows the lambda:DeleteFunction action",
+    )
+    assert refusal(ann.get_policy, FunctionName=name) == (
+        "AccessDeniedException",
+        f"User: {user} is not authorized to perform: lambda:GetPolicy on resource: {arn} with an"
+        " explicit deny in an identity-based policy",
+    )
+    assert refusal(ann.invoke, FunctionName="another")[0] == "AccessDeniedException"
+    assert refusal(ann.list_functions)[1].endswith(
+        "on resource: * because no identity-based policy allows the lambda:ListFunctions action"
+    )
+    assert refusal(strict.client("iam", **keys).list_users)[0] == "AccessDeniedException"
+    assert refusal(strict.client("logs", **keys).describe_log_groups)[0] == (
+        "AccessDeniedException"
+    )
+
+
+def test_resource_policies_decide_too(strict: Strict) -> None:
+    """What a function grants counts at once, on the warm path as well, and so does withdrawal."""
+    name = "resource-policies"
+    root = strict.client("lambda")
+    deploy(root, name, {"app.py": "def handler(event, context): return 1"})
+    keys = strict.user("bob")
+    bob = strict.client("lambda", **keys)
+    for _ in range(2):
+        assert refusal(bob.invoke, FunctionName=name)[0] == "AccessDeniedException"
+    root.add_permission(
+        FunctionName=name,
+        StatementId="bob",
+        Action="lambda:InvokeFunction",
+        Principal=f"arn:aws:iam::{ACCOUNT}:user/bob",
+    )
+    for _ in range(3):
+        assert invoke(bob, name)[0] == 1
+    root.remove_permission(FunctionName=name, StatementId="bob")
+    assert refusal(bob.invoke, FunctionName=name)[0] == "AccessDeniedException"
+    policy = {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}
+    strict.client("iam").put_user_policy(
+        UserName="bob", PolicyName="p", PolicyDocument=json.dumps({"Statement": policy})
+    )
+    assert invoke(bob, name)[0] == 1
+    strict.client("iam").delete_user_policy(UserName="bob", PolicyName="p")
+    assert refusal(bob.invoke, FunctionName=name)[0] == "AccessDeniedException"
+
+
+def test_keys_end(strict: Strict) -> None:
+    """Made inactive or deleted, a key is refused from the next request on."""
+    keys = strict.user("carl", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+    iam = strict.client("iam")
+    client = strict.client("lambda", **keys)
+    client.list_functions()
+    which = {"UserName": "carl", "AccessKeyId": keys["aws_access_key_id"]}
+    iam.update_access_key(**which, Status="Inactive")
+    assert refusal(client.list_functions)[0] == "UnrecognizedClientException"
+    iam.update_access_key(**which, Status="Active")
+    client.list_functions()
+    assert refusal(iam.delete_user, UserName="carl")[0] == "DeleteConflict"
+    iam.delete_access_key(**which)
+    assert refusal(client.list_functions)[0] == "UnrecognizedClientException"
+    iam.delete_user_policy(UserName="carl", PolicyName="p")
+    iam.delete_user(UserName="carl")
+    assert refusal(iam.get_user, UserName="carl")[0] == "NoSuchEntity"
+
+
+def test_functions_act_for_their_role(strict: Strict) -> None:
+    """With temporary credentials, and with what the role's policy allows."""
+    root = strict.client("lambda")
+    config = {"Timeout": 30, "MemorySize": 1024}
+    deploy(root, "caller", {"app.py": CALLS_LAMBDA}, **config)
+    payload, _ = invoke(root, "caller", {"name": "caller"})
+    assert payload["arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/lambda-role/caller"
+    assert "is not authorized to perform: lambda:GetFunctionConfiguration" in payload["error"]
+    policy = {"Effect": "Allow", "Action": "lambda:GetFunctionConfiguration", "Resource": "*"}
+    strict.client("iam").put_role_policy(
+        RoleName="lambda-role", PolicyName="p", PolicyDocument=json.dumps({"Statement": policy})
+    )
+    payload, _ = invoke(root, "caller", {"name": "caller"})
+    assert payload["found"] == "caller"
+
+
+def test_roles_of_functions_must_be_good(strict: Strict) -> None:
+    """There, trusting Lambda, of the same account, and passed by somebody who may."""
+    iam = strict.client("iam")
+    iam.create_role(
+        RoleName="closed",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Statement": [
+                    {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+                ]
+            }
+        ),
+    )
+
+    def create(role: str, **keys: str) -> tuple[str, str]:
+        return refusal(
+            strict.client("lambda", **keys).create_function,
+            FunctionName="roles",
+            Runtime=PYTHON,
+            Handler="app.handler",
+            Role=role,
+            Code={"ZipFile": zip_of({"app.py": ""})},
+        )
+
+    bad = (
+        "InvalidParameterValueException",
+        "The role defined for the function cannot be assumed by Lambda.",
+    )
+    assert create(f"arn:aws:iam::{ACCOUNT}:role/missing") == bad
+    assert create(f"arn:aws:iam::{ACCOUNT}:role/closed") == bad
+    assert create("arn:aws:iam::222222222222:role/lambda-role") == (
+        "AccessDeniedException",
+        "Cross-account pass role is not allowed.",
+    )
+    keys = strict.user("dora", {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"})
+    code, message = create(ROLE, **keys)
+    assert code == "AccessDeniedException"
+    assert f"perform: iam:PassRole on resource: {ROLE}" in message
+
+
+def test_roles_are_assumed(strict: Strict) -> None:
+    """By whom they trust; the session may do what the role may, until it expires."""
+    keys = strict.user("eve")
+    eve = f"arn:aws:iam::{ACCOUNT}:user/eve"
+    iam = strict.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": eve}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="readers", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    policy = {"Effect": "Allow", "Action": "lambda:ListFunctions", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName="readers", PolicyName="p", PolicyDocument=json.dumps({"Statement": policy})
+    )
+    role = iam.get_role(RoleName="readers")["Role"]
+    assert role["AssumeRolePolicyDocument"]["Statement"] == [trust]
+    sts = strict.client("sts", **keys)
+    assumed = sts.assume_role(RoleArn=role["Arn"], RoleSessionName="today")
+    session = {
+        "aws_access_key_id": assumed["Credentials"]["AccessKeyId"],
+        "aws_secret_access_key": assumed["Credentials"]["SecretAccessKey"],
+        "aws_session_token": assumed["Credentials"]["SessionToken"],
+    }
+    reader = strict.client("lambda", **session)
+    reader.list_functions()
+    assert refusal(reader.get_account_settings)[0] == "AccessDeniedException"
+    without = {name: value for name, value in session.items() if "token" not in name}
+    assert refusal(strict.client("lambda", **without).list_functions)[0] == (
+        "UnrecognizedClientException"
+    )
+    mallory = strict.client("sts", **strict.user("mallory"))
+    for arn in (role["Arn"], f"arn:aws:iam::{ACCOUNT}:role/none", "nonsense"):
+        code, _ = refusal(mallory.assume_role, RoleArn=arn, RoleSessionName="x1")
+        assert code in ("AccessDenied", "ValidationError", "ValidationException")
+
+
+def test_policies_that_are_none(strict: Strict) -> None:
+    """Refused with IAM's error, and nothing is stored."""
+    strict.user("frank")
+    iam = strict.client("iam")
+    for document in (
+        "",
+        "{",
+        "[]",
+        '{"Statement":[]}',
+        '{"Statement":[{"Effect":"Allow","Action":"*"}]}',
+        '{"Statement":[{"Effect":"Allow","Action":"*","Resource":1}]}',
+        '{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Principal":"*"}]}',
+        '{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"a":1}}]}',
+        "[" * 50_000,
+    ):
+        code, _ = refusal(
+            iam.put_user_policy, UserName="frank", PolicyName="p", PolicyDocument=document
+        )
+        assert code in ("MalformedPolicyDocument", "ValidationException", "ValidationError")
+    assert iam.list_user_policies(UserName="frank")["PolicyNames"] == []
+
+
+def lambent(strict: Strict, *arguments: str, **environment: str) -> str:
+    """Run a command of ours as somebody on the same machine."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lambent", *arguments],
+        env={
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
+            "LAMBENT_ENDPOINT": strict.platform.endpoint,
+            "LAMBENT_SERVER__DATA_DIR": str(strict.platform.data_dir),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_keys_on_the_command_line(strict: Strict, tmp_path: Path) -> None:
+    """Made, used, listed without secret, revoked; the root's own key is found by itself."""
+    policy = tmp_path / "policy.json"
+    policy.write_text(
+        json.dumps({"Statement": [{"Effect": "Allow", "Action": "lambda:List*", "Resource": "*"}]})
+    )
+    made = json.loads(
+        lambent(strict, "keys", "create", "--user", "ci", "--policy", str(policy), "--json")
+    )
+    keys = {"AWS_ACCESS_KEY_ID": made["key"], "AWS_SECRET_ACCESS_KEY": made["secret"]}
+    json.loads(lambent(strict, "functions", "--json", **keys))
+    listed = lambent(strict, "keys", "list")
+    assert made["key"] in listed
+    assert made["secret"] not in listed
+    lambent(strict, "keys", "revoke", made["key"])
+    assert made["key"] not in lambent(strict, "keys", "list")
+    text = lambent(strict, "keys", "create", "--user", "ci")
+    assert text.startswith("export AWS_ACCESS_KEY_ID=AKIA")
+
+
+def test_keys_last(start_platform: Callable[..., Platform]) -> None:
+    """A restart makes no new root key and forgets none; the database is for nobody else's eyes."""
+    platform = start_platform(None, "--auth", "strict")
+    before = (platform.data_dir / "root-credentials").read_text()
+    Strict(platform).client("lambda").list_functions()
+    platform.stop()
+    again = start_platform(platform.data_dir, "--auth", "strict")
+    assert (platform.data_dir / "root-credentials").read_text() == before
+    Strict(again).client("lambda").list_functions()
+    database = platform.data_dir / "state"
+    others = stat.S_IRWXO | stat.S_IRWXG
+    assert not stat.S_IMODE(database.stat().st_mode) & others
+
+
+def test_relaxed_platforms_stay_on_loopback(tmp_path: Path) -> None:
+    """Refused before anything is opened, with the cure."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lambent", "up", "--host", "0.0.0.0", "--data-dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "--auth strict" in done.stderr
+
+
+def test_relaxed_platforms_know_their_own(platform: Platform) -> None:
+    """Any key will do, but a wrong signature of a known one does not."""
+    iam = platform.client("iam")
+    iam.create_user(UserName="known")
+    key = iam.create_access_key(UserName="known")["AccessKey"]
+    keys = {
+        "aws_access_key_id": key["AccessKeyId"],
+        "aws_secret_access_key": key["SecretAccessKey"],
+    }
+    sts = platform.client("sts", **keys)
+    assert sts.get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/known"
+    platform.client("lambda", **keys).list_functions()
+    forged = platform.client("lambda", **{**keys, "aws_secret_access_key": "x"})
+    assert refusal(forged.list_functions)[0] == "InvalidSignatureException"
+    anyone = platform.client("sts", aws_access_key_id="AKIAANYTHING")
+    assert anyone.get_caller_identity()["Account"] == ACCOUNT
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for loopback, and its key."""
+    directory = tmp_path_factory.mktemp("tls")
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(cert)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return cert, key
+
+
+def test_tls(
+    start_platform: Callable[..., Platform], certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """HTTPS with the certificate; whoever does not speak it learns nothing and harms nobody."""
+    cert, key = certificate
+    platform = start_platform(tmp_path / "data", "--tls-cert", str(cert), "--tls-key", str(key))
+    assert platform.endpoint.startswith("https://")
+    client = platform.client("lambda", verify=str(cert))
+    deploy(client, "secure", {"app.py": "def handler(event, context): return event"})
+    assert invoke(client, "secure", {"a": 1})[0] == {"a": 1}
+    location = client.get_function(FunctionName="secure")["Code"]["Location"]
+    context = ssl.create_default_context(cafile=str(cert))
+    with urllib.request.urlopen(location, timeout=10, context=context) as link:
+        assert link.read()[:2] == b"PK"
+    address = ("127.0.0.1", int(platform.endpoint.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=10) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"HTTP/1.1 2" not in plain.recv(1000)
+    silent = [socket.create_connection(address, timeout=10) for _ in range(50)]
+    assert invoke(client, "secure", {"b": 2})[0] == {"b": 2}
+    for one in silent:
+        one.close()
+
+
+def test_bad_certificates(certificate: tuple[Path, Path], tmp_path: Path) -> None:
+    """Said at once, with the files' names."""
+    cert, key = certificate
+    for arguments in (
+        ["--tls-cert", str(cert)],
+        ["--tls-cert", str(key), "--tls-key", str(key)],
+        ["--tls-cert", str(tmp_path / "none"), "--tls-key", str(key)],
+    ):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "lambent", "up", "--port", "0", *arguments),
+                *("--data-dir", str(tmp_path / "data")),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode != 0
+        assert "tls" in done.stderr or "certificate" in done.stderr
+
+
+def test_nobody_reaches_into_another_account(platform: Platform) -> None:
+    """Every operation that takes a function's name refuses another account's, in relaxed mode
+    too, unless that function's policy allows it."""
+    owner = platform.client("lambda", aws_access_key_id="222222222222")
+    deploy(owner, "theirs", {"app.py": "def handler(event, context): return 'theirs'"})
+    arn = "arn:aws:lambda:us-east-1:222222222222:function:theirs"
+    client = platform.client("lambda")
+    tried = 0
+    for name in client.meta.service_model.operation_names:
+        operation = client.meta.service_model.operation_model(name)
+        shape = operation.input_shape
+        if "FunctionName" not in shape.required_members:
+            continue
+        members = {member: _some(shape.members[member]) for member in shape.required_members}
+        if "Qualifier" in members:
+            members["Qualifier"] = "1"
+        method = boto3.session.botocore.xform_name(name)
+        with pytest.raises(ClientError) as caught:
+            getattr(client, method)(**{**members, "FunctionName": arn})
+        error = caught.value.response["Error"]
+        assert error["Code"] in (
+            "AccessDeniedException",
+            # Names that may not be ARNs, and operations that are not offered.
+            "ValidationException",
+            "InvalidParameterValueException",
+        ), (name, error)
+        assert "222222222222" in error["Message"] or "not offer" in error["Message"], (name, error)
+        tried += error["Code"] == "AccessDeniedException"
+    assert tried > 30
+    owner.add_permission(
+        FunctionName="theirs",
+        StatementId="ours",
+        Action="lambda:InvokeFunction",
+        Principal=ACCOUNT,
+    )
+    assert invoke(client, arn)[0] == "theirs"
+    assert refusal(client.get_function, FunctionName=arn)[0] == "AccessDeniedException"
+
+
+def _some(shape: Any) -> Any:
+    """A value that fits a shape well enough to reach the decision."""
+    if shape.type_name == "structure":
+        return {name: _some(shape.members[name]) for name in shape.required_members}
+    if shape.type_name == "list":
+        return [_some(shape.member)]
+    if shape.type_name == "map":
+        return {}
+    if getattr(shape, "enum", None):
+        return shape.enum[0]
+    if shape.type_name in ("integer", "long"):
+        return max(1, shape.metadata.get("min", 1))
+    if shape.type_name == "blob":
+        return b"{}"
+    known = {
+        "CodeSigningConfigArn": "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-"
+        + "a" * 17,
+        "RoleArn": ROLE,
+        "Version": "1",
+        "VersionWithLatestPublished": "1",
+        "Action": "lambda:InvokeFunction",
+    }
+    return known.get(shape.name, "a1")

@@ -1,0 +1,263 @@
+"""The policy language."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambent.model.conditions import conditions_hold
+from lambent.model.identity import session_principal
+from lambent.model.policy import Request, Statement, Verdict, decide, trusts
+from lambent.model.principal import ANONYMOUS, Principal, root_of, service
+from lambent.model.wildcards import matches, matches_arn
+
+HERE, THERE = "111111111111", "222222222222"
+FUNCTION = f"arn:aws:lambda:us-east-1:{HERE}:function:f"
+USER = Principal(
+    kind="user", account=HERE, arn=f"arn:aws:iam::{HERE}:user/team/ann", user_id="AIDA"
+)
+STRANGER = Principal(
+    kind="user", account=THERE, arn=f"arn:aws:iam::{THERE}:user/bob", user_id="AIDB"
+)
+ROLE_ARN = f"arn:aws:iam::{HERE}:role/service/worker"
+SESSION = session_principal(ROLE_ARN, "f", role_id="AROA")
+
+
+def allow(**members: Any) -> Statement:
+    return {"Effect": "Allow", "Action": "lambda:*", "Resource": "*", **members}
+
+
+def deny(**members: Any) -> Statement:
+    return {**allow(**members), "Effect": "Deny"}
+
+
+def verdict(
+    principal: Principal,
+    *,
+    identity: list[Statement] | None = None,
+    resource: list[Statement] | None = None,
+    action: str = "lambda:InvokeFunction",
+    arn: str = FUNCTION,
+    context: dict[str, list[str]] | None = None,
+) -> Verdict:
+    request = Request(principal=principal, action=action, resource=arn, context=context or {})
+    return decide(request, identity=identity or [], resource=resource or [], owner=HERE)
+
+
+def test_within_an_account_one_permission_is_enough() -> None:
+    """The root needs none; a user needs his own or the resource's."""
+    assert verdict(root_of(HERE)) is Verdict.ALLOWED
+    assert verdict(USER) is Verdict.NOT_IN_IDENTITY
+    assert verdict(USER, identity=[allow()]) is Verdict.ALLOWED
+    assert verdict(USER, resource=[allow(Principal={"AWS": USER.arn})]) is Verdict.ALLOWED
+    assert verdict(USER, resource=[allow(Principal="*")]) is Verdict.ALLOWED
+    assert verdict(USER, resource=[allow(Principal={"AWS": STRANGER.arn})]) is (
+        Verdict.NOT_IN_IDENTITY
+    )
+
+
+def test_an_account_that_is_granted_something_must_pass_it_on() -> None:
+    """A grant to the account's root alone does not reach its users."""
+    for account in (HERE, f"arn:aws:iam::{HERE}:root"):
+        granted = [allow(Principal={"AWS": account})]
+        assert verdict(USER, resource=granted) is Verdict.NOT_IN_IDENTITY
+        assert verdict(USER, resource=granted, identity=[allow()]) is Verdict.ALLOWED
+        assert verdict(root_of(HERE), resource=granted) is Verdict.ALLOWED
+
+
+def test_between_accounts_both_are_needed() -> None:
+    """The resource's first."""
+    granted = [allow(Principal={"AWS": f"arn:aws:iam::{THERE}:root"})]
+    assert verdict(STRANGER, identity=[allow()]) is Verdict.NOT_IN_RESOURCE
+    assert verdict(STRANGER, resource=granted) is Verdict.NOT_IN_IDENTITY
+    assert verdict(STRANGER, identity=[allow()], resource=granted) is Verdict.ALLOWED
+    assert verdict(root_of(THERE)) is Verdict.NOT_IN_RESOURCE
+    assert verdict(root_of(THERE), resource=granted) is Verdict.ALLOWED
+
+
+def test_services_and_strangers_need_the_resource_s_policy() -> None:
+    """Services by name, the anonymous by the star."""
+    s3 = service("s3.amazonaws.com")
+    assert verdict(s3) is Verdict.NOT_IN_RESOURCE
+    assert verdict(s3, resource=[allow(Principal={"Service": "sns.amazonaws.com"})]) is (
+        Verdict.NOT_IN_RESOURCE
+    )
+    assert verdict(s3, resource=[allow(Principal={"Service": "s3.amazonaws.com"})]) is (
+        Verdict.ALLOWED
+    )
+    assert verdict(ANONYMOUS, resource=[allow(Principal="*")]) is Verdict.ALLOWED
+    assert verdict(ANONYMOUS, resource=[allow(Principal={"AWS": HERE})]) is Verdict.NOT_IN_RESOURCE
+
+
+def test_denials_win() -> None:
+    """Whoever makes them, even against the root."""
+    assert verdict(USER, identity=[allow(), deny()]) is Verdict.DENIED_BY_IDENTITY
+    assert verdict(USER, identity=[allow()], resource=[deny(Principal="*")]) is (
+        Verdict.DENIED_BY_RESOURCE
+    )
+    assert verdict(root_of(HERE), resource=[deny(Principal="*")]) is Verdict.DENIED_BY_RESOURCE
+    nearly_all = [deny(NotPrincipal={"AWS": USER.arn})]
+    assert verdict(USER, identity=[allow()], resource=nearly_all) is Verdict.ALLOWED
+    assert verdict(SESSION, identity=[allow()], resource=nearly_all) is Verdict.DENIED_BY_RESOURCE
+
+
+def test_sessions_are_their_role_and_themselves() -> None:
+    """Either may be named."""
+    for named in (ROLE_ARN, f"arn:aws:sts::{HERE}:assumed-role/worker/f"):
+        assert verdict(SESSION, resource=[allow(Principal={"AWS": named})]) is Verdict.ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("members", "is_allowed"),
+    [
+        ({"Action": "lambda:InvokeFunction"}, True),
+        ({"Action": "LAMBDA:invokefunction"}, True),
+        ({"Action": ["s3:*", "lambda:Invoke*"]}, True),
+        ({"Action": "lambda:Get*"}, False),
+        ({"Action": "*"}, True),
+        ({"Action": "lambda:InvokeFunctio?"}, True),
+        ({"Resource": FUNCTION}, True),
+        ({"Resource": f"{FUNCTION}:*"}, False),
+        ({"Resource": f"arn:aws:lambda:*:{HERE}:function:*"}, True),
+        ({"Resource": f"arn:aws:lambda:*:{THERE}:function:*"}, False),
+        ({"Resource": "arn:aws:lambda:*:function:f"}, False),
+        ({"Resource": f"arn:aws:lambda:us-east-1:{HERE}:function:F"}, False),
+        ({"NotAction": "lambda:InvokeFunction", "Action": None}, False),
+        ({"NotAction": "s3:*", "Action": None}, True),
+        ({"NotResource": FUNCTION, "Resource": None}, False),
+        ({"NotResource": "arn:aws:s3:::*", "Resource": None}, True),
+    ],
+)
+def test_actions_and_resources(members: dict[str, Any], is_allowed: bool) -> None:
+    """Actions without regard to case, resources part by part."""
+    statement = {name: value for name, value in {**allow(), **members}.items() if value is not None}
+    assert (verdict(USER, identity=[statement]) is Verdict.ALLOWED) == is_allowed
+
+
+CONTEXT = {
+    "aws:sourcearn": ["arn:aws:s3:::bucket"],
+    "aws:sourceaccount": [HERE],
+    "aws:sourceip": ["10.1.2.3"],
+    "aws:securetransport": ["true"],
+    "aws:currenttime": ["2026-06-01T00:00:00Z"],
+    "aws:username": ["ann"],
+    "n": ["5"],
+    "many": ["a", "b"],
+}
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({}, True),
+        ({"StringEquals": {"AWS:SourceAccount": HERE}}, True),
+        ({"StringEquals": {"aws:SourceAccount": [THERE, HERE]}}, True),
+        ({"StringEquals": {"aws:SourceAccount": THERE}}, False),
+        ({"StringEquals": {"absent": "x"}}, False),
+        ({"StringEqualsIfExists": {"absent": "x"}}, True),
+        ({"StringNotEquals": {"absent": "x"}}, True),
+        ({"StringNotEquals": {"aws:SourceAccount": [THERE, HERE]}}, False),
+        ({"StringEqualsIgnoreCase": {"aws:username": "ANN"}}, True),
+        ({"StringLike": {"aws:username": "a?*"}}, True),
+        ({"StringNotLike": {"aws:username": "a*"}}, False),
+        ({"StringEquals": {"aws:username": "${aws:username}"}}, True),
+        ({"StringLike": {"aws:username": "${absent}*"}}, False),
+        ({"StringEquals": {"aws:username": "${$}"}}, False),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::b*"}}, True),
+        ({"ArnEquals": {"aws:SourceArn": "arn:aws:sns:::b*"}}, False),
+        ({"ArnNotLike": {"aws:SourceArn": "arn:aws:s3:::b*"}}, False),
+        ({"Bool": {"aws:SecureTransport": "true"}}, True),
+        ({"Bool": {"aws:SecureTransport": False}}, False),
+        ({"Null": {"absent": "true", "n": False}}, True),
+        ({"Null": {"n": "true"}}, False),
+        ({"NumericLessThan": {"n": 6}, "NumericGreaterThanEquals": {"n": "5"}}, True),
+        ({"NumericEquals": {"n": "x"}}, False),
+        ({"DateLessThan": {"aws:CurrentTime": "2026-06-02T00:00:00Z"}}, True),
+        ({"DateGreaterThan": {"aws:CurrentTime": "1780000000000"}}, False),
+        ({"IpAddress": {"aws:SourceIp": ["192.168.0.0/16", "10.0.0.0/8"]}}, True),
+        ({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
+        ({"IpAddress": {"aws:SourceIp": "no network"}}, False),
+        ({"ForAnyValue:StringEquals": {"many": "a"}}, True),
+        ({"ForAllValues:StringEquals": {"many": "a"}}, False),
+        ({"ForAllValues:StringEquals": {"many": ["a", "b", "c"]}}, True),
+        ({"ForAllValues:StringEquals": {"absent": "a"}}, True),
+        ({"ForAnyValue:StringEquals": {"absent": "a"}}, False),
+        ({"StringSomething": {"n": "5"}}, False),
+        ({"ForSomeValues:StringEquals": {"n": "5"}}, False),
+    ],
+)
+def test_conditions(condition: dict[str, Any], holds: bool) -> None:
+    """Each operator, and what becomes of keys that the request does not have."""
+    assert conditions_hold(condition, CONTEXT) == holds
+
+
+def test_trust_policies() -> None:
+    """Who may assume a role."""
+    request = Request(
+        principal=service("lambda.amazonaws.com"), action="sts:AssumeRole", resource=ROLE_ARN
+    )
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    assert trusts({"Statement": [statement]}, request)
+    assert trusts({"Statement": statement}, request)
+    assert not trusts({"Statement": []}, request)
+    assert not trusts({}, request)
+    assert not trusts({"Statement": [statement, {**statement, "Effect": "Deny"}]}, request)
+    assert not trusts({"Statement": [{**statement, "Action": "sts:TagSession"}]}, request)
+
+
+STATEMENTS = st.lists(
+    st.builds(
+        lambda effect, action, arn, principal: {
+            "Effect": effect,
+            "Action": action,
+            "Resource": arn,
+            "Principal": principal,
+        },
+        st.sampled_from(["Allow", "Deny"]),
+        st.sampled_from(["*", "lambda:*", "lambda:Invoke*", "s3:*"]),
+        st.sampled_from(["*", FUNCTION, f"{FUNCTION}*", "arn:aws:s3:::b"]),
+        st.sampled_from(["*", {"AWS": HERE}, {"AWS": USER.arn}, {"AWS": STRANGER.arn}]),
+    ),
+    max_size=5,
+)
+
+
+@given(identity=STATEMENTS, resource=STATEMENTS, who=st.sampled_from([USER, STRANGER, SESSION]))
+def test_more_allowing_never_takes_away(
+    identity: list[Statement], resource: list[Statement], who: Principal
+) -> None:
+    """And more denying never gives."""
+    before = verdict(who, identity=identity, resource=resource)
+    for more in (allow(), allow(Principal="*")):
+        wider = verdict(who, identity=[*identity, more], resource=[*resource, allow(Principal="*")])
+        if before is Verdict.ALLOWED:
+            assert wider is Verdict.ALLOWED
+    narrower = verdict(who, identity=[*identity, deny()], resource=resource)
+    assert narrower is Verdict.DENIED_BY_IDENTITY
+
+
+@given(text=st.text("ab:*?", max_size=12), pattern=st.text("ab:*?", max_size=8))
+def test_wildcards(text: str, pattern: str) -> None:
+    """As the obvious, slow definition has it."""
+
+    def slowly(pattern: str, text: str) -> bool:
+        if not pattern:
+            return not text
+        if pattern[0] == "*":
+            return slowly(pattern[1:], text) or (bool(text) and slowly(pattern, text[1:]))
+        return bool(text) and pattern[0] in ("?", text[0]) and slowly(pattern[1:], text[1:])
+
+    assert matches(pattern, text) == slowly(pattern, text)
+
+
+def test_wildcards_take_no_time() -> None:
+    """A pattern that would keep a regular expression busy for ever."""
+    assert not matches("*a" * 2000 + "b", "a" * 20_000)
+    assert not matches_arn(
+        "arn:aws:lambda:*:*:" + "*a" * 2000 + "b", "arn:aws:lambda:r:a:" + "a" * 20_000
+    )
