@@ -15,6 +15,7 @@ from lambent.control.event_invoke import EventInvokeConfigs
 from lambent.control.functions import CheckRole, Functions
 from lambent.control.layers import Layers
 from lambent.control.management import Management
+from lambent.control.mappings import Mappings
 from lambent.control.packages import Packages
 from lambent.control.permissions import Permissions
 from lambent.control.s3 import Objects
@@ -40,6 +41,7 @@ class Control:
     event_invoke: EventInvokeConfigs
     code_signing: CodeSigning
     management: Management
+    mappings: Mappings
     tags: Tags
     account: Account
 
@@ -71,8 +73,10 @@ async def open_control(
     code_size_max = settings.total_code_size_bytes
     roots = load_roots(settings.signing_roots) if settings.signing_roots else []
     code_signing = CodeSigning(store, clock, roots)
+    mappings = Mappings(store, clock)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(activation.run)
+        tasks.start_soon(mappings.run)
         yield Control(
             functions=Functions(
                 store,
@@ -91,6 +95,7 @@ async def open_control(
             event_invoke=EventInvokeConfigs(store, clock),
             code_signing=code_signing,
             management=Management(store),
+            mappings=mappings,
             tags=Tags(store),
             account=Account(
                 store,

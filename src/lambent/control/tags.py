@@ -95,7 +95,10 @@ def _require_resource(tx: Transaction, scope: Scope, arn: str, *, operation: str
         return _require_function(tx, scope, arn, operation=operation)
     prefix = f"arn:aws:lambda:{scope.region}:{scope.account}:"
     kind, _, name = arn.removeprefix(prefix).partition(":")
-    if kind != "code-signing-config" or tx.code_signing.get(scope, name) is None:
+    if kind == "event-source-mapping":
+        if tx.mappings.get(scope, name) is None:
+            raise not_found(f"Event source mapping not found: {arn}")
+    elif kind != "code-signing-config" or tx.code_signing.get(scope, name) is None:
         raise not_found(f"Resource not found: {arn}")
     return arn
 

@@ -17,6 +17,8 @@ UNRESERVED_CONCURRENCY_MIN = 100
 """Concurrent executions of an account that no function may reserve."""
 TIMEOUT_S_MAX = 900
 MEMORY_MB_MAX = 10_240
+MAPPINGS_PAGE_MAX = 100
+"""Event source mappings in one page of a list."""
 PAGE_MAX = 50
 """Functions or versions in one page of a list."""
 

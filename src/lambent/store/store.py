@@ -25,6 +25,7 @@ from lambent.store.function_settings import FunctionSettings
 from lambent.store.functions import Functions
 from lambent.store.identities import Identities
 from lambent.store.layers import Layers
+from lambent.store.mappings import Mappings
 from lambent.store.settings import StoreSettings
 from lambent.store.tags import Tags
 
@@ -42,6 +43,7 @@ class Transaction:
     code_signing: CodeSigningConfigs
     tags: Tags
     identities: Identities
+    mappings: Mappings
 
     def is_code_used(self, code_key: str) -> bool:
         """Whether any function or layer refers to this package."""
@@ -91,6 +93,7 @@ class Store:
                         code_signing=CodeSigningConfigs(connection),
                         tags=Tags(connection),
                         identities=Identities(connection),
+                        mappings=Mappings(connection),
                     )
                 )
 

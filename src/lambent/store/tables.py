@@ -157,3 +157,18 @@ platform_secrets = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("value", sa.LargeBinary, nullable=False),
 )
+
+# They outlive their functions, so nothing refers to those.
+event_source_mappings = sa.Table(
+    "event_source_mappings",
+    metadata,
+    sa.Column("uuid", sa.String(36), primary_key=True),
+    sa.Column("account", sa.String(12), nullable=False),
+    sa.Column("region", sa.String(32), nullable=False),
+    sa.Column("function_name", sa.String(64), nullable=False, index=True),
+    sa.Column("source_id", sa.Text, nullable=False, index=True),
+    # False while the state is one that passes.
+    sa.Column("is_settled", sa.Boolean, nullable=False, index=True),
+    # The other fields of model.mapping.EventSourceMapping.
+    sa.Column("document", sa.JSON, nullable=False),
+)

@@ -1,0 +1,178 @@
+"""What an event source mapping can be configured with: the rules the service model does not know,
+which differ from source to source. The table of what is allowed where is `model.mapping`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambent.model.errors import ApiError, invalid_parameter
+from lambent.model.filters import is_pattern
+from lambent.model.mapping import DEFAULTS, PARAMETERS, Source, source_of
+
+Params = Mapping[str, Any]
+
+FILTERS_MAX = 10
+_CLEARED_BY_EMPTY = ("FilterCriteria", "ScalingConfig", "ProvisionedPollerConfig", "MetricsConfig")
+_DESTINATIONS = ("sqs", "sns", "s3")
+_IDENTITY = frozenset({"EventSourceArn", "FunctionName", "UUID", "Tags", "Enabled"})
+
+
+def find_source(params: Params) -> tuple[Source, str]:
+    """The kind of source of a CreateEventSourceMapping request, and what identifies it.
+
+    Raises `InvalidParameterValueException`.
+    """
+    own = params.get("SelfManagedEventSource")
+    if own is not None:
+        servers = (own.get("Endpoints") or {}).get("KAFKA_BOOTSTRAP_SERVERS")
+        if not servers or "EventSourceArn" in params:
+            raise invalid_parameter("Unrecognized event source.")
+        if not params.get("SourceAccessConfigurations"):
+            raise invalid_parameter("Required 'sourceAccessConfigurations' parameter is missing.")
+        return Source.KAFKA, ",".join(sorted(servers))
+    arn = params.get("EventSourceArn", "")
+    source = source_of(arn)
+    if source is None:
+        raise invalid_parameter("Unrecognized event source.")
+    return source, arn
+
+
+def configure(source: Source, params: Params, *, uuid: str) -> Params:
+    """The configuration of a new mapping. Raises `ApiError`."""
+    _check_allowed(source, params)
+    _check_start(source, params)
+    for member in ("Topics", "Queues"):
+        if member in PARAMETERS[source] and not params.get(member):
+            raise invalid_parameter(f"{member} is required for this event source.")
+    if source is Source.DOCUMENTDB and not params.get("DocumentDBEventSourceConfig"):
+        raise invalid_parameter("DocumentDBEventSourceConfig is required for this event source.")
+    chosen = _chosen(params)
+    if source.is_kafka:
+        member = (
+            "AmazonManagedKafkaEventSourceConfig"
+            if source is Source.MSK
+            else "SelfManagedKafkaEventSourceConfig"
+        )
+        chosen[member] = {"ConsumerGroupId": uuid, **chosen.get(member, {})}
+    configuration = {**DEFAULTS[source], **chosen}
+    _check_rules(source, configuration)
+    return configuration
+
+
+def reconfigure(source: Source, current: Params, params: Params) -> Params:
+    """The configuration of a mapping with the members of an update. Raises `ApiError`."""
+    _check_allowed(source, params)
+    configuration = {**current, **_chosen(params)}
+    for member in _CLEARED_BY_EMPTY:
+        if member in params and not _without_empty(params[member]):
+            configuration.pop(member, None)
+    _check_rules(source, configuration)
+    return configuration
+
+
+def _chosen(params: Params) -> dict[str, Any]:
+    """What a request says of the configuration, as it is kept."""
+    chosen = {
+        name: value
+        for name, value in params.items()
+        if name not in _IDENTITY and not (name in _CLEARED_BY_EMPTY and not _without_empty(value))
+    }
+    if "StartingPositionTimestamp" in chosen:
+        chosen["StartingPositionTimestamp"] = chosen["StartingPositionTimestamp"].timestamp()
+    if "DestinationConfig" in chosen:
+        chosen["DestinationConfig"] = {"OnFailure": {}, **chosen["DestinationConfig"]}
+    return chosen
+
+
+def _check_allowed(source: Source, params: Params) -> None:
+    for member in params:
+        if member not in PARAMETERS[source] and member not in _IDENTITY:
+            raise invalid_parameter(
+                f"Unsupported {member} parameter for given event source mapping type."
+            )
+
+
+def _check_start(source: Source, params: Params) -> None:
+    if "StartingPosition" not in PARAMETERS[source]:
+        return
+    position = params.get("StartingPosition")
+    if position is None:
+        raise invalid_parameter(
+            "1 validation error detected: Value null at 'startingPosition' failed to satisfy"
+            " constraint: Member must not be null."
+        )
+    if source is Source.DYNAMODB and position == "AT_TIMESTAMP":
+        raise invalid_parameter(
+            f"Unsupported starting position for arn type: {params['EventSourceArn']}"
+        )
+    if (position == "AT_TIMESTAMP") != ("StartingPositionTimestamp" in params):
+        raise invalid_parameter(
+            "StartingPositionTimestamp must be given if StartingPosition is AT_TIMESTAMP, and"
+            " only then."
+        )
+
+
+def _check_rules(source: Source, configuration: Params) -> None:
+    batch_size = configuration["BatchSize"]
+    if source is Source.SQS_FIFO and batch_size > 10:
+        raise invalid_parameter("BatchSize of a FIFO queue cannot be greater than 10.")
+    window = configuration.get("MaximumBatchingWindowInSeconds", 0)
+    if source is Source.SQS and batch_size > 10 and not window:
+        raise invalid_parameter(
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is"
+            " greater than 10"
+        )
+    if "ScalingConfig" in configuration and "ProvisionedPollerConfig" in configuration:
+        raise invalid_parameter(
+            "ScalingConfig and ProvisionedPollerConfig cannot be configured together."
+        )
+    if 0 <= configuration.get("MaximumRecordAgeInSeconds", -1) < 60:
+        raise invalid_parameter("MaximumRecordAgeInSeconds must be -1, or at least 60.")
+    _check_pollers(source, configuration.get("ProvisionedPollerConfig") or {})
+    _check_filters(configuration.get("FilterCriteria") or {})
+    _check_destination(source, configuration.get("DestinationConfig") or {})
+
+
+def _check_pollers(source: Source, config: Params) -> None:
+    low, high = (2, 2000) if source in (Source.SQS, Source.SQS_FIFO) else (1, 2000)
+    fewest, most = config.get("MinimumPollers"), config.get("MaximumPollers")
+    if fewest is not None and fewest < low:
+        raise invalid_parameter(f"MinimumPollers must be at least {low} for this event source.")
+    if most is not None and not max(low, fewest or low) <= most <= high:
+        raise invalid_parameter(
+            f"MaximumPollers must be between {max(low, fewest or low)} and {high}."
+        )
+
+
+def _check_filters(criteria: Params) -> None:
+    filters = criteria.get("Filters") or []
+    if len(filters) > FILTERS_MAX:
+        raise ApiError(
+            "InvalidParameterValueException",
+            f"FilterCriteria cannot have more than {FILTERS_MAX} filters.",
+        )
+    for one in filters:
+        if not is_pattern(one.get("Pattern", "null")):
+            raise invalid_parameter("Invalid filter pattern definition.")
+
+
+def _check_destination(source: Source, config: Params) -> None:
+    if config.get("OnSuccess"):
+        raise invalid_parameter(
+            "Unsupported DestinationConfig parameter for given event source mapping type."
+        )
+    destination = (config.get("OnFailure") or {}).get("Destination", "")
+    if not destination:
+        return
+    if destination.startswith("kafka://"):
+        is_fine = source.is_kafka
+    else:
+        is_fine = destination.split(":")[2:3][0] in _DESTINATIONS
+    if not is_fine:
+        raise invalid_parameter(f"The destination ARN {destination} is invalid.")
+
+
+def _without_empty(value: Any) -> Any:
+    """The value, falsy if nothing is in it."""
+    if isinstance(value, Mapping):
+        return {name: one for name, one in value.items() if one not in ([], {}, None)}
+    return value

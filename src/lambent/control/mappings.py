@@ -1,0 +1,242 @@
+"""Event source mappings: create, read, change, delete; and the reconciler that takes each to the
+state its changes lead to.
+
+Changing one writes where it is going (`Creating`, `Updating`, …) and rings the bell; the
+reconciler concludes it. Nothing reads the sources yet, so there is nothing to wait for.
+"""
+
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+
+from lambent.control.lookup import find_version
+from lambent.control.mapping_configuration import configure, find_source, reconfigure
+from lambent.control.paging import make_name_page, read_name_marker
+from lambent.control.tags import check_tags
+from lambent.kit.clock import Clock
+from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
+from lambent.model.function import Scope
+from lambent.model.limits import MAPPINGS_PAGE_MAX
+from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, Source, State
+from lambent.model.names import FunctionReference, parse_function_name
+from lambent.store.store import Store, Transaction
+
+Params = Mapping[str, Any]
+
+_NOTHING_YET = "No records processed"
+
+
+class Mappings:
+    """Use cases of event source mappings."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._bell = anyio.Event()
+
+    async def run(self) -> None:
+        """Conclude what is under way, now and whenever something changes, until cancelled."""
+        while True:
+            self._bell = anyio.Event()
+            await self._store.transact(_conclude)
+            await self._bell.wait()
+
+    async def create(self, scope: Scope, params: Params) -> Params:
+        """CreateEventSourceMapping."""
+        source, source_id = find_source(params)
+        reference = _function(params["FunctionName"], scope)
+        mapping_id = str(uuid.uuid4())
+        tags = params.get("Tags") or {}
+        check_tags(tags)
+        mapping = EventSourceMapping(
+            uuid=mapping_id,
+            scope=scope,
+            source=source,
+            source_id=source_id,
+            function_arn=reference.arn,
+            function_name=reference.key.name,
+            state=State.CREATING if params.get("Enabled", True) else State.DISABLED,
+            state_reason="User action" if source.is_stream else "USER_INITIATED",
+            last_modified=self._clock.now(),
+            last_result=None if source in (Source.SQS, Source.SQS_FIFO) else _NOTHING_YET,
+            configuration=configure(source, params, uuid=mapping_id),
+        )
+
+        def run(tx: Transaction) -> None:
+            _require_function(tx, reference)
+            _require_new(tx, mapping)
+            tx.mappings.put(mapping)
+            tx.tags.replace(mapping.arn, tags)
+
+        await self._store.transact(run)
+        self._bell.set()
+        return _view(mapping)
+
+    async def get(self, scope: Scope, params: Params) -> Params:
+        """GetEventSourceMapping."""
+        return _view(await self._store.transact(lambda tx: _require(tx, scope, params["UUID"])))
+
+    async def list(self, scope: Scope, params: Params) -> Params:
+        """ListEventSourceMappings: of a function, a source, both, or all."""
+        after = read_name_marker(params.get("Marker"))
+        size = min(params.get("MaxItems") or MAPPINGS_PAGE_MAX, MAPPINGS_PAGE_MAX)
+        name = params.get("FunctionName")
+        reference = None if name is None else parse_function_name(name, scope)
+
+        def run(tx: Transaction) -> "list[EventSourceMapping]":
+            if reference is not None:
+                _require_function(tx, reference)
+            return tx.mappings.list_in(
+                scope,
+                function_name=reference.key.name if reference else None,
+                source_id=params.get("EventSourceArn"),
+                after=after,
+                limit=size + 1,
+            )
+
+        page = make_name_page(await self._store.transact(run), size, lambda one: one.uuid)
+        return page.members("EventSourceMappings", [_view(one) for one in page.items])
+
+    async def update(self, scope: Scope, params: Params) -> Params:
+        """UpdateEventSourceMapping: members that are absent stay as they were."""
+        name = params.get("FunctionName")
+        reference = None if name is None else _function(name, scope)
+
+        def run(tx: Transaction) -> EventSourceMapping:
+            current = _require_settled(tx, scope, params["UUID"])
+            changed = dataclasses.replace(
+                current,
+                configuration=reconfigure(current.source, current.configuration, params),
+                state=_next_state(current.state, params.get("Enabled")),
+                last_modified=self._clock.now(),
+            )
+            if reference is not None:
+                _require_function(tx, reference)
+                changed = dataclasses.replace(
+                    changed, function_arn=reference.arn, function_name=reference.key.name
+                )
+                _require_new(tx, changed)
+            tx.mappings.put(changed)
+            return changed
+
+        changed = await self._store.transact(run)
+        self._bell.set()
+        return _view(changed)
+
+    async def delete(self, scope: Scope, params: Params) -> Params:
+        """DeleteEventSourceMapping."""
+
+        def run(tx: Transaction) -> EventSourceMapping:
+            current = _require_settled(tx, scope, params["UUID"])
+            deleting = dataclasses.replace(current, state=State.DELETING)
+            tx.mappings.put(deleting)
+            tx.tags.replace(current.arn, {})
+            return deleting
+
+        deleting = await self._store.transact(run)
+        self._bell.set()
+        return _view(deleting)
+
+
+def _conclude(tx: Transaction) -> None:
+    for mapping in tx.mappings.passing():
+        conclusion = CONCLUSIONS[mapping.state]
+        if conclusion is None:
+            tx.mappings.delete(mapping.uuid)
+        else:
+            tx.mappings.put(dataclasses.replace(mapping, state=conclusion))
+
+
+def _next_state(state: State, enabled: bool | None) -> State:
+    """What an update makes of a settled mapping, for the time being."""
+    if enabled is None:
+        return State.UPDATING if state is State.ENABLED else state
+    if enabled:
+        return State.ENABLING if state is State.DISABLED else State.UPDATING
+    return State.DISABLING if state is State.ENABLED else state
+
+
+def _function(name: str, scope: Scope) -> FunctionReference:
+    """The function a mapping calls, which must be of the same account."""
+    reference = parse_function_name(name, scope)
+    if reference.key.account != scope.account:
+        raise invalid_parameter("Function does not exist")
+    return reference
+
+
+def _require_function(tx: Transaction, reference: FunctionReference) -> None:
+    if find_version(tx, reference.key, reference.qualifier) is None:
+        raise invalid_parameter("Function does not exist")
+
+
+def _require_new(tx: Transaction, mapping: EventSourceMapping) -> None:
+    """Raises `ResourceConflictException` if the source feeds the function already."""
+    for other in tx.mappings.list_in(
+        mapping.scope, function_name=mapping.function_name, source_id=mapping.source_id
+    ):
+        same_function = other.function_arn == mapping.function_arn
+        topics, others = (one.configuration.get("Topics") for one in (mapping, other))
+        if other.uuid == mapping.uuid or not same_function or topics != others:
+            continue
+        if mapping.source is Source.KAFKA:
+            what = (
+                f'An event source mapping with event source ("{mapping.source_id}"), function'
+                f' ("{mapping.function_arn}"), topics ("{",".join(topics or [])}") already exists.'
+            )
+        elif mapping.source.is_stream:
+            what = (
+                f'The event source arn (" {mapping.source_id} ") and function ("'
+                f' {mapping.function_name} ") provided mapping already exists.'
+            )
+        else:
+            what = (
+                f'An event source mapping with SQS arn (" {mapping.source_id} ") and function ("'
+                f' {mapping.function_name} ") already exists.'
+            )
+        raise conflict(
+            f"{what} Please update or delete the existing mapping with UUID {other.uuid}"
+        )
+
+
+def _require(tx: Transaction, scope: Scope, mapping_id: str) -> EventSourceMapping:
+    mapping = tx.mappings.get(scope, mapping_id)
+    if mapping is None:
+        raise not_found("The resource you requested does not exist.")
+    return mapping
+
+
+def _require_settled(tx: Transaction, scope: Scope, mapping_id: str) -> EventSourceMapping:
+    mapping = _require(tx, scope, mapping_id)
+    if mapping.state in CONCLUSIONS:
+        raise ApiError(
+            "ResourceInUseException",
+            "Cannot update the event source mapping because it is in use.",
+            status=400,
+        )
+    return mapping
+
+
+def _view(mapping: EventSourceMapping) -> Params:
+    members: dict[str, Any] = {
+        **mapping.configuration,
+        "UUID": mapping.uuid,
+        "EventSourceMappingArn": mapping.arn,
+        "FunctionArn": mapping.function_arn,
+        "State": mapping.state.value,
+        "StateTransitionReason": mapping.state_reason,
+        "LastModified": _instant(mapping.last_modified),
+        "LastProcessingResult": mapping.last_result,
+    }
+    if mapping.source is not Source.KAFKA:
+        members["EventSourceArn"] = mapping.source_id
+    if "StartingPositionTimestamp" in members:
+        members["StartingPositionTimestamp"] = _instant(members["StartingPositionTimestamp"])
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _instant(epoch_s: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC)

@@ -1,0 +1,104 @@
+"""Patterns of filter criteria: which are well-formed.
+
+A pattern is a JSON object; its leaves are non-empty lists of what a value may be: texts, numbers,
+booleans, null, or an object with one operator.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
+"""
+
+import ipaddress
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+PATTERN_DEPTH_MAX = 20
+_COMPARISONS = ("=", "<", "<=", ">", ">=")
+
+
+def is_pattern(text: str) -> bool:
+    """Whether `text` is a well-formed pattern."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and _is_object(document, 1)
+
+
+def _is_object(document: Mapping[str, Any], depth: int) -> bool:
+    if not document or depth > PATTERN_DEPTH_MAX:
+        return False
+    return all(_is_field(name, value, depth) for name, value in document.items())
+
+
+def _is_field(name: str, value: Any, depth: int) -> bool:
+    if name == "$or" and isinstance(value, list):
+        return len(value) > 1 and all(
+            isinstance(one, dict) and _is_object(one, depth + 1) for one in value
+        )
+    if isinstance(value, dict):
+        return _is_object(value, depth + 1)
+    return isinstance(value, list) and bool(value) and all(_is_condition(one) for one in value)
+
+
+def _is_condition(value: Any) -> bool:
+    if isinstance(value, dict):
+        if len(value) != 1:
+            return False
+        ((operator, operand),) = value.items()
+        check = _OPERATORS.get(operator)
+        return check is not None and check(operand)
+    return not isinstance(value, list)
+
+
+def _is_text(operand: Any) -> bool:
+    return isinstance(operand, str)
+
+
+def _is_affix(operand: Any) -> bool:
+    """A text, or one whose case does not matter."""
+    if isinstance(operand, dict):
+        return set(operand) == {"equals-ignore-case"} and _is_text(operand["equals-ignore-case"])
+    return _is_text(operand)
+
+
+def _is_exclusion(operand: Any) -> bool:
+    if isinstance(operand, dict):
+        if len(operand) != 1:
+            return False
+        ((operator, inner),) = operand.items()
+        if operator not in ("prefix", "suffix", "equals-ignore-case", "wildcard"):
+            return False
+        return _is_text(inner) or (
+            isinstance(inner, list) and bool(inner) and all(map(_is_text, inner))
+        )
+    if isinstance(operand, list):
+        return bool(operand) and all(isinstance(one, str | int | float) for one in operand)
+    return isinstance(operand, str | int | float)
+
+
+def _is_range(operand: Any) -> bool:
+    if not isinstance(operand, list) or len(operand) not in (2, 4):
+        return False
+    signs, numbers = operand[::2], operand[1::2]
+    return all(sign in _COMPARISONS for sign in signs) and all(
+        isinstance(number, int | float) and not isinstance(number, bool) for number in numbers
+    )
+
+
+def _is_network(operand: Any) -> bool:
+    try:
+        ipaddress.ip_network(operand, strict=False)
+    except (ValueError, TypeError):
+        return False
+    return isinstance(operand, str)
+
+
+_OPERATORS: Mapping[str, Callable[[Any], bool]] = {
+    "prefix": _is_affix,
+    "suffix": _is_affix,
+    "equals-ignore-case": _is_text,
+    "wildcard": _is_text,
+    "anything-but": _is_exclusion,
+    "numeric": _is_range,
+    "exists": lambda operand: isinstance(operand, bool),
+    "cidr": _is_network,
+}

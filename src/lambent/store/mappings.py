@@ -1,0 +1,95 @@
+"""Event source mappings in the database."""
+
+import dataclasses
+from typing import Any
+
+import sqlalchemy as sa
+
+from lambent.model.function import Scope
+from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, Source, State
+from lambent.store.tables import event_source_mappings
+
+_mappings = event_source_mappings.c
+_COLUMNS = {"uuid", "scope", "function_name", "source_id"}
+
+
+class Mappings:
+    """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def get(self, scope: Scope, uuid: str) -> EventSourceMapping | None:
+        """The mapping, or None if there is none."""
+        found = self._select(_is_in(scope), _mappings.uuid == uuid)
+        return found[0] if found else None
+
+    def list_in(
+        self,
+        scope: Scope,
+        *,
+        function_name: str | None = None,
+        source_id: str | None = None,
+        after: str = "",
+        limit: int | None = None,
+    ) -> list[EventSourceMapping]:
+        """The mappings of a function, of a source, of both or all, behind a UUID, by UUID."""
+        where = [_is_in(scope), _mappings.uuid > after]
+        if function_name is not None:
+            where.append(_mappings.function_name == function_name)
+        if source_id is not None:
+            where.append(_mappings.source_id == source_id)
+        return self._select(*where, limit=limit)
+
+    def passing(self) -> list[EventSourceMapping]:
+        """Those, of whatever account, whose state is one that passes."""
+        return self._select(_mappings.is_settled.is_(False))
+
+    def put(self, mapping: EventSourceMapping) -> None:
+        """Add a mapping, or replace it."""
+        self.delete(mapping.uuid)
+        document = {
+            name: value
+            for name, value in dataclasses.asdict(mapping).items()
+            if name not in _COLUMNS
+        }
+        document["source"] = mapping.source.value
+        self._connection.execute(
+            sa.insert(event_source_mappings).values(
+                uuid=mapping.uuid,
+                **mapping.scope._asdict(),
+                function_name=mapping.function_name,
+                source_id=mapping.source_id,
+                is_settled=mapping.state not in CONCLUSIONS,
+                document=document,
+            )
+        )
+
+    def delete(self, uuid: str) -> None:
+        """Forget a mapping."""
+        self._connection.execute(sa.delete(event_source_mappings).where(_mappings.uuid == uuid))
+
+    def _select(
+        self, *where: sa.ColumnElement[bool], limit: int | None = None
+    ) -> list[EventSourceMapping]:
+        rows = self._connection.execute(
+            sa.select(event_source_mappings).where(*where).order_by(_mappings.uuid).limit(limit)
+        )
+        return [_to_mapping(row) for row in rows]
+
+
+def _is_in(scope: Scope) -> sa.ColumnElement[bool]:
+    return sa.and_(_mappings.account == scope.account, _mappings.region == scope.region)
+
+
+def _to_mapping(row: sa.Row[Any]) -> EventSourceMapping:
+    document = dict(row.document)
+    return EventSourceMapping(
+        uuid=row.uuid,
+        scope=Scope(row.account, row.region),
+        function_name=row.function_name,
+        source_id=row.source_id,
+        source=Source(document.pop("source")),
+        state=State(document.pop("state")),
+        **document,
+    )

@@ -1,0 +1,379 @@
+"""Event source mappings as boto3 sees them. Nothing reads the sources here."""
+
+import datetime
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .conftest import wait_for
+from .functions_api import ACCOUNT, arn_of, create_active, refusal
+
+AT = f"us-east-1:{ACCOUNT}"
+SQS = f"arn:aws:sqs:{AT}:queue"
+FIFO = f"arn:aws:sqs:{AT}:queue.fifo"
+KINESIS = f"arn:aws:kinesis:{AT}:stream/s"
+DYNAMODB = f"arn:aws:dynamodb:{AT}:table/t/stream/2026-01-31T00:00:00.000"
+MSK = f"arn:aws:kafka:{AT}:cluster/c/00000000-0000-4000-8000-000000000000-1"
+MQ = f"arn:aws:mq:{AT}:broker:b:b-00000000-0000-4000-8000-000000000000"
+DOCUMENTDB = f"arn:aws:rds:{AT}:cluster:docs"
+AUTHENTICATION = [{"Type": "BASIC_AUTH", "URI": f"arn:aws:secretsmanager:{AT}:secret:s-abcdef"}]
+
+
+@pytest.fixture
+def function(client: Any, name: str) -> str:
+    """A function with version 1 and the alias `live`."""
+    create_active(client, name)
+    client.publish_version(FunctionName=name)
+    client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    return name
+
+
+def in_state(client: Any, mapping_id: str, state: str) -> dict[str, Any]:
+    """The mapping, as soon as it is in this state."""
+
+    def look() -> Any:
+        found = client.get_event_source_mapping(UUID=mapping_id)
+        return found if found["State"] == state else None
+
+    found: dict[str, Any] = wait_for(look, f"{mapping_id} is {state}")
+    return found
+
+
+def create(client: Any, **members: Any) -> dict[str, Any]:
+    """CreateEventSourceMapping, without what differs from call to call."""
+    created: dict[str, Any] = client.create_event_source_mapping(**members)
+    assert created.pop("ResponseMetadata")["HTTPStatusCode"] == 202
+    assert isinstance(created.pop("LastModified"), datetime.datetime)
+    assert uuid.UUID(created["UUID"])
+    arn = created.pop("EventSourceMappingArn")
+    assert arn == f"arn:aws:lambda:{AT}:event-source-mapping:{created['UUID']}"
+    return created
+
+
+def test_a_queue_s_mapping(client: Any, function: str) -> None:
+    """Exactly AWS's members, and the walk through the states."""
+    created = create(client, EventSourceArn=SQS, FunctionName=function)
+    mapping_id = created.pop("UUID")
+    assert created == {
+        "BatchSize": 10,
+        "EventSourceArn": SQS,
+        "FunctionArn": arn_of(function),
+        "FunctionResponseTypes": [],
+        "MaximumBatchingWindowInSeconds": 0,
+        "State": "Creating",
+        "StateTransitionReason": "USER_INITIATED",
+    }
+    in_state(client, mapping_id, "Enabled")
+    updated = client.update_event_source_mapping(UUID=mapping_id, BatchSize=5)
+    assert (updated["State"], updated["BatchSize"]) == ("Updating", 5)
+    in_state(client, mapping_id, "Enabled")
+    assert client.update_event_source_mapping(UUID=mapping_id, Enabled=False)["State"] == (
+        "Disabling"
+    )
+    in_state(client, mapping_id, "Disabled")
+    assert client.update_event_source_mapping(UUID=mapping_id, Enabled=True)["State"] == "Enabling"
+    assert in_state(client, mapping_id, "Enabled")["BatchSize"] == 5
+    assert client.delete_event_source_mapping(UUID=mapping_id)["State"] == "Deleting"
+    gone = ("ResourceNotFoundException", "The resource you requested does not exist.")
+    wait_for(
+        lambda: not client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"],
+        "the mapping is gone",
+    )
+    for attempt in (
+        client.get_event_source_mapping,
+        client.update_event_source_mapping,
+        client.delete_event_source_mapping,
+    ):
+        assert refusal(attempt, UUID=mapping_id) == gone
+
+
+def test_a_stream_s_mapping(client: Any, function: str) -> None:
+    """With its checkpoints' settings."""
+    created = create(
+        client, EventSourceArn=KINESIS, FunctionName=function, StartingPosition="LATEST"
+    )
+    created.pop("UUID")
+    assert created == {
+        "BatchSize": 100,
+        "BisectBatchOnFunctionError": False,
+        "DestinationConfig": {"OnFailure": {}},
+        "EventSourceArn": KINESIS,
+        "FunctionArn": arn_of(function),
+        "FunctionResponseTypes": [],
+        "LastProcessingResult": "No records processed",
+        "MaximumBatchingWindowInSeconds": 0,
+        "MaximumRecordAgeInSeconds": -1,
+        "MaximumRetryAttempts": -1,
+        "ParallelizationFactor": 1,
+        "StartingPosition": "LATEST",
+        "State": "Creating",
+        "StateTransitionReason": "User action",
+        "TumblingWindowInSeconds": 0,
+    }
+
+
+def test_the_other_sources(client: Any, function: str) -> None:
+    """Each with what only it has."""
+    moment = datetime.datetime(2026, 1, 31, tzinfo=datetime.UTC)
+    servers = {"KAFKA_BOOTSTRAP_SERVERS": ["kafka:2000", "kafka:1000"]}
+    consumer = f"{KINESIS}/consumer/c:1700000000"
+    for members, shown in (
+        ({"EventSourceArn": FIFO}, {"BatchSize": 10}),
+        (
+            {
+                "EventSourceArn": consumer,
+                "StartingPosition": "AT_TIMESTAMP",
+                "StartingPositionTimestamp": moment,
+            },
+            {"StartingPositionTimestamp": moment},
+        ),
+        ({"EventSourceArn": DYNAMODB, "StartingPosition": "TRIM_HORIZON"}, {"BatchSize": 100}),
+        (
+            {"EventSourceArn": MSK, "StartingPosition": "LATEST", "Topics": ["topic"]},
+            {"Topics": ["topic"]},
+        ),
+        (
+            {
+                "SelfManagedEventSource": {"Endpoints": servers},
+                "StartingPosition": "LATEST",
+                "Topics": ["topic"],
+                "SourceAccessConfigurations": AUTHENTICATION,
+            },
+            {"SelfManagedEventSource": {"Endpoints": servers}},
+        ),
+        (
+            {
+                "EventSourceArn": MQ,
+                "Queues": ["q"],
+                "SourceAccessConfigurations": AUTHENTICATION,
+            },
+            {"Queues": ["q"], "SourceAccessConfigurations": AUTHENTICATION},
+        ),
+        (
+            {
+                "EventSourceArn": DOCUMENTDB,
+                "StartingPosition": "LATEST",
+                "DocumentDBEventSourceConfig": {"DatabaseName": "d"},
+            },
+            {"DocumentDBEventSourceConfig": {"DatabaseName": "d"}},
+        ),
+    ):
+        created = create(client, FunctionName=function, **members)
+        assert {name: created[name] for name in shown} == shown
+        if "Topics" in members:
+            config = created.get("AmazonManagedKafkaEventSourceConfig") or created.get(
+                "SelfManagedKafkaEventSourceConfig"
+            )
+            assert config == {"ConsumerGroupId": created["UUID"]}
+            assert ("EventSourceArn" in created) == (members.get("EventSourceArn") == MSK)
+
+
+def test_functions_may_be_named_in_every_way(client: Any, function: str) -> None:
+    """The ARN keeps the qualifier that was given; created disabled it stays so."""
+    for number, (name, arn) in enumerate(
+        (
+            (function, arn_of(function)),
+            (arn_of(function), arn_of(function)),
+            (f"{function}:live", f"{arn_of(function)}:live"),
+            (f"{ACCOUNT}:function:{function}:1", f"{arn_of(function)}:1"),
+        )
+    ):
+        created = create(client, EventSourceArn=f"{SQS}{number}", FunctionName=name, Enabled=False)
+        assert created["FunctionArn"] == arn
+        assert created["State"] == "Disabled"
+
+
+def test_lists(connect: Callable[..., Any]) -> None:
+    """Of a function, of a source, in pages of a hundred."""
+    client = connect("999999999999")
+    for name in ("a", "b"):
+        create_active(client, name)
+    queue = "arn:aws:sqs:us-east-1:999999999999:q"
+    for number in range(101):
+        client.create_event_source_mapping(EventSourceArn=f"{queue}{number}", FunctionName="a")
+    client.create_event_source_mapping(EventSourceArn=f"{queue}0", FunctionName="b")
+    pages = list(client.get_paginator("list_event_source_mappings").paginate(FunctionName="a"))
+    assert [len(page["EventSourceMappings"]) for page in pages] == [100, 1]
+    of_queue = client.list_event_source_mappings(EventSourceArn=f"{queue}0")
+    assert len(of_queue["EventSourceMappings"]) == 2
+    both = client.list_event_source_mappings(EventSourceArn=f"{queue}0", FunctionName="b")
+    assert len(both["EventSourceMappings"]) == 1
+
+
+def test_one_source_feeds_a_function_once(client: Any, function: str) -> None:
+    """But its alias may be fed as well."""
+    first = create(client, EventSourceArn=SQS, FunctionName=function)
+    create(client, EventSourceArn=SQS, FunctionName=f"{function}:live")
+    assert refusal(
+        client.create_event_source_mapping, EventSourceArn=SQS, FunctionName=function
+    ) == (
+        "ResourceConflictException",
+        f'An event source mapping with SQS arn (" {SQS} ") and function (" {function} ") already'
+        f" exists. Please update or delete the existing mapping with UUID {first['UUID']}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({}, "Unrecognized event source."),
+        ({"EventSourceArn": f"arn:aws:sns:{AT}:topic"}, "Unrecognized event source."),
+        ({"EventSourceArn": SQS, "FunctionName": "nobody"}, "Function does not exist"),
+        ({"EventSourceArn": SQS, "FunctionName": "222222222222:function:f"}, "Function does"),
+        (
+            {"EventSourceArn": SQS, "BatchSize": 11},
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is"
+            " greater than 10",
+        ),
+        ({"EventSourceArn": FIFO, "BatchSize": 11}, "BatchSize of a FIFO queue"),
+        (
+            {"EventSourceArn": FIFO, "MaximumBatchingWindowInSeconds": 1},
+            "Unsupported MaximumBatchingWindowInSeconds parameter",
+        ),
+        (
+            {"EventSourceArn": SQS, "DestinationConfig": {"OnFailure": {"Destination": SQS}}},
+            "Unsupported DestinationConfig parameter for given event source mapping type.",
+        ),
+        ({"EventSourceArn": SQS, "ParallelizationFactor": 2}, "Unsupported ParallelizationFactor"),
+        (
+            {"EventSourceArn": KINESIS},
+            "1 validation error detected: Value null at 'startingPosition' failed to satisfy"
+            " constraint: Member must not be null.",
+        ),
+        (
+            {"EventSourceArn": DYNAMODB, "StartingPosition": "AT_TIMESTAMP"},
+            f"Unsupported starting position for arn type: {DYNAMODB}",
+        ),
+        ({"EventSourceArn": KINESIS, "StartingPosition": "AT_TIMESTAMP"}, "StartingPositionTimes"),
+        ({"EventSourceArn": MSK, "StartingPosition": "LATEST"}, "Topics is required"),
+        ({"EventSourceArn": MQ}, "Queues is required"),
+        (
+            {
+                "SelfManagedEventSource": {
+                    "Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["kafka:1000"]}
+                },
+                "Topics": ["topic"],
+                "StartingPosition": "LATEST",
+            },
+            "Required 'sourceAccessConfigurations' parameter is missing.",
+        ),
+        (
+            {
+                "EventSourceArn": SQS,
+                "ScalingConfig": {"MaximumConcurrency": 2},
+                "ProvisionedPollerConfig": {"MinimumPollers": 2},
+            },
+            "ScalingConfig and ProvisionedPollerConfig",
+        ),
+        (
+            {"EventSourceArn": SQS, "ProvisionedPollerConfig": {"MinimumPollers": 1}},
+            "MinimumPollers must be at least 2",
+        ),
+        (
+            {
+                "EventSourceArn": KINESIS,
+                "StartingPosition": "LATEST",
+                "MaximumRecordAgeInSeconds": 5,
+            },
+            "MaximumRecordAgeInSeconds must be -1",
+        ),
+    ],
+)
+def test_refusals(client: Any, function: str, members: dict[str, Any], message: str) -> None:
+    """What does not fit the source, in AWS's words where they are known."""
+    code, text = refusal(
+        client.create_event_source_mapping, **{"FunctionName": function, **members}
+    )
+    assert code == "InvalidParameterValueException"
+    assert text.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        '{"body": ["x"]}',
+        '{"body": {"a": [{"prefix": "x"}, null, 1, true]}}',
+        '{"body": {"a": [{"anything-but": ["x", 2]}], "b": [{"exists": false}]}}',
+        '{"body": {"a": [{"numeric": [">", 0, "<=", 5]}]}}',
+        '{"body": {"$or": [{"a": ["x"]}, {"b": [{"cidr": "10.0.0.0/8"}]}]}}',
+        '{"body": {"a": [{"suffix": {"equals-ignore-case": "x"}}, {"wildcard": "a*b"}]}}',
+        '{"body": {"a": [{"anything-but": {"prefix": "x"}}]}}',
+    ],
+)
+def test_filters(client: Any, function: str, pattern: str) -> None:
+    """Well-formed patterns are kept as they came, and cleared by an empty structure."""
+    criteria = {"Filters": [{"Pattern": pattern}]}
+    created = create(client, EventSourceArn=SQS, FunctionName=function, FilterCriteria=criteria)
+    assert created["FilterCriteria"] == criteria
+    in_state(client, created["UUID"], "Enabled")
+    updated = client.update_event_source_mapping(UUID=created["UUID"], FilterCriteria={})
+    assert "FilterCriteria" not in updated
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "null",
+        '"x"',
+        "[]",
+        "{",
+        "{}",
+        '{"eventSource": "aws:sqs"}',
+        '{"eventSource": []}',
+        '{"a": [[1]]}',
+        '{"a": [{"prefix": 1}]}',
+        '{"a": [{"unknown": "x"}]}',
+        '{"a": [{"prefix": "x", "suffix": "y"}]}',
+        '{"a": [{"numeric": ["<"]}]}',
+        '{"a": [{"numeric": ["<", "5"]}]}',
+        '{"a": [{"exists": "yes"}]}',
+        '{"a": [{"cidr": "everywhere"}]}',
+        '{"a": [{"anything-but": []}]}',
+        '{"$or": [{"a": [1]}]}',
+        '{"a":' * 1000,
+        "[" * 4000,
+        json.dumps({"a": {"b": {"c": {}}}}),
+    ],
+)
+def test_patterns_that_are_none(client: Any, function: str, pattern: str) -> None:
+    """Whatever is wrong, AWS says the same."""
+    code, message = refusal(
+        client.create_event_source_mapping,
+        EventSourceArn=SQS,
+        FunctionName=function,
+        FilterCriteria={"Filters": [{"Pattern": pattern}]},
+    )
+    assert code in ("InvalidParameterValueException", "ValidationException")
+    if code == "InvalidParameterValueException":
+        assert message == "Invalid filter pattern definition."
+
+
+def test_mappings_outlive_their_function(client: Any, function: str) -> None:
+    """And have tags of their own."""
+    created = create(client, EventSourceArn=SQS, FunctionName=function, Tags={"team": "a"})
+    arn = f"arn:aws:lambda:{AT}:event-source-mapping:{created['UUID']}"
+    client.tag_resource(Resource=arn, Tags={"stage": "b"})
+    assert client.list_tags(Resource=arn)["Tags"] == {"team": "a", "stage": "b"}
+    client.delete_function(FunctionName=function)
+    assert in_state(client, created["UUID"], "Enabled")["FunctionArn"] == arn_of(function)
+    client.delete_event_source_mapping(UUID=created["UUID"])
+    wait_for(
+        lambda: refusal(client.list_tags, Resource=arn)[1].startswith("Event source mapping not"),
+        "the mapping is gone",
+    )
+
+
+def test_a_mapping_is_retargeted(client: Any, function: str, name: str) -> None:
+    """To another function, which must be there."""
+    created = create(client, EventSourceArn=SQS, FunctionName=function)
+    in_state(client, created["UUID"], "Enabled")
+    which = {"UUID": created["UUID"]}
+    assert refusal(client.update_event_source_mapping, **which, FunctionName="nobody")[1] == (
+        "Function does not exist"
+    )
+    updated = client.update_event_source_mapping(**which, FunctionName=f"{function}:live")
+    assert updated["FunctionArn"] == f"{arn_of(function)}:live"
