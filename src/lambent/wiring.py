@@ -45,6 +45,7 @@ from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion, Scope
+from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import AccessKey, session_principal
 from lambent.model.packages import PackageError
 from lambent.sandbox import tiers
@@ -59,6 +60,7 @@ from lambent.settings import ROOT_CREDENTIALS, ServerSettings, Settings
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
+from lambent.triggers.function_urls import FunctionUrls
 from lambent.worker.code import open_code_cache
 from lambent.worker.environment import Host
 from lambent.worker.interpreters import find_interpreters
@@ -351,12 +353,16 @@ async def _serve(
         )
         links = await enter(open_code_links(blobs.read, clock))
         gateway.register_direct("Invoke", InvokeOperation(door, authorizer, tasks).handle)
-        gateway.register(control_plane.operations(control, links))
+        gateway.register(control_plane.operations(control, links, settings.gateway.url_domain))
         gateway.register(logs.operations(log_store), "logs")
         sessions = sts.operations(identities, keyring.sessions, is_strict=authorizer.is_strict)
         gateway.register(sessions, "sts")
         gateway.register(iam.operations(identities), "iam")
         gateway.register_internal(PATH_PREFIX, links.handle)
+        urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
+        store.on_change(urls.forget)
+        gateway.register_internal(URL_PATH_PREFIX, urls.handle_path)
+        gateway.register_hosts(urls.handle_host)
         tasks.start_soon(_prepare_deployed, store, worker)
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()

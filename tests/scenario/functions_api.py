@@ -65,7 +65,7 @@ async def open_api(data: Path) -> AsyncIterator[str]:
             open_code_links(blobs.read, clock) as links,
             open_gateway(settings, relaxed(Permissions(store).statements)) as gateway,
         ):
-            gateway.register(control_plane.operations(control, links))
+            gateway.register(control_plane.operations(control, links, "localhost"))
             gateway.register_internal(PATH_PREFIX, links.handle)
             sock = socket.create_server(("127.0.0.1", 0))
             async with open_front_door(gateway, settings, sock):

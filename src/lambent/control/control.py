@@ -22,6 +22,7 @@ from lambent.control.s3 import Objects
 from lambent.control.settings import ControlSettings
 from lambent.control.signatures import load_roots
 from lambent.control.tags import Tags
+from lambent.control.urls import Urls
 from lambent.control.versions import Versions
 from lambent.kit.clock import Clock
 from lambent.store.blobs import Blobs
@@ -42,6 +43,7 @@ class Control:
     code_signing: CodeSigning
     management: Management
     mappings: Mappings
+    urls: Urls
     tags: Tags
     account: Account
 
@@ -96,6 +98,7 @@ async def open_control(
             code_signing=code_signing,
             management=Management(store),
             mappings=mappings,
+            urls=Urls(store, clock),
             tags=Tags(store),
             account=Account(
                 store,

@@ -30,7 +30,7 @@ def offered() -> dict[str, frozenset[str]]:
     nothing: object = None
     return {
         "lambda": frozenset({"Invoke"}).union(
-            control_plane.operations(nothing, nothing)  # type: ignore[arg-type]
+            control_plane.operations(nothing, nothing, "")  # type: ignore[arg-type]
         ),
         "logs": frozenset(logs.operations(nothing)),  # type: ignore[arg-type]
         "sts": frozenset(sts.operations(nothing, nothing, is_strict=False)),  # type: ignore[arg-type]

@@ -35,6 +35,7 @@ from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import shielded
 from lambent.model.errors import ApiError
 from lambent.model.function import Scope
+from lambent.model.function_url import HOST_MARK, PATH_PREFIX
 from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class Gateway:
         """By service and name: several services have a TagResource."""
         self._direct: dict[str, DirectHandler] = {}
         self._internal: dict[str, Handler] = {HEALTH: _answer_health}
+        self._hosts: Callable[[Exchange], bool] | None = None
 
     def register(self, operations: Mapping[str, OperationHandler], service: str = "lambda") -> None:
         """Offer operations of a service, by name."""
@@ -112,6 +114,11 @@ class Gateway:
     def register_internal(self, prefix: str, handler: Handler) -> None:
         """Serve the path `prefix`, which starts with `/_lambent/`; all below it if it ends so."""
         self._internal[prefix] = handler
+
+    def register_hosts(self, handler: Callable[[Exchange], bool]) -> None:
+        """Offer each request to `handler` first, which serves those for host names of its own and
+        says whether it did."""
+        self._hosts = handler
 
     def new_server(self, *, is_front_door: bool = False) -> HttpServer:
         """A server of this gateway, to be started on a socket of the caller's: the front door, or
@@ -132,6 +139,8 @@ class Gateway:
         """Serve one request."""
         if exchange.path.startswith(INTERNAL):
             self._handle_internal(exchange)
+            return
+        if self._hosts is not None and self._hosts(exchange):
             return
         request_id = new_request_id()
         caller = None
@@ -316,7 +325,9 @@ def _answer_health(exchange: Exchange) -> None:
 
 
 def _body_limit(exchange: Exchange) -> int:
-    if exchange.path.rstrip("/").endswith("/invocations"):
+    is_invocation = exchange.path.rstrip("/").endswith("/invocations")
+    is_url = exchange.path.startswith(PATH_PREFIX) or HOST_MARK in exchange.headers.get("host", "")
+    if is_invocation or is_url:
         return SYNCHRONOUS_EVENT_BYTES_MAX
     return REQUEST_BYTES_MAX
 

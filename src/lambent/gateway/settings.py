@@ -11,6 +11,9 @@ class GatewaySettings:
     """The account of callers whose access key id is not itself a 12-digit account number."""
     region: str = "us-east-1"
     """The region of unsigned requests; signed ones name theirs."""
+    url_domain: str = "localhost"
+    """What the host names of function URLs end in, behind `<id>.lambda-url.<region>.`. Default:
+    `localhost`, which browsers and curl take for this machine without asking anybody."""
     connections_max: int = 8192
     """Open client connections; more are turned away with 503."""
     connections_per_box_max: int = 256

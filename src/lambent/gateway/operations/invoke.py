@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 import re
-import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -21,18 +20,17 @@ from lambent.gateway.authorization import invoke_access
 from lambent.gateway.server import Request
 from lambent.identity.authorizer import Authorizer
 from lambent.invocation.door import Door
-from lambent.kit.ids import random_hex
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
 from lambent.model.names import FunctionReference, parse_function_name
+from lambent.model.traces import trace_id_of
 
 CLIENT_CONTEXT_LENGTH_MAX = 3583
 """Characters of the base64 text."""
 
 _CHECK_IN_THREAD_BYTES = 256 * 1024
 _READ_REQUESTS_MAX = 4096
-_TRACE_ID = re.compile(r"[\x21-\x7e]{1,512}")
 _CONTENT_TYPE = re.compile(r"application/([\w.+-]+\+)?json\b.*|text/json\b.*", re.IGNORECASE)
 _TOLERATED_TYPES = frozenset(
     {"application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream"}
@@ -130,7 +128,6 @@ class InvokeOperation:
             request.exchange.respond(204, [("x-amzn-RequestId", request.request_id)])
             return
         headers = request.exchange.headers
-        trace_id = headers.get("x-amzn-trace-id", "")
         wants_log_tail = params.get("LogType") == "Tail"
         invocation = Invocation(
             request_id=_request_id(headers.get("x-amzn-requestid")) or request.request_id,
@@ -138,7 +135,7 @@ class InvokeOperation:
             invoked_arn=reference.arn,
             event=event,
             client_context=params["ClientContext"],
-            trace_id=trace_id if _TRACE_ID.fullmatch(trace_id) else _new_trace_id(),
+            trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
             wants_log_tail=wants_log_tail,
             on_done=_ignore,
         )
@@ -238,12 +235,6 @@ def _request_id(given: str | None) -> str | None:
         raise ApiError(
             "InvalidRequestContentException", "The request id must be a valid UUID."
         ) from error
-
-
-def _new_trace_id() -> str:
-    """A trace of its own, not sampled, in X-Ray's form: version, epoch, 96 random bits."""
-    root, parent = random_hex(24), random_hex(16)
-    return f"Root=1-{int(time.time()):08x}-{root};Parent={parent};Sampled=0"
 
 
 def _ignore(outcome: Outcome) -> None:

@@ -1,0 +1,51 @@
+"""Function URLs, as values."""
+
+import dataclasses
+import secrets
+import string
+from collections.abc import Mapping
+from typing import Any
+
+from lambent.model.function import LATEST, FunctionKey
+
+PATH_PREFIX = "/_lambent/url/"
+"""Where a URL is reached by path: the id follows, then the path."""
+HOST_MARK = ".lambda-url."
+"""What is in the host name of every URL, behind the id."""
+
+_LETTERS = string.ascii_lowercase + string.digits
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionUrl:
+    """A function, or an alias of it, that can be reached over plain HTTP."""
+
+    key: FunctionKey
+    qualifier: str
+    """An alias, or `$LATEST` for the function itself."""
+    id: str
+    """32 lower-case letters and digits: the first label of the host name."""
+    auth_type: str
+    """`NONE` or `AWS_IAM`."""
+    invoke_mode: str = "BUFFERED"
+    """Or `RESPONSE_STREAM`."""
+    cors: Mapping[str, Any] | None = None
+    """`Cors` of the API."""
+    created: str
+    modified: str
+    """ISO 8601."""
+
+    @property
+    def arn(self) -> str:
+        """The function's ARN, qualified by the alias."""
+        return self.key.arn if self.qualifier == LATEST else f"{self.key.arn}:{self.qualifier}"
+
+    def address(self, *, scheme: str, domain: str, port: str) -> str:
+        """Where it is reached: `https://<id>.lambda-url.<region>.<domain>/`."""
+        host = f"{self.id}.lambda-url.{self.key.region}.{domain}"
+        return f"{scheme}://{host}{':' + port if port else ''}/"
+
+
+def new_url_id() -> str:
+    """An id nobody had before."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(32))

@@ -1,0 +1,251 @@
+"""Function URLs: any HTTP client's way to a function.
+
+A URL is reached by its host name, `<id>.lambda-url.<region>.<domain>`, and by the path
+`/_lambent/url/<id>/` where names cannot be resolved. What is known of an id is kept in memory
+until a function changes. As with Invoke, a call of a function that is in memory takes no task.
+"""
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+import anyio.abc
+
+from lambent.identity.authorizer import Access, Authorizer, Caller
+from lambent.invocation.door import Door
+from lambent.kit.clock import Clock
+from lambent.kit.http.messages import Exchange
+from lambent.kit.ids import new_request_id
+from lambent.model.errors import ApiError
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
+from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
+from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded, TimedOut
+from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
+from lambent.model.principal import ANONYMOUS
+from lambent.model.traces import trace_id_of
+from lambent.triggers.cors import is_preflight, preflight_headers, with_cors
+from lambent.triggers.url_event import UrlRequest, make_event
+from lambent.triggers.url_response import FAILED, UrlResponse, read_buffered, read_stream
+
+_HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
+_ID = re.compile(r"[a-z0-9]{32}")
+_KNOWN_MAX = 8192
+_NOBODY = Caller(principal=ANONYMOUS, scope=Scope("", ""), service=None, access_key_id=None)
+_FORBIDDEN = (
+    "Forbidden. For troubleshooting Function URL authorization issues, see:"
+    " https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+)
+
+Find = Callable[[str], Awaitable[FunctionUrl | None]]
+"""Looks up a URL by its id."""
+
+
+class FunctionUrls:
+    """Serves all function URLs."""
+
+    def __init__(
+        self,
+        find: Find,
+        door: Door,
+        authorizer: Authorizer,
+        clock: Clock,
+        tasks: anyio.abc.TaskGroup,
+    ) -> None:
+        self._find = find
+        self._door = door
+        self._authorizer = authorizer
+        self._clock = clock
+        self._tasks = tasks
+        self._known: dict[str, FunctionUrl | None] = {}
+        self._changes = 0
+
+    def forget(self, key: FunctionKey) -> None:
+        """A function has changed."""
+        self._changes += 1
+        self._known.clear()
+
+    def handle_host(self, exchange: Exchange) -> bool:
+        """Serve a request whose host name is a URL's; whether it was."""
+        host = exchange.headers.get("host", "")
+        if HOST_MARK not in host:
+            return False
+        match = _HOST.fullmatch(host.lower())
+        if match is None:
+            return False
+        self._handle(exchange, match[1], exchange.path)
+        return True
+
+    def handle_path(self, exchange: Exchange) -> None:
+        """Serve a request below `PATH_PREFIX`."""
+        url_id, _, rest = exchange.path.removeprefix(PATH_PREFIX).partition("/")
+        self._handle(exchange, url_id if _ID.fullmatch(url_id) else "", f"/{rest}")
+
+    def _handle(self, exchange: Exchange, url_id: str, path: str) -> None:
+        url = self._known.get(url_id)
+        function = None
+        if url is not None:
+            function = self._door.resolve_nowait(url.key, _qualifier(url))
+        elif url_id in self._known:
+            _refuse(exchange, 403, None)
+            return
+        if url is None or function is None:
+            self._tasks.start_soon(self._handle_slowly, exchange, url_id, path)
+            return
+        try:
+            caller = self._identify(exchange, url)
+            if all(self._authorizer.check_nowait(caller, one) for one in self._needs(url)):
+                self._serve(exchange, url, path, function, caller)
+            else:
+                self._tasks.start_soon(self._handle_slowly, exchange, url_id, path)
+        except ApiError as error:
+            _refuse_error(exchange, url, error)
+
+    async def _handle_slowly(self, exchange: Exchange, url_id: str, path: str) -> None:
+        url = await self._look_up(url_id)
+        if url is None:
+            _refuse(exchange, 403, None)
+            return
+        try:
+            caller = self._identify(exchange, url)
+            await self._authorizer.check_all(caller, self._needs(url))
+            function = await self._door.resolve(url.key, _qualifier(url))
+            self._serve(exchange, url, path, function, caller)
+        except ApiError as error:
+            _refuse_error(exchange, url, error)
+
+    async def _look_up(self, url_id: str) -> FunctionUrl | None:
+        changes = self._changes
+        url = await self._find(url_id)
+        if changes == self._changes:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[url_id] = url
+        return url
+
+    def _identify(self, exchange: Exchange, url: FunctionUrl) -> Caller:
+        """Who calls. Raises `ApiError` if the URL asks for a signature and there is no good one."""
+        is_asking = url.cors is not None and is_preflight(exchange.method, exchange.headers)
+        if url.auth_type != "AWS_IAM" or is_asking:
+            return _NOBODY
+        caller = self._authorizer.authenticate(exchange)
+        if caller.access_key_id is None:
+            raise ApiError("AccessDeniedException", _FORBIDDEN, status=403)
+        return caller
+
+    def _needs(self, url: FunctionUrl) -> list[Access]:
+        """What a caller needs permission for: both, as at AWS."""
+        if url.auth_type == "NONE" and not self._authorizer.is_strict:
+            return []
+        auth_type = (("lambda:functionurlauthtype", (url.auth_type,)),)
+        through_url = (("lambda:invokedviafunctionurl", ("true",)),)
+        return [
+            Access("lambda:InvokeFunctionUrl", url.arn, url.key.account, auth_type),
+            Access("lambda:InvokeFunction", url.arn, url.key.account, through_url),
+        ]
+
+    def _serve(
+        self,
+        exchange: Exchange,
+        url: FunctionUrl,
+        path: str,
+        function: FunctionVersion,
+        caller: Caller,
+    ) -> None:
+        headers = exchange.headers
+        if url.cors is not None and is_preflight(exchange.method, headers):
+            exchange.respond(200, preflight_headers(url.cors, headers))
+            return
+        request_id = new_request_id()
+        request = UrlRequest(
+            exchange=exchange,
+            url=url,
+            path=path,
+            domain=headers.get("host", "").partition(":")[0],
+            request_id=request_id,
+            trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
+            caller=None if caller is _NOBODY else caller,
+        )
+        event = make_event(request, self._clock.now())
+        if len(event) > SYNCHRONOUS_EVENT_BYTES_MAX:
+            _refuse(exchange, 413, "Request Entity Too Large")
+            return
+
+        def on_done(outcome: Outcome) -> None:
+            if isinstance(outcome, Refused):
+                _refuse_error(exchange, url, outcome.error)
+            else:
+                _answer(request, _response(url, outcome))
+
+        self._door.invoke(
+            Invocation(
+                request_id=request_id,
+                function=function,
+                invoked_arn=url.arn,
+                event=event,
+                trace_id=request.trace_id,
+                on_done=on_done,
+            )
+        )
+
+
+def _response(url: FunctionUrl, outcome: Outcome) -> UrlResponse:
+    if isinstance(outcome, TimedOut):
+        body = json.dumps({"Message": "Endpoint request timed out"}).encode()
+        return UrlResponse(504, [("Content-Type", "application/json")], body)
+    if not isinstance(outcome, Succeeded):
+        return FAILED
+    if url.invoke_mode == "RESPONSE_STREAM":
+        return read_stream(outcome.payload, outcome.content_type)
+    return read_buffered(outcome.payload)
+
+
+def _answer(request: UrlRequest, response: UrlResponse) -> None:
+    exchange = request.exchange
+    headers = with_cors(request.url.cors, exchange.headers, response.headers)
+    headers += [
+        ("x-amzn-RequestId", request.request_id),
+        ("X-Amzn-Trace-Id", request.trace_id),
+    ]
+    _send(exchange, response.status, headers, response.body)
+
+
+def _refuse_error(exchange: Exchange, url: FunctionUrl, error: ApiError) -> None:
+    """What a client of a URL is told of an error of the platform's."""
+    if error.status == 403:
+        message = _FORBIDDEN if error.code == "AccessDeniedException" else error.message
+        _refuse(exchange, 403, message, url.cors)
+    elif error.status == 429:
+        _refuse(exchange, 429, error.message, url.cors)
+    elif error.status == 404:
+        _refuse(exchange, 403, None, url.cors)
+    else:
+        _send(exchange, FAILED.status, FAILED.headers, FAILED.body)
+
+
+def _refuse(
+    exchange: Exchange,
+    status: int,
+    message: str | None,
+    cors: Mapping[str, object] | None = None,
+) -> None:
+    headers = [("Content-Type", "application/json")]
+    if status == 403:
+        headers.append(("x-amzn-ErrorType", "AccessDeniedException"))
+    body = json.dumps({"Message": message}).encode()
+    _send(exchange, status, with_cors(cors, exchange.headers, headers), body)
+
+
+def _send(exchange: Exchange, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+    """Send an answer; one to HEAD has the length of the body that it leaves out."""
+    if exchange.method != "HEAD":
+        exchange.respond(status, headers, body if status not in (204, 304) else b"")
+        return
+    lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers)]
+    lines.append(f"Content-Length: {len(body)}")
+    if not exchange.keep_alive:
+        lines.append("Connection: close")
+    exchange.respond_raw(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"), b"")
+
+
+def _qualifier(url: FunctionUrl) -> str | None:
+    return None if url.qualifier == LATEST else url.qualifier

@@ -1,0 +1,124 @@
+"""From an HTTP request to the event a function gets: payload format 2.0.
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
+"""
+
+import base64
+import dataclasses
+import json
+import time
+from typing import Any
+from urllib.parse import parse_qsl
+
+from lambent.identity.authorizer import Caller
+from lambent.kit.http.messages import Exchange
+from lambent.model.function_url import FunctionUrl
+
+_DROPPED = frozenset({"connection", "transfer-encoding", "keep-alive", "te", "upgrade", "cookie"})
+_TEXT_TYPES = ("application/json", "application/xml", "application/javascript")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class UrlRequest:
+    """A request for a function URL, and what is known around it."""
+
+    exchange: Exchange
+    url: FunctionUrl
+    path: str
+    """What follows the host, still percent-encoded."""
+    domain: str
+    """The host name of the URL, without port."""
+    request_id: str
+    trace_id: str
+    caller: Caller | None
+    """Who signed it, if the URL asks for a signature."""
+
+
+def make_event(request: UrlRequest, now: float) -> bytes:
+    """The event as JSON; `now` is epoch seconds."""
+    exchange, headers = request.exchange, _headers(request)
+    http = {
+        "method": exchange.method,
+        "path": request.path,
+        "protocol": "HTTP/1.1",
+        "sourceIp": exchange.client_address,
+        "userAgent": headers.get("user-agent", ""),
+    }
+    context: dict[str, Any] = {
+        "accountId": request.caller.scope.account if request.caller else "anonymous",
+        "apiId": request.url.id,
+        "domainName": request.domain,
+        "domainPrefix": request.url.id,
+        "http": http,
+        "requestId": request.request_id,
+        "routeKey": "$default",
+        "stage": "$default",
+        "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
+        "timeEpoch": int(now * 1000),
+    }
+    if request.caller is not None:
+        context["authorizer"] = {"iam": _iam(request.caller)}
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": request.path,
+        "rawQueryString": exchange.query,
+        "headers": headers,
+        "requestContext": context,
+        "isBase64Encoded": False,
+    }
+    cookies = [one.strip() for one in exchange.headers.get("cookie", "").split(";")]
+    if any(cookies):
+        event["cookies"] = [one for one in cookies if one]
+    if exchange.query:
+        event["queryStringParameters"] = _parameters(exchange.query)
+    if exchange.body:
+        event["body"], event["isBase64Encoded"] = _body(exchange)
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+def _headers(request: UrlRequest) -> dict[str, str]:
+    """Lower-case names; what only concerns the connection is left out, what AWS's front adds is
+    there, whatever the client claims."""
+    exchange = request.exchange
+    headers = {name: value for name, value in exchange.headers.items() if name not in _DROPPED}
+    _, _, port = exchange.headers.get("host", "").rpartition("]")[2].partition(":")
+    headers |= {
+        "host": request.domain,
+        "x-amzn-trace-id": request.trace_id,
+        "x-forwarded-for": exchange.client_address,
+        "x-forwarded-port": port or ("443" if exchange.is_secure else "80"),
+        "x-forwarded-proto": "https" if exchange.is_secure else "http",
+    }
+    return headers
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """Decoded; the values of a name that is there several times are joined by commas."""
+    found: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
+        found[name] = f"{found[name]},{value}" if name in found else value
+    return found
+
+
+def _body(exchange: Exchange) -> tuple[str, bool]:
+    """The body as text, and whether that is base64."""
+    kind = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_text = kind.startswith("text/") or kind in _TEXT_TYPES or kind.endswith(("+json", "+xml"))
+    if is_text:
+        try:
+            return exchange.body.decode(), False
+        except UnicodeDecodeError:
+            pass
+    return base64.b64encode(exchange.body).decode(), True
+
+
+def _iam(caller: Caller) -> dict[str, Any]:
+    return {
+        "accessKey": caller.access_key_id,
+        "accountId": caller.principal.account,
+        "callerId": caller.principal.user_id,
+        "cognitoIdentity": None,
+        "principalOrgId": None,
+        "userArn": caller.principal.arn,
+        "userId": caller.principal.user_id,
+    }

@@ -1,0 +1,143 @@
+"""From what a function returned to the answer of its URL: payload format 2.0, or the stream format
+of functions that answer piece by piece.
+
+Whatever a function returns, the client gets well-formed HTTP: what cannot be sent is answered as
+AWS does, with 502.
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-response-payload
+"""
+
+import base64
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+STREAM_TYPE = "application/vnd.awslambda.http-integration-response"
+_PRELUDE_BYTES_MAX = 16 * 1024
+_PRELUDE_END = b"\0" * 8
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_OURS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "date",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that belong to the connection: a function has no say in them."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UrlResponse:
+    """An answer to a client."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+FAILED = UrlResponse(502, [("Content-Type", "text/plain")], b"Internal Server Error")
+
+
+def read_buffered(payload: bytes) -> UrlResponse:
+    """The answer that the result of a function stands for."""
+    try:
+        result = json.loads(payload)
+    except (ValueError, RecursionError):
+        return _json(payload)
+    if isinstance(result, str):
+        return _json(result.encode("utf-8", "replace"))
+    if isinstance(result, Mapping) and "statusCode" in result:
+        try:
+            return _structured(result)
+        except ValueError:
+            return FAILED
+    return _json(_compact(result))
+
+
+def read_stream(payload: bytes, content_type: str) -> UrlResponse:
+    """The answer that a streamed result stands for: with a prelude that says status and headers,
+    or without."""
+    if content_type != STREAM_TYPE:
+        return UrlResponse(200, [("Content-Type", "application/octet-stream")], payload)
+    end = payload.find(_PRELUDE_END, 0, _PRELUDE_BYTES_MAX)
+    try:
+        prelude = json.loads(payload[: max(end, 0)])
+        if not isinstance(prelude, Mapping):
+            raise ValueError("the prelude is not an object")
+        status = _status(prelude.get("statusCode", 200))
+        headers = list(_headers(prelude, "application/octet-stream"))
+    except (ValueError, RecursionError):
+        return FAILED
+    return UrlResponse(status, headers, payload[end + len(_PRELUDE_END) :])
+
+
+def _structured(result: Mapping[str, Any]) -> UrlResponse:
+    """Raises ValueError for what cannot be sent."""
+    body = result.get("body")
+    if body is None:
+        data = b""
+    elif isinstance(body, str):
+        is_encoded = result.get("isBase64Encoded") is True
+        data = base64.b64decode(body, validate=True) if is_encoded else body.encode()
+    else:
+        data = _compact(body)
+    headers = list(_headers(result, "application/json"))
+    return UrlResponse(_status(result["statusCode"]), headers, data)
+
+
+def _status(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("statusCode is no number")
+    status = int(value)
+    if not 200 <= status <= 599:
+        raise ValueError("statusCode is out of range")
+    return status
+
+
+def _headers(result: Mapping[str, Any], default_type: str) -> Iterator[tuple[str, str]]:
+    headers = result.get("headers") or {}
+    cookies = result.get("cookies") or []
+    if not isinstance(headers, Mapping) or not isinstance(cookies, list):
+        raise ValueError("headers or cookies have the wrong type")
+    names = {name.lower() for name in headers}
+    if "content-type" not in names:
+        yield "Content-Type", default_type
+    for name, value in headers.items():
+        if _TOKEN.fullmatch(name) is None:
+            raise ValueError("a header's name is none")
+        if name.lower() in _OURS:
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            yield name, _value(one)
+    for cookie in cookies:
+        yield "Set-Cookie", _value(cookie)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise ValueError("a header's value is no scalar")
+    text = str(value)
+    if _BAD_VALUE.search(text):
+        raise ValueError("a header's value has control characters")
+    # As UTF-8 on the wire, which is written as latin-1.
+    return text.encode().decode("latin-1")
+
+
+def _json(body: bytes) -> UrlResponse:
+    return UrlResponse(200, [("Content-Type", "application/json")], body)
+
+
+def _compact(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
