@@ -72,6 +72,7 @@ class Functions:
     async def create(self, scope: Scope, params: Params) -> FunctionVersion:
         """CreateFunction. With `Publish`, the answer is version 1."""
         key = parse_unqualified(params["FunctionName"], scope)
+        refuse_publish_to(params)
         tags = params.get("Tags") or {}
         check_tags(tags)
         # Whatever is wrong with the configuration is said before a package is fetched.
@@ -125,7 +126,12 @@ class Functions:
         size = page_size(params.get("MaxItems"))
         name, number = read_marker(params.get("Marker"), ("", 0))
 
+        # Only functions replicated by CloudFront have a master elsewhere, and there are none.
+        is_elsewhere = params.get("MasterRegion", "ALL") not in ("ALL", scope.region)
+
         def run(tx: Transaction) -> Page:
+            if is_elsewhere:
+                return Page([], None)
             if params.get("FunctionVersion") == "ALL":
                 found = tx.functions.list_all(scope, after=(name, number), limit=size + 1)
             else:

@@ -56,6 +56,9 @@ class Packages:
                 "cannot use ImageUri: functions packaged as container images are not supported"
                 " here. Upload a .zip file archive instead."
             )
+        for member in ("SourceKMSKeyArn", "S3ObjectStorageMode"):
+            if code.get(member, "COPY") != "COPY":
+                raise invalid_parameter(f"Lambent does not offer {member} yet: leave it out.")
         if data is not None:
             if bucket or key:
                 raise invalid_parameter(

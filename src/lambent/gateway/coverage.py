@@ -1,13 +1,63 @@
-"""Prints docs/reference/api-coverage.md: every operation of the models, and whether it is offered.
+"""Prints docs/reference/api-coverage.md: every operation of the models, whether it is offered, and
+which of its members do nothing yet.
 
-Written from the models and from what the operations modules offer, so that it cannot say more
-than is true; a test fails when the page is not current.
+Written from the models, from what the operations modules offer and from the two tables below; tests
+fail when the page is not current, when a member that should be refused is not, or when one that
+should be stored cannot be read again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from lambent.gateway.operations import control_plane, iam, logs, sts
 from lambent.gateway.protocol.models import load_model
+
+STORED: Mapping[str, Sequence[str]] = {
+    "CreateFunction": (
+        "DeadLetterConfig",
+        "FileSystemConfigs",
+        "KMSKeyArn",
+        "Layers",
+        "SnapStart",
+        "TracingConfig",
+        "VpcConfig",
+    ),
+    "CreateEventSourceMapping": ("all",),
+    "UpdateEventSourceMapping": ("all",),
+    "PutFunctionConcurrency": ("all",),
+    "PutFunctionEventInvokeConfig": ("all",),
+    "UpdateFunctionEventInvokeConfig": ("all",),
+    "PutFunctionRecursionConfig": ("all",),
+    "PutProvisionedConcurrencyConfig": ("all",),
+    "PutRuntimeManagementConfig": ("all",),
+}
+"""Members that are kept and shown, and have no effect yet."""
+
+REFUSED: Mapping[str, Sequence[str]] = {
+    "CreateFunction": (
+        "AcceleratorConfig",
+        "CapacityProviderConfig",
+        "Code.ImageUri",
+        "Code.S3ObjectStorageMode",
+        "Code.SourceKMSKeyArn",
+        "DurableConfig",
+        "ImageConfig",
+        "PublishTo",
+        "RuntimeConfig",
+        "TenancyConfig",
+    ),
+    "UpdateFunctionCode": (
+        "ImageUri",
+        "PublishTo",
+        "S3ObjectStorageMode",
+        "SourceKMSKeyArn",
+    ),
+    "PublishVersion": ("PublishTo",),
+    "Invoke": ("DurableExecutionName", "InvocationType=Event", "TenantId"),
+    "PutFunctionScalingConfig": ("all",),
+}
+"""Members that are answered with an error that says why."""
+
+_OF_CREATION = ("UpdateFunctionConfiguration", "CreateFunction")
 
 _INTRODUCTION = """\
 # API coverage
@@ -15,12 +65,12 @@ _INTRODUCTION = """\
 Written by `make docs` from the code; do not edit.
 
 Requests of every operation are routed, parsed and validated by AWS's own service model. An
-operation that is not offered yet answers `InvalidParameterValueException` and says so.
+operation that is not offered yet answers `InvalidParameterValueException` and says so. Of those
+that are offered, members that are *stored only* are kept and shown and have no effect yet, members
+that are *refused* are answered with an error; all others work.
 
-What offered operations do not do yet: container images (`ImageUri`), layers, aliases,
-`InvocationType=Event`, tenant isolation and durable executions are refused. Tracing, VPC,
-dead-letter, file system and SnapStart configurations are stored and shown, and have no effect.
-CloudWatch Logs is the reading half only.
+CloudWatch Logs is the reading half only; IAM and STS are what decides about this platform: users
+and roles with inline policies, their keys and sessions.
 """
 
 
@@ -38,6 +88,16 @@ def offered() -> dict[str, frozenset[str]]:
     }
 
 
+def members_of(table: Mapping[str, Sequence[str]], operation: str) -> Sequence[str]:
+    """What a table says of an operation. What is so when a function is created is so when it is
+    changed, as far as it can be."""
+    found = table.get(operation)
+    if found is None and operation == _OF_CREATION[0]:
+        known = load_model("lambda").operation_model(operation).input_shape.members
+        found = [one for one in table[_OF_CREATION[1]] if one in known]
+    return found or ()
+
+
 def render() -> str:
     """The page."""
     return "\n".join([_INTRODUCTION, *_sections()])
@@ -48,9 +108,13 @@ def _sections() -> Iterator[str]:
         model = load_model(service)
         names = sorted(model.operation_names)
         yield f"## {model.metadata['serviceFullName']}: {len(served)} of {len(names)} operations\n"
-        yield "| operation | offered |\n|---|---|"
-        for name in names if service == "lambda" else sorted(served):
-            yield f"| {name} | {'yes' if name in served else 'not yet'} |"
+        if service != "lambda":
+            yield ", ".join(sorted(served)) + ".\n"
+            continue
+        yield "| operation | offered | stored only | refused |\n|---|---|---|---|"
+        for name in names:
+            stored, refused = (", ".join(members_of(one, name)) for one in (STORED, REFUSED))
+            yield f"| {name} | {'yes' if name in served else 'not yet'} | {stored} | {refused} |"
         yield ""
 
 

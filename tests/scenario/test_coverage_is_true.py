@@ -1,0 +1,95 @@
+"""What docs/reference/api-coverage.md says of members is so."""
+
+from typing import Any
+
+import pytest
+
+from lambent.gateway.coverage import REFUSED, STORED, members_of, offered
+
+from .functions_api import create_active, refusal, wait
+from .test_conformance import MODEL, example
+
+VALUES: dict[str, Any] = {
+    "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:111111111111:q"},
+    "FileSystemConfigs": [
+        {
+            "Arn": "arn:aws:elasticfilesystem:us-east-1:111111111111:access-point/"
+            "fsap-0123456789abcdef0",
+            "LocalMountPath": "/mnt/a",
+        }
+    ],
+    "KMSKeyArn": "arn:aws:kms:us-east-1:111111111111:key/k",
+    "SnapStart": {"ApplyOn": "PublishedVersions"},
+    "TracingConfig": {"Mode": "Active"},
+    "VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+    "ImageUri": "111111111111.dkr.ecr.us-east-1.amazonaws.com/r:latest",
+    "S3ObjectStorageMode": "REFERENCE",
+    "SourceKMSKeyArn": "arn:aws:kms:us-east-1:111111111111:key/k",
+    "RuntimeConfig": {
+        "RuntimeArn": "arn:aws:lambda:us-east-1:111111111111:runtime/custom",
+        "RuntimeAlias": "live",
+    },
+    "CapacityProviderConfig": {
+        "LambdaManagedInstancesCapacityProviderConfig": {
+            "CapacityProviderArn": "arn:aws:lambda:us-east-1:111111111111:capacity-provider:c"
+        }
+    },
+}
+
+
+def test_names_are_the_model_s() -> None:
+    """Every operation and member in the tables exists, and the operation is offered."""
+    for table in (STORED, REFUSED):
+        for operation, members in table.items():
+            assert operation in offered()["lambda"]
+            shape = MODEL.operation_model(operation).input_shape
+            for member in members:
+                if member != "all":
+                    assert member.partition("=")[0].partition(".")[0] in shape.members
+
+
+@pytest.mark.parametrize("member", [one for one in STORED["CreateFunction"] if one != "Layers"])
+def test_stored_members_are_shown(client: Any, name: str, member: str) -> None:
+    """As they were given, at creation and after a change."""
+    create_active(client, name, **{member: VALUES[member]})
+    shown = client.get_function_configuration(FunctionName=name)[member]
+    assert _contains(shown, VALUES[member])
+    assert member in members_of(STORED, "UpdateFunctionConfiguration")
+    client.update_function_configuration(FunctionName=name, **{member: VALUES[member]})
+    wait(client, "function_updated_v2", name)
+    shown = client.get_function_configuration(FunctionName=name)[member]
+    assert _contains(shown, VALUES[member])
+
+
+def _contains(shown: Any, given: Any) -> bool:
+    if isinstance(given, dict):
+        return all(_contains(shown[key], value) for key, value in given.items())
+    return bool(shown == given)
+
+
+@pytest.mark.parametrize(
+    ("operation", "member"),
+    [
+        (operation, member)
+        for operation in (*REFUSED, "UpdateFunctionConfiguration")
+        for member in members_of(REFUSED, operation)
+        if operation != "Invoke" and member != "all"
+    ],
+)
+def test_refused_members_are_refused(client: Any, name: str, operation: str, member: str) -> None:
+    """With an error that names what is not there."""
+    create_active(client, name)
+    shape = MODEL.operation_model(operation).input_shape
+    params = example(shape)
+    params["FunctionName"] = name if operation != "CreateFunction" else f"{name}-new"
+    outer, _, inner = member.partition(".")
+    value = VALUES.get(inner or outer)
+    if operation == "CreateFunction":
+        params |= {"Runtime": "python3.12", "Handler": "app.handler", "Code": {"ZipFile": b"x"}}
+    if inner:
+        params[outer] = {inner: value}
+    else:
+        params[outer] = example(shape.members[outer]) if value is None else value
+    code, message = refusal(lambda: client._make_api_call(operation, params))
+    assert code == "InvalidParameterValueException"
+    assert "offer" in message or "not supported" in message or "don't provide" in message, message
