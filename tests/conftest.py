@@ -5,6 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.databases import database, postgresql
+
+__all__ = ["database", "postgresql"]
+
 
 def pytest_configure() -> None:
     """A shell's background job ignores Ctrl-C, and so would all that is started here."""

@@ -38,13 +38,13 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/role"
 
 
 @asynccontextmanager
-async def open_api(data: Path) -> AsyncIterator[str]:
+async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIterator[str]:
     """Serve on loopback; gives the endpoint."""
     clock = SystemClock()
     blobs = Blobs(data / "blobs")
     settings = GatewaySettings(shutdown_grace_s=1.0)
     async with (
-        open_store(StoreSettings(synchronous="OFF"), data) as store,
+        open_store(database or StoreSettings(synchronous="OFF"), data) as store,
         open_code_cache(data / "code", blobs.read) as cache,
     ):
 

@@ -76,11 +76,15 @@ def _connect_postgresql(url: sa.URL, synchronous: str) -> sa.Engine:
     return engine
 
 
-def migrate(engine: sa.Engine) -> None:
-    """Bring the database's tables up to what this version of the code expects."""
+def migrate(engine: sa.Engine, revision: str = "head") -> None:
+    """Bring the database's tables up to what this version of the code expects, or to another
+    revision, forward or back."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if revision == "head":
+            command.upgrade(config, revision)
+        else:
+            command.downgrade(config, revision)

@@ -1,14 +1,18 @@
 """The control plane the tests of this room work on."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from control_room import Room, open_room
 
+from lambent.store.settings import StoreSettings
+
 
 @pytest.fixture
-async def room(tmp_path: Path, anyio_backend: object) -> AsyncIterator[Room]:
-    """A control plane with an empty store."""
-    async with open_room(tmp_path) as room:
+async def room(
+    tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
+) -> AsyncIterator[Room]:
+    """A control plane with an empty store, on each kind of database."""
+    async with open_room(tmp_path, database=database(synchronous="OFF")) as room:
         yield room

@@ -139,12 +139,14 @@ async def refused(attempt: Awaitable[object]) -> ApiError:
 
 
 @asynccontextmanager
-async def open_room(data: Path, settings: ControlSettings | None = None) -> AsyncIterator[Room]:
+async def open_room(
+    data: Path, settings: ControlSettings | None = None, database: StoreSettings | None = None
+) -> AsyncIterator[Room]:
     """A room on the data in this directory; opening it again continues where it was."""
     gate, objects = Gate(), MemoryObjects()
     blobs = Blobs(data / "blobs")
     async with (
-        open_store(StoreSettings(synchronous="OFF"), data) as store,
+        open_store(database or StoreSettings(synchronous="OFF"), data) as store,
         open_control(
             settings or ControlSettings(),
             store=store,
