@@ -1,0 +1,275 @@
+"""Frameworks that people have, unmodified: FastAPI and Flask behind function URLs, Powertools
+inside a function, Chalice as a deployer."""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from .conftest import ACCOUNT, PYTHON, ROLE, Platform, invoke, wait_active, wait_for
+
+PACKAGES = Path(__file__).parents[2] / "build" / "test-packages"
+
+FASTAPI = """
+import hashlib
+from fastapi import Cookie, FastAPI, File, Form, Response, UploadFile
+from fastapi.responses import RedirectResponse
+from mangum import Mangum
+from pydantic import BaseModel
+
+app = FastAPI()
+
+class Item(BaseModel):
+    name: str
+    price: float
+
+@app.get("/items/{item}")
+def read(item: str, q: list[str] | None = None):
+    return {"item": item}
+
+@app.post("/items")
+def create(item: Item):
+    return {"created": item.name, "double": item.price * 2}
+
+@app.post("/login")
+def login(response: Response, user: str = Form()):
+    answer = RedirectResponse("/me", status_code=303)
+    answer.set_cookie("user", user, httponly=True)
+    answer.set_cookie("theme", "dark")
+    return answer
+
+@app.get("/me")
+def me(user: str = Cookie(default="nobody"), theme: str = Cookie(default="")):
+    return {"user": user, "theme": theme}
+
+@app.post("/upload")
+async def upload(file: UploadFile = File()):
+    data = await file.read()
+    return {"name": file.filename, "size": len(data), "sha": hashlib.sha256(data).hexdigest()}
+
+@app.get("/download")
+def download():
+    return Response(bytes(range(256)), media_type="application/octet-stream")
+
+handler = Mangum(app, lifespan="off")
+"""
+
+FLASK = """
+from apig_wsgi import make_lambda_handler
+from flask import Flask, jsonify, redirect, request, session
+
+app = Flask(__name__)
+app.secret_key = "for tests"
+
+@app.route("/echo/<name>", methods=["GET", "POST"])
+def echo(name):
+    args = request.args.to_dict(flat=False)
+    return jsonify(name=name, args=args, form=request.form, method=request.method)
+
+@app.post("/login")
+def login():
+    session["user"] = request.form["user"]
+    return redirect("/me")
+
+@app.get("/me")
+def me():
+    return jsonify(user=session.get("user"))
+
+@app.get("/teapot")
+def teapot():
+    return "short and stout", 418, {"X-Kettle": "no"}
+
+handler = make_lambda_handler(app, binary_support=True)
+"""
+
+POWERTOOLS = """
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver
+from aws_lambda_powertools.metrics import MetricUnit
+
+logger = Logger(service="orders")
+metrics = Metrics(namespace="shop", service="orders")
+app = LambdaFunctionUrlResolver()
+
+@app.get("/orders/<number>")
+def order(number: str):
+    logger.info("asked", extra={"number": number})
+    metrics.add_metric(name="asked", unit=MetricUnit.Count, value=1)
+    return {"number": number, "q": app.current_event.get_query_string_value("q")}
+
+@logger.inject_lambda_context
+@metrics.log_metrics(capture_cold_start_metric=True)
+def handler(event, context):
+    return app.resolve(event, context)
+"""
+
+CHALICE = """
+from chalice import Chalice
+app = Chalice(app_name="greeter")
+
+@app.lambda_function(name="greet")
+def greet(event, context):
+    return {"hello": event["name"], "version": VERSION}
+"""
+
+
+def package(group: str, source: str) -> bytes:
+    """A deployment package with all that `make test` installed for this group."""
+    directory = PACKAGES / group
+    assert directory.is_dir(), "run `make test`, it installs the packages"
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("app.py", source)
+        for path in sorted(directory.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                archive.write(path, path.relative_to(directory))
+    return file.getvalue()
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[requests.Session]:
+    """Keeps cookies, follows redirects, and takes *.localhost for this machine as browsers do."""
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *rest: Any, **more: Any) -> Any:
+        is_ours = isinstance(host, str) and host.endswith(".localhost")
+        return resolve("127.0.0.1" if is_ours else host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+@pytest.fixture
+def deploy_url(lambda_client: Any) -> Callable[[str, str, str], str]:
+    """Deploys a framework's app and gives the address of its URL, without the last slash."""
+
+    def deploy(name: str, group: str, source: str) -> str:
+        lambda_client.create_function(
+            FunctionName=name,
+            Runtime=PYTHON,
+            Role=ROLE,
+            Handler="app.handler",
+            Timeout=30,
+            MemorySize=1024,
+            Code={"ZipFile": package(group, source)},
+        )
+        wait_active(lambda_client, name)
+        config = lambda_client.create_function_url_config(FunctionName=name, AuthType="NONE")
+        address: str = config["FunctionUrl"]
+        return address.rstrip("/")
+
+    return deploy
+
+
+def test_fastapi_behind_mangum(deploy_url: Callable[..., str], browser: requests.Session) -> None:
+    """Routing, validation, forms, cookies over a redirect, uploads, binary answers."""
+    url = deploy_url("fastapi", "web", FASTAPI)
+    assert browser.get(f"{url}/items/a%20b", timeout=60).json() == {"item": "a b"}
+    created = browser.post(f"{url}/items", json={"name": "tea", "price": 1.5}, timeout=60)
+    assert created.json() == {"created": "tea", "double": 3.0}
+    refused = browser.post(f"{url}/items", json={"name": "tea"}, timeout=60)
+    assert (refused.status_code, refused.json()["detail"][0]["type"]) == (422, "missing")
+    assert browser.get(f"{url}/nothing", timeout=60).status_code == 404
+    after = browser.post(f"{url}/login", data={"user": "ann"}, timeout=60)
+    assert after.url == f"{url}/me"
+    assert after.json() == {"user": "ann", "theme": "dark"}
+    assert browser.get(f"{url}/me", timeout=60).json()["user"] == "ann"
+    data = os.urandom(200_000)
+    uploaded = browser.post(f"{url}/upload", files={"file": ("a.bin", data)}, timeout=60)
+    assert (uploaded.json()["name"], uploaded.json()["size"]) == ("a.bin", len(data))
+    assert browser.get(f"{url}/download", timeout=60).content == bytes(range(256))
+    assert browser.get(f"{url}/openapi.json", timeout=60).json()["info"]["title"] == "FastAPI"
+
+
+def test_flask_behind_apig_wsgi(deploy_url: Callable[..., str], browser: requests.Session) -> None:
+    """The WSGI side of the same."""
+    url = deploy_url("flask", "web", FLASK)
+    answer = browser.post(f"{url}/echo/x?a=1&a=2", data={"f": "g"}, timeout=60).json()
+    assert answer == {"name": "x", "args": {"a": ["1", "2"]}, "form": {"f": "g"}, "method": "POST"}
+    after = browser.post(f"{url}/login", data={"user": "bob"}, timeout=60)
+    assert (after.url, after.json()) == (f"{url}/me", {"user": "bob"})
+    teapot = browser.get(f"{url}/teapot", timeout=60)
+    assert (teapot.status_code, teapot.headers["X-Kettle"]) == (418, "no")
+
+
+def test_powertools(
+    platform: Platform,
+    lambda_client: Any,
+    deploy_url: Callable[..., str],
+    browser: requests.Session,
+) -> None:
+    """Its resolver answers, its logger and metrics write what CloudWatch would read."""
+    url = deploy_url("powertools", "powertools", POWERTOOLS)
+    answer = browser.get(f"{url}/orders/7?q=x", timeout=60)
+    assert answer.json() == {"number": "7", "q": "x"}
+    logs = platform.client("logs")
+
+    def written() -> list[dict[str, Any]]:
+        events = logs.filter_log_events(logGroupName="/aws/lambda/powertools")["events"]
+        return [
+            json.loads(event["message"]) for event in events if event["message"].startswith("{")
+        ]
+
+    wait_for(lambda: len(written()) >= 3, "the lines are there")
+    lines = written()
+    (asked,) = [line for line in lines if line.get("message") == "asked"]
+    assert asked["number"] == "7"
+    assert asked["function_name"] == "powertools"
+    assert asked["function_arn"].endswith(":function:powertools")
+    assert asked["cold_start"] is True
+    metrics = [line for line in lines if "_aws" in line]
+    assert {"asked", "ColdStart"} <= {name for line in metrics for name in line}
+
+
+def test_chalice(platform: Platform, lambda_client: Any, tmp_path: Path) -> None:
+    """`chalice deploy` creates role and function, deploys again, and takes both away."""
+    project = tmp_path / "greeter"
+    (project / ".chalice").mkdir(parents=True)
+    (project / "requirements.txt").touch()
+    (project / ".chalice" / "config.json").write_text(
+        json.dumps({"version": "2.0", "app_name": "greeter", "stages": {"dev": {}}})
+    )
+
+    def chalice(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", "from chalice.cli import main; main()", *arguments],
+            cwd=project,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "PYTHONPATH": str(PACKAGES / "chalice"),
+                "AWS_ENDPOINT_URL": platform.endpoint,
+                "AWS_ACCESS_KEY_ID": ACCOUNT,
+                "AWS_SECRET_ACCESS_KEY": "x",
+                "AWS_DEFAULT_REGION": "us-east-1",
+            },
+            capture_output=True,
+            text=True,
+            timeout=110,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    for version in ("1", "2"):
+        (project / "app.py").write_text(CHALICE.replace("VERSION", f'"{version}"'))
+        assert "greeter-dev-greet" in chalice("deploy")
+        wait_active(lambda_client, "greeter-dev-greet")
+        payload, _ = invoke(lambda_client, "greeter-dev-greet", {"name": "you"})
+        assert payload == {"hello": "you", "version": version}
+    role = lambda_client.get_function_configuration(FunctionName="greeter-dev-greet")["Role"]
+    iam = platform.client("iam")
+    assert iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["Arn"] == role
+    chalice("delete")
+    found = lambda_client.list_functions()["Functions"]
+    assert "greeter-dev-greet" not in [one["FunctionName"] for one in found]
