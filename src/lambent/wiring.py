@@ -33,7 +33,11 @@ from lambent.control.permissions import Permissions
 from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
 from lambent.gateway.operations import control_plane, iam, logs, sts
-from lambent.gateway.operations.invoke import InvokeOperation
+from lambent.gateway.operations.invoke import (
+    InvokeOperation,
+    answer_as_stream,
+    answer_whole,
+)
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Authorizer
@@ -352,7 +356,12 @@ async def _serve(
             )
         )
         links = await enter(open_code_links(blobs.read, clock))
-        gateway.register_direct("Invoke", InvokeOperation(door, authorizer, tasks).handle)
+        for name, write_answer in (
+            ("Invoke", answer_whole),
+            ("InvokeWithResponseStream", answer_as_stream),
+        ):
+            invoke = InvokeOperation(door, authorizer, tasks, write_answer)
+            gateway.register_direct(name, invoke.handle)
         gateway.register(control_plane.operations(control, links, settings.gateway.url_domain))
         gateway.register(logs.operations(log_store), "logs")
         sessions = sts.operations(identities, keyring.sessions, is_strict=authorizer.is_strict)

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.scenario.conftest import ACCOUNT, PYTHON, Platform, deploy, invoke, wait_for, zip_of
+from tests.scenario.conftest import (
+    ACCOUNT,
+    PYTHON,
+    Platform,
+    deploy,
+    invoke,
+    wait_active,
+    wait_for,
+    zip_of,
+)
 
 ECHO = """
 import os, time
@@ -467,3 +476,83 @@ def test_throttling_names_its_reason(start_platform: Any) -> None:
         outcomes = sorted(threads.map(call, range(4)))
     assert outcomes == ["answered", "answered", "throttled", "throttled"]
     assert call(0) == "answered"
+
+
+VERSIONED = """
+import os
+def handler(event, context):
+    version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+    return [version, context.function_version, context.invoked_function_arn, MARK]
+"""
+
+
+def test_aliases_route(lambda_client: Any) -> None:
+    """To their version, or by chance to either of two; the answer says which it was."""
+    name = "routed"
+    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
+    deploy(lambda_client, name, {"app.py": VERSIONED.replace("MARK", "1")})
+    lambda_client.publish_version(FunctionName=name)
+    lambda_client.update_function_code(
+        FunctionName=name, ZipFile=zip_of({"app.py": VERSIONED.replace("MARK", "2")})
+    )
+    wait_active(lambda_client, name)
+    lambda_client.publish_version(FunctionName=name)
+    lambda_client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    for which in ({"FunctionName": name, "Qualifier": "live"}, {"FunctionName": f"{arn}:live"}):
+        payload, answer = invoke(lambda_client, which.pop("FunctionName"), **which)
+        assert payload == ["1", "1", f"{arn}:live", 1]
+        assert answer["ExecutedVersion"] == "1"
+    lambda_client.update_alias(FunctionName=name, Name="live", FunctionVersion="2")
+    assert invoke(lambda_client, f"{name}:live")[0][3] == 2
+    lambda_client.update_alias(
+        FunctionName=name, Name="live", RoutingConfig={"AdditionalVersionWeights": {"1": 0.5}}
+    )
+    seen = set()
+    for _ in range(60):
+        payload, answer = invoke(lambda_client, f"{name}:live")
+        assert payload[0] == payload[1] == answer["ExecutedVersion"] == str(payload[3])
+        seen.add(payload[3])
+    assert seen == {1, 2}
+    for weight, version in ((0.0, "2"), (1.0, "1")):
+        weights = {"AdditionalVersionWeights": {"1": weight}}
+        lambda_client.update_alias(FunctionName=name, Name="live", RoutingConfig=weights)
+        answers = [invoke(lambda_client, f"{name}:live")[1] for _ in range(10)]
+        assert {answer["ExecutedVersion"] for answer in answers} == {version}
+    lambda_client.delete_alias(FunctionName=name, Name="live")
+    with pytest.raises(ClientError) as caught:
+        lambda_client.invoke(FunctionName=name, Qualifier="live")
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_results_as_event_streams(lambda_client: Any) -> None:
+    """Chunks, then how it ended; a function's failure is told at the end."""
+    source = """
+def handler(event, context):
+    if event == "fail":
+        raise ValueError("no")
+    return "x" * event
+"""
+    deploy(lambda_client, "streamed", {"app.py": source})
+
+    def stream(event: Any, **more: Any) -> tuple[bytes, dict[str, str]]:
+        answer = lambda_client.invoke_with_response_stream(
+            FunctionName="streamed", Payload=json.dumps(event), **more
+        )
+        assert answer["ExecutedVersion"] == "$LATEST"
+        chunks, complete = b"", None
+        for message in answer["EventStream"]:
+            chunks += message.get("PayloadChunk", {}).get("Payload", b"")
+            complete = message.get("InvokeComplete", complete)
+        assert complete is not None
+        return chunks, complete
+
+    assert stream(3) == (b'"xxx"', {})
+    assert stream(1_000_000)[0] == b'"' + b"x" * 1_000_000 + b'"'
+    chunks, complete = stream("fail", LogType="Tail")
+    assert chunks == b""
+    assert complete["ErrorCode"] == "Unhandled"
+    assert json.loads(complete["ErrorDetails"])["errorMessage"] == "no"
+    assert b"ValueError" in base64.b64decode(complete["LogResult"])
+    with pytest.raises(ClientError) as caught:
+        lambda_client.invoke_with_response_stream(FunctionName="nobody")
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"

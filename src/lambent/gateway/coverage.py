@@ -53,6 +53,7 @@ REFUSED: Mapping[str, Sequence[str]] = {
     ),
     "PublishVersion": ("PublishTo",),
     "Invoke": ("DurableExecutionName", "InvocationType=Event", "TenantId"),
+    "InvokeWithResponseStream": ("TenantId",),
     "PutFunctionScalingConfig": ("all",),
 }
 """Members that are answered with an error that says why."""
@@ -79,7 +80,7 @@ def offered() -> dict[str, frozenset[str]]:
     # The modules only close over what they are given; nothing is called here.
     nothing: object = None
     return {
-        "lambda": frozenset({"Invoke"}).union(
+        "lambda": frozenset({"Invoke", "InvokeWithResponseStream"}).union(
             control_plane.operations(nothing, nothing, "")  # type: ignore[arg-type]
         ),
         "logs": frozenset(logs.operations(nothing)),  # type: ignore[arg-type]

@@ -169,7 +169,7 @@ class Gateway:
         request_id = new_request_id()
         found = self._routes.find(exchange.method, exchange.path, exchange.query)
         name = found[0].name if found is not None else "Unknown"
-        if name == "Invoke":
+        if name.startswith("Invoke"):
             error = ApiError(
                 "RequestTooLargeException",
                 f"Request must be smaller than {SYNCHRONOUS_EVENT_BYTES_MAX} bytes for the "
@@ -325,7 +325,7 @@ def _answer_health(exchange: Exchange) -> None:
 
 
 def _body_limit(exchange: Exchange) -> int:
-    is_invocation = exchange.path.rstrip("/").endswith("/invocations")
+    is_invocation = exchange.path.rstrip("/").endswith("invocations")
     is_url = exchange.path.startswith(PATH_PREFIX) or HOST_MARK in exchange.headers.get("host", "")
     if is_invocation or is_url:
         return SYNCHRONOUS_EVENT_BYTES_MAX

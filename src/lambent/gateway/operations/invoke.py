@@ -1,4 +1,4 @@
-"""Invoke: the one operation that answers without a task.
+"""Invoke and InvokeWithResponseStream: the operations that answer without a task.
 
 Everything up to handing the invocation to an environment is synchronous, and the answer is
 written from the environment's callback. Only a function that is not in memory yet, or a large
@@ -10,13 +10,14 @@ import binascii
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio.abc
 import anyio.to_thread
 
 from lambent.gateway.authorization import invoke_access
+from lambent.gateway.protocol.event_stream import CONTENT_TYPE, encode_event
 from lambent.gateway.server import Request
 from lambent.identity.authorizer import Authorizer
 from lambent.invocation.door import Door
@@ -29,6 +30,7 @@ from lambent.model.traces import trace_id_of
 CLIENT_CONTEXT_LENGTH_MAX = 3583
 """Characters of the base64 text."""
 
+_CHUNK_BYTES = 64 * 1024
 _CHECK_IN_THREAD_BYTES = 256 * 1024
 _READ_REQUESTS_MAX = 4096
 _CONTENT_TYPE = re.compile(r"application/([\w.+-]+\+)?json\b.*|text/json\b.*", re.IGNORECASE)
@@ -37,13 +39,24 @@ _TOLERATED_TYPES = frozenset(
 )
 
 
-class InvokeOperation:
-    """Serves `POST /2015-03-31/functions/{FunctionName}/invocations`."""
+WriteAnswer = Callable[[Request, Invocation, Outcome], None]
 
-    def __init__(self, door: Door, authorizer: Authorizer, tasks: anyio.abc.TaskGroup) -> None:
+
+class InvokeOperation:
+    """Serves `POST /2015-03-31/functions/{FunctionName}/invocations`, and its streaming sister
+    with another way to write the answer."""
+
+    def __init__(
+        self,
+        door: Door,
+        authorizer: Authorizer,
+        tasks: anyio.abc.TaskGroup,
+        write_answer: WriteAnswer,
+    ) -> None:
         self._door = door
         self._authorizer = authorizer
         self._tasks = tasks
+        self._write_answer = write_answer
         self._read: dict[tuple[object, ...], tuple[FunctionReference, Mapping[str, Any]]] = {}
         """What was read of requests before: callers repeat themselves."""
 
@@ -139,12 +152,12 @@ class InvokeOperation:
             wants_log_tail=wants_log_tail,
             on_done=_ignore,
         )
-        invocation.on_done = lambda outcome: _answer(request, invocation, outcome)
+        invocation.on_done = lambda outcome: self._write_answer(request, invocation, outcome)
         self._door.invoke(invocation)
 
 
-def _answer(request: Request, invocation: Invocation, outcome: Outcome) -> None:
-    """Write the caller's answer."""
+def answer_whole(request: Request, invocation: Invocation, outcome: Outcome) -> None:
+    """Write the answer of Invoke."""
     if isinstance(outcome, Refused):
         request.refuse(outcome.error)
         return
@@ -168,6 +181,37 @@ def _answer(request: Request, invocation: Invocation, outcome: Outcome) -> None:
         f"{optional}\r\n"
     )
     request.exchange.respond_raw(head.encode("latin-1"), payload)
+
+
+def answer_as_stream(request: Request, invocation: Invocation, outcome: Outcome) -> None:
+    """Write the answer of InvokeWithResponseStream: the result in chunks, then how it ended."""
+    if isinstance(outcome, Refused):
+        request.refuse(outcome.error)
+        return
+    messages = []
+    complete: dict[str, str] = {}
+    if isinstance(outcome, Succeeded):
+        for start in range(0, len(outcome.payload), _CHUNK_BYTES):
+            chunk = outcome.payload[start : start + _CHUNK_BYTES]
+            messages.append(encode_event("PayloadChunk", "application/octet-stream", chunk))
+    else:
+        complete["ErrorCode"] = "Unhandled"
+        complete["ErrorDetails"] = outcome.payload.decode(errors="replace")
+    if invocation.wants_log_tail:
+        complete["LogResult"] = base64.b64encode(invocation.log_tail).decode()
+    messages.append(
+        encode_event("InvokeComplete", "application/json", json.dumps(complete).encode())
+    )
+    request.exchange.respond(
+        200,
+        [
+            ("Content-Type", CONTENT_TYPE),
+            ("x-amzn-RequestId", invocation.request_id),
+            ("X-Amz-Executed-Version", invocation.function.version),
+            ("X-Amzn-Trace-Id", invocation.trace_id),
+        ],
+        b"".join(messages),
+    )
 
 
 def _is_acceptable(content_type: str) -> bool:
