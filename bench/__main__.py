@@ -15,6 +15,7 @@ import re
 import sys
 from pathlib import Path
 
+from bench.control_plane import measure_control_plane
 from bench.own import Bench, Row, running_platform
 from bench.peers import measure_peers
 from rich.console import Console
@@ -94,6 +95,11 @@ def main() -> None:
                 rows.append(measure())
                 own[name] = rows[-1]
                 progress.print("  ".join(cells(rows[-1])))
+    if options.only in "control-plane" and not options.endpoint:
+        with progress.status("control plane") as status:
+            for one in measure_control_plane(options.scale, status.update):
+                rows.append(one)
+                progress.print("  ".join(cells(one)))
     if options.peers:
         with progress.status("others") as status:
             rows += measure_peers(options.scale, status.update)

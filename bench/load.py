@@ -134,7 +134,7 @@ def post_request(endpoint: str, path: str, event: bytes = b"{}") -> bytes:
     host = urlsplit(endpoint).netloc
     return (
         f"POST {path} HTTP/1.1\r\n"
-        f"Host: {host}\r\nAuthorization: {AUTHORIZATION}\r\n"
+        f"Host: {host}\r\nAuthorization: {AUTHORIZATION}\r\nX-Amz-Date: 20260101T000000Z\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(event)}\r\n\r\n"
     ).encode() + event
 

@@ -38,9 +38,11 @@ Report = Callable[[str], None]
 
 
 @contextmanager
-def running_platform() -> Iterator[str]:
-    """A platform of our own; gives its endpoint."""
-    with tempfile.TemporaryDirectory(prefix="lambent-bench-") as data_dir:
+def running_platform(existing: str | None = None) -> Iterator[str]:
+    """A platform of our own, with an empty data directory or an existing one; gives its
+    endpoint."""
+    with tempfile.TemporaryDirectory(prefix="lambent-bench-") as empty:
+        data_dir = existing or empty
         command = [sys.executable, "-m", "lambent", "up", "--port", "0", "--data-dir", data_dir]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
