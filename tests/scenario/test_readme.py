@@ -10,7 +10,8 @@ import pytest
 
 from tests.scenario.conftest import Platform
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.timeout(180)
@@ -44,10 +45,50 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
     assert '"hello"' in done.stdout
 
 
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("page", "seen"),
+    [
+        ("identity", ["AWS_SECRET_ACCESS_KEY=", '"ann"', '"SecretAccessKey"']),
+        ("function-urls", ["hello you", "hello path"]),
+    ],
+)
+def test_examples_of_pages(
+    platform: Platform, tmp_path: Path, page: str, seen: list[str]
+) -> None:
+    """Every block marked as tested, one after the other, in one shell."""
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) > 1
+    programs = Path(sys.executable).parent
+    done = subprocess.run(
+        ["bash", "-c", "set -euo pipefail\n" + "\n".join(blocks)],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        cwd=tmp_path,
+        env={
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "LAMBENT_ENDPOINT": platform.endpoint,
+            "AWS_ENDPOINT_URL": platform.endpoint,
+            "AWS_ACCESS_KEY_ID": "000000000000",
+            "AWS_SECRET_ACCESS_KEY": "any",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_PAGER": "",
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for text in seen:
+        assert text in done.stdout
+
+
 def test_links_lead_somewhere() -> None:
-    """Every file the README links to is there."""
-    root = Path(__file__).parents[2]
+    """Every file the README and the pages link to is there."""
     missing = [
-        link for link in re.findall(r"\]\(([^)#:]+)\)", README) if not (root / link).exists()
+        f"{page.relative_to(ROOT)} -> {link}"
+        for page in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *ROOT.glob("docs/*.md"))
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / link).exists()
     ]
     assert missing == []
