@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.control.settings import ControlSettings, S3Settings
 from lambent.gateway.settings import GatewaySettings
 from lambent.identity.settings import IdentitySettings
@@ -99,6 +100,7 @@ class Settings:
     identity: IdentitySettings = dataclasses.field(default_factory=IdentitySettings)
     control: ControlSettings = dataclasses.field(default_factory=ControlSettings)
     invocation: InvocationSettings = dataclasses.field(default_factory=InvocationSettings)
+    asynchronous: AsynchronousSettings = dataclasses.field(default_factory=AsynchronousSettings)
     scheduling: SchedulingSettings = dataclasses.field(default_factory=SchedulingSettings)
     worker: WorkerSettings = dataclasses.field(default_factory=WorkerSettings)
     sandbox: SandboxSettings = dataclasses.field(default_factory=SandboxSettings)

@@ -27,6 +27,8 @@ import anyio
 from rich.console import Console
 from rich.progress import Progress
 
+from lambent.asynchronous.dispatcher import Dispatcher
+from lambent.asynchronous.queue import AsyncQueue
 from lambent.control.control import open_control
 from lambent.control.identities import Identities
 from lambent.control.permissions import Permissions
@@ -34,9 +36,10 @@ from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
 from lambent.gateway.operations import control_plane, iam, logs, sts
 from lambent.gateway.operations.invoke import (
+    INVOKE,
+    INVOKE_ASYNC,
+    INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
-    answer_as_stream,
-    answer_whole,
 )
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
@@ -342,6 +345,12 @@ async def _serve(
         store.on_change(scheduler.note_change)
         tasks.start_soon(catalog.follow_changes)
         tasks.start_soon(scheduler.follow_changes, store.resolve)
+        dispatcher = Dispatcher(store, door, settings.asynchronous, clock)
+        queue = AsyncQueue(store, settings.asynchronous, dispatcher.ring)
+        if store.is_own:
+            await store.transact(lambda tx: tx.async_events.release_all(clock.now()))
+        tasks.start_soon(queue.run)
+        tasks.start_soon(dispatcher.run)
         control = await enter(
             open_control(
                 settings.control,
@@ -356,12 +365,13 @@ async def _serve(
             )
         )
         links = await enter(open_code_links(blobs.read, clock))
-        for name, write_answer in (
-            ("Invoke", answer_whole),
-            ("InvokeWithResponseStream", answer_as_stream),
+        for name, way in (
+            ("Invoke", INVOKE),
+            ("InvokeAsync", INVOKE_ASYNC),
+            ("InvokeWithResponseStream", INVOKE_WITH_RESPONSE_STREAM),
         ):
-            invoke = InvokeOperation(door, authorizer, tasks, write_answer)
-            gateway.register_direct(name, invoke.handle)
+            operation = InvokeOperation(door, authorizer, queue, tasks, way)
+            gateway.register_direct(name, operation.handle)
         gateway.register(control_plane.operations(control, links, settings.gateway.url_domain))
         gateway.register(logs.operations(log_store), "logs")
         sessions = sts.operations(identities, keyring.sessions, is_strict=authorizer.is_strict)

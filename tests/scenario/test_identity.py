@@ -474,6 +474,8 @@ def test_nobody_reaches_into_another_account(platform: Platform) -> None:
         if "FunctionName" not in shape.required_members:
             continue
         members = {member: _some(shape.members[member]) for member in shape.required_members}
+        if "EventSourceMapping" in name:
+            continue  # About the mapping, which is the caller's own; the function must be, too.
         if "Qualifier" in members:
             members["Qualifier"] = "1"
         method = boto3.session.botocore.xform_name(name)

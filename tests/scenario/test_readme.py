@@ -53,9 +53,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ("function-urls", ["hello you", "hello path"]),
     ],
 )
-def test_examples_of_pages(
-    platform: Platform, tmp_path: Path, page: str, seen: list[str]
-) -> None:
+def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:
     """Every block marked as tested, one after the other, in one shell."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)

@@ -24,8 +24,8 @@ STORED: Mapping[str, Sequence[str]] = {
     "CreateEventSourceMapping": ("all",),
     "UpdateEventSourceMapping": ("all",),
     "PutFunctionConcurrency": ("all",),
-    "PutFunctionEventInvokeConfig": ("all",),
-    "UpdateFunctionEventInvokeConfig": ("all",),
+    "PutFunctionEventInvokeConfig": ("DestinationConfig",),
+    "UpdateFunctionEventInvokeConfig": ("DestinationConfig",),
     "PutFunctionRecursionConfig": ("all",),
     "PutProvisionedConcurrencyConfig": ("all",),
     "PutRuntimeManagementConfig": ("all",),
@@ -52,7 +52,7 @@ REFUSED: Mapping[str, Sequence[str]] = {
         "SourceKMSKeyArn",
     ),
     "PublishVersion": ("PublishTo",),
-    "Invoke": ("DurableExecutionName", "InvocationType=Event", "TenantId"),
+    "Invoke": ("DurableExecutionName", "TenantId"),
     "InvokeWithResponseStream": ("TenantId",),
     "PutFunctionScalingConfig": ("all",),
 }
@@ -80,7 +80,7 @@ def offered() -> dict[str, frozenset[str]]:
     # The modules only close over what they are given; nothing is called here.
     nothing: object = None
     return {
-        "lambda": frozenset({"Invoke", "InvokeWithResponseStream"}).union(
+        "lambda": frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"}).union(
             control_plane.operations(nothing, nothing, "")  # type: ignore[arg-type]
         ),
         "logs": frozenset(logs.operations(nothing)),  # type: ignore[arg-type]

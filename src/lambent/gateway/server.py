@@ -325,7 +325,7 @@ def _answer_health(exchange: Exchange) -> None:
 
 
 def _body_limit(exchange: Exchange) -> int:
-    is_invocation = exchange.path.rstrip("/").endswith("invocations")
+    is_invocation = exchange.path.rstrip("/").endswith(("invocations", "invoke-async"))
     is_url = exchange.path.startswith(PATH_PREFIX) or HOST_MARK in exchange.headers.get("host", "")
     if is_invocation or is_url:
         return SYNCHRONOUS_EVENT_BYTES_MAX

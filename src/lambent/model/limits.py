@@ -50,5 +50,9 @@ RESERVED_ENVIRONMENT_KEYS = frozenset(
 """Variables the platform sets itself; a function's configuration may not name them."""
 REQUEST_BYTES_MAX = 70_167_211
 """Bytes of a request that carries a package."""
+ASYNCHRONOUS_EVENT_BYTES_MAX = 1_048_576
+"""Bytes of the event of an asynchronous invocation."""
+LEGACY_EVENT_BYTES_MAX = 262_144
+"""The same of the deprecated InvokeAsync."""
 SYNCHRONOUS_EVENT_BYTES_MAX = 6_291_456
 """Bytes of the event of a synchronous invocation."""

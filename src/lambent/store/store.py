@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from lambent.model.alias import Route
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
 from lambent.store.aliases import Aliases
+from lambent.store.async_events import AsyncEvents
 from lambent.store.code_signing import CodeSigningConfigs
 from lambent.store.database import connect, migrate
 from lambent.store.function_settings import FunctionSettings
@@ -44,6 +45,7 @@ class Transaction:
     tags: Tags
     identities: Identities
     mappings: Mappings
+    async_events: AsyncEvents
 
     def is_code_used(self, code_key: str) -> bool:
         """Whether any function or layer refers to this package."""
@@ -77,6 +79,11 @@ class Store:
         self._limiter = anyio.CapacityLimiter(1)
         self._listeners: list[Callable[[FunctionKey], None]] = []
 
+    @property
+    def is_own(self) -> bool:
+        """Whether no other platform can be at work on this database."""
+        return self._engine.dialect.name == "sqlite"
+
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in the store's thread, in one transaction: all of it or, if it raises,
         nothing. `work` may block but must not use the event loop. Not cancelled half-way."""
@@ -94,6 +101,7 @@ class Store:
                         tags=Tags(connection),
                         identities=Identities(connection),
                         mappings=Mappings(connection),
+                        async_events=AsyncEvents(connection),
                     )
                 )
 

@@ -172,3 +172,22 @@ event_source_mappings = sa.Table(
     # The other fields of model.mapping.EventSourceMapping.
     sa.Column("document", sa.JSON, nullable=False),
 )
+
+async_events = sa.Table(
+    "async_events",
+    metadata,
+    sa.Column("request_id", sa.String(36), primary_key=True),
+    sa.Column("account", sa.String(12), nullable=False),
+    sa.Column("region", sa.String(32), nullable=False),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("qualifier", sa.String(128)),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("trace_id", sa.String(512), nullable=False),
+    sa.Column("accepted_at", sa.Double, nullable=False),
+    # When the next attempt may be made, and for who has claimed it, when others may take it over.
+    # None once no attempt is left and its destination is still to get it.
+    sa.Column("due_at", sa.Double, index=True),
+    sa.Column("claimed_by", sa.String(36), index=True),
+    sa.Column("function_errors", sa.Integer, nullable=False),
+    sa.Column("system_errors", sa.Integer, nullable=False),
+)

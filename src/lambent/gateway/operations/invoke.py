@@ -1,4 +1,4 @@
-"""Invoke and InvokeWithResponseStream: the operations that answer without a task.
+"""Invoke, InvokeWithResponseStream and InvokeAsync: the operations that answer without a task.
 
 Everything up to handing the invocation to an environment is synchronous, and the answer is
 written from the environment's callback. Only a function that is not in memory yet, or a large
@@ -7,8 +7,11 @@ event whose JSON must be checked off the loop, takes the slow road through a tas
 
 import base64
 import binascii
+import dataclasses
 import json
+import logging
 import re
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,16 +19,21 @@ from typing import Any
 import anyio.abc
 import anyio.to_thread
 
+from lambent.asynchronous.queue import AsyncQueue
 from lambent.gateway.authorization import invoke_access
 from lambent.gateway.protocol.event_stream import CONTENT_TYPE, encode_event
 from lambent.gateway.server import Request
 from lambent.identity.authorizer import Authorizer
 from lambent.invocation.door import Door
+from lambent.model.async_event import AsyncEvent
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
+from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, LEGACY_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.traces import trace_id_of
+
+logger = logging.getLogger(__name__)
 
 CLIENT_CONTEXT_LENGTH_MAX = 3583
 """Characters of the base64 text."""
@@ -42,21 +50,34 @@ _TOLERATED_TYPES = frozenset(
 WriteAnswer = Callable[[Request, Invocation, Outcome], None]
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What the three operations differ in."""
+
+    write: WriteAnswer
+    """Writes the answer of a synchronous invocation."""
+    is_always_event: bool = False
+    event_answer: bytes | None = b""
+    """The body of 202; None if events are not taken."""
+    event_bytes_max: int = ASYNCHRONOUS_EVENT_BYTES_MAX
+
+
 class InvokeOperation:
-    """Serves `POST /2015-03-31/functions/{FunctionName}/invocations`, and its streaming sister
-    with another way to write the answer."""
+    """Serves one of the three."""
 
     def __init__(
         self,
         door: Door,
         authorizer: Authorizer,
+        queue: AsyncQueue,
         tasks: anyio.abc.TaskGroup,
-        write_answer: WriteAnswer,
+        way: Way,
     ) -> None:
         self._door = door
         self._authorizer = authorizer
         self._tasks = tasks
-        self._write_answer = write_answer
+        self._queue = queue
+        self._way = way
         self._read: dict[tuple[object, ...], tuple[FunctionReference, Mapping[str, Any]]] = {}
         """What was read of requests before: callers repeat themselves."""
 
@@ -71,7 +92,7 @@ class InvokeOperation:
             self._tasks.start_soon(self._handle_slowly, request, reference, params, event)
             return
         _check_json(event)
-        self._invoke(request, reference, params, function, event)
+        self._begin(request, reference, params, function, event)
 
     async def _handle_slowly(
         self,
@@ -86,7 +107,7 @@ class InvokeOperation:
             )
             function = await self._door.resolve(reference.key, reference.qualifier)
             await anyio.to_thread.run_sync(_check_json, event)
-            self._invoke(request, reference, params, function, event)
+            self._begin(request, reference, params, function, event)
         except ApiError as error:
             request.refuse(error)
 
@@ -109,7 +130,8 @@ class InvokeOperation:
             return known
         content_type = headers.get("content-type")
         params = request.params()
-        del params["Payload"]
+        params.pop("Payload", None)
+        params.pop("InvokeArgs", None)
         if content_type and not _is_acceptable(content_type):
             raise ApiError(
                 "UnsupportedMediaTypeException",
@@ -127,6 +149,61 @@ class InvokeOperation:
             self._read.clear()
         self._read[spelling] = reference, params
         return reference, params
+
+    def _begin(
+        self,
+        request: Request,
+        reference: FunctionReference,
+        params: Mapping[str, Any],
+        function: FunctionVersion,
+        event: bytes,
+    ) -> None:
+        way = self._way
+        if not way.is_always_event and params.get("InvocationType") != "Event":
+            self._invoke(request, reference, params, function, event)
+        elif way.event_answer is None:
+            raise invalid_parameter("InvocationType Event is not supported by this operation.")
+        elif len(event) > way.event_bytes_max:
+            raise ApiError(
+                "RequestTooLargeException",
+                f"Request must be smaller than {way.event_bytes_max} bytes for the InvokeFunction"
+                " operation",
+                status=413,
+            )
+        else:
+            self._accept(request, reference, event, way.event_answer)
+
+    def _accept(
+        self, request: Request, reference: FunctionReference, event: bytes, answer: bytes
+    ) -> None:
+        """Have the event kept for later, and say so when it is. Raises `ApiError`."""
+        headers = request.exchange.headers
+        request_id = _request_id(headers.get("x-amzn-requestid")) or request.request_id
+        now = time.time()
+        kept = AsyncEvent(
+            request_id=request_id,
+            key=reference.key,
+            qualifier=reference.qualifier,
+            payload=event,
+            trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
+            accepted_at=now,
+            due_at=now,
+        )
+
+        def on_kept(failure: Exception | None) -> None:
+            if failure is not None:
+                logger.error("cannot keep the event %s: %s", request_id, failure)
+                request.refuse(
+                    ApiError("ServiceException", "The event could not be kept.", status=500)
+                )
+                return
+            request.exchange.respond(
+                202,
+                [("Content-Type", "application/json"), ("x-amzn-RequestId", request_id)],
+                answer,
+            )
+
+        self._queue.offer(kept, on_kept)
 
     def _invoke(
         self,
@@ -152,11 +229,11 @@ class InvokeOperation:
             wants_log_tail=wants_log_tail,
             on_done=_ignore,
         )
-        invocation.on_done = lambda outcome: self._write_answer(request, invocation, outcome)
+        invocation.on_done = lambda outcome: self._way.write(request, invocation, outcome)
         self._door.invoke(invocation)
 
 
-def answer_whole(request: Request, invocation: Invocation, outcome: Outcome) -> None:
+def _answer_whole(request: Request, invocation: Invocation, outcome: Outcome) -> None:
     """Write the answer of Invoke."""
     if isinstance(outcome, Refused):
         request.refuse(outcome.error)
@@ -183,7 +260,7 @@ def answer_whole(request: Request, invocation: Invocation, outcome: Outcome) -> 
     request.exchange.respond_raw(head.encode("latin-1"), payload)
 
 
-def answer_as_stream(request: Request, invocation: Invocation, outcome: Outcome) -> None:
+def _answer_as_stream(request: Request, invocation: Invocation, outcome: Outcome) -> None:
     """Write the answer of InvokeWithResponseStream: the result in chunks, then how it ended."""
     if isinstance(outcome, Refused):
         request.refuse(outcome.error)
@@ -214,6 +291,20 @@ def answer_as_stream(request: Request, invocation: Invocation, outcome: Outcome)
     )
 
 
+def _answer_nothing(request: Request, invocation: Invocation, outcome: Outcome) -> None:
+    raise AssertionError("InvokeAsync never waits for an outcome")
+
+
+INVOKE = Way(write=_answer_whole)
+INVOKE_WITH_RESPONSE_STREAM = Way(write=_answer_as_stream, event_answer=None)
+INVOKE_ASYNC = Way(
+    write=_answer_nothing,
+    is_always_event=True,
+    event_answer=b'{"Status":202}',
+    event_bytes_max=LEGACY_EVENT_BYTES_MAX,
+)
+
+
 def _is_acceptable(content_type: str) -> bool:
     """JSON in its spellings, and what command-line tools send without being asked."""
     kind = content_type.partition(";")[0].strip().lower()
@@ -221,8 +312,6 @@ def _is_acceptable(content_type: str) -> bool:
 
 
 def _check_offered(params: Mapping[str, Any]) -> None:
-    if params.get("InvocationType") == "Event":
-        raise invalid_parameter("Lambent does not offer InvocationType Event yet.")
     if "TenantId" in params:
         raise invalid_parameter("The function is not tenant-isolated: do not provide a tenant id.")
     if "DurableExecutionName" in params:

@@ -1,0 +1,23 @@
+"""What an operator may choose about asynchronous invocation."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AsynchronousSettings:
+    """Settings of the `asynchronous` room."""
+
+    retry_s: float = 60.0
+    """Seconds until the second attempt when a function has failed; twice that until the third.
+    Default: 60, as at AWS."""
+    backoff_s: float = 1.0
+    """Seconds until the next attempt when the function could not be reached, doubled each time.
+    Default: 1, as at AWS."""
+    backoff_max_s: float = 300.0
+    """Most seconds between two such attempts. Default: 300, as at AWS."""
+    in_flight_max: int = 64
+    """Events that are being delivered at the same time. Default: 64, so that a backlog leaves room
+    for callers who wait."""
+    kept_at_once_max: int = 1024
+    """Events written in one commit; as many more may wait for theirs, further ones are throttled.
+    """
