@@ -397,6 +397,50 @@ def test_relaxed_platforms_know_their_own(platform: Platform) -> None:
     assert anyone.get_caller_identity()["Account"] == ACCOUNT
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}],
+)
+def test_pages_in_a_browser_reach_nothing(platform: Platform, headers: dict[str, str]) -> None:
+    """A page that somebody visits can send requests to loopback, but not as anybody."""
+    presigned = (
+        "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=000000000000%2F20260101%2Fus-east-1%2F"
+        "lambda%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders="
+        f"host&X-Amz-Signature={'0' * 64}"
+    )
+    for query in ("", presigned):
+        url = f"{platform.endpoint}/2015-03-31/functions{query}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.status == 200
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10)
+        assert caught.value.code == 403
+        caught.value.close()
+
+
+def test_conditions_on_the_function_of_a_mapping(strict: Strict) -> None:
+    """`lambda:FunctionArn` says for which functions somebody may make mappings."""
+    arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"
+    keys = strict.user(
+        "gina",
+        {
+            "Effect": "Allow",
+            "Action": "lambda:CreateEventSourceMapping",
+            "Resource": "*",
+            "Condition": {"ArnLike": {"lambda:FunctionArn": f"{arn}mine-*"}},
+        },
+    )
+    gina = strict.client("lambda", **keys)
+    source = {"EventSourceArn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"}
+    for name, code in (
+        ("mine-1", "InvalidParameterValueException"),
+        ("theirs", "AccessDeniedException"),
+        (f"{arn}mine-1", "InvalidParameterValueException"),
+    ):
+        attempt = gina.create_event_source_mapping
+        assert refusal(attempt, FunctionName=name, **source)[0] == code
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for loopback, and its key."""

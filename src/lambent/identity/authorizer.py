@@ -85,12 +85,8 @@ class Authorizer:
         """
         signature = read_signature(exchange)
         if signature is None:
-            if self.is_strict:
-                raise ApiError(
-                    "MissingAuthenticationTokenException",
-                    "Missing Authentication Token",
-                    status=403,
-                )
+            if self.is_strict or _is_from_a_page(exchange):
+                raise _missing_token()
             return self._root_here
         found = self._keyring.find(signature.access_key_id, signature.session_token)
         if found is not None:
@@ -102,6 +98,8 @@ class Authorizer:
                 "The security token included in the request is invalid.",
                 status=403,
             )
+        elif signature.expires_s is not None and _is_from_a_page(exchange):
+            raise _missing_token()
         else:
             key_id = signature.access_key_id
             is_account = _ACCOUNT.fullmatch(key_id) is not None
@@ -201,6 +199,19 @@ class Authorizer:
         if principal.kind == "user":
             context["aws:username"] = [principal.name]
         return context
+
+
+def _is_from_a_page(exchange: Exchange) -> bool:
+    """Whether a web page had its visitor's browser send a request. On loopback any page can; to
+    put credentials into a header it would need our permission, which nobody gets."""
+    headers = exchange.headers
+    return "origin" in headers or headers.get("sec-fetch-site", "none") != "none"
+
+
+def _missing_token() -> ApiError:
+    return ApiError(
+        "MissingAuthenticationTokenException", "Missing Authentication Token", status=403
+    )
 
 
 def _is_function(arn: str) -> bool:

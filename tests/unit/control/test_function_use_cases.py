@@ -364,3 +364,27 @@ async def test_secrets_are_not_in_the_repr(room: Room) -> None:
     created = await room.create(Environment={"Variables": {"PASSWORD": "hunter2"}})
     assert created.environment == {"PASSWORD": "hunter2"}
     assert "hunter2" not in repr(created)
+
+
+async def test_code_and_layers_together_have_a_size(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted unzipped, at creation, when layers are changed and when the code is."""
+    monkeypatch.setattr("lambent.model.limits.CODE_SIZE_UNZIPPED_MAX", 100)
+    layer = await room.control.layers.publish(
+        HERE, {"LayerName": "l", "Content": {"ZipFile": package("x" * 60)}}
+    )
+    large, small = package("y" * 60), package("y" * 40)
+    error = await refused(room.create(Code={"ZipFile": large}, Layers=[layer.arn]))
+    assert error.message == (
+        "Function code combined with layers exceeds the maximum allowed size of 100 bytes. The"
+        " actual size is 120 bytes."
+    )
+    await room.create_active(Code={"ZipFile": small}, Layers=[layer.arn])
+    assert (await refused(room.update_code(ZipFile=large))).code == "InvalidParameterValueException"
+    await room.configure(Layers=[])
+    await room.settled()
+    await room.update_code(ZipFile=large)
+    await room.settled()
+    error = await refused(room.configure(Layers=[layer.arn]))
+    assert "120 bytes" in error.message

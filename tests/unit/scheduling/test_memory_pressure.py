@@ -63,7 +63,7 @@ class FakeEnvironment:
         self.state = State.INITIALIZING
         self.failure = None
         self.idle_since = 0.0
-        self.began_at = self.idle_since
+        self.began_at = clock.monotonic()
         self._clock = clock
         self._on_free = on_free
         self._on_gone = on_gone
