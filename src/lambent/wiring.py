@@ -1,31 +1,19 @@
 """Where the rooms meet: the only module that knows all of them.
 
-`run` is what `lambent up` does. Its first half is done as whoever typed it, often root: take the
-data directory, prepare runtimes, bind the port, start the launcher. Then the process gives up its
-privileges for good, starts an event loop and opens the rooms, top to bottom; they close bottom to
-top.
+`run` is what `lambent up` does: first what needs the privileges of whoever typed it (`startup`),
+then the event loop, on which the rooms are opened top to bottom; they close bottom to top.
 """
 
 import contextlib
-import dataclasses
-import fcntl
 import gc
-import hashlib
 import logging
-import os
-import resource
 import signal
-import socket
-import ssl
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import anyio
-from rich.console import Console
-from rich.progress import Progress
 
 from lambent.asynchronous.dispatcher import Dispatcher
 from lambent.asynchronous.queue import AsyncQueue
@@ -53,97 +41,49 @@ from lambent.kit.http.server import HttpServer
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
-from lambent.model.identity import AccessKey, session_principal
+from lambent.model.identity import session_principal
 from lambent.model.packages import PackageError
-from lambent.sandbox import tiers
-from lambent.sandbox.client import LauncherHandle, open_sandboxes, start_launcher
+from lambent.sandbox.client import LauncherHandle, open_sandboxes
 from lambent.sandbox.egress import Egress
 from lambent.sandbox.ports import Box, SandboxError
-from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.sandbox.resolver import Resolver
 from lambent.scheduling.memory import SystemMemory
 from lambent.scheduling.scheduler import open_scheduling
-from lambent.settings import ROOT_CREDENTIALS, ServerSettings, Settings
+from lambent.settings import ROOT_CREDENTIALS, Settings
+from lambent.startup import (
+    DataDirectory,
+    Front,
+    RootCredentials,
+    bind,
+    find_runtimes,
+    hold_data,
+    isolate,
+    load_certificate,
+)
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
 from lambent.triggers.function_urls import FunctionUrls
 from lambent.worker.code import open_code_cache
 from lambent.worker.environment import Host
-from lambent.worker.interpreters import find_interpreters
-from lambent.worker.runtime_clients import default_cache, prepare_runtimes
 from lambent.worker.runtimes import Launch, Runtimes
 from lambent.worker.worker import Worker, open_worker
 
 logger = logging.getLogger(__name__)
 
-_DESCRIPTORS_AT_ONCE = 65_536
 _PREPARED_AT_START = 200
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class DataDirectory:
-    """What lies where."""
-
-    root: Path
-
-    @property
-    def state(self) -> Path:
-        """Database, packages and logs; the platform's."""
-        return self.root / "state"
-
-    @property
-    def code(self) -> Path:
-        """Unpacked packages, shown to boxes; the platform's."""
-        return self.root / "code"
-
-    @property
-    def sandbox(self) -> Path:
-        """The launcher's own."""
-        return self.root / "sandbox"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Front:
-    """What was opened for clients while it could be."""
-
-    listener: socket.socket
-    tls: ssl.SSLContext | None
-    root_credentials: "RootCredentials"
-
-    @property
-    def url(self) -> str:
-        """Where clients reach the platform."""
-        address, port = self.listener.getsockname()[:2]
-        name = f"[{address}]" if ":" in address else address
-        return f"{'https' if self.tls else 'http'}://{name}:{port}"
-
-
-class RootCredentials:
-    """The file that tells whoever started the platform its first key, in AWS's format. It is
-    opened before the process gives up the right to."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-
-    def write(self, key: AccessKey) -> None:
-        """Replace what is in the file."""
-        text = f"[default]\naws_access_key_id = {key.id}\naws_secret_access_key = {key.secret}\n"
-        os.truncate(self._file, 0)
-        os.pwrite(self._file, text.encode(), 0)
-        os.fsync(self._file)
 
 
 def run(settings: Settings) -> None:
     """Run the platform until SIGTERM or SIGINT. Ends the process with a message if it cannot."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        with _hold(settings.server.data_dir) as data:
-            listener = _bind(settings.server.host, settings.server.port)
-            tls = _load_certificate(settings.server)
+        with hold_data(settings.server.data_dir) as data:
+            listener = bind(settings.server.host, settings.server.port)
+            tls = load_certificate(settings.server)
             root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
-            runtimes = _prepare_runtimes(settings)
-            launcher = _isolate(settings, data, runtimes)
+            runtimes = find_runtimes(settings)
+            launcher = isolate(settings, data, runtimes)
             try:
                 anyio.run(
                     _serve,
@@ -160,58 +100,6 @@ def run(settings: Settings) -> None:
         raise SystemExit(f"lambent: {error}") from error
 
 
-@contextmanager
-def _hold(root: Path) -> Iterator[DataDirectory]:
-    """The data directory, made if need be, and held against a second platform."""
-    root = root.absolute()
-    try:
-        root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise SystemExit(
-            f"lambent: cannot use the data directory {root}: {error.strerror}; choose another with "
-            "--data-dir"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(lock, 32).decode(errors="replace").strip()
-        raise SystemExit(
-            f"lambent: {root} is already in use by another lambent (pid {holder}); stop it or "
-            "choose another directory with --data-dir"
-        ) from error
-    os.truncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    try:
-        yield DataDirectory(root)
-    finally:
-        os.close(lock)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
-        raise SystemExit(
-            f"lambent: cannot listen on {host}:{port}: {error}; choose another with --port"
-        ) from error
-
-
-def _load_certificate(server: ServerSettings) -> ssl.SSLContext | None:
-    if not server.tls_cert:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(server.tls_cert, server.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise SystemExit(
-            f"lambent: cannot use the certificate {server.tls_cert} with the key {server.tls_key}:"
-            f" {error}"
-        ) from error
-    return context
-
-
 def _credentials(
     sessions: SessionTokens, lifetime_s: float, function: FunctionVersion
 ) -> Credentials:
@@ -223,61 +111,6 @@ def _credentials(
     return sessions.issue(principal, lifetime_s=lifetime_s)
 
 
-def _expand_descriptor_table(size: int) -> None:
-    """Make room for descriptors now: growing in a process with threads waits for the kernel's
-    grace period, 20 ms and more, and would do so in the middle of somebody's call."""
-    with contextlib.suppress(OSError):
-        os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, size - 1))
-
-
-def _prepare_runtimes(settings: Settings) -> Runtimes:
-    """Find the host's interpreters and see to it that each has AWS's runtime client."""
-    cache = Path(settings.worker.runtimes_dir or default_cache())
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Preparing runtimes", total=None)
-
-        def report(name: str, done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, description=f"Prepared {name}")
-
-        prepared = prepare_runtimes(find_interpreters(), cache, report)
-    for one in prepared:
-        if one.failure is not None:
-            logger.warning(
-                "%s %s cannot run functions: %s",
-                one.interpreter.kind, one.interpreter.line, one.failure,
-            )  # fmt: skip
-    return Runtimes(prepared)
-
-
-def _isolate(settings: Settings, data: DataDirectory, runtimes: Runtimes) -> LauncherHandle:
-    """Start the launcher and give up this process's own privileges."""
-    tier = tiers.choose(settings.sandbox.isolation)
-    if tier != tiers.TIERS[0]:
-        logger.warning("isolation is %r, weaker than it could be: see `lambent doctor`", tier)
-    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
-    _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
-    uid = settings.sandbox.platform_uid
-    # Functions see what is in `code`; nobody else sees keys and packages in `state`.
-    for directory, mode in ((data.state, 0o700), (data.code, 0o755)):
-        directory.mkdir(exist_ok=True)
-        directory.chmod(mode)
-        hand_over(directory, uid, uid)
-    launcher = start_launcher(
-        settings.sandbox,
-        tier=tier,
-        directory=data.sandbox,
-        roots=[data.code, *runtimes.mount_roots()],
-        instance=hashlib.sha256(str(data.root).encode()).hexdigest()[:12],
-    )
-    try:
-        become_unprivileged(uid, uid, runtimes.mount_roots(), [data.state, data.code])
-    except BaseException:
-        launcher.close()
-        raise
-    return launcher
-
-
 async def _serve(
     settings: Settings,
     data: DataDirectory,
@@ -287,7 +120,7 @@ async def _serve(
 ) -> None:
     """Open the rooms, serve, close them."""
     clock = SystemClock()
-    blobs = Blobs(data.state / "blobs")
+    blobs = Blobs(data.blobs(settings.store))
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         store = await enter(open_store(settings.store, data.state))

@@ -332,6 +332,11 @@ def test_filters(client: Any, function: str, pattern: str) -> None:
         '{"a": [{"numeric": ["<", "5"]}]}',
         '{"a": [{"exists": "yes"}]}',
         '{"a": [{"cidr": "everywhere"}]}',
+        '{"a": [NaN]}',
+        '{"a": [{"numeric": ["=", 1, "=", 2]}]}',
+        '{"a": [{"numeric": [">", 5, "<", 1]}]}',
+        '{"a": [{"anything-but": true}]}',
+        '{"a": [{"wildcard": "a**b"}]}',
         '{"a": [{"anything-but": []}]}',
         '{"$or": [{"a": [1]}]}',
         '{"a":' * 1000,
@@ -350,6 +355,103 @@ def test_patterns_that_are_none(client: Any, function: str, pattern: str) -> Non
     assert code in ("InvalidParameterValueException", "ValidationException")
     if code == "InvalidParameterValueException":
         assert message == "Invalid filter pattern definition."
+
+
+def test_patterns_of_streams_are_about_objects(client: Any, function: str) -> None:
+    """Their records are JSON; a plain pattern for them could never match."""
+    for arn, pattern in ((KINESIS, '{"data": ["x"]}'), (DYNAMODB, '{"dynamodb": ["x"]}')):
+        code, message = refusal(
+            client.create_event_source_mapping,
+            EventSourceArn=arn,
+            FunctionName=function,
+            StartingPosition="LATEST",
+            FilterCriteria={"Filters": [{"Pattern": pattern}]},
+        )
+        assert (code, message) == (
+            "InvalidParameterValueException",
+            "Invalid filter pattern definition.",
+        )
+
+
+def test_a_kafka_mapping_is_changed(client: Any, function: str) -> None:
+    """The consumer group stays, pollers are merged, some members need provisioned mode."""
+    members = {"EventSourceArn": MSK, "StartingPosition": "LATEST", "Topics": ["topic"]}
+    assert refusal(
+        client.create_event_source_mapping,
+        FunctionName=function, BisectBatchOnFunctionError=True, **members,
+    )[0] == "InvalidParameterValueException"  # fmt: skip
+    created = create(
+        client,
+        FunctionName=function,
+        ProvisionedPollerConfig={"MinimumPollers": 2, "PollerGroupName": "group"},
+        BisectBatchOnFunctionError=True,
+        **members,
+    )
+    which = {"UUID": created["UUID"]}
+    in_state(client, created["UUID"], "Enabled")
+    config = {"ConsumerGroupId": "other"}
+    assert (
+        refusal(
+            client.update_event_source_mapping, **which, AmazonManagedKafkaEventSourceConfig=config
+        )[1]
+        == "ConsumerGroupId cannot be changed."
+    )
+    updated = client.update_event_source_mapping(
+        **which,
+        AmazonManagedKafkaEventSourceConfig={},
+        ProvisionedPollerConfig={"PollerGroupName": ""},
+    )
+    assert updated["AmazonManagedKafkaEventSourceConfig"] == {"ConsumerGroupId": created["UUID"]}
+    assert updated["ProvisionedPollerConfig"] == {"MinimumPollers": 2}
+
+
+def test_queues_of_one_broker(client: Any, function: str) -> None:
+    """Each may feed the function; functions that may run too long may not be fed."""
+    for queue in ("a", "b"):
+        create(client, EventSourceArn=MQ, FunctionName=function, Queues=[queue])
+    code, message = refusal(
+        client.create_event_source_mapping,
+        EventSourceArn=MQ, FunctionName=function, Queues=["a"],
+    )  # fmt: skip
+    assert code == "ResourceConflictException"
+    assert "SQS" not in message
+    long = f"{function}-long"
+    create_active(client, long, Timeout=900)
+    assert refusal(
+        client.create_event_source_mapping,
+        EventSourceArn=MQ, FunctionName=long, Queues=["a"],
+    )[0] == "InvalidParameterValueException"  # fmt: skip
+
+
+def test_lists_by_qualifier_and_without_encrypted_filters(client: Any, function: str) -> None:
+    """A qualifier narrows a list; what is encrypted is only shown one by one."""
+    key = "arn:aws:kms:us-east-1:111111111111:key/k"
+    criteria = {"Filters": [{"Pattern": '{"body": ["x"]}'}]}
+    create(client, EventSourceArn=SQS, FunctionName=function)
+    mine = create(
+        client, EventSourceArn=SQS, FunctionName=f"{function}:live",
+        FilterCriteria=criteria, KMSKeyArn=key,
+    )  # fmt: skip
+    (found,) = client.list_event_source_mappings(FunctionName=f"{function}:live")[
+        "EventSourceMappings"
+    ]
+    assert found["UUID"] == mine["UUID"]
+    assert "FilterCriteria" not in found
+    assert client.get_event_source_mapping(UUID=mine["UUID"])["FilterCriteria"] == criteria
+    client.delete_function(FunctionName=function)
+    left = client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+    assert len(left) == 2
+
+
+def test_nothing_holds_a_nul(client: Any, function: str) -> None:
+    """Refused wherever it comes: in a path, in a query, in a body."""
+    for attempt, members in (
+        (client.get_event_source_mapping, {"UUID": "\0" * 36}),
+        (client.list_event_source_mappings, {"EventSourceArn": f"{SQS}\0"}),
+        (client.create_event_source_mapping, {"EventSourceArn": MQ, "Queues": ["a\0b"]}),
+    ):
+        named = {"FunctionName": function} if "Queues" in members else {}
+        assert refusal(attempt, **named, **members)[0] == "SerializationException"
 
 
 def test_mappings_outlive_their_function(client: Any, function: str) -> None:

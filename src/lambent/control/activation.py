@@ -63,6 +63,11 @@ class Activation:
             try:
                 await self._prepare(version)
                 conclude = settled
+            except FileNotFoundError:
+                # Deployed through another platform on this database, with packages of its own.
+                _log.error("cannot prepare %s: its package is not here", version.arn)
+                self._under_way.discard(version.configuration_id)
+                return
             except PackageError as error:
                 _log.warning("cannot unpack %s: %s", version.arn, error)
                 conclude = partial(failed, reason=str(error), code="InvalidZipFileException")

@@ -11,8 +11,20 @@ from lambent.model.mapping import DEFAULTS, PARAMETERS, Source, source_of
 Params = Mapping[str, Any]
 
 FILTERS_MAX = 10
+_DATA_KEYS = {Source.KINESIS: "data", Source.DYNAMODB: "dynamodb"}
+"""Where a pattern for the record itself must be an object."""
 _CLEARED_BY_EMPTY = ("FilterCriteria", "ScalingConfig", "ProvisionedPollerConfig", "MetricsConfig")
 _DESTINATIONS = ("sqs", "sns", "s3")
+_KAFKA_CONFIGS = frozenset(
+    {"AmazonManagedKafkaEventSourceConfig", "SelfManagedKafkaEventSourceConfig"}
+)
+_NEEDS_PROVISIONED = (
+    "BisectBatchOnFunctionError",
+    "FunctionResponseTypes",
+    "MaximumRecordAgeInSeconds",
+    "MaximumRetryAttempts",
+)
+"""What Kafka's mappings offer in provisioned mode only."""
 _IDENTITY = frozenset({"EventSourceArn", "FunctionName", "UUID", "Tags", "Enabled"})
 
 
@@ -65,8 +77,26 @@ def reconfigure(source: Source, current: Params, params: Params) -> Params:
     for member in _CLEARED_BY_EMPTY:
         if member in params and not _without_empty(params[member]):
             configuration.pop(member, None)
+    for member in _KAFKA_CONFIGS & params.keys():
+        configuration[member] = _same_group(current.get(member) or {}, params[member])
+    if _without_empty(params.get("ProvisionedPollerConfig")):
+        pollers = {
+            **(current.get("ProvisionedPollerConfig") or {}),
+            **params["ProvisionedPollerConfig"],
+        }
+        if not pollers.get("PollerGroupName"):
+            pollers.pop("PollerGroupName", None)
+        configuration["ProvisionedPollerConfig"] = pollers
     _check_rules(source, configuration)
     return configuration
+
+
+def _same_group(current: Params, changes: Params) -> Params:
+    """A Kafka configuration with the members of an update; the consumer group stays."""
+    group = current.get("ConsumerGroupId")
+    if changes.get("ConsumerGroupId", group) != group:
+        raise invalid_parameter("ConsumerGroupId cannot be changed.")
+    return {**current, **changes}
 
 
 def _chosen(params: Params) -> dict[str, Any]:
@@ -92,7 +122,8 @@ def _check_allowed(source: Source, params: Params) -> None:
 
 
 def _check_start(source: Source, params: Params) -> None:
-    if "StartingPosition" not in PARAMETERS[source]:
+    own = params.get("SelfManagedKafkaEventSourceConfig") or {}
+    if "StartingPosition" not in PARAMETERS[source] or own.get("ConsumptionMode") == "Queue":
         return
     position = params.get("StartingPosition")
     if position is None:
@@ -127,8 +158,15 @@ def _check_rules(source: Source, configuration: Params) -> None:
         )
     if 0 <= configuration.get("MaximumRecordAgeInSeconds", -1) < 60:
         raise invalid_parameter("MaximumRecordAgeInSeconds must be -1, or at least 60.")
+    if source.is_kafka and "ProvisionedPollerConfig" not in configuration:
+        for member in _NEEDS_PROVISIONED:
+            if configuration.get(member):
+                raise invalid_parameter(
+                    f"{member} is supported only with ProvisionedPollerConfig for this event"
+                    " source."
+                )
     _check_pollers(source, configuration.get("ProvisionedPollerConfig") or {})
-    _check_filters(configuration.get("FilterCriteria") or {})
+    _check_filters(source, configuration.get("FilterCriteria") or {})
     _check_destination(source, configuration.get("DestinationConfig") or {})
 
 
@@ -143,7 +181,7 @@ def _check_pollers(source: Source, config: Params) -> None:
         )
 
 
-def _check_filters(criteria: Params) -> None:
+def _check_filters(source: Source, criteria: Params) -> None:
     filters = criteria.get("Filters") or []
     if len(filters) > FILTERS_MAX:
         raise ApiError(
@@ -151,7 +189,7 @@ def _check_filters(criteria: Params) -> None:
             f"FilterCriteria cannot have more than {FILTERS_MAX} filters.",
         )
     for one in filters:
-        if not is_pattern(one.get("Pattern", "null")):
+        if not is_pattern(one.get("Pattern", "null"), nested=_DATA_KEYS.get(source)):
             raise invalid_parameter("Invalid filter pattern definition.")
 
 

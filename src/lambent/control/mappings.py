@@ -20,7 +20,7 @@ from lambent.control.tags import check_tags
 from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
 from lambent.model.function import Scope
-from lambent.model.limits import MAPPINGS_PAGE_MAX
+from lambent.model.limits import MAPPINGS_PAGE_MAX, POLLED_TIMEOUT_S_MAX
 from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, Source, State
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.store.store import Store, Transaction
@@ -67,7 +67,7 @@ class Mappings:
         )
 
         def run(tx: Transaction) -> None:
-            _require_function(tx, reference)
+            _require_function(tx, reference, source)
             _require_new(tx, mapping)
             tx.mappings.put(mapping)
             tx.tags.replace(mapping.arn, tags)
@@ -88,18 +88,18 @@ class Mappings:
         reference = None if name is None else parse_function_name(name, scope)
 
         def run(tx: Transaction) -> "list[EventSourceMapping]":
-            if reference is not None:
-                _require_function(tx, reference)
-            return tx.mappings.list_in(
+            found = tx.mappings.list_in(
                 scope,
                 function_name=reference.key.name if reference else None,
                 source_id=params.get("EventSourceArn"),
                 after=after,
-                limit=size + 1,
             )
+            if reference is not None and reference.qualifier is not None:
+                found = [one for one in found if one.function_arn == reference.arn]
+            return found
 
         page = make_name_page(await self._store.transact(run), size, lambda one: one.uuid)
-        return page.members("EventSourceMappings", [_view(one) for one in page.items])
+        return page.members("EventSourceMappings", [_listed(one) for one in page.items])
 
     async def update(self, scope: Scope, params: Params) -> Params:
         """UpdateEventSourceMapping: members that are absent stay as they were."""
@@ -115,7 +115,7 @@ class Mappings:
                 last_modified=self._clock.now(),
             )
             if reference is not None:
-                _require_function(tx, reference)
+                _require_function(tx, reference, current.source)
                 changed = dataclasses.replace(
                     changed, function_arn=reference.arn, function_name=reference.key.name
                 )
@@ -168,9 +168,16 @@ def _function(name: str, scope: Scope) -> FunctionReference:
     return reference
 
 
-def _require_function(tx: Transaction, reference: FunctionReference) -> None:
-    if find_version(tx, reference.key, reference.qualifier) is None:
+def _require_function(tx: Transaction, reference: FunctionReference, source: Source) -> None:
+    version = find_version(tx, reference.key, reference.qualifier)
+    if version is None:
         raise invalid_parameter("Function does not exist")
+    has_limit = source.is_kafka or source in (Source.MQ, Source.DOCUMENTDB)
+    if has_limit and version.timeout_s > POLLED_TIMEOUT_S_MAX:
+        raise invalid_parameter(
+            f"The function's timeout of {version.timeout_s} seconds is too long for this event"
+            f" source: it may be {POLLED_TIMEOUT_S_MAX} seconds at most."
+        )
 
 
 def _require_new(tx: Transaction, mapping: EventSourceMapping) -> None:
@@ -179,8 +186,8 @@ def _require_new(tx: Transaction, mapping: EventSourceMapping) -> None:
         mapping.scope, function_name=mapping.function_name, source_id=mapping.source_id
     ):
         same_function = other.function_arn == mapping.function_arn
-        topics, others = (one.configuration.get("Topics") for one in (mapping, other))
-        if other.uuid == mapping.uuid or not same_function or topics != others:
+        topics = mapping.configuration.get("Topics")
+        if other.uuid == mapping.uuid or not same_function or _part(mapping) != _part(other):
             continue
         if mapping.source is Source.KAFKA:
             what = (
@@ -192,6 +199,11 @@ def _require_new(tx: Transaction, mapping: EventSourceMapping) -> None:
                 f'The event source arn (" {mapping.source_id} ") and function ("'
                 f' {mapping.function_name} ") provided mapping already exists.'
             )
+        elif mapping.source not in (Source.SQS, Source.SQS_FIFO):
+            what = (
+                f'An event source mapping with event source ("{mapping.source_id}") and function'
+                f' ("{mapping.function_arn}") already exists.'
+            )
         else:
             what = (
                 f'An event source mapping with SQS arn (" {mapping.source_id} ") and function ("'
@@ -200,6 +212,11 @@ def _require_new(tx: Transaction, mapping: EventSourceMapping) -> None:
         raise conflict(
             f"{what} Please update or delete the existing mapping with UUID {other.uuid}"
         )
+
+
+def _part(mapping: EventSourceMapping) -> Any:
+    """Which part of a source a mapping reads, if it can be divided."""
+    return [mapping.configuration.get(member) for member in ("Topics", "Queues")]
 
 
 def _require(tx: Transaction, scope: Scope, mapping_id: str) -> EventSourceMapping:
@@ -236,6 +253,14 @@ def _view(mapping: EventSourceMapping) -> Params:
     if "StartingPositionTimestamp" in members:
         members["StartingPositionTimestamp"] = _instant(members["StartingPositionTimestamp"])
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _listed(mapping: EventSourceMapping) -> Params:
+    """As lists show it: encrypted filters are left out."""
+    members = dict(_view(mapping))
+    if "KMSKeyArn" in members:
+        members.pop("FilterCriteria", None)
+    return members
 
 
 def _instant(epoch_s: float) -> datetime.datetime:

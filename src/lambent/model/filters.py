@@ -14,13 +14,20 @@ PATTERN_DEPTH_MAX = 20
 _COMPARISONS = ("=", "<", "<=", ">", ">=")
 
 
-def is_pattern(text: str) -> bool:
-    """Whether `text` is a well-formed pattern."""
+def is_pattern(text: str, *, nested: str | None = None) -> bool:
+    """Whether `text` is a well-formed pattern; if it is about the key `nested`, that must be an
+    object."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return False
-    return isinstance(document, dict) and _is_object(document, 1)
+    if not isinstance(document, dict) or isinstance(document.get(nested), list):
+        return False
+    return _is_object(document, 1)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _is_object(document: Mapping[str, Any], depth: int) -> bool:
@@ -60,6 +67,10 @@ def _is_affix(operand: Any) -> bool:
     return _is_text(operand)
 
 
+def _is_wildcard(operand: Any) -> bool:
+    return _is_text(operand) and "**" not in operand
+
+
 def _is_exclusion(operand: Any) -> bool:
     if isinstance(operand, dict):
         if len(operand) != 1:
@@ -71,17 +82,23 @@ def _is_exclusion(operand: Any) -> bool:
             isinstance(inner, list) and bool(inner) and all(map(_is_text, inner))
         )
     if isinstance(operand, list):
-        return bool(operand) and all(isinstance(one, str | int | float) for one in operand)
-    return isinstance(operand, str | int | float)
+        return bool(operand) and all(map(_is_scalar, operand))
+    return _is_scalar(operand)
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _is_range(operand: Any) -> bool:
     if not isinstance(operand, list) or len(operand) not in (2, 4):
         return False
     signs, numbers = operand[::2], operand[1::2]
-    return all(sign in _COMPARISONS for sign in signs) and all(
-        isinstance(number, int | float) and not isinstance(number, bool) for number in numbers
-    )
+    if not all(_is_scalar(number) and not isinstance(number, str) for number in numbers):
+        return False
+    if len(signs) == 1:
+        return signs[0] in _COMPARISONS
+    return signs[0] in (">", ">=") and signs[1] in ("<", "<=") and numbers[0] < numbers[1]
 
 
 def _is_network(operand: Any) -> bool:
@@ -96,7 +113,7 @@ _OPERATORS: Mapping[str, Callable[[Any], bool]] = {
     "prefix": _is_affix,
     "suffix": _is_affix,
     "equals-ignore-case": _is_text,
-    "wildcard": _is_text,
+    "wildcard": _is_wildcard,
     "anything-but": _is_exclusion,
     "numeric": _is_range,
     "exists": lambda operand: isinstance(operand, bool),

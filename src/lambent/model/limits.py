@@ -15,6 +15,8 @@ POLICY_SIZE_MAX = 20_480
 """Bytes of a resource-based policy as JSON."""
 UNRESERVED_CONCURRENCY_MIN = 100
 """Concurrent executions of an account that no function may reserve."""
+POLLED_TIMEOUT_S_MAX = 840
+"""Seconds, of functions that clusters and brokers feed."""
 TIMEOUT_S_MAX = 900
 MEMORY_MB_MAX = 10_240
 MAPPINGS_PAGE_MAX = 100

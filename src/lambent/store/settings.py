@@ -11,6 +11,10 @@ class StoreSettings:
     """SQLAlchemy URL of the database. Default: empty, which means SQLite in `lambent.db` in the
     data directory, so that nothing has to be installed."""
 
+    blobs_dir: str = ""
+    """Directory of deployment packages. Default: empty, which means `state/blobs` in the data
+    directory. Platforms that share a database must share it too."""
+
     synchronous: str = "FULL"
     """SQLite's `synchronous` pragma. Default: FULL, because an acknowledged change must survive
     a power cut; `NORMAL` or `OFF` trade that for speed on throw-away machines."""

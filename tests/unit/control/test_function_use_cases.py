@@ -388,3 +388,14 @@ async def test_code_and_layers_together_have_a_size(
     await room.settled()
     error = await refused(room.configure(Layers=[layer.arn]))
     assert "120 bytes" in error.message
+
+
+async def test_a_package_that_is_elsewhere_is_left_alone(room: Room) -> None:
+    """Another platform on the same database has it, and will conclude what it began."""
+    room.gate.error = FileNotFoundError("no such blob")
+    await room.create()
+    await wait_until(lambda: bool(room.gate.prepared))
+    assert (await room.latest()).state == "Pending"
+    room.gate.error = None
+    await room.create("g")
+    assert (await room.settled()).state == "Active"

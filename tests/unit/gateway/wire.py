@@ -83,11 +83,13 @@ def read_by_botocore(
     return parsed
 
 
-_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_TEXT = st.text(st.characters(min_codepoint=1, exclude_categories=["Cs"]), max_size=8)
 _HEADER_TEXT = st.text(
     st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=8
 )
-_LABEL_TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+_LABEL_TEXT = st.text(
+    st.characters(min_codepoint=1, exclude_categories=["Cs"]), min_size=1, max_size=8
+)
 _MOMENTS = st.integers(0, 4_000_000_000).map(
     lambda seconds: datetime.datetime.fromtimestamp(seconds, datetime.UTC)
 )

@@ -5,14 +5,9 @@ written from the environment's callback. Only a function that is not in memory y
 event whose JSON must be checked off the loop, takes the slow road through a task.
 """
 
-import base64
-import binascii
 import dataclasses
-import json
 import logging
-import re
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,30 +16,34 @@ import anyio.to_thread
 
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.gateway.authorization import invoke_access
-from lambent.gateway.protocol.event_stream import CONTENT_TYPE, encode_event
+from lambent.gateway.operations.invoke_answers import (
+    answer_as_stream,
+    answer_nothing,
+    answer_whole,
+)
+from lambent.gateway.operations.invoke_checks import (
+    check_json,
+    check_offered,
+    decode_client_context,
+    is_json_type,
+    own_request_id,
+)
 from lambent.gateway.server import Request
 from lambent.identity.authorizer import Authorizer
 from lambent.invocation.door import Door
 from lambent.model.async_event import AsyncEvent
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
+from lambent.model.invocation import Invocation, Outcome
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, LEGACY_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.traces import trace_id_of
 
 logger = logging.getLogger(__name__)
 
-CLIENT_CONTEXT_LENGTH_MAX = 3583
-"""Characters of the base64 text."""
 
-_CHUNK_BYTES = 64 * 1024
 _CHECK_IN_THREAD_BYTES = 256 * 1024
 _READ_REQUESTS_MAX = 4096
-_CONTENT_TYPE = re.compile(r"application/([\w.+-]+\+)?json\b.*|text/json\b.*", re.IGNORECASE)
-_TOLERATED_TYPES = frozenset(
-    {"application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream"}
-)
 
 
 WriteAnswer = Callable[[Request, Invocation, Outcome], None]
@@ -91,7 +90,7 @@ class InvokeOperation:
         if function is None or not is_allowed or len(event) > _CHECK_IN_THREAD_BYTES:
             self._tasks.start_soon(self._handle_slowly, request, reference, params, event)
             return
-        _check_json(event)
+        check_json(event)
         self._begin(request, reference, params, function, event)
 
     async def _handle_slowly(
@@ -106,7 +105,7 @@ class InvokeOperation:
                 request.caller, invoke_access(reference.arn, reference.key.account)
             )
             function = await self._door.resolve(reference.key, reference.qualifier)
-            await anyio.to_thread.run_sync(_check_json, event)
+            await anyio.to_thread.run_sync(check_json, event)
             self._begin(request, reference, params, function, event)
         except ApiError as error:
             request.refuse(error)
@@ -132,19 +131,19 @@ class InvokeOperation:
         params = request.params()
         params.pop("Payload", None)
         params.pop("InvokeArgs", None)
-        if content_type and not _is_acceptable(content_type):
+        if content_type and not is_json_type(content_type):
             raise ApiError(
                 "UnsupportedMediaTypeException",
                 f"The content type '{content_type[:200]}' is not supported: send JSON.",
                 status=415,
             )
-        _check_offered(params)
+        check_offered(params)
         reference = parse_function_name(
             params["FunctionName"],
             request.scope,
             qualifier=params.get("Qualifier"),
         )
-        params["ClientContext"] = _decode_client_context(params.get("ClientContext"))
+        params["ClientContext"] = decode_client_context(params.get("ClientContext"))
         if len(self._read) >= _READ_REQUESTS_MAX:
             self._read.clear()
         self._read[spelling] = reference, params
@@ -178,7 +177,7 @@ class InvokeOperation:
     ) -> None:
         """Have the event kept for later, and say so when it is. Raises `ApiError`."""
         headers = request.exchange.headers
-        request_id = _request_id(headers.get("x-amzn-requestid")) or request.request_id
+        request_id = own_request_id(headers.get("x-amzn-requestid")) or request.request_id
         now = time.time()
         kept = AsyncEvent(
             request_id=request_id,
@@ -220,7 +219,7 @@ class InvokeOperation:
         headers = request.exchange.headers
         wants_log_tail = params.get("LogType") == "Tail"
         invocation = Invocation(
-            request_id=_request_id(headers.get("x-amzn-requestid")) or request.request_id,
+            request_id=own_request_id(headers.get("x-amzn-requestid")) or request.request_id,
             function=function,
             invoked_arn=reference.arn,
             event=event,
@@ -233,141 +232,14 @@ class InvokeOperation:
         self._door.invoke(invocation)
 
 
-def _answer_whole(request: Request, invocation: Invocation, outcome: Outcome) -> None:
-    """Write the answer of Invoke."""
-    if isinstance(outcome, Refused):
-        request.refuse(outcome.error)
-        return
-    optional = ""
-    if not isinstance(outcome, Succeeded):
-        optional += "X-Amz-Function-Error: Unhandled\r\n"
-    if invocation.wants_log_tail:
-        tail = base64.b64encode(invocation.log_tail).decode()
-        optional += f"X-Amz-Log-Result: {tail}\r\n"
-    if not request.exchange.keep_alive:
-        optional += "Connection: close\r\n"
-    payload = outcome.payload
-    head = (
-        "HTTP/1.1 200 OK\r\n"
-        "Content-Type: application/json\r\n"
-        f"Content-Length: {len(payload)}\r\n"
-        f"x-amzn-RequestId: {invocation.request_id}\r\n"
-        f"X-Amz-Executed-Version: {invocation.function.version}\r\n"
-        "x-amzn-Remapped-Content-Length: 0\r\n"
-        f"X-Amzn-Trace-Id: {invocation.trace_id}\r\n"
-        f"{optional}\r\n"
-    )
-    request.exchange.respond_raw(head.encode("latin-1"), payload)
-
-
-def _answer_as_stream(request: Request, invocation: Invocation, outcome: Outcome) -> None:
-    """Write the answer of InvokeWithResponseStream: the result in chunks, then how it ended."""
-    if isinstance(outcome, Refused):
-        request.refuse(outcome.error)
-        return
-    messages = []
-    complete: dict[str, str] = {}
-    if isinstance(outcome, Succeeded):
-        for start in range(0, len(outcome.payload), _CHUNK_BYTES):
-            chunk = outcome.payload[start : start + _CHUNK_BYTES]
-            messages.append(encode_event("PayloadChunk", "application/octet-stream", chunk))
-    else:
-        complete["ErrorCode"] = "Unhandled"
-        complete["ErrorDetails"] = outcome.payload.decode(errors="replace")
-    if invocation.wants_log_tail:
-        complete["LogResult"] = base64.b64encode(invocation.log_tail).decode()
-    messages.append(
-        encode_event("InvokeComplete", "application/json", json.dumps(complete).encode())
-    )
-    request.exchange.respond(
-        200,
-        [
-            ("Content-Type", CONTENT_TYPE),
-            ("x-amzn-RequestId", invocation.request_id),
-            ("X-Amz-Executed-Version", invocation.function.version),
-            ("X-Amzn-Trace-Id", invocation.trace_id),
-        ],
-        b"".join(messages),
-    )
-
-
-def _answer_nothing(request: Request, invocation: Invocation, outcome: Outcome) -> None:
-    raise AssertionError("InvokeAsync never waits for an outcome")
-
-
-INVOKE = Way(write=_answer_whole)
-INVOKE_WITH_RESPONSE_STREAM = Way(write=_answer_as_stream, event_answer=None)
+INVOKE = Way(write=answer_whole)
+INVOKE_WITH_RESPONSE_STREAM = Way(write=answer_as_stream, event_answer=None)
 INVOKE_ASYNC = Way(
-    write=_answer_nothing,
+    write=answer_nothing,
     is_always_event=True,
     event_answer=b'{"Status":202}',
     event_bytes_max=LEGACY_EVENT_BYTES_MAX,
 )
-
-
-def _is_acceptable(content_type: str) -> bool:
-    """JSON in its spellings, and what command-line tools send without being asked."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind in _TOLERATED_TYPES or _CONTENT_TYPE.fullmatch(content_type) is not None
-
-
-def _check_offered(params: Mapping[str, Any]) -> None:
-    if "TenantId" in params:
-        raise invalid_parameter("The function is not tenant-isolated: do not provide a tenant id.")
-    if "DurableExecutionName" in params:
-        raise invalid_parameter("Lambent does not offer durable executions yet.")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_STRICT_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
-"""Python's own reader also takes NaN, Infinity and other encodings than UTF-8."""
-
-
-def _check_json(event: bytes) -> None:
-    try:
-        _STRICT_JSON.decode(event.decode())
-    except (ValueError, RecursionError) as error:
-        raise ApiError(
-            "InvalidRequestContentException",
-            "Could not parse request body into json: Could not parse payload into json: "
-            f"{str(error)[:200]}",
-        ) from error
-
-
-def _decode_client_context(encoded: str | None) -> str:
-    """The context as JSON text on one line; empty if there is none."""
-    if not encoded:
-        return ""
-    if len(encoded) > CLIENT_CONTEXT_LENGTH_MAX:
-        raise ApiError(
-            "InvalidRequestContentException",
-            f"Client context must be at most {CLIENT_CONTEXT_LENGTH_MAX} bytes of base64.",
-        )
-    try:
-        context = json.loads(base64.b64decode(encoded, validate=True))
-        if not isinstance(context, dict):
-            raise ValueError("not an object")
-    except (binascii.Error, ValueError, RecursionError) as error:
-        raise ApiError(
-            "InvalidRequestContentException",
-            "Client context must be a valid Base64-encoded JSON object.",
-        ) from error
-    return json.dumps(context)
-
-
-def _request_id(given: str | None) -> str | None:
-    """The caller's own request id. Raises `ApiError` if it is not a UUID."""
-    if given is None:
-        return None
-    try:
-        return str(uuid.UUID(given))
-    except ValueError as error:
-        raise ApiError(
-            "InvalidRequestContentException", "The request id must be a valid UUID."
-        ) from error
 
 
 def _ignore(outcome: Outcome) -> None:

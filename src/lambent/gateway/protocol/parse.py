@@ -145,7 +145,7 @@ def _members(
 
 def _scalar(kind: str, value: Any, path: str) -> Any:
     if kind in ("string", "character"):
-        return _typed(value, str, path, "String")
+        return _plain(_typed(value, str, path, "String"), path)
     if kind == "boolean":
         return _typed(value, bool, path, "Boolean")
     if kind in ("integer", "long", "float", "double"):
@@ -194,6 +194,13 @@ def _from_text(shape: Shape, text: str, path: str) -> Any:
         return _decode_blob(text, path)
     if kind == "timestamp":
         return _timestamp(text, path)
+    return _plain(text, path)
+
+
+def _plain(text: str, path: str) -> str:
+    """The text, which must not have a NUL: no database and no file name can hold it."""
+    if "\0" in text:
+        raise _serialization_error(f"'{path}' contains a NUL character")
     return text
 
 

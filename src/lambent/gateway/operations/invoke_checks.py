@@ -1,0 +1,84 @@
+"""What is checked of a request to invoke a function that its model does not know."""
+
+import base64
+import binascii
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from lambent.model.errors import ApiError, invalid_parameter
+
+CLIENT_CONTEXT_LENGTH_MAX = 3583
+"""Characters of the base64 text."""
+
+_CONTENT_TYPE = re.compile(r"application/([\w.+-]+\+)?json\b.*|text/json\b.*", re.IGNORECASE)
+_TOLERATED_TYPES = frozenset(
+    {"application/octet-stream", "application/x-www-form-urlencoded", "binary/octet-stream"}
+)
+
+
+def is_json_type(content_type: str) -> bool:
+    """JSON in its spellings, and what command-line tools send without being asked."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in _TOLERATED_TYPES or _CONTENT_TYPE.fullmatch(content_type) is not None
+
+
+def check_offered(params: Mapping[str, Any]) -> None:
+    if "TenantId" in params:
+        raise invalid_parameter("The function is not tenant-isolated: do not provide a tenant id.")
+    if "DurableExecutionName" in params:
+        raise invalid_parameter("Lambent does not offer durable executions yet.")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_STRICT_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
+"""Python's own reader also takes NaN, Infinity and other encodings than UTF-8."""
+
+
+def check_json(event: bytes) -> None:
+    try:
+        _STRICT_JSON.decode(event.decode())
+    except (ValueError, RecursionError) as error:
+        raise ApiError(
+            "InvalidRequestContentException",
+            "Could not parse request body into json: Could not parse payload into json: "
+            f"{str(error)[:200]}",
+        ) from error
+
+
+def decode_client_context(encoded: str | None) -> str:
+    """The context as JSON text on one line; empty if there is none."""
+    if not encoded:
+        return ""
+    if len(encoded) > CLIENT_CONTEXT_LENGTH_MAX:
+        raise ApiError(
+            "InvalidRequestContentException",
+            f"Client context must be at most {CLIENT_CONTEXT_LENGTH_MAX} bytes of base64.",
+        )
+    try:
+        context = json.loads(base64.b64decode(encoded, validate=True))
+        if not isinstance(context, dict):
+            raise ValueError("not an object")
+    except (binascii.Error, ValueError, RecursionError) as error:
+        raise ApiError(
+            "InvalidRequestContentException",
+            "Client context must be a valid Base64-encoded JSON object.",
+        ) from error
+    return json.dumps(context)
+
+
+def own_request_id(given: str | None) -> str | None:
+    """The caller's own request id. Raises `ApiError` if it is not a UUID."""
+    if given is None:
+        return None
+    try:
+        return str(uuid.UUID(given))
+    except ValueError as error:
+        raise ApiError(
+            "InvalidRequestContentException", "The request id must be a valid UUID."
+        ) from error
