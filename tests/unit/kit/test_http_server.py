@@ -588,7 +588,7 @@ async def test_answers_that_nobody_takes_are_bounded_together() -> None:
     def large(exchange: Exchange) -> None:
         exchange.respond(200, body=bytes(size))
 
-    async with serving(large, held_bytes_max=size) as (server, port):
+    async with serving(large, held_bytes_max=size + (1 << 20)) as (server, port):
         async with connected(port, limit=1024) as (reader, first):
             first.write(LAST)
             await wait_until(lambda: server.held_bytes > 1 << 20)

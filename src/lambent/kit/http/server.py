@@ -246,6 +246,9 @@ class _Connection(asyncio.Protocol):
         self._held_bytes = 0
         self._untaken_bytes = 0
         """Of answers, beyond what a transport holds before it says so."""
+        self._answer_bytes = 0
+        """Of the last answer: all of it stays in memory until its last byte is taken."""
+        self._charged_bytes = 0
         self._untaken_since = 0.0
         self._arriving: _Exchange | None = None
         self._head_bytes = 0
@@ -283,7 +286,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._server.held_bytes -= self._held_bytes + self._untaken_bytes
+        self._server.held_bytes -= self._held_bytes + self._charged_bytes
         self._server.forget(self)
         waiting = [self._current, *self._waiting]
         self._current = None
@@ -368,7 +371,9 @@ class _Connection(asyncio.Protocol):
         untaken = 0 if self._can_write else left
         if untaken == self._untaken_bytes:
             return False
-        self._server.held_bytes += untaken - self._untaken_bytes
+        charged = max(untaken, self._answer_bytes) if untaken else 0
+        self._server.held_bytes += charged - self._charged_bytes
+        self._charged_bytes = charged
         self._untaken_bytes = untaken
         self._untaken_since = self._loop.time()
         return True
@@ -483,6 +488,7 @@ class _Connection(asyncio.Protocol):
             return
         self._current = None
         self._since = self._loop.time()
+        self._answer_bytes = len(head) + len(body)
         if len(body) < 65_536:
             self._transport.write(head + body)
         else:
