@@ -120,12 +120,14 @@ def lambda_client(platform: Platform) -> Any:
 
 
 def zip_of(files: Mapping[str, str | bytes]) -> bytes:
-    """A deployment package; files named `bootstrap` are executable."""
+    """A package of a function or a layer; files named `bootstrap`, extensions and scripts of the
+    shell are executable."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             entry = zipfile.ZipInfo(name)
-            entry.external_attr = (0o755 if name.endswith("bootstrap") else 0o644) << 16
+            runs = name.startswith("extensions/") or name.endswith(("bootstrap", ".sh"))
+            entry.external_attr = (0o755 if runs else 0o644) << 16
             archive.writestr(entry, content)
     return packed.getvalue()
 
@@ -143,6 +145,19 @@ def deploy(client: Any, name: str, files: Mapping[str, str | bytes], **more: Any
         FunctionName=name, Code={"ZipFile": zip_of(files)}, **{**options, **more}
     )
     return wait_active(client, name)
+
+
+def publish_layer(client: Any, name: str, files: Mapping[str, str | bytes]) -> str:
+    """Publish a layer version; gives its ARN."""
+    answer = client.publish_layer_version(LayerName=name, Content={"ZipFile": zip_of(files)})
+    return str(answer["LayerVersionArn"])
+
+
+def log_lines(platform: Platform, name: str) -> list[str]:
+    """All that is in a function's log group, in order."""
+    paginator = platform.client("logs").get_paginator("filter_log_events")
+    pages = paginator.paginate(logGroupName=f"/aws/lambda/{name}")
+    return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
 
 
 def wait_active(client: Any, name: str) -> dict[str, Any]:

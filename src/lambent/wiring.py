@@ -65,7 +65,7 @@ from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
 from lambent.triggers.function_urls import FunctionUrls
 from lambent.worker.code import open_code_cache
-from lambent.worker.environment import Host
+from lambent.worker.host import Host
 from lambent.worker.runtimes import Launch, Runtimes
 from lambent.worker.worker import Worker, open_worker
 
@@ -126,7 +126,9 @@ async def _serve(
         store = await enter(open_store(settings.store, data.state))
         log_store = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
         code = await enter(open_code_cache(data.code, blobs.read))
-        await code.discard_except(await store.transact(lambda tx: tx.functions.code_keys()))
+        await code.discard_except(
+            await store.transact(lambda tx: tx.functions.code_keys() | tx.layers.code_keys())
+        )
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         keyring = await open_keyring(store, clock)
@@ -146,7 +148,8 @@ async def _serve(
         gateway = await enter(open_gateway(settings.gateway, authorizer))
 
         async def launch(function: FunctionVersion) -> Launch:
-            return runtimes.launch(function, await code.ensure(function.code_key))
+            layers = await code.ensure_layers(function.layer_keys)
+            return runtimes.launch(function, await code.ensure(function.code_key), layers)
 
         egress, resolver = Egress(settings.egress), Resolver(settings.egress)
 
@@ -169,6 +172,7 @@ async def _serve(
             endpoint=gateway.new_server,
             network=network,
             credentials=partial(_credentials, keyring.sessions, settings.identity.session_s),
+            spawn=tasks.start_soon,
         )
         worker = await enter(open_worker(host))
         scheduler = await enter(open_scheduling(settings.scheduling, worker, clock, SystemMemory()))

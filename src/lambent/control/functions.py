@@ -259,7 +259,10 @@ def _with_layers(tx: Transaction, version: FunctionVersion, params: Params) -> F
         return version
     layers = attach_layers(tx, version.key, params["Layers"], unzipped_size=version.unzipped_size)
     other = {name: value for name, value in version.other.items() if name != "Layers"}
-    return dataclasses.replace(version, other={**other, "Layers": layers} if layers else other)
+    if layers:
+        other["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code_size} for layer in layers]
+    layer_keys = tuple(layer.code_key for layer in layers)
+    return dataclasses.replace(version, other=other, layer_keys=layer_keys)
 
 
 def _signed(

@@ -200,9 +200,9 @@ def attach_layers(
     *,
     unzipped_size: int,
     include_deleted: bool = False,
-) -> list[dict[str, Any]]:
-    """The `Layers` member of a function that wants these layer versions; `unzipped_size` is that
-    of its own code. With `include_deleted` it may be one that has them already.
+) -> list[LayerVersion]:
+    """The layer versions that a function wants; `unzipped_size` is that of its own code. With
+    `include_deleted` it may be one that has them already.
 
     Raises `InvalidParameterValueException` if it may not have them.
     """
@@ -213,7 +213,7 @@ def attach_layers(
     for arn in arns:
         version = _require_usable(tx, key, arn, include_deleted=include_deleted)
         unzipped_size += version.unzipped_size
-        attached.append({"Arn": version.arn, "CodeSize": version.code_size})
+        attached.append(version)
     if unzipped_size > limits.CODE_SIZE_UNZIPPED_MAX:
         raise invalid_parameter(
             "Function code combined with layers exceeds the maximum allowed size of"

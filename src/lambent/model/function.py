@@ -74,6 +74,8 @@ class FunctionVersion:
     """Bytes of the zipped package."""
     unzipped_size: int = 0
     """Bytes of all files in the package; 0 if it was deployed before this was noted."""
+    layer_keys: tuple[str, ...] = ()
+    """Packages of its layers, named as `code_key` is; the later hides what the earlier has."""
 
     configuration_id: str
     """Changes with code and configuration: no environment is shared across two of them."""

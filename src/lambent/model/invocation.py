@@ -7,6 +7,7 @@ destinations can `match` over the closed union.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Protocol
 
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
@@ -55,6 +56,18 @@ class Refused:
 Outcome = Succeeded | FunctionFailed | TimedOut | Crashed | Refused
 
 
+class ResponseSink(Protocol):
+    """Takes a response that comes piece by piece. How it ended is told as the outcome."""
+
+    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
+        """The first piece is on its way. `resume` lets more come after `write` said no."""
+        ...
+
+    def write(self, data: bytes) -> bool:
+        """Take a piece; whether more may come now."""
+        ...
+
+
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Invocation:
     """One request to run one function version once. Lives in memory only."""
@@ -70,6 +83,10 @@ class Invocation:
     """JSON text, already base64-decoded; empty if the caller sent none."""
     trace_id: str = ""
     """`X-Amzn-Trace-Id` to hand to the runtime."""
+    tenant_id: str = ""
+    """Whose event it is, of a function that isolates tenants; else empty."""
+    sink: ResponseSink | None = None
+    """Takes a streamed response; without one it is collected and is the outcome's payload."""
     wants_log_tail: bool = False
     on_done: Callable[[Outcome], None]
     """Called exactly once, on the event loop, with the outcome."""

@@ -28,6 +28,7 @@ from lambent.sandbox import messages
 from lambent.sandbox.ports import (
     BoxSpec,
     ExitStatus,
+    Process,
     ProcessSpec,
     SandboxError,
     StartSpec,
@@ -144,6 +145,7 @@ class _Volume:
 class _Process:
     """See `ports.Process`."""
 
+    id: int
     stdout: int
     log_pipe: int | None
 
@@ -201,7 +203,8 @@ class LauncherBox:
             self.on_exit[answer["process"]] = on_exit
             for descriptor in descriptors:
                 os.set_blocking(descriptor, False)
-            return _Process(descriptors[0], descriptors[1] if len(descriptors) > 1 else None)
+            log_pipe = descriptors[1] if len(descriptors) > 1 else None
+            return _Process(answer["process"], descriptors[0], log_pipe)
 
         def discard(process: _Process) -> None:
             messages.close_all([fd for fd in (process.stdout, process.log_pipe) if fd is not None])
@@ -214,6 +217,19 @@ class LauncherBox:
             argv=list(spec.argv),
             environment=dict(spec.environment),
             log_pipe_variable=spec.log_pipe_variable,
+        )
+
+    def signal(self, process: Process, number: int) -> None:
+        assert isinstance(process, _Process)
+        if not self._is_closed:
+            self._launcher.tell("kill", box=self.name, process=process.id, signal=number)
+
+    async def open_socket(self) -> socket.socket:
+        return await self._launcher.request(
+            "open_socket",
+            lambda _, descriptors: socket.socket(fileno=descriptors[0]),
+            socket.socket.close,
+            box=self.name,
         )
 
     def freeze(self) -> None:
@@ -332,7 +348,8 @@ class Launcher:
             for descriptor in (stdout, log_pipe):
                 os.set_blocking(descriptor, False)
             volume = given or _Volume(self, answer["volume"])
-            return _Started(box=box, volume=volume, process=_Process(stdout, log_pipe))
+            process = _Process(answer["process"], stdout, log_pipe)
+            return _Started(box=box, volume=volume, process=process)
 
         def discard(started: _Started) -> None:
             assert started.process.log_pipe is not None

@@ -140,6 +140,17 @@ class Box(Protocol):
         """
         ...
 
+    def signal(self, process: Process, number: int) -> None:
+        """Send SIGTERM or SIGKILL to a spawned process; nothing happens if it has ended."""
+        ...
+
+    async def open_socket(self) -> socket.socket:
+        """A TCP socket of the box's network that is neither bound nor connected, the caller's.
+
+        Raises `SandboxError`.
+        """
+        ...
+
     def freeze(self) -> None:
         """Stop every process until `thaw`."""
         ...

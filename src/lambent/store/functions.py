@@ -270,6 +270,10 @@ def _from_document(row: sa.Row[Any], document: Mapping[str, Any], **fields: Any)
     return FunctionVersion(
         key=FunctionKey(row.account, row.region, row.name),
         version=str(row.number) if row.number else LATEST,
-        **{**document, "logging": LoggingConfiguration(**document["logging"])},
+        **{
+            **document,
+            "logging": LoggingConfiguration(**document["logging"]),
+            "layer_keys": tuple(document.get("layer_keys", ())),
+        },
         **fields,
     )

@@ -1,12 +1,41 @@
 """The platform's own lines in a function's log, in AWS's words.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
-Plain numbers in, one line of bytes without its newline out.
+Plain values in, one line of bytes without its newline out.
 """
 
+import dataclasses
 import datetime
 import hashlib
 import math
+from collections.abc import Sequence
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Report:
+    """What an invocation took. Durations in milliseconds, memory in MB."""
+
+    request_id: str
+    duration_ms: float
+    memory_mb: int
+    memory_used_mb: int
+    init_ms: float | None = None
+    """Only of a cold start."""
+    restore_ms: float | None = None
+    """Only of the first invocation after a restore."""
+    status: str | None = None
+    """`timeout`, `failure` or `error` if it ended by the platform's word; else None."""
+    error_type: str | None = None
+
+    @property
+    def billed_ms(self) -> int:
+        """AWS bills init as well."""
+        return math.ceil(round(self.duration_ms + (self.init_ms or 0.0), 2))
+
+    @property
+    def billed_restore_ms(self) -> int:
+        """Of a restore."""
+        return math.ceil(round(self.restore_ms or 0.0, 2))
 
 
 def stream_name(version: str, environment_id: str, date: datetime.date) -> str:
@@ -14,20 +43,46 @@ def stream_name(version: str, environment_id: str, date: datetime.date) -> str:
     return f"{date:%Y/%m/%d}/[{version}]{environment_id}"
 
 
-def init_start(runtime: str | None) -> bytes:
-    """An environment begins its init."""
+def runtime_version(runtime: str | None, region: str) -> dict[str, str]:
+    """Name and ARN of a runtime as AWS shows them: `python3.12` is `python:3.12`."""
     name = _runtime_name(runtime or "provided")
     digest = hashlib.sha256(name.encode()).hexdigest()
-    arn = f"arn:aws:lambda:us-east-1::runtime:{digest}"
-    return f"INIT_START Runtime Version: {name}\tRuntime Version ARN: {arn}".encode()
+    arn = f"arn:aws:lambda:{region}::runtime:{digest}"
+    return {"runtimeVersion": name, "runtimeVersionArn": arn}
 
 
-def init_report(init_ms: float, phase: str, status: str, error_type: str | None) -> bytes:
-    """An init failed; `status` is `timeout` or `error`."""
+def init_start(runtime: dict[str, str]) -> bytes:
+    """An environment begins its init; `runtime` as `runtime_version` gives it."""
+    return _begins("INIT_START", runtime)
+
+
+def restore_start(runtime: dict[str, str]) -> bytes:
+    """An environment begins to be restored."""
+    return _begins("RESTORE_START", runtime)
+
+
+def init_report(init_ms: float, phase: str, status: str | None, error_type: str | None) -> bytes:
+    """How an init went; `status` is `timeout` or `error`, None for success."""
+    line = f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: {phase}"
+    return (line + _failure(status, error_type)).encode()
+
+
+def restore_report(restore_ms: float, status: str | None, error_type: str | None) -> bytes:
+    """How a restore went."""
+    line = f"RESTORE_REPORT Restore Duration: {restore_ms:.2f} ms"
+    return (line + _failure(status, error_type)).encode()
+
+
+def extension(name: str, state: str, events: Sequence[str], error_type: str | None) -> bytes:
+    """An extension is ready, or failed while the environment started."""
     error = f"\tError Type: {error_type}" if error_type else ""
-    return (
-        f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: {phase}\tStatus: {status}{error}"
-    ).encode()
+    return f"EXTENSION\tName: {name}\tState: {state}\tEvents: [{', '.join(events)}]{error}".encode()
+
+
+def subscription(kind: str, name: str, types: Sequence[str]) -> bytes:
+    """An extension has subscribed; `kind` is `TELEMETRY` or `LOGS`."""
+    shown = ", ".join(type_.capitalize() for type_ in types)
+    return f"{kind}\tName: {name}\tState: Subscribed\tTypes: [{shown}]".encode()
 
 
 def start(request_id: str, version: str) -> bytes:
@@ -40,34 +95,32 @@ def end(request_id: str) -> bytes:
     return f"END RequestId: {request_id}".encode()
 
 
-def report(
-    request_id: str,
-    *,
-    duration_ms: float,
-    memory_mb: int,
-    memory_used_mb: int,
-    init_ms: float | None = None,
-    status: str | None = None,
-    error_type: str | None = None,
-) -> bytes:
-    """What an invocation took. `init_ms` only for a cold start; `status` and `error_type` only if
-    it ended by the platform's word."""
-    billed_ms = math.ceil(round(duration_ms + (init_ms or 0.0), 2))
+def report(report_: Report) -> bytes:
+    """What an invocation took."""
     line = (
-        f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
-        f"Billed Duration: {billed_ms} ms\tMemory Size: {memory_mb} MB\t"
-        f"Max Memory Used: {memory_used_mb} MB\t"
+        f"REPORT RequestId: {report_.request_id}\tDuration: {report_.duration_ms:.2f} ms\t"
+        f"Billed Duration: {report_.billed_ms} ms\tMemory Size: {report_.memory_mb} MB\t"
+        f"Max Memory Used: {report_.memory_used_mb} MB\t"
     )
-    if init_ms is not None:
-        line += f"Init Duration: {init_ms:.2f} ms\t"
-    if status is not None:
-        line += f"Status: {status}"
-        if error_type is not None:
-            line += f"\tError Type: {error_type}"
-    return line.encode()
+    if report_.init_ms is not None:
+        line += f"Init Duration: {report_.init_ms:.2f} ms\t"
+    if report_.restore_ms is not None:
+        line += f"Restore Duration: {report_.restore_ms:.2f} ms\t"
+        line += f"Billed Restore Duration: {report_.billed_restore_ms} ms\t"
+    return (line + _failure(report_.status, report_.error_type).lstrip("\t")).encode()
+
+
+def _begins(word: str, runtime: dict[str, str]) -> bytes:
+    name, arn = runtime["runtimeVersion"], runtime["runtimeVersionArn"]
+    return f"{word} Runtime Version: {name}\tRuntime Version ARN: {arn}".encode()
+
+
+def _failure(status: str | None, error_type: str | None) -> str:
+    if status is None:
+        return ""
+    return f"\tStatus: {status}" + (f"\tError Type: {error_type}" if error_type else "")
 
 
 def _runtime_name(runtime: str) -> str:
-    """`python3.12` as AWS writes it here: `python:3.12`."""
     digit = next((at for at, char in enumerate(runtime) if char.isdigit()), len(runtime))
     return f"{runtime[:digit].rstrip('.')}:{runtime[digit:]}" if digit < len(runtime) else runtime

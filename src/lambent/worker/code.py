@@ -1,18 +1,21 @@
 """The code cache: deployment packages, unpacked once, content-addressed, never changed.
 
-`<root>/<hex sha256>` is one package. It appears by rename, complete or not at all; what a
+`<root>/<hex sha256>` is one package, of a function or of a layer. Several layers together are one
+more directory of hard links, which costs no space. A directory appears by rename, complete or not
+at all; what a
 crash left half-unpacked is swept when the cache is opened. The cache belongs to one boot of
 the machine: after a power cut a renamed directory may hold files whose bytes never reached the
 disk, so what an earlier boot left is thrown away and unpacked again when it is needed.
 """
 
+import hashlib
 import io
 import os
 import shutil
 import stat
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
@@ -22,6 +25,7 @@ from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
 from lambent.model.packages import Entry, Package, PackageTooLarge, read_package
 
 _PARTIAL = ".partial-"
+_MERGED = "layers-"
 _BOOT = ".boot"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _EXTRACTIONS_MAX = 2
@@ -42,22 +46,46 @@ class CodeCache:
         Raises PackageError if the package cannot be used, OSError if it cannot be fetched or
         written.
         """
-        directory = self._root / code_key
+
+        async def make(directory: Path) -> None:
+            data = await self._fetch(code_key)
+            await anyio.to_thread.run_sync(_unpack, data, directory, limiter=self._limiter)
+
+        return await self._ensure(code_key, make)
+
+    async def ensure_layers(self, layer_keys: Sequence[str]) -> Path | None:
+        """The directory of several layers together, None for no layers; where two bring the same
+        path the later counts. Raises as `ensure` does."""
+        if not layer_keys:
+            return None
+        layers = [await self.ensure(key) for key in layer_keys]
+        if len(layers) == 1:
+            return layers[0]
+
+        async def make(directory: Path) -> None:
+            await anyio.to_thread.run_sync(_merge, layers, directory, limiter=self._limiter)
+
+        digest = hashlib.sha256(",".join(layer_keys).encode()).hexdigest()
+        return await self._ensure(f"{_MERGED}{digest}", make)
+
+    async def _ensure(self, name: str, make: Callable[[Path], Awaitable[None]]) -> Path:
+        """A directory of the cache, made now, once, if it is not there yet."""
+        directory = self._root / name
         while not directory.exists():
-            if code_key in self._under_way:
-                await self._under_way[code_key].wait()
+            if name in self._under_way:
+                await self._under_way[name].wait()
                 continue
-            self._under_way[code_key] = done = anyio.Event()
+            self._under_way[name] = done = anyio.Event()
             try:
-                data = await self._fetch(code_key)
-                await anyio.to_thread.run_sync(_unpack, data, directory, limiter=self._limiter)
+                await make(directory)
             finally:
-                del self._under_way[code_key]
+                del self._under_way[name]
                 done.set()
         return directory
 
     async def discard_except(self, code_keys: Collection[str]) -> None:
-        """Delete the packages not named. Only while no environment runs."""
+        """Delete the packages not named, and what was made of several. Only while no environment
+        runs."""
 
         def run() -> None:
             for directory in self._root.iterdir():
@@ -90,14 +118,47 @@ def _sweep(root: Path) -> None:
 
 
 def _unpack(data: bytes, directory: Path) -> None:
+    with _appearing(directory) as partial:
+        _extract(read_package(io.BytesIO(data)), partial)
+
+
+def _merge(layers: Sequence[Path], directory: Path) -> None:
+    with _appearing(directory) as partial:
+        for layer in layers:
+            _link_all(layer, partial)
+
+
+@contextmanager
+def _appearing(directory: Path) -> Iterator[Path]:
+    """A directory to fill, which is `directory` if all goes well and nothing if not."""
     partial = directory.with_name(f"{_PARTIAL}{uuid.uuid4().hex}")
     try:
         partial.mkdir()
-        _extract(read_package(io.BytesIO(data)), partial)
+        yield partial
         partial.chmod(0o755)
         partial.rename(directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _link_all(source: Path, target: Path) -> None:
+    """Put the tree `source` over the tree `target`. Nothing is written behind a link, wherever a
+    layer's link may lead: what is in the way of a directory is replaced."""
+    with os.scandir(source) as entries:
+        for entry in entries:
+            path = target / entry.name
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+            elif path.exists() and not is_directory:
+                shutil.rmtree(path)
+            if not is_directory:
+                os.link(entry.path, path, follow_symlinks=False)
+                continue
+            if not path.exists():
+                path.mkdir()
+                path.chmod(0o755)
+            _link_all(Path(entry.path), path)
 
 
 def _extract(package: Package, root: Path) -> None:

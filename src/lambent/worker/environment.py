@@ -5,26 +5,24 @@ back. What happens on a warm invocation is plain calls on the event loop: `assig
 event to the runtime that waits in `/next`; the runtime's answer comes back through the
 `RuntimeListener` methods and ends the invocation. No task is made, no lock is taken.
 
-After a failure (time-out, exit) the runtime is given up and the environment is `RESET`: it
-keeps `/tmp` and its log stream, and its next invocation begins with an init of its own, within
+The caller is answered as soon as the runtime has answered. The invocation is over then, too,
+unless there are extensions that follow invocations: then it lasts until they and the runtime wait
+again.
+
+After a failure (time-out, exit) everything in the box is given up and the environment is `RESET`:
+it keeps `/tmp` and its log stream, and its next invocation begins with an init of its own, within
 the function's time-out, as AWS's "suppressed init".
 """
 
 import asyncio
-import contextlib
-import dataclasses
-import functools
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import anyio
 
-from lambent.kit.clock import Clock
-from lambent.kit.http.server import HttpServer
 from lambent.kit.tasks import shielded
-from lambent.model.credentials import Credentials
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import (
@@ -32,75 +30,37 @@ from lambent.model.invocation import (
     Invocation,
     Outcome,
     Refused,
+    ResponseSink,
     Succeeded,
 )
-from lambent.sandbox.ports import ExitStatus, Sandboxes, Volume
-from lambent.telemetry import report
-from lambent.telemetry.ports import Logs
-from lambent.worker.failures import crashed, invalid_entrypoint, oversized_response, timed_out
-from lambent.worker.invocation_log import InvocationLog
+from lambent.sandbox.ports import ExitStatus, Volume
+from lambent.telemetry import events, report
+from lambent.worker.attempt import CUT, Attempt, InitFailure
+from lambent.worker.environment_log import EnvironmentLog
+from lambent.worker.failures import (
+    crashed,
+    describe_exit,
+    of_extension,
+    oversized_response,
+    timed_out,
+)
+from lambent.worker.host import Host
 from lambent.worker.lifecycle import LEGAL, State
-from lambent.worker.runtime import NetworkServices, Runtime, open_runtime
-from lambent.worker.runtime_api import RuntimeApi
+from lambent.worker.runtime_api import RESPONSE_BYTES_MAX
 from lambent.worker.runtimes import Launch
-from lambent.worker.settings import WorkerSettings
+from lambent.worker.variables import environment_variables
 
 logger = logging.getLogger(__name__)
 
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """What every environment on this worker shares."""
-
-    settings: WorkerSettings
-    sandboxes: Sandboxes
-    logs: Logs
-    clock: Clock
-    launch: Callable[[FunctionVersion], Awaitable[Launch]]
-    """Lays out code and runtime of a function; raises `ApiError` if its runtime is missing."""
-    endpoint: Callable[[], HttpServer]
-    """Makes a server for the platform's API inside a box."""
-    network: NetworkServices
-    credentials: Callable[[FunctionVersion], Credentials]
-    """Temporary credentials of a function's execution role, which outlive any environment."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _InitFailure:
-    """Init ended without the runtime asking for work."""
-
-    status: str
-    """`error` or `timeout`."""
-    error_type: str | None = None
-    outcome: Callable[[str], Outcome] | None = None
-    """The failure as the outcome of the request with this id, should it repeat in an invoke."""
-
-
-_CUT = _InitFailure("timeout")
-"""Init was cut from outside: by its own limit or by the end of the invocation it was part of."""
-
-
-class _Start:
-    """One attempt to start a runtime. What an older attempt still reports is ignored."""
-
-    def __init__(self, listener: "Environment") -> None:
-        self.api = RuntimeApi(listener)
-        self.stack = contextlib.AsyncExitStack()
-        self.result: asyncio.Future[_InitFailure | None] = (
-            asyncio.get_running_loop().create_future()
-        )
-
-    def settle(self, result: _InitFailure | None) -> None:
-        """Init is over; only the first word counts."""
-        if not self.result.done():
-            self.result.set_result(result)
+_AHEAD_INIT_S_MIN = 130.0
+"""What init may take at least where nobody waits for it."""
 
 
 class Environment:
     """A copy of one function version. Runs one invocation at a time.
 
     `on_free(environment)` is called on the loop whenever the environment can take an
-    invocation: after init (even a failed one) and after each outcome. `on_gone(environment)`
+    invocation: after init (even a failed one) and after each invocation. `on_gone(environment)`
     is called once, when it will never take another.
     """
 
@@ -111,9 +71,12 @@ class Environment:
         *,
         on_free: Callable[["Environment"], None],
         on_gone: Callable[["Environment"], None],
+        initialization_type: str = "on-demand",
     ) -> None:
         self.id = uuid.uuid4().hex
         self.function = function
+        self.initialization_type = initialization_type
+        """`on-demand` or `provisioned-concurrency`."""
         self.began_at = host.clock.monotonic()
         """Monotonic seconds."""
         self.idle_since = self.began_at
@@ -129,7 +92,7 @@ class Environment:
 
         today = datetime.fromtimestamp(host.clock.now(), UTC).date()
         self._stream_name = report.stream_name(function.version, self.id, today)
-        self._log = InvocationLog(
+        self._log = EnvironmentLog(
             host.logs.open_stream(
                 function.key.account,
                 function.key.region,
@@ -137,19 +100,30 @@ class Environment:
                 self._stream_name,
             ),
             host.clock,
+            function,
+            environment_id=self.id,
+            initialization_type=initialization_type,
         )
 
-        self._start: _Start | None = None
-        self._runtime: Runtime | None = None
-        """The runtime that takes invocations; None before init and after a failure."""
+        self._attempt: Attempt | None = None
+        """What the box holds, from the beginning of its init until it has been cleared away."""
+        self._is_up = False
+        """Whether its runtime takes invocations."""
+        self._end_reason = "spindown"
+        """What extensions are told of the end."""
         self._volume: Volume | None = None
-        """`/tmp`: it outlives a runtime."""
+        """`/tmp`: it outlives an attempt."""
         self._init_ms: float | None = None
         """Duration of the init phase, until the first report has told it."""
 
         self._invocation: Invocation | None = None
+        self._is_told = False
+        """Whether its caller has its outcome already: extensions still work."""
         self._timer: asyncio.TimerHandle | None = None
         self._began = 0.0
+        self._streamed: _Streamed | None = None
+        self._answered_s = 0.0
+        """Seconds it took until the runtime had answered."""
 
     @property
     def state(self) -> State:
@@ -161,6 +135,11 @@ class Environment:
         """Why the environment is gone without ever having been free, if that is so."""
         return self._failure
 
+    @property
+    def is_finishing(self) -> bool:
+        """Whether it has answered and is only waiting for its extensions."""
+        return self._is_told
+
     # -- the warm path ---------------------------------------------------------------------
 
     def assign(self, invocation: Invocation) -> None:
@@ -169,41 +148,92 @@ class Environment:
         self._invocation = invocation
         self._began = self._host.clock.monotonic()
         self._timer = self._loop.call_later(self.function.timeout_s, self._on_deadline)
-        self._log.begin(invocation)
-        runtime = self._runtime
-        if runtime is None:
+        self._log.start(invocation)
+        attempt = self._attempt
+        if attempt is None or not self._is_up:
             self._wake.set()
         else:
-            runtime.thaw()
-            runtime.api.deliver(invocation, self._deadline_ms())
+            attempt.thaw()
+            self._deliver(attempt, invocation)
+
+    def _deliver(self, attempt: Attempt, invocation: Invocation) -> None:
+        deadline_ms = self._deadline_ms()
+        attempt.api.deliver(invocation, deadline_ms)
+        if attempt.extensions.follow_invocations:
+            attempt.extensions.invoke(invocation, deadline_ms)
 
     def on_ready(self) -> None:
         """See `RuntimeListener`."""
-        if self._start is not None:
-            self._start.settle(None)
+        self._note_progress()
+
+    def on_extension_waiting(self) -> None:
+        """See `ExtensionsListener`."""
+        self._note_progress()
 
     def on_response(self, payload: bytes, content_type: str) -> None:
         """See `RuntimeListener`."""
-        self._end(Succeeded(payload, content_type))
+        streamed = self._streamed
+        if streamed is not None:
+            self._complete(streamed.outcome())
+        else:
+            self._complete(Succeeded(payload, content_type), produced_bytes=len(payload))
 
     def on_error(self, payload: bytes, error_type: str) -> None:
         """See `RuntimeListener`."""
-        self._end(FunctionFailed(payload, error_type))
+        self._complete(FunctionFailed(payload, error_type), error_type=error_type)
 
     def on_oversized_response(self) -> None:
         """See `RuntimeListener`."""
-        self._end(oversized_response())
+        outcome = oversized_response()
+        self._complete(outcome, error_type=outcome.error_type)
 
-    def on_init_error(self, payload: bytes, error_type: str) -> None:
+    def on_stream(self, content_type: str, resume: Callable[[], None]) -> ResponseSink:
         """See `RuntimeListener`."""
-        if self._start is not None:
-            outcome = FunctionFailed(payload, error_type)
-            self._start.settle(_InitFailure("error", error_type, lambda _: outcome))
+        assert self._invocation is not None
+        sink = self._invocation.sink
+        latency_s = self._host.clock.monotonic() - self._began
+        self._streamed = _Streamed(sink, content_type, latency_s)
+        self._streamed.begin(content_type, resume)
+        return self._streamed
+
+    def _complete(
+        self, outcome: Outcome, *, error_type: str | None = None, produced_bytes: int = 0
+    ) -> None:
+        """The runtime has answered. It is over unless extensions have work left."""
+        invocation, attempt = self._invocation, self._attempt
+        if invocation is None or attempt is None or self._is_told:
+            return
+        self._answered_s = self._host.clock.monotonic() - self._began
+        if self._streamed is not None:
+            produced_bytes = self._streamed.count
+        if not self._log.is_plain:
+            attempt.drain()
+            self._note_runtime_done(error_type, produced_bytes)
+        if not attempt.extensions.follow_invocations:
+            self._end(outcome)
+            return
+        self._is_told = True
+        self._log.note_tail(invocation)
+        invocation.on_done(outcome)
+        self._note_progress()
+
+    def _note_progress(self) -> None:
+        """Runtime or extension wait for what comes next: init, or the invocation, may be over."""
+        attempt = self._attempt
+        if attempt is None:
+            return
+        if not attempt.result.done():
+            if attempt.api.has_asked:
+                attempt.extensions.close_registration()
+            attempt.note_progress()
+        elif self._is_told and attempt.api.is_waiting and attempt.extensions.all_waiting:
+            self._end(None)
 
     def _end(
-        self, outcome: Outcome, *, status: str | None = None, error_type: str | None = None
+        self, outcome: Outcome | None, *, status: str | None = None, error_type: str | None = None
     ) -> None:
-        """Close the books of the current invocation and report its outcome."""
+        """Close the books of the current invocation and report its outcome, unless its caller has
+        that already."""
         invocation, self._invocation = self._invocation, None
         if invocation is None:
             return
@@ -213,10 +243,14 @@ class Environment:
         duration_s = limit_s if status == "timeout" else min(elapsed_s, limit_s)
         if self._timer is not None:
             self._timer.cancel()
-        runtime = self._runtime
-        if runtime is not None:
-            runtime.output.drain()
-            self._log.note_memory(runtime.box.memory_peak_bytes())
+        attempt = self._attempt
+        if attempt is not None and self._is_up:
+            attempt.drain()
+        if status is not None and not self._is_told:
+            kind = error_type or "Sandbox.Timedout"
+            if not self._log.is_plain:
+                self._log.fault(invocation.request_id, status, kind)
+                self._note_runtime_done(kind, 0, invocation, status)
         self._log.end(
             invocation,
             duration_ms=duration_s * 1000,
@@ -225,22 +259,50 @@ class Environment:
             error_type=error_type,
         )
         self._init_ms = None
-        self._enter(State.IDLE if runtime is not None else State.RESET)
+        self._streamed = None
+        is_told, self._is_told = self._is_told, False
+        self._enter(State.IDLE if self._is_up else self._down_state())
         self.idle_since = self._began + elapsed_s
-        invocation.on_done(outcome)
+        if outcome is not None and not is_told:
+            invocation.on_done(outcome)
         if self._retired:
             self._wake.set()
-        else:
+        elif self._state is not State.STOPPING:
             self._on_free(self)
+
+    def _note_runtime_done(
+        self,
+        error_type: str | None,
+        produced_bytes: int,
+        invocation: Invocation | None = None,
+        status: str | None = None,
+    ) -> None:
+        invocation = invocation or self._invocation
+        assert invocation is not None
+        answered_s = self._answered_s if status is None else self.function.timeout_s
+        streamed = self._streamed
+        latency_s = streamed.latency_s if streamed is not None else answered_s
+        began = self._host.clock.now() - answered_s
+        self._log.runtime_done(
+            invocation,
+            status=status or events.status_of(error_type),
+            error_type=error_type,
+            duration_ms=answered_s * 1000,
+            produced_bytes=produced_bytes,
+            spans=(
+                ("responseLatency", began, latency_s * 1000),
+                ("responseDuration", began + latency_s, (answered_s - latency_s) * 1000),
+            ),
+        )
 
     # -- between invocations ---------------------------------------------------------------
 
     def freeze(self) -> None:
         """Stop an idle environment's processes until its next invocation."""
-        runtime = self._runtime
-        if self._state is State.IDLE and runtime is not None and runtime.api.is_waiting:
-            runtime.output.drain()
-            runtime.freeze()
+        attempt = self._attempt
+        if self._state is State.IDLE and attempt is not None and attempt.api.is_waiting:
+            attempt.drain()
+            attempt.freeze()
             self._enter(State.FROZEN)
 
     def retire(self) -> None:
@@ -250,44 +312,86 @@ class Environment:
 
     def resume_output(self) -> None:
         """Read the function's output again if reading stopped and the log store has room."""
-        if self._runtime is not None:
-            self._runtime.output.resume()
+        if self._attempt is not None:
+            self._attempt.resume_output()
 
     # -- what goes wrong -------------------------------------------------------------------
 
     def _on_deadline(self) -> None:
-        invocation = self._invocation
-        if invocation is not None:
-            self._give_up_runtime()
-            outcome = timed_out(invocation.request_id, self.function.timeout_s)
-            self._end(outcome, status="timeout")
+        invocation, attempt = self._invocation, self._attempt
+        if invocation is None:
+            return
+        if attempt is not None and not attempt.result.done():
+            self._note_failed_init("invoke", self.function.timeout_s * 1000, CUT)
+        self._give_up("timeout")
+        outcome = timed_out(invocation.request_id, self.function.timeout_s)
+        self._end(outcome, status="timeout")
 
-    def _on_exit(self, start: _Start, status: ExitStatus) -> None:
-        if start is not self._start:
+    def on_init_error(self, payload: bytes, error_type: str) -> None:
+        """See `RuntimeListener`."""
+        if self._attempt is not None:
+            outcome = FunctionFailed(payload, error_type)
+            self._attempt.settle(InitFailure("error", error_type, lambda _: outcome))
+
+    def on_extension_failed(self, error_type: str, message: str) -> None:
+        """See `ExtensionsListener`."""
+        self._on_extension_failure(of_extension(error_type, message), error_type)
+
+    def on_runtime_exit(self, attempt: Attempt, status: ExitStatus) -> None:
+        """See `AttemptListener`."""
+        if attempt is not self._attempt:
             return
-        if not start.result.done():
+        if not attempt.result.done():
             error_type = "Runtime.OutOfMemory" if status.out_of_memory else "Runtime.ExitError"
-            start.settle(_InitFailure("error", error_type, lambda id_: crashed(id_, status)))
+            attempt.settle(InitFailure("error", error_type, lambda id_: crashed(id_, status)))
             return
         invocation = self._invocation
-        was_running = invocation is not None and not start.api.keeps(invocation)
-        self._give_up_runtime()
+        was_running = invocation is not None and not attempt.api.keeps(invocation)
+        self._give_up("failure")
         if invocation is not None and was_running:
             outcome = crashed(invocation.request_id, status)
             self._end(outcome, status="error", error_type=outcome.error_type)
 
-    def _give_up_runtime(self) -> None:
-        """The runtime is dead or has to die: listen to it no more, let `live` clear it away."""
-        runtime, self._runtime = self._runtime, None
-        if self._start is not None:
-            self._start.api.detach()
-            self._start.settle(_CUT)
-        if runtime is not None:
-            runtime.output.drain()
-            self._log.note_memory(runtime.box.memory_peak_bytes())
+    def on_extension_exit(self, attempt: Attempt, name: str, status: ExitStatus) -> None:
+        """See `AttemptListener`."""
+        if attempt is self._attempt:
+            error_type = "Extension.Crash"
+            self._on_extension_failure(of_extension(error_type, describe_exit(status)), error_type)
+
+    def _on_extension_failure(self, outcome: Callable[[str], Outcome], error_type: str) -> None:
+        attempt = self._attempt
+        if attempt is None:
+            return
+        if not attempt.result.done():
+            attempt.settle(InitFailure("error", error_type, outcome))
+            return
+        if not self._is_up:
+            return
+        invocation = self._invocation
+        self._give_up("failure")
+        if invocation is not None:
+            self._end(outcome(invocation.request_id), status="error", error_type=error_type)
+
+    def _give_up(self, reason: str) -> None:
+        """What runs is dead or has to die: listen to it no more, let `live` clear it away."""
+        attempt, was_up, self._is_up = self._attempt, self._is_up, False
+        self._end_reason = reason
+        if attempt is not None:
+            attempt.api.detach()
+            attempt.settle(CUT)
+            if was_up:
+                attempt.drain()
+            if not attempt.has_extensions:
+                attempt.freeze()  # Nothing runs on in the moment until it is killed.
         if self._state in (State.IDLE, State.FROZEN):
-            self._enter(State.RESET)
+            self._enter(self._down_state())
         self._wake.set()
+
+    def _down_state(self) -> State:
+        """Where a failure leads to."""
+        attempt = self._attempt
+        is_told_first = attempt is not None and attempt.has_extensions
+        return State.STOPPING if is_told_first else State.RESET
 
     # -- the life --------------------------------------------------------------------------
 
@@ -298,7 +402,7 @@ class Environment:
             try:
                 await self._serve(launch)
             finally:
-                await self._close_box()
+                await self._clear_away()
                 if self._volume is not None:
                     await shielded(self._volume.close)
         except Exception as error:
@@ -307,7 +411,8 @@ class Environment:
             if not isinstance(error, ApiError):
                 logger.exception("environment %s of %s failed", self.id, self.function.arn)
         finally:
-            self._runtime = None
+            self._is_up = False
+            self._retired = True
             if self._invocation is not None:
                 refusal = ApiError("ServiceException", "The environment was shut down.", status=500)
                 self._end(Refused(refusal), status="error", error_type="Sandbox.Failure")
@@ -316,85 +421,110 @@ class Environment:
             self._on_gone(self)
 
     async def _serve(self, launch: Launch) -> None:
-        self._log.line(report.init_start(self.function.runtime))
         await self._init(launch)
         while not (self._retired and self._invocation is None):
             await self._wake.wait()
             self._wake.clear()
-            if self._runtime is None:
-                await self._close_box()
-                if self._invocation is not None:
-                    await self._init_in_invoke(self._invocation, launch)
+            if self._is_up:
+                continue
+            await self._shut_down()
+            if self._state is State.STOPPING:
+                self._enter(State.RESET)
+                if not self._retired:
+                    self._on_free(self)
+            if self._invocation is not None:
+                await self._init_in_invoke(self._invocation, launch)
+        if self._state in (State.IDLE, State.FROZEN):
+            self._end_reason = "spindown"
+            self._enter(self._down_state())
+        await self._shut_down()
 
     async def _init(self, launch: Launch) -> None:
         """The init phase, ahead of any invocation."""
         self._enter(State.INITIALIZING)
         started = self._host.clock.monotonic()
-        failure: _InitFailure | None = _CUT
-        with anyio.move_on_after(self._host.settings.init_limit_s):
-            failure = await self._start_runtime(launch)
+        limit_s = self._host.settings.init_limit_s
+        if self.initialization_type != "on-demand":
+            limit_s = max(_AHEAD_INIT_S_MIN, self.function.timeout_s)
+        failure: InitFailure | None = CUT
+        with anyio.move_on_after(limit_s):
+            failure = await self._start(launch, "init")
         init_ms = (self._host.clock.monotonic() - started) * 1000
         if failure is None:
-            self._init_ms = init_ms
+            if self.initialization_type == "on-demand":
+                self._init_ms = init_ms
+            self._log.init_report("init", init_ms, "success")
+            self._log.close_subscriptions()
             self._enter(State.IDLE)
         else:
-            self._give_up_runtime()
-            self._log.line(report.init_report(init_ms, "init", failure.status, failure.error_type))
-            self._enter(State.RESET)
+            self._note_failed_init("init", init_ms, failure)
+            self._give_up("timeout" if failure is CUT else "failure")
+            self._enter(self._down_state())
+            await self._shut_down()
+            if self._state is State.STOPPING:
+                self._enter(State.RESET)
         self.idle_since = self._host.clock.monotonic()
         if not self._retired:
             self._on_free(self)
 
     async def _init_in_invoke(self, invocation: Invocation, launch: Launch) -> None:
         """The init of an environment without a runtime, on the invocation's time."""
-        failure = await self._start_runtime(launch)
+        started = self._host.clock.monotonic()
+        failure = await self._start(launch, "invoke")
         if self._invocation is not invocation:
             return
-        if failure is None and self._runtime is not None:
-            self._runtime.api.deliver(invocation, self._deadline_ms())
+        attempt = self._attempt
+        init_ms = (self._host.clock.monotonic() - started) * 1000
+        if failure is None and attempt is not None and self._is_up:
+            self._log.init_report("invoke", init_ms, "success")
+            self._log.close_subscriptions()
+            self._deliver(attempt, invocation)
         elif failure is not None and failure.outcome is not None:
-            self._give_up_runtime()
+            self._note_failed_init("invoke", init_ms, failure)
+            self._give_up("failure")
             outcome = failure.outcome(invocation.request_id)
             self._end(outcome, status="error", error_type=failure.error_type)
 
-    async def _start_runtime(self, launch: Launch) -> _InitFailure | None:
+    async def _start(self, launch: Launch, phase: str) -> InitFailure | None:
         """Start a runtime in a new box and wait until it asks for work (None) or fails to."""
-        if launch.missing_entrypoint:
-            return _InitFailure("error", "Runtime.InvalidEntrypoint", invalid_entrypoint)
-        start = self._start = _Start(self)
-        runtime = await start.stack.enter_async_context(
-            open_runtime(
-                sandboxes=self._host.sandboxes,
-                volume=self._volume,
-                launch=launch,
-                log_stream_name=self._stream_name,
-                function=self.function,
-                stream=self._log.stream,
-                clock=self._host.clock,
-                api=start.api,
-                on_exit=functools.partial(self._on_exit, start),
-                on_line=self._log.observe,
-                endpoint=self._host.endpoint,
-                network=self._host.network,
-                credentials=self._host.credentials(self.function),
-            )
+        self._log.init_start(phase)
+        variables = environment_variables(
+            self.function,
+            launch=launch,
+            log_stream=self._stream_name,
+            credentials=self._host.credentials(self.function),
+            initialization_type=self.initialization_type,
         )
-        self._volume = runtime.volume
-        failure = await start.result
+        attempt = self._attempt = Attempt(
+            self, self._host, self.function, launch, self._log, variables
+        )
+        try:
+            await attempt.start(self._volume)
+        finally:
+            self._volume = attempt.volume or self._volume
+        failure = await attempt.result or attempt.early_end
         if failure is None:
-            runtime.box.limit_cpu()
-            self._runtime = runtime
+            self._log.init_runtime_done(phase, "success")
+            attempt.limit_cpu()
+            self._is_up = True
         else:
-            runtime.output.drain()
-            self._log.note_memory(runtime.box.memory_peak_bytes())
+            attempt.drain()
         return failure
 
-    async def _close_box(self) -> None:
-        """Kill what the last attempt started and give its box back."""
-        start, self._start = self._start, None
-        if start is not None:
-            start.api.detach()
-            await shielded(start.stack.aclose)
+    def _note_failed_init(self, phase: str, init_ms: float, failure: InitFailure) -> None:
+        self._log.init_runtime_done(phase, failure.status, failure.error_type)
+        self._log.init_report(phase, init_ms, failure.status, failure.error_type)
+
+    async def _shut_down(self) -> None:
+        """Let what the last attempt started end, and give its box back."""
+        if self._attempt is not None:
+            await self._attempt.shut_down(self._end_reason)
+        await self._clear_away()
+
+    async def _clear_away(self) -> None:
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            await attempt.close()
 
     def _deadline_ms(self) -> int:
         elapsed_s = self._host.clock.monotonic() - self._began
@@ -405,3 +535,32 @@ class Environment:
             f"cannot go from {self._state.name} to {state.name}"
         )
         self._state = state
+
+
+class _Streamed:
+    """A response that comes piece by piece: passed on to a sink, or collected without one."""
+
+    def __init__(self, sink: ResponseSink | None, content_type: str, latency_s: float) -> None:
+        self._sink = sink
+        self._content_type = content_type
+        self._collected = bytearray()
+        self.latency_s = latency_s
+        self.count = 0
+        """Bytes so far."""
+
+    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
+        if self._sink is not None:
+            self._sink.begin(content_type, resume)
+
+    def write(self, data: bytes) -> bool:
+        self.count += len(data)
+        if self._sink is not None:
+            return self._sink.write(data)
+        if self.count <= RESPONSE_BYTES_MAX:
+            self._collected += data
+        return True
+
+    def outcome(self) -> Outcome:
+        if self._sink is None and self.count > RESPONSE_BYTES_MAX:
+            return oversized_response()
+        return Succeeded(bytes(self._collected), self._content_type)

@@ -1,5 +1,7 @@
 """What callers are told when an invocation ends by the platform's word, in AWS's phrasing."""
 
+from collections.abc import Callable
+
 from lambent.model.invocation import Crashed, FunctionFailed, TimedOut
 from lambent.sandbox.ports import ExitStatus
 from lambent.worker.runtime_api import RESPONSE_BYTES_MAX, error_document
@@ -55,6 +57,23 @@ def invalid_entrypoint(request_id: str) -> Crashed:
     )
     error_type = "Runtime.InvalidEntrypoint"
     return Crashed(error_document(error_type, message), error_type)
+
+
+def of_extension(error_type: str, message: str) -> Callable[[str], Crashed]:
+    """An extension could not be started or did not go on; `message` says why."""
+
+    def crashed_(request_id: str) -> Crashed:
+        document = error_document(error_type, f"RequestId: {request_id} Error: {message}")
+        return Crashed(document, error_type)
+
+    return crashed_
+
+
+def describe_exit(status: ExitStatus) -> str:
+    """How an extension's process ended, in AWS's words."""
+    if status.signal is not None:
+        return f"signal: {_SIGNALS.get(status.signal, f'signal {status.signal}')}"
+    return f"exit status {status.code}" if status.code else "exit code 0"
 
 
 def oversized_response() -> FunctionFailed:

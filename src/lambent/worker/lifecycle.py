@@ -3,12 +3,13 @@
 `LEGAL` is the only truth about which state may follow which; the environment checks every
 step against it, and the diagram in docs/environment-lifecycle.md is drawn from it.
 
-- `CREATING`: volume, box and runtime process are being made.
-- `INITIALIZING`: the runtime starts and loads the function.
-- `IDLE`: the runtime waits in `/next`; its processes may run for a short grace.
+- `CREATING`: volume, box and the first process are being made.
+- `INITIALIZING`: extensions start, then the runtime, which loads the function.
+- `IDLE`: runtime and extensions wait for an event; their processes may run for a short grace.
 - `FROZEN`: idle, and every process is stopped.
 - `BUSY`: an invocation is assigned.
-- `RESET`: no runtime lives here (init failed, crash, time-out); `/tmp` is kept, and the next
+- `STOPPING`: extensions are told that the end is near, and have a little time.
+- `RESET`: nothing lives here (init failed, crash, time-out); `/tmp` is kept, and the next
   invocation begins with an init of its own.
 - `GONE`: everything was given back.
 """
@@ -24,16 +25,18 @@ class State(enum.IntEnum):
     IDLE = enum.auto()
     FROZEN = enum.auto()
     BUSY = enum.auto()
+    STOPPING = enum.auto()
     RESET = enum.auto()
     GONE = enum.auto()
 
 
 LEGAL: dict[State, frozenset[State]] = {
     State.CREATING: frozenset({State.INITIALIZING, State.GONE}),
-    State.INITIALIZING: frozenset({State.IDLE, State.RESET, State.GONE}),
-    State.IDLE: frozenset({State.FROZEN, State.BUSY, State.RESET, State.GONE}),
-    State.FROZEN: frozenset({State.BUSY, State.RESET, State.GONE}),
-    State.BUSY: frozenset({State.IDLE, State.RESET, State.GONE}),
+    State.INITIALIZING: frozenset({State.IDLE, State.STOPPING, State.RESET, State.GONE}),
+    State.IDLE: frozenset({State.FROZEN, State.BUSY, State.STOPPING, State.RESET, State.GONE}),
+    State.FROZEN: frozenset({State.BUSY, State.STOPPING, State.RESET, State.GONE}),
+    State.BUSY: frozenset({State.IDLE, State.STOPPING, State.RESET, State.GONE}),
+    State.STOPPING: frozenset({State.RESET, State.GONE}),
     State.RESET: frozenset({State.BUSY, State.GONE}),
     State.GONE: frozenset(),
 }

@@ -1,4 +1,4 @@
-"""What a runtime's processes print, on its way to the log stream.
+"""What a process in a box prints, on its way to the log.
 
 Two pipes lead out of a box: plain stdout and stderr together, and the framed log pipe of
 runtime clients that keep multi-line messages whole. Both are read on the event loop as they
@@ -31,8 +31,10 @@ class Output:
         process: Process,
         stream: LogStream,
         clock: Clock,
-        on_line: Callable[[bytes], None],
+        on_line: Callable[[int, str, bytes], None],
     ) -> None:
+        """`on_line` gets epoch milliseconds (0 if unknown), the level (empty if unknown) and the
+        message of everything that is printed; it goes to `stream` from there."""
         self._stream = stream
         self._clock = clock
         self._on_line = on_line
@@ -103,16 +105,14 @@ class Output:
         return True
 
     def _emit_frames(self, frames: list[tuple[int, str, bytes]]) -> None:
-        for timestamp_ms, _level, message in frames:
-            self._stream.append(timestamp_ms, message)
-            self._on_line(message)
+        for timestamp_ms, level, message in frames:
+            self._on_line(timestamp_ms, level, message)
 
     def _emit(self, lines: list[bytes]) -> None:
         if lines:
             now_ms = int(self._clock.now() * 1000)
             for line in lines:
-                self._stream.append(now_ms, line)
-                self._on_line(line)
+                self._on_line(now_ms, "", line)
             self._pause_if_full()
 
     def _pause_if_full(self) -> None:

@@ -1,98 +1,77 @@
-"""A runtime process in its box, with everything the platform serves to it.
+"""A box for one attempt to start a function, with everything the platform serves in it.
 
-Opened for each init, closed on reset: what is inside never survives a failure, so a new one
-starts clean. Only `/tmp` (the volume) and the log stream belong to the environment and outlive
-it.
+What is inside never survives a failure, so a new attempt starts clean. A function without
+extensions may get a box in which its runtime waits already; then there is nothing to start.
 """
 
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 
-from lambent.kit.clock import Clock
+from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.tasks import shielded
-from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
 from lambent.sandbox.ports import (
     Box,
     BoxSpec,
     ExitStatus,
-    ProcessSpec,
+    Process,
     SandboxError,
     Sandboxes,
     Started,
     StartSpec,
     Volume,
 )
-from lambent.telemetry.ports import LogStream
-from lambent.worker.output import Output
+from lambent.worker import extensions_api, runtime_api, telemetry_api
+from lambent.worker.api_answers import refuse
+from lambent.worker.extensions_api import ExtensionsApi
+from lambent.worker.host import Host
 from lambent.worker.runtime_api import RESPONSE_BYTES_MAX, RuntimeApi
 from lambent.worker.runtimes import LOG_PIPE_VARIABLE, Launch
+from lambent.worker.telemetry_api import TelemetryApi
 from lambent.worker.templates import find_template
-from lambent.worker.variables import environment_variables
 
 logger = logging.getLogger(__name__)
 
-NetworkServices = Callable[[Box], AbstractAsyncContextManager[None]]
-"""Serves a box's way out: egress and name resolution."""
+Apis = tuple[RuntimeApi, ExtensionsApi, TelemetryApi]
 
-_RUNTIME_API_LIMITS = HttpLimits(
+_API_LIMITS = HttpLimits(
     body_bytes_max=RESPONSE_BYTES_MAX,
-    # One runtime answers one request at a time; whatever else connects is the function's own.
+    # Few programs ask one thing at a time; whatever else connects is the function's own.
     held_bytes_max=4 * RESPONSE_BYTES_MAX,
     connections_max=64,
 )
 
 
-class Runtime:
-    """One started runtime."""
+class OpenBox:
+    """A box that is served."""
 
-    def __init__(self, box: Box, volume: Volume, api: RuntimeApi, output: Output) -> None:
+    def __init__(self, box: Box, volume: Volume, process: Process | None) -> None:
         self.box = box
         self.volume = volume
-        self.api = api
-        self.output = output
-        self._is_frozen = False
-
-    def freeze(self) -> None:
-        """Stop every process in the box."""
-        self.box.freeze()
-        self._is_frozen = True
-
-    def thaw(self) -> None:
-        """Let the box's processes go on, if they were stopped."""
-        if self._is_frozen:
-            self._is_frozen = False
-            self.box.thaw()
+        self.process = process
+        """The runtime's, if it was there already."""
 
 
 @asynccontextmanager
-async def open_runtime(
+async def open_box(
     *,
+    host: Host,
     function: FunctionVersion,
     launch: Launch,
-    sandboxes: Sandboxes,
     volume: Volume | None,
-    clock: Clock,
-    stream: LogStream,
-    log_stream_name: str,
-    api: RuntimeApi,
-    endpoint: Callable[[], HttpServer],
-    network: NetworkServices,
-    credentials: Credentials,
+    variables: Mapping[str, str],
+    apis: Apis,
     on_exit: Callable[[ExitStatus], None],
-    on_line: Callable[[bytes], None],
-) -> AsyncIterator[Runtime]:
-    """Start the runtime in a box of its own and serve it; on exit everything inside is dead.
+) -> AsyncIterator[OpenBox]:
+    """A box of its own for an attempt; on exit everything inside is dead.
 
-    Without a `volume` one is made, which is the caller's from then on. Raises `SandboxError` if the
-    host cannot build the box or execute the runtime.
+    Without a `volume` one is made, which is the caller's from then on. `on_exit` is for a runtime
+    that was there already. Raises `SandboxError` if the host cannot build the box.
     """
-    variables = environment_variables(
-        function, launch=launch, log_stream=log_stream_name, credentials=credentials
-    )
+    sandboxes = host.sandboxes
     async with contextlib.AsyncExitStack() as stack, contextlib.AsyncExitStack() as own_volume:
         started = await _start_prepared(function, launch, sandboxes, volume, variables, on_exit)
         if started is not None:
@@ -100,8 +79,8 @@ async def open_runtime(
             if volume is None:
                 volume = started.volume
                 own_volume.push_async_callback(shielded, volume.close)
-            stack.push_async_callback(shielded, box.close)
         else:
+            process = None
             if volume is None:
                 volume = await sandboxes.open_volume(function.ephemeral_storage_mb)
                 own_volume.push_async_callback(shielded, volume.close)
@@ -109,23 +88,34 @@ async def open_runtime(
             box = await sandboxes.open_box(
                 BoxSpec(memory_mb=function.memory_mb, mounts=mounts, volume=volume)
             )
-            stack.push_async_callback(shielded, box.close)
-            spec = ProcessSpec(
-                argv=launch.argv,
-                environment=variables,
-                log_pipe_variable=launch.log_pipe_variable,
-            )
-            process = await box.spawn(spec, on_exit)
+        stack.push_async_callback(shielded, box.close)
         # What listens in the box has done so from the beginning: nothing that connects is lost.
-        output = Output(process, stream, clock, on_line)
-        stack.callback(output.close)
-        runtime_api = HttpServer(api.handle, _RUNTIME_API_LIMITS, oversized=api.handle_oversized)
-        for server, sock in ((runtime_api, box.runtime_api), (endpoint(), box.endpoint)):
+        for server, sock in ((_serve(apis), box.runtime_api), (host.endpoint(), box.endpoint)):
             await server.start(sock)
             stack.push_async_callback(shielded, server.close)
-        await stack.enter_async_context(network(box))
+        await stack.enter_async_context(host.network(box))
         own_volume.pop_all()
-        yield Runtime(box, volume, api, output)
+        yield OpenBox(box, volume, process)
+
+
+def _serve(apis: Apis) -> HttpServer:
+    """The server behind `AWS_LAMBDA_RUNTIME_API`."""
+    runtime, extensions, telemetry = apis
+
+    def handle(exchange: Exchange) -> None:
+        path = exchange.path
+        if path.startswith(runtime_api.PREFIX):
+            runtime.handle(exchange)
+        elif path.startswith(extensions_api.PREFIX):
+            extensions.handle(exchange)
+        elif path in (telemetry_api.TELEMETRY, telemetry_api.LOGS):
+            telemetry.handle(exchange)
+        else:
+            refuse(exchange, 404, "NotFound", "404 page not found")
+
+    return HttpServer(
+        handle, _API_LIMITS, oversized=runtime.handle_oversized, streamed=runtime.open_stream
+    )
 
 
 async def _start_prepared(

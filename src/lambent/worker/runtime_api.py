@@ -8,12 +8,16 @@ An invocation may be delivered before the runtime has come back to `/next` (betw
 and its next poll): it is kept and handed over the moment it does.
 """
 
+import base64
+import binascii
 import enum
 import json
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from lambent.kit.http.messages import Exchange
-from lambent.model.invocation import Invocation
+from lambent.kit.http.messages import BodyReader, Exchange
+from lambent.model.invocation import Invocation, ResponseSink
+from lambent.worker.api_answers import accept, refuse
 
 PREFIX = "/2018-06-01"
 NEXT = PREFIX + "/runtime/invocation/next"
@@ -24,11 +28,11 @@ PING = PREFIX + "/ping"
 RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100
 """AWS's limit of a buffered response."""
 
-_ACCEPTED_BODY = b'{"status":"OK"}\n'
-_ACCEPTED = (
-    b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    % len(_ACCEPTED_BODY)
-)
+STREAM_BYTES_MAX = 200 * 1024 * 1024
+"""AWS's limit of a streamed response."""
+_MODE_HEADER = "lambda-runtime-function-response-mode"
+_TRAILER_TYPE = "lambda-runtime-function-error-type"
+_TRAILER_BODY = "lambda-runtime-function-error-body"
 
 
 class RuntimeListener(Protocol):
@@ -50,6 +54,12 @@ class RuntimeListener(Protocol):
         """The runtime's answer was larger than allowed and was refused."""
         ...
 
+    def on_stream(self, content_type: str, resume: Callable[[], None]) -> ResponseSink:
+        """The runtime begins to answer the current invocation piece by piece. The sink gets the
+        pieces, and calls `resume` if it has asked to wait; `on_response` follows without a payload
+        when all is said, or `on_error`."""
+        ...
+
     def on_init_error(self, payload: bytes, error_type: str) -> None:
         """The runtime could not load the function and will exit."""
         ...
@@ -61,7 +71,8 @@ class _State(enum.Enum):
     STARTED = "Started"
     READY = "Ready"
     RUNNING = "Running"
-    RESPONSE_SENT = "InvocationResponse"
+    STREAMING = "InvocationResponse"
+    RESPONSE_SENT = "ResponseSent"
     INIT_ERROR = "InitError"
     DETACHED = "Exited"
 
@@ -102,6 +113,11 @@ class RuntimeApi:
         """Whether the runtime is blocked in `/next`, so that it may be frozen."""
         return self._waiting is not None and self._waiting.is_open
 
+    @property
+    def has_asked(self) -> bool:
+        """Whether the runtime has asked for an invocation."""
+        return self._state not in (_State.STARTED, _State.INIT_ERROR, _State.DETACHED)
+
     def handle(self, exchange: Exchange) -> None:
         """Serve one request of the runtime."""
         path = exchange.path
@@ -126,7 +142,7 @@ class RuntimeApi:
 
     def handle_oversized(self, exchange: Exchange) -> None:
         """Refuse a request whose body is larger than `RESPONSE_BYTES_MAX`."""
-        _error(
+        refuse(
             exchange,
             413,
             "RequestEntityTooLarge",
@@ -138,11 +154,44 @@ class RuntimeApi:
             self._finish()
             self._listener.on_oversized_response()
 
+    def open_stream(self, exchange: Exchange) -> BodyReader | None:
+        """Take a request whose head has come: who reads its body, None if it is to be complete
+        first."""
+        if exchange.headers.get(_MODE_HEADER) != "streaming" or self._pending is None:
+            return None
+        invocation = self._pending[0]
+        if self._state is not _State.RUNNING or (
+            exchange.path != f"{INVOCATION}{invocation.request_id}/response"
+        ):
+            return None
+        self._state = _State.STREAMING
+        return _Stream(self, exchange)
+
+    def begin_stream(self, exchange: Exchange) -> ResponseSink:
+        """Tell the listener of a stream; gives who takes the pieces."""
+        content_type = exchange.headers.get("content-type", "application/json")
+        return self._listener.on_stream(content_type, exchange.resume_body)
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether pieces of a response are still wanted."""
+        return self._state is _State.STREAMING
+
+    def end_stream(self, error: tuple[bytes, str] | None) -> None:
+        """The stream is over; `error` is payload and type if it was cut by one."""
+        if not self.is_streaming:
+            return
+        self._finish()
+        if error is None:
+            self._listener.on_response(b"", "")
+        else:
+            self._listener.on_error(*error)
+
     def _next(self, exchange: Exchange) -> None:
         if self._state is _State.RUNNING:
             self._hand_over(exchange)
             return
-        if self._state in (_State.INIT_ERROR, _State.DETACHED):
+        if self._state in (_State.STREAMING, _State.INIT_ERROR, _State.DETACHED):
             self._refuse(exchange, "Ready")
             return
         if self._waiting is not None and self._waiting.is_open:
@@ -180,12 +229,12 @@ class RuntimeApi:
             self._refuse(exchange, "InvocationErrorResponse" if is_error else "InvocationResponse")
             return
         if request_id != self._pending[0].request_id:
-            _error(exchange, 400, "InvalidRequestID", "Invalid request ID")
+            refuse(exchange, 400, "InvalidRequestID", "Invalid request ID")
             return
         headers = exchange.headers
         mode = headers.get("lambda-runtime-function-response-mode", "")
         if not is_error and mode not in ("", "streaming"):
-            _error(exchange, 400, "InvalidFunctionResponseMode", "Invalid function response mode")
+            refuse(exchange, 400, "InvalidFunctionResponseMode", "Invalid function response mode")
             self._finish()
             self._listener.on_error(
                 error_document(
@@ -201,7 +250,7 @@ class RuntimeApi:
             self._listener.on_error(_without_cause(payload, headers), error_type)
         else:
             self._listener.on_response(payload, headers.get("content-type", "application/json"))
-        exchange.respond_raw(_ACCEPTED, _ACCEPTED_BODY)
+        accept(exchange)
 
     def _finish(self) -> None:
         self._state = _State.RESPONSE_SENT
@@ -214,11 +263,11 @@ class RuntimeApi:
         self._state = _State.INIT_ERROR
         payload = exchange.body[:RESPONSE_BYTES_MAX]
         error_type = exchange.headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")
-        exchange.respond_raw(_ACCEPTED, _ACCEPTED_BODY)
+        accept(exchange)
         self._listener.on_init_error(payload, error_type)
 
     def _refuse(self, exchange: Exchange, wanted: str) -> None:
-        _error(
+        refuse(
             exchange,
             403,
             "InvalidStateTransition",
@@ -247,14 +296,48 @@ def _without_cause(payload: bytes, headers: object) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _error(exchange: Exchange, status: int, error_type: str, message: str) -> None:
-    body = json.dumps({"errorMessage": message, "errorType": error_type}).encode()
-    exchange.respond(status, [("Content-Type", "application/json")], body)
+class _Stream:
+    """Reads a streamed response and passes it on."""
+
+    def __init__(self, api: RuntimeApi, exchange: Exchange) -> None:
+        self._api = api
+        self._exchange = exchange
+        self._sink = api.begin_stream(exchange)
+        self._bytes = 0
+
+    def data(self, data: bytes) -> None:
+        if not self._api.is_streaming:
+            return
+        self._bytes += len(data)
+        if self._bytes > STREAM_BYTES_MAX:
+            message = f"Exceeded maximum allowed payload size ({STREAM_BYTES_MAX} bytes)."
+            refuse(self._exchange, 413, "RequestEntityTooLarge", message)
+            error_type = "Function.ResponseSizeTooLarge"
+            self._api.end_stream((error_document(error_type, message), error_type))
+        elif not self._sink.write(data):
+            self._exchange.pause_body()
+
+    def end(self, trailers: Mapping[str, str]) -> None:
+        error_type = trailers.get(_TRAILER_TYPE)
+        accept(self._exchange)
+        if error_type is None:
+            self._api.end_stream(None)
+            return
+        try:
+            payload = base64.b64decode(trailers.get(_TRAILER_BODY, ""), validate=True)
+        except binascii.Error:
+            payload = b""
+        self._api.end_stream((payload or error_document(error_type, ""), error_type))
+
+    def cut(self) -> None:
+        error_type = "Runtime.TruncatedResponse"
+        message = "The runtime closed the connection before the end of its response."
+        self._api.end_stream((error_document(error_type, message), error_type))
 
 
 def _not_found(exchange: Exchange) -> None:
-    _error(exchange, 404, "NotFound", "404 page not found")
+    refuse(exchange, 404, "NotFound", "404 page not found")
 
 
 def _method_not_allowed(exchange: Exchange) -> None:
-    _error(exchange, 405, "MethodNotAllowed", "Method not allowed")
+    refuse(exchange, 405, "MethodNotAllowed", "Method not allowed")

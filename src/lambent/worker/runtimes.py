@@ -20,6 +20,10 @@ from lambent.worker.runtime_clients import PreparedRuntime
 LOG_PIPE_VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD"
 TASK_ROOT = "/var/task"
 RUNTIME_DIR = "/var/runtime"
+LAYERS_ROOT = "/opt"
+EXTENSIONS_DIR = f"{LAYERS_ROOT}/extensions"
+_NO_EXTENSIONS = "disable-extensions-jwigqn8j"
+"""A layer that brings this file switches extensions off, at AWS too."""
 _BYTECODE_DIR = "/var/pycache"
 _LANGUAGE_DIR = Path("/var/lang")
 _HOST_PROGRAMS = Path("/usr")
@@ -64,6 +68,8 @@ class Launch:
     """Where they are kept once they are compiled; None for runtimes without that."""
     forks: bool = False
     """Whether `waiting_argv` is a zygote's."""
+    extensions: tuple[str, ...] = ()
+    """Names of the programs in `/opt/extensions`, which start before the runtime."""
     missing_entrypoint: bool = False
     """An OS-only function without an executable `bootstrap`: there is nothing to start."""
 
@@ -89,15 +95,27 @@ class Runtimes:
                     roots[one.interpreter.prefix] = None
         return tuple(roots)
 
-    def launch(self, function: FunctionVersion, code: Path) -> Launch:
-        """How to start `function`, whose package is unpacked in `code`.
+    def launch(self, function: FunctionVersion, code: Path, layers: Path | None = None) -> Launch:
+        """How to start `function`, whose package is unpacked in `code` and its layers together in
+        `layers`.
 
         Raises RuntimeMissing.
         """
+        launch = self._launch_runtime(function, code, layers)
+        if layers is None:
+            return launch
+        mount = Mount(source=str(layers), target=LAYERS_ROOT)
+        extensions = find_extensions(layers)
+        if extensions:
+            # They come first, and a prepared runtime would not wait for them.
+            launch = dataclasses.replace(launch, extensions=extensions, waiting_argv=())
+        return dataclasses.replace(launch, mounts=(*launch.mounts, mount))
+
+    def _launch_runtime(self, function: FunctionVersion, code: Path, layers: Path | None) -> Launch:
         runtime = function.runtime or function.package_type
         mount = Mount(source=str(code), target=TASK_ROOT)
         if runtime.startswith("provided"):
-            return _launch_provided(mount, find_bootstrap(code))
+            return _launch_provided(mount, find_bootstrap(code, layers))
         if found := re.fullmatch(r"python(\d+\.\d+)", runtime):
             bytecode = code.with_name(f"{code.name}.{runtime}")
             launch = _launch_python(self._python(runtime, found[1]), mount, bytecode)
@@ -130,10 +148,19 @@ class Runtimes:
         return _usable(runtime, self._nodes.get(major) or self._nodes[max(self._nodes)])
 
 
+def find_extensions(layers: Path) -> tuple[str, ...]:
+    """Names of the external extensions that merged layers bring: files, sorted, whether they can
+    be executed or not."""
+    directory = layers / "extensions"
+    if directory.is_symlink() or not directory.is_dir() or (layers / _NO_EXTENSIONS).exists():
+        return ()
+    return tuple(sorted(entry.name for entry in directory.iterdir() if not entry.is_dir()))
+
+
 def find_bootstrap(code: Path, layers: Path | None = None) -> str | None:
     """The program of an OS-only function, as its box names it: that of the package, else that of
     the merged layers; None if neither has an executable `bootstrap`."""
-    for directory, target in ((code, TASK_ROOT), (layers, "/opt")):
+    for directory, target in ((code, TASK_ROOT), (layers, LAYERS_ROOT)):
         if directory is not None:
             program = directory / "bootstrap"
             if program.is_file() and program.stat().st_mode & 0o001:

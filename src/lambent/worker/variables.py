@@ -5,6 +5,8 @@ of the host's environment is in them.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 """
 
+from collections.abc import Mapping
+
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
 from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
@@ -25,6 +27,22 @@ _DEFAULTS = {
     "_AWS_XRAY_DAEMON_PORT": "2000",
     "AWS_ENDPOINT_URL": ENDPOINT_URL,
 }
+
+
+_RUNTIME_ONLY = frozenset(
+    {
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_XRAY_CONTEXT_MISSING",
+        "AWS_XRAY_DAEMON_ADDRESS",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+        "_AWS_XRAY_DAEMON_ADDRESS",
+        "_AWS_XRAY_DAEMON_PORT",
+        "_HANDLER",
+    }
+)
 
 
 def environment_variables(
@@ -49,6 +67,11 @@ def environment_variables(
         **own,
         **_reserved(function, log_stream, credentials, initialization_type),
     }
+
+
+def extension_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those of the runtime's variables that an external extension gets."""
+    return {name: value for name, value in variables.items() if name not in _RUNTIME_ONLY}
 
 
 def template_variables(function: FunctionVersion, launch: Launch) -> dict[str, str]:

@@ -8,7 +8,8 @@ from anyio.abc import TaskGroup
 
 from lambent.model.function import FunctionVersion
 from lambent.worker.bytecode import compile_code
-from lambent.worker.environment import Environment, Host
+from lambent.worker.environment import Environment
+from lambent.worker.host import Host
 from lambent.worker.runtimes import RuntimeMissing
 from lambent.worker.templates import find_template
 

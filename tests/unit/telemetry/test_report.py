@@ -20,7 +20,9 @@ def test_around_an_invocation() -> None:
 
 def test_a_warm_invocation() -> None:
     """Two decimals, whole billed milliseconds, tabs, one at the end."""
-    line = report.report(ID, duration_ms=2.75, memory_mb=128, memory_used_mb=56)
+    line = report.report(
+        report.Report(request_id=ID, duration_ms=2.75, memory_mb=128, memory_used_mb=56)
+    )
     assert line.decode() == (
         f"REPORT RequestId: {ID}\tDuration: 2.75 ms\tBilled Duration: 3 ms\tMemory Size: 128 MB\t"
         "Max Memory Used: 56 MB\t"
@@ -29,7 +31,11 @@ def test_a_warm_invocation() -> None:
 
 def test_a_cold_start() -> None:
     """The init is told and billed."""
-    line = report.report(ID, duration_ms=2.75, memory_mb=128, memory_used_mb=56, init_ms=113.51)
+    line = report.report(
+        report.Report(
+            request_id=ID, duration_ms=2.75, memory_mb=128, memory_used_mb=56, init_ms=113.51
+        )
+    )
     assert b"Billed Duration: 117 ms\t" in line
     assert line.endswith(b"Max Memory Used: 56 MB\tInit Duration: 113.51 ms\t")
 
@@ -44,12 +50,14 @@ def test_a_cold_start() -> None:
 def test_a_failure(status: str, error_type: str | None, expected: str) -> None:
     """What the platform had to end says why."""
     line = report.report(
-        ID,
-        duration_ms=3000.0,
-        memory_mb=128,
-        memory_used_mb=56,
-        status=status,
-        error_type=error_type,
+        report.Report(
+            request_id=ID,
+            duration_ms=3000.0,
+            memory_mb=128,
+            memory_used_mb=56,
+            status=status,
+            error_type=error_type,
+        )
     )
     assert b"\tDuration: 3000.00 ms\tBilled Duration: 3000 ms\t" in line
     assert line.decode().endswith(expected)
@@ -61,7 +69,9 @@ def test_what_is_billed_is_not_less_than_what_is_shown(
 ) -> None:
     """Billed is the next whole millisecond of what it took, read back from the line."""
     line = report.report(
-        ID, duration_ms=duration_ms, memory_mb=128, memory_used_mb=1, init_ms=init_ms
+        report.Report(
+            request_id=ID, duration_ms=duration_ms, memory_mb=128, memory_used_mb=1, init_ms=init_ms
+        )
     ).decode()
     billed = int(re.search(r"Billed Duration: (\d+) ms", line)[1])  # type: ignore[index]
     assert -0.01 <= billed - duration_ms - (init_ms or 0.0) <= 1.01
@@ -73,7 +83,7 @@ def test_inits() -> None:
     assert re.fullmatch(
         rb"INIT_START Runtime Version: python:3\.12\tRuntime Version ARN: "
         rb"arn:aws:lambda:[a-z0-9-]+::runtime:[0-9a-f]{64}",
-        report.init_start("python3.12"),
+        report.init_start(report.runtime_version("python3.12", "eu-west-1")),
     )
     assert report.init_report(1236.04, "init", "timeout", None) == (
         b"INIT_REPORT Init Duration: 1236.04 ms\tPhase: init\tStatus: timeout"

@@ -67,8 +67,54 @@ class Exchange(Protocol):
         empty line, with the right Content-Length. For hot paths."""
         ...
 
+    def start(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:
+        """Begin an answer whose length is not known yet; `write` and `finish` follow."""
+        ...
+
+    def write(self, data: bytes) -> bool:
+        """Send a piece of an answer that was started. False: the client is behind, nothing more
+        should come until `on_writable`'s callback is called. True if the peer has gone."""
+        ...
+
+    def on_writable(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever a client that was behind has caught up."""
+        ...
+
+    def finish(self) -> None:
+        """End an answer that was started."""
+        ...
+
+    def abort(self) -> None:
+        """Cut an answer that was started, so that the client sees that it is not complete."""
+        ...
+
+    def pause_body(self) -> None:
+        """Read no more of a body that is read piece by piece, until `resume_body`."""
+        ...
+
+    def resume_body(self) -> None:
+        """Read on."""
+        ...
+
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         """Call `callback` if the peer goes away before the answer was sent."""
+        ...
+
+
+class BodyReader(Protocol):
+    """Takes a request's body piece by piece, on the event loop. Exactly one of `end` and `cut` is
+    called at last, unless the exchange was answered before."""
+
+    def data(self, data: bytes) -> None:
+        """A piece."""
+        ...
+
+    def end(self, trailers: Mapping[str, str]) -> None:
+        """All has come; trailers by lower-case name. The exchange wants its answer now."""
+        ...
+
+    def cut(self) -> None:
+        """The peer has gone."""
         ...
 
 

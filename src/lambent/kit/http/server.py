@@ -22,7 +22,7 @@ from typing import cast
 import httptools
 
 from lambent.kit.http.framing import BadRequestError, check_version, measure_body, origin_form
-from lambent.kit.http.messages import Exchange, Handler
+from lambent.kit.http.messages import BodyReader, Exchange, Handler
 
 logger = logging.getLogger(__name__)
 
@@ -72,10 +72,13 @@ class HttpServer:
         limits: HttpLimits = _DEFAULT_LIMITS,
         *,
         oversized: Handler | None = None,
+        streamed: Callable[[Exchange], BodyReader | None] | None = None,
     ) -> None:
         """`oversized` answers a request whose body is larger than allowed; its exchange has no
-        body and its connection is closed afterwards."""
+        body and its connection is closed afterwards. `streamed` is asked when the head of a
+        request with a body has come: who reads the body, None if it is to be complete first."""
         self.handler = handler
+        self.streamed = streamed
         self.oversized = oversized or _answer_oversized
         self.limits = limits
         self.connections: set[_Connection] = set()
@@ -143,7 +146,9 @@ class _Exchange:
     __slots__ = (
         "_connection",
         "_headers",
+        "_is_chunked",
         "_on_disconnect",
+        "_on_writable",
         "_raw_headers",
         "body",
         "is_open",
@@ -160,6 +165,8 @@ class _Exchange:
         self._raw_headers = raw
         self._headers: dict[str, str] | None = None
         self._on_disconnect: Callable[[], None] | None = None
+        self._on_writable: Callable[[], None] | None = None
+        self._is_chunked = False
         self.method = method
         path, _, query = url.decode("latin-1").partition("?")
         self.path = path
@@ -191,11 +198,7 @@ class _Exchange:
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:
-        lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
-        for name, value in headers:
-            if "\r" in value or "\n" in value or "\0" in value:
-                raise ValueError(f"cannot send header {name}: its value has a line break or NUL")
-            lines.append(f"{name}: {value}")
+        lines = _head(status, headers)
         if status != 204:
             lines.append(f"Content-Length: {len(body)}")
         if not self.keep_alive:
@@ -209,6 +212,49 @@ class _Exchange:
             self._on_disconnect = None
             self._connection.answer(self, head, body)
 
+    def start(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:
+        if not self.is_open:
+            return
+        self._is_chunked = self._connection.takes_chunks
+        lines = _head(status, headers)
+        if self._is_chunked:
+            lines.append("Transfer-Encoding: chunked")
+        else:
+            self.keep_alive = False
+        if not self.keep_alive:
+            lines.append("Connection: close")
+        head = "\r\n".join(lines) + "\r\n\r\n"
+        self._connection.write_piece(self, head.encode("latin-1", "replace"))
+
+    def write(self, data: bytes) -> bool:
+        if not self.is_open or not data:
+            return True
+        if not self._is_chunked:
+            return self._connection.write_piece(self, data)
+        size = f"{len(data):x}\r\n".encode()
+        return self._connection.write_piece(self, size, data, b"\r\n")
+
+    def on_writable(self, callback: Callable[[], None]) -> None:
+        self._on_writable = callback
+
+    def writable(self) -> None:
+        """The peer has caught up."""
+        if self._on_writable is not None:
+            self._on_writable()
+
+    def finish(self) -> None:
+        self.respond_raw(b"0\r\n\r\n" if self._is_chunked else b"", b"")
+
+    def abort(self) -> None:
+        if self.is_open:
+            self._connection.abort()
+
+    def pause_body(self) -> None:
+        self._connection.pause_body(self)
+
+    def resume_body(self) -> None:
+        self._connection.resume_body(self)
+
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         self._on_disconnect = callback
 
@@ -218,6 +264,16 @@ class _Exchange:
         callback, self._on_disconnect = self._on_disconnect, None
         if callback is not None:
             callback()
+
+
+def _head(status: int, headers: Iterable[tuple[str, str]]) -> list[str]:
+    """Status line and headers. Raises ValueError for what would end them early."""
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
+    for name, value in headers:
+        if "\r" in value or "\n" in value or "\0" in value:
+            raise ValueError(f"cannot send header {name}: its value has a line break or NUL")
+        lines.append(f"{name}: {value}")
+    return lines
 
 
 class _Connection(asyncio.Protocol):
@@ -234,6 +290,9 @@ class _Connection(asyncio.Protocol):
         self._is_paused = False
         self._can_write = True
         self._is_handing_out = False
+        self._reader: BodyReader | None = None
+        """Takes the body that is arriving, if it is taken piece by piece."""
+        self._trailers: dict[str, str] = {}
         self._is_discarding = False
         """Nothing that still arrives is read: the connection ends with its last answer."""
         self._discarded_bytes = 0
@@ -268,6 +327,11 @@ class _Connection(asyncio.Protocol):
         return None if self._transport is None else self._transport.get_extra_info("peername")
 
     @property
+    def takes_chunks(self) -> bool:
+        """Whether the client knows chunked bodies; HTTP/1.0 does not."""
+        return self._parser.get_http_version() != "1.0"
+
+    @property
     def is_secure(self) -> bool:
         """Whether TLS is spoken."""
         transport = self._transport
@@ -288,6 +352,9 @@ class _Connection(asyncio.Protocol):
         self._transport = None
         self._server.held_bytes -= self._held_bytes + self._charged_bytes
         self._server.forget(self)
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.cut()
         waiting = [self._current, *self._waiting]
         self._current = None
         self._waiting.clear()
@@ -326,7 +393,8 @@ class _Connection(asyncio.Protocol):
     def _may_hold(self) -> bool:
         """Write down what is held for a request that has not arrived in full; False if it is too
         much."""
-        held = self._head_bytes + (self._body_bytes if self._arriving is not None else 0)
+        is_kept = self._arriving is not None and self._reader is None
+        held = self._head_bytes + (self._body_bytes if is_kept else 0)
         if held == self._held_bytes:
             return True
         server = self._server
@@ -363,6 +431,8 @@ class _Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._can_write = True
         self._note_untaken()
+        if self._current is not None:
+            self._current.writable()
         self._next()
 
     def _note_untaken(self) -> bool:
@@ -389,6 +459,8 @@ class _Connection(asyncio.Protocol):
             if len(self._headers) > _HEADERS_MAX:
                 self._is_head_too_large = True
                 raise BadRequestError("the head has too many headers")
+        elif self._reader is not None and len(self._trailers) < _HEADERS_MAX:
+            self._trailers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         if self._is_discarding or self._unread_framing:
@@ -418,6 +490,8 @@ class _Connection(asyncio.Protocol):
         self._body_bytes = 0
         limit = self._server.limits.body_bytes_max
         self._body_bytes_max = limit if isinstance(limit, int) else limit(exchange)
+        if length and self._server.streamed is not None and self._read_piecewise(exchange):
+            return
         if length > self._body_bytes_max:
             self._give_up_body(exchange)
         elif (
@@ -428,9 +502,36 @@ class _Connection(asyncio.Protocol):
         ):
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def _read_piecewise(self, exchange: _Exchange) -> bool:
+        """Give an arriving body to who wants its pieces; False if nobody does or it has to wait
+        for other answers."""
+        streamed = self._server.streamed
+        if streamed is None or self._current is not None or self._waiting or not self._can_write:
+            return False
+        reader = streamed(exchange)
+        if reader is None:
+            return False
+        self._reader, self._trailers = reader, {}
+        self._current = exchange
+        return True
+
+    def pause_body(self, exchange: _Exchange) -> None:
+        """Stop reading while the body of `exchange` arrives."""
+        if self._reader is not None and exchange is self._current and self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_body(self, exchange: _Exchange) -> None:
+        """Read on."""
+        if exchange is self._current and self._transport is not None and not self._is_paused:
+            self._transport.resume_reading()
+
     def on_body(self, body: bytes) -> None:
         exchange = self._arriving
         if exchange is None or self._is_discarding:
+            return
+        if self._reader is not None:
+            self._body_bytes += len(body)
+            self._reader.data(body)
             return
         before, self._body_bytes = self._body_bytes, self._body_bytes + len(body)
         if self._body_bytes > self._body_bytes_max:
@@ -452,6 +553,11 @@ class _Connection(asyncio.Protocol):
         if exchange is None or self._is_discarding:
             return
         self._head_bytes = 0
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            self._is_arriving = False
+            reader.end(self._trailers)
+            return
         exchange.body, self._body = bytes(self._body), b""
         self._is_arriving = False
         self._since = self._loop.time()
@@ -486,6 +592,11 @@ class _Connection(asyncio.Protocol):
         """Send the answer of the current exchange and go on with the next one."""
         if exchange is not self._current or self._transport is None:
             return
+        if self._reader is not None:
+            # Answered before its body has come: what follows is nobody's.
+            self._reader = None
+            self._is_discarding = True
+            exchange.keep_alive = False
         self._current = None
         self._since = self._loop.time()
         self._answer_bytes = len(head) + len(body)
@@ -500,6 +611,15 @@ class _Connection(asyncio.Protocol):
                 self._close()
         elif self._waiting and not self._is_handing_out:
             self._next()
+
+    def write_piece(self, exchange: _Exchange, *pieces: bytes) -> bool:
+        """Send a part of the answer of the current exchange; whether more may come now."""
+        if exchange is not self._current or self._transport is None:
+            return True
+        self._since = self._loop.time()
+        self._answer_bytes = 0
+        self._transport.writelines(pieces)
+        return self._can_write
 
     def _next(self) -> None:
         """Hand out what waits. Handlers may answer at once and so come back here: the loop is

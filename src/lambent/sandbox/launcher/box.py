@@ -264,6 +264,15 @@ def attach(confinement: Confinement, box: Box, mounts: Mapping[str, int]) -> Non
         go_home(confinement)
 
 
+def open_socket(confinement: Confinement, box: Box) -> socket.socket:
+    """A TCP socket in a box's network namespace, neither bound nor connected. Raises OSError."""
+    linux.setns(box.init_pidfd, linux.CLONE_NEWNET)
+    try:
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    finally:
+        go_home(confinement)
+
+
 def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
     """In a child: do the work; what goes wrong is told through the pipe."""
     try:

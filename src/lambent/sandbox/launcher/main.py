@@ -9,6 +9,7 @@ The platform parses what strangers send, so it is trusted less than the launcher
 is checked, and a bad one is refused without harm.
 """
 
+import contextlib
 import fcntl
 import gc
 import json
@@ -60,6 +61,8 @@ class Launcher:
             "prepare": self._prepare,
             "start": self._start,
             "signal": self._signal,
+            "kill": self._kill,
+            "open_socket": self._open_socket,
         }
 
     def run(self) -> None:
@@ -221,6 +224,23 @@ class Launcher:
         number = signal.SIGSTOP if request["stop"] else signal.SIGCONT
         self._host.stop_or_continue(self._box(request), number)
         self._reply(request, {})
+
+    def _kill(self, request: dict[str, Any]) -> None:
+        """Ask a spawned process to end, or end it."""
+        number = _number(request, "signal", 1, 31)
+        if number not in (signal.SIGTERM, signal.SIGKILL):
+            raise ValueError(f"signal {number} is not sent to processes of boxes")
+        pidfd = self._box(request).processes.get(_number(request, "process", 1, 1 << 30))
+        if pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, number)
+        self._reply(request, {})
+
+    def _open_socket(self, request: dict[str, Any]) -> None:
+        """A socket that belongs to a box's network, for the platform to connect."""
+        opened = boxes.open_socket(self._host.confinement, self._box(request))
+        with opened:
+            self._reply(request, {}, opened.fileno())
 
     def _close_box(self, request: dict[str, Any]) -> None:
         name = _text(request["box"])

@@ -1,0 +1,37 @@
+"""What every environment on this worker shares."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from lambent.kit.clock import Clock
+from lambent.kit.http.server import HttpServer
+from lambent.model.credentials import Credentials
+from lambent.model.function import FunctionVersion
+from lambent.sandbox.ports import Box, Sandboxes
+from lambent.telemetry.ports import Logs
+from lambent.worker.runtimes import Launch
+from lambent.worker.settings import WorkerSettings
+
+NetworkServices = Callable[[Box], AbstractAsyncContextManager[None]]
+"""Serves a box's way out: egress and name resolution."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """See the module."""
+
+    settings: WorkerSettings
+    sandboxes: Sandboxes
+    logs: Logs
+    clock: Clock
+    launch: Callable[[FunctionVersion], Awaitable[Launch]]
+    """Lays out code and runtime of a function; raises `ApiError` if its runtime is missing."""
+    endpoint: Callable[[], HttpServer]
+    """Makes a server for the platform's API inside a box."""
+    network: NetworkServices
+    credentials: Callable[[FunctionVersion], Credentials]
+    """Temporary credentials of a function's execution role, which outlive any environment."""
+    spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
+    """Runs something beside the environments, which ends by itself and with the worker at last."""

@@ -1,0 +1,302 @@
+"""Extensions written as AWS's public samples are, in Python and in the shell, in real boxes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.platforms import (
+    Platform,
+    deploy,
+    invoke,
+    log_lines,
+    publish_layer,
+    wait_for,
+)
+
+SOURCES = Path(__file__).parent / "extensions"
+FOLLOWER = (SOURCES / "follower.py").read_text()
+SHELL = (SOURCES / "follower.sh").read_text()
+HANDLER = """
+import os, time
+def handler(event, context):
+    if event == "exit":
+        os._exit(3)
+    if isinstance(event, (int, float)):
+        time.sleep(event)
+    open("/tmp/seen", "a").write("x")
+    return len(open("/tmp/seen").read())
+"""
+
+
+@pytest.fixture
+def deploy_with(lambda_client: Any) -> Callable[..., None]:
+    """Deploys a function with extensions from a layer of its own."""
+
+    def deploy_(name: str, extensions: dict[str, str], **more: Any) -> None:
+        files = {f"extensions/{one}": source for one, source in extensions.items()}
+        layer = publish_layer(lambda_client, name, files)
+        variables = more.pop("variables", {})
+        options = {"Environment": {"Variables": {"TEST_MODE": "1", **variables}}, **more}
+        deploy(lambda_client, name, {"app.py": HANDLER}, Layers=[layer], **options)
+
+    return deploy_
+
+
+def end(platform: Platform, name: str) -> None:
+    """Have the function's environments end."""
+    platform.client("lambda").update_function_configuration(FunctionName=name, Description="end")
+
+
+def test_an_extension_hears_of_everything(
+    platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
+) -> None:
+    """It registers before the runtime starts, hears of invocations and of the end."""
+    deploy_with("follows", {"follower": FOLLOWER})
+    assert invoke(lambda_client, "follows")[0] == 1
+    assert invoke(lambda_client, "follows")[0] == 2
+    end(platform, "follows")
+    wait_for(lambda: "follower bye" in log_lines(platform, "follows"), "the extension's end")
+    lines = log_lines(platform, "follows")
+    told = [line.split(" ", 2) for line in lines if line.startswith("follower ")]
+    assert [word for _, word, *_ in told] == [
+        "registered",
+        "has",
+        "INVOKE",
+        "INVOKE",
+        "SHUTDOWN",
+        "bye",
+    ]
+    assert json.loads(told[0][2]) == {
+        "functionName": "follows",
+        "functionVersion": "$LATEST",
+        "handler": "app.handler",
+        "accountId": "000000000000",
+    }
+    assert told[1][2] == "handler False has mode True"
+    invoked, over = json.loads(told[2][2]), json.loads(told[4][2])
+    start = next(line for line in lines if line.startswith("START"))
+    assert invoked["requestId"] in start
+    assert invoked["invokedFunctionArn"].endswith(":function:follows")
+    assert invoked["tracing"]["value"].startswith("Root=1-")
+    assert over == {
+        "eventType": "SHUTDOWN",
+        "shutdownReason": "spindown",
+        "deadlineMs": over["deadlineMs"],
+    }
+    assert "EXTENSION\tName: follower\tState: Ready\tEvents: [INVOKE, SHUTDOWN]" in lines
+
+
+def test_a_shell_is_enough(
+    platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
+) -> None:
+    """Two extensions, one of them bash and curl."""
+    deploy_with("shell", {"shell.sh": SHELL, "follower": FOLLOWER})
+    assert invoke(lambda_client, "shell")[0] == 1
+    end(platform, "shell")
+    wait_for(
+        lambda: any(
+            'shell.sh heard {"eventType":"SHUTDOWN"' in x for x in log_lines(platform, "shell")
+        ),
+        "SHUTDOWN",
+    )
+    lines = log_lines(platform, "shell")
+    assert any('shell.sh heard {"eventType":"INVOKE"' in line for line in lines)
+
+
+def test_an_invocation_lasts_until_the_extensions_wait(
+    platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
+) -> None:
+    """The caller is answered when the function has answered; the report comes later."""
+    deploy_with("lasts", {"follower": FOLLOWER}, variables={"EXTENSION_BEHAVIOUR": "INVOKE:sleep1"})
+    assert invoke(lambda_client, "lasts")[0] == 1
+    assert not any(line.startswith("REPORT") for line in log_lines(platform, "lasts"))
+    report = wait_for(
+        lambda: [line for line in log_lines(platform, "lasts") if line.startswith("REPORT")],
+        "a report",
+    )[0]
+    assert float(report.split("Duration: ")[1].split(" ")[0]) >= 1000
+
+
+def test_an_extension_that_overruns_the_deadline(
+    platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
+) -> None:
+    """The answer stands, the environment starts anew and keeps its files."""
+    deploy_with(
+        "overruns",
+        {"follower": FOLLOWER},
+        variables={"EXTENSION_BEHAVIOUR": "INVOKE:hang"},
+        Timeout=1,
+    )
+    payload, answer = invoke(lambda_client, "overruns")
+    assert payload == 1
+    assert "FunctionError" not in answer
+    wait_for(
+        lambda: any("Status: timeout" in line for line in log_lines(platform, "overruns")),
+        "the time-out",
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "error"),
+    [(30, "timeout", "Sandbox.Timedout"), ("exit", "failure", "Runtime.ExitError")],
+)
+def test_why_it_ends(
+    platform: Platform,
+    lambda_client: Any,
+    deploy_with: Callable[..., None],
+    event: Any,
+    reason: str,
+    error: str,
+) -> None:
+    """After a failure extensions are told which kind, then all starts again with /tmp as it was."""
+    name = f"ends-{reason}"
+    deploy_with(name, {"follower": FOLLOWER}, Timeout=2)
+    assert invoke(lambda_client, name)[0] == 1
+    payload, answer = invoke(lambda_client, name, event)
+    assert answer["FunctionError"] == "Unhandled"
+    assert payload["errorType"] == error
+    wait_for(lambda: "follower bye" in log_lines(platform, name), "the extension's end")
+    lines = log_lines(platform, name)
+    assert any(f'"shutdownReason": "{reason}"' in line for line in lines)
+    assert invoke(lambda_client, name)[0] == 2
+    assert sum("registered" in line for line in log_lines(platform, name)) == 2
+
+
+def test_internal_extensions(platform: Platform, lambda_client: Any) -> None:
+    """Code of the function registers too, hears of invocations, and is in time only in init."""
+    source = """
+import json, os, threading, urllib.error, urllib.request
+API = f"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2020-01-01/extension"
+def call(path, body=None, headers={}):
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(API + path, data, headers)) as answer:
+            return answer.headers, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.headers, json.load(error)
+def register(name, events):
+    return call("/register", {"events": events}, {"Lambda-Extension-Name": name})
+refused = register("inner", ["SHUTDOWN"])[1]
+headers, _ = register("inner", ["INVOKE"])
+again = register("inner", ["INVOKE"])[1]
+heard = []
+def follow():
+    while True:
+        mine = {"Lambda-Extension-Identifier": headers["Lambda-Extension-Identifier"]}
+        heard.append(call("/event/next", headers=mine)[1]["requestId"])
+threading.Thread(target=follow, daemon=True).start()
+def handler(event, context):
+    late = register("late", ["INVOKE"])[1]
+    return {"refused": refused, "again": again, "late": late, "heard": heard,
+            "id": context.aws_request_id}
+"""
+    deploy(lambda_client, "internal", {"app.py": source})
+    first, _ = invoke(lambda_client, "internal")
+    assert first["refused"] == {
+        "errorType": "Extension.InvalidEventType",
+        "errorMessage": "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension",
+    }
+    assert first["again"]["errorType"] == "Extension.InvalidExtensionState"
+    assert first["late"]["errorType"] == "Extension.RegistrationClosed"
+    second, _ = invoke(lambda_client, "internal")
+    assert first["id"] in second["heard"]
+
+
+def test_wrapper_script_from_a_layer(lambda_client: Any) -> None:
+    """`AWS_LAMBDA_EXEC_WRAPPER` gets the runtime's command; a missing one is an exit with 127."""
+    wrapper = '#!/bin/bash\nexport WRAPPED="$#"\nexec "$@"\n'
+    layer = publish_layer(lambda_client, "wrapper", {"wrap.sh": wrapper})
+    code = {"app.py": "import os\ndef handler(e, c): return os.environ['WRAPPED']"}
+    deploy(
+        lambda_client,
+        "wrapped",
+        code,
+        Layers=[layer],
+        Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap.sh"}},
+    )
+    assert int(invoke(lambda_client, "wrapped")[0]) >= 2
+    deploy(
+        lambda_client,
+        "unwrapped",
+        code,
+        Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/none.sh"}},
+    )
+    payload, _ = invoke(lambda_client, "unwrapped")
+    assert payload["errorType"] == "Runtime.ExitError"
+    assert payload["errorMessage"].endswith("exit status 127")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error_type", "message"),
+    [
+        ("start:exit0", "Extension.Crash", "exit code 0"),
+        ("start:exit1", "Extension.Crash", "exit status 1"),
+        ("registered:exit4", "Extension.Crash", "exit status 4"),
+        ("registered:init/error", "Extension.InitError", "Extension.MyReason"),
+        ("INVOKE:exit1", "Extension.Crash", "exit status 1"),
+        ("INVOKE:exit/error", "Extension.ExitError", "Extension.MyReason"),
+    ],
+)
+def test_extensions_that_fail(
+    lambda_client: Any,
+    deploy_with: Callable[..., None],
+    behaviour: str,
+    error_type: str,
+    message: str,
+) -> None:
+    """The function's caller gets the extension's error; the neighbours do not notice."""
+    name = "fails-" + behaviour.replace(":", "-").replace("/", "-")
+    deploy_with(name, {"follower": FOLLOWER}, variables={"EXTENSION_BEHAVIOUR": behaviour})
+    payload, answer = invoke(lambda_client, name, 1)
+    assert answer["FunctionError"] == "Unhandled"
+    assert payload["errorType"] == error_type
+    assert payload["errorMessage"].endswith(f"Error: {message}")
+
+
+def test_an_extension_that_never_registers(
+    platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
+) -> None:
+    """Init is cut and so is the invocation it is repeated in."""
+    deploy_with(
+        "never",
+        {"follower": FOLLOWER},
+        variables={"EXTENSION_BEHAVIOUR": "start:hang"},
+        Timeout=1,
+    )
+    payload, _ = invoke(lambda_client, "never")
+    assert payload["errorType"] == "Sandbox.Timedout"
+    assert any("Phase: init\tStatus: timeout" in x for x in log_lines(platform, "never"))
+
+
+def test_an_extension_that_ignores_the_end(
+    platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
+) -> None:
+    """After its two seconds it is killed, and the function goes on."""
+    deploy_with(
+        "ignores", {"follower": FOLLOWER}, variables={"EXTENSION_BEHAVIOUR": "SHUTDOWN:hang"}
+    )
+    assert invoke(lambda_client, "ignores")[0] == 1
+    invoke(lambda_client, "ignores", "exit")
+    assert invoke(lambda_client, "ignores")[0] in (1, 2)
+
+
+def test_programs_that_cannot_be_started(
+    lambda_client: Any, deploy_with: Callable[..., None]
+) -> None:
+    """What is no program is a launch error, as are more than ten; the switch turns all off."""
+    deploy_with("unstartable", {"notes.txt": "no program"})
+    payload, _ = invoke(lambda_client, "unstartable")
+    assert payload["errorType"] == "Extension.LaunchError"
+    deploy_with("eleven", {f"one{at}": FOLLOWER for at in range(11)})
+    payload, _ = invoke(lambda_client, "eleven")
+    assert payload["errorType"] == "Extension.LaunchError"
+    layer = publish_layer(
+        lambda_client,
+        "switched-off",
+        {"extensions/bad": "no program", "disable-extensions-jwigqn8j": ""},
+    )
+    deploy(lambda_client, "switched-off", {"app.py": HANDLER}, Layers=[layer])
+    assert invoke(lambda_client, "switched-off")[0] == 1
