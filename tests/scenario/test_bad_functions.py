@@ -286,6 +286,7 @@ def test_code_that_loads_for_ever(start_platform: Any) -> None:
     logs = own.client("logs").filter_log_events(
         logGroupName="/aws/lambda/loads", filterPattern="INIT_REPORT"
     )["events"]
-    assert [
-        event["message"].partition("ms\t")[2] for event in logs
-    ] == ["Phase: init\tStatus: timeout", "Phase: invoke\tStatus: timeout"]
+    assert [event["message"].partition("ms\t")[2] for event in logs] == [
+        "Phase: init\tStatus: timeout",
+        "Phase: invoke\tStatus: timeout",
+    ]

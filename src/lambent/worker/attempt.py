@@ -267,6 +267,7 @@ class Attempt:
         if box is None or not self.has_extensions:
             return
         self.thaw()
+        self.api.detach()
         is_external = any(one.is_external for one in self.extensions.registered)
         budget_s = _EXTERNAL_BUDGET_S if is_external else _INTERNAL_BUDGET_S
         clock = self._host.clock
@@ -274,20 +275,18 @@ class Attempt:
         await self._end_runtime(box, budget_s * _RUNTIME_SHARE)
         if not is_external:
             return
-        self.api.detach()
+        # Before the last event: most extensions end when they have that.
+        with anyio.move_on_after(budget_s * _RUNTIME_SHARE):
+            for subscription in self._subscriptions:
+                await subscription.flush()
         left_s = max(deadline - clock.monotonic(), 0.0)
-        deadline_ms = int((clock.now() + left_s) * 1000)
-        told = self.extensions.shut_down(reason, deadline_ms)
+        told = self.extensions.shut_down(reason, int((clock.now() + left_s) * 1000))
         for name, process in list(self._processes.items()):
             if name not in told:
                 box.box.signal(process, signal.SIGKILL)
         with anyio.move_on_after(left_s):
-            async with anyio.create_task_group() as tasks:
-                for subscription in self._subscriptions:
-                    tasks.start_soon(subscription.flush)
-                while self._processes:
-                    await self._ended.wait()
-                tasks.cancel_scope.cancel()
+            while self._processes:
+                await self._ended.wait()
 
     async def _end_runtime(self, box: OpenBox, budget_s: float) -> None:
         process = self._processes.get("")

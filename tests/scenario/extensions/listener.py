@@ -73,5 +73,6 @@ while True:
     if json.loads(body)["eventType"] == "SHUTDOWN":
         with open("/tmp/told") as told:
             for line in told:
-                print("told", line.rstrip(), flush=True)
+                print("told", line.rstrip())
+        print(NAME, "is done", flush=True)
         break

@@ -1,0 +1,223 @@
+"""Telemetry and Logs API: extensions that subscribe are told what happens, in AWS's schemas."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.platforms import Platform, deploy, invoke, log_lines, publish_layer, wait_for
+
+LISTENER = (Path(__file__).parent / "extensions" / "listener.py").read_text()
+HANDLER = """
+import os
+print("while loading")
+def handler(event, context):
+    if event == "exit":
+        os._exit(1)
+    print("hello", event)
+    print('{"level": "warn", "message": "structured"}')
+    if event == "flood":
+        for _ in range(6_000):
+            print("x" * 100)
+    return "done"
+"""
+SUBSCRIPTION: dict[str, Any] = {
+    "schemaVersion": "2022-12-13",
+    "types": ["platform", "function", "extension"],
+    "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
+    "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:8080/here"},
+}
+
+Listen = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def listen(platform: Platform, lambda_client: Any) -> Listen:
+    """Runs events through a function whose extension listens; gives what it was told."""
+
+    def listen_(
+        name: str,
+        *payloads: Any,
+        subscription: dict[str, Any] = SUBSCRIPTION,
+        variables: dict[str, str] | None = None,
+        **more: Any,
+    ) -> list[dict[str, Any]]:
+        layer = publish_layer(lambda_client, name, {"extensions/listener": LISTENER})
+        given = {"EXTENSION_SUBSCRIPTION": json.dumps(subscription), **(variables or {})}
+        deploy(
+            lambda_client,
+            name,
+            {"app.py": HANDLER},
+            Layers=[layer],
+            Environment={"Variables": given},
+            **more,
+        )
+        for payload in payloads:
+            invoke(lambda_client, name, payload)
+        lambda_client.update_function_configuration(FunctionName=name, Description="end")
+
+        def told() -> list[dict[str, Any]]:
+            lines = [line for line in log_lines(platform, name) if line.startswith("told ")]
+            return [json.loads(line.removeprefix("told ")) for line in lines]
+
+        def is_over() -> bool:
+            return any("listener is done" in line for line in log_lines(platform, name))
+
+        wait_for(is_over, "the extension's end", deadline_s=60)
+        return told()
+
+    return listen_
+
+
+def kind(event: dict[str, Any]) -> str:
+    return str(event["type"])
+
+
+@pytest.mark.parametrize("protocol", ["HTTP", "TCP"])
+def test_what_is_told(listen: Listen, protocol: str) -> None:
+    """A cold invocation in order, with the records of the schema."""
+    destination = SUBSCRIPTION["destination"]
+    if protocol == "TCP":
+        destination = {"protocol": "TCP", "port": 8080}
+    subscription = {**SUBSCRIPTION, "destination": destination}
+    told = listen(f"told-{protocol.lower()}", "you", subscription=subscription)
+    kinds = [kind(event) for event in told]
+    in_order = [
+        "platform.initStart",
+        "platform.telemetrySubscription",
+        "platform.initRuntimeDone",
+        "platform.initReport",
+        "platform.start",
+        "platform.runtimeDone",
+        "platform.report",
+    ]
+    assert [one for one in kinds if one in in_order] == in_order
+    assert "platform.extension" in kinds
+    for event in told:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"])
+    records = {kind(event): event["record"] for event in told}
+    start = records["platform.initStart"]
+    assert start["initializationType"] == "on-demand"
+    assert start["phase"] == "init"
+    assert start["functionVersion"] == "$LATEST"
+    assert records["platform.telemetrySubscription"] == {
+        "name": "listener",
+        "state": "Subscribed",
+        "types": ["platform", "function", "extension"],
+    }
+    assert records["platform.extension"] == {
+        "name": "listener",
+        "state": "Ready",
+        "events": ["INVOKE", "SHUTDOWN"],
+    }
+    done = records["platform.runtimeDone"]
+    assert done["status"] == "success"
+    assert done["metrics"]["producedBytes"] == len(b'"done"')
+    assert {span["name"] for span in done["spans"]} >= {"responseLatency", "responseDuration"}
+    report = records["platform.report"]
+    assert report["requestId"] == done["requestId"] == records["platform.start"]["requestId"]
+    assert report["metrics"]["memorySizeMB"] == 512
+    assert report["metrics"]["initDurationMs"] > 0
+    assert report["tracing"]["type"] == "X-Amzn-Trace-Id"
+    function = [event["record"] for event in told if kind(event) == "function"]
+    assert function[:2] == ["while loading", "hello you"]
+    assert any("subscribed 200" in event["record"] for event in told if kind(event) == "extension")
+
+
+def test_objects_in_json_logs(listen: Listen) -> None:
+    """With the log format JSON, what was printed as an object is told as one."""
+    told = listen("told-json", "you", LoggingConfig={"LogFormat": "JSON"})
+    records = [event["record"] for event in told if kind(event) == "function"]
+    assert {"level": "WARN", "message": "structured"}.items() <= records[2].items()
+    assert records[1]["message"] == "hello you"
+
+
+def test_a_crash_is_told(listen: Listen) -> None:
+    """Status and type of what went wrong, before the extension hears of the end."""
+    told = listen("told-crash", "exit")
+    reports = [event["record"] for event in told if kind(event) == "platform.report"]
+    assert reports[0]["status"] == "error"
+    assert reports[0]["errorType"] == "Runtime.ExitError"
+
+
+def test_the_older_logs_api(listen: Listen) -> None:
+    """Its own records beside the same ones."""
+    legacy = {
+        **SUBSCRIPTION,
+        "schemaVersion": "2021-03-18",
+        "destination": {**SUBSCRIPTION["destination"], "method": "PUT", "encoding": "JSON"},
+    }
+    told = listen(
+        "told-legacy",
+        "you",
+        subscription=legacy,
+        variables={"EXTENSION_API": "/2020-08-15/logs"},
+    )
+    kinds = {kind(event) for event in told}
+    assert kinds >= {
+        "platform.logsSubscription",
+        "platform.start",
+        "platform.end",
+        "platform.runtimeDone",
+        "platform.report",
+        "function",
+    }
+    assert not any(one.startswith("platform.init") for one in kinds)
+
+
+def test_a_flood_is_bounded(platform: Platform, listen: Listen) -> None:
+    """Who prints faster than it listens loses records and is told how many; nobody else does."""
+    told = listen("told-flood", "flood", Timeout=60)
+    assert any(kind(event) == "platform.report" for event in told)
+    heard = sum(event["record"] == "x" * 100 for event in told)
+    dropped = [event["record"] for event in told if kind(event) == "platform.logsDropped"]
+    assert heard + sum(record["droppedRecords"] for record in dropped) >= 6_000
+    assert all(record["droppedBytes"] > 100 * record["droppedRecords"] for record in dropped)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"types": []}, "types should not be empty"),
+        ({"types": ["other"]}, "types should be among"),
+        ({"schemaVersion": "1999-01-01"}, "schemaVersion should be one of"),
+        ({"buffering": {"maxItems": 1}}, "buffering.maxItems should be between"),
+        ({"destination": {"protocol": "HTTP", "URI": "http://sandbox/x"}}, "URI port is not"),
+        (
+            {"destination": {"protocol": "HTTP", "URI": "http://169.254.169.254:80/"}},
+            "URI host should be sandbox.localdomain",
+        ),
+        ({"destination": {"protocol": "HTTP", "URI": "http://sandbox:9001/"}}, "reserved"),
+        ({"destination": {"protocol": "HTTP", "URI": "https://sandbox:80/"}}, "scheme"),
+        (
+            {"destination": {"protocol": "HTTP", "URI": "http://sandbox:80/\r\nX: y"}},
+            "URI is not valid",
+        ),
+    ],
+)
+def test_what_cannot_be_subscribed(
+    platform: Platform, lambda_client: Any, change: dict[str, Any], message: str
+) -> None:
+    """A wrong subscription is a validation error that names what is wrong."""
+    name = "unsubscribed-" + re.sub(r"\W", "", message)
+    wish = {**SUBSCRIPTION, **change}
+    if change.get("destination", {}).get("protocol") is None:
+        wish["destination"] = {**SUBSCRIPTION["destination"]}
+        wish.update(change)
+    layer = publish_layer(lambda_client, "listener", {"extensions/listener": LISTENER})
+    deploy(
+        lambda_client,
+        name,
+        {"app.py": "def handler(e, c): return 1"},
+        Layers=[layer],
+        Environment={"Variables": {"EXTENSION_SUBSCRIPTION": json.dumps(wish)}},
+    )
+    assert invoke(lambda_client, name)[0] == 1
+    line = next(one for one in log_lines(platform, name) if "listener subscribed" in one)
+    status, body = line.split(" ", 3)[2:]
+    assert status == "400"
+    assert json.loads(body)["errorType"] == "ValidationError"
+    assert message in json.loads(body)["errorMessage"]
