@@ -86,6 +86,10 @@ class Subscription:
             self._dropped_records += 1
             self._dropped_bytes += len(record)
             return
+        self._keep(record)
+
+    def _keep(self, record: bytes) -> None:
+        wish = self.wish
         if not self._records:
             self._first_at = self._clock.monotonic()
         self._records.append(record)
@@ -150,7 +154,8 @@ class Subscription:
             reason = _DROPPED_LEGACY if self.wish.is_legacy else _DROPPED
             event = events.logs_dropped(reason, self._dropped_records, self._dropped_bytes)
             self._dropped_records = self._dropped_bytes = 0
-            self._add(events.encode(self._clock.now(), event))
+            # Whatever else there is: this must not be lost.
+            self._keep(events.encode(self._clock.now(), event))
         if not self._records:
             self._is_empty.set()
 
