@@ -8,6 +8,7 @@ until a function changes. As with Invoke, a call of a function that is in memory
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import anyio.abc
 
@@ -26,6 +27,7 @@ from lambent.model.traces import trace_id_of
 from lambent.triggers.cors import is_preflight, preflight_headers, with_cors
 from lambent.triggers.url_event import UrlRequest, make_event
 from lambent.triggers.url_response import FAILED, UrlResponse, read_buffered, read_stream
+from lambent.triggers.url_stream import UrlStream
 
 _HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
 _ID = re.compile(r"[a-z0-9]{32}")
@@ -170,11 +172,19 @@ class FunctionUrls:
             _refuse(exchange, 413, "Request Entity Too Large")
             return
 
+        stream = None
+        if url.invoke_mode == "RESPONSE_STREAM":
+            stream = UrlStream(
+                exchange, start=partial(_start, request), answer=partial(_answer, request)
+            )
+
         def on_done(outcome: Outcome) -> None:
             if isinstance(outcome, Refused):
                 _refuse_error(exchange, url, outcome.error)
-            else:
+            elif stream is None or not stream.is_used:
                 _answer(request, _response(url, outcome))
+            elif not stream.end(is_complete=isinstance(outcome, Succeeded)):
+                _answer(request, FAILED)
 
         self._door.invoke(
             Invocation(
@@ -183,6 +193,7 @@ class FunctionUrls:
                 invoked_arn=url.arn,
                 event=event,
                 trace_id=request.trace_id,
+                sink=stream,
                 on_done=on_done,
             )
         )
@@ -195,18 +206,25 @@ def _response(url: FunctionUrl, outcome: Outcome) -> UrlResponse:
     if not isinstance(outcome, Succeeded):
         return FAILED
     if url.invoke_mode == "RESPONSE_STREAM":
-        return read_stream(outcome.payload, outcome.content_type)
+        return read_stream(outcome.payload, outcome.content_type) or FAILED
     return read_buffered(outcome.payload)
 
 
 def _answer(request: UrlRequest, response: UrlResponse) -> None:
-    exchange = request.exchange
-    headers = with_cors(request.url.cors, exchange.headers, response.headers)
-    headers += [
+    _send(request.exchange, response.status, _headers(request, response), response.body)
+
+
+def _start(request: UrlRequest, response: UrlResponse) -> None:
+    """Begin an answer that comes in pieces, the first of which is the response's body."""
+    request.exchange.start(response.status, _headers(request, response))
+
+
+def _headers(request: UrlRequest, response: UrlResponse) -> list[tuple[str, str]]:
+    return [
+        *with_cors(request.url.cors, request.exchange.headers, response.headers),
         ("x-amzn-RequestId", request.request_id),
         ("X-Amzn-Trace-Id", request.trace_id),
     ]
-    _send(exchange, response.status, headers, response.body)
 
 
 def _refuse_error(exchange: Exchange, url: FunctionUrl, error: ApiError) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 STREAM_TYPE = "application/vnd.awslambda.http-integration-response"
-_PRELUDE_BYTES_MAX = 16 * 1024
-_PRELUDE_END = b"\0" * 8
+PRELUDE_BYTES_MAX = 16 * 1024
+PRELUDE_END = b"\0" * 8
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OURS = frozenset(
@@ -62,12 +62,12 @@ def read_buffered(payload: bytes) -> UrlResponse:
     return _json(_compact(result))
 
 
-def read_stream(payload: bytes, content_type: str) -> UrlResponse:
-    """The answer that a streamed result stands for: with a prelude that says status and headers,
-    or without."""
+def read_stream(payload: bytes, content_type: str) -> UrlResponse | None:
+    """The answer that a streamed result, or the first of it, stands for: with a prelude that says
+    status and headers, or without. None if the prelude cannot be read."""
     if content_type != STREAM_TYPE:
         return UrlResponse(200, [("Content-Type", "application/octet-stream")], payload)
-    end = payload.find(_PRELUDE_END, 0, _PRELUDE_BYTES_MAX)
+    end = payload.find(PRELUDE_END, 0, PRELUDE_BYTES_MAX)
     try:
         prelude = json.loads(payload[: max(end, 0)])
         if not isinstance(prelude, Mapping):
@@ -75,8 +75,8 @@ def read_stream(payload: bytes, content_type: str) -> UrlResponse:
         status = _status(prelude.get("statusCode", 200))
         headers = list(_headers(prelude, "application/octet-stream"))
     except (ValueError, RecursionError):
-        return FAILED
-    return UrlResponse(status, headers, payload[end + len(_PRELUDE_END) :])
+        return None
+    return UrlResponse(status, headers, payload[end + len(PRELUDE_END) :])
 
 
 def _structured(result: Mapping[str, Any]) -> UrlResponse:

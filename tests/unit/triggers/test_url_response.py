@@ -46,7 +46,7 @@ def test_whatever_a_function_returns_can_be_sent(result: Any) -> None:
 @given(payload=st.binary(max_size=100), is_prelude=st.booleans())
 def test_whatever_a_function_streams_can_be_sent(payload: bytes, is_prelude: bool) -> None:
     """With and without a prelude."""
-    response = read_stream(payload, STREAM_TYPE if is_prelude else "text/plain")
+    response = read_stream(payload, STREAM_TYPE if is_prelude else "text/plain") or FAILED
     assert 200 <= response.status <= 599
     check(response.headers)
     assert read_buffered(payload).status == 200
@@ -62,11 +62,12 @@ def test_preludes() -> None:
         stream({"statusCode": 201, "headers": {"X-A": "b"}, "cookies": ["c=d"]}, b"\0body\0\0"),
         STREAM_TYPE,
     )
+    assert response is not None
     assert (response.status, response.body) == (201, b"\0body\0\0")
     assert ("X-A", "b") in response.headers
     assert ("Set-Cookie", "c=d") in response.headers
     assert ("Content-Type", "application/octet-stream") in response.headers
-    assert read_stream(stream({}, b""), STREAM_TYPE).status == 200
+    assert (read_stream(stream({}, b""), STREAM_TYPE) or FAILED).status == 200
 
 
 @pytest.mark.parametrize(
@@ -83,4 +84,4 @@ def test_preludes() -> None:
 )
 def test_preludes_that_are_none(payload: bytes) -> None:
     """502: there is no telling what the function meant."""
-    assert read_stream(payload, STREAM_TYPE) == FAILED
+    assert read_stream(payload, STREAM_TYPE) is None

@@ -46,15 +46,15 @@ _CHECK_IN_THREAD_BYTES = 256 * 1024
 _READ_REQUESTS_MAX = 4096
 
 
-WriteAnswer = Callable[[Request, Invocation, Outcome], None]
+PrepareAnswer = Callable[[Request, Invocation], None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """What the three operations differ in."""
 
-    write: WriteAnswer
-    """Writes the answer of a synchronous invocation."""
+    prepare: PrepareAnswer
+    """Sees to it that a synchronous invocation is answered."""
     is_always_event: bool = False
     event_answer: bytes | None = b""
     """The body of 202; None if events are not taken."""
@@ -228,14 +228,14 @@ class InvokeOperation:
             wants_log_tail=wants_log_tail,
             on_done=_ignore,
         )
-        invocation.on_done = lambda outcome: self._way.write(request, invocation, outcome)
+        self._way.prepare(request, invocation)
         self._door.invoke(invocation)
 
 
-INVOKE = Way(write=answer_whole)
-INVOKE_WITH_RESPONSE_STREAM = Way(write=answer_as_stream, event_answer=None)
+INVOKE = Way(prepare=answer_whole)
+INVOKE_WITH_RESPONSE_STREAM = Way(prepare=answer_as_stream, event_answer=None)
 INVOKE_ASYNC = Way(
-    write=answer_nothing,
+    prepare=answer_nothing,
     is_always_event=True,
     event_answer=b'{"Status":202}',
     event_bytes_max=LEGACY_EVENT_BYTES_MAX,

@@ -2,16 +2,24 @@
 
 import base64
 import json
+from collections.abc import Callable
 
 from lambent.gateway.protocol.event_stream import CONTENT_TYPE, encode_event
 from lambent.gateway.server import Request
-from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
+from lambent.model.invocation import (
+    Crashed,
+    FunctionFailed,
+    Invocation,
+    Outcome,
+    Refused,
+    Succeeded,
+    TimedOut,
+)
 
 _CHUNK_BYTES = 64 * 1024
 
 
-def answer_whole(request: Request, invocation: Invocation, outcome: Outcome) -> None:
-    """Write the answer of Invoke."""
+def _write_whole(request: Request, invocation: Invocation, outcome: Outcome) -> None:
     if isinstance(outcome, Refused):
         request.refuse(outcome.error)
         return
@@ -37,37 +45,78 @@ def answer_whole(request: Request, invocation: Invocation, outcome: Outcome) -> 
     request.exchange.respond_raw(head.encode("latin-1"), payload)
 
 
-def answer_as_stream(request: Request, invocation: Invocation, outcome: Outcome) -> None:
-    """Write the answer of InvokeWithResponseStream: the result in chunks, then how it ended."""
-    if isinstance(outcome, Refused):
-        request.refuse(outcome.error)
-        return
-    messages = []
-    complete: dict[str, str] = {}
-    if isinstance(outcome, Succeeded):
-        for start in range(0, len(outcome.payload), _CHUNK_BYTES):
-            chunk = outcome.payload[start : start + _CHUNK_BYTES]
-            messages.append(encode_event("PayloadChunk", "application/octet-stream", chunk))
-    else:
-        complete["ErrorCode"] = "Unhandled"
-        complete["ErrorDetails"] = outcome.payload.decode(errors="replace")
-    if invocation.wants_log_tail:
-        complete["LogResult"] = base64.b64encode(invocation.log_tail).decode()
-    messages.append(
-        encode_event("InvokeComplete", "application/json", json.dumps(complete).encode())
-    )
-    request.exchange.respond(
-        200,
-        [
-            ("Content-Type", CONTENT_TYPE),
-            ("x-amzn-RequestId", invocation.request_id),
-            ("X-Amz-Executed-Version", invocation.function.version),
-            ("X-Amzn-Trace-Id", invocation.trace_id),
-        ],
-        b"".join(messages),
-    )
+class StreamAnswer:
+    """The answer of InvokeWithResponseStream: the result in pieces, then how it ended. A sink of
+    the invocation; a result that did not come in pieces is cut into some."""
+
+    def __init__(self, request: Request, invocation: Invocation) -> None:
+        self._request = request
+        self._invocation = invocation
+        self._has_begun = False
+
+    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
+        """See `ResponseSink`."""
+        self._request.exchange.on_writable(resume)
+        self._begin()
+
+    def write(self, data: bytes) -> bool:
+        """See `ResponseSink`."""
+        message = encode_event("PayloadChunk", "application/octet-stream", data)
+        return self._request.exchange.write(message)
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell the outcome."""
+        if isinstance(outcome, Refused):
+            self._request.refuse(outcome.error)
+            return
+        complete: dict[str, str] = {}
+        if not self._has_begun:
+            self._begin()
+            if isinstance(outcome, Succeeded):
+                for start in range(0, len(outcome.payload), _CHUNK_BYTES):
+                    self.write(outcome.payload[start : start + _CHUNK_BYTES])
+            else:
+                complete = _failure(outcome, "Unhandled")
+        elif not isinstance(outcome, Succeeded):
+            complete = _failure(outcome, getattr(outcome, "error_type", "Sandbox.Timedout"))
+        if self._invocation.wants_log_tail:
+            complete["LogResult"] = base64.b64encode(self._invocation.log_tail).decode()
+        exchange = self._request.exchange
+        exchange.write(
+            encode_event("InvokeComplete", "application/json", json.dumps(complete).encode())
+        )
+        exchange.finish()
+
+    def _begin(self) -> None:
+        self._has_begun = True
+        invocation = self._invocation
+        self._request.exchange.start(
+            200,
+            [
+                ("Content-Type", CONTENT_TYPE),
+                ("x-amzn-RequestId", invocation.request_id),
+                ("X-Amz-Executed-Version", invocation.function.version),
+                ("X-Amzn-Trace-Id", invocation.trace_id),
+            ],
+        )
 
 
-def answer_nothing(request: Request, invocation: Invocation, outcome: Outcome) -> None:
+def _failure(outcome: FunctionFailed | TimedOut | Crashed, code: str) -> dict[str, str]:
+    return {"ErrorCode": code, "ErrorDetails": outcome.payload.decode(errors="replace")}
+
+
+def answer_as_stream(request: Request, invocation: Invocation) -> None:
+    """Have the answer of InvokeWithResponseStream written."""
+    answer = StreamAnswer(request, invocation)
+    invocation.sink = answer
+    invocation.on_done = answer.end
+
+
+def answer_whole(request: Request, invocation: Invocation) -> None:
+    """Have the answer of Invoke written."""
+    invocation.on_done = lambda outcome: _write_whole(request, invocation, outcome)
+
+
+def answer_nothing(request: Request, invocation: Invocation) -> None:
     """Stands where nobody waits for an outcome."""
     raise AssertionError("InvokeAsync never waits for an outcome")

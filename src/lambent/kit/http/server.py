@@ -594,7 +594,7 @@ class _Connection(asyncio.Protocol):
             return
         if self._reader is not None:
             # Answered before its body has come: what follows is nobody's.
-            self._reader = None
+            self._reader = self._arriving = None
             self._is_discarding = True
             exchange.keep_alive = False
         self._current = None

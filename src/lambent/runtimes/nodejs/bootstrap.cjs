@@ -11,6 +11,7 @@ const errors = require('./errors.cjs');
 const { RuntimeApi } = require('./runtime_api.cjs');
 const { Invocations } = require('./invocations.cjs');
 const { loadHandler } = require('./handler.cjs');
+const { awslambda } = require('./streaming.cjs');
 
 const UNCAUGHT_EXCEPTION = 129;
 const UNHANDLED_REJECTION = 128;
@@ -39,6 +40,7 @@ async function main() {
     die('Unhandled Promise Rejection', new errors.UnhandledPromiseRejection(reason), UNHANDLED_REJECTION),
   );
 
+  globalThis.awslambda = awslambda;
   try {
     const root = process.env.LAMBDA_TASK_ROOT || '/var/task';
     invocations.run(await loadHandler(root, process.env._HANDLER || ''));

@@ -9,6 +9,7 @@
 
 const logging = require('./logging.cjs');
 const { NodeJsExit, CallbackHandlerDeprecated } = require('./errors.cjs');
+const { ResponseStream, isStreaming } = require('./streaming.cjs');
 
 const LAST_WITH_CALLBACKS = 22;
 
@@ -17,6 +18,7 @@ class Invocations {
   #handler;
   #isAsync = false;
   #takesCallback = true;
+  #isStreaming = false;
   /* Where the loop is: `init`, `waiting`, `busy` or `answering`. */
   #state = 'init';
   /* Headers of the last event. */
@@ -38,7 +40,8 @@ class Invocations {
     this.#handler = handler;
     this.#isAsync = handler.constructor?.name === 'AsyncFunction';
     this.#takesCallback = runtimeMajor() <= LAST_WITH_CALLBACKS;
-    if (!this.#takesCallback && handler.length >= 3) {
+    this.#isStreaming = isStreaming(handler);
+    if (!this.#isStreaming && !this.#takesCallback && handler.length >= 3) {
       throw new CallbackHandlerDeprecated(
         'ERROR: AWS Lambda has removed support for callback-based function handlers starting with' +
           ' Node.js 24. You need to modify this function to use a supported handler signature to use' +
@@ -74,7 +77,36 @@ class Invocations {
     } else {
       delete process.env._X_AMZN_TRACE_ID;
     }
-    this.#invoke(headers, body);
+    if (this.#isStreaming) {
+      this.#stream(headers, body);
+    } else {
+      this.#invoke(headers, body);
+    }
+  }
+
+  /* A handler that writes its answer: over when it has returned and the stream has ended. One that
+     leaves the stream open when nothing is left to do has ended it. */
+  async #stream(headers, body) {
+    const response = new ResponseStream((contentType) => this.#api.stream(headers, contentType));
+    this.#onIdle = () => response.end();
+    const ended = new Promise((resolve, reject) => {
+      response.once('finish', resolve);
+      response.once('error', reject);
+    });
+    ended.catch(() => {});
+    try {
+      await this.#handler(JSON.parse(body), response, makeContext(headers));
+      await ended;
+    } catch (thrown) {
+      if (!response.hasBegun) {
+        this.#fail(headers, thrown);
+        return;
+      }
+      logging.logError('Invoke Error', thrown);
+      response.fail(thrown);
+    }
+    this.#onIdle = null;
+    this.#finish(response.taken);
   }
 
   #invoke(headers, body) {

@@ -26,6 +26,34 @@ class RuntimeApi {
     return this.#request('POST', `${path(headers)}/response`, 202, body, attempt(headers));
   }
 
+  /* Begins to answer piece by piece. Gives a request to write to, with `taken`: a promise that
+     settles when the whole answer has been taken. */
+  stream(headers, contentType) {
+    const request = http.request({
+      host: this.#host,
+      port: this.#port,
+      agent: this.#agent,
+      method: 'POST',
+      path: `${ROOT}${path(headers)}/response`,
+      headers: {
+        'User-Agent': `aws-lambda-nodejs/${process.version}`,
+        'Content-Type': contentType,
+        'Lambda-Runtime-Function-Response-Mode': 'streaming',
+        'Transfer-Encoding': 'chunked',
+        Trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body',
+        ...attempt(headers),
+      },
+    });
+    request.taken = new Promise((resolve, reject) => {
+      request.on('response', (response) => {
+        response.on('end', resolve);
+        response.resume();
+      });
+      request.on('error', reject);
+    });
+    return request;
+  }
+
   /* Reports a failed invocation. */
   fail(headers, thrown) {
     return this.#error(`${path(headers)}/error`, thrown, attempt(headers));

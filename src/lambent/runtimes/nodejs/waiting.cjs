@@ -16,6 +16,7 @@ const { RuntimeApi } = require('./runtime_api.cjs');
 require('./invocations.cjs');
 require('./handler.cjs');
 require('./node_path.cjs');
+require('./streaming.cjs');
 
 const CONTROL_FD = 4;
 const READ_BYTES = 65536;

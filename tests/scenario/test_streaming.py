@@ -1,0 +1,259 @@
+"""Responses that come piece by piece: Node handlers, a custom runtime, event streams and URLs."""
+
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.platforms import Platform, deploy, invoke, log_lines
+
+NODE = """
+const { pipeline } = require('node:stream/promises');
+const { Readable } = require('node:stream');
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+exports.handler = awslambda.streamifyResponse(async (event, response, context) => {
+  if (event.rawPath) event = JSON.parse(event.body || '{}');
+  if (event.fail === 'early') throw new TypeError('no answer');
+  if (event.http) {
+    response = awslambda.HttpResponseStream.from(response, event.http);
+  } else if (event.type) {
+    response.setContentType(event.type);
+  }
+  if (event.bytes) {
+    const chunk = Buffer.alloc(64 * 1024, 'x');
+    function* chunks() { for (let left = event.bytes; left > 0; left -= chunk.length) yield chunk; }
+    await pipeline(Readable.from(chunks()), response);
+    return;
+  }
+  response.write('first ');
+  await wait(event.wait || 0);
+  if (event.fail === 'late') throw new RangeError('half an answer');
+  if (event.exit) process.exit(7);
+  response.write('second');
+  response.end();
+});
+"""
+
+CUSTOM = """#!/usr/bin/env python3
+import http.client, json, os, time
+host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+while True:
+    connection = http.client.HTTPConnection(host, int(port))
+    connection.request("GET", "/2018-06-01/runtime/invocation/next")
+    answer = connection.getresponse()
+    event = json.loads(answer.read())
+    request_id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
+    out = http.client.HTTPConnection(host, int(port))
+    out.putrequest("POST", f"/2018-06-01/runtime/invocation/{request_id}/response")
+    out.putheader("Lambda-Runtime-Function-Response-Mode", event.get("mode", "streaming"))
+    out.putheader("Transfer-Encoding", "chunked")
+    out.putheader("Content-Type", "text/plain")
+    out.putheader("Trailer", "Lambda-Runtime-Function-Error-Type")
+    out.endheaders()
+    for piece in event.get("pieces", ["a", "b", "c"]):
+        out.send(b"%x\\r\\n%s\\r\\n" % (len(piece), piece.encode()))
+        time.sleep(event.get("wait", 0))
+    if event.get("cut"):
+        out.sock.close()
+        continue
+    try:
+        for _ in range(event.get("megabytes", 0)):
+            out.send(b"100000\\r\\n" + bytes(1 << 20) + b"\\r\\n")
+        out.send(b"0\\r\\n\\r\\n")
+        print("answered", out.getresponse().status, flush=True)
+    except OSError as error:
+        print("answered", error, flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def streams(lambda_client: Any) -> str:
+    """A Node function that streams."""
+    deploy(
+        lambda_client,
+        "streams",
+        {"index.js": NODE},
+        Runtime="nodejs20.x",
+        Handler="index.handler",
+        Timeout=5,
+    )
+    return "streams"
+
+
+@pytest.fixture(scope="session")
+def custom(lambda_client: Any) -> str:
+    """A custom runtime that streams."""
+    deploy(lambda_client, "custom", {"bootstrap": CUSTOM}, Runtime="provided.al2023", Timeout=10)
+    return "custom"
+
+
+def stream(client: Any, name: str, event: Any, **more: Any) -> tuple[bytes, dict[str, Any], list]:
+    """Invoke; gives the whole payload, how it ended and when each piece came."""
+    answer = client.invoke_with_response_stream(
+        FunctionName=name, Payload=json.dumps(event).encode(), **more
+    )
+    payload, end, times = b"", {}, []
+    for one in answer["EventStream"]:
+        times.append(time.monotonic())
+        if "PayloadChunk" in one:
+            payload += one["PayloadChunk"]["Payload"]
+        else:
+            end = one["InvokeComplete"]
+    return payload, end, times
+
+
+def test_pieces_come_as_they_are_written(lambda_client: Any, streams: str) -> None:
+    """The first is there long before the last."""
+    payload, end, times = stream(lambda_client, streams, {"wait": 500}, LogType="Tail")
+    assert payload == b"first second"
+    assert "ErrorCode" not in end
+    assert "LogResult" in end
+    assert times[1] - times[0] > 0.4
+
+
+def test_a_custom_runtime_streams(lambda_client: Any, custom: str) -> None:
+    """Whoever speaks the Runtime API may."""
+    payload, end, times = stream(lambda_client, custom, {"wait": 0.2})
+    assert (payload, end) == (b"abc", {})
+    assert times[-1] - times[0] > 0.3
+
+
+def test_buffered_callers_get_the_whole(lambda_client: Any, streams: str) -> None:
+    """Invoke collects the pieces, up to what it may carry; what is not streamed is one piece."""
+    answer = lambda_client.invoke(FunctionName=streams, Payload=b"{}")
+    assert answer["Payload"].read() == b"first second"
+    payload, answer = invoke(lambda_client, streams, {"bytes": 7 << 20})
+    assert payload["errorType"] == "Function.ResponseSizeTooLarge"
+    deploy(lambda_client, "whole", {"app.py": "def handler(e, c): return 'x' * 200_000"})
+    payload, end, _ = stream(lambda_client, "whole", {})
+    assert (len(json.loads(payload)), end) == (200_000, {})
+
+
+def test_errors_before_and_behind_the_first_piece(lambda_client: Any, streams: str) -> None:
+    """An early one is a function error; a late one comes behind what was said."""
+    payload, end, _ = stream(lambda_client, streams, {"fail": "early"})
+    assert (payload, end["ErrorCode"]) == (b"", "Unhandled")
+    assert json.loads(end["ErrorDetails"])["errorType"] == "TypeError"
+    payload, end, _ = stream(lambda_client, streams, {"fail": "late"})
+    assert payload == b"first "
+    assert end["ErrorCode"] == "RangeError"
+    assert json.loads(end["ErrorDetails"])["errorMessage"] == "half an answer"
+    payload, answer = invoke(lambda_client, streams, {"fail": "late"})
+    assert answer["FunctionError"] == "Unhandled"
+    assert payload["errorType"] == "RangeError"
+    assert stream(lambda_client, streams, {})[0] == b"first second"
+
+
+def test_ends_in_the_middle(lambda_client: Any, streams: str, custom: str) -> None:
+    """Time-out, exit and a cut connection are told behind what was said."""
+    payload, end, _ = stream(lambda_client, streams, {"wait": 20_000})
+    assert (payload, end["ErrorCode"]) == (b"first ", "Sandbox.Timedout")
+    assert "Task timed out after 5.00 seconds" in end["ErrorDetails"]
+    payload, end, _ = stream(lambda_client, streams, {"exit": True, "wait": 200})
+    assert payload == b"first "
+    assert end["ErrorCode"] in ("Runtime.ExitError", "Runtime.TruncatedResponse")
+    payload, end, _ = stream(lambda_client, custom, {"cut": True})
+    assert (payload, end["ErrorCode"]) == (b"abc", "Runtime.TruncatedResponse")
+    assert stream(lambda_client, custom, {})[0] == b"abc"
+
+
+def test_a_mode_that_is_none(lambda_client: Any, custom: str) -> None:
+    """Neither buffered nor streaming is refused, and the caller is told."""
+    payload, _ = invoke(lambda_client, custom, {"mode": "other", "pieces": []})
+    assert payload["errorType"] == "Runtime.InvalidResponseModeHeader"
+
+
+def test_limits_and_back_pressure(platform: Platform, lambda_client: Any, custom: str) -> None:
+    """Twenty megabytes pass, more than two hundred do not; a slow reader holds the function back
+    and not the platform's memory."""
+    payload, end, _ = stream(lambda_client, custom, {"megabytes": 20})
+    assert (len(payload), end) == (3 + (20 << 20), {})
+    assert b"Function.ResponseSizeTooLarge" in read_raw(platform, custom, {"megabytes": 201})[-300:]
+    before = resident_mb(platform)
+    answer = lambda_client.invoke_with_response_stream(
+        FunctionName=custom, Payload=json.dumps({"megabytes": 150}).encode()
+    )
+    events = iter(answer["EventStream"])
+    next(events)
+    time.sleep(1)  # noqa: TID251 - the function would have written everything by now
+    assert resident_mb(platform) - before < 50
+    answer["EventStream"].close()
+
+
+def read_raw(platform: Platform, name: str, event: Any) -> bytes:
+    """The event stream as it is: the SDK is slow with much of it."""
+    path = f"/2021-11-15/functions/{name}/response-streaming-invocations"
+    data = json.dumps(event).encode()
+    with urllib.request.urlopen(platform.endpoint + path, data) as answer:
+        return bytes(answer.read())
+
+
+def resident_mb(platform: Platform) -> int:
+    with open(f"/proc/{platform.process.pid}/status") as status:
+        line = next(line for line in status if line.startswith("VmRSS:"))
+    return int(line.split()[1]) // 1024
+
+
+def url_of(client: Any, name: str) -> str:
+    """A URL that streams, by path."""
+    url = client.create_function_url_config(
+        FunctionName=name, AuthType="NONE", InvokeMode="RESPONSE_STREAM"
+    )["FunctionUrl"]
+    return str(url).split("//")[1].split(".")[0]
+
+
+def test_urls_stream(platform: Platform, lambda_client: Any) -> None:
+    """Status, headers and cookies first, then pieces as they come; failures are 502 or a cut."""
+    deploy(
+        lambda_client,
+        "url-streams",
+        {"index.js": NODE},
+        Runtime="nodejs20.x",
+        Handler="index.handler",
+        Timeout=5,
+    )
+    base = f"{platform.endpoint}/_lambent/url/{url_of(lambda_client, 'url-streams')}/"
+
+    def get(event: Any, method: str = "POST") -> Any:
+        data = json.dumps(event).encode()
+        headers = {"Content-Type": "application/json"}
+        return urllib.request.urlopen(urllib.request.Request(base, data, headers, method=method))
+
+    prelude = {"statusCode": 201, "headers": {"X-Own": "yes"}, "cookies": ["a=b", "c=d"]}
+    with get({"http": prelude, "wait": 500}) as answer:
+        began = time.monotonic()
+        assert (answer.status, answer.headers["X-Own"]) == (201, "yes")
+        assert answer.headers.get_all("Set-Cookie") == ["a=b", "c=d"]
+        assert answer.headers["Transfer-Encoding"] == "chunked"
+        assert answer.read(6) == b"first "
+        assert answer.read() == b"second"
+        assert time.monotonic() - began > 0.3
+    with get({}) as answer:
+        assert answer.headers["Content-Type"] == "application/octet-stream"
+        assert answer.read() == b"first second"
+    with get({"http": {"statusCode": 204}}) as answer:
+        assert (answer.status, answer.read()) == (204, b"")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        get({"fail": "early"})
+    assert refused.value.code == 502
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        get({"http": {"statusCode": 7}})
+    assert refused.value.code == 502
+    with get({"fail": "late"}) as answer, pytest.raises(http.client.IncompleteRead):
+        answer.read()
+
+
+def test_who_goes_away_does_not_hurt(platform: Platform, lambda_client: Any, streams: str) -> None:
+    """A caller that leaves in the middle: the function runs to its end and serves the next."""
+    answer = lambda_client.invoke_with_response_stream(
+        FunctionName=streams, Payload=json.dumps({"wait": 300}).encode()
+    )
+    next(iter(answer["EventStream"]))
+    answer["EventStream"].close()
+    assert stream(lambda_client, streams, {})[0] == b"first second"
+    assert not any("Status: error" in line for line in log_lines(platform, streams)[-3:])
