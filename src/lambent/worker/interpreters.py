@@ -1,24 +1,36 @@
-"""The Pythons and Nodes of this host.
+"""The Pythons, Nodes, JVMs and Rubies of this host.
 
 Every place where interpreters usually are is looked at, wrappers (shims) are left out, and what
 is left is asked once, in isolated mode and with a deadline, who it is. A virtual environment
-answers with the installation it was made from. Of several with the same version line (Python's
-minor version, Node's major version) the newest is kept.
+answers with the installation it was made from. Of several with the same version line (the minor
+version of Python and Ruby, the major version of Node and Java) the newest is kept.
 """
 
 import dataclasses
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-Kind = Literal["python", "node"]
+from lambent.worker.interpreter_places import (
+    java_places,
+    node_places,
+    python_places,
+    ruby_places,
+)
 
-PYTHON_OLDEST = (3, 8)
-NODE_OLDEST = (20,)
+Kind = Literal["python", "node", "java", "ruby"]
+
+OLDEST: Mapping[Kind, tuple[int, ...]] = {
+    "python": (3, 8),
+    "node": (20,),
+    "java": (8,),
+    "ruby": (2, 7),
+}
 _DEADLINE_S = 10.0
 _PROBES_MAX = 4
 _SYSTEM = (Path("/usr/bin"), Path("/usr/local/bin"))
@@ -35,9 +47,23 @@ _PROBES: dict[Kind, list[str]] = {
         "JSON.stringify(['node', process.versions.node.split('.').map(Number), process.execPath,"
         " null])",
     ],
+    "java": ["-XshowSettings:properties", "-version"],
+    "ruby": [
+        "--disable-gems",
+        "-rrbconfig",
+        "-e",
+        "p [RUBY_ENGINE, RUBY_VERSION.split('.').map(&:to_i), RbConfig.ruby,"
+        " RbConfig::CONFIG['prefix']]",
+    ],
 }
-_PLAIN = ("cpython", "node")
-"""Implementations with the ABI that packages on PyPI are built for: not PyPy, not free-threaded."""
+_PLAIN = ("cpython", "node", "java", "ruby")
+"""Implementations with the ABI that packages are built for: not PyPy, not free-threaded, not
+JRuby."""
+_LANDMARKS: Mapping[str, tuple[str, ...]] = {
+    "node": ("include/node", "lib/node_modules"),
+    "java": ("lib/modules", "jre/lib/rt.jar", "lib/rt.jar"),
+}
+"""What an installation has beside `bin`, of languages that do not name their prefix."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +80,7 @@ class Interpreter:
 
     @property
     def line(self) -> str:
-        """What runtime identifiers name: `3.12` of a Python, `20` of a Node."""
+        """What runtime identifiers name: `3.12` of a Python or Ruby, `20` of a Node or JVM."""
         return ".".join(str(part) for part in _line(self.kind, self.version))
 
 
@@ -73,8 +99,10 @@ def find_interpreters(
     home = Path(environment.get("HOME", "/")) if home is None else home
     system = tuple(system)
     places: dict[Kind, Iterator[Path]] = {
-        "python": _python_places(environment, home, system),
-        "node": _node_places(environment, home, system),
+        "python": python_places(environment, home, system),
+        "node": node_places(environment, home, system),
+        "java": java_places(environment, home, system),
+        "ruby": ruby_places(environment, home, system),
     }
     with ThreadPoolExecutor(_PROBES_MAX) as threads:
         answers = [
@@ -100,46 +128,6 @@ def _rank(interpreter: Interpreter) -> tuple[bool, tuple[int, ...]]:
     """Distributions build with profile and link-time optimisation, version managers mostly do not:
     that is a third of the time a function takes to start, worth more than the last patch."""
     return interpreter.prefix.is_relative_to("/usr"), interpreter.version
-
-
-def _python_places(
-    environment: Mapping[str, str], home: Path, system: Iterable[Path]
-) -> Iterator[Path]:
-    pyenv = Path(environment.get("PYENV_ROOT") or home / ".pyenv")
-    uv = Path(environment.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python")
-    for directory in [*_path(environment), *system]:
-        yield from _glob(directory, "python3")
-        yield from _glob(directory, "python3.[0-9]")
-        yield from _glob(directory, "python3.[0-9][0-9]")
-    yield from _glob(pyenv, "versions/*/bin/python3")
-    yield from _glob(uv, "*/bin/python3")
-
-
-def _node_places(
-    environment: Mapping[str, str], home: Path, system: Iterable[Path]
-) -> Iterator[Path]:
-    nvm = Path(environment.get("NVM_DIR") or home / ".nvm")
-    n = Path(environment.get("N_PREFIX") or "/usr/local") / "n"
-    for directory in [*_path(environment), *system]:
-        yield from _glob(directory, "node")
-        yield from _glob(directory, "nodejs")
-    yield from _glob(nvm, "versions/node/*/bin/node")
-    yield from _glob(n, "versions/node/*/bin/node")
-
-
-def _path(environment: Mapping[str, str]) -> list[Path]:
-    return [
-        Path(entry)
-        for entry in environment.get("PATH", "").split(os.pathsep)
-        if os.path.isabs(entry)
-    ]
-
-
-def _glob(directory: Path, pattern: str) -> Iterator[Path]:
-    try:
-        yield from sorted(directory.glob(pattern))
-    except OSError:
-        return  # A directory that may not be read holds nothing for us.
 
 
 def _programs(paths: Iterable[Path]) -> Iterator[Path]:
@@ -168,26 +156,34 @@ def _ask(kind: Kind, program: Path, home: Path) -> Interpreter | None:
             timeout=_DEADLINE_S,
             cwd="/",
         )
-        implementation, numbers, executable, prefix = json.loads(done.stdout)
+        implementation, numbers, executable, prefix = (
+            _of_java(done.stderr.decode(), program) if kind == "java" else json.loads(done.stdout)
+        )
         version = tuple(int(number) for number in numbers)
         path = Path(executable).resolve(strict=True)
     except (OSError, RuntimeError, subprocess.SubprocessError, ValueError, TypeError):
         return None
-    oldest = PYTHON_OLDEST if kind == "python" else NODE_OLDEST
-    if implementation not in _PLAIN or version < oldest:
+    if implementation not in _PLAIN or version < OLDEST[kind]:
         return None
-    if prefix is not None:
-        named = Path(prefix).resolve() / "bin" / f"python{version[0]}.{version[1]}"
+    root = path.parent.parent if prefix is None else Path(prefix).resolve()
+    if kind == "python":
+        named = root / "bin" / f"python{version[0]}.{version[1]}"
         path = named.resolve() if named.exists() else path
-        root = Path(prefix).resolve()
-    else:
-        root = path.parent.parent
-        if not (root / "include/node").is_dir() and not (root / "lib/node_modules").is_dir():
-            return None  # A lone binary: the directory above it is not an installation.
+    landmarks = _LANDMARKS.get(kind)
+    if landmarks and not any((root / landmark).exists() for landmark in landmarks):
+        return None  # A lone binary: the directory above it is not an installation.
     if not path.is_relative_to(root) or home.resolve().is_relative_to(root):
         return None  # The whole prefix will be shown to functions: never a home directory.
     return Interpreter(kind=kind, version=version, executable=path, prefix=root)
 
 
+def _of_java(settings: str, program: Path) -> list[Any]:
+    """What a JVM's list of properties says, in the form of the other languages' answers."""
+    found = re.search(r"^ *java\.version = (?:1\.)?(\d+(?:[._]\d+)*)", settings, re.MULTILINE)
+    if found is None:
+        raise ValueError("no JVM")
+    return ["java", re.split(r"[._]", found[1]), str(program), None]
+
+
 def _line(kind: Kind, version: tuple[int, ...]) -> tuple[int, ...]:
-    return version[:2] if kind == "python" else version[:1]
+    return version[:2] if kind in ("python", "ruby") else version[:1]

@@ -50,7 +50,12 @@ _NODE_CLIENTS = (
     "lib-dynamodb",
 )
 _BOOTSTRAPS = Path(lambent.__file__).parent / "runtimes"
-_FOLDERS: Mapping[Kind, str] = {"python": "python", "node": "nodejs"}
+_FOLDERS: Mapping[Kind, str] = {
+    "python": "python",
+    "node": "nodejs",
+    "java": "java",
+    "ruby": "ruby",
+}
 _AT_ONCE = 2
 _STEP_DEADLINE_S = 600.0
 _REASON_MAX = 400
@@ -143,10 +148,7 @@ def _make(interpreter: Interpreter, directory: Path) -> None:
     partial = directory.with_name(prefix + uuid.uuid4().hex)
     try:
         partial.mkdir()
-        if interpreter.kind == "python":
-            _install_python(interpreter, partial)
-        else:
-            _install_node(interpreter, partial)
+        _INSTALLERS[interpreter.kind](interpreter, partial)
         _make_readable(partial)
         partial.rename(directory)
     finally:

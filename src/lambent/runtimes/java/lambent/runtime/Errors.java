@@ -1,0 +1,78 @@
+package lambent.runtime;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Throwables as the Runtime API and the log show them. */
+final class Errors {
+    private static final int CAUSES_MAX = 20;
+
+    private Errors() {}
+
+    /** What the caller of the function is told. */
+    static Map<String, Object> document(Throwable error) {
+        return document(error, CAUSES_MAX);
+    }
+
+    private static Map<String, Object> document(Throwable error, int causes) {
+        Map<String, Object> document = new LinkedHashMap<>();
+        document.put("errorMessage", error.getMessage());
+        document.put("errorType", type(error));
+        document.values().removeIf(value -> value == null);
+        Throwable cause = error.getCause();
+        if (error instanceof Fault && cause == null) {
+            return document;
+        }
+        List<String> frames = new ArrayList<>();
+        for (StackTraceElement frame : ownFrames(error)) {
+            frames.add(frame.toString());
+        }
+        document.put("stackTrace", frames);
+        if (cause != null && causes > 0) {
+            document.put("cause", document(cause, causes - 1));
+        }
+        return document;
+    }
+
+    static String text(Throwable error) {
+        StringWriter text = new StringWriter();
+        text.write(error.getMessage() + ": " + type(error) + "\n");
+        Throwable one = error;
+        for (int causes = 0; one != null && causes < CAUSES_MAX; causes++, one = one.getCause()) {
+            one.setStackTrace(ownFrames(one));
+        }
+        error.printStackTrace(new PrintWriter(text, true));
+        return text.toString();
+    }
+
+    /** Whether the JVM is in no state to go on in. */
+    static boolean isFatal(Throwable error) {
+        return error instanceof VirtualMachineError && !(error instanceof StackOverflowError);
+    }
+
+    private static String type(Throwable error) {
+        return error instanceof Fault ? ((Fault) error).type : error.getClass().getName();
+    }
+
+    /** Without the frames of this runtime, which are the outermost, and of what it calls through. */
+    private static StackTraceElement[] ownFrames(Throwable error) {
+        StackTraceElement[] frames = error.getStackTrace();
+        int length = 0;
+        while (length < frames.length && !frames[length].getClassName().startsWith("lambent.runtime.")) {
+            length++;
+        }
+        while (length < frames.length && length > 0 && isReflection(frames[length - 1].getClassName())) {
+            length--;
+        }
+        return java.util.Arrays.copyOf(frames, length);
+    }
+
+    private static boolean isReflection(String name) {
+        return name.startsWith("java.lang.reflect.") || name.startsWith("jdk.internal.reflect.")
+                || name.startsWith("sun.reflect.") || name.startsWith("java.lang.invoke.");
+    }
+}

@@ -1,0 +1,167 @@
+package lambent.runtime;
+
+import com.amazonaws.services.lambda.runtime.Context;
+import com.amazonaws.services.lambda.runtime.RequestHandler;
+import com.amazonaws.services.lambda.runtime.RequestStreamHandler;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.lang.reflect.Type;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * Finds what a handler string names: `package.Class` that implements one of the interfaces, or
+ * `package.Class::method` with any public method.
+ *
+ * A name that leads nowhere is told by every invocation, as AWS does; code that fails while it is
+ * loaded is thrown.
+ */
+final class HandlerFinder {
+    private HandlerFinder() {}
+
+    static Handler find(String name) throws Throwable {
+        String[] parts = name.split("::", -1);
+        if (parts.length > 2 || parts[0].isEmpty() || parts[parts.length - 1].isEmpty()) {
+            return broken("Invalid handler: `" + name + "'", null);
+        }
+        Class<?> type;
+        try {
+            type = Class.forName(parts[0], true, Thread.currentThread().getContextClassLoader());
+        } catch (ClassNotFoundException error) {
+            return broken("Class not found: " + parts[0], error.getClass().getName());
+        } catch (LinkageError error) {
+            String reason = error.getMessage() == null ? "" : ": " + error.getMessage();
+            Throwable cause = error.getCause() == null ? error : error.getCause();
+            throw new Fault("Error loading class " + parts[0] + reason, error.getClass().getName(), cause);
+        }
+        if (parts.length == 2) {
+            return ofMethod(type, parts[1]);
+        }
+        if (RequestStreamHandler.class.isAssignableFrom(type)) {
+            return streaming((RequestStreamHandler) create(type));
+        }
+        if (RequestHandler.class.isAssignableFrom(type)) {
+            return binding(type, create(type), RequestHandler.class.getMethods()[0]);
+        }
+        return broken("Class " + type.getName() + " does not implement an appropriate handler interface", null);
+    }
+
+    private static Handler broken(String message, String type) {
+        return (event, context) -> {
+            throw new Fault(message, type, null);
+        };
+    }
+
+    private static Handler streaming(RequestStreamHandler handler) {
+        return (event, context) -> {
+            ByteArrayOutputStream output = new ByteArrayOutputStream();
+            handler.handleRequest(new ByteArrayInputStream(event), output, context);
+            return output.toByteArray();
+        };
+    }
+
+    /** Of several methods with the name the one with most parameters, then that with a context last. */
+    private static Handler ofMethod(Class<?> type, String name) throws Throwable {
+        List<Method> candidates = new ArrayList<>();
+        for (Method method : type.getMethods()) {
+            if (method.getName().equals(name) && !method.isBridge() && isHandler(method)) {
+                candidates.add(method);
+            }
+        }
+        if (candidates.isEmpty()) {
+            return broken("No public method named " + name + " with appropriate method signature found on class "
+                    + type.getName(), null);
+        }
+        Method method = candidates.stream().max(Comparator.comparingInt(Method::getParameterCount)
+                .thenComparing(HandlerFinder::hasContext).thenComparing(Method::toString)).get();
+        Object owner = Modifier.isStatic(method.getModifiers()) ? null : create(type);
+        return isStreaming(method) ? streamingMethod(owner, method) : binding(type, owner, method);
+    }
+
+    private static boolean isHandler(Method method) {
+        int own = method.getParameterCount() - (hasContext(method) ? 1 : 0);
+        return own <= 1 || own == 2 && isStreaming(method);
+    }
+
+    private static boolean hasContext(Method method) {
+        Class<?>[] parameters = method.getParameterTypes();
+        return parameters.length > 0 && parameters[parameters.length - 1] == Context.class;
+    }
+
+    private static boolean isStreaming(Method method) {
+        Class<?>[] parameters = method.getParameterTypes();
+        return parameters.length >= 2 && parameters[0] == InputStream.class && parameters[1] == OutputStream.class;
+    }
+
+    private static Handler streamingMethod(Object owner, Method method) {
+        method.setAccessible(true);
+        return (event, context) -> {
+            ByteArrayOutputStream output = new ByteArrayOutputStream();
+            InputStream input = new ByteArrayInputStream(event);
+            call(method, owner, hasContext(method) ? new Object[] {input, output, context} : new Object[] {input, output});
+            return output.toByteArray();
+        };
+    }
+
+    /** A method that takes an event as an object, and gives a result to be written as JSON. */
+    private static Handler binding(Class<?> type, Object owner, Method method) {
+        method.setAccessible(true);
+        boolean hasContext = hasContext(method);
+        boolean hasEvent = method.getParameterCount() > (hasContext ? 1 : 0);
+        Type wanted = hasEvent ? Types.resolve(method.getGenericParameterTypes()[0], Types.variables(type)) : null;
+        return (event, context) -> {
+            List<Object> arguments = new ArrayList<>();
+            if (hasEvent) {
+                arguments.add(read(event, wanted));
+            }
+            if (hasContext) {
+                arguments.add(context);
+            }
+            Object result = call(method, owner, arguments.toArray());
+            try {
+                return JsonWriter.write(result);
+            } catch (RuntimeException error) {
+                throw new Fault("An error occurred during JSON serialization of response",
+                        "java.lang.RuntimeException", error);
+            }
+        };
+    }
+
+    private static Object read(byte[] event, Type wanted) {
+        try {
+            return Binder.bind(new JsonReader(event).read(), wanted);
+        } catch (RuntimeException error) {
+            throw new Fault("An error occurred during JSON parsing", "java.lang.RuntimeException", error);
+        }
+    }
+
+    private static Object call(Method method, Object owner, Object[] arguments) throws Throwable {
+        try {
+            return method.invoke(owner, arguments);
+        } catch (InvocationTargetException error) {
+            throw error.getCause();
+        }
+    }
+
+    private static Object create(Class<?> type) throws Throwable {
+        try {
+            Constructor<?> constructor = type.getConstructor();
+            constructor.setAccessible(true);
+            return constructor.newInstance();
+        } catch (NoSuchMethodException error) {
+            throw new Fault("Class " + type.getName() + " has no public zero-argument constructor",
+                    "java.lang.Exception", error);
+        } catch (InstantiationException error) {
+            throw new Fault("Class " + type.getName() + " cannot be instantiated", "java.lang.Exception", error);
+        } catch (InvocationTargetException error) {
+            throw error.getCause();
+        }
+    }
+}

@@ -1,0 +1,104 @@
+package lambent.runtime;
+
+import java.lang.reflect.Array;
+import java.lang.reflect.GenericArrayType;
+import java.lang.reflect.ParameterizedType;
+import java.lang.reflect.Type;
+import java.lang.reflect.TypeVariable;
+import java.lang.reflect.WildcardType;
+import java.util.HashMap;
+import java.util.Map;
+
+/** What type parameters stand for, seen from a class or a parameterized type. */
+final class Types {
+    private Types() {}
+
+    /** What every type parameter of `type` and of all it extends stands for. */
+    static Map<TypeVariable<?>, Type> variables(Type type) {
+        Map<TypeVariable<?>, Type> known = new HashMap<>();
+        collect(type, known);
+        return known;
+    }
+
+    private static void collect(Type type, Map<TypeVariable<?>, Type> known) {
+        if (type == null) {
+            return;
+        }
+        Class<?> raw = raw(type);
+        if (type instanceof ParameterizedType) {
+            Type[] arguments = ((ParameterizedType) type).getActualTypeArguments();
+            for (int i = 0; i < arguments.length; i++) {
+                known.put(raw.getTypeParameters()[i], resolve(arguments[i], known));
+            }
+        }
+        collect(raw.getGenericSuperclass(), known);
+        for (Type one : raw.getGenericInterfaces()) {
+            collect(one, known);
+        }
+    }
+
+    /** A type with its parameters, also nested ones, replaced by what they stand for. */
+    static Type resolve(Type type, Map<TypeVariable<?>, Type> known) {
+        if (type instanceof TypeVariable) {
+            Type found = known.get(type);
+            return found != null ? found : raw(type);
+        }
+        if (type instanceof WildcardType) {
+            return resolve(((WildcardType) type).getUpperBounds()[0], known);
+        }
+        if (type instanceof GenericArrayType) {
+            Type element = resolve(((GenericArrayType) type).getGenericComponentType(), known);
+            return Array.newInstance(raw(element), 0).getClass();
+        }
+        if (type instanceof ParameterizedType) {
+            Type[] arguments = ((ParameterizedType) type).getActualTypeArguments();
+            for (int i = 0; i < arguments.length; i++) {
+                arguments[i] = resolve(arguments[i], known);
+            }
+            return new Resolved(raw(type), arguments);
+        }
+        return type;
+    }
+
+    /** The class of a type, of a parameter that of its bound. */
+    static Class<?> raw(Type type) {
+        if (type instanceof Class) {
+            return (Class<?>) type;
+        }
+        if (type instanceof ParameterizedType) {
+            return (Class<?>) ((ParameterizedType) type).getRawType();
+        }
+        if (type instanceof GenericArrayType) {
+            return Array.newInstance(raw(((GenericArrayType) type).getGenericComponentType()), 0).getClass();
+        }
+        if (type instanceof TypeVariable) {
+            return raw(((TypeVariable<?>) type).getBounds()[0]);
+        }
+        return raw(((WildcardType) type).getUpperBounds()[0]);
+    }
+
+    private static final class Resolved implements ParameterizedType {
+        private final Class<?> raw;
+        private final Type[] arguments;
+
+        Resolved(Class<?> raw, Type[] arguments) {
+            this.raw = raw;
+            this.arguments = arguments;
+        }
+
+        @Override
+        public Type[] getActualTypeArguments() {
+            return arguments.clone();
+        }
+
+        @Override
+        public Type getRawType() {
+            return raw;
+        }
+
+        @Override
+        public Type getOwnerType() {
+            return raw.getDeclaringClass();
+        }
+    }
+}

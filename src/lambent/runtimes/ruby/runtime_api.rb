@@ -1,0 +1,88 @@
+# frozen_string_literal: true
+
+require 'json'
+require 'socket'
+
+module Lambent
+  # An event as it came.
+  Event = Struct.new(:headers, :body)
+
+  # The client of the Lambda Runtime API: one kept connection, one request at a time. Net::HTTP
+  # would take longer to load than everything else here.
+  class RuntimeApi
+    ROOT = '/2018-06-01/runtime'
+    USER_AGENT = "aws-lambda-ruby/#{RUBY_VERSION}"
+
+    def initialize(address)
+      @address = address
+      host, _, port = address.rpartition(':')
+      @socket = TCPSocket.new(host, port.to_i)
+      @socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      # Programs that a handler starts do not get it.
+      @socket.close_on_exec = true
+    end
+
+    # Waits for an event. Names of headers are in lower case.
+    def next
+      request('GET', '/invocation/next')
+    end
+
+    def respond(event, text)
+      request('POST', "#{path(event)}/response", text, attempt(event))
+    end
+
+    # Reports a failed invocation.
+    def fail(event, document)
+      report("#{path(event)}/error", document, attempt(event))
+    end
+
+    # Reports that the function could not be loaded.
+    def fail_init(document)
+      report('/init/error', document, {})
+    end
+
+    private
+
+    def report(where, document, headers)
+      type = { 'Lambda-Runtime-Function-Error-Type' => document['errorType'].gsub(/[^\x20-\x7e]/, '?') }
+      request('POST', where, JSON.generate(document), headers.merge(type))
+    end
+
+    def path(event)
+      "/invocation/#{event.headers['lambda-runtime-aws-request-id']}"
+    end
+
+    def attempt(event)
+      id = event.headers['lambda-runtime-invocation-id']
+      id ? { 'Lambda-Runtime-Invocation-Id' => id } : {}
+    end
+
+    def request(method, where, body = nil, headers = {})
+      lines = ["#{method} #{ROOT}#{where} HTTP/1.1", "Host: #{@address}", "User-Agent: #{USER_AGENT}"]
+      headers = { 'Content-Type' => 'application/json', 'Content-Length' => body.bytesize, **headers } if body
+      headers.each { |name, value| lines << "#{name}: #{value}" }
+      @socket.write("#{lines.join("\r\n")}\r\n\r\n", body.to_s)
+      status, event = answer
+      # An answer that is too large has been reported to the caller by the platform.
+      return event if [200, 202, 413].include?(status)
+
+      raise "#{method} #{where} was answered #{status}: #{event.body}"
+    end
+
+    def answer
+      status = line.split(' ', 3)[1].to_i
+      headers = {}
+      while (header = line) != ''
+        name, value = header.split(':', 2)
+        headers[name.downcase] = value.strip
+      end
+      body = @socket.read(headers.fetch('content-length', 0).to_i)
+      [status, Event.new(headers, body.force_encoding('UTF-8'))]
+    end
+
+    def line
+      text = @socket.gets("\r\n") or raise 'the Runtime API closed the connection'
+      text.force_encoding('UTF-8').chomp("\r\n")
+    end
+  end
+end
