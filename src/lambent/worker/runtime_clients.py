@@ -1,4 +1,4 @@
-"""Prepares what runs beside a function: AWS's runtime client and SDK, once per interpreter.
+"""Prepares what runs beside a function: a runtime client and AWS's SDK, once per interpreter.
 
 Each interpreter gets one directory in a cache, named by its version line and by a hash of what
 is installed, so that new requirements make a new directory and running environments keep
@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import lambent
+from lambent.worker import java
 from lambent.worker.interpreters import Interpreter, Kind
 
 _PYTHON_REQUIREMENTS = {
@@ -87,7 +88,7 @@ def prepare_runtimes(
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         for one in threads.map(lambda interpreter: _prepare(interpreter, cache), interpreters):
             done += 1
-            report(_name(one.interpreter), done, len(interpreters))
+            report(runtime_name(one.interpreter), done, len(interpreters))
             prepared.append(one)
     return tuple(prepared)
 
@@ -99,13 +100,18 @@ def default_cache(environment: Mapping[str, str] | None = None) -> Path:
     return Path(base) / "lambent" / "runtimes"
 
 
+def runtime_name(interpreter: Interpreter) -> str:
+    """How an interpreter's directories begin, and what people are told of it."""
+    return f"{_FOLDERS[interpreter.kind]}{interpreter.line}"
+
+
 class _Failed(Exception):
     """A step of preparing did not work; the message says which and why."""
 
 
 def _prepare(interpreter: Interpreter, cache: Path) -> PreparedRuntime:
     try:
-        directory = cache / f"{_name(interpreter)}-{_key(interpreter)}"
+        directory = cache / f"{runtime_name(interpreter)}-{_key(interpreter)}"
         cache.mkdir(mode=0o755, parents=True, exist_ok=True)
         if not _is_current(interpreter, directory):
             with _locked(cache / f".{directory.name}.lock"):
@@ -117,18 +123,18 @@ def _prepare(interpreter: Interpreter, cache: Path) -> PreparedRuntime:
         return PreparedRuntime(interpreter=interpreter, directory=None, failure=str(error))
 
 
-def _name(interpreter: Interpreter) -> str:
-    return f"{_FOLDERS[interpreter.kind]}{interpreter.line}"
-
-
 def _key(interpreter: Interpreter) -> str:
-    text = "\n".join([_name(interpreter), os.uname().machine, *_requirements(interpreter)])
+    text = "\n".join([runtime_name(interpreter), os.uname().machine, *_requirements(interpreter)])
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _requirements(interpreter: Interpreter) -> tuple[str, ...]:
     if interpreter.kind == "node":
         return tuple(f"@aws-sdk/{client}@{_SDK_RANGE}" for client in _NODE_CLIENTS)
+    if interpreter.kind == "java":
+        return (java.fingerprint(_BOOTSTRAPS / "java"),)
+    if interpreter.kind == "ruby":
+        return ()  # The standard library has all that the client needs.
     oldest = max(version for version in _PYTHON_REQUIREMENTS if version <= interpreter.version)
     return _PYTHON_REQUIREMENTS[oldest]
 
@@ -148,7 +154,12 @@ def _make(interpreter: Interpreter, directory: Path) -> None:
     partial = directory.with_name(prefix + uuid.uuid4().hex)
     try:
         partial.mkdir()
-        _INSTALLERS[interpreter.kind](interpreter, partial)
+        if interpreter.kind == "python":
+            _install_python(interpreter, partial)
+        elif interpreter.kind == "node":
+            _install_node(interpreter, partial)
+        elif interpreter.kind == "java":
+            _compile_java(interpreter, partial)
         _make_readable(partial)
         partial.rename(directory)
     finally:
@@ -186,6 +197,17 @@ def _install_node(interpreter: Interpreter, target: Path) -> None:
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"]
     environment = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"}
     _run("npm", [npm, "install", *options], cwd=target, environment=environment)
+
+
+def _compile_java(interpreter: Interpreter, target: Path) -> None:
+    compiler = java.find_compiler(interpreter)
+    if compiler is None:
+        raise _Failed(java.NO_COMPILER)
+    classes = target / "classes"
+    classes.mkdir()
+    _run("javac", [compiler, *java.compiler_arguments(_BOOTSTRAPS / "java", classes)])
+    java.pack(classes, target / java.CLIENT)
+    shutil.rmtree(classes)
 
 
 def _works(command: Sequence[str]) -> bool:

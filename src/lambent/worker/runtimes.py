@@ -1,8 +1,9 @@
 """Which program runs a function, and what of the host its box is shown.
 
 A runtime identifier names an interpreter: `python3.12` the host's Python 3.12 and nothing else,
-`nodejs20.x` the host's Node 20 or, if there is none, its newest Node. `provided.*` functions
-bring their own program. Whatever cannot be run is a `RuntimeMissing` that says what to do.
+`nodejs20.x` the host's Node 20 or, if there is none, its newest Node; Java and Ruby likewise, as
+`java.py` and `ruby.py` say. `provided.*` functions bring their own program. Whatever cannot be run
+is a `RuntimeMissing` that says what to do.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ from pathlib import Path
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.sandbox.ports import Mount
+from lambent.worker import java, ruby
 from lambent.worker.interpreters import Interpreter
 from lambent.worker.runtime_clients import PreparedRuntime
 
@@ -32,8 +34,6 @@ _HEAP_SHARE, _YOUNG_SHARE = 0.9, 0.05
 """Of the function's memory, for Node's old and young generation, as AWS sets them."""
 _WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 _OTHER_LANGUAGES = {
-    "java": "Java",
-    "ruby": "Ruby",
     "dotnet": ".NET",
     "go": "Go",
 }
@@ -84,15 +84,22 @@ class Runtimes:
         self._nodes = {
             int(one.interpreter.line): one for one in prepared if one.interpreter.kind == "node"
         }
+        self._javas = {
+            int(one.interpreter.line): one for one in prepared if one.interpreter.kind == "java"
+        }
+        self._rubies = {
+            one.interpreter.line: one for one in prepared if one.interpreter.kind == "ruby"
+        }
 
     def mount_roots(self) -> tuple[Path, ...]:
         """Every host directory a `Launch` may mount, but for the functions' code."""
         roots: dict[Path, None] = {}
-        for one in (*self._pythons.values(), *self._nodes.values()):
-            if one.directory is not None:
-                roots[one.directory] = None
-                if not _is_in_box(one.interpreter):
-                    roots[one.interpreter.prefix] = None
+        for runtimes in (self._pythons, self._nodes, self._javas, self._rubies):
+            for one in runtimes.values():
+                if one.directory is not None:
+                    roots[one.directory] = None
+                    if not _is_in_box(one.interpreter):
+                        roots[one.interpreter.prefix] = None
         return tuple(roots)
 
     def launch(self, function: FunctionVersion, code: Path, layers: Path | None = None) -> Launch:
@@ -121,6 +128,10 @@ class Runtimes:
             launch = _launch_python(self._python(runtime, found[1]), mount, bytecode)
         elif found := re.fullmatch(r"nodejs(\d+)\.x", runtime):
             launch = _launch_node(self._node(runtime, int(found[1])), mount, function)
+        elif found := re.fullmatch(r"java(\d+)(\.al\d+)?", runtime):
+            launch = _launch_java(self._java(runtime, int(found[1])), mount, function)
+        elif found := re.fullmatch(r"ruby(\d+\.\d+)", runtime):
+            launch = _launch_ruby(self._ruby(runtime, found[1]), mount, found[1])
         else:
             raise RuntimeMissing(runtime, _other_hint(runtime))
         if function.environment and function.environment.get(_WRAPPER_VARIABLE):
@@ -146,6 +157,20 @@ class Runtimes:
                 " and restart",
             )
         return _usable(runtime, self._nodes.get(major) or self._nodes[max(self._nodes)])
+
+    def _java(self, runtime: str, major: int) -> PreparedRuntime:
+        if not self._javas:
+            raise RuntimeMissing(
+                runtime, f"install Java (apt install openjdk-{major}-jdk-headless) and restart"
+            )
+        return _usable(runtime, self._javas[java.choose_major(major, self._javas)])
+
+    def _ruby(self, runtime: str, line: str) -> PreparedRuntime:
+        if not self._rubies:
+            raise RuntimeMissing(
+                runtime, f"install Ruby (apt install ruby or rbenv install {line}) and restart"
+            )
+        return _usable(runtime, self._rubies[ruby.choose_line(line, self._rubies)])
 
 
 def find_extensions(layers: Path) -> tuple[str, ...]:
@@ -213,6 +238,27 @@ def _launch_node(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
     )
 
 
+def _launch_java(prepared: PreparedRuntime, code: Mount, function: FunctionVersion) -> Launch:
+    options = java.jvm_options(function.memory_mb, function.environment or {})
+    client = ("-cp", f"{RUNTIME_DIR}/{java.CLIENT}", java.MAIN_CLASS)
+    return Launch(
+        mounts=(code,),
+        runtime_mounts=_mounts(prepared),
+        argv=(_in_box(prepared.interpreter), *options, *client),
+    )
+
+
+def _launch_ruby(prepared: PreparedRuntime, code: Mount, version: str) -> Launch:
+    one = prepared.interpreter
+    moved = None if _is_in_box(one) else (one.prefix, _LANGUAGE_DIR)
+    return Launch(
+        mounts=(code,),
+        runtime_mounts=_mounts(prepared),
+        argv=(_in_box(one), f"{RUNTIME_DIR}/bootstrap.rb"),
+        environment=ruby.ruby_variables(version, one.line, moved),
+    )
+
+
 def _mounts(prepared: PreparedRuntime) -> tuple[Mount, ...]:
     runtime = Mount(source=str(prepared.directory), target=RUNTIME_DIR)
     if _is_in_box(prepared.interpreter):
@@ -247,4 +293,4 @@ def _other_hint(runtime: str) -> str:
                 f"{language} functions do not run here yet; install a custom runtime in the"
                 " package (an executable `bootstrap`) and use provided.al2023"
             )
-    return "no such runtime is known here; use python3.*, nodejs*.x or provided.*"
+    return "no such runtime is known here; use python3.*, nodejs*.x, java*, ruby* or provided.*"

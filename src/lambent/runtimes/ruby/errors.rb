@@ -5,6 +5,9 @@ require 'json'
 module Lambent
   # Exceptions as the Runtime API and the log show them.
   module Errors
+    # As many as a JVM keeps: a stack that ran over has tens of thousands.
+    FRAMES_MAX = 1024
+
     module_function
 
     # What the caller is told. `phase` is `Init` or `Function`.
@@ -12,7 +15,7 @@ module Lambent
       {
         'errorMessage' => clean(error.message),
         'errorType' => "#{phase}<#{error.class}>",
-        'stackTrace' => own_frames(error.backtrace || []).map { |frame| clean(frame) }
+        'stackTrace' => own_frames(error.backtrace || []).first(FRAMES_MAX).map { |frame| clean(frame) }
       }
     end
 
@@ -27,8 +30,7 @@ module Lambent
 
     # Without the frames of this runtime, which are the outermost.
     def own_frames(backtrace)
-      frames = backtrace.take_while { |frame| !frame.start_with?(__dir__) }
-      frames.empty? ? backtrace : frames
+      backtrace.take_while { |frame| !frame.start_with?(__dir__) }
     end
 
     def clean(text)

@@ -1,0 +1,124 @@
+package example;
+
+import com.amazonaws.services.lambda.runtime.Context;
+import com.amazonaws.services.lambda.runtime.LambdaLogger;
+import com.amazonaws.services.lambda.runtime.LambdaRuntime;
+import com.amazonaws.services.lambda.runtime.RequestHandler;
+import com.amazonaws.services.lambda.runtime.logging.LogLevel;
+import java.io.OutputStream;
+import java.net.HttpURLConnection;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Does what its event says. */
+public class Act implements RequestHandler<Act.Event, Object> {
+    /** Kept by the class, so that nothing of it is freed. */
+    private static final List<Object> HELD = new ArrayList<>();
+
+    public static class Event {
+        private String what;
+
+        public void setWhat(String what) {
+            this.what = what;
+        }
+    }
+
+    @Override
+    public Object handleRequest(Event event, Context context) {
+        if (event.what.equals("raise")) {
+            return fail();
+        }
+        try {
+            return act(event.what, context.getLogger());
+        } catch (RuntimeException error) {
+            throw error;
+        } catch (Exception error) {
+            return Act.<RuntimeException>sneak(error);
+        }
+    }
+
+    private Object act(String what, LambdaLogger logger) throws Exception {
+        switch (what) {
+            case "exit":
+                System.exit(3);
+                return null;
+            case "hang":
+                Thread.sleep(100_000);
+                return null;
+            case "eat":
+                while (true) {
+                    HELD.add(new byte[8 << 20]);
+                }
+            case "deep":
+                return act(what, logger);
+            case "heap":
+                return Runtime.getRuntime().maxMemory() >> 20;
+            case "print":
+                logger.log("from the logger: ü\n");
+                LambdaRuntime.getLogger().log("from the runtime\n");
+                System.out.println("printed: ü");
+                System.err.println("to stderr");
+                return null;
+            case "levels":
+                logger.log("bad\n", LogLevel.ERROR);
+                logger.log("good\n", LogLevel.INFO);
+                return null;
+            case "shadow":
+                return Files.readString(Path.of("/etc/shadow"));
+            case "write":
+                return Files.writeString(Path.of("/var/task/x"), "x").toString();
+            case "forge":
+                return forge();
+            case "threads":
+                return threads();
+            default:
+                return null;
+        }
+    }
+
+    private static Object fail() {
+        try {
+            return Integer.parseInt("no number");
+        } catch (NumberFormatException error) {
+            throw new IllegalStateException("on purpose: ü", error);
+        }
+    }
+
+    private int forge() throws Exception {
+        URL url = new URL("http://127.0.0.1:9001/2018-06-01/runtime/invocation/none/response");
+        HttpURLConnection connection = (HttpURLConnection) url.openConnection();
+        connection.setDoOutput(true);
+        try (OutputStream body = connection.getOutputStream()) {
+            body.write("\"forged\"".getBytes());
+        }
+        return connection.getResponseCode();
+    }
+
+    private int threads() {
+        int made = 0;
+        try {
+            for (; made < 3000; made++) {
+                Thread thread = new Thread(null, () -> {
+                    try {
+                        Thread.sleep(100_000);
+                    } catch (InterruptedException error) {
+                        Thread.currentThread().interrupt();
+                    }
+                }, "one", 64 << 10);
+                thread.setDaemon(true);
+                thread.start();
+            }
+        } catch (OutOfMemoryError error) {
+            return made;
+        }
+        return made;
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <E extends Exception> Object sneak(Exception error) throws E {
+        throw (E) error;
+    }
+}

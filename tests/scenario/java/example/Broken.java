@@ -1,0 +1,26 @@
+package example;
+
+import com.amazonaws.services.lambda.runtime.Context;
+import com.amazonaws.services.lambda.runtime.RequestHandler;
+
+/** Handlers that cannot be made. */
+public class Broken {
+    public static class Class extends Constructor {
+        static {
+            if (true) {
+                throw new IllegalArgumentException("at the start");
+            }
+        }
+    }
+
+    public static class Constructor implements RequestHandler<Object, Object> {
+        public Constructor() {
+            throw new IllegalStateException("at the start");
+        }
+
+        @Override
+        public Object handleRequest(Object event, Context context) {
+            return event;
+        }
+    }
+}

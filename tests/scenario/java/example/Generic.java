@@ -1,0 +1,37 @@
+package example;
+
+import com.amazonaws.services.lambda.runtime.Context;
+import com.amazonaws.services.lambda.runtime.RequestHandler;
+import java.util.List;
+import java.util.SortedSet;
+
+/** What its event is bound to is said by its subclass alone. */
+abstract class Base<T> implements RequestHandler<T, List<String>> {
+    @Override
+    public List<String> handleRequest(T event, Context context) {
+        return answer(event);
+    }
+
+    protected abstract List<String> answer(T event);
+}
+
+public class Generic extends Base<SortedSet<Generic.Name>> {
+    /** Made of a text. */
+    public static class Name implements Comparable<Name> {
+        private final String text;
+
+        public Name(String text) {
+            this.text = text;
+        }
+
+        @Override
+        public int compareTo(Name other) {
+            return text.compareTo(other.text);
+        }
+    }
+
+    @Override
+    protected List<String> answer(SortedSet<Name> names) {
+        return names.stream().map(name -> name.text.toUpperCase()).toList();
+    }
+}

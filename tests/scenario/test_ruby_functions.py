@@ -1,0 +1,208 @@
+"""Ruby functions on the host's Ruby, over the API as anybody calls it."""
+
+import base64
+import json
+import shutil
+from typing import Any
+
+import pytest
+
+from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, wait_for
+
+pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
+CODE = """
+require 'net/http'
+require_relative 'lib/greeting'
+
+def handler(event:, context:)
+  event
+end
+
+def context(event:, context:)
+  names = %i[function_name function_version invoked_function_arn memory_limit_in_mb aws_request_id
+             log_group_name log_stream_name deadline_ms identity client_context]
+  known = names.to_h { |name| [name, context.public_send(name)] }
+  known.merge(remaining: context.get_remaining_time_in_millis, trace: ENV['_X_AMZN_TRACE_ID'],
+              ruby: RUBY_VERSION, gems: ENV['GEM_PATH'], path: $LOAD_PATH, dir: Dir.pwd)
+end
+
+def act(event:, context:)
+  case event['do']
+  when 'raise' then raise ArgumentError, 'on purpose: ü'
+  when 'name' then nothing_of_this_name
+  when 'not json' then "\\xff"
+  when 'deep' then act(event: event, context: context)
+  when 'exit' then exit(3)
+  when 'hang' then sleep
+  when 'syntax' then eval('def (')
+  when 'print'
+    puts 'to stdout: ü'
+    warn 'to stderr'
+    print 'no newline'
+  when 'fork'
+    made = 0
+    begin
+      loop { Process.detach(spawn('sleep 100')) && made += 1 }
+    rescue SystemCallError, ThreadError => e
+      return [made, e.class.name]
+    end
+  when 'shadow' then File.read('/etc/shadow')
+  when 'write' then File.write('/var/task/x', 'x')
+  when 'forge'
+    uri = URI('http://127.0.0.1:9001/2018-06-01/runtime/invocation/none/response')
+    Net::HTTP.post(uri, '"forged"').code
+  end
+end
+
+module Deep
+  class Inside
+    def self.handle(event:, context:) = { from: 'Deep::Inside', event: event, lib: Greeting::TEXT }
+  end
+end
+"""
+FILES = {
+    "app.rb": CODE,
+    "lib/greeting.rb": "module Greeting; TEXT = 'hello'; end",
+    "broken.rb": "def (",
+}
+
+
+@pytest.fixture(scope="module")
+def act(platform: Platform, lambda_client: Any) -> Any:
+    """Gives what the function answers to being told to do something, and the whole answer."""
+    deploy(lambda_client, "ruby-act", FILES, Runtime="ruby3.3", Handler="app.act", Timeout=5)
+
+    def do(what: str) -> tuple[Any, dict[str, Any]]:
+        return invoke(lambda_client, "ruby-act", {"do": what}, LogType="Tail")
+
+    return do
+
+
+def log_of(answer: dict[str, Any]) -> str:
+    """The log's end that came with the answer."""
+    return base64.b64decode(answer["LogResult"]).decode()
+
+
+def test_events_come_back_as_they_went(lambda_client: Any) -> None:
+    """JSON of every kind, a megabyte too."""
+    deploy(lambda_client, "ruby-echo", FILES, Runtime="ruby3.3")
+    for event in (None, 1.5, "ü😀\u2028", [1, {"a": None}], {"x": "y" * 1024 * 1024}):
+        assert invoke(lambda_client, "ruby-echo", event)[0] == event
+
+
+def test_a_method_of_a_class_in_a_module(lambda_client: Any) -> None:
+    """And files beside it are found."""
+    options = {"Runtime": "ruby3.2", "Handler": "app.Deep::Inside.handle"}
+    deploy(lambda_client, "ruby-class", FILES, **options)
+    payload, _ = invoke(lambda_client, "ruby-class", {"a": 1})
+    assert payload == {"from": "Deep::Inside", "event": {"a": 1}, "lib": "hello"}
+
+
+def test_the_context_is_full(lambda_client: Any) -> None:
+    """Names and values as AWS's."""
+    deploy(lambda_client, "ruby-context", FILES, Runtime="ruby3.3", Handler="app.context")
+    client = base64.b64encode(json.dumps({"custom": {"k": "v"}}).encode()).decode()
+    known, answer = invoke(lambda_client, "ruby-context", {}, ClientContext=client)
+    assert "FunctionError" not in answer
+    expected = {
+        "function_name": "ruby-context",
+        "function_version": "$LATEST",
+        "invoked_function_arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:ruby-context",
+        "memory_limit_in_mb": "512",
+        "log_group_name": "/aws/lambda/ruby-context",
+        "aws_request_id": answer["ResponseMetadata"]["RequestId"],
+        "identity": None,
+        "client_context": {"custom": {"k": "v"}},
+        "gems": "/var/task/vendor/bundle/ruby/3.3.0:/opt/ruby/gems/3.3.0",
+        "dir": "/var/task",
+    }
+    assert {name: known[name] for name in expected} == expected
+    assert 15_000 < known["remaining"] <= 20_000
+    assert "[$LATEST]" in known["log_stream_name"]
+    assert known["trace"].startswith("Root=1-")
+    assert known["path"][0] == "/var/task"
+    assert "/opt/ruby/lib" in known["path"]
+
+
+@pytest.mark.parametrize(
+    ("what", "error_type", "message"),
+    [
+        ("raise", "Function<ArgumentError>", "on purpose: ü"),
+        ("name", "Function<NameError>", "nothing_of_this_name"),
+        ("not json", "Function<JSON::GeneratorError>", "source"),
+        ("deep", "Function<SystemStackError>", "stack level too deep"),
+        ("shadow", "Function<Errno::ENOENT>", "/etc/shadow"),
+        ("write", "Function<Errno::EROFS>", "/var/task/x"),
+    ],
+)
+def test_errors_are_in_awss_words(act: Any, what: str, error_type: str, message: str) -> None:
+    """With the function's own frames, and told in the log."""
+    payload, answer = act(what)
+    assert answer["FunctionError"] == "Unhandled"
+    assert (payload["errorType"], message in payload["errorMessage"]) == (error_type, True), payload
+    assert not [frame for frame in payload["stackTrace"] if "/var/runtime" in frame]
+    if what == "raise":
+        (frame,) = payload["stackTrace"]
+        assert frame.startswith("/var/task/app.rb:19:in ")
+    if what != "deep":
+        assert 'Error raised from handler method\r{\r  "errorMessage"' in log_of(answer)
+        assert error_type in log_of(answer)
+
+
+def test_code_that_cannot_run_ends_the_process_after_it_is_told(act: Any) -> None:
+    """The next invocation has a new one."""
+    assert act("syntax")[0]["errorType"] == "Function<SyntaxError>"
+    assert act("none")[0] is None
+
+
+@pytest.mark.parametrize(
+    ("handler", "error_type"),
+    [
+        ("missing.handler", "Init<LoadError>"),
+        ("broken.handler", "Init<SyntaxError>"),
+        ("app.gone", "Init<NameError>"),
+        ("app.Gone.handler", "Init<NameError>"),
+        ("app", "Init<ArgumentError>"),
+    ],
+)
+def test_a_handler_that_cannot_be_loaded(lambda_client: Any, handler: str, error_type: str) -> None:
+    """Is an error of the start."""
+    name = f"ruby-broken-{handler.replace('.', '-')}"
+    deploy(lambda_client, name, FILES, Runtime="ruby3.3", Handler=handler)
+    payload, answer = invoke(lambda_client, name, {})
+    assert answer["FunctionError"] == "Unhandled"
+    assert payload["errorType"] == error_type, payload
+
+
+def test_a_process_that_ends_or_hangs_is_replaced(act: Any) -> None:
+    """As any runtime's is."""
+    payload, _ = act("exit")
+    assert payload["errorType"] == "Runtime.ExitError"
+    assert "exit status 3" in payload["errorMessage"]
+    assert "timed out after 5.00 seconds" in act("hang")[0]["errorMessage"]
+    assert act("none")[0] is None
+
+
+def test_what_is_printed_is_logged(platform: Platform, act: Any) -> None:
+    """At once, from both streams."""
+    _, answer = act("print")
+    assert "to stdout: ü\n" in log_of(answer)
+    assert "to stderr\n" in log_of(answer)
+    logs = platform.client("logs")
+    wait_for(
+        lambda: [
+            event
+            for event in logs.filter_log_events(logGroupName="/aws/lambda/ruby-act")["events"]
+            if event["message"].startswith("to stdout: ü")
+        ],
+        "the line in the log",
+    )
+
+
+def test_it_is_confined_like_others(act: Any, lambda_client: Any) -> None:
+    """Processes are limited, and answers of other invocations cannot be given."""
+    assert act("forge")[0] in ("400", "403")
+    deploy(lambda_client, "ruby-forks", FILES, Runtime="ruby3.3", Handler="app.act")
+    (made, error), _ = invoke(lambda_client, "ruby-forks", {"do": "fork"})
+    assert 100 < made < 1024
+    assert error in ("Errno::EAGAIN", "Errno::ENOMEM", "ThreadError")
