@@ -113,7 +113,6 @@ def test_the_context_is_full(lambda_client: Any) -> None:
         "aws_request_id": answer["ResponseMetadata"]["RequestId"],
         "identity": None,
         "client_context": {"custom": {"k": "v"}},
-        "gems": "/var/task/vendor/bundle/ruby/3.3.0:/opt/ruby/gems/3.3.0",
         "dir": "/var/task",
     }
     assert {name: known[name] for name in expected} == expected
@@ -121,6 +120,8 @@ def test_the_context_is_full(lambda_client: Any) -> None:
     assert "[$LATEST]" in known["log_stream_name"]
     assert known["trace"].startswith("Root=1-")
     assert known["path"][0] == "/var/task"
+    own = "/var/task/vendor/bundle/ruby/3.3.0:/opt/ruby/gems/3.3.0"
+    assert known["gems"].startswith(own)
     assert "/opt/ruby/lib" in known["path"]
 
 
@@ -197,6 +198,44 @@ def test_what_is_printed_is_logged(platform: Platform, act: Any) -> None:
         ],
         "the line in the log",
     )
+
+
+def test_gems_are_found(lambda_client: Any) -> None:
+    """Those of the package, before the standard library has its say; those of the Ruby, when a file
+    is not found without; with options of the function's own too."""
+    gem = "vendor/bundle/ruby/3.3.0"
+    specification = """
+Gem::Specification.new do |s|
+  s.name, s.version, s.summary, s.authors, s.files = 'own', '1.2.3', 'x', ['x'], ['lib/own.rb']
+end
+"""
+    files = {
+        f"{gem}/specifications/own-1.2.3.gemspec": specification,
+        f"{gem}/gems/own-1.2.3/lib/own.rb": "module Own; VALUE = 'of a gem'; end",
+        "app.rb": """
+require 'own'
+def handler(event:, context:)
+  [Own::VALUE, Gem.loaded_specs['own'].version.to_s]
+end
+""",
+    }
+    deploy(lambda_client, "ruby-gems", files, Runtime="ruby3.3")
+    assert invoke(lambda_client, "ruby-gems", {})[0] == ["of a gem", "1.2.3"]
+    late = """
+def handler(event:, context:)
+  before = $LOADED_FEATURES.any? { |name| name.end_with?('/rubygems.rb') }
+  require 'minitest'
+  gem 'minitest'
+  [before, defined?(Minitest), Gem::Version.new('1.10') > Gem::Version.new('1.9')]
+end
+"""
+    deploy(lambda_client, "ruby-late", {"app.rb": late}, Runtime="ruby3.3")
+    got = invoke(lambda_client, "ruby-late", {})[0]
+    assert got == [False, "constant", True]
+    variables = {"RUBYOPT": "-W0"}
+    options = {"Runtime": "ruby3.3", "Environment": {"Variables": variables}}
+    deploy(lambda_client, "ruby-options", {"app.rb": late}, **options)
+    assert invoke(lambda_client, "ruby-options", {})[0] == [True, "constant", True]
 
 
 def test_it_is_confined_like_others(act: Any, lambda_client: Any) -> None:

@@ -20,6 +20,8 @@ NO_COMPILER = (
 _TOOL_OPTIONS = "JAVA_TOOL_OPTIONS"
 _HEAP_SHARE = 0.85
 """Of the function's memory, as at AWS; the rest is for classes, code, threads and the JVM."""
+_INITIAL_PART = 8
+"""Of the memory. The JVM itself would take a part of the host's, which is more than all of it."""
 
 
 def find_compiler(java: Interpreter) -> str | None:
@@ -59,7 +61,8 @@ def jvm_options(memory_mb: int, variables: Mapping[str, str]) -> tuple[str, ...]
     the JVM would overrule with these, or refuse together with them."""
     own = variables.get(_TOOL_OPTIONS, "")
     options = {
-        r"-Xmx|MaxHeapSize|MaxRAM": f"-XX:MaxHeapSize={int(memory_mb * _HEAP_SHARE)}m",
+        r"-Xmx|MaxHeapSize|RAM": f"-XX:MaxHeapSize={int(memory_mb * _HEAP_SHARE)}m",
+        r"-Xm[sx]|HeapSize|RAM": f"-XX:InitialHeapSize={memory_mb // _INITIAL_PART}m",
         r"-XX:\+Use\w+GC": "-XX:+UseSerialGC",
         r"Tiered|-Xint|-Xcomp": "-XX:TieredStopAtLevel=1",
         r"UsePerfData": "-XX:-UsePerfData",

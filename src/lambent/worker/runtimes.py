@@ -131,7 +131,7 @@ class Runtimes:
         elif found := re.fullmatch(r"java(\d+)(\.al\d+)?", runtime):
             launch = _launch_java(self._java(runtime, int(found[1])), mount, function)
         elif found := re.fullmatch(r"ruby(\d+\.\d+)", runtime):
-            launch = _launch_ruby(self._ruby(runtime, found[1]), mount, found[1])
+            launch = _launch_ruby(self._ruby(runtime, found[1]), mount, function)
         else:
             raise RuntimeMissing(runtime, _other_hint(runtime))
         if function.environment and function.environment.get(_WRAPPER_VARIABLE):
@@ -248,14 +248,15 @@ def _launch_java(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
     )
 
 
-def _launch_ruby(prepared: PreparedRuntime, code: Mount, version: str) -> Launch:
+def _launch_ruby(prepared: PreparedRuntime, code: Mount, function: FunctionVersion) -> Launch:
     one = prepared.interpreter
-    moved = None if _is_in_box(one) else (one.prefix, _LANGUAGE_DIR)
+    shown = one.prefix if _is_in_box(one) else _LANGUAGE_DIR
+    options = ruby.ruby_options(function.environment or {})
     return Launch(
         mounts=(code,),
         runtime_mounts=_mounts(prepared),
-        argv=(_in_box(one), f"{RUNTIME_DIR}/bootstrap.rb"),
-        environment=ruby.ruby_variables(version, one.line, moved),
+        argv=(_in_box(one), *options, f"{RUNTIME_DIR}/bootstrap.rb"),
+        environment=ruby.ruby_variables(function.runtime or "", one.line, one.prefix, shown),
     )
 
 

@@ -6,6 +6,7 @@
 $stdout.sync = true
 $stderr.sync = true
 
+require_relative 'gems'
 require_relative 'errors'
 require_relative 'runtime_api'
 require_relative 'context'
@@ -55,6 +56,7 @@ module Lambent
     api = RuntimeApi.new(ENV.fetch('AWS_LAMBDA_RUNTIME_API'))
     name = ENV.fetch('_HANDLER', '')
     begin
+      Gems.provide
       $LOAD_PATH.unshift(ENV.fetch('LAMBDA_TASK_ROOT', '/var/task'))
       handler = Handler.load(name)
     rescue SystemExit, SignalException

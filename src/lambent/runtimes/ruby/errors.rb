@@ -30,7 +30,8 @@ module Lambent
 
     # Without the frames of this runtime, which are the outermost.
     def own_frames(backtrace)
-      backtrace.take_while { |frame| !frame.start_with?(__dir__) }
+      frames = backtrace.reject { |frame| frame.start_with?("#{__dir__}/gems.rb") }
+      frames.take_while { |frame| !frame.start_with?(__dir__) }
     end
 
     def clean(text)
