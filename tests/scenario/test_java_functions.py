@@ -27,13 +27,19 @@ OPTIONS = {"Runtime": "java17"}
 
 
 @pytest.fixture(scope="module")
-def classes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """A package of the compiled functions; interfaces are not in it."""
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The compiled functions and the interfaces they use."""
     built = tmp_path_factory.mktemp("classes")
     sources = [str(path) for path in sorted(SOURCES.rglob("*.java"))]
-    release = ["--release", "17", "-implicit:none", "-sourcepath", str(INTERFACES)]
+    release = ["--release", "17", "-implicit:class", "-sourcepath", str(INTERFACES)]
     subprocess.run(["javac", "-nowarn", *release, "-d", str(built), *sources], check=True)
     return {str(path.relative_to(built)): path.read_bytes() for path in built.rglob("*.class")}
+
+
+@pytest.fixture(scope="module")
+def classes(compiled: dict[str, bytes]) -> dict[str, bytes]:
+    """A package of the functions alone."""
+    return {name: code for name, code in compiled.items() if name.startswith("example/")}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +75,27 @@ def log_of(answer: dict[str, Any]) -> str:
         ("Forms::bytes", {"k": 1}, {"k": 1}),
         ("Forms::bytesAndContext", {"k": 1}, {"k": 1}),
         (
+            "Records",
+            {
+                "Records": [
+                    {
+                        "awsRegion": "eu-west-1",
+                        "body": {
+                            "Time": 1545084650.987,
+                            "data": "w7w=",
+                            "Image": {"k": {"S": "v", "isBinary": True}},
+                        },
+                    }
+                ]
+            },
+            {
+                "region": "eu-west-1",
+                "time": 1545084650987,
+                "data": "ü",
+                "image": {"k": {"s": "v", "isBinary": True}},
+            },
+        ),
+        (
             "Forms::order",
             {"ID": "7", "Lines": [{"name": "pen", "price": 2.5}], "state": "OPEN", "unknown": 1},
             {"id": 7, "lines": [{"name": "pen", "price": 5.0}], "state": "OPEN", "paid": False},
@@ -92,11 +119,13 @@ def test_every_form_of_a_handler(
     assert (payload, answer.get("FunctionError")) == (expected, None)
 
 
-def test_a_jar_with_a_library(lambda_client: Any, classes: dict[str, bytes]) -> None:
-    """The package is a jar; a class of it is in a jar in `lib`. A megabyte goes and comes."""
+def test_a_jar_with_a_library(lambda_client: Any, compiled: dict[str, bytes]) -> None:
+    """The package is a jar; its class is in a jar in `lib`, with interfaces of its own, as most
+    packages have them. A megabyte goes and comes."""
     library = io.BytesIO()
     with zipfile.ZipFile(library, "w") as jar:
-        jar.writestr("example/Maps.class", classes["example/Maps.class"])
+        for name, code in compiled.items():
+            jar.writestr(name, code)
     files = {"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n", "lib/one.jar": library.getvalue()}
     deploy(lambda_client, "java-jar", files, Handler="example.Maps", **OPTIONS)
     event = {"text": "ü" * 512 * 1024}

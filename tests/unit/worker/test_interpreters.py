@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -84,6 +85,59 @@ def test_node_is_found(tmp_path: Path) -> None:
         real, lone / "node"
     )
     assert found_in(lone, home=tmp_path / "home") == ()
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="needs Java: apt install openjdk-17-jdk")
+def test_a_jvm_is_found(tmp_path: Path) -> None:
+    """By JAVA_HOME, on PATH, and where SDKMAN keeps them; its line is the major version."""
+    real = Path(shutil.which("java") or "").resolve()
+    home = real.parents[1]
+    sdkman = tmp_path / ".sdkman/candidates/java"
+    sdkman.mkdir(parents=True)
+    (sdkman / "current").symlink_to(home)
+    ways = [{"JAVA_HOME": str(home)}, {"PATH": str(real.parent)}, {"HOME": str(tmp_path)}]
+    for environment in ways:
+        where = tmp_path if "HOME" in environment else tmp_path / "nobody"
+        (one,) = find_interpreters(environment, home=where, system=())
+        assert (one.kind, one.executable, one.prefix) == ("java", real, home)
+        assert one.line == str(one.version[0])
+        assert one.version[0] >= 8
+
+
+@pytest.mark.parametrize(
+    ("settings", "version"),
+    [
+        ("    java.version = 17.0.15\n", (17, 0, 15)),
+        ("    java.version = 1.8.0_392\n", (8, 0, 392)),
+        ("    java.version = 26-ea\n", (26,)),
+        ("    java.version = 7\n", None),
+        ("Unrecognized option", None),
+    ],
+)
+def test_versions_of_jvms(tmp_path: Path, settings: str, version: tuple[int, ...] | None) -> None:
+    """Old JVMs count differently; a program that says something else is none."""
+    source = tmp_path / "java.c"
+    text = settings.replace("\n", "\\n")
+    source.write_text(f'#include <stdio.h>\nint main() {{ fputs("{text}", stderr); return 0; }}')
+    (tmp_path / "jdk/bin").mkdir(parents=True)
+    (tmp_path / "jdk/lib/modules").mkdir(parents=True)
+    subprocess.run(["cc", "-o", tmp_path / "jdk/bin/java", source], check=True)
+    found = found_in(tmp_path / "jdk/bin", home=tmp_path / "home")
+    assert [one.version for one in found] == ([version] if version else [])
+
+
+@pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
+def test_ruby_is_found(tmp_path: Path) -> None:
+    """On PATH and where rbenv keeps them; its line is the minor version."""
+    real = Path(shutil.which("ruby") or "").resolve()
+    rbenv = tmp_path / ".rbenv/versions/x/bin"
+    rbenv.mkdir(parents=True)
+    (rbenv / "ruby").symlink_to(real)
+    rubies = [one for one in found_in(real.parent, home=tmp_path / "home") if one.kind == "ruby"]
+    assert real in [one.executable for one in rubies]
+    (one,) = find_interpreters({}, home=tmp_path, system=())
+    assert one.line == ".".join(str(part) for part in one.version[:2])
+    assert (one.kind, one.executable) == ("ruby", real)
 
 
 def test_the_best_of_each_line_is_kept() -> None:

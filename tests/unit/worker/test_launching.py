@@ -105,9 +105,7 @@ def test_node_is_the_same_major_or_the_newest(tmp_path: Path, runtime: str, prog
     ("runtime", "words"),
     [
         ("python3.14", ["python3.14", "install Python 3.14", "uv python install 3.14", "restart"]),
-        ("java21", ["java21", "Java", "provided.al2023"]),
         ("dotnet8", ["dotnet8", "install"]),
-        ("ruby3.4", ["ruby3.4"]),
         ("go1.x", ["go1.x"]),
         ("custom", ["custom"]),
         (None, ["container images"]),

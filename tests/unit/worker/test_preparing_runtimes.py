@@ -1,12 +1,16 @@
 """Preparing runtime directories, with an npm that is a script."""
 
 import os
+import shutil
 import stat
+import subprocess
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
 
+import lambent
 from lambent.worker.interpreters import Interpreter
 from lambent.worker.runtime_clients import default_cache, prepare_runtimes
 
@@ -49,6 +53,67 @@ def test_a_directory_is_made_once_for_everybody(tmp_path: Path) -> None:
     for path in (directory, *directory.rglob("*")):
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o755 if path.is_dir() or path.name == "tool" else 0o644), path
+
+
+COMPILES = """#!/bin/sh
+echo "$@" >> "$(dirname "$0")/../runs"
+while [ "$1" != -d ]; do shift; done
+mkdir -p "$2/lambent/runtime"
+echo code > "$2/lambent/runtime/Main.class"
+"""
+
+
+def fake_java(root: Path) -> Interpreter:
+    """A JVM, without its compiler."""
+    (root / "bin").mkdir(parents=True)
+    return Interpreter(kind="java", version=(17, 0, 1), executable=root / "bin/java", prefix=root)
+
+
+def test_javas_client_is_compiled_once(tmp_path: Path) -> None:
+    """By the JVM's own compiler, into a jar that all may read."""
+    java = fake_java(tmp_path / "java")
+    (tmp_path / "java/bin/javac").write_text(COMPILES)
+    (tmp_path / "java/bin/javac").chmod(0o755)
+    (first,) = prepare_runtimes([java], tmp_path / "cache")
+    (second,) = prepare_runtimes([java], tmp_path / "cache")
+    assert first == second
+    assert first.directory is not None, first.failure
+    assert first.directory.name.startswith("java17-")
+    assert [path.name for path in first.directory.iterdir()] == ["client.jar"]
+    with zipfile.ZipFile(first.directory / "client.jar") as jar:
+        assert jar.namelist() == ["lambent/runtime/Main.class"]
+    assert stat.S_IMODE((first.directory / "client.jar").stat().st_mode) == 0o644
+    (run,) = (tmp_path / "java/runs").read_text().splitlines()
+    assert run.startswith("-nowarn ")
+    assert "/runtimes/java/lambent/runtime/Main.java" in run
+
+
+def test_a_jre_alone_asks_for_a_jdk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can compile the client then."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (bad,) = prepare_runtimes([fake_java(tmp_path / "java")], tmp_path / "cache")
+    assert bad.directory is None
+    assert "install the JDK, such as apt install openjdk-17-jdk-headless" in (bad.failure or "")
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="needs a JDK")
+def test_javas_client_needs_nothing_newer_than_java_8(tmp_path: Path) -> None:
+    """As functions of java8 may run on such a JVM."""
+    sources = Path(lambent.__file__).parent / "runtimes/java"
+    files = [str(path) for path in sources.rglob("*.java")]
+    command = ["javac", "-Xlint:all,-options", "-Werror", "--release", "8", "-d", str(tmp_path)]
+    done = subprocess.run([*command, *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_rubys_client_is_copied(tmp_path: Path) -> None:
+    """It needs nothing else."""
+    ruby = Interpreter(
+        kind="ruby", version=(3, 3, 1), executable=Path("/r/bin/ruby"), prefix=Path("/r")
+    )
+    (prepared,) = prepare_runtimes([ruby], tmp_path)
+    assert prepared.directory is not None
+    assert (prepared.directory / "bootstrap.rb").exists()
 
 
 def test_two_preparers_do_not_meet(tmp_path: Path) -> None:
