@@ -1,5 +1,6 @@
 """A real platform, as a person starts it: `lambent up` in a process of its own, on port 0."""
 
+import base64
 import io
 import json
 import os
@@ -177,6 +178,11 @@ def invoke(client: Any, name: str, event: Any = None, **more: Any) -> tuple[Any,
     answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode(), **more)
     body = answer["Payload"].read()
     return (json.loads(body) if body else None), answer
+
+
+def log_of(answer: Mapping[str, Any]) -> str:
+    """The log's end that came with an answer, if it was asked for."""
+    return base64.b64decode(answer["LogResult"]).decode()
 
 
 def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 20) -> Any:

@@ -8,6 +8,7 @@ from tests.platforms import (
     deploy,
     invoke,
     lambda_client,
+    log_of,
     platform,
     start_platform,
     wait_active,
@@ -16,18 +17,22 @@ from tests.platforms import (
 )
 
 from .functions_api import client, connect, endpoint, name
+from .java_classes import classes, compiled
 
 __all__ = [
     "ACCOUNT",
     "PYTHON",
     "ROLE",
     "Platform",
+    "classes",
     "client",
+    "compiled",
     "connect",
     "deploy",
     "endpoint",
     "invoke",
     "lambda_client",
+    "log_of",
     "name",
     "platform",
     "start_platform",

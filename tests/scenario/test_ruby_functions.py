@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, wait_for
+from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, log_of, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
 CODE = """
@@ -34,6 +34,7 @@ def act(event:, context:)
   when 'deep' then act(event: event, context: context)
   when 'exit' then exit(3)
   when 'hang' then sleep
+  when 'large' then 'x' * 10 * 1024 * 1024
   when 'syntax' then eval('def (')
   when 'print'
     puts 'to stdout: ü'
@@ -76,11 +77,6 @@ def act(platform: Platform, lambda_client: Any) -> Any:
         return invoke(lambda_client, "ruby-act", {"do": what}, LogType="Tail")
 
     return do
-
-
-def log_of(answer: dict[str, Any]) -> str:
-    """The log's end that came with the answer."""
-    return base64.b64decode(answer["LogResult"]).decode()
 
 
 def test_events_come_back_as_they_went(lambda_client: Any) -> None:
@@ -182,6 +178,13 @@ def test_a_process_that_ends_or_hangs_is_replaced(act: Any) -> None:
     assert "exit status 3" in payload["errorMessage"]
     assert "timed out after 5.00 seconds" in act("hang")[0]["errorMessage"]
     assert act("none")[0] is None
+
+
+def test_a_result_that_is_too_large(act: Any) -> None:
+    """Is the platform's to tell; the process goes on."""
+    for _ in range(2):
+        assert act("large")[0]["errorType"] == "Function.ResponseSizeTooLarge"
+        assert act("none")[0] is None
 
 
 def test_what_is_printed_is_logged(platform: Platform, act: Any) -> None:

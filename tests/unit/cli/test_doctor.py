@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from lambent.cli.doctor import check_data_dir, check_isolation, check_runtimes
 from lambent.sandbox.tiers import Finding, Isolation
 from lambent.worker.interpreters import Interpreter
@@ -26,6 +28,23 @@ def test_a_language_that_is_missing(tmp_path: Path) -> None:
     checks = {check.name: check for check in check_runtimes([PYTHON], tmp_path)}
     assert checks["nodejs"].state == "missing"
     assert "apt-get install nodejs" in checks["nodejs"].fix
+
+
+def test_a_jre_alone_is_not_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For Java; nothing comes from the network for Ruby."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    java = Interpreter(
+        kind="java", version=(17, 0, 1), executable=tmp_path / "bin/java", prefix=tmp_path
+    )
+    ruby = Interpreter(
+        kind="ruby", version=(3, 3, 1), executable=Path("/usr/bin/ruby"), prefix=Path("/usr")
+    )
+    checks = {check.name: check for check in check_runtimes([java, ruby], tmp_path)}
+    assert checks["java17"].state == "missing"
+    assert "install the JDK" in checks["java17"].fix
+    assert checks["ruby3.3"].fix == "`lambent up` prepares it"
+    checks = {check.name: check for check in check_runtimes([PYTHON], tmp_path)}
+    assert {checks[name].state for name in ("java", "ruby")} == {"missing"}
 
 
 def test_a_data_directory_to_be_made(tmp_path: Path) -> None:

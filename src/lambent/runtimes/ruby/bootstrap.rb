@@ -33,7 +33,7 @@ module Lambent
       raise
     rescue StandardError, SystemStackError => e
       report(event, e, 'Error raised from handler method')
-    rescue Exception => e # rubocop:disable Lint/RescueException
+    rescue Exception => e
       # What is left is out of memory or code that does not load: not a state to go on in.
       report(event, e, 'Critical exception from handler')
       exit!(1)
@@ -61,7 +61,7 @@ module Lambent
       handler = Handler.load(name)
     rescue SystemExit, SignalException
       raise
-    rescue Exception => e # rubocop:disable Lint/RescueException
+    rescue Exception => e
       document = Errors.document(e, 'Init')
       Errors.log(document, "Init error when loading handler #{name}")
       api.fail_init(document)

@@ -23,7 +23,7 @@ module Lambent
       @log_stream_name = ENV['AWS_LAMBDA_LOG_STREAM_NAME']
     end
 
-    def get_remaining_time_in_millis # rubocop:disable Naming/AccessorMethodName
+    def get_remaining_time_in_millis
       [@deadline_ms - Process.clock_gettime(Process::CLOCK_REALTIME, :millisecond), 0].max
     end
 

@@ -28,8 +28,8 @@ _FROM_ETC = (
     "ssl",
     "timezone",
 )
-_CONFIGURATIONS = "java-[0-9]*-openjdk"
-"""Of distributions' JVMs, whose links lead from `/usr` to here; without, they do not start."""
+_JVM_CONFIGURATIONS = "java*"
+"""What of `/etc` links of distributions' JVMs lead to; without it they do not start."""
 _ETC = {
     "passwd": f"root:x:0:0:root:/root:/sbin/nologin\n{INNER_NAME}:x:{INNER_ID}:{INNER_ID}::"
     "/home/sbx_user1051:/sbin/nologin\n",
@@ -60,7 +60,7 @@ def make_base_root(root: Path) -> None:
             (root / "etc" / name).symlink_to(source.readlink())
         elif source.exists():
             _bind(source, root / "etc" / name)
-    for source in sorted(Path("/etc").glob(_CONFIGURATIONS)):
+    for source in sorted(Path("/etc").glob(_JVM_CONFIGURATIONS)):
         if source.is_dir() and not source.is_symlink():
             _bind(source, root / "etc" / source.name)
     for path in _EMPTY:

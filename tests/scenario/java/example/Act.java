@@ -54,6 +54,8 @@ public class Act implements RequestHandler<Act.Event, Object> {
                 }
             case "deep":
                 return act(what, logger);
+            case "large":
+                return "x".repeat(10 << 20);
             case "heap":
                 return Runtime.getRuntime().maxMemory() >> 20;
             case "print":
