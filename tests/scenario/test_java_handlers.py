@@ -121,9 +121,10 @@ def test_a_handler_that_is_not_there(
     """Every invocation says so."""
     name = "java-gone-" + re.sub(r"\W+", "", handler)
     deploy(lambda_client, name, classes, Handler=handler, **OPTIONS)
-    payload, answer = invoke(lambda_client, name, {})
+    payload, answer = invoke(lambda_client, name, {}, LogType="Tail")
     assert answer["FunctionError"] == "Unhandled"
     assert payload == document
+    assert f"{document['errorMessage']}\n" in log_of(answer)
 
 
 @pytest.mark.parametrize(

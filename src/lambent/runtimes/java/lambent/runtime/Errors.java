@@ -39,6 +39,9 @@ final class Errors {
     }
 
     static String text(Throwable error) {
+        if (error instanceof Fault && error.getCause() == null) {
+            return error.toString();
+        }
         StringWriter text = new StringWriter();
         text.write(error.getMessage() + ": " + type(error) + "\n");
         Throwable one = error;

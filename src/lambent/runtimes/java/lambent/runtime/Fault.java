@@ -11,4 +11,9 @@ final class Fault extends RuntimeException {
         super(message, cause);
         this.type = type;
     }
+
+    @Override
+    public String toString() {
+        return type == null ? getMessage() : type + ": " + getMessage();
+    }
 }
