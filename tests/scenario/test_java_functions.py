@@ -130,6 +130,7 @@ def test_it_is_confined_like_others(act: Any) -> None:
     assert act("shadow")[0]["errorType"] == "java.nio.file.NoSuchFileException"
     assert act("write")[0]["errorType"] == "java.nio.file.FileSystemException"
     assert act("forge")[0] in (400, 403)
+    assert act("spawn")[0].split() == ["993", "0", "1", "2", "3"]
     payload, _ = act("threads")
     assert 100 < payload < 1024
 

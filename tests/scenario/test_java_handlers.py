@@ -29,6 +29,11 @@ pytestmark = needs_jdk
         ("Forms::onlyContext", {}, "java-forms"),
         ("Forms::overloaded", "x", "event and context: x"),
         ("Forms::bytes", {"k": 1}, {"k": 1}),
+        (
+            "Forms::records",
+            {"left": 1, "Right": "r", "more": [2]},
+            {"left": 2, "right": "r!", "more": ["2"]},
+        ),
         ("Forms::bytesAndContext", {"k": 1}, {"k": 1}),
         (
             "Records",

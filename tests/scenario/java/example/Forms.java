@@ -63,6 +63,13 @@ public class Forms {
         public double price;
     }
 
+    /** With a type parameter of its own. */
+    public record Pair<T>(int left, T right, List<T> more) {}
+
+    public Pair<String> records(Pair<String> pair) {
+        return new Pair<>(pair.left() + 1, pair.right() + "!", pair.more());
+    }
+
     public String onlyEvent(String name) {
         return "hello " + name;
     }

@@ -96,6 +96,9 @@ final class Beans {
             }
         }
         for (Method method : sorted.values()) {
+            if (isRecord(type) && method.getParameterCount() == 0 && fields.containsKey(method.getName())) {
+                property(method.getName()).getter = accessible(method);
+            }
             addGetter(method, fields);
         }
         for (Method method : sorted.values()) {
@@ -121,6 +124,11 @@ final class Beans {
     static boolean isOfPlatform(Class<?> type) {
         return type.getName().startsWith("java.") || type.getName().startsWith("javax.")
                 || type.getName().startsWith("jdk.") || type.getName().startsWith("sun.");
+    }
+
+    /** Records are newer than the Java this is written for. */
+    static boolean isRecord(Class<?> type) {
+        return type.getSuperclass() != null && type.getSuperclass().getName().equals("java.lang.Record");
     }
 
     private void addGetter(Method method, Map<String, Field> fields) {
@@ -173,7 +181,8 @@ final class Beans {
         return name;
     }
 
-    private static Map<String, Field> fieldsOf(Class<?> type) {
+    /** Every field of the class and of those it extends, its own first. */
+    static Map<String, Field> fieldsOf(Class<?> type) {
         Map<String, Field> fields = new LinkedHashMap<>();
         for (Class<?> one = type; one != null && !isOfPlatform(one); one = one.getSuperclass()) {
             for (Field field : one.getDeclaredFields()) {

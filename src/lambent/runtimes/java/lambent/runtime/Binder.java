@@ -129,6 +129,9 @@ final class Binder {
     private static Object bean(Map<?, ?> object, Type type) {
         Class<?> raw = Types.raw(type);
         Map<TypeVariable<?>, Type> variables = Types.variables(type);
+        if (Beans.isRecord(raw)) {
+            return record(object, raw, variables);
+        }
         Object bean = create(raw);
         Beans described = Beans.of(raw);
         for (Map.Entry<?, ?> entry : object.entrySet()) {
@@ -138,6 +141,28 @@ final class Binder {
             }
         }
         return bean;
+    }
+
+    /** By the constructor that takes all fields, in their order. */
+    private static Object record(Map<?, ?> object, Class<?> raw, Map<TypeVariable<?>, Type> variables) {
+        Map<String, Object> values = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+        object.forEach((name, value) -> values.put((String) name, value));
+        List<Class<?>> types = new ArrayList<>();
+        List<Object> arguments = new ArrayList<>();
+        for (Field field : Beans.fieldsOf(raw).values()) {
+            types.add(field.getType());
+            Type wanted = Types.resolve(field.getGenericType(), variables);
+            arguments.add(bind(values.get(field.getName()), wanted));
+        }
+        try {
+            Constructor<?> constructor = raw.getDeclaredConstructor(types.toArray(new Class<?>[0]));
+            constructor.setAccessible(true);
+            return constructor.newInstance(arguments.toArray());
+        } catch (InvocationTargetException error) {
+            throw Beans.<RuntimeException>thrown(error.getCause());
+        } catch (ReflectiveOperationException error) {
+            throw new IllegalArgumentException("cannot make a " + raw.getName(), error);
+        }
     }
 
     /** By the constructor without parameters; without one, with nothing set, as JSON will do that. */
