@@ -241,7 +241,10 @@ def test_urls_stream(platform: Platform, lambda_client: Any) -> None:
             get(event)
         with refused.value:
             assert refused.value.code == 502
-    with contextlib.closing(get({"fail": "late"})) as answer, pytest.raises(http.client.IncompleteRead):
+    with (
+        contextlib.closing(get({"fail": "late"})) as answer,
+        pytest.raises(http.client.IncompleteRead),
+    ):
         answer.read()
 
 

@@ -131,7 +131,7 @@ def test_objects_in_json_logs(listen: Listen) -> None:
     """With the log format JSON, what was printed as an object is told as one."""
     told = listen("told-json", "you", LoggingConfig={"LogFormat": "JSON"})
     records = [event["record"] for event in told if kind(event) == "function"]
-    assert {"level": "WARN", "message": "structured"}.items() <= records[2].items()
+    assert {"level": "warn", "message": "structured"}.items() <= records[2].items()
     assert records[1]["message"] == "hello you"
 
 
@@ -171,7 +171,6 @@ def test_the_older_logs_api(listen: Listen) -> None:
 def test_a_flood_is_bounded(platform: Platform, listen: Listen) -> None:
     """Who prints faster than it listens loses records and is told how many; nobody else does."""
     told = listen("told-flood", "flood", Timeout=60)
-    assert any(kind(event) == "platform.report" for event in told)
     heard = sum(event["record"] == "x" * 100 for event in told)
     dropped = [event["record"] for event in told if kind(event) == "platform.logsDropped"]
     assert heard + sum(record["droppedRecords"] for record in dropped) >= 6_000

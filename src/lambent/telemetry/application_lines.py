@@ -8,6 +8,9 @@ from typing import Any
 
 from lambent.telemetry.events import LEVELS, is_shown, iso_time, to_json
 
+_OTHER_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+"""Of levels, as Python says them."""
+
 
 def read_object(line: bytes) -> dict[str, Any] | None:
     """The JSON object that a line is, or None."""
@@ -32,11 +35,13 @@ def json_line(
     document = read_object(line)
     if document is not None:
         level = str(document.get("level", "")).upper()
+        level = _OTHER_NAMES.get(level, level)
         if not is_shown(level if level in LEVELS else "INFO", lowest):
             return None
         if level not in LEVELS or "timestamp" not in document:
             document.setdefault("timestamp", iso_time(at))
-            document["level"] = level if level in LEVELS else "INFO"
+            if level not in LEVELS:
+                document["level"] = "INFO"
             line = to_json(document)
         return line, document
     if not is_shown("INFO", lowest):

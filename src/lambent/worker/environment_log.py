@@ -237,9 +237,12 @@ class EnvironmentLog:
     def function_line(self, timestamp_ms: int, level: str, message: bytes) -> None:
         """The function printed something; `timestamp_ms` is 0 if it is not known, `level` empty."""
         document = None
-        if self._is_json:
-            if level and not events.is_shown(level, self._lowest_application):
+        if self._is_json and level:
+            # From AWS's or our runtime client: it is JSON already.
+            if not events.is_shown(level, self._lowest_application):
                 return
+            document = read_object(message) if self._subscriptions else None
+        elif self._is_json:
             logged = json_line(
                 message,
                 at=timestamp_ms / 1000 or self._clock.now(),
