@@ -105,6 +105,7 @@ class Dispatcher:
                     invoked_arn=event.arn,
                     event=event.payload,
                     trace_id=event.trace_id,
+                    tenant_id=event.tenant_id,
                     on_done=lambda outcome: self._end(event, outcome),
                 )
             )

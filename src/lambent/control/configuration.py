@@ -19,7 +19,6 @@ from lambent.model.runtimes import check_runtime
 Params = Mapping[str, Any]
 
 _NOT_OFFERED = {
-    "TenancyConfig": "tenant isolation",
     "CapacityProviderConfig": "capacity providers",
     "DurableConfig": "durable executions",
     "RuntimeConfig": "customer-managed runtimes",
@@ -67,7 +66,7 @@ def create(
         configuration_id="",
         revision_id="",
         last_modified_ms=0,
-        other=_DEFAULTS_SHOWN,
+        other=_DEFAULTS_SHOWN | _tenancy(params),
     )
     return update(plain, params, runtimes=runtimes)
 
@@ -118,6 +117,15 @@ _PLAIN: Mapping[str, str] = {
     "Timeout": "timeout_s",
     "MemorySize": "memory_mb",
 }
+
+
+def _tenancy(params: Params) -> dict[str, Any]:
+    """What is chosen when a function is created, for good."""
+    if "TenancyConfig" not in params:
+        return {}
+    if params.get("SnapStart", {}).get("ApplyOn", "None") != "None":
+        raise invalid_parameter("SnapStart is not supported for functions with tenancy enabled.")
+    return {"TenancyConfig": params["TenancyConfig"]}
 
 
 def architecture(params: Params, *, default: str) -> str:

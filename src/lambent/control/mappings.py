@@ -172,6 +172,10 @@ def _require_function(tx: Transaction, reference: FunctionReference, source: Sou
     version = find_version(tx, reference.key, reference.qualifier)
     if version is None:
         raise invalid_parameter("Function does not exist")
+    if version.isolates_tenants:
+        raise invalid_parameter(
+            "Event source mappings are not supported for functions with tenancy enabled."
+        )
     has_limit = source.is_kafka or source in (Source.MQ, Source.DOCUMENTDB)
     if has_limit and version.timeout_s > POLLED_TIMEOUT_S_MAX:
         raise invalid_parameter(

@@ -43,8 +43,13 @@ class Urls:
         )
 
         def run(tx: Transaction) -> None:
-            if find_version(tx, reference.key, reference.qualifier) is None:
+            version = find_version(tx, reference.key, reference.qualifier)
+            if version is None:
                 raise not_found("Function does not exist")
+            if version.isolates_tenants:
+                raise invalid_parameter(
+                    "Function URLs are not supported for functions with tenancy enabled."
+                )
             if tx.settings.get(Kind.URL, url.key, url.qualifier) is not None:
                 raise conflict(
                     "Failed to create function url config for [functionArn ="

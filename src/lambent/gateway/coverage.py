@@ -16,7 +16,6 @@ STORED: Mapping[str, Sequence[str]] = {
         "DeadLetterConfig",
         "FileSystemConfigs",
         "KMSKeyArn",
-        "Layers",
         "SnapStart",
         "TracingConfig",
         "VpcConfig",
@@ -43,7 +42,6 @@ REFUSED: Mapping[str, Sequence[str]] = {
         "ImageConfig",
         "PublishTo",
         "RuntimeConfig",
-        "TenancyConfig",
     ),
     "UpdateFunctionCode": (
         "ImageUri",
@@ -52,8 +50,7 @@ REFUSED: Mapping[str, Sequence[str]] = {
         "SourceKMSKeyArn",
     ),
     "PublishVersion": ("PublishTo",),
-    "Invoke": ("DurableExecutionName", "TenantId"),
-    "InvokeWithResponseStream": ("TenantId",),
+    "Invoke": ("DurableExecutionName",),
     "PutFunctionScalingConfig": ("all",),
 }
 """Members that are answered with an error that says why."""

@@ -15,6 +15,8 @@ class AsyncEvent:
     qualifier: str | None
     payload: bytes = dataclasses.field(repr=False)
     trace_id: str
+    tenant_id: str = ""
+    """Empty unless the function isolates tenants."""
     accepted_at: float
     """Epoch seconds, like all times here."""
     due_at: float

@@ -103,6 +103,11 @@ class FunctionVersion:
         return base64.b64encode(bytes.fromhex(self.code_key)).decode()
 
     @property
+    def isolates_tenants(self) -> bool:
+        """Whether every invocation names a tenant, and no environment serves two."""
+        return "TenancyConfig" in self.other
+
+    @property
     def is_settled(self) -> bool:
         """Whether nothing has to be prepared: neither creation nor an update is under way."""
         return self.state != "Pending" and self.last_update_status != "InProgress"

@@ -46,8 +46,8 @@ from lambent.worker.failures import (
 )
 from lambent.worker.host import Host
 from lambent.worker.lifecycle import LEGAL, State
-from lambent.worker.runtime_api import RESPONSE_BYTES_MAX
 from lambent.worker.runtimes import Launch
+from lambent.worker.streamed_response import StreamedResponse
 from lambent.worker.variables import environment_variables
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ class Environment:
         self._failure: Exception | None = None
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
+        self._gone = asyncio.Event()
         self._retired = False
 
         today = datetime.fromtimestamp(host.clock.now(), UTC).date()
@@ -121,7 +122,7 @@ class Environment:
         """Whether its caller has its outcome already: extensions still work."""
         self._timer: asyncio.TimerHandle | None = None
         self._began = 0.0
-        self._streamed: _Streamed | None = None
+        self._streamed: StreamedResponse | None = None
         self._answered_s = 0.0
         """Seconds it took until the runtime had answered."""
 
@@ -134,6 +135,16 @@ class Environment:
     def failure(self) -> Exception | None:
         """Why the environment is gone without ever having been free, if that is so."""
         return self._failure
+
+    @property
+    def has_to_be_told(self) -> bool:
+        """Whether it is idle and has extensions that want to hear of its end."""
+        is_idle = self._state in (State.IDLE, State.FROZEN)
+        return is_idle and self._attempt is not None and self._attempt.has_extensions
+
+    async def wait_gone(self) -> None:
+        """Return when everything was given back."""
+        await self._gone.wait()
 
     @property
     def is_finishing(self) -> bool:
@@ -192,7 +203,7 @@ class Environment:
         assert self._invocation is not None
         sink = self._invocation.sink
         latency_s = self._host.clock.monotonic() - self._began
-        self._streamed = _Streamed(sink, content_type, latency_s)
+        self._streamed = StreamedResponse(sink, content_type, latency_s)
         self._streamed.begin(content_type, resume)
         return self._streamed
 
@@ -418,6 +429,7 @@ class Environment:
                 self._end(Refused(refusal), status="error", error_type="Sandbox.Failure")
             self._log.close()
             self._enter(State.GONE)
+            self._gone.set()
             self._on_gone(self)
 
     async def _serve(self, launch: Launch) -> None:
@@ -535,32 +547,3 @@ class Environment:
             f"cannot go from {self._state.name} to {state.name}"
         )
         self._state = state
-
-
-class _Streamed:
-    """A response that comes piece by piece: passed on to a sink, or collected without one."""
-
-    def __init__(self, sink: ResponseSink | None, content_type: str, latency_s: float) -> None:
-        self._sink = sink
-        self._content_type = content_type
-        self._collected = bytearray()
-        self.latency_s = latency_s
-        self.count = 0
-        """Bytes so far."""
-
-    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
-        if self._sink is not None:
-            self._sink.begin(content_type, resume)
-
-    def write(self, data: bytes) -> bool:
-        self.count += len(data)
-        if self._sink is not None:
-            return self._sink.write(data)
-        if self.count <= RESPONSE_BYTES_MAX:
-            self._collected += data
-        return True
-
-    def outcome(self) -> Outcome:
-        if self._sink is None and self.count > RESPONSE_BYTES_MAX:
-            return oversized_response()
-        return Succeeded(bytes(self._collected), self._content_type)

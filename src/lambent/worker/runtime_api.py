@@ -213,6 +213,8 @@ class RuntimeApi:
             optional += f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
         if invocation.client_context:
             optional += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
+        if invocation.tenant_id:
+            optional += f"Lambda-Runtime-Aws-Tenant-Id: {invocation.tenant_id}\r\n"
         head = (
             "HTTP/1.1 200 OK\r\n"
             f"Content-Type: {invocation.content_type}\r\n"

@@ -13,6 +13,8 @@ from lambent.worker.host import Host
 from lambent.worker.runtimes import RuntimeMissing
 from lambent.worker.templates import find_template
 
+_END_S = 3.0
+
 
 class Worker:
     """Starts environments on this machine."""
@@ -20,6 +22,7 @@ class Worker:
     def __init__(self, host: Host, tasks: TaskGroup) -> None:
         self._host = host
         self._tasks = tasks
+        self._environments: set[Environment] = set()
 
     async def prepare(self, function: FunctionVersion) -> None:
         """See to it that a first environment of the function will start fast: lay out and compile
@@ -41,14 +44,31 @@ class Worker:
         on_gone: Callable[[Environment], None],
     ) -> Environment:
         """Begin a new environment's life; see `Environment` for the callbacks."""
-        environment = Environment(function, self._host, on_free=on_free, on_gone=on_gone)
+
+        def on_gone_(environment: Environment) -> None:
+            self._environments.discard(environment)
+            on_gone(environment)
+
+        environment = Environment(function, self._host, on_free=on_free, on_gone=on_gone_)
+        self._environments.add(environment)
         self._tasks.start_soon(environment.live, name=f"environment {environment.id}")
         return environment
+
+    async def end_in_order(self) -> None:
+        """Have idle environments end whose extensions want to be told, in the time these have."""
+        ending = [one for one in self._environments if one.has_to_be_told]
+        for environment in ending:
+            environment.retire()
+        with anyio.move_on_after(_END_S):
+            for environment in ending:
+                await environment.wait_gone()
 
 
 @asynccontextmanager
 async def open_worker(host: Host) -> AsyncIterator[Worker]:
     """A worker; on exit every environment is ended and given back."""
     async with anyio.create_task_group() as tasks:
-        yield Worker(host, tasks)
+        worker = Worker(host, tasks)
+        yield worker
+        await worker.end_in_order()
         tasks.cancel_scope.cancel()

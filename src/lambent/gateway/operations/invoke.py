@@ -24,6 +24,7 @@ from lambent.gateway.operations.invoke_answers import (
 from lambent.gateway.operations.invoke_checks import (
     check_json,
     check_offered,
+    check_tenant,
     decode_client_context,
     is_json_type,
     own_request_id,
@@ -158,6 +159,7 @@ class InvokeOperation:
         event: bytes,
     ) -> None:
         way = self._way
+        check_tenant(function, params.get("TenantId", ""))
         if not way.is_always_event and params.get("InvocationType") != "Event":
             self._invoke(request, reference, params, function, event)
         elif way.event_answer is None:
@@ -170,10 +172,15 @@ class InvokeOperation:
                 status=413,
             )
         else:
-            self._accept(request, reference, event, way.event_answer)
+            self._accept(request, reference, params, event, way.event_answer)
 
     def _accept(
-        self, request: Request, reference: FunctionReference, event: bytes, answer: bytes
+        self,
+        request: Request,
+        reference: FunctionReference,
+        params: Mapping[str, Any],
+        event: bytes,
+        answer: bytes,
     ) -> None:
         """Have the event kept for later, and say so when it is. Raises `ApiError`."""
         headers = request.exchange.headers
@@ -184,6 +191,7 @@ class InvokeOperation:
             key=reference.key,
             qualifier=reference.qualifier,
             payload=event,
+            tenant_id=params.get("TenantId", ""),
             trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
             accepted_at=now,
             due_at=now,
@@ -225,6 +233,7 @@ class InvokeOperation:
             event=event,
             client_context=params["ClientContext"],
             trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
+            tenant_id=params.get("TenantId", ""),
             wants_log_tail=wants_log_tail,
             on_done=_ignore,
         )
