@@ -34,8 +34,10 @@ from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Authorizer
 from lambent.identity.keyring import open_keyring
 from lambent.identity.session_tokens import SessionTokens
+from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.door import Door
+from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.model.credentials import Credentials
@@ -175,9 +177,21 @@ async def _serve(
             spawn=tasks.start_soon,
         )
         worker = await enter(open_worker(host))
-        scheduler = await enter(open_scheduling(settings.scheduling, worker, clock, SystemMemory()))
+        scheduler = await enter(
+            open_scheduling(
+                settings.scheduling,
+                worker,
+                clock,
+                SystemMemory(),
+                tenant_environments_max=settings.invocation.tenant_environments_max,
+            )
+        )
         catalog = Catalog(store.route)
-        door = Door(settings.invocation, catalog, scheduler)
+        admission = Admission(settings.invocation)
+        provisioning = Provisioning(scheduler)
+        door = Door(admission, catalog, scheduler)
+        await store.follow_allotments(admission.allot)
+        await store.follow_allotments(provisioning.allot)
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
         tasks.start_soon(catalog.follow_changes)
@@ -197,6 +211,7 @@ async def _serve(
                 prepare=worker.prepare,
                 runtimes=runtime_identifiers(),
                 concurrent_executions=settings.invocation.concurrent_executions,
+                observe_provisioned=provisioning.observe,
                 clock=clock,
                 check_role=identities.require_assumable if authorizer.is_strict else None,
             )

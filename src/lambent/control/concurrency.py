@@ -5,15 +5,15 @@ for those that reserve nothing. Provisioned concurrency of a function counts wit
 reservation, or else within that rest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lambent.control.lookup import require_function, require_published
 from lambent.control.paging import make_name_page, page_size, read_name_marker
 from lambent.kit.clock import Clock
+from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
-from lambent.model.function import FunctionKey, Scope
-from lambent.model.limits import UNRESERVED_CONCURRENCY_MIN
+from lambent.model.function import LATEST, FunctionKey, Scope
 from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
 from lambent.model.times import iso_seconds
 from lambent.store.function_settings import Kind, Setting
@@ -23,16 +23,33 @@ Params = Mapping[str, Any]
 
 _RESERVED = "ReservedConcurrentExecutions"
 _PROVISIONED = "ProvisionedConcurrentExecutions"
-_NOT_INITIALIZED = "Environments are not initialized ahead of invocations here yet."
+
+ObserveProvisioned = Callable[[FunctionKey, str], ProvisionedState]
+"""What there is at this moment of what was claimed for an alias or a version."""
+
+
+def nothing_provisioned(_key: FunctionKey, _qualifier: str) -> ProvisionedState:
+    """What a control plane that is on its own observes."""
+    return ProvisionedState(0)
 
 
 class Concurrency:
     """Use cases of concurrency."""
 
-    def __init__(self, store: Store, clock: Clock, *, account_limit: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        account_limit: int,
+        unreserved_min: int,
+        observe: ObserveProvisioned,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._account_limit = account_limit
+        self._unreserved_min = unreserved_min
+        self._observe = observe
 
     async def reserve(self, scope: Scope, params: Params) -> Params:
         """PutFunctionConcurrency."""
@@ -47,12 +64,11 @@ class Concurrency:
                     f" ReservedConcurrentExecutions  {wanted} should not be lower than function's"
                     f" total provisioned concurrency [{provisioned}]."
                 )
-            others = reserved_total(tx, key.scope, except_for=key)
-            if self._account_limit - others - wanted < UNRESERVED_CONCURRENCY_MIN:
+            if self._unclaimed(tx, key) - wanted < self._unreserved_min:
                 raise invalid_parameter(
                     "Specified ReservedConcurrentExecutions for function decreases account's"
                     " UnreservedConcurrentExecution below its minimum value of"
-                    f" [{UNRESERVED_CONCURRENCY_MIN}]."
+                    f" [{self._unreserved_min}]."
                 )
             tx.settings.put(Kind.CONCURRENCY, key, {_RESERVED: wanted})
 
@@ -88,6 +104,7 @@ class Concurrency:
 
         def run(tx: Transaction) -> None:
             qualifier = require_published(tx, reference)
+            _require_numbered(tx, reference.key, qualifier)
             _require_single_claim(tx, reference.key, qualifier)
             self._require_provisionable(tx, reference.key, qualifier, wanted)
             tx.settings.put(
@@ -95,7 +112,7 @@ class Concurrency:
             )
 
         await self._store.transact(run)
-        return {**_view(document), "Status": "IN_PROGRESS", "StatusReason": None}
+        return {**_view(document, ProvisionedState(0)), "StatusReason": None}
 
     async def get_provisioned(self, scope: Scope, params: Params) -> Params:
         """GetProvisionedConcurrencyConfig."""
@@ -110,9 +127,11 @@ class Concurrency:
                     "No Provisioned Concurrency Config found for this function",
                     status=404,
                 )
-            return _view(document)
+            return document
 
-        return await self._store.transact(run)
+        document = await self._store.transact(run)
+        assert reference.qualifier is not None
+        return _view(document, self._observe(reference.key, reference.qualifier))
 
     async def list_provisioned(self, scope: Scope, params: Params) -> Params:
         """ListProvisionedConcurrencyConfigs of one function."""
@@ -131,7 +150,13 @@ class Concurrency:
         )
         return page.members(
             "ProvisionedConcurrencyConfigs",
-            [{"FunctionArn": one.arn, **_view(one.document)} for one in page.items],
+            [
+                {
+                    "FunctionArn": one.arn,
+                    **_view(one.document, self._observe(key, one.qualifier)),
+                }
+                for one in page.items
+            ],
         )
 
     async def withdraw(self, scope: Scope, params: Params) -> Params:
@@ -161,32 +186,33 @@ class Concurrency:
                     " reservedConcurrentExecution for function"
                 )
             return
-        unreserved = self._account_limit - reserved_total(tx, key.scope)
-        reserving = {one.key for one in tx.settings.list_in(Kind.CONCURRENCY, key.scope)}
-        unreserved -= _total(
-            [
-                one
-                for one in tx.settings.list_in(Kind.PROVISIONED_CONCURRENCY, key.scope)
-                if one.key not in reserving and (one.key, one.qualifier) != (key, qualifier)
-            ]
-        )
+        unreserved = self._unclaimed(tx, key) - _total(others)
         if wanted > unreserved:
             raise invalid_parameter(
                 "Specified ConcurrentExecutions for function is greater than account's unreserved"
                 f" concurrency [{unreserved}]."
             )
-        if unreserved - wanted < UNRESERVED_CONCURRENCY_MIN:
+        if unreserved - wanted < self._unreserved_min:
             raise invalid_parameter(
                 "Specified ConcurrentExecutions for function decreases account's"
                 " UnreservedConcurrentExecution below its minimum value of"
-                f" [{UNRESERVED_CONCURRENCY_MIN}]."
+                f" [{self._unreserved_min}]."
             )
 
+    def _unclaimed(self, tx: Transaction, key: FunctionKey) -> int:
+        """What all functions but this one leave of the account's concurrency."""
+        reserved = tx.settings.list_in(Kind.CONCURRENCY, key.scope)
+        accounted = {key, *(one.key for one in reserved)}
+        provisioned = tx.settings.list_in(Kind.PROVISIONED_CONCURRENCY, key.scope)
+        claimed: int = sum(one.document[_RESERVED] for one in reserved if one.key != key)
+        claimed += _total([one for one in provisioned if one.key not in accounted])
+        return self._account_limit - claimed
 
-def reserved_total(tx: Transaction, scope: Scope, *, except_for: FunctionKey | None = None) -> int:
+
+def reserved_total(tx: Transaction, scope: Scope) -> int:
     """What the functions of an account and region reserve together."""
     settings = tx.settings.list_in(Kind.CONCURRENCY, scope)
-    return sum(one.document[_RESERVED] for one in settings if one.key != except_for)
+    return sum(one.document[_RESERVED] for one in settings)
 
 
 def _qualified(params: Params, scope: Scope) -> FunctionReference:
@@ -196,6 +222,15 @@ def _qualified(params: Params, scope: Scope) -> FunctionReference:
 def _require_function(tx: Transaction, key: FunctionKey) -> None:
     if tx.functions.get(key) is None:
         raise not_found(f"Function not found: {key.arn}:$LATEST")
+
+
+def _require_numbered(tx: Transaction, key: FunctionKey, qualifier: str) -> None:
+    """An alias must not lead to `$LATEST`."""
+    alias = tx.aliases.get(key, qualifier)
+    if alias is not None and alias.version == LATEST:
+        raise invalid_parameter(
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        )
 
 
 def _require_single_claim(tx: Transaction, key: FunctionKey, qualifier: str) -> None:
@@ -216,12 +251,16 @@ def _total(settings: Sequence[Setting]) -> int:
     return sum(one.document[_PROVISIONED] for one in settings)
 
 
-def _view(document: Params) -> dict[str, Any]:
-    return {
-        "RequestedProvisionedConcurrentExecutions": document[_PROVISIONED],
-        "AvailableProvisionedConcurrentExecutions": 0,
-        "AllocatedProvisionedConcurrentExecutions": 0,
-        "Status": "FAILED",
-        "StatusReason": _NOT_INITIALIZED,
+def _view(document: Params, state: ProvisionedState) -> dict[str, Any]:
+    wanted: int = document[_PROVISIONED]
+    ready = min(state.ready, wanted)
+    members = {
+        "RequestedProvisionedConcurrentExecutions": wanted,
+        "AvailableProvisionedConcurrentExecutions": ready,
+        "AllocatedProvisionedConcurrentExecutions": ready,
+        "Status": "READY" if ready == wanted else "IN_PROGRESS",
         "LastModified": document["LastModified"],
     }
+    if ready < wanted and state.failure is not None:
+        members |= {"Status": "FAILED", "StatusReason": state.failure}
+    return members

@@ -10,7 +10,7 @@ from lambent.control.account import Account
 from lambent.control.activation import Activation, Prepare
 from lambent.control.aliases import Aliases
 from lambent.control.code_signing import CodeSigning
-from lambent.control.concurrency import Concurrency
+from lambent.control.concurrency import Concurrency, ObserveProvisioned, nothing_provisioned
 from lambent.control.event_invoke import EventInvokeConfigs
 from lambent.control.functions import CheckRole, Functions
 from lambent.control.layers import Layers
@@ -58,6 +58,7 @@ async def open_control(
     prepare: Prepare,
     runtimes: Sequence[str],
     concurrent_executions: int,
+    observe_provisioned: ObserveProvisioned = nothing_provisioned,
     clock: Clock,
     check_role: CheckRole | None = None,
 ) -> AsyncIterator[Control]:
@@ -66,7 +67,8 @@ async def open_control(
     `objects` is where `S3Bucket` packages come from, `prepare` makes a version ready to run,
     `runtimes` are the runtime identifiers of the service model, `concurrent_executions` is the
     account's limit, which invocation enforces and GetAccountSettings shows. `check_role`, if given,
-    refuses execution roles that cannot be used.
+    refuses execution roles that cannot be used. `observe_provisioned` says what there is of
+    provisioned concurrency.
     """
     packages = Packages(store, blobs, objects)
     await packages.sweep()
@@ -93,7 +95,13 @@ async def open_control(
             aliases=Aliases(store),
             permissions=Permissions(store),
             layers=Layers(store, packages, clock, code_size_max=code_size_max),
-            concurrency=Concurrency(store, clock, account_limit=concurrent_executions),
+            concurrency=Concurrency(
+                store,
+                clock,
+                account_limit=concurrent_executions,
+                unreserved_min=settings.unreserved_concurrency_min,
+                observe=observe_provisioned,
+            ),
             event_invoke=EventInvokeConfigs(store, clock),
             code_signing=code_signing,
             management=Management(store),

@@ -16,6 +16,10 @@ class ControlSettings:
     configurations, AWS Signer's or one's own. Default: empty, which means that no package counts
     as signed."""
 
+    unreserved_concurrency_min: int = 100
+    """Concurrent executions of an account and region that must stay for functions that reserve
+    nothing. Default: 100, as at AWS."""
+
     parallel_preparations: int = 2
     """How many versions are prepared (unpacked) at the same time. Default: 2, since unpacking
     fills one core and the others are wanted for invocations."""

@@ -22,11 +22,9 @@ STORED: Mapping[str, Sequence[str]] = {
     ),
     "CreateEventSourceMapping": ("all",),
     "UpdateEventSourceMapping": ("all",),
-    "PutFunctionConcurrency": ("all",),
     "PutFunctionEventInvokeConfig": ("DestinationConfig",),
     "UpdateFunctionEventInvokeConfig": ("DestinationConfig",),
     "PutFunctionRecursionConfig": ("all",),
-    "PutProvisionedConcurrencyConfig": ("all",),
     "PutRuntimeManagementConfig": ("all",),
 }
 """Members that are kept and shown, and have no effect yet."""

@@ -4,10 +4,8 @@
 `on_done`. Only a version that is not in memory yet costs a look-up (`resolve`).
 """
 
-from collections import defaultdict
-
+from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
-from lambent.invocation.settings import InvocationSettings
 from lambent.model.errors import ApiError, conflict, not_found
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import Invocation, Outcome
@@ -17,13 +15,10 @@ from lambent.scheduling.scheduler import Scheduler
 class Door:
     """Resolves, counts and passes on."""
 
-    def __init__(
-        self, settings: InvocationSettings, catalog: Catalog, scheduler: Scheduler
-    ) -> None:
-        self._settings = settings
+    def __init__(self, admission: Admission, catalog: Catalog, scheduler: Scheduler) -> None:
+        self._admission = admission
         self._catalog = catalog
         self._scheduler = scheduler
-        self._running: defaultdict[tuple[str, str], int] = defaultdict(int)
 
     def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
         """The version to run if it is in memory, else None: then `resolve`. Of an alias with two
@@ -59,26 +54,18 @@ class Door:
         Raises `ApiError`: 409 if the function is not ready, 429 if too many run already; then
         `on_done` is not called.
         """
-        function = invocation.function
-        self.check_invocable(function)
-        owner = (function.key.account, function.key.region)
-        if self._running[owner] >= self._settings.concurrent_executions:
-            raise ApiError(
-                "TooManyRequestsException",
-                "Rate Exceeded.",
-                status=429,
-                members={"Reason": "ConcurrentInvocationLimitExceeded"},
-            )
+        self.check_invocable(invocation.function)
+        admission = self._admission
+        tally = admission.admit(invocation.function)
         report = invocation.on_done
 
         def on_done(outcome: Outcome) -> None:
-            self._running[owner] -= 1
+            admission.release(tally)
             report(outcome)
 
         invocation.on_done = on_done
-        self._running[owner] += 1
         try:
             self._scheduler.submit(invocation)
-        except ApiError:
-            self._running[owner] -= 1
+        except BaseException:
+            admission.release(tally)
             raise

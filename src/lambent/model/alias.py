@@ -36,6 +36,12 @@ class Route:
     other_share: float = 0.0
     """Share of the invocations that `other` gets, 0.0 to 1.0."""
 
+    def split(self, number: int) -> tuple[tuple[FunctionVersion, int], ...]:
+        """Divide something among the versions as their invocations are divided."""
+        others = 0 if self.other is None else round(number * self.other_share)
+        parts = ((self.version, number - others), (self.other, others))
+        return tuple((version, part) for version, part in parts if version is not None and part)
+
     def choose(self) -> FunctionVersion:
         """The version for one invocation, drawn anew each time."""
         if self.other is not None and random.random() < self.other_share:

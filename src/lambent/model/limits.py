@@ -1,5 +1,5 @@
 """AWS's quotas. They are facts of the service, not settings; what an account may differ in
-(concurrent executions, code storage) is a setting of the control plane."""
+(concurrent executions, code storage) is a setting."""
 
 CODE_SIZE_ZIPPED_MAX = 52_428_800
 """Bytes of a package uploaded in the request itself."""
@@ -13,8 +13,6 @@ TAG_KEY_LENGTH_MAX = 128
 TAG_VALUE_LENGTH_MAX = 256
 POLICY_SIZE_MAX = 20_480
 """Bytes of a resource-based policy as JSON."""
-UNRESERVED_CONCURRENCY_MIN = 100
-"""Concurrent executions of an account that no function may reserve."""
 POLLED_TIMEOUT_S_MAX = 840
 """Seconds, of functions that clusters and brokers feed."""
 TIMEOUT_S_MAX = 900

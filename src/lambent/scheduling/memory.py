@@ -9,7 +9,13 @@ import re
 from pathlib import Path
 from typing import Protocol
 
+from lambent.kit.clock import Clock
+
 _MB = 1024 * 1024
+_READ_EVERY_S = 0.25
+_RESERVE_MB_MIN, _RESERVE_SHARE = 256, 0.05
+START_MB = 32
+"""What an environment that is starting is expected to take soon."""
 
 
 class HostMemory(Protocol):
@@ -22,6 +28,41 @@ class HostMemory(Protocol):
     def available_mb(self) -> int:
         """What could be given to one more environment."""
         ...
+
+
+class MemoryBudget:
+    """What new environments may take, so that the reserve stays."""
+
+    def __init__(self, memory: HostMemory, clock: Clock, reserve_mb: int) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._reserve_mb = reserve_mb or max(
+            _RESERVE_MB_MIN, int(memory.total_mb() * _RESERVE_SHARE)
+        )
+        self._available_mb = 0
+        self._read_at: float | None = None
+        self._started_since = 0
+        """Environments begun since memory was read: it does not tell of them yet."""
+
+    def shortage_mb(self) -> int:
+        """How much the reserve lacks; zero or less if nothing."""
+        self._read()
+        return self._reserve_mb - self._available_mb
+
+    def missing_mb(self) -> int:
+        """How much one more environment lacks; zero or less if nothing."""
+        return self.shortage_mb() + (self._started_since + 1) * START_MB
+
+    def note_start(self) -> None:
+        """An environment begins."""
+        self._started_since += 1
+
+    def _read(self) -> None:
+        now = self._clock.monotonic()
+        if self._read_at is None or now - self._read_at >= _READ_EVERY_S:
+            self._available_mb = self._memory.available_mb()
+            self._read_at = now
+            self._started_since = 0
 
 
 class SystemMemory:

@@ -1,28 +1,33 @@
-"""The environments of one configuration of one function version.
+"""The environments of one configuration of one function version, and of one tenant if the function
+keeps its tenants apart.
 
 A pool is owned by the scheduler and only ever touched from the event loop, so it needs no
 lock. Free environments are a stack: the one used last is used next, so that the others grow
-old and can go. Invocations that found none free wait in a line; whatever becomes free first,
-a new environment or a used one, takes the oldest.
+old and can go. Those that are kept initialised come first. Invocations that found none free wait
+in a line; whatever becomes free first, a new environment or a used one, takes the oldest.
 """
 
 from collections import deque
 
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation
+from lambent.scheduling.provisioned import Provisioned
 from lambent.worker.environment import Environment
 
 
 class Pool:
     """State, and the decisions that need nothing but it."""
 
-    def __init__(self, function: FunctionVersion) -> None:
+    def __init__(self, function: FunctionVersion, tenant_id: str) -> None:
         self.function = function
+        self.tenant_id = tenant_id
         self.free: list[Environment] = []
-        """Oldest idle first."""
+        """Started on demand; oldest idle first."""
+        self.provisioned = Provisioned()
         self.waiting: deque[Invocation] = deque()
         self.starting: set[Environment] = set()
-        """Environments that have not been free yet."""
+        """Environments started on demand that have not been free yet. Provisioned ones may take
+        minutes to initialise: no call counts on them."""
         self.members: set[Environment] = set()
         self.short_since: float | None = None
         """Since when there is no memory for another environment that is needed."""
@@ -32,10 +37,10 @@ class Pool:
         """Whether more invocations wait than environments are on their way."""
         return len(self.waiting) > len(self.starting)
 
-    def take_in(self, environment: Environment) -> None:
-        """A new environment starts."""
-        self.members.add(environment)
-        self.starting.add(environment)
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to look after."""
+        return not (self.members or self.waiting or self.provisioned.wanted)
 
     def on_free(self, environment: Environment) -> None:
         """Give a free environment its next invocation, or keep it for later."""
@@ -45,12 +50,22 @@ class Pool:
         else:
             self.free.append(environment)
 
-    def forget(self, environment: Environment) -> None:
+    def on_provisioned_free(self, environment: Environment) -> None:
+        """The same for one that was started ahead."""
+        if not self.provisioned.is_usable(environment):
+            environment.retire()
+        elif self.waiting:
+            environment.assign(self.waiting.popleft())
+        else:
+            self.provisioned.keep(environment)
+
+    def forget(self, environment: Environment, now: float) -> None:
         """An environment is gone."""
         self.members.discard(environment)
         self.starting.discard(environment)
         if environment in self.free:
             self.free.remove(environment)
+        self.provisioned.forget(environment, now)
 
     def evict_oldest(self) -> None:
         """Let go of the environment that has been idle for longest."""
@@ -58,6 +73,7 @@ class Pool:
 
     def retire_older_than(self, began_at: float) -> None:
         """Let no environment that began before this monotonic time take new work."""
+        self.provisioned.retire_older_than(began_at)
         for environment in [one for one in self.members if one.began_at < began_at]:
             environment.retire()
             if environment in self.free:
@@ -65,6 +81,7 @@ class Pool:
 
     def retire(self) -> None:
         """The function has changed or was deleted: no environment takes new work."""
-        for environment in self.members:
+        self.provisioned.retire()
+        for environment in list(self.members):
             environment.retire()
         self.free.clear()

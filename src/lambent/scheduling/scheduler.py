@@ -7,40 +7,35 @@ sweep looks after the idle ones.
 Environments leave the host a reserve of memory. When it is touched the longest idle ones go, and
 a call that needs a new one waits until there is memory or it has waited for too long. With no
 environment at all one is started anyway, so that a host that is short does a little rather than
-nothing.
+nothing. Environments that are to be kept initialised are started where there is room, and never
+go to make any.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import anyio
 
 from lambent.kit.clock import Clock
+from lambent.model.concurrency import ProvisionedState, throttled
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.invocation import Invocation, Refused
-from lambent.scheduling.memory import HostMemory
+from lambent.scheduling.memory import START_MB, HostMemory, MemoryBudget
 from lambent.scheduling.pool import Pool
+from lambent.scheduling.scaling import ScalingRate
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.worker.environment import Environment
 from lambent.worker.lifecycle import State
 from lambent.worker.worker import Worker
 
-_SHUT_DOWN = ApiError("ServiceException", "The platform is being shut down.", status=500)
-
-_MEMORY_READ_EVERY_S = 0.25
-_RESERVE_MB_MIN, _RESERVE_SHARE = 256, 0.05
-_START_MB = 32
-"""What an environment that is starting is expected to take soon."""
 _EVICTIONS_AT_ONCE = 16
-_THROTTLED = ApiError(
-    "TooManyRequestsException",
-    "Rate Exceeded.",
-    status=429,
-    members={"Reason": "ConcurrentInvocationLimitExceeded"},
-)
+_RENEWED_AHEAD = 0.1
+"""Share of the longest life before whose end a provisioned environment gets its successor."""
 
+PoolKey = str | tuple[str, str]
+"""A configuration's id, with the tenant's if there is one."""
 Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
 """The current value of a function's version, or None if there is none any more."""
 
@@ -49,22 +44,26 @@ class Scheduler:
     """Owner of all pools on this platform."""
 
     def __init__(
-        self, settings: SchedulingSettings, worker: Worker, clock: Clock, memory: HostMemory
+        self,
+        settings: SchedulingSettings,
+        worker: Worker,
+        clock: Clock,
+        memory: HostMemory,
+        *,
+        tenant_environments_max: int,
     ) -> None:
         self._settings = settings
-        self._memory = memory
-        self._reserve_mb = settings.memory_reserve_mb or max(
-            _RESERVE_MB_MIN, int(memory.total_mb() * _RESERVE_SHARE)
-        )
-        self._available_mb = 0
-        self._read_memory_at: float | None = None
-        self._started_since = 0
-        """Environments begun since memory was read: it does not tell of them yet."""
+        self._memory = MemoryBudget(memory, clock, settings.memory_reserve_mb)
+        self._rate = ScalingRate(settings.scaling_per_10_s)
         self._worker = worker
         self._clock = clock
-        self._pools: dict[str, Pool] = {}
-        self._by_function: defaultdict[FunctionKey, set[str]] = defaultdict(set)
+        self._tenant_environments_max = tenant_environments_max
+        """Of one account and region."""
+        self._pools: dict[PoolKey, Pool] = {}
+        self._by_function: defaultdict[FunctionKey, set[PoolKey]] = defaultdict(set)
         self._count = 0
+        self._tenants: defaultdict[Scope, int] = defaultdict(int)
+        """Environments of tenants."""
         self._is_closed = False
         self._changed: set[FunctionKey] = set()
         self._bell = anyio.Event()
@@ -77,20 +76,42 @@ class Scheduler:
     def submit(self, invocation: Invocation) -> None:
         """Run the invocation as soon as an environment is free; its outcome is reported to it.
 
-        Raises `ApiError` (429) if the host has no room for one more environment.
+        Raises `ApiError` (429) if it needs one more environment, and there is no room for it or
+        the function grows too fast.
         """
         if self._is_closed:
-            raise _SHUT_DOWN
-        pool = self._pools.get(invocation.function.configuration_id)
+            raise _shut_down()
+        function, tenant_id = invocation.function, invocation.tenant_id
+        pool_key = (
+            (function.configuration_id, tenant_id) if tenant_id else function.configuration_id
+        )
+        pool = self._pools.get(pool_key)
         if pool is None:
-            pool = self._open_pool(invocation.function)
-        if pool.free:
-            pool.free.pop().assign(invocation)
+            pool = self._open_pool(pool_key, function, tenant_id)
+        free = pool.provisioned.free or pool.free
+        if free:
+            free.pop().assign(invocation)
             return
-        self._make_room()
+        if len(pool.waiting) >= len(pool.starting):
+            if not self._rate.take(function.key, self._clock.monotonic()):
+                raise throttled()
+            self._make_room(pool)
         pool.waiting.append(invocation)
         if pool.needs_another:
             self._start_if_there_is_memory(pool)
+
+    def provision(self, function: FunctionVersion, wanted: int) -> None:
+        """Keep so many environments of a version initialised, from now on."""
+        pool = self._pools.get(function.configuration_id)
+        if pool is None and wanted:
+            pool = self._open_pool(function.configuration_id, function, "")
+        if pool is not None:
+            pool.provisioned.want(wanted)
+
+    def provisioned(self, function: FunctionVersion) -> ProvisionedState:
+        """What there is of what should be kept initialised."""
+        pool = self._pools.get(function.configuration_id)
+        return ProvisionedState(0) if pool is None else pool.provisioned.state
 
     def note_change(self, key: FunctionKey) -> None:
         """A function was changed or deleted: look at its environments soon."""
@@ -108,39 +129,36 @@ class Scheduler:
                 await self._retire_stale(key, resolve)
 
     async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
-        for configuration_id in list(self._by_function.get(key, ())):
-            pool = self._pools.get(configuration_id)
+        for pool_key in list(self._by_function.get(key, ())):
+            pool = self._pools.get(pool_key)
             if pool is None:
                 continue
             current = await resolve(key, pool.function.version)
-            if current is None or current.configuration_id != configuration_id:
+            if current is None or current.configuration_id != pool.function.configuration_id:
                 pool.retire()
 
     def sweep(self) -> None:
         """Freeze what has just become idle, let go of what has been idle for long or has to make
         room, start what there is memory for by now."""
         now = self._clock.monotonic()
-        self._spare_mb()
-        if self._available_mb < self._reserve_mb:
-            self._evict(self._reserve_mb - self._available_mb)
-        for configuration_id, pool in list(self._pools.items()):
+        age_max_s = self._settings.environment_age_max_s
+        self._rate.forget_full(now)
+        if (shortage_mb := self._memory.shortage_mb()) > 0:
+            self._evict(shortage_mb)
+        for pool_key, pool in list(self._pools.items()):
             while pool.free and now - pool.free[0].idle_since >= self._settings.keep_alive_s:
                 pool.evict_oldest()
-            for environment in reversed(pool.free):
-                if environment.state is State.FROZEN:
-                    break
-                if now - environment.idle_since >= self._settings.freeze_after_s:
-                    environment.freeze()
+            self._freeze(pool.free, now)
+            self._freeze(pool.provisioned.free, now)
             for environment in pool.members:
                 environment.resume_output()
-            pool.retire_older_than(now - self._settings.environment_age_max_s)
+            pool.retire_older_than(now - age_max_s)
             if pool.short_since is not None:
                 self._look_after_short(pool, now)
-            if not pool.members and not pool.waiting:
-                del self._pools[configuration_id]
-                self._by_function[pool.function.key].discard(configuration_id)
-                if not self._by_function[pool.function.key]:
-                    del self._by_function[pool.function.key]
+            if pool.provisioned.wanted:
+                self._provision(pool, now, now - age_max_s * (1 - _RENEWED_AHEAD))
+            if pool.is_over:
+                self._close_pool(pool_key, pool)
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -153,39 +171,49 @@ class Scheduler:
         self._is_closed = True
         for pool in self._pools.values():
             while pool.waiting:
-                pool.waiting.popleft().on_done(Refused(_SHUT_DOWN))
+                pool.waiting.popleft().on_done(Refused(_shut_down()))
 
-    def _open_pool(self, function: FunctionVersion) -> Pool:
-        pool = self._pools[function.configuration_id] = Pool(function)
-        self._by_function[function.key].add(function.configuration_id)
+    def _open_pool(self, pool_key: PoolKey, function: FunctionVersion, tenant_id: str) -> Pool:
+        pool = self._pools[pool_key] = Pool(function, tenant_id)
+        self._by_function[function.key].add(pool_key)
         return pool
 
-    def _make_room(self) -> None:
-        if self._count < self._settings.environments_max:
-            return
-        oldest = min(
-            (pool for pool in self._pools.values() if pool.free),
-            key=lambda pool: pool.free[0].idle_since,
-            default=None,
-        )
-        if oldest is None:
-            raise _THROTTLED
-        oldest.evict_oldest()
+    def _close_pool(self, pool_key: PoolKey, pool: Pool) -> None:
+        del self._pools[pool_key]
+        of_function = self._by_function[pool.function.key]
+        of_function.discard(pool_key)
+        if not of_function:
+            del self._by_function[pool.function.key]
 
-    def _spare_mb(self) -> int:
-        """What memory there is beyond the reserve and what is starting; negative if too little."""
-        now = self._clock.monotonic()
-        if self._read_memory_at is None or now - self._read_memory_at >= _MEMORY_READ_EVERY_S:
-            self._available_mb = self._memory.available_mb()
-            self._read_memory_at = now
-            self._started_since = 0
-        return self._available_mb - self._reserve_mb - self._started_since * _START_MB
+    def _freeze(self, free: list[Environment], now: float) -> None:
+        for environment in reversed(free):
+            if environment.state is State.FROZEN:
+                break
+            if now - environment.idle_since >= self._settings.freeze_after_s:
+                environment.freeze()
+
+    def _make_room(self, pool: Pool) -> None:
+        """For one more environment of a pool. What makes room is still ending when the new one
+        starts."""
+        scope = pool.function.key.scope
+        if pool.tenant_id and self._tenants[scope] >= self._tenant_environments_max:
+            tenants = (
+                one
+                for one in self._pools.values()
+                if one.tenant_id and one.function.key.scope == scope
+            )
+            if not _evict_oldest(tenants):
+                raise throttled(message="Rate exceeded")
+        elif self._count >= self._settings.environments_max and not _evict_oldest(
+            self._pools.values()
+        ):
+            raise throttled()
 
     def _start_if_there_is_memory(self, pool: Pool) -> None:
-        missing_mb = _START_MB - self._spare_mb()
+        missing_mb = self._memory.missing_mb()
         if missing_mb <= 0 or self._count == 0:
             pool.short_since = None
-            self._start(pool)
+            pool.starting.add(self._start(pool, "on-demand", pool.on_free))
             return
         self._evict(missing_mb)
         if pool.short_since is None:
@@ -202,37 +230,70 @@ class Scheduler:
             pool.short_since = None
         if since is not None and now - since >= self._settings.memory_wait_s:
             while pool.short_since is not None and pool.needs_another:
-                pool.waiting.popleft().on_done(Refused(_THROTTLED))
+                pool.waiting.popleft().on_done(Refused(throttled()))
             pool.short_since = None
+
+    def _provision(self, pool: Pool, now: float, old_before: float) -> None:
+        """Start what is missing of what is to be kept initialised, as far as there is room."""
+        for _ in range(pool.provisioned.startable(now, old_before)):
+            if self._count >= self._settings.environments_max:
+                _evict_oldest(self._pools.values())
+                return
+            if (missing_mb := self._memory.missing_mb()) > 0:
+                self._evict(missing_mb)
+                return
+            pool.provisioned.take_in(
+                self._start(pool, "provisioned-concurrency", pool.on_provisioned_free)
+            )
 
     def _evict(self, missing_mb: int) -> None:
         """Let go of the longest idle environments, of whatever function."""
-        for _ in range(min(-(-missing_mb // _START_MB), _EVICTIONS_AT_ONCE)):
-            oldest = min(
-                (pool for pool in self._pools.values() if pool.free),
-                key=lambda pool: pool.free[0].idle_since,
-                default=None,
-            )
-            if oldest is None:
+        for _ in range(min(-(-missing_mb // START_MB), _EVICTIONS_AT_ONCE)):
+            if not _evict_oldest(self._pools.values()):
                 return
-            oldest.evict_oldest()
 
-    def _start(self, pool: Pool) -> None:
-        def on_free(environment: Environment) -> None:
-            pool.on_free(environment)
+    def _start(
+        self, pool: Pool, initialization_type: str, on_free: Callable[[Environment], None]
+    ) -> Environment:
+        scope = pool.function.key.scope
 
         def on_gone(environment: Environment) -> None:
             self._count -= 1
+            if pool.tenant_id:
+                self._tenants[scope] -= 1
             was_starting = environment in pool.starting
-            pool.forget(environment)
+            pool.forget(environment, self._clock.monotonic())
             if pool.waiting and was_starting and environment.failure is not None:
                 pool.waiting.popleft().on_done(Refused(_refusal(environment.failure)))
             if pool.needs_another and not self._is_closed:
                 self._start_if_there_is_memory(pool)
 
         self._count += 1
-        self._started_since += 1
-        pool.take_in(self._worker.start(pool.function, on_free=on_free, on_gone=on_gone))
+        if pool.tenant_id:
+            self._tenants[scope] += 1
+        self._memory.note_start()
+        environment = self._worker.start(
+            pool.function, initialization_type, on_free=on_free, on_gone=on_gone
+        )
+        pool.members.add(environment)
+        return environment
+
+
+def _evict_oldest(pools: Iterable[Pool]) -> bool:
+    """Let go of the longest idle environment there is, if there is any."""
+    oldest = min(
+        (pool for pool in pools if pool.free),
+        key=lambda pool: pool.free[0].idle_since,
+        default=None,
+    )
+    if oldest is None:
+        return False
+    oldest.evict_oldest()
+    return True
+
+
+def _shut_down() -> ApiError:
+    return ApiError("ServiceException", "The platform is being shut down.", status=500)
 
 
 def _refusal(failure: Exception) -> ApiError:
@@ -245,10 +306,17 @@ def _refusal(failure: Exception) -> ApiError:
 
 @asynccontextmanager
 async def open_scheduling(
-    settings: SchedulingSettings, worker: Worker, clock: Clock, memory: HostMemory
+    settings: SchedulingSettings,
+    worker: Worker,
+    clock: Clock,
+    memory: HostMemory,
+    *,
+    tenant_environments_max: int,
 ) -> AsyncIterator[Scheduler]:
     """The scheduler with its sweep running."""
-    scheduler = Scheduler(settings, worker, clock, memory)
+    scheduler = Scheduler(
+        settings, worker, clock, memory, tenant_environments_max=tenant_environments_max
+    )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(scheduler.run, name="sweep environments")
         try:

@@ -10,6 +10,10 @@ class SchedulingSettings:
     environments_max: int = 2000
     """Most execution environments on this host at once, idle ones included. The oldest idle
     environment of any function makes room for a new one; with none idle the call is throttled."""
+    scaling_per_10_s: int = 1000
+    """New environments of one function that calls may start in 10 seconds; further calls that
+    need one are throttled. They come back evenly, 100 each second by default, as at AWS. 0 means
+    as fast as the host can."""
     freeze_after_s: float = 0.1
     """Idle seconds after which an environment is frozen. AWS freezes at once; a short grace
     keeps back-to-back calls free of two system calls and costs nothing visible."""

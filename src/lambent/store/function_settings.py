@@ -70,6 +70,10 @@ class FunctionSettings:
             _settings.kind == kind,
         )
 
+    def list_everywhere(self, kind: Kind) -> list[Setting]:
+        """All documents there are."""
+        return self._select(_settings.kind == kind)
+
     def find(self, kind: Kind, reference: str) -> list[Setting]:
         """The documents that were put under this reference."""
         return self._select(_settings.kind == kind, _settings.reference == reference)

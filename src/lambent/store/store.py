@@ -3,11 +3,13 @@
 Every transaction runs in one worker thread at a time, never on the event loop, so work that
 must not race (counting references before a blob is deleted, say) only has to be in one
 transaction. Whoever wants to know of changes listens to the *bell*: it rings on the loop, after
-the commit, and says which function to look at again.
+the commit, and says which function to look at again. Of concurrency more is told: what is set
+aside for a function is read in the transaction that touched it, so that whoever counts knows the
+new limit before the change is answered.
 """
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -17,12 +19,13 @@ import anyio.to_thread
 import sqlalchemy as sa
 
 from lambent.model.alias import Route
+from lambent.model.concurrency import Allotment, Claim
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
 from lambent.store.aliases import Aliases
 from lambent.store.async_events import AsyncEvents
 from lambent.store.code_signing import CodeSigningConfigs
 from lambent.store.database import connect, migrate
-from lambent.store.function_settings import FunctionSettings
+from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import Functions
 from lambent.store.identities import Identities
 from lambent.store.layers import Layers
@@ -70,6 +73,25 @@ class Transaction:
             return Route(version, self.functions.serving(key, number), share)
         return Route(version)
 
+    def allotment(self, key: FunctionKey) -> Allotment:
+        """What is set aside for a function."""
+        reserved = self.settings.get(Kind.CONCURRENCY, key)
+        claims = []
+        for setting in self.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key):
+            route = self.route(key, setting.qualifier)
+            if route is not None:
+                wanted: int = setting.document["ProvisionedConcurrentExecutions"]
+                claims.append(Claim(setting.qualifier, route.split(wanted)))
+        return Allotment(
+            None if reserved is None else reserved["ReservedConcurrentExecutions"], tuple(claims)
+        )
+
+    def allotments(self) -> Mapping[FunctionKey, Allotment]:
+        """What is set aside, of every function that has anything."""
+        kinds = (Kind.CONCURRENCY, Kind.PROVISIONED_CONCURRENCY)
+        keys = {one.key for kind in kinds for one in self.settings.list_everywhere(kind)}
+        return {key: self.allotment(key) for key in keys}
+
 
 class Store:
     """Runs transactions and rings the bell."""
@@ -78,6 +100,7 @@ class Store:
         self._engine = engine
         self._limiter = anyio.CapacityLimiter(1)
         self._listeners: list[Callable[[FunctionKey], None]] = []
+        self._allotment_listeners: list[Callable[[FunctionKey, Allotment], None]] = []
 
     @property
     def is_own(self) -> bool:
@@ -89,23 +112,27 @@ class Store:
         nothing. `work` may block but must not use the event loop. Not cancelled half-way."""
         changed = set[FunctionKey]()
 
-        def run() -> T:
+        def run() -> tuple[T, Mapping[FunctionKey, Allotment]]:
             with self._engine.begin() as connection:
-                return work(
-                    Transaction(
-                        functions=Functions(connection, changed),
-                        aliases=Aliases(connection, changed),
-                        settings=FunctionSettings(connection, changed),
-                        layers=Layers(connection),
-                        code_signing=CodeSigningConfigs(connection),
-                        tags=Tags(connection),
-                        identities=Identities(connection),
-                        mappings=Mappings(connection),
-                        async_events=AsyncEvents(connection),
-                    )
+                tx = Transaction(
+                    functions=Functions(connection, changed),
+                    aliases=Aliases(connection, changed),
+                    settings=FunctionSettings(connection, changed),
+                    layers=Layers(connection),
+                    code_signing=CodeSigningConfigs(connection),
+                    tags=Tags(connection),
+                    identities=Identities(connection),
+                    mappings=Mappings(connection),
+                    async_events=AsyncEvents(connection),
                 )
+                result = work(tx)
+                told = changed if self._allotment_listeners else ()
+                return result, {key: tx.allotment(key) for key in told}
 
-        result = await anyio.to_thread.run_sync(run, limiter=self._limiter)
+        result, allotments = await anyio.to_thread.run_sync(run, limiter=self._limiter)
+        for key, allotment in allotments.items():
+            for follow in self._allotment_listeners:
+                follow(key, allotment)
         for key in changed:
             for listener in self._listeners:
                 listener(key)
@@ -115,6 +142,14 @@ class Store:
         """Call `listener` on the event loop after every commit that touched a function, with the
         function's key. It must not block and must not raise."""
         self._listeners.append(listener)
+
+    async def follow_allotments(self, listener: Callable[[FunctionKey, Allotment], None]) -> None:
+        """Tell `listener` what is set aside for each function, and what will be after every
+        commit that touched one, before `transact` returns. It must not block and must not
+        raise."""
+        for key, allotment in (await self.transact(lambda tx: tx.allotments())).items():
+            listener(key, allotment)
+        self._allotment_listeners.append(listener)
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
         """`$LATEST` or a published version as invocations see it now, None if there is none.

@@ -106,10 +106,17 @@ class House:
     def __post_init__(self) -> None:
         settings = SchedulingSettings(memory_reserve_mb=RESERVE_MB, memory_wait_s=10.0)
         worker = cast(Worker, self)
-        self.scheduler = Scheduler(settings, worker, self.clock, self.memory)
+        self.scheduler = Scheduler(
+            settings, worker, self.clock, self.memory, tenant_environments_max=100
+        )
 
     def start(
-        self, one: FunctionVersion, *, on_free: Callable[..., None], on_gone: Callable[..., None]
+        self,
+        one: FunctionVersion,
+        initialization_type: str,
+        *,
+        on_free: Callable[..., None],
+        on_gone: Callable[..., None],
     ) -> Any:
         environment = FakeEnvironment(one.key.name, self.clock, on_free, on_gone)
         self.started.append(environment)

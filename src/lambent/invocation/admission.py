@@ -1,0 +1,156 @@
+"""How many invocations run, and whether one more may.
+
+One object counts them all. It knows no more than how many of each configuration run and what is
+set aside for each function; what is left for the others follows from that, so a change of limits
+in the middle of things leaves nothing to correct.
+
+- A function with a reservation runs at most that many, over all its versions.
+- A version with provisioned concurrency runs that many on its own account. What it runs beyond,
+  and what all other functions run, shares the *pool*: the account's limit less everything that
+  is set aside.
+- The account's limit itself is never exceeded, not even while a lowered limit waits for
+  invocations that began under the old one.
+"""
+
+from lambent.invocation.settings import InvocationSettings
+from lambent.model.concurrency import Allotment, throttled
+from lambent.model.function import FunctionKey, FunctionVersion, Scope
+
+_RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+class _Account:
+    """What runs and what is set aside in one account and region."""
+
+    __slots__ = ("pooled", "running", "set_aside")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.pooled = 0
+        """Those that run in the pool."""
+        self.set_aside = 0
+
+
+class _Function:
+    """One function, over all its versions."""
+
+    __slots__ = ("account", "key", "reserved", "running", "tallies")
+
+    def __init__(self, key: FunctionKey, account: _Account) -> None:
+        self.key = key
+        self.account = account
+        self.reserved: int | None = None
+        self.running = 0
+        self.tallies: dict[str, Tally] = {}
+
+    def set_aside(self) -> int:
+        """What nobody else may use."""
+        if self.reserved is not None:
+            return self.reserved
+        return sum(one.provisioned for one in self.tallies.values())
+
+    def pooled(self) -> int:
+        """How many of its invocations run in the pool."""
+        if self.reserved is not None:
+            return 0
+        return sum(max(one.running - one.provisioned, 0) for one in self.tallies.values())
+
+
+class Tally:
+    """One configuration of a function version."""
+
+    __slots__ = ("configuration_id", "function", "is_outdated", "provisioned", "running")
+
+    def __init__(self, configuration_id: str, function: _Function) -> None:
+        self.configuration_id = configuration_id
+        self.function = function
+        self.provisioned = 0
+        self.running = 0
+        self.is_outdated = False
+        """Whether the function has changed since this was made: perhaps nobody needs it again."""
+
+
+class Admission:
+    """Owner of all counts."""
+
+    def __init__(self, settings: InvocationSettings) -> None:
+        self._limit = settings.concurrent_executions
+        self._accounts: dict[Scope, _Account] = {}
+        self._functions: dict[FunctionKey, _Function] = {}
+        self._tallies: dict[str, Tally] = {}
+
+    @property
+    def size(self) -> int:
+        """How many functions anything is remembered of."""
+        return len(self._functions)
+
+    def admit(self, version: FunctionVersion) -> Tally:
+        """Count one more invocation; `release` what this gives, once, when it has ended.
+
+        Raises `ApiError` 429 if a limit is reached; then nothing is counted.
+        """
+        tally = self._tallies.get(version.configuration_id)
+        if tally is None:
+            tally = self._open(version.configuration_id, self._function(version.key))
+        function = tally.function
+        account = function.account
+        is_pooled = function.reserved is None and tally.running >= tally.provisioned
+        if function.reserved is not None and function.running >= function.reserved:
+            raise throttled(_RESERVED)
+        if account.running >= self._limit or (
+            is_pooled and account.pooled >= self._limit - account.set_aside
+        ):
+            raise throttled()
+        account.running += 1
+        account.pooled += is_pooled
+        function.running += 1
+        tally.running += 1
+        return tally
+
+    def release(self, tally: Tally) -> None:
+        """The invocation has ended, or never began."""
+        function = tally.function
+        account = function.account
+        account.running -= 1
+        function.running -= 1
+        tally.running -= 1
+        if function.reserved is None and tally.running >= tally.provisioned:
+            account.pooled -= 1
+        if tally.is_outdated and not tally.running:
+            self._drop_idle(function)
+
+    def allot(self, key: FunctionKey, allotment: Allotment) -> None:
+        """From now on this is set aside for the function. It may be gone as well."""
+        function = self._function(key)
+        account = function.account
+        account.set_aside -= function.set_aside()
+        account.pooled -= function.pooled()
+        function.reserved = allotment.reserved
+        for tally in function.tallies.values():
+            tally.provisioned = 0
+            tally.is_outdated = True
+        for configuration_id, (_, number) in allotment.provisioned().items():
+            tally = function.tallies.get(configuration_id) or self._open(configuration_id, function)
+            tally.provisioned = number
+        account.set_aside += function.set_aside()
+        account.pooled += function.pooled()
+        self._drop_idle(function)
+
+    def _function(self, key: FunctionKey) -> _Function:
+        function = self._functions.get(key)
+        if function is None:
+            account = self._accounts.setdefault(key.scope, _Account())
+            function = self._functions[key] = _Function(key, account)
+        return function
+
+    def _open(self, configuration_id: str, function: _Function) -> Tally:
+        tally = Tally(configuration_id, function)
+        self._tallies[configuration_id] = function.tallies[configuration_id] = tally
+        return tally
+
+    def _drop_idle(self, function: _Function) -> None:
+        for tally in list(function.tallies.values()):
+            if not tally.running and not tally.provisioned:
+                del function.tallies[tally.configuration_id], self._tallies[tally.configuration_id]
+        if not function.tallies and function.reserved is None:
+            del self._functions[function.key]

@@ -1,0 +1,55 @@
+"""How much of its account's concurrency a function has for itself."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from lambent.model.errors import ApiError
+from lambent.model.function import FunctionVersion
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Claim:
+    """One provisioned concurrency configuration, resolved to the versions it leads to."""
+
+    qualifier: str
+    """The alias or the version it was put on."""
+    shares: tuple[tuple[FunctionVersion, int], ...]
+    """Versions, and how many environments of each are to be initialised ahead."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Allotment:
+    """What is set aside for one function."""
+
+    reserved: int | None = None
+    """Most invocations of all its versions at once, which nobody else can take; None without a
+    reservation."""
+    claims: tuple[Claim, ...] = ()
+    """By qualifier."""
+
+    def provisioned(self) -> Mapping[str, tuple[FunctionVersion, int]]:
+        """What all claims together want of each version, by `configuration_id`."""
+        found: dict[str, tuple[FunctionVersion, int]] = {}
+        for claim in self.claims:
+            for function, number in claim.shares:
+                _, before = found.get(function.configuration_id, (function, 0))
+                found[function.configuration_id] = function, before + number
+        return found
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ProvisionedState:
+    """What became of a claim, or of one version's part of it."""
+
+    ready: int
+    """Environments that have been initialised."""
+    failure: str | None = None
+    """Why environments repeatedly could not be initialised, if that is so."""
+
+
+def throttled(
+    reason: str = "ConcurrentInvocationLimitExceeded", message: str = "Rate Exceeded."
+) -> ApiError:
+    """429 `TooManyRequestsException` of an invocation, with AWS's name for the limit that was
+    reached."""
+    return ApiError("TooManyRequestsException", message, status=429, members={"Reason": reason})
