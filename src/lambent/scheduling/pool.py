@@ -13,12 +13,17 @@ from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation
 from lambent.scheduling.provisioned import Provisioned
 from lambent.worker.environment import Environment
+from lambent.worker.lifecycle import State
+
+PoolKey = str | tuple[str, str]
+"""A configuration's id, with the tenant's if there is one."""
 
 
 class Pool:
     """State, and the decisions that need nothing but it."""
 
-    def __init__(self, function: FunctionVersion, tenant_id: str) -> None:
+    def __init__(self, key: PoolKey, function: FunctionVersion, tenant_id: str) -> None:
+        self.key = key
         self.function = function
         self.tenant_id = tenant_id
         self.free: list[Environment] = []
@@ -66,6 +71,20 @@ class Pool:
         if environment in self.free:
             self.free.remove(environment)
         self.provisioned.forget(environment, now)
+
+    def look_after_idle(self, *, idle_before: float, freeze_before: float) -> None:
+        """Let go of what has been idle since before the one monotonic time, freeze what has been
+        since before the other; read output again that had to wait."""
+        while self.free and self.free[0].idle_since <= idle_before:
+            self.evict_oldest()
+        for free in (self.free, self.provisioned.free):
+            for environment in reversed(free):
+                if environment.state is State.FROZEN:
+                    break
+                if environment.idle_since <= freeze_before:
+                    environment.freeze()
+        for environment in self.members:
+            environment.resume_output()
 
     def evict_oldest(self) -> None:
         """Let go of the environment that has been idle for longest."""

@@ -12,7 +12,7 @@ go to make any.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -24,18 +24,16 @@ from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.invocation import Invocation, Refused
 from lambent.scheduling.memory import START_MB, HostMemory, MemoryBudget
 from lambent.scheduling.pool import Pool
+from lambent.scheduling.pools import Pools
 from lambent.scheduling.scaling import ScalingRate
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.worker.environment import Environment
-from lambent.worker.lifecycle import State
 from lambent.worker.worker import Worker
 
 _EVICTIONS_AT_ONCE = 16
 _RENEWED_AHEAD = 0.1
 """Share of the longest life before whose end a provisioned environment gets its successor."""
 
-PoolKey = str | tuple[str, str]
-"""A configuration's id, with the tenant's if there is one."""
 Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
 """The current value of a function's version, or None if there is none any more."""
 
@@ -59,8 +57,7 @@ class Scheduler:
         self._clock = clock
         self._tenant_environments_max = tenant_environments_max
         """Of one account and region."""
-        self._pools: dict[PoolKey, Pool] = {}
-        self._by_function: defaultdict[FunctionKey, set[PoolKey]] = defaultdict(set)
+        self._pools = Pools()
         self._count = 0
         self._tenants: defaultdict[Scope, int] = defaultdict(int)
         """Environments of tenants."""
@@ -85,9 +82,9 @@ class Scheduler:
         pool_key = (
             (function.configuration_id, tenant_id) if tenant_id else function.configuration_id
         )
-        pool = self._pools.get(pool_key)
+        pool = self._pools.by_key.get(pool_key)
         if pool is None:
-            pool = self._open_pool(pool_key, function, tenant_id)
+            pool = self._pools.open(pool_key, function, tenant_id)
         free = pool.provisioned.free or pool.free
         if free:
             free.pop().assign(invocation)
@@ -102,20 +99,20 @@ class Scheduler:
 
     def provision(self, function: FunctionVersion, wanted: int) -> None:
         """Keep so many environments of a version initialised, from now on."""
-        pool = self._pools.get(function.configuration_id)
+        pool = self._pools.by_key.get(function.configuration_id)
         if pool is None and wanted:
-            pool = self._open_pool(function.configuration_id, function, "")
+            pool = self._pools.open(function.configuration_id, function, "")
         if pool is not None:
             pool.provisioned.want(wanted)
 
     def provisioned(self, function: FunctionVersion) -> ProvisionedState:
         """What there is of what should be kept initialised."""
-        pool = self._pools.get(function.configuration_id)
+        pool = self._pools.by_key.get(function.configuration_id)
         return ProvisionedState(0) if pool is None else pool.provisioned.state
 
     def note_change(self, key: FunctionKey) -> None:
         """A function was changed or deleted: look at its environments soon."""
-        if key in self._by_function:
+        if self._pools.of_function(key):
             self._changed.add(key)
             self._bell.set()
 
@@ -129,10 +126,7 @@ class Scheduler:
                 await self._retire_stale(key, resolve)
 
     async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
-        for pool_key in list(self._by_function.get(key, ())):
-            pool = self._pools.get(pool_key)
-            if pool is None:
-                continue
+        for pool in self._pools.of_function(key):
             current = await resolve(key, pool.function.version)
             if current is None or current.configuration_id != pool.function.configuration_id:
                 pool.retire()
@@ -145,20 +139,18 @@ class Scheduler:
         self._rate.forget_full(now)
         if (shortage_mb := self._memory.shortage_mb()) > 0:
             self._evict(shortage_mb)
-        for pool_key, pool in list(self._pools.items()):
-            while pool.free and now - pool.free[0].idle_since >= self._settings.keep_alive_s:
-                pool.evict_oldest()
-            self._freeze(pool.free, now)
-            self._freeze(pool.provisioned.free, now)
-            for environment in pool.members:
-                environment.resume_output()
+        for pool in self._pools:
+            pool.look_after_idle(
+                idle_before=now - self._settings.keep_alive_s,
+                freeze_before=now - self._settings.freeze_after_s,
+            )
             pool.retire_older_than(now - age_max_s)
             if pool.short_since is not None:
                 self._look_after_short(pool, now)
             if pool.provisioned.wanted:
                 self._provision(pool, now, now - age_max_s * (1 - _RENEWED_AHEAD))
             if pool.is_over:
-                self._close_pool(pool_key, pool)
+                self._pools.discard(pool)
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -169,44 +161,22 @@ class Scheduler:
     def close(self) -> None:
         """Start nothing any more and refuse what waits: the worker is about to end."""
         self._is_closed = True
-        for pool in self._pools.values():
+        for pool in self._pools:
             while pool.waiting:
                 pool.waiting.popleft().on_done(Refused(_shut_down()))
 
-    def _open_pool(self, pool_key: PoolKey, function: FunctionVersion, tenant_id: str) -> Pool:
-        pool = self._pools[pool_key] = Pool(function, tenant_id)
-        self._by_function[function.key].add(pool_key)
-        return pool
-
-    def _close_pool(self, pool_key: PoolKey, pool: Pool) -> None:
-        del self._pools[pool_key]
-        of_function = self._by_function[pool.function.key]
-        of_function.discard(pool_key)
-        if not of_function:
-            del self._by_function[pool.function.key]
-
-    def _freeze(self, free: list[Environment], now: float) -> None:
-        for environment in reversed(free):
-            if environment.state is State.FROZEN:
-                break
-            if now - environment.idle_since >= self._settings.freeze_after_s:
-                environment.freeze()
+    @property
+    def _is_full(self) -> bool:
+        return self._count >= self._settings.environments_max
 
     def _make_room(self, pool: Pool) -> None:
         """For one more environment of a pool. What makes room is still ending when the new one
         starts."""
         scope = pool.function.key.scope
         if pool.tenant_id and self._tenants[scope] >= self._tenant_environments_max:
-            tenants = (
-                one
-                for one in self._pools.values()
-                if one.tenant_id and one.function.key.scope == scope
-            )
-            if not _evict_oldest(tenants):
+            if not self._pools.evict_oldest(tenants_of=scope):
                 raise throttled(message="Rate exceeded")
-        elif self._count >= self._settings.environments_max and not _evict_oldest(
-            self._pools.values()
-        ):
+        elif self._is_full and not self._pools.evict_oldest():
             raise throttled()
 
     def _start_if_there_is_memory(self, pool: Pool) -> None:
@@ -236,8 +206,8 @@ class Scheduler:
     def _provision(self, pool: Pool, now: float, old_before: float) -> None:
         """Start what is missing of what is to be kept initialised, as far as there is room."""
         for _ in range(pool.provisioned.startable(now, old_before)):
-            if self._count >= self._settings.environments_max:
-                _evict_oldest(self._pools.values())
+            if self._is_full:
+                self._pools.evict_oldest()
                 return
             if (missing_mb := self._memory.missing_mb()) > 0:
                 self._evict(missing_mb)
@@ -249,7 +219,7 @@ class Scheduler:
     def _evict(self, missing_mb: int) -> None:
         """Let go of the longest idle environments, of whatever function."""
         for _ in range(min(-(-missing_mb // START_MB), _EVICTIONS_AT_ONCE)):
-            if not _evict_oldest(self._pools.values()):
+            if not self._pools.evict_oldest():
                 return
 
     def _start(
@@ -277,19 +247,6 @@ class Scheduler:
         )
         pool.members.add(environment)
         return environment
-
-
-def _evict_oldest(pools: Iterable[Pool]) -> bool:
-    """Let go of the longest idle environment there is, if there is any."""
-    oldest = min(
-        (pool for pool in pools if pool.free),
-        key=lambda pool: pool.free[0].idle_since,
-        default=None,
-    )
-    if oldest is None:
-        return False
-    oldest.evict_oldest()
-    return True
 
 
 def _shut_down() -> ApiError:
