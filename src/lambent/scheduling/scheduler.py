@@ -126,9 +126,13 @@ class Scheduler:
                 await self._retire_stale(key, resolve)
 
     async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
+        current = dict[str, FunctionVersion | None]()
         for pool in self._pools.of_function(key):
-            current = await resolve(key, pool.function.version)
-            if current is None or current.configuration_id != pool.function.configuration_id:
+            version = pool.function.version
+            if version not in current:
+                current[version] = await resolve(key, version)
+            now = current[version]
+            if now is None or now.configuration_id != pool.function.configuration_id:
                 pool.retire()
 
     def sweep(self) -> None:

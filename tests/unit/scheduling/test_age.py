@@ -1,7 +1,7 @@
 """Environments are replaced before the credentials they were given expire."""
 
 import pytest
-from test_memory_pressure import House, Memory
+from house import House, Memory
 
 from lambent.identity.settings import IdentitySettings
 from lambent.scheduling.settings import SchedulingSettings

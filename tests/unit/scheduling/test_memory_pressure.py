@@ -1,151 +1,18 @@
 """Environments come and go with the memory the host has left."""
 
-import dataclasses
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
+from house import RESERVE_MB, House, Memory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.kit.clock import ManualClock
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
-from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
+from lambent.model.invocation import Refused
 from lambent.scheduling.memory import SystemMemory
-from lambent.scheduling.scheduler import Scheduler
-from lambent.scheduling.settings import SchedulingSettings
 from lambent.worker.lifecycle import State
-from lambent.worker.worker import Worker
 
 pytestmark = pytest.mark.anyio
-RESERVE_MB = 1000
-
-
-def function(name: str) -> FunctionVersion:
-    """A deployed function."""
-    return FunctionVersion(
-        key=FunctionKey("000000000000", "us-east-1", name),
-        version="$LATEST",
-        role="r",
-        runtime="python3.12",
-        handler="a.b",
-        logging=LoggingConfiguration(log_group="g"),
-        code_key="0" * 64,
-        code_size=1,
-        configuration_id=name,
-        revision_id="1",
-        last_modified_ms=0,
-    )
-
-
-class Memory:
-    """A host's memory, as a test says."""
-
-    def __init__(self, available_mb: int) -> None:
-        self.left_mb = available_mb
-        self.readings = 0
-
-    def total_mb(self) -> int:
-        return 16_000
-
-    def available_mb(self) -> int:
-        self.readings += 1
-        return self.left_mb
-
-
-class FakeEnvironment:
-    """An environment that a test makes free, and that ends at once when it is retired."""
-
-    def __init__(self, name: str, clock: ManualClock, on_free: Any, on_gone: Any) -> None:
-        self.name = name
-        self.state = State.INITIALIZING
-        self.failure = None
-        self.idle_since = 0.0
-        self.began_at = clock.monotonic()
-        self._clock = clock
-        self._on_free = on_free
-        self._on_gone = on_gone
-        self._invocation: Invocation | None = None
-        self.is_gone = False
-
-    def become_free(self) -> None:
-        self.idle_since = self._clock.monotonic()
-        invocation, self._invocation = self._invocation, None
-        if invocation is not None:
-            invocation.on_done(Succeeded(b"{}", "application/json"))
-        self.state = State.IDLE
-        self._on_free(self)
-
-    def assign(self, invocation: Invocation) -> None:
-        self.state = State.BUSY
-        self._invocation = invocation
-
-    def freeze(self) -> None:
-        self.state = State.FROZEN
-
-    def resume_output(self) -> None:
-        pass
-
-    def retire(self) -> None:
-        if not self.is_gone and self._invocation is None:
-            self.is_gone = True
-            self._on_gone(self)
-
-
-@dataclasses.dataclass
-class House:
-    """A scheduler with everything around it."""
-
-    memory: Memory
-    clock: ManualClock = dataclasses.field(default_factory=ManualClock)
-    started: list[FakeEnvironment] = dataclasses.field(default_factory=list)
-    outcomes: list[Outcome] = dataclasses.field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        settings = SchedulingSettings(memory_reserve_mb=RESERVE_MB, memory_wait_s=10.0)
-        worker = cast(Worker, self)
-        self.scheduler = Scheduler(
-            settings, worker, self.clock, self.memory, tenant_environments_max=100
-        )
-
-    def start(
-        self,
-        one: FunctionVersion,
-        initialization_type: str,
-        *,
-        on_free: Callable[..., None],
-        on_gone: Callable[..., None],
-    ) -> Any:
-        environment = FakeEnvironment(one.key.name, self.clock, on_free, on_gone)
-        self.started.append(environment)
-        return environment
-
-    def call(self, name: str) -> None:
-        invocation = Invocation(
-            function=function(name),
-            request_id=str(len(self.outcomes)),
-            invoked_arn="arn",
-            event=b"{}",
-            on_done=self.outcomes.append,
-        )
-        self.scheduler.submit(invocation)
-
-    def pass_time(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-        self.scheduler.sweep()
-
-    def living(self) -> list[str]:
-        return [one.name for one in self.started if not one.is_gone]
-
-    def make_idle(self, *names: str) -> None:
-        """Environments that have been idle in this order, the first the longest."""
-        for name in names:
-            self.call(name)
-            self.started[-1].become_free()
-            self.started[-1].become_free() if self.started[-1].state is State.BUSY else None
-            self.clock.advance(1)
 
 
 async def test_the_longest_idle_go_first_whatever_their_function() -> None:

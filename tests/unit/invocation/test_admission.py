@@ -1,0 +1,240 @@
+"""No limit is ever exceeded, and what is set aside is there for whom it was set aside."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from versions import version_of
+
+from lambent.invocation.admission import Admission, Tally
+from lambent.invocation.door import Door
+from lambent.invocation.settings import InvocationSettings
+from lambent.model.concurrency import Allotment, Claim, throttled
+from lambent.model.errors import ApiError
+from lambent.model.function import FunctionVersion
+from lambent.model.invocation import Invocation, Outcome, Succeeded
+
+RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
+UNRESERVED = "ConcurrentInvocationLimitExceeded"
+
+
+def admission(limit: int = 10) -> Admission:
+    return Admission(InvocationSettings(concurrent_executions=limit))
+
+
+def fill(counts: Admission, version: FunctionVersion) -> tuple[int, str]:
+    """How many may run beside what runs, and why not more; they stay."""
+    for number in range(1000):
+        try:
+            counts.admit(version)
+        except ApiError as error:
+            assert (error.code, error.message) == ("TooManyRequestsException", "Rate Exceeded.")
+            assert error.status == 429
+            return number, str(error.members["Reason"])
+    raise AssertionError("no limit")
+
+
+def claim(version: FunctionVersion, number: int) -> Allotment:
+    return Allotment(claims=(Claim(version.version, ((version, number),)),))
+
+
+def test_the_account_s_limit() -> None:
+    """Shared by all functions of one account, not by accounts."""
+    counts = admission()
+    counts.admit(version_of("g"))
+    assert fill(counts, version_of("f")) == (9, UNRESERVED)
+    assert fill(counts, version_of("f", account="1" * 12)) == (10, UNRESERVED)
+
+
+def test_a_reservation_is_a_guarantee_and_a_limit() -> None:
+    """Over all versions; the others have what is left."""
+    counts = admission()
+    counts.allot(version_of("f").key, Allotment(reserved=4))
+    assert fill(counts, version_of("g")) == (6, UNRESERVED)
+    counts.admit(version_of("f", "1"))
+    assert fill(counts, version_of("f", "2")) == (3, RESERVED)
+
+
+def test_nothing_reserved_disables() -> None:
+    """0 throttles every call."""
+    counts = admission()
+    counts.allot(version_of("f").key, Allotment(reserved=0))
+    assert fill(counts, version_of("f")) == (0, RESERVED)
+    counts.allot(version_of("f").key, Allotment())
+    assert fill(counts, version_of("f"))[0] == 10
+
+
+def test_provisioned_concurrency_is_set_aside_and_spills_over() -> None:
+    """Its version has it to itself and shares the pool beyond."""
+    counts = admission()
+    one = version_of("f", "1")
+    counts.allot(one.key, claim(one, 3))
+    assert fill(counts, version_of("f", "2")) == (7, UNRESERVED)
+    assert fill(counts, one) == (3, UNRESERVED)
+    counts = admission()
+    counts.allot(one.key, claim(one, 3))
+    assert fill(counts, one) == (10, UNRESERVED)
+
+
+def test_what_is_provisioned_counts_within_a_reservation() -> None:
+    """It takes nothing more from the others."""
+    counts = admission()
+    one = version_of("f", "1")
+    counts.allot(one.key, Allotment(5, claim(one, 3).claims))
+    assert fill(counts, version_of("g")) == (5, UNRESERVED)
+    assert fill(counts, one) == (5, RESERVED)
+
+
+def test_a_lowered_limit_waits_for_what_runs() -> None:
+    """And the account's own is kept even then."""
+    counts = admission()
+    running = [counts.admit(version_of("f")) for _ in range(8)]
+    counts.allot(version_of("f").key, Allotment(reserved=2))
+    assert fill(counts, version_of("f")) == (0, RESERVED)
+    assert fill(counts, version_of("g")) == (2, UNRESERVED)
+    for tally in running[:7]:
+        counts.release(tally)
+    counts.admit(version_of("f"))
+    assert fill(counts, version_of("f")) == (0, RESERVED)
+
+
+def test_nothing_is_remembered_of_what_is_gone() -> None:
+    """Not of a deleted function, even if it ran meanwhile."""
+    counts = admission()
+    for number in range(50):
+        version = version_of(f"f{number}")
+        counts.allot(version.key, claim(version, 1))
+        tally = counts.admit(version)
+        counts.allot(version.key, Allotment())
+        counts.release(tally)
+    assert counts.size == 0
+    assert fill(counts, version_of("g"))[0] == 10
+
+
+ALLOTMENTS = st.builds(
+    lambda reserved, numbers: (reserved, numbers),
+    st.none() | st.integers(0, 8),
+    st.tuples(st.integers(0, 3), st.integers(0, 3)),
+)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["admit", "admit", "admit", "release", "allot"]),
+        st.integers(0, 2),
+        st.sampled_from(["1", "2"]),
+        ALLOTMENTS,
+    ),
+    max_size=120,
+)
+
+
+@given(STEPS)
+def test_no_limit_is_ever_exceeded(steps: list[tuple[str, int, str, tuple]]) -> None:  # type: ignore[type-arg]
+    """Against the arithmetic written down once more, the slow way."""
+    limit = 12
+    counts = admission(limit)
+    running: list[tuple[FunctionVersion, Tally]] = []
+    allotted = {f"f{number}": (None, (0, 0)) for number in range(3)}
+    for what, number, qualifier, wish in steps:
+        version = version_of(f"f{number}", qualifier)
+        if what == "release" and running:
+            counts.release(running.pop(number % len(running))[1])
+        elif what == "allot":
+            allotted[version.key.name] = wish
+            reserved, numbers = wish
+            claims = [
+                Claim(one, ((version_of(version.key.name, one), many),))
+                for one, many in zip("12", numbers, strict=True)
+                if many
+            ]
+            counts.allot(version.key, Allotment(reserved, tuple(claims)))
+        elif what == "admit":
+            expected = _reason(limit, allotted, [one for one, _ in running], version)
+            try:
+                running.append((version, counts.admit(version)))
+            except ApiError as error:
+                assert error.members["Reason"] == expected
+            else:
+                assert expected is None
+                assert len(running) <= limit
+    for _, tally in running:
+        counts.release(tally)
+    for name in allotted:
+        counts.allot(version_of(name).key, Allotment())
+    assert counts.size == 0
+    assert fill(counts, version_of("f0"))[0] == limit
+
+
+def _reason(  # type: ignore[no-untyped-def]
+    limit: int, allotted, running: list[FunctionVersion], version: FunctionVersion
+) -> str | None:
+    """Why one more of this version may not run; None if it may."""
+    of_function = Counter(one.key.name for one in running)
+    of_version = Counter((one.key.name, one.version) for one in running)
+    own = {
+        (name, qualifier): many
+        for name, (_, numbers) in allotted.items()
+        for qualifier, many in zip("12", numbers, strict=True)
+    }
+    reserved = {name: most for name, (most, _) in allotted.items() if most is not None}
+    if version.key.name in reserved:
+        if of_function[version.key.name] >= reserved[version.key.name]:
+            return RESERVED
+    elif of_version[version.key.name, version.version] >= own[version.key.name, version.version]:
+        pool = limit - sum(reserved.values())
+        pool -= sum(many for (name, _), many in own.items() if name not in reserved)
+        pooled = sum(
+            max(number - own[one], 0)
+            for one, number in of_version.items()
+            if one[0] not in reserved
+        )
+        if pooled >= pool:
+            return UNRESERVED
+    return UNRESERVED if len(running) >= limit else None
+
+
+class FakeScheduler:
+    """Takes invocations, or refuses them."""
+
+    def __init__(self) -> None:
+        self.taken: list[Invocation] = []
+        self.is_full = False
+
+    def submit(self, invocation: Invocation) -> None:
+        if self.is_full:
+            raise throttled()
+        self.taken.append(invocation)
+
+
+def test_the_door_gives_back_what_it_took() -> None:
+    """When a call has ended, and when the scheduler refuses it; `on_done` has the count right."""
+    counts, scheduler = admission(2), FakeScheduler()
+    door = Door(counts, None, scheduler)  # type: ignore[arg-type]
+    outcomes: list[Outcome] = []
+
+    def call() -> None:
+        door.invoke(
+            Invocation(
+                request_id="r",
+                function=version_of("f"),
+                invoked_arn="arn",
+                event=b"{}",
+                on_done=outcomes.append,
+            )
+        )
+
+    scheduler.is_full = True
+    for _ in range(5):
+        with pytest.raises(ApiError):
+            call()
+    scheduler.is_full = False
+    call()
+    call()
+    with pytest.raises(ApiError):
+        call()
+    assert outcomes == []
+    scheduler.taken[0].on_done(Succeeded(b"1"))
+    assert outcomes == [Succeeded(b"1")]
+    call()
+    with pytest.raises(ApiError):
+        call()
