@@ -76,6 +76,10 @@ def test_provisioned_concurrency(connect: Callable[..., Any]) -> None:
         "Specified ConcurrentExecutions for function is greater than account's unreserved"
         " concurrency [1000]."
     )
+    client.create_alias(FunctionName="f", Name="newest", FunctionVersion="$LATEST")
+    assert refusal(lambda: put("newest", 1))[1] == (
+        "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+    )
     accepted = put("live", 10)
     assert accepted["ResponseMetadata"]["HTTPStatusCode"] == 202
     assert accepted["RequestedProvisionedConcurrentExecutions"] == 10
@@ -112,16 +116,12 @@ def test_provisioned_concurrency(connect: Callable[..., Any]) -> None:
         "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned"
         " version",
     )
-
-
-def test_what_is_not_initialized_ahead_says_so(client: Any, function: str) -> None:
-    """A configuration that nothing acts on must not look as if it did."""
-    which = {"FunctionName": function, "Qualifier": "live"}
-    client.put_provisioned_concurrency_config(**which, ProvisionedConcurrentExecutions=1)
-    shown = client.get_provisioned_concurrency_config(**which)
-    assert shown["Status"] == "FAILED"
-    assert "not initialized" in shown["StatusReason"]
-    assert shown["AvailableProvisionedConcurrentExecutions"] == 0
+    client.delete_function_concurrency(FunctionName="f")
+    create_active(client, "g")
+    assert refusal(
+        client.put_function_concurrency, FunctionName="g", ReservedConcurrentExecutions=896
+    )[1].endswith("below its minimum value of [100].")
+    client.put_function_concurrency(FunctionName="g", ReservedConcurrentExecutions=895)
 
 
 def test_event_invoke_configurations(client: Any, function: str) -> None:

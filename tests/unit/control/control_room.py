@@ -13,6 +13,7 @@ import pytest
 from lambent.control.control import Control, open_control
 from lambent.control.settings import ControlSettings
 from lambent.kit.clock import ManualClock
+from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion, Scope
 from lambent.store.blobs import Blobs
@@ -55,6 +56,8 @@ class Room:
         self.store = store
         self.blobs = blobs
         self.gate = gate
+        self.provisioned: dict[str, ProvisionedState] = {}
+        """What is observed of provisioned concurrency, by qualifier."""
         self.objects = MemoryObjects()
 
     async def create(self, name: str = "f", **members: Any) -> FunctionVersion:
@@ -144,6 +147,7 @@ async def open_room(
 ) -> AsyncIterator[Room]:
     """A room on the data in this directory; opening it again continues where it was."""
     gate, objects = Gate(), MemoryObjects()
+    provisioned: dict[str, ProvisionedState] = {}
     blobs = Blobs(data / "blobs")
     async with (
         open_store(database or StoreSettings(synchronous="OFF"), data) as store,
@@ -155,9 +159,12 @@ async def open_room(
             prepare=gate.prepare,
             runtimes=RUNTIMES,
             concurrent_executions=7,
+            observe_provisioned=lambda _, qualifier: provisioned.get(
+                qualifier, ProvisionedState(0)
+            ),
             clock=ManualClock(),
         ) as control,
     ):
         room = Room(control, store, blobs, gate)
-        room.objects = objects
+        room.objects, room.provisioned = objects, provisioned
         yield room
