@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from .conftest import Platform, deploy, invoke, wait_for
 
@@ -135,6 +136,92 @@ def test_the_others_share_what_is_not_reserved(start_platform: Any) -> None:
     assert most_at_once([*reserving.spans, *sharing.spans]) <= 6
     assert reserving.reasons == {"ReservedFunctionConcurrentInvocationLimitExceeded"}
     assert sharing.reasons == {"ConcurrentInvocationLimitExceeded"}
+
+
+def test_what_was_counted_is_given_back(platform: Platform, lambda_client: Any) -> None:
+    """However a call ends: also with a crash, a time-out, or a caller who does not wait."""
+    name = "failing"
+    code = """
+import os, time
+def handler(event, context):
+    if event == "exit": os._exit(1)
+    if event == "raise": raise ValueError(event)
+    if event == "sleep": time.sleep(30)
+    if event == "wait": time.sleep(0.5)
+"""
+    deploy(lambda_client, name, {"app.py": code}, Timeout=1)
+    lambda_client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    for event in ("exit", "raise", "sleep", "exit"):
+        assert invoke(lambda_client, name, event)[1]["FunctionError"] == "Unhandled"
+        assert "FunctionError" not in invoke(lambda_client, name)[1]
+    hasty = platform.client(
+        "lambda", config=Config(read_timeout=0.2, retries={"total_max_attempts": 1})
+    )
+    with pytest.raises(ReadTimeoutError):
+        invoke(hasty, name, "wait")
+    assert refused(lambda: invoke(lambda_client, name))[0] == 429
+
+    def answers() -> bool:
+        try:
+            return bool(invoke(lambda_client, name))
+        except ClientError:
+            return False
+
+    wait_for(answers, "the abandoned call ends")
+
+
+def test_events_wait_for_their_turn(platform: Platform, lambda_client: Any) -> None:
+    """Accepted at once, and run two at a time."""
+    name = "queued"
+    code = SPAN.replace("    return", "    print('SPAN', entered, time.monotonic())\n    return")
+    deploy(lambda_client, name, {"app.py": code})
+    lambda_client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=2)
+    for _ in range(5):
+        invoke(lambda_client, name, InvocationType="Event")
+    logs = platform.client("logs")
+
+    def spans() -> Any:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="SPAN")[
+            "events"
+        ]
+        lines = [event["message"].split() for event in found]
+        return len(lines) == 5 and [(float(entered), float(left)) for _, entered, left in lines]
+
+    assert most_at_once(wait_for(spans, "five calls")) <= 2
+
+
+def test_a_function_grows_so_fast_and_init_ahead_may_take_longer(start_platform: Any) -> None:
+    """Two new environments in ten seconds, then 429; an init no call waits for has 130 s."""
+    own = start_platform(
+        environment={
+            "LAMBENT_SCHEDULING__SCALING_PER_10_S": "2",
+            "LAMBENT_WORKER__INIT_LIMIT_S": "0.5",
+        }
+    )
+    client = own.client("lambda")
+    deploy(client, "growing", {"app.py": "import time\ndef handler(e, c): time.sleep(1)"})
+    outcomes: list[str] = []
+
+    def call() -> None:
+        try:
+            invoke(own.client("lambda"), "growing")
+            outcomes.append("answered")
+        except ClientError as error:
+            outcomes.append(error.response["Reason"])
+
+    threads = [threading.Thread(target=call) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [*["ConcurrentInvocationLimitExceeded"] * 2, *["answered"] * 2]
+    slow = f"import time\ntime.sleep(1.5)\n{TELLING}"
+    deploy(client, "slow-init", {"app.py": slow}, Publish=True)
+    provision(client, "slow-init", "1", 1)
+    assert shown(client, "slow-init", "1")["Status"] == "IN_PROGRESS"
+    wait_ready(client, "slow-init", "1")
+    called_at = time.monotonic()
+    assert invoke(client, "slow-init", Qualifier="1")[0]["loaded_at"] < called_at
 
 
 TELLING = """

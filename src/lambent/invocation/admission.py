@@ -22,13 +22,15 @@ _RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 class _Account:
     """What runs and what is set aside in one account and region."""
 
-    __slots__ = ("pooled", "running", "set_aside")
+    __slots__ = ("limit", "pool", "pooled", "running")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.running = 0
+        self.pool = limit
+        """What is left of the limit when everything set aside is taken off."""
         self.pooled = 0
         """Those that run in the pool."""
-        self.set_aside = 0
 
 
 class _Function:
@@ -94,15 +96,18 @@ class Admission:
             tally = self._open(version.configuration_id, self._function(version.key))
         function = tally.function
         account = function.account
-        is_pooled = function.reserved is None and tally.running >= tally.provisioned
-        if function.reserved is not None and function.running >= function.reserved:
-            raise throttled(_RESERVED)
-        if account.running >= self._limit or (
-            is_pooled and account.pooled >= self._limit - account.set_aside
-        ):
+        if function.reserved is not None:
+            if function.running >= function.reserved:
+                raise throttled(_RESERVED)
+            if account.running >= account.limit:
+                raise throttled()
+        elif account.running >= account.limit:
             raise throttled()
+        elif tally.running >= tally.provisioned:
+            if account.pooled >= account.pool:
+                raise throttled()
+            account.pooled += 1
         account.running += 1
-        account.pooled += is_pooled
         function.running += 1
         tally.running += 1
         return tally
@@ -123,7 +128,7 @@ class Admission:
         """From now on this is set aside for the function. It may be gone as well."""
         function = self._function(key)
         account = function.account
-        account.set_aside -= function.set_aside()
+        account.pool += function.set_aside()
         account.pooled -= function.pooled()
         function.reserved = allotment.reserved
         for tally in function.tallies.values():
@@ -132,14 +137,14 @@ class Admission:
         for configuration_id, (_, number) in allotment.provisioned().items():
             tally = function.tallies.get(configuration_id) or self._open(configuration_id, function)
             tally.provisioned = number
-        account.set_aside += function.set_aside()
+        account.pool -= function.set_aside()
         account.pooled += function.pooled()
         self._drop_idle(function)
 
     def _function(self, key: FunctionKey) -> _Function:
         function = self._functions.get(key)
         if function is None:
-            account = self._accounts.setdefault(key.scope, _Account())
+            account = self._accounts.setdefault(key.scope, _Account(self._limit))
             function = self._functions[key] = _Function(key, account)
         return function
 

@@ -58,6 +58,7 @@ class Scheduler:
         self._tenant_environments_max = tenant_environments_max
         """Of one account and region."""
         self._pools = Pools()
+        self._find_pool = self._pools.by_key.get
         self._count = 0
         self._tenants: defaultdict[Scope, int] = defaultdict(int)
         """Environments of tenants."""
@@ -82,7 +83,7 @@ class Scheduler:
         pool_key = (
             (function.configuration_id, tenant_id) if tenant_id else function.configuration_id
         )
-        pool = self._pools.by_key.get(pool_key)
+        pool = self._find_pool(pool_key)
         if pool is None:
             pool = self._pools.open(pool_key, function, tenant_id)
         free = pool.provisioned.free or pool.free
@@ -99,7 +100,7 @@ class Scheduler:
 
     def provision(self, function: FunctionVersion, wanted: int) -> None:
         """Keep so many environments of a version initialised, from now on."""
-        pool = self._pools.by_key.get(function.configuration_id)
+        pool = self._find_pool(function.configuration_id)
         if pool is None and wanted:
             pool = self._pools.open(function.configuration_id, function, "")
         if pool is not None:
@@ -107,7 +108,7 @@ class Scheduler:
 
     def provisioned(self, function: FunctionVersion) -> ProvisionedState:
         """What there is of what should be kept initialised."""
-        pool = self._pools.by_key.get(function.configuration_id)
+        pool = self._find_pool(function.configuration_id)
         return ProvisionedState(0) if pool is None else pool.provisioned.state
 
     def note_change(self, key: FunctionKey) -> None:
