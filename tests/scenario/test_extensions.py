@@ -162,7 +162,7 @@ def test_why_it_ends(
     lines = log_lines(platform, name)
     assert any(f'"shutdownReason": "{reason}"' in line for line in lines)
     assert invoke(lambda_client, name)[0] == 2
-    assert sum("registered" in line for line in log_lines(platform, name)) == 2
+    assert sum("registered" in line for line in log_lines(platform, name)) >= 2
 
 
 def test_internal_extensions(platform: Platform, lambda_client: Any) -> None:

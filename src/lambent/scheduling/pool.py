@@ -33,6 +33,9 @@ class Pool:
         self.starting: set[Environment] = set()
         """Environments started on demand that have not been free yet. Provisioned ones may take
         minutes to initialise: no call counts on them."""
+        self.finishing: dict[Environment, float] = {}
+        """Those that have answered and only wait for their extensions, and since when. They will
+        be free in a moment; not if that has lasted too long."""
         self.members: set[Environment] = set()
         self.short_since: float | None = None
         """Since when there is no memory for another environment that is needed."""
@@ -40,7 +43,12 @@ class Pool:
     @property
     def needs_another(self) -> bool:
         """Whether more invocations wait than environments are on their way."""
-        return len(self.waiting) > len(self.starting)
+        return len(self.waiting) > self.expected
+
+    @property
+    def expected(self) -> int:
+        """How many environments will be free soon."""
+        return len(self.starting) + len(self.finishing)
 
     @property
     def is_over(self) -> bool:
@@ -50,13 +58,19 @@ class Pool:
     def on_free(self, environment: Environment) -> None:
         """Give a free environment its next invocation, or keep it for later."""
         self.starting.discard(environment)
+        self.finishing.pop(environment, None)
         if self.waiting:
             environment.assign(self.waiting.popleft())
         else:
             self.free.append(environment)
 
+    def on_told(self, environment: Environment, now: float) -> None:
+        """Its caller has been answered: it will be free soon."""
+        self.finishing[environment] = now
+
     def on_provisioned_free(self, environment: Environment) -> None:
         """The same for one that was started ahead."""
+        self.finishing.pop(environment, None)
         if not self.provisioned.is_usable(environment):
             environment.retire()
         elif self.waiting:
@@ -68,9 +82,16 @@ class Pool:
         """An environment is gone."""
         self.members.discard(environment)
         self.starting.discard(environment)
+        self.finishing.pop(environment, None)
         if environment in self.free:
             self.free.remove(environment)
         self.provisioned.forget(environment, now)
+
+    def expect_no_more(self, finishing_before: float) -> None:
+        """Count no more on what has been finishing since before this monotonic time."""
+        for environment, since in list(self.finishing.items()):
+            if since < finishing_before:
+                del self.finishing[environment]
 
     def look_after_idle(self, *, idle_before: float, freeze_before: float) -> None:
         """Let go of what has been idle since before the one monotonic time, freeze what has been

@@ -31,6 +31,9 @@ from lambent.worker.environment import Environment
 from lambent.worker.worker import Worker
 
 _EVICTIONS_AT_ONCE = 16
+_FINISHING_S = 0.02
+"""How long extensions may take at the end of an invocation before another environment is started
+for who waits."""
 _RENEWED_AHEAD = 0.1
 """Share of the longest life before whose end a provisioned environment gets its successor."""
 
@@ -90,7 +93,7 @@ class Scheduler:
         if free:
             free.pop().assign(invocation)
             return
-        if len(pool.waiting) >= len(pool.starting):
+        if len(pool.waiting) >= pool.expected:
             if not self._rate.take(function.key, self._clock.monotonic()):
                 raise throttled()
             self._make_room(pool)
@@ -150,6 +153,10 @@ class Scheduler:
                 freeze_before=now - self._settings.freeze_after_s,
             )
             pool.retire_older_than(now - age_max_s)
+            if pool.finishing:
+                pool.expect_no_more(now - _FINISHING_S)
+                while pool.needs_another and pool.short_since is None:
+                    self._start_if_there_is_memory(pool)
             if pool.short_since is not None:
                 self._look_after_short(pool, now)
             if pool.provisioned.wanted:
@@ -248,7 +255,11 @@ class Scheduler:
             self._tenants[scope] += 1
         self._memory.note_start()
         environment = self._worker.start(
-            pool.function, initialization_type, on_free=on_free, on_gone=on_gone
+            pool.function,
+            initialization_type,
+            on_free=on_free,
+            on_told=lambda environment: pool.on_told(environment, self._clock.monotonic()),
+            on_gone=on_gone,
         )
         pool.members.add(environment)
         return environment

@@ -60,8 +60,9 @@ class Environment:
     """A copy of one function version. Runs one invocation at a time.
 
     `on_free(environment)` is called on the loop whenever the environment can take an
-    invocation: after init (even a failed one) and after each invocation. `on_gone(environment)`
-    is called once, when it will never take another.
+    invocation: after init (even a failed one) and after each invocation. `on_told(environment)` is
+    called when a caller has been answered and extensions still have to come to an end with it.
+    `on_gone(environment)` is called once, when it will never take another.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Environment:
         host: Host,
         *,
         on_free: Callable[["Environment"], None],
+        on_told: Callable[["Environment"], None],
         on_gone: Callable[["Environment"], None],
         initialization_type: str = "on-demand",
     ) -> None:
@@ -83,6 +85,7 @@ class Environment:
         """Monotonic seconds; meaningful while free."""
         self._host = host
         self._on_free = on_free
+        self._on_told = on_told
         self._on_gone = on_gone
         self._state = State.CREATING
         self._failure: Exception | None = None
@@ -145,11 +148,6 @@ class Environment:
     async def wait_gone(self) -> None:
         """Return when everything was given back."""
         await self._gone.wait()
-
-    @property
-    def is_finishing(self) -> bool:
-        """Whether it has answered and is only waiting for its extensions."""
-        return self._is_told
 
     # -- the warm path ---------------------------------------------------------------------
 
@@ -225,6 +223,7 @@ class Environment:
             return
         self._is_told = True
         self._log.note_tail(invocation)
+        self._on_told(self)
         invocation.on_done(outcome)
         self._note_progress()
 

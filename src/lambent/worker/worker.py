@@ -39,8 +39,10 @@ class Worker:
     def start(
         self,
         function: FunctionVersion,
+        initialization_type: str,
         *,
         on_free: Callable[[Environment], None],
+        on_told: Callable[[Environment], None],
         on_gone: Callable[[Environment], None],
     ) -> Environment:
         """Begin a new environment's life; see `Environment` for the callbacks."""
@@ -49,7 +51,14 @@ class Worker:
             self._environments.discard(environment)
             on_gone(environment)
 
-        environment = Environment(function, self._host, on_free=on_free, on_gone=on_gone_)
+        environment = Environment(
+            function,
+            self._host,
+            on_free=on_free,
+            on_told=on_told,
+            on_gone=on_gone_,
+            initialization_type=initialization_type,
+        )
         self._environments.add(environment)
         self._tasks.start_soon(environment.live, name=f"environment {environment.id}")
         return environment

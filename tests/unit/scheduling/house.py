@@ -51,7 +51,14 @@ class FakeEnvironment:
     """An environment that a test makes free, and that ends as soon as it may when it is retired."""
 
     def __init__(
-        self, name: str, initialization_type: str, clock: ManualClock, on_free: Any, on_gone: Any
+        self,
+        name: str,
+        initialization_type: str,
+        clock: ManualClock,
+        *,
+        on_free: Any,
+        on_told: Any,
+        on_gone: Any,
     ) -> None:
         self.name = name
         self.initialization_type = initialization_type
@@ -61,6 +68,7 @@ class FakeEnvironment:
         self.began_at = clock.monotonic()
         self._clock = clock
         self._on_free = on_free
+        self._on_told = on_told
         self._on_gone = on_gone
         self._invocation: Invocation | None = None
         self.is_gone = False
@@ -93,6 +101,13 @@ class FakeEnvironment:
             self.retire()
         else:
             self._on_free(self)
+
+    def answer(self) -> None:
+        """Answer the caller, while extensions go on."""
+        invocation, self._invocation = self._invocation, None
+        assert invocation is not None
+        self._on_told(self)
+        invocation.on_done(Succeeded(b"{}", "application/json"))
 
     def assign(self, invocation: Invocation) -> None:
         self.state = State.BUSY
@@ -138,13 +153,9 @@ class House:
         self,
         one: FunctionVersion,
         initialization_type: str,
-        *,
-        on_free: Callable[..., None],
-        on_gone: Callable[..., None],
+        **callbacks: Callable[..., None],
     ) -> Any:
-        environment = FakeEnvironment(
-            one.key.name, initialization_type, self.clock, on_free, on_gone
-        )
+        environment = FakeEnvironment(one.key.name, initialization_type, self.clock, **callbacks)
         self.started.append(environment)
         return environment
 
