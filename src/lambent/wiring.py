@@ -69,6 +69,7 @@ from lambent.triggers.function_urls import FunctionUrls
 from lambent.worker.code import open_code_cache
 from lambent.worker.host import Host
 from lambent.worker.runtimes import Launch, Runtimes
+from lambent.worker.snapshots import Snapshots
 from lambent.worker.worker import Worker, open_worker
 
 logger = logging.getLogger(__name__)
@@ -165,6 +166,8 @@ async def _serve(
                 names.close()
                 way_out.close()
 
+        snapshots = Snapshots(settings.worker.snapshots_mb << 20)
+        stack.callback(snapshots.close)
         host = Host(
             settings=settings.worker,
             sandboxes=await enter(open_sandboxes(launcher, settings.sandbox)),
@@ -174,6 +177,7 @@ async def _serve(
             endpoint=gateway.new_server,
             network=network,
             credentials=partial(_credentials, keyring.sessions, settings.identity.session_s),
+            snapshots=snapshots,
             spawn=tasks.start_soon,
         )
         worker = await enter(open_worker(host))

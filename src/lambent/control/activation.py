@@ -15,6 +15,7 @@ import anyio.abc
 
 from lambent.control.packages import Packages
 from lambent.control.states import failed, settled
+from lambent.model.errors import InitFailed
 from lambent.model.function import FunctionVersion
 from lambent.model.packages import PackageError
 from lambent.store.store import Store, Transaction
@@ -23,7 +24,8 @@ _log = logging.getLogger(__name__)
 
 Prepare = Callable[[FunctionVersion], Awaitable[None]]
 """Make a version ready to run. Idempotent. Raises PackageError if its package cannot be used,
-OSError if the machine could not do it."""
+InitFailed if it has to be initialised ahead and cannot be, OSError if the machine could not do
+it."""
 
 
 Conclude = Callable[[FunctionVersion], FunctionVersion]
@@ -71,6 +73,8 @@ class Activation:
             except PackageError as error:
                 _log.warning("cannot unpack %s: %s", version.arn, error)
                 conclude = partial(failed, reason=str(error), code="InvalidZipFileException")
+            except InitFailed as error:
+                conclude = partial(failed, reason=str(error), code=error.reason_code)
             except OSError as error:
                 _log.error("cannot prepare %s: %s", version.arn, error)
                 reason = "Lambda could not prepare the function."

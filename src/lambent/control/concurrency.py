@@ -8,7 +8,7 @@ reservation, or else within that rest.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lambent.control.lookup import require_function, require_published
+from lambent.control.lookup import find_version, require_function, require_published
 from lambent.control.paging import make_name_page, page_size, read_name_marker
 from lambent.kit.clock import Clock
 from lambent.model.concurrency import ProvisionedState
@@ -105,6 +105,7 @@ class Concurrency:
         def run(tx: Transaction) -> None:
             qualifier = require_published(tx, reference)
             _require_numbered(tx, reference.key, qualifier)
+            _require_ordinary(tx, reference.key, qualifier)
             _require_single_claim(tx, reference.key, qualifier)
             self._require_provisionable(tx, reference.key, qualifier, wanted)
             tx.settings.put(
@@ -230,6 +231,19 @@ def _require_numbered(tx: Transaction, key: FunctionKey, qualifier: str) -> None
     if alias is not None and alias.version == LATEST:
         raise invalid_parameter(
             "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        )
+
+
+def _require_ordinary(tx: Transaction, key: FunctionKey, qualifier: str) -> None:
+    """Environments of tenants and those from snapshots are not made ahead."""
+    version = find_version(tx, key, qualifier)
+    if version is not None and version.isolates_tenants:
+        raise invalid_parameter(
+            "Provisioned Concurrency is not supported for functions with tenancy enabled."
+        )
+    if version is not None and version.snap_starts:
+        raise invalid_parameter(
+            "Provisioned Concurrency is not supported for functions enabled with SnapStart."
         )
 
 

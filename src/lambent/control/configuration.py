@@ -8,6 +8,7 @@ before; here are the rules the model does not know.
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,10 @@ _NOT_OFFERED = {
     "AcceleratorConfig": "accelerators",
 }
 """Members of features that change how a function runs: to ignore them would be wrong."""
+
+_SNAP_START_RUNTIME = re.compile(r"python3\.(\d+)")
+_SNAP_START_PYTHON_MIN = 12
+_SNAP_START_STORAGE_MB_MAX = 512
 
 _DEFAULTS_SHOWN = {
     "TracingConfig": {"Mode": "PassThrough"},
@@ -106,7 +111,24 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
         _replace(other, "KMSKeyArn", params["KMSKeyArn"])
     if "FileSystemConfigs" in params:
         _replace(other, "FileSystemConfigs", params["FileSystemConfigs"])
-    return dataclasses.replace(version, other=other, **fields)
+    changed = dataclasses.replace(version, other=other, **fields)
+    if changed.wants_snap_start:
+        _check_snap_start(changed)
+    return changed
+
+
+def _check_snap_start(version: FunctionVersion) -> None:
+    runtime = version.runtime or ""
+    found = _SNAP_START_RUNTIME.fullmatch(runtime)
+    if found is None or int(found[1]) < _SNAP_START_PYTHON_MIN:
+        raise invalid_parameter(f"{runtime} is not supported for SnapStart enabled functions.")
+    if version.ephemeral_storage_mb > _SNAP_START_STORAGE_MB_MAX:
+        raise invalid_parameter(
+            f"{version.ephemeral_storage_mb} MB of ephemeral storage is not supported for SnapStart"
+            f" enabled functions: it may be {_SNAP_START_STORAGE_MB_MAX} MB at most."
+        )
+    if "FileSystemConfigs" in version.other:
+        raise invalid_parameter("EFS is not supported for SnapStart enabled functions.")
 
 
 _PLAIN: Mapping[str, str] = {

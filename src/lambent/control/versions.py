@@ -21,6 +21,7 @@ from lambent.model.function import FunctionVersion, Scope
 from lambent.model.names import parse_unqualified
 from lambent.store.store import Store, Transaction
 
+_OPTIMIZED = {"OptimizationStatus": "On"}
 _NOT_CONFIGURATION = {
     "key",
     "version",
@@ -117,7 +118,10 @@ def publish(
         version=str(tx.functions.take_version_number(latest.key)),
         description=latest.description if description is None else description,
     )
-    if latest.state == "Active" and latest.last_update_status == "Successful":
+    if snapshot.snap_starts:
+        other = {**snapshot.other, "SnapStart": {**snapshot.other["SnapStart"], **_OPTIMIZED}}
+        published = pending(dataclasses.replace(snapshot, other=other), now=now)
+    elif latest.state == "Active" and latest.last_update_status == "Successful":
         published = dataclasses.replace(
             snapshot,
             configuration_id=new_id(),

@@ -36,11 +36,20 @@ class Door:
 
     def check_invocable(self, function: FunctionVersion) -> None:
         """Raise `ApiError` if the version's state forbids to run it."""
+        if function.state == "Pending" and function.snap_starts:
+            raise ApiError(
+                "SnapStartNotReadyException",
+                "Lambda is initializing your function. It will be ready to invoke once your"
+                " function state becomes ACTIVE.",
+                status=409,
+            )
         if function.state == "Pending":
             raise conflict(
                 "The operation cannot be performed at this time. "
                 "The function is currently in the following state: Pending"
             )
+        if function.state == "Failed" and function.snap_starts:
+            raise ApiError("SnapStartException", function.state_reason or "", status=400)
         if function.state == "Failed":
             raise ApiError(
                 "InvalidZipFileException",

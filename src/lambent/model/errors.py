@@ -32,6 +32,15 @@ class ApiError(Exception):
         self.members: Mapping[str, object] = members or {}
 
 
+class InitFailed(Exception):
+    """A version that is initialised when it is published cannot be; the message says why.
+    `reason_code` is one of `StateReasonCode` of the service model."""
+
+    def __init__(self, message: str, reason_code: str) -> None:
+        super().__init__(message)
+        self.reason_code = reason_code
+
+
 def invalid_parameter(message: str) -> ApiError:
     """400 `InvalidParameterValueException`: a value is well-formed but not acceptable."""
     return ApiError("InvalidParameterValueException", message)

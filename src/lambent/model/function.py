@@ -103,6 +103,16 @@ class FunctionVersion:
         return base64.b64encode(bytes.fromhex(self.code_key)).decode()
 
     @property
+    def wants_snap_start(self) -> bool:
+        """Whether its published versions start from a snapshot."""
+        return bool(self.other.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions")
+
+    @property
+    def snap_starts(self) -> bool:
+        """Whether this version starts from a snapshot that is taken when it is published."""
+        return self.version != LATEST and self.wants_snap_start
+
+    @property
     def isolates_tenants(self) -> bool:
         """Whether every invocation names a tenant, and no environment serves two."""
         return "TenancyConfig" in self.other

@@ -26,11 +26,13 @@ from typing import Any, TypeVar
 import lambent
 from lambent.sandbox import messages
 from lambent.sandbox.ports import (
+    Box,
     BoxSpec,
     ExitStatus,
     Process,
     ProcessSpec,
     SandboxError,
+    Snapshot,
     StartSpec,
     Template,
     Volume,
@@ -372,6 +374,18 @@ class Launcher:
             volume=given.name if given is not None else None,
             log_pipe_variable=spec.log_pipe_variable,
         )
+
+    async def take_snapshot(self, box: Box, process: Process) -> Snapshot:
+        raise SandboxError("this host cannot capture processes")
+
+    async def restore(
+        self,
+        template: Template,
+        snapshot: Snapshot,
+        spec: StartSpec,
+        on_exit: Callable[[ExitStatus], None],
+    ) -> _Started:
+        raise SandboxError("this host cannot capture processes")
 
     async def request(
         self,

@@ -185,6 +185,19 @@ class Started(Protocol):
     def process(self) -> Process: ...
 
 
+class Snapshot(Protocol):
+    """What a process was at one moment; new environments may start from it."""
+
+    @property
+    def size_bytes(self) -> int:
+        """What keeping it costs the host's memory."""
+        ...
+
+    def close(self) -> None:
+        """Throw it away; environments that started from it are not touched. Idempotent."""
+        ...
+
+
 class Volume(Protocol):
     """A private writable `/tmp` of bounded size."""
 
@@ -210,6 +223,22 @@ class Sandboxes(Protocol):
         """Start a function from a template made known before; `on_exit` is called once, on the
         event loop, when its process has ended. Raises `SandboxError` if that cannot be done: a box
         may still be built and the runtime be executed in it."""
+        ...
+
+    async def take_snapshot(self, box: Box, process: Process) -> Snapshot:
+        """Capture a process that was started from a template and waits to be captured; it goes no
+        further. Raises `SandboxError`, which says why it cannot be captured."""
+        ...
+
+    async def restore(
+        self,
+        template: Template,
+        snapshot: Snapshot,
+        spec: StartSpec,
+        on_exit: Callable[[ExitStatus], None],
+    ) -> Started:
+        """As `start`, but the process goes on where the captured one waited. Raises
+        `SandboxError`."""
         ...
 
     async def open_box(self, spec: BoxSpec) -> Box:

@@ -9,9 +9,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 import asyncio
 import contextlib
 import dataclasses
-import functools
+import secrets
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import anyio
@@ -19,7 +20,15 @@ import anyio
 from lambent.kit.tasks import shielded
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Outcome
-from lambent.sandbox.ports import ExitStatus, Process, ProcessSpec, SandboxError, Volume
+from lambent.sandbox.ports import (
+    ExitStatus,
+    Process,
+    ProcessSpec,
+    SandboxError,
+    Snapshot,
+    Volume,
+)
+from lambent.worker.credentials_api import CredentialsApi
 from lambent.worker.environment_log import EnvironmentLog
 from lambent.worker.extensions_api import (
     EXTENSIONS_MAX,
@@ -30,12 +39,12 @@ from lambent.worker.extensions_api import (
 from lambent.worker.failures import crashed, invalid_entrypoint, of_extension
 from lambent.worker.host import Host
 from lambent.worker.output import Output
-from lambent.worker.runtime import OpenBox, open_box
+from lambent.worker.runtime import Apis, OpenBox, open_box
 from lambent.worker.runtime_api import RuntimeApi, RuntimeListener
 from lambent.worker.runtimes import EXTENSIONS_DIR, Launch
 from lambent.worker.subscriptions import Subscription
 from lambent.worker.telemetry_api import TelemetryApi, Wish
-from lambent.worker.variables import extension_variables
+from lambent.worker.variables import SNAP_START, environment_variables, extension_variables
 
 _INTERNAL_BUDGET_S, _EXTERNAL_BUDGET_S = 0.5, 2.0
 """What shutting down may take when there are extensions; without any it takes no time."""
@@ -80,14 +89,25 @@ class Attempt:
         function: FunctionVersion,
         launch: Launch,
         log: EnvironmentLog,
-        variables: Mapping[str, str],
+        *,
+        log_stream: str,
+        initialization_type: str,
     ) -> None:
         self._listener = listener
         self._host = host
         self._function = function
         self._launch = launch
         self._log = log
-        self._variables = variables
+        token = secrets.token_urlsafe() if initialization_type == SNAP_START else ""
+        self._variables = environment_variables(
+            function,
+            launch=launch,
+            log_stream=log_stream,
+            credentials=host.credentials(function),
+            initialization_type=initialization_type,
+            credentials_token=token,
+        )
+        self._credentials = CredentialsApi(token, partial(host.credentials, function))
         self.api = RuntimeApi(listener)
         self.extensions = ExtensionsApi(listener, function, launch.extensions)
         self.telemetry = TelemetryApi(self.extensions, self._subscribe)
@@ -112,18 +132,20 @@ class Attempt:
 
     # -- init ------------------------------------------------------------------------------
 
-    async def start(self, volume: Volume | None) -> None:
-        """Start everything that init consists of; the `volume` that is there afterwards is the
-        environment's. How it goes on is told by `result`. Raises `SandboxError`."""
+    async def start(self, volume: Volume | None, snapshot: Snapshot | None = None) -> None:
+        """Start everything that init consists of, or what a snapshot has left of it. The `volume`
+        that is there afterwards is the environment's. How it goes on is told by `result`. Raises
+        `SandboxError`."""
         box = self._box = await self._stack.enter_async_context(
             open_box(
                 host=self._host,
                 function=self._function,
                 launch=self._launch,
                 volume=volume,
+                snapshot=snapshot,
                 variables=self._variables,
-                apis=(self.api, self.extensions, self.telemetry),
-                on_exit=functools.partial(self._on_exit, ""),
+                apis=Apis(self.api, self.extensions, self.telemetry, self._credentials),
+                on_exit=partial(self._on_exit, ""),
             )
         )
         if box.process is not None:
@@ -145,7 +167,7 @@ class Attempt:
         for name in names:
             spec = ProcessSpec(argv=(f"{EXTENSIONS_DIR}/{name}",), environment=variables)
             try:
-                process = await box.box.spawn(spec, functools.partial(self._on_exit, name))
+                process = await box.box.spawn(spec, partial(self._on_exit, name))
             except SandboxError as error:
                 self._log.extension(name, "LaunchError", (), "Extension.LaunchError")
                 self._fail_extension("Extension.LaunchError", f"{name}: {error}")
@@ -168,8 +190,17 @@ class Attempt:
             environment=self._variables,
             log_pipe_variable=self._launch.log_pipe_variable,
         )
-        process = await box.box.spawn(spec, functools.partial(self._on_exit, ""))
+        process = await box.box.spawn(spec, partial(self._on_exit, ""))
         self._follow("", process, self._log.function_line)
+
+    async def take_snapshot(self) -> Snapshot:
+        """Capture the runtime. Raises `SandboxError`."""
+        if self._launch.extensions or self.extensions.registered:
+            raise SandboxError("it has extensions")
+        process = self._processes.get("")
+        if self._box is None or process is None or not self._box.is_prepared:
+            raise SandboxError("its runtime was executed, not started from a template")
+        return await self._host.sandboxes.take_snapshot(self._box.box, process)
 
     def note_progress(self) -> None:
         """Something may have become ready: see whether init is over."""

@@ -48,12 +48,25 @@ from lambent.worker.host import Host
 from lambent.worker.lifecycle import LEGAL, State
 from lambent.worker.runtimes import Launch
 from lambent.worker.streamed_response import StreamedResponse
-from lambent.worker.variables import environment_variables
+from lambent.worker.variables import SNAP_START
 
 logger = logging.getLogger(__name__)
 
-_AHEAD_INIT_S_MIN = 130.0
+INIT_LIMIT_S_MIN = 130.0
 """What init may take at least where nobody waits for it."""
+_RESTORE_LIMIT_S = 10.0
+_REASON_MAX = 500
+_RESTORE_TIMED_OUT = InitFailure(
+    "timeout",
+    None,
+    lambda _: Refused(
+        ApiError(
+            "SnapStartTimeoutException",
+            "Lambda couldn't restore the snapshot within the timeout limit.",
+            status=408,
+        )
+    ),
+)
 
 
 class Environment:
@@ -119,6 +132,11 @@ class Environment:
         """`/tmp`: it outlives an attempt."""
         self._init_ms: float | None = None
         """Duration of the init phase, until the first report has told it."""
+        self._restore_ms: float | None = None
+        """The same of a restore."""
+        self._phase = "init"
+        self._began_init = 0.0
+        self._began_restore: float | None = None
 
         self._invocation: Invocation | None = None
         self._is_told = False
@@ -265,10 +283,11 @@ class Environment:
             invocation,
             duration_ms=duration_s * 1000,
             init_ms=self._init_ms,
+            restore_ms=self._restore_ms,
             status=status,
             error_type=error_type,
         )
-        self._init_ms = None
+        self._init_ms = self._restore_ms = None
         self._streamed = None
         is_told, self._is_told = self._is_told, False
         self._enter(State.IDLE if self._is_up else self._down_state())
@@ -332,7 +351,7 @@ class Environment:
         if invocation is None:
             return
         if attempt is not None and not attempt.result.done():
-            self._note_failed_init("invoke", self.function.timeout_s * 1000, CUT)
+            self._note_init(CUT)
         self._give_up("timeout")
         outcome = timed_out(invocation.request_id, self.function.timeout_s)
         self._end(outcome, status="timeout")
@@ -342,6 +361,20 @@ class Environment:
         if self._attempt is not None:
             outcome = FunctionFailed(payload, error_type)
             self._attempt.settle(InitFailure("error", error_type, lambda _: outcome))
+
+    def on_restore_ready(self) -> None:
+        """See `RuntimeListener`: there is no snapshot of this function, so it goes on at once."""
+        self._note_init(None)
+        self._begin_restore()
+        if self._attempt is not None:
+            self._attempt.api.restore()
+
+    def on_restore_error(self, payload: bytes, error_type: str) -> None:
+        """See `RuntimeListener`."""
+        if self._attempt is not None:
+            text = payload.decode(errors="replace")[:_REASON_MAX]
+            refusal = Refused(ApiError("SnapStartException", text, status=400))
+            self._attempt.settle(InitFailure("error", error_type, lambda _: refusal))
 
     def on_extension_failed(self, error_type: str, message: str) -> None:
         """See `ExtensionsListener`."""
@@ -453,23 +486,20 @@ class Environment:
     async def _init(self, launch: Launch) -> None:
         """The init phase, ahead of any invocation."""
         self._enter(State.INITIALIZING)
-        started = self._host.clock.monotonic()
         limit_s = self._host.settings.init_limit_s
         if self.initialization_type != "on-demand":
-            limit_s = max(_AHEAD_INIT_S_MIN, self.function.timeout_s)
+            limit_s = max(INIT_LIMIT_S_MIN, self.function.timeout_s)
         failure: InitFailure | None = CUT
         with anyio.move_on_after(limit_s):
             failure = await self._start(launch, "init")
-        init_ms = (self._host.clock.monotonic() - started) * 1000
         if failure is None:
             if self.initialization_type == "on-demand":
-                self._init_ms = init_ms
-            self._log.init_report("init", init_ms, "success")
-            self._log.close_subscriptions()
+                self._init_ms = (self._host.clock.monotonic() - self._began_init) * 1000
             self._enter(State.IDLE)
         else:
-            self._note_failed_init("init", init_ms, failure)
-            self._give_up("timeout" if failure is CUT else "failure")
+            if failure is CUT:
+                self._note_init(CUT)
+            self._give_up("timeout" if failure.status == "timeout" else "failure")
             self._enter(self._down_state())
             await self._shut_down()
             if self._state is State.STOPPING:
@@ -480,51 +510,75 @@ class Environment:
 
     async def _init_in_invoke(self, invocation: Invocation, launch: Launch) -> None:
         """The init of an environment without a runtime, on the invocation's time."""
-        started = self._host.clock.monotonic()
         failure = await self._start(launch, "invoke")
         if self._invocation is not invocation:
             return
         attempt = self._attempt
-        init_ms = (self._host.clock.monotonic() - started) * 1000
         if failure is None and attempt is not None and self._is_up:
-            self._log.init_report("invoke", init_ms, "success")
-            self._log.close_subscriptions()
             self._deliver(attempt, invocation)
         elif failure is not None and failure.outcome is not None:
-            self._note_failed_init("invoke", init_ms, failure)
             self._give_up("failure")
             outcome = failure.outcome(invocation.request_id)
             self._end(outcome, status="error", error_type=failure.error_type)
 
     async def _start(self, launch: Launch, phase: str) -> InitFailure | None:
-        """Start a runtime in a new box and wait until it asks for work (None) or fails to."""
-        self._log.init_start(phase)
-        variables = environment_variables(
+        """Start a runtime in a new box, or restore one, and wait until it asks for work (None) or
+        fails to."""
+        snapshot = None
+        if self.initialization_type == SNAP_START:
+            snapshot = self._host.snapshots.find(self.function)
+        self._phase = phase
+        self._began_init, self._began_restore = self._host.clock.monotonic(), None
+        self._log.begin()
+        if snapshot is None:
+            self._log.init_start(phase)
+        else:
+            self._begin_restore()
+        attempt = self._attempt = Attempt(
+            self,
+            self._host,
             self.function,
-            launch=launch,
+            launch,
+            self._log,
             log_stream=self._stream_name,
-            credentials=self._host.credentials(self.function),
             initialization_type=self.initialization_type,
         )
-        attempt = self._attempt = Attempt(
-            self, self._host, self.function, launch, self._log, variables
-        )
-        try:
-            await attempt.start(self._volume)
-        finally:
-            self._volume = attempt.volume or self._volume
-        failure = await attempt.result or attempt.early_end
+        failure: InitFailure | None = _RESTORE_TIMED_OUT
+        with anyio.move_on_after(_RESTORE_LIMIT_S if snapshot is not None else None):
+            try:
+                await attempt.start(self._volume, snapshot)
+            finally:
+                self._volume = attempt.volume or self._volume
+            failure = await attempt.result or attempt.early_end
+        if failure is CUT:
+            return CUT
+        self._note_init(failure)
         if failure is None:
-            self._log.init_runtime_done(phase, "success")
+            self._log.close_subscriptions()
             attempt.limit_cpu()
             self._is_up = True
         else:
             attempt.drain()
         return failure
 
-    def _note_failed_init(self, phase: str, init_ms: float, failure: InitFailure) -> None:
-        self._log.init_runtime_done(phase, failure.status, failure.error_type)
-        self._log.init_report(phase, init_ms, failure.status, failure.error_type)
+    def _begin_restore(self) -> None:
+        self._began_restore = self._host.clock.monotonic()
+        self._log.restore_start()
+
+    def _note_init(self, failure: InitFailure | None) -> None:
+        """Log how init, or the restore that it has come to, went."""
+        status, error_type = "success", None
+        if failure is not None:
+            status, error_type = failure.status, failure.error_type
+        now = self._host.clock.monotonic()
+        if self._began_restore is None:
+            self._log.init_runtime_done(self._phase, status, error_type)
+            took_ms = (now - self._began_init) * 1000
+            self._log.init_report(self._phase, took_ms, status, error_type)
+            return
+        took_ms = (now - self._began_restore) * 1000
+        self._log.restore_report(took_ms, status, error_type)
+        self._restore_ms = took_ms if failure is None else None
 
     async def _shut_down(self) -> None:
         """Let what the last attempt started end, and give its box back."""

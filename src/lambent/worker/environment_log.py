@@ -63,12 +63,14 @@ class EnvironmentLog:
 
     # -- init ------------------------------------------------------------------------------
 
-    def init_start(self, phase: str) -> None:
-        """An init begins: `init`, `invoke` or `snap-start`. Subscribers of an earlier one are
-        gone."""
+    def begin(self) -> None:
+        """All begins anew: who subscribed earlier is gone."""
         self._subscriptions.clear()
         self._early, self._early_bytes = [], 0
         self.is_plain = False
+
+    def init_start(self, phase: str) -> None:
+        """An init begins."""
         event = events.init_start(
             self._phase(phase), function=self._described(), runtime=self._runtime
         )
@@ -98,6 +100,10 @@ class EnvironmentLog:
             text = report.init_report(duration_ms, phase, None, None)
         self._tell(events.init_report(self._phase(phase), status, error_type, duration_ms), text)
 
+    def note(self, text: str) -> None:
+        """Something only the log tells."""
+        self._line(text.encode())
+
     def close_subscriptions(self) -> None:
         """Init is over: what was kept for late subscribers is not needed any more."""
         self._early = None
@@ -108,13 +114,14 @@ class EnvironmentLog:
         event = events.restore_start(function=self._described(), runtime=self._runtime)
         self._tell(event, report.restore_start(self._runtime))
 
-    def restore_report(self, duration_ms: float, error_type: str | None = None) -> None:
+    def restore_report(
+        self, duration_ms: float, status: str, error_type: str | None = None
+    ) -> None:
         """A restore is over."""
-        status = events.status_of(error_type)
         self._tell(events.restore_runtime_done(status, error_type), None)
         self._tell(
             events.restore_report(status, error_type, duration_ms),
-            report.restore_report(duration_ms, None if error_type is None else status, error_type),
+            report.restore_report(duration_ms, None if status == "success" else status, error_type),
         )
 
     def subscribe(self, subscription: Subscription) -> None:

@@ -13,6 +13,7 @@ from lambent.sandbox.ports import Box, Sandboxes
 from lambent.telemetry.ports import Logs
 from lambent.worker.runtimes import Launch
 from lambent.worker.settings import WorkerSettings
+from lambent.worker.snapshots import Snapshots
 
 NetworkServices = Callable[[Box], AbstractAsyncContextManager[None]]
 """Serves a box's way out: egress and name resolution."""
@@ -33,5 +34,7 @@ class Host:
     network: NetworkServices
     credentials: Callable[[FunctionVersion], Credentials]
     """Temporary credentials of a function's execution role, which outlive any environment."""
+    snapshots: Snapshots
+    """Of versions that were initialised when they were published."""
     spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
     """Runs something beside the environments, which ends by itself and with the worker at last."""

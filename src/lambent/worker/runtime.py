@@ -5,6 +5,7 @@ extensions may get a box in which its runtime waits already; then there is nothi
 """
 
 import contextlib
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,22 +21,34 @@ from lambent.sandbox.ports import (
     Process,
     SandboxError,
     Sandboxes,
+    Snapshot,
     Started,
     StartSpec,
     Volume,
 )
 from lambent.worker import extensions_api, runtime_api, telemetry_api
 from lambent.worker.api_answers import refuse
+from lambent.worker.credentials_api import CredentialsApi
 from lambent.worker.extensions_api import ExtensionsApi
 from lambent.worker.host import Host
 from lambent.worker.runtime_api import RESPONSE_BYTES_MAX, RuntimeApi
 from lambent.worker.runtimes import LOG_PIPE_VARIABLE, Launch
 from lambent.worker.telemetry_api import TelemetryApi
 from lambent.worker.templates import find_template
+from lambent.worker.variables import CREDENTIALS_PATH
 
 logger = logging.getLogger(__name__)
 
-Apis = tuple[RuntimeApi, ExtensionsApi, TelemetryApi]
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Apis:
+    """What is served behind `AWS_LAMBDA_RUNTIME_API`."""
+
+    runtime: RuntimeApi
+    extensions: ExtensionsApi
+    telemetry: TelemetryApi
+    credentials: CredentialsApi
+
 
 _API_LIMITS = HttpLimits(
     body_bytes_max=RESPONSE_BYTES_MAX,
@@ -54,6 +67,11 @@ class OpenBox:
         self.process = process
         """The runtime's, if it was there already."""
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the runtime was there already."""
+        return self.process is not None
+
 
 @asynccontextmanager
 async def open_box(
@@ -62,6 +80,7 @@ async def open_box(
     function: FunctionVersion,
     launch: Launch,
     volume: Volume | None,
+    snapshot: Snapshot | None,
     variables: Mapping[str, str],
     apis: Apis,
     on_exit: Callable[[ExitStatus], None],
@@ -73,7 +92,9 @@ async def open_box(
     """
     sandboxes = host.sandboxes
     async with contextlib.AsyncExitStack() as stack, contextlib.AsyncExitStack() as own_volume:
-        started = await _start_prepared(function, launch, sandboxes, volume, variables, on_exit)
+        started = await _start_prepared(
+            function, launch, sandboxes, volume, snapshot, variables, on_exit
+        )
         if started is not None:
             box, process = started.box, started.process
             if volume is None:
@@ -100,21 +121,25 @@ async def open_box(
 
 def _serve(apis: Apis) -> HttpServer:
     """The server behind `AWS_LAMBDA_RUNTIME_API`."""
-    runtime, extensions, telemetry = apis
 
     def handle(exchange: Exchange) -> None:
         path = exchange.path
         if path.startswith(runtime_api.PREFIX):
-            runtime.handle(exchange)
+            apis.runtime.handle(exchange)
         elif path.startswith(extensions_api.PREFIX):
-            extensions.handle(exchange)
+            apis.extensions.handle(exchange)
         elif path in (telemetry_api.TELEMETRY, telemetry_api.LOGS):
-            telemetry.handle(exchange)
+            apis.telemetry.handle(exchange)
+        elif path == CREDENTIALS_PATH:
+            apis.credentials.handle(exchange)
         else:
             refuse(exchange, 404, "NotFound", "404 page not found")
 
     return HttpServer(
-        handle, _API_LIMITS, oversized=runtime.handle_oversized, streamed=runtime.open_stream
+        handle,
+        _API_LIMITS,
+        oversized=apis.runtime.handle_oversized,
+        streamed=apis.runtime.open_stream,
     )
 
 
@@ -123,10 +148,12 @@ async def _start_prepared(
     launch: Launch,
     sandboxes: Sandboxes,
     volume: Volume | None,
+    snapshot: Snapshot | None,
     variables: Mapping[str, str],
     on_exit: Callable[[ExitStatus], None],
 ) -> Started | None:
-    """Start from a template; None if the function has none or the host cannot."""
+    """Start from a template; None if the function has none or the host cannot. What cannot be
+    restored from a snapshot is an error: it would not be initialised otherwise."""
     template = find_template(function, launch)
     if template is None:
         return None
@@ -138,6 +165,8 @@ async def _start_prepared(
         log_pipe_variable=LOG_PIPE_VARIABLE,
         volume=volume,
     )
+    if snapshot is not None:
+        return await sandboxes.restore(template, snapshot, spec, on_exit)
     try:
         return await sandboxes.start(template, spec, on_exit)
     except SandboxError as error:

@@ -23,6 +23,8 @@ PREFIX = "/2018-06-01"
 NEXT = PREFIX + "/runtime/invocation/next"
 INVOCATION = PREFIX + "/runtime/invocation/"
 INIT_ERROR = PREFIX + "/runtime/init/error"
+RESTORE_NEXT = PREFIX + "/runtime/restore/next"
+RESTORE_ERROR = PREFIX + "/runtime/restore/error"
 PING = PREFIX + "/ping"
 
 RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100
@@ -64,17 +66,37 @@ class RuntimeListener(Protocol):
         """The runtime could not load the function and will exit."""
         ...
 
+    def on_restore_ready(self) -> None:
+        """The runtime of a function that is to be restored from a snapshot has loaded it and
+        waits; `RuntimeApi.restore` lets it go on."""
+        ...
+
+    def on_restore_error(self, payload: bytes, error_type: str) -> None:
+        """What the function does after a restore has failed; the runtime will exit."""
+        ...
+
 
 class _State(enum.Enum):
     """The runtime's side of the conversation, in the words of AWS's own emulator."""
 
     STARTED = "Started"
+    RESTORE_READY = "RestoreReady"
+    RESTORING = "Restoring"
     READY = "Ready"
     RUNNING = "Running"
     STREAMING = "InvocationResponse"
     RESPONSE_SENT = "ResponseSent"
     INIT_ERROR = "InitError"
     DETACHED = "Exited"
+
+
+_BEFORE_READY = (
+    _State.STARTED,
+    _State.RESTORE_READY,
+    _State.RESTORING,
+    _State.INIT_ERROR,
+    _State.DETACHED,
+)
 
 
 class RuntimeApi:
@@ -116,19 +138,23 @@ class RuntimeApi:
     @property
     def has_asked(self) -> bool:
         """Whether the runtime has asked for an invocation."""
-        return self._state not in (_State.STARTED, _State.INIT_ERROR, _State.DETACHED)
+        return self._state not in _BEFORE_READY
 
     def handle(self, exchange: Exchange) -> None:
         """Serve one request of the runtime."""
         path = exchange.path
         if path == NEXT:
             self._next(exchange) if exchange.method == "GET" else _method_not_allowed(exchange)
+        elif path == RESTORE_NEXT and exchange.method == "GET":
+            self._restore_next(exchange)
         elif path == PING:
             exchange.respond(200, [("Content-Type", "text/plain")], b"pong")
         elif exchange.method != "POST":
             _not_found(exchange)
         elif path == INIT_ERROR:
             self._init_error(exchange)
+        elif path == RESTORE_ERROR:
+            self._restore_error(exchange)
         elif path.startswith(INVOCATION):
             request_id, _, action = path[len(INVOCATION) :].partition("/")
             if action == "response":
@@ -267,6 +293,30 @@ class RuntimeApi:
         error_type = exchange.headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")
         accept(exchange)
         self._listener.on_init_error(payload, error_type)
+
+    def restore(self) -> None:
+        """Let a runtime that waits to be restored go on."""
+        waiting, self._waiting = self._waiting, None
+        if self._state is _State.RESTORE_READY and waiting is not None:
+            self._state = _State.RESTORING
+            waiting.respond(200, [("Content-Type", "application/json")], b"")
+
+    def _restore_next(self, exchange: Exchange) -> None:
+        if self._state is not _State.STARTED:
+            self._refuse(exchange, "RestoreReady")
+            return
+        self._state = _State.RESTORE_READY
+        self._waiting = exchange
+        self._listener.on_restore_ready()
+
+    def _restore_error(self, exchange: Exchange) -> None:
+        if self._state not in (_State.STARTED, _State.RESTORING):
+            self._refuse(exchange, "RestoreError")
+            return
+        self._state = _State.INIT_ERROR
+        error_type = exchange.headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")
+        accept(exchange)
+        self._listener.on_restore_error(exchange.body[:RESPONSE_BYTES_MAX], error_type)
 
     def _refuse(self, exchange: Exchange, wanted: str) -> None:
         refuse(

@@ -13,6 +13,8 @@ from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
 from lambent.worker.runtimes import RUNTIME_DIR, TASK_ROOT, Launch
 
 RUNTIME_API = "127.0.0.1:9001"
+CREDENTIALS_PATH = "/2021-04-23/credentials"
+SNAP_START = "snap-start"
 ENDPOINT_URL = "http://127.0.0.1:9002"
 """Where the platform's API is, seen from inside a box."""
 _DEFAULTS = {
@@ -52,9 +54,10 @@ def environment_variables(
     log_stream: str,
     credentials: Credentials,
     initialization_type: str = "on-demand",
+    credentials_token: str = "",
 ) -> dict[str, str]:
-    """All variables of one environment of `function`, with the credentials of its role. The
-    result is never logged."""
+    """All variables of one environment of `function`, with the credentials of its role or, if it
+    starts from a snapshot, the token that gets them. The result is never logged."""
     own = {
         name: value
         for name, value in (function.environment or {}).items()
@@ -65,7 +68,7 @@ def environment_variables(
         **launch.environment,
         **_logging(function),
         **own,
-        **_reserved(function, log_stream, credentials, initialization_type),
+        **_reserved(function, log_stream, credentials, initialization_type, credentials_token),
     }
 
 
@@ -99,6 +102,7 @@ def _reserved(
     log_stream: str,
     credentials: Credentials,
     initialization_type: str,
+    credentials_token: str,
 ) -> dict[str, str]:
     key = function.key
     variables = {
@@ -109,15 +113,22 @@ def _reserved(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
         "AWS_LAMBDA_FUNCTION_VERSION": function.version,
         "AWS_LAMBDA_INITIALIZATION_TYPE": initialization_type,
-        "AWS_LAMBDA_LOG_GROUP_NAME": function.logging.log_group,
-        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
         "LAMBDA_TASK_ROOT": TASK_ROOT,
         "LAMBDA_RUNTIME_DIR": RUNTIME_DIR,
-        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
-        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
-        "AWS_SESSION_TOKEN": credentials.session_token,
     }
+    if initialization_type == SNAP_START:
+        # Nothing of one environment is in a snapshot: credentials are fetched when they are needed.
+        variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://{RUNTIME_API}{CREDENTIALS_PATH}"
+        variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = credentials_token
+    else:
+        variables |= {
+            "AWS_LAMBDA_LOG_GROUP_NAME": function.logging.log_group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+            "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+            "AWS_SESSION_TOKEN": credentials.session_token,
+        }
     if function.runtime is not None and not function.runtime.startswith("provided"):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
     return variables

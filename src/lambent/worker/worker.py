@@ -11,7 +11,9 @@ from lambent.worker.bytecode import compile_code
 from lambent.worker.environment import Environment
 from lambent.worker.host import Host
 from lambent.worker.runtimes import RuntimeMissing
+from lambent.worker.snap_start import take_snapshot
 from lambent.worker.templates import find_template
+from lambent.worker.variables import SNAP_START
 
 _END_S = 3.0
 
@@ -26,7 +28,8 @@ class Worker:
 
     async def prepare(self, function: FunctionVersion) -> None:
         """See to it that a first environment of the function will start fast: lay out and compile
-        its code, have its runtime prepared. Raises PackageError if the code cannot be used."""
+        its code, have its runtime prepared. A version that starts from a snapshot is initialised.
+        Raises PackageError if the code cannot be used, InitFailed if it cannot be initialised."""
         try:
             launch = await self._host.launch(function)
         except RuntimeMissing:
@@ -35,6 +38,8 @@ class Worker:
         template = find_template(function, launch)
         if template is not None:
             self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)
+        if function.snap_starts:
+            await take_snapshot(self._host, function)
 
     def start(
         self,
@@ -57,7 +62,7 @@ class Worker:
             on_free=on_free,
             on_told=on_told,
             on_gone=on_gone_,
-            initialization_type=initialization_type,
+            initialization_type=SNAP_START if function.snap_starts else initialization_type,
         )
         self._environments.add(environment)
         self._tasks.start_soon(environment.live, name=f"environment {environment.id}")

@@ -1,0 +1,201 @@
+"""SnapStart: versions that are initialised once, when they are published."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lambent.worker.interpreters import find_interpreters
+from tests.platforms import Platform, deploy, invoke, log_lines, wait_for
+
+VERSIONS = [
+    one.line
+    for one in find_interpreters()
+    if one.kind == "python" and (3, 12) <= one.version < (3, 14)
+]
+pytestmark = pytest.mark.skipif(not VERSIONS, reason="no Python that may use SnapStart")
+RUNTIME = f"python{VERSIONS[-1]}" if VERSIONS else ""
+CODE = """
+import os, random, time, uuid
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+
+loaded = time.monotonic()
+steps = ["loaded"]
+register_before_snapshot(lambda: steps.append("before"))
+@register_after_restore
+def after():
+    steps.append("after")
+    if os.environ.get("FAIL") == "after":
+        raise ValueError("cannot go on")
+if os.environ.get("FAIL") == "init":
+    raise KeyError("cannot load")
+unique = str(uuid.uuid4())
+count = 0
+
+def handler(event, context):
+    global count
+    count += 1
+    if event == "die":
+        os._exit(3)
+    if event == "credentials":
+        import boto3
+        return boto3.client("sts").get_caller_identity()["Arn"]
+    return {
+        "age": time.monotonic() - loaded,
+        "steps": steps,
+        "unique": unique,
+        "count": count,
+        "random": random.random(),
+        "type": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"],
+        "keys": sorted(name for name in os.environ if name.startswith("AWS_")),
+        "version": context.function_version,
+        "pid": os.getpid(),
+    }
+"""
+
+
+def publish(client: Any, name: str, *, waits: bool = True) -> str:
+    """Publish a version and wait until it is ready; gives its number."""
+    version = str(client.publish_version(FunctionName=name)["Version"])
+    if waits:
+        client.get_waiter("published_version_active").wait(
+            FunctionName=name, Qualifier=version, WaiterConfig={"Delay": 1}
+        )
+    return version
+
+
+@pytest.fixture(scope="module")
+def snapped(lambda_client: Any) -> tuple[str, str]:
+    """A function and its version."""
+    deploy(
+        lambda_client,
+        "snapped",
+        {"app.py": CODE},
+        Runtime=RUNTIME,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    return "snapped", publish(lambda_client, "snapped")
+
+
+def test_hooks_and_variables(lambda_client: Any, snapped: tuple[str, str]) -> None:
+    """Each at its moment; nothing of one environment is in the variables."""
+    name, version = snapped
+    payload, answer = invoke(lambda_client, name, Qualifier=version)
+    assert answer["ExecutedVersion"] == version
+    assert payload["steps"] == ["loaded", "before", "after"]
+    assert payload["type"] == "snap-start"
+    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" in payload["keys"]
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_LAMBDA_LOG_STREAM_NAME"} & set(payload["keys"])
+    shown = lambda_client.get_function_configuration(FunctionName=name, Qualifier=version)
+    assert shown["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}
+    latest = lambda_client.get_function_configuration(FunctionName=name)
+    assert latest["SnapStart"]["OptimizationStatus"] == "Off"
+    assert invoke(lambda_client, name)[0]["type"] == "on-demand"
+
+
+def test_what_the_log_says(
+    platform: Platform, lambda_client: Any, snapped: tuple[str, str]
+) -> None:
+    """Init when it is published, restores when it is called, no init in reports."""
+    name, version = snapped
+    invoke(lambda_client, name, Qualifier=version)
+    lines = log_lines(platform, name)
+    assert any(line.startswith("RESTORE_START Runtime Version: python") for line in lines)
+    assert any(line.startswith("RESTORE_REPORT Restore Duration: ") for line in lines)
+    assert any("INIT_REPORT Init Duration" in line and "Phase: init" in line for line in lines)
+    restored = [line for line in lines if "Billed Restore Duration" in line]
+    assert restored
+    assert not any("Init Duration" in line for line in restored)
+
+
+def test_credentials(lambda_client: Any, snapped: tuple[str, str]) -> None:
+    """The SDK finds those of the role."""
+    name, version = snapped
+    arn, _ = invoke(lambda_client, name, "credentials", Qualifier=version)
+    assert ":assumed-role/lambda-role/snapped" in arn
+
+
+def test_it_recovers(lambda_client: Any, snapped: tuple[str, str]) -> None:
+    """After a crash the next call is served."""
+    name, version = snapped
+    payload, _ = invoke(lambda_client, name, "die", Qualifier=version)
+    assert payload["errorType"] == "Runtime.ExitError"
+    assert invoke(lambda_client, name, Qualifier=version)[0]["count"] == 1
+
+
+def test_failures(lambda_client: Any) -> None:
+    """One in init fails the version, one behind a restore the call."""
+    for moment in ("init", "after"):
+        deploy(
+            lambda_client,
+            f"snap-{moment}",
+            {"app.py": CODE},
+            Runtime=RUNTIME,
+            SnapStart={"ApplyOn": "PublishedVersions"},
+            Environment={"Variables": {"FAIL": moment}},
+        )
+    version = publish(lambda_client, "snap-init", waits=False)
+
+    def state() -> Any:
+        shown = lambda_client.get_function_configuration(
+            FunctionName="snap-init", Qualifier=version
+        )
+        return shown if shown["State"] != "Pending" else None
+
+    failed = wait_for(state, "an end of the publication")
+    assert failed["State"] == "Failed"
+    assert failed["StateReasonCode"] == "FunctionError.RuntimeInitError"
+    assert "cannot load" in failed["StateReason"]
+    with pytest.raises(ClientError, match="SnapStartException"):
+        invoke(lambda_client, "snap-init", Qualifier=version)
+    version = publish(lambda_client, "snap-after")
+    with pytest.raises(ClientError, match="SnapStartException") as refused:
+        invoke(lambda_client, "snap-after", Qualifier=version)
+    assert "cannot go on" in str(refused.value)
+
+
+def test_not_ready(lambda_client: Any) -> None:
+    """Who calls before it is ready is told to wait."""
+    deploy(
+        lambda_client,
+        "snap-slow",
+        {"app.py": "import time\ntime.sleep(1)\n" + CODE},
+        Runtime=RUNTIME,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    version = publish(lambda_client, "snap-slow", waits=False)
+    shown = lambda_client.get_function_configuration(FunctionName="snap-slow", Qualifier=version)
+    assert (shown["State"], shown["StateReasonCode"]) == ("Pending", "Creating")
+    with pytest.raises(ClientError, match="SnapStartNotReadyException"):
+        invoke(lambda_client, "snap-slow", Qualifier=version)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"Runtime": "nodejs20.x"}, "nodejs20.x is not supported for SnapStart"),
+        ({"Runtime": "python3.11"}, "python3.11 is not supported for SnapStart"),
+        ({"EphemeralStorage": {"Size": 1024}}, "ephemeral storage"),
+    ],
+)
+def test_what_cannot_use_it(lambda_client: Any, more: dict[str, Any], message: str) -> None:
+    """Refused when it is configured."""
+    options = {"Runtime": RUNTIME, "SnapStart": {"ApplyOn": "PublishedVersions"}, **more}
+    with pytest.raises(ClientError, match=message):
+        deploy(lambda_client, "snap-not", {"app.py": CODE}, **options)
+
+
+def test_functions_that_leave_threads(platform: Platform, lambda_client: Any) -> None:
+    """Cannot be captured: they are initialised each time, and the log says so."""
+    threads = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+    deploy(
+        lambda_client,
+        "snap-threads",
+        {"app.py": threads + CODE},
+        Runtime=RUNTIME,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    version = publish(lambda_client, "snap-threads")
+    payload, _ = invoke(lambda_client, "snap-threads", Qualifier=version)
+    assert payload["steps"] == ["loaded", "before", "after"]
+    assert any("SNAPSHOT_SKIPPED" in line for line in log_lines(platform, "snap-threads"))
