@@ -52,6 +52,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ("identity", ["AWS_SECRET_ACCESS_KEY=", '"ann"', '"SecretAccessKey"']),
         ("function-urls", ["hello you", "hello path"]),
         ("concurrency", ["READY", '"provisioned-concurrency"']),
+        ("extensions", ['follower: {"eventType":"INVOKE"', '"followed"']),
     ],
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:

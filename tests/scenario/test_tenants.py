@@ -56,7 +56,7 @@ def test_who_must_be_named(lambda_client: Any, isolated: str) -> None:
     assert lambda_client.get_function_configuration(FunctionName=isolated)["TenancyConfig"] == {
         "TenantIsolationMode": "PER_TENANT"
     }
-    with pytest.raises(ClientError, match="enabled with tenancy configuration. Add"):
+    with pytest.raises(ClientError, match=r"enabled with tenancy configuration\. Add"):
         invoke(lambda_client, isolated)
     deploy(lambda_client, "not-isolated", {"app.py": "def handler(e, c): return c.tenant_id"})
     assert invoke(lambda_client, "not-isolated")[0] is None

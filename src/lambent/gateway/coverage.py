@@ -16,7 +16,6 @@ STORED: Mapping[str, Sequence[str]] = {
         "DeadLetterConfig",
         "FileSystemConfigs",
         "KMSKeyArn",
-        "SnapStart",
         "TracingConfig",
         "VpcConfig",
     ),
