@@ -13,7 +13,7 @@ from lambent.worker.lifecycle import State
 _STARTING_MAX = 8
 """Environments of one pool that are initialised at the same time: calls need the processor too."""
 _FAILURES_TOLD = 3
-_RETRY_S_MAX = 60.0
+_RETRY_S_MAX = 300.0
 _INIT_FAILURE = "FUNCTION_ERROR_INIT_FAILURE"
 
 

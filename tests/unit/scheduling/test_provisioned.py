@@ -233,7 +233,7 @@ def test_whatever_happens_the_wish_comes_true(steps: list[tuple[str, int]]) -> N
             one.become_free()
     house.memory.left_mb = 15_000
     for _ in range(50):
-        house.pass_time(70)
+        house.pass_time(310)
         for one in list(house.started):
             if not one.is_gone and one.state in (State.INITIALIZING, State.BUSY):
                 one.become_free()
