@@ -46,6 +46,7 @@ T = TypeVar("T")
 _START_DEADLINE_MS = 30_000
 _REQUESTS_WAITING_MAX = 10_000
 _PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
+_CAPTURE_ATTEMPTS, _CAPTURE_PAUSE_S = 200, 0.01
 _COMMAND = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from lambent.sandbox.launcher.main import main; main()"
@@ -141,6 +142,21 @@ class _Volume:
         if not self._is_closed:
             self._is_closed = True
             await self._launcher.request_quietly("close_volume", volume=self.name)
+
+
+class _Snapshot:
+    """See `ports.Snapshot`."""
+
+    def __init__(self, launcher: "Launcher", name: str, size_bytes: int) -> None:
+        self._launcher = launcher
+        self.name = name
+        self.size_bytes = size_bytes
+        self._is_closed = False
+
+    def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._launcher.tell("discard_snapshot", snapshot=self.name)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -337,6 +353,15 @@ class Launcher:
         spec: StartSpec,
         on_exit: Callable[[ExitStatus], None],
     ) -> _Started:
+        return await self._start(template, spec, on_exit, None)
+
+    async def _start(
+        self,
+        template: Template,
+        spec: StartSpec,
+        on_exit: Callable[[ExitStatus], None],
+        snapshot: str | None,
+    ) -> _Started:
         if (template.name, spec.volume_mb) not in self._prepared:
             self.prepare(template, spec.volume_mb)
         given = spec.volume
@@ -367,6 +392,7 @@ class Launcher:
             adopt,
             discard,
             template=template.name,
+            snapshot=snapshot,
             memory_mb=spec.memory_mb,
             mounts={mount.target: mount.source for mount in spec.mounts},
             environment=dict(spec.environment),
@@ -376,7 +402,24 @@ class Launcher:
         )
 
     async def take_snapshot(self, box: Box, process: Process) -> Snapshot:
-        raise SandboxError("this host cannot capture processes")
+        assert isinstance(box, LauncherBox)
+        assert isinstance(process, _Process)
+
+        def adopt(answer: dict[str, Any], _: list[int]) -> _Snapshot | None:
+            name = answer["snapshot"]
+            return None if name is None else _Snapshot(self, name, answer["size_bytes"])
+
+        def discard(snapshot: _Snapshot | None) -> None:
+            if snapshot is not None:
+                snapshot.close()
+
+        for _ in range(_CAPTURE_ATTEMPTS):
+            fields = {"box": box.name, "process": process.id}
+            snapshot = await self.request("take_snapshot", adopt, discard, **fields)
+            if snapshot is not None:
+                return snapshot
+            await asyncio.sleep(_CAPTURE_PAUSE_S)
+        raise SandboxError("it does not wait to be captured")
 
     async def restore(
         self,
@@ -385,7 +428,8 @@ class Launcher:
         spec: StartSpec,
         on_exit: Callable[[ExitStatus], None],
     ) -> _Started:
-        raise SandboxError("this host cannot capture processes")
+        assert isinstance(snapshot, _Snapshot)
+        return await self._start(template, spec, on_exit, snapshot.name)
 
     async def request(
         self,

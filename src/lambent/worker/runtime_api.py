@@ -294,12 +294,16 @@ class RuntimeApi:
         accept(exchange)
         self._listener.on_init_error(payload, error_type)
 
-    def restore(self) -> None:
-        """Let a runtime that waits to be restored go on."""
+    def restore(self, *, captures: bool = False) -> None:
+        """Let a runtime that waits to be restored go on, or to where it can be captured if it is
+        one of ours."""
         waiting, self._waiting = self._waiting, None
         if self._state is _State.RESTORE_READY and waiting is not None:
             self._state = _State.RESTORING
-            waiting.respond(200, [("Content-Type", "application/json")], b"")
+            headers = [("Content-Type", "application/json")]
+            if captures:
+                headers.append(("Lambent-Checkpoint", "wait"))
+            waiting.respond(200, headers)
 
     def _restore_next(self, exchange: Exchange) -> None:
         if self._state is not _State.STARTED:

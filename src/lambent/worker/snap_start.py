@@ -105,6 +105,7 @@ class _Template:
         self.attempt.settle(None)
 
     def on_restore_ready(self) -> None:
+        self.attempt.api.restore(captures=True)
         self.attempt.settle(None)
 
     def on_restore_error(self, payload: bytes, error_type: str) -> None:

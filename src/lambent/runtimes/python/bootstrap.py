@@ -50,6 +50,7 @@ PRELOADED = (
 """What many functions import: all of the standard library."""
 LOADED = {}
 """Names of the modules that are there before a function is known, by their first part."""
+OUR_MODULES = ("assignment", "bootstrap", "channel", "checkpoint", "rehearsal", "zygote")
 BYTECODE = "/var/pycache"
 RUNTIME = os.path.dirname(os.path.abspath(__file__))
 VERSION = "{}.{}".format(*sys.version_info[:2])
@@ -187,7 +188,7 @@ def forget_what_the_function_brings():
 
     Gives their names.
     """
-    brought = {"bootstrap", "channel", "rehearsal", "simplejson", "six", "zygote"}
+    brought = {"simplejson", "six", *OUR_MODULES}
     for directory in sys.path[: sys.path.index(RUNTIME)]:
         try:
             brought.update(name.partition(".")[0] for name in os.listdir(directory))

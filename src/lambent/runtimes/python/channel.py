@@ -9,8 +9,10 @@ Works on Python 3.8 and later.
 
 import socket
 
+import checkpoint
 from awslambdaric.lambda_runtime_client import InvocationRequest, LambdaRuntimeClient
 
+RESTORE_NEXT = b"GET /2018-06-01/runtime/restore/next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 TOGETHER_BYTES_MAX = 1024 * 1024
 """A larger answer may be refused: it is waited for before anything else is asked."""
@@ -47,6 +49,17 @@ class Channel(LambdaRuntimeClient):
             event_body=body,
             invocation_id=get("lambda-runtime-invocation-id"),
         )
+
+    def restore_next(self):
+        self._send(RESTORE_NEXT)
+        status, headers, _ = self._receive()
+        if status != b"200":
+            raise RuntimeError("Failed to wait for being restored")
+        if "lambent-checkpoint" in headers:
+            # A connection is nothing that a copy could go on with.
+            self._socket.close()
+            self._socket, self._received = None, b""
+            checkpoint.wait()
 
     def post_invocation_result(
         self, invoke_id, result_data, content_type="application/json", invocation_id=None

@@ -22,9 +22,10 @@ import os
 import socket
 import struct
 import sys
-import time
 
-LOG_FD, CONTROL_FD = 3, 4
+import assignment
+import checkpoint
+
 FIRST_FREE_FD = 16
 MESSAGE_BYTES_MAX = 128 * 1024
 DESCRIPTORS_MAX = 64
@@ -160,21 +161,6 @@ def serve(end, own_pid_namespace):
             os.close(descriptor)
 
 
-def await_assignment():
-    """Tell that we are ready; the environment of the function we become."""
-    os.write(CONTROL_FD, b"ready")
-    pieces = []
-    while True:
-        piece = os.read(CONTROL_FD, 1 << 16)
-        if not piece:
-            break
-        pieces.append(piece)
-    os.close(CONTROL_FD)
-    if not pieces:
-        os._exit(0)
-    return json.loads(b"".join(pieces))
-
-
 def main():
     """Load what every function needs, fork, become a function."""
     end = socket.socket(fileno=int(sys.argv[1]))
@@ -193,25 +179,17 @@ def main():
     try:
         perform(request["calls"], descriptors, filter_.address)
     except OSError as error:
-        os.write(CONTROL_FD, "!{}".format(error).encode())  # It was the first to be placed.
+        os.write(
+            assignment.CONTROL_FD, "!{}".format(error).encode()
+        )  # It was the first to be placed.
         os._exit(127)
     if request["rehearses"]:
         bootstrap.rehearse()
-    become(await_assignment())
+    environment = assignment.wait()
+    assignment.become(environment)
+    if environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        checkpoint.reserve()
     bootstrap.serve(standard_library)
-
-
-def become(environment):
-    """Take over a function's variables and go where its code is."""
-    for name in [name for name in os.environ if name not in environment]:
-        if name != "LC_CTYPE":  # Python has set it, as it would have for the function.
-            del os.environ[name]
-    for name, value in environment.items():
-        if os.environ.get(name) != value:
-            os.environ[name] = value
-            if name == "TZ":
-                time.tzset()
-    os.chdir(environment["LAMBDA_TASK_ROOT"])
 
 
 if __name__ == "__main__":

@@ -207,12 +207,9 @@ class Host:
 
     def stop_or_continue(self, box: Box, number: signal.Signals) -> None:
         """Send a signal to every process of a box that has no freezer."""
-        namespace = os.readlink(f"/proc/{box.init_pid}/ns/pid_for_children")
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and int(entry) != box.init_pid:
-                with contextlib.suppress(OSError):
-                    if os.readlink(f"/proc/{entry}/ns/pid") == namespace:
-                        os.kill(int(entry), number)
+        for pid in linux.processes_beside(box.init_pid) - {box.init_pid}:
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
 
     def kill(self, box: Box) -> None:
         """Kill everything in a box: its init's end is the end of all. `box.on_closed` is called

@@ -88,6 +88,18 @@ def reap_all() -> None:
             os.waitpid(-1, 0)
 
 
+def processes_beside(init_pid: int) -> set[int]:
+    """The processes in the pid namespace whose first is `init_pid`."""
+    namespace = os.readlink(f"/proc/{init_pid}/ns/pid_for_children")
+    found = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{entry}/ns/pid") == namespace:
+                    found.add(int(entry))
+    return found
+
+
 def unshare(flags: int) -> None:
     """Move this process into new namespaces."""
     _check(_libc.unshare(flags), "make namespaces")

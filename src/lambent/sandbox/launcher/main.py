@@ -29,6 +29,7 @@ from lambent.sandbox.launcher import linux, lockdown
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
 from lambent.sandbox.launcher.prepared import Prepared, Wanted
+from lambent.sandbox.launcher.snapshots import Snapshots
 from lambent.sandbox.launcher.stock import Stock
 from lambent.sandbox.launcher.templates import Template
 
@@ -49,6 +50,7 @@ class Launcher:
         self._selector = selectors.DefaultSelector()
         self._host = Host(config, self._selector, self._on_exit)
         self._stock = Stock(self._host, self._selector, int(config["prepared_memory_mb"]))
+        self._snapshots = Snapshots()
         self._last_request = time.monotonic()
         self._given: set[str] = set()
         """Names of the boxes the platform knows."""
@@ -63,6 +65,8 @@ class Launcher:
             "signal": self._signal,
             "kill": self._kill,
             "open_socket": self._open_socket,
+            "take_snapshot": self._take_snapshot,
+            "discard_snapshot": self._discard_snapshot,
         }
 
     def run(self) -> None:
@@ -205,7 +209,9 @@ class Launcher:
 
         environment = _variables(request["environment"])
         environment[_text(request["log_pipe_variable"])] = str(lockdown.LOG_FD)
+        snapshot = request.get("snapshot")
         wanted = Wanted(
+            snapshot=None if snapshot is None else self._snapshots.get(_text(snapshot)),
             memory_mb=_number(request, "memory_mb", 1, 1 << 20),
             mounts=_texts(request["mounts"]),
             environment=environment,
@@ -223,6 +229,16 @@ class Launcher:
         """Stop or continue every process of a box that has no freezer."""
         number = signal.SIGSTOP if request["stop"] else signal.SIGCONT
         self._host.stop_or_continue(self._box(request), number)
+        self._reply(request, {})
+
+    def _take_snapshot(self, request: dict[str, Any]) -> None:
+        box = self._box(request)
+        taken = self._snapshots.take(box, _number(request, "process", 1, 1 << 30))
+        name, size = taken if taken is not None else (None, 0)
+        self._reply(request, {"snapshot": name, "size_bytes": size})
+
+    def _discard_snapshot(self, request: dict[str, Any]) -> None:
+        self._snapshots.discard(_text(request["snapshot"]))
         self._reply(request, {})
 
     def _kill(self, request: dict[str, Any]) -> None:

@@ -17,10 +17,11 @@ from functools import partial
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import linux
+from lambent.sandbox.launcher import linux, tracing
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
 from lambent.sandbox.launcher.templates import Kind, Template
+from lambent.sandbox.launcher.transplant import Snapshot
 from lambent.sandbox.launcher.zygote import Zygote
 
 
@@ -31,6 +32,8 @@ class Wanted:
     memory_mb: int
     mounts: Mapping[str, str]
     environment: Mapping[str, str]
+    snapshot: Snapshot | None
+    """What the process becomes before it is told its variables."""
     on_started: Callable[["Prepared | None", str], None]
     """Gets the box that is the function's now, or why there is none."""
 
@@ -217,8 +220,11 @@ class Maker:
             else:
                 limit = wanted.memory_mb * 1024 * 1024
                 resource.prlimit(prepared.pid, resource.RLIMIT_DATA, (limit, limit))
+            if wanted.snapshot is not None:
+                with tracing.hold(prepared.pid, box.processes[prepared.pid]) as tracee:
+                    wanted.snapshot.give_to(tracee, control)
             control.sendall(json.dumps(dict(wanted.environment)).encode())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             self.discard(prepared)
             wanted.on_started(None, str(error))
             return

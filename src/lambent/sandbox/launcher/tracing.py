@@ -1,0 +1,256 @@
+"""Holding a process of a box and making system calls in its name (ptrace, x86-64).
+
+The process has given up everything long ago, and keeps to that: only the filter of system calls is
+suspended while a call is made for it here. No instruction of its own runs meanwhile.
+https://man7.org/linux/man-pages/man2/ptrace.2.html
+"""
+
+import ctypes
+import os
+import select
+import signal
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+_PTRACE_PEEKUSER, _PTRACE_CONT, _PTRACE_SINGLESTEP, _PTRACE_DETACH = 3, 7, 9, 17
+_PTRACE_GETREGS, _PTRACE_SETREGS = 12, 13
+_PTRACE_GETREGSET, _PTRACE_SETREGSET = 0x4204, 0x4205
+_PTRACE_SEIZE, _PTRACE_INTERRUPT = 0x4206, 0x4207
+_PTRACE_GETSIGMASK, _PTRACE_SETSIGMASK = 0x420A, 0x420B
+_PTRACE_GET_RSEQ_CONFIGURATION = 0x420F
+_O_EXITKILL, _O_SUSPEND_SECCOMP = 1 << 20, 1 << 21
+_NT_X86_XSTATE = 0x202
+_XSTATE_BYTES_MAX = 16 * 1024
+_SYSCALL = b"\x0f\x05"
+_WALL = 0x40000000
+_DEADLINE_S = 2.0
+
+_REGISTERS = (
+    *("r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx"),
+    *("rsi", "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base"),
+    *("ds", "es", "fs", "gs"),
+)
+_FRAME = struct.Struct(f"={len(_REGISTERS)}Q")
+_ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
+_ERRNO_MAX = 4095
+
+Registers = dict[str, int]
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+_libc.ptrace.restype = ctypes.c_long
+
+
+class _Vector(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class Tracee:
+    """A process that is held. Every method raises OSError if it is gone or does not obey."""
+
+    def __init__(self, pid: int, pidfd: int, memory_fd: int) -> None:
+        self.pid = pid
+        self._pidfd = pidfd
+        self.memory_fd = memory_fd
+        """Its memory as a file: positions are addresses."""
+
+    # -- memory and registers --------------------------------------------------------------
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes of its memory."""
+        data = os.pread(self.memory_fd, size, address)
+        if len(data) != size:
+            raise OSError(f"cannot read {size} bytes of memory at {address:#x}")
+        return data
+
+    def write(self, address: int, data: bytes) -> None:
+        """Change its memory."""
+        if os.pwrite(self.memory_fd, data, address) != len(data):
+            raise OSError(f"cannot write {len(data)} bytes of memory at {address:#x}")
+
+    def registers(self) -> Registers:
+        """The general ones."""
+        buffer = ctypes.create_string_buffer(_FRAME.size)
+        self._ptrace(_PTRACE_GETREGS, 0, ctypes.addressof(buffer))
+        return dict(zip(_REGISTERS, _FRAME.unpack(buffer.raw), strict=True))
+
+    def set_registers(self, registers: Registers) -> None:
+        """Set the general ones."""
+        values = [registers[name] & 0xFFFFFFFFFFFFFFFF for name in _REGISTERS]
+        buffer = ctypes.create_string_buffer(_FRAME.pack(*values), _FRAME.size)
+        self._ptrace(_PTRACE_SETREGS, 0, ctypes.addressof(buffer))
+
+    def extended_state(self) -> bytes:
+        """Floating point and vector registers."""
+        buffer = ctypes.create_string_buffer(_XSTATE_BYTES_MAX)
+        vector = _Vector(ctypes.addressof(buffer), len(buffer))
+        self._ptrace(_PTRACE_GETREGSET, _NT_X86_XSTATE, ctypes.addressof(vector))
+        return buffer.raw[: vector.length]
+
+    def set_extended_state(self, state: bytes) -> None:
+        """Set floating point and vector registers."""
+        buffer = ctypes.create_string_buffer(state, len(state))
+        vector = _Vector(ctypes.addressof(buffer), len(state))
+        self._ptrace(_PTRACE_SETREGSET, _NT_X86_XSTATE, ctypes.addressof(vector))
+
+    def signal_mask(self) -> bytes:
+        """The signals it blocks: eight bytes."""
+        buffer = ctypes.create_string_buffer(8)
+        self._ptrace(_PTRACE_GETSIGMASK, 8, ctypes.addressof(buffer))
+        return buffer.raw
+
+    def set_signal_mask(self, mask: bytes) -> None:
+        """Set what it blocks."""
+        buffer = ctypes.create_string_buffer(mask, 8)
+        self._ptrace(_PTRACE_SETSIGMASK, 8, ctypes.addressof(buffer))
+
+    def restartable_sequences(self) -> tuple[int, int, int]:
+        """Address, size and signature of what the C library has registered; zeros if nothing."""
+        buffer = ctypes.create_string_buffer(24)
+        self._ptrace(_PTRACE_GET_RSEQ_CONFIGURATION, 24, ctypes.addressof(buffer))
+        address, size, signature = struct.unpack("=QII8x", buffer.raw)
+        return address, size, signature
+
+    # -- going on --------------------------------------------------------------------------
+
+    def call(self, instruction: int, number: int, *arguments: int) -> int:
+        """Make a system call with the `syscall` instruction at an address; gives its result.
+
+        Raises OSError with its error. The registers are not those of before afterwards.
+        """
+        registers = self.registers()
+        registers |= {"rip": instruction, "rax": number, "orig_rax": -1}
+        for name, value in zip(_ARGUMENTS, arguments, strict=False):
+            registers[name] = value
+        self.set_registers(registers)
+        self._ptrace(_PTRACE_SINGLESTEP, 0, 0)
+        self.wait_stopped(signal.SIGTRAP)
+        result = self.registers()["rax"]
+        if result > 0xFFFFFFFFFFFFFFFF - _ERRNO_MAX:
+            error = (1 << 64) - result
+            raise OSError(error, f"system call {number}: {os.strerror(error)}")
+        return result
+
+    def go_on(self) -> None:
+        """Let it run until it comes to a breakpoint."""
+        self._ptrace(_PTRACE_CONT, 0, 0)
+        self.wait_stopped(signal.SIGTRAP)
+
+    def wait_stopped(self, wanted: int) -> None:
+        """Wait until it has stopped for a reason."""
+        deadline = time.monotonic() + _DEADLINE_S
+        while True:
+            result = os.waitid(os.P_PIDFD, self._pidfd, os.WSTOPPED | os.WNOHANG | _WALL)
+            if result is not None:
+                if result.si_status & 0xFF != wanted:
+                    raise OSError(f"it got signal {result.si_status & 0xFF}")
+                return
+            if time.monotonic() > deadline:
+                raise OSError(f"it did not stop within {_DEADLINE_S:g} s")
+            if select.select([self._pidfd], [], [], 0)[0]:
+                raise OSError("it has ended")
+            os.sched_yield()
+
+    def interrupt(self) -> None:
+        """Stop it wherever it is."""
+        self._ptrace(_PTRACE_INTERRUPT, 0, 0)
+        self.wait_stopped(signal.SIGTRAP)
+
+    def resume(self) -> None:
+        """Let it go on as if nothing had been; it stays held."""
+        self._ptrace(_PTRACE_CONT, 0, 0)
+
+    def _ptrace(self, request: int, address: int, data: int) -> None:
+        if _libc.ptrace(request, self.pid, address, data) < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, f"ptrace request {request:#x}: {os.strerror(error)}")
+
+
+@contextmanager
+def hold(pid: int, pidfd: int) -> Iterator[Tracee]:
+    """Stop a process for as long as the context lasts. If that ends well it goes on, with the
+    registers it has then; if not it is killed. Raises OSError."""
+    memory_fd = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+    tracee = Tracee(pid, pidfd, memory_fd)
+    try:
+        tracee._ptrace(_PTRACE_SEIZE, 0, _O_EXITKILL | _O_SUSPEND_SECCOMP)
+        tracee.interrupt()
+        yield tracee
+        tracee._ptrace(_PTRACE_DETACH, 0, 0)
+    except BaseException:
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        raise
+    finally:
+        os.close(memory_fd)
+
+
+def waits_in_read(tracee: Tracee, descriptor: int) -> Registers | None:
+    """The registers of a process that was stopped in a read of a descriptor, None if it is
+    somewhere else."""
+    registers = tracee.registers()
+    if registers["orig_rax"] != 0 or registers["rdi"] != descriptor:
+        return None
+    if tracee.read(registers["rip"] - len(_SYSCALL), len(_SYSCALL)) != _SYSCALL:
+        return None
+    return registers
+
+
+def again(registers: Registers) -> Registers:
+    """Registers with which a process that was stopped in a system call makes that call anew."""
+    return {
+        **registers,
+        "rip": registers["rip"] - len(_SYSCALL),
+        "rax": registers["orig_rax"],
+        "orig_rax": -1,
+    }
+
+
+class Program:
+    """System calls that a tracee makes in a row, without a stop in between."""
+
+    CODE = bytes.fromhex(
+        # loop: the number, -1 is the end; six arguments; flags
+        "488b034883f8ff744d488b7b08488b7310488b53184c8b53204c8b43284c8b4b304c8b6338"
+        # 2: fifth argument, 4: first argument is what was remembered
+        "41f6c40274034d89f841f6c40474034c89ff"
+        # the call; 1: remember its result
+        "0f05483d01f0ffff730f41f6c40174034989c74883c340ebb0"
+        # an error: 8: does not matter; else, and at the end, a breakpoint
+        "41f6c40875f4cc"
+    )
+    """
+    For each entry of the table at rbx: make the call, stop at the first that fails. What was
+    remembered is in r15, where it has stopped in rbx.
+    """
+    REMEMBERS, TAKES_FIFTH, TAKES_FIRST, MAY_FAIL = 1, 2, 4, 8
+    _ENTRY = struct.Struct("=8Q")
+
+    def __init__(self) -> None:
+        self._entries: list[Sequence[int]] = []
+
+    def add(self, number: int, *arguments: int, flags: int = 0) -> None:
+        """One more call."""
+        padded = (*arguments, *(0,) * (6 - len(arguments)))
+        self._entries.append((number, *(one & 0xFFFFFFFFFFFFFFFF for one in padded), flags))
+
+    def table(self) -> bytes:
+        """The calls as the code reads them."""
+        entries = [*self._entries, (0xFFFFFFFFFFFFFFFF, *(0,) * 7)]
+        return b"".join(self._ENTRY.pack(*entry) for entry in entries)
+
+    def run(self, tracee: Tracee, code: int, table: int) -> None:
+        """Run it; code and table are in the tracee's memory. Raises OSError for the first call
+        that fails."""
+        tracee.set_registers({**tracee.registers(), "rip": code, "rbx": table, "orig_rax": -1})
+        tracee.go_on()
+        registers = tracee.registers()
+        at = (registers["rbx"] - table) // self._ENTRY.size
+        if at != len(self._entries):
+            error = ((1 << 64) - registers["rax"]) & 0xFFF
+            what = self._entries[at] if 0 <= at < len(self._entries) else ()
+            raise OSError(error, f"system call {what}: {os.strerror(error)}")
