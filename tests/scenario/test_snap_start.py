@@ -1,5 +1,6 @@
 """SnapStart: versions that are initialised once, when they are published."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -37,6 +38,8 @@ def handler(event, context):
     count += 1
     if event == "die":
         os._exit(3)
+    if isinstance(event, float):
+        time.sleep(event)
     if event == "credentials":
         import boto3
         return boto3.client("sts").get_caller_identity()["Arn"]
@@ -115,6 +118,27 @@ def test_credentials(lambda_client: Any, snapped: tuple[str, str]) -> None:
     assert ":assumed-role/lambda-role/snapped" in arn
 
 
+def test_environments_begin_where_init_has_ended(
+    lambda_client: Any, snapped: tuple[str, str]
+) -> None:
+    """What was loaded is the same in all; what comes later is each one's own, chance included."""
+    name, version = snapped
+    answers: list[Any] = []
+
+    def call() -> None:
+        answers.append(invoke(lambda_client, name, 0.3, Qualifier=version)[0])
+
+    threads = [threading.Thread(target=call) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first = [answer for answer in answers if answer["count"] == 1]
+    assert len(first) > 3
+    assert len({answer["unique"] for answer in answers}) == 1
+    assert len({answer["random"] for answer in answers}) == len(answers)
+
+
 def test_it_recovers(lambda_client: Any, snapped: tuple[str, str]) -> None:
     """After a crash the next call is served."""
     name, version = snapped
@@ -185,17 +209,133 @@ def test_what_cannot_use_it(lambda_client: Any, more: dict[str, Any], message: s
         deploy(lambda_client, "snap-not", {"app.py": CODE}, **options)
 
 
-def test_functions_that_leave_threads(platform: Platform, lambda_client: Any) -> None:
-    """Cannot be captured: they are initialised each time, and the log says so."""
-    threads = "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+LEFT = {
+    "threads": "import threading; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()",
+    "children": "import subprocess; child = subprocess.Popen(['sleep', '99'])",
+    "shared": "import mmap; shared = mmap.mmap(-1, 4096)",
+    "files": "open('/tmp/left', 'w').write('x')",
+    "pipes": "pipe = os.pipe()",
+    "parts": "import mmap; parts = [mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE, prot=1 + at % 2 * 2)"
+    " for at in range(9000)]",
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_what_cannot_be_captured(platform: Platform, lambda_client: Any, what: str) -> None:
+    """Then every environment is initialised by itself, with the same hooks; the log says why."""
+    name = f"snap-{what}"
     deploy(
         lambda_client,
-        "snap-threads",
-        {"app.py": threads + CODE},
+        name,
+        {"app.py": f"{CODE}\n{LEFT[what]}"},
         Runtime=RUNTIME,
         SnapStart={"ApplyOn": "PublishedVersions"},
     )
-    version = publish(lambda_client, "snap-threads")
-    payload, _ = invoke(lambda_client, "snap-threads", Qualifier=version)
+    version = publish(lambda_client, name)
+    payload, _ = invoke(lambda_client, name, Qualifier=version)
     assert payload["steps"] == ["loaded", "before", "after"]
-    assert any("SNAPSHOT_SKIPPED" in line for line in log_lines(platform, "snap-threads"))
+    assert any(line.startswith("SNAPSHOT_SKIPPED Reason: it") for line in log_lines(platform, name))
+
+
+CARRIED = """
+import json, os, socket
+text = open("/var/task/data.txt")
+text.readline()
+gone = socket.create_connection(("127.0.0.1", 9001))
+big = bytearray(b"x" * 30_000_000)
+sys_path = os.getcwd()
+
+def handler(event, context):
+    big[event] = 0
+    try:
+        gone.sendall(b"x")
+        was_sent = True
+    except OSError:
+        was_sent = False
+    return {
+        "line": text.readline(),
+        "was_sent": was_sent,
+        "zeros": big.count(0),
+        "open": sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1],
+        "directory": [sys_path, os.getcwd()],
+        "tmp": os.listdir("/tmp"),
+        "deep": deep(5000),
+    }
+
+def deep(left):
+    import sys
+    sys.setrecursionlimit(20_000)
+    return 0 if left == 0 else 1 + deep(left - 1)
+"""
+
+
+def test_what_is_carried(lambda_client: Any) -> None:
+    """Files at their place; connections are dead; memory is each environment's own."""
+    deploy(
+        lambda_client,
+        "carries",
+        {"app.py": CARRIED, "data.txt": "one\ntwo\nthree\n"},
+        Runtime=RUNTIME,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    version = publish(lambda_client, "carries")
+    for round_ in range(3):
+        payload, _ = invoke(lambda_client, "carries", round_, Qualifier=version)
+        assert payload["was_sent"] is False
+        assert payload["directory"] == ["/var/task", "/var/task"]
+        assert payload["tmp"] == []
+        assert payload["deep"] == 5000
+        assert payload["line"] == ["two\n", "three\n", ""][round_]
+        assert payload["zeros"] == round_ + 1
+    lambda_client.update_function_configuration(FunctionName="carries", Description="new")
+    lambda_client.get_waiter("function_updated_v2").wait(FunctionName="carries")
+    another = publish(lambda_client, "carries")
+    assert invoke(lambda_client, "carries", 5, Qualifier=another)[0]["zeros"] == 1
+
+
+HOSTILE = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+
+def attempt(name, *arguments):
+    if getattr(libc, name)(*arguments) == 0:
+        return "done"
+    return os.strerror(ctypes.get_errno())
+
+def handler(event, context):
+    with open("/proc/self/status") as status:
+        found = dict(line.split(":", 1) for line in status)
+    return {
+        "status": {name: found[name].strip() for name in ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp", "Uid")},
+        "mount": attempt("mount", b"none", b"/tmp", b"tmpfs", 0, None),
+        "unshare": attempt("unshare", 0x10000000),
+        "setuid": attempt("setuid", 0),
+        "ptrace": attempt("ptrace", 16, 1, 0, 0),
+        "hosts": os.uname().nodename,
+        "processes": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()),
+    }
+"""
+
+
+def test_a_restored_process_is_as_confined_as_any(lambda_client: Any) -> None:
+    """It has what a process that was started has, which is nothing."""
+    deploy(
+        lambda_client,
+        "confined",
+        {"app.py": HOSTILE},
+        Runtime=RUNTIME,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    version = publish(lambda_client, "confined")
+    restored, _ = invoke(lambda_client, "confined", Qualifier=version)
+    started, _ = invoke(lambda_client, "confined")
+    uids = [answer["status"].pop("Uid") for answer in (restored, started)]
+    assert restored == started
+    assert restored["status"] == {
+        "CapEff": "0" * 16,
+        "CapBnd": "0" * 16,
+        "NoNewPrivs": "1",
+        "Seccomp": "2",
+    }
+    assert "done" not in restored.values()
+    assert all(set(uid.split()) == {"993"} for uid in uids)
