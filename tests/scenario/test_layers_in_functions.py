@@ -68,10 +68,10 @@ def test_languages_find_their_modules(lambda_client: Any) -> None:
 
 BOOTSTRAP = """#!/bin/bash
 while true; do
-    id=$(curl -sS -o /tmp/event -D - "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/next" \\
+    api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+    id=$(curl -sS -o /tmp/event -D - "$api/next" \\
         | grep -i aws-request-id | tr -d '\\r' | cut -d' ' -f2)
-    curl -sS -o /dev/null -d '"from a layer"' \\
-        "http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation/$id/response"
+    curl -sS -o /dev/null -d '"from a layer"' "$api/$id/response"
 done
 """
 

@@ -210,13 +210,14 @@ def test_what_cannot_use_it(lambda_client: Any, more: dict[str, Any], message: s
 
 
 LEFT = {
-    "threads": "import threading; threading.Thread(target=time.sleep, args=(99,), daemon=True).start()",
+    "threads": "import threading; threading.Thread(target=time.sleep, args=(99,), daemon=True)"
+    ".start()",
     "children": "import subprocess; child = subprocess.Popen(['sleep', '99'])",
     "shared": "import mmap; shared = mmap.mmap(-1, 4096)",
     "files": "open('/tmp/left', 'w').write('x')",
     "pipes": "pipe = os.pipe()",
-    "parts": "import mmap; parts = [mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE, prot=1 + at % 2 * 2)"
-    " for at in range(9000)]",
+    "parts": "import mmap; parts = [mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE,"
+    " prot=1 + at % 2 * 2) for at in range(9000)]",
 }
 
 
@@ -306,7 +307,10 @@ def handler(event, context):
     with open("/proc/self/status") as status:
         found = dict(line.split(":", 1) for line in status)
     return {
-        "status": {name: found[name].strip() for name in ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp", "Uid")},
+        "status": {
+            name: found[name].strip()
+            for name in ("CapEff", "CapBnd", "NoNewPrivs", "Seccomp", "Uid")
+        },
         "mount": attempt("mount", b"none", b"/tmp", b"tmpfs", 0, None),
         "unshare": attempt("unshare", 0x10000000),
         "setuid": attempt("setuid", 0),

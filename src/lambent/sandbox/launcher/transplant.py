@@ -30,7 +30,7 @@ _FIXED = _MAP_PRIVATE | _MAP_FIXED
 _ANONYMOUS = _FIXED | _MAP_ANONYMOUS
 _NO_FD = -1
 _IMAGE_FD = WAIT_FD + 1
-"""What the image's pages are to the process while they are mapped: the lowest number it has free."""
+"""What the image's pages are to the process while they are mapped: its lowest free number."""
 _RSEQ_UNREGISTER = 1
 _SYS_OPEN, _SYS_CLOSE, _SYS_LSEEK, _SYS_MMAP, _SYS_MUNMAP = 2, 3, 8, 9, 11
 _SYS_RT_SIGACTION, _SYS_MREMAP, _SYS_SOCKET, _SYS_RECVMSG = 13, 25, 41, 47
