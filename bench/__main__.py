@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from bench.control_plane import measure_control_plane
+from bench.environment import measure_environment
 from bench.own import Bench, Row, running_platform
 from bench.peers import measure_peers
 from rich.console import Console
@@ -98,6 +99,11 @@ def main() -> None:
     if options.only in "control-plane" and not options.endpoint:
         with progress.status("control plane") as status:
             for one in measure_control_plane(options.scale, status.update):
+                rows.append(one)
+                progress.print("  ".join(cells(one)))
+    if options.only in "environment" and not options.endpoint:
+        with progress.status("environment") as status:
+            for one in measure_environment(options.scale, status.update):
                 rows.append(one)
                 progress.print("  ".join(cells(one)))
     if options.peers:

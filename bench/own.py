@@ -1,6 +1,7 @@
 """A platform of our own, functions on it, and what is measured of them."""
 
 import io
+import os
 import re
 import signal
 import subprocess
@@ -38,13 +39,16 @@ Report = Callable[[str], None]
 
 
 @contextmanager
-def running_platform(existing: str | None = None) -> Iterator[str]:
+def running_platform(
+    existing: str | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """A platform of our own, with an empty data directory or an existing one; gives its
     endpoint."""
     with tempfile.TemporaryDirectory(prefix="lambent-bench-") as empty:
         data_dir = existing or empty
         command = [sys.executable, "-m", "lambent", "up", "--port", "0", "--data-dir", data_dir]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        given = {**os.environ, **(environment or {})}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=given) as process:
             assert process.stdout is not None
             try:
                 for line in process.stdout:
@@ -70,7 +74,7 @@ def lambda_client(endpoint: str) -> Any:
     )
 
 
-def deploy(client: Any, name: str, files: Mapping[str, str], **more: Any) -> None:
+def deploy(client: Any, name: str, files: Mapping[str, str | bytes], **more: Any) -> None:
     """Create a function and wait until it can be invoked."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
