@@ -140,7 +140,7 @@ def test_the_others_share_what_is_not_reserved(start_platform: Any) -> None:
 
 def test_what_was_counted_is_given_back(platform: Platform, lambda_client: Any) -> None:
     """However a call ends: also with a crash, a time-out, or a caller who does not wait."""
-    name = "failing"
+    name = "failing-at-once"
     code = """
 import os, time
 def handler(event, context):

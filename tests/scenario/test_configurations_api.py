@@ -248,7 +248,6 @@ def test_scaling_is_for_managed_instances(client: Any, function: str) -> None:
                 }
             }
         },
-        {"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}},
     ],
 )
 def test_features_that_are_not_offered(client: Any, name: str, members: dict[str, Any]) -> None:

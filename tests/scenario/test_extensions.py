@@ -93,16 +93,16 @@ def test_a_shell_is_enough(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
     """Two extensions, one of them bash and curl."""
-    deploy_with("shell", {"shell.sh": SHELL, "follower": FOLLOWER})
-    assert invoke(lambda_client, "shell")[0] == 1
-    end(platform, "shell")
+    deploy_with("only-shell", {"shell.sh": SHELL, "follower": FOLLOWER})
+    assert invoke(lambda_client, "only-shell")[0] == 1
+    end(platform, "only-shell")
     wait_for(
         lambda: any(
-            'shell.sh heard {"eventType":"SHUTDOWN"' in x for x in log_lines(platform, "shell")
+            'shell.sh heard {"eventType":"SHUTDOWN"' in x for x in log_lines(platform, "only-shell")
         ),
         "SHUTDOWN",
     )
-    lines = log_lines(platform, "shell")
+    lines = log_lines(platform, "only-shell")
     assert any('shell.sh heard {"eventType":"INVOKE"' in line for line in lines)
 
 

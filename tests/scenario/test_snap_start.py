@@ -235,7 +235,8 @@ def test_what_cannot_be_captured(platform: Platform, lambda_client: Any, what: s
     version = publish(lambda_client, name)
     payload, _ = invoke(lambda_client, name, Qualifier=version)
     assert payload["steps"] == ["loaded", "before", "after"]
-    assert any(line.startswith("SNAPSHOT_SKIPPED Reason: it") for line in log_lines(platform, name))
+    lines = log_lines(platform, name)
+    assert any(line.startswith("SNAPSHOT_SKIPPED Reason: it") for line in lines), lines
 
 
 CARRIED = """

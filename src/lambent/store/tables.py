@@ -183,7 +183,6 @@ async_events = sa.Table(
     sa.Column("qualifier", sa.String(128)),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("trace_id", sa.String(512), nullable=False),
-    sa.Column("tenant_id", sa.String(256), nullable=False, server_default=""),
     sa.Column("accepted_at", sa.Double, nullable=False),
     # When the next attempt may be made, and for who has claimed it, when others may take it over.
     # None once no attempt is left and its destination is still to get it.
@@ -191,4 +190,5 @@ async_events = sa.Table(
     sa.Column("claimed_by", sa.String(36), index=True),
     sa.Column("function_errors", sa.Integer, nullable=False),
     sa.Column("system_errors", sa.Integer, nullable=False),
+    sa.Column("tenant_id", sa.String(256), nullable=False, server_default=""),
 )

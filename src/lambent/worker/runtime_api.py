@@ -119,7 +119,7 @@ class RuntimeApi:
     def keeps(self, invocation: Invocation) -> bool:
         """Whether the invocation still waits for the runtime to come and take it."""
         return (
-            self._state is not _State.RUNNING
+            self._state not in (_State.RUNNING, _State.STREAMING)
             and self._pending is not None
             and self._pending[0] is invocation
         )

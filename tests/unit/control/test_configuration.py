@@ -59,12 +59,10 @@ def test_members_that_are_only_stored() -> None:
         KMSKeyArn="arn:aws:kms:us-east-1:111111111111:key/k",
         FileSystemConfigs=[{"Arn": "a", "LocalMountPath": "/mnt/a"}],
         TracingConfig={"Mode": "Active"},
-        SnapStart={"ApplyOn": "PublishedVersions"},
     )
     assert full.other["VpcConfig"]["SubnetIds"] == ["subnet-1"]
     assert full.other["DeadLetterConfig"] == {"TargetArn": queue}
     assert full.other["TracingConfig"] == {"Mode": "Active"}
-    assert full.other["SnapStart"]["ApplyOn"] == "PublishedVersions"
     cleared = update(
         full,
         VpcConfig={"SubnetIds": [], "SecurityGroupIds": []},

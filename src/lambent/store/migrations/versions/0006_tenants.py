@@ -8,10 +8,11 @@ down_revision = "0005"
 
 
 def upgrade() -> None:
-    op.add_column(
-        "async_events", sa.Column("tenant_id", sa.String(256), nullable=False, server_default="")
-    )
+    column = sa.Column("tenant_id", sa.String(256), nullable=False, server_default="")
+    with op.batch_alter_table("async_events", recreate="always") as table:
+        table.add_column(column)
 
 
 def downgrade() -> None:
-    op.drop_column("async_events", "tenant_id")
+    with op.batch_alter_table("async_events", recreate="always") as table:
+        table.drop_column("tenant_id")
