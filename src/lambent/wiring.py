@@ -198,8 +198,10 @@ async def _serve(
         await store.follow_allotments(provisioning.allot)
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
+        store.on_change(snapshots.note_change)
         tasks.start_soon(catalog.follow_changes)
         tasks.start_soon(scheduler.follow_changes, store.resolve)
+        tasks.start_soon(snapshots.follow_changes, store.resolve)
         dispatcher = Dispatcher(store, door, settings.asynchronous, clock)
         queue = AsyncQueue(store, settings.asynchronous, dispatcher.ring)
         if store.is_own:

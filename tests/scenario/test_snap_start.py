@@ -1,6 +1,7 @@
 """SnapStart: versions that are initialised once, when they are published."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -344,3 +345,29 @@ def test_a_restored_process_is_as_confined_as_any(lambda_client: Any) -> None:
     }
     assert "done" not in restored.values()
     assert all(set(uid.split()) == {"993"} for uid in uids)
+
+
+def test_versions_are_captured_again(start_platform: Callable[..., Platform]) -> None:
+    """A platform that starts anew initialises an environment, and has a snapshot for later ones."""
+    first = start_platform()
+    deploy(
+        first.client("lambda"),
+        "snapped-again",
+        {"app.py": CODE},
+        Runtime=RUNTIME,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    version = publish(first.client("lambda"), "snapped-again")
+    first.kill()
+    second = start_platform()
+    client = second.client("lambda")
+    before, _ = invoke(client, "snapped-again", Qualifier=version)
+
+    def restored() -> Any:
+        invoke(client, "snapped-again", "die", Qualifier=version)
+        now, _ = invoke(client, "snapped-again", Qualifier=version)
+        invoke(client, "snapped-again", "die", Qualifier=version)
+        then, _ = invoke(client, "snapped-again", Qualifier=version)
+        return now["unique"] == then["unique"] != before["unique"]
+
+    assert wait_for(restored, "environments that share what was captured")

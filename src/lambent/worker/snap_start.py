@@ -34,7 +34,7 @@ _REASON_MAX = 500
 async def take_snapshot(host: Host, function: FunctionVersion) -> None:
     """Initialise a version and keep what its processes are then. Raises InitFailed; a version that
     cannot be captured is none the worse."""
-    if host.snapshots.find(function) is not None:
+    if host.snapshots.knows(function):
         return
     launch = await host.launch(function)
     environment_id = uuid.uuid4().hex
@@ -71,6 +71,7 @@ async def take_snapshot(host: Host, function: FunctionVersion) -> None:
         try:
             host.snapshots.keep(function, await attempt.take_snapshot())
         except SandboxError as error:
+            host.snapshots.keep(function, None)
             log.note(f"SNAPSHOT_SKIPPED Reason: {error}")
             logger.warning("%s is initialised for each environment: %s", function.arn, error)
     finally:

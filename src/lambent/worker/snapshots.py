@@ -1,7 +1,13 @@
 """Snapshots of initialised versions, kept for their environments."""
 
+from collections.abc import Awaitable, Callable
+
+import anyio
+
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.sandbox.ports import Snapshot
+
+Resolve = Callable[[FunctionKey, str | None], Awaitable[FunctionVersion | None]]
 
 
 class Snapshots:
@@ -9,8 +15,15 @@ class Snapshots:
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
-        self._known: dict[str, tuple[FunctionKey, Snapshot]] = {}
+        self._known: dict[str, tuple[FunctionVersion, Snapshot | None]] = {}
+        """By configuration; None stands for a version that cannot be captured."""
         self._bytes = 0
+        self._changed: set[FunctionKey] = set()
+        self._bell = anyio.Event()
+
+    def knows(self, function: FunctionVersion) -> bool:
+        """Whether it was seen what becomes of the version when it is captured."""
+        return function.configuration_id in self._known
 
     def find(self, function: FunctionVersion) -> Snapshot | None:
         """The version's snapshot, if there is one."""
@@ -20,20 +33,33 @@ class Snapshots:
         self._known[function.configuration_id] = known
         return known[1]
 
-    def keep(self, function: FunctionVersion, snapshot: Snapshot) -> None:
-        """Take over a new snapshot."""
+    def keep(self, function: FunctionVersion, snapshot: Snapshot | None) -> None:
+        """Take over a new snapshot; None if the version cannot be captured."""
         self._forget(function.configuration_id)
-        self._known[function.configuration_id] = function.key, snapshot
+        self._known[function.configuration_id] = function, snapshot
+        if snapshot is None:
+            return
         self._bytes += snapshot.size_bytes
         for configuration_id in list(self._known)[:-1]:
             if self._bytes > self._bytes_max:
                 self._forget(configuration_id)
 
-    def forget_other(self, key: FunctionKey, current: set[str]) -> None:
-        """A function has changed: only snapshots of these configurations are still wanted."""
-        for configuration_id, (owner, _) in list(self._known.items()):
-            if owner == key and configuration_id not in current:
-                self._forget(configuration_id)
+    def note_change(self, key: FunctionKey) -> None:
+        """A function has changed: some of its versions may be gone."""
+        self._changed.add(key)
+        self._bell.set()
+
+    async def follow_changes(self, resolve: Resolve) -> None:
+        """Give back what no version needs any more, for ever."""
+        while True:
+            await self._bell.wait()
+            self._bell = anyio.Event()
+            changed, self._changed = self._changed, set()
+            for function, _ in list(self._known.values()):
+                if function.key in changed:
+                    now = await resolve(function.key, function.version)
+                    if now is None or now.configuration_id != function.configuration_id:
+                        self._forget(function.configuration_id)
 
     def close(self) -> None:
         """Give all of them back."""
@@ -42,6 +68,6 @@ class Snapshots:
 
     def _forget(self, configuration_id: str) -> None:
         known = self._known.pop(configuration_id, None)
-        if known is not None:
+        if known is not None and known[1] is not None:
             self._bytes -= known[1].size_bytes
             known[1].close()

@@ -1,12 +1,16 @@
 """A host of execution environments: starts them, and ends them all when it closes."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 from anyio.abc import TaskGroup
 
+from lambent.model.errors import ApiError, InitFailed
 from lambent.model.function import FunctionVersion
+from lambent.model.packages import PackageError
+from lambent.sandbox.ports import SandboxError
 from lambent.worker.bytecode import compile_code
 from lambent.worker.environment import Environment
 from lambent.worker.host import Host
@@ -14,6 +18,8 @@ from lambent.worker.runtimes import RuntimeMissing
 from lambent.worker.snap_start import take_snapshot
 from lambent.worker.templates import find_template
 from lambent.worker.variables import SNAP_START
+
+logger = logging.getLogger(__name__)
 
 _END_S = 3.0
 
@@ -25,6 +31,8 @@ class Worker:
         self._host = host
         self._tasks = tasks
         self._environments: set[Environment] = set()
+        self._captured: set[str] = set()
+        """Configurations of versions that are being captured."""
 
     async def prepare(self, function: FunctionVersion) -> None:
         """See to it that a first environment of the function will start fast: lay out and compile
@@ -39,7 +47,22 @@ class Worker:
         if template is not None:
             self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)
         if function.snap_starts:
+            await self._capture(function)
+
+    async def _capture(self, function: FunctionVersion) -> None:
+        self._captured.add(function.configuration_id)
+        try:
             await take_snapshot(self._host, function)
+        finally:
+            self._captured.discard(function.configuration_id)
+
+    async def _capture_again(self, function: FunctionVersion) -> None:
+        """Take a snapshot that was there once: before a restart, or until others needed room."""
+        try:
+            await self._capture(function)
+        except (ApiError, InitFailed, OSError, PackageError, SandboxError) as error:
+            self._host.snapshots.keep(function, None)
+            logger.warning("cannot capture %s: %s", function.arn, error)
 
     def start(
         self,
@@ -65,6 +88,12 @@ class Worker:
             initialization_type=SNAP_START if function.snap_starts else initialization_type,
         )
         self._environments.add(environment)
+        if (
+            function.snap_starts
+            and not self._host.snapshots.knows(function)
+            and function.configuration_id not in self._captured
+        ):
+            self._tasks.start_soon(self._capture_again, function)
         self._tasks.start_soon(environment.live, name=f"environment {environment.id}")
         return environment
 

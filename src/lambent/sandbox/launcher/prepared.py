@@ -20,6 +20,7 @@ from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import linux, tracing
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.image import WAIT_FD
 from lambent.sandbox.launcher.templates import Kind, Template
 from lambent.sandbox.launcher.transplant import Snapshot
 from lambent.sandbox.launcher.zygote import Zygote
@@ -221,6 +222,8 @@ class Maker:
                 limit = wanted.memory_mb * 1024 * 1024
                 resource.prlimit(prepared.pid, resource.RLIMIT_DATA, (limit, limit))
             if wanted.snapshot is not None:
+                # It has said that it is ready, and may not have begun to wait.
+                tracing.wait_until_reading(prepared.pid, WAIT_FD)
                 with tracing.hold(prepared.pid, box.processes[prepared.pid]) as tracee:
                     wanted.snapshot.give_to(tracee, control)
             control.sendall(json.dumps(dict(wanted.environment)).encode())

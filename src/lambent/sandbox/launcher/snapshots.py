@@ -26,7 +26,7 @@ class Snapshots:
             raise OSError("processes are captured on x86-64 only")
         if len(self._known) >= _SNAPSHOTS_MAX:
             raise OSError(f"there are {_SNAPSHOTS_MAX} snapshots already")
-        if not _waits(pid):
+        if not tracing.is_reading(pid, WAIT_FD):
             return None
         pidfd = box.processes[pid]
         others = linux.processes_beside(box.init_pid) - {pid, box.init_pid}
@@ -52,10 +52,3 @@ class Snapshots:
         snapshot = self._known.pop(name, None)
         if snapshot is not None:
             snapshot.image.close()
-
-
-def _waits(pid: int) -> bool:
-    """Whether a process is in a read from where it would be told to go on."""
-    with open(f"/proc/{pid}/syscall") as file:
-        words = file.read().split()
-    return words[:1] == ["0"] and int(words[1], 16) == WAIT_FD

@@ -141,6 +141,9 @@ class Tracee:
     def wait_stopped(self, wanted: int) -> None:
         """Wait until it has stopped for a reason."""
         deadline = time.monotonic() + _DEADLINE_S
+        # Not select(), which knows no descriptors above 1,023: whoever has many boxes has those.
+        ended = select.poll()
+        ended.register(self._pidfd, select.POLLIN)
         while True:
             result = os.waitid(os.P_PIDFD, self._pidfd, os.WSTOPPED | os.WNOHANG | _WALL)
             if result is not None:
@@ -149,7 +152,7 @@ class Tracee:
                 return
             if time.monotonic() > deadline:
                 raise OSError(f"it did not stop within {_DEADLINE_S:g} s")
-            if select.select([self._pidfd], [], [], 0)[0]:
+            if ended.poll(0):
                 raise OSError("it has ended")
             os.sched_yield()
 
@@ -187,6 +190,22 @@ def hold(pid: int, pidfd: int) -> Iterator[Tracee]:
         raise
     finally:
         os.close(memory_fd)
+
+
+def is_reading(pid: int, descriptor: int) -> bool:
+    """Whether a process waits in a read of a descriptor."""
+    with open(f"/proc/{pid}/syscall") as file:
+        words = file.read().split()
+    return words[:1] == ["0"] and int(words[1], 16) == descriptor
+
+
+def wait_until_reading(pid: int, descriptor: int) -> None:
+    """Wait for a process that is about to read. Raises OSError if it does not come to that."""
+    deadline = time.monotonic() + _DEADLINE_S
+    while not is_reading(pid, descriptor):
+        if time.monotonic() > deadline:
+            raise OSError(f"it did not read within {_DEADLINE_S:g} s")
+        os.sched_yield()
 
 
 def waits_in_read(tracee: Tracee, descriptor: int) -> Registers | None:
