@@ -77,7 +77,7 @@ def lambda_client(endpoint: str) -> Any:
 def deploy(client: Any, name: str, files: Mapping[str, str | bytes], **more: Any) -> None:
     """Create a function and wait until it can be invoked."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, content in files.items():
             archive.writestr(path, content)
     options: dict[str, Any] = {"Runtime": PYTHON, "Handler": "app.handler", "Timeout": 30}

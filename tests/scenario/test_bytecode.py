@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lambent.worker.interpreters import find_interpreters
 from tests.scenario.conftest import deploy, invoke
 
 BIG = "\n".join(f"def f{number}(x):\n    return x + {number}" for number in range(1500))
@@ -24,11 +25,17 @@ def handler(event, context):
 """
 
 
+RUNTIMES = [f"python{one.line}" for one in find_interpreters() if one.kind == "python"]
+
+
 @pytest.mark.parametrize("mode", [None, "exec"])
-def test_modules_are_compiled_at_deploy(lambda_client: Any, mode: str | None) -> None:
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_modules_are_compiled_at_deploy(lambda_client: Any, runtime: str, mode: str | None) -> None:
     """The function imports bytecode, sees its package as it deployed it and its own errors."""
-    variables = {} if mode is None else {"Environment": {"Variables": {"LAMBENT_START_MODE": mode}}}
-    name = f"compiled-{mode}"
+    variables: dict[str, Any] = {"Runtime": runtime}
+    if mode is not None:
+        variables["Environment"] = {"Variables": {"LAMBENT_START_MODE": mode}}
+    name = f"compiled-{runtime.replace('.', '')}-{mode}"
     files = {"app.py": APP, "pkg/__init__.py": "", "pkg/big.py": BIG, "broken.py": "def f(:\n"}
     deploy(lambda_client, name, files, **variables)
     found, _ = invoke(lambda_client, name)

@@ -20,7 +20,7 @@ import anyio.to_thread
 
 from lambent.kit.tasks import shielded
 from lambent.sandbox.ports import BoxSpec, ExitStatus, ProcessSpec, SandboxError, Sandboxes
-from lambent.worker.runtimes import TASK_ROOT, Launch
+from lambent.worker.runtimes import LANGUAGE_DIR, TASK_ROOT, Launch
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,11 @@ async def _run_compiler(sandboxes: Sandboxes, launch: Launch) -> bytes:
         mounts = (launch.mounts[0], *launch.runtime_mounts)
         box = await sandboxes.open_box(BoxSpec(memory_mb=_MEMORY_MB, mounts=mounts, volume=volume))
         try:
-            environment = {"LAMBDA_TASK_ROOT": TASK_ROOT, "PYTHONDONTWRITEBYTECODE": "1"}
+            environment = {
+                "LAMBDA_TASK_ROOT": TASK_ROOT,
+                "LD_LIBRARY_PATH": f"{LANGUAGE_DIR}/lib",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            }
             spec = ProcessSpec(
                 argv=launch.compiler_argv,
                 environment=environment,

@@ -27,7 +27,7 @@ EXTENSIONS_DIR = f"{LAYERS_ROOT}/extensions"
 _NO_EXTENSIONS = "disable-extensions-jwigqn8j"
 """A layer that brings this file switches extensions off, at AWS too."""
 _BYTECODE_DIR = "/var/pycache"
-_LANGUAGE_DIR = Path("/var/lang")
+LANGUAGE_DIR = Path("/var/lang")
 _HOST_PROGRAMS = Path("/usr")
 """Every box shows the host's /usr; interpreters elsewhere are shown at `/var/lang`."""
 _HEAP_SHARE, _YOUNG_SHARE = 0.9, 0.05
@@ -250,7 +250,7 @@ def _launch_java(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
 
 def _launch_ruby(prepared: PreparedRuntime, code: Mount, function: FunctionVersion) -> Launch:
     one = prepared.interpreter
-    shown = one.prefix if _is_in_box(one) else _LANGUAGE_DIR
+    shown = one.prefix if _is_in_box(one) else LANGUAGE_DIR
     options = ruby.ruby_options(function.environment or {})
     return Launch(
         mounts=(code,),
@@ -264,7 +264,7 @@ def _mounts(prepared: PreparedRuntime) -> tuple[Mount, ...]:
     runtime = Mount(source=str(prepared.directory), target=RUNTIME_DIR)
     if _is_in_box(prepared.interpreter):
         return (runtime,)
-    return (runtime, Mount(source=str(prepared.interpreter.prefix), target=str(_LANGUAGE_DIR)))
+    return (runtime, Mount(source=str(prepared.interpreter.prefix), target=str(LANGUAGE_DIR)))
 
 
 def _is_in_box(interpreter: Interpreter) -> bool:
@@ -274,7 +274,7 @@ def _is_in_box(interpreter: Interpreter) -> bool:
 def _in_box(interpreter: Interpreter) -> str:
     if _is_in_box(interpreter):
         return str(interpreter.executable)
-    return str(_LANGUAGE_DIR / interpreter.executable.relative_to(interpreter.prefix))
+    return str(LANGUAGE_DIR / interpreter.executable.relative_to(interpreter.prefix))
 
 
 def _usable(runtime: str, prepared: PreparedRuntime) -> PreparedRuntime:

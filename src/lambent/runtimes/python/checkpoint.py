@@ -24,6 +24,8 @@ def reserve():
 
 def wait():
     """Be captured. In a copy: take over its variables, and be no other's twin."""
+    if "ssl" in sys.modules:
+        sys.modules["ssl"].RAND_bytes(1)  # Setting up its generator takes milliseconds.
     nobody = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     os.dup2(nobody.fileno(), CONTROL_FD, inheritable=False)
     nobody.close()

@@ -118,13 +118,13 @@ class Launcher:
             return False
         request, descriptors = received
         messages.close_all(descriptors)
-        self._last_request = time.monotonic()
         try:
             self._operations[request["op"]](request)
         except OSError as error:
             self._refuse(request, str(error))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             self._refuse(request, f"cannot understand a request: {error!r}")
+        self._last_request = time.monotonic()
         return True
 
     def _reply(self, request: dict[str, Any], ok: dict[str, Any], *descriptors: int) -> None:

@@ -185,7 +185,9 @@ def _map_all(program: Program, image: Image, texts: _Texts) -> None:
     for mapping in image.mappings:
         start, size, protection = mapping.start, mapping.size, mapping.protection
         runs = image.runs.get(start, ())
-        if mapping.is_file:
+        if len(runs) == 1 and runs[0].size == size:
+            pass  # Nothing of what is beneath can be seen.
+        elif mapping.is_file:
             if mapping.name != opened:
                 if opened:
                     program.add(_SYS_CLOSE, 0, flags=Program.TAKES_FIRST)
@@ -194,7 +196,7 @@ def _map_all(program: Program, image: Image, texts: _Texts) -> None:
             where = (0, mapping.offset)
             flags = Program.TAKES_FIFTH
             program.add(_SYS_MMAP, start, size, protection, _FIXED, *where, flags=flags)
-        elif not (len(runs) == 1 and runs[0].size == size):
+        else:
             flags = _ANONYMOUS | _MAP_NORESERVE
             program.add(_SYS_MMAP, start, size, protection, flags, _NO_FD, 0)
         for run in runs:
