@@ -9,6 +9,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html
 from lambent.model.function import FunctionKey
 
 _PERIOD_S = 10.0
+_HAIR = 1e-9
+"""Sums of fractions may miss a whole number by so much."""
 
 
 class ScalingRate:
@@ -24,8 +26,7 @@ class ScalingRate:
         if not self._size:
             return True
         tokens = self._tokens(key, now)
-        # Sums of fractions may miss a whole number by a hair.
-        if tokens < 1 - 1e-9:
+        if tokens < 1 - _HAIR:
             return False
         self._buckets[key] = tokens - 1, now
         return True
@@ -33,7 +34,7 @@ class ScalingRate:
     def forget_full(self, now: float) -> None:
         """Keep nothing of functions that have not grown lately."""
         for key in list(self._buckets):
-            if self._tokens(key, now) >= self._size:
+            if self._tokens(key, now) >= self._size - _HAIR:
                 del self._buckets[key]
 
     @property
