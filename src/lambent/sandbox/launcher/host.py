@@ -5,6 +5,7 @@ given out is written down here and given back from here, however its user ends.
 """
 
 import contextlib
+import fcntl
 import itertools
 import os
 import selectors
@@ -26,6 +27,7 @@ from lambent.sandbox.launcher.seccomp import Filter
 from lambent.sandbox.launcher.volumes import Volume, Volumes
 
 _REMOVE_ATTEMPTS = 200
+_HOLD_S = 20.0
 _NETWORKS_READY = 4
 _VOLUMES_READY = 2
 
@@ -43,6 +45,8 @@ class Host:
         self._on_process_exit = on_exit
         directory = Path(config["directory"])
         is_root = bool(config["is_root"])
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._lock_fd = _hold(directory)
         linux.unshare(linux.CLONE_NEWNS)
         linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
         if not is_root:
@@ -279,6 +283,22 @@ def _describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
 def _open_namespace(kind: str) -> int:
     """A descriptor of a namespace this process is in."""
     return os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _hold(directory: Path) -> int:
+    """Wait until no other launcher uses a directory: one whose platform was killed may still be
+    tidying up. Gives the descriptor that holds it. Raises OSError."""
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + _HOLD_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(lock)
+                raise OSError(f"another launcher still uses {directory}") from None
+            time.sleep(0.005)
 
 
 def _remove(group: cgroups.Group) -> None:
