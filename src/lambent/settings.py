@@ -24,7 +24,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lambent.asynchronous.settings import AsynchronousSettings
-from lambent.control.settings import ControlSettings, S3Settings
+from lambent.aws.settings import AwsSettings
+from lambent.control.settings import ControlSettings
 from lambent.gateway.settings import GatewaySettings
 from lambent.identity.settings import IdentitySettings
 from lambent.invocation.settings import InvocationSettings
@@ -81,14 +82,6 @@ class ServerSettings:
     data_dir: Path = dataclasses.field(default_factory=default_data_dir)
     """Directory of the database, packages and logs; one platform uses it at a time. Default:
     `/var/lib/lambent` for root, else `$XDG_DATA_HOME/lambent` or `~/.local/share/lambent`."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AwsSettings:
-    """Where the platform finds other AWS services."""
-
-    s3: S3Settings = dataclasses.field(default_factory=S3Settings)
-    """Amazon S3, or what speaks its protocol."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,11 @@ class DataDirectory:
         """Where packages are kept."""
         return Path(store.blobs_dir).absolute() if store.blobs_dir else self.state / "blobs"
 
+    def event_payloads(self, store: StoreSettings) -> Path:
+        """Where large payloads of queued events are kept."""
+        blobs = self.blobs(store)
+        return blobs.with_name(f"{blobs.name}-events")
+
     @property
     def code(self) -> Path:
         """Unpacked packages, shown to boxes; the platform's."""

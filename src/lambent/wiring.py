@@ -15,8 +15,8 @@ from functools import partial
 
 import anyio
 
-from lambent.asynchronous.dispatcher import Dispatcher
-from lambent.asynchronous.queue import AsyncQueue
+from lambent.asynchronous.asynchronous import open_asynchronous
+from lambent.aws.clients import AwsClients
 from lambent.control.control import open_control
 from lambent.control.identities import Identities
 from lambent.control.permissions import Permissions
@@ -31,7 +31,7 @@ from lambent.gateway.operations.invoke import (
 )
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
-from lambent.identity.authorizer import Authorizer
+from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.identity.keyring import open_keyring
 from lambent.identity.session_tokens import SessionTokens
 from lambent.invocation.admission import Admission
@@ -41,6 +41,7 @@ from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.model.credentials import Credentials
+from lambent.model.delivery import Delivery
 from lambent.model.function import FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
@@ -112,6 +113,16 @@ def _credentials(
         function.role, function.key.name, role_id="AROA", account=function.key.account
     )
     return sessions.issue(principal, lifetime_s=lifetime_s)
+
+
+async def _allow(authorizer: Authorizer, delivery: Delivery, action: str) -> None:
+    """Raise `AccessDeniedException` unless a delivery's role may do this to its target."""
+    principal = session_principal(
+        delivery.role, delivery.key.name, role_id="AROA", account=delivery.key.account
+    )
+    caller = Caller(principal=principal, scope=delivery.key.scope, service=None, access_key_id=None)
+    owner = delivery.target.split(":")[4] or delivery.key.account
+    await authorizer.check(caller, Access(action, delivery.target, owner))
 
 
 async def _serve(
@@ -202,18 +213,23 @@ async def _serve(
         tasks.start_soon(catalog.follow_changes)
         tasks.start_soon(scheduler.follow_changes, store.resolve)
         tasks.start_soon(snapshots.follow_changes, store.resolve)
-        dispatcher = Dispatcher(store, door, settings.asynchronous, clock)
-        queue = AsyncQueue(store, settings.asynchronous, dispatcher.ring)
-        if store.is_own:
-            await store.transact(lambda tx: tx.async_events.release_all(clock.now()))
-        tasks.start_soon(queue.run)
-        tasks.start_soon(dispatcher.run)
+        aws = AwsClients(settings.aws)
+        queue = await open_asynchronous(
+            settings.asynchronous,
+            store=store,
+            door=door,
+            payloads=Blobs(data.event_payloads(settings.store)),
+            aws=aws,
+            allow=partial(_allow, authorizer) if authorizer.is_strict else None,
+            clock=clock,
+            tasks=tasks,
+        )
         control = await enter(
             open_control(
                 settings.control,
                 store=store,
                 blobs=blobs,
-                objects=S3Objects(settings.aws.s3, clock),
+                objects=S3Objects(aws, clock, deadline_s=settings.aws.s3.deadline_s),
                 prepare=worker.prepare,
                 runtimes=runtime_identifiers(),
                 concurrent_executions=settings.invocation.concurrent_executions,

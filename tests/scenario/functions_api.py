@@ -16,10 +16,12 @@ from anyio.from_thread import start_blocking_portal
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lambent.aws.clients import AwsClients
+from lambent.aws.settings import AwsSettings
 from lambent.control.control import open_control
 from lambent.control.permissions import Permissions
 from lambent.control.s3 import S3Objects
-from lambent.control.settings import ControlSettings, S3Settings
+from lambent.control.settings import ControlSettings
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
 from lambent.gateway.operations import control_plane
 from lambent.gateway.protocol.models import runtime_identifiers
@@ -56,7 +58,7 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
                 ControlSettings(),
                 store=store,
                 blobs=blobs,
-                objects=S3Objects(S3Settings(), clock),
+                objects=S3Objects(AwsClients(AwsSettings()), clock, deadline_s=60),
                 prepare=prepare,
                 runtimes=runtime_identifiers(),
                 concurrent_executions=1000,

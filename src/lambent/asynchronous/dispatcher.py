@@ -1,103 +1,98 @@
-"""Delivering events: claim what is due, invoke, and write down what came of it.
+"""Delivering events to their functions.
 
-Attempts that ended and new claims go into one transaction. An event is forgotten only when it
-was delivered or its attempts are used up; one whose function has a destination or a dead-letter
-queue for that case is kept until those are served.
+An attempt begins without a task, as a synchronous invocation does, unless its function or its
+payload must be read first.
 """
 
 import dataclasses
-import logging
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
-import anyio
 import anyio.abc
+import anyio.to_thread
 
-from lambent.asynchronous.retries import after_function_error, after_system_error, policy_of
+from lambent.asynchronous.conclusions import Conclusions, Ended
+from lambent.asynchronous.feeder import Feeder
+from lambent.asynchronous.journal import Journal
+from lambent.asynchronous.lanes import Lanes
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
 from lambent.model.async_event import AsyncEvent
+from lambent.model.delivery import Delivery
 from lambent.model.errors import ApiError
-from lambent.model.function import LATEST
-from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
-from lambent.model.limits import TIMEOUT_S_MAX
-from lambent.store.function_settings import Kind
+from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.invocation import Invocation, Outcome, Refused
+from lambent.store.async_events import AsyncEvents
+from lambent.store.blobs import Blobs
 from lambent.store.store import Store, Transaction
 
-_log = logging.getLogger(__name__)
-_CLAIM_S = TIMEOUT_S_MAX + 120
-"""Longer than any attempt takes."""
-_IDLE_S = 60.0
-"""How often to look although nothing is expected: another platform may have left something."""
 
-
-class Dispatcher:
-    """Delivers events of one database."""
+class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
+    """Delivers the events of one database. `on_deliveries` is told of what destinations are to
+    get, once it is written."""
 
     def __init__(
-        self, store: Store, door: Door, settings: AsynchronousSettings, clock: Clock
+        self,
+        store: Store,
+        journal: Journal,
+        door: Door,
+        payloads: Blobs,
+        settings: AsynchronousSettings,
+        clock: Clock,
+        tasks: anyio.abc.TaskGroup,
+        *,
+        ids: Iterator[int],
+        on_deliveries: Callable[[Sequence[Delivery]], None],
     ) -> None:
-        self._store = store
+        lanes = Lanes[FunctionKey, AsyncEvent](
+            held_max=settings.held_max, in_flight_max=settings.in_flight_max
+        )
+        super().__init__(store, journal, clock, tasks, lanes)
         self._door = door
+        self._payloads = payloads
         self._settings = settings
-        self._clock = clock
-        self._name = str(uuid.uuid4())
-        self._in_flight = 0
-        self._ended: list[tuple[AsyncEvent, Outcome]] = []
-        self._bell = anyio.Event()
+        self._ids = ids
+        self._on_deliveries = on_deliveries
 
-    def ring(self) -> None:
-        """There may be something to do."""
-        self._bell.set()
+    def table(self, tx: Transaction) -> AsyncEvents:
+        """See `Feeder`."""
+        return tx.async_events
 
-    async def run(self) -> None:
-        """Deliver, for ever."""
-        async with anyio.create_task_group() as tasks:
-            while True:
-                self._bell = anyio.Event()
-                claimed, next_due = await self._turn()
-                for event in claimed:
-                    self._in_flight += 1
-                    tasks.start_soon(self._attempt, event)
-                await self._wait(next_due)
+    def describe(self, thing: AsyncEvent) -> tuple[int, FunctionKey]:
+        """See `Feeder`."""
+        return thing.id, thing.key
 
-    async def _turn(self) -> tuple[Sequence[AsyncEvent], float | None]:
-        """Write down what has ended and claim what is due."""
-        ended, self._ended = self._ended, []
-        room = self._settings.in_flight_max - self._in_flight
-        now = self._clock.now()
+    def begin(self, thing: AsyncEvent, now: float) -> None:
+        """See `Feeder`."""
+        if now >= thing.expires_at:
+            self.leave(thing.key, thing)
+            return
+        function = self._door.resolve_nowait(thing.key, thing.qualifier)
+        if function is None or thing.is_beside:
+            self._tasks.start_soon(self._begin_slowly, thing)
+        else:
+            self._invoke(thing, function)
 
-        def run(tx: Transaction) -> tuple[Sequence[AsyncEvent], float | None]:
-            for event, outcome in ended:
-                self._conclude(tx, event, outcome, now)
-            claimed: Sequence[AsyncEvent] = []
-            if room > 0:
-                claimed = tx.async_events.claim(
-                    self._name, now=now, until=now + _CLAIM_S, limit=room
-                )
-            return claimed, tx.async_events.next_due()
-
-        return await self._store.transact(run)
-
-    async def _wait(self, next_due: float | None) -> None:
-        """Until somebody rings or the next event is due."""
-        delay_s = _IDLE_S
-        if next_due is not None and self._in_flight < self._settings.in_flight_max:
-            delay_s = min(delay_s, max(0.0, next_due - self._clock.now()))
-        async with anyio.create_task_group() as tasks:
-
-            async def sleep() -> None:
-                await self._clock.sleep(delay_s)
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(sleep)
-            await self._bell.wait()
-            tasks.cancel_scope.cancel()
-
-    async def _attempt(self, event: AsyncEvent) -> None:
+    async def _begin_slowly(self, event: AsyncEvent) -> None:
+        """The same for one of which something must be read first."""
+        function = None
         try:
             function = await self._door.resolve(event.key, event.qualifier)
+            if event.is_beside:
+                payload = await self._payloads.read(str(event.id))
+                event = dataclasses.replace(event, payload=payload)
+        except ApiError as error:
+            self._end(event, function, Refused(error))
+        except Exception as error:  # Of the database or the disk: it may pass.
+            text = f"The event could not be read: {error}"
+            failure = ApiError("ServiceException", text, status=500)
+            self._end(event, function, Refused(failure))
+        else:
+            self._invoke(event, function)
+
+    def _invoke(self, event: AsyncEvent, function: FunctionVersion) -> None:
+        try:
             self._door.invoke(
                 Invocation(
                     request_id=event.request_id,
@@ -106,43 +101,58 @@ class Dispatcher:
                     event=event.payload,
                     trace_id=event.trace_id,
                     tenant_id=event.tenant_id,
-                    on_done=lambda outcome: self._end(event, outcome),
+                    on_done=partial(self._end, event, function),
                 )
             )
         except ApiError as error:
-            self._end(event, Refused(error))
+            self._end(event, function, Refused(error))
 
-    def _end(self, event: AsyncEvent, outcome: Outcome) -> None:
-        self._in_flight -= 1
-        self._ended.append((event, outcome))
-        self._bell.set()
-
-    def _conclude(self, tx: Transaction, event: AsyncEvent, outcome: Outcome, now: float) -> None:
-        if isinstance(outcome, Succeeded):
-            tx.async_events.conclude(event.request_id)
-            return
-        if isinstance(outcome, Refused) and outcome.error.status == 404:
-            _log.warning("dropped an event of %s: the function is gone", event.arn)
-            tx.async_events.conclude(event.request_id)
-            return
-        configuration = tx.settings.get(Kind.EVENT_INVOKE, event.key, event.qualifier or LATEST)
-        policy = policy_of(configuration)
-        if isinstance(outcome, Refused):
-            event = dataclasses.replace(event, system_errors=event.system_errors + 1)
-            due_at = after_system_error(event, policy, self._settings, now)
+    def _end(self, event: AsyncEvent, function: FunctionVersion | None, outcome: Outcome) -> None:
+        is_throttled = isinstance(outcome, Refused) and outcome.error.status == 429
+        is_off = is_throttled and self._door.is_off(event.key)
+        if is_throttled and not is_off and not event.tenant_id:
+            self.put_off(event.key, event)
         else:
-            event = dataclasses.replace(event, function_errors=event.function_errors + 1)
-            due_at = after_function_error(event, policy, self._settings, now)
-        if due_at is not None or self._is_wanted_elsewhere(tx, event):
-            tx.async_events.reschedule(event, due_at=due_at)
-        else:
-            _log.warning("dropped an event of %s: its attempts are used up", event.arn)
-            tx.async_events.conclude(event.request_id)
+            # Where it is a tenant who has no room, others of the function may have.
+            ended = Ended(event, function, outcome, is_final=is_off)
+            self.end(event.key, ended, ran=not isinstance(outcome, Refused))
 
-    def _is_wanted_elsewhere(self, tx: Transaction, event: AsyncEvent) -> bool:
-        """Whether a destination or dead-letter queue is to get what could not be delivered."""
-        configuration = tx.settings.get(Kind.EVENT_INVOKE, event.key, event.qualifier or LATEST)
-        destinations = (configuration or {}).get("DestinationConfig") or {}
-        route = tx.route(event.key, event.qualifier or LATEST)
-        has_queue = route is not None and "DeadLetterConfig" in route.version.other
-        return has_queue or bool((destinations.get("OnFailure") or {}).get("Destination"))
+    def conclude(
+        self,
+        tx: Transaction,
+        ended: Sequence[Ended],
+        claimed: dict[FunctionKey, Sequence[AsyncEvent]],
+        now: float,
+    ) -> Callable[[], Iterable[tuple[FunctionKey, float]]]:
+        """See `Feeder`."""
+        conclusions = Conclusions(tx, self._settings, self._payloads, self._ids, now)
+        for one in ended:
+            conclusions.conclude(one)
+        for key, events in claimed.items():
+            claimed[key] = conclusions.without_expired(events)
+        conclusions.write()
+        return partial(self._after_commit, conclusions)
+
+    def _after_commit(self, conclusions: Conclusions) -> Iterable[tuple[FunctionKey, float]]:
+        conclusions.report()
+        if conclusions.beside:
+            self._tasks.start_soon(self._forget_payloads, conclusions.beside)
+        if conclusions.deliveries:
+            self._on_deliveries(conclusions.deliveries)
+        return [(one.event.key, one.due_at) for one in conclusions.again]
+
+    async def recover(self) -> None:
+        """See `Feeder`."""
+        await super().recover()
+        if self._store.is_own:
+            # Where there are others, those may have written a payload and not the row yet.
+            known = await self._store.transact(lambda tx: tx.async_events.beside())
+            found = await anyio.to_thread.run_sync(lambda: list(self._payloads.list_keys()))
+            await self._forget_payloads([int(key) for key in found if int(key) not in known])
+
+    async def _forget_payloads(self, ids: Iterable[int]) -> None:
+        def delete() -> None:
+            for one in ids:
+                self._payloads.delete(str(one))
+
+        await anyio.to_thread.run_sync(delete)

@@ -1,62 +1,194 @@
 """Accepting events: many callers, one commit.
 
 Callers hand in events without waiting; whatever has come while the last commit was on its way is
-kept by the next one, and then all of them are told.
+kept by the next one, and then all of them are told. An event that can begin at once is the
+dispatcher's from its first moment; others wait in the store.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import itertools
+import secrets
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 
 import anyio
+import anyio.abc
+import anyio.to_thread
 
+from lambent.asynchronous.dispatcher import Dispatcher
+from lambent.asynchronous.feeder import CLAIM_S
+from lambent.asynchronous.journal import Journal
+from lambent.asynchronous.retries import AGE_S_MIN
 from lambent.asynchronous.settings import AsynchronousSettings
+from lambent.kit.clock import Clock
 from lambent.model.async_event import AsyncEvent
 from lambent.model.errors import ApiError
-from lambent.store.store import Store, Transaction
+from lambent.model.function import FunctionKey
+from lambent.model.names import FunctionReference
+from lambent.store.blobs import Blobs
+from lambent.store.store import Transaction
 
 OnKept = Callable[[Exception | None], None]
 """Called on the event loop when the event is on disk, or with what went wrong."""
+
+ROW_BYTES_MAX = 32 * 1024
+"""Larger payloads lie beside their row."""
+_2020_S = 1_577_836_800
+_WRITERS = 8
 
 
 class AsyncQueue:
     """The way in."""
 
     def __init__(
-        self, store: Store, settings: AsynchronousSettings, on_events: Callable[[], None]
+        self,
+        journal: Journal,
+        dispatcher: Dispatcher,
+        payloads: Blobs,
+        settings: AsynchronousSettings,
+        clock: Clock,
+        tasks: anyio.abc.TaskGroup,
+        *,
+        ids: Iterator[int],
     ) -> None:
-        self._store = store
+        self._journal = journal
+        self._dispatcher = dispatcher
+        self._payloads = payloads
         self._max = settings.kept_at_once_max
-        self._on_events = on_events
+        self._clock = clock
+        self._tasks = tasks
+        self._ids = ids
         self._offered: list[tuple[AsyncEvent, OnKept]] = []
-        self._bell = anyio.Event()
+        self._being_written = 0
+        self._writers = anyio.CapacityLimiter(_WRITERS)
 
-    def offer(self, event: AsyncEvent, on_kept: OnKept) -> None:
+    def offer(
+        self,
+        key: FunctionKey,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        request_id: str,
+        trace_id: str,
+        tenant_id: str = "",
+        on_kept: OnKept,
+    ) -> None:
         """Have an event kept. Raises `TooManyRequestsException` if too many wait for that."""
-        if len(self._offered) >= self._max:
+        if len(self._offered) + self._being_written >= self._max:
             raise ApiError(
                 "TooManyRequestsException",
                 "Rate Exceeded.",
                 status=429,
                 members={"Reason": "CallerRateLimitExceeded"},
             )
-        self._offered.append((event, on_kept))
-        self._bell.set()
+        now = self._clock.now()
+        event = AsyncEvent(
+            id=next(self._ids),
+            request_id=request_id,
+            key=key,
+            qualifier=qualifier,
+            payload=payload,
+            is_beside=len(payload) > ROW_BYTES_MAX,
+            trace_id=trace_id,
+            tenant_id=tenant_id,
+            accepted_at=now,
+            due_at=now,
+            expires_at=now + AGE_S_MIN,
+        )
+        if event.is_beside:
+            self._being_written += 1
+            self._tasks.start_soon(self._write_beside, event, on_kept)
+        else:
+            self._offered.append((event, on_kept))
+            self._journal.ring()
 
-    async def run(self) -> None:
-        """Keep what is offered, for ever."""
-        while True:
-            await self._bell.wait()
-            self._bell = anyio.Event()
-            offered, self._offered = self._offered, []
-            failure: Exception | None = None
-            try:
-                await self._store.transact(partial(_add, [event for event, _ in offered]))
-            except Exception as error:  # Whatever the database says, every caller hears of it.
-                failure = error
-            for _, on_kept in offered:
-                on_kept(failure)
-            self._on_events()
+    async def keep(self, reference: FunctionReference, payload: bytes, trace_id: str) -> None:
+        """As `offer`, for who can wait: returns when the event is on disk. Raises `ApiError`."""
+        kept = anyio.Event()
+        failures: list[Exception] = []
+
+        def on_kept(failure: Exception | None) -> None:
+            if failure is not None:
+                failures.append(failure)
+            kept.set()
+
+        self.offer(
+            reference.key,
+            reference.qualifier,
+            payload,
+            request_id=str(uuid.uuid4()),
+            trace_id=trace_id,
+            on_kept=on_kept,
+        )
+        await kept.wait()
+        if failures:
+            raise ApiError(
+                "ServiceException", f"The event could not be kept: {failures[0]}", status=500
+            )
+
+    async def _write_beside(self, event: AsyncEvent, on_kept: OnKept) -> None:
+        """The payload first: no row without one."""
+        try:
+            await anyio.to_thread.run_sync(
+                self._payloads.put, str(event.id), event.payload, limiter=self._writers
+            )
+        except OSError as error:
+            on_kept(error)
+        else:
+            self._offered.append((event, on_kept))
+            self._journal.ring()
+        finally:
+            self._being_written -= 1
+
+    def collect(self) -> "_Acceptance | None":
+        """See `Party`."""
+        if not self._offered:
+            return None
+        offered, self._offered = self._offered, []
+        return _Acceptance(offered, self._dispatcher, self._clock.now())
 
 
-def _add(events: Sequence[AsyncEvent], tx: Transaction) -> None:
-    tx.async_events.add(events)
+class _Acceptance:
+    """The events of one transaction."""
+
+    def __init__(
+        self, offered: Sequence[tuple[AsyncEvent, OnKept]], dispatcher: Dispatcher, now: float
+    ) -> None:
+        self._offered = offered
+        self._dispatcher = dispatcher
+        self._now = now
+        self._are_held = [dispatcher.expect(event.key) for event, _ in offered]
+
+    def write(self, tx: Transaction) -> None:
+        name = self._dispatcher.name
+        tx.async_events.add(
+            (
+                (event, name if is_held else None)
+                for (event, _), is_held in zip(self._offered, self._are_held, strict=True)
+            ),
+            until=self._now + CLAIM_S,
+        )
+
+    def done(self) -> None:
+        for _, on_kept in self._offered:
+            on_kept(None)
+        self._dispatcher.accept(
+            (event, event.key, is_held)
+            for (event, _), is_held in zip(self._offered, self._are_held, strict=True)
+        )
+
+    def failed(self, error: Exception) -> None:
+        self._dispatcher.renounce(
+            event.key
+            for (event, _), is_held in zip(self._offered, self._are_held, strict=True)
+            if is_held
+        )
+        for _, on_kept in self._offered:
+            on_kept(error)
+
+
+def new_ids(now: float) -> Iterator[int]:
+    """Numbers that grow with time, so that rows are added at the table's end, and that no two
+    platforms on one database give: 41 bits that begin with the milliseconds since 2020, and 22
+    that are this platform's."""
+    own = secrets.randbits(22)
+    return (number << 22 | own for number in itertools.count(int((now - _2020_S) * 1000)))

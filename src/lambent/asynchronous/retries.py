@@ -1,4 +1,4 @@
-"""When an event gets its next attempt, if it gets one.
+"""What becomes of an event after an attempt.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
 
@@ -8,9 +8,11 @@ from typing import Any
 
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.model.async_event import AsyncEvent
+from lambent.model.invocation import Outcome, Refused, Succeeded
 
 RETRIES_DEFAULT = 2
-AGE_MAX_S_DEFAULT = 21_600.0
+AGE_S_MIN = 60.0
+AGE_S_DEFAULT = 21_600.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,32 @@ class RetryPolicy:
 
     retries: int = RETRIES_DEFAULT
     """Attempts after the first, when the function fails."""
-    age_max_s: float = AGE_MAX_S_DEFAULT
+    age_max_s: float = AGE_S_DEFAULT
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Again:
+    """There is another attempt."""
+
+    event: AsyncEvent
+    """With this one counted."""
+    due_at: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Over:
+    """There is none."""
+
+    event: AsyncEvent
+    """With this one counted."""
+    condition: str
+    """`Success`, `RetriesExhausted`, `EventAgeExceeded`; `FunctionGone` if nobody is left who
+    could want to know."""
+
+    @property
+    def invoke_count(self) -> int:
+        """How often the function ran."""
+        return self.event.function_errors + (self.condition == "Success")
 
 
 def policy_of(configuration: Mapping[str, Any] | None) -> RetryPolicy:
@@ -27,26 +54,36 @@ def policy_of(configuration: Mapping[str, Any] | None) -> RetryPolicy:
     found = configuration or {}
     return RetryPolicy(
         retries=found.get("MaximumRetryAttempts", RETRIES_DEFAULT),
-        age_max_s=found.get("MaximumEventAgeInSeconds", AGE_MAX_S_DEFAULT),
+        age_max_s=found.get("MaximumEventAgeInSeconds", AGE_S_DEFAULT),
     )
 
 
-def after_function_error(
-    event: AsyncEvent, policy: RetryPolicy, settings: AsynchronousSettings, now: float
-) -> float | None:
-    """When to try again after the attempt that `event` has counted already; None if never."""
-    if event.function_errors > policy.retries:
-        return None
-    return _within(event, policy, now + settings.retry_s * 2 ** (event.function_errors - 1))
+def after_attempt(
+    event: AsyncEvent,
+    outcome: Outcome,
+    policy: RetryPolicy,
+    settings: AsynchronousSettings,
+    now: float,
+) -> Again | Over:
+    """What follows from how an attempt ended.
 
-
-def after_system_error(
-    event: AsyncEvent, policy: RetryPolicy, settings: AsynchronousSettings, now: float
-) -> float | None:
-    """The same when the function was not reached, which costs no retry."""
-    delay_s = settings.backoff_s * 2 ** min(event.system_errors - 1, 32)
-    return _within(event, policy, now + min(delay_s, settings.backoff_max_s))
-
-
-def _within(event: AsyncEvent, policy: RetryPolicy, at: float) -> float | None:
-    return at if at - event.accepted_at <= policy.age_max_s else None
+    A function that fails is tried again after one and two minutes, as often as the policy says.
+    One that was not reached costs no retry: 1 s, doubled each time, at most 5 minutes. Neither
+    begins when the event would be too old by then.
+    """
+    if isinstance(outcome, Succeeded):
+        return Over(event, "Success")
+    if isinstance(outcome, Refused):
+        if outcome.error.status == 404:
+            return Over(event, "FunctionGone")
+        event = dataclasses.replace(event, system_errors=event.system_errors + 1)
+        delay_s = settings.backoff_s * 2 ** min(event.system_errors - 1, 32)
+        due_at = now + min(delay_s, settings.backoff_max_s)
+    else:
+        event = dataclasses.replace(event, function_errors=event.function_errors + 1)
+        if event.function_errors > policy.retries:
+            return Over(event, "RetriesExhausted")
+        due_at = now + settings.retry_s * 2 ** (event.function_errors - 1)
+    if due_at - event.accepted_at >= policy.age_max_s:
+        return Over(event, "EventAgeExceeded")
+    return Again(event, due_at)

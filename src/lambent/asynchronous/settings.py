@@ -15,9 +15,13 @@ class AsynchronousSettings:
     Default: 1, as at AWS."""
     backoff_max_s: float = 300.0
     """Most seconds between two such attempts. Default: 300, as at AWS."""
-    in_flight_max: int = 64
-    """Events that are being delivered at the same time. Default: 64, so that a backlog leaves room
+    in_flight_max: int = 500
+    """Events that are delivered at the same time. A function that has none under way may always
+    begin one more. Default: 500, half of an account's concurrency, so that a backlog leaves room
     for callers who wait."""
+    held_max: int = 2048
+    """Events that are read ahead into memory; of each function with a backlog at least one.
+    """
     kept_at_once_max: int = 1024
     """Events written in one commit; as many more may wait for theirs, further ones are throttled.
     """

@@ -1,23 +1,18 @@
-"""The door to S3: fetches deployment packages. botocore is used here and nowhere else in this
-room; it blocks, so it runs in a thread, bounded in bytes and time."""
+"""The door to S3: fetches deployment packages. The client blocks, so it runs in a thread, bounded
+in bytes and time."""
 
-import threading
 from typing import Any, Protocol
 
 import anyio.to_thread
 import botocore.exceptions
-import botocore.session
-from botocore.config import Config
 
-from lambent.control.settings import S3Settings
+from lambent.aws.clients import AwsClients
 from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
 
 _CHUNK_BYTES = 1 << 20
 _FETCHES_MAX = 2
-_PLACEHOLDER = "lambent"
-"""Signs requests to an S3 of one's own when there are no credentials; AWS would refuse it."""
 
 
 class Objects(Protocol):
@@ -31,12 +26,11 @@ class Objects(Protocol):
 class S3Objects:
     """Objects in S3."""
 
-    def __init__(self, settings: S3Settings, clock: Clock) -> None:
-        self._settings = settings
+    def __init__(self, clients: AwsClients, clock: Clock, *, deadline_s: float) -> None:
+        self._clients = clients
+        self._deadline_s = deadline_s
         self._clock = clock
         self._limiter = anyio.CapacityLimiter(_FETCHES_MAX)
-        self._clients: dict[str, Any] = {}
-        self._making_client = threading.Lock()
 
     async def fetch(self, *, region: str, bucket: str, key: str, version: str | None) -> bytes:
         """The whole object, at most `CODE_SIZE_UNZIPPED_MAX` bytes of it.
@@ -50,7 +44,7 @@ class S3Objects:
 
         def run() -> bytes:
             try:
-                return self._read(self._client(region), parameters)
+                return self._read(self._clients.get("s3", region), parameters)
             except botocore.exceptions.ClientError as error:
                 details = error.response.get("Error", {})
                 raise _refused(
@@ -62,7 +56,7 @@ class S3Objects:
         return await anyio.to_thread.run_sync(run, limiter=self._limiter)
 
     def _read(self, client: Any, parameters: dict[str, str]) -> bytes:
-        deadline = self._clock.monotonic() + self._settings.deadline_s
+        deadline = self._clock.monotonic() + self._deadline_s
         body = client.get_object(**parameters)["Body"]
         data = bytearray()
         with body:
@@ -75,26 +69,6 @@ class S3Objects:
                 if self._clock.monotonic() > deadline:
                     raise _refused("RequestTimeout", "The object did not arrive in time")
         return bytes(data)
-
-    def _client(self, region: str) -> Any:
-        with self._making_client:
-            if region not in self._clients:
-                session = botocore.session.get_session()
-                if self._settings.endpoint_url and session.get_credentials() is None:
-                    session.set_credentials(_PLACEHOLDER, _PLACEHOLDER)
-                self._clients[region] = session.create_client(
-                    "s3",
-                    region_name=region,
-                    endpoint_url=self._settings.endpoint_url or None,
-                    config=Config(
-                        connect_timeout=self._settings.connect_timeout_s,
-                        read_timeout=self._settings.deadline_s,
-                        retries={"total_max_attempts": 2},
-                        # Anything that speaks S3 has paths; names of its own for buckets, few.
-                        s3={"addressing_style": "path"} if self._settings.endpoint_url else None,
-                    ),
-                )
-            return self._clients[region]
 
 
 def _refused(code: str, message: str) -> ApiError:

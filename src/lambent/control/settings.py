@@ -23,18 +23,3 @@ class ControlSettings:
     parallel_preparations: int = 2
     """How many versions are prepared (unpacked) at the same time. Default: 2, since unpacking
     fills one core and the others are wanted for invocations."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class S3Settings:
-    """Where packages named by `S3Bucket` and `S3Key` come from."""
-
-    endpoint_url: str = ""
-    """Endpoint of the S3 service. Default: empty, which means AWS itself; anything that speaks
-    its protocol will do. Credentials come from the usual places (environment, profile)."""
-
-    connect_timeout_s: float = 5.0
-    """Seconds until an S3 that does not answer the connection is given up. Default: 5."""
-
-    deadline_s: float = 60.0
-    """Seconds one package may take to arrive. Default: 60, what SDKs wait for an answer."""

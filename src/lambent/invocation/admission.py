@@ -112,6 +112,11 @@ class Admission:
         tally.running += 1
         return tally
 
+    def is_off(self, key: FunctionKey) -> bool:
+        """Whether a function's reservation is 0."""
+        function = self._functions.get(key)
+        return function is not None and function.reserved == 0
+
     def release(self, tally: Tally) -> None:
         """The invocation has ended, or never began."""
         function = tally.function

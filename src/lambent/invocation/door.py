@@ -57,6 +57,10 @@ class Door:
                 status=502,
             )
 
+    def is_off(self, key: FunctionKey) -> bool:
+        """Whether no concurrency at all is reserved for a function: nothing of it ever runs."""
+        return self._admission.is_off(key)
+
     def invoke(self, invocation: Invocation) -> None:
         """Run an invocation; `invocation.on_done` gets its outcome, once.
 

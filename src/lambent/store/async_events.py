@@ -1,16 +1,14 @@
-"""Events of asynchronous invocations in the database: a queue that survives.
+"""Events of asynchronous invocations in the database: a queue that survives, a lane for each
+function."""
 
-Whoever claims an event may work on it until the claim ends; then anybody may. So an event is never
-lost with who was working on it, and may be delivered twice.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from lambent.model.async_event import AsyncEvent
 from lambent.model.function import FunctionKey
+from lambent.store.claims import Claims
 from lambent.store.tables import async_events
 
 _events = async_events.c
@@ -21,51 +19,68 @@ class AsyncEvents:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self.claims = Claims(connection, async_events, ("account", "region", "name"))
 
-    def add(self, events: Iterable[AsyncEvent]) -> None:
-        """Keep accepted events."""
-        self._connection.execute(
-            sa.insert(async_events),
-            [
-                {
-                    "request_id": event.request_id,
-                    **event.key._asdict(),
-                    "qualifier": event.qualifier,
-                    "payload": event.payload,
-                    "trace_id": event.trace_id,
-                    "tenant_id": event.tenant_id,
-                    "accepted_at": event.accepted_at,
-                    "due_at": event.due_at,
-                    "function_errors": event.function_errors,
-                    "system_errors": event.system_errors,
-                }
-                for event in events
-            ],
-        )
+    def add(self, events: Iterable[tuple[AsyncEvent, str | None]], *, until: float) -> None:
+        """Keep accepted events; with each who has it claimed, until then."""
+        rows = [
+            {
+                "id": event.id,
+                "request_id": event.request_id,
+                "account": event.key.account,
+                "region": event.key.region,
+                "name": event.key.name,
+                "qualifier": event.qualifier,
+                "payload": event.payload,
+                "is_beside": event.is_beside,
+                "trace_id": event.trace_id,
+                "tenant_id": event.tenant_id,
+                "accepted_at": event.accepted_at,
+                "due_at": event.due_at if by is None else until,
+                "claimed_by": by,
+                "function_errors": event.function_errors,
+                "system_errors": event.system_errors,
+            }
+            for event, by in events
+        ]
+        if rows:
+            self._connection.execute(sa.insert(async_events), rows)
 
-    def claim(self, by: str, *, now: float, until: float, limit: int) -> Sequence[AsyncEvent]:
-        """Up to `limit` events whose time has come, the longest due first; they are `by`'s until
-        `until`."""
-        rows = self._connection.execute(
-            sa.select(async_events)
-            .where(_events.due_at <= now)
-            .order_by(_events.due_at)
-            .limit(limit)
-        ).all()
+    def claim(
+        self, key: FunctionKey, *, by: str, now: float, until: float, limit: int
+    ) -> tuple[Sequence[AsyncEvent], float | None]:
+        """See `Claims.take`."""
+        rows, next_due = self.claims.take(key, by=by, now=now, until=until, limit=limit)
+        return [_to_event(row) for row in rows], next_due
+
+    def reschedule(self, events: Iterable[tuple[AsyncEvent, float]]) -> None:
+        """Let go of claims, after attempts that are counted in the events: they are due then."""
+        rows = [
+            {
+                "which": event.id,
+                "when": due_at,
+                "of_function": event.function_errors,
+                "of_system": event.system_errors,
+            }
+            for event, due_at in events
+        ]
         if rows:
             self._connection.execute(
                 sa.update(async_events)
-                .where(_events.request_id.in_([row.request_id for row in rows]))
-                .values(claimed_by=by, due_at=until)
+                .where(_events.id == sa.bindparam("which"))
+                .values(
+                    claimed_by=None,
+                    due_at=sa.bindparam("when"),
+                    function_errors=sa.bindparam("of_function"),
+                    system_errors=sa.bindparam("of_system"),
+                ),
+                rows,
             )
-        return [_to_event(row) for row in rows]
 
-    def next_due(self) -> float | None:
-        """When the next event's time comes; None if there are none."""
-        due: float | None = self._connection.execute(
-            sa.select(sa.func.min(_events.due_at))
-        ).scalar()
-        return due
+    def lanes(self) -> Iterator[tuple[FunctionKey, float]]:
+        """See `Claims.lanes`."""
+        for lane, due_at in self.claims.lanes():
+            yield FunctionKey(*lane), due_at
 
     def count(self) -> int:
         """How many events there are, in whatever state."""
@@ -73,38 +88,49 @@ class AsyncEvents:
             sa.select(sa.func.count()).select_from(async_events)
         ).scalar_one()
 
-    def conclude(self, request_id: str) -> None:
-        """Forget an event: it was delivered, or nobody wants to know that it was not."""
-        self._connection.execute(sa.delete(async_events).where(_events.request_id == request_id))
-
-    def reschedule(self, event: AsyncEvent, *, due_at: float | None) -> None:
-        """Let go of a claim: the event's next attempt is due then, or never."""
-        self._connection.execute(
-            sa.update(async_events)
-            .where(_events.request_id == event.request_id)
-            .values(
-                claimed_by=None,
-                due_at=due_at,
-                function_errors=event.function_errors,
-                system_errors=event.system_errors,
+    def oldest(self, key: FunctionKey) -> float | None:
+        """When the oldest event of a function was accepted."""
+        found: float | None = self._connection.execute(
+            sa.select(sa.func.min(_events.accepted_at)).where(
+                _events.account == key.account,
+                _events.region == key.region,
+                _events.name == key.name,
             )
+        ).scalar()
+        return found
+
+    def beside(self) -> set[int]:
+        """The events whose payload lies beside the row."""
+        return set(
+            self._connection.execute(sa.select(_events.id).where(_events.is_beside)).scalars()
         )
 
-    def release_all(self, now: float) -> None:
-        """Make everything that anybody has claimed due, since nobody is there any more."""
-        self._connection.execute(
-            sa.update(async_events)
-            .where(_events.claimed_by.is_not(None))
-            .values(claimed_by=None, due_at=now)
+    def purge(self, key: FunctionKey, limit: int) -> list[int]:
+        """Delete up to `limit` events of a function that nobody works on; gives the ids."""
+        ids = list(
+            self._connection.execute(
+                sa.select(_events.id)
+                .where(
+                    _events.account == key.account,
+                    _events.region == key.region,
+                    _events.name == key.name,
+                    _events.claimed_by.is_(None),
+                )
+                .limit(limit)
+            ).scalars()
         )
+        self.claims.forget(ids)
+        return ids
 
 
 def _to_event(row: sa.Row[Any]) -> AsyncEvent:
     return AsyncEvent(
+        id=row.id,
         request_id=row.request_id,
         key=FunctionKey(row.account, row.region, row.name),
         qualifier=row.qualifier,
         payload=row.payload,
+        is_beside=row.is_beside,
         trace_id=row.trace_id,
         tenant_id=row.tenant_id,
         accepted_at=row.accepted_at,

@@ -25,6 +25,7 @@ from lambent.store.aliases import Aliases
 from lambent.store.async_events import AsyncEvents
 from lambent.store.code_signing import CodeSigningConfigs
 from lambent.store.database import connect, migrate
+from lambent.store.deliveries import Deliveries
 from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import Functions
 from lambent.store.identities import Identities
@@ -49,6 +50,7 @@ class Transaction:
     identities: Identities
     mappings: Mappings
     async_events: AsyncEvents
+    deliveries: Deliveries
 
     def is_code_used(self, code_key: str) -> bool:
         """Whether any function or layer refers to this package."""
@@ -124,6 +126,7 @@ class Store:
                     identities=Identities(connection),
                     mappings=Mappings(connection),
                     async_events=AsyncEvents(connection),
+                    deliveries=Deliveries(connection),
                 )
                 result = work(tx)
                 told = changed if self._allotment_listeners else ()

@@ -173,22 +173,62 @@ event_source_mappings = sa.Table(
     sa.Column("document", sa.JSON, nullable=False),
 )
 
+_id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_free = sa.text("claimed_by IS NULL")
+_claimed = sa.text("claimed_by IS NOT NULL")
+
 async_events = sa.Table(
     "async_events",
     metadata,
-    sa.Column("request_id", sa.String(36), primary_key=True),
+    sa.Column("id", _id, primary_key=True, autoincrement=False),
+    sa.Column("request_id", sa.String(36), nullable=False),
     sa.Column("account", sa.String(12), nullable=False),
     sa.Column("region", sa.String(32), nullable=False),
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("qualifier", sa.String(128)),
     sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("is_beside", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("trace_id", sa.String(512), nullable=False),
+    sa.Column("tenant_id", sa.String(256), nullable=False, server_default=""),
     sa.Column("accepted_at", sa.Double, nullable=False),
-    # When the next attempt may be made, and for who has claimed it, when others may take it over.
-    # None once no attempt is left and its destination is still to get it.
-    sa.Column("due_at", sa.Double, index=True),
-    sa.Column("claimed_by", sa.String(36), index=True),
+    # When the next attempt may be made or, of what is claimed, when others may take it over.
+    sa.Column("due_at", sa.Double, nullable=False),
+    sa.Column("claimed_by", sa.String(36)),
     sa.Column("function_errors", sa.Integer, nullable=False),
     sa.Column("system_errors", sa.Integer, nullable=False),
-    sa.Column("tenant_id", sa.String(256), nullable=False, server_default=""),
+    sa.Index(
+        "ix_async_events_waiting",
+        *("account", "region", "name", "due_at"),
+        sqlite_where=_free,
+        postgresql_where=_free,
+    ),
+    sa.Index(
+        "ix_async_events_claimed",
+        *("claimed_by", "due_at"),
+        sqlite_where=_claimed,
+        postgresql_where=_claimed,
+    ),
+)
+
+# Records for destinations and events for dead-letter queues, on their way.
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", _id, primary_key=True, autoincrement=False),
+    sa.Column("target", sa.String(256), nullable=False),
+    sa.Column("document", sa.JSON, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("due_at", sa.Double, nullable=False),
+    sa.Column("claimed_by", sa.String(36)),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Index(
+        "ix_deliveries_waiting", "target", "due_at", sqlite_where=_free, postgresql_where=_free
+    ),
+    sa.Index(
+        "ix_deliveries_claimed",
+        *("claimed_by", "due_at"),
+        sqlite_where=_claimed,
+        postgresql_where=_claimed,
+    ),
 )

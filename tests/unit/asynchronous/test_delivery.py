@@ -1,26 +1,28 @@
 """Delivery of events, in time that only moves when it is told to."""
 
 import dataclasses
+import json
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.abc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambent.asynchronous.courier import Courier
+from lambent.asynchronous.destinations import DeliveryFailed
 from lambent.asynchronous.dispatcher import Dispatcher
-from lambent.asynchronous.queue import AsyncQueue
-from lambent.asynchronous.retries import (
-    RetryPolicy,
-    after_function_error,
-    after_system_error,
-    policy_of,
-)
+from lambent.asynchronous.journal import Journal
+from lambent.asynchronous.queue import ROW_BYTES_MAX, AsyncQueue, new_ids
+from lambent.asynchronous.retries import Again, Over, RetryPolicy, after_attempt, policy_of
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.async_event import AsyncEvent
+from lambent.model.delivery import Delivery
 from lambent.model.errors import ApiError, conflict, not_found
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.model.invocation import (
@@ -31,6 +33,7 @@ from lambent.model.invocation import (
     Succeeded,
     TimedOut,
 )
+from lambent.store.blobs import Blobs
 from lambent.store.function_settings import Kind
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
@@ -56,11 +59,19 @@ class FakeDoor:
         self.outcomes: list[Outcome] = []
         self.attempts: list[Invocation] = []
         self.error: ApiError | None = None
+        self.version = version()
+        self.is_switched_off = False
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion:
         if self.error is not None:
             raise self.error
-        return version()
+        return self.version
+
+    def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
+        return None if self.error is not None else self.version
+
+    def is_off(self, key: FunctionKey) -> bool:
+        return self.is_switched_off
 
     def invoke(self, invocation: Invocation) -> None:
         self.attempts.append(invocation)
@@ -68,18 +79,52 @@ class FakeDoor:
             invocation.on_done(self.outcomes.pop(0))
 
 
-class Room:
-    """A queue and a dispatcher on a database."""
+class Elsewhere:
+    """Destinations that take what the test lets them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self) -> None:
+        self.sent: list[Delivery] = []
+        self.failures: list[DeliveryFailed] = []
+
+    async def send(self, delivery: Delivery) -> None:
+        self.sent.append(delivery)
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+class Room:
+    """All of the room, on a database."""
+
+    def __init__(self, store: Store, payloads: Path, tasks: anyio.abc.TaskGroup) -> None:
         self.store = store
         self.clock = ManualClock()
         self.door = FakeDoor()
+        self.elsewhere = Elsewhere()
+        self.payloads = Blobs(payloads)
         door: Any = self.door
-        self.dispatcher = Dispatcher(store, door, SETTINGS, self.clock)
-        self.queue = AsyncQueue(store, SETTINGS, self.dispatcher.ring)
+        elsewhere: Any = self.elsewhere
+        self.journal = Journal(store, self.clock)
+        ids = new_ids(time.time())
+        self.courier = Courier(store, self.journal, elsewhere, SETTINGS, self.clock, tasks)
+        self.dispatcher = Dispatcher(
+            *(store, self.journal, door, self.payloads, SETTINGS, self.clock, tasks),
+            ids=ids,
+            on_deliveries=self.courier.note_new,
+        )
+        self.queue = AsyncQueue(
+            *(self.journal, self.dispatcher, self.payloads, SETTINGS, self.clock, tasks), ids=ids
+        )
+        self._tasks = tasks
 
-    async def offer(self, number: int = 0) -> None:
+    async def start(self) -> None:
+        """Begin to work."""
+        await self.dispatcher.recover()
+        await self.courier.recover()
+        self._tasks.start_soon(self.journal.run, self.queue, self.dispatcher, self.courier)
+        self._tasks.start_soon(self.dispatcher.run)
+        self._tasks.start_soon(self.courier.run)
+
+    async def offer(self, number: int = 0, payload: bytes = b"{}", name: str = "f") -> None:
         """An event; returns when it is kept."""
         kept = anyio.Event()
 
@@ -87,18 +132,26 @@ class Room:
             assert failure is None
             kept.set()
 
-        self.hand_in(number, on_kept)
+        self.hand_in(number, on_kept, payload, name)
         with anyio.fail_after(10):
             await kept.wait()
 
-    def hand_in(self, number: int, on_kept: Callable[[Exception | None], None]) -> None:
+    def hand_in(
+        self,
+        number: int,
+        on_kept: Callable[[Exception | None], None],
+        payload: bytes = b"{}",
+        name: str = "f",
+    ) -> None:
         """An event, without waiting."""
-        now = self.clock.now()
-        event = AsyncEvent(
-            request_id=f"00000000-0000-4000-8000-{number:012}", key=KEY, qualifier=None,
-            payload=b"{}", trace_id="t", accepted_at=now, due_at=now,
-        )  # fmt: skip
-        self.queue.offer(event, on_kept)
+        self.queue.offer(
+            KEY._replace(name=name),
+            None,
+            payload,
+            request_id=f"00000000-0000-4000-8000-{number:012}",
+            trace_id="t",
+            on_kept=on_kept,
+        )
 
     async def until(self, condition: Callable[[], Any]) -> None:
         """Let everybody work until the condition holds."""
@@ -107,8 +160,8 @@ class Room:
                 await anyio.sleep(0.001)
 
     async def left(self) -> int:
-        """How many events are on disk."""
-        return await self.store.transact(lambda tx: tx.async_events.count())
+        """How many events and deliveries are on disk."""
+        return await self.store.transact(lambda tx: tx.async_events.count() + tx.deliveries.count())
 
     async def settle(self, count: int) -> None:
         """Wait until so many events are left."""
@@ -141,10 +194,9 @@ async def room(
     """One that runs, with a function."""
     async with open_store(database(synchronous="OFF"), tmp_path) as store:
         await store.transact(lambda tx: tx.functions.create(version()))
-        room = Room(store)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(room.queue.run)
-            tasks.start_soon(room.dispatcher.run)
+            room = Room(store, tmp_path / "payloads", tasks)
+            await room.start()
             yield room
             tasks.cancel_scope.cancel()
 
@@ -184,21 +236,37 @@ async def test_throttles_cost_no_retry(room: Room) -> None:
     await room.settle(0)
 
 
-async def test_old_events_are_dropped(room: Room) -> None:
-    """As the function's configuration says."""
+@pytest.mark.parametrize(("age_max_s", "attempts"), [(60, 1), (61, 2)])
+async def test_old_events_are_dropped(room: Room, age_max_s: int, attempts: int) -> None:
+    """As soon as it is certain that the next attempt would come too late."""
     await room.store.transact(
         lambda tx: tx.settings.put(
-            Kind.EVENT_INVOKE, KEY, {"MaximumEventAgeInSeconds": 60, "LastModified": 0.0}
+            Kind.EVENT_INVOKE, KEY, {"MaximumEventAgeInSeconds": age_max_s, "LastModified": 0.0}
         )
     )
     room.door.outcomes = [FAILED, FAILED]
     await room.offer(1)
     await room.until(lambda: len(room.door.attempts) == 1)
-    await room.quiet()
-    room.clock.advance(30)
-    await room.quiet()
-    await room.wait_for_attempt(2, 30)
+    if attempts == 2:
+        await room.wait_for_attempt(2, 60)
     await room.settle(0)
+    assert len(room.door.attempts) == attempts
+
+
+async def test_events_grow_old_while_they_wait(room: Room) -> None:
+    """Throttled for longer than they may wait: the dead-letter queue gets them."""
+    room.door.version = version(DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:1:q"})
+    await room.store.transact(lambda tx: tx.functions.delete(KEY))
+    await room.store.transact(lambda tx: tx.functions.create(room.door.version))
+    room.door.outcomes = [THROTTLED] * 1000
+    await room.offer(1, b'{"a": 1}')
+    await room.offer(2, b'{"a": 2}')
+    for _ in range(80):
+        await room.quiet()
+        room.clock.advance(300)
+    await room.until(lambda: len(room.elsewhere.sent) == 2)
+    await room.settle(0)
+    assert {one.body for one in room.elsewhere.sent} == {b'{"a": 1}', b'{"a": 2}'}
 
 
 async def test_no_retries_if_none_are_wanted(room: Room) -> None:
@@ -214,22 +282,89 @@ async def test_no_retries_if_none_are_wanted(room: Room) -> None:
     assert len(room.door.attempts) == 1
 
 
-async def test_what_a_destination_wants_is_kept(room: Room) -> None:
-    """Nothing that somebody wants to know of is dropped."""
+async def test_destinations_get_what_is_theirs(room: Room) -> None:
+    """Also one that is down for hours; what nobody can take is given up, at last."""
     config = {
         "MaximumRetryAttempts": 0,
         "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:1:q"}},
         "LastModified": 0.0,
     }
     await room.store.transact(lambda tx: tx.settings.put(Kind.EVENT_INVOKE, KEY, config))
-    room.door.outcomes = [FAILED]
-    await room.offer()
-    await room.until(lambda: room.door.attempts)
-    await room.quiet()
-    room.clock.advance(100_000)
-    await room.quiet()
+    room.door.outcomes = [FAILED, FAILED, FAILED]
+    room.elsewhere.failures = [DeliveryFailed("down")] * 3
+    await room.offer(1)
+    for number, delay_s in ((1, 0), (2, 1), (3, 2), (4, 4)):
+        await room.quiet()
+        room.clock.advance(delay_s)
+        await room.until(lambda number=number: len(room.elsewhere.sent) == number)
+    await room.settle(0)
+    assert len({one.body for one in room.elsewhere.sent}) == 1
+    record = json.loads(room.elsewhere.sent[0].body)
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 1
+    room.elsewhere.failures = [DeliveryFailed("no such queue", is_permanent=True)]
+    await room.offer(2)
+    await room.until(lambda: len(room.elsewhere.sent) == 5)
+    await room.settle(0)
+    room.elsewhere.failures = [DeliveryFailed("down")] * 1000
+    await room.offer(3)
+    for _ in range(100):
+        await room.quiet()
+        room.clock.advance(300)
+    await room.settle(0)
+    assert 70 < len(room.elsewhere.sent) < 90
+
+
+async def test_large_payloads_lie_beside(room: Room) -> None:
+    """They come back whole, for retries as well, and are gone when the event is."""
+    payload = json.dumps("x" * ROW_BYTES_MAX).encode()
+    room.door.outcomes = [FAILED, Succeeded(b"1")]
+    await room.offer(1, payload)
+    await room.until(lambda: len(room.door.attempts) == 1)
+    assert len(list(room.payloads.list_keys())) == 1
+    await room.wait_for_attempt(2, 60)
+    await room.settle(0)
+    assert [one.event for one in room.door.attempts] == [payload, payload]
+    await room.until(lambda: not list(room.payloads.list_keys()))
+
+
+async def test_payloads_without_a_row_are_forgotten(tmp_path: Path, anyio_backend: object) -> None:
+    """A platform that was killed between the two has left one."""
+    async with (
+        open_store(StoreSettings(synchronous="OFF"), tmp_path) as store,
+        anyio.create_task_group() as tasks,
+    ):
+        room = Room(store, tmp_path / "payloads", tasks)
+        room.payloads.put("17", b"left")
+        await room.start()
+        assert not room.payloads.exists("17")
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_function_that_is_switched_off(room: Room) -> None:
+    """Reserved concurrency 0: no retries, straight to who wants to know."""
+    room.door.version = version(DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:1:q"})
+    room.door.is_switched_off = True
+    room.door.outcomes = [THROTTLED]
+    await room.offer(1, b'{"a": 1}')
+    await room.until(lambda: room.elsewhere.sent)
+    await room.settle(0)
+    delivery = room.elsewhere.sent[0]
+    assert delivery.body == b'{"a": 1}'
+    assert delivery.attributes["ErrorCode"] == "429"
     assert len(room.door.attempts) == 1
-    assert await room.left() == 1
+
+
+async def test_a_flood_delays_nobody_else(room: Room) -> None:
+    """As many as may are under way and thousands wait: another function's event begins at once."""
+    for number in range(300):
+        room.hand_in(number, lambda _failure: None)
+        if number % 50 == 0:
+            await room.quiet()
+    await room.until(lambda: len(room.door.attempts) == SETTINGS.in_flight_max)
+    await room.offer(1000, name="other")
+    await room.until(lambda: len(room.door.attempts) == SETTINGS.in_flight_max + 1)
+    assert room.door.attempts[-1].request_id.endswith("001000")
 
 
 async def test_missing_and_unready_functions(room: Room) -> None:
@@ -263,8 +398,11 @@ async def test_only_so_many_at_once(room: Room) -> None:
 
 async def test_too_many_that_wait_to_be_kept(tmp_path: Path, anyio_backend: object) -> None:
     """Are throttled, since nothing keeps them."""
-    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as store:
-        room = Room(store)
+    async with (
+        open_store(StoreSettings(synchronous="OFF"), tmp_path) as store,
+        anyio.create_task_group() as tasks,
+    ):
+        room = Room(store, tmp_path / "payloads", tasks)
         for number in range(SETTINGS.kept_at_once_max):
             room.hand_in(number, lambda _failure: None)
         with pytest.raises(ApiError) as caught:
@@ -272,34 +410,53 @@ async def test_too_many_that_wait_to_be_kept(tmp_path: Path, anyio_backend: obje
         assert caught.value.status == 429
 
 
+async def test_what_cannot_be_written_is_said_and_written_later(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callers hear that their event is not kept; what came of attempts is not forgotten."""
+    room.door.outcomes = [Succeeded(b"1")]
+    transact = room.store.transact
+
+    async def fail(work: Any) -> Any:
+        raise OSError("the disk is full")
+
+    await room.offer(1)
+    monkeypatch.setattr(room.store, "transact", fail)
+    failures: list[Exception | None] = []
+    room.hand_in(2, failures.append)
+    await room.until(lambda: failures)
+    assert isinstance(failures[0], OSError)
+    monkeypatch.setattr(room.store, "transact", transact)
+    room.clock.advance(2)
+    await room.settle(0)
+    assert len(room.door.attempts) == 1
+
+
 async def test_claims_end_with_their_owner(
     tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
 ) -> None:
     """What a dead platform was delivering is delivered by the next, at once if it is alone and in
     any case when the claim ends."""
-    settings = database(synchronous="OFF")
-    for is_alone in (True, False):
-        async with open_store(settings, tmp_path) as store:
-            dead = Room(store)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(dead.queue.run)
-                tasks.start_soon(dead.dispatcher.run)
-                await dead.offer(int(is_alone))
-                await dead.until(lambda dead=dead: dead.door.attempts)
-                tasks.cancel_scope.cancel()
-            heir = Room(store)
+    async with open_store(database(synchronous="OFF"), tmp_path) as store:
+        async with anyio.create_task_group() as tasks:
+            dead = Room(store, tmp_path / "payloads", tasks)
+            await dead.start()
+            await dead.offer(1)
+            await dead.until(lambda: dead.door.attempts)
+            tasks.cancel_scope.cancel()
+        async with anyio.create_task_group() as tasks:
+            heir = Room(store, tmp_path / "payloads", tasks)
             heir.door.outcomes = [Succeeded(b"1")]
-            if is_alone:
-                await store.transact(
-                    lambda tx, heir=heir: tx.async_events.release_all(heir.clock.now())
-                )
-            else:
-                heir.clock.advance(2000)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(heir.dispatcher.run)
-                await heir.settle(0)
-                tasks.cancel_scope.cancel()
-            assert len(heir.door.attempts) == 1
+            await heir.start()
+            if not store.is_own:
+                await heir.quiet()
+                assert not heir.door.attempts
+                for _ in range(5):
+                    heir.clock.advance(61)
+                    await heir.quiet()
+            await heir.settle(0)
+            tasks.cancel_scope.cancel()
+        assert len(heir.door.attempts) == 1
 
 
 EVENTS = st.builds(
@@ -316,25 +473,56 @@ EVENTS = st.builds(
 )
 
 
+OUTCOMES = st.sampled_from([FAILED, TimedOut(b"{}"), THROTTLED, Succeeded(b"1")])
+
+
 @given(
     event=EVENTS,
+    outcome=OUTCOMES,
     now=st.floats(0, 30_000),
     policy=st.builds(RetryPolicy, retries=st.integers(0, 2), age_max_s=st.floats(60, 21_600)),
 )
-def test_the_retry_rules(event: AsyncEvent, now: float, policy: RetryPolicy) -> None:
+def test_the_retry_rules(
+    event: AsyncEvent, outcome: Outcome, now: float, policy: RetryPolicy
+) -> None:
     """Never more attempts than allowed, never too late, never at once, never too slowly."""
-    settings = AsynchronousSettings()
-    later = after_function_error(event, policy, settings, now)
-    if event.function_errors > policy.retries:
-        assert later is None
-    if later is not None:
-        assert now + 60 <= later <= policy.age_max_s
-        assert later - now in (60.0, 120.0) or abs(later - now - 60 * event.function_errors) < 1e-6
-    again = after_system_error(event, policy, settings, now)
-    if again is not None:
-        assert now < again <= min(now + 300.0001, policy.age_max_s)
-    elif now + 300 <= policy.age_max_s:
-        raise AssertionError("given up too early")
+    step = after_attempt(event, outcome, policy, AsynchronousSettings(), now)
+    counted = step.event.function_errors - event.function_errors
+    assert counted == (outcome in (FAILED, TimedOut(b"{}")))
+    assert step.event.system_errors - event.system_errors == (outcome is THROTTLED)
+    if isinstance(step, Again):
+        assert now < step.due_at <= min(now + 300.0001, policy.age_max_s)
+        if counted:
+            assert step.event.function_errors <= policy.retries
+            assert step.due_at == now + 60 * 2 ** (step.event.function_errors - 1)
+    elif step.condition == "Success":
+        assert isinstance(outcome, Succeeded)
+    elif step.condition == "RetriesExhausted":
+        assert step.event.function_errors == event.function_errors + 1 > policy.retries
+    else:
+        assert step.condition == "EventAgeExceeded"
+        assert now + 300 > policy.age_max_s
+
+
+@given(events=st.lists(OUTCOMES, max_size=40), retries=st.integers(0, 2))
+def test_a_life_of_attempts(events: list[Outcome], retries: int) -> None:
+    """However attempts end, the function fails at most once and as often again as the policy says,
+    and nothing follows a success."""
+    policy = RetryPolicy(retries=retries)
+    event = AsyncEvent(
+        request_id="r", key=KEY, qualifier=None, payload=b"", trace_id="t",
+        accepted_at=0.0, due_at=0.0,
+    )  # fmt: skip
+    now, ran = 0.0, 0
+    for outcome in events:
+        ran += not isinstance(outcome, Refused)
+        step = after_attempt(event, outcome, policy, AsynchronousSettings(), now)
+        event = step.event
+        if isinstance(step, Over):
+            assert step.invoke_count == ran
+            break
+        now = step.due_at
+    assert ran <= retries + 1
 
 
 def test_policies() -> None:

@@ -8,10 +8,11 @@ import pytest
 from control_room import package, refused
 from moto.server import ThreadedMotoServer
 
+from lambent.aws.clients import AwsClients
+from lambent.aws.settings import AwsSettings, ServiceSettings
 from lambent.control import s3
 from lambent.control.s3 import S3Objects
-from lambent.control.settings import S3Settings
-from lambent.kit.clock import ManualClock, SystemClock
+from lambent.kit.clock import SystemClock
 
 pytestmark = pytest.mark.anyio
 REGION = "us-east-1"
@@ -32,6 +33,11 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
 
+def _objects(endpoint: str, deadline_s: float = 60) -> S3Objects:
+    clients = AwsClients(AwsSettings(s3=ServiceSettings(endpoint_url=endpoint)))
+    return S3Objects(clients, SystemClock(), deadline_s=deadline_s)
+
+
 async def fetch(objects: S3Objects, bucket: str, key: str, version: str | None = None) -> bytes:
     return await objects.fetch(region=REGION, bucket=bucket, key=key, version=version)
 
@@ -43,14 +49,14 @@ async def test_objects_and_their_versions(endpoint: str) -> None:
     client.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
     old = client.put_object(Bucket="versioned", Key="a/b.zip", Body=package("old"))
     client.put_object(Bucket="versioned", Key="a/b.zip", Body=io.BytesIO(package("new")))
-    objects = S3Objects(S3Settings(endpoint_url=endpoint), SystemClock())
+    objects = _objects(endpoint)
     assert await fetch(objects, "versioned", "a/b.zip") == package("new")
     assert await fetch(objects, "versioned", "a/b.zip", old["VersionId"]) == package("old")
 
 
 async def test_what_s3_refuses_is_said_in_awss_words(endpoint: str) -> None:
     """Clients compare these texts."""
-    objects = S3Objects(S3Settings(endpoint_url=endpoint), SystemClock())
+    objects = _objects(endpoint)
     assert (await refused(fetch(objects, "nowhere", "k"))).message == (
         "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: The"
         " specified bucket does not exist"
@@ -65,7 +71,7 @@ async def test_what_s3_refuses_is_said_in_awss_words(endpoint: str) -> None:
 
 async def test_an_unreachable_s3_is_an_error_of_the_request() -> None:
     """Nobody listens there; the caller learns it instead of waiting."""
-    objects = S3Objects(S3Settings(endpoint_url="http://127.0.0.1:1"), SystemClock())
+    objects = _objects("http://127.0.0.1:1")
     error = await refused(fetch(objects, "b", "k"))
     assert error.code == "InvalidParameterValueException"
     assert "S3 Error Code: EndpointConnectionError" in error.message
@@ -76,11 +82,10 @@ async def test_size_and_time_are_bounded(endpoint: str, monkeypatch: pytest.Monk
     client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
     client.create_bucket(Bucket="large")
     client.put_object(Bucket="large", Key="k", Body=bytes(2000))
-    late = S3Objects(S3Settings(endpoint_url=endpoint, deadline_s=-1), ManualClock())
-    late._clients[REGION] = client
+    late = _objects(endpoint, deadline_s=-1)
     assert "RequestTimeout" in (await refused(fetch(late, "large", "k"))).message
     monkeypatch.setattr(s3, "CODE_SIZE_UNZIPPED_MAX", 1999)
-    objects = S3Objects(S3Settings(endpoint_url=endpoint), SystemClock())
+    objects = _objects(endpoint)
     assert (await refused(fetch(objects, "large", "k"))).message.startswith("Unzipped size must")
 
 
@@ -96,5 +101,5 @@ async def test_an_s3_of_ones_own_needs_no_credentials(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    objects = S3Objects(S3Settings(endpoint_url=endpoint), SystemClock())
+    objects = _objects(endpoint)
     assert await fetch(objects, "own", "k") == b"bytes"

@@ -7,7 +7,6 @@ event whose JSON must be checked off the loop, takes the slow road through a tas
 
 import dataclasses
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,7 +31,6 @@ from lambent.gateway.operations.invoke_checks import (
 from lambent.gateway.server import Request
 from lambent.identity.authorizer import Authorizer
 from lambent.invocation.door import Door
-from lambent.model.async_event import AsyncEvent
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation, Outcome
@@ -185,17 +183,6 @@ class InvokeOperation:
         """Have the event kept for later, and say so when it is. Raises `ApiError`."""
         headers = request.exchange.headers
         request_id = own_request_id(headers.get("x-amzn-requestid")) or request.request_id
-        now = time.time()
-        kept = AsyncEvent(
-            request_id=request_id,
-            key=reference.key,
-            qualifier=reference.qualifier,
-            payload=event,
-            tenant_id=params.get("TenantId", ""),
-            trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
-            accepted_at=now,
-            due_at=now,
-        )
 
         def on_kept(failure: Exception | None) -> None:
             if failure is not None:
@@ -210,7 +197,15 @@ class InvokeOperation:
                 answer,
             )
 
-        self._queue.offer(kept, on_kept)
+        self._queue.offer(
+            reference.key,
+            reference.qualifier,
+            event,
+            request_id=request_id,
+            trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
+            tenant_id=params.get("TenantId", ""),
+            on_kept=on_kept,
+        )
 
     def _invoke(
         self,

@@ -1,0 +1,54 @@
+"""The room, put together: the journal and those who write into it."""
+
+import anyio.abc
+
+from lambent.asynchronous.courier import Courier
+from lambent.asynchronous.destinations import Allow, Destinations
+from lambent.asynchronous.dispatcher import Dispatcher
+from lambent.asynchronous.journal import Journal
+from lambent.asynchronous.queue import AsyncQueue, new_ids
+from lambent.asynchronous.settings import AsynchronousSettings
+from lambent.aws.clients import AwsClients
+from lambent.invocation.door import Door
+from lambent.kit.clock import Clock
+from lambent.model.function import Scope
+from lambent.model.names import parse_function_name
+from lambent.store.blobs import Blobs
+from lambent.store.store import Store
+
+
+async def open_asynchronous(
+    settings: AsynchronousSettings,
+    *,
+    store: Store,
+    door: Door,
+    payloads: Blobs,
+    aws: AwsClients,
+    allow: Allow | None,
+    clock: Clock,
+    tasks: anyio.abc.TaskGroup,
+) -> AsyncQueue:
+    """Take up what was left and keep at it for as long as the tasks live; gives the way in.
+    `allow` decides whether a function's role may deliver; None allows everything."""
+    journal = Journal(store, clock)
+    ids = new_ids(clock.now())
+
+    async def invoke(arn: str, payload: bytes, trace_id: str) -> None:
+        _, _, _, region, account, *_ = arn.split(":")
+        reference = parse_function_name(arn, Scope(account, region))
+        await door.resolve(reference.key, reference.qualifier)
+        await queue.keep(reference, payload, trace_id)
+
+    courier = Courier(store, journal, Destinations(aws, invoke, allow), settings, clock, tasks)
+    dispatcher = Dispatcher(
+        *(store, journal, door, payloads, settings, clock, tasks),
+        ids=ids,
+        on_deliveries=courier.note_new,
+    )
+    queue = AsyncQueue(journal, dispatcher, payloads, settings, clock, tasks, ids=ids)
+    await dispatcher.recover()
+    await courier.recover()
+    tasks.start_soon(journal.run, queue, dispatcher, courier)
+    tasks.start_soon(dispatcher.run)
+    tasks.start_soon(courier.run)
+    return queue

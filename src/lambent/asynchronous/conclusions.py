@@ -1,0 +1,129 @@
+"""What is written down about attempts that ended, in one transaction.
+
+An event is forgotten in the transaction that keeps what its destinations are to be told.
+"""
+
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from lambent.asynchronous.records import deliveries_of
+from lambent.asynchronous.retries import Again, Over, after_attempt, policy_of
+from lambent.asynchronous.settings import AsynchronousSettings
+from lambent.model.async_event import AsyncEvent
+from lambent.model.delivery import Delivery
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion
+from lambent.model.invocation import Outcome
+from lambent.store.blobs import Blobs
+from lambent.store.function_settings import Kind
+from lambent.store.store import Transaction
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt that is over."""
+
+    event: AsyncEvent
+    function: FunctionVersion | None
+    """The version it ran, or was to run."""
+    outcome: Outcome
+    is_final: bool
+    """Whether there is no other, whatever the outcome: the function may not run."""
+
+
+class Conclusions:
+    """Those of one transaction. All but `report` is for the store's thread."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        settings: AsynchronousSettings,
+        payloads: Blobs,
+        ids: Iterator[int],
+        now: float,
+    ) -> None:
+        self._tx = tx
+        self._settings = settings
+        self._payloads = payloads
+        self._ids = ids
+        self._now = now
+        self._configurations: dict[tuple[FunctionKey, str], Mapping[str, Any] | None] = {}
+        self._over: list[int] = []
+        self.again: list[Again] = []
+        """Events that will be tried again."""
+        self.deliveries: list[Delivery] = []
+        self.beside: list[int] = []
+        """Events that are over and whose payload lies beside the row."""
+        self.dropped = Counter[FunctionKey]()
+        """Events that nobody got, by function."""
+
+    def conclude(self, ended: Ended) -> None:
+        """Decide what follows from an attempt."""
+        event = ended.event
+        configuration = self._configuration(event)
+        step: Again | Over
+        if ended.is_final:
+            step = Over(event, "RetriesExhausted")
+        else:
+            policy = policy_of(configuration)
+            step = after_attempt(event, ended.outcome, policy, self._settings, self._now)
+        if isinstance(step, Again):
+            self.again.append(step)
+        else:
+            self._end(step, ended.outcome, ended.function, configuration)
+
+    def without_expired(self, events: Iterable[AsyncEvent]) -> Sequence[AsyncEvent]:
+        """Claimed events, with the time when they expire; those that have are concluded."""
+        fresh = []
+        for event in events:
+            configuration = self._configuration(event)
+            expires_at = event.accepted_at + policy_of(configuration).age_max_s
+            if self._now < expires_at:
+                fresh.append(dataclasses.replace(event, expires_at=expires_at))
+                continue
+            route = self._tx.route(event.key, event.qualifier or LATEST)
+            if event.is_beside:
+                payload = self._payloads.get(str(event.id))
+                event = dataclasses.replace(event, payload=payload)
+            function = None if route is None else route.version
+            self._end(Over(event, "EventAgeExceeded"), None, function, configuration)
+        return fresh
+
+    def write(self) -> None:
+        """Write it all down."""
+        self._tx.async_events.claims.forget(self._over)
+        self._tx.async_events.reschedule((again.event, again.due_at) for again in self.again)
+        self._tx.deliveries.add(self.deliveries)
+
+    def report(self) -> None:
+        """Say what was lost, once it is certain."""
+        for key, count in self.dropped.items():
+            logger.warning("%s: %d events could not be delivered", key.arn, count)
+
+    def _end(
+        self,
+        over: Over,
+        outcome: Outcome | None,
+        function: FunctionVersion | None,
+        configuration: Mapping[str, Any] | None,
+    ) -> None:
+        event = over.event
+        self._over.append(event.id)
+        if event.is_beside:
+            self.beside.append(event.id)
+        if over.condition != "Success":
+            self.dropped[event.key] += 1
+        if over.condition != "FunctionGone":
+            for one in deliveries_of(over, outcome, function, configuration, self._now):
+                self.deliveries.append(dataclasses.replace(one, id=next(self._ids)))
+
+    def _configuration(self, event: AsyncEvent) -> Mapping[str, Any] | None:
+        which = event.key, event.qualifier or LATEST
+        if which not in self._configurations:
+            found = self._tx.settings.get(Kind.EVENT_INVOKE, *which)
+            self._configurations[which] = found
+        return self._configurations[which]

@@ -1,0 +1,131 @@
+"""Delivering records to destinations and events to dead-letter queues.
+
+What cannot be delivered is tried again, after 1 s, then twice that each time, at most 5 minutes
+apart, for as long as an event may wait for its function. What then has not arrived, or never can,
+is given up: counted and logged.
+"""
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable, Sequence
+
+import anyio.abc
+
+from lambent.asynchronous.destinations import DeliveryFailed, Destinations
+from lambent.asynchronous.feeder import Feeder
+from lambent.asynchronous.journal import Journal
+from lambent.asynchronous.lanes import Lanes
+from lambent.asynchronous.retries import AGE_S_DEFAULT
+from lambent.asynchronous.settings import AsynchronousSettings
+from lambent.kit.clock import Clock
+from lambent.model.delivery import Delivery, DeliveryKind
+from lambent.store.deliveries import Deliveries
+from lambent.store.store import Store, Transaction
+
+logger = logging.getLogger(__name__)
+
+_IN_FLIGHT_MAX = 64
+_HELD_MAX = 256
+_FAILURES = {
+    DeliveryKind.ON_SUCCESS: "DestinationDeliveryFailures",
+    DeliveryKind.ON_FAILURE: "DestinationDeliveryFailures",
+    DeliveryKind.DEAD_LETTER: "DeadLetterErrors",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tried:
+    """An attempt that is over."""
+
+    delivery: Delivery
+    failure: DeliveryFailed | None
+
+
+class Courier(Feeder[str, Delivery, Tried]):
+    """Delivers what the deliveries of one database say. `count` is told of what was given up: the
+    metric's name, and of which function."""
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        destinations: Destinations,
+        settings: AsynchronousSettings,
+        clock: Clock,
+        tasks: anyio.abc.TaskGroup,
+    ) -> None:
+        lanes = Lanes[str, Delivery](held_max=_HELD_MAX, in_flight_max=_IN_FLIGHT_MAX)
+        super().__init__(store, journal, clock, tasks, lanes)
+        self._destinations = destinations
+        self._settings = settings
+
+    def table(self, tx: Transaction) -> Deliveries:
+        """See `Feeder`."""
+        return tx.deliveries
+
+    def describe(self, thing: Delivery) -> tuple[int, str]:
+        """See `Feeder`."""
+        return thing.id, thing.target
+
+    def note_new(self, deliveries: Sequence[Delivery]) -> None:
+        """There are new ones in the store."""
+        self.accept((one, one.target, False) for one in deliveries)
+
+    def begin(self, thing: Delivery, now: float) -> None:
+        """See `Feeder`."""
+        self._tasks.start_soon(self._send, thing)
+
+    async def _send(self, delivery: Delivery) -> None:
+        failure: DeliveryFailed | None = None
+        try:
+            await self._destinations.send(delivery)
+        except DeliveryFailed as error:
+            failure = error
+        except Exception as error:
+            logger.exception("cannot deliver to %s", delivery.target)
+            failure = DeliveryFailed(f"{type(error).__name__}: {error}")
+        self.end(delivery.target, Tried(delivery, failure), ran=failure is None)
+
+    def conclude(
+        self,
+        tx: Transaction,
+        ended: Sequence[Tried],
+        claimed: dict[str, Sequence[Delivery]],
+        now: float,
+    ) -> Callable[[], Iterable[tuple[str, float]]]:
+        """See `Feeder`."""
+        over: list[int] = []
+        again: list[tuple[Delivery, float]] = []
+        given_up: list[Tried] = []
+        for one in ended:
+            if one.failure is None:
+                over.append(one.delivery.id)
+                continue
+            delivery = dataclasses.replace(one.delivery, attempts=one.delivery.attempts + 1)
+            delay_s = self._settings.backoff_s * 2 ** min(delivery.attempts - 1, 32)
+            due_at = now + min(delay_s, self._settings.backoff_max_s)
+            if one.failure.is_permanent or due_at - delivery.created_at > AGE_S_DEFAULT:
+                over.append(delivery.id)
+                given_up.append(one)
+            else:
+                again.append((delivery, due_at))
+        tx.deliveries.claims.forget(over)
+        tx.deliveries.reschedule(again)
+
+        def after_commit() -> Iterable[tuple[str, float]]:
+            self._report(given_up)
+            return [(one.target, due_at) for one, due_at in again]
+
+        return after_commit
+
+    def _report(self, given_up: Sequence[Tried]) -> None:
+        for one in given_up:
+            delivery = one.delivery
+            logger.warning(
+                "%s: cannot deliver the %s record of %s to %s: %s",
+                _FAILURES[delivery.kind],
+                delivery.kind,
+                delivery.arn,
+                delivery.target,
+                one.failure,
+            )

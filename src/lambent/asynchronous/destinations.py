@@ -1,0 +1,162 @@
+"""Sending one delivery to where it belongs, in the form AWS gives it there.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+"""
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import botocore.exceptions
+
+from lambent.aws.clients import AwsClients
+from lambent.model.delivery import Delivery, DeliveryKind
+from lambent.model.errors import ApiError
+
+_SENDERS = 16
+"""Threads; each waits for a service."""
+_PERMANENT = frozenset(
+    {
+        *("AccessDenied", "AccessDeniedException", "AuthorizationError", "EntityTooLarge"),
+        *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NoSuchBucket"),
+        *("InvalidMessageContents", "InvalidParameter", "InvalidParameterValue", "NotFound"),
+        *("InvalidParameterValueException", "ResourceNotFoundException"),
+    }
+)
+"""What trying again does not change."""
+_LAMBDA_NAMESPACE = uuid.UUID("3f0c7f7e-6d0b-4c5e-9a3a-2b1f5a1d7e55")
+
+
+class DeliveryFailed(Exception):
+    """One attempt to deliver; the message says what went wrong."""
+
+    def __init__(self, message: str, *, is_permanent: bool = False) -> None:
+        super().__init__(message)
+        self.is_permanent = is_permanent
+        """Whether it would fail again."""
+
+
+InvokeLater = Callable[[str, bytes, str], Awaitable[None]]
+"""Has a function, by ARN, invoked with an event and a trace header. Returns when the event is
+kept; raises `ApiError`."""
+Allow = Callable[[Delivery, str], Awaitable[None]]
+"""Raises `ApiError` unless the delivery's role allows an action on its target."""
+
+
+class Destinations:
+    """Sends deliveries."""
+
+    def __init__(
+        self, clients: AwsClients, invoke: InvokeLater, allow: Allow | None = None
+    ) -> None:
+        self._clients = clients
+        self._invoke = invoke
+        self._allow = allow
+        self._limiter = anyio.CapacityLimiter(_SENDERS)
+        self._queue_urls: dict[str, str] = {}
+
+    async def send(self, delivery: Delivery) -> None:
+        """Deliver once. Raises DeliveryFailed."""
+        service = delivery.target.split(":")[2]
+        action, send = {
+            "sqs": ("sqs:SendMessage", self._send_message),
+            "sns": ("sns:Publish", self._publish),
+            "events": ("events:PutEvents", self._put_event),
+            "s3": ("s3:PutObject", self._put_object),
+            "lambda": ("lambda:InvokeFunction", None),
+        }[service]
+        try:
+            if self._allow is not None:
+                await self._allow(delivery, action)
+            if send is None:
+                await self._invoke(delivery.target, delivery.body, delivery.trace_id)
+            else:
+                await anyio.to_thread.run_sync(send, delivery, limiter=self._limiter)
+        except ApiError as error:
+            is_permanent = error.status in (400, 403, 404, 413)
+            raise DeliveryFailed(
+                f"{error.code}: {error.message}", is_permanent=is_permanent
+            ) from error
+        except botocore.exceptions.ClientError as error:
+            details = error.response.get("Error", {})
+            code = str(details.get("Code", "Unknown"))
+            self._queue_urls.pop(delivery.target, None)
+            raise DeliveryFailed(
+                f"{code}: {details.get('Message', '')}", is_permanent=code in _PERMANENT
+            ) from error
+        except (botocore.exceptions.BotoCoreError, OSError, ValueError, KeyError) as error:
+            raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
+
+    def _client(self, delivery: Delivery, service: str) -> Any:
+        _, _, _, region, account, *_ = delivery.target.split(":")
+        key = delivery.key
+        return self._clients.get(service, region or key.region, account or key.account)
+
+    def _send_message(self, delivery: Delivery) -> None:
+        client = self._client(delivery, "sqs")
+        url = self._queue_urls.get(delivery.target)
+        if url is None:
+            *_, account, name = delivery.target.split(":")
+            answer = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+            url = self._queue_urls[delivery.target] = answer["QueueUrl"]
+        client.send_message(
+            QueueUrl=url,
+            MessageBody=_text(delivery.body),
+            MessageAttributes=_attributes(delivery.attributes),
+            MessageSystemAttributes={
+                "AWSTraceHeader": {"DataType": "String", "StringValue": delivery.trace_id}
+            },
+        )
+
+    def _publish(self, delivery: Delivery) -> None:
+        self._client(delivery, "sns").publish(
+            TopicArn=delivery.target,
+            Message=_text(delivery.body),
+            MessageAttributes=_attributes(delivery.attributes),
+        )
+
+    def _put_event(self, delivery: Delivery) -> None:
+        outcome = "Success" if delivery.kind is DeliveryKind.ON_SUCCESS else "Failure"
+        entry = {
+            "Source": "lambda",
+            "DetailType": f"Lambda Function Invocation Result - {outcome}",
+            "Resources": [delivery.target, delivery.arn],
+            "Detail": _text(delivery.body),
+            "EventBusName": delivery.target,
+            "TraceHeader": delivery.trace_id,
+        }
+        answer = self._client(delivery, "events").put_events(Entries=[entry])
+        for result in answer.get("Entries", ()):
+            if "ErrorCode" in result:
+                code = result["ErrorCode"]
+                raise DeliveryFailed(
+                    f"{code}: {result.get('ErrorMessage', '')}", is_permanent=code in _PERMANENT
+                )
+
+    def _put_object(self, delivery: Delivery) -> None:
+        moment = datetime.fromtimestamp(delivery.created_at, UTC)
+        # The same for each attempt, so that one that was made twice leaves one object.
+        name = uuid.uuid5(_LAMBDA_NAMESPACE, f"{delivery.id}")
+        self._client(delivery, "s3").put_object(
+            Bucket=delivery.target.split(":", 5)[5],
+            Key=f"aws/lambda/async/{delivery.key.name}/{moment:%Y/%m/%d}"
+            f"/{moment:%Y-%m-%dT%H.%M.%S}-{name}",
+            Body=delivery.body,
+            ContentType="application/json",
+        )
+
+
+def _text(body: bytes) -> str:
+    return body.decode(errors="replace")
+
+
+def _attributes(attributes: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: {
+            "DataType": "Number" if name == "ErrorCode" else "String",
+            "StringValue": value,
+        }
+        for name, value in attributes.items()
+    }

@@ -1,0 +1,32 @@
+"""Where the platform finds other AWS services, and how long it waits for them."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """One service. Credentials come from the usual places (environment, profile)."""
+
+    endpoint_url: str = ""
+    """Endpoint of the service. Default: empty, which means AWS itself; anything that speaks its
+    protocol will do."""
+
+    connect_timeout_s: float = 5.0
+    """Seconds until a service that does not answer the connection is given up. Default: 5."""
+
+    deadline_s: float = 60.0
+    """Seconds the service may take to answer. Default: 60, what SDKs wait for an answer."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AwsSettings:
+    """All of them."""
+
+    s3: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """Amazon S3: packages named by `S3Bucket` and `S3Key`, and a destination."""
+    sqs: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """Amazon SQS: dead-letter queues and destinations."""
+    sns: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """Amazon SNS: dead-letter topics and destinations."""
+    events: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """Amazon EventBridge: destinations."""

@@ -1,0 +1,116 @@
+"""Rows that wait for their time in lanes, and are claimed by who works on them.
+
+Whoever claims a row has it until the claim ends; then anybody may. So nothing is lost with who was
+working on it, and may be done twice.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+
+class Claims:
+    """The columns `id`, `due_at` and `claimed_by` of a table, in one transaction.
+
+    Some columns together say which lane a row is in; `lane` below is their values.
+    """
+
+    def __init__(self, connection: sa.Connection, table: sa.Table, lane: Sequence[str]) -> None:
+        self._connection = connection
+        self._table = table
+        self._lane = [table.c[name] for name in lane]
+
+    def take(
+        self, lane: Sequence[str], *, by: str, now: float, until: float, limit: int
+    ) -> tuple[Sequence[sa.Row[Any]], float | None]:
+        """Up to `limit` rows whose time has come, the longest due first, which are `by`'s until
+        then; and when the next one's time comes, if there is one."""
+        columns = self._table.c
+        is_free = sa.and_(self._is_in(lane), columns.claimed_by.is_(None))
+        rows = self._connection.execute(
+            sa.select(self._table)
+            .where(is_free, columns.due_at <= now)
+            .order_by(columns.due_at)
+            .limit(limit)
+        ).all()
+        if rows:
+            self._connection.execute(
+                sa.update(self._table)
+                .where(columns.id == sa.bindparam("which"))
+                .values(claimed_by=by, due_at=until),
+                [{"which": row.id} for row in rows],
+            )
+        next_due: float | None = self._connection.execute(
+            sa.select(sa.func.min(columns.due_at)).where(is_free)
+        ).scalar()
+        return rows, next_due
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Delete rows."""
+        which = [{"which": one} for one in ids]
+        if which:
+            query = sa.delete(self._table).where(self._table.c.id == sa.bindparam("which"))
+            self._connection.execute(query, which)
+
+    def give_back(self, due: Iterable[tuple[int, float]]) -> None:
+        """Let go of claims: rows by id are due again then."""
+        which = [{"which": id_, "when": at} for id_, at in due]
+        if which:
+            self._connection.execute(
+                sa.update(self._table)
+                .where(self._table.c.id == sa.bindparam("which"))
+                .values(claimed_by=None, due_at=sa.bindparam("when")),
+                which,
+            )
+
+    def renew(self, by: str, until: float) -> None:
+        """Keep all that is claimed for longer."""
+        columns = self._table.c
+        query = sa.update(self._table).where(columns.claimed_by == by)
+        self._connection.execute(query.values(due_at=until))
+
+    def release(self, now: float, *, ended_only: bool) -> None:
+        """Make what anybody has claimed due: what was claimed for too long, or everything, when
+        nobody is there any more."""
+        columns = self._table.c
+        query = sa.update(self._table).where(columns.claimed_by.is_not(None))
+        if ended_only:
+            query = query.where(columns.due_at <= now)
+        self._connection.execute(query.values(claimed_by=None, due_at=now))
+
+    def lanes(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        """All lanes in which anything waits, with the time when the first is due."""
+        after: tuple[str, ...] | None = None
+        due_at = self._table.c.due_at
+        query = (
+            sa.select(*self._lane, due_at)
+            .where(self._table.c.claimed_by.is_(None))
+            .order_by(*self._lane, due_at)
+            .limit(1)
+        )
+        while True:
+            beyond = query
+            if after is not None:
+                beyond = query.where(sa.tuple_(*self._lane) > sa.tuple_(*after))
+            row = self._connection.execute(beyond).one_or_none()
+            if row is None:
+                return
+            after = tuple(row)[:-1]
+            yield after, row.due_at
+
+    def depth(self, lane: Sequence[str], now: float) -> tuple[int, int, int]:
+        """How many rows of a lane are due, are due later, are claimed."""
+        columns = self._table.c
+        free = columns.claimed_by.is_(None)
+        row = self._connection.execute(
+            sa.select(
+                sa.func.count(sa.case((sa.and_(free, columns.due_at <= now), 1))),
+                sa.func.count(sa.case((sa.and_(free, columns.due_at > now), 1))),
+                sa.func.count(columns.claimed_by),
+            ).where(self._is_in(lane))
+        ).one()
+        return row[0], row[1], row[2]
+
+    def _is_in(self, lane: Sequence[str]) -> sa.ColumnElement[bool]:
+        return sa.and_(*(column == value for column, value in zip(self._lane, lane, strict=True)))

@@ -1,0 +1,97 @@
+"""Records and events on their way to destinations and dead-letter queues: a lane for each
+target."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from lambent.model.delivery import Delivery, DeliveryKind
+from lambent.model.function import FunctionKey
+from lambent.store.claims import Claims
+from lambent.store.tables import deliveries
+
+
+class Deliveries:
+    """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.claims = Claims(connection, deliveries, ("target",))
+
+    def add(self, new: Iterable[Delivery]) -> None:
+        """Keep deliveries that nobody has begun."""
+        rows = [
+            {
+                "id": one.id,
+                "target": one.target,
+                "document": {
+                    "key": list(one.key),
+                    "arn": one.arn,
+                    "kind": one.kind,
+                    "attributes": dict(one.attributes),
+                    "trace_id": one.trace_id,
+                    "role": one.role,
+                },
+                "body": one.body,
+                "created_at": one.created_at,
+                "due_at": one.due_at,
+                "attempts": one.attempts,
+            }
+            for one in new
+        ]
+        if rows:
+            self._connection.execute(sa.insert(deliveries), rows)
+
+    def claim(
+        self, target: str, *, by: str, now: float, until: float, limit: int
+    ) -> tuple[Sequence[Delivery], float | None]:
+        """See `Claims.take`."""
+        rows, next_due = self.claims.take((target,), by=by, now=now, until=until, limit=limit)
+        return [_to_delivery(row) for row in rows], next_due
+
+    def reschedule(self, failed: Iterable[tuple[Delivery, float]]) -> None:
+        """Let go of claims, after attempts that are counted in the deliveries."""
+        rows = [
+            {"which": one.id, "when": due_at, "failures": one.attempts} for one, due_at in failed
+        ]
+        if rows:
+            self._connection.execute(
+                sa.update(deliveries)
+                .where(deliveries.c.id == sa.bindparam("which"))
+                .values(
+                    claimed_by=None,
+                    due_at=sa.bindparam("when"),
+                    attempts=sa.bindparam("failures"),
+                ),
+                rows,
+            )
+
+    def lanes(self) -> Iterator[tuple[str, float]]:
+        """See `Claims.lanes`."""
+        for (target,), due_at in self.claims.lanes():
+            yield target, due_at
+
+    def count(self) -> int:
+        """How many there are, in whatever state."""
+        return self._connection.execute(
+            sa.select(sa.func.count()).select_from(deliveries)
+        ).scalar_one()
+
+
+def _to_delivery(row: sa.Row[Any]) -> Delivery:
+    document = row.document
+    return Delivery(
+        id=row.id,
+        key=FunctionKey(*document["key"]),
+        arn=document["arn"],
+        target=row.target,
+        kind=DeliveryKind(document["kind"]),
+        body=row.body,
+        attributes=document["attributes"],
+        trace_id=document["trace_id"],
+        role=document["role"],
+        created_at=row.created_at,
+        due_at=row.due_at,
+        attempts=row.attempts,
+    )
