@@ -71,7 +71,7 @@ class _Connection(asyncio.Protocol):
         length = int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
         if len(self._received) < head_end + 4 + length:
             return
-        is_error = b" 200 " not in head[:16] or b"x-amz-function-error" in head
+        is_error = b" 20" not in head[:12] or b"x-amz-function-error" in head
         self._received = b""
         self._run.answered(time.perf_counter() - self._sent, is_error)
         if self._run.pause_s:

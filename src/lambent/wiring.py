@@ -16,6 +16,7 @@ from functools import partial
 import anyio
 
 from lambent.asynchronous.asynchronous import open_asynchronous
+from lambent.asynchronous.operations import QueueOperations
 from lambent.aws.clients import AwsClients
 from lambent.control.control import open_control
 from lambent.control.identities import Identities
@@ -29,6 +30,7 @@ from lambent.gateway.operations.invoke import (
     INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
 )
+from lambent.gateway.operator_pages import METRICS, QUEUE, QUEUES, OperatorPages
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Access, Authorizer, Caller
@@ -66,6 +68,7 @@ from lambent.startup import (
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
+from lambent.telemetry.metrics import Metrics
 from lambent.triggers.function_urls import FunctionUrls
 from lambent.worker.code import open_code_cache
 from lambent.worker.host import Host
@@ -214,11 +217,14 @@ async def _serve(
         tasks.start_soon(scheduler.follow_changes, store.resolve)
         tasks.start_soon(snapshots.follow_changes, store.resolve)
         aws = AwsClients(settings.aws)
+        metrics = Metrics()
+        payloads = Blobs(data.event_payloads(settings.store))
         queue = await open_asynchronous(
             settings.asynchronous,
             store=store,
             door=door,
-            payloads=Blobs(data.event_payloads(settings.store)),
+            payloads=payloads,
+            metrics=metrics,
             aws=aws,
             allow=partial(_allow, authorizer) if authorizer.is_strict else None,
             clock=clock,
@@ -252,6 +258,9 @@ async def _serve(
         gateway.register(sessions, "sts")
         gateway.register(iam.operations(identities), "iam")
         gateway.register_internal(PATH_PREFIX, links.handle)
+        pages = OperatorPages(authorizer, QueueOperations(store, payloads, clock), metrics, tasks)
+        for path in (QUEUES, QUEUE, METRICS):
+            gateway.register_internal(path, pages.handle)
         urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
         store.on_change(urls.forget)
         gateway.register_internal(URL_PATH_PREFIX, urls.handle_path)

@@ -15,6 +15,7 @@ from lambent.model.function import Scope
 from lambent.model.names import parse_function_name
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store
+from lambent.telemetry.metrics import Metrics
 
 
 async def open_asynchronous(
@@ -25,6 +26,7 @@ async def open_asynchronous(
     payloads: Blobs,
     aws: AwsClients,
     allow: Allow | None,
+    metrics: Metrics,
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
 ) -> AsyncQueue:
@@ -39,13 +41,17 @@ async def open_asynchronous(
         await door.resolve(reference.key, reference.qualifier)
         await queue.keep(reference, payload, trace_id)
 
-    courier = Courier(store, journal, Destinations(aws, invoke, allow), settings, clock, tasks)
+    destinations = Destinations(aws, invoke, allow)
+    courier = Courier(*(store, journal, destinations, settings, clock, tasks), metrics=metrics)
     dispatcher = Dispatcher(
         *(store, journal, door, payloads, settings, clock, tasks),
         ids=ids,
+        metrics=metrics,
         on_deliveries=courier.note_new,
     )
-    queue = AsyncQueue(journal, dispatcher, payloads, settings, clock, tasks, ids=ids)
+    queue = AsyncQueue(
+        *(journal, dispatcher, payloads, settings, clock, tasks), ids=ids, metrics=metrics
+    )
     await dispatcher.recover()
     await courier.recover()
     tasks.start_soon(journal.run, queue, dispatcher, courier)

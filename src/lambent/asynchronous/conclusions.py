@@ -4,7 +4,6 @@ An event is forgotten in the transaction that keeps what its destinations are to
 """
 
 import dataclasses
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -20,8 +19,6 @@ from lambent.store.blobs import Blobs
 from lambent.store.function_settings import Kind
 from lambent.store.store import Transaction
 
-logger = logging.getLogger(__name__)
-
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ended:
@@ -36,7 +33,7 @@ class Ended:
 
 
 class Conclusions:
-    """Those of one transaction. All but `report` is for the store's thread."""
+    """Those of one transaction; for the store's thread."""
 
     def __init__(
         self,
@@ -98,11 +95,6 @@ class Conclusions:
         self._tx.async_events.claims.forget(self._over)
         self._tx.async_events.reschedule((again.event, again.due_at) for again in self.again)
         self._tx.deliveries.add(self.deliveries)
-
-    def report(self) -> None:
-        """Say what was lost, once it is certain."""
-        for key, count in self.dropped.items():
-            logger.warning("%s: %d events could not be delivered", key.arn, count)
 
     def _end(
         self,

@@ -21,6 +21,7 @@ from lambent.kit.clock import Clock
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.store.deliveries import Deliveries
 from lambent.store.store import Store, Transaction
+from lambent.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,7 @@ class Tried:
 
 
 class Courier(Feeder[str, Delivery, Tried]):
-    """Delivers what the deliveries of one database say. `count` is told of what was given up: the
-    metric's name, and of which function."""
+    """Delivers what the deliveries of one database say."""
 
     def __init__(
         self,
@@ -53,11 +53,14 @@ class Courier(Feeder[str, Delivery, Tried]):
         settings: AsynchronousSettings,
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
+        *,
+        metrics: Metrics,
     ) -> None:
         lanes = Lanes[str, Delivery](held_max=_HELD_MAX, in_flight_max=_IN_FLIGHT_MAX)
         super().__init__(store, journal, clock, tasks, lanes)
         self._destinations = destinations
         self._settings = settings
+        self._metrics = metrics
 
     def table(self, tx: Transaction) -> Deliveries:
         """See `Feeder`."""
@@ -121,9 +124,11 @@ class Courier(Feeder[str, Delivery, Tried]):
     def _report(self, given_up: Sequence[Tried]) -> None:
         for one in given_up:
             delivery = one.delivery
+            metric = _FAILURES[delivery.kind]
+            self._metrics.add(metric, delivery.key)
             logger.warning(
                 "%s: cannot deliver the %s record of %s to %s: %s",
-                _FAILURES[delivery.kind],
+                metric,
                 delivery.kind,
                 delivery.arn,
                 delivery.target,

@@ -4,7 +4,9 @@ An attempt begins without a task, as a synchronous invocation does, unless its f
 payload must be read first.
 """
 
+import asyncio
 import dataclasses
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -26,6 +28,13 @@ from lambent.model.invocation import Invocation, Outcome, Refused
 from lambent.store.async_events import AsyncEvents
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store, Transaction
+from lambent.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+_MANY = 16
+"""Events in one commit."""
+_YIELD_S = 0.05
 
 
 class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
@@ -43,6 +52,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         tasks: anyio.abc.TaskGroup,
         *,
         ids: Iterator[int],
+        metrics: Metrics,
         on_deliveries: Callable[[Sequence[Delivery]], None],
     ) -> None:
         lanes = Lanes[FunctionKey, AsyncEvent](
@@ -53,7 +63,28 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         self._payloads = payloads
         self._settings = settings
         self._ids = ids
+        self._metrics = metrics
         self._on_deliveries = on_deliveries
+        self._yields: asyncio.TimerHandle | None = None
+
+    def accept(self, things: Iterable[tuple[AsyncEvent, FunctionKey, bool]]) -> None:
+        """See `Feeder`. While many wait for their events to be kept, these come first: what is
+        kept can wait, who calls cannot."""
+        things = list(things)
+        if len(things) >= _MANY:
+            self.is_patient = True
+            self._lanes.in_flight_max = 1
+            if self._yields is not None:
+                self._yields.cancel()
+            loop = asyncio.get_running_loop()
+            self._yields = loop.call_later(_YIELD_S, self._go_on)
+        super().accept(things)
+
+    def _go_on(self) -> None:
+        self._yields = None
+        self.is_patient = False
+        self._lanes.in_flight_max = self._settings.in_flight_max
+        self.begin_some()
 
     def table(self, tx: Transaction) -> AsyncEvents:
         """See `Feeder`."""
@@ -68,6 +99,9 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         if now >= thing.expires_at:
             self.leave(thing.key, thing)
             return
+        if not (thing.function_errors or thing.system_errors):
+            age_ms = max(now - thing.accepted_at, 0.0) * 1000
+            self._metrics.add("AsyncEventAge", thing.key, age_ms)
         function = self._door.resolve_nowait(thing.key, thing.qualifier)
         if function is None or thing.is_beside:
             self._tasks.start_soon(self._begin_slowly, thing)
@@ -134,7 +168,9 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         return partial(self._after_commit, conclusions)
 
     def _after_commit(self, conclusions: Conclusions) -> Iterable[tuple[FunctionKey, float]]:
-        conclusions.report()
+        for key, count in conclusions.dropped.items():
+            logger.warning("%s: %d events could not be delivered", key.arn, count)
+            self._metrics.add("AsyncEventsDropped", key, count, count=count)
         if conclusions.beside:
             self._tasks.start_soon(self._forget_payloads, conclusions.beside)
         if conclusions.deliveries:

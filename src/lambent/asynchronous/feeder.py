@@ -77,6 +77,8 @@ class Feeder(ABC, Generic[K, T, E]):
         self._ended: list[E] = []
         self._given_back: list[T] = []
         self._is_beginning = False
+        self.is_patient = False
+        """Whether attempts begin after commits only."""
         self._bell = anyio.Event()
         self._wakes_at = 0.0
 
@@ -123,8 +125,11 @@ class Feeder(ABC, Generic[K, T, E]):
 
     def begin_some(self) -> None:
         """Begin attempts as far as may be."""
-        if self._is_beginning:
-            return
+        if not (self._is_beginning or self.is_patient):
+            self._begin_some()
+        self._ask()
+
+    def _begin_some(self) -> None:
         self._is_beginning = True
         try:
             now = self._clock.now()
@@ -137,6 +142,9 @@ class Feeder(ABC, Generic[K, T, E]):
                 asyncio.get_running_loop().call_soon(self.begin_some)
         finally:
             self._is_beginning = False
+
+    def _ask(self) -> None:
+        """Have written what there is to write, and be woken in time."""
         if self._ended or self._given_back or self._lanes.is_hungry:
             self._journal.ring()
         wakes_at = self._lanes.wakes_at
@@ -158,7 +166,8 @@ class Feeder(ABC, Generic[K, T, E]):
                 self._lanes.arrive(key, (thing,), 1, now)
             else:
                 self._lanes.note_stored(key, now, now)
-        self.begin_some()
+        self._begin_some()
+        self._ask()
 
     def renounce(self, keys: Iterable[K]) -> None:
         """What was expected could not be written."""

@@ -76,7 +76,8 @@ class Lanes(Generic[K, T]):
 
     def __init__(self, *, held_max: int, in_flight_max: int) -> None:
         self._held_max = held_max
-        self._in_flight_max = in_flight_max
+        self.in_flight_max = in_flight_max
+        """As many are under way at once, beside one of each lane."""
         self._lanes: dict[K, _Lane[K, T]] = {}
         self._idle: deque[_Lane[K, T]] = deque()
         self._busy: deque[_Lane[K, T]] = deque()
@@ -166,7 +167,7 @@ class Lanes(Generic[K, T]):
             if self._idle:
                 lane = self._idle.popleft()
                 lane.is_idle = False
-            elif self._busy and self.in_flight < self._in_flight_max:
+            elif self._busy and self.in_flight < self.in_flight_max:
                 lane = self._busy.popleft()
                 lane.is_busy = False
             else:
@@ -174,7 +175,7 @@ class Lanes(Generic[K, T]):
             if not lane.waiting or lane.paused_until > now:
                 continue
             if lane.in_flight >= lane.pace.limit:
-                lane.pace.note_full(now, self._in_flight_max)
+                lane.pace.note_full(now, self.in_flight_max)
                 if lane.in_flight >= lane.pace.limit:
                     self._set_alarm(lane, now + WINDOW_S)
                     continue

@@ -26,6 +26,7 @@ from lambent.model.function import FunctionKey
 from lambent.model.names import FunctionReference
 from lambent.store.blobs import Blobs
 from lambent.store.store import Transaction
+from lambent.telemetry.metrics import Metrics
 
 OnKept = Callable[[Exception | None], None]
 """Called on the event loop when the event is on disk, or with what went wrong."""
@@ -49,6 +50,7 @@ class AsyncQueue:
         tasks: anyio.abc.TaskGroup,
         *,
         ids: Iterator[int],
+        metrics: Metrics,
     ) -> None:
         self._journal = journal
         self._dispatcher = dispatcher
@@ -57,6 +59,7 @@ class AsyncQueue:
         self._clock = clock
         self._tasks = tasks
         self._ids = ids
+        self._metrics = metrics
         self._offered: list[tuple[AsyncEvent, OnKept]] = []
         self._being_written = 0
         self._writers = anyio.CapacityLimiter(_WRITERS)
@@ -144,15 +147,20 @@ class AsyncQueue:
         if not self._offered:
             return None
         offered, self._offered = self._offered, []
-        return _Acceptance(offered, self._dispatcher, self._clock.now())
+        return _Acceptance(offered, self._dispatcher, self._metrics, self._clock.now())
 
 
 class _Acceptance:
     """The events of one transaction."""
 
     def __init__(
-        self, offered: Sequence[tuple[AsyncEvent, OnKept]], dispatcher: Dispatcher, now: float
+        self,
+        offered: Sequence[tuple[AsyncEvent, OnKept]],
+        dispatcher: Dispatcher,
+        metrics: Metrics,
+        now: float,
     ) -> None:
+        self._metrics = metrics
         self._offered = offered
         self._dispatcher = dispatcher
         self._now = now
@@ -169,7 +177,8 @@ class _Acceptance:
         )
 
     def done(self) -> None:
-        for _, on_kept in self._offered:
+        for event, on_kept in self._offered:
+            self._metrics.add("AsyncEventsReceived", event.key)
             on_kept(None)
         self._dispatcher.accept(
             (event, event.key, is_held)

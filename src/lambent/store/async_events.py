@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lambent.model.async_event import AsyncEvent
-from lambent.model.function import FunctionKey
+from lambent.model.function import FunctionKey, Scope
 from lambent.store.claims import Claims
 from lambent.store.tables import async_events
 
@@ -88,15 +88,21 @@ class AsyncEvents:
             sa.select(sa.func.count()).select_from(async_events)
         ).scalar_one()
 
-    def oldest(self, key: FunctionKey) -> float | None:
-        """When the oldest event of a function was accepted."""
-        found: float | None = self._connection.execute(
-            sa.select(sa.func.min(_events.accepted_at)).where(
-                _events.account == key.account,
-                _events.region == key.region,
-                _events.name == key.name,
-            )
-        ).scalar()
+    def names(self, scope: Scope) -> Sequence[str]:
+        """The functions of an account and region that have any event, by name."""
+        is_here = sa.and_(_events.account == scope.account, _events.region == scope.region)
+        names = {lane.name for lane, _ in self.lanes() if lane.scope == scope} | set(
+            self._connection.execute(
+                sa.select(_events.name).where(is_here, _events.claimed_by.is_not(None)).distinct()
+            ).scalars()
+        )
+        return sorted(names)
+
+    def accepted_at(self, id_: int) -> float:
+        """When an event was accepted."""
+        found: float = self._connection.execute(
+            sa.select(_events.accepted_at).where(_events.id == id_)
+        ).scalar_one()
         return found
 
     def beside(self) -> set[int]:
@@ -105,22 +111,21 @@ class AsyncEvents:
             self._connection.execute(sa.select(_events.id).where(_events.is_beside)).scalars()
         )
 
-    def purge(self, key: FunctionKey, limit: int) -> list[int]:
-        """Delete up to `limit` events of a function that nobody works on; gives the ids."""
-        ids = list(
-            self._connection.execute(
-                sa.select(_events.id)
-                .where(
-                    _events.account == key.account,
-                    _events.region == key.region,
-                    _events.name == key.name,
-                    _events.claimed_by.is_(None),
-                )
-                .limit(limit)
-            ).scalars()
-        )
-        self.claims.forget(ids)
-        return ids
+    def purge(self, key: FunctionKey, limit: int) -> Sequence[tuple[int, bool]]:
+        """Delete up to `limit` events of a function that nobody works on; gives their ids, and
+        whether the payload lies beside the row."""
+        rows = self._connection.execute(
+            sa.select(_events.id, _events.is_beside)
+            .where(
+                _events.account == key.account,
+                _events.region == key.region,
+                _events.name == key.name,
+                _events.claimed_by.is_(None),
+            )
+            .limit(limit)
+        ).all()
+        self.claims.forget(row.id for row in rows)
+        return [(row.id, row.is_beside) for row in rows]
 
 
 def _to_event(row: sa.Row[Any]) -> AsyncEvent:

@@ -99,18 +99,23 @@ class Claims:
             after = tuple(row)[:-1]
             yield after, row.due_at
 
-    def depth(self, lane: Sequence[str], now: float) -> tuple[int, int, int]:
-        """How many rows of a lane are due, are due later, are claimed."""
+    def depth(self, lane: Sequence[str], now: float) -> tuple[int, int, int, int | None]:
+        """How many rows of a lane are due, are due later, are claimed; and the id of the oldest
+        that is not."""
         columns = self._table.c
-        free = columns.claimed_by.is_(None)
-        row = self._connection.execute(
+        waiting = self._connection.execute(
             sa.select(
-                sa.func.count(sa.case((sa.and_(free, columns.due_at <= now), 1))),
-                sa.func.count(sa.case((sa.and_(free, columns.due_at > now), 1))),
-                sa.func.count(columns.claimed_by),
-            ).where(self._is_in(lane))
+                sa.func.count(sa.case((columns.due_at <= now, 1))),
+                sa.func.count(sa.case((columns.due_at > now, 1))),
+                sa.func.min(columns.id),
+            ).where(self._is_in(lane), columns.claimed_by.is_(None))
         ).one()
-        return row[0], row[1], row[2]
+        claimed = self._connection.execute(
+            sa.select(sa.func.count())
+            .select_from(self._table)
+            .where(self._is_in(lane), columns.claimed_by.is_not(None))
+        ).scalar_one()
+        return waiting[0], waiting[1], claimed, waiting[2]
 
     def _is_in(self, lane: Sequence[str]) -> sa.ColumnElement[bool]:
         return sa.and_(*(column == value for column, value in zip(self._lane, lane, strict=True)))

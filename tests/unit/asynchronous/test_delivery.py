@@ -37,6 +37,7 @@ from lambent.store.blobs import Blobs
 from lambent.store.function_settings import Kind
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
+from lambent.telemetry.metrics import Metrics
 
 KEY = FunctionKey("111111111111", "us-east-1", "f")
 SETTINGS = AsynchronousSettings(in_flight_max=4, kept_at_once_max=100)
@@ -105,14 +106,20 @@ class Room:
         elsewhere: Any = self.elsewhere
         self.journal = Journal(store, self.clock)
         ids = new_ids(time.time())
-        self.courier = Courier(store, self.journal, elsewhere, SETTINGS, self.clock, tasks)
+        self.metrics = Metrics()
+        self.courier = Courier(
+            *(store, self.journal, elsewhere, SETTINGS, self.clock, tasks), metrics=self.metrics
+        )
         self.dispatcher = Dispatcher(
             *(store, self.journal, door, self.payloads, SETTINGS, self.clock, tasks),
             ids=ids,
+            metrics=self.metrics,
             on_deliveries=self.courier.note_new,
         )
         self.queue = AsyncQueue(
-            *(self.journal, self.dispatcher, self.payloads, SETTINGS, self.clock, tasks), ids=ids
+            *(self.journal, self.dispatcher, self.payloads, SETTINGS, self.clock, tasks),
+            ids=ids,
+            metrics=self.metrics,
         )
         self._tasks = tasks
 

@@ -1,0 +1,95 @@
+"""Pages for operators and their programs: queues and metrics.
+
+Callers are authenticated and authorised as for the API, under actions of the platform's own:
+`lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:GetMetrics`.
+"""
+
+import dataclasses
+import json
+import re
+
+import anyio.abc
+
+from lambent.asynchronous.operations import QueueOperations
+from lambent.identity.authorizer import Access, Authorizer, Caller
+from lambent.kit.http.messages import Exchange
+from lambent.model.errors import ApiError, not_found
+from lambent.model.function import FunctionKey
+from lambent.telemetry.metrics import Metrics
+
+QUEUES = "/_lambent/queues"
+QUEUE = "/_lambent/queues/"
+METRICS = "/_lambent/metrics"
+_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+
+
+class OperatorPages:
+    """Serves them."""
+
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        queues: QueueOperations,
+        metrics: Metrics,
+        tasks: anyio.abc.TaskGroup,
+    ) -> None:
+        self._authorizer = authorizer
+        self._queues = queues
+        self._metrics = metrics
+        self._tasks = tasks
+
+    def handle(self, exchange: Exchange) -> None:
+        """Answer one request to any of them."""
+        try:
+            caller = self._authorizer.authenticate(exchange)
+        except ApiError as error:
+            _refuse(exchange, error)
+        else:
+            self._tasks.start_soon(self._answer, exchange, caller)
+
+    async def _answer(self, exchange: Exchange, caller: Caller) -> None:
+        try:
+            if exchange.path == METRICS:
+                await self._answer_metrics(exchange, caller)
+            else:
+                await self._answer_queues(exchange, caller)
+        except ApiError as error:
+            _refuse(exchange, error)
+
+    async def _answer_metrics(self, exchange: Exchange, caller: Caller) -> None:
+        _check_method(exchange, "GET")
+        account = caller.principal.account
+        await self._authorizer.check(caller, Access("lambent:GetMetrics", "*", account))
+        headers = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]
+        exchange.respond(200, headers, self._metrics.render(account))
+
+    async def _answer_queues(self, exchange: Exchange, caller: Caller) -> None:
+        scope = caller.scope
+        name = exchange.path.removeprefix(QUEUES).removeprefix("/") or None
+        if name is not None and _NAME.fullmatch(name) is None:
+            raise not_found(f"There is no function {name[:100]!r}.")
+        key = FunctionKey(scope.account, scope.region, name or "*")
+        if exchange.method == "DELETE" and name is not None:
+            access = Access("lambent:PurgeQueue", key.arn, scope.account)
+            await self._authorizer.check(caller, access)
+            _respond(exchange, {"function": name, "purged": await self._queues.purge(key)})
+            return
+        _check_method(exchange, "GET")
+        await self._authorizer.check(caller, Access("lambent:GetQueue", key.arn, scope.account))
+        depths = await self._queues.depths(scope, name)
+        _respond(exchange, {"queues": [dataclasses.asdict(one) for one in depths]})
+
+
+def _check_method(exchange: Exchange, allowed: str) -> None:
+    if exchange.method != allowed:
+        raise ApiError("MethodNotAllowedException", f"Only {allowed} is allowed here.", status=405)
+
+
+def _respond(exchange: Exchange, document: object) -> None:
+    body = json.dumps(document).encode()
+    exchange.respond(200, [("Content-Type", "application/json")], body)
+
+
+def _refuse(exchange: Exchange, error: ApiError) -> None:
+    body = json.dumps({"code": error.code, "message": error.message}).encode()
+    exchange.respond(error.status, [("Content-Type", "application/json")], body)
