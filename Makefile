@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 SOURCES := src tests bench tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench format docs lock
+.PHONY: help setup run test crash check bench format docs lock
 
 help: ## Say what there is
 	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ run: setup ## Start a platform with the examples in it; FLAGS=... are those of l
 test: setup ## Run all tests; TESTS=path runs some of them
 	@tools/make-test-needs
 	@$(PYTHON) -m pytest $(or $(TESTS),tests)
+
+crash: setup ## Kill the platform 200 times under load, and account for every event
+	@CRASH_KILLS=200 $(PYTHON) -m pytest -q -s tests/crash
 
 check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)

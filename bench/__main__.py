@@ -15,6 +15,7 @@ import re
 import sys
 from pathlib import Path
 
+from bench.asynchronous import measure_asynchronous
 from bench.control_plane import measure_control_plane
 from bench.environment import measure_environment
 from bench.own import Bench, Row, running_platform
@@ -104,6 +105,11 @@ def main() -> None:
     if options.only in "environment" and not options.endpoint:
         with progress.status("environment") as status:
             for one in measure_environment(options.scale, status.update):
+                rows.append(one)
+                progress.print("  ".join(cells(one)))
+    if options.only in "asynchronous" and not options.endpoint:
+        with progress.status("asynchronous") as status:
+            for one in measure_asynchronous(options.scale, status.update):
                 rows.append(one)
                 progress.print("  ".join(cells(one)))
     if options.peers:

@@ -23,7 +23,7 @@ class Sample:
     """Of every answered request, in the order of the answers."""
     duration_s: float
     errors: int
-    """Answers whose status was not 200 or that carried a function error."""
+    """Answers that were no success or carried a function error."""
 
     @property
     def rate(self) -> float:

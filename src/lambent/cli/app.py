@@ -278,6 +278,38 @@ def delete(name: Name, endpoint: Endpoint = LOCAL) -> None:
         client.delete_function(FunctionName=name)
 
 
+@app.command()
+def queue(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Only of this function.")
+    ] = None,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Throw away what waits for the function.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    endpoint: Endpoint = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Show what waits to be delivered: asynchronous events, by function."""
+    from lambent.cli.queue import list_queues
+    from lambent.cli.queue import purge as purge_queue
+
+    if purge:
+        if name is None:
+            raise UsageError("--purge needs the name of a function")
+        if not yes:
+            typer.confirm(f"Throw away all events that wait for {name}?", abort=True)
+        print_json({"function": name, "purged": purge_queue(endpoint, name)})
+        return
+    found = list_queues(endpoint, name)
+    if as_json:
+        print_json(found)
+    elif found:
+        print_table(("function", "due", "later", "in_flight", "oldest_age_s"), found)
+    else:
+        print_note("nothing waits")
+
+
 @config_app.command("show")
 def show_config(config: ConfigFile = None, settings: Set = None, as_json: Json = False) -> None:
     """Print every setting, its value and where that comes from."""

@@ -13,7 +13,6 @@ from lambent.gateway.protocol.models import load_model
 
 STORED: Mapping[str, Sequence[str]] = {
     "CreateFunction": (
-        "DeadLetterConfig",
         "FileSystemConfigs",
         "KMSKeyArn",
         "TracingConfig",
@@ -21,8 +20,6 @@ STORED: Mapping[str, Sequence[str]] = {
     ),
     "CreateEventSourceMapping": ("all",),
     "UpdateEventSourceMapping": ("all",),
-    "PutFunctionEventInvokeConfig": ("DestinationConfig",),
-    "UpdateFunctionEventInvokeConfig": ("DestinationConfig",),
     "PutFunctionRecursionConfig": ("all",),
     "PutRuntimeManagementConfig": ("all",),
 }

@@ -1,0 +1,46 @@
+"""`lambent queue`: what waits to be delivered."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import botocore.awsrequest
+import botocore.httpsession
+from botocore.auth import SigV4Auth
+
+from lambent.cli.client import open_client
+from lambent.cli.output import CliError
+
+_PATH = "/_lambent/queues"
+
+
+def list_queues(endpoint: str, name: str | None) -> list[dict[str, Any]]:
+    """Depths of all functions that have events, or of one. Raises CliError."""
+    found: list[dict[str, Any]] = _request(endpoint, "GET", _path(name))["queues"]
+    return found
+
+
+def purge(endpoint: str, name: str) -> int:
+    """Throw away what waits for a function; gives how much that was. Raises CliError."""
+    purged: int = _request(endpoint, "DELETE", _path(name))["purged"]
+    return purged
+
+
+def _path(name: str | None) -> str:
+    return _PATH if name is None else f"{_PATH}/{quote(name, safe='')}"
+
+
+def _request(endpoint: str, method: str, path: str) -> dict[str, Any]:
+    """A request for a page of the platform's own, signed as the API's are."""
+    with open_client("lambda", endpoint) as client:
+        request = botocore.awsrequest.AWSRequest(method, endpoint.rstrip("/") + path)
+        credentials = client._request_signer._credentials
+        SigV4Auth(credentials, "lambda", client.meta.region_name).add_auth(request)
+        answer = botocore.httpsession.URLLib3Session().send(request.prepare())
+    try:
+        document: dict[str, Any] = json.loads(answer.content)
+    except ValueError as error:
+        raise CliError(f"cannot understand the answer of {endpoint}: {error}") from error
+    if answer.status_code != 200:
+        raise CliError(f"{document.get('code')}: {document.get('message')}")
+    return document
