@@ -25,6 +25,8 @@ from lambent.model.delivery import Delivery
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import Invocation, Outcome, Refused
+from lambent.model.recursion import recursive
+from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.store.async_events import AsyncEvents
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store, Transaction
@@ -126,6 +128,12 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
             self._invoke(event, function)
 
     def _invoke(self, event: AsyncEvent, function: FunctionVersion) -> None:
+        trace_id, loops = extend_lineage(event.trace_id, event.key.arn)
+        if loops >= LOOPS_MAX and not self._door.may_loop(event.key, event.qualifier):
+            self._metrics.add("RecursiveInvocationsDropped", event.key)
+            ended = Ended(event, function, Refused(recursive(event.key)), is_final=True)
+            self.end(event.key, ended, ran=False)
+            return
         try:
             self._door.invoke(
                 Invocation(
@@ -133,7 +141,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
                     function=function,
                     invoked_arn=event.arn,
                     event=event.payload,
-                    trace_id=event.trace_id,
+                    trace_id=trace_id,
                     tenant_id=event.tenant_id,
                     on_done=partial(self._end, event, function),
                 )

@@ -14,6 +14,7 @@ from lambent.asynchronous.retries import Over
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.model.function import LATEST, FunctionVersion
 from lambent.model.invocation import Outcome, Refused, Succeeded
+from lambent.model.traces import extend_lineage
 
 RECORD_BYTES_MAX = 256 * 1024
 """Of a record for SQS, SNS and EventBridge; a larger one goes without its payloads."""
@@ -36,6 +37,7 @@ def deliveries_of(
     """
     event = over.event
     arn = f"{event.key.arn}:{event.qualifier or LATEST}"
+    trace_id, _ = extend_lineage(event.trace_id, event.key.arn)
 
     def delivery(
         target: str, kind: DeliveryKind, body: bytes, attributes: Mapping[str, str] | None = None
@@ -47,7 +49,7 @@ def deliveries_of(
             kind=kind,
             body=body,
             attributes=attributes or {},
-            trace_id=event.trace_id,
+            trace_id=trace_id,
             role="" if function is None else function.role,
             created_at=now,
             due_at=now,

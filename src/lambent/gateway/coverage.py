@@ -20,7 +20,6 @@ STORED: Mapping[str, Sequence[str]] = {
     ),
     "CreateEventSourceMapping": ("all",),
     "UpdateEventSourceMapping": ("all",),
-    "PutFunctionRecursionConfig": ("all",),
     "PutRuntimeManagementConfig": ("all",),
 }
 """Members that are kept and shown, and have no effect yet."""

@@ -61,6 +61,12 @@ class Door:
         """Whether no concurrency at all is reserved for a function: nothing of it ever runs."""
         return self._admission.is_off(key)
 
+    def may_loop(self, key: FunctionKey, qualifier: str | None) -> bool:
+        """Whether a function that was just resolved may call itself without end. One that has
+        changed in this moment may, once."""
+        route = self._catalog.get_nowait(key, qualifier)
+        return route is None or route.may_loop
+
     def invoke(self, invocation: Invocation) -> None:
         """Run an invocation; `invocation.on_done` gets its outcome, once.
 

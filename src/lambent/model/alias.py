@@ -35,6 +35,8 @@ class Route:
     other: FunctionVersion | None = None
     other_share: float = 0.0
     """Share of the invocations that `other` gets, 0.0 to 1.0."""
+    may_loop: bool = False
+    """Whether the function may call itself, on whatever way, without end."""
 
     def split(self, number: int) -> tuple[tuple[FunctionVersion, int], ...]:
         """Divide something among the versions as their invocations are divided."""

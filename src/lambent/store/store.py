@@ -62,9 +62,11 @@ class Transaction:
 
     def route(self, key: FunctionKey, qualifier: str) -> Route | None:
         """Which version an invocation runs, or which two share them; None if there is none."""
+        recursion = self.settings.get(Kind.RECURSION, key) or {}
+        may_loop = recursion.get("RecursiveLoop") == "Allow"
         version = self.functions.serving(key, qualifier)
         if version is not None:
-            return Route(version)
+            return Route(version, may_loop=may_loop)
         alias = self.aliases.get(key, qualifier)
         if alias is None:
             return None
@@ -72,8 +74,9 @@ class Transaction:
         if version is None:
             return None
         for number, share in alias.weights.items():
-            return Route(version, self.functions.serving(key, number), share)
-        return Route(version)
+            other = self.functions.serving(key, number)
+            return Route(version, other, share, may_loop=may_loop)
+        return Route(version, may_loop=may_loop)
 
     def allotment(self, key: FunctionKey) -> Allotment:
         """What is set aside for a function."""

@@ -188,7 +188,7 @@ async_events = sa.Table(
     sa.Column("qualifier", sa.String(128)),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("is_beside", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("trace_id", sa.String(512), nullable=False),
+    sa.Column("trace_id", sa.String(1024), nullable=False),
     sa.Column("tenant_id", sa.String(256), nullable=False, server_default=""),
     sa.Column("accepted_at", sa.Double, nullable=False),
     # When the next attempt may be made or, of what is claimed, when others may take it over.

@@ -33,6 +33,7 @@ from lambent.model.invocation import (
     Succeeded,
     TimedOut,
 )
+from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.store.blobs import Blobs
 from lambent.store.function_settings import Kind
 from lambent.store.settings import StoreSettings
@@ -70,6 +71,9 @@ class FakeDoor:
 
     def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
         return None if self.error is not None else self.version
+
+    def may_loop(self, key: FunctionKey, qualifier: str | None) -> bool:
+        return False
 
     def is_off(self, key: FunctionKey) -> bool:
         return self.is_switched_off
@@ -360,6 +364,22 @@ async def test_a_function_that_is_switched_off(room: Room) -> None:
     assert delivery.body == b'{"a": 1}'
     assert delivery.attributes["ErrorCode"] == "429"
     assert len(room.door.attempts) == 1
+
+
+async def test_a_loop_ends(room: Room) -> None:
+    """The chain in the trace header says that the function has been there 16 times."""
+    room.door.version = version(DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:1:q"})
+    header = "Root=1-0-0"
+    for _ in range(LOOPS_MAX):
+        header, _ = extend_lineage(header, KEY.arn)
+    room.queue.offer(
+        KEY, None, b"{}", request_id="r", trace_id=header, on_kept=lambda _failure: None
+    )
+    await room.until(lambda: room.elsewhere.sent)
+    await room.settle(0)
+    assert not room.door.attempts
+    assert room.elsewhere.sent[0].attributes["ErrorCode"] == "400"
+    assert b"recursive_invocations_dropped_sum" in room.metrics.render(KEY.account)
 
 
 async def test_a_flood_delays_nobody_else(room: Room) -> None:

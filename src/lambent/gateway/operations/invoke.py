@@ -36,7 +36,8 @@ from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, LEGACY_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference, parse_function_name
-from lambent.model.traces import trace_id_of
+from lambent.model.recursion import recursive
+from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
 
 logger = logging.getLogger(__name__)
 
@@ -220,6 +221,10 @@ class InvokeOperation:
             request.exchange.respond(204, [("x-amzn-RequestId", request.request_id)])
             return
         headers = request.exchange.headers
+        trace_id = trace_id_of(headers.get("x-amzn-trace-id"))
+        trace_id, loops = extend_lineage(trace_id, reference.key.arn)
+        if loops >= LOOPS_MAX and not self._door.may_loop(reference.key, reference.qualifier):
+            raise recursive(reference.key)
         wants_log_tail = params.get("LogType") == "Tail"
         invocation = Invocation(
             request_id=own_request_id(headers.get("x-amzn-requestid")) or request.request_id,
@@ -227,7 +232,7 @@ class InvokeOperation:
             invoked_arn=reference.arn,
             event=event,
             client_context=params["ClientContext"],
-            trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
+            trace_id=trace_id,
             tenant_id=params.get("TenantId", ""),
             wants_log_tail=wants_log_tail,
             on_done=_ignore,

@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("qualifier", sa.String(128)),
         sa.Column("payload", sa.LargeBinary, nullable=False),
         sa.Column("is_beside", sa.Boolean, nullable=False, server_default=sa.false()),
-        sa.Column("trace_id", sa.String(512), nullable=False),
+        sa.Column("trace_id", sa.String(1024), nullable=False),
         sa.Column("tenant_id", sa.String(256), nullable=False, server_default=""),
         sa.Column("accepted_at", sa.Double, nullable=False),
         sa.Column("due_at", sa.Double, nullable=False),
@@ -107,7 +107,7 @@ def downgrade() -> None:
     # What lies beside its row cannot be found by older versions, nor two of one request id.
     op.execute(
         f"INSERT INTO async_events ({_COLUMNS}) SELECT {_COLUMNS} FROM async_events_after"
-        " WHERE NOT is_beside AND id IN (SELECT min(id) FROM async_events_after GROUP BY"
-        " request_id)"
+        " WHERE NOT is_beside AND length(trace_id) <= 512"
+        " AND id IN (SELECT min(id) FROM async_events_after GROUP BY request_id)"
     )
     op.drop_table("async_events_after")
