@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -85,6 +86,12 @@ class Queue:
         wait_for(receive, "a message comes")
         self._client.delete_message(QueueUrl=self._url, ReceiptHandle=found[0]["ReceiptHandle"])
         return found[0]
+
+
+def metrics(platform: Platform) -> str:
+    with urllib.request.urlopen(f"{platform.endpoint}/_lambent/metrics", timeout=20) as answer:
+        text: bytes = answer.read()
+        return text.decode()
 
 
 def configure(client: Any, name: str, **config: Any) -> None:
@@ -272,9 +279,10 @@ def test_a_destination_that_is_not_there(
     invoke(client, "to-nobody", b"{}")
     invoke(client, "to-somebody", b"{}")
     queue.wait()
+    labels = f'{{region="{REGION}",function="to-nobody"}}'
     wait_for(
-        lambda: "DestinationDeliveryFailures: cannot deliver" in platform.output,
-        "what was given up is said",
+        lambda: f"lambent_destination_delivery_failures_sum{labels} 1\n" in metrics(platform),
+        "what was given up is counted",
     )
 
 

@@ -37,8 +37,11 @@ class AwsClients:
 
 def _make(service: str, region: str, account: str, settings: ServiceSettings) -> Any:
     session = botocore.session.get_session()
-    if settings.endpoint_url and session.get_credentials() is None:
-        session.set_credentials(account, _PLACEHOLDER)
+    if settings.endpoint_url:
+        # A cloud's metadata service knows no credentials for a server of one's own.
+        session.get_component("credential_provider").remove("iam-role")
+        if session.get_credentials() is None:
+            session.set_credentials(account, _PLACEHOLDER)
     return session.create_client(
         service,
         region_name=region,
