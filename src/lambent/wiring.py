@@ -43,8 +43,9 @@ from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.model.credentials import Credentials
-from lambent.model.delivery import Delivery
-from lambent.model.function import FunctionVersion, Scope
+from lambent.model.delivery import SERVICES, service_of
+from lambent.model.errors import ApiError, invalid_parameter
+from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
 from lambent.model.packages import PackageError
@@ -118,14 +119,19 @@ def _credentials(
     return sessions.issue(principal, lifetime_s=lifetime_s)
 
 
-async def _allow(authorizer: Authorizer, delivery: Delivery, action: str) -> None:
-    """Raise `AccessDeniedException` unless a delivery's role may do this to its target."""
-    principal = session_principal(
-        delivery.role, delivery.key.name, role_id="AROA", account=delivery.key.account
-    )
-    caller = Caller(principal=principal, scope=delivery.key.scope, service=None, access_key_id=None)
-    owner = delivery.target.split(":")[4] or delivery.key.account
-    await authorizer.check(caller, Access(action, delivery.target, owner))
+async def _allow(authorizer: Authorizer, key: FunctionKey, role: str, target: str) -> None:
+    """Raise `InvalidParameterValueException` unless a function's role may deliver to a target."""
+    action, service = SERVICES[service_of(target)]
+    principal = session_principal(role, key.name, role_id="AROA", account=key.account)
+    caller = Caller(principal=principal, scope=key.scope, service=None, access_key_id=None)
+    owner = target.split(":")[4] or key.account
+    try:
+        await authorizer.check(caller, Access(action, target, owner))
+    except ApiError as error:
+        raise invalid_parameter(
+            "The provided execution role does not have permissions to call"
+            f" {action.partition(':')[2]} on {service}"
+        ) from error
 
 
 async def _serve(
@@ -217,6 +223,7 @@ async def _serve(
         tasks.start_soon(scheduler.follow_changes, store.resolve)
         tasks.start_soon(snapshots.follow_changes, store.resolve)
         aws = AwsClients(settings.aws)
+        check_target = partial(_allow, authorizer) if authorizer.is_strict else None
         metrics = Metrics()
         payloads = Blobs(data.event_payloads(settings.store))
         queue = await open_asynchronous(
@@ -226,7 +233,7 @@ async def _serve(
             payloads=payloads,
             metrics=metrics,
             aws=aws,
-            allow=partial(_allow, authorizer) if authorizer.is_strict else None,
+            allow=check_target,
             clock=clock,
             tasks=tasks,
         )
@@ -242,6 +249,7 @@ async def _serve(
                 observe_provisioned=provisioning.observe,
                 clock=clock,
                 check_role=identities.require_assumable if authorizer.is_strict else None,
+                check_target=check_target,
             )
         )
         links = await enter(open_code_links(blobs.read, clock))

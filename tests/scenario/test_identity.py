@@ -1,9 +1,11 @@
 """Strict mode: every request signed with a known key, and allowed by policies."""
 
 import configparser
+import contextlib
 import json
 import os
 import socket
+import sqlite3
 import ssl
 import stat
 import subprocess
@@ -20,7 +22,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from .conftest import ACCOUNT, PYTHON, ROLE, Platform, deploy, invoke, zip_of
+from .conftest import ACCOUNT, PYTHON, ROLE, Platform, deploy, invoke, wait_active, wait_for, zip_of
 from .functions_api import refusal
 
 TRUST = {
@@ -568,3 +570,64 @@ def _some(shape: Any) -> Any:
         "Action": "lambda:InvokeFunction",
     }
     return known.get(shape.name, "a1")
+
+
+def test_roles_deliver(strict: Strict) -> None:
+    """What goes to a queue or another function goes there with the role's rights, which are asked
+    for when it is configured and when it is delivered."""
+    root, iam, logs = map(strict.client, ("lambda", "iam", "logs"))
+    source = {"app.py": "def handler(event, context):\n    print('got', event)\n    return 1\n"}
+    role = f"arn:aws:iam::{ACCOUNT}:role/deliverer"
+    iam.create_role(RoleName="deliverer", AssumeRolePolicyDocument=json.dumps(TRUST))
+    deploy(root, "delivers", source, Role=role)
+    deploy(root, "gets-deliveries", source)
+    queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
+    function = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:gets-deliveries"
+    text = "The provided execution role does not have permissions to call {} on {}"
+
+    def refused(arn: str) -> str:
+        return refusal(
+            root.put_function_event_invoke_config,
+            FunctionName="delivers",
+            DestinationConfig={"OnSuccess": {"Destination": arn}},
+        )[1]
+
+    assert refused(queue) == text.format("SendMessage", "SQS")
+    assert refused(function) == text.format("InvokeFunction", "Lambda")
+    dead_letters = {"FunctionName": "delivers", "DeadLetterConfig": {"TargetArn": queue}}
+    assert refusal(root.update_function_configuration, **dead_letters) == (
+        "InvalidParameterValueException",
+        text.format("SendMessage", "SQS"),
+    )
+    policy = {"Effect": "Allow", "Action": ["sqs:SendMessage", "lambda:InvokeFunction"]}
+    iam.put_role_policy(
+        RoleName="deliverer",
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Statement": {**policy, "Resource": [queue, function]}}),
+    )
+    root.update_function_configuration(**dead_letters)
+    wait_active(root, "delivers")
+    root.put_function_event_invoke_config(
+        FunctionName="delivers", DestinationConfig={"OnSuccess": {"Destination": function}}
+    )
+
+    def arrived() -> int:
+        group = "/aws/lambda/gets-deliveries"
+        try:
+            found = logs.filter_log_events(logGroupName=group, filterPattern="got")
+        except logs.exceptions.ResourceNotFoundException:
+            return 0
+        return len(found["events"])
+
+    root.invoke(FunctionName="delivers", InvocationType="Event")
+    wait_for(lambda: arrived() == 1, "the record arrives")
+    iam.delete_role_policy(RoleName="deliverer", PolicyName="p")
+    root.invoke(FunctionName="delivers", InvocationType="Event")
+    database = sqlite3.connect(strict.platform.data_dir / "state" / "lambent.db")
+    waiting = "SELECT (SELECT count(*) FROM async_events) + (SELECT count(*) FROM deliveries)"
+    with contextlib.closing(database):
+        wait_for(
+            lambda: database.execute(waiting).fetchone() == (0,),
+            "the record is given up",
+        )
+    assert arrived() == 1

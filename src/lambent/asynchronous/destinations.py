@@ -12,8 +12,9 @@ import anyio.to_thread
 import botocore.exceptions
 
 from lambent.aws.clients import AwsClients
-from lambent.model.delivery import Delivery, DeliveryKind
+from lambent.model.delivery import Delivery, DeliveryKind, service_of
 from lambent.model.errors import ApiError
+from lambent.model.function import FunctionKey
 
 _SENDERS = 16
 """Threads; each waits for a service."""
@@ -41,8 +42,8 @@ class DeliveryFailed(Exception):
 InvokeLater = Callable[[str, bytes, str], Awaitable[None]]
 """Has a function, by ARN, invoked with an event and a trace header. Returns when the event is
 kept; raises `ApiError`."""
-Allow = Callable[[Delivery, str], Awaitable[None]]
-"""Raises `ApiError` unless the delivery's role allows an action on its target."""
+Allow = Callable[[FunctionKey, str, str], Awaitable[None]]
+"""Raises `ApiError` unless the role of a function, by ARN, may deliver to a target."""
 
 
 class Destinations:
@@ -59,17 +60,15 @@ class Destinations:
 
     async def send(self, delivery: Delivery) -> None:
         """Deliver once. Raises DeliveryFailed."""
-        service = delivery.target.split(":")[2]
-        action, send = {
-            "sqs": ("sqs:SendMessage", self._send_message),
-            "sns": ("sns:Publish", self._publish),
-            "events": ("events:PutEvents", self._put_event),
-            "s3": ("s3:PutObject", self._put_object),
-            "lambda": ("lambda:InvokeFunction", None),
-        }[service]
+        send = {
+            "sqs": self._send_message,
+            "sns": self._publish,
+            "events": self._put_event,
+            "s3": self._put_object,
+        }.get(service_of(delivery.target))
         try:
             if self._allow is not None:
-                await self._allow(delivery, action)
+                await self._allow(delivery.key, delivery.role, delivery.target)
             if send is None:
                 await self._invoke(delivery.target, delivery.body, delivery.trace_id)
             else:

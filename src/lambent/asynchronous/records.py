@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from lambent.asynchronous.retries import Over
-from lambent.model.delivery import Delivery, DeliveryKind
+from lambent.model.delivery import Delivery, DeliveryKind, service_of
 from lambent.model.function import LATEST, FunctionVersion
 from lambent.model.invocation import Outcome, Refused, Succeeded
 from lambent.model.traces import extend_lineage
@@ -133,7 +133,7 @@ def _json(value: Any) -> bytes:
 
 
 def _bytes_max(target: str) -> int | None:
-    service = target.split(":")[2]
+    service = service_of(target)
     if service == "s3":
         return None
     return LAMBDA_RECORD_BYTES_MAX if service == "lambda" else RECORD_BYTES_MAX

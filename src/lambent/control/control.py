@@ -12,12 +12,13 @@ from lambent.control.aliases import Aliases
 from lambent.control.code_signing import CodeSigning
 from lambent.control.concurrency import Concurrency, ObserveProvisioned, nothing_provisioned
 from lambent.control.event_invoke import EventInvokeConfigs
-from lambent.control.functions import CheckRole, Functions
+from lambent.control.functions import Functions
 from lambent.control.layers import Layers
 from lambent.control.management import Management
 from lambent.control.mappings import Mappings
 from lambent.control.packages import Packages
 from lambent.control.permissions import Permissions
+from lambent.control.roles import CheckRole, CheckTarget
 from lambent.control.s3 import Objects
 from lambent.control.settings import ControlSettings
 from lambent.control.signatures import load_roots
@@ -61,13 +62,15 @@ async def open_control(
     observe_provisioned: ObserveProvisioned = nothing_provisioned,
     clock: Clock,
     check_role: CheckRole | None = None,
+    check_target: CheckTarget | None = None,
 ) -> AsyncIterator[Control]:
     """Open the control plane.
 
     `objects` is where `S3Bucket` packages come from, `prepare` makes a version ready to run,
     `runtimes` are the runtime identifiers of the service model, `concurrent_executions` is the
     account's limit, which invocation enforces and GetAccountSettings shows. `check_role`, if given,
-    refuses execution roles that cannot be used. `observe_provisioned` says what there is of
+    refuses execution roles that cannot be used, `check_target` those that may not deliver to a
+    dead-letter queue or destination. `observe_provisioned` says what there is of
     provisioned concurrency.
     """
     packages = Packages(store, blobs, objects)
@@ -90,6 +93,7 @@ async def open_control(
                 runtimes=runtimes,
                 code_size_max=code_size_max,
                 check_role=check_role,
+                check_target=check_target,
             ),
             versions=Versions(store, clock, code_size_max=code_size_max),
             aliases=Aliases(store),
@@ -102,7 +106,7 @@ async def open_control(
                 unreserved_min=settings.unreserved_concurrency_min,
                 observe=observe_provisioned,
             ),
-            event_invoke=EventInvokeConfigs(store, clock),
+            event_invoke=EventInvokeConfigs(store, clock, check_target),
             code_signing=code_signing,
             management=Management(store),
             mappings=mappings,

@@ -8,6 +8,7 @@ from typing import Any
 
 from lambent.control.lookup import find_version
 from lambent.control.paging import make_name_page, page_size, read_name_marker
+from lambent.control.roles import CheckTarget
 from lambent.kit.clock import Clock
 from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import LATEST, Scope
@@ -26,9 +27,10 @@ _DESTINATION = re.compile(
 class EventInvokeConfigs:
     """Use cases of event-invoke configurations."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, check_target: CheckTarget | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._check_target = check_target
 
     async def put(self, scope: Scope, params: Params) -> Params:
         """PutFunctionEventInvokeConfig: replaces what there was."""
@@ -86,6 +88,8 @@ class EventInvokeConfigs:
                 "You must specify at least one of error handling or destination setting."
             )
 
+        await self._check_targets(reference, given.get("DestinationConfig") or {})
+
         def run(tx: Transaction) -> Params:
             if find_version(tx, reference.key, reference.qualifier) is None:
                 raise not_found("The function doesn't exist.")
@@ -101,6 +105,19 @@ class EventInvokeConfigs:
             return document
 
         return _view(await self._store.transact(run), reference)
+
+    async def _check_targets(self, reference: FunctionReference, config: Params) -> None:
+        """Refuse destinations that the function's role may not deliver to."""
+        if self._check_target is None:
+            return
+        _check_destinations(config, reference)
+        version = await self._store.transact(
+            lambda tx: find_version(tx, reference.key, reference.qualifier)
+        )
+        for target in ("OnSuccess", "OnFailure"):
+            arn = (config.get(target) or {}).get("Destination")
+            if arn and version is not None:
+                await self._check_target(reference.key, version.role, arn)
 
 
 def _reference(params: Params, scope: Scope) -> FunctionReference:

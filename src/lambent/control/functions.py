@@ -7,7 +7,7 @@ Pending or InProgress, and `activation` takes it from there.
 """
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.control import configuration
@@ -16,6 +16,7 @@ from lambent.control.layers import attach_layers
 from lambent.control.lookup import require_function, require_version
 from lambent.control.packages import Packages
 from lambent.control.paging import Page, make_page, page_size, read_marker
+from lambent.control.roles import CheckRole, CheckTarget
 from lambent.control.signatures import Signature
 from lambent.control.states import pending, require_ready, require_revision, updating
 from lambent.control.storage import require_storage
@@ -33,8 +34,6 @@ from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
-CheckRole = Callable[[str, str], Awaitable[None]]
-"""Raises `ApiError` if a function of the account may not have the role with this ARN."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,6 +59,7 @@ class Functions:
         runtimes: Sequence[str],
         code_size_max: int,
         check_role: CheckRole | None = None,
+        check_target: CheckTarget | None = None,
     ) -> None:
         self._store = store
         self._packages = packages
@@ -68,6 +68,7 @@ class Functions:
         self._runtimes = runtimes
         self._code_size_max = code_size_max
         self._check_role = check_role
+        self._check_target = check_target
 
     async def create(self, scope: Scope, params: Params) -> FunctionVersion:
         """CreateFunction. With `Publish`, the answer is version 1."""
@@ -79,6 +80,7 @@ class Functions:
         configuration.create(key, params, code_key="", code_size=0, runtimes=self._runtimes)
         if self._check_role is not None:
             await self._check_role(params["Role"], key.account)
+        await self._check_dead_letters(key, params)
         await self._store.transact(lambda tx: _require_absent(tx, key))
         content = await self._packages.read(params["Code"], scope.region)
         signing = params.get("CodeSigningConfigArn")
@@ -140,11 +142,25 @@ class Functions:
 
         return await self._store.transact(run)
 
+    async def _check_dead_letters(self, key: FunctionKey, params: Params) -> None:
+        """Refuse a dead-letter queue that the function's role may not send to."""
+        target = (params.get("DeadLetterConfig") or {}).get("TargetArn")
+        if self._check_target is None or not target:
+            return
+        role = params.get("Role")
+        if role is None:
+            latest = await self._store.transact(lambda tx: tx.functions.get(key))
+            if latest is None:
+                return
+            role = latest.role
+        await self._check_target(key, role, target)
+
     async def update_configuration(self, scope: Scope, params: Params) -> FunctionVersion:
         """UpdateFunctionConfiguration."""
         key = parse_unqualified(params["FunctionName"], scope)
         if self._check_role is not None and "Role" in params:
             await self._check_role(params["Role"], key.account)
+        await self._check_dead_letters(key, params)
 
         def run(tx: Transaction) -> FunctionVersion:
             latest = _require_changeable(tx, key, params)

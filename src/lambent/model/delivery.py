@@ -15,6 +15,22 @@ class DeliveryKind(StrEnum):
     DEAD_LETTER = "dead-letter"
 
 
+SERVICES: Mapping[str, tuple[str, str]] = {
+    "sqs": ("sqs:SendMessage", "SQS"),
+    "sns": ("sns:Publish", "SNS"),
+    "events": ("events:PutEvents", "EventBridge"),
+    "s3": ("s3:PutObject", "S3"),
+    "lambda": ("lambda:InvokeFunction", "Lambda"),
+}
+"""What a role must be allowed to do at a target, and the service's name, by the service in its
+ARN."""
+
+
+def service_of(target: str) -> str:
+    """The service in an ARN."""
+    return target.split(":")[2]
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """A record for a destination, or an event for a dead-letter queue, on its way."""
