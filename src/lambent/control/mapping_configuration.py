@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.errors import ApiError, invalid_parameter
+from lambent.model.filtering import DATA_KEYS
 from lambent.model.filters import is_pattern
 from lambent.model.mapping import DEFAULTS, PARAMETERS, Source, source_of
 
 Params = Mapping[str, Any]
 
 FILTERS_MAX = 10
-_DATA_KEYS = {Source.KINESIS: "data", Source.DYNAMODB: "dynamodb"}
-"""Where a pattern for the record itself must be an object."""
 _CLEARED_BY_EMPTY = ("FilterCriteria", "ScalingConfig", "ProvisionedPollerConfig", "MetricsConfig")
 _DESTINATIONS = ("sqs", "sns", "s3")
 _KAFKA_CONFIGS = frozenset(
@@ -188,8 +187,9 @@ def _check_filters(source: Source, criteria: Params) -> None:
             "InvalidParameterValueException",
             f"FilterCriteria cannot have more than {FILTERS_MAX} filters.",
         )
+    nested = DATA_KEYS[source] if source.is_stream else None
     for one in filters:
-        if not is_pattern(one.get("Pattern", "null"), nested=_DATA_KEYS.get(source)):
+        if not is_pattern(one.get("Pattern", "null"), nested=nested):
             raise invalid_parameter("Invalid filter pattern definition.")
 
 

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
 
 import ipaddress
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 PATTERN_DEPTH_MAX = 20
@@ -21,9 +21,21 @@ def is_pattern(text: str, *, nested: str | None = None) -> bool:
         document = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return False
-    if not isinstance(document, dict) or isinstance(document.get(nested), list):
+    if not isinstance(document, dict) or not _is_object(document, 1):
         return False
-    return _is_object(document, 1)
+    return not any(
+        name == nested and isinstance(value, list) for name, value in top_fields(document)
+    )
+
+
+def top_fields(pattern: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a well-formed pattern asks for at its top, alternatives included."""
+    for name, value in pattern.items():
+        if name == "$or" and isinstance(value, list):
+            for one in value:
+                yield from top_fields(one)
+        else:
+            yield name, value
 
 
 def _refuse(constant: str) -> None:
