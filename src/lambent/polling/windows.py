@@ -1,0 +1,76 @@
+"""Tumbling windows: the records of a shard that arrived within the same stretch of time are
+aggregated by several calls, each of which hands a state to the next.
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
+"""
+
+import dataclasses
+import datetime
+import json
+from typing import Any
+
+from lambent.kit.strict_json import member_as_written, parse
+
+STATE_BYTES_MAX = 1_048_576
+"""A window whose state is larger is ended early."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Window:
+    """From `start` up to, not including, `end`; epoch seconds."""
+
+    start: float
+    end: float
+
+
+def window_of(arrived_at: float, seconds: int) -> Window:
+    """The window of that length in which a time lies. Windows start at multiples of their length
+    since the epoch."""
+    start = arrived_at // seconds * seconds
+    return Window(start, start + seconds)
+
+
+def event_members(
+    window: Window,
+    state: bytes,
+    *,
+    shard_id: str,
+    source_arn: str,
+    is_final: bool,
+    is_early: bool,
+) -> bytes:
+    """What an event has beside its `Records`, as JSON without the braces around it: the window,
+    the state that the call before returned (`{}` for the first), whether this is the window's last
+    call, and whether the window is ended before its time."""
+    members = {
+        "shardId": shard_id,
+        "eventSourceARN": source_arn,
+        "isFinalInvokeForWindow": is_final,
+        "isWindowTerminatedEarly": is_early,
+    }
+    bounds = {"start": _iso(window.start), "end": _iso(window.end)}
+    return b'"window":%b,"state":%b,%b' % (_json(bounds), state, _json(members)[1:-1])
+
+
+def read_state(payload: bytes) -> bytes | None:
+    """The state that a function returned, as it wrote it; None if there is none that is an object:
+    then the invocation failed."""
+    try:
+        text = payload.decode()
+        answer = parse(text)
+    except ValueError:
+        return None
+    if not isinstance(answer, dict) or not isinstance(answer.get("state"), dict):
+        return None
+    # Written anew, numbers could lose digits.
+    state = member_as_written(text, "state")
+    return None if state is None else state.encode()
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _iso(epoch_s: float) -> str:
+    """`2020-12-09T07:04:00Z`."""
+    instant = datetime.datetime.fromtimestamp(epoch_s, datetime.UTC)
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
