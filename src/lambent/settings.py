@@ -30,6 +30,7 @@ from lambent.gateway.settings import GatewaySettings
 from lambent.identity.settings import IdentitySettings
 from lambent.invocation.settings import InvocationSettings
 from lambent.model.limits import TIMEOUT_S_MAX
+from lambent.polling.settings import PollingSettings
 from lambent.sandbox.egress import EgressSettings
 from lambent.sandbox.settings import SandboxSettings
 from lambent.scheduling.settings import SchedulingSettings
@@ -94,6 +95,7 @@ class Settings:
     control: ControlSettings = dataclasses.field(default_factory=ControlSettings)
     invocation: InvocationSettings = dataclasses.field(default_factory=InvocationSettings)
     asynchronous: AsynchronousSettings = dataclasses.field(default_factory=AsynchronousSettings)
+    polling: PollingSettings = dataclasses.field(default_factory=PollingSettings)
     scheduling: SchedulingSettings = dataclasses.field(default_factory=SchedulingSettings)
     worker: WorkerSettings = dataclasses.field(default_factory=WorkerSettings)
     sandbox: SandboxSettings = dataclasses.field(default_factory=SandboxSettings)

@@ -17,6 +17,7 @@ import anyio
 
 from lambent.asynchronous.asynchronous import open_asynchronous
 from lambent.asynchronous.operations import QueueOperations
+from lambent.aws.calls import open_aws_calls
 from lambent.aws.clients import AwsClients
 from lambent.control.control import open_control
 from lambent.control.identities import Identities
@@ -49,6 +50,8 @@ from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
 from lambent.model.packages import PackageError
+from lambent.polling.polling import open_polling
+from lambent.polling.supervisor import Surroundings
 from lambent.sandbox.client import LauncherHandle, open_sandboxes
 from lambent.sandbox.egress import Egress
 from lambent.sandbox.ports import Box, SandboxError
@@ -119,14 +122,21 @@ def _credentials(
     return sessions.issue(principal, lifetime_s=lifetime_s)
 
 
+async def _allow_action(
+    authorizer: Authorizer, key: FunctionKey, role: str, action: str, resource: str
+) -> None:
+    """Raise `ApiError` unless a function's role may do an action to a resource, an ARN."""
+    principal = session_principal(role, key.name, role_id="AROA", account=key.account)
+    caller = Caller(principal=principal, scope=key.scope, service=None, access_key_id=None)
+    owner = resource.split(":")[4] or key.account
+    await authorizer.check(caller, Access(action, resource, owner))
+
+
 async def _allow(authorizer: Authorizer, key: FunctionKey, role: str, target: str) -> None:
     """Raise `InvalidParameterValueException` unless a function's role may deliver to a target."""
     action, service = SERVICES[service_of(target)]
-    principal = session_principal(role, key.name, role_id="AROA", account=key.account)
-    caller = Caller(principal=principal, scope=key.scope, service=None, access_key_id=None)
-    owner = target.split(":")[4] or key.account
     try:
-        await authorizer.check(caller, Access(action, target, owner))
+        await _allow_action(authorizer, key, role, action, target)
     except ApiError as error:
         raise invalid_parameter(
             "The provided execution role does not have permissions to call"
@@ -226,7 +236,7 @@ async def _serve(
         check_target = partial(_allow, authorizer) if authorizer.is_strict else None
         metrics = Metrics()
         payloads = Blobs(data.event_payloads(settings.store))
-        queue = await open_asynchronous(
+        asynchronous = await open_asynchronous(
             settings.asynchronous,
             store=store,
             door=door,
@@ -236,6 +246,20 @@ async def _serve(
             allow=check_target,
             clock=clock,
             tasks=tasks,
+        )
+        await enter(
+            open_polling(
+                Surroundings(
+                    store=store,
+                    door=door,
+                    aws=await enter(open_aws_calls(aws)),
+                    allow=partial(_allow_action, authorizer) if authorizer.is_strict else None,
+                    keep=asynchronous.courier.keep,
+                    metrics=metrics,
+                    clock=clock,
+                    settings=settings.polling,
+                )
+            )
         )
         control = await enter(
             open_control(
@@ -258,7 +282,7 @@ async def _serve(
             ("InvokeAsync", INVOKE_ASYNC),
             ("InvokeWithResponseStream", INVOKE_WITH_RESPONSE_STREAM),
         ):
-            operation = InvokeOperation(door, authorizer, queue, tasks, way)
+            operation = InvokeOperation(door, authorizer, asynchronous.queue, tasks, way)
             gateway.register_direct(name, operation.handle)
         gateway.register(control_plane.operations(control, links, settings.gateway.url_domain))
         gateway.register(logs.operations(log_store), "logs")

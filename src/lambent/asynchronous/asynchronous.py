@@ -1,5 +1,7 @@
 """The room, put together: the journal and those who write into it."""
 
+import dataclasses
+
 import anyio.abc
 
 from lambent.asynchronous.courier import Courier
@@ -18,6 +20,16 @@ from lambent.store.store import Store
 from lambent.telemetry.metrics import Metrics
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asynchronous:
+    """The ways in."""
+
+    queue: AsyncQueue
+    """For events."""
+    courier: Courier
+    """For what is to be delivered elsewhere."""
+
+
 async def open_asynchronous(
     settings: AsynchronousSettings,
     *,
@@ -29,8 +41,8 @@ async def open_asynchronous(
     metrics: Metrics,
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
-) -> AsyncQueue:
-    """Take up what was left and keep at it for as long as the tasks live; gives the way in.
+) -> Asynchronous:
+    """Take up what was left and keep at it for as long as the tasks live.
     `allow` decides whether a function's role may deliver; None allows everything."""
     journal = Journal(store, clock)
     ids = new_ids(clock.now())
@@ -42,7 +54,9 @@ async def open_asynchronous(
         await queue.keep(reference, payload, trace_id)
 
     destinations = Destinations(aws, invoke, allow)
-    courier = Courier(*(store, journal, destinations, settings, clock, tasks), metrics=metrics)
+    courier = Courier(
+        *(store, journal, destinations, settings, clock, tasks), ids=ids, metrics=metrics
+    )
     dispatcher = Dispatcher(
         *(store, journal, door, payloads, settings, clock, tasks),
         ids=ids,
@@ -57,4 +71,4 @@ async def open_asynchronous(
     tasks.start_soon(journal.run, queue, dispatcher, courier)
     tasks.start_soon(dispatcher.run)
     tasks.start_soon(courier.run)
-    return queue
+    return Asynchronous(queue, courier)

@@ -7,7 +7,7 @@ is given up: counted and logged.
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import anyio.abc
 
@@ -54,12 +54,14 @@ class Courier(Feeder[str, Delivery, Tried]):
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
         *,
+        ids: Iterator[int],
         metrics: Metrics,
     ) -> None:
         lanes = Lanes[str, Delivery](held_max=_HELD_MAX, in_flight_max=_IN_FLIGHT_MAX)
         super().__init__(store, journal, clock, tasks, lanes)
         self._destinations = destinations
         self._settings = settings
+        self._ids = ids
         self._metrics = metrics
 
     def table(self, tx: Transaction) -> Deliveries:
@@ -69,6 +71,12 @@ class Courier(Feeder[str, Delivery, Tried]):
     def describe(self, thing: Delivery) -> tuple[int, str]:
         """See `Feeder`."""
         return thing.id, thing.target
+
+    async def keep(self, deliveries: Iterable[Delivery]) -> None:
+        """Have them delivered, and numbered; returns when they are on disk."""
+        new = [dataclasses.replace(one, id=next(self._ids)) for one in deliveries]
+        await self._store.transact(lambda tx: tx.deliveries.add(new))
+        self.note_new(new)
 
     def note_new(self, deliveries: Sequence[Delivery]) -> None:
         """There are new ones in the store."""

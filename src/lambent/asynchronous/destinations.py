@@ -138,10 +138,10 @@ class Destinations:
         moment = datetime.fromtimestamp(delivery.created_at, UTC)
         # The same for each attempt, so that one that was made twice leaves one object.
         name = uuid.uuid5(_LAMBDA_NAMESPACE, f"{delivery.id}")
+        prefix = delivery.object_prefix or f"aws/lambda/async/{delivery.key.name}"
         self._client(delivery, "s3").put_object(
             Bucket=delivery.target.split(":", 5)[5],
-            Key=f"aws/lambda/async/{delivery.key.name}/{moment:%Y/%m/%d}"
-            f"/{moment:%Y-%m-%dT%H.%M.%S}-{name}",
+            Key=f"{prefix}/{moment:%Y/%m/%d}/{moment:%Y-%m-%dT%H.%M.%S}-{name}",
             Body=delivery.body,
             ContentType="application/json",
         )

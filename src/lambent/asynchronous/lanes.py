@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
-from lambent.asynchronous.pace import WINDOW_S, Pace
+from lambent.invocation.pace import WINDOW_S, Pace
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

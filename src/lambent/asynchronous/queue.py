@@ -198,6 +198,5 @@ class _Acceptance:
 def new_ids(now: float) -> Iterator[int]:
     """Numbers that grow with time, so that rows are added at the table's end, and that no two
     platforms on one database give: 41 bits that begin with the milliseconds since 2020, and 22
-    that are this platform's."""
-    own = secrets.randbits(22)
-    return (number << 22 | own for number in itertools.count(int((now - _2020_S) * 1000)))
+    that are this platform's. Any thread may take one."""
+    return itertools.count(int((now - _2020_S) * 1000) << 22 | secrets.randbits(22), 1 << 22)

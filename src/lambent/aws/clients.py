@@ -20,6 +20,10 @@ class AwsClients:
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._making = threading.Lock()
 
+    def known(self, service: str, region: str, account: str) -> Any | None:
+        """The client of a service if it is made already."""
+        return self._clients.get((service, region, account))
+
     def get(self, service: str, region: str, account: str = _PLACEHOLDER) -> Any:
         """The client of a service (`sqs`, `s3`, …) in a region, for any number of threads.
 

@@ -80,10 +80,8 @@ async def open_control(
     code_size_max = settings.total_code_size_bytes
     roots = load_roots(settings.signing_roots) if settings.signing_roots else []
     code_signing = CodeSigning(store, clock, roots)
-    mappings = Mappings(store, clock)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(activation.run)
-        tasks.start_soon(mappings.run)
         yield Control(
             functions=Functions(
                 store,
@@ -109,7 +107,7 @@ async def open_control(
             event_invoke=EventInvokeConfigs(store, clock, check_target),
             code_signing=code_signing,
             management=Management(store),
-            mappings=mappings,
+            mappings=Mappings(store, clock),
             urls=Urls(store, clock),
             tags=Tags(store),
             account=Account(

@@ -1,8 +1,7 @@
-"""Event source mappings: create, read, change, delete; and the reconciler that takes each to the
-state its changes lead to.
+"""Event source mappings: create, read, change, delete.
 
-Changing one writes where it is going (`Creating`, `Updating`, …) and rings the bell; the
-reconciler concludes it. Nothing reads the sources yet, so there is nothing to wait for.
+Changing one writes where it is going (`Creating`, `Updating`, …); the store's bell tells `polling`,
+which reads the sources, and takes it there.
 """
 
 import dataclasses
@@ -10,8 +9,6 @@ import datetime
 import uuid
 from collections.abc import Mapping
 from typing import Any
-
-import anyio
 
 from lambent.control.lookup import find_version
 from lambent.control.mapping_configuration import configure, find_source, reconfigure
@@ -36,14 +33,6 @@ class Mappings:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._bell = anyio.Event()
-
-    async def run(self) -> None:
-        """Conclude what is under way, now and whenever something changes, until cancelled."""
-        while True:
-            self._bell = anyio.Event()
-            await self._store.transact(_conclude)
-            await self._bell.wait()
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateEventSourceMapping."""
@@ -73,7 +62,6 @@ class Mappings:
             tx.tags.replace(mapping.arn, tags)
 
         await self._store.transact(run)
-        self._bell.set()
         return _view(mapping)
 
     async def get(self, scope: Scope, params: Params) -> Params:
@@ -124,7 +112,6 @@ class Mappings:
             return changed
 
         changed = await self._store.transact(run)
-        self._bell.set()
         return _view(changed)
 
     async def delete(self, scope: Scope, params: Params) -> Params:
@@ -138,17 +125,7 @@ class Mappings:
             return deleting
 
         deleting = await self._store.transact(run)
-        self._bell.set()
         return _view(deleting)
-
-
-def _conclude(tx: Transaction) -> None:
-    for mapping in tx.mappings.passing():
-        conclusion = CONCLUSIONS[mapping.state]
-        if conclusion is None:
-            tx.mappings.delete(mapping.uuid)
-        else:
-            tx.mappings.put(dataclasses.replace(mapping, state=conclusion))
 
 
 def _next_state(state: State, enabled: bool | None) -> State:

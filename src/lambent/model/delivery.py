@@ -47,6 +47,9 @@ class Delivery:
     body: bytes = dataclasses.field(repr=False)
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     """Of the message in a dead-letter queue; `ErrorCode` is a number."""
+    object_prefix: str = ""
+    """What the keys of objects in a bucket begin with; empty: as records of asynchronous
+    invocations do."""
     trace_id: str
     role: str
     """The ARN of the execution role; empty if the function was gone by then."""

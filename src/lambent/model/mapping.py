@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.model.function import Scope
+from lambent.model.function import FunctionKey, Scope
 
 
 class Source(enum.Enum):
@@ -176,6 +176,16 @@ class EventSourceMapping:
     last_result: str | None = None
     configuration: Mapping[str, Any]
     """Members of the API that it was configured with, defaults included."""
+
+    @property
+    def function_key(self) -> FunctionKey:
+        """The function it calls."""
+        return FunctionKey(*self.scope, self.function_name)
+
+    @property
+    def qualifier(self) -> str | None:
+        """The version or alias it calls, if it names one."""
+        return self.function_arn.removeprefix(self.function_key.arn).removeprefix(":") or None
 
     @property
     def arn(self) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from lambent.model.function import Scope
-from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, Source, State
-from lambent.store.tables import event_source_mappings
+from lambent.model.mapping import EventSourceMapping, Source, State
+from lambent.store.tables import event_source_mappings, mapping_positions
 
 _mappings = event_source_mappings.c
 _COLUMNS = {"uuid", "scope", "function_name", "source_id"}
@@ -16,13 +16,24 @@ _COLUMNS = {"uuid", "scope", "function_name", "source_id"}
 class Mappings:
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, changed: set[str]) -> None:
         self._connection = connection
+        self._changed = changed
+        """The UUIDs of those that were touched."""
 
     def get(self, scope: Scope, uuid: str) -> EventSourceMapping | None:
         """The mapping, or None if there is none."""
         found = self._select(_is_in(scope), _mappings.uuid == uuid)
         return found[0] if found else None
+
+    def find(self, uuid: str) -> EventSourceMapping | None:
+        """The mapping, of whatever account; None if there is none."""
+        found = self._select(_mappings.uuid == uuid)
+        return found[0] if found else None
+
+    def everywhere(self) -> list[EventSourceMapping]:
+        """All, of whatever account."""
+        return self._select()
 
     def list_in(
         self,
@@ -41,13 +52,9 @@ class Mappings:
             where.append(_mappings.source_id == source_id)
         return self._select(*where, limit=limit)
 
-    def passing(self) -> list[EventSourceMapping]:
-        """Those, of whatever account, whose state is one that passes."""
-        return self._select(_mappings.is_settled.is_(False))
-
     def put(self, mapping: EventSourceMapping) -> None:
         """Add a mapping, or replace it."""
-        self.delete(mapping.uuid)
+        self._forget(mapping.uuid)
         document = {
             name: value
             for name, value in dataclasses.asdict(mapping).items()
@@ -60,13 +67,19 @@ class Mappings:
                 **mapping.scope._asdict(),
                 function_name=mapping.function_name,
                 source_id=mapping.source_id,
-                is_settled=mapping.state not in CONCLUSIONS,
                 document=document,
             )
         )
 
     def delete(self, uuid: str) -> None:
-        """Forget a mapping."""
+        """Forget a mapping, and how far it has read."""
+        self._forget(uuid)
+        self._connection.execute(
+            sa.delete(mapping_positions).where(mapping_positions.c.uuid == uuid)
+        )
+
+    def _forget(self, uuid: str) -> None:
+        self._changed.add(uuid)
         self._connection.execute(sa.delete(event_source_mappings).where(_mappings.uuid == uuid))
 
     def _select(

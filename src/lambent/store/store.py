@@ -31,6 +31,7 @@ from lambent.store.functions import Functions
 from lambent.store.identities import Identities
 from lambent.store.layers import Layers
 from lambent.store.mappings import Mappings
+from lambent.store.positions import Positions
 from lambent.store.settings import StoreSettings
 from lambent.store.tags import Tags
 
@@ -49,6 +50,7 @@ class Transaction:
     tags: Tags
     identities: Identities
     mappings: Mappings
+    positions: Positions
     async_events: AsyncEvents
     deliveries: Deliveries
 
@@ -105,6 +107,7 @@ class Store:
         self._engine = engine
         self._limiter = anyio.CapacityLimiter(1)
         self._listeners: list[Callable[[FunctionKey], None]] = []
+        self._mapping_listeners: list[Callable[[str], None]] = []
         self._allotment_listeners: list[Callable[[FunctionKey, Allotment], None]] = []
 
     @property
@@ -116,6 +119,7 @@ class Store:
         """Run `work` in the store's thread, in one transaction: all of it or, if it raises,
         nothing. `work` may block but must not use the event loop. Not cancelled half-way."""
         changed = set[FunctionKey]()
+        changed_mappings = set[str]()
 
         def run() -> tuple[T, Mapping[FunctionKey, Allotment]]:
             with self._engine.begin() as connection:
@@ -127,7 +131,8 @@ class Store:
                     code_signing=CodeSigningConfigs(connection),
                     tags=Tags(connection),
                     identities=Identities(connection),
-                    mappings=Mappings(connection),
+                    mappings=Mappings(connection, changed_mappings),
+                    positions=Positions(connection),
                     async_events=AsyncEvents(connection),
                     deliveries=Deliveries(connection),
                 )
@@ -142,12 +147,19 @@ class Store:
         for key in changed:
             for listener in self._listeners:
                 listener(key)
+        for uuid in changed_mappings:
+            for follower in self._mapping_listeners:
+                follower(uuid)
         return result
 
     def on_change(self, listener: Callable[[FunctionKey], None]) -> None:
         """Call `listener` on the event loop after every commit that touched a function, with the
         function's key. It must not block and must not raise."""
         self._listeners.append(listener)
+
+    def on_mapping_change(self, listener: Callable[[str], None]) -> None:
+        """As `on_change`, of event source mappings, with the UUID of the one that was touched."""
+        self._mapping_listeners.append(listener)
 
     async def follow_allotments(self, listener: Callable[[FunctionKey, Allotment], None]) -> None:
         """Tell `listener` what is set aside for each function, and what will be after every

@@ -167,9 +167,17 @@ event_source_mappings = sa.Table(
     sa.Column("region", sa.String(32), nullable=False),
     sa.Column("function_name", sa.String(64), nullable=False, index=True),
     sa.Column("source_id", sa.Text, nullable=False, index=True),
-    # False while the state is one that passes.
-    sa.Column("is_settled", sa.Boolean, nullable=False, index=True),
     # The other fields of model.mapping.EventSourceMapping.
+    sa.Column("document", sa.JSON, nullable=False),
+)
+
+# How far they have read, by shard.
+mapping_positions = sa.Table(
+    "mapping_positions",
+    metadata,
+    sa.Column("uuid", sa.String(36), primary_key=True),
+    sa.Column("part", sa.String(256), primary_key=True),
+    # store.positions.Position
     sa.Column("document", sa.JSON, nullable=False),
 )
 

@@ -8,24 +8,35 @@ from collections import OrderedDict
 from lambent.model.function import FunctionKey
 
 _FUNCTIONS_MAX = 10_000
-"""Of more, those that nothing was counted of for longest are forgotten."""
+"""And mappings. Of more, those that nothing was counted of for longest are forgotten."""
 
 
 class Metrics:
     """Sums since the platform was started."""
 
     def __init__(self) -> None:
-        self._functions: OrderedDict[FunctionKey, dict[str, tuple[int, float]]] = OrderedDict()
+        self._of: OrderedDict[tuple[FunctionKey, str], dict[str, tuple[int, float]]]
+        self._of = OrderedDict()
+        """By function, and mapping if it is one's."""
 
-    def add(self, name: str, key: FunctionKey, value: float = 1, *, count: int = 1) -> None:
-        """Count values of a metric (`AsyncEventsReceived`, …) whose sum is `value`."""
-        metrics = self._functions.get(key)
+    def add(
+        self,
+        name: str,
+        key: FunctionKey,
+        value: float = 1,
+        *,
+        count: int = 1,
+        mapping: str = "",
+    ) -> None:
+        """Count values of a metric (`AsyncEventsReceived`, …) whose sum is `value`; of an event
+        source mapping by its UUID, if it is about one."""
+        metrics = self._of.get((key, mapping))
         if metrics is None:
-            metrics = self._functions[key] = {}
-            if len(self._functions) > _FUNCTIONS_MAX:
-                self._functions.popitem(last=False)
+            metrics = self._of[key, mapping] = {}
+            if len(self._of) > _FUNCTIONS_MAX:
+                self._of.popitem(last=False)
         else:
-            self._functions.move_to_end(key)
+            self._of.move_to_end((key, mapping))
         known_count, known_sum = metrics.get(name, (0, 0.0))
         metrics[name] = known_count + count, known_sum + value
 
@@ -33,10 +44,11 @@ class Metrics:
         """Those of one account as text for Prometheus: `lambent_async_events_received_sum` and
         `…_count` of `AsyncEventsReceived`; ages are in milliseconds."""
         lines: dict[str, list[str]] = {}
-        for key, metrics in self._functions.items():
+        for (key, mapping), metrics in self._of.items():
             if key.account != account:
                 continue
-            labels = f'{{region="{key.region}",function="{key.name}"}}'
+            of = f',mapping="{mapping}"' if mapping else ""
+            labels = f'{{region="{key.region}",function="{key.name}"{of}}}'
             for name, (count, total) in metrics.items():
                 series = lines.setdefault(_series(name), [])
                 series.append(f"{_series(name)}_sum{labels} {total:.15g}")

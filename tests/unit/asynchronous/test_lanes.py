@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.asynchronous.lanes import HELD_PER_LANE_MAX, Lanes
-from lambent.asynchronous.pace import START, Pace
+from lambent.invocation.pace import START, Pace
 
 HELD_MAX, IN_FLIGHT_MAX = 64, 8
 

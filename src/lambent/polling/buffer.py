@@ -1,0 +1,86 @@
+"""Records between who reads them and who hands them to a function."""
+
+from collections import deque
+from collections.abc import Iterable
+
+import anyio
+
+from lambent.kit.clock import Clock, wait_at_most
+from lambent.polling.ports import Record
+
+
+class Buffer:
+    """A bounded line of records, for one reader and one taker."""
+
+    def __init__(self, clock: Clock, *, count_max: int, bytes_max: int) -> None:
+        self._clock = clock
+        self._count_max = count_max
+        self._bytes_max = bytes_max
+        self._records: deque[Record] = deque()
+        self._bytes = 0
+        self._is_closed = False
+        self._filled = anyio.Event()
+        self._drained = anyio.Event()
+
+    async def put(self, records: Iterable[Record]) -> None:
+        """Add records, once there is room; then all of them, so that what one read gave at once
+        may exceed the bounds."""
+        while len(self._records) >= self._count_max or self._bytes >= self._bytes_max:
+            self._drained = anyio.Event()
+            await self._drained.wait()
+        for record in records:
+            self._records.append(record)
+            self._bytes += len(record.document)
+        self._filled.set()
+
+    async def take(
+        self, *, count: int, bytes_max: int, since: float, window_s: float
+    ) -> list[Record]:
+        """The next batch: as soon as there are `count` records or `bytes_max` bytes, else when the
+        window ends and there are any. Windows follow each other, the first begins at `since` on
+        the monotonic clock; without one, what is there. Empty when no more will come.
+        """
+        while not self._is_closed and not self._has(count, bytes_max):
+            wait_s: float | None = None
+            if window_s:
+                passed_s = max(self._clock.monotonic() - since, 0.0)
+                if passed_s >= window_s:
+                    if self._records:
+                        break
+                    since += passed_s // window_s * window_s
+                    continue
+                if self._records:
+                    wait_s = window_s - passed_s
+            elif self._records:
+                break
+            self._filled = anyio.Event()
+            if wait_s is None:
+                await self._filled.wait()
+            else:
+                await wait_at_most(self._clock, self._filled, wait_s)
+        return self._pop(count, bytes_max)
+
+    def close(self, *, discard: bool) -> None:
+        """No more will be put; what is there is still taken, or not."""
+        self._is_closed = True
+        if discard:
+            self._records.clear()
+        self._filled.set()
+        self._drained.set()
+
+    def _has(self, count: int, bytes_max: int) -> bool:
+        return len(self._records) >= count or self._bytes >= bytes_max
+
+    def _pop(self, count: int, bytes_max: int) -> list[Record]:
+        """From the front, at least one."""
+        taken: list[Record] = []
+        size = 0
+        while self._records and len(taken) < count:
+            size += len(self._records[0].document) + 1
+            if taken and size > bytes_max:
+                break
+            record = self._records.popleft()
+            self._bytes -= len(record.document)
+            taken.append(record)
+        self._drained.set()
+        return taken

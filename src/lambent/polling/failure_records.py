@@ -1,0 +1,57 @@
+"""What an on-failure destination is told of records that were given up.
+
+Pure. https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from lambent.model.function import LATEST
+from lambent.polling.function_calls import Called
+from lambent.polling.retries import Discard
+
+
+def make_failure_record(
+    discard: Discard,
+    called: Called | None,
+    about: Mapping[str, Any],
+    *,
+    function_arn: str,
+    now: float,
+    payload: bytes | None = None,
+) -> bytes:
+    """The document: UTF-8 JSON.
+
+    `called` is the last call of the function with these records, None if there was none; `about`
+    says which records they are; `payload` is the event, for destinations that get it too.
+    """
+    members: dict[str, Any] = {
+        "requestContext": {
+            "requestId": "" if called is None else called.request_id,
+            "functionArn": function_arn,
+            "condition": discard.condition,
+            "approximateInvokeCount": max(discard.piece.attempts, 1),
+        }
+    }
+    if called is not None and called.was_taken and discard.condition != "RecordAgeExceeded":
+        members["responseContext"] = {
+            "statusCode": 200,
+            "executedVersion": LATEST if called.function is None else called.function.version,
+            "functionError": "Unhandled",
+        }
+    members["version"] = "1.0"
+    members["timestamp"] = timestamp(now)
+    members.update(about)
+    text = json.dumps(members, separators=(",", ":")).encode()
+    if payload is None:
+        return text
+    return b'%b,"payload":%b}' % (text[:-1], json.dumps(payload.decode()).encode())
+
+
+def timestamp(moment: float, *, has_milliseconds: bool = True) -> str:
+    """As AWS writes times in records."""
+    when = datetime.fromtimestamp(moment, UTC)
+    fraction = f".{when.microsecond // 1000:03d}" if has_milliseconds else ""
+    return f"{when:%Y-%m-%dT%H:%M:%S}{fraction}Z"

@@ -1,0 +1,83 @@
+"""Calling the function of a mapping with a batch, and waiting for what comes of it."""
+
+import dataclasses
+
+import anyio
+
+from lambent.invocation.door import Door
+from lambent.kit.ids import new_request_id
+from lambent.model.errors import ApiError
+from lambent.model.function import FunctionVersion
+from lambent.model.invocation import Invocation, Outcome, Refused
+from lambent.model.mapping import EventSourceMapping
+from lambent.model.recursion import recursive
+from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
+from lambent.telemetry.metrics import Metrics
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Called:
+    """A call that is over."""
+
+    request_id: str
+    outcome: Outcome
+    function: FunctionVersion | None
+    """The version that was called; None if there was none."""
+
+    @property
+    def was_taken(self) -> bool:
+        """Whether the function ran: not if it was throttled, or could not be started."""
+        return not isinstance(self.outcome, Refused)
+
+    @property
+    def is_loop(self) -> bool:
+        """Whether it was refused because the function called itself too often."""
+        return (
+            isinstance(self.outcome, Refused)
+            and self.outcome.error.code == "RecursiveInvocationException"
+        )
+
+
+class FunctionCalls:
+    """Calls the function of one mapping."""
+
+    def __init__(self, mapping: EventSourceMapping, door: Door, metrics: Metrics) -> None:
+        self._key = mapping.function_key
+        self._qualifier = mapping.qualifier
+        self._arn = mapping.function_arn
+        self._door = door
+        self._metrics = metrics
+
+    async def call(self, event: bytes, trace_header: str | None = None) -> Called:
+        """Call it. Cancelled, the function runs on and nobody hears of its outcome."""
+        request_id = new_request_id()
+        function: FunctionVersion | None = None
+        outcomes: list[Outcome] = []
+        is_done = anyio.Event()
+
+        def on_done(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            is_done.set()
+
+        try:
+            function = self._door.resolve_nowait(self._key, self._qualifier)
+            if function is None:
+                function = await self._door.resolve(self._key, self._qualifier)
+            trace_id, loops = extend_lineage(trace_id_of(trace_header), self._key.arn)
+            if loops >= LOOPS_MAX and not self._door.may_loop(self._key, self._qualifier):
+                self._metrics.add("RecursiveInvocationsDropped", self._key)
+                raise recursive(self._key)
+            self._door.invoke(
+                Invocation(
+                    request_id=request_id,
+                    function=function,
+                    invoked_arn=self._arn,
+                    event=event,
+                    trace_id=trace_id,
+                    on_done=on_done,
+                )
+            )
+        except ApiError as error:
+            return Called(request_id, Refused(error), function)
+        await is_done.wait()
+        return Called(request_id, outcomes[0], function)

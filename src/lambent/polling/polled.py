@@ -1,0 +1,46 @@
+"""A mapping while it is polled: what its source and whoever processes its records share."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+
+from lambent.kit.clock import Clock
+from lambent.model.delivery import Delivery
+from lambent.model.mapping import EventSourceMapping
+from lambent.polling.function_calls import FunctionCalls
+from lambent.polling.options import Options
+from lambent.polling.role_calls import RoleCalls
+from lambent.polling.settings import PollingSettings
+from lambent.polling.status import Status
+from lambent.polling.stop import Stop
+from lambent.store.store import Store
+
+Keep = Callable[[list[Delivery]], Awaitable[None]]
+"""Has records delivered to destinations; returns when they are on disk."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """One mapping from when it is enabled or changed until it is disabled or changed again."""
+
+    mapping: EventSourceMapping
+    options: Options
+    role: str
+    """ARN of the function's execution role."""
+    calls: FunctionCalls
+    status: Status
+    stop: Stop
+    keep: Keep
+    aws: RoleCalls
+    store: Store
+    clock: Clock
+    settings: PollingSettings
+
+    @property
+    def region(self) -> str:
+        """The region of the source."""
+        return self.mapping.scope.region
+
+    @property
+    def account(self) -> str:
+        """The account of the mapping."""
+        return self.mapping.scope.account

@@ -1,0 +1,69 @@
+"""The polling of one mapping as it is configured now: from here it is started and stopped."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from lambent.model.mapping import EventSourceMapping
+from lambent.polling.backoff import Backoff
+from lambent.polling.polled import Polled
+from lambent.polling.ports import SourceError
+
+logger = logging.getLogger(__name__)
+
+Poll = Callable[[Polled], Awaitable[None]]
+"""Reads a source until the mapping is stopped, and ends what is under way. Raises `SourceError`."""
+
+
+class Poller:
+    """Polls again after each failure, ever more slowly."""
+
+    def __init__(self, polled: Polled, poll: Poll) -> None:
+        self.polled = polled
+        self._poll = poll
+        self._ended = anyio.Event()
+
+    @property
+    def mapping(self) -> EventSourceMapping:
+        """As it was when this began."""
+        return self.polled.mapping
+
+    async def run(self, after: "Poller | None") -> None:
+        """Poll until `stop`, once an earlier poller of the same mapping has ended: so the records
+        of a stream stay in order."""
+        polled = self.polled
+        settings = polled.settings
+        backoff = Backoff(settings.backoff_s, settings.backoff_max_s)
+        try:
+            if after is not None:
+                await after.wait_ended()
+            while not polled.stop.is_set:
+                began = polled.clock.monotonic()
+                await self._poll_once()
+                if polled.clock.monotonic() - began > settings.backoff_max_s:
+                    backoff.succeeded()
+                with polled.stop.interrupts():
+                    await polled.clock.sleep(backoff.failed())
+        finally:
+            self._ended.set()
+
+    async def _poll_once(self) -> None:
+        try:
+            await self._poll(self.polled)
+        except SourceError as error:
+            self.polled.status.note_problem(error)
+            logger.info("event source mapping %s: %s", self.mapping.uuid, error)
+        except Exception as error:  # A bug of ours, or of a library, in one mapping only.
+            logger.exception("event source mapping %s failed", self.mapping.uuid)
+            text = f"PROBLEM: The event source cannot be read: {type(error).__name__}"
+            self.polled.status.note_problem(SourceError(text))
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop reading, and give what is under way so much time; it may need more."""
+        self.polled.stop.set()
+        await self.polled.stop.wait_quiet(self.polled.clock, grace_s)
+
+    async def wait_ended(self) -> None:
+        """Until nothing is under way any more."""
+        await self._ended.wait()

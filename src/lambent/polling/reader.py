@@ -1,0 +1,271 @@
+"""Records of streams and brokers on their way to the function, in order: read, filtered, batched,
+tried again when the function fails, and committed.
+"""
+
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+
+import anyio
+
+from lambent.model.delivery import Delivery, DeliveryKind
+from lambent.model.function import LATEST
+from lambent.model.invocation import Succeeded
+from lambent.polling.backoff import Backoff
+from lambent.polling.buffer import Buffer
+from lambent.polling.failure_records import make_failure_record
+from lambent.polling.function_calls import Called
+from lambent.polling.item_failures import failed_items
+from lambent.polling.options import EVENT_BYTES_MAX
+from lambent.polling.polled import Polled
+from lambent.polling.ports import EndOfPart, Part, PartLost, Record, SourceError
+from lambent.polling.progress import Progress
+from lambent.polling.retries import Discard, Done, Failed, Work
+
+_HELD_BYTES_MAX = EVENT_BYTES_MAX
+"""Of records read ahead, for each batch that may be under way."""
+
+Tell = Callable[[bytes], Awaitable[None]]
+"""Tells the on-failure destination; returns when that cannot be lost any more."""
+
+
+class Reader:
+    """Serves the parts of one mapping. `tell` stands in for the destinations that the platform
+    delivers to itself."""
+
+    def __init__(self, polled: Polled, tell: Tell | None = None) -> None:
+        self._polled = polled
+        self._tell = tell
+
+    async def serve(self, part: Part) -> bool:
+        """See `ports.Serve`."""
+        options = self._polled.options
+        lanes = [Lane(self._polled, part, self._tell) for _ in range(options.factor)]
+        progress = Progress()
+        is_end = False
+        async with anyio.create_task_group() as tasks:
+            for lane in lanes:
+                tasks.start_soon(lane.run, progress)
+            with self._polled.stop.interrupts():
+                is_end = await self._read(part, lanes, progress)
+            for lane in lanes:
+                lane.buffer.close(discard=not is_end)
+        return is_end and progress.is_clear
+
+    async def _read(self, part: Part, lanes: "Sequence[Lane]", progress: Progress) -> bool:
+        """Fill the lanes; gives whether the part is at its end."""
+        polled = self._polled
+        settings = polled.settings
+        backoff = Backoff(settings.backoff_s, settings.backoff_max_s)
+        while True:
+            try:
+                records = await part.read()
+            except EndOfPart:
+                return True
+            except PartLost:
+                return False
+            except SourceError as error:
+                polled.status.note_problem(error)
+                await polled.clock.sleep(backoff.failed())
+                continue
+            backoff.succeeded()
+            polled.status.note_source_works()
+            if not records:
+                continue
+            polled.status.count("PolledEventCount", len(records))
+            progress.begin(records)
+            wanted = self._wanted(part, records)
+            if len(wanted) < len(records):
+                await self._skip(part, records, wanted, progress)
+            if len(lanes) == 1:
+                await lanes[0].buffer.put(wanted)
+                continue
+            for number, lane in enumerate(lanes):
+                share = [one for one in wanted if _lane_of(one, len(lanes)) == number]
+                if share:
+                    await lane.buffer.put(share)
+
+    def _wanted(self, part: Part, records: Sequence[Record]) -> Sequence[Record]:
+        criteria = self._polled.options.criteria
+        if criteria is None:
+            return records
+        return [one for one in records if criteria.admits(*part.view(one))]
+
+    async def _skip(
+        self,
+        part: Part,
+        records: Sequence[Record],
+        wanted: Sequence[Record],
+        progress: Progress,
+    ) -> None:
+        """Be done with records that nobody wants."""
+        self._polled.status.count("FilteredOutEventCount", len(records) - len(wanted))
+        kept = set(map(id, wanted))
+        last = progress.end([one for one in records if id(one) not in kept])
+        if last is not None:
+            await commit(self._polled, part, last)
+
+
+class Lane:
+    """One batch of a part at a time."""
+
+    def __init__(self, polled: Polled, part: Part, tell: Tell | None) -> None:
+        self._polled = polled
+        self._part = part
+        self._tell = tell or self._keep
+        self.buffer = Buffer(
+            polled.clock, count_max=2 * polled.options.batch_size, bytes_max=_HELD_BYTES_MAX
+        )
+        settings = polled.settings
+        self._failing = Backoff(settings.retry_s, settings.retry_max_s)
+        self._refused = Backoff(settings.throttled_s, settings.throttled_max_s)
+
+    async def run(self, progress: Progress) -> None:
+        """Process what is put into the buffer, until it is closed."""
+        polled = self._polled
+        options = polled.options
+        since = polled.clock.monotonic()
+        while True:
+            records = await self.buffer.take(
+                count=options.batch_size,
+                bytes_max=EVENT_BYTES_MAX - self._part.envelope.size,
+                since=since,
+                window_s=options.window_s,
+            )
+            if not records:
+                return
+            if polled.stop.is_set:
+                return
+            with polled.stop.under_way():
+                if not await self.deliver(records):
+                    return
+                since = polled.clock.monotonic()
+                last = progress.end(records)
+                if last is not None:
+                    await commit(polled, self._part, last)
+            polled.status.note_age(records[-1].arrived_at)
+
+    async def deliver(self, records: Sequence[Record]) -> bool:
+        """Have the function take a batch, or give its records up; gives whether they are done
+        with, which they are not when it was enough before."""
+        polled = self._polled
+        work = Work(records, polled.options)
+        called: Called | None = None
+        while (step := work.next(polled.clock.now())) is not None:
+            if isinstance(step, Discard):
+                await self._give_up(step, called)
+                called = None
+                continue
+            called = await self._call(step.records)
+            if not called.was_taken:
+                await self._pause(self._refused)
+            elif work.note(self._result(called, step.records)):
+                await self._pause(self._failing)
+            else:
+                self._failing.succeeded()
+            if called.was_taken:
+                self._refused.succeeded()
+            if polled.stop.is_set and work.left:
+                return False
+        self._failing.succeeded()
+        return True
+
+    async def _call(self, records: Sequence[Record]) -> Called:
+        status = self._polled.status
+        event = self._part.envelope.wrap([one.document for one in records])
+        status.in_flight += 1
+        try:
+            called = await self._polled.calls.call(event)
+        finally:
+            status.in_flight -= 1
+        status.note_call(has_failed=not isinstance(called.outcome, Succeeded))
+        status.count("InvokedEventCount", len(records))
+        return called
+
+    def _result(self, called: Called, records: Sequence[Record]) -> Done | Failed:
+        """What a call that was taken says of the records."""
+        status = self._polled.status
+        outcome = called.outcome
+        result: Done | Failed = Done()
+        if not isinstance(outcome, Succeeded):
+            result = Failed()
+        elif self._polled.options.reports_failures:
+            places = {one.id: number for number, one in enumerate(records)}
+            failed = failed_items(outcome.payload, places)
+            if failed is None:
+                result = Failed()
+            elif failed:
+                result = Failed(min(places[one] for one in failed), is_partial=True)
+        if isinstance(result, Failed):
+            status.note_call(has_failed=True)
+            status.count("FailedInvokeEventCount", len(records) - result.at)
+        return result
+
+    async def _pause(self, backoff: Backoff) -> None:
+        with self._polled.stop.interrupts():
+            await self._polled.clock.sleep(backoff.failed())
+
+    async def _give_up(self, discard: Discard, called: Called | None) -> None:
+        """Tell the destination, if there is one."""
+        polled = self._polled
+        polled.status.count("DroppedEventCount", len(discard.piece.records))
+        if not polled.options.on_failure:
+            return
+        event = None
+        if _gets_payload(polled.options.on_failure):
+            event = self._part.envelope.wrap([one.document for one in discard.piece.records])
+        body = make_failure_record(
+            discard,
+            called,
+            self._part.describe(discard.piece.records),
+            function_arn=polled.mapping.function_arn,
+            now=polled.clock.now(),
+            payload=event,
+        )
+        await self._tell(body)
+        polled.status.count("OnFailureDestinationDeliveredEventCount", len(discard.piece.records))
+
+    async def _keep(self, body: bytes) -> None:
+        polled = self._polled
+        mapping = polled.mapping
+        now = polled.clock.now()
+        delivery = Delivery(
+            key=mapping.function_key,
+            arn=f"{mapping.function_key.arn}:{mapping.qualifier or LATEST}",
+            target=polled.options.on_failure,
+            kind=DeliveryKind.ON_FAILURE,
+            body=body,
+            object_prefix=f"aws/lambda/{mapping.uuid}/{self._part.name}",
+            trace_id="",
+            role=polled.role,
+            created_at=now,
+            due_at=now,
+        )
+        await polled.keep([delivery])
+
+
+async def commit(polled: Polled, part: Part, record: Record, state: bytes | None = None) -> None:
+    """Commit, again and again if need be, unless the part is lost or it was enough."""
+    settings = polled.settings
+    backoff = Backoff(settings.backoff_s, settings.backoff_max_s)
+    while True:
+        try:
+            await part.commit(record, state)
+        except PartLost:
+            return
+        except SourceError as error:
+            polled.status.note_problem(error)
+            if polled.stop.is_set:
+                return
+            with polled.stop.interrupts():
+                await polled.clock.sleep(backoff.failed())
+        else:
+            return
+
+
+def _lane_of(record: Record, lanes: int) -> int:
+    # Not `hash`, which is another one after each start.
+    return zlib.crc32(record.key.encode()) % lanes
+
+
+def _gets_payload(target: str) -> bool:
+    return target.startswith(("kafka://", "arn:aws:s3:"))

@@ -1,0 +1,108 @@
+"""A batch of a stream or broker on its way: what is tried next after each attempt.
+
+Pure. Records are done with in order: what was not done with is tried again before anything behind
+it, and the pieces of a batch that was split are tried one after the other.
+https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-errors.html
+"""
+
+import dataclasses
+from collections import deque
+from collections.abc import Sequence
+
+from lambent.polling.options import Options
+from lambent.polling.ports import Record
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Piece:
+    """Records of a batch that are tried together."""
+
+    records: Sequence[Record]
+    attempts: int = 0
+    """Those that counted: when the function failed, and the piece was not split for it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Discard:
+    """Records that are given up."""
+
+    piece: Piece
+    condition: str
+    """As an on-failure record has it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Done:
+    """The function took the records."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Failed:
+    """The function failed, or said that the record at this index did: those before it are done
+    with."""
+
+    at: int = 0
+    is_partial: bool = False
+    """Whether the function said so."""
+
+
+class Work:
+    """The records of one batch that are not done with."""
+
+    def __init__(self, records: Sequence[Record], options: Options) -> None:
+        self._options = options
+        self._pieces = deque([Piece(records)])
+
+    def next(self, now: float) -> Piece | Discard | None:
+        """What is to be tried, or given up, next; None when nothing is left. What is given up is
+        not there any more."""
+        if not self._pieces:
+            return None
+        piece = self._pieces[0]
+        age_max_s = self._options.age_max_s
+        if age_max_s is not None:
+            old = _count_older(piece.records, now - age_max_s)
+            if old:
+                self._replace(dataclasses.replace(piece, records=piece.records[old:]))
+                expired = dataclasses.replace(piece, records=piece.records[:old])
+                return Discard(expired, "RecordAgeExceeded")
+        retries_max = self._options.retries_max
+        if retries_max is not None and piece.attempts > retries_max:
+            self._pieces.popleft()
+            return Discard(piece, "RetryAttemptsExhausted")
+        return piece
+
+    def note(self, result: Done | Failed) -> bool:
+        """How the attempt with the first piece ended; gives whether to wait before the next. (Of
+        an attempt that never reached the function there is nothing to note.)"""
+        piece = self._pieces[0]
+        if isinstance(result, Done):
+            self._pieces.popleft()
+            return False
+        rest = piece.records[result.at :]
+        if self._options.bisects and len(rest) > 1 and not result.at:
+            # Of one that is known to fail the others are kept apart.
+            middle = 1 if result.is_partial else len(rest) // 2
+            halves = rest[:middle], rest[middle:]
+            self._replace(*(dataclasses.replace(piece, records=half) for half in halves))
+            return False
+        self._replace(Piece(rest, piece.attempts + 1))
+        return True
+
+    @property
+    def left(self) -> int:
+        """How many records are not done with."""
+        return sum(len(piece.records) for piece in self._pieces)
+
+    def _replace(self, *pieces: Piece) -> None:
+        """Put pieces in the place of the first."""
+        self._pieces.popleft()
+        self._pieces.extendleft(piece for piece in reversed(pieces) if piece.records)
+
+
+def _count_older(records: Sequence[Record], than: float) -> int:
+    """How many at the beginning arrived before a moment."""
+    for number, record in enumerate(records):
+        if record.arrived_at >= than:
+            return number
+    return len(records)

@@ -1,0 +1,17 @@
+"""Which file reads which kind of source."""
+
+from collections.abc import Mapping
+
+from lambent.model.mapping import EventSourceMapping, Source
+from lambent.polling.poller import Poll
+from lambent.polling.sources import sqs
+
+_POLLS: Mapping[Source, Poll] = {
+    Source.SQS: sqs.poll,
+    Source.SQS_FIFO: sqs.poll,
+}
+
+
+def poll_of(mapping: EventSourceMapping) -> Poll:
+    """What reads the source of a mapping."""
+    return _POLLS[mapping.source]

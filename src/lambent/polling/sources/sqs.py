@@ -1,0 +1,433 @@
+"""Amazon SQS, standard and FIFO: messages are received, handed to the function and then deleted.
+
+A message is deleted when the function has taken it. When the function fails it stays, and comes
+again when its visibility timeout is over; the queue's redrive policy says how often. While a batch
+is under way its messages are kept invisible.
+https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+import anyio.abc
+import botocore.exceptions
+
+from lambent.aws.calls import error_code
+from lambent.invocation.pace import Pace
+from lambent.model.invocation import Succeeded
+from lambent.model.traces import extend_lineage
+from lambent.polling.backoff import Backoff
+from lambent.polling.function_calls import Called
+from lambent.polling.item_failures import failed_items
+from lambent.polling.options import EVENT_BYTES_MAX
+from lambent.polling.polled import Polled
+from lambent.polling.ports import Envelope, Record, SourceError
+from lambent.polling.role_calls import refused
+
+_LONG_POLL_S = 20
+_DEADLINE_S = 30.0
+_AT_ONCE_MAX = 10
+"""Messages in one request."""
+_WORKERS_AT_FIRST = 5
+_WORKERS_MAX = 1250
+"""Both as at AWS."""
+_DELETES_MAX = 8
+_ENVELOPE = Envelope(b'{"Records":[', b"]}")
+_TRACE_HEADER = "AWSTraceHeader"
+_ACTIONS = {
+    "GetQueueUrl": "sqs:GetQueueAttributes",
+    "DeleteMessageBatch": "sqs:DeleteMessage",
+    "ChangeMessageVisibilityBatch": "sqs:ReceiveMessage",
+}
+"""What roles for Lambda are allowed instead of what is called."""
+
+
+class Queue:
+    """The requests to one queue."""
+
+    def __init__(self, polled: Polled) -> None:
+        self.arn = polled.mapping.source_id
+        self._aws = polled.aws
+        _, _, _, _, self._account, self._name = self.arn.split(":")
+        self._url = ""
+        self.visibility_s = 0.0
+
+    async def open(self) -> None:
+        """Find it. Raises `SourceError`."""
+        found = await self._call(
+            "GetQueueUrl", {"QueueName": self._name, "QueueOwnerAWSAccountId": self._account}
+        )
+        self._url = found["QueueUrl"]
+        await self.look()
+
+    async def look(self) -> int:
+        """Read the visibility timeout; gives how many messages wait. Raises `SourceError`."""
+        names = ["VisibilityTimeout", "ApproximateNumberOfMessages"]
+        found = await self._call("GetQueueAttributes", {"AttributeNames": names})
+        attributes = found.get("Attributes", {})
+        self.visibility_s = float(attributes.get("VisibilityTimeout", 30))
+        return int(attributes.get("ApproximateNumberOfMessages", 0))
+
+    async def receive(self, most: int, wait_s: int) -> list[Mapping[str, Any]]:
+        """Messages, invisible to others for a while from now on. Raises `SourceError`."""
+        parameters = {
+            "MaxNumberOfMessages": min(most, _AT_ONCE_MAX),
+            "WaitTimeSeconds": wait_s,
+            "MessageSystemAttributeNames": ["All"],
+            "MessageAttributeNames": ["All"],
+        }
+        found = await self._call("ReceiveMessage", parameters, deadline_s=wait_s + _DEADLINE_S)
+        messages: list[Mapping[str, Any]] = found.get("Messages") or []
+        return messages
+
+    async def delete(self, records: Sequence[Record]) -> list[Record]:
+        """Up to ten; gives those that it could not. Raises `SourceError`."""
+        entries = [
+            {"Id": str(number), "ReceiptHandle": one.raw["ReceiptHandle"]}
+            for number, one in enumerate(records)
+        ]
+        answer = await self._call("DeleteMessageBatch", {"Entries": entries})
+        failed = answer.get("Failed") or ()
+        return [records[int(one["Id"])] for one in failed if not one.get("SenderFault")]
+
+    async def hide(self, records: Sequence[Record], seconds: int) -> None:
+        """Keep messages, up to ten, invisible for so long from now on. Raises `SourceError`."""
+        entries = [
+            {
+                "Id": str(number),
+                "ReceiptHandle": one.raw["ReceiptHandle"],
+                "VisibilityTimeout": seconds,
+            }
+            for number, one in enumerate(records)
+        ]
+        await self._call("ChangeMessageVisibilityBatch", {"Entries": entries})
+
+    async def _call(
+        self, operation: str, parameters: Mapping[str, Any], deadline_s: float = _DEADLINE_S
+    ) -> Any:
+        if self._url:
+            parameters = {"QueueUrl": self._url, **parameters}
+        try:
+            return await self._aws.call(
+                "sqs",
+                operation,
+                parameters,
+                resource=self.arn,
+                action=_ACTIONS.get(operation),
+                account=self._account,
+                deadline_s=deadline_s,
+            )
+        except botocore.exceptions.ClientError as error:
+            if error_code(error).endswith(("NonExistentQueue", "QueueDoesNotExist")):
+                raise SourceError("PROBLEM: The specified queue does not exist") from error
+            raise refused(error) from error
+
+
+class SqsPoller:
+    """Workers that each receive a batch, have it processed and delete it, one after the other. One
+    is always there; as long as there is more, there are as many as make it faster."""
+
+    def __init__(self, polled: Polled, queue: Queue) -> None:
+        self._polled = polled
+        self._queue = queue
+        self._options = polled.options
+        self._pace = Pace(polled.clock.monotonic(), start=_WORKERS_AT_FIRST)
+        self._limit = min(self._options.concurrency_max or _WORKERS_MAX, _WORKERS_MAX)
+        settings = polled.settings
+        self._throttled = Backoff(settings.throttled_s, settings.throttled_max_s)
+        self._held: dict[int, tuple[Sequence[Record], float]] = {}
+        """Batches under way, and since when their messages are invisible."""
+        self._workers = 0
+        self._throttles = 0
+        """Workers whose batch the function cannot take now."""
+        self._free = anyio.Event()
+        self._failure: SourceError | None = None
+
+    async def run(self) -> None:
+        """Until the mapping is stopped. Raises `SourceError`."""
+        async with anyio.create_task_group() as keeping:
+            keeping.start_soon(self._keep_hidden)
+            keeping.start_soon(self._look)
+            async with anyio.create_task_group() as tasks:
+                self._start(tasks)
+            keeping.cancel_scope.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    def _start(self, tasks: anyio.abc.TaskGroup) -> None:
+        self._workers += 1
+        tasks.start_soon(self._work, tasks)
+
+    async def _work(self, tasks: anyio.abc.TaskGroup) -> None:
+        try:
+            while self._is_wanted():
+                while self._throttles and self._is_wanted():
+                    # Who cannot process does not receive: each time counts for the redrive policy.
+                    await self._free.wait()
+                records = await self._gather()
+                if not records:
+                    if self._workers > 1:
+                        return
+                    continue
+                self._grow(tasks, is_full=len(records) >= min(self._options.batch_size, 10))
+                await self._process(records)
+                self._pace.note_end()
+        except SourceError as error:
+            self._polled.status.note_problem(error)
+            self._failure = error
+        finally:
+            self._workers -= 1
+
+    def _is_wanted(self) -> bool:
+        return (
+            not self._polled.stop.is_set
+            and self._failure is None
+            and self._workers <= max(min(self._pace.limit, self._limit), 1)
+        )
+
+    def _grow(self, tasks: anyio.abc.TaskGroup, *, is_full: bool) -> None:
+        if not is_full or self._throttles:
+            return
+        if self._workers >= self._pace.limit:
+            self._pace.note_full(self._polled.clock.monotonic(), self._limit)
+        if self._workers < min(self._pace.limit, self._limit):
+            self._start(tasks)
+
+    async def _gather(self) -> list[Record]:
+        """The next batch: what comes first, and what else comes within the window. Empty if
+        nothing came for a while, or it was enough."""
+        polled, options = self._polled, self._options
+        records: list[Record] = []
+        size = _ENVELOPE.size
+        ends_at = 0.0
+        while True:
+            left_s = ends_at - polled.clock.monotonic() if records else _LONG_POLL_S
+            most = options.batch_size - len(records)
+            messages = await self._queue.receive(most, max(int(left_s), 0))
+            polled.status.note_source_works()
+            polled.status.count("PolledEventCount", len(messages))
+            found = [_to_record(message, self._queue.arn, polled.region) for message in messages]
+            if polled.stop.is_set:
+                await self._hide([*records, *found], 0)
+                return []
+            wanted = await self._filter(found)
+            if wanted and not records:
+                ends_at = polled.clock.monotonic() + options.window_s
+            records += wanted
+            size += sum(len(one.document) + 1 for one in wanted)
+            is_full = len(records) >= options.batch_size or size > EVENT_BYTES_MAX
+            if is_full or polled.clock.monotonic() >= ends_at or not messages:
+                return records
+
+    async def _filter(self, records: list[Record]) -> list[Record]:
+        criteria = self._options.criteria
+        if criteria is None:
+            return records
+        unwanted = [one for one in records if not criteria.admits(*_view(one))]
+        self._polled.status.count("FilteredOutEventCount", len(unwanted))
+        await self._delete(unwanted)
+        gone = set(map(id, unwanted))
+        return [one for one in records if id(one) not in gone]
+
+    async def _process(self, records: list[Record]) -> None:
+        """Have a batch processed, in as many events as it takes, and delete what was."""
+        began = self._polled.clock.monotonic()
+        for batch in _split(records):
+            self._held[id(batch)] = (batch, began)
+            try:
+                with self._polled.stop.under_way():
+                    done = await self._deliver(batch)
+                    self._polled.status.count("DeletedEventCount", await self._delete(done))
+            finally:
+                del self._held[id(batch)]
+
+    async def _deliver(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Have the function take a batch; gives what it has processed."""
+        polled = self._polled
+        event = _ENVELOPE.wrap([one.document for one in records])
+        header = _trace_header(records, polled.mapping.function_key.arn)
+        while True:
+            polled.status.in_flight += 1
+            try:
+                called = await polled.calls.call(event, header)
+            finally:
+                polled.status.in_flight -= 1
+            if called.was_taken or called.is_loop:
+                break
+            polled.status.note_call(has_failed=True)
+            if not await self._wait_for_room():
+                await self._hide(records, 0)
+                return ()
+        self._throttled.succeeded()
+        polled.status.count("InvokedEventCount", len(records))
+        done = self._done(called, records)
+        polled.status.note_call(has_failed=not done)
+        polled.status.count("FailedInvokeEventCount", len(records) - len(done))
+        return done
+
+    def _done(self, called: Called, records: Sequence[Record]) -> Sequence[Record]:
+        if not isinstance(called.outcome, Succeeded):
+            return ()
+        if not self._options.reports_failures:
+            return records
+        failed = failed_items(called.outcome.payload, {one.id for one in records})
+        if failed is None:
+            return ()
+        return [one for one in records if one.id not in failed]
+
+    async def _wait_for_room(self) -> bool:
+        """Hold on to messages that the function cannot take; whether to offer them again."""
+        if not self._throttles:
+            self._free = anyio.Event()
+        self._throttles += 1
+        try:
+            with self._polled.stop.interrupts():
+                await self._polled.clock.sleep(self._throttled.failed())
+        finally:
+            self._throttles -= 1
+            if not self._throttles:
+                self._free.set()
+        return not self._polled.stop.is_set
+
+    async def _delete(self, records: Sequence[Record]) -> int:
+        """Delete messages, trying again while they are ours; gives how many are gone."""
+        settings = self._polled.settings
+        left = [records[at : at + _AT_ONCE_MAX] for at in range(0, len(records), _AT_ONCE_MAX)]
+        gone = 0
+        limiter = anyio.CapacityLimiter(_DELETES_MAX)
+
+        async def delete(some: Sequence[Record]) -> None:
+            nonlocal gone
+            backoff = Backoff(settings.throttled_s, settings.backoff_max_s)
+            give_up_at = self._polled.clock.monotonic() + max(self._queue.visibility_s, 1.0)
+            async with limiter:
+                while some:
+                    before = len(some)
+                    try:
+                        some = await self._queue.delete(some)
+                    except SourceError as error:
+                        self._polled.status.note_problem(error)
+                    gone += before - len(some)
+                    if some and self._polled.clock.monotonic() > give_up_at:
+                        return  # They come again; the function is called twice.
+                    if some:
+                        await self._polled.clock.sleep(backoff.failed())
+
+        if len(left) == 1:
+            await delete(left[0])
+        elif left:
+            async with anyio.create_task_group() as tasks:
+                for some in left:
+                    tasks.start_soon(delete, some)
+        return gone
+
+    async def _hide(self, records: Sequence[Record], seconds: int) -> None:
+        """Keep messages invisible for so long from now on; 0 hands them back."""
+        for at in range(0, len(records), _AT_ONCE_MAX):
+            try:
+                await self._queue.hide(records[at : at + _AT_ONCE_MAX], seconds)
+            except SourceError:
+                return  # They come again when their time is over.
+
+    async def _keep_hidden(self) -> None:
+        """Keep the messages of batches under way invisible."""
+        clock = self._polled.clock
+        while True:
+            visible_s = self._queue.visibility_s
+            await clock.sleep(max(visible_s / 4, 0.25))
+            now = clock.monotonic()
+            for number, (records, since) in list(self._held.items()):
+                if visible_s and now - since >= visible_s / 2:
+                    await self._hide(records, int(visible_s))
+                    if number in self._held:
+                        self._held[number] = (records, now)
+
+    async def _look(self) -> None:
+        """Keep an eye on the queue's attributes, which may change."""
+        while True:
+            await self._polled.clock.sleep(60.0)
+            try:
+                self._polled.status.waiting = await self._queue.look()
+            except SourceError:
+                continue
+
+
+async def poll(polled: Polled) -> None:
+    """See `poller.Poll`."""
+    queue = Queue(polled)
+    with polled.stop.interrupts():
+        await queue.open()
+    if not polled.stop.is_set:
+        await SqsPoller(polled, queue).run()
+
+
+def _split(records: Sequence[Record]) -> list[Sequence[Record]]:
+    """Batches that are small enough for an event."""
+    batches: list[list[Record]] = [[]]
+    size = _ENVELOPE.size
+    for record in records:
+        size += len(record.document) + 1
+        if batches[-1] and size > EVENT_BYTES_MAX:
+            batches.append([])
+            size = _ENVELOPE.size + len(record.document) + 1
+        batches[-1].append(record)
+    return list(batches)
+
+
+def _trace_header(records: Sequence[Record], function_arn: str) -> str | None:
+    """That of the message in whose chain the function comes up most often."""
+    headers = [
+        header for one in records if (header := one.raw.get("Attributes", {}).get(_TRACE_HEADER))
+    ]
+    return max(headers, key=lambda header: extend_lineage(header, function_arn)[1], default=None)
+
+
+def _to_record(message: Mapping[str, Any], arn: str, region: str) -> Record:
+    attributes = message.get("Attributes", {})
+    document = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": attributes,
+        "messageAttributes": {
+            name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
+        },
+        "md5OfMessageAttributes": message.get("MD5OfMessageAttributes"),
+        "md5OfBody": message.get("MD5OfBody"),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": region,
+    }
+    return Record(
+        id=message["MessageId"],
+        document=json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(
+            errors="replace"
+        ),
+        raw=message,
+        arrived_at=float(attributes.get("SentTimestamp", 0)) / 1000,
+        key=attributes.get("MessageGroupId", ""),
+    )
+
+
+def _attribute(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    content: dict[str, Any] = {}
+    if "BinaryValue" in value:
+        content["binaryValue"] = base64.b64encode(value["BinaryValue"]).decode()
+    else:
+        content["stringValue"] = value.get("StringValue", "")
+    return {
+        **content,
+        "stringListValues": [],
+        "binaryListValues": [],
+        "dataType": value.get("DataType", "String"),
+    }
+
+
+def _view(record: Record) -> tuple[Mapping[str, Any], str]:
+    """What filters look at."""
+    metadata = json.loads(record.document)
+    body = metadata.pop("body")
+    return metadata, body

@@ -1,0 +1,54 @@
+"""How whoever reads a source learns that it is enough."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from lambent.kit.clock import Clock, wait_at_most
+
+
+class Stop:
+    """Set once. Reading ends at once, what is under way in its own time."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._scopes: set[anyio.CancelScope] = set()
+        self._under_way = 0
+        self._quiet = anyio.Event()
+        self._quiet.set()
+
+    def set(self) -> None:
+        """Enough."""
+        self.is_set = True
+        for scope in self._scopes:
+            scope.cancel()
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """What is inside is a batch that should come to its end."""
+        if not self._under_way:
+            self._quiet = anyio.Event()
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._quiet.set()
+
+    async def wait_quiet(self, clock: Clock, seconds: float) -> None:
+        """Wait until nothing is under way, but no longer than that."""
+        await wait_at_most(clock, self._quiet, seconds)
+
+    @contextmanager
+    def interrupts(self) -> Iterator[None]:
+        """What is inside is cancelled when it is enough; the block then ends quietly."""
+        with anyio.CancelScope() as scope:
+            if self.is_set:
+                scope.cancel()
+            self._scopes.add(scope)
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)

@@ -1,0 +1,102 @@
+"""A platform that reads from real servers, and functions that tell what they were called with."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.platforms import ROLE, Platform, deploy, log_lines, platform, start_platform, wait_for
+from tests.servers.ministack import Ministack, ministack
+
+__all__ = ["ROLE", "Ministack", "Platform", "ministack", "platform", "start_platform", "wait_for"]
+
+RECORDER = """
+import json, os
+def handler(event, context):
+    print("EVENT " + json.dumps(event))
+    return act(event)
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One that finds all AWS services at one server, and is impatient."""
+    options = [
+        option
+        for service in ("sqs", "sns", "s3", "kinesis", "dynamodbstreams", "secretsmanager", "mq")
+        for option in ("--set", f"aws.{service}.endpoint_url={ministack.endpoint}")
+    ]
+    for setting in ("retry_s=0.05", "retry_max_s=0.2", "idle_poll_s=0.1", "backoff_s=0.2"):
+        options += ["--set", f"polling.{setting}"]
+    running = Platform(tmp_path_factory.mktemp("polls") / "data", *options)
+    yield running
+    assert running.stop() == 0, running.output
+
+
+class Function:
+    """A function that logs each event, and then does what `act(event)` of its source says."""
+
+    def __init__(self, platform: Platform, name: str, act: str, **more: Any) -> None:
+        self.platform = platform
+        self.name = name
+        self.client = platform.client("lambda")
+        source = f"{RECORDER}\n{act}"
+        self.arn = deploy(self.client, name, {"app.py": source}, **more)["FunctionArn"]
+
+    def events(self) -> list[Any]:
+        """Those it was called with so far, in the order of its log."""
+        return [
+            json.loads(line.removeprefix("EVENT "))
+            for line in log_lines(self.platform, self.name)
+            if line.startswith("EVENT ")
+        ]
+
+    def wait_events(self, number: int) -> list[Any]:
+        """At least so many."""
+        wait_for(lambda: len(self.events()) >= number, f"{number} calls of {self.name}")
+        return self.events()
+
+    def map(self, source_arn: str | None, **more: Any) -> str:
+        """Create a mapping and wait until it is enabled; gives its UUID."""
+        if source_arn is not None:
+            more["EventSourceArn"] = source_arn
+        uuid: str = self.client.create_event_source_mapping(FunctionName=self.name, **more)["UUID"]
+        self.wait_state(uuid, "Disabled" if more.get("Enabled") is False else "Enabled")
+        return uuid
+
+    def wait_state(self, uuid: str, state: str) -> None:
+        """Until the mapping is in a state."""
+        wait_for(
+            lambda: self.client.get_event_source_mapping(UUID=uuid)["State"] == state,
+            f"{uuid} is {state}",
+        )
+
+    def wait_result(self, uuid: str, result: str) -> dict[str, Any]:
+        """Until LastProcessingResult begins so; gives the mapping."""
+
+        def shown() -> dict[str, Any] | None:
+            mapping: dict[str, Any] = self.client.get_event_source_mapping(UUID=uuid)
+            return mapping if mapping.get("LastProcessingResult", "").startswith(result) else None
+
+        found: dict[str, Any] = wait_for(shown, f"{uuid} says {result}")
+        return found
+
+
+@pytest.fixture
+def new_function(
+    platform: Platform, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Function]]:
+    """Makes functions; their mappings are deleted at the end."""
+    made: list[Function] = []
+
+    def new(act: str = "def act(event): return None", name: str = "", **more: Any) -> Function:
+        name = name or f"f{len(made)}-{request.node.name[:40]}".replace("[", "-").replace("]", "")
+        made.append(Function(platform, name, act, **more))
+        return made[-1]
+
+    yield new
+    for function in made:
+        found = function.client.list_event_source_mappings(FunctionName=function.name)
+        for mapping in found["EventSourceMappings"]:
+            function.client.delete_event_source_mapping(UUID=mapping["UUID"])
