@@ -153,7 +153,7 @@ def _require_function(tx: Transaction, reference: FunctionReference, source: Sou
         raise invalid_parameter(
             "Event source mappings are not supported for functions with tenancy enabled."
         )
-    has_limit = source.is_kafka or source in (Source.MQ, Source.DOCUMENTDB)
+    has_limit = source.is_kafka or source is Source.MQ
     if has_limit and version.timeout_s > POLLED_TIMEOUT_S_MAX:
         raise invalid_parameter(
             f"The function's timeout of {version.timeout_s} seconds is too long for this event"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.platforms import ROLE, Platform, deploy, log_lines, platform, start_platform, wait_for
+from tests.platforms import ROLE, Platform, deploy, log_lines, start_platform, wait_for
 from tests.servers.ministack import Ministack, ministack
 
-__all__ = ["ROLE", "Ministack", "Platform", "ministack", "platform", "start_platform", "wait_for"]
+__all__ = ["ROLE", "Ministack", "Platform", "ministack", "start_platform", "wait_for"]
 
 RECORDER = """
 import json, os

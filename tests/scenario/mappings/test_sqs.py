@@ -1,6 +1,5 @@
 """Queues, read from a real server of SQS's protocol."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 

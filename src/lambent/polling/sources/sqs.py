@@ -152,7 +152,8 @@ class SqsPoller:
             keeping.start_soon(self._keep_hidden)
             keeping.start_soon(self._look)
             async with anyio.create_task_group() as tasks:
-                self._start(tasks)
+                for _ in range(self._options.pollers_min):
+                    self._start(tasks)
             keeping.cancel_scope.cancel()
         if self._failure is not None:
             raise self._failure
@@ -169,7 +170,7 @@ class SqsPoller:
                     await self._free.wait()
                 records = await self._gather()
                 if not records:
-                    if self._workers > 1:
+                    if self._workers > self._options.pollers_min:
                         return
                     continue
                 self._grow(tasks, is_full=len(records) >= min(self._options.batch_size, 10))
@@ -185,7 +186,7 @@ class SqsPoller:
         return (
             not self._polled.stop.is_set
             and self._failure is None
-            and self._workers <= max(min(self._pace.limit, self._limit), 1)
+            and self._workers <= max(min(self._pace.limit, self._limit), self._options.pollers_min)
         )
 
     def _grow(self, tasks: anyio.abc.TaskGroup, *, is_full: bool) -> None:
