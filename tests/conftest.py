@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from tests.databases import database, postgresql
+from tests.servers.kinesis import kinesis
+from tests.servers.ministack import ministack
 
-__all__ = ["database", "postgresql"]
+__all__ = ["database", "kinesis", "ministack", "postgresql"]
 
 
 def pytest_configure() -> None:

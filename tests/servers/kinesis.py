@@ -1,0 +1,83 @@
+"""Kinesis whose shards split and merge as at AWS. Enhanced fan-out is tested with ministack."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.platforms import wait_for
+from tests.servers.ministack import ACCOUNT, aws_client
+from tests.servers.processes import INSTALLED, Server, free_port
+
+_PROGRAM = INSTALLED / "node" / "node_modules" / "kinesis-local"
+_CHANGES = (
+    "CREATE_STREAM",
+    "DELETE_STREAM",
+    "MERGE_SHARDS",
+    "SPLIT_SHARD",
+    "UPDATE_SHARD_COUNT",
+    "REGISTER_STREAM_CONSUMER",
+)
+
+
+class Kinesis(Server):
+    """kinesis-local, which saves its streams now and then: what came since is lost when it is
+    killed. `save` waits until nothing would be lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.port, self._tls_port = free_port(), free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        preload = Path(__file__).parent / "js" / "loopback.js"
+        return ["node", "-r", str(preload), str(_PROGRAM / "main.js")]
+
+    def environment(self) -> Mapping[str, str]:
+        return {
+            **{f"{change}_DURATION": "50ms" for change in _CHANGES},
+            "KINESIS_MOCK_PLAIN_PORT": str(self.port),
+            "KINESIS_MOCK_TLS_PORT": str(self._tls_port),
+            "KINESIS_MOCK_CERT_PATH": str(_PROGRAM / "server.json"),
+            "SHOULD_PERSIST_DATA": "true",
+            "PERSIST_PATH": str(self.directory / "data"),
+            "PERSIST_INTERVAL": "250ms",
+        }
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/healthcheck", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def save(self) -> None:
+        """Wait until all it holds by now is saved."""
+        for _ in range(2):  # the first may have begun before
+            before = self._saved_at()
+            wait_for(lambda seen=before: self._saved_at() > seen, "the streams are saved")
+
+    def _saved_at(self) -> int:
+        """When it saved last, in nanoseconds; 0 if it never did."""
+        saved = self.directory / "data" / "kinesis-data.json"
+        return saved.stat().st_mtime_ns if saved.exists() else 0
+
+    def stop(self) -> None:
+        """Save and end. Asked to end, it would wait for its clients and not save."""
+        if self.is_running:
+            self.save()
+        self.kill()
+
+    def client(self, account: str = ACCOUNT, **more: Any) -> Any:
+        """A boto3 client. What different accounts make is kept apart."""
+        return aws_client("kinesis", self.endpoint, account, **more)
+
+
+@pytest.fixture(scope="session")
+def kinesis() -> Iterator[Kinesis]:
+    """One for all tests that do not stop it."""
+    with Kinesis() as server:
+        yield server

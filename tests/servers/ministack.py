@@ -1,0 +1,90 @@
+"""Many AWS services in one process: SQS, SNS, S3, DynamoDB and its streams, Secrets Manager,
+Kinesis with enhanced fan-out, and the control planes of MSK and Amazon MQ."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from tests.servers.processes import INSTALLED, Server, answers, free_port
+
+ACCOUNT = "000000000000"
+
+
+def aws_client(service: str, endpoint: str, account: str = ACCOUNT, **more: Any) -> Any:
+    """A boto3 client of a server whose accounts are told apart by the access key."""
+    options: dict[str, Any] = {
+        "endpoint_url": endpoint,
+        "region_name": "us-east-1",
+        "aws_access_key_id": account,
+        "aws_secret_access_key": "secret",
+        "config": Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30),
+    }
+    return boto3.client(service, **{**options, **more})
+
+
+class Ministack(Server):
+    """Ministack; `stop` saves what it holds, `kill` loses what came since it started.
+
+    Brokers it should name as those of every MSK cluster are given as `MINISTACK_MSK_BOOTSTRAP`,
+    `MINISTACK_MSK_BOOTSTRAP_TLS` or `MINISTACK_MSK_BOOTSTRAP_SASL_SCRAM`.
+    """
+
+    def __init__(self, **variables: str) -> None:
+        super().__init__()
+        self.port = free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self._variables = variables
+
+    def command(self) -> list[str]:
+        return [str(INSTALLED / "python" / "bin" / "ministack")]
+
+    def environment(self) -> Mapping[str, str]:
+        return {
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "MINISTACK_HOST": "127.0.0.1",
+            "LAMBDA_EXECUTOR": "local",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.directory / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self.directory / "s3"),
+            "TMPDIR": str(self.directory),
+            **self._variables,
+        }
+
+    def is_ready(self) -> bool:
+        if not answers(self.port):
+            return False
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except urllib.error.URLError:
+            return False
+
+    def client(self, service: str, account: str = ACCOUNT, **more: Any) -> Any:
+        """A boto3 client. What different accounts make is kept apart."""
+        return aws_client(service, self.endpoint, account, **more)
+
+    def move_broker(self, broker_id: str, endpoints: list[str]) -> None:
+        """Make DescribeBroker tell where an Amazon MQ broker is; for that, the server restarts."""
+        self.stop()
+        saved = self.directory / "state" / "mq.json"
+        state = json.loads(saved.read_text())
+        for broker in state["payload"]["brokers"]["data"].values():
+            if broker["brokerId"] == broker_id:
+                broker["brokerInstances"][0]["endpoints"] = endpoints
+        saved.write_text(json.dumps(state))
+        self.start()
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[Ministack]:
+    """One for all tests that do not stop it."""
+    with Ministack() as server:
+        yield server

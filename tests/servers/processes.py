@@ -1,0 +1,144 @@
+"""What every server of the tests has in common: a process, a directory, ports and an end."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.platforms import wait_for
+
+INSTALLED = Path(__file__).parents[2] / "build" / "test-servers"
+"""Where tools/make-test-needs puts those that no distribution has."""
+
+_LOG_TAIL_BYTES = 4000
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether a server takes connections on a port of loopback."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def skip_without(program: str, package: str) -> None:
+    """Skip what needs a program that only the distribution can give; where TEST_SERVERS=required
+    (as in CI), that is a failure."""
+    if Path(program).exists():
+        return
+    message = f"NOT TESTED: {program} is missing; apt-get install {package}"
+    if os.environ.get("TEST_SERVERS") == "required":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+class Server(ABC):
+    """A server in a process of its own, whose data outlives the process.
+
+    It runs inside a `with`, whose end removes the data. `stop`, `kill` and `start` may be called
+    in between: the ports stay the same.
+    """
+
+    ready_within_s = 20.0
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix=f"lambent-{type(self).__name__.lower()}-"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """What starts it in the foreground."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether it serves by now."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Variables it needs besides ours."""
+        return {}
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """The end of what it printed."""
+        return (self.directory / "log").read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
+
+    def start(self) -> None:
+        """Start it on the data there is, and wait until it serves."""
+        assert self._process is None, "it runs already"
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+                env={**os.environ, **self.environment()},
+                start_new_session=True,
+            )
+        try:
+            wait_for(self._is_ready, f"{type(self).__name__} serves", self.ready_within_s)
+        except AssertionError as error:
+            self.kill()
+            raise AssertionError(f"{error}\n{self.log}") from None
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"it ended with {self._process.returncode}"
+        return self.is_ready()
+
+    def stop(self) -> None:
+        """Ask it to end, so that it can save what it holds; children that stay are killed."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """kill -9 it and its children, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(timeout=self.ready_within_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # nobody stayed
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self._clean_up()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._clean_up()
+
+    def _clean_up(self) -> None:
+        shutil.rmtree(self.directory)
