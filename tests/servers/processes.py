@@ -137,7 +137,7 @@ class Server(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.kill()
         self._clean_up()
 
     def _clean_up(self) -> None:
