@@ -132,6 +132,7 @@ class Server(ABC):
         try:
             self.start()
         except BaseException:
+            self.kill()
             self._clean_up()
             raise
         return self
