@@ -30,7 +30,13 @@ def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> 
         for service in ("sqs", "sns", "s3", "kinesis", "dynamodbstreams", "secretsmanager", "mq")
         for option in ("--set", f"aws.{service}.endpoint_url={ministack.endpoint}")
     ]
-    for setting in ("retry_s=0.05", "retry_max_s=0.2", "idle_poll_s=0.1", "backoff_s=0.2"):
+    for setting in (
+        "retry_s=0.05",
+        "retry_max_s=0.2",
+        "idle_poll_s=0.1",
+        "backoff_s=0.2",
+        "long_poll_s=2",
+    ):
         options += ["--set", f"polling.{setting}"]
     running = Platform(tmp_path_factory.mktemp("polls") / "data", *options)
     yield running
