@@ -43,7 +43,7 @@ from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.model.credentials import Credentials
-from lambent.model.delivery import SERVICES, service_of
+from lambent.model.delivery import rights_at
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
@@ -121,17 +121,17 @@ def _credentials(
 
 async def _allow(authorizer: Authorizer, key: FunctionKey, role: str, target: str) -> None:
     """Raise `InvalidParameterValueException` unless a function's role may deliver to a target."""
-    action, service = SERVICES[service_of(target)]
     principal = session_principal(role, key.name, role_id="AROA", account=key.account)
     caller = Caller(principal=principal, scope=key.scope, service=None, access_key_id=None)
     owner = target.split(":")[4] or key.account
-    try:
-        await authorizer.check(caller, Access(action, target, owner))
-    except ApiError as error:
-        raise invalid_parameter(
-            "The provided execution role does not have permissions to call"
-            f" {action.partition(':')[2]} on {service}"
-        ) from error
+    for service, action, resource in rights_at(target, key.name):
+        try:
+            await authorizer.check(caller, Access(action, resource, owner))
+        except ApiError as error:
+            raise invalid_parameter(
+                "The provided execution role does not have permissions to call"
+                f" {action.partition(':')[2]} on {service}"
+            ) from error
 
 
 async def _serve(

@@ -12,7 +12,7 @@ import anyio.to_thread
 import botocore.exceptions
 
 from lambent.aws.clients import AwsClients
-from lambent.model.delivery import Delivery, DeliveryKind, service_of
+from lambent.model.delivery import Delivery, DeliveryKind, object_prefix, service_of
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
 
@@ -140,7 +140,7 @@ class Destinations:
         name = uuid.uuid5(_LAMBDA_NAMESPACE, f"{delivery.id}")
         self._client(delivery, "s3").put_object(
             Bucket=delivery.target.split(":", 5)[5],
-            Key=f"aws/lambda/async/{delivery.key.name}/{moment:%Y/%m/%d}"
+            Key=f"{object_prefix(delivery.key.name)}{moment:%Y/%m/%d}"
             f"/{moment:%Y-%m-%dT%H.%M.%S}-{name}",
             Body=delivery.body,
             ContentType="application/json",

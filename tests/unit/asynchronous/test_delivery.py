@@ -22,7 +22,7 @@ from lambent.asynchronous.retries import Again, Over, RetryPolicy, after_attempt
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.async_event import AsyncEvent
-from lambent.model.delivery import Delivery
+from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.model.errors import ApiError, conflict, not_found
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.model.invocation import (
@@ -249,12 +249,14 @@ async def test_throttles_cost_no_retry(room: Room) -> None:
 
 @pytest.mark.parametrize(("age_max_s", "attempts"), [(60, 1), (61, 2)])
 async def test_old_events_are_dropped(room: Room, age_max_s: int, attempts: int) -> None:
-    """As soon as it is certain that the next attempt would come too late."""
-    await room.store.transact(
-        lambda tx: tx.settings.put(
-            Kind.EVENT_INVOKE, KEY, {"MaximumEventAgeInSeconds": age_max_s, "LastModified": 0.0}
-        )
-    )
+    """As soon as it is certain that the next attempt would come too late. The record has what the
+    last one gave."""
+    config = {
+        "MaximumEventAgeInSeconds": age_max_s,
+        "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:1:q"}},
+        "LastModified": 0.0,
+    }
+    await room.store.transact(lambda tx: tx.settings.put(Kind.EVENT_INVOKE, KEY, config))
     room.door.outcomes = [FAILED, FAILED]
     await room.offer(1)
     await room.until(lambda: len(room.door.attempts) == 1)
@@ -262,6 +264,10 @@ async def test_old_events_are_dropped(room: Room, age_max_s: int, attempts: int)
         await room.wait_for_attempt(2, 60)
     await room.settle(0)
     assert len(room.door.attempts) == attempts
+    record = json.loads(room.elsewhere.sent[0].body)
+    assert record["requestContext"]["condition"] == "EventAgeExceeded"
+    assert record["requestContext"]["approximateInvokeCount"] == attempts
+    assert record["responseContext"]["functionError"] == "Unhandled"
 
 
 async def test_events_grow_old_while_they_wait(room: Room) -> None:
@@ -353,16 +359,27 @@ async def test_payloads_without_a_row_are_forgotten(tmp_path: Path, anyio_backen
 
 
 async def test_a_function_that_is_switched_off(room: Room) -> None:
-    """Reserved concurrency 0: no retries, straight to who wants to know."""
+    """Reserved concurrency 0: no retries, straight to who wants to know. There is nothing to tell
+    of an answer."""
     room.door.version = version(DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:1:q"})
+    config = {
+        "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sns:r:1:t"}},
+        "LastModified": 0.0,
+    }
+    await room.store.transact(lambda tx: tx.settings.put(Kind.EVENT_INVOKE, KEY, config))
     room.door.is_switched_off = True
     room.door.outcomes = [THROTTLED]
     await room.offer(1, b'{"a": 1}')
-    await room.until(lambda: room.elsewhere.sent)
+    await room.until(lambda: len(room.elsewhere.sent) == 2)
     await room.settle(0)
-    delivery = room.elsewhere.sent[0]
-    assert delivery.body == b'{"a": 1}'
-    assert delivery.attributes["ErrorCode"] == "429"
+    sent = {one.kind: one for one in room.elsewhere.sent}
+    assert sent[DeliveryKind.DEAD_LETTER].body == b'{"a": 1}'
+    assert sent[DeliveryKind.DEAD_LETTER].attributes["ErrorCode"] == "429"
+    record = json.loads(sent[DeliveryKind.ON_FAILURE].body)
+    assert record["requestContext"]["condition"] == "ZeroReservedConcurrency"
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert record["requestPayload"] == {"a": 1}
+    assert not record.keys() & {"responseContext", "responsePayload"}
     assert len(room.door.attempts) == 1
 
 
