@@ -4,6 +4,7 @@ import dataclasses
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import anyio.abc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.databases import PostgreSql
 
 from lambent.asynchronous.courier import Courier
 from lambent.asynchronous.destinations import DeliveryFailed
@@ -476,30 +478,46 @@ async def test_what_cannot_be_written_is_said_and_written_later(
     assert len(room.door.attempts) == 1
 
 
-async def test_claims_end_with_their_owner(
+@asynccontextmanager
+async def life(settings: StoreSettings, data: Path) -> AsyncIterator[Room]:
+    """A room of the platform with this data directory, until it dies."""
+    async with open_store(settings, data) as store, anyio.create_task_group() as tasks:
+        room = Room(store, data / "payloads", tasks)
+        await room.start()
+        yield room
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_platform_goes_on_where_it_died(
     tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
 ) -> None:
-    """What a dead platform was delivering is delivered by the next, at once if it is alone and in
-    any case when the claim ends."""
-    async with open_store(database(synchronous="OFF"), tmp_path) as store:
-        async with anyio.create_task_group() as tasks:
-            dead = Room(store, tmp_path / "payloads", tasks)
-            await dead.start()
-            await dead.offer(1)
-            await dead.until(lambda: dead.door.attempts)
-            tasks.cancel_scope.cancel()
-        async with anyio.create_task_group() as tasks:
-            heir = Room(store, tmp_path / "payloads", tasks)
-            heir.door.outcomes = [Succeeded(b"1")]
-            await heir.start()
-            if not store.is_own:
-                await heir.quiet()
-                assert not heir.door.attempts
-                for _ in range(5):
-                    heir.clock.advance(61)
-                    await heir.quiet()
-            await heir.settle(0)
-            tasks.cancel_scope.cancel()
+    """What it was delivering is due at once when it is started again."""
+    settings = database(synchronous="OFF")
+    async with life(settings, tmp_path) as room:
+        await room.offer(1)
+        await room.until(lambda: room.door.attempts)
+    async with life(settings, tmp_path) as room:
+        room.door.outcomes = [Succeeded(b"1")]
+        await room.settle(0)
+        assert len(room.door.attempts) == 1
+
+
+async def test_claims_end_with_their_owner(
+    tmp_path: Path, anyio_backend: object, postgresql: PostgreSql
+) -> None:
+    """What a dead platform was delivering is another one's when the claim ends, and not before."""
+    settings = StoreSettings(url=postgresql.new_database())
+    async with life(settings, tmp_path / "dead") as dead:
+        await dead.offer(1)
+        await dead.until(lambda: dead.door.attempts)
+    async with life(settings, tmp_path / "heir") as heir:
+        heir.door.outcomes = [Succeeded(b"1")]
+        await heir.quiet()
+        assert not heir.door.attempts
+        for _ in range(5):
+            heir.clock.advance(61)
+            await heir.quiet()
+        await heir.settle(0)
         assert len(heir.door.attempts) == 1
 
 
