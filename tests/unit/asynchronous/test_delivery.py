@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,7 @@ async def test_events_grow_old_while_they_wait(room: Room) -> None:
     await room.until(lambda: len(room.elsewhere.sent) == 2)
     await room.settle(0)
     assert {one.body for one in room.elsewhere.sent} == {b'{"a": 1}', b'{"a": 2}'}
+    assert len(room.door.attempts) == 6 * 3600 / 300
 
 
 async def test_no_retries_if_none_are_wanted(room: Room) -> None:
@@ -585,6 +587,27 @@ def test_a_life_of_attempts(events: list[Outcome], retries: int) -> None:
             break
         now = step.due_at
     assert ran <= retries + 1
+
+
+def test_six_hours_of_errors_that_are_not_the_functions() -> None:
+    """Attempts after 1 s, 2 s, 4 s … 5 minutes, until there is no time for another; none counts
+    against the retries."""
+    event = AsyncEvent(
+        request_id="r", key=KEY, qualifier=None, payload=b"", trace_id="t",
+        accepted_at=0.0, due_at=0.0,
+    )  # fmt: skip
+    outcome = Refused(ApiError("ServiceException", "m", status=500))
+    times = [0.0]
+    step = after_attempt(event, outcome, RetryPolicy(), AsynchronousSettings(), 0.0)
+    while isinstance(step, Again):
+        times.append(step.due_at)
+        step = after_attempt(
+            step.event, outcome, RetryPolicy(), AsynchronousSettings(), step.due_at
+        )
+    delays = [later - earlier for earlier, later in pairwise(times)]
+    assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, *[300] * 70]
+    assert times[-1] + 300 > 6 * 3600
+    assert (step.condition, step.invoke_count) == ("EventAgeExceeded", 0)
 
 
 def test_policies() -> None:
