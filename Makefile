@@ -20,7 +20,7 @@ test: setup ## Run all tests; TESTS=path runs some of them
 	@$(PYTHON) -m pytest $(or $(TESTS),tests)
 
 crash: setup ## Kill the platform 200 times under load, on each database, and account for every event
-	@CRASH_KILLS=200 $(PYTHON) -m pytest -q -s tests/crash
+	@CRASH_KILLS=200 CRASH_MAPPING_KILLS=40 $(PYTHON) -m pytest -q -s tests/crash
 
 check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)

@@ -7,7 +7,7 @@ python -m tests.crash.failpoints POINT N WITNESS up …
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -27,8 +27,12 @@ Write = Callable[[str, str], None]
 """Appends a line of two words to the witness: written at once, so that it outlives the process."""
 
 
-def main() -> None:
-    """Patch the point, then be the platform."""
+Point = Callable[[Callable[[], None]], None]
+"""Patches the platform so that it calls what it is given when it comes by."""
+
+
+def run(points: Mapping[str, Point], watch: Callable[[Write], None]) -> None:
+    """Have attempts watched, patch the point, then be the platform."""
     point, number, witness = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     del sys.argv[1:4]
     # Opened while this may still be done; the platform gives up its privileges.
@@ -45,9 +49,9 @@ def main() -> None:
             write("killed", point)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    _note_attempts(write)
-    if point in POINTS:
-        POINTS[point](come_by)
+    watch(write)
+    if point in points:
+        points[point](come_by)
     from lambent.__main__ import main as platform
 
     platform()
@@ -140,7 +144,7 @@ def _between_send_and_delete(come_by: Callable[[], None]) -> None:
     Destinations.send = patched  # type: ignore[method-assign]
 
 
-POINTS = {
+POINTS: Mapping[str, Point] = {
     "before-commit": _before_commit,
     "after-commit": _after_commit,
     "between-payload-and-row": _between_payload_and_row,
@@ -151,4 +155,4 @@ ANY_TIME = "any-time"
 """No point: whoever started it kills it."""
 
 if __name__ == "__main__":
-    main()
+    run(POINTS, _note_attempts)

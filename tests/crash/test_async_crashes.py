@@ -6,10 +6,6 @@ import json
 import logging
 import os
 import random
-import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,12 +21,12 @@ from lambent.store.database import connect
 from lambent.store.settings import StoreSettings
 from tests.crash.auditor import RETRIES, Auditor
 from tests.crash.failpoints import ANY_TIME, POINTS
+from tests.crash.lives import Life
 from tests.platforms import ACCOUNT, Platform, deploy, wait_for
 
 KILLS = os.environ.get("CRASH_KILLS")
 """As many on each kind of database; else few enough for every day."""
 CLIENTS = 4
-READY_S = 60
 SOURCE = """
 def handler(event, context):
     if event["fails"]:
@@ -52,50 +48,6 @@ def queue() -> Iterator[Any]:
     client.create_queue(QueueName="records")
     yield client
     server.stop()
-
-
-class Life:
-    """A platform that will kill itself when it has come to a point for the n-th time."""
-
-    def __init__(self, data: Path, options: list[str], point: str, number: int) -> None:
-        self._output = data.parent / "output"
-        command = [sys.executable, "-m", "tests.crash.failpoints", point, str(number)]
-        command += [str(data.parent / "witness"), "up", "--port", "0", "--data-dir", str(data)]
-        with self._output.open("w") as output:
-            self._process = subprocess.Popen(
-                [*command, *options], stdout=output, stderr=subprocess.STDOUT
-            )
-
-    def __enter__(self) -> "Life":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait(30)
-
-    def read_endpoint(self) -> str | None:
-        """Wait until it is ready; gives its endpoint, None if it died before it had one."""
-
-        def look() -> Any:
-            is_dead = self._process.poll() is not None
-            return re.search(r"ready at (http://\S+)", self._output.read_text()) or is_dead
-
-        found = wait_for(look, "the platform is ready", deadline_s=READY_S)
-        if found is not True:
-            return str(found[1])
-        self._see_dead()
-        return None
-
-    def end(self, within_s: float) -> None:
-        """Wait for it to die, and see to it."""
-        try:
-            self._process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        self._see_dead()
-
-    def _see_dead(self) -> None:
-        assert self._process.wait(30) == -signal.SIGKILL, self._output.read_text()
 
 
 def enqueue(endpoint: str, auditor: Auditor, numbers: random.Random) -> None:
@@ -172,12 +124,12 @@ def test_nothing_accepted_is_lost(
     for turn in range(kills):
         point = (*POINTS, ANY_TIME)[turn % (len(POINTS) + 1)]
         within_s = numbers.uniform(0.05, 1.0) if point == ANY_TIME else 5.0
-        with Life(data, options, point, numbers.randrange(1, 60)) as life:
+        with Life("failpoints", data, options, point, numbers.randrange(1, 60)) as life:
             live(life, auditor, within_s, numbers)
         auditor.audit()
         engine.dispose()
     assert len(auditor.accepted) > kills
-    with Life(data, options, ANY_TIME, 0) as life:
+    with Life("failpoints", data, options, ANY_TIME, 0) as life:
         assert life.read_endpoint() is not None
         wait_for(
             lambda: (auditor.receive(), auditor.accepted.keys() <= auditor.arrived.keys())[1],
