@@ -30,3 +30,15 @@ class AwsSettings:
     """Amazon SNS: dead-letter topics and destinations."""
     events: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """Amazon EventBridge: destinations."""
+    kinesis: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """Amazon Kinesis: event sources."""
+    dynamodb: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """Amazon DynamoDB: requests that are passed on."""
+    dynamodbstreams: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """DynamoDB Streams: event sources."""
+    secretsmanager: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """AWS Secrets Manager: credentials of event sources."""
+    kafka: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """Amazon MSK: event sources."""
+    mq: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """Amazon MQ: event sources."""
