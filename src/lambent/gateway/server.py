@@ -237,9 +237,7 @@ class Gateway:
             raise _unknown_operation(f"{exchange.method} {exchange.path[:200]}", status=404)
         raise ApiError(
             "UnknownServiceException",
-            f"Lambent serves {', '.join(SERVICES)}; this request is for '{name}'. `lambent up"
-            f" --services` has a stand-in for many others, and [aws.{name}] endpoint_url in"
-            " lambent.toml names a server for the services that settings know.",
+            f"Lambent serves {', '.join(SERVICES)}; this request is for '{name}'.",
         )
 
     def _dialect_of(self, exchange: Exchange, caller: Caller | None) -> ServiceModel:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from lambent.aws.settings import AwsSettings, ServiceSettings
 from lambent.identity.authorizer import Caller
 from lambent.kit.http.messages import Exchange
+from lambent.model.errors import ApiError
 
 STAND_IN_SERVICES = frozenset(
     {
@@ -71,6 +72,24 @@ def find_endpoint(
         connect_timeout_s=service.connect_timeout_s,
         deadline_s=service.deadline_s,
         is_stand_in=url == stand_in,
+    )
+
+
+def unknown_service(name: str, *, has_stand_in: bool) -> ApiError:
+    """What a client is told of a service that nobody serves, and whoever runs the platform may do
+    about it."""
+    cures = []
+    if not has_stand_in and name in STAND_IN_SERVICES:
+        cures.append("`lambent up --services` starts a stand-in for it")
+    if name in _PASSED_ON:
+        cures.append(f"[aws.{name}] endpoint_url in lambent.toml names a server for it")
+    others = ", ".join(sorted(STAND_IN_SERVICES)) if has_stand_in else ""
+    return ApiError(
+        "UnknownServiceException",
+        "Lambent serves lambda, logs, sts and iam"
+        + (f", and by its stand-in {others}" if others else "")
+        + f"; this request is for '{name}'."
+        + (f" {', or '.join(cures)}." if cures else ""),
     )
 
 

@@ -23,6 +23,7 @@ from lambent.services.endpoints import (
     for_stand_in,
     headers_of,
     target_of,
+    unknown_service,
     without_chunks,
 )
 from lambent.services.stand_in import StandIn
@@ -66,13 +67,15 @@ class Forwarder:
         self._held_bytes = 0
 
     def handle(self, exchange: Exchange, caller: Caller, service: str, refuse: Refuse) -> bool:
-        """Serve a request for the service with a signing name; False if nobody is known who
-        could. Raises `ApiError`."""
+        """Serve a request for the service with a signing name. False if nobody is known who could
+        and the request, unsigned, may mean something else. Raises `ApiError`."""
         stand_in = self._stand_in.url if self._stand_in is not None else None
         target = exchange.headers.get("x-amz-target", "")
         endpoint = find_endpoint(self._settings, stand_in, service, target)
         if endpoint is None:
-            return False
+            if caller.service is None:
+                return False
+            raise unknown_service(service, has_stand_in=self._stand_in is not None)
         if self._id in exchange.headers.get("via", ""):
             raise ApiError(
                 "LoopDetected",
