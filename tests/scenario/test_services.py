@@ -153,10 +153,9 @@ def test_an_object_tells_a_function(platform: Platform) -> None:
     assert record["eventSource"] == "aws:s3"
     assert record["s3"]["bucket"]["name"] == "uploads"
     assert record["s3"]["object"]["key"] == "in/a.txt"
-    received = f'lambent_async_events_received_sum{{function="{teller.name}"}} 1'
     with urllib.request.urlopen(f"{platform.endpoint}/_lambent/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    assert any("received" in line and teller.name in line for line in lines), received
+    assert any("async_events_received" in one and teller.name in one for one in lines), lines
 
 
 def test_a_topic_tells_a_function(platform: Platform) -> None:
@@ -376,7 +375,8 @@ def test_a_web_page_gets_no_permission(platform: Platform) -> None:
     )
     with pytest.raises(urllib.error.HTTPError) as raised:
         urllib.request.urlopen(request, timeout=10)
-    assert raised.value.code == 403
+    with raised.value as refused:
+        assert refused.code == 403
 
 
 def test_the_stand_in_has_no_way_to_the_host(platform: Platform) -> None:

@@ -29,8 +29,9 @@ _HOP_BY_HOP = frozenset(
 )
 _SAFE = "!$%&'()*+,/:;=?@[]|~{}^`\\\"<>"
 """What is left as it was sent: a signature covers it."""
-_CREDENTIAL = re.compile(r"(X-Amz-Credential=)[^/%&]+")
-_TOKEN = re.compile(r"&?X-Amz-Security-Token=[^&]*")
+_PRESIGNED = re.compile(
+    r"X-Amz-(Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Security-Token)="
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,16 +131,17 @@ def without_chunks(headers: Mapping[str, str], body_bytes: int) -> dict[str, str
 def for_stand_in(
     headers: Mapping[str, str], target: str, caller: Caller
 ) -> tuple[dict[str, str], str]:
-    """Headers and target for the stand-in, which takes a key's id for the account, verifies nothing
-    and is told no signatures and no session tokens."""
-    account = caller.scope.account
+    """Headers and target for the stand-in, which takes a key's id for the account and has nothing
+    to verify. It is told no signatures and no session tokens."""
     kept = {name: value for name, value in headers.items() if name != "x-amz-security-token"}
-    if "authorization" in kept:
-        scope = f"{account}/20000101/{caller.scope.region}/{caller.service}/aws4_request"
+    if caller.service is not None:
+        scope = f"{caller.scope.account}/20000101/{caller.scope.region}/{caller.service}"
         kept["authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+            f"AWS4-HMAC-SHA256 Credential={scope}/aws4_request, SignedHeaders=host, Signature=0"
         )
-    return kept, _TOKEN.sub("", _CREDENTIAL.sub(rf"\g<1>{account}", target))
+    path, _, query = target.partition("?")
+    fields = [one for one in query.split("&") if _PRESIGNED.match(one) is None]
+    return kept, f"{path}?{'&'.join(fields)}" if query else path
 
 
 def answer_headers(raw: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
