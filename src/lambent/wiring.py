@@ -302,10 +302,7 @@ async def _serve(
                 data.services, account=home.account, region=home.region, port=front.port
             )
             await enter(stand_in.running(address, environment))
-        host_name = front.url.partition("://")[2]
-        forwarder = await enter(
-            open_forwarder(settings.aws, authorizer, stand_in=stand_in, host=host_name)
-        )
+        forwarder = await enter(open_forwarder(settings.aws, authorizer, stand_in))
         gateway.register_forward(forwarder.handle)
         tasks.start_soon(_prepare_deployed, store, worker)
         # What is loaded by now stays: the collector need not look at it again and again.

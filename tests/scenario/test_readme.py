@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,21 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:
     """Every block marked as tested, one after the other, in one shell."""
+    printed = run_page(page, platform, tmp_path)
+    for text in seen:
+        assert text in printed
+
+
+@pytest.mark.timeout(180)
+def test_examples_with_services(start_platform: Callable[..., Platform], tmp_path: Path) -> None:
+    """Those of the page on other services, on a platform that has them."""
+    printed = run_page("services", start_platform(None, "--services"), tmp_path)
+    for text in ('{"resized": "cat.txt"}', "heard a message", "heard an-order", "requestPayload"):
+        assert text in printed
+
+
+def run_page(page: str, platform: Platform, directory: Path) -> str:
+    """Run a page's examples; gives what they print."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)
     assert len(blocks) > 1
@@ -67,10 +83,10 @@ def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: 
         capture_output=True,
         text=True,
         timeout=150,
-        cwd=tmp_path,
+        cwd=directory,
         env={
             "PATH": f"{programs}:{os.environ['PATH']}",
-            "HOME": str(tmp_path),
+            "HOME": str(directory),
             "LAMBENT_ENDPOINT": platform.endpoint,
             "AWS_ENDPOINT_URL": platform.endpoint,
             "AWS_ACCESS_KEY_ID": "000000000000",
@@ -80,8 +96,7 @@ def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: 
         },
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for text in seen:
-        assert text in done.stdout
+    return done.stdout
 
 
 def test_links_lead_somewhere() -> None:

@@ -457,6 +457,33 @@ def test_a_killed_stand_in_comes_back(start_platform: Callable[..., Platform]) -
     assert "the stand-in for other services has ended" in running.output
 
 
+def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:
+    """The packages come from an index once; without one the platform does not start half."""
+    command = [sys.executable, "-m", "lambent", "up", "--port", "0", "--services"]
+    places = ["--data-dir", str(tmp_path / "data")]
+    places += ["--set", f"services.packages_dir={tmp_path / 'cache'}"]
+    nowhere = {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_EXTRA_INDEX_URL": "",
+        "PIP_FIND_LINKS": "",
+        "PIP_INDEX_URL": "http://127.0.0.1:9/simple",
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_RETRIES": "0",
+    }
+    done = subprocess.run(
+        [*command, *places],
+        env={**os.environ, **nowhere},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 1
+    assert "cannot install the stand-in for other services" in done.stderr
+    assert "start without --services" in done.stderr
+    assert list((tmp_path / "cache").glob("ministack-*")) == []
+
+
 def test_a_server_of_ones_own(start_platform: Callable[..., Platform]) -> None:
     """A service with an endpoint of its own is passed on as it is, signature and all; one that is
     down is a modelled error; one that leads back is told so."""

@@ -29,6 +29,8 @@ _HOP_BY_HOP = frozenset(
 )
 _SAFE = "!$%&'()*+,/:;=?@[]|~{}^`\\\"<>"
 """What is left as it was sent: a signature covers it."""
+_ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?")
+_PORT = re.compile(r"(?::\d{1,5})?$")
 _PRESIGNED = re.compile(
     r"X-Amz-(Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Security-Token)="
 )
@@ -142,6 +144,15 @@ def for_stand_in(
     path, _, query = target.partition("?")
     fields = [one for one in query.split("&") if _PRESIGNED.match(one) is None]
     return kept, f"{path}?{'&'.join(fields)}" if query else path
+
+
+def plain_host(host: str) -> str:
+    """The host as an address: by a name, a bucket or another service could be meant, which nobody
+    was asked about."""
+    if _ADDRESS.fullmatch(host) is not None:
+        return host
+    port = _PORT.search(host)
+    return f"localhost{port[0] if port is not None else ''}"
 
 
 def answer_headers(raw: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:

@@ -22,6 +22,7 @@ from lambent.services.endpoints import (
     find_endpoint,
     for_stand_in,
     headers_of,
+    plain_host,
     target_of,
     unknown_service,
     without_chunks,
@@ -36,6 +37,9 @@ _HELD_BYTES_MAX = 8 * REQUEST_BYTES_MAX
 _WHOLE_BYTES_MAX = 256 * 1024
 """An answer up to here is passed back at once, a longer one piece by piece."""
 _PIECE_BYTES = 64 * 1024
+_KEPT_S = 3.0
+"""How long an idle connection is kept: less than servers do, which must not close one as the next
+request is on its way."""
 _AWAY_S = 10.0
 """How long a request waits for a stand-in that is being started again."""
 
@@ -53,15 +57,12 @@ class Forwarder:
         session: aiohttp.ClientSession,
         tasks: anyio.abc.TaskGroup,
         stand_in: StandIn | None,
-        host: str,
     ) -> None:
-        """`host` is what the platform calls itself, with its port."""
         self._settings = settings
         self._authorizer = authorizer
         self._session = session
         self._tasks = tasks
         self._stand_in = stand_in
-        self._host = host
         self._id = f"lambent-{secrets.token_hex(8)}"
         self._at_once = 0
         self._held_bytes = 0
@@ -146,8 +147,7 @@ class Forwarder:
         if endpoint.is_stand_in:
             headers, target = for_stand_in(headers, target, caller)
             if self._authorizer.is_strict:
-                # A bucket, or another service, could be meant by a host's name.
-                headers["host"] = self._host
+                headers["host"] = plain_host(headers.get("host", ""))
         via = headers.get("via")
         headers["via"] = f"{via}, 1.1 {self._id}" if via else f"1.1 {self._id}"
         timeout = aiohttp.ClientTimeout(
@@ -206,12 +206,10 @@ def _respond_without_body(
 
 @asynccontextmanager
 async def open_forwarder(
-    settings: AwsSettings, authorizer: Authorizer, *, stand_in: StandIn | None, host: str
+    settings: AwsSettings, authorizer: Authorizer, stand_in: StandIn | None
 ) -> AsyncIterator[Forwarder]:
     """The forwarder; requests that are under way end with it."""
-    # A connection each: one that was kept could be closed by the other side as we write to it,
-    # and nobody could tell whether the request had been read.
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S)
     async with (
         aiohttp.ClientSession(
             connector=connector,
@@ -222,5 +220,5 @@ async def open_forwarder(
         ) as session,
         anyio.create_task_group() as tasks,
     ):
-        yield Forwarder(settings, authorizer, session, tasks, stand_in, host)
+        yield Forwarder(settings, authorizer, session, tasks, stand_in)
         tasks.cancel_scope.cancel()

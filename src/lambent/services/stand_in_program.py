@@ -290,6 +290,7 @@ async def _serve(app: Any, listener: int) -> None:
     configuration.bind = [f"fd://{listener}"]
     configuration.loglevel = "WARNING"
     configuration.graceful_timeout = 2
+    configuration.keep_alive_timeout = 75
     used = [False]
 
     async def serve(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:

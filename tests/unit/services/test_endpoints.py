@@ -12,6 +12,7 @@ from lambent.services.endpoints import (
     find_endpoint,
     for_stand_in,
     headers_of,
+    plain_host,
     target_of,
     unknown_service,
     with_stand_in,
@@ -114,6 +115,15 @@ def test_a_body_that_was_put_together() -> None:
         "content-encoding": "gzip",
         "x-amz-content-sha256": "UNSIGNED-PAYLOAD",
     }
+
+
+def test_hosts_without_names() -> None:
+    """Addresses stay, names become the one that means nothing."""
+    for host in ("127.0.0.1:5262", "10.0.0.1", "[::1]:5262"):
+        assert plain_host(host) == host
+    assert plain_host("bucket.s3.localhost:5262") == "localhost:5262"
+    assert plain_host("x.execute-api.localhost") == "localhost"
+    assert plain_host("a:5262, b.s3.localhost") == "localhost"
 
 
 def test_answers_give_pages_no_permission() -> None:
