@@ -457,6 +457,29 @@ def test_a_killed_stand_in_comes_back(start_platform: Callable[..., Platform]) -
     assert "the stand-in for other services has ended" in running.output
 
 
+def test_a_stand_in_that_hangs_is_started_again(start_platform: Callable[..., Platform]) -> None:
+    """One that is silent for longer than it may be."""
+    running = start_platform(None, "--services", "--set", "services.start_deadline_s=8")
+    first = wait_for(lambda: stand_in_of(running), "the stand-in")
+    os.kill(first, signal.SIGSTOP)
+    wait_for(lambda: stand_in_of(running) not in (None, first), "another one", deadline_s=40)
+    assert running.client("sqs").list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_an_orphan_that_hangs_is_ended(
+    start_platform: Callable[..., Platform], tmp_path: Path
+) -> None:
+    """By its successor, which needs the directory."""
+    first = start_platform(tmp_path / "data", "--services")
+    orphan = stand_in_of(first)
+    assert orphan is not None
+    os.kill(orphan, signal.SIGSTOP)
+    first.kill()
+    second = start_platform(tmp_path / "data", "--services")
+    assert stand_in_of(second) not in (None, orphan)
+    assert not Path(f"/proc/{orphan}").exists()
+
+
 def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:
     """The packages come from an index once; without one the platform does not start half."""
     command = [sys.executable, "-m", "lambent", "up", "--port", "0", "--services"]

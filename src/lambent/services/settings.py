@@ -14,6 +14,9 @@ class ServicesSettings:
     packages_dir: str = ""
     """Directory of the stand-in's packages, shared by all data directories of this user; empty
     means `$XDG_CACHE_HOME/lambent/services`."""
+    memory_mb: int = 4096
+    """Most MB of memory for the stand-in, which holds much of what it keeps in memory. Default:
+    4096; whoever may use it could take all of the host's otherwise."""
     start_deadline_s: float = 60.0
-    """Seconds the stand-in may take until it answers. Default: 60; it takes one on a machine that
-    has nothing else to do."""
+    """Seconds the stand-in may be silent, at its start and later, until it is started again.
+    Default: 60; it starts in one on a machine that has nothing else to do."""

@@ -34,6 +34,7 @@ _STEADY_S = 60.0
 """Who ran this long is started again without much waiting."""
 _STOP_S = 20.0
 _POLL_S = 0.1
+_LOOK_S = 5.0
 _LINE_MAX = 16 * 1024
 _OWN = frozenset({"iam", "sts"})
 """What services look things up in; requests for them never get there."""
@@ -86,6 +87,7 @@ class StandIn:
             "data": str(self._data),
             "packages": str(self._packages),
             "listener": self._listener.fileno(),
+            "memory_bytes": self._settings.memory_mb << 20,
             "deliveries": address,
         }
         async with anyio.create_task_group() as tasks:
@@ -131,24 +133,41 @@ class StandIn:
                 assert process.stdin is not None
                 with contextlib.suppress(OSError, anyio.BrokenResourceError):
                     await process.stdin.send(config + b"\n")
-                tasks.start_soon(self._watch_start, process)
+                tasks.start_soon(self._watch, process)
                 code = await process.wait()
                 tasks.cancel_scope.cancel()
         finally:
-            self._ready = anyio.Event()
-            await shielded(lambda: _stop(process), deadline_s=_STOP_S + 5)
+            if self._ready.is_set():
+                self._ready = anyio.Event()
+            await shielded(lambda: self._stop(process), deadline_s=_STOP_S + 5)
         return code
 
-    async def _watch_start(self, process: anyio.abc.Process) -> None:
-        """See when it answers; end it if it does not."""
+    async def _watch(self, process: anyio.abc.Process) -> None:
+        """See when it answers, and that it goes on to; end it if it does not."""
+        while await self._gets_ready():
+            self._ready.set()
+            await self._clock.sleep(_LOOK_S)
+        logger.error("the stand-in for other services does not answer")
+        process.kill()
+
+    async def _gets_ready(self) -> bool:
         address = self._listener.getsockname()[:2]
         with anyio.move_on_after(self._settings.start_deadline_s):
             while not await anyio.to_thread.run_sync(_answers, address, abandon_on_cancel=True):
                 await self._clock.sleep(_POLL_S)
-            self._ready.set()
-            return
-        logger.error("the stand-in for other services does not answer")
-        process.kill()
+            return True
+        return False
+
+    async def _stop(self, process: anyio.abc.Process) -> None:
+        """Let it keep what it has, then end it."""
+        assert process.stdin is not None
+        await process.stdin.aclose()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._follow_output, process)
+            with anyio.move_on_after(_STOP_S):
+                await process.wait()
+            tasks.cancel_scope.cancel()
+        await process.aclose()
 
     async def _follow_output(self, process: anyio.abc.Process) -> None:
         """What it says goes to the platform's log, line by line."""
@@ -163,15 +182,6 @@ class StandIn:
                 return
             if text := line.decode(errors="replace").strip():
                 logger.warning("stand-in: %s", text)
-
-
-async def _stop(process: anyio.abc.Process) -> None:
-    """Let it keep what it has, then end it."""
-    assert process.stdin is not None
-    await process.stdin.aclose()
-    with anyio.move_on_after(_STOP_S):
-        await process.wait()
-    await process.aclose()
 
 
 def _answers(address: tuple[str, int]) -> bool:

@@ -18,6 +18,7 @@ import importlib
 import json
 import os
 import re
+import resource
 import signal
 import sys
 import tempfile
@@ -58,10 +59,10 @@ rule_arn: contextvars.ContextVar[str] = contextvars.ContextVar("rule_arn", defau
 def main() -> None:
     config = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_platform, daemon=True).start()
+    limit = config["memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     directory = Path(config["directory"])
-    # Whoever held it is on its way out: its platform is gone.
-    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    _take(directory)
     sys.path.insert(0, config["packages"])
     address = (config["deliveries"]["host"], config["deliveries"]["port"])
     sys.addaudithook(Guard(Path(config["data"]), directory, address))
@@ -71,10 +72,28 @@ def main() -> None:
 
 
 def _end_with_platform() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(_STOP_DEADLINE_S)
     os._exit(1)
+
+
+def _take(directory: Path) -> None:
+    """Wait for whoever has the directory, who is on its way out: its platform is gone. Ends it if
+    it does not go."""
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + _STOP_DEADLINE_S + 1
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.kill(int(os.pread(lock, 16, 0)), signal.SIGKILL)
+            threading.Event().wait(0.05)
+    os.truncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
 
 
 class Guard:
@@ -248,8 +267,11 @@ def _lead_rules(deliveries: Deliveries, account: Callable[[], str]) -> None:
     invoke_target = rules._invoke_target
 
     def invoke(target: Json, event: Json, rule: Json, *rest: Any) -> None:
-        rule_arn.set(rule.get("Arn", ""))
-        invoke_target(target, event, rule, *rest)
+        before = rule_arn.set(rule.get("Arn", ""))
+        try:
+            invoke_target(target, event, rule, *rest)
+        finally:
+            rule_arn.reset(before)
 
     def send(arn: str, payload: str) -> None:
         source = {"service": "events.amazonaws.com", "arn": rule_arn.get(), "account": account()}
