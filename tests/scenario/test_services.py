@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 
 from .conftest import ACCOUNT, Platform, deploy, invoke, wait_for
 from .functions_api import refusal
+from .test_up import alive
 
 AWS_CLI = str(Path(sys.executable).with_name("aws"))
 OTHER_ACCOUNT = "123456789012"
@@ -435,7 +436,7 @@ def test_what_it_keeps_outlives_a_restart(
     sqs.send_message(QueueUrl=queue, MessageBody="after the kill")
     second.kill()
     third = start_platform(tmp_path / "data", "--services")
-    assert not Path(f"/proc/{orphan}").exists()
+    assert not alive({orphan})
     assert stand_in_of(third) not in (None, orphan)
     assert receive(third.client("sqs"), queue)["Body"] == "after the kill"
     found = third.client("s3").get_object(Bucket="lasting", Key="a")
@@ -477,7 +478,7 @@ def test_an_orphan_that_hangs_is_ended(
     first.kill()
     second = start_platform(tmp_path / "data", "--services")
     assert stand_in_of(second) not in (None, orphan)
-    assert not Path(f"/proc/{orphan}").exists()
+    assert wait_for(lambda: not alive({orphan}), "the orphan's end")
 
 
 def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:
