@@ -178,6 +178,11 @@ def test_links_are_verified(strict: Strict) -> None:
     link = s3.generate_presigned_url("get_object", Params={"Bucket": "links", "Key": "a"})
     with urllib.request.urlopen(link, timeout=10) as answer:
         assert answer.read() == b"hello"
+    asked = {"Bucket": "links", "Key": "up"}
+    upload = s3.generate_presigned_url("put_object", Params=asked)
+    request = urllib.request.Request(upload, data=b"uploaded", method="PUT")
+    urllib.request.urlopen(request, timeout=10).close()
+    assert s3.get_object(**asked)["Body"].read() == b"uploaded"
     with pytest.raises(urllib.error.HTTPError) as raised:
         urllib.request.urlopen(link.replace("/links/a", "/links/b"), timeout=10)
     with raised.value as refused:

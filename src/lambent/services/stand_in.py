@@ -207,6 +207,7 @@ def environment_of(directory: Path, *, account: str, region: str, port: int) -> 
         "MINISTACK_ACCOUNT_ID": account,
         "MINISTACK_REGION": region,
         "PERSIST_STATE": "1",
+        "TMPDIR": str(directory / "tmp"),
         "STATE_DIR": str(directory / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(directory / "s3"),

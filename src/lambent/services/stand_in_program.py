@@ -6,8 +6,8 @@ imports nothing of the platform. The first line on stdin is its configuration. T
 the end of the platform, however that came about, and so its own.
 
 ministack answers anybody who reaches it and was not written to withstand its users, who here are
-functions in boxes. So it runs no programs, reads and writes no files of the platform's but its
-own, connects to nobody but the platform, and its pages for operators are closed.
+functions in boxes. So it runs no programs, reads no files but its own and the system's, connects
+to nobody but the platform, and its pages for operators are closed.
 """
 
 import asyncio
@@ -21,7 +21,6 @@ import re
 import resource
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, MutableMapping
@@ -46,6 +45,8 @@ _CHANGES = frozenset(
 _PROGRAMS = frozenset(
     {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 )
+_SYSTEM = ("/dev/null", "/dev/urandom", "/etc", "/lib", "/lib64", "/proc/meminfo", "/usr")
+"""What may be read besides Python's library."""
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 Json = dict[str, Any]
@@ -63,6 +64,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     directory = Path(config["directory"])
     _take(directory)
+    (directory / "tmp").mkdir(exist_ok=True)
     sys.path.insert(0, config["packages"])
     address = (config["deliveries"]["host"], config["deliveries"]["port"])
     sys.addaudithook(Guard(Path(config["data"]), directory, address))
@@ -100,9 +102,13 @@ class Guard:
     """An audit hook; raising is refusing."""
 
     def __init__(self, data: Path, own: Path, platform: tuple[str, int]) -> None:
-        self._data = f"{data}/"
-        self._own = f"{own}/"
-        self._temporary = f"{os.path.realpath(tempfile.gettempdir())}/"
+        """`data` is the platform's directory and `own` the one in it that is ours; what is on
+        `sys.path` by now can be read."""
+        self._data = _prefix(data)
+        self._own = _prefix(own)
+        self._readable = tuple(
+            _prefix(place) for place in (*sys.path, *_SYSTEM, f"/proc/{os.getpid()}")
+        )
         self._platform = platform
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -122,13 +128,18 @@ class Guard:
     def _check(self, path: object, *, is_change: bool) -> None:
         if not isinstance(path, str | bytes | os.PathLike):
             return  # A descriptor was opened by name before.
-        real = os.path.realpath(os.fsdecode(path)) + "/"
+        real = _prefix(path)
         if real.startswith(self._own):
             return
-        if real.startswith(self._data):
+        if real.startswith(self._data) or not real.startswith(self._readable):
             raise PermissionError(f"the stand-in may not use {real}")
-        if is_change and not real.startswith(self._temporary) and real != "/dev/null/":
+        if is_change and real != "/dev/null/":
             raise PermissionError(f"the stand-in may not change {real}")
+
+
+def _prefix(path: str | bytes | os.PathLike[Any]) -> str:
+    """What a path begins with that is this or in it."""
+    return os.path.join(os.path.realpath(os.fsdecode(path)), "")
 
 
 class Deliveries:

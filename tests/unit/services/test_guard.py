@@ -25,6 +25,8 @@ REFUSED = [
     "os.open(data / 'state/lambent.db', os.O_RDONLY)",
     "open(own / '../lambent.db').read()",
     "open(own / 'link').read()",
+    "open(data.parent / 'elsewhere').read()",
+    "open('/proc/1/status').read()",
     "os.listdir(data / 'state')",
     "open(data / 'state/new', 'w')",
     "os.remove(data / 'state/lambent.db')",
@@ -47,6 +49,8 @@ ALLOWED = [
     "open(own / 'new', 'w').close()",
     "os.rename(own / 'mine', own / 'yours')",
     "os.makedirs(own / 'a/b')",
+    "open('/etc/passwd').read()",
+    "open('/dev/null', 'w').close()",
     "json.loads('1')",
     "__import__('decimal')",
     "socket.create_connection(('127.0.0.1', port), 1).close()",
@@ -74,13 +78,17 @@ except BaseException as error:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A platform's data directory."""
+    """A platform's data directory, by a name that leads there."""
+    data, tmp_path = tmp_path / "data", tmp_path / "real"
+    tmp_path.mkdir()
+    data.symlink_to(tmp_path)
+    (data.parent / "elsewhere").write_text("a home")
     own = tmp_path / "state/services"
     own.mkdir(parents=True)
     (tmp_path / "state/lambent.db").write_text("keys")
     (own / "mine").write_text(json.dumps("mine"))
     (own / "link").symlink_to("../lambent.db")
-    return tmp_path
+    return data
 
 
 @pytest.mark.parametrize("statement", REFUSED)
