@@ -14,7 +14,7 @@ from botocore.config import Config
 from .conftest import ACCOUNT, ROLE, Platform, deploy, invoke, wait_for
 from .functions_api import refusal
 from .test_identity import TRUST, Strict
-from .test_services import receive
+from .test_services import receive, upload_in_chunks
 
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
 SENDS = """
@@ -101,6 +101,15 @@ def test_policies_are_about_objects(strict: Strict) -> None:
         assert refusal(attempt)[0] in ("AccessDeniedException", "403")
     # A key is no path.
     assert refusal(lambda: user.get_object(Bucket="shelf", Key="in/../out"))[0] == "NoSuchKey"
+
+
+def test_an_upload_in_chunks_is_its_content(strict: Strict) -> None:
+    """Here the platform puts it together, to verify it; what is passed on says so no more."""
+    s3 = strict.client("s3")
+    s3.create_bucket(Bucket="chunks")
+    upload_in_chunks(strict.platform, "/chunks/a", b"x" * 100_000, **strict.root)
+    found = s3.get_object(Bucket="chunks", Key="a")
+    assert (found["Body"].read(), found["ContentEncoding"]) == (b"x" * 100_000, "gzip")
 
 
 def test_one_service_is_not_another(strict: Strict) -> None:
