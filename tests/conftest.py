@@ -6,10 +6,19 @@ from typing import Any
 import pytest
 
 from tests.databases import database, postgresql
+from tests.servers.kafka import mock_kafka, secured_kafka, tansu
 from tests.servers.kinesis import kinesis
 from tests.servers.ministack import ministack
 
-__all__ = ["database", "kinesis", "ministack", "postgresql"]
+__all__ = [
+    "database",
+    "kinesis",
+    "ministack",
+    "mock_kafka",
+    "postgresql",
+    "secured_kafka",
+    "tansu",
+]
 
 
 def pytest_configure() -> None:
