@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.platforms import ROLE, Platform, deploy, log_lines, platform, start_platform, wait_for
 from tests.servers.ministack import Ministack, ministack
@@ -27,7 +28,13 @@ def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> 
         for service in ("sqs", "sns", "s3", "kinesis", "dynamodbstreams", "secretsmanager", "mq")
         for option in ("--set", f"aws.{service}.endpoint_url={ministack.endpoint}")
     ]
-    for setting in ("retry_s=0.05", "retry_max_s=0.2", "idle_poll_s=0.1", "backoff_s=0.2"):
+    for setting in (
+        "retry_s=0.05",
+        "retry_max_s=0.2",
+        "idle_poll_s=0.1",
+        "backoff_s=0.2",
+        "session_s=6",
+    ):
         options += ["--set", f"polling.{setting}"]
     running = Platform(tmp_path_factory.mktemp("polls") / "data", *options)
     yield running
@@ -46,10 +53,14 @@ class Function:
 
     def events(self) -> list[Any]:
         """Those it was called with so far, in the order of its log."""
+        try:
+            lines = log_lines(self.platform, self.name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return []  # It has not been called.
+            raise
         return [
-            json.loads(line.removeprefix("EVENT "))
-            for line in log_lines(self.platform, self.name)
-            if line.startswith("EVENT ")
+            json.loads(line.removeprefix("EVENT ")) for line in lines if line.startswith("EVENT ")
         ]
 
     def wait_events(self, number: int) -> list[Any]:
