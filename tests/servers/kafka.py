@@ -14,6 +14,9 @@ from tests.servers.kafka_front import KafkaFront
 from tests.servers.ministack import ACCOUNT, Ministack
 from tests.servers.processes import INSTALLED, Server, answers, free_port
 
+ONE_PER_BATCH = {"batch.num.messages": 1, "linger.ms": 0}
+"""A producer's settings, with which `Tansu` is right about offsets."""
+
 _MOCK_BROKERS = 3
 
 
@@ -24,8 +27,8 @@ class Tansu(Server):
     are in memory. `advertised_port` is that of what stands in front of it, if anything does.
 
     A group's first member waits for half its session's timeout: say `session.timeout.ms=6000`.
-    It counts batches, not messages, for the last offset (`MockKafka` does not), and says that the
-    first message is from whatever time is asked for.
+    It counts batches, not messages, for the last offset: producers should have `ONE_PER_BATCH`.
+    A message's time is when it was stored, and a time after the last message gives offset 0.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 """What the tests of Kafka rely on, shown on each of its servers."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.platforms import wait_for
-from tests.servers.kafka import MockKafka, SecuredKafka, Tansu
+from tests.servers.kafka import ONE_PER_BATCH, MockKafka, SecuredKafka, Tansu
 from tests.servers.ministack import Ministack
 
 Settings = Mapping[str, Any]
@@ -65,6 +66,22 @@ def test_tansu_keeps_what_groups_committed_over_a_crash(ministack: Ministack) ->
         broker.start()
         produce(settings, "orders", "c", partition=1)
         assert consume(settings, "orders", 1) == ["c"]
+
+
+def test_tansu_knows_offsets_of_single_messages(tansu: Tansu) -> None:
+    """Sent one by one, messages are counted right, and found by when they were stored."""
+    settings = {"bootstrap.servers": tansu.bootstrap}
+    create_topic(settings, "counted", 1)
+    one_by_one = {**settings, **ONE_PER_BATCH}
+    produce(one_by_one, "counted", *(str(number) for number in range(50)))
+    between_ms = int(time.time() * 1000) + 1
+    wait_for(lambda: time.time() * 1000 > between_ms, "the clock moves on")
+    produce(one_by_one, "counted", "late")
+    consumer = Consumer({**settings, "group.id": "any"})
+    assert consumer.get_watermark_offsets(TopicPartition("counted", 0), timeout=10) == (0, 51)
+    (found,) = consumer.offsets_for_times([TopicPartition("counted", 0, between_ms)], timeout=10)
+    assert found.offset == 50
+    consumer.close()
 
 
 def login(kafka: SecuredKafka, mechanism: str, password: str) -> Settings:
