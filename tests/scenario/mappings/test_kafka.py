@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.servers.kafka import MockKafka, Tansu
+from tests.servers.ministack import Ministack
 
 from .conftest import Function, wait_for
 
@@ -106,3 +107,150 @@ def test_records_look_as_at_aws(topic: Topic, new_function: NewFunction) -> None
     assert (second["key"], second["value"], second["headers"]) == (None, None, [])
     topic.wait_committed(uuid, 2)
     assert function.wait_result(uuid, "OK")["StateTransitionReason"] == "USER_INITIATED"
+
+
+SLOW_ZERO = """
+import time
+def act(event):
+    (some,) = event["records"].values()
+    if some[0]["partition"] == 0:
+        time.sleep(0.5)
+"""
+
+
+def test_partitions_do_not_wait_for_each_other(tansu: Tansu, new_function: NewFunction) -> None:
+    """Each is processed in order, without gaps and repetitions; where the function is slow,
+    records wait in the cluster, and those of other partitions pass."""
+    topic = Topic({"bootstrap.servers": tansu.bootstrap}, "four", partitions=4)
+    for partition, number in enumerate((6000, 500, 500, 500)):
+        topic.send(*range(number), partition=partition)
+    function = new_function(SLOW_ZERO)
+    uuid = function.map(None, **topic.mapping(BatchSize=1000))
+    for partition in (1, 2, 3):
+        topic.wait_committed(uuid, 500, partition)
+    assert topic.committed(uuid) < 6000
+    wait_for(lambda: len(records(function.events())) == 7500, "all have come")
+    events = function.events()
+    assert values(events, 0) == list(range(6000))
+    for partition in (1, 2, 3):
+        assert values(events, partition) == list(range(500))
+    topic.wait_committed(uuid, 6000)
+    wait_for(lambda: function.shown(uuid)["waiting"] == 0, "nothing waits")
+    assert function.shown(uuid)["counts"]["InvokedEventCount"] == 7500
+
+
+def test_batches_and_filters(topic: Topic, new_function: NewFunction) -> None:
+    """A batch is full, or its window ends; what nobody wants is committed, too."""
+    pattern = json.dumps({"value": {"n": [{"numeric": [">=", 3]}]}})
+    topic.send(*({"n": number} for number in range(8)))
+    function = new_function()
+    uuid = function.map(
+        None,
+        **topic.mapping(
+            BatchSize=3,
+            MaximumBatchingWindowInSeconds=1,
+            FilterCriteria={"Filters": [{"Pattern": pattern}]},
+        ),
+    )
+    events = function.wait_events(2)
+    assert [[one["n"] for one in values([event])] for event in events] == [[3, 4, 5], [6, 7]]
+    topic.wait_committed(uuid, 8)
+    topic.send({"n": 1}, {"n": 2})
+    topic.wait_committed(uuid, 10)
+    assert function.shown(uuid)["counts"]["FilteredOutEventCount"] == 5
+    assert len(function.events()) == 2
+
+
+FAILS_TWICE = """
+calls = 0
+def act(event):
+    global calls
+    calls += 1
+    if calls < 3:
+        raise ValueError("not yet")
+"""
+
+
+def test_a_failed_batch_is_tried_again(topic: Topic, new_function: NewFunction) -> None:
+    """As a whole, and nothing behind it meanwhile."""
+    topic.send(*range(5))
+    function = new_function(FAILS_TWICE)
+    uuid = function.map(None, **topic.mapping(BatchSize=3))
+    events = function.wait_events(4)
+    assert [values([event]) for event in events] == [[0, 1, 2]] * 3 + [[3, 4]]
+    topic.wait_committed(uuid, 5)
+
+
+REPORTS = """
+import base64
+def act(event):
+    failed = [
+        {"itemIdentifier": {"partition": name, "offset": one["offset"]}}
+        for name, some in event["records"].items()
+        for one in some
+        if base64.b64decode(one["value"]) == b'"bad"'
+    ]
+    return {"batchItemFailures": failed}
+"""
+
+
+def test_bad_records_go_to_a_topic(topic: Topic, new_function: NewFunction) -> None:
+    """In provisioned mode the batch is split where the function says; what it does not take at all
+    is sent, with the event, to a topic of the same cluster before its offset is committed."""
+    letters = Topic(topic.settings, "dead-letters")
+    topic.send("a", "b", "bad", "c")
+    function = new_function(REPORTS)
+    uuid = function.map(
+        None,
+        **topic.mapping(**PROVISIONED),
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        BisectBatchOnFunctionError=True,
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": "kafka://dead-letters"}},
+    )
+    topic.wait_committed(uuid, 4)
+    calls = [values([event]) for event in function.events()]
+    assert calls[0] == ["a", "b", "bad", "c"]
+    assert calls[-1] == ["c"]
+    (told,) = read(letters)
+    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    info = told["KafkaBatchInfo"]
+    assert info["batchSize"] == 1
+    assert info["bootstrapServers"] == topic.settings["bootstrap.servers"]
+    offsets = info["recordsInfo"][f"{topic.name}-0"]
+    assert (offsets["firstRecordOffset"], offsets["lastRecordOffset"]) == ("2", "2")
+    payload = json.loads(told["payload"])
+    assert values([payload]) == ["bad"]
+    assert info["payloadSize"] == len(told["payload"].encode())
+
+
+def read(topic: Topic) -> list[Any]:
+    """All messages of a topic that has one partition, as JSON."""
+    consumer = Consumer({**topic.settings, "group.id": "any", "enable.partition.eof": True})
+    consumer.assign([TopicPartition(topic.name, 0, 0)])
+    found = []
+    while (message := consumer.poll(10)) is not None and message.error() is None:
+        value = message.value()
+        assert value is not None
+        found.append(json.loads(value))
+    consumer.close()
+    return found
+
+
+def test_too_large_for_an_event(
+    topic: Topic, new_function: NewFunction, ministack: Ministack
+) -> None:
+    """A record that fills more than an event is told of, and those around it are processed."""
+    queue = ministack.client("sqs")
+    url = queue.create_queue(QueueName="too-large")["QueueUrl"]
+    large = Topic({**topic.settings, "message.max.bytes": 8_000_000}, topic.name, partitions=0)
+    large.send("before", b"x" * 5_000_000, "after")
+    function = new_function()
+    destination = {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:too-large"}}
+    uuid = function.map(None, **topic.mapping(DestinationConfig=destination))
+    topic.wait_committed(uuid, 3)
+    assert values(function.events()) == ["before", "after"]
+    (message,) = queue.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
+    told = json.loads(message["Body"])
+    assert told["requestContext"]["condition"] == "MaximumPayloadSizeExceeded"
+    assert told["KafkaBatchInfo"]["recordsInfo"][f"{topic.name}-0"]["firstRecordOffset"] == "1"
