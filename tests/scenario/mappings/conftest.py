@@ -112,6 +112,18 @@ class Function:
             f"{uuid} is {state}",
         )
 
+    def wait_gone(self, uuid: str) -> None:
+        """Until a mapping that was deleted has ended."""
+
+        def is_gone() -> bool:
+            try:
+                self.client.get_event_source_mapping(UUID=uuid)
+            except self.client.exceptions.ResourceNotFoundException:
+                return True
+            return False
+
+        wait_for(is_gone, f"{uuid} is gone")
+
     def wait_result(self, uuid: str, result: str) -> dict[str, Any]:
         """Until LastProcessingResult begins so; gives the mapping."""
 

@@ -9,8 +9,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from tests.servers.kafka import MockKafka, Tansu
+from tests.servers.kafka import MockKafka, SecuredKafka, Tansu
 from tests.servers.ministack import Ministack
+from tests.servers.processes import free_port
 
 from .conftest import Function, wait_for
 
@@ -254,3 +255,152 @@ def test_too_large_for_an_event(
     told = json.loads(message["Body"])
     assert told["requestContext"]["condition"] == "MaximumPayloadSizeExceeded"
     assert told["KafkaBatchInfo"]["recordsInfo"][f"{topic.name}-0"]["firstRecordOffset"] == "1"
+
+
+class Secret:
+    """A secret that mappings are given by its ARN."""
+
+    def __init__(self, ministack: Ministack, name: str, **members: str) -> None:
+        self._client = ministack.client("secretsmanager")
+        made = self._client.create_secret(Name=name, SecretString=json.dumps(members))
+        self.arn: str = made["ARN"]
+
+    def change(self, **members: str) -> None:
+        """Another value."""
+        self._client.put_secret_value(SecretId=self.arn, SecretString=json.dumps(members))
+
+
+def alice(kafka: SecuredKafka) -> dict[str, Any]:
+    """A client's settings for a server with TLS and SASL."""
+    return {
+        "bootstrap.servers": kafka.bootstrap,
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": str(kafka.certificates.authority),
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "alice",
+        "sasl.password": "secret",
+    }
+
+
+@pytest.fixture(scope="module")
+def authority(secured_kafka: SecuredKafka, ministack: Ministack) -> dict[str, str]:
+    """What says which root certificate the server's goes back to."""
+    secret = Secret(
+        ministack, "authority", certificate=secured_kafka.certificates.authority.read_text()
+    )
+    return {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret.arn}
+
+
+@pytest.mark.parametrize("kind", ["BASIC_AUTH", "SASL_SCRAM_256_AUTH", "SASL_SCRAM_512_AUTH"])
+def test_passwords_over_tls(
+    kind: str,
+    secured_kafka: SecuredKafka,
+    authority: dict[str, str],
+    ministack: Ministack,
+    new_function: NewFunction,
+) -> None:
+    """A wrong password is told; when the secret is right, reading begins."""
+    topic = Topic(alice(secured_kafka), kind)
+    topic.send("hello")
+    secret = Secret(ministack, kind, username="alice", password="wr0ng-password")
+    function = new_function()
+    access = [authority, {"Type": kind, "URI": secret.arn}]
+    uuid = function.map(None, **topic.mapping(SourceAccessConfigurations=access))
+    found = function.wait_result(uuid, "PROBLEM: SASL authentication failed")
+    assert found["StateTransitionReason"] == "EVENT_SOURCE_AUTHN_ERROR"
+    secret.change(username="alice", password="secret")
+    function.wait_result(uuid, "OK")
+    assert values(function.wait_events(1)) == ["hello"]
+    topic.wait_committed(uuid, 1)
+
+
+def test_certificates(
+    secured_kafka: SecuredKafka,
+    authority: dict[str, str],
+    ministack: Ministack,
+    new_function: NewFunction,
+) -> None:
+    """Servers are known by their root certificate, clients by a certificate of theirs."""
+    with SecuredKafka(require_client_certificate=True) as kafka:
+        made = kafka.certificates
+        settings = {
+            "bootstrap.servers": kafka.bootstrap,
+            "security.protocol": "SSL",
+            "ssl.ca.location": str(made.authority),
+            "ssl.certificate.location": str(made.client),
+            "ssl.key.location": str(made.client_key),
+        }
+        topic = Topic(settings, "private")
+        topic.send("hello")
+        root = Secret(ministack, "root", certificate=made.authority.read_text())
+        certificate, key = made.client.read_text(), made.client_key.read_text()
+        client = Secret(ministack, "client", certificate=certificate, privateKey="nonsense")
+        trusted = {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": root.arn}
+        shown = {"Type": "CLIENT_CERTIFICATE_TLS_AUTH", "URI": client.arn}
+        function = new_function()
+        uuid = function.map(None, **topic.mapping(SourceAccessConfigurations=[authority]))
+        function.wait_result(uuid, "PROBLEM: Lambda failed to authenticate server")
+        function.update(uuid, SourceAccessConfigurations=[trusted])
+        function.wait_result(uuid, "PROBLEM: Server failed to authenticate Lambda")
+        function.update(uuid, SourceAccessConfigurations=[trusted, shown])
+        found = function.wait_result(
+            uuid, "PROBLEM: Provided certificate or private key is invalid"
+        )
+        assert found["StateTransitionReason"] == "ESM_CONFIG_NOT_VALID"
+        client.change(certificate=certificate, privateKey=key)
+        assert values(function.wait_events(1)) == ["hello"]
+        function.client.delete_event_source_mapping(UUID=uuid)
+        topic.wait_committed(uuid, 1)
+
+
+def test_a_cluster_that_goes_away(
+    secured_kafka: SecuredKafka,
+    authority: dict[str, str],
+    ministack: Ministack,
+    new_function: NewFunction,
+) -> None:
+    """What a function worked on meanwhile is committed when the cluster is back."""
+    with SecuredKafka() as kafka:
+        topic = Topic(alice(kafka), "away")
+        secret = Secret(ministack, "away", username="alice", password="secret")
+        root = Secret(ministack, "aways-root", certificate=kafka.certificates.authority.read_text())
+        access = [
+            {"Type": "BASIC_AUTH", "URI": secret.arn},
+            {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": root.arn},
+        ]
+        function = new_function("import time\ndef act(event): time.sleep(1)")
+        uuid = function.map(None, **topic.mapping(SourceAccessConfigurations=access))
+        topic.send(1)
+        function.wait_events(1)
+        kafka.refuse(True)
+        kafka.cut()
+        function.wait_result(uuid, "PROBLEM: Connection error")
+        kafka.refuse(False)
+        function.wait_result(uuid, "OK")
+        topic.wait_committed(uuid, 1)
+        topic.send(2)
+        wait_for(lambda: values(function.events())[-1] == 2, "it reads on")
+        assert values(function.events()) == [1, 2]
+        function.client.delete_event_source_mapping(UUID=uuid)
+        function.wait_gone(uuid)
+
+
+def test_a_topic_that_comes_later(tansu: Tansu, new_function: NewFunction) -> None:
+    """Until then the mapping says what it misses."""
+    topic = Topic({"bootstrap.servers": tansu.bootstrap}, "later", partitions=0)
+    function = new_function()
+    uuid = function.map(None, **topic.mapping())
+    found = function.wait_result(uuid, "PROBLEM: The topic later does not exist")
+    assert found["StateTransitionReason"] == "ESM_CONFIG_NOT_VALID"
+    Topic(topic.settings, "later").send("hello")
+    assert values(function.wait_events(1)) == ["hello"]
+
+
+def test_nobody_answers(new_function: NewFunction) -> None:
+    """Neither is it a problem to go away from there."""
+    topic = Topic({"bootstrap.servers": f"127.0.0.1:{free_port()}"}, "nowhere", partitions=0)
+    function = new_function()
+    uuid = function.map(None, **topic.mapping())
+    function.wait_result(uuid, "PROBLEM: Connection error")
+    function.client.delete_event_source_mapping(UUID=uuid)
+    function.wait_gone(uuid)

@@ -50,7 +50,6 @@ class Cluster:
             "socket.timeout.ms": 10_000,
             "socket.keepalive.enable": True,
             "topic.metadata.refresh.interval.ms": 60_000,
-            "log.connection.close": False,
             **self.login,
         }
 

@@ -40,7 +40,7 @@ _POLL_S_MIN, _POLL_S_BUSY, _POLL_S_IDLE = 0.001, 0.02, 0.2
 """How long the consumer waits for messages: a tenth of the time since anything happened, within
 these bounds. Nothing can be asked of it meanwhile."""
 _LOOK_EVERY_S = 1.0
-_LOOK_S = 2.0
+_LOOK_S = 0.5
 _REVOKE_S = 10.0
 """What batches under way have to end when the group wants their partitions."""
 _COMMIT_S = 30.0
