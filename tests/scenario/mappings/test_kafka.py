@@ -1,9 +1,12 @@
 """Topics of Kafka, read from real servers of its protocol."""
 
 import base64
+import collections
 import json
+import threading
+import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -13,7 +16,7 @@ from tests.servers.kafka import MockKafka, SecuredKafka, Tansu
 from tests.servers.ministack import Ministack
 from tests.servers.processes import free_port
 
-from .conftest import Function, wait_for
+from .conftest import Function, Platform, wait_for
 
 NewFunction = Callable[..., Function]
 OPEN = [{"Type": "VPC_SUBNET", "URI": "subnet:subnet-01234567"}]
@@ -404,3 +407,148 @@ def test_nobody_answers(new_function: NewFunction) -> None:
     function.wait_result(uuid, "PROBLEM: Connection error")
     function.client.delete_event_source_mapping(UUID=uuid)
     function.wait_gone(uuid)
+
+
+def test_where_reading_starts(mock_kafka: MockKafka, new_function: NewFunction) -> None:
+    """LATEST and AT_TIMESTAMP are kept from the first moment; a group that has read before goes on
+    from there."""
+    settings = {"bootstrap.servers": mock_kafka.bootstrap}
+    topics = {name: Topic(settings, name, partitions=0) for name in ("latest", "later", "known")}
+    for topic in topics.values():
+        topic.send("old", "older")
+    group = Consumer({**settings, "group.id": "known-group", "enable.auto.commit": False})
+    group.commit(offsets=[TopicPartition("known", 0, 1)], asynchronous=False)
+    group.close()
+    starts: Mapping[str, Mapping[str, Any]] = {
+        "latest": {"StartingPosition": "LATEST"},
+        "later": {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": time.time()},
+        "known": {
+            "StartingPosition": "LATEST",
+            "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": "known-group"},
+        },
+    }
+    functions = {name: new_function(name=f"start-{name}") for name in topics}
+    uuids = {
+        name: function.map(None, **topics[name].mapping(**starts[name]))
+        for name, function in functions.items()
+    }
+    for name in ("latest", "later"):
+        topics[name].wait_committed(uuids[name], 2)
+        functions[name].client.update_event_source_mapping(UUID=uuids[name], Enabled=False)
+        functions[name].wait_state(uuids[name], "Disabled")
+        topics[name].send("new")
+        functions[name].update(uuids[name], Enabled=True)
+    for name in ("latest", "later"):
+        assert values(functions[name].wait_events(1)) == ["new"]
+    assert values(functions["known"].wait_events(1)) == ["older"]
+
+
+class Other(threading.Thread):
+    """Another consumer of a group, which commits what it gets."""
+
+    def __init__(self, topic: Topic, group: str) -> None:
+        super().__init__()
+        self._topic = topic.name
+        self._consumer = Consumer(
+            {
+                **topic.settings,
+                "group.id": group,
+                "session.timeout.ms": 6000,
+                "auto.offset.reset": "earliest",
+            }
+        )
+        self._is_over = False
+        self.partitions: list[int] = []
+        self.found: list[Any] = []
+
+    def run(self) -> None:
+        self._consumer.subscribe([self._topic], on_assign=self._note)
+        while not self._is_over:
+            message = self._consumer.poll(0.1)
+            if message is not None and message.error() is None:
+                self.found.append(json.loads(message.value() or b""))
+        self._consumer.close()
+
+    def _note(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self.partitions = [one.partition for one in partitions]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        self.join(20)
+
+
+def test_partitions_change_hands(tansu: Tansu, new_function: NewFunction) -> None:
+    """Batches under way end, and are committed, before another consumer of the group gets their
+    partition: it repeats nothing. What is disabled leaves the group at once."""
+    topic = Topic({"bootstrap.servers": tansu.bootstrap}, "shared", partitions=2)
+    for partition in (0, 1):
+        topic.send(*(f"{partition}-{number}" for number in range(3)), partition=partition)
+    function = new_function("import time\ndef act(event): time.sleep(3)")
+    uuid = function.map(None, **topic.mapping(BatchSize=2))
+    function.wait_events(2)
+    with Other(topic, uuid) as other:
+        wait_for(lambda: other.partitions, "the other has a partition")
+        (theirs,) = other.partitions
+        ours = 1 - theirs
+        wait_for(lambda: other.found, "the other reads on")
+        before = [f"{theirs}-{number}" for number in range(3)]
+        assert before == values(function.events(), theirs) + other.found
+        wait_for(lambda: len(values(function.events(), ours)) == 3, "we read on")
+        asked_at = time.monotonic()
+        function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
+        function.wait_state(uuid, "Disabled")
+        assert time.monotonic() - asked_at < 6
+        wait_for(lambda: len(other.partitions) == 2, "the other has both")
+        topic.send("next", partition=ours)
+        wait_for(lambda: other.found[-1] == "next", "the other reads ours")
+        assert len(other.found) + len(records(function.events())) == 7
+
+
+def test_killed_in_the_middle(
+    secured_kafka: SecuredKafka, start_platform: Callable[..., Platform]
+) -> None:
+    """Of a platform that dies, the batch that was under way is repeated, and nothing else. Amazon
+    MSK is asked for the addresses that go with the password."""
+    topic = Topic(alice(secured_kafka), "killed")
+    topic.send(*range(60))
+    authority = secured_kafka.certificates.authority.read_text()
+    with Ministack(MINISTACK_MSK_BOOTSTRAP_SASL_SCRAM=secured_kafka.bootstrap) as aws:
+        made = aws.client("kafka").create_cluster(
+            ClusterName="msk",
+            KafkaVersion="3.8.0",
+            NumberOfBrokerNodes=1,
+            BrokerNodeGroupInfo={"InstanceType": "kafka.t3.small", "ClientSubnets": ["subnet-1"]},
+        )
+        password = Secret(aws, "password", username="alice", password="secret")
+        root = Secret(aws, "root", certificate=authority)
+        options = [
+            f"aws.{name}.endpoint_url={aws.endpoint}" for name in ("kafka", "secretsmanager")
+        ]
+        words = [word for one in (*options, "polling.session_s=6") for word in ("--set", one)]
+        platform = start_platform(None, *words)
+        function = Function(platform, "killed", "import time\ndef act(event): time.sleep(0.5)")
+        uuid = function.map(
+            made["ClusterArn"],
+            Topics=["killed"],
+            StartingPosition="TRIM_HORIZON",
+            BatchSize=10,
+            SourceAccessConfigurations=[
+                {"Type": "SASL_SCRAM_512_AUTH", "URI": password.arn},
+                {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": root.arn},
+            ],
+        )
+        function.wait_events(3)
+        platform.kill()
+        done = topic.committed(uuid)
+        again = start_platform(platform.data_dir, *words)
+        topic.wait_committed(uuid, 60)
+        events = function.at(again).events()
+        assert events[0]["eventSource"] == "aws:kafka"
+        assert events[0]["eventSourceArn"] == made["ClusterArn"]
+        seen = collections.Counter(values(events))
+        assert seen.keys() == set(range(60))
+        assert {value for value, times in seen.items() if times > 1} <= set(range(done, done + 10))
