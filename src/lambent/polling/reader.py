@@ -2,8 +2,9 @@
 tried again when the function fails, and committed.
 """
 
+import logging
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import anyio
 
@@ -17,29 +18,46 @@ from lambent.polling.function_calls import Called
 from lambent.polling.item_failures import failed_items
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.polled import Polled
-from lambent.polling.ports import EndOfPart, Part, PartLost, Record, SourceError
+from lambent.polling.ports import EndOfPart, LetGo, Part, PartLost, Record, SourceError
 from lambent.polling.progress import Progress
-from lambent.polling.retries import Discard, Done, Failed, Work
+from lambent.polling.retries import EXPIRED, Discard, Done, Failed, Work
+from lambent.polling.stop import Stop
+
+logger = logging.getLogger(__name__)
 
 _HELD_BYTES_MAX = EVENT_BYTES_MAX
 """Of records read ahead, for each batch that may be under way."""
 
 Tell = Callable[[bytes], Awaitable[None]]
-"""Tells the on-failure destination; returns when that cannot be lost any more."""
+"""Tells the on-failure destination; returns when that cannot be lost any more. Raises `SourceError`
+when it cannot be told now."""
+ReadFailures = Callable[[bytes, Collection[str]], frozenset[str] | None]
+"""See `item_failures`."""
 
 
 class Reader:
     """Serves the parts of one mapping. `tell` stands in for the destinations that the platform
-    delivers to itself."""
+    delivers to itself; `read_failures` knows how functions name the records of this source;
+    `let_go` is for sources that others may read on from what we leave."""
 
-    def __init__(self, polled: Polled, tell: Tell | None = None) -> None:
+    def __init__(
+        self,
+        polled: Polled,
+        tell: Tell | None = None,
+        read_failures: ReadFailures = failed_items,
+        let_go: LetGo | None = None,
+    ) -> None:
         self._polled = polled
         self._tell = tell
+        self._read_failures = read_failures
+        self._let_go = let_go
 
     async def serve(self, part: Part) -> bool:
         """See `ports.Serve`."""
         options = self._polled.options
-        lanes = [Lane(self._polled, part, self._tell) for _ in range(options.factor)]
+        lanes = [
+            Lane(self._polled, part, self._tell, self._read_failures) for _ in range(options.factor)
+        ]
         progress = Progress()
         is_end = False
         async with anyio.create_task_group() as tasks:
@@ -48,7 +66,9 @@ class Reader:
             with self._polled.stop.interrupts():
                 is_end = await self._read(part, lanes, progress)
             for lane in lanes:
-                lane.buffer.close(discard=not is_end)
+                lane.close(discard=not is_end)
+            if self._let_go is not None:
+                await self._let_go([record for lane in lanes for record in lane.under_way])
         return is_end and progress.is_clear
 
     async def _read(self, part: Part, lanes: "Sequence[Lane]", progress: Progress) -> bool:
@@ -108,16 +128,29 @@ class Reader:
 class Lane:
     """One batch of a part at a time."""
 
-    def __init__(self, polled: Polled, part: Part, tell: Tell | None) -> None:
+    def __init__(
+        self, polled: Polled, part: Part, tell: Tell | None, read_failures: ReadFailures
+    ) -> None:
         self._polled = polled
         self._part = part
         self._tell = tell or self._keep
+        self._read_failures = read_failures
+        self._stop = Stop()
         self.buffer = Buffer(
             polled.clock, count_max=2 * polled.options.batch_size, bytes_max=_HELD_BYTES_MAX
         )
+        self.under_way: Sequence[Record] = ()
         settings = polled.settings
         self._failing = Backoff(settings.retry_s, settings.retry_max_s)
         self._refused = Backoff(settings.throttled_s, settings.throttled_max_s)
+        self._untold = Backoff(settings.backoff_s, settings.backoff_max_s)
+
+    def close(self, *, discard: bool) -> None:
+        """No more will be put into the buffer. What is there is still processed, or else only the
+        attempt that is under way is brought to its end."""
+        self.buffer.close(discard=discard)
+        if discard:
+            self._stop.set()
 
     async def run(self, progress: Progress) -> None:
         """Process what is put into the buffer, until it is closed."""
@@ -128,13 +161,12 @@ class Lane:
             records = await self.buffer.take(
                 count=options.batch_size,
                 bytes_max=EVENT_BYTES_MAX - self._part.envelope.size,
-                since=since,
+                since=None if options.window_waits else since,
                 window_s=options.window_s,
             )
-            if not records:
+            if not records or self._is_enough:
                 return
-            if polled.stop.is_set:
-                return
+            self.under_way = records
             with polled.stop.under_way():
                 if not await self.deliver(records):
                     return
@@ -142,17 +174,20 @@ class Lane:
                 last = progress.end(records)
                 if last is not None:
                     await commit(polled, self._part, last)
+            self.under_way = ()
             polled.status.note_age(records[-1].arrived_at)
 
     async def deliver(self, records: Sequence[Record]) -> bool:
         """Have the function take a batch, or give its records up; gives whether they are done
         with, which they are not when it was enough before."""
         polled = self._polled
-        work = Work(records, polled.options)
+        room = EVENT_BYTES_MAX - self._part.envelope.size
+        work = Work(records, polled.options, bytes_max=room)
         called: Called | None = None
         while (step := work.next(polled.clock.now())) is not None:
             if isinstance(step, Discard):
-                await self._give_up(step, called)
+                if not await self._give_up(step, called):
+                    return False
                 called = None
                 continue
             called = await self._call(step.records)
@@ -164,10 +199,14 @@ class Lane:
                 self._failing.succeeded()
             if called.was_taken:
                 self._refused.succeeded()
-            if polled.stop.is_set and work.left:
+            if self._is_enough and work.left:
                 return False
         self._failing.succeeded()
         return True
+
+    @property
+    def _is_enough(self) -> bool:
+        return self._polled.stop.is_set or self._stop.is_set
 
     async def _call(self, records: Sequence[Record]) -> Called:
         status = self._polled.status
@@ -190,7 +229,7 @@ class Lane:
             result = Failed()
         elif self._polled.options.reports_failures:
             places = {one.id: number for number, one in enumerate(records)}
-            failed = failed_items(outcome.payload, places)
+            failed = self._read_failures(outcome.payload, places)
             if failed is None:
                 result = Failed()
             elif failed:
@@ -201,15 +240,25 @@ class Lane:
         return result
 
     async def _pause(self, backoff: Backoff) -> None:
-        with self._polled.stop.interrupts():
+        with self._stop.interrupts():
             await self._polled.clock.sleep(backoff.failed())
 
-    async def _give_up(self, discard: Discard, called: Called | None) -> None:
-        """Tell the destination, if there is one."""
+    async def _give_up(self, discard: Discard, called: Called | None) -> bool:
+        """Be done with records that were given up; False if it was enough before."""
         polled = self._polled
+        if polled.options.on_failure and not await self._report(discard, called):
+            return False
         polled.status.count("DroppedEventCount", len(discard.piece.records))
-        if not polled.options.on_failure:
-            return
+        if discard.condition == EXPIRED:
+            number = len(discard.piece.records)
+            logger.warning(
+                "event source mapping %s: %d messages expired", polled.mapping.uuid, number
+            )
+        return True
+
+    async def _report(self, discard: Discard, called: Called | None) -> bool:
+        """Tell the destination; gives whether it was told before it was enough."""
+        polled = self._polled
         event = None
         if _gets_payload(polled.options.on_failure):
             event = self._part.envelope.wrap([one.document for one in discard.piece.records])
@@ -221,8 +270,19 @@ class Lane:
             now=polled.clock.now(),
             payload=event,
         )
-        await self._tell(body)
+        while True:
+            try:
+                await self._tell(body)
+            except SourceError as error:
+                polled.status.note_problem(error)
+                if self._is_enough:
+                    return False
+                await self._pause(self._untold)
+            else:
+                break
+        self._untold.succeeded()
         polled.status.count("OnFailureDestinationDeliveredEventCount", len(discard.piece.records))
+        return True
 
     async def _keep(self, body: bytes) -> None:
         polled = self._polled

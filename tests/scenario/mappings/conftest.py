@@ -22,9 +22,8 @@ def handler(event, context):
 """
 
 
-@pytest.fixture(scope="module")
-def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One that finds all AWS services at one server, and is impatient."""
+def impatient(ministack: Ministack) -> list[str]:
+    """Flags of a platform that finds all AWS services at one server, and waits for nothing long."""
     options = [
         option
         for service in ("sqs", "sns", "s3", "kinesis", "dynamodbstreams", "secretsmanager", "mq")
@@ -36,9 +35,16 @@ def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> 
         "idle_poll_s=0.1",
         "backoff_s=0.2",
         "long_poll_s=2",
+        "session_s=6",
     ):
         options += ["--set", f"polling.{setting}"]
-    running = Platform(tmp_path_factory.mktemp("polls") / "data", *options)
+    return options
+
+
+@pytest.fixture(scope="module")
+def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One that finds all AWS services at one server, and is impatient."""
+    running = Platform(tmp_path_factory.mktemp("polls") / "data", *impatient(ministack))
     yield running
     assert running.stop() == 0, running.output
 
@@ -110,6 +116,18 @@ class Function:
             lambda: self.client.get_event_source_mapping(UUID=uuid)["State"] == state,
             f"{uuid} is {state}",
         )
+
+    def wait_gone(self, uuid: str) -> None:
+        """Until a mapping that was deleted has ended."""
+
+        def is_gone() -> bool:
+            try:
+                self.client.get_event_source_mapping(UUID=uuid)
+            except self.client.exceptions.ResourceNotFoundException:
+                return True
+            return False
+
+        wait_for(is_gone, f"{uuid} is gone")
 
     def wait_result(self, uuid: str, result: str) -> dict[str, Any]:
         """Until LastProcessingResult begins so; gives the mapping."""
