@@ -68,6 +68,7 @@ def _member(polled: Polled, cluster: Cluster) -> Member:
         # Read ahead, all partitions together; what is ours to hold is bounded by partition.
         "queued.min.messages": 10_000,
         "queued.max.messages.kbytes": 32 * 1024,
+        "fetch.queue.backoff.ms": 20,
     }
     rendering = partial(Rendering, mapping, cluster.bootstrap, topic)
     return Member(polled, settings, topic, Start.of(found), rendering)

@@ -151,9 +151,8 @@ class Member:
             self._active_at = now
             self._hand_over(consumer, [message, *consumer.consume(_AT_ONCE_MAX - 1, 0)])
         self._commit(consumer)
-        drained = _take_all(self._drained)
-        if drained:
-            consumer.resume([TopicPartition(self._topic, number) for number in drained])
+        for number in _take_all(self._drained):
+            self._resume(consumer, number)
         if now - self._looked_at > _LOOK_EVERY_S:
             self._looked_at = now
             self._look(consumer)
@@ -170,6 +169,16 @@ class Member:
         full = from_thread.run_sync(self._put, found)
         if full:
             consumer.pause([TopicPartition(self._topic, number) for number in full])
+
+    def _resume(self, consumer: Consumer, number: int) -> None:
+        """Have a partition's messages fetched again."""
+        partition = TopicPartition(self._topic, number)
+        consumer.resume([partition])
+        try:
+            # The thread that fetches looks once a second, unless it is asked for something else.
+            consumer.get_watermark_offsets(partition, timeout=_LOOK_S)
+        except KafkaException as error:
+            logger.debug("%s is resumed, but does not answer: %s", partition, error)
 
     def _commit(self, consumer: Consumer) -> None:
         wanted = dict(_take_all(self._commits))

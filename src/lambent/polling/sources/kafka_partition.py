@@ -13,7 +13,7 @@ from lambent.polling.sources.kafka_records import Rendering, view
 
 _READ_MAX = 250
 """Messages that are made records at a time: a millisecond of work."""
-HELD_MAX = 2_000
+HELD_MAX = 5_000
 HELD_BYTES_MAX = 8 * 1024 * 1024
 """What is held before the partition is paused, beyond what came in one go."""
 
