@@ -16,7 +16,8 @@ class Buffer:
         self._clock = clock
         self._count_max = count_max
         self._bytes_max = bytes_max
-        self._records: deque[Record] = deque()
+        self._records: deque[tuple[float, Record]] = deque()
+        """And since when each is here, on the monotonic clock."""
         self._bytes = 0
         self._is_closed = False
         self._filled = anyio.Event()
@@ -28,21 +29,28 @@ class Buffer:
         while len(self._records) >= self._count_max or self._bytes >= self._bytes_max:
             self._drained = anyio.Event()
             await self._drained.wait()
+        now = self._clock.monotonic()
         for record in records:
-            self._records.append(record)
+            self._records.append((now, record))
             self._bytes += len(record.document)
         self._filled.set()
 
     async def take(
-        self, *, count: int, bytes_max: int, since: float, window_s: float
+        self, *, count: int, bytes_max: int, since: float | None, window_s: float
     ) -> list[Record]:
         """The next batch: as soon as there are `count` records or `bytes_max` bytes, else when the
         window ends and there are any. Windows follow each other, the first begins at `since` on
-        the monotonic clock; without one, what is there. Empty when no more will come.
+        the monotonic clock, or each with its first record if that is None; without one, what is
+        there. Empty when no more will come.
         """
         while not self._is_closed and not self._has(count, bytes_max):
             wait_s: float | None = None
-            if window_s:
+            if window_s and since is None:
+                if self._records:
+                    wait_s = window_s - (self._clock.monotonic() - self._records[0][0])
+                    if wait_s <= 0:
+                        break
+            elif window_s and since is not None:
                 passed_s = max(self._clock.monotonic() - since, 0.0)
                 if passed_s >= window_s:
                     if self._records:
@@ -76,10 +84,10 @@ class Buffer:
         taken: list[Record] = []
         size = 0
         while self._records and len(taken) < count:
-            size += len(self._records[0].document) + 1
+            size += len(self._records[0][1].document) + 1
             if taken and size > bytes_max:
                 break
-            record = self._records.popleft()
+            _, record = self._records.popleft()
             self._bytes -= len(record.document)
             taken.append(record)
         self._drained.set()

@@ -2,6 +2,7 @@
 tried again when the function fails, and committed.
 """
 
+import logging
 import zlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
@@ -17,10 +18,12 @@ from lambent.polling.function_calls import Called
 from lambent.polling.item_failures import failed_items
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.polled import Polled
-from lambent.polling.ports import EndOfPart, Part, PartLost, Record, SourceError
+from lambent.polling.ports import EndOfPart, LetGo, Part, PartLost, Record, SourceError
 from lambent.polling.progress import Progress
-from lambent.polling.retries import Discard, Done, Failed, Work
+from lambent.polling.retries import EXPIRED, Discard, Done, Failed, Work
 from lambent.polling.stop import Stop
+
+logger = logging.getLogger(__name__)
 
 _HELD_BYTES_MAX = EVENT_BYTES_MAX
 """Of records read ahead, for each batch that may be under way."""
@@ -34,17 +37,20 @@ ReadFailures = Callable[[bytes, Collection[str]], frozenset[str] | None]
 
 class Reader:
     """Serves the parts of one mapping. `tell` stands in for the destinations that the platform
-    delivers to itself; `read_failures` knows how functions name the records of this source."""
+    delivers to itself; `read_failures` knows how functions name the records of this source;
+    `let_go` is for sources that others may read on from what we leave."""
 
     def __init__(
         self,
         polled: Polled,
         tell: Tell | None = None,
         read_failures: ReadFailures = failed_items,
+        let_go: LetGo | None = None,
     ) -> None:
         self._polled = polled
         self._tell = tell
         self._read_failures = read_failures
+        self._let_go = let_go
 
     async def serve(self, part: Part) -> bool:
         """See `ports.Serve`."""
@@ -61,6 +67,8 @@ class Reader:
                 is_end = await self._read(part, lanes, progress)
             for lane in lanes:
                 lane.close(discard=not is_end)
+            if self._let_go is not None:
+                await self._let_go([record for lane in lanes for record in lane.under_way])
         return is_end and progress.is_clear
 
     async def _read(self, part: Part, lanes: "Sequence[Lane]", progress: Progress) -> bool:
@@ -131,6 +139,7 @@ class Lane:
         self.buffer = Buffer(
             polled.clock, count_max=2 * polled.options.batch_size, bytes_max=_HELD_BYTES_MAX
         )
+        self.under_way: Sequence[Record] = ()
         settings = polled.settings
         self._failing = Backoff(settings.retry_s, settings.retry_max_s)
         self._refused = Backoff(settings.throttled_s, settings.throttled_max_s)
@@ -152,11 +161,12 @@ class Lane:
             records = await self.buffer.take(
                 count=options.batch_size,
                 bytes_max=EVENT_BYTES_MAX - self._part.envelope.size,
-                since=since,
+                since=None if options.window_waits else since,
                 window_s=options.window_s,
             )
             if not records or self._is_enough:
                 return
+            self.under_way = records
             with polled.stop.under_way():
                 if not await self.deliver(records):
                     return
@@ -164,6 +174,7 @@ class Lane:
                 last = progress.end(records)
                 if last is not None:
                     await commit(polled, self._part, last)
+            self.under_way = ()
             polled.status.note_age(records[-1].arrived_at)
 
     async def deliver(self, records: Sequence[Record]) -> bool:
@@ -238,6 +249,11 @@ class Lane:
         if polled.options.on_failure and not await self._report(discard, called):
             return False
         polled.status.count("DroppedEventCount", len(discard.piece.records))
+        if discard.condition == EXPIRED:
+            number = len(discard.piece.records)
+            logger.warning(
+                "event source mapping %s: %d messages expired", polled.mapping.uuid, number
+            )
         return True
 
     async def _report(self, discard: Discard, called: Called | None) -> bool:
@@ -278,7 +294,7 @@ class Lane:
             target=polled.options.on_failure,
             kind=DeliveryKind.ON_FAILURE,
             body=body,
-            object_prefix=f"aws/lambda/{mapping.uuid}/{self._part.name}",
+            object_prefix=f"aws/lambda/{mapping.uuid}/{self._part.name}/",
             trace_id="",
             role=polled.role,
             created_at=now,

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 
 from lambent.model.mapping import EventSourceMapping, Source
 from lambent.polling.poller import Poll
-from lambent.polling.sources import kafka, sqs
+from lambent.polling.sources import brokers, kafka, sqs
 
 _POLLS: Mapping[Source, Poll] = {
     Source.SQS: sqs.poll,
     Source.SQS_FIFO: sqs.poll,
+    Source.MQ: brokers.poll,
     Source.KAFKA: kafka.poll,
     Source.MSK: kafka.poll,
 }
