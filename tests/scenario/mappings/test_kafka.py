@@ -507,30 +507,36 @@ class Other(threading.Thread):
 
 
 def test_partitions_change_hands(tansu: Tansu, new_function: NewFunction) -> None:
-    """Batches under way end, and are committed, before another consumer of the group gets their
-    partition: it repeats nothing. What is disabled leaves the group at once."""
+    """To another consumer of the group and back, while most of what was sent waits: batches under
+    way end, and are committed, before. Nothing is repeated or left out. What is disabled leaves the
+    group at once."""
     topic = Topic({"bootstrap.servers": tansu.bootstrap}, "shared", partitions=2)
     for partition in (0, 1):
-        topic.send(*(f"{partition}-{number}" for number in range(3)), partition=partition)
-    function = new_function("import time\ndef act(event): time.sleep(2)")
-    uuid = function.map(None, **topic.mapping(BatchSize=2))
+        topic.send(*(f"{partition}-{number}" for number in range(8_000)), partition=partition)
+    function = new_function("import time\ndef act(event): time.sleep(0.3)")
+    uuid = function.map(None, **topic.mapping(BatchSize=500))
     function.wait_events(2)
     with Other(topic, uuid) as other:
-        wait_for(lambda: other.partitions, "the other has a partition")
-        (theirs,) = other.partitions
-        ours = 1 - theirs
-        wait_for(lambda: other.found, "the other reads on")
-        before = [f"{theirs}-{number}" for number in range(3)]
-        assert before == values(function.events(), theirs) + other.found
-        wait_for(lambda: len(values(function.events(), ours)) == 3, "we read on")
-        asked_at = time.monotonic()
-        function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
-        function.wait_state(uuid, "Disabled")
-        assert time.monotonic() - asked_at < 6
-        wait_for(lambda: len(other.partitions) == 2, "the other has both")
-        topic.send("next", partition=ours)
-        wait_for(lambda: other.found[-1] == "next", "the other reads ours")
-        assert len(other.found) + len(records(function.events())) == 7
+        wait_for(lambda: other.found, "the other has a partition")
+    for partition in (0, 1):
+        topic.wait_committed(uuid, 8_000, partition)
+    theirs = {partition: [] for partition in (0, 1)}
+    for value in other.found:
+        theirs[int(value[0])].append(value)
+    for partition, found in theirs.items():
+        ours = values(function.events(), partition)
+        assert ours == sorted(ours, key=_number)
+        assert sorted(ours + found, key=_number) == [f"{partition}-{n}" for n in range(8_000)]
+    function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
+    function.wait_state(uuid, "Disabled")
+    with Other(topic, uuid) as other:
+        wait_for(lambda: len(other.partitions) == 2, "the other has both partitions")
+        topic.send("next")
+        wait_for(lambda: other.found == ["next"], "the other goes on")
+
+
+def _number(value: str) -> int:
+    return int(value[2:])
 
 
 def test_killed_in_the_middle(

@@ -21,6 +21,7 @@ from confluent_kafka import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambent.kit.clock import SystemClock
 from lambent.model.function import Scope
 from lambent.model.mapping import EventSourceMapping, Source, State
 from lambent.polling.access import SourceAccess
@@ -32,6 +33,7 @@ from lambent.polling.sources.kafka_partition import HELD_MAX, Partition
 from lambent.polling.sources.kafka_problems import is_lost, problem
 from lambent.polling.sources.kafka_records import Rendering, view
 from lambent.polling.sources.kafka_start import Start, find_offsets
+from lambent.polling.stop import Stop
 
 MSK = "arn:aws:kafka:us-east-1:111111111111:cluster/c/00000000-0000"
 
@@ -282,7 +284,7 @@ async def test_a_partition_holds_so_much() -> None:
     async def commit(_: Partition, offset: int) -> None:
         commits.append(offset)
 
-    part = Partition(3, RENDERING, commit, drained.append, next_offset=None)
+    part = Partition(3, RENDERING, commit, drained.append, Stop(), next_offset=None)
     assert not part.put([message(0, value=b"x")])
     assert part.put([message(n, value=b"x") for n in range(1, HELD_MAX)])
     records: list[Record] = []
@@ -308,3 +310,22 @@ def test_a_record_that_no_event_can_hold() -> None:
     assert found.condition == "MaximumPayloadSizeExceeded"
     assert work.next(0.0) is None
     assert not isinstance(Work([small], options, bytes_max=200).next(0.0), Discard)
+
+
+@pytest.mark.anyio
+async def test_a_part_is_stopped_before_the_whole() -> None:
+    """Or with it; what is under way in it is under way in the whole."""
+    whole = Stop()
+    first, second = Stop(whole), Stop(whole)
+    first.set()
+    assert (whole.is_set, second.is_set) == (False, False)
+    with first.under_way(), anyio.move_on_after(0.05) as waiting:
+        await whole.wait_quiet(SystemClock(), 5)
+    assert waiting.cancelled_caught
+    with anyio.fail_after(1):
+        await whole.wait_quiet(SystemClock(), 5)
+    with anyio.fail_after(1), second.interrupts():
+        whole.set()
+        await anyio.sleep_forever()
+    assert second.is_set
+    assert Stop(whole).is_set

@@ -16,10 +16,10 @@ from anyio import from_thread, to_thread
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from lambent.polling.polled import Polled
-from lambent.polling.ports import Serve, SourceError
+from lambent.polling.ports import SourceError
 from lambent.polling.role_calls import unreachable
 from lambent.polling.sources.kafka_cluster import ClientLog
-from lambent.polling.sources.kafka_parts import Parts
+from lambent.polling.sources.kafka_parts import Parts, ServePart
 from lambent.polling.sources.kafka_problems import (
     lasting_problem,
     problem,
@@ -75,7 +75,7 @@ class Member:
         self._looked_at = 0.0
         self._active_at = 0.0
 
-    async def run(self, serve: Serve) -> None:
+    async def run(self, serve: ServePart) -> None:
         """See `ports.Source`."""
         async with anyio.create_task_group() as tasks:
             self._parts = Parts(self._polled, self._topic, self._new_rendering, serve, tasks)
@@ -211,6 +211,7 @@ class Member:
         self._rebalances += 1
         found = find_offsets(consumer, self._start, partitions)
         consumer.assign(found)
+        consumer.resume(found)  # What was paused when it was ours before still is.
         self._trouble = None
         self._assigned.update(one.partition for one in found)
         from_thread.run_sync(self._parts.begin, {one.partition: one.offset for one in found})

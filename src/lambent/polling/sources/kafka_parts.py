@@ -3,7 +3,7 @@ over, and what is wanted of it."""
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import anyio
@@ -12,15 +12,18 @@ from confluent_kafka import KafkaError, Message
 
 from lambent.kit.clock import wait_at_most
 from lambent.polling.polled import Polled
-from lambent.polling.ports import PartLost, Serve
+from lambent.polling.ports import Part, PartLost
 from lambent.polling.role_calls import unreachable
 from lambent.polling.sources.kafka_partition import Partition
 from lambent.polling.sources.kafka_problems import is_lost, problem
 from lambent.polling.sources.kafka_records import Rendering
+from lambent.polling.stop import Stop
 
 _COMMIT_S = 30.0
 
 _T = TypeVar("_T")
+ServePart = Callable[[Polled, Part], Awaitable[bool]]
+"""See `ports.Serve`; what is polled is stopped when the part is lost, too."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -40,7 +43,7 @@ class Parts:
         polled: Polled,
         topic: str,
         new_rendering: Callable[[int], Rendering],
-        serve: Serve,
+        serve: ServePart,
         tasks: anyio.abc.TaskGroup,
     ) -> None:
         self._polled = polled
@@ -78,6 +81,7 @@ class Parts:
                 self._new_rendering(number),
                 self._commit,
                 self._drained.append,
+                Stop(self._polled.stop),
                 next_offset=offset if offset >= 0 else None,
             )
             self._tasks.start_soon(self._process, part)
@@ -85,8 +89,9 @@ class Parts:
     async def _process(self, part: Partition) -> None:
         try:
             with part.scope:
-                await self._serve(part)
+                await self._serve(dataclasses.replace(self._polled, stop=part.stop), part)
         finally:
+            part.stop.set()
             if self._parts.get(part.number) is part:
                 del self._parts[part.number]
             part.ended.set()
