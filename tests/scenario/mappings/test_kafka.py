@@ -254,7 +254,7 @@ def test_too_large_for_an_event(
     """A record that fills more than an event is told of, and those around it are processed."""
     queue = ministack.client("sqs")
     url = queue.create_queue(QueueName="too-large")["QueueUrl"]
-    large = Topic({**topic.settings, "message.max.bytes": 8_000_000}, topic.name, partitions=0)
+    large = Topic({**topic.settings, "message.max.bytes": 12_000_000}, topic.name, partitions=0)
     large.send("before", b"x" * 5_000_000, "after")
     function = new_function()
     destination = {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:too-large"}}
@@ -469,7 +469,7 @@ def test_where_reading_starts(mock_kafka: MockKafka, new_function: NewFunction) 
 
 
 class Other(threading.Thread):
-    """Another consumer of a group, which commits what it gets."""
+    """Another consumer of a group, which commits what it gets: some, and then no more."""
 
     def __init__(self, topic: Topic, group: str) -> None:
         super().__init__()
@@ -492,6 +492,8 @@ class Other(threading.Thread):
             message = self._consumer.poll(0.1)
             if message is not None and message.error() is None:
                 self.found.append(json.loads(message.value() or b""))
+            if len(self.found) == 50:
+                self._consumer.pause(self._consumer.assignment())
         self._consumer.close()
 
     def _note(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -506,27 +508,35 @@ class Other(threading.Thread):
         self.join(20)
 
 
+SLOW_AT_FIRST = """
+import time
+began = time.monotonic()
+def act(event):
+    time.sleep(1 if time.monotonic() - began < 8 else 0)
+"""
+
+
 def test_partitions_change_hands(tansu: Tansu, new_function: NewFunction) -> None:
     """To another consumer of the group and back, while most of what was sent waits: batches under
     way end, and are committed, before. Nothing is repeated or left out. What is disabled leaves the
     group at once."""
     topic = Topic({"bootstrap.servers": tansu.bootstrap}, "shared", partitions=2)
     for partition in (0, 1):
-        topic.send(*(f"{partition}-{number}" for number in range(8_000)), partition=partition)
-    function = new_function("import time\ndef act(event): time.sleep(0.3)")
+        topic.send(*(f"{partition}-{number}" for number in range(12_000)), partition=partition)
+    function = new_function(SLOW_AT_FIRST)
     uuid = function.map(None, **topic.mapping(BatchSize=500))
     function.wait_events(2)
     with Other(topic, uuid) as other:
         wait_for(lambda: other.found, "the other has a partition")
     for partition in (0, 1):
-        topic.wait_committed(uuid, 8_000, partition)
+        topic.wait_committed(uuid, 12_000, partition)
     theirs = {partition: [] for partition in (0, 1)}
     for value in other.found:
         theirs[int(value[0])].append(value)
     for partition, found in theirs.items():
         ours = values(function.events(), partition)
         assert ours == sorted(ours, key=_number)
-        assert sorted(ours + found, key=_number) == [f"{partition}-{n}" for n in range(8_000)]
+        assert sorted(ours + found, key=_number) == [f"{partition}-{n}" for n in range(12_000)]
     function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
     function.wait_state(uuid, "Disabled")
     with Other(topic, uuid) as other:
