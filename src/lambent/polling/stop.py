@@ -1,7 +1,7 @@
 """How whoever reads a source learns that it is enough."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import anyio
 
@@ -9,10 +9,15 @@ from lambent.kit.clock import Clock, wait_at_most
 
 
 class Stop:
-    """Set once. Reading ends at once, what is under way in its own time."""
+    """Set once. Reading ends at once, what is under way in its own time. One that has a `whole` is
+    for a part of it: set when that is, or before."""
 
-    def __init__(self) -> None:
-        self.is_set = False
+    def __init__(self, whole: "Stop | None" = None) -> None:
+        self.is_set: bool = whole is not None and whole.is_set
+        self._whole = whole
+        self._parts: set[Stop] = set()
+        if whole is not None:
+            whole._parts.add(self)
         self._scopes: set[anyio.CancelScope] = set()
         self._under_way = 0
         self._quiet = anyio.Event()
@@ -21,6 +26,10 @@ class Stop:
     def set(self) -> None:
         """Enough."""
         self.is_set = True
+        if self._whole is not None:
+            self._whole._parts.discard(self)
+        for part in list(self._parts):
+            part.set()
         for scope in self._scopes:
             scope.cancel()
 
@@ -31,7 +40,8 @@ class Stop:
             self._quiet = anyio.Event()
         self._under_way += 1
         try:
-            yield
+            with nullcontext() if self._whole is None else self._whole.under_way():
+                yield
         finally:
             self._under_way -= 1
             if not self._under_way:

@@ -3,15 +3,22 @@
 import base64
 import collections
 import json
+import logging
+import os
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from lambent.polling.sources.kafka_cluster import ClientLog
 from tests.servers.kafka import MockKafka, SecuredKafka, Tansu
 from tests.servers.ministack import Ministack
 from tests.servers.processes import free_port
@@ -118,7 +125,7 @@ import time
 def act(event):
     (some,) = event["records"].values()
     if some[0]["partition"] == 0:
-        time.sleep(0.5)
+        time.sleep(0.2)
 """
 
 
@@ -126,21 +133,21 @@ def test_partitions_do_not_wait_for_each_other(tansu: Tansu, new_function: NewFu
     """Each is processed in order, without gaps and repetitions; where the function is slow,
     records wait in the cluster, and those of other partitions pass."""
     topic = Topic({"bootstrap.servers": tansu.bootstrap}, "four", partitions=4)
-    for partition, number in enumerate((6000, 500, 500, 500)):
+    for partition, number in enumerate((12_000, 500, 500, 500)):
         topic.send(*range(number), partition=partition)
     function = new_function(SLOW_ZERO)
     uuid = function.map(None, **topic.mapping(BatchSize=1000))
     for partition in (1, 2, 3):
         topic.wait_committed(uuid, 500, partition)
-    assert topic.committed(uuid) < 6000
-    wait_for(lambda: len(records(function.events())) == 7500, "all have come")
+    assert topic.committed(uuid) < 12_000
+    wait_for(lambda: len(records(function.events())) == 13_500, "all have come")
     events = function.events()
-    assert values(events, 0) == list(range(6000))
+    assert values(events, 0) == list(range(12_000))
     for partition in (1, 2, 3):
         assert values(events, partition) == list(range(500))
-    topic.wait_committed(uuid, 6000)
+    topic.wait_committed(uuid, 12_000)
     wait_for(lambda: function.shown(uuid)["waiting"] == 0, "nothing waits")
-    assert function.shown(uuid)["counts"]["InvokedEventCount"] == 7500
+    assert function.shown(uuid)["counts"]["InvokedEventCount"] == 13_500
 
 
 def test_batches_and_filters(topic: Topic, new_function: NewFunction) -> None:
@@ -247,7 +254,7 @@ def test_too_large_for_an_event(
     """A record that fills more than an event is told of, and those around it are processed."""
     queue = ministack.client("sqs")
     url = queue.create_queue(QueueName="too-large")["QueueUrl"]
-    large = Topic({**topic.settings, "message.max.bytes": 8_000_000}, topic.name, partitions=0)
+    large = Topic({**topic.settings, "message.max.bytes": 12_000_000}, topic.name, partitions=0)
     large.send("before", b"x" * 5_000_000, "after")
     function = new_function()
     destination = {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:too-large"}}
@@ -294,27 +301,45 @@ def authority(secured_kafka: SecuredKafka, ministack: Ministack) -> dict[str, st
     return {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret.arn}
 
 
-@pytest.mark.parametrize("kind", ["BASIC_AUTH", "SASL_SCRAM_256_AUTH", "SASL_SCRAM_512_AUTH"])
 def test_passwords_over_tls(
-    kind: str,
     secured_kafka: SecuredKafka,
     authority: dict[str, str],
     ministack: Ministack,
     new_function: NewFunction,
 ) -> None:
     """A wrong password is told; when the secret is right, reading begins."""
-    topic = Topic(alice(secured_kafka), kind)
-    topic.send("hello")
-    secret = Secret(ministack, kind, username="alice", password="wr0ng-password")
-    function = new_function()
-    access = [authority, {"Type": kind, "URI": secret.arn}]
-    uuid = function.map(None, **topic.mapping(SourceAccessConfigurations=access))
-    found = function.wait_result(uuid, "PROBLEM: SASL authentication failed")
-    assert found["StateTransitionReason"] == "EVENT_SOURCE_AUTHN_ERROR"
-    secret.change(username="alice", password="secret")
-    function.wait_result(uuid, "OK")
-    assert values(function.wait_events(1)) == ["hello"]
-    topic.wait_committed(uuid, 1)
+    kinds = ("BASIC_AUTH", "SASL_SCRAM_256_AUTH", "SASL_SCRAM_512_AUTH")
+    topics = {kind: Topic(alice(secured_kafka), kind) for kind in kinds}
+    functions = {kind: new_function(name=kind) for kind in kinds}
+    secrets, uuids = {}, {}
+    for kind in kinds:
+        topics[kind].send(kind)
+        secrets[kind] = Secret(ministack, kind, username="alice", password="wrong")
+        access = [authority, {"Type": kind, "URI": secrets[kind].arn}]
+        mapping = topics[kind].mapping(SourceAccessConfigurations=access)
+        uuids[kind] = functions[kind].map(None, **mapping)
+    for kind in kinds:
+        found = functions[kind].wait_result(uuids[kind], "PROBLEM: SASL authentication failed")
+        assert found["StateTransitionReason"] == "EVENT_SOURCE_AUTHN_ERROR"
+        secrets[kind].change(username="alice", password="secret")
+    for kind in kinds:
+        functions[kind].wait_result(uuids[kind], "OK")
+        assert values(functions[kind].wait_events(1)) == [kind]
+        topics[kind].wait_committed(uuids[kind], 1)
+
+
+def test_passwords_are_not_logged(
+    secured_kafka: SecuredKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even by the client library, which logs every attempt."""
+    caplog.set_level(logging.DEBUG)
+    log = ClientLog()
+    settings = {**alice(secured_kafka), "sasl.password": "wr0ng", "group.id": "any"}
+    consumer = Consumer(settings, logger=log)
+    wait_for(lambda: consumer.poll(0.1) or "SASL" in log.last, "it is refused")
+    consumer.close()
+    assert "SASL authentication error" in caplog.text
+    assert "wr0ng" not in caplog.text
 
 
 def test_certificates(
@@ -444,7 +469,7 @@ def test_where_reading_starts(mock_kafka: MockKafka, new_function: NewFunction) 
 
 
 class Other(threading.Thread):
-    """Another consumer of a group, which commits what it gets."""
+    """Another consumer of a group, which commits what it gets: some, and then no more."""
 
     def __init__(self, topic: Topic, group: str) -> None:
         super().__init__()
@@ -467,6 +492,8 @@ class Other(threading.Thread):
             message = self._consumer.poll(0.1)
             if message is not None and message.error() is None:
                 self.found.append(json.loads(message.value() or b""))
+            if len(self.found) == 50:
+                self._consumer.pause(self._consumer.assignment())
         self._consumer.close()
 
     def _note(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -481,31 +508,45 @@ class Other(threading.Thread):
         self.join(20)
 
 
+SLOW_AT_FIRST = """
+import time
+began = time.monotonic()
+def act(event):
+    time.sleep(1 if time.monotonic() - began < 8 else 0)
+"""
+
+
 def test_partitions_change_hands(tansu: Tansu, new_function: NewFunction) -> None:
-    """Batches under way end, and are committed, before another consumer of the group gets their
-    partition: it repeats nothing. What is disabled leaves the group at once."""
+    """To another consumer of the group and back, while most of what was sent waits: batches under
+    way end, and are committed, before. Nothing is repeated or left out. What is disabled leaves the
+    group at once."""
     topic = Topic({"bootstrap.servers": tansu.bootstrap}, "shared", partitions=2)
     for partition in (0, 1):
-        topic.send(*(f"{partition}-{number}" for number in range(3)), partition=partition)
-    function = new_function("import time\ndef act(event): time.sleep(3)")
-    uuid = function.map(None, **topic.mapping(BatchSize=2))
+        topic.send(*(f"{partition}-{number}" for number in range(12_000)), partition=partition)
+    function = new_function(SLOW_AT_FIRST)
+    uuid = function.map(None, **topic.mapping(BatchSize=500))
     function.wait_events(2)
     with Other(topic, uuid) as other:
-        wait_for(lambda: other.partitions, "the other has a partition")
-        (theirs,) = other.partitions
-        ours = 1 - theirs
-        wait_for(lambda: other.found, "the other reads on")
-        before = [f"{theirs}-{number}" for number in range(3)]
-        assert before == values(function.events(), theirs) + other.found
-        wait_for(lambda: len(values(function.events(), ours)) == 3, "we read on")
-        asked_at = time.monotonic()
-        function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
-        function.wait_state(uuid, "Disabled")
-        assert time.monotonic() - asked_at < 6
-        wait_for(lambda: len(other.partitions) == 2, "the other has both")
-        topic.send("next", partition=ours)
-        wait_for(lambda: other.found[-1] == "next", "the other reads ours")
-        assert len(other.found) + len(records(function.events())) == 7
+        wait_for(lambda: other.found, "the other has a partition")
+    for partition in (0, 1):
+        topic.wait_committed(uuid, 12_000, partition)
+    theirs = {partition: [] for partition in (0, 1)}
+    for value in other.found:
+        theirs[int(value[0])].append(value)
+    for partition, found in theirs.items():
+        ours = values(function.events(), partition)
+        assert ours == sorted(ours, key=_number)
+        assert sorted(ours + found, key=_number) == [f"{partition}-{n}" for n in range(12_000)]
+    function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
+    function.wait_state(uuid, "Disabled")
+    with Other(topic, uuid) as other:
+        wait_for(lambda: len(other.partitions) == 2, "the other has both partitions")
+        topic.send("next")
+        wait_for(lambda: other.found == ["next"], "the other goes on")
+
+
+def _number(value: str) -> int:
+    return int(value[2:])
 
 
 def test_killed_in_the_middle(
@@ -530,7 +571,7 @@ def test_killed_in_the_middle(
         ]
         words = [word for one in (*options, "polling.session_s=6") for word in ("--set", one)]
         platform = start_platform(None, *words)
-        function = Function(platform, "killed", "import time\ndef act(event): time.sleep(0.5)")
+        function = Function(platform, "killed", "import time\ndef act(event): time.sleep(0.3)")
         uuid = function.map(
             made["ClusterArn"],
             Topics=["killed"],
@@ -552,3 +593,29 @@ def test_killed_in_the_middle(
         seen = collections.Counter(values(events))
         assert seen.keys() == set(range(60))
         assert {value for value, times in seen.items() if times > 1} <= set(range(done, done + 10))
+
+
+def test_the_page_does_as_it_says(tansu: Tansu, platform: Platform, tmp_path: Path) -> None:
+    """Its example, as it is printed."""
+    page = Path(__file__).parents[3] / "docs" / "event-sources" / "kafka.md"
+    (example,) = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    done = subprocess.run(
+        ["bash", "-c", f"set -euo pipefail\n{example}"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        cwd=tmp_path,
+        env={
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "broker": tansu.bootstrap,
+            "LAMBENT_ENDPOINT": platform.endpoint,
+            "AWS_ENDPOINT_URL": platform.endpoint,
+            "AWS_ACCESS_KEY_ID": "000000000000",
+            "AWS_SECRET_ACCESS_KEY": "any",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_PAGER": "",
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "order orders-1 1 number 3" in done.stdout

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from lambent.model.mapping import Source
 from lambent.polling.item_failures import failed_offsets
 from lambent.polling.polled import Polled
+from lambent.polling.ports import Part
 from lambent.polling.reader import Reader
 from lambent.polling.sources.kafka_cluster import ClientLog, Cluster, find_cluster
 from lambent.polling.sources.kafka_member import Member
@@ -43,8 +44,11 @@ async def poll(polled: Polled) -> None:
     tell = None
     if target.startswith(_TOPIC_DESTINATION):
         tell = partial(_tell_topic, cluster, target.removeprefix(_TOPIC_DESTINATION))
-    reader = Reader(polled, tell, read_failures=failed_offsets)
-    await _member(polled, cluster).run(reader.serve)
+
+    async def serve(polled: Polled, part: Part) -> bool:
+        return await Reader(polled, tell, read_failures=failed_offsets).serve(part)
+
+    await _member(polled, cluster).run(serve)
 
 
 def _member(polled: Polled, cluster: Cluster) -> Member:
@@ -68,6 +72,7 @@ def _member(polled: Polled, cluster: Cluster) -> Member:
         # Read ahead, all partitions together; what is ours to hold is bounded by partition.
         "queued.min.messages": 10_000,
         "queued.max.messages.kbytes": 32 * 1024,
+        "fetch.queue.backoff.ms": 20,
     }
     rendering = partial(Rendering, mapping, cluster.bootstrap, topic)
     return Member(polled, settings, topic, Start.of(found), rendering)

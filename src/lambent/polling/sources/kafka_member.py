@@ -5,26 +5,22 @@ messages, assignments and problems over to the event loop, one after the other (
 the loop wants done lies in two queues, which the thread empties between its polls.
 """
 
-import dataclasses
 import logging
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 from anyio import from_thread, to_thread
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from lambent.kit.clock import wait_at_most
 from lambent.polling.polled import Polled
-from lambent.polling.ports import PartLost, Serve, SourceError
+from lambent.polling.ports import SourceError
 from lambent.polling.role_calls import unreachable
 from lambent.polling.sources.kafka_cluster import ClientLog
-from lambent.polling.sources.kafka_partition import Partition
+from lambent.polling.sources.kafka_parts import Parts, ServePart
 from lambent.polling.sources.kafka_problems import (
-    is_lost,
     lasting_problem,
     problem,
     refused_certificate,
@@ -43,22 +39,12 @@ _LOOK_EVERY_S = 1.0
 _LOOK_S = 0.5
 _REVOKE_S = 10.0
 """What batches under way have to end when the group wants their partitions."""
-_COMMIT_S = 30.0
 
 _HANGS_UP = re.compile(r"Disconnected.*APIVERSION_QUERY")
 """A broker that has read our certificate, and does not want it."""
 
-_T = TypeVar("_T")
 NewRendering = Callable[[int], Rendering]
 """How the records of a partition look, by its number."""
-
-
-@dataclasses.dataclass(slots=True)
-class _Commit:
-    """One that the group was asked for."""
-
-    is_answered: anyio.Event = dataclasses.field(default_factory=anyio.Event)
-    error: KafkaError | None = None
 
 
 class Member:
@@ -77,19 +63,11 @@ class Member:
         self._topic = topic
         self._start = start
         self._new_rendering = new_rendering
-        self._parts: dict[int, Partition] = {}
-        self._waiting: dict[tuple[int, int], _Commit] = {}
-        """By partition and offset."""
-        self._commits: deque[tuple[int, int]] = deque()
-        """Partitions, and from where they are to be read on; for the thread."""
-        self._drained: deque[int] = deque()
-        """Partitions that have room again; for the thread."""
         self._is_over = False
-        self._changed = anyio.Event()
-        """Some part has ended."""
         self._failure: SourceError | None = None
         self._assigned: set[int] = set()
         """Of the thread, as all that follows."""
+        self._rebalances = 0
         self._trouble: SourceError | None = None
         """What may pass."""
         self._trouble_since = 0.0
@@ -97,10 +75,10 @@ class Member:
         self._looked_at = 0.0
         self._active_at = 0.0
 
-    async def run(self, serve: Serve) -> None:
+    async def run(self, serve: ServePart) -> None:
         """See `ports.Source`."""
         async with anyio.create_task_group() as tasks:
-            self._tasks, self._serve = tasks, serve
+            self._parts = Parts(self._polled, self._topic, self._new_rendering, serve, tasks)
             tasks.start_soon(self._end_when_told)
             await to_thread.run_sync(self._live, limiter=anyio.CapacityLimiter(1))
             tasks.cancel_scope.cancel()
@@ -113,9 +91,7 @@ class Member:
         try:
             with self._polled.stop.interrupts():
                 await anyio.sleep_forever()
-            while self._parts:
-                self._changed = anyio.Event()
-                await self._changed.wait()
+            await self._parts.wait_ended()
         finally:
             self._is_over = True
 
@@ -149,11 +125,14 @@ class Member:
         message = consumer.poll(wait_s)
         if message is not None:
             self._active_at = now
-            self._hand_over(consumer, [message, *consumer.consume(_AT_ONCE_MAX - 1, 0)])
+            rebalances = self._rebalances
+            messages = consumer.consume(_AT_ONCE_MAX - 1, 0)
+            if self._rebalances == rebalances:
+                messages.insert(0, message)  # Else it comes again, to whoever has its partition.
+            self._hand_over(consumer, messages)
         self._commit(consumer)
-        drained = _take_all(self._drained)
-        if drained:
-            consumer.resume([TopicPartition(self._topic, number) for number in drained])
+        for number in self._parts.take_drained():
+            self._resume(consumer, number)
         if now - self._looked_at > _LOOK_EVERY_S:
             self._looked_at = now
             self._look(consumer)
@@ -167,12 +146,25 @@ class Member:
                 self._on_error(error)
             elif number is not None:
                 found.setdefault(number, []).append(message)
-        full = from_thread.run_sync(self._put, found)
-        if full:
-            consumer.pause([TopicPartition(self._topic, number) for number in full])
+        full = from_thread.run_sync(self._parts.put, found)
+        ours = [TopicPartition(self._topic, number) for number in full if number in self._assigned]
+        if ours:
+            consumer.pause(ours)
+
+    def _resume(self, consumer: Consumer, number: int) -> None:
+        """Have a partition's messages fetched again."""
+        if number not in self._assigned:
+            return
+        partition = TopicPartition(self._topic, number)
+        consumer.resume([partition])
+        try:
+            # The thread that fetches looks once a second, unless it is asked for something else.
+            consumer.get_watermark_offsets(partition, timeout=_LOOK_S)
+        except KafkaException as error:
+            logger.debug("%s is resumed, but does not answer: %s", partition, error)
 
     def _commit(self, consumer: Consumer) -> None:
-        wanted = dict(_take_all(self._commits))
+        wanted = self._parts.take_commits()
         if not wanted:
             return
         self._active_at = time.monotonic()
@@ -188,7 +180,7 @@ class Member:
         for number in self._assigned:
             partition = TopicPartition(self._topic, number)
             bounds[number] = consumer.get_watermark_offsets(partition, cached=True)
-        from_thread.run_sync(self._note_waiting, bounds)
+        from_thread.run_sync(self._parts.note_bounds, bounds)
         if self._trouble is None:
             return
         try:
@@ -202,8 +194,8 @@ class Member:
 
     def _revoke(self, consumer: Consumer, numbers: Sequence[int]) -> None:
         """Give partitions back, once what is under way has ended or has had its time."""
-        done = from_thread.run(self._end, numbers, _REVOKE_S)
-        done = {**dict(_take_all(self._commits)), **done}
+        done = from_thread.run(self._parts.end, numbers, _REVOKE_S)
+        done = self._parts.take_commits() | done
         self._assigned.difference_update(numbers)
         offsets = [TopicPartition(self._topic, number, at) for number, at in done.items()]
         if not offsets or self._failure is not None or self._trouble is not None:
@@ -216,22 +208,28 @@ class Member:
     # Called by librdkafka, within the thread's calls.
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalances += 1
         found = find_offsets(consumer, self._start, partitions)
         consumer.assign(found)
+        consumer.resume(found)  # What was paused when it was ours before still is.
+        self._trouble = None
         self._assigned.update(one.partition for one in found)
-        from_thread.run_sync(self._begin, {one.partition: one.offset for one in found})
+        from_thread.run_sync(self._parts.begin, {one.partition: one.offset for one in found})
+        from_thread.run_sync(self._polled.status.note_source_works)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalances += 1
         self._revoke(consumer, [one.partition for one in partitions])
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalances += 1
         numbers = [one.partition for one in partitions]
-        from_thread.run(self._end, numbers, 0.0)
+        from_thread.run(self._parts.end, numbers, 0.0)
         self._assigned.difference_update(numbers)
 
     def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         results = [(one.partition, one.offset, one.error or error) for one in partitions]
-        from_thread.run_sync(self._note_committed, results)
+        from_thread.run_sync(self._parts.note_committed, results)
 
     def _on_error(self, error: KafkaError) -> None:
         lasting = lasting_problem(error, self._topic)
@@ -245,98 +243,3 @@ class Member:
             self._trouble = unreachable(self._log.last or error.str())
             self._trouble_since = time.monotonic()
             from_thread.run_sync(self._polled.status.note_problem, self._trouble)
-
-    # On the event loop.
-
-    def _begin(self, offsets: Mapping[int, int]) -> None:
-        """Have partitions processed."""
-        self._polled.status.note_source_works()
-        for number, offset in offsets.items():
-            part = self._parts[number] = Partition(
-                number,
-                self._new_rendering(number),
-                self._want_commit,
-                self._drained.append,
-                next_offset=offset if offset >= 0 else None,
-            )
-            self._tasks.start_soon(self._process, part)
-
-    async def _process(self, part: Partition) -> None:
-        try:
-            with part.scope:
-                await self._serve(part)
-        finally:
-            if self._parts.get(part.number) is part:
-                del self._parts[part.number]
-            part.ended.set()
-            self._changed.set()
-
-    async def _end(self, numbers: Sequence[int], within_s: float) -> Mapping[int, int]:
-        """Take partitions from whoever processes them. Gives where they are to be read on, if the
-        group does not know yet."""
-        clock = self._polled.clock
-        until = clock.monotonic() + within_s
-        parts = [self._parts[number] for number in numbers if number in self._parts]
-        for part in parts:
-            part.lose()
-        for (number, _), commit in self._waiting.items():
-            if number in numbers:
-                commit.is_answered.set()  # It is done before they are given back.
-        for part in parts:
-            if not await wait_at_most(clock, part.ended, until - clock.monotonic()):
-                part.scope.cancel()
-                await part.ended.wait()
-        return {
-            part.number: part.done
-            for part in parts
-            if part.done is not None and part.done != part.committed
-        }
-
-    def _put(self, found: Mapping[int, Sequence[Message]]) -> Sequence[int]:
-        """Messages that came; gives the partitions that are to be paused."""
-        full = []
-        for number, messages in found.items():
-            part = self._parts.get(number)
-            if part is None or part.put(messages):
-                full.append(number)
-        return full
-
-    async def _want_commit(self, part: Partition, offset: int) -> None:
-        if part.is_lost:
-            return  # Whoever takes it commits.
-        commit = self._waiting[part.number, offset] = _Commit()
-        self._commits.append((part.number, offset))
-        try:
-            await wait_at_most(self._polled.clock, commit.is_answered, _COMMIT_S)
-        finally:
-            self._waiting.pop((part.number, offset), None)
-        if commit.error is not None and is_lost(commit.error):
-            raise PartLost
-        if commit.error is not None:
-            raise problem(commit.error, self._topic)
-        if not commit.is_answered.is_set():
-            raise unreachable("the group's coordinator does not answer")
-
-    def _note_committed(self, results: Sequence[tuple[int, int, KafkaError | None]]) -> None:
-        for number, offset, error in results:
-            part = self._parts.get(number)
-            if part is not None and error is None:
-                part.committed = offset
-            for (of, at), commit in self._waiting.items():
-                if of == number and at <= offset:
-                    commit.error = error
-                    commit.is_answered.set()
-
-    def _note_waiting(self, bounds: Mapping[int, tuple[int, int]]) -> None:
-        """How many records are not done with, as far as what was fetched last says."""
-        waiting = 0
-        for number, (low, high) in bounds.items():
-            part = self._parts.get(number)
-            if part is not None:
-                waiting += max(high - (low if part.done is None else part.done), 0)
-        self._polled.status.waiting = waiting
-
-
-def _take_all(line: deque[_T]) -> list[_T]:
-    """What lies in a queue now."""
-    return [line.popleft() for _ in range(len(line))]

@@ -10,10 +10,11 @@ from confluent_kafka import Message
 
 from lambent.polling.ports import Envelope, PartLost, Record
 from lambent.polling.sources.kafka_records import Rendering, view
+from lambent.polling.stop import Stop
 
 _READ_MAX = 250
 """Messages that are made records at a time: a millisecond of work."""
-HELD_MAX = 2_000
+HELD_MAX = 5_000
 HELD_BYTES_MAX = 8 * 1024 * 1024
 """What is held before the partition is paused, beyond what came in one go."""
 
@@ -31,6 +32,7 @@ class Partition:
         rendering: Rendering,
         commit: Commit,
         on_drained: Callable[[int], None],
+        stop: Stop,
         *,
         next_offset: int | None,
     ) -> None:
@@ -38,6 +40,8 @@ class Partition:
         self._rendering = rendering
         self._commit = commit
         self._on_drained = on_drained
+        self.stop = stop
+        """When it is enough of this partition."""
         self._messages: deque[Message] = deque()
         self._bytes = 0
         self._filled = anyio.Event()
@@ -94,6 +98,7 @@ class Partition:
     def lose(self) -> None:
         """It is not ours any more; what was not read is left to others."""
         self.is_lost = True
+        self.stop.set()
         self._messages.clear()
         self._filled.set()
 
