@@ -1,7 +1,7 @@
 """Records between who reads them and who hands them to a function."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import anyio
 
@@ -10,10 +10,19 @@ from lambent.polling.ports import Record
 
 
 class Buffer:
-    """A bounded line of records, for one reader and one taker."""
+    """A bounded line of records, for one reader and one taker. A batch only has records of which
+    `kind_of` gives the same."""
 
-    def __init__(self, clock: Clock, *, count_max: int, bytes_max: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        count_max: int,
+        bytes_max: int,
+        kind_of: Callable[[Record], object] | None = None,
+    ) -> None:
         self._clock = clock
+        self._kind_of = kind_of
         self._count_max = count_max
         self._bytes_max = bytes_max
         self._records: deque[Record] = deque()
@@ -36,9 +45,10 @@ class Buffer:
     async def take(
         self, *, count: int, bytes_max: int, since: float, window_s: float
     ) -> list[Record]:
-        """The next batch: as soon as there are `count` records or `bytes_max` bytes, else when the
-        window ends and there are any. Windows follow each other, the first begins at `since` on
-        the monotonic clock; without one, what is there. Empty when no more will come.
+        """The next batch: as soon as there are `count` records or `bytes_max` bytes, or a record of
+        another kind, else when the window ends and there are any. Windows follow each other, the
+        first begins at `since` on the monotonic clock; without one, what is there. Empty when no
+        more will come.
         """
         while not self._is_closed and not self._has(count, bytes_max):
             wait_s: float | None = None
@@ -68,8 +78,23 @@ class Buffer:
         self._filled.set()
         self._drained.set()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is there to be taken."""
+        return not self._records
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more will be put."""
+        return self._is_closed
+
     def _has(self, count: int, bytes_max: int) -> bool:
-        return len(self._records) >= count or self._bytes >= bytes_max
+        if len(self._records) >= count or self._bytes >= bytes_max:
+            return True
+        return bool(self._records) and self._is_other(self._records[0], self._records[-1])
+
+    def _is_other(self, one: Record, other: Record) -> bool:
+        return self._kind_of is not None and self._kind_of(one) != self._kind_of(other)
 
     def _pop(self, count: int, bytes_max: int) -> list[Record]:
         """From the front, at least one."""
@@ -77,7 +102,7 @@ class Buffer:
         size = 0
         while self._records and len(taken) < count:
             size += len(self._records[0].document) + 1
-            if taken and size > bytes_max:
+            if taken and (size > bytes_max or self._is_other(taken[0], self._records[0])):
                 break
             record = self._records.popleft()
             self._bytes -= len(record.document)

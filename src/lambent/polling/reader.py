@@ -21,7 +21,7 @@ from lambent.polling.ports import EndOfPart, Part, PartLost, Record, SourceError
 from lambent.polling.progress import Progress
 from lambent.polling.retries import Discard, Done, Failed, Work
 
-_HELD_BYTES_MAX = EVENT_BYTES_MAX
+HELD_BYTES_MAX = EVENT_BYTES_MAX
 """Of records read ahead, for each batch that may be under way."""
 
 Tell = Callable[[bytes], Awaitable[None]]
@@ -30,16 +30,19 @@ Tell = Callable[[bytes], Awaitable[None]]
 
 class Reader:
     """Serves the parts of one mapping. `tell` stands in for the destinations that the platform
-    delivers to itself."""
+    delivers to itself, `new_lane` for what makes batches of a part."""
 
-    def __init__(self, polled: Polled, tell: Tell | None = None) -> None:
+    def __init__(
+        self, polled: Polled, tell: Tell | None = None, new_lane: "type[Lane] | None" = None
+    ) -> None:
         self._polled = polled
         self._tell = tell
+        self._new_lane = new_lane or Lane
 
     async def serve(self, part: Part) -> bool:
         """See `ports.Serve`."""
         options = self._polled.options
-        lanes = [Lane(self._polled, part, self._tell) for _ in range(options.factor)]
+        lanes = [self._new_lane(self._polled, part, self._tell) for _ in range(options.factor)]
         progress = Progress()
         is_end = False
         async with anyio.create_task_group() as tasks:
@@ -49,7 +52,7 @@ class Reader:
                 is_end = await self._read(part, lanes, progress)
             for lane in lanes:
                 lane.buffer.close(discard=not is_end)
-        return is_end and progress.is_clear
+        return is_end and progress.is_clear and all(lane.is_clear for lane in lanes)
 
     async def _read(self, part: Part, lanes: "Sequence[Lane]", progress: Progress) -> bool:
         """Fill the lanes; gives whether the part is at its end."""
@@ -69,20 +72,31 @@ class Reader:
                 continue
             backoff.succeeded()
             polled.status.note_source_works()
-            if not records:
-                continue
-            polled.status.count("PolledEventCount", len(records))
-            progress.begin(records)
-            wanted = self._wanted(part, records)
-            if len(wanted) < len(records):
-                await self._skip(part, records, wanted, progress)
-            if len(lanes) == 1:
-                await lanes[0].buffer.put(wanted)
-                continue
-            for number, lane in enumerate(lanes):
-                share = [one for one in wanted if _lane_of(one, len(lanes)) == number]
-                if share:
-                    await lane.buffer.put(share)
+            if records:
+                await self._hand_out(part, records, lanes, progress)
+            for lane in lanes:
+                lane.note_read()
+
+    async def _hand_out(
+        self,
+        part: Part,
+        records: Sequence[Record],
+        lanes: "Sequence[Lane]",
+        progress: Progress,
+    ) -> None:
+        """Put what was read, and is wanted, into the lanes."""
+        self._polled.status.count("PolledEventCount", len(records))
+        progress.begin(records)
+        wanted = self._wanted(part, records)
+        if len(wanted) < len(records):
+            await self._skip(records, wanted, lanes[0], progress)
+        if len(lanes) == 1:
+            await lanes[0].buffer.put(wanted)
+            return
+        for number, lane in enumerate(lanes):
+            share = [one for one in wanted if _lane_of(one, len(lanes)) == number]
+            if share:
+                await lane.buffer.put(share)
 
     def _wanted(self, part: Part, records: Sequence[Record]) -> Sequence[Record]:
         criteria = self._polled.options.criteria
@@ -92,9 +106,9 @@ class Reader:
 
     async def _skip(
         self,
-        part: Part,
         records: Sequence[Record],
         wanted: Sequence[Record],
+        lane: "Lane",
         progress: Progress,
     ) -> None:
         """Be done with records that nobody wants."""
@@ -102,7 +116,7 @@ class Reader:
         kept = set(map(id, wanted))
         last = progress.end([one for one in records if id(one) not in kept])
         if last is not None:
-            await commit(self._polled, part, last)
+            await lane.commit(last)
 
 
 class Lane:
@@ -113,11 +127,19 @@ class Lane:
         self._part = part
         self._tell = tell or self._keep
         self.buffer = Buffer(
-            polled.clock, count_max=2 * polled.options.batch_size, bytes_max=_HELD_BYTES_MAX
+            polled.clock, count_max=2 * polled.options.batch_size, bytes_max=HELD_BYTES_MAX
         )
         settings = polled.settings
         self._failing = Backoff(settings.retry_s, settings.retry_max_s)
         self._refused = Backoff(settings.throttled_s, settings.throttled_max_s)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing is left to do when all records are done with."""
+        return True
+
+    def note_read(self) -> None:
+        """The part was read, and what is wanted was put into the buffer."""
 
     async def run(self, progress: Progress) -> None:
         """Process what is put into the buffer, until it is closed."""
@@ -136,42 +158,58 @@ class Lane:
             if polled.stop.is_set:
                 return
             with polled.stop.under_way():
-                if not await self.deliver(records):
+                if not await self.deliver(records, progress):
                     return
                 since = polled.clock.monotonic()
-                last = progress.end(records)
-                if last is not None:
-                    await commit(polled, self._part, last)
             polled.status.note_age(records[-1].arrived_at)
 
-    async def deliver(self, records: Sequence[Record]) -> bool:
-        """Have the function take a batch, or give its records up; gives whether they are done
-        with, which they are not when it was enough before."""
+    async def deliver(self, records: Sequence[Record], progress: Progress) -> bool:
+        """Have the function take a batch, or give its records up, and commit those that are done
+        with; gives whether all are, which they are not when it was enough before."""
         polled = self._polled
         work = Work(records, polled.options)
         called: Called | None = None
+        done = 0
         while (step := work.next(polled.clock.now())) is not None:
+            backoff: Backoff | None = None
             if isinstance(step, Discard):
                 await self._give_up(step, called)
                 called = None
-                continue
-            called = await self._call(step.records)
-            if not called.was_taken:
-                await self._pause(self._refused)
-            elif work.note(self._result(called, step.records)):
-                await self._pause(self._failing)
             else:
-                self._failing.succeeded()
-            if called.was_taken:
-                self._refused.succeeded()
+                called = await self._call(step.records)
+                backoff = self._next_wait(work, called, step.records)
+            before, done = done, len(records) - work.left
+            last = progress.end(records[before:done])
+            if last is not None:
+                await self.commit(last)
+            if backoff is not None:
+                await self._pause(backoff)
             if polled.stop.is_set and work.left:
                 return False
         self._failing.succeeded()
         return True
 
+    async def commit(self, record: Record) -> None:
+        """See `commit` below."""
+        await commit(self._polled, self._part, record)
+
+    def _next_wait(self, work: Work, called: Called, records: Sequence[Record]) -> Backoff | None:
+        """Note what came of a call; gives what says how long to wait before the next, if that is
+        not made at once."""
+        if not called.was_taken:
+            return self._refused
+        self._refused.succeeded()
+        if work.note(self._result(called, records)):
+            return self._failing
+        self._failing.succeeded()
+        return None
+
+    def _event(self, records: Sequence[Record]) -> bytes:
+        return self._part.envelope.wrap([one.document for one in records])
+
     async def _call(self, records: Sequence[Record]) -> Called:
         status = self._polled.status
-        event = self._part.envelope.wrap([one.document for one in records])
+        event = self._event(records)
         status.in_flight += 1
         try:
             called = await self._polled.calls.call(event)
@@ -184,21 +222,25 @@ class Lane:
     def _result(self, called: Called, records: Sequence[Record]) -> Done | Failed:
         """What a call that was taken says of the records."""
         status = self._polled.status
-        outcome = called.outcome
-        result: Done | Failed = Done()
-        if not isinstance(outcome, Succeeded):
-            result = Failed()
-        elif self._polled.options.reports_failures:
-            places = {one.id: number for number, one in enumerate(records)}
-            failed = failed_items(outcome.payload, places)
-            if failed is None:
-                result = Failed()
-            elif failed:
-                result = Failed(min(places[one] for one in failed), is_partial=True)
+        result: Done | Failed = Failed()
+        if isinstance(called.outcome, Succeeded):
+            result = self._judge(called.outcome.payload, records)
         if isinstance(result, Failed):
             status.note_call(has_failed=True)
             status.count("FailedInvokeEventCount", len(records) - result.at)
         return result
+
+    def _judge(self, payload: bytes, records: Sequence[Record]) -> Done | Failed:
+        """What the function's answer says of the records."""
+        if not self._polled.options.reports_failures:
+            return Done()
+        places = {one.id: number for number, one in enumerate(records)}
+        failed = failed_items(payload, places)
+        if failed is None:
+            return Failed()
+        if failed:
+            return Failed(min(places[one] for one in failed), is_partial=True)
+        return Done()
 
     async def _pause(self, backoff: Backoff) -> None:
         with self._polled.stop.interrupts():
@@ -212,7 +254,7 @@ class Lane:
             return
         event = None
         if _gets_payload(polled.options.on_failure):
-            event = self._part.envelope.wrap([one.document for one in discard.piece.records])
+            event = self._event(discard.piece.records)
         body = make_failure_record(
             discard,
             called,
