@@ -18,12 +18,20 @@ from pathlib import Path
 from bench.asynchronous import measure_asynchronous
 from bench.control_plane import measure_control_plane
 from bench.environment import measure_environment
+from bench.mappings import measure_mappings
 from bench.own import Bench, Row, running_platform
 from bench.peers import measure_peers
 from rich.console import Console
 from rich.table import Table
 
 _COLUMNS = ("measurement", "count", "errors", "p50 ms", "p99 ms", "per second", "ratio", "note")
+_MORE = {
+    "control-plane": measure_control_plane,
+    "environment": measure_environment,
+    "asynchronous": measure_asynchronous,
+    "mappings": measure_mappings,
+}
+"""Measurements on platforms of their own."""
 _BEGIN, _END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
@@ -97,21 +105,12 @@ def main() -> None:
                 rows.append(measure())
                 own[name] = rows[-1]
                 progress.print("  ".join(cells(rows[-1])))
-    if options.only in "control-plane" and not options.endpoint:
-        with progress.status("control plane") as status:
-            for one in measure_control_plane(options.scale, status.update):
-                rows.append(one)
-                progress.print("  ".join(cells(one)))
-    if options.only in "environment" and not options.endpoint:
-        with progress.status("environment") as status:
-            for one in measure_environment(options.scale, status.update):
-                rows.append(one)
-                progress.print("  ".join(cells(one)))
-    if options.only in "asynchronous" and not options.endpoint:
-        with progress.status("asynchronous") as status:
-            for one in measure_asynchronous(options.scale, status.update):
-                rows.append(one)
-                progress.print("  ".join(cells(one)))
+    for name, measure_more in _MORE.items():
+        if options.only in name and not options.endpoint:
+            with progress.status(name) as status:
+                for one in measure_more(options.scale, status.update):
+                    rows.append(one)
+                    progress.print("  ".join(cells(one)))
     if options.peers:
         with progress.status("others") as status:
             rows += measure_peers(options.scale, status.update)

@@ -6,10 +6,23 @@ from typing import Any
 import pytest
 
 from tests.databases import database, postgresql
+from tests.servers.activemq import activemq
+from tests.servers.kafka import mock_kafka, secured_kafka, tansu
 from tests.servers.kinesis import kinesis
 from tests.servers.ministack import ministack
+from tests.servers.rabbitmq import rabbitmq
 
-__all__ = ["database", "kinesis", "ministack", "postgresql"]
+__all__ = [
+    "activemq",
+    "database",
+    "kinesis",
+    "ministack",
+    "mock_kafka",
+    "postgresql",
+    "rabbitmq",
+    "secured_kafka",
+    "tansu",
+]
 
 
 def pytest_configure() -> None:

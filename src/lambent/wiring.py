@@ -31,7 +31,7 @@ from lambent.gateway.operations.invoke import (
     INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
 )
-from lambent.gateway.operator_pages import METRICS, QUEUE, QUEUES, OperatorPages
+from lambent.gateway.operator_pages import MAPPINGS, METRICS, QUEUE, QUEUES, OperatorPages
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Access, Authorizer, Caller
@@ -50,7 +50,9 @@ from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
 from lambent.model.packages import PackageError
+from lambent.polling.operations import MappingOperations
 from lambent.polling.polling import open_polling
+from lambent.polling.source_checks import SourceChecks
 from lambent.polling.supervisor import Surroundings
 from lambent.sandbox.client import LauncherHandle, open_sandboxes
 from lambent.sandbox.egress import Egress
@@ -247,13 +249,15 @@ async def _serve(
             clock=clock,
             tasks=tasks,
         )
-        await enter(
+        calls = await enter(open_aws_calls(aws))
+        allow = partial(_allow_action, authorizer) if authorizer.is_strict else None
+        mappings = await enter(
             open_polling(
                 Surroundings(
                     store=store,
                     door=door,
-                    aws=await enter(open_aws_calls(aws)),
-                    allow=partial(_allow_action, authorizer) if authorizer.is_strict else None,
+                    aws=calls,
+                    allow=allow,
                     keep=asynchronous.courier.keep,
                     metrics=metrics,
                     clock=clock,
@@ -274,6 +278,7 @@ async def _serve(
                 clock=clock,
                 check_role=identities.require_assumable if authorizer.is_strict else None,
                 check_target=check_target,
+                check_source=SourceChecks(calls, allow).check,
             )
         )
         links = await enter(open_code_links(blobs.read, clock))
@@ -290,8 +295,14 @@ async def _serve(
         gateway.register(sessions, "sts")
         gateway.register(iam.operations(identities), "iam")
         gateway.register_internal(PATH_PREFIX, links.handle)
-        pages = OperatorPages(authorizer, QueueOperations(store, payloads, clock), metrics, tasks)
-        for path in (QUEUES, QUEUE, METRICS):
+        pages = OperatorPages(
+            authorizer,
+            QueueOperations(store, payloads, clock),
+            MappingOperations(store, mappings.statuses),
+            metrics,
+            tasks,
+        )
+        for path in (QUEUES, QUEUE, MAPPINGS, METRICS):
             gateway.register_internal(path, pages.handle)
         urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
         store.on_change(urls.forget)

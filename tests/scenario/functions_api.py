@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import boto3
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -27,16 +28,28 @@ from lambent.gateway.operations import control_plane
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.gateway.settings import GatewaySettings
+from lambent.invocation.admission import Admission
+from lambent.invocation.catalog import Catalog
+from lambent.invocation.door import Door
+from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import SystemClock
 from lambent.model.function import FunctionVersion
+from lambent.polling.polled import Polled
+from lambent.polling.settings import PollingSettings
+from lambent.polling.supervisor import Supervisor, Surroundings
 from lambent.store.blobs import Blobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
+from lambent.telemetry.metrics import Metrics
 from lambent.worker.code import open_code_cache
 from tests.authorizers import relaxed
 
 ACCOUNT = "111111111111"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/role"
+
+
+nothing: Any = None
+"""For what is not used here."""
 
 
 @asynccontextmanager
@@ -66,12 +79,31 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
             ) as control,
             open_code_links(blobs.read, clock) as links,
             open_gateway(settings, relaxed(Permissions(store).statements)) as gateway,
+            anyio.create_task_group() as tasks,
         ):
+            around = Surroundings(
+                store=store,
+                door=Door(Admission(InvocationSettings()), Catalog(store.route), nothing),
+                aws=nothing,
+                allow=None,
+                keep=nothing,
+                metrics=Metrics(),
+                clock=clock,
+                settings=PollingSettings(),
+            )
+            await Supervisor(around, lambda _: read_nothing, tasks).open()
             gateway.register(control_plane.operations(control, links, "localhost"))
             gateway.register_internal(PATH_PREFIX, links.handle)
             sock = socket.create_server(("127.0.0.1", 0))
             async with open_front_door(gateway, settings, sock):
                 yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+            tasks.cancel_scope.cancel()
+
+
+async def read_nothing(polled: Polled) -> None:
+    """Stands in for what reads the sources of mappings."""
+    with polled.stop.interrupts():
+        await anyio.sleep_forever()
 
 
 def package(source: str = "x = 1") -> bytes:

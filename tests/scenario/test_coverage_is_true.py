@@ -29,6 +29,7 @@ VALUES: dict[str, Any] = {
         "RuntimeArn": "arn:aws:lambda:us-east-1:111111111111:runtime/custom",
         "RuntimeAlias": "live",
     },
+    "SchemaRegistryConfig": {"SchemaRegistryURI": "https://registry", "EventRecordFormat": "JSON"},
     "CapacityProviderConfig": {
         "LambdaManagedInstancesCapacityProviderConfig": {
             "CapacityProviderArn": "arn:aws:lambda:us-east-1:111111111111:capacity-provider:c"
@@ -84,6 +85,8 @@ def test_refused_members_are_refused(client: Any, name: str, operation: str, mem
     params["FunctionName"] = name if operation != "CreateFunction" else f"{name}-new"
     outer, _, inner = member.partition(".")
     value = VALUES.get(inner or outer)
+    if operation == "CreateEventSourceMapping":
+        params = _mapping_of(outer, name)
     if operation == "CreateFunction":
         params |= {"Runtime": "python3.12", "Handler": "app.handler", "Code": {"ZipFile": b"x"}}
     if inner:
@@ -91,5 +94,22 @@ def test_refused_members_are_refused(client: Any, name: str, operation: str, mem
     else:
         params[outer] = example(shape.members[outer]) if value is None else value
     code, message = refusal(lambda: client._make_api_call(operation, params))
-    assert code == "InvalidParameterValueException"
+    assert code == "InvalidParameterValueException", message
     assert "offer" in message or "not supported" in message or "don't provide" in message, message
+
+
+def _mapping_of(member: str, function: str) -> dict[str, Any]:
+    """A request for a source that has the member."""
+    at = "us-east-1:111111111111"
+    params: dict[str, Any] = {"FunctionName": function, "StartingPosition": "LATEST"}
+    if member == "DocumentDBEventSourceConfig":
+        return {**params, "EventSourceArn": f"arn:aws:rds:{at}:cluster:docs"}
+    params["Topics"] = ["topic"]
+    if member == "AmazonManagedKafkaEventSourceConfig":
+        arn = f"arn:aws:kafka:{at}:cluster/c/00000000-0000-4000-8000-000000000000-1"
+        return {**params, "EventSourceArn": arn}
+    return {
+        **params,
+        "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["h:9092"]}},
+        "SourceAccessConfigurations": [{"Type": "VPC_SUBNET", "URI": "subnet:s"}],
+    }

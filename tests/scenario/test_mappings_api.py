@@ -18,7 +18,6 @@ KINESIS = f"arn:aws:kinesis:{AT}:stream/s"
 DYNAMODB = f"arn:aws:dynamodb:{AT}:table/t/stream/2026-01-31T00:00:00.000"
 MSK = f"arn:aws:kafka:{AT}:cluster/c/00000000-0000-4000-8000-000000000000-1"
 MQ = f"arn:aws:mq:{AT}:broker:b:b-00000000-0000-4000-8000-000000000000"
-DOCUMENTDB = f"arn:aws:rds:{AT}:cluster:docs"
 AUTHENTICATION = [{"Type": "BASIC_AUTH", "URI": f"arn:aws:secretsmanager:{AT}:secret:s-abcdef"}]
 
 
@@ -151,14 +150,6 @@ def test_the_other_sources(client: Any, function: str) -> None:
                 "SourceAccessConfigurations": AUTHENTICATION,
             },
             {"Queues": ["q"], "SourceAccessConfigurations": AUTHENTICATION},
-        ),
-        (
-            {
-                "EventSourceArn": DOCUMENTDB,
-                "StartingPosition": "LATEST",
-                "DocumentDBEventSourceConfig": {"DatabaseName": "d"},
-            },
-            {"DocumentDBEventSourceConfig": {"DatabaseName": "d"}},
         ),
     ):
         created = create(client, FunctionName=function, **members)
@@ -464,9 +455,10 @@ def test_mappings_outlive_their_function(client: Any, function: str) -> None:
     assert in_state(client, created["UUID"], "Enabled")["FunctionArn"] == arn_of(function)
     client.delete_event_source_mapping(UUID=created["UUID"])
     wait_for(
-        lambda: refusal(client.list_tags, Resource=arn)[1].startswith("Event source mapping not"),
+        lambda: not client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"],
         "the mapping is gone",
     )
+    assert refusal(client.list_tags, Resource=arn)[1].startswith("Event source mapping not")
 
 
 def test_a_mapping_is_retargeted(client: Any, function: str, name: str) -> None:

@@ -132,12 +132,13 @@ class Server(ABC):
         try:
             self.start()
         except BaseException:
+            self.kill()
             self._clean_up()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.kill()
         self._clean_up()
 
     def _clean_up(self) -> None:

@@ -291,8 +291,8 @@ def queue(
     as_json: Json = False,
 ) -> None:
     """Show what waits to be delivered: asynchronous events, by function."""
-    from lambent.cli.queue import list_queues
-    from lambent.cli.queue import purge as purge_queue
+    from lambent.cli.operator_pages import list_queues
+    from lambent.cli.operator_pages import purge as purge_queue
 
     if purge:
         if name is None:
@@ -308,6 +308,30 @@ def queue(
         print_table(("function", "due", "later", "in_flight", "oldest_age_s"), found)
     else:
         print_note("nothing waits")
+
+
+@app.command()
+def mappings(
+    function: Annotated[
+        str | None, typer.Argument(metavar="[FUNCTION]", help="Only of this function.")
+    ] = None,
+    endpoint: Endpoint = LOCAL,
+    as_json: Json = False,
+) -> None:
+    """Show event source mappings: state, lag or depth, rate and the last result."""
+    from lambent.cli.operator_pages import list_mappings
+
+    found = [
+        one
+        for one in list_mappings(endpoint)
+        if function in (None, one["function"], one["function"].partition(":")[0])
+    ]
+    if as_json:
+        print_json(found)
+    elif found:
+        print_table(_MAPPING_COLUMNS, [_mapping_row(one) for one in found])
+    else:
+        print_note("no mappings yet; `aws lambda create-event-source-mapping` makes one")
 
 
 @config_app.command("show")
@@ -428,6 +452,29 @@ def _row(function: dict[str, Any]) -> dict[str, Any]:
         "state": function.get("State"),
         "code": f"{function['CodeSize']:,} B",
         "modified": function["LastModified"][:19].replace("T", " "),
+    }
+
+
+_MAPPING_COLUMNS = (
+    "function",
+    "source",
+    "state",
+    "lag",
+    "waiting",
+    "in_flight",
+    "rate",
+    "last_result",
+    "uuid",
+)
+
+
+def _mapping_row(mapping: dict[str, Any]) -> dict[str, Any]:
+    lag_s = mapping["lag_s"]
+    return {
+        **mapping,
+        "source": mapping["source"].removeprefix("arn:aws:"),
+        "lag": None if lag_s is None else f"{lag_s:.1f} s",
+        "rate": f"{mapping['rate']:.1f}/s",
     }
 
 

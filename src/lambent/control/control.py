@@ -18,7 +18,7 @@ from lambent.control.management import Management
 from lambent.control.mappings import Mappings
 from lambent.control.packages import Packages
 from lambent.control.permissions import Permissions
-from lambent.control.roles import CheckRole, CheckTarget
+from lambent.control.roles import CheckRole, CheckSource, CheckTarget
 from lambent.control.s3 import Objects
 from lambent.control.settings import ControlSettings
 from lambent.control.signatures import load_roots
@@ -63,6 +63,7 @@ async def open_control(
     clock: Clock,
     check_role: CheckRole | None = None,
     check_target: CheckTarget | None = None,
+    check_source: CheckSource | None = None,
 ) -> AsyncIterator[Control]:
     """Open the control plane.
 
@@ -70,8 +71,8 @@ async def open_control(
     `runtimes` are the runtime identifiers of the service model, `concurrent_executions` is the
     account's limit, which invocation enforces and GetAccountSettings shows. `check_role`, if given,
     refuses execution roles that cannot be used, `check_target` those that may not deliver to a
-    dead-letter queue or destination. `observe_provisioned` says what there is of
-    provisioned concurrency.
+    dead-letter queue or destination, `check_source` event sources that cannot be read.
+    `observe_provisioned` says what there is of provisioned concurrency.
     """
     packages = Packages(store, blobs, objects)
     await packages.sweep()
@@ -107,7 +108,7 @@ async def open_control(
             event_invoke=EventInvokeConfigs(store, clock, check_target),
             code_signing=code_signing,
             management=Management(store),
-            mappings=Mappings(store, clock),
+            mappings=Mappings(store, clock, check_source, check_target),
             urls=Urls(store, clock),
             tags=Tags(store),
             account=Account(

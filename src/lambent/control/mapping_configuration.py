@@ -41,6 +41,8 @@ def find_source(params: Params) -> tuple[Source, str]:
             raise invalid_parameter("Required 'sourceAccessConfigurations' parameter is missing.")
         return Source.KAFKA, ",".join(sorted(servers))
     arn = params.get("EventSourceArn", "")
+    if arn.split(":")[2:3] == ["rds"]:
+        raise invalid_parameter("Lambent does not offer Amazon DocumentDB as an event source.")
     source = source_of(arn)
     if source is None:
         raise invalid_parameter("Unrecognized event source.")
@@ -54,8 +56,6 @@ def configure(source: Source, params: Params, *, uuid: str) -> Params:
     for member in ("Topics", "Queues"):
         if member in PARAMETERS[source] and not params.get(member):
             raise invalid_parameter(f"{member} is required for this event source.")
-    if source is Source.DOCUMENTDB and not params.get("DocumentDBEventSourceConfig"):
-        raise invalid_parameter("DocumentDBEventSourceConfig is required for this event source.")
     chosen = _chosen(params)
     if source.is_kafka:
         member = (
@@ -166,9 +166,24 @@ def _check_rules(source: Source, configuration: Params) -> None:
                     f"{member} is supported only with ProvisionedPollerConfig for this event"
                     " source."
                 )
+    _check_offered(configuration)
     _check_pollers(source, configuration.get("ProvisionedPollerConfig") or {})
     _check_filters(source, configuration.get("FilterCriteria") or {})
     _check_destination(source, configuration.get("DestinationConfig") or {})
+
+
+def _check_offered(configuration: Params) -> None:
+    """Refuse what AWS has and the platform has not."""
+    for member in _KAFKA_CONFIGS:
+        config = configuration.get(member) or {}
+        if _without_empty(config.get("SchemaRegistryConfig")):
+            raise invalid_parameter("Lambent does not offer schema registries.")
+        if config.get("ConsumptionMode") == "Queue":
+            raise invalid_parameter("Lambent does not offer Kafka's share groups.")
+    for access in configuration.get("SourceAccessConfigurations") or ():
+        kind = access.get("Type", "")
+        if kind.startswith(("OAUTHBEARER", "IAM")):
+            raise invalid_parameter(f"Lambent does not offer the authentication {kind}.")
 
 
 def _check_pollers(source: Source, config: Params) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from lambent.control.lookup import find_version
 from lambent.control.mapping_configuration import configure, find_source, reconfigure
 from lambent.control.paging import make_name_page, read_name_marker
+from lambent.control.roles import CheckSource, CheckTarget
 from lambent.control.tags import check_tags
 from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
@@ -30,9 +31,17 @@ _NOTHING_YET = "No records processed"
 class Mappings:
     """Use cases of event source mappings."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        check_source: CheckSource | None = None,
+        check_target: CheckTarget | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._check_source = check_source
+        self._check_target = check_target
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateEventSourceMapping."""
@@ -54,6 +63,8 @@ class Mappings:
             last_result=None if source in (Source.SQS, Source.SQS_FIFO) else _NOTHING_YET,
             configuration=configure(source, params, uuid=mapping_id),
         )
+
+        await self._check(mapping, reference)
 
         def run(tx: Transaction) -> None:
             _require_function(tx, reference, source)
@@ -94,7 +105,7 @@ class Mappings:
         name = params.get("FunctionName")
         reference = None if name is None else _function(name, scope)
 
-        def run(tx: Transaction) -> EventSourceMapping:
+        def change(tx: Transaction) -> EventSourceMapping:
             current = _require_settled(tx, scope, params["UUID"])
             changed = dataclasses.replace(
                 current,
@@ -108,11 +119,37 @@ class Mappings:
                     changed, function_arn=reference.arn, function_name=reference.key.name
                 )
                 _require_new(tx, changed)
+            return changed
+
+        def run(tx: Transaction) -> EventSourceMapping:
+            changed = change(tx)
             tx.mappings.put(changed)
             return changed
 
+        wanted = await self._store.transact(change)
+        await self._check(wanted, _function(wanted.function_arn, scope))
         changed = await self._store.transact(run)
         return _view(changed)
+
+    async def _check(self, mapping: EventSourceMapping, reference: FunctionReference) -> None:
+        """Ask whether the source can be read, and the destination be told, for the function."""
+        version = await self._store.transact(
+            lambda tx: find_version(tx, reference.key, reference.qualifier)
+        )
+        if version is None:
+            return
+        found = mapping.configuration
+        if self._check_source is not None:
+            secrets = [
+                one["URI"]
+                for one in found.get("SourceAccessConfigurations") or ()
+                if one.get("URI", "").startswith("arn:")
+            ]
+            await self._check_source(mapping.source, mapping.source_id, secrets, version)
+        on_failure = (found.get("DestinationConfig") or {}).get("OnFailure") or {}
+        target = on_failure.get("Destination", "")
+        if self._check_target is not None and target.startswith("arn:"):
+            await self._check_target(reference.key, version.role, target)
 
     async def delete(self, scope: Scope, params: Params) -> Params:
         """DeleteEventSourceMapping."""
@@ -153,7 +190,7 @@ def _require_function(tx: Transaction, reference: FunctionReference, source: Sou
         raise invalid_parameter(
             "Event source mappings are not supported for functions with tenancy enabled."
         )
-    has_limit = source.is_kafka or source in (Source.MQ, Source.DOCUMENTDB)
+    has_limit = source.is_kafka or source is Source.MQ
     if has_limit and version.timeout_s > POLLED_TIMEOUT_S_MAX:
         raise invalid_parameter(
             f"The function's timeout of {version.timeout_s} seconds is too long for this event"

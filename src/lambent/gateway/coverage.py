@@ -18,8 +18,8 @@ STORED: Mapping[str, Sequence[str]] = {
         "TracingConfig",
         "VpcConfig",
     ),
-    "CreateEventSourceMapping": ("all",),
-    "UpdateEventSourceMapping": ("all",),
+    "CreateEventSourceMapping": ("KMSKeyArn", "LoggingConfig"),
+    "UpdateEventSourceMapping": ("KMSKeyArn", "LoggingConfig"),
     "PutRuntimeManagementConfig": ("all",),
 }
 """Members that are kept and shown, and have no effect yet."""
@@ -45,6 +45,11 @@ REFUSED: Mapping[str, Sequence[str]] = {
     "PublishVersion": ("PublishTo",),
     "Invoke": ("DurableExecutionName",),
     "PutFunctionScalingConfig": ("all",),
+    "CreateEventSourceMapping": (
+        "AmazonManagedKafkaEventSourceConfig.SchemaRegistryConfig",
+        "DocumentDBEventSourceConfig",
+        "SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig",
+    ),
 }
 """Members that are answered with an error that says why."""
 

@@ -1,7 +1,8 @@
-"""Pages for operators and their programs: queues and metrics.
+"""Pages for operators and their programs: queues, event source mappings and metrics.
 
 Callers are authenticated and authorised as for the API, under actions of the platform's own:
-`lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:GetMetrics`.
+`lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:ListMappings`,
+`lambent:GetMetrics`.
 """
 
 import dataclasses
@@ -15,10 +16,12 @@ from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError, not_found
 from lambent.model.function import FunctionKey
+from lambent.polling.operations import MappingOperations
 from lambent.telemetry.metrics import Metrics
 
 QUEUES = "/_lambent/queues"
 QUEUE = "/_lambent/queues/"
+MAPPINGS = "/_lambent/mappings"
 METRICS = "/_lambent/metrics"
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
@@ -30,11 +33,13 @@ class OperatorPages:
         self,
         authorizer: Authorizer,
         queues: QueueOperations,
+        mappings: MappingOperations,
         metrics: Metrics,
         tasks: anyio.abc.TaskGroup,
     ) -> None:
         self._authorizer = authorizer
         self._queues = queues
+        self._mappings = mappings
         self._metrics = metrics
         self._tasks = tasks
 
@@ -51,6 +56,8 @@ class OperatorPages:
         try:
             if exchange.path == METRICS:
                 await self._answer_metrics(exchange, caller)
+            elif exchange.path == MAPPINGS:
+                await self._answer_mappings(exchange, caller)
             else:
                 await self._answer_queues(exchange, caller)
         except ApiError as error:
@@ -62,6 +69,13 @@ class OperatorPages:
         await self._authorizer.check(caller, Access("lambent:GetMetrics", "*", account))
         headers = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]
         exchange.respond(200, headers, self._metrics.render(account))
+
+    async def _answer_mappings(self, exchange: Exchange, caller: Caller) -> None:
+        _check_method(exchange, "GET")
+        account = caller.scope.account
+        await self._authorizer.check(caller, Access("lambent:ListMappings", "*", account))
+        shown = await self._mappings.list(caller.scope)
+        _respond(exchange, {"mappings": [dataclasses.asdict(one) for one in shown]})
 
     async def _answer_queues(self, exchange: Exchange, caller: Caller) -> None:
         scope = caller.scope

@@ -21,7 +21,6 @@ class Source(enum.Enum):
     MSK = "msk"
     KAFKA = "kafka"
     MQ = "mq"
-    DOCUMENTDB = "documentdb"
 
     @property
     def is_stream(self) -> bool:
@@ -70,7 +69,6 @@ _ARNS = (
     ),
     (Source.MSK, re.compile(r"arn:aws[a-z-]*:kafka:[a-z0-9-]+:\d{12}:cluster/[\w.-]+/[\w-]+")),
     (Source.MQ, re.compile(r"arn:aws[a-z-]*:mq:[a-z0-9-]+:\d{12}:broker:[\w.-]+:[\w-]+")),
-    (Source.DOCUMENTDB, re.compile(r"arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:cluster:[\w-]+")),
 )
 
 _EVERYWHERE = {
@@ -116,15 +114,6 @@ PARAMETERS: Mapping[Source, frozenset[str]] = {
         _KAFKA | {"SelfManagedKafkaEventSourceConfig", "SelfManagedEventSource"}
     ),
     Source.MQ: frozenset(_EVERYWHERE | {"Queues", "SourceAccessConfigurations"}),
-    Source.DOCUMENTDB: frozenset(
-        (_EVERYWHERE - {"FilterCriteria"})
-        | {
-            "StartingPosition",
-            "StartingPositionTimestamp",
-            "SourceAccessConfigurations",
-            "DocumentDBEventSourceConfig",
-        }
-    ),
 }
 """Which members of CreateEventSourceMapping each kind of source understands."""
 
@@ -152,7 +141,6 @@ DEFAULTS: Mapping[Source, Mapping[str, Any]] = {
     Source.MSK: {"BatchSize": 100},
     Source.KAFKA: {"BatchSize": 100},
     Source.MQ: {"BatchSize": 100},
-    Source.DOCUMENTDB: {"BatchSize": 100},
 }
 """What a mapping shows that was not asked for."""
 

@@ -13,6 +13,9 @@ _WINDOW_S_DEFAULT = 0.5
 _RETRIES_BEFORE_DESTINATION = 10
 """Kafka's mappings that retry without end and have a destination tell it after as many."""
 
+_CALLS_OF_POLLER = 10
+"""Batches that a provisioned poller has under way at most, as at AWS."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -38,6 +41,8 @@ class Options:
     """Where records of batches that were given up go; empty: nowhere."""
     concurrency_max: int | None
     """Batches of the whole mapping under way at a time; None: no limit of its own."""
+    pollers_min: int
+    """Requests that wait for messages of a queue even when nothing comes."""
     counts_events: bool
     """Whether metrics of the mapping were asked for."""
 
@@ -52,6 +57,7 @@ def options_of(mapping: EventSourceMapping) -> Options:
     retries_max = _limit(found.get("MaximumRetryAttempts"))
     if source.is_kafka and on_failure and retries_max is None:
         retries_max = _RETRIES_BEFORE_DESTINATION
+    pollers = found.get("ProvisionedPollerConfig") or {}
     is_prompt = source.is_stream or source in (Source.SQS, Source.SQS_FIFO)
     return Options(
         batch_size=found.get("BatchSize", 100),
@@ -66,7 +72,12 @@ def options_of(mapping: EventSourceMapping) -> Options:
         retries_max=retries_max,
         age_max_s=_limit(found.get("MaximumRecordAgeInSeconds")),
         on_failure=on_failure,
-        concurrency_max=(found.get("ScalingConfig") or {}).get("MaximumConcurrency"),
+        concurrency_max=(
+            pollers["MaximumPollers"] * _CALLS_OF_POLLER
+            if "MaximumPollers" in pollers
+            else (found.get("ScalingConfig") or {}).get("MaximumConcurrency")
+        ),
+        pollers_min=pollers.get("MinimumPollers", 2) if pollers else 1,
         counts_events="EventCount" in ((found.get("MetricsConfig") or {}).get("Metrics") or ()),
     )
 

@@ -30,5 +30,8 @@ class PollingSettings:
     stop_grace_s: float = 5.0
     """Seconds that batches under way have to end when a mapping is disabled, changed or deleted;
     those of functions that need longer end later. Default: 5."""
+    long_poll_s: int = 20
+    """Seconds that a request for messages of a queue waits for some. Default: 20, the most SQS
+    allows."""
     idle_poll_s: float = 1.0
     """Seconds between two looks at a shard that has nothing new. Default: 1, as at AWS."""

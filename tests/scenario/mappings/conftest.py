@@ -1,15 +1,18 @@
 """A platform that reads from real servers, and functions that tell what they were called with."""
 
+import copy
 import json
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.platforms import ROLE, Platform, deploy, log_lines, platform, start_platform, wait_for
+from tests.platforms import ROLE, Platform, deploy, log_lines, start_platform, wait_for
 from tests.servers.ministack import Ministack, ministack
 
-__all__ = ["ROLE", "Ministack", "Platform", "ministack", "platform", "start_platform", "wait_for"]
+__all__ = ["ROLE", "Ministack", "Platform", "ministack", "start_platform", "wait_for"]
 
 RECORDER = """
 import json, os
@@ -27,7 +30,13 @@ def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> 
         for service in ("sqs", "sns", "s3", "kinesis", "dynamodbstreams", "secretsmanager", "mq")
         for option in ("--set", f"aws.{service}.endpoint_url={ministack.endpoint}")
     ]
-    for setting in ("retry_s=0.05", "retry_max_s=0.2", "idle_poll_s=0.1", "backoff_s=0.2"):
+    for setting in (
+        "retry_s=0.05",
+        "retry_max_s=0.2",
+        "idle_poll_s=0.1",
+        "backoff_s=0.2",
+        "long_poll_s=2",
+    ):
         options += ["--set", f"polling.{setting}"]
     running = Platform(tmp_path_factory.mktemp("polls") / "data", *options)
     yield running
@@ -44,13 +53,23 @@ class Function:
         source = f"{RECORDER}\n{act}"
         self.arn = deploy(self.client, name, {"app.py": source}, **more)["FunctionArn"]
 
+    def at(self, platform: Platform) -> "Function":
+        """The same on another platform, on the same data."""
+        other = copy.copy(self)
+        other.platform, other.client = platform, platform.client("lambda")
+        return other
+
+    def lines(self, start: str) -> list[str]:
+        """What it has logged in lines that start so."""
+        try:
+            found = log_lines(self.platform, self.name)
+        except ClientError:  # It was never called.
+            return []
+        return [line.removeprefix(start) for line in found if line.startswith(start)]
+
     def events(self) -> list[Any]:
         """Those it was called with so far, in the order of its log."""
-        return [
-            json.loads(line.removeprefix("EVENT "))
-            for line in log_lines(self.platform, self.name)
-            if line.startswith("EVENT ")
-        ]
+        return [json.loads(line) for line in self.lines("EVENT ")]
 
     def wait_events(self, number: int) -> list[Any]:
         """At least so many."""
@@ -64,6 +83,26 @@ class Function:
         uuid: str = self.client.create_event_source_mapping(FunctionName=self.name, **more)["UUID"]
         self.wait_state(uuid, "Disabled" if more.get("Enabled") is False else "Enabled")
         return uuid
+
+    def update(self, uuid: str, **more: Any) -> None:
+        """Change a mapping and wait until it is enabled."""
+        self.client.update_event_source_mapping(UUID=uuid, **more)
+        self.wait_state(uuid, "Enabled")
+
+    def shown(self, uuid: str) -> dict[str, Any]:
+        """A mapping as operators see it."""
+        page = f"{self.platform.endpoint}/_lambent/mappings"
+        with urllib.request.urlopen(page, timeout=20) as answer:
+            found = json.load(answer)["mappings"]
+        shown: dict[str, Any] = next(one for one in found if one["uuid"] == uuid)
+        return shown
+
+    def metrics(self) -> str:
+        """The platform's metrics."""
+        page = f"{self.platform.endpoint}/_lambent/metrics"
+        with urllib.request.urlopen(page, timeout=20) as answer:
+            text: bytes = answer.read()
+        return text.decode()
 
     def wait_state(self, uuid: str, state: str) -> None:
         """Until the mapping is in a state."""

@@ -1,14 +1,21 @@
 """Queues, read from a real server of SQS's protocol."""
 
+import hashlib
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.platforms import ACCOUNT, wait_active
+from tests.scenario.functions_api import refusal
 from tests.servers.ministack import Ministack
 
-from .conftest import Function, wait_for
+from .conftest import Function, Platform, wait_for
 
 NewFunction = Callable[..., Function]
 
@@ -72,3 +79,330 @@ def test_messages_arrive_and_are_deleted(queue: Queue, new_function: NewFunction
     assert record["awsRegion"] == "us-east-1"
     assert record["md5OfBody"]
     queue.wait_empty()
+
+
+def test_batches_of_up_to_the_batch_size(queue: Queue, new_function: NewFunction) -> None:
+    """With a window, what comes within it is one event; a full batch does not wait for its end."""
+    function = new_function()
+    queue.send(*(f"{number}" for number in range(12)))
+    uuid = function.map(queue.arn, BatchSize=12, MaximumBatchingWindowInSeconds=30)
+    (event,) = function.wait_events(1)
+    assert len(event["Records"]) == 12
+    queue.wait_empty()
+    function.update(uuid, MaximumBatchingWindowInSeconds=1)
+    queue.send("a", "b")
+    events = function.wait_events(2)
+    assert sorted(one["body"] for one in events[1]["Records"]) == ["a", "b"]
+
+
+def test_what_failed_comes_again(ministack: Ministack, new_function: NewFunction) -> None:
+    """After the queue's visibility timeout, until its redrive policy gives it to another queue."""
+    dead = Queue(ministack, "sqs-dead")
+    redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 2})
+    queue = Queue(ministack, "sqs-fails", VisibilityTimeout="1", RedrivePolicy=redrive)
+    function = new_function("def act(event): raise ValueError('no')", Timeout=1)
+    uuid = function.map(queue.arn)
+    queue.send("poison")
+    wait_for(lambda: dead.count()[0] == 1, "the message is given up")
+    events = function.events()
+    counts = [one["Records"][0]["attributes"]["ApproximateReceiveCount"] for one in events]
+    assert counts == ["1", "2"]
+    function.wait_result(uuid, "PROBLEM: Function call failed")
+
+
+def test_only_what_failed_comes_again(ministack: Ministack, new_function: NewFunction) -> None:
+    """ReportBatchItemFailures: what is not named is deleted."""
+    queue = Queue(ministack, "sqs-partly", VisibilityTimeout="2")
+    function = new_function(
+        """
+def act(event):
+    return {"batchItemFailures": [
+        {"itemIdentifier": one["messageId"]} for one in event["Records"]
+        if one["body"] == "odd" and one["attributes"]["ApproximateReceiveCount"] == "1"]}
+""",
+        Timeout=1,
+    )
+    queue.send("even", "odd", "even")
+    function.map(queue.arn, FunctionResponseTypes=["ReportBatchItemFailures"])
+    queue.wait_empty()
+    records = [one for event in function.events() for one in event["Records"]]
+    seen = [(one["body"], one["attributes"]["ApproximateReceiveCount"]) for one in records]
+    assert sorted(seen) == [("even", "1"), ("even", "1"), ("odd", "1"), ("odd", "2")]
+
+
+def test_an_answer_that_cannot_be_read_fails_the_batch(
+    ministack: Ministack, new_function: NewFunction
+) -> None:
+    """An identifier that is in no message is a mistake: nothing is deleted."""
+    queue = Queue(ministack, "sqs-mistaken", VisibilityTimeout="1")
+    function = new_function(
+        "def act(event): return {'batchItemFailures': [{'itemIdentifier': 'nobody'}]}", Timeout=1
+    )
+    function.map(queue.arn, FunctionResponseTypes=["ReportBatchItemFailures"])
+    queue.send("m")
+    events = function.wait_events(2)
+    assert [one["Records"][0]["body"] for one in events[:2]] == ["m", "m"]
+
+
+def test_fifo_queues_keep_the_order_of_groups(
+    ministack: Ministack, new_function: NewFunction
+) -> None:
+    """One batch of a group at a time; what failed comes before what follows it."""
+    queue = Queue(
+        ministack,
+        "sqs-order.fifo",
+        FifoQueue="true",
+        ContentBasedDeduplication="true",
+        VisibilityTimeout="2",
+    )
+    function = new_function(
+        """
+def act(event):
+    failed = set()
+    out = []
+    for one in event["Records"]:
+        group = one["attributes"]["MessageGroupId"]
+        first = one["attributes"]["ApproximateReceiveCount"] == "1"
+        if group in failed or (one["body"] == "b3" and first):
+            failed.add(group)
+            out.append({"itemIdentifier": one["messageId"]})
+        else:
+            print("DONE " + one["body"])
+    return {"batchItemFailures": out}
+""",
+        Timeout=2,
+    )
+    for number in range(6):
+        for group in "ab":
+            queue.send(f"{group}{number}", MessageGroupId=group)
+    function.map(queue.arn, BatchSize=5, FunctionResponseTypes=["ReportBatchItemFailures"])
+    queue.wait_empty()
+    for group in "ab":
+        done = [line for line in function.lines("DONE ") if line.startswith(group)]
+        assert done == [f"{group}{number}" for number in range(6)]
+    record = function.events()[0]["Records"][0]
+    assert {"MessageGroupId", "MessageDeduplicationId", "SequenceNumber"} <= set(
+        record["attributes"]
+    )
+
+
+def test_filters(queue: Queue, new_function: NewFunction) -> None:
+    """What does not fit is deleted and never seen; the metrics that were asked for count it."""
+    function = new_function()
+    uuid = function.map(
+        queue.arn,
+        FilterCriteria={
+            "Filters": [
+                {"Pattern": json.dumps({"body": {"kind": ["wanted"]}})},
+                {"Pattern": json.dumps({"messageAttributes": {"vip": {"stringValue": ["yes"]}}})},
+            ]
+        },
+        MetricsConfig={"Metrics": ["EventCount"]},
+    )
+    vip = {"vip": {"DataType": "String", "StringValue": "yes"}}
+    queue.send('{"kind": "other"}', "plain")
+    queue.send("plain too", MessageAttributes=vip)
+    queue.send('{"kind": "wanted", "n": 1}')
+    queue.wait_empty()
+    bodies = {one["body"] for event in function.events() for one in event["Records"]}
+    assert bodies == {"plain too", '{"kind": "wanted", "n": 1}'}
+    metrics = function.metrics()
+    of = f'{{region="us-east-1",function="{function.name}",mapping="{uuid}"}}'
+    for name, number in (("polled", 4), ("filtered_out", 2), ("invoked", 2), ("deleted", 2)):
+        assert f"lambent_{name}_event_count_sum{of} {number}\n" in metrics
+
+
+def test_long_functions_keep_their_messages(
+    ministack: Ministack, new_function: NewFunction
+) -> None:
+    """A batch under way stays invisible beyond the queue's visibility timeout."""
+    queue = Queue(ministack, "sqs-long", VisibilityTimeout="3")
+    function = new_function(
+        "import time\ndef act(event): time.sleep(3.5); print('DONE')", Timeout=3
+    )
+    function.map(queue.arn)
+    # That its time-out is longer than the queue's, AWS only looks at when the mapping is made.
+    function.client.update_function_configuration(FunctionName=function.name, Timeout=10)
+    wait_active(function.client, function.name)
+    queue.send("slow")
+    wait_for(lambda: function.lines("DONE"), "the function ends")
+    queue.wait_empty()
+    assert len(function.events()) == 1
+
+
+def test_throttled_functions_slow_the_poller(
+    ministack: Ministack, new_function: NewFunction
+) -> None:
+    """Messages are held, not received again and again: the redrive policy does not take them."""
+    dead = Queue(ministack, "sqs-throttled-dead")
+    redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 1})
+    queue = Queue(ministack, "sqs-throttled", VisibilityTimeout="2", RedrivePolicy=redrive)
+    function = new_function(Timeout=1)
+    function.client.put_function_concurrency(
+        FunctionName=function.name, ReservedConcurrentExecutions=0
+    )
+    uuid = function.map(queue.arn, BatchSize=1)
+    queue.send("a", "b", "c")
+    function.wait_result(uuid, "PROBLEM: Function call failed")
+    wait_for(lambda: queue.count()[1] >= 1, "messages are held")
+    # Longer than the visibility timeout.
+    began = time.monotonic()
+    wait_for(lambda: time.monotonic() - began > 3, "time passes")
+    assert dead.count() == (0, 0)
+    function.client.delete_function_concurrency(FunctionName=function.name)
+    queue.wait_empty()
+    bodies = sorted(one["body"] for event in function.events() for one in event["Records"])
+    assert bodies == ["a", "b", "c"]
+    assert dead.count() == (0, 0)
+
+
+def test_no_more_at_once_than_allowed(queue: Queue, new_function: NewFunction) -> None:
+    """ScalingConfig bounds the batches under way."""
+    function = new_function("import time\ndef act(event): time.sleep(0.2)")
+    queue.send(*(f"{number}" for number in range(40)))
+    uuid = function.map(queue.arn, BatchSize=1, ScalingConfig={"MaximumConcurrency": 2})
+    most = 0
+
+    def look() -> bool:
+        nonlocal most
+        most = max(most, function.shown(uuid)["in_flight"])
+        return queue.count() == (0, 0)
+
+    wait_for(look, "the queue is empty", 30)
+    assert most == 2
+    assert len(function.events()) == 40
+
+
+def test_disabled_and_enabled_again(queue: Queue, new_function: NewFunction) -> None:
+    """Reading stops within seconds; what is received meanwhile is handed back."""
+    function = new_function()
+    uuid = function.map(queue.arn)
+    queue.send("before")
+    function.wait_events(1)
+    began = time.monotonic()
+    function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
+    function.wait_state(uuid, "Disabled")
+    assert time.monotonic() - began < 5
+    queue.send("while disabled")
+    wait_for(lambda: queue.count() == (1, 0), "the message is visible")
+    assert len(function.events()) == 1
+    function.client.update_event_source_mapping(UUID=uuid, Enabled=True)
+    assert function.wait_events(2)[1]["Records"][0]["body"] == "while disabled"
+    function.client.delete_event_source_mapping(UUID=uuid)
+    wait_for(
+        lambda: (
+            not function.client.list_event_source_mappings(FunctionName=function.name)[
+                "EventSourceMappings"
+            ]
+        ),
+        "the mapping is gone",
+    )
+
+
+def test_a_missing_queue(ministack: Ministack, new_function: NewFunction) -> None:
+    """Is refused at creation; one that goes later is told, and found again when it is back."""
+    function = new_function()
+    arn = "arn:aws:sqs:us-east-1:000000000000:sqs-nowhere"
+    code, message = refusal(
+        function.client.create_event_source_mapping, FunctionName=function.name, EventSourceArn=arn
+    )
+    assert code == "InvalidParameterValueException"
+    assert message == (
+        "Error occurred while ReceiveMessage. SQS Error Code:"
+        " AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not"
+        " exist."
+    )
+    queue = Queue(ministack, "sqs-comes-and-goes")
+    uuid = function.map(queue.arn)
+    queue.send("one")
+    function.wait_events(1)
+    queue.client.delete_queue(QueueUrl=queue.url)
+    function.wait_result(uuid, "PROBLEM: The specified queue does not exist")
+    queue = Queue(ministack, "sqs-comes-and-goes")
+    queue.send("two")
+    assert function.wait_events(2)[1]["Records"][0]["body"] == "two"
+
+
+def test_a_visibility_timeout_that_is_too_short(queue: Queue, new_function: NewFunction) -> None:
+    """Is refused, as at AWS."""
+    function = new_function(Timeout=31)
+    code, message = refusal(
+        function.client.create_event_source_mapping,
+        FunctionName=function.name,
+        EventSourceArn=queue.arn,
+    )
+    assert code == "InvalidParameterValueException"
+    assert message == (
+        "Queue visibility timeout: 30 seconds is less than Function timeout: 31 seconds"
+    )
+
+
+def test_functions_that_feed_their_own_queue(
+    ministack: Ministack, queue: Queue, new_function: NewFunction
+) -> None:
+    """Are stopped when they come up too often in the chain that the trace header tells of."""
+    function = new_function()
+    function.map(queue.arn)
+    name = f"arn:aws:lambda:us-east-1:000000000000:function:{function.name}"
+    lineage = f"Lineage=1:{hashlib.sha256(name.encode()).hexdigest()[:8]}:"
+    header = "Root=1-5759e988-bd862e3fe1be46a994272793;" + lineage
+    for times in (3, 16):
+        queue.send(
+            f"{times} times",
+            MessageSystemAttributes={
+                "AWSTraceHeader": {"DataType": "String", "StringValue": f"{header}{times}"}
+            },
+        )
+    assert function.wait_events(1)[0]["Records"][0]["body"] == "3 times"
+    wait_for(
+        lambda: (
+            f'recursive_invocations_dropped_sum{{region="us-east-1",function="{function.name}"}}'
+            in function.metrics()
+        ),
+        "the loop is counted",
+    )
+    assert len(function.events()) == 1
+
+
+def test_operators_see_what_mappings_do(
+    queue: Queue, platform: Platform, new_function: NewFunction
+) -> None:
+    """`lambent mappings`, as a table and as JSON."""
+    function = new_function()
+    uuid = function.map(queue.arn)
+    queue.send("m")
+    function.wait_events(1)
+    queue.wait_empty()
+
+    def run(*more: str) -> str:
+        command = [sys.executable, "-m", "lambent", "mappings", function.name, *more]
+        options = ["--endpoint-url", platform.endpoint]
+        variables = {**os.environ, "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "x"}
+        return subprocess.run(
+            [*command, *options], env=variables, check=True, capture_output=True, text=True
+        ).stdout
+
+    (shown,) = json.loads(run("--json"))
+    assert shown["uuid"] == uuid
+    assert shown["state"] == "Enabled"
+    assert shown["last_result"] == "OK"
+    assert shown["counts"]["DeletedEventCount"] == 1
+    assert queue.arn.removeprefix("arn:aws:") in run()
+
+
+def test_killed_in_the_middle(
+    ministack: Ministack, start_platform: Callable[..., Platform]
+) -> None:
+    """A platform that dies loses no message: what was under way comes again to the next one."""
+    queue = Queue(ministack, "sqs-killed", VisibilityTimeout="3")
+    options = ("--set", f"aws.sqs.endpoint_url={ministack.endpoint}")
+    platform = start_platform(None, *options)
+    function = Function(platform, "killed", "import time\ndef act(event): time.sleep(1)", Timeout=3)
+    function.map(queue.arn, BatchSize=1)
+    queue.send(*(f"{number}" for number in range(8)))
+    wait_for(lambda: queue.count()[1] > 0, "messages are under way")
+    platform.kill()
+    again = start_platform(platform.data_dir, *options)
+    wait_for(lambda: queue.count() == (0, 0), "all are processed", 40)
+    bodies = {one["body"] for event in function.at(again).events() for one in event["Records"]}
+    assert bodies == {f"{number}" for number in range(8)}

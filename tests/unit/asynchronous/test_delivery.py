@@ -112,7 +112,9 @@ class Room:
         ids = new_ids(time.time())
         self.metrics = Metrics()
         self.courier = Courier(
-            *(store, self.journal, elsewhere, SETTINGS, self.clock, tasks), metrics=self.metrics
+            *(store, self.journal, elsewhere, SETTINGS, self.clock, tasks),
+            ids=ids,
+            metrics=self.metrics,
         )
         self.dispatcher = Dispatcher(
             *(store, self.journal, door, self.payloads, SETTINGS, self.clock, tasks),

@@ -18,7 +18,7 @@ import botocore.exceptions
 from lambent.aws.calls import error_code
 from lambent.invocation.pace import Pace
 from lambent.model.invocation import Succeeded
-from lambent.model.traces import extend_lineage
+from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.polling.backoff import Backoff
 from lambent.polling.function_calls import Called
 from lambent.polling.item_failures import failed_items
@@ -27,7 +27,6 @@ from lambent.polling.polled import Polled
 from lambent.polling.ports import Envelope, Record, SourceError
 from lambent.polling.role_calls import refused
 
-_LONG_POLL_S = 20
 _DEADLINE_S = 30.0
 _AT_ONCE_MAX = 10
 """Messages in one request."""
@@ -152,7 +151,8 @@ class SqsPoller:
             keeping.start_soon(self._keep_hidden)
             keeping.start_soon(self._look)
             async with anyio.create_task_group() as tasks:
-                self._start(tasks)
+                for _ in range(self._options.pollers_min):
+                    self._start(tasks)
             keeping.cancel_scope.cancel()
         if self._failure is not None:
             raise self._failure
@@ -169,7 +169,7 @@ class SqsPoller:
                     await self._free.wait()
                 records = await self._gather()
                 if not records:
-                    if self._workers > 1:
+                    if self._workers > self._options.pollers_min:
                         return
                     continue
                 self._grow(tasks, is_full=len(records) >= min(self._options.batch_size, 10))
@@ -185,7 +185,7 @@ class SqsPoller:
         return (
             not self._polled.stop.is_set
             and self._failure is None
-            and self._workers <= max(min(self._pace.limit, self._limit), 1)
+            and self._workers <= max(min(self._pace.limit, self._limit), self._options.pollers_min)
         )
 
     def _grow(self, tasks: anyio.abc.TaskGroup, *, is_full: bool) -> None:
@@ -204,7 +204,7 @@ class SqsPoller:
         size = _ENVELOPE.size
         ends_at = 0.0
         while True:
-            left_s = ends_at - polled.clock.monotonic() if records else _LONG_POLL_S
+            left_s = ends_at - polled.clock.monotonic() if records else polled.settings.long_poll_s
             most = options.batch_size - len(records)
             messages = await self._queue.receive(most, max(int(left_s), 0))
             polled.status.note_source_works()
@@ -235,7 +235,11 @@ class SqsPoller:
     async def _process(self, records: list[Record]) -> None:
         """Have a batch processed, in as many events as it takes, and delete what was."""
         began = self._polled.clock.monotonic()
-        for batch in _split(records):
+        arn = self._polled.mapping.function_key.arn
+        loops = [one for one in records if _times(_trace_header(one), arn) >= LOOPS_MAX]
+        # Those that end here would take the others with them.
+        others = [one for one in records if one not in loops] if loops else records
+        for batch in (*_split(others), *_split(loops)):
             self._held[id(batch)] = (batch, began)
             try:
                 with self._polled.stop.under_way():
@@ -248,7 +252,8 @@ class SqsPoller:
         """Have the function take a batch; gives what it has processed."""
         polled = self._polled
         event = _ENVELOPE.wrap([one.document for one in records])
-        header = _trace_header(records, polled.mapping.function_key.arn)
+        arn = polled.mapping.function_key.arn
+        header = max(map(_trace_header, records), key=lambda one: _times(one, arn))
         while True:
             polled.status.in_flight += 1
             try:
@@ -366,7 +371,7 @@ async def poll(polled: Polled) -> None:
 
 def _split(records: Sequence[Record]) -> list[Sequence[Record]]:
     """Batches that are small enough for an event."""
-    batches: list[list[Record]] = [[]]
+    batches: list[list[Record]] = [[]] if records else []
     size = _ENVELOPE.size
     for record in records:
         size += len(record.document) + 1
@@ -377,12 +382,14 @@ def _split(records: Sequence[Record]) -> list[Sequence[Record]]:
     return list(batches)
 
 
-def _trace_header(records: Sequence[Record], function_arn: str) -> str | None:
-    """That of the message in whose chain the function comes up most often."""
-    headers = [
-        header for one in records if (header := one.raw.get("Attributes", {}).get(_TRACE_HEADER))
-    ]
-    return max(headers, key=lambda header: extend_lineage(header, function_arn)[1], default=None)
+def _trace_header(record: Record) -> str:
+    header: str = record.raw.get("Attributes", {}).get(_TRACE_HEADER, "")
+    return header
+
+
+def _times(trace_header: str, function_arn: str) -> int:
+    """How often a function comes up in the chain that a header tells of."""
+    return extend_lineage(trace_header, function_arn)[1] if trace_header else -1
 
 
 def _to_record(message: Mapping[str, Any], arn: str, region: str) -> Record:

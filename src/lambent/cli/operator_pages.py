@@ -1,4 +1,4 @@
-"""`lambent queue`: what waits to be delivered."""
+"""`lambent queue` and `lambent mappings`: what the platform's own pages tell."""
 
 import json
 from typing import Any
@@ -11,7 +11,8 @@ from botocore.auth import SigV4Auth
 from lambent.cli.client import open_client
 from lambent.cli.output import CliError
 
-_PATH = "/_lambent/queues"
+_QUEUES = "/_lambent/queues"
+_MAPPINGS = "/_lambent/mappings"
 
 
 def list_queues(endpoint: str, name: str | None) -> list[dict[str, Any]]:
@@ -26,8 +27,14 @@ def purge(endpoint: str, name: str) -> int:
     return purged
 
 
+def list_mappings(endpoint: str) -> list[dict[str, Any]]:
+    """The event source mappings and what they are doing. Raises CliError."""
+    found: list[dict[str, Any]] = _request(endpoint, "GET", _MAPPINGS)["mappings"]
+    return found
+
+
 def _path(name: str | None) -> str:
-    return _PATH if name is None else f"{_PATH}/{quote(name, safe='')}"
+    return _QUEUES if name is None else f"{_QUEUES}/{quote(name, safe='')}"
 
 
 def _request(endpoint: str, method: str, path: str) -> dict[str, Any]:

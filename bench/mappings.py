@@ -1,0 +1,194 @@
+"""What event source mappings cost: messages and records on their way to a function, the wait for
+the first, and mappings that have nothing to do."""
+
+import json
+import os
+import re
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from bench.own import NO_OP, Report, Row, deploy, lambda_client, running_platform
+from tests.servers.ministack import Ministack
+
+_MESSAGES = 20_000
+_RECORDS = 200_000
+_IDLE = 200
+_WATCHED_S = 30
+_TRIALS = 20
+_MEMORY_MB = 1769
+_SERVICES = ("sqs", "kinesis", "dynamodbstreams", "secretsmanager")
+
+
+def measure_mappings(scale: float, report: Report) -> Iterator[Row]:
+    """All rows of this module."""
+    with Ministack() as server:
+        variables = {
+            f"LAMBENT_AWS__{service.upper()}__ENDPOINT_URL": server.endpoint
+            for service in _SERVICES
+        }
+        with running_platform(environment=variables) as endpoint:
+            deploy(lambda_client(endpoint), "noop", {"app.py": NO_OP}, MemorySize=_MEMORY_MB)
+            yield from _measure_queue(server, endpoint, max(int(_MESSAGES * scale), 500), report)
+            yield _measure_first(server, endpoint, max(int(_TRIALS * scale), 3), report)
+        with running_platform(environment=variables) as endpoint:
+            deploy(lambda_client(endpoint), "noop", {"app.py": NO_OP}, MemorySize=_MEMORY_MB)
+            yield _measure_idle(server, endpoint, scale, report)
+
+
+def _measure_queue(server: Ministack, endpoint: str, count: int, report: Report) -> Iterator[Row]:
+    report("the queue server alone")
+    alone = _new_queue(server, "alone")
+    _fill(server, alone, count)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(8) as threads:
+        done = sum(threads.map(lambda _: _drain(server, alone), range(8)))
+    alone_rate = done / (time.perf_counter() - began)
+    yield {
+        "measurement": "queue server alone",
+        "count": done,
+        "errors": 0,
+        "per_second": round(alone_rate, 1),
+        "note": "received and deleted by ten, 8 threads of boto3",
+    }
+    report("messages to a function")
+    queue = _new_queue(server, "to-function")
+    _fill(server, queue, count)
+    uuid = _map(endpoint, queue, BatchSize=10)
+    began = time.perf_counter()
+    _wait(lambda: _shown(endpoint, uuid)["counts"].get("DeletedEventCount", 0) >= count)
+    rate = count / (time.perf_counter() - began)
+    yield {
+        "measurement": "messages of a queue, batch 10",
+        "count": count,
+        "errors": 0,
+        "per_second": round(rate, 1),
+        "note": f"{rate / alone_rate:.0%} of what the queue server gives alone",
+    }
+    lambda_client(endpoint).delete_event_source_mapping(UUID=uuid)
+
+
+def _measure_first(server: Ministack, endpoint: str, trials: int, report: Report) -> Row:
+    """From enabling a mapping until the function was called with what waits."""
+    report("from enabling to the first batch")
+    client = lambda_client(endpoint)
+    queue = _new_queue(server, "first")
+    uuid = _map(endpoint, queue, Enabled=False)
+    taken_s = []
+    for _ in range(trials):
+        server.client("sqs").send_message(QueueUrl=queue, MessageBody="{}")
+        began = time.perf_counter()
+        client.update_event_source_mapping(UUID=uuid, Enabled=True)
+        _wait(lambda: _shown(endpoint, uuid)["counts"].get("InvokedEventCount", 0) > 0)
+        taken_s.append(time.perf_counter() - began)
+        client.update_event_source_mapping(UUID=uuid, Enabled=False)
+        _wait(lambda: _shown(endpoint, uuid)["state"] == "Disabled")
+    taken_s.sort()
+    return {
+        "measurement": "mapping enabled to first batch",
+        "count": trials,
+        "errors": 0,
+        "p50_ms": round(taken_s[len(taken_s) // 2] * 1000, 1),
+        "p99_ms": round(taken_s[-1] * 1000, 1),
+    }
+
+
+def _measure_idle(server: Ministack, endpoint: str, scale: float, report: Report) -> Row:
+    """Mappings of empty queues."""
+    count = max(int(_IDLE * scale), 10)
+    pid = _pid(endpoint)
+    report("settling")
+    time.sleep(5)  # noqa: TID251 - another process is measured, on the wall clock
+    before_mb = _memory_mb(pid)
+    for number in range(count):
+        _map(endpoint, _new_queue(server, f"idle-{number}"))
+    report(f"{count} idle mappings")
+    time.sleep(25)  # noqa: TID251 - for what was only to begin with
+    began, used_s = time.perf_counter(), _cpu_s(pid)
+    time.sleep(_WATCHED_S * min(scale, 1.0))  # noqa: TID251
+    share = (_cpu_s(pid) - used_s) / (time.perf_counter() - began)
+    return {
+        "measurement": f"{count} idle mappings",
+        "count": count,
+        "errors": 0,
+        "note": f"{share:.1%} of a core, {_memory_mb(pid) - before_mb} MB",
+    }
+
+
+def _new_queue(server: Ministack, name: str) -> str:
+    url: str = server.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    return url
+
+
+def _fill(server: Ministack, url: str, count: int) -> None:
+    client = server.client("sqs")
+    for at in range(0, count, 10):
+        client.send_message_batch(
+            QueueUrl=url,
+            Entries=[{"Id": str(one), "MessageBody": "{}"} for one in range(min(10, count - at))],
+        )
+
+
+def _drain(server: Ministack, url: str) -> int:
+    client = server.client("sqs")
+    done = 0
+    while messages := client.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        client.delete_message_batch(
+            QueueUrl=url,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": one["ReceiptHandle"]}
+                for number, one in enumerate(messages)
+            ],
+        )
+        done += len(messages)
+    return done
+
+
+def _map(endpoint: str, url: str, **more: Any) -> str:
+    """A mapping of a queue; gives its UUID."""
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{url.rpartition('/')[2]}"
+    found = lambda_client(endpoint).create_event_source_mapping(
+        FunctionName="noop", EventSourceArn=arn, **more
+    )
+    uuid: str = found["UUID"]
+    return uuid
+
+
+def _shown(endpoint: str, uuid: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{endpoint}/_lambent/mappings", timeout=20) as answer:
+        found: dict[str, Any] = next(
+            one for one in json.load(answer)["mappings"] if one["uuid"] == uuid
+        )
+    return found
+
+
+def _wait(condition: Callable[[], bool], deadline_s: float = 600) -> None:
+    give_up_at = time.perf_counter() + deadline_s
+    while not condition():
+        if time.perf_counter() > give_up_at:
+            raise SystemExit("the platform does not get there")
+        time.sleep(0.005)  # noqa: TID251 - another process is measured, on the wall clock
+
+
+def _pid(endpoint: str) -> int:
+    """The platform's, by the port it listens on."""
+    port = endpoint.rpartition(":")[2]
+    found = subprocess.check_output(["ss", "-ltnpH", f"sport = :{port}"], text=True)
+    match = re.search(r"pid=(\d+)", found)
+    assert match is not None, found
+    return int(match[1])
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _memory_mb(pid: int) -> int:
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) // 1024

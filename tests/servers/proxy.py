@@ -1,0 +1,122 @@
+"""A port in front of a server, whose connections can be cut and refused at will."""
+
+import socket
+import ssl
+import struct
+from contextlib import ExitStack
+from typing import Self
+
+import anyio
+from anyio.abc import ByteReceiveStream, ByteSendStream, ByteStream, SocketAttribute, TaskStatus
+from anyio.from_thread import start_blocking_portal
+from anyio.streams.tls import TLSStream
+
+from tests.servers.processes import free_port
+
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+_ENDS = (OSError, anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError)
+
+
+class Proxy:
+    """Passes connections on to a port of loopback; with TLS, if a context is given.
+
+    It runs inside a `with`, on a thread of its own: tests that know no event loop use it too.
+    """
+
+    def __init__(
+        self, target_port: int, *, port: int | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.port = port or free_port()
+        self._target_port = target_port
+        self._tls = tls
+        self._open: dict[anyio.CancelScope, ByteStream] = {}
+        self._stack = ExitStack()
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        return len(self._open)
+
+    def cut(self) -> None:
+        """Reset all connections; new ones are welcome."""
+        self._portal.call(self._cut)
+
+    def refuse(self, refuses: bool) -> None:
+        """Whether new connections are refused, as if no server ran. Those there are stay."""
+        self._portal.call(self._stop_listening)
+        if not refuses:
+            self._portal.start_task(self._listen)
+
+    def __enter__(self) -> Self:
+        self._portal = self._stack.enter_context(start_blocking_portal())
+        self._running, _ = self._portal.start_task(self._run)
+        self._portal.start_task(self._listen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.refuse(True)
+        self._running.cancel()
+        self._stack.close()
+
+    async def between(self, client: ByteStream, server: ByteStream) -> None:
+        """What happens on a connection, until it ends."""
+        await join(client, client, server)
+
+    async def _run(self, *, task_status: TaskStatus[None]) -> None:
+        """Connections outlive the listener, so they have a task group of their own."""
+        async with anyio.create_task_group() as self._connections:
+            task_status.started()
+            await anyio.sleep_forever()
+
+    async def _listen(self, *, task_status: TaskStatus[None]) -> None:
+        listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=self.port)
+        self._closed = anyio.Event()
+        with anyio.CancelScope() as self._listening:
+            async with listener:
+                task_status.started()
+                await listener.serve(self._connected, self._connections)
+        self._closed.set()
+
+    async def _stop_listening(self) -> None:
+        self._listening.cancel()
+        await self._closed.wait()
+
+    async def _connected(self, stream: ByteStream) -> None:
+        with anyio.CancelScope() as scope:
+            self._open[scope] = stream
+            try:
+                async with stream, await anyio.connect_tcp("127.0.0.1", self._target_port) as to:
+                    await self.between(await self._secured(stream), to)
+            except _ENDS:
+                pass  # either side may go at any time
+            finally:
+                del self._open[scope]
+
+    async def _secured(self, stream: ByteStream) -> ByteStream:
+        if self._tls is None:
+            return stream
+        return await TLSStream.wrap(
+            stream, server_side=True, ssl_context=self._tls, standard_compatible=False
+        )
+
+    async def _cut(self) -> None:
+        for scope, stream in self._open.items():
+            raw = stream.extra(SocketAttribute.raw_socket)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+            scope.cancel()
+
+
+async def join(reader: ByteReceiveStream, writer: ByteSendStream, server: ByteStream) -> None:
+    """Pass bytes on both ways between a client and a server until one of them ends."""
+
+    async def pass_on(source: ByteReceiveStream, sink: ByteSendStream) -> None:
+        try:
+            async for data in source:
+                await sink.send(data)
+        except _ENDS:
+            pass
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pass_on, reader, server)
+        tasks.start_soon(pass_on, server, writer)
