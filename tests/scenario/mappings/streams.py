@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,3 +115,12 @@ def wait_texts(function: Function, *wanted: str) -> list[str]:
         f"{function.name} sees {wanted}",
     )
     return texts(function.events())
+
+
+def positions(data: Path, uuid: str) -> dict[str, int]:
+    """The last sequence number that is done with, by shard, as it is on disk."""
+    with contextlib.closing(sqlite3.connect(data / "state" / "lambent.db")) as connection:
+        rows = connection.execute(
+            "SELECT part, document FROM mapping_positions WHERE uuid = ?", (uuid,)
+        ).fetchall()
+    return {part: int(json.loads(document)["after"] or 0) for part, document in rows}

@@ -1,10 +1,8 @@
 """Kinesis streams, read from a server whose shards split and merge."""
 
 import base64
-import contextlib
 import functools
 import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +20,7 @@ from .streams import (
     NewFunction,
     Stream,
     options_of,
+    positions,
     running,
     texts,
     wait_texts,
@@ -459,15 +458,6 @@ def test_servers_that_go_and_come(
         stream.put("2")
         assert wait_texts(function, "2") == ["1", "2"]
         function.wait_result(uuid, "OK")
-
-
-def positions(data: Path, uuid: str) -> dict[str, int]:
-    """The last sequence number that is done with, by shard, as it is on disk."""
-    with contextlib.closing(sqlite3.connect(data / "state" / "lambent.db")) as connection:
-        rows = connection.execute(
-            "SELECT part, document FROM mapping_positions WHERE uuid = ?", (uuid,)
-        ).fetchall()
-    return {part: int(json.loads(document)["after"] or 0) for part, document in rows}
 
 
 def delivered(function: Function, since: float) -> list[Any]:
