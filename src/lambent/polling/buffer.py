@@ -51,23 +51,17 @@ class Buffer:
         more will come.
         """
         while not self._is_closed and not self._has(count, bytes_max):
-            wait_s: float | None = None
-            if window_s:
-                passed_s = max(self._clock.monotonic() - since, 0.0)
-                if passed_s >= window_s:
-                    if self._records:
-                        break
-                    since += passed_s // window_s * window_s
-                    continue
-                if self._records:
-                    wait_s = window_s - passed_s
-            elif self._records:
-                break
             self._filled = anyio.Event()
-            if wait_s is None:
-                await self._filled.wait()
-            else:
-                await wait_at_most(self._clock, self._filled, wait_s)
+            if self._records:
+                left_s = since + window_s - self._clock.monotonic()
+                if not window_s or left_s <= 0:
+                    break
+                await wait_at_most(self._clock, self._filled, left_s)
+                continue
+            await self._filled.wait()
+            if window_s:
+                # Windows may have passed that had no records.
+                since += max(self._clock.monotonic() - since, 0.0) // window_s * window_s
         return self._pop(count, bytes_max)
 
     def close(self, *, discard: bool) -> None:
