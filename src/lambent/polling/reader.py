@@ -169,12 +169,15 @@ class Lane:
         polled = self._polled
         work = Work(records, polled.options)
         called: Called | None = None
+        backoff: Backoff | None = None
         done = 0
         while (step := work.next(polled.clock.now())) is not None:
-            backoff: Backoff | None = None
             if isinstance(step, Discard):
                 await self._give_up(step, called)
-                called = None
+                called = backoff = None
+            elif backoff is not None:
+                await self._pause(backoff)
+                backoff = None
             else:
                 called = await self._call(step.records)
                 backoff = self._next_wait(work, called, step.records)
@@ -182,8 +185,6 @@ class Lane:
             last = progress.end(records[before:done])
             if last is not None:
                 await self.commit(last)
-            if backoff is not None:
-                await self._pause(backoff)
             if polled.stop.is_set and work.left:
                 return False
         self._failing.succeeded()

@@ -177,16 +177,13 @@ class TumblingLane(Lane):
     async def _finish(self) -> bool:
         """Make the window's last call until it succeeds, or as often as failures are retried;
         gives whether the window is done with, which it is not when it was enough before."""
-        polled = self._polled
         failures = 0
-        while not self._gives_up(failures):
-            called = await self._call(())
-            backoff = self._wait_after_last(called)
-            if backoff is None:
-                break
+        while (backoff := self._wait_after_last(called := await self._call(()))) is not None:
             failures += called.was_taken
+            if self._gives_up(failures):
+                break
             await self._pause(backoff)
-            if polled.stop.is_set:
+            if self._polled.stop.is_set:
                 return False
         self._failing.succeeded()
         self._open = None
