@@ -19,8 +19,8 @@ test: setup ## Run all tests; TESTS=path runs some of them
 	@tools/make-test-needs
 	@$(PYTHON) -m pytest $(or $(TESTS),tests)
 
-crash: setup ## Kill the platform 200 times under load, and account for every event
-	@CRASH_KILLS=200 $(PYTHON) -m pytest -q -s tests/crash
+crash: setup ## Kill the platform 200 times under load, on each database, and account for every event
+	@CRASH_KILLS=200 CRASH_MAPPING_KILLS=40 $(PYTHON) -m pytest -q -s tests/crash
 
 check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)

@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.asynchronous import measure_asynchronous
 from bench.control_plane import measure_control_plane
 from bench.environment import measure_environment
+from bench.fairness import measure_fairness
 from bench.mappings import measure_mappings
 from bench.own import Bench, Row, running_platform
 from bench.peers import measure_peers
@@ -25,13 +26,14 @@ from rich.console import Console
 from rich.table import Table
 
 _COLUMNS = ("measurement", "count", "errors", "p50 ms", "p99 ms", "per second", "ratio", "note")
-_MORE = {
+_OF_THEIR_OWN = {
     "control-plane": measure_control_plane,
     "environment": measure_environment,
     "asynchronous": measure_asynchronous,
+    "fairness": measure_fairness,
     "mappings": measure_mappings,
 }
-"""Measurements on platforms of their own."""
+"""Measurements that start platforms of their own."""
 _BEGIN, _END = "<!-- bench:begin -->", "<!-- bench:end -->"
 
 
@@ -105,10 +107,10 @@ def main() -> None:
                 rows.append(measure())
                 own[name] = rows[-1]
                 progress.print("  ".join(cells(rows[-1])))
-    for name, measure_more in _MORE.items():
+    for name, measure_all in _OF_THEIR_OWN.items():
         if options.only in name and not options.endpoint:
             with progress.status(name) as status:
-                for one in measure_more(options.scale, status.update):
+                for one in measure_all(options.scale, status.update):
                     rows.append(one)
                     progress.print("  ".join(cells(one)))
     if options.peers:

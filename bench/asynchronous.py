@@ -35,8 +35,8 @@ def measure_asynchronous(scale: float, report: Report) -> Iterator[Row]:
         accepted = measure(endpoint, [event], _CLIENTS, count)
         yield row(f"event kept, 202, c={_CLIENTS}", accepted)
         report("delivering them")
-        began, left = time.perf_counter(), _count_left(data)
-        while _count_left(data):
+        began, left = time.perf_counter(), count_left(data)
+        while count_left(data):
             time.sleep(0.1)  # noqa: TID251 - another process is measured, on the wall clock
         drained = left / (time.perf_counter() - began)
         yield {
@@ -60,7 +60,7 @@ def _measure_backlog(scale: float, report: Report) -> Row:
         report("starting with it")
         began = time.perf_counter()
         with running_platform(data):
-            while _count_left(data) == count:
+            while count_left(data) == count:
                 time.sleep(0.01)  # noqa: TID251 - another process is measured, on the wall clock
             first_s = time.perf_counter() - began
             time.sleep(5)  # noqa: TID251 - for memory to grow, if it does
@@ -78,7 +78,8 @@ def _database(data: str) -> sqlite3.Connection:
     return sqlite3.connect(Path(data) / "state" / "lambent.db", timeout=30)
 
 
-def _count_left(data: str) -> int:
+def count_left(data: str) -> int:
+    """How many events a platform has in its database."""
     with closing(_database(data)) as database:
         found: int = database.execute("SELECT count(*) FROM async_events").fetchone()[0]
         return found

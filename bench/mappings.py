@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.own import NO_OP, Report, Row, deploy, lambda_client, running_platform
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+from tests.servers.kafka import Tansu
 from tests.servers.ministack import Ministack
 
 _MESSAGES = 20_000
 _RECORDS = 200_000
+_PARTITIONS = 4
 _IDLE = 200
 _WATCHED_S = 30
 _TRIALS = 20
@@ -34,6 +38,7 @@ def measure_mappings(scale: float, report: Report) -> Iterator[Row]:
         with running_platform(environment=variables) as endpoint:
             deploy(lambda_client(endpoint), "noop", {"app.py": NO_OP}, MemorySize=_MEMORY_MB)
             yield from _measure_queue(server, endpoint, max(int(_MESSAGES * scale), 500), report)
+            yield from _measure_topic(endpoint, max(int(_RECORDS * scale), 5000), report)
             yield _measure_first(server, endpoint, max(int(_TRIALS * scale), 3), report)
         with running_platform(environment=variables) as endpoint:
             deploy(lambda_client(endpoint), "noop", {"app.py": NO_OP}, MemorySize=_MEMORY_MB)
@@ -70,6 +75,74 @@ def _measure_queue(server: Ministack, endpoint: str, count: int, report: Report)
         "note": f"{rate / alone_rate:.0%} of what the queue server gives alone",
     }
     lambda_client(endpoint).delete_event_source_mapping(UUID=uuid)
+
+
+def _measure_topic(endpoint: str, count: int, report: Report) -> Iterator[Row]:
+    """Records of a topic with four partitions, by a hundred."""
+    report("records of a topic to a function")
+    with Tansu() as broker:
+        bootstrap = f"127.0.0.1:{broker.port}"
+        admin = AdminClient({"bootstrap.servers": bootstrap})
+        for future in admin.create_topics([NewTopic("bench", _PARTITIONS, 1)]).values():
+            future.result(30)
+        producer = Producer({"bootstrap.servers": bootstrap, "queue.buffering.max.messages": 10**7})
+        value = b'{"reading": 21.5, "unit": "degrees", "station": "a station somewhere", "n": 1}'
+        for number in range(count):
+            producer.produce("bench", value, partition=number % _PARTITIONS)
+        producer.flush(60)
+        alone = _read_alone(bootstrap, count)
+        yield {
+            "measurement": "broker alone",
+            "count": count,
+            "errors": 0,
+            "per_second": round(alone, 1),
+            "note": "records read by one consumer",
+        }
+        uuid = lambda_client(endpoint).create_event_source_mapping(
+            FunctionName="noop",
+            SelfManagedEventSource={"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": [bootstrap]}},
+            SourceAccessConfigurations=[{"Type": "VPC_SUBNET", "URI": "subnet:subnet-1"}],
+            Topics=["bench"],
+            StartingPosition="TRIM_HORIZON",
+            BatchSize=100,
+        )["UUID"]
+
+        def invoked() -> int:
+            found: int = _shown(endpoint, uuid)["counts"].get("InvokedEventCount", 0)
+            return found
+
+        _wait(lambda: invoked() > 0)
+        began, before = time.perf_counter(), invoked()
+        _wait(lambda: invoked() >= count)
+        rate = (count - before) / (time.perf_counter() - began)
+        yield {
+            "measurement": "records of a topic, batch 100",
+            "count": count - before,
+            "errors": 0,
+            "per_second": round(rate, 1),
+            "note": f"{_PARTITIONS} partitions; {rate / alone:.0%} of what the broker gives alone",
+        }
+        lambda_client(endpoint).delete_event_source_mapping(UUID=uuid)
+
+
+def _read_alone(bootstrap: str, count: int) -> float:
+    """Records per second that a consumer gets which does nothing with them."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "alone",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,
+        }
+    )
+    consumer.assign([TopicPartition("bench", one, 0) for one in range(_PARTITIONS)])
+    began, got = 0.0, 0
+    while got < count:
+        found = consumer.consume(1000, 10.0)
+        began = began or time.perf_counter()
+        got += len(found)
+    consumer.close()
+    return got / (time.perf_counter() - began)
 
 
 def _measure_first(server: Ministack, endpoint: str, trials: int, report: Report) -> Row:

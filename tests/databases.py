@@ -23,6 +23,7 @@ class PostgreSql:
         self._directory = directory
         self._bin = max(Path("/usr/lib/postgresql").glob("*/bin/initdb")).parent
         self._run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "postgres", "-N")
+        # Tests kill platforms, never the server, so it need not flush to disk.
         options = f"-k {directory} -c listen_addresses='' -c fsync=off"
         self._run(
             *("pg_ctl", "start", "-w", "-D", str(directory / "data")),
@@ -57,8 +58,10 @@ class PostgreSql:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSql]:
     """One server for all tests."""
-    # In a place that the server's user may enter, with a path short enough for a socket.
-    directory = Path(tempfile.mkdtemp(prefix="lambent-pg-", dir="/tmp"))
+    # In a place that the server's user and the platform's may enter, which /tmp is not: the
+    # platform has one of its own. And with a path short enough for a socket.
+    directory = Path(tempfile.mkdtemp(prefix="lambent-pg-", dir="/var/tmp"))
+    directory.chmod(0o711)
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(directory, owner.pw_uid, owner.pw_gid)

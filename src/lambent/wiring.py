@@ -44,7 +44,7 @@ from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.model.credentials import Credentials
-from lambent.model.delivery import SERVICES, service_of
+from lambent.model.delivery import rights_at
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
@@ -134,16 +134,19 @@ async def _allow_action(
     await authorizer.check(caller, Access(action, resource, owner))
 
 
-async def _allow(authorizer: Authorizer, key: FunctionKey, role: str, target: str) -> None:
-    """Raise `InvalidParameterValueException` unless a function's role may deliver to a target."""
-    action, service = SERVICES[service_of(target)]
-    try:
-        await _allow_action(authorizer, key, role, action, target)
-    except ApiError as error:
-        raise invalid_parameter(
-            "The provided execution role does not have permissions to call"
-            f" {action.partition(':')[2]} on {service}"
-        ) from error
+async def _allow(
+    authorizer: Authorizer, key: FunctionKey, role: str, target: str, prefix: str
+) -> None:
+    """Raise `InvalidParameterValueException` unless a function's role may deliver to a target; to a
+    bucket, objects whose keys begin so."""
+    for service, action, resource in rights_at(target, prefix):
+        try:
+            await _allow_action(authorizer, key, role, action, resource)
+        except ApiError as error:
+            raise invalid_parameter(
+                "The provided execution role does not have permissions to call"
+                f" {action.partition(':')[2]} on {service}"
+            ) from error
 
 
 async def _serve(

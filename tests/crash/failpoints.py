@@ -1,12 +1,14 @@
-"""`lambent up` that kills itself, with SIGKILL, when it comes to a point for the n-th time.
+"""`lambent up` that kills itself, with SIGKILL, when it comes to a point for the n-th time, and
+that leaves behind what it did: a line for each attempt that began or was refused, and for the kill.
 
-python -m tests.crash.failpoints POINT N up …
+python -m tests.crash.failpoints POINT N WITNESS up …
 """
 
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,28 +16,68 @@ import sqlalchemy as sa
 from lambent.asynchronous.conclusions import Conclusions
 from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.journal import Journal
+from lambent.invocation.door import Door
+from lambent.model.errors import ApiError
+from lambent.model.invocation import Invocation, Outcome, Refused
 from lambent.store import store as stores
+from lambent.store.blobs import Blobs
 from lambent.store.store import Store
 
-POINTS = ("before-commit", "after-commit", "before-outcome-is-written", "after-send")
+Write = Callable[[str, str], None]
+"""Appends a line of two words to the witness: written at once, so that it outlives the process."""
 
 
-def main() -> None:
-    """Patch the point, then be the platform."""
-    point, number = sys.argv[1], int(sys.argv[2])
-    del sys.argv[1:3]
+Point = Callable[[Callable[[], None]], None]
+"""Patches the platform so that it calls what it is given when it comes by."""
+
+
+def run(points: Mapping[str, Point], watch: Callable[[Write], None]) -> None:
+    """Have attempts watched, patch the point, then be the platform."""
+    point, number, witness = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    del sys.argv[1:4]
+    # Opened while this may still be done; the platform gives up its privileges.
+    file = os.open(witness, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     passed = 0
+
+    def write(word: str, about: str) -> None:
+        os.write(file, f"{word} {about}\n".encode())
 
     def come_by() -> None:
         nonlocal passed
         passed += 1
         if passed == number:
+            write("killed", point)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    PATCHES[point](come_by)
+    watch(write)
+    if point in points:
+        points[point](come_by)
     from lambent.__main__ import main as platform
 
     platform()
+
+
+def _note_attempts(write: Write) -> None:
+    invoke = Door.invoke
+
+    def patched(self: Door, invocation: Invocation) -> None:
+        write("began", invocation.request_id)
+        invocation.on_done = partial(_note_end, write, invocation.request_id, invocation.on_done)
+        try:
+            invoke(self, invocation)
+        except ApiError:
+            write("refused", invocation.request_id)
+            raise
+
+    Door.invoke = patched  # type: ignore[method-assign]
+
+
+def _note_end(
+    write: Write, request_id: str, report: Callable[[Outcome], None], outcome: Outcome
+) -> None:
+    if isinstance(outcome, Refused):
+        write("refused", request_id)
+    report(outcome)
 
 
 def _before_commit(come_by: Callable[[], None]) -> None:
@@ -71,7 +113,17 @@ def _after_commit(come_by: Callable[[], None]) -> None:
     Journal._commit = patched  # type: ignore[method-assign]
 
 
-def _before_outcome_is_written(come_by: Callable[[], None]) -> None:
+def _between_payload_and_row(come_by: Callable[[], None]) -> None:
+    put = Blobs.put
+
+    def patched(self: Blobs, key: str, data: bytes) -> None:
+        put(self, key, data)
+        come_by()
+
+    Blobs.put = patched  # type: ignore[method-assign]
+
+
+def _between_outcome_and_delete(come_by: Callable[[], None]) -> None:
     write = Conclusions.write
 
     def patched(self: Conclusions) -> None:
@@ -82,7 +134,7 @@ def _before_outcome_is_written(come_by: Callable[[], None]) -> None:
     Conclusions.write = patched  # type: ignore[method-assign]
 
 
-def _after_send(come_by: Callable[[], None]) -> None:
+def _between_send_and_delete(come_by: Callable[[], None]) -> None:
     send = Destinations.send
 
     async def patched(self: Destinations, delivery: Any) -> None:
@@ -92,13 +144,15 @@ def _after_send(come_by: Callable[[], None]) -> None:
     Destinations.send = patched  # type: ignore[method-assign]
 
 
-PATCHES = dict(
-    zip(
-        POINTS,
-        (_before_commit, _after_commit, _before_outcome_is_written, _after_send),
-        strict=True,
-    )
-)
+POINTS: Mapping[str, Point] = {
+    "before-commit": _before_commit,
+    "after-commit": _after_commit,
+    "between-payload-and-row": _between_payload_and_row,
+    "between-outcome-and-delete": _between_outcome_and_delete,
+    "between-send-and-delete": _between_send_and_delete,
+}
+ANY_TIME = "any-time"
+"""No point: whoever started it kills it."""
 
 if __name__ == "__main__":
-    main()
+    run(POINTS, _note_attempts)

@@ -585,13 +585,29 @@ def test_roles_deliver(strict: Strict) -> None:
     function = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:gets-deliveries"
     text = "The provided execution role does not have permissions to call {} on {}"
 
-    def refused(arn: str) -> str:
+    def refused(arn: str, which: str = "OnSuccess") -> str:
         return refusal(
             root.put_function_event_invoke_config,
             FunctionName="delivers",
-            DestinationConfig={"OnSuccess": {"Destination": arn}},
+            DestinationConfig={which: {"Destination": arn}},
         )[1]
 
+    def allow(actions: list[str], resources: list[str]) -> None:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
+        iam.put_role_policy(
+            RoleName="deliverer",
+            PolicyName="p",
+            PolicyDocument=json.dumps({"Statement": statement}),
+        )
+
+    bucket = "arn:aws:s3:::b"
+    assert refused(bucket, "OnFailure") == text.format("PutObject", "S3")
+    allow(["s3:PutObject"], [f"{bucket}/*"])
+    assert refused(bucket, "OnFailure") == text.format("ListBucket", "S3")
+    allow(["s3:PutObject", "s3:ListBucket"], [bucket, f"{bucket}/aws/lambda/async/delivers/*"])
+    root.put_function_event_invoke_config(
+        FunctionName="delivers", DestinationConfig={"OnFailure": {"Destination": bucket}}
+    )
     assert refused(queue) == text.format("SendMessage", "SQS")
     assert refused(function) == text.format("InvokeFunction", "Lambda")
     dead_letters = {"FunctionName": "delivers", "DeadLetterConfig": {"TargetArn": queue}}
@@ -599,12 +615,7 @@ def test_roles_deliver(strict: Strict) -> None:
         "InvalidParameterValueException",
         text.format("SendMessage", "SQS"),
     )
-    policy = {"Effect": "Allow", "Action": ["sqs:SendMessage", "lambda:InvokeFunction"]}
-    iam.put_role_policy(
-        RoleName="deliverer",
-        PolicyName="p",
-        PolicyDocument=json.dumps({"Statement": {**policy, "Resource": [queue, function]}}),
-    )
+    allow(["sqs:SendMessage", "lambda:InvokeFunction"], [queue, function])
     root.update_function_configuration(**dead_letters)
     wait_active(root, "delivers")
     root.put_function_event_invoke_config(

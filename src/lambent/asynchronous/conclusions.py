@@ -28,8 +28,9 @@ class Ended:
     function: FunctionVersion | None
     """The version it ran, or was to run."""
     outcome: Outcome
-    is_final: bool
-    """Whether there is no other, whatever the outcome: the function may not run."""
+    final: str | None = None
+    """Why there is no other, whatever the outcome: the condition of an event whose function may not
+    run."""
 
 
 class Conclusions:
@@ -63,8 +64,8 @@ class Conclusions:
         event = ended.event
         configuration = self._configuration(event)
         step: Again | Over
-        if ended.is_final:
-            step = Over(event, "RetriesExhausted")
+        if ended.final is not None:
+            step = Over(event, ended.final)
         else:
             policy = policy_of(configuration)
             step = after_attempt(event, ended.outcome, policy, self._settings, self._now)

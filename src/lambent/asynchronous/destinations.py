@@ -42,8 +42,9 @@ class DeliveryFailed(Exception):
 InvokeLater = Callable[[str, bytes, str], Awaitable[None]]
 """Has a function, by ARN, invoked with an event and a trace header. Returns when the event is
 kept; raises `ApiError`."""
-Allow = Callable[[FunctionKey, str, str], Awaitable[None]]
-"""Raises `ApiError` unless the role of a function, by ARN, may deliver to a target."""
+Allow = Callable[[FunctionKey, str, str, str], Awaitable[None]]
+"""Raises `ApiError` unless the role of a function, by ARN, may deliver to a target; to a bucket,
+objects whose keys begin so."""
 
 
 class Destinations:
@@ -68,7 +69,9 @@ class Destinations:
         }.get(service_of(delivery.target))
         try:
             if self._allow is not None:
-                await self._allow(delivery.key, delivery.role, delivery.target)
+                await self._allow(
+                    delivery.key, delivery.role, delivery.target, delivery.object_prefix
+                )
             if send is None:
                 await self._invoke(delivery.target, delivery.body, delivery.trace_id)
             else:
@@ -138,10 +141,9 @@ class Destinations:
         moment = datetime.fromtimestamp(delivery.created_at, UTC)
         # The same for each attempt, so that one that was made twice leaves one object.
         name = uuid.uuid5(_LAMBDA_NAMESPACE, f"{delivery.id}")
-        prefix = delivery.object_prefix or f"aws/lambda/async/{delivery.key.name}"
         self._client(delivery, "s3").put_object(
             Bucket=delivery.target.split(":", 5)[5],
-            Key=f"{prefix}/{moment:%Y/%m/%d}/{moment:%Y-%m-%dT%H.%M.%S}-{name}",
+            Key=f"{delivery.object_prefix}{moment:%Y/%m/%d}/{moment:%Y-%m-%dT%H.%M.%S}-{name}",
             Body=delivery.body,
             ContentType="application/json",
         )

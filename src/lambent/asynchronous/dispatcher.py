@@ -131,7 +131,8 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         trace_id, loops = extend_lineage(event.trace_id, event.key.arn)
         if loops >= LOOPS_MAX and not self._door.may_loop(event.key, event.qualifier):
             self._metrics.add("RecursiveInvocationsDropped", event.key)
-            ended = Ended(event, function, Refused(recursive(event.key)), is_final=True)
+            outcome = Refused(recursive(event.key))
+            ended = Ended(event, function, outcome, final="RetriesExhausted")
             self.end(event.key, ended, ran=False)
             return
         try:
@@ -156,7 +157,8 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
             self.put_off(event.key, event)
         else:
             # Where it is a tenant who has no room, others of the function may have.
-            ended = Ended(event, function, outcome, is_final=is_off)
+            final = "ZeroReservedConcurrency" if is_off else None
+            ended = Ended(event, function, outcome, final)
             self.end(event.key, ended, ran=not isinstance(outcome, Refused))
 
     def conclude(

@@ -6,7 +6,6 @@ while they are in memory (see `lanes.py`, `store/claims.py` and `journal.py`).
 
 import asyncio
 import logging
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -67,7 +66,7 @@ class Feeder(ABC, Generic[K, T, E]):
         tasks: anyio.abc.TaskGroup,
         lanes: Lanes[K, T],
     ) -> None:
-        self.name = str(uuid.uuid4())
+        self.us = store.name
         """Whose claims are ours."""
         self._store = store
         self._journal = journal
@@ -209,8 +208,8 @@ class Feeder(ABC, Generic[K, T, E]):
     # -- time ------------------------------------------------------------------------------
 
     async def recover(self) -> None:
-        """Find what was left, before anything new is accepted. Of a database that is ours alone,
-        that is everything: nobody else can be at work on it."""
+        """Find what was left, before anything new is accepted: what we had claimed before we were
+        started again or, in a database that is ours alone, what anybody had."""
         await self._look(is_first=True)
 
     async def run(self) -> None:
@@ -247,13 +246,16 @@ class Feeder(ABC, Generic[K, T, E]):
 
     async def _look(self, *, is_first: bool) -> None:
         now = self._clock.now()
-        takes_all = is_first and self._store.is_own
 
         def look(tx: Transaction) -> list[tuple[K, float]]:
             table = self.table(tx)
             if not is_first:
-                table.claims.renew(self.name, now + CLAIM_S)
-            table.claims.release(now, ended_only=not takes_all)
+                table.claims.renew(self.us, now + CLAIM_S)
+            elif self._store.is_own:
+                table.claims.release_all(now)
+            else:
+                table.claims.release_of(self.us, now)
+            table.claims.release_ended(now)
             return list(table.lanes())
 
         for key, due_at in await self._store.transact(look):
@@ -287,7 +289,7 @@ class _Turn(Generic[K, T, E]):
         table.claims.give_back((feeder.describe(one)[0], now) for one in self.given_back)
         for key, limit in self.wants:
             self.claimed[key], self.next_due[key] = table.claim(
-                key, by=feeder.name, now=now, until=now + CLAIM_S, limit=limit
+                key, by=feeder.us, now=now, until=now + CLAIM_S, limit=limit
             )
         self.after_commit = feeder.conclude(tx, self.ended, self.claimed, now)
 

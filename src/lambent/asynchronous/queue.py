@@ -167,10 +167,10 @@ class _Acceptance:
         self._are_held = [dispatcher.expect(event.key) for event, _ in offered]
 
     def write(self, tx: Transaction) -> None:
-        name = self._dispatcher.name
+        us = self._dispatcher.us
         tx.async_events.add(
             (
-                (event, name if is_held else None)
+                (event, us if is_held else None)
                 for (event, _), is_held in zip(self._offered, self._are_held, strict=True)
             ),
             until=self._now + CLAIM_S,

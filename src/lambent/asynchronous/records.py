@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from lambent.asynchronous.retries import Over
-from lambent.model.delivery import Delivery, DeliveryKind, service_of
+from lambent.model.delivery import Delivery, DeliveryKind, object_prefix, service_of
 from lambent.model.function import LATEST, FunctionVersion
 from lambent.model.invocation import Outcome, Refused, Succeeded
 from lambent.model.traces import extend_lineage
@@ -49,6 +49,7 @@ def deliveries_of(
             kind=kind,
             body=body,
             attributes=attributes or {},
+            object_prefix=object_prefix(event.key.name),
             trace_id=trace_id,
             role="" if function is None else function.role,
             created_at=now,

@@ -40,8 +40,8 @@ class Over:
     event: AsyncEvent
     """With this one counted."""
     condition: str
-    """`Success`, `RetriesExhausted`, `EventAgeExceeded`; `FunctionGone` if nobody is left who
-    could want to know."""
+    """`Success`, `RetriesExhausted`, `EventAgeExceeded`, `ZeroReservedConcurrency`; `FunctionGone`
+    if nobody is left who could want to know."""
 
     @property
     def invoke_count(self) -> int:

@@ -10,6 +10,7 @@ from lambent.control.lookup import find_version
 from lambent.control.paging import make_name_page, page_size, read_name_marker
 from lambent.control.roles import CheckTarget
 from lambent.kit.clock import Clock
+from lambent.model.delivery import object_prefix
 from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import LATEST, Scope
 from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
@@ -117,7 +118,8 @@ class EventInvokeConfigs:
         for target in ("OnSuccess", "OnFailure"):
             arn = (config.get(target) or {}).get("Destination")
             if arn and version is not None:
-                await self._check_target(reference.key, version.role, arn)
+                prefix = object_prefix(reference.key.name)
+                await self._check_target(reference.key, version.role, arn, prefix)
 
 
 def _reference(params: Params, scope: Scope) -> FunctionReference:

@@ -153,7 +153,7 @@ class Functions:
             if latest is None:
                 return
             role = latest.role
-        await self._check_target(key, role, target)
+        await self._check_target(key, role, target, "")
 
     async def update_configuration(self, scope: Scope, params: Params) -> FunctionVersion:
         """UpdateFunctionConfiguration."""

@@ -149,7 +149,8 @@ class Mappings:
         on_failure = (found.get("DestinationConfig") or {}).get("OnFailure") or {}
         target = on_failure.get("Destination", "")
         if self._check_target is not None and target.startswith("arn:"):
-            await self._check_target(reference.key, version.role, target)
+            prefix = f"aws/lambda/{mapping.uuid}/"
+            await self._check_target(reference.key, version.role, target, prefix)
 
     async def delete(self, scope: Scope, params: Params) -> Params:
         """DeleteEventSourceMapping."""

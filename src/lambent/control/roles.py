@@ -8,8 +8,9 @@ from lambent.model.mapping import Source
 
 CheckRole = Callable[[str, str], Awaitable[None]]
 """Raises `ApiError` if a function of the account may not have the role with this ARN."""
-CheckTarget = Callable[[FunctionKey, str, str], Awaitable[None]]
-"""Raises `ApiError` unless the role of a function, by ARN, may deliver to a target, by ARN."""
+CheckTarget = Callable[[FunctionKey, str, str, str], Awaitable[None]]
+"""Raises `ApiError` unless the role of a function, by ARN, may deliver to a target, by ARN; to a
+bucket, objects whose keys begin so."""
 CheckSource = Callable[[Source, str, Sequence[str], FunctionVersion], Awaitable[None]]
 """Raises `ApiError` unless a source, by ARN or bootstrap servers, with secrets, by ARN, can be read
 for a function."""

@@ -1,7 +1,7 @@
 """What is to be told elsewhere about an event that is over, as a value."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from lambent.model.function import FunctionKey
@@ -15,20 +15,34 @@ class DeliveryKind(StrEnum):
     DEAD_LETTER = "dead-letter"
 
 
-SERVICES: Mapping[str, tuple[str, str]] = {
-    "sqs": ("sqs:SendMessage", "SQS"),
-    "sns": ("sns:Publish", "SNS"),
-    "events": ("events:PutEvents", "EventBridge"),
-    "s3": ("s3:PutObject", "S3"),
-    "lambda": ("lambda:InvokeFunction", "Lambda"),
+_SERVICES = {
+    "sqs": ("SQS", "sqs:SendMessage"),
+    "sns": ("SNS", "sns:Publish"),
+    "events": ("EventBridge", "events:PutEvents"),
+    "s3": ("S3", "s3:PutObject"),
+    "lambda": ("Lambda", "lambda:InvokeFunction"),
 }
-"""What a role must be allowed to do at a target, and the service's name, by the service in its
-ARN."""
+"""The service's name, and what delivering is there, by the service in an ARN."""
 
 
 def service_of(target: str) -> str:
     """The service in an ARN."""
     return target.split(":")[2]
+
+
+def object_prefix(function: str) -> str:
+    """Where a bucket has the records of a function's asynchronous invocations, by its name."""
+    return f"aws/lambda/async/{function}/"
+
+
+def rights_at(target: str, prefix: str) -> Sequence[tuple[str, str, str]]:
+    """What a role must be allowed so that records are delivered to a target, in a bucket below a
+    prefix: the service's name, the action, and on what."""
+    name, action = _SERVICES[service_of(target)]
+    if name == "S3":
+        objects = f"{target}/{prefix}*"
+        return (name, action, objects), (name, "s3:ListBucket", target)
+    return ((name, action, target),)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +61,8 @@ class Delivery:
     body: bytes = dataclasses.field(repr=False)
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     """Of the message in a dead-letter queue; `ErrorCode` is a number."""
-    object_prefix: str = ""
-    """What the keys of objects in a bucket begin with; empty: as records of asynchronous
-    invocations do."""
+    object_prefix: str
+    """What its key begins with in a bucket."""
     trace_id: str
     role: str
     """The ARN of the execution role; empty if the function was gone by then."""

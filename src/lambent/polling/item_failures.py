@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 from collections.abc import Callable, Collection
 from typing import Any
 
-from lambent.kit.strict_json import Number, parse
+from lambent.kit.strict_json import parse_plain
 
 
 def failed_items(payload: bytes, known: Collection[str]) -> frozenset[str] | None:
@@ -30,7 +30,7 @@ def _failed(
     payload: bytes, known: Collection[str], name: Callable[[Any], Any]
 ) -> frozenset[str] | None:
     try:
-        answer = parse(payload.decode() or "null")
+        answer = parse_plain(payload.decode() or "null")
     except ValueError:
         return None
     if answer in (None, "", []):
@@ -55,6 +55,6 @@ def _offset(identifier: Any) -> str | None:
     if not isinstance(identifier, dict):
         return None
     partition, offset = identifier.get("partition"), identifier.get("offset")
-    if type(partition) is not str or type(offset) is not Number:
+    if type(partition) is not str or type(offset) is not int:
         return None
     return f"{partition}:{offset}"

@@ -70,14 +70,18 @@ class Claims:
         query = sa.update(self._table).where(columns.claimed_by == by)
         self._connection.execute(query.values(due_at=until))
 
-    def release(self, now: float, *, ended_only: bool) -> None:
-        """Make what anybody has claimed due: what was claimed for too long, or everything, when
-        nobody is there any more."""
+    def release_all(self, now: float) -> None:
+        """Make everything due that is claimed, when nobody is there any more."""
+        self._release(self._table.c.claimed_by.is_not(None), now)
+
+    def release_of(self, by: str, now: float) -> None:
+        """Make due what is claimed by one who has just started: by its life before."""
+        self._release(self._table.c.claimed_by == by, now)
+
+    def release_ended(self, now: float) -> None:
+        """Make due what was claimed for too long."""
         columns = self._table.c
-        query = sa.update(self._table).where(columns.claimed_by.is_not(None))
-        if ended_only:
-            query = query.where(columns.due_at <= now)
-        self._connection.execute(query.values(claimed_by=None, due_at=now))
+        self._release(sa.and_(columns.claimed_by.is_not(None), columns.due_at <= now), now)
 
     def lanes(self) -> Iterator[tuple[tuple[str, ...], float]]:
         """All lanes in which anything waits, with the time when the first is due."""
@@ -116,6 +120,10 @@ class Claims:
             .where(self._is_in(lane), columns.claimed_by.is_not(None))
         ).scalar_one()
         return waiting[0], waiting[1], claimed, waiting[2]
+
+    def _release(self, which: sa.ColumnElement[bool], now: float) -> None:
+        query = sa.update(self._table).where(which)
+        self._connection.execute(query.values(claimed_by=None, due_at=now))
 
     def _is_in(self, lane: Sequence[str]) -> sa.ColumnElement[bool]:
         return sa.and_(*(column == value for column, value in zip(self._lane, lane, strict=True)))

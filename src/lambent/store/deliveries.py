@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lambent.model.delivery import Delivery, DeliveryKind
+from lambent.model.delivery import Delivery, DeliveryKind, object_prefix
 from lambent.model.function import FunctionKey
 from lambent.store.claims import Claims
 from lambent.store.tables import deliveries
@@ -90,7 +90,7 @@ def _to_delivery(row: sa.Row[Any]) -> Delivery:
         kind=DeliveryKind(document["kind"]),
         body=row.body,
         attributes=document["attributes"],
-        object_prefix=document.get("object_prefix", ""),
+        object_prefix=document.get("object_prefix") or object_prefix(document["key"][-1]),
         trace_id=document["trace_id"],
         role=document["role"],
         created_at=row.created_at,

@@ -9,6 +9,7 @@ new limit before the change is answered.
 """
 
 import dataclasses
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,6 +37,9 @@ from lambent.store.settings import StoreSettings
 from lambent.store.tags import Tags
 
 T = TypeVar("T")
+
+PLATFORM_ID = "platform-id"
+"""The file with the platform's name, in its own directory."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,9 @@ class Transaction:
 class Store:
     """Runs transactions and rings the bell."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self.name = name
+        """Whose store it is among those on one database; the same after a restart."""
         self._engine = engine
         self._limiter = anyio.CapacityLimiter(1)
         self._listeners: list[Callable[[FunctionKey], None]] = []
@@ -147,9 +153,9 @@ class Store:
         for key in changed:
             for listener in self._listeners:
                 listener(key)
-        for uuid in changed_mappings:
+        for mapping in changed_mappings:
             for follower in self._mapping_listeners:
-                follower(uuid)
+                follower(mapping)
         return result
 
     def on_change(self, listener: Callable[[FunctionKey], None]) -> None:
@@ -183,16 +189,30 @@ class Store:
 
 @asynccontextmanager
 async def open_store(settings: StoreSettings, data: Path) -> AsyncIterator[Store]:
-    """Open the database, in `data` if it is a file, and bring its tables up to date."""
+    """Open the database, in `data` if it is a file, and bring its tables up to date. `data` is the
+    caller's alone, whoever else uses the database."""
 
-    def open_engine() -> sa.Engine:
+    def open_engine() -> tuple[sa.Engine, str]:
         data.mkdir(parents=True, exist_ok=True)
+        name = _read_name(data / PLATFORM_ID)
         engine = connect(settings, data)
         migrate(engine)
-        return engine
+        return engine, name
 
-    engine = await anyio.to_thread.run_sync(open_engine)
+    engine, name = await anyio.to_thread.run_sync(open_engine)
     try:
-        yield Store(engine)
+        yield Store(engine, name)
     finally:
         engine.dispose()
+
+
+def _read_name(file: Path) -> str:
+    """The name in a file; a new one, kept there, if there is none that can be read."""
+    try:
+        return str(uuid.UUID(file.read_text()))
+    except (FileNotFoundError, ValueError):
+        name = str(uuid.uuid4())
+        unfinished = file.with_suffix(".new")
+        unfinished.write_text(name)
+        unfinished.replace(file)
+        return name

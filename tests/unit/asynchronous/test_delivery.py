@@ -4,6 +4,8 @@ import dataclasses
 import json
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import anyio.abc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.databases import PostgreSql
 
 from lambent.asynchronous.courier import Courier
 from lambent.asynchronous.destinations import DeliveryFailed
@@ -22,7 +25,7 @@ from lambent.asynchronous.retries import Again, Over, RetryPolicy, after_attempt
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.async_event import AsyncEvent
-from lambent.model.delivery import Delivery
+from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.model.errors import ApiError, conflict, not_found
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.model.invocation import (
@@ -251,12 +254,14 @@ async def test_throttles_cost_no_retry(room: Room) -> None:
 
 @pytest.mark.parametrize(("age_max_s", "attempts"), [(60, 1), (61, 2)])
 async def test_old_events_are_dropped(room: Room, age_max_s: int, attempts: int) -> None:
-    """As soon as it is certain that the next attempt would come too late."""
-    await room.store.transact(
-        lambda tx: tx.settings.put(
-            Kind.EVENT_INVOKE, KEY, {"MaximumEventAgeInSeconds": age_max_s, "LastModified": 0.0}
-        )
-    )
+    """As soon as it is certain that the next attempt would come too late. The record has what the
+    last one gave."""
+    config = {
+        "MaximumEventAgeInSeconds": age_max_s,
+        "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:1:q"}},
+        "LastModified": 0.0,
+    }
+    await room.store.transact(lambda tx: tx.settings.put(Kind.EVENT_INVOKE, KEY, config))
     room.door.outcomes = [FAILED, FAILED]
     await room.offer(1)
     await room.until(lambda: len(room.door.attempts) == 1)
@@ -264,6 +269,10 @@ async def test_old_events_are_dropped(room: Room, age_max_s: int, attempts: int)
         await room.wait_for_attempt(2, 60)
     await room.settle(0)
     assert len(room.door.attempts) == attempts
+    record = json.loads(room.elsewhere.sent[0].body)
+    assert record["requestContext"]["condition"] == "EventAgeExceeded"
+    assert record["requestContext"]["approximateInvokeCount"] == attempts
+    assert record["responseContext"]["functionError"] == "Unhandled"
 
 
 async def test_events_grow_old_while_they_wait(room: Room) -> None:
@@ -280,6 +289,7 @@ async def test_events_grow_old_while_they_wait(room: Room) -> None:
     await room.until(lambda: len(room.elsewhere.sent) == 2)
     await room.settle(0)
     assert {one.body for one in room.elsewhere.sent} == {b'{"a": 1}', b'{"a": 2}'}
+    assert len(room.door.attempts) == 6 * 3600 / 300
 
 
 async def test_no_retries_if_none_are_wanted(room: Room) -> None:
@@ -355,16 +365,27 @@ async def test_payloads_without_a_row_are_forgotten(tmp_path: Path, anyio_backen
 
 
 async def test_a_function_that_is_switched_off(room: Room) -> None:
-    """Reserved concurrency 0: no retries, straight to who wants to know."""
+    """Reserved concurrency 0: no retries, straight to who wants to know. There is nothing to tell
+    of an answer."""
     room.door.version = version(DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:1:q"})
+    config = {
+        "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sns:r:1:t"}},
+        "LastModified": 0.0,
+    }
+    await room.store.transact(lambda tx: tx.settings.put(Kind.EVENT_INVOKE, KEY, config))
     room.door.is_switched_off = True
     room.door.outcomes = [THROTTLED]
     await room.offer(1, b'{"a": 1}')
-    await room.until(lambda: room.elsewhere.sent)
+    await room.until(lambda: len(room.elsewhere.sent) == 2)
     await room.settle(0)
-    delivery = room.elsewhere.sent[0]
-    assert delivery.body == b'{"a": 1}'
-    assert delivery.attributes["ErrorCode"] == "429"
+    sent = {one.kind: one for one in room.elsewhere.sent}
+    assert sent[DeliveryKind.DEAD_LETTER].body == b'{"a": 1}'
+    assert sent[DeliveryKind.DEAD_LETTER].attributes["ErrorCode"] == "429"
+    record = json.loads(sent[DeliveryKind.ON_FAILURE].body)
+    assert record["requestContext"]["condition"] == "ZeroReservedConcurrency"
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert record["requestPayload"] == {"a": 1}
+    assert not record.keys() & {"responseContext", "responsePayload"}
     assert len(room.door.attempts) == 1
 
 
@@ -461,30 +482,46 @@ async def test_what_cannot_be_written_is_said_and_written_later(
     assert len(room.door.attempts) == 1
 
 
-async def test_claims_end_with_their_owner(
+@asynccontextmanager
+async def life(settings: StoreSettings, data: Path) -> AsyncIterator[Room]:
+    """A room of the platform with this data directory, until it dies."""
+    async with open_store(settings, data) as store, anyio.create_task_group() as tasks:
+        room = Room(store, data / "payloads", tasks)
+        await room.start()
+        yield room
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_platform_goes_on_where_it_died(
     tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
 ) -> None:
-    """What a dead platform was delivering is delivered by the next, at once if it is alone and in
-    any case when the claim ends."""
-    async with open_store(database(synchronous="OFF"), tmp_path) as store:
-        async with anyio.create_task_group() as tasks:
-            dead = Room(store, tmp_path / "payloads", tasks)
-            await dead.start()
-            await dead.offer(1)
-            await dead.until(lambda: dead.door.attempts)
-            tasks.cancel_scope.cancel()
-        async with anyio.create_task_group() as tasks:
-            heir = Room(store, tmp_path / "payloads", tasks)
-            heir.door.outcomes = [Succeeded(b"1")]
-            await heir.start()
-            if not store.is_own:
-                await heir.quiet()
-                assert not heir.door.attempts
-                for _ in range(5):
-                    heir.clock.advance(61)
-                    await heir.quiet()
-            await heir.settle(0)
-            tasks.cancel_scope.cancel()
+    """What it was delivering is due at once when it is started again."""
+    settings = database(synchronous="OFF")
+    async with life(settings, tmp_path) as room:
+        await room.offer(1)
+        await room.until(lambda: room.door.attempts)
+    async with life(settings, tmp_path) as room:
+        room.door.outcomes = [Succeeded(b"1")]
+        await room.settle(0)
+        assert len(room.door.attempts) == 1
+
+
+async def test_claims_end_with_their_owner(
+    tmp_path: Path, anyio_backend: object, postgresql: PostgreSql
+) -> None:
+    """What a dead platform was delivering is another one's when the claim ends, and not before."""
+    settings = StoreSettings(url=postgresql.new_database())
+    async with life(settings, tmp_path / "dead") as dead:
+        await dead.offer(1)
+        await dead.until(lambda: dead.door.attempts)
+    async with life(settings, tmp_path / "heir") as heir:
+        heir.door.outcomes = [Succeeded(b"1")]
+        await heir.quiet()
+        assert not heir.door.attempts
+        for _ in range(5):
+            heir.clock.advance(61)
+            await heir.quiet()
+        await heir.settle(0)
         assert len(heir.door.attempts) == 1
 
 
@@ -552,6 +589,27 @@ def test_a_life_of_attempts(events: list[Outcome], retries: int) -> None:
             break
         now = step.due_at
     assert ran <= retries + 1
+
+
+def test_six_hours_of_errors_that_are_not_the_functions() -> None:
+    """Attempts after 1 s, 2 s, 4 s … 5 minutes, until there is no time for another; none counts
+    against the retries."""
+    event = AsyncEvent(
+        request_id="r", key=KEY, qualifier=None, payload=b"", trace_id="t",
+        accepted_at=0.0, due_at=0.0,
+    )  # fmt: skip
+    outcome = Refused(ApiError("ServiceException", "m", status=500))
+    times = [0.0]
+    step = after_attempt(event, outcome, RetryPolicy(), AsynchronousSettings(), 0.0)
+    while isinstance(step, Again):
+        times.append(step.due_at)
+        step = after_attempt(
+            step.event, outcome, RetryPolicy(), AsynchronousSettings(), step.due_at
+        )
+    delays = [later - earlier for earlier, later in pairwise(times)]
+    assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, *[300] * 70]
+    assert times[-1] + 300 > 6 * 3600
+    assert (step.condition, step.invoke_count) == ("EventAgeExceeded", 0)
 
 
 def test_policies() -> None:

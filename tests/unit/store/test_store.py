@@ -16,7 +16,7 @@ from lambent.store.blobs import Blobs
 from lambent.store.database import connect, migrate
 from lambent.store.functions import Functions
 from lambent.store.settings import StoreSettings
-from lambent.store.store import Store, Transaction, open_store
+from lambent.store.store import PLATFORM_ID, Store, Transaction, open_store
 from lambent.store.tables import metadata
 from lambent.store.tags import Tags
 
@@ -229,3 +229,19 @@ def test_half_written_blobs_are_swept(tmp_path: Path) -> None:
     (tmp_path / f"{'cd' * 32}#1").write_bytes(b"ha")
     assert list(Blobs(tmp_path).list_keys()) == ["ab" * 32]
     assert [path.name for path in tmp_path.iterdir()] == ["ab" * 32]
+
+
+@pytest.mark.anyio
+async def test_platforms_know_themselves(tmp_path: Path, database: MakeSettings) -> None:
+    """By the same name after a restart, each by its own; one that cannot be read is replaced."""
+    settings = database(synchronous="OFF")
+    names = []
+    for data in ("a", "b", "a"):
+        async with open_store(settings, tmp_path / data) as store:
+            names.append(store.name)
+    assert names[0] == names[2] != names[1]
+    (tmp_path / "a" / PLATFORM_ID).write_text("")
+    for _ in range(2):
+        async with open_store(settings, tmp_path / "a") as store:
+            names.append(store.name)
+    assert names[-1] == names[-2] not in names[:3]

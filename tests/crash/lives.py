@@ -1,0 +1,59 @@
+"""Platforms that are started to be killed."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.platforms import wait_for
+
+READY_S = 60
+
+
+class Life:
+    """A platform that will kill itself when it has come to a point for the n-th time; `module` is
+    the one of this package that has the points."""
+
+    def __init__(
+        self, module: str, data: Path, options: list[str], point: str, number: int
+    ) -> None:
+        self._output = data.parent / "output"
+        command = [sys.executable, "-m", f"tests.crash.{module}", point, str(number)]
+        command += [str(data.parent / "witness"), "up", "--port", "0", "--data-dir", str(data)]
+        with self._output.open("w") as output:
+            self._process = subprocess.Popen(
+                [*command, *options], stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def __enter__(self) -> "Life":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(30)
+
+    def read_endpoint(self) -> str | None:
+        """Wait until it is ready; gives its endpoint, None if it died before it had one."""
+
+        def look() -> Any:
+            is_dead = self._process.poll() is not None
+            return re.search(r"ready at (http://\S+)", self._output.read_text()) or is_dead
+
+        found = wait_for(look, "the platform is ready", deadline_s=READY_S)
+        if found is not True:
+            return str(found[1])
+        self._see_dead()
+        return None
+
+    def end(self, within_s: float) -> None:
+        """Wait for it to die, and see to it."""
+        try:
+            self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._see_dead()
+
+    def _see_dead(self) -> None:
+        assert self._process.wait(30) == -signal.SIGKILL, self._output.read_text()

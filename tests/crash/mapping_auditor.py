@@ -1,0 +1,93 @@
+"""Judges what a platform that is killed again and again has done with the records of a source.
+
+Records are named `KEY:NUMBER`; those of a key are produced in the order of their numbers.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class MappingAuditor:
+    """Knows what was produced, and reads what was done from the witness of
+    `mapping_failpoints.py`."""
+
+    def __init__(self, witness: Path, *, has_order: bool) -> None:
+        self._witness = witness
+        self._has_order = has_order
+        self._read_to = 0
+        self._produced: dict[str, int] = {}
+        self._next: dict[str, int] = {}
+        """The number that is to be done next, by key."""
+        self._done: dict[str, int] = {}
+        """In which life a record was done with first."""
+        self._resent: set[str] = set()
+        self._life = 0
+        """How many faults there were so far: each may hide what was done right before it."""
+        self.repeated = Counter[str]()
+        """How often records were done with again, after a fault."""
+        self.hits = Counter[str]()
+        """How often each point has killed."""
+
+    def produce(self, key: str) -> str:
+        """The name of the next record of a key, which is about to be produced."""
+        number = self._produced.get(key, 0)
+        self._produced[key] = number + 1
+        return f"{key}:{number}"
+
+    def note_resent(self, name: str) -> None:
+        """A record was sent again, since nobody said whether the source has it: it may have it
+        twice."""
+        self._resent.add(name)
+
+    def note_fault(self, what: str) -> None:
+        """Something was broken from outside."""
+        with self._witness.open("a") as witness:
+            witness.write(f"killed {what}\n")
+
+    def audit(self) -> None:
+        """Judge what was done since the last time."""
+        if not self._witness.exists():
+            return
+        with self._witness.open("rb") as witness:
+            witness.seek(self._read_to)
+            content = witness.read()
+        whole = content.rpartition(b"\n")[0]
+        self._read_to += len(whole) + (1 if whole else 0)
+        self.judge(whole.decode().splitlines())
+
+    def judge(self, lines: Iterable[str]) -> None:
+        """The same of lines."""
+        for line in lines:
+            word, _, about = line.partition(" ")
+            if word == "killed":
+                self._life += 1
+                self.hits[about] += 1
+            elif word == "done":
+                for name in about.split():
+                    self._note_done(name)
+
+    def _note_done(self, name: str) -> None:
+        key, _, text = name.partition(":")
+        number = int(text)
+        assert number < self._produced.get(key, 0), f"{name} was never produced"
+        if name in self._done:
+            is_excused = self._done[name] < self._life or name in self._resent
+            assert is_excused, f"{name} was done twice, and nothing was broken"
+            self.repeated[name] += 1
+            self._done[name] = self._life
+            return
+        self._done[name] = self._life
+        if self._has_order:
+            expected = self._next.get(key, 0)
+            assert number == expected, f"{name} was done before {key}:{expected}"
+            self._next[key] = number + 1
+
+    @property
+    def produced(self) -> int:
+        return sum(self._produced.values())
+
+    @property
+    def left(self) -> int:
+        """How many records are not done with."""
+        return self.produced - len(self._done)

@@ -1,0 +1,47 @@
+"""The judge of mappings sees what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.crash.mapping_auditor import MappingAuditor
+
+
+def auditor(*, has_order: bool = True) -> MappingAuditor:
+    judge = MappingAuditor(Path("/nowhere"), has_order=has_order)
+    assert [judge.produce("a") for _ in range(3)] == ["a:0", "a:1", "a:2"]
+    return judge
+
+
+def test_all_is_well() -> None:
+    """Repetitions after faults, failures in between."""
+    judge = auditor()
+    judge.judge(["began a:0 a:1", "failed a:0 a:1", "began a:0", "done a:0", "killed point"])
+    judge.judge(["began a:0 a:1 a:2", "done a:0 a:1 a:2"])
+    assert judge.left == 0
+    assert judge.repeated == {"a:0": 1}
+    assert judge.hits == {"point": 1}
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        (["done a:0", "done a:0"], "twice"),
+        (["done a:0", "killed p", "done a:0", "done a:0"], "twice"),
+        (["done a:1"], "before a:0"),
+        (["done a:0 a:2"], "before a:1"),
+        (["done b:0"], "never produced"),
+        (["done a:3"], "never produced"),
+    ],
+)
+def test_what_is_wrong(lines: list[str], wrong: str) -> None:
+    """Is said."""
+    with pytest.raises(AssertionError, match=wrong):
+        auditor().judge(lines)
+
+
+def test_without_order() -> None:
+    """Only what is lost and what is repeated matters; what is left is told."""
+    judge = auditor(has_order=False)
+    judge.judge(["done a:2", "done a:0"])
+    assert judge.left == 1

@@ -1,0 +1,97 @@
+"""On a strict platform a mapping can do what the function's execution role may, and no more."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.platforms import deploy, wait_for
+from tests.scenario.functions_api import refusal
+from tests.scenario.test_identity import TRUST, Strict
+from tests.servers.ministack import Ministack
+
+from .conftest import Platform
+
+QUEUE = "arn:aws:sqs:us-east-1:000000000000:strict"
+NEEDED = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+
+
+def put_policy(iam: Any, actions: list[str]) -> None:
+    """Allow the role these actions on the queue, and no others."""
+    statement = {"Effect": "Allow", "Action": actions or ["logs:*"], "Resource": QUEUE}
+    iam.put_role_policy(
+        RoleName="lambda-role",
+        PolicyName="reads",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+
+def test_the_role_must_allow_it(
+    ministack: Ministack, start_platform: Callable[..., Platform]
+) -> None:
+    """When the mapping is made, and at each request from then on."""
+    sqs = ministack.client("sqs")
+    url = sqs.create_queue(QueueName="strict")["QueueUrl"]
+    options = ["--auth", "strict", "--set", f"aws.sqs.endpoint_url={ministack.endpoint}"]
+    options += ["--set", "polling.long_poll_s=1", "--set", "polling.backoff_max_s=1"]
+    strict = Strict(start_platform(None, *options))
+    iam, client = strict.client("iam"), strict.client("lambda")
+    iam.create_role(RoleName="lambda-role", AssumeRolePolicyDocument=json.dumps(TRUST))
+    deploy(client, "reads", {"app.py": "def handler(e, c): pass"})
+    for number, name in enumerate(("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")):
+        put_policy(iam, NEEDED[:number])
+        assert refusal(
+            client.create_event_source_mapping, FunctionName="reads", EventSourceArn=QUEUE
+        ) == (
+            "InvalidParameterValueException",
+            f"The provided execution role does not have permissions to call {name} on SQS",
+        )
+    put_policy(iam, NEEDED)
+    uuid = client.create_event_source_mapping(FunctionName="reads", EventSourceArn=QUEUE)["UUID"]
+
+    def left() -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(map(int, found.values()))
+
+    sqs.send_message(QueueUrl=url, MessageBody="allowed")
+    wait_for(lambda: left() == 0, "the message is processed")
+    put_policy(iam, [])
+
+    def said() -> tuple[str | None, str]:
+        found = client.get_event_source_mapping(UUID=uuid)
+        return found.get("LastProcessingResult"), found["StateTransitionReason"]
+
+    wait_for(lambda: said()[1] == "EVENT_SOURCE_AUTHZ_ERROR", "it is told")
+    assert (said()[0] or "").startswith("PROBLEM: The execution role is not allowed to call sqs:")
+    sqs.send_message(QueueUrl=url, MessageBody="later")
+    put_policy(iam, NEEDED)
+    wait_for(lambda: left() == 0, "what waited is processed")
+
+
+def test_destinations_are_asked_about(
+    ministack: Ministack, start_platform: Callable[..., Platform]
+) -> None:
+    """A role must be allowed to tell the on-failure destination, too."""
+    options = ["--auth", "strict", "--set", f"aws.kinesis.endpoint_url={ministack.endpoint}"]
+    strict = Strict(start_platform(None, *options))
+    iam, client = strict.client("iam"), strict.client("lambda")
+    iam.create_role(RoleName="lambda-role", AssumeRolePolicyDocument=json.dumps(TRUST))
+    deploy(client, "reads", {"app.py": "def handler(e, c): pass"})
+    statement = {"Effect": "Allow", "Action": "kinesis:*", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName="lambda-role",
+        PolicyName="reads",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+    ministack.client("kinesis").create_stream(StreamName="strict", ShardCount=1)
+    code, message = refusal(
+        client.create_event_source_mapping,
+        FunctionName="reads",
+        EventSourceArn="arn:aws:kinesis:us-east-1:000000000000:stream/strict",
+        StartingPosition="TRIM_HORIZON",
+        DestinationConfig={"OnFailure": {"Destination": QUEUE}},
+    )
+    assert code == "InvalidParameterValueException"
+    assert message == (
+        "The provided execution role does not have permissions to call SendMessage on SQS"
+    )
