@@ -213,13 +213,23 @@ async def test_after_a_problem_reading_goes_on_where_it_was() -> None:
     assert await reading.read() == ["00002"]
 
 
+async def test_credentials_that_are_wrong_are_told() -> None:
+    """With AWS's code for it."""
+    kinesis = Kinesis(1)
+    kinesis.refusals["GetRecords"] = ["UnrecognizedClientException"]
+    reading = Reading(kinesis)
+    with pytest.raises(SourceError, match="PROBLEM: UnrecognizedClientException") as caught:
+        await reading.read()
+    assert caught.value.reason == "EVENT_SOURCE_AUTHZ_ERROR"
+
+
 async def test_what_came_before_is_not_wanted() -> None:
     """Where records are only wanted since some time; to the millisecond, though services look
     times up to the second."""
     kinesis = Kinesis()
     begin = 1_700_000_000.0
     kinesis.records = [kinesis.make(n, begin + n / 10) for n in range(4)]
-    reading = Reading(kinesis, Position(since=begin + 0.2))
+    reading = Reading(kinesis, Position(since=begin + 0.2004))
     assert await reading.read() == ["00002", "00003"]
     await reading.part.commit(Record("00003", b"{}", None, 0.0))
     assert reading.rig.store.kept == {"shard": Position(after="00003")}

@@ -92,12 +92,12 @@ def test_every_shard_is_read_once_after_its_parents(made: list[Shard], data: st.
 
 
 def test_where_the_latest_begins() -> None:
-    """At the moment the mapping was enabled, as exactly as records tell their time. Closed shards
-    are not read through where a time cannot be looked up."""
+    """At the moment the mapping was enabled. Closed shards are not read through where a time cannot
+    be looked up."""
     shards = [Shard("open"), Shard("closed", is_closed=True)]
     assert first_positions(shards, 10.12345, finds_times=True) == {
-        "open": Position(since=10.123),
-        "closed": Position(since=10.123),
+        "open": Position(since=10.12345),
+        "closed": Position(since=10.12345),
     }
     assert first_positions(shards, 10.9, finds_times=False) == {
         "open": Position(since=10),

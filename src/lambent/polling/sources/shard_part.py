@@ -1,6 +1,7 @@
 """One shard of a stream: its records, from where they were read before."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -116,7 +117,8 @@ class ShardPart:
         self._position = position
         self._read_to = position.after
         """Sequence number of the last record that was read."""
-        self._since = position.since
+        # Records tell their time in milliseconds, those of DynamoDB in seconds.
+        self._since = None if position.since is None else math.floor(position.since * 1000) / 1000
         self._iterator: str | None = None
         self._is_at_end = False
         self._next_at = 0.0

@@ -44,8 +44,8 @@ def first_positions(
 ) -> Mapping[str, Position]:
     """Where a mapping begins that only wants what is new since then: in the shards there are, not
     in those that come later. Where a time cannot be looked up, closed shards are left out rather
-    than read through, and records know theirs to the second."""
-    since = math.floor(since * 1000) / 1000 if finds_times else math.floor(since)
+    than read through, and records tell theirs in whole seconds."""
+    since = since if finds_times else math.floor(since)
     return {
         shard.id: Position(is_end=True)
         if shard.is_closed and not finds_times
