@@ -232,6 +232,7 @@ def test_a_killed_platform_goes_on_where_it_was(
     wait_for(lambda: int(time.time()) > old, "the second is over")
     uuid = function.map(table.stream, StartingPosition="TRIM_HORIZON")
     latest.map(table.stream, StartingPosition="LATEST")
+    wait_records(function, 1)  # What was read of a log is on disk.
     wait_for(lambda: positions(data, uuid), "the record is committed")
     platform.kill()
     table.put("1", "2")
