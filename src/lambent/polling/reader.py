@@ -3,7 +3,7 @@ tried again when the function fails, and committed.
 """
 
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import anyio
 
@@ -20,29 +20,42 @@ from lambent.polling.polled import Polled
 from lambent.polling.ports import EndOfPart, Part, PartLost, Record, SourceError
 from lambent.polling.progress import Progress
 from lambent.polling.retries import Discard, Done, Failed, Work
+from lambent.polling.stop import Stop
 
 HELD_BYTES_MAX = EVENT_BYTES_MAX
 """Of records read ahead, for each batch that may be under way."""
 
 Tell = Callable[[bytes], Awaitable[None]]
-"""Tells the on-failure destination; returns when that cannot be lost any more."""
+"""Tells the on-failure destination; returns when that cannot be lost any more. Raises `SourceError`
+when it cannot be told now."""
+ReadFailures = Callable[[bytes, Collection[str]], frozenset[str] | None]
+"""See `item_failures`."""
 
 
 class Reader:
     """Serves the parts of one mapping. `tell` stands in for the destinations that the platform
-    delivers to itself, `new_lane` for what makes batches of a part."""
+    delivers to itself, `read_failures` knows how functions name the records of this source,
+    `new_lane` is what makes batches of a part."""
 
     def __init__(
-        self, polled: Polled, tell: Tell | None = None, new_lane: "type[Lane] | None" = None
+        self,
+        polled: Polled,
+        tell: Tell | None = None,
+        read_failures: ReadFailures = failed_items,
+        new_lane: "type[Lane] | None" = None,
     ) -> None:
         self._polled = polled
         self._tell = tell
+        self._read_failures = read_failures
         self._new_lane = new_lane or Lane
 
     async def serve(self, part: Part) -> bool:
         """See `ports.Serve`."""
         options = self._polled.options
-        lanes = [self._new_lane(self._polled, part, self._tell) for _ in range(options.factor)]
+        lanes = [
+            self._new_lane(self._polled, part, self._tell, self._read_failures)
+            for _ in range(options.factor)
+        ]
         progress = Progress()
         is_end = False
         async with anyio.create_task_group() as tasks:
@@ -51,7 +64,7 @@ class Reader:
             with self._polled.stop.interrupts():
                 is_end = await self._read(part, lanes, progress)
             for lane in lanes:
-                lane.buffer.close(discard=not is_end)
+                lane.close(discard=not is_end)
         return is_end and progress.is_clear and all(lane.is_clear for lane in lanes)
 
     async def _read(self, part: Part, lanes: "Sequence[Lane]", progress: Progress) -> bool:
@@ -122,16 +135,28 @@ class Reader:
 class Lane:
     """One batch of a part at a time."""
 
-    def __init__(self, polled: Polled, part: Part, tell: Tell | None) -> None:
+    def __init__(
+        self, polled: Polled, part: Part, tell: Tell | None, read_failures: ReadFailures
+    ) -> None:
         self._polled = polled
         self._part = part
         self._tell = tell or self._keep
+        self._read_failures = read_failures
+        self._stop = Stop()
         self.buffer = Buffer(
             polled.clock, count_max=2 * polled.options.batch_size, bytes_max=HELD_BYTES_MAX
         )
         settings = polled.settings
         self._failing = Backoff(settings.retry_s, settings.retry_max_s)
         self._refused = Backoff(settings.throttled_s, settings.throttled_max_s)
+        self._untold = Backoff(settings.backoff_s, settings.backoff_max_s)
+
+    def close(self, *, discard: bool) -> None:
+        """No more will be put into the buffer. What is there is still processed, or else only the
+        attempt that is under way is brought to its end."""
+        self.buffer.close(discard=discard)
+        if discard:
+            self._stop.set()
 
     @property
     def is_clear(self) -> bool:
@@ -149,13 +174,11 @@ class Lane:
         while True:
             records = await self.buffer.take(
                 count=options.batch_size,
-                bytes_max=EVENT_BYTES_MAX - self._part.envelope.size,
+                bytes_max=self._room,
                 since=since,
                 window_s=options.window_s,
             )
-            if not records:
-                return
-            if polled.stop.is_set:
+            if not records or self._is_enough:
                 return
             with polled.stop.under_way():
                 if not await self.deliver(records, progress):
@@ -167,13 +190,14 @@ class Lane:
         """Have the function take a batch, or give its records up, and commit those that are done
         with; gives whether all are, which they are not when it was enough before."""
         polled = self._polled
-        work = Work(records, polled.options)
+        work = Work(records, polled.options, bytes_max=self._room)
         called: Called | None = None
         backoff: Backoff | None = None
         done = 0
         while (step := work.next(polled.clock.now())) is not None:
             if isinstance(step, Discard):
-                await self._give_up(step, called)
+                if not await self._give_up(step, called):
+                    return False
                 called = backoff = None
             elif backoff is not None:
                 await self._pause(backoff)
@@ -185,7 +209,7 @@ class Lane:
             last = progress.end(records[before:done])
             if last is not None:
                 await self.commit(last)
-            if polled.stop.is_set and work.left:
+            if self._is_enough and work.left:
                 return False
         self._failing.succeeded()
         return True
@@ -207,6 +231,15 @@ class Lane:
 
     def _event(self, records: Sequence[Record]) -> bytes:
         return self._part.envelope.wrap([one.document for one in records])
+
+    @property
+    def _room(self) -> int:
+        """Bytes for the records of an event."""
+        return EVENT_BYTES_MAX - self._part.envelope.size
+
+    @property
+    def _is_enough(self) -> bool:
+        return self._polled.stop.is_set or self._stop.is_set
 
     async def _call(self, records: Sequence[Record]) -> Called:
         status = self._polled.status
@@ -236,7 +269,7 @@ class Lane:
         if not self._polled.options.reports_failures:
             return Done()
         places = {one.id: number for number, one in enumerate(records)}
-        failed = failed_items(payload, places)
+        failed = self._read_failures(payload, places)
         if failed is None:
             return Failed()
         if failed:
@@ -244,15 +277,20 @@ class Lane:
         return Done()
 
     async def _pause(self, backoff: Backoff) -> None:
-        with self._polled.stop.interrupts():
+        with self._polled.stop.interrupts(), self._stop.interrupts():
             await self._polled.clock.sleep(backoff.failed())
 
-    async def _give_up(self, discard: Discard, called: Called | None) -> None:
-        """Tell the destination, if there is one."""
+    async def _give_up(self, discard: Discard, called: Called | None) -> bool:
+        """Be done with records that were given up; False if it was enough before."""
         polled = self._polled
+        if polled.options.on_failure and not await self._report(discard, called):
+            return False
         polled.status.count("DroppedEventCount", len(discard.piece.records))
-        if not polled.options.on_failure:
-            return
+        return True
+
+    async def _report(self, discard: Discard, called: Called | None) -> bool:
+        """Tell the destination; gives whether it was told before it was enough."""
+        polled = self._polled
         event = None
         if _gets_payload(polled.options.on_failure):
             event = self._event(discard.piece.records)
@@ -264,8 +302,19 @@ class Lane:
             now=polled.clock.now(),
             payload=event,
         )
-        await self._tell(body)
+        while True:
+            try:
+                await self._tell(body)
+            except SourceError as error:
+                polled.status.note_problem(error)
+                if self._is_enough:
+                    return False
+                await self._pause(self._untold)
+            else:
+                break
+        self._untold.succeeded()
         polled.status.count("OnFailureDestinationDeliveredEventCount", len(discard.piece.records))
+        return True
 
     async def _keep(self, body: bytes) -> None:
         polled = self._polled

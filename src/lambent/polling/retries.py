@@ -49,8 +49,10 @@ class Failed:
 class Work:
     """The records of one batch that are not done with."""
 
-    def __init__(self, records: Sequence[Record], options: Options) -> None:
+    def __init__(self, records: Sequence[Record], options: Options, *, bytes_max: int) -> None:
+        """`bytes_max` is for the records of an event; one that is larger is given up untried."""
         self._options = options
+        self._bytes_max = bytes_max
         self._pieces = deque([Piece(records)])
 
     def next(self, now: float) -> Piece | Discard | None:
@@ -66,6 +68,9 @@ class Work:
                 self._replace(dataclasses.replace(piece, records=piece.records[old:]))
                 expired = dataclasses.replace(piece, records=piece.records[:old])
                 return Discard(expired, "RecordAgeExceeded")
+        if len(piece.records) == 1 and len(piece.records[0].document) > self._bytes_max:
+            self._pieces.popleft()
+            return Discard(piece, "MaximumPayloadSizeExceeded")
         retries_max = self._options.retries_max
         if retries_max is not None and piece.attempts > retries_max:
             self._pieces.popleft()

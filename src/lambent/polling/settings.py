@@ -35,3 +35,6 @@ class PollingSettings:
     allows."""
     idle_poll_s: float = 1.0
     """Seconds between two looks at a shard that has nothing new. Default: 1, as at AWS."""
+    session_s: float = 10.0
+    """Seconds until a Kafka consumer group gives the partitions of a platform that has died to
+    others. Brokers refuse less than 6 unless they are told otherwise. Default: 10."""

@@ -17,11 +17,10 @@ from lambent.kit.strict_json import member_as_written
 from lambent.polling.backoff import Backoff
 from lambent.polling.buffer import Buffer
 from lambent.polling.function_calls import Called
-from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.polled import Polled
 from lambent.polling.ports import Part, Record
 from lambent.polling.progress import Progress
-from lambent.polling.reader import HELD_BYTES_MAX, Lane, Tell, commit
+from lambent.polling.reader import HELD_BYTES_MAX, Lane, ReadFailures, Tell, commit
 from lambent.polling.retries import Done, Failed
 from lambent.polling.windows import STATE_BYTES_MAX, Window, event_members, read_state, window_of
 
@@ -84,8 +83,10 @@ class OpenWindow:
 class TumblingLane(Lane):
     """The only lane of a shard."""
 
-    def __init__(self, polled: Polled, part: Part, tell: Tell | None) -> None:
-        super().__init__(polled, part, tell)
+    def __init__(
+        self, polled: Polled, part: Part, tell: Tell | None, read_failures: ReadFailures
+    ) -> None:
+        super().__init__(polled, part, tell, read_failures)
         assert isinstance(part, WindowedPart), part
         self._shard = part
         self._open = None if part.state is None else OpenWindow.load(part.state)
@@ -114,7 +115,7 @@ class TumblingLane(Lane):
         since = polled.clock.monotonic()
         while True:
             records = await self._take(since)
-            if polled.stop.is_set:
+            if self._is_enough:
                 return
             with polled.stop.under_way():
                 is_next = bool(records) and not self._is_in_open(records[0])
@@ -138,19 +139,20 @@ class TumblingLane(Lane):
         records: list[Record] = []
         if self._is_over():
             return records
-        state_bytes = 0 if self._open is None else len(self._open.state)
         with anyio.CancelScope() as self._taking:
             records = await self.buffer.take(
                 count=options.batch_size,
-                bytes_max=EVENT_BYTES_MAX
-                - self._part.envelope.size
-                - state_bytes
-                - _MEMBERS_BYTES_MAX,
+                bytes_max=self._room,
                 since=since,
                 window_s=options.window_s,
             )
         self._taking = None
         return records
+
+    @property
+    def _room(self) -> int:
+        state_bytes = 0 if self._open is None else len(self._open.state)
+        return super()._room - state_bytes - _MEMBERS_BYTES_MAX
 
     def _is_over(self) -> bool:
         """Whether the window that is open has had all its records."""
@@ -183,7 +185,7 @@ class TumblingLane(Lane):
             if self._gives_up(failures):
                 break
             await self._pause(backoff)
-            if self._polled.stop.is_set:
+            if self._is_enough:
                 return False
         self._failing.succeeded()
         self._open = None

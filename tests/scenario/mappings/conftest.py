@@ -36,6 +36,7 @@ def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> 
         "idle_poll_s=0.1",
         "backoff_s=0.2",
         "long_poll_s=2",
+        "session_s=6",
     ):
         options += ["--set", f"polling.{setting}"]
     running = Platform(tmp_path_factory.mktemp("polls") / "data", *options)
@@ -110,6 +111,18 @@ class Function:
             lambda: self.client.get_event_source_mapping(UUID=uuid)["State"] == state,
             f"{uuid} is {state}",
         )
+
+    def wait_gone(self, uuid: str) -> None:
+        """Until a mapping that was deleted has ended."""
+
+        def is_gone() -> bool:
+            try:
+                self.client.get_event_source_mapping(UUID=uuid)
+            except self.client.exceptions.ResourceNotFoundException:
+                return True
+            return False
+
+        wait_for(is_gone, f"{uuid} is gone")
 
     def wait_result(self, uuid: str, result: str) -> dict[str, Any]:
         """Until LastProcessingResult begins so; gives the mapping."""

@@ -15,7 +15,7 @@ NOW = 1000.0
 def work(count: int, **configuration: Any) -> Work:
     """A batch with records `0`, `1`, …"""
     records = [record(number, arrived_at=NOW) for number in range(count)]
-    return Work(records, make_rig(**configuration).polled.options)
+    return Work(records, make_rig(**configuration).polled.options, bytes_max=1000)
 
 
 def fail(some: Work, result: Failed | Done | None = None) -> list[str]:
@@ -73,7 +73,7 @@ def test_what_was_reported_as_done_is_not_tried_again() -> None:
 def test_old_records_are_given_up_before_they_are_tried() -> None:
     """Those at the beginning of the batch; the others are tried."""
     records = [record(0, NOW - 61), record(1, NOW - 61), record(2, NOW - 59)]
-    some = Work(records, make_rig(MaximumRecordAgeInSeconds=60).polled.options)
+    some = Work(records, make_rig(MaximumRecordAgeInSeconds=60).polled.options, bytes_max=1000)
     expired = some.next(NOW)
     assert isinstance(expired, Discard)
     assert (expired.condition, ids(expired.piece.records)) == ("RecordAgeExceeded", ["0", "1"])
@@ -81,6 +81,17 @@ def test_old_records_are_given_up_before_they_are_tried() -> None:
     later = some.next(NOW + 2)
     assert isinstance(later, Discard)
     assert later.condition == "RecordAgeExceeded"
+
+
+def test_records_that_no_event_can_hold_are_given_up() -> None:
+    """Once they are alone."""
+    options = make_rig(BisectBatchOnFunctionError=True).polled.options
+    some = Work([record(0, NOW), record(1, NOW, size=2000)], options, bytes_max=1000)
+    assert fail(some) == ["0", "1"]
+    assert fail(some, Done()) == ["0"]
+    given_up = some.next(NOW)
+    assert isinstance(given_up, Discard)
+    assert given_up.condition == "MaximumPayloadSizeExceeded"
 
 
 @given(

@@ -1,0 +1,106 @@
+"""One partition of a topic while it is ours: what came of it and was not read yet, and how far its
+records are done with."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import anyio
+from confluent_kafka import Message
+
+from lambent.polling.ports import Envelope, PartLost, Record
+from lambent.polling.sources.kafka_records import Rendering, view
+
+_READ_MAX = 250
+"""Messages that are made records at a time: a millisecond of work."""
+HELD_MAX = 2_000
+HELD_BYTES_MAX = 8 * 1024 * 1024
+"""What is held before the partition is paused, beyond what came in one go."""
+
+Commit = Callable[["Partition", int], Awaitable[None]]
+"""Tells the group from which offset on a partition is to be read. Raises `PartLost`, or
+`SourceError`."""
+
+
+class Partition:
+    """See `ports.Part`. `on_drained` is told, once, when a full one has room again."""
+
+    def __init__(
+        self,
+        number: int,
+        rendering: Rendering,
+        commit: Commit,
+        on_drained: Callable[[int], None],
+        *,
+        next_offset: int | None,
+    ) -> None:
+        self.number = number
+        self._rendering = rendering
+        self._commit = commit
+        self._on_drained = on_drained
+        self._messages: deque[Message] = deque()
+        self._bytes = 0
+        self._filled = anyio.Event()
+        self._is_full = False
+        self.is_lost = False
+        self.done = next_offset
+        """Where reading goes on: all before is done with; None while that is not known."""
+        self.committed = next_offset
+        """What the group knows of it."""
+        self.scope = anyio.CancelScope()
+        self.ended = anyio.Event()
+        """Nobody works on it any more."""
+
+    @property
+    def name(self) -> str:
+        """See `Part`."""
+        return self._rendering.name
+
+    @property
+    def envelope(self) -> Envelope:
+        """See `Part`."""
+        return self._rendering.envelope
+
+    def put(self, messages: Sequence[Message]) -> bool:
+        """What came; gives whether it is to be paused."""
+        self._messages.extend(messages)
+        self._bytes += sum(map(len, messages))
+        self._filled.set()
+        self._is_full = len(self._messages) >= HELD_MAX or self._bytes >= HELD_BYTES_MAX
+        return self._is_full
+
+    async def read(self) -> Sequence[Record]:
+        """See `Part`."""
+        while not self._messages and not self.is_lost:
+            self._filled = anyio.Event()
+            await self._filled.wait()
+        if self.is_lost:
+            raise PartLost
+        messages = [self._messages.popleft() for _ in range(min(len(self._messages), _READ_MAX))]
+        self._bytes -= sum(map(len, messages))
+        if self._is_full and self._has_room():
+            self._is_full = False
+            self._on_drained(self.number)
+        return self._rendering.render(messages)
+
+    def _has_room(self) -> bool:
+        return len(self._messages) <= HELD_MAX // 2 and self._bytes <= HELD_BYTES_MAX // 2
+
+    async def commit(self, record: Record, state: bytes | None = None) -> None:
+        """See `Part`."""
+        self.done = max(self.done or 0, record.raw.offset() + 1)
+        await self._commit(self, self.done)
+
+    def lose(self) -> None:
+        """It is not ours any more; what was not read is left to others."""
+        self.is_lost = True
+        self._messages.clear()
+        self._filled.set()
+
+    def view(self, record: Record) -> tuple[Mapping[str, Any], Any]:
+        """See `Part`."""
+        return view(record)
+
+    def describe(self, records: Sequence[Record]) -> Mapping[str, Any]:
+        """See `Part`."""
+        return self._rendering.describe(records)

@@ -1,0 +1,554 @@
+"""Topics of Kafka, read from real servers of its protocol."""
+
+import base64
+import collections
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.servers.kafka import MockKafka, SecuredKafka, Tansu
+from tests.servers.ministack import Ministack
+from tests.servers.processes import free_port
+
+from .conftest import Function, Platform, wait_for
+
+NewFunction = Callable[..., Function]
+OPEN = [{"Type": "VPC_SUBNET", "URI": "subnet:subnet-01234567"}]
+PROVISIONED: Mapping[str, Any] = {"ProvisionedPollerConfig": {"MinimumPollers": 1}}
+
+
+class Topic:
+    """A topic of a server, by whatever settings clients need."""
+
+    def __init__(self, settings: Mapping[str, Any], name: str, partitions: int = 1) -> None:
+        self.settings = dict(settings)
+        self.name = name
+        if partitions:
+            admin = AdminClient(self.settings)
+            admin.create_topics([NewTopic(name, partitions, 1)])[name].result(timeout=10)
+
+    def send(self, *values: Any, partition: int = 0, **more: Any) -> None:
+        """Messages, as JSON unless they are bytes."""
+        producer = Producer(self.settings)
+        for value in values:
+            data = value if isinstance(value, bytes | None) else json.dumps(value)
+            producer.produce(self.name, data, partition=partition, **more)
+        assert producer.flush(10) == 0, "not all was delivered"
+
+    def committed(self, group: str, partition: int = 0) -> int:
+        """From where a group will read on."""
+        consumer = Consumer({**self.settings, "group.id": group})
+        (found,) = consumer.committed([TopicPartition(self.name, partition)], timeout=10)
+        consumer.close()
+        return int(found.offset)
+
+    def wait_committed(self, group: str, offset: int, partition: int = 0) -> None:
+        """Until a group has got so far."""
+        wait_for(lambda: self.committed(group, partition) == offset, f"{offset} is committed")
+
+    def mapping(self, **more: Any) -> dict[str, Any]:
+        """What a mapping of it is made of."""
+        return {
+            "SelfManagedEventSource": {
+                "Endpoints": {
+                    "KAFKA_BOOTSTRAP_SERVERS": self.settings["bootstrap.servers"].split(",")
+                }
+            },
+            "Topics": [self.name],
+            "StartingPosition": "TRIM_HORIZON",
+            "SourceAccessConfigurations": OPEN,
+            **more,
+        }
+
+
+def records(events: list[Any]) -> list[dict[str, Any]]:
+    """Of all events, in their order."""
+    return [one for event in events for some in event["records"].values() for one in some]
+
+
+def values(events: list[Any], partition: int | None = None) -> list[Any]:
+    """What the records of a partition carry."""
+    return [
+        json.loads(base64.b64decode(one["value"]))
+        for one in records(events)
+        if partition is None or one["partition"] == partition
+    ]
+
+
+@pytest.fixture
+def topic(tansu: Tansu, request: pytest.FixtureRequest) -> Topic:
+    name = request.node.name.replace("[", "-").replace("]", "")
+    return Topic({"bootstrap.servers": tansu.bootstrap}, name)
+
+
+def test_records_look_as_at_aws(topic: Topic, new_function: NewFunction) -> None:
+    """Keys and values in base64, headers as bytes, nulls as nulls; offsets are committed."""
+    topic.send(b"\x00\xff", key="k", headers={"h": b"\x01\xff"}, timestamp=1545084650987)
+    topic.send(None)
+    function = new_function()
+    uuid = function.map(None, **topic.mapping())
+    (event,) = function.wait_events(1)
+    assert event.keys() == {"eventSource", "bootstrapServers", "records"}
+    assert event["eventSource"] == "SelfManagedKafka"
+    assert event["bootstrapServers"] == topic.settings["bootstrap.servers"]
+    first, second = event["records"][f"{topic.name}-0"]
+    assert first == {
+        "topic": topic.name,
+        "partition": 0,
+        "offset": 0,
+        "timestamp": 1545084650987,
+        "timestampType": "CREATE_TIME",
+        "key": "aw==",
+        "value": "AP8=",
+        "headers": [{"h": [1, -1]}],
+    }
+    assert (second["key"], second["value"], second["headers"]) == (None, None, [])
+    topic.wait_committed(uuid, 2)
+    assert function.wait_result(uuid, "OK")["StateTransitionReason"] == "USER_INITIATED"
+
+
+SLOW_ZERO = """
+import time
+def act(event):
+    (some,) = event["records"].values()
+    if some[0]["partition"] == 0:
+        time.sleep(0.5)
+"""
+
+
+def test_partitions_do_not_wait_for_each_other(tansu: Tansu, new_function: NewFunction) -> None:
+    """Each is processed in order, without gaps and repetitions; where the function is slow,
+    records wait in the cluster, and those of other partitions pass."""
+    topic = Topic({"bootstrap.servers": tansu.bootstrap}, "four", partitions=4)
+    for partition, number in enumerate((6000, 500, 500, 500)):
+        topic.send(*range(number), partition=partition)
+    function = new_function(SLOW_ZERO)
+    uuid = function.map(None, **topic.mapping(BatchSize=1000))
+    for partition in (1, 2, 3):
+        topic.wait_committed(uuid, 500, partition)
+    assert topic.committed(uuid) < 6000
+    wait_for(lambda: len(records(function.events())) == 7500, "all have come")
+    events = function.events()
+    assert values(events, 0) == list(range(6000))
+    for partition in (1, 2, 3):
+        assert values(events, partition) == list(range(500))
+    topic.wait_committed(uuid, 6000)
+    wait_for(lambda: function.shown(uuid)["waiting"] == 0, "nothing waits")
+    assert function.shown(uuid)["counts"]["InvokedEventCount"] == 7500
+
+
+def test_batches_and_filters(topic: Topic, new_function: NewFunction) -> None:
+    """A batch is full, or its window ends; what nobody wants is committed, too."""
+    pattern = json.dumps({"value": {"n": [{"numeric": [">=", 3]}]}})
+    topic.send(*({"n": number} for number in range(8)))
+    function = new_function()
+    uuid = function.map(
+        None,
+        **topic.mapping(
+            BatchSize=3,
+            MaximumBatchingWindowInSeconds=1,
+            FilterCriteria={"Filters": [{"Pattern": pattern}]},
+        ),
+    )
+    events = function.wait_events(2)
+    assert [[one["n"] for one in values([event])] for event in events] == [[3, 4, 5], [6, 7]]
+    topic.wait_committed(uuid, 8)
+    topic.send({"n": 1}, {"n": 2})
+    topic.wait_committed(uuid, 10)
+    assert function.shown(uuid)["counts"]["FilteredOutEventCount"] == 5
+    assert len(function.events()) == 2
+
+
+FAILS_TWICE = """
+calls = 0
+def act(event):
+    global calls
+    calls += 1
+    if calls < 3:
+        raise ValueError("not yet")
+"""
+
+
+def test_a_failed_batch_is_tried_again(topic: Topic, new_function: NewFunction) -> None:
+    """As a whole, and nothing behind it meanwhile."""
+    topic.send(*range(5))
+    function = new_function(FAILS_TWICE)
+    uuid = function.map(None, **topic.mapping(BatchSize=3))
+    events = function.wait_events(4)
+    assert [values([event]) for event in events] == [[0, 1, 2]] * 3 + [[3, 4]]
+    topic.wait_committed(uuid, 5)
+
+
+REPORTS = """
+import base64
+def act(event):
+    failed = [
+        {"itemIdentifier": {"partition": name, "offset": one["offset"]}}
+        for name, some in event["records"].items()
+        for one in some
+        if base64.b64decode(one["value"]) == b'"bad"'
+    ]
+    return {"batchItemFailures": failed}
+"""
+
+
+def test_bad_records_go_to_a_topic(topic: Topic, new_function: NewFunction) -> None:
+    """In provisioned mode the batch is split where the function says; what it does not take at all
+    is sent, with the event, to a topic of the same cluster before its offset is committed."""
+    letters = Topic(topic.settings, "dead-letters")
+    topic.send("a", "b", "bad", "c")
+    function = new_function(REPORTS)
+    uuid = function.map(
+        None,
+        **topic.mapping(**PROVISIONED),
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        BisectBatchOnFunctionError=True,
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": "kafka://dead-letters"}},
+    )
+    topic.wait_committed(uuid, 4)
+    calls = [values([event]) for event in function.events()]
+    assert calls[0] == ["a", "b", "bad", "c"]
+    assert calls[-1] == ["c"]
+    (told,) = read(letters)
+    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    info = told["KafkaBatchInfo"]
+    assert info["batchSize"] == 1
+    assert info["bootstrapServers"] == topic.settings["bootstrap.servers"]
+    offsets = info["recordsInfo"][f"{topic.name}-0"]
+    assert (offsets["firstRecordOffset"], offsets["lastRecordOffset"]) == ("2", "2")
+    payload = json.loads(told["payload"])
+    assert values([payload]) == ["bad"]
+    assert info["payloadSize"] == len(told["payload"].encode())
+
+
+def read(topic: Topic) -> list[Any]:
+    """All messages of a topic that has one partition, as JSON."""
+    consumer = Consumer({**topic.settings, "group.id": "any", "enable.partition.eof": True})
+    consumer.assign([TopicPartition(topic.name, 0, 0)])
+    found = []
+    while (message := consumer.poll(10)) is not None and message.error() is None:
+        value = message.value()
+        assert value is not None
+        found.append(json.loads(value))
+    consumer.close()
+    return found
+
+
+def test_too_large_for_an_event(
+    topic: Topic, new_function: NewFunction, ministack: Ministack
+) -> None:
+    """A record that fills more than an event is told of, and those around it are processed."""
+    queue = ministack.client("sqs")
+    url = queue.create_queue(QueueName="too-large")["QueueUrl"]
+    large = Topic({**topic.settings, "message.max.bytes": 8_000_000}, topic.name, partitions=0)
+    large.send("before", b"x" * 5_000_000, "after")
+    function = new_function()
+    destination = {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:too-large"}}
+    uuid = function.map(None, **topic.mapping(DestinationConfig=destination))
+    topic.wait_committed(uuid, 3)
+    assert values(function.events()) == ["before", "after"]
+    (message,) = queue.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
+    told = json.loads(message["Body"])
+    assert told["requestContext"]["condition"] == "MaximumPayloadSizeExceeded"
+    assert told["KafkaBatchInfo"]["recordsInfo"][f"{topic.name}-0"]["firstRecordOffset"] == "1"
+
+
+class Secret:
+    """A secret that mappings are given by its ARN."""
+
+    def __init__(self, ministack: Ministack, name: str, **members: str) -> None:
+        self._client = ministack.client("secretsmanager")
+        made = self._client.create_secret(Name=name, SecretString=json.dumps(members))
+        self.arn: str = made["ARN"]
+
+    def change(self, **members: str) -> None:
+        """Another value."""
+        self._client.put_secret_value(SecretId=self.arn, SecretString=json.dumps(members))
+
+
+def alice(kafka: SecuredKafka) -> dict[str, Any]:
+    """A client's settings for a server with TLS and SASL."""
+    return {
+        "bootstrap.servers": kafka.bootstrap,
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": str(kafka.certificates.authority),
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "alice",
+        "sasl.password": "secret",
+    }
+
+
+@pytest.fixture(scope="module")
+def authority(secured_kafka: SecuredKafka, ministack: Ministack) -> dict[str, str]:
+    """What says which root certificate the server's goes back to."""
+    secret = Secret(
+        ministack, "authority", certificate=secured_kafka.certificates.authority.read_text()
+    )
+    return {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": secret.arn}
+
+
+@pytest.mark.parametrize("kind", ["BASIC_AUTH", "SASL_SCRAM_256_AUTH", "SASL_SCRAM_512_AUTH"])
+def test_passwords_over_tls(
+    kind: str,
+    secured_kafka: SecuredKafka,
+    authority: dict[str, str],
+    ministack: Ministack,
+    new_function: NewFunction,
+) -> None:
+    """A wrong password is told; when the secret is right, reading begins."""
+    topic = Topic(alice(secured_kafka), kind)
+    topic.send("hello")
+    secret = Secret(ministack, kind, username="alice", password="wr0ng-password")
+    function = new_function()
+    access = [authority, {"Type": kind, "URI": secret.arn}]
+    uuid = function.map(None, **topic.mapping(SourceAccessConfigurations=access))
+    found = function.wait_result(uuid, "PROBLEM: SASL authentication failed")
+    assert found["StateTransitionReason"] == "EVENT_SOURCE_AUTHN_ERROR"
+    secret.change(username="alice", password="secret")
+    function.wait_result(uuid, "OK")
+    assert values(function.wait_events(1)) == ["hello"]
+    topic.wait_committed(uuid, 1)
+
+
+def test_certificates(
+    secured_kafka: SecuredKafka,
+    authority: dict[str, str],
+    ministack: Ministack,
+    new_function: NewFunction,
+) -> None:
+    """Servers are known by their root certificate, clients by a certificate of theirs."""
+    with SecuredKafka(require_client_certificate=True) as kafka:
+        made = kafka.certificates
+        settings = {
+            "bootstrap.servers": kafka.bootstrap,
+            "security.protocol": "SSL",
+            "ssl.ca.location": str(made.authority),
+            "ssl.certificate.location": str(made.client),
+            "ssl.key.location": str(made.client_key),
+        }
+        topic = Topic(settings, "private")
+        topic.send("hello")
+        root = Secret(ministack, "root", certificate=made.authority.read_text())
+        certificate, key = made.client.read_text(), made.client_key.read_text()
+        client = Secret(ministack, "client", certificate=certificate, privateKey="nonsense")
+        trusted = {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": root.arn}
+        shown = {"Type": "CLIENT_CERTIFICATE_TLS_AUTH", "URI": client.arn}
+        function = new_function()
+        uuid = function.map(None, **topic.mapping(SourceAccessConfigurations=[authority]))
+        function.wait_result(uuid, "PROBLEM: Lambda failed to authenticate server")
+        function.update(uuid, SourceAccessConfigurations=[trusted])
+        function.wait_result(uuid, "PROBLEM: Server failed to authenticate Lambda")
+        function.update(uuid, SourceAccessConfigurations=[trusted, shown])
+        found = function.wait_result(
+            uuid, "PROBLEM: Provided certificate or private key is invalid"
+        )
+        assert found["StateTransitionReason"] == "ESM_CONFIG_NOT_VALID"
+        client.change(certificate=certificate, privateKey=key)
+        assert values(function.wait_events(1)) == ["hello"]
+        function.client.delete_event_source_mapping(UUID=uuid)
+        topic.wait_committed(uuid, 1)
+
+
+def test_a_cluster_that_goes_away(
+    secured_kafka: SecuredKafka,
+    authority: dict[str, str],
+    ministack: Ministack,
+    new_function: NewFunction,
+) -> None:
+    """What a function worked on meanwhile is committed when the cluster is back."""
+    with SecuredKafka() as kafka:
+        topic = Topic(alice(kafka), "away")
+        secret = Secret(ministack, "away", username="alice", password="secret")
+        root = Secret(ministack, "aways-root", certificate=kafka.certificates.authority.read_text())
+        access = [
+            {"Type": "BASIC_AUTH", "URI": secret.arn},
+            {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": root.arn},
+        ]
+        function = new_function("import time\ndef act(event): time.sleep(1)")
+        uuid = function.map(None, **topic.mapping(SourceAccessConfigurations=access))
+        topic.send(1)
+        function.wait_events(1)
+        kafka.refuse(True)
+        kafka.cut()
+        function.wait_result(uuid, "PROBLEM: Connection error")
+        kafka.refuse(False)
+        function.wait_result(uuid, "OK")
+        topic.wait_committed(uuid, 1)
+        topic.send(2)
+        wait_for(lambda: values(function.events())[-1] == 2, "it reads on")
+        assert values(function.events()) == [1, 2]
+        function.client.delete_event_source_mapping(UUID=uuid)
+        function.wait_gone(uuid)
+
+
+def test_a_topic_that_comes_later(tansu: Tansu, new_function: NewFunction) -> None:
+    """Until then the mapping says what it misses."""
+    topic = Topic({"bootstrap.servers": tansu.bootstrap}, "later", partitions=0)
+    function = new_function()
+    uuid = function.map(None, **topic.mapping())
+    found = function.wait_result(uuid, "PROBLEM: The topic later does not exist")
+    assert found["StateTransitionReason"] == "ESM_CONFIG_NOT_VALID"
+    Topic(topic.settings, "later").send("hello")
+    assert values(function.wait_events(1)) == ["hello"]
+
+
+def test_nobody_answers(new_function: NewFunction) -> None:
+    """Neither is it a problem to go away from there."""
+    topic = Topic({"bootstrap.servers": f"127.0.0.1:{free_port()}"}, "nowhere", partitions=0)
+    function = new_function()
+    uuid = function.map(None, **topic.mapping())
+    function.wait_result(uuid, "PROBLEM: Connection error")
+    function.client.delete_event_source_mapping(UUID=uuid)
+    function.wait_gone(uuid)
+
+
+def test_where_reading_starts(mock_kafka: MockKafka, new_function: NewFunction) -> None:
+    """LATEST and AT_TIMESTAMP are kept from the first moment; a group that has read before goes on
+    from there."""
+    settings = {"bootstrap.servers": mock_kafka.bootstrap}
+    topics = {name: Topic(settings, name, partitions=0) for name in ("latest", "later", "known")}
+    for topic in topics.values():
+        topic.send("old", "older")
+    group = Consumer({**settings, "group.id": "known-group", "enable.auto.commit": False})
+    group.commit(offsets=[TopicPartition("known", 0, 1)], asynchronous=False)
+    group.close()
+    starts: Mapping[str, Mapping[str, Any]] = {
+        "latest": {"StartingPosition": "LATEST"},
+        "later": {"StartingPosition": "AT_TIMESTAMP", "StartingPositionTimestamp": time.time()},
+        "known": {
+            "StartingPosition": "LATEST",
+            "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": "known-group"},
+        },
+    }
+    functions = {name: new_function(name=f"start-{name}") for name in topics}
+    uuids = {
+        name: function.map(None, **topics[name].mapping(**starts[name]))
+        for name, function in functions.items()
+    }
+    for name in ("latest", "later"):
+        topics[name].wait_committed(uuids[name], 2)
+        functions[name].client.update_event_source_mapping(UUID=uuids[name], Enabled=False)
+        functions[name].wait_state(uuids[name], "Disabled")
+        topics[name].send("new")
+        functions[name].update(uuids[name], Enabled=True)
+    for name in ("latest", "later"):
+        assert values(functions[name].wait_events(1)) == ["new"]
+    assert values(functions["known"].wait_events(1)) == ["older"]
+
+
+class Other(threading.Thread):
+    """Another consumer of a group, which commits what it gets."""
+
+    def __init__(self, topic: Topic, group: str) -> None:
+        super().__init__()
+        self._topic = topic.name
+        self._consumer = Consumer(
+            {
+                **topic.settings,
+                "group.id": group,
+                "session.timeout.ms": 6000,
+                "auto.offset.reset": "earliest",
+            }
+        )
+        self._is_over = False
+        self.partitions: list[int] = []
+        self.found: list[Any] = []
+
+    def run(self) -> None:
+        self._consumer.subscribe([self._topic], on_assign=self._note)
+        while not self._is_over:
+            message = self._consumer.poll(0.1)
+            if message is not None and message.error() is None:
+                self.found.append(json.loads(message.value() or b""))
+        self._consumer.close()
+
+    def _note(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self.partitions = [one.partition for one in partitions]
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        self.join(20)
+
+
+def test_partitions_change_hands(tansu: Tansu, new_function: NewFunction) -> None:
+    """Batches under way end, and are committed, before another consumer of the group gets their
+    partition: it repeats nothing. What is disabled leaves the group at once."""
+    topic = Topic({"bootstrap.servers": tansu.bootstrap}, "shared", partitions=2)
+    for partition in (0, 1):
+        topic.send(*(f"{partition}-{number}" for number in range(3)), partition=partition)
+    function = new_function("import time\ndef act(event): time.sleep(3)")
+    uuid = function.map(None, **topic.mapping(BatchSize=2))
+    function.wait_events(2)
+    with Other(topic, uuid) as other:
+        wait_for(lambda: other.partitions, "the other has a partition")
+        (theirs,) = other.partitions
+        ours = 1 - theirs
+        wait_for(lambda: other.found, "the other reads on")
+        before = [f"{theirs}-{number}" for number in range(3)]
+        assert before == values(function.events(), theirs) + other.found
+        wait_for(lambda: len(values(function.events(), ours)) == 3, "we read on")
+        asked_at = time.monotonic()
+        function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
+        function.wait_state(uuid, "Disabled")
+        assert time.monotonic() - asked_at < 6
+        wait_for(lambda: len(other.partitions) == 2, "the other has both")
+        topic.send("next", partition=ours)
+        wait_for(lambda: other.found[-1] == "next", "the other reads ours")
+        assert len(other.found) + len(records(function.events())) == 7
+
+
+def test_killed_in_the_middle(
+    secured_kafka: SecuredKafka, start_platform: Callable[..., Platform]
+) -> None:
+    """Of a platform that dies, the batch that was under way is repeated, and nothing else. Amazon
+    MSK is asked for the addresses that go with the password."""
+    topic = Topic(alice(secured_kafka), "killed")
+    topic.send(*range(60))
+    authority = secured_kafka.certificates.authority.read_text()
+    with Ministack(MINISTACK_MSK_BOOTSTRAP_SASL_SCRAM=secured_kafka.bootstrap) as aws:
+        made = aws.client("kafka").create_cluster(
+            ClusterName="msk",
+            KafkaVersion="3.8.0",
+            NumberOfBrokerNodes=1,
+            BrokerNodeGroupInfo={"InstanceType": "kafka.t3.small", "ClientSubnets": ["subnet-1"]},
+        )
+        password = Secret(aws, "password", username="alice", password="secret")
+        root = Secret(aws, "root", certificate=authority)
+        options = [
+            f"aws.{name}.endpoint_url={aws.endpoint}" for name in ("kafka", "secretsmanager")
+        ]
+        words = [word for one in (*options, "polling.session_s=6") for word in ("--set", one)]
+        platform = start_platform(None, *words)
+        function = Function(platform, "killed", "import time\ndef act(event): time.sleep(0.5)")
+        uuid = function.map(
+            made["ClusterArn"],
+            Topics=["killed"],
+            StartingPosition="TRIM_HORIZON",
+            BatchSize=10,
+            SourceAccessConfigurations=[
+                {"Type": "SASL_SCRAM_512_AUTH", "URI": password.arn},
+                {"Type": "SERVER_ROOT_CA_CERTIFICATE", "URI": root.arn},
+            ],
+        )
+        function.wait_events(3)
+        platform.kill()
+        done = topic.committed(uuid)
+        again = start_platform(platform.data_dir, *words)
+        topic.wait_committed(uuid, 60)
+        events = function.at(again).events()
+        assert events[0]["eventSource"] == "aws:kafka"
+        assert events[0]["eventSourceArn"] == made["ClusterArn"]
+        seen = collections.Counter(values(events))
+        assert seen.keys() == set(range(60))
+        assert {value for value, times in seen.items() if times > 1} <= set(range(done, done + 10))
