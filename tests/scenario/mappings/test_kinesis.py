@@ -414,6 +414,9 @@ def test_streams_that_go_and_come(stream: Stream, new_function: NewFunction) -> 
     wait_texts(function, "1")
     stream.client.delete_stream(StreamName=stream.name)
     function.wait_result(uuid, "PROBLEM: Stream not found")
+    # Sequence numbers of different streams are told apart by their second.
+    deleted = int(time.time())
+    wait_for(lambda: int(time.time()) > deleted, "the second is over")
     stream.create()
     stream.put("2")
     assert wait_texts(function, "2") == ["1", "2"]

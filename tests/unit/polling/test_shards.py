@@ -12,10 +12,15 @@ from rig import Rig, make_rig
 
 from lambent.polling.ports import Part, Record, SourceError
 from lambent.polling.sources.shard_part import Page, Shard
-from lambent.polling.sources.shards import Shards, first_positions, startable
+from lambent.polling.sources.shards import Shards, ended_shards, first_positions, startable
 from lambent.store.positions import Position
 
-TREE = [Shard("a"), Shard("b"), Shard("a1", ("a",)), Shard("ab", ("a1", "b"))]
+TREE = [
+    Shard("a", is_closed=True),
+    Shard("b", is_closed=True),
+    Shard("a1", ("a",), is_closed=True),
+    Shard("ab", ("a1", "b")),
+]
 
 
 def names(shards: Sequence[Shard]) -> list[str]:
@@ -89,6 +94,14 @@ def test_every_shard_is_read_once_after_its_parents(made: list[Shard], data: st.
                 # A stream only drops what has been read for as long as it keeps records.
                 forgotten.add(data.draw(st.sampled_from(sorted(ended - forgotten))))
     assert sorted(started) == sorted(names(made))
+
+
+def test_an_open_shard_has_not_ended() -> None:
+    """Whatever its position says; one that is not listed has."""
+    closed, is_open = Shard("closed", is_closed=True), Shard("open")
+    ended = Position(is_end=True)
+    positions = {"closed": ended, "open": ended, "gone": ended, "other": Position(after="1")}
+    assert ended_shards([closed, is_open], positions) == {"closed", "gone"}
 
 
 def test_where_the_latest_begins() -> None:
@@ -188,6 +201,26 @@ async def test_ends_are_remembered_and_children_found() -> None:
         assert "c" not in served.started
         await rig.advance(2)
         assert served.started[3:] == ["c"]
+
+    await with_shards(rig, stream, test)
+
+
+@pytest.mark.anyio
+async def test_shards_that_open_again_are_read_again() -> None:
+    """Those of a stream that was made anew under the same name; not in haste, for the list may be
+    old. Their children wait."""
+    rig, stream = make_rig(), FakeStream(Shard("a"), Shard("a1", ("a",)))
+
+    async def test(served: Served) -> None:
+        for times in (1, 2, 3):
+            assert served.started == ["a"] * times
+            await served.end("a")
+            await rig.advance(0.5)
+            assert served.started == ["a"] * times
+            await rig.advance(0.6)
+        stream.shards = [Shard("a", is_closed=True), Shard("a1", ("a",))]
+        await served.end("a")
+        assert served.started == ["a"] * 4 + ["a1"]
 
     await with_shards(rig, stream, test)
 

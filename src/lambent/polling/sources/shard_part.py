@@ -214,7 +214,7 @@ class ShardPart:
 
     async def close(self) -> Position:
         """Remember that it was read to its end; gives the position."""
-        await self._keep(Position(after=self._position.after, is_end=True))
+        await self._keep(dataclasses.replace(self._position, state=None, is_end=True))
         return self._position
 
     async def _keep(self, position: Position) -> None:

@@ -39,6 +39,13 @@ def startable(
     ]
 
 
+def ended_shards(shards: Sequence[Shard], positions: Mapping[str, Position]) -> set[str]:
+    """Those that were read to their end. Not one that is open, says the list: that is of a stream
+    that was made anew under the same name, or the list is old."""
+    is_open = {shard.id for shard in shards if not shard.is_closed}
+    return {part for part, position in positions.items() if position.is_end and part not in is_open}
+
+
 def first_positions(
     shards: Sequence[Shard], since: float, *, finds_times: bool
 ) -> Mapping[str, Position]:
@@ -96,18 +103,23 @@ class Shards:
                 wait_s = backoff.failed()
             else:
                 backoff.succeeded()
-                ended = {part for part, position in positions.items() if position.is_end}
+                ended = ended_shards(self._listed, positions)
                 for shard in startable(self._listed, ended, self._running):
                     self._running.add(shard.id)
                     tasks.start_soon(self._serve, shard, positions, serve)
             await wait_at_most(polled.clock, self._bell, wait_s)
 
     async def _serve(self, shard: Shard, positions: dict[str, Position], serve: Serve) -> None:
+        position = positions.get(shard.id) or self._beginning()
+        if position.is_end:
+            # As often as a shard that has nothing new, until the list agrees.
+            with self._polled.stop.interrupts():
+                await self._polled.clock.sleep(self._polled.settings.idle_poll_s)
         part = ShardPart(
             self._polled,
             self._stream,
             shard.id,
-            positions.get(shard.id) or self._beginning(),
+            position,
             is_listed=lambda: any(one.id == shard.id for one in self._listed),
         )
         if await serve(part):
