@@ -34,6 +34,7 @@ from lambent.polling.settings import PollingSettings
 from lambent.sandbox.egress import EgressSettings
 from lambent.sandbox.settings import SandboxSettings
 from lambent.scheduling.settings import SchedulingSettings
+from lambent.services.settings import ServicesSettings
 from lambent.store.settings import StoreSettings
 from lambent.telemetry.settings import TelemetrySettings
 from lambent.worker.settings import WorkerSettings
@@ -103,6 +104,7 @@ class Settings:
     telemetry: TelemetrySettings = dataclasses.field(default_factory=TelemetrySettings)
     store: StoreSettings = dataclasses.field(default_factory=StoreSettings)
     aws: AwsSettings = dataclasses.field(default_factory=AwsSettings)
+    services: ServicesSettings = dataclasses.field(default_factory=ServicesSettings)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from lambent.kit.installing import InstallFailed
 from lambent.model.identity import AccessKey
 from lambent.sandbox import tiers
 from lambent.sandbox.client import LauncherHandle, start_launcher
 from lambent.sandbox.privileges import become_unprivileged, hand_over
+from lambent.services.installation import prepare_packages
 from lambent.settings import ServerSettings, Settings
 from lambent.store.settings import StoreSettings
 from lambent.worker.interpreters import find_interpreters
@@ -58,6 +60,11 @@ class DataDirectory:
         return self.root / "code"
 
     @property
+    def services(self) -> Path:
+        """The stand-in's own."""
+        return self.state / "services"
+
+    @property
     def sandbox(self) -> Path:
         """The launcher's own."""
         return self.root / "sandbox"
@@ -70,6 +77,11 @@ class Front:
     listener: socket.socket
     tls: ssl.SSLContext | None
     root_credentials: "RootCredentials"
+
+    @property
+    def port(self) -> int:
+        """The port, also if any was asked for."""
+        return int(self.listener.getsockname()[1])
 
     @property
     def url(self) -> str:
@@ -172,7 +184,25 @@ def find_runtimes(settings: Settings) -> Runtimes:
     return Runtimes(prepared)
 
 
-def isolate(settings: Settings, data: DataDirectory, runtimes: Runtimes) -> LauncherHandle:
+def prepare_services(settings: Settings) -> Path | None:
+    """Get the packages of the stand-in for other services, if it is wanted; gives their place."""
+    if not settings.services.enabled:
+        return None
+    cache = Path(settings.services.packages_dir or default_cache().with_name("services"))
+    with Console(stderr=True).status("Preparing the stand-in for other services"):
+        try:
+            return prepare_packages(cache)
+        except InstallFailed as error:
+            raise SystemExit(
+                f"lambent: cannot install the stand-in for other services in {cache}: {error}. It"
+                " needs pip and a package index, once; without them start without --services, or"
+                " name servers of your own under [aws.*]"
+            ) from error
+
+
+def isolate(
+    settings: Settings, data: DataDirectory, runtimes: Runtimes, packages: Path | None
+) -> LauncherHandle:
     """Start the launcher and give up this process's own privileges."""
     tier = tiers.choose(settings.sandbox.isolation)
     if tier != tiers.TIERS[0]:
@@ -195,7 +225,8 @@ def isolate(settings: Settings, data: DataDirectory, runtimes: Runtimes) -> Laun
         instance=hashlib.sha256(str(data.root).encode()).hexdigest()[:12],
     )
     try:
-        become_unprivileged(uid, uid, runtimes.mount_roots(), [data.state, data.code, blobs])
+        readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
+        become_unprivileged(uid, uid, readable, [data.state, data.code, blobs])
     except BaseException:
         launcher.close()
         raise

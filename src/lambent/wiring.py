@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import anyio
 
@@ -60,6 +61,9 @@ from lambent.sandbox.ports import Box, SandboxError
 from lambent.sandbox.resolver import Resolver
 from lambent.scheduling.memory import SystemMemory
 from lambent.scheduling.scheduler import open_scheduling
+from lambent.services.endpoints import with_stand_in
+from lambent.services.forwarder import open_forwarder
+from lambent.services.stand_in import StandIn, environment_of
 from lambent.settings import ROOT_CREDENTIALS, Settings
 from lambent.startup import (
     DataDirectory,
@@ -70,11 +74,13 @@ from lambent.startup import (
     hold_data,
     isolate,
     load_certificate,
+    prepare_services,
 )
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
 from lambent.telemetry.metrics import Metrics
+from lambent.triggers.deliveries import Deliveries, open_deliveries
 from lambent.triggers.function_urls import FunctionUrls
 from lambent.worker.code import open_code_cache
 from lambent.worker.host import Host
@@ -96,7 +102,8 @@ def run(settings: Settings) -> None:
             tls = load_certificate(settings.server)
             root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
             runtimes = find_runtimes(settings)
-            launcher = isolate(settings, data, runtimes)
+            packages = prepare_services(settings)
+            launcher = isolate(settings, data, runtimes, packages)
             try:
                 anyio.run(
                     _serve,
@@ -105,6 +112,7 @@ def run(settings: Settings) -> None:
                     Front(listener, tls, root_credentials),
                     runtimes,
                     launcher,
+                    packages,
                     backend_options={"use_uvloop": True},
                 )
             finally:
@@ -155,8 +163,10 @@ async def _serve(
     front: Front,
     runtimes: Runtimes,
     launcher: LauncherHandle,
+    packages: Path | None,
 ) -> None:
-    """Open the rooms, serve, close them."""
+    """Open the rooms, serve, close them. `packages` are those of the stand-in for other services,
+    if it is wanted."""
     clock = SystemClock()
     blobs = Blobs(data.blobs(settings.store))
     async with contextlib.AsyncExitStack() as stack:
@@ -237,7 +247,19 @@ async def _serve(
         tasks.start_soon(catalog.follow_changes)
         tasks.start_soon(scheduler.follow_changes, store.resolve)
         tasks.start_soon(snapshots.follow_changes, store.resolve)
-        aws = AwsClients(settings.aws)
+        stand_in = None
+        aws_settings = settings.aws
+        if packages is not None:
+            stand_in = StandIn(
+                settings.services,
+                clock,
+                packages=packages,
+                data=data.root,
+                directory=data.services,
+            )
+            stack.callback(stand_in.close)
+            aws_settings = with_stand_in(settings.aws, stand_in.url)
+        aws = AwsClients(aws_settings, stand_in.url if stand_in is not None else None)
         check_target = partial(_allow, authorizer) if authorizer.is_strict else None
         metrics = Metrics()
         payloads = Blobs(data.event_payloads(settings.store))
@@ -273,7 +295,7 @@ async def _serve(
                 settings.control,
                 store=store,
                 blobs=blobs,
-                objects=S3Objects(aws, clock, deadline_s=settings.aws.s3.deadline_s),
+                objects=S3Objects(aws, clock, deadline_s=aws_settings.s3.deadline_s),
                 prepare=worker.prepare,
                 runtimes=runtime_identifiers(),
                 concurrent_executions=settings.invocation.concurrent_executions,
@@ -311,6 +333,15 @@ async def _serve(
         store.on_change(urls.forget)
         gateway.register_internal(URL_PATH_PREFIX, urls.handle_path)
         gateway.register_hosts(urls.handle_host)
+        if stand_in is not None:
+            deliveries = Deliveries(door, asynchronous.queue, authorizer, tasks, stand_in.token)
+            address = await enter(open_deliveries(deliveries))
+            environment = environment_of(
+                data.services, account=home.account, region=home.region, port=front.port
+            )
+            await enter(stand_in.running(address, environment))
+        forwarder = await enter(open_forwarder(settings.aws, authorizer, stand_in))
+        gateway.register_forward(forwarder.handle)
         tasks.start_soon(_prepare_deployed, store, worker)
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()

@@ -242,6 +242,36 @@ def test_one_source_feeds_a_function_once(client: Any, function: str) -> None:
         ({"EventSourceArn": MSK, "StartingPosition": "LATEST"}, "Topics is required"),
         ({"EventSourceArn": MQ}, "Queues is required"),
         (
+            {"EventSourceArn": MQ, "Queues": ["q"]},
+            "Required 'sourceAccessConfigurations' parameter is missing.",
+        ),
+        (
+            {
+                "EventSourceArn": MQ,
+                "Queues": ["q"],
+                "SourceAccessConfigurations": [{"Type": "VIRTUAL_HOST", "URI": "/"}],
+            },
+            "Required source access configuration BASIC_AUTH is missing.",
+        ),
+        (
+            {
+                "EventSourceArn": MQ,
+                "Queues": ["q"],
+                "SourceAccessConfigurations": [
+                    {"Type": "SASL_SCRAM_512_AUTH", "URI": AUTHENTICATION[0]["URI"]}
+                ],
+            },
+            "Unsupported source access configuration type SASL_SCRAM_512_AUTH",
+        ),
+        (
+            {
+                "EventSourceArn": MQ,
+                "Queues": ["q"],
+                "SourceAccessConfigurations": 2 * AUTHENTICATION,
+            },
+            "Only one source access configuration can be BASIC_AUTH.",
+        ),
+        (
             {
                 "SelfManagedEventSource": {
                     "Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["kafka:1000"]}
@@ -398,11 +428,12 @@ def test_a_kafka_mapping_is_changed(client: Any, function: str) -> None:
 
 def test_queues_of_one_broker(client: Any, function: str) -> None:
     """Each may feed the function; functions that may run too long may not be fed."""
+    access = {"SourceAccessConfigurations": AUTHENTICATION}
     for queue in ("a", "b"):
-        create(client, EventSourceArn=MQ, FunctionName=function, Queues=[queue])
+        create(client, EventSourceArn=MQ, FunctionName=function, Queues=[queue], **access)
     code, message = refusal(
         client.create_event_source_mapping,
-        EventSourceArn=MQ, FunctionName=function, Queues=["a"],
+        EventSourceArn=MQ, FunctionName=function, Queues=["a"], **access,
     )  # fmt: skip
     assert code == "ResourceConflictException"
     assert "SQS" not in message
@@ -410,7 +441,7 @@ def test_queues_of_one_broker(client: Any, function: str) -> None:
     create_active(client, long, Timeout=900)
     assert refusal(
         client.create_event_source_mapping,
-        EventSourceArn=MQ, FunctionName=long, Queues=["a"],
+        EventSourceArn=MQ, FunctionName=long, Queues=["a"], **access,
     )[0] == "InvalidParameterValueException"  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,19 +59,54 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:
     """Every block marked as tested, one after the other, in one shell."""
+    printed = run_page(page, platform, tmp_path)
+    for text in seen:
+        assert text in printed
+
+
+@pytest.fixture(scope="module")
+def with_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform that has other services."""
+    running = Platform(tmp_path_factory.mktemp("services") / "data", "--services")
+    yield running
+    assert running.stop() == 0, running.output
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("page", "seen"),
+    [
+        (
+            "services",
+            ['{"resized": "cat.txt"}', "heard a message", "heard an-order", "requestPayload"],
+        ),
+        ("event-sources/sqs", ["message good", "message bad", "sqs:us-east-1:000000000000:work"]),
+    ],
+)
+def test_examples_with_services(
+    with_services: Platform, tmp_path: Path, page: str, seen: list[str]
+) -> None:
+    """Those of pages on other services, on a platform that has them."""
+    printed = run_page(page, with_services, tmp_path)
+    for text in seen:
+        assert text in printed
+
+
+def run_page(page: str, platform: Platform, directory: Path) -> str:
+    """Run a page's examples; gives what they print."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) > 1
+    assert blocks
     programs = Path(sys.executable).parent
     done = subprocess.run(
         ["bash", "-c", "set -euo pipefail\n" + "\n".join(blocks)],
         capture_output=True,
         text=True,
         timeout=150,
-        cwd=tmp_path,
+        cwd=directory,
         env={
             "PATH": f"{programs}:{os.environ['PATH']}",
-            "HOME": str(tmp_path),
+            "HOME": str(directory),
             "LAMBENT_ENDPOINT": platform.endpoint,
             "AWS_ENDPOINT_URL": platform.endpoint,
             "AWS_ACCESS_KEY_ID": "000000000000",
@@ -80,15 +116,14 @@ def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: 
         },
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for text in seen:
-        assert text in done.stdout
+    return done.stdout
 
 
 def test_links_lead_somewhere() -> None:
     """Every file the README and the pages link to is there."""
     missing = [
         f"{page.relative_to(ROOT)} -> {link}"
-        for page in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *ROOT.glob("docs/*.md"))
+        for page in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", *ROOT.glob("docs/**/*.md"))
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
         if not (page.parent / link).exists()
     ]

@@ -17,8 +17,8 @@ _CONFIGURATION = Path(__file__).parent / "activemq.xml"
 
 
 class ActiveMq(Server):
-    """A broker with STOMP, and STOMP over TLS, for alice, whose password is secret. Persistent
-    messages outlive a kill -9.
+    """A broker with STOMP, and STOMP over TLS, for alice, whose password is secret, and bob, whose
+    is bobs and who may use no queue. Persistent messages outlive a kill -9.
 
     What a client takes and refuses (NACK) goes to the queue ActiveMQ.DLQ at once; what it has not
     acknowledged when its connection ends comes again.

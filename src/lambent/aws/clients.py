@@ -15,8 +15,10 @@ _CONNECTIONS_MAX = 32
 class AwsClients:
     """Made when they are needed first, and then kept."""
 
-    def __init__(self, settings: AwsSettings) -> None:
+    def __init__(self, settings: AwsSettings, stand_in: str | None = None) -> None:
+        """`stand_in` is the endpoint that takes a key's id for the account and needs no more."""
         self._settings = settings
+        self._stand_in = stand_in
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._making = threading.Lock()
 
@@ -34,17 +36,20 @@ class AwsClients:
             client = self._clients.get((service, region, account))
             if client is None:
                 settings: ServiceSettings = getattr(self._settings, service)
-                client = _make(service, region, account, settings)
+                is_stand_in = settings.endpoint_url == self._stand_in
+                client = _make(service, region, account, settings, is_stand_in=is_stand_in)
                 self._clients[service, region, account] = client
             return client
 
 
-def _make(service: str, region: str, account: str, settings: ServiceSettings) -> Any:
+def _make(
+    service: str, region: str, account: str, settings: ServiceSettings, *, is_stand_in: bool
+) -> Any:
     session = botocore.session.get_session()
     if settings.endpoint_url:
         # A cloud's metadata service knows no credentials for a server of one's own.
         session.get_component("credential_provider").remove("iam-role")
-        if session.get_credentials() is None:
+        if is_stand_in or session.get_credentials() is None:
             session.set_credentials(account, _PLACEHOLDER)
     return session.create_client(
         service,

@@ -32,6 +32,8 @@ class AwsSettings:
     """Amazon EventBridge: destinations."""
     kinesis: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """Amazon Kinesis: event sources."""
+    dynamodb: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """Amazon DynamoDB: requests that are passed on."""
     dynamodbstreams: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """DynamoDB Streams: event sources."""
     secretsmanager: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)

@@ -91,6 +91,9 @@ def up(
     ] = None,
     tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help="Serve HTTPS.")] = None,
     tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
+    services: Annotated[
+        bool, typer.Option("--services", help="Also run a stand-in for SQS, SNS, S3 and others.")
+    ] = False,
     config: ConfigFile = None,
     settings: Set = None,
 ) -> None:
@@ -102,6 +105,7 @@ def up(
         "auth": auth,
         "tls-cert": tls_cert,
         "tls-key": tls_key,
+        "services": "true" if services else None,
     }
     loaded = _load(config, settings, flags)
     from lambent.wiring import run
@@ -404,13 +408,15 @@ def revoke_key(
 
 
 def _load(config: Path | None, settings: list[str] | None, flags: dict[str, str | None]) -> Any:
-    """Settings of all sources. `flags` are those of `[server]`, as they are spelled."""
+    """Settings of all sources. `flags` are as they are spelled; all but one are of `[server]`."""
     from lambent.settings import SettingsError, load_settings
 
     given = {name: ("--set", text) for name, text in _pairs(settings, "--set").items()}
     for flag, text in flags.items():
         if text is not None:
-            given["server." + flag.replace("-", "_")] = (f"--{flag}", text)
+            is_switch = flag == "services"
+            name = "services.enabled" if is_switch else "server." + flag.replace("-", "_")
+            given[name] = (f"--{flag}", text)
     try:
         return load_settings(config_file=config, flags=given)
     except SettingsError as error:

@@ -24,6 +24,7 @@ _NEEDS_PROVISIONED = (
     "MaximumRetryAttempts",
 )
 """What Kafka's mappings offer in provisioned mode only."""
+_BROKER_ACCESS = ("BASIC_AUTH", "VIRTUAL_HOST")
 _IDENTITY = frozenset({"EventSourceArn", "FunctionName", "UUID", "Tags", "Enabled"})
 
 
@@ -167,6 +168,8 @@ def _check_rules(source: Source, configuration: Params) -> None:
                     " source."
                 )
     _check_offered(configuration)
+    if source is Source.MQ:
+        _check_broker_access(configuration)
     _check_pollers(source, configuration.get("ProvisionedPollerConfig") or {})
     _check_filters(source, configuration.get("FilterCriteria") or {})
     _check_destination(source, configuration.get("DestinationConfig") or {})
@@ -184,6 +187,24 @@ def _check_offered(configuration: Params) -> None:
         kind = access.get("Type", "")
         if kind.startswith(("OAUTHBEARER", "IAM")):
             raise invalid_parameter(f"Lambent does not offer the authentication {kind}.")
+
+
+def _check_broker_access(configuration: Params) -> None:
+    """Brokers let nobody in without user and password."""
+    access = configuration.get("SourceAccessConfigurations")
+    if not access:
+        raise invalid_parameter("Required 'sourceAccessConfigurations' parameter is missing.")
+    kinds = [one.get("Type") for one in access]
+    for kind in kinds:
+        if kind not in _BROKER_ACCESS:
+            raise invalid_parameter(
+                f"Unsupported source access configuration type {kind} for given event source"
+                " mapping type."
+            )
+        if kinds.count(kind) > 1:
+            raise invalid_parameter(f"Only one source access configuration can be {kind}.")
+    if "BASIC_AUTH" not in kinds:
+        raise invalid_parameter("Required source access configuration BASIC_AUTH is missing.")
 
 
 def _check_pollers(source: Source, config: Params) -> None:

@@ -85,6 +85,11 @@ DirectHandler = Callable[[Request], None]
 `ApiError` before it has answered."""
 
 
+Forward = Callable[[Exchange, Caller, str, Callable[[ApiError], None]], bool]
+"""Serves a request for a service, by signing name, that is not ours; whether it does. Told how to
+answer with an error. May raise `ApiError`."""
+
+
 class Gateway:
     """Routes requests to operations."""
 
@@ -101,6 +106,7 @@ class Gateway:
         self._direct: dict[str, DirectHandler] = {}
         self._internal: dict[str, Handler] = {HEALTH: _answer_health}
         self._hosts: Callable[[Exchange], bool] | None = None
+        self._forward: Forward | None = None
 
     def register(self, operations: Mapping[str, OperationHandler], service: str = "lambda") -> None:
         """Offer operations of a service, by name."""
@@ -119,6 +125,10 @@ class Gateway:
         """Offer each request to `handler` first, which serves those for host names of its own and
         says whether it did."""
         self._hosts = handler
+
+    def register_forward(self, handler: Forward) -> None:
+        """Offer requests for services that are not ours to `handler`."""
+        self._forward = handler
 
     def new_server(self, *, is_front_door: bool = False) -> HttpServer:
         """A server of this gateway, to be started on a socket of the caller's: the front door, or
@@ -147,7 +157,11 @@ class Gateway:
         service = None
         try:
             caller = self._authorizer.authenticate(exchange)
-            service = self._service_of(exchange, caller)
+            name = self._service_of(exchange, caller)
+            service = self._services.get(name)
+            if service is None:
+                self._handle_foreign(exchange, caller, name, request_id)
+                return
             request = self._route(exchange, service, caller, request_id)
         except ApiError as error:
             service = service or self._dialect_of(exchange, caller)
@@ -195,25 +209,36 @@ class Gateway:
                 return
         exchange.respond(404, [("Content-Type", "text/plain")], b"There is no such page.\n")
 
-    def _service_of(self, exchange: Exchange, caller: Caller) -> ServiceModel:
+    def _service_of(self, exchange: Exchange, caller: Caller) -> str:
         """The service a request is for: by its signature, else by its form."""
-        name = caller.service
-        if name is None:
-            target = exchange.headers.get("x-amz-target", "")
-            if target.startswith("Logs_"):
-                name = "logs"
-            elif exchange.method == "POST" and exchange.path == "/":
-                version = _form(exchange).get("Version", [""])[0]
-                name = "iam" if version == self._services["iam"].api_version else "sts"
-            else:
-                name = "lambda"
-        service = self._services.get(name)
-        if service is None:
-            raise ApiError(
-                "UnknownServiceException",
-                f"Lambent serves {', '.join(SERVICES)}; this request is for '{name}'.",
-            )
-        return service
+        if caller.service is not None:
+            return caller.service
+        if exchange.headers.get("x-amz-target", "").startswith("Logs_"):
+            return "logs"
+        if exchange.method == "POST" and exchange.path == "/":
+            version = _form(exchange).get("Version", [""])[0]
+            return "iam" if version == self._services["iam"].api_version else "sts"
+        is_ours = self._routes.find(exchange.method, exchange.path, exchange.query) is not None
+        # Objects are what people fetch without a signature, or with one of the kind before ours.
+        return "lambda" if is_ours or self._forward is None else "s3"
+
+    def _handle_foreign(
+        self, exchange: Exchange, caller: Caller, name: str, request_id: str
+    ) -> None:
+        """Have a request for a service that is not ours served by whoever can."""
+        dialect = self._dialect_of(exchange, caller)
+
+        def refuse(error: ApiError) -> None:
+            answer(exchange, render.render_error(dialect, error, request_id), request_id)
+
+        if self._forward is not None and self._forward(exchange, caller, name, refuse):
+            return
+        if caller.service is None:
+            raise _unknown_operation(f"{exchange.method} {exchange.path[:200]}", status=404)
+        raise ApiError(
+            "UnknownServiceException",
+            f"Lambent serves {', '.join(SERVICES)}; this request is for '{name}'.",
+        )
 
     def _dialect_of(self, exchange: Exchange, caller: Caller | None) -> ServiceModel:
         """A service whose errors the client can read, for a request that is for none of ours."""

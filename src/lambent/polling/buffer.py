@@ -25,7 +25,8 @@ class Buffer:
         self._kind_of = kind_of
         self._count_max = count_max
         self._bytes_max = bytes_max
-        self._records: deque[Record] = deque()
+        self._records: deque[tuple[float, Record]] = deque()
+        """And since when each is here, on the monotonic clock."""
         self._bytes = 0
         self._is_closed = False
         self._filled = anyio.Event()
@@ -37,29 +38,31 @@ class Buffer:
         while len(self._records) >= self._count_max or self._bytes >= self._bytes_max:
             self._drained = anyio.Event()
             await self._drained.wait()
+        now = self._clock.monotonic()
         for record in records:
-            self._records.append(record)
+            self._records.append((now, record))
             self._bytes += len(record.document)
         self._filled.set()
 
     async def take(
-        self, *, count: int, bytes_max: int, since: float, window_s: float
+        self, *, count: int, bytes_max: int, since: float | None, window_s: float
     ) -> list[Record]:
         """The next batch: as soon as there are `count` records or `bytes_max` bytes, or a record of
         another kind, else when the window ends and there are any. Windows follow each other, the
-        first begins at `since` on the monotonic clock; without one, what is there. Empty when no
-        more will come.
+        first begins at `since` on the monotonic clock, or each with its first record if that is
+        None; without one, what is there. Empty when no more will come.
         """
         while not self._is_closed and not self._has(count, bytes_max):
             self._filled = anyio.Event()
             if self._records:
-                left_s = since + window_s - self._clock.monotonic()
+                began = self._records[0][0] if since is None else since
+                left_s = began + window_s - self._clock.monotonic()
                 if not window_s or left_s <= 0:
                     break
                 await wait_at_most(self._clock, self._filled, left_s)
                 continue
             await self._filled.wait()
-            if window_s:
+            if window_s and since is not None:
                 # Windows may have passed that had no records.
                 since += max(self._clock.monotonic() - since, 0.0) // window_s * window_s
         return self._pop(count, bytes_max)
@@ -85,7 +88,7 @@ class Buffer:
     def _has(self, count: int, bytes_max: int) -> bool:
         if len(self._records) >= count or self._bytes >= bytes_max:
             return True
-        return bool(self._records) and self._is_other(self._records[0], self._records[-1])
+        return bool(self._records) and self._is_other(self._records[0][1], self._records[-1][1])
 
     def _is_other(self, one: Record, other: Record) -> bool:
         return self._kind_of is not None and self._kind_of(one) != self._kind_of(other)
@@ -95,10 +98,10 @@ class Buffer:
         taken: list[Record] = []
         size = 0
         while self._records and len(taken) < count:
-            size += len(self._records[0].document) + 1
-            if taken and (size > bytes_max or self._is_other(taken[0], self._records[0])):
+            size += len(self._records[0][1].document) + 1
+            if taken and (size > bytes_max or self._is_other(taken[0], self._records[0][1])):
                 break
-            record = self._records.popleft()
+            _, record = self._records.popleft()
             self._bytes -= len(record.document)
             taken.append(record)
         self._drained.set()

@@ -24,6 +24,9 @@ class Options:
     batch_size: int
     window_s: float
     """How long a batch may be waited for; 0: not at all."""
+    window_waits: bool
+    """Whether a window begins when the first record of the batch has come, and not when the last
+    batch has ended."""
     factor: int
     """Batches of one part that may be under way at a time."""
     tumbling_s: float
@@ -64,6 +67,7 @@ def options_of(mapping: EventSourceMapping) -> Options:
         window_s=found.get(
             "MaximumBatchingWindowInSeconds", 0.0 if is_prompt else _WINDOW_S_DEFAULT
         ),
+        window_waits=source is Source.MQ,
         factor=found.get("ParallelizationFactor", 1),
         tumbling_s=found.get("TumblingWindowInSeconds", 0),
         criteria=Criteria.compile(source, found.get("FilterCriteria")),

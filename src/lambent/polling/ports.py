@@ -24,6 +24,8 @@ class Record:
     """When it came into the source, epoch seconds."""
     key: str = ""
     """Records with the same key are never processed out of order."""
+    expires_at: float | None = None
+    """When nobody wants it any more, epoch seconds; None: never."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ class Part(Protocol):
 Serve = Callable[[Part], Awaitable[bool]]
 """Processes the records of a part until it ends, is lost, or the mapping is stopped; what is under
 way is brought to an end first. Gives whether the part was processed to its end."""
+
+
+LetGo = Callable[[Sequence[Record]], Awaitable[None]]
+"""Reading has ended: of what was read only these records, which are under way, will be processed
+and committed."""
 
 
 class Source(Protocol):

@@ -2,6 +2,7 @@
 tried again when the function fails, and committed.
 """
 
+import logging
 import zlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
@@ -17,10 +18,12 @@ from lambent.polling.function_calls import Called
 from lambent.polling.item_failures import failed_items
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.polled import Polled
-from lambent.polling.ports import EndOfPart, Part, PartLost, Record, SourceError
+from lambent.polling.ports import EndOfPart, LetGo, Part, PartLost, Record, SourceError
 from lambent.polling.progress import Progress
-from lambent.polling.retries import Discard, Done, Failed, Work
+from lambent.polling.retries import EXPIRED, Discard, Done, Failed, Work
 from lambent.polling.stop import Stop
+
+logger = logging.getLogger(__name__)
 
 HELD_BYTES_MAX = EVENT_BYTES_MAX
 """Of records read ahead, for each batch that may be under way."""
@@ -34,19 +37,22 @@ ReadFailures = Callable[[bytes, Collection[str]], frozenset[str] | None]
 
 class Reader:
     """Serves the parts of one mapping. `tell` stands in for the destinations that the platform
-    delivers to itself, `read_failures` knows how functions name the records of this source,
-    `new_lane` is what makes batches of a part."""
+    delivers to itself; `read_failures` knows how functions name the records of this source;
+    `let_go` is for sources that others may read on from what we leave; `new_lane` is what makes
+    batches of a part."""
 
     def __init__(
         self,
         polled: Polled,
         tell: Tell | None = None,
         read_failures: ReadFailures = failed_items,
+        let_go: LetGo | None = None,
         new_lane: "type[Lane] | None" = None,
     ) -> None:
         self._polled = polled
         self._tell = tell
         self._read_failures = read_failures
+        self._let_go = let_go
         self._new_lane = new_lane or Lane
 
     async def serve(self, part: Part) -> bool:
@@ -65,6 +71,8 @@ class Reader:
                 is_end = await self._read(part, lanes, progress)
             for lane in lanes:
                 lane.close(discard=not is_end)
+            if self._let_go is not None:
+                await self._let_go([record for lane in lanes for record in lane.under_way])
         return is_end and progress.is_clear and all(lane.is_clear for lane in lanes)
 
     async def _read(self, part: Part, lanes: "Sequence[Lane]", progress: Progress) -> bool:
@@ -146,6 +154,7 @@ class Lane:
         self.buffer = Buffer(
             polled.clock, count_max=2 * polled.options.batch_size, bytes_max=HELD_BYTES_MAX
         )
+        self.under_way: Sequence[Record] = ()
         settings = polled.settings
         self._failing = Backoff(settings.retry_s, settings.retry_max_s)
         self._refused = Backoff(settings.throttled_s, settings.throttled_max_s)
@@ -175,15 +184,17 @@ class Lane:
             records = await self.buffer.take(
                 count=options.batch_size,
                 bytes_max=self._room,
-                since=since,
+                since=None if options.window_waits else since,
                 window_s=options.window_s,
             )
             if not records or self._is_enough:
                 return
+            self.under_way = records
             with polled.stop.under_way():
                 if not await self.deliver(records, progress):
                     return
                 since = polled.clock.monotonic()
+            self.under_way = ()
             polled.status.note_age(records[-1].arrived_at)
 
     async def deliver(self, records: Sequence[Record], progress: Progress) -> bool:
@@ -286,6 +297,11 @@ class Lane:
         if polled.options.on_failure and not await self._report(discard, called):
             return False
         polled.status.count("DroppedEventCount", len(discard.piece.records))
+        if discard.condition == EXPIRED:
+            number = len(discard.piece.records)
+            logger.warning(
+                "event source mapping %s: %d messages expired", polled.mapping.uuid, number
+            )
         return True
 
     async def _report(self, discard: Discard, called: Called | None) -> bool:

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from lambent.polling.options import Options
 from lambent.polling.ports import Record
 
+EXPIRED = "Expired"
+"""Condition of messages whose own time is over; nobody is told, as brokers do not tell either."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Piece:
@@ -61,13 +64,18 @@ class Work:
         if not self._pieces:
             return None
         piece = self._pieces[0]
+        expired = [one for one in piece.records if _has_expired(one, now)]
+        if expired:
+            kept = [one for one in piece.records if not _has_expired(one, now)]
+            self._replace(dataclasses.replace(piece, records=kept))
+            return Discard(dataclasses.replace(piece, records=expired), EXPIRED)
         age_max_s = self._options.age_max_s
         if age_max_s is not None:
             old = _count_older(piece.records, now - age_max_s)
             if old:
                 self._replace(dataclasses.replace(piece, records=piece.records[old:]))
-                expired = dataclasses.replace(piece, records=piece.records[:old])
-                return Discard(expired, "RecordAgeExceeded")
+                too_old = dataclasses.replace(piece, records=piece.records[:old])
+                return Discard(too_old, "RecordAgeExceeded")
         if len(piece.records) == 1 and len(piece.records[0].document) > self._bytes_max:
             self._pieces.popleft()
             return Discard(piece, "MaximumPayloadSizeExceeded")
@@ -103,6 +111,10 @@ class Work:
         """Put pieces in the place of the first."""
         self._pieces.popleft()
         self._pieces.extendleft(piece for piece in reversed(pieces) if piece.records)
+
+
+def _has_expired(record: Record, now: float) -> bool:
+    return record.expires_at is not None and record.expires_at <= now
 
 
 def _count_older(records: Sequence[Record], than: float) -> int:

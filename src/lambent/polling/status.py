@@ -53,9 +53,11 @@ class Status:
             self._forget_old()
 
     def note_age(self, arrived_at: float) -> None:
-        """How old the last record of a batch of a stream is when it is done with."""
+        """How old the last record of a batch was when the batch was done with. A metric of
+        streams."""
         self.iterator_age_ms = max(self._clock.now() - arrived_at, 0.0) * 1000
-        self._metrics.add("IteratorAge", self._mapping.function_key, self.iterator_age_ms)
+        if self._mapping.source.is_stream:
+            self._metrics.add("IteratorAge", self._mapping.function_key, self.iterator_age_ms)
 
     def note_call(self, *, has_failed: bool) -> None:
         """How a call of the function ended."""

@@ -10,22 +10,24 @@ privileges are given up. What cannot be prepared makes its runtime unavailable, 
 """
 
 import dataclasses
-import fcntl
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
-import stat
-import subprocess
-import sys
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import lambent
+from lambent.kit.installing import (
+    InstallFailed,
+    locked,
+    make_directory,
+    pip_install,
+    run_step,
+)
 from lambent.worker import java
 from lambent.worker.interpreters import Interpreter, Kind
 
@@ -58,8 +60,6 @@ _FOLDERS: Mapping[Kind, str] = {
     "ruby": "ruby",
 }
 _AT_ONCE = 2
-_STEP_DEADLINE_S = 600.0
-_REASON_MAX = 400
 
 Report = Callable[[str, int, int], None]
 """Told `(name, done, total)` when a runtime is ready; never from two threads at once."""
@@ -105,21 +105,17 @@ def runtime_name(interpreter: Interpreter) -> str:
     return f"{_FOLDERS[interpreter.kind]}{interpreter.line}"
 
 
-class _Failed(Exception):
-    """A step of preparing did not work; the message says which and why."""
-
-
 def _prepare(interpreter: Interpreter, cache: Path) -> PreparedRuntime:
     try:
         directory = cache / f"{runtime_name(interpreter)}-{_key(interpreter)}"
         cache.mkdir(mode=0o755, parents=True, exist_ok=True)
         if not _is_current(interpreter, directory):
-            with _locked(cache / f".{directory.name}.lock"):
+            with locked(cache / f".{directory.name}.lock"):
                 if not directory.exists():
-                    _make(interpreter, directory)
+                    make_directory(directory, partial(_fill, interpreter))
                 _copy_bootstrap(interpreter, directory)
         return PreparedRuntime(interpreter=interpreter, directory=directory)
-    except (_Failed, OSError) as error:
+    except (InstallFailed, OSError) as error:
         return PreparedRuntime(interpreter=interpreter, directory=None, failure=str(error))
 
 
@@ -139,120 +135,37 @@ def _requirements(interpreter: Interpreter) -> tuple[str, ...]:
     return _PYTHON_REQUIREMENTS[oldest]
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _make(interpreter: Interpreter, directory: Path) -> None:
-    """Install into a temporary neighbour, then rename."""
-    prefix = f".partial-{directory.name}-"
-    for left in directory.parent.glob(f"{prefix}*"):
-        shutil.rmtree(left, ignore_errors=True)  # Its maker is gone: the lock is ours.
-    partial = directory.with_name(prefix + uuid.uuid4().hex)
-    try:
-        partial.mkdir()
-        if interpreter.kind == "python":
-            _install_python(interpreter, partial)
-        elif interpreter.kind == "node":
-            _install_node(interpreter, partial)
-        elif interpreter.kind == "java":
-            _compile_java(interpreter, partial)
-        _make_readable(partial)
-        partial.rename(directory)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _install_python(interpreter: Interpreter, target: Path) -> None:
-    options = ["install", "--quiet", "--target", str(target), "--only-binary", ":all:"]
-    options += ["--python-version", interpreter.line]
-    for_pip = ["--no-compile", "--no-user", "--disable-pip-version-check", "--no-input"]
-    for_pip += ["--implementation", "cp"]
-    own_pip = [str(interpreter.executable), "-m", "pip"]
-    if importlib.util.find_spec("pip") is not None:
-        command = [sys.executable, "-m", "pip", *options, *for_pip]
-    elif _works([*own_pip, "--version"]):
-        command = [*own_pip, *options, *for_pip]
-    elif (uv := shutil.which("uv")) is not None:
-        command = [uv, "pip", *options, "--python", str(interpreter.executable)]
-    else:
-        raise _Failed("neither pip nor uv is installed")
-    _run("pip", [*command, *_requirements(interpreter)])
-    # Bytecode that is never compared with its source: the directory does not change.
-    compile_ = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(target)]
-    _run("compileall", [str(interpreter.executable), "-I", *compile_])
+def _fill(interpreter: Interpreter, target: Path) -> None:
+    if interpreter.kind == "python":
+        pip_install(interpreter.executable, interpreter.line, target, _requirements(interpreter))
+    elif interpreter.kind == "node":
+        _install_node(interpreter, target)
+    elif interpreter.kind == "java":
+        _compile_java(interpreter, target)
 
 
 def _install_node(interpreter: Interpreter, target: Path) -> None:
     beside = interpreter.executable.parent
     npm = shutil.which("npm", path=f"{beside}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
     if npm is None:
-        raise _Failed("npm is not installed")
+        raise InstallFailed("npm is not installed")
     packages = dict(requirement.rsplit("@", 1) for requirement in _requirements(interpreter))
     described = {"name": "lambent-runtime", "private": True, "dependencies": packages}
     (target / "package.json").write_text(json.dumps(described, indent=2))
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"]
     environment = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"}
-    _run("npm", [npm, "install", *options], cwd=target, environment=environment)
+    run_step("npm", [npm, "install", *options], cwd=target, environment=environment)
 
 
 def _compile_java(interpreter: Interpreter, target: Path) -> None:
     compiler = java.find_compiler(interpreter)
     if compiler is None:
-        raise _Failed(java.NO_COMPILER)
+        raise InstallFailed(java.NO_COMPILER)
     classes = target / "classes"
     classes.mkdir()
-    _run("javac", [compiler, *java.compiler_arguments(_BOOTSTRAPS / "java", classes)])
+    run_step("javac", [compiler, *java.compiler_arguments(_BOOTSTRAPS / "java", classes)])
     java.pack(classes, target / java.CLIENT)
     shutil.rmtree(classes)
-
-
-def _works(command: Sequence[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
-    except (OSError, subprocess.SubprocessError):
-        return False
-
-
-def _run(
-    step: str,
-    command: Sequence[str],
-    *,
-    cwd: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_STEP_DEADLINE_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _Failed(f"{step} did not end within {_STEP_DEADLINE_S:.0f} s") from error
-    if done.returncode != 0:
-        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
-        telling = [line for line in lines if "error" in line.lower()] or lines
-        reason = " ".join(filter(None, telling))[:_REASON_MAX] or f"exit status {done.returncode}"
-        raise _Failed(f"{step}: {reason}")
-
-
-def _make_readable(root: Path) -> None:
-    """Everything for everybody, whatever the umask was."""
-    for where, _, names in os.walk(root):
-        os.chmod(where, 0o755)  # noqa: S103 - meant for everybody
-        for name in names:
-            path = os.path.join(where, name)
-            if not os.path.islink(path):
-                runs = stat.S_IMODE(os.stat(path).st_mode) & stat.S_IXUSR
-                os.chmod(path, 0o755 if runs else 0o644)
 
 
 def _bootstrap_files(interpreter: Interpreter) -> list[Path]:

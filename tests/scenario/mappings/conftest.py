@@ -22,9 +22,8 @@ def handler(event, context):
 """
 
 
-@pytest.fixture(scope="module")
-def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One that finds all AWS services at one server, and is impatient."""
+def impatient(ministack: Ministack) -> list[str]:
+    """Flags of a platform that finds all AWS services at one server, and waits for nothing long."""
     options = [
         option
         for service in ("sqs", "sns", "s3", "kinesis", "dynamodbstreams", "secretsmanager", "mq")
@@ -39,7 +38,13 @@ def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> 
         "session_s=6",
     ):
         options += ["--set", f"polling.{setting}"]
-    running = Platform(tmp_path_factory.mktemp("polls") / "data", *options)
+    return options
+
+
+@pytest.fixture(scope="module")
+def platform(ministack: Ministack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One that finds all AWS services at one server, and is impatient."""
+    running = Platform(tmp_path_factory.mktemp("polls") / "data", *impatient(ministack))
     yield running
     assert running.stop() == 0, running.output
 

@@ -67,8 +67,15 @@ class Exchange(Protocol):
         empty line, with the right Content-Length. For hot paths."""
         ...
 
-    def start(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """Begin an answer whose length is not known yet; `write` and `finish` follow."""
+    def start(
+        self,
+        status: int,
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        length: int | None = None,
+    ) -> None:
+        """Begin an answer that comes in pieces, of `length` bytes if that is known; `write` and
+        `finish` follow."""
         ...
 
     def write(self, data: bytes) -> bool:

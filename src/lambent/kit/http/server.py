@@ -212,12 +212,20 @@ class _Exchange:
             self._on_disconnect = None
             self._connection.answer(self, head, body)
 
-    def start(self, status: int, headers: Iterable[tuple[str, str]] = ()) -> None:
+    def start(
+        self,
+        status: int,
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        length: int | None = None,
+    ) -> None:
         if not self.is_open:
             return
-        self._is_chunked = self._connection.takes_chunks
+        self._is_chunked = length is None and self._connection.takes_chunks
         lines = _head(status, headers)
-        if self._is_chunked:
+        if length is not None:
+            lines.append(f"Content-Length: {length}")
+        elif self._is_chunked:
             lines.append("Transfer-Encoding: chunked")
         else:
             self.keep_alive = False

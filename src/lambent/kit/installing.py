@@ -1,0 +1,116 @@
+"""Directories of packages, made once and then only read.
+
+A directory appears by rename, complete or not at all; a lock file keeps two makers apart. What is
+in it is world-readable, because others than its maker use it.
+"""
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+_STEP_DEADLINE_S = 600.0
+_REASON_MAX = 400
+
+
+class InstallFailed(Exception):
+    """A step did not work; the message says which and why."""
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file against other processes."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def make_directory(directory: Path, fill: Callable[[Path], None]) -> None:
+    """Have `fill` put everything into a temporary neighbour, then rename it. The caller holds a
+    lock for `directory`."""
+    prefix = f".partial-{directory.name}-"
+    for left in directory.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)  # Its maker is gone: the lock is ours.
+    partial = directory.with_name(prefix + uuid.uuid4().hex)
+    try:
+        partial.mkdir()
+        fill(partial)
+        _make_readable(partial)
+        partial.rename(directory)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def pip_install(python: Path, line: str, target: Path, requirements: Sequence[str]) -> None:
+    """Install packages for an interpreter of version `line` (`3.11`) into a directory, from wheels
+    only. Raises `InstallFailed`."""
+    options = ["install", "--quiet", "--target", str(target), "--only-binary", ":all:"]
+    options += ["--python-version", line]
+    for_pip = ["--no-compile", "--no-user", "--disable-pip-version-check", "--no-input"]
+    for_pip += ["--implementation", "cp"]
+    own_pip = [str(python), "-m", "pip"]
+    if importlib.util.find_spec("pip") is not None:
+        command = [sys.executable, "-m", "pip", *options, *for_pip]
+    elif _works([*own_pip, "--version"]):
+        command = [*own_pip, *options, *for_pip]
+    elif (uv := shutil.which("uv")) is not None:
+        command = [uv, "pip", *options, "--python", str(python)]
+    else:
+        raise InstallFailed("neither pip nor uv is installed")
+    run_step("pip", [*command, *requirements])
+    # Bytecode that is never compared with its source: the directory does not change.
+    compile_ = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(target)]
+    run_step("compileall", [str(python), "-I", *compile_])
+
+
+def _works(command: Sequence[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+def run_step(
+    step: str,
+    command: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    """Run a program to its end. Raises `InstallFailed` with what it said."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_STEP_DEADLINE_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InstallFailed(f"{step} did not end within {_STEP_DEADLINE_S:.0f} s") from error
+    if done.returncode != 0:
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
+        telling = [line for line in lines if "error" in line.lower()] or lines
+        reason = " ".join(filter(None, telling))[:_REASON_MAX] or f"exit status {done.returncode}"
+        raise InstallFailed(f"{step}: {reason}")
+
+
+def _make_readable(root: Path) -> None:
+    """Everything for everybody, whatever the umask was."""
+    for where, _, names in os.walk(root):
+        os.chmod(where, 0o755)  # noqa: S103 - meant for everybody
+        for name in names:
+            path = os.path.join(where, name)
+            if not os.path.islink(path):
+                runs = stat.S_IMODE(os.stat(path).st_mode) & stat.S_IXUSR
+                os.chmod(path, 0o755 if runs else 0o644)

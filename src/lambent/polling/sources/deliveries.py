@@ -1,0 +1,148 @@
+"""A queue of a broker that pushes: what it has delivered, and was not told is done with.
+
+Brokers deliver as many messages as were asked for, and one more for each that is acknowledged. At
+first few are asked for; more, up to a whole batch, once their size is known: so a queue of large
+messages does not fill the memory.
+"""
+
+import base64
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+
+from lambent.kit.clock import wait_at_most
+from lambent.polling.options import EVENT_BYTES_MAX
+from lambent.polling.polled import Polled
+from lambent.polling.ports import Envelope, PartLost, Record, SourceError
+
+logger = logging.getLogger(__name__)
+
+_ASKED_AT_FIRST = 100
+_PATIENCE_S = 1.0
+"""How long nothing may come before the reader hears that all is well."""
+
+
+class DeliveredQueue(ABC):
+    """One queue, a `ports.Part`, for as long as one connection lasts. Its messages are in the
+    order of their delivery."""
+
+    def __init__(self, polled: Polled, name: str, envelope: Envelope) -> None:
+        self._polled = polled
+        self._batch_size = polled.options.batch_size
+        self._new: deque[Record] = deque()
+        self._open: deque[Record] = deque()
+        """Delivered and not acknowledged, new ones too."""
+        self._open_bytes = 0
+        self._asked = 0
+        self._came = anyio.Event()
+        self.name = name
+        self.envelope = envelope
+        self.failure: SourceError | None = None
+        """Why the connection has ended; None while it lasts."""
+
+    @abstractmethod
+    async def ask(self, number: int) -> None:
+        """Have the broker deliver so many more, before they are acknowledged. Raises
+        `SourceError`."""
+
+    @abstractmethod
+    async def acknowledge(self, records: Sequence[Record]) -> None:
+        """The oldest that were delivered are done with. Raises `PartLost`."""
+
+    @abstractmethod
+    async def let_go(self, kept: Sequence[Record]) -> None:
+        """See `ports.LetGo`."""
+
+    async def open(self) -> None:
+        """Ask for the first messages. Raises `SourceError`."""
+        await self._ask(min(self._batch_size, _ASKED_AT_FIRST))
+
+    def add(self, record: Record) -> bool:
+        """It was delivered. False if no event has room for it: then it should be acknowledged, and
+        is forgotten."""
+        size = len(record.document)
+        if size + self.envelope.size > EVENT_BYTES_MAX:
+            self.note_too_large()
+            return False
+        self._new.append(record)
+        self._open.append(record)
+        self._open_bytes += size
+        self._came.set()
+        return True
+
+    def note_too_large(self) -> None:
+        """A message that no event has room for is dropped."""
+        self._polled.status.count("DroppedEventCount", 1)
+        logger.warning(
+            "event source mapping %s: a message of %s is too large for an event, and dropped",
+            self._polled.mapping.uuid,
+            self.name,
+        )
+
+    def end(self, failure: SourceError) -> None:
+        """The connection has ended, and the broker has taken back what was not acknowledged."""
+        if self.failure is None:
+            self.failure = failure
+        self._came.set()
+
+    def others(self, than: Sequence[Record]) -> list[Record]:
+        """What was delivered besides these records."""
+        kept = set(map(id, than))
+        return [one for one in self._open if id(one) not in kept]
+
+    async def read(self) -> Sequence[Record]:
+        """See `ports.Part`."""
+        if self.failure is not None:
+            raise PartLost
+        if not self._new:
+            await self._ask_more()
+            self._came = anyio.Event()
+            await wait_at_most(self._polled.clock, self._came, _PATIENCE_S)
+        records = list(self._new)
+        self._new.clear()
+        return records
+
+    async def commit(self, record: Record, state: bytes | None = None) -> None:
+        """See `ports.Part`."""
+        if self.failure is not None:
+            raise PartLost
+        done: list[Record] = []
+        while not done or done[-1] is not record:
+            done.append(self._open.popleft())
+            self._open_bytes -= len(done[-1].document)
+        await self.acknowledge(done)
+
+    def view(self, record: Record) -> tuple[Mapping[str, Any], bytes]:
+        """See `ports.Part`."""
+        metadata = json.loads(record.document)
+        return metadata, base64.b64decode(metadata.pop("data"))
+
+    def describe(self, records: Sequence[Record]) -> Mapping[str, Any]:
+        """See `ports.Part`. Mappings of brokers have no destinations."""
+        return {}
+
+    async def _ask_more(self) -> None:
+        """Ask for the rest of a batch if all that was asked for is here and it is not enough."""
+        count = len(self._open)
+        if self._asked >= self._batch_size or count < self._asked:
+            return
+        room = EVENT_BYTES_MAX * count // max(self._open_bytes, 1)
+        number = min(4 * self._asked, self._batch_size, room) - self._asked
+        if number > 0:
+            await self._ask(number)
+
+    async def _ask(self, number: int) -> None:
+        self._asked += number
+        # A request that is given up half-way would end the connection.
+        with anyio.CancelScope(shield=True):
+            await self.ask(number)
+
+
+def make_document(message: Mapping[str, Any]) -> bytes:
+    """A message as functions see it."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")

@@ -1,0 +1,165 @@
+"""Where requests for a service go, and as what."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from lambent.aws.settings import AwsSettings, ServiceSettings
+from lambent.identity.authorizer import Caller
+from lambent.kit.http.messages import Exchange
+from lambent.model.errors import ApiError
+
+STAND_IN_SERVICES = frozenset(
+    {
+        *("cognito-identity", "cognito-idp", "dynamodb", "dynamodbstreams", "events", "firehose"),
+        *("kafka", "kinesis", "kms", "monitoring", "mq", "pipes", "s3", "scheduler"),
+        *("secretsmanager", "ses", "sns", "sqs", "ssm", "states", "tagging"),
+    }
+)
+"""By signing name. Left out is what is ours, and what would run containers and programs."""
+_PASSED_ON = {field.name for field in dataclasses.fields(AwsSettings)}
+_DEFAULTS = ServiceSettings()
+_HOP_BY_HOP = frozenset(
+    {
+        *("connection", "content-length", "expect", "keep-alive", "proxy-authenticate"),
+        *("proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"),
+        "upgrade",
+    }
+)
+_SAFE = "!$%&'()*+,/:;=?@[]|~{}^`\\\"<>"
+"""What is left as it was sent: a signature covers it."""
+_ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?")
+_PORT = re.compile(r"(?::\d{1,5})?$")
+_PRESIGNED = re.compile(
+    r"X-Amz-(Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Security-Token)="
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Who serves a service."""
+
+    url: str
+    connect_timeout_s: float
+    deadline_s: float
+    is_stand_in: bool
+
+
+def with_stand_in(settings: AwsSettings, url: str) -> AwsSettings:
+    """The settings in which every service that has no endpoint is the stand-in's."""
+    chosen = {
+        field.name: one
+        if (one := getattr(settings, field.name)).endpoint_url
+        else dataclasses.replace(one, endpoint_url=url)
+        for field in dataclasses.fields(settings)
+    }
+    return dataclasses.replace(settings, **chosen)
+
+
+def find_endpoint(
+    settings: AwsSettings, stand_in: str | None, name: str, target: str
+) -> Endpoint | None:
+    """Who serves the service with a signing name, None if nobody does. `target` is the request's
+    `X-Amz-Target`: DynamoDB Streams signs as DynamoDB."""
+    if name == "dynamodb" and target.startswith("DynamoDBStreams"):
+        name = "dynamodbstreams"
+    service: ServiceSettings = getattr(settings, name) if name in _PASSED_ON else _DEFAULTS
+    url = service.endpoint_url
+    if not url and stand_in is not None and name in STAND_IN_SERVICES:
+        url = stand_in
+    if not url:
+        return None
+    return Endpoint(
+        url=url.rstrip("/"),
+        connect_timeout_s=service.connect_timeout_s,
+        deadline_s=service.deadline_s,
+        is_stand_in=url == stand_in,
+    )
+
+
+def unknown_service(name: str, *, has_stand_in: bool) -> ApiError:
+    """What a client is told of a service that nobody serves, and whoever runs the platform may do
+    about it."""
+    cures = []
+    if not has_stand_in and name in STAND_IN_SERVICES:
+        cures.append("`lambent up --services` starts a stand-in for it")
+    if name in _PASSED_ON:
+        cures.append(f"[aws.{name}] endpoint_url in lambent.toml names a server for it")
+    others = ", ".join(sorted(STAND_IN_SERVICES)) if has_stand_in else ""
+    return ApiError(
+        "UnknownServiceException",
+        "Lambent serves lambda, logs, sts and iam"
+        + (f", and by its stand-in {others}" if others else "")
+        + f"; this request is for '{name}'."
+        + (f" {', or '.join(cures)}." if cures else ""),
+    )
+
+
+def target_of(exchange: Exchange) -> str:
+    """Path and query as they were sent."""
+    query = f"?{exchange.query}" if exchange.query else ""
+    return quote(exchange.path + query, safe=_SAFE, encoding="latin-1")
+
+
+def headers_of(exchange: Exchange) -> dict[str, str]:
+    """A request's headers but for those of the connection, as text that UTF-8 makes the same bytes
+    of."""
+    return {
+        name: _as_sent(value) for name, value in exchange.headers.items() if name not in _HOP_BY_HOP
+    }
+
+
+def _as_sent(value: str) -> str:
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def without_chunks(headers: Mapping[str, str], body_bytes: int) -> dict[str, str]:
+    """Headers of a request whose body was put together from signed chunks, if it was."""
+    if headers.get("x-amz-decoded-content-length") != str(body_bytes):
+        return dict(headers)
+    dropped = ("x-amz-decoded-content-length", "x-amz-trailer", "content-encoding")
+    kept = {name: value for name, value in headers.items() if name not in dropped}
+    encodings = [one.strip() for one in headers.get("content-encoding", "").split(",")]
+    if others := ", ".join(one for one in encodings if one not in ("", "aws-chunked")):
+        kept["content-encoding"] = others
+    kept["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD"
+    return kept
+
+
+def for_stand_in(
+    headers: Mapping[str, str], target: str, caller: Caller
+) -> tuple[dict[str, str], str]:
+    """Headers and target for the stand-in, which takes a key's id for the account and has nothing
+    to verify. It is told no signatures and no session tokens."""
+    kept = {name: value for name, value in headers.items() if name != "x-amz-security-token"}
+    if caller.service is not None:
+        scope = f"{caller.scope.account}/20000101/{caller.scope.region}/{caller.service}"
+        kept["authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={scope}/aws4_request, SignedHeaders=host, Signature=0"
+        )
+    path, _, query = target.partition("?")
+    fields = [one for one in query.split("&") if _PRESIGNED.match(one) is None]
+    return kept, f"{path}?{'&'.join(fields)}" if query else path
+
+
+def plain_host(host: str) -> str:
+    """The host as an address: by a name, a bucket or another service could be meant, which nobody
+    was asked about."""
+    if _ADDRESS.fullmatch(host) is not None:
+        return host
+    port = _PORT.search(host)
+    return f"localhost{port[0] if port is not None else ''}"
+
+
+def answer_headers(raw: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
+    """An answer's headers that are passed back. Pages of other origins get no permission."""
+    pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
+    return [
+        (name, value)
+        for name, value in pairs
+        if name.lower() not in _HOP_BY_HOP and not name.lower().startswith("access-control-")
+    ]

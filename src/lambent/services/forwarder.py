@@ -1,0 +1,224 @@
+"""Passes requests for other services on to whoever serves them, and the answers back."""
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import aiohttp
+import anyio
+import anyio.abc
+from yarl import URL
+
+from lambent.aws.settings import AwsSettings
+from lambent.identity.authorizer import Authorizer, Caller
+from lambent.kit.http.messages import Exchange
+from lambent.model.errors import ApiError
+from lambent.model.limits import REQUEST_BYTES_MAX
+from lambent.services.actions import access_of
+from lambent.services.endpoints import (
+    Endpoint,
+    answer_headers,
+    find_endpoint,
+    for_stand_in,
+    headers_of,
+    plain_host,
+    target_of,
+    unknown_service,
+    without_chunks,
+)
+from lambent.services.stand_in import StandIn
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE_MAX = 1024
+_HELD_BYTES_MAX = 8 * REQUEST_BYTES_MAX
+"""Of requests that wait for an answer."""
+_WHOLE_BYTES_MAX = 256 * 1024
+"""An answer up to here is passed back at once, a longer one piece by piece."""
+_PIECE_BYTES = 64 * 1024
+_KEPT_S = 3.0
+"""How long an idle connection is kept: less than servers do, which must not close one as the next
+request is on its way."""
+_AWAY_S = 10.0
+"""How long a request waits for a stand-in that is being started again."""
+
+Refuse = Callable[[ApiError], None]
+"""Answers with an error in a form that the client understands."""
+
+
+class Forwarder:
+    """Serves requests that are for none of the platform's own services."""
+
+    def __init__(
+        self,
+        settings: AwsSettings,
+        authorizer: Authorizer,
+        session: aiohttp.ClientSession,
+        tasks: anyio.abc.TaskGroup,
+        stand_in: StandIn | None,
+    ) -> None:
+        self._settings = settings
+        self._authorizer = authorizer
+        self._session = session
+        self._tasks = tasks
+        self._stand_in = stand_in
+        self._id = f"lambent-{secrets.token_hex(8)}"
+        self._at_once = 0
+        self._held_bytes = 0
+
+    def handle(self, exchange: Exchange, caller: Caller, service: str, refuse: Refuse) -> bool:
+        """Serve a request for the service with a signing name. False if nobody is known who could
+        and the request, unsigned, may mean something else. Raises `ApiError`."""
+        stand_in = self._stand_in.url if self._stand_in is not None else None
+        target = exchange.headers.get("x-amz-target", "")
+        endpoint = find_endpoint(self._settings, stand_in, service, target)
+        if endpoint is None:
+            if caller.service is None:
+                return False
+            raise unknown_service(service, has_stand_in=self._stand_in is not None)
+        if self._id in exchange.headers.get("via", ""):
+            raise ApiError(
+                "LoopDetected",
+                f"The endpoint of '{service}', {endpoint.url}, leads back to this platform.",
+                status=508,
+            )
+        size = len(exchange.body)
+        if self._at_once >= _AT_ONCE_MAX or self._held_bytes + size > _HELD_BYTES_MAX:
+            raise ApiError("SlowDown", "Too many requests are under way.", status=503)
+        self._tasks.start_soon(self._serve, exchange, caller, service, endpoint, refuse)
+        return True
+
+    async def _serve(
+        self,
+        exchange: Exchange,
+        caller: Caller,
+        service: str,
+        endpoint: Endpoint,
+        refuse: Refuse,
+    ) -> None:
+        size = len(exchange.body)
+        self._at_once += 1
+        self._held_bytes += size
+        try:
+            with anyio.CancelScope() as scope:
+                exchange.on_disconnect(scope.cancel)
+                await self._authorize(exchange, caller, service)
+                if endpoint.is_stand_in:
+                    await self._await_stand_in()
+                await self._pass_on(exchange, caller, endpoint)
+        except ApiError as error:
+            refuse(error)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            logger.warning("cannot pass a request on to %s: %r", endpoint.url, error)
+            message = f"The endpoint that is configured for '{service}' does not answer."
+            refuse(ApiError("ServiceUnavailable", message, status=503))
+        finally:
+            self._at_once -= 1
+            self._held_bytes -= size
+
+    async def _authorize(self, exchange: Exchange, caller: Caller, service: str) -> None:
+        """Raise `AccessDeniedException` unless the caller may do this."""
+        if not self._authorizer.is_strict:
+            return
+        access = access_of(service, exchange, caller.scope)
+        if access is not None:
+            await self._authorizer.check(caller, access)
+        elif caller.principal.kind != "root":
+            raise ApiError(
+                "AccessDeniedException",
+                f"User: {caller.principal.arn} is not authorized to perform this: what the request"
+                f" needs of '{service}' cannot be told, so only the account's root may send it.",
+                status=403,
+            )
+
+    async def _await_stand_in(self) -> None:
+        assert self._stand_in is not None
+        if not await self._stand_in.wait_ready(_AWAY_S):
+            raise ApiError(
+                "ServiceUnavailable",
+                "The stand-in for other services is not running; the platform's log says why.",
+                status=503,
+            )
+
+    async def _pass_on(self, exchange: Exchange, caller: Caller, endpoint: Endpoint) -> None:
+        body = exchange.body
+        headers, target = without_chunks(headers_of(exchange), len(body)), target_of(exchange)
+        if endpoint.is_stand_in:
+            headers, target = for_stand_in(headers, target, caller)
+            if self._authorizer.is_strict:
+                headers["host"] = plain_host(headers.get("host", ""))
+        via = headers.get("via")
+        headers["via"] = f"{via}, 1.1 {self._id}" if via else f"1.1 {self._id}"
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=endpoint.connect_timeout_s, sock_read=endpoint.deadline_s
+        )
+        async with self._session.request(
+            exchange.method,
+            URL(endpoint.url + target, encoded=True),
+            headers=headers,
+            data=body or None,
+            timeout=timeout,
+            allow_redirects=False,
+        ) as answer:
+            await _pass_back(exchange, answer)
+
+
+async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None:
+    headers = answer_headers(answer.raw_headers)
+    length = answer.content_length
+    if exchange.method == "HEAD" or answer.status in (204, 304):
+        _respond_without_body(exchange, answer.status, headers, length)
+        return
+    if length is not None and length <= _WHOLE_BYTES_MAX:
+        exchange.respond(answer.status, headers, await answer.read())
+        return
+    caught_up = anyio.Event()
+
+    def note() -> None:
+        caught_up.set()
+
+    exchange.on_writable(note)
+    exchange.start(answer.status, headers, length=length)
+    try:
+        async for piece in answer.content.iter_chunked(_PIECE_BYTES):
+            if not exchange.write(piece):
+                await caught_up.wait()
+                caught_up = anyio.Event()
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        logger.warning("an answer of %s broke off: %r", answer.url.host, error)
+        exchange.abort()
+    else:
+        exchange.finish()
+
+
+def _respond_without_body(
+    exchange: Exchange, status: int, headers: Sequence[tuple[str, str]], length: int | None
+) -> None:
+    """The answer to HEAD has the length of the body that it leaves out."""
+    lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers)]
+    if length is not None and status != 204:
+        lines.append(f"Content-Length: {length}")
+    if not exchange.keep_alive:
+        lines.append("Connection: close")
+    exchange.respond_raw(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"), b"")
+
+
+@asynccontextmanager
+async def open_forwarder(
+    settings: AwsSettings, authorizer: Authorizer, stand_in: StandIn | None
+) -> AsyncIterator[Forwarder]:
+    """The forwarder; requests that are under way end with it."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S)
+    async with (
+        aiohttp.ClientSession(
+            connector=connector,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            trust_env=False,
+        ) as session,
+        anyio.create_task_group() as tasks,
+    ):
+        yield Forwarder(settings, authorizer, session, tasks, stand_in)
+        tasks.cancel_scope.cancel()

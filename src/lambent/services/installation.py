@@ -1,0 +1,39 @@
+"""The stand-in's packages, in a directory of their own: they must not meet the platform's.
+
+Made before privileges are given up, with the operator's own pip configuration; what is there
+already costs nothing.
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from lambent.kit.installing import InstallFailed, locked, make_directory, pip_install
+
+_REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+_LINE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def packages_directory(cache: Path) -> Path:
+    """Where the packages are, or will be: versions and interpreter are in the name."""
+    text = f"{_LINE}\n{os.uname().machine}\n{_REQUIREMENTS.read_text(encoding='utf-8')}"
+    return cache / f"ministack-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def prepare_packages(cache: Path) -> Path:
+    """The directory of the packages, installed if need be. Raises `InstallFailed`."""
+    directory = packages_directory(cache)
+    try:
+        cache.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with locked(cache / f".{directory.name}.lock"):
+            if not directory.exists():
+                make_directory(directory, _fill)
+    except OSError as error:
+        raise InstallFailed(f"cannot use {cache}: {error.strerror}") from error
+    return directory
+
+
+def _fill(target: Path) -> None:
+    # Every package is named with its version, so there is nothing to be resolved.
+    pip_install(Path(sys.executable), _LINE, target, ["--no-deps", "-r", str(_REQUIREMENTS)])

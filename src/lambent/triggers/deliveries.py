@@ -1,0 +1,160 @@
+"""Events and calls of services that the stand-in stands for: S3, SNS, EventBridge and others.
+
+They come over a connection of the stand-in's own, on loopback, and show its token. As at AWS the
+service is the caller: the function's policy has to let it in, within a relaxed platform only if
+what the event is about belongs to another account.
+"""
+
+import hmac
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.abc
+
+from lambent.asynchronous.queue import AsyncQueue
+from lambent.identity.authorizer import Access, Authorizer, Caller
+from lambent.invocation.door import Door
+from lambent.kit.http.messages import Exchange
+from lambent.kit.http.server import HttpLimits, HttpServer
+from lambent.kit.ids import new_request_id
+from lambent.kit.tasks import shielded
+from lambent.model.errors import ApiError
+from lambent.model.function import Scope
+from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
+from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
+from lambent.model.names import FunctionReference, parse_function_name
+from lambent.model.principal import service as service_principal
+from lambent.model.recursion import recursive
+from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
+
+logger = logging.getLogger(__name__)
+
+_FUNCTION_FAILED = 299
+"""Status of the answer to a call whose function failed."""
+_CONNECTIONS_MAX = 512
+_LIMITS = HttpLimits(
+    body_bytes_max=SYNCHRONOUS_EVENT_BYTES_MAX,
+    held_bytes_max=16 * SYNCHRONOUS_EVENT_BYTES_MAX,
+    connections_max=_CONNECTIONS_MAX,
+    request_deadline_s=30.0,
+    idle_deadline_s=960.0,
+)
+
+
+class Deliveries:
+    """Takes them."""
+
+    def __init__(
+        self,
+        door: Door,
+        queue: AsyncQueue,
+        authorizer: Authorizer,
+        tasks: anyio.abc.TaskGroup,
+        token: str,
+    ) -> None:
+        self._door = door
+        self._queue = queue
+        self._authorizer = authorizer
+        self._tasks = tasks
+        self._credentials = f"Bearer {token}".encode()
+
+    def handle(self, exchange: Exchange) -> None:
+        """Take one."""
+        given = exchange.headers.get("authorization", "").encode("latin-1")
+        if not hmac.compare_digest(given, self._credentials):
+            exchange.respond(403)
+            return
+        self._tasks.start_soon(self._take, exchange)
+
+    async def _take(self, exchange: Exchange) -> None:
+        headers = exchange.headers
+        arn = headers.get("x-function", "")
+        try:
+            reference = _parse(arn)
+            await self._check(exchange, reference)
+            trace_id = trace_id_of(headers.get("x-amzn-trace-id"))
+            if headers.get("x-invocation-type") == "Event":
+                await self._keep(exchange, reference, trace_id)
+            else:
+                await self._call(exchange, reference, trace_id)
+        except ApiError as error:
+            _refuse(exchange, error)
+        except Exception:
+            logger.exception("an event for %s was not taken", arn[:200])
+            _refuse(exchange, ApiError("ServiceException", "The platform failed.", status=500))
+
+    async def _check(self, exchange: Exchange, reference: FunctionReference) -> None:
+        """Raise `AccessDeniedException` unless the service may invoke the function."""
+        headers = exchange.headers
+        account, owner = headers.get("x-source-account", ""), reference.key.account
+        if not self._authorizer.is_strict and account in ("", owner):
+            return
+        principal = service_principal(headers.get("x-source") or "unknown.amazonaws.com")
+        context = (
+            ("aws:sourcearn", (headers.get("x-source-arn", ""),)),
+            ("aws:sourceaccount", (account,)),
+        )
+        access = Access("lambda:InvokeFunction", reference.arn, owner, context)
+        scope = Scope(account, reference.key.region)
+        caller = Caller(principal=principal, scope=scope, service=None, access_key_id=None)
+        await self._authorizer.check(caller, access)
+
+    async def _keep(self, exchange: Exchange, reference: FunctionReference, trace_id: str) -> None:
+        await self._door.resolve(reference.key, reference.qualifier)
+        if len(exchange.body) > ASYNCHRONOUS_EVENT_BYTES_MAX:
+            raise ApiError("RequestTooLargeException", "The event is too large.", status=413)
+        await self._queue.keep(reference, exchange.body, trace_id)
+        exchange.respond(202)
+
+    async def _call(self, exchange: Exchange, reference: FunctionReference, trace_id: str) -> None:
+        function = await self._door.resolve(reference.key, reference.qualifier)
+        trace_id, loops = extend_lineage(trace_id, reference.key.arn)
+        if loops >= LOOPS_MAX and not self._door.may_loop(reference.key, reference.qualifier):
+            raise recursive(reference.key)
+
+        def on_done(outcome: Outcome) -> None:
+            if isinstance(outcome, Refused):
+                _refuse(exchange, outcome.error)
+            else:
+                status = 200 if isinstance(outcome, Succeeded) else _FUNCTION_FAILED
+                exchange.respond(status, [("Content-Type", "application/json")], outcome.payload)
+
+        self._door.invoke(
+            Invocation(
+                request_id=new_request_id(),
+                function=function,
+                invoked_arn=reference.arn,
+                event=exchange.body,
+                trace_id=trace_id,
+                on_done=on_done,
+            )
+        )
+
+
+def _parse(arn: str) -> FunctionReference:
+    parts = arn.split(":")
+    if len(parts) < 7:
+        raise ApiError("ValidationException", f"'{arn[:200]}' is not the ARN of a function.")
+    return parse_function_name(arn, Scope(parts[4], parts[3]))
+
+
+def _refuse(exchange: Exchange, error: ApiError) -> None:
+    body = json.dumps({"code": error.code, "message": error.message}).encode()
+    exchange.respond(error.status, [("Content-Type", "application/json")], body)
+
+
+@asynccontextmanager
+async def open_deliveries(deliveries: Deliveries) -> AsyncIterator[tuple[str, int]]:
+    """Take deliveries on loopback; gives the address."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    address: tuple[str, int] = listener.getsockname()
+    server = HttpServer(deliveries.handle, _LIMITS)
+    await server.start(listener)
+    try:
+        yield address
+    finally:
+        await shielded(server.close)

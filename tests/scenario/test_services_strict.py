@@ -1,0 +1,198 @@
+"""The stand-in behind a strict platform: signatures are verified and policies decide before a
+request gets there, and what it tells functions is asked for too."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from .conftest import ACCOUNT, ROLE, Platform, deploy, invoke, wait_for
+from .functions_api import refusal
+from .test_identity import TRUST, Strict
+from .test_services import receive, upload_in_chunks
+
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}"
+SENDS = """
+import boto3, os
+from botocore.exceptions import ClientError
+def handler(event, context):
+    try:
+        boto3.client("sqs").send_message(QueueUrl=event["queue"], MessageBody="from a function")
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return "sent"
+"""
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strict]:
+    """A strict platform with the stand-in, and the role that functions here have."""
+    data = tmp_path_factory.mktemp("strict") / "data"
+    running = Strict(Platform(data, "--auth", "strict", "--services"))
+    running.client("iam").create_role(
+        RoleName="lambda-role", AssumeRolePolicyDocument=json.dumps(TRUST)
+    )
+    yield running
+    assert running.platform.stop() == 0, running.platform.output
+
+
+def allow(*actions: str, resource: str = "*") -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+
+
+def test_who_is_turned_away(strict: Strict) -> None:
+    """Nobody without a signature, a known key and a policy gets to the stand-in."""
+    unsigned = strict.platform.client("sqs", config=Config(signature_version=UNSIGNED))
+    assert refusal(unsigned.list_queues)[0] == "MissingAuthenticationTokenException"
+    assert refusal(strict.platform.client("sqs").list_queues)[0] == "UnrecognizedClientException"
+    nobody = strict.user("nobody-of-services")
+    code, message = refusal(strict.client("sqs", **nobody).list_queues)
+    assert code == "AccessDeniedException"
+    assert "sqs:ListQueues" in message
+    assert strict.client("sqs").list_queues()
+
+
+def test_policies_are_about_one_queue(strict: Strict) -> None:
+    """The action is the operation, a batch's that of its parts; the resource is the queue's ARN."""
+    root = strict.client("sqs")
+    mine = root.create_queue(QueueName="mine")["QueueUrl"]
+    other = root.create_queue(QueueName="other")["QueueUrl"]
+    keys = strict.user("sender", allow("sqs:SendMessage", resource=f"{QUEUE}:mine"))
+    sender = strict.client("sqs", **keys)
+    sender.send_message(QueueUrl=mine, MessageBody="one")
+    sender.send_message_batch(QueueUrl=mine, Entries=[{"Id": "1", "MessageBody": "two"}])
+    assert {receive(root, mine)["Body"] for _ in range(2)} == {"one", "two"}
+    for attempt in (
+        lambda: sender.send_message(QueueUrl=other, MessageBody="three"),
+        lambda: sender.receive_message(QueueUrl=mine),
+        lambda: sender.send_message(QueueUrl=f"{mine}/../other", MessageBody="three"),
+        lambda: strict.client("sns", **keys).list_topics(),
+        lambda: strict.client("kafka", **keys).list_clusters(),
+    ):
+        assert refusal(attempt)[0] == "AccessDeniedException"
+
+
+def test_policies_are_about_objects(strict: Strict) -> None:
+    """Objects by their ARN, in uploads of every form; what else S3 does is the root's."""
+    root = strict.client("s3")
+    root.create_bucket(Bucket="shelf")
+    statements = [
+        allow("s3:PutObject", "s3:GetObject", resource="arn:aws:s3:::shelf/in/*"),
+        allow("s3:ListBucket", resource="arn:aws:s3:::shelf"),
+    ]
+    user = strict.client("s3", **strict.user("reader", *statements))
+    user.put_object(Bucket="shelf", Key="in/a", Body=b"hello", ChecksumAlgorithm="CRC32")
+    assert user.get_object(Bucket="shelf", Key="in/a")["Body"].read() == b"hello"
+    assert [one["Key"] for one in user.list_objects_v2(Bucket="shelf")["Contents"]] == ["in/a"]
+    root.put_object(Bucket="shelf", Key="out", Body=b"no")
+    for attempt in (
+        lambda: user.get_object(Bucket="shelf", Key="out"),
+        lambda: user.copy_object(
+            Bucket="shelf", Key="in/b", CopySource={"Bucket": "shelf", "Key": "out"}
+        ),
+        lambda: user.put_bucket_policy(Bucket="shelf", Policy="{}"),
+        lambda: user.delete_objects(Bucket="shelf", Delete={"Objects": [{"Key": "in/a"}]}),
+    ):
+        assert refusal(attempt)[0] in ("AccessDeniedException", "403")
+    # A key is no path.
+    assert refusal(lambda: user.get_object(Bucket="shelf", Key="in/../out"))[0] == "NoSuchKey"
+
+
+def test_an_upload_in_chunks_is_its_content(strict: Strict) -> None:
+    """Here the platform puts it together, to verify it; what is passed on says so no more."""
+    s3 = strict.client("s3")
+    s3.create_bucket(Bucket="chunks")
+    upload_in_chunks(strict.platform, "/chunks/a", b"x" * 100_000, **strict.root)
+    found = s3.get_object(Bucket="chunks", Key="a")
+    assert (found["Body"].read(), found["ContentEncoding"]) == (b"x" * 100_000, "gzip")
+
+
+def test_one_service_is_not_another(strict: Strict) -> None:
+    """What the signature names is what policies are asked about and what serves it, whatever
+    target, path or host says otherwise."""
+    keys = strict.user("only-sqs", allow("sqs:*"))
+    client = strict.client("sqs", **keys)
+
+    def turn_to_tables(request: Any, **_: Any) -> None:
+        del request.headers["X-Amz-Target"]
+        request.headers["X-Amz-Target"] = "DynamoDB_20120810.ListTables"
+
+    client.meta.events.register("before-sign.sqs.ListQueues", turn_to_tables)
+    assert refusal(client.list_queues)[0] == "AccessDeniedException"
+
+
+def test_a_role_decides_for_a_function(strict: Strict) -> None:
+    """A function's call is its execution role's."""
+    queue = strict.client("sqs").create_queue(QueueName="from-function")["QueueUrl"]
+    client = strict.client("lambda")
+    deploy(client, "sends", {"app.py": SENDS})
+    assert invoke(client, "sends", {"queue": queue})[0] == "AccessDeniedException"
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [allow("sqs:SendMessage", resource=f"{QUEUE}:from-function")],
+    }
+    strict.client("iam").put_role_policy(
+        RoleName="lambda-role", PolicyName="sends", PolicyDocument=json.dumps(document)
+    )
+    assert invoke(client, "sends", {"queue": queue})[0] == "sent"
+    assert receive(strict.client("sqs"), queue)["Body"] == "from a function"
+
+
+def test_a_topic_needs_the_functions_permission(strict: Strict) -> None:
+    """As at AWS: the function's policy lets SNS in, from this topic and from no other."""
+    client, sns = strict.client("lambda"), strict.client("sns")
+    source = "def handler(event, context): print('told', event['Records'][0]['Sns']['Message'])"
+    arn = deploy(client, "is-told", {"app.py": source}, Role=ROLE)["FunctionArn"]
+    topics = [sns.create_topic(Name=name)["TopicArn"] for name in ("let-in", "left-out")]
+    client.add_permission(
+        FunctionName="is-told",
+        StatementId="sns",
+        Action="lambda:InvokeFunction",
+        Principal="sns.amazonaws.com",
+        SourceArn=topics[0],
+    )
+    for topic in topics:
+        sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=arn)
+    sns.publish(TopicArn=topics[1], Message="left out")
+    sns.publish(TopicArn=topics[0], Message="let in")
+
+    def told() -> list[str]:
+        answer = strict.client("logs").filter_log_events(
+            logGroupName="/aws/lambda/is-told", filterPattern="told"
+        )
+        return [event["message"].strip() for event in answer["events"]]
+
+    wait_for(lambda: _quietly(told), "the notification", deadline_s=30)
+    assert told() == ["told let in"]
+
+
+def _quietly(told: Any) -> Any:
+    try:
+        return told()
+    except Exception:
+        return None
+
+
+def test_links_are_verified(strict: Strict) -> None:
+    """A presigned link is good as it was signed, and not otherwise."""
+    s3 = strict.client("s3", config=Config(signature_version="s3v4"), **strict.root)
+    s3.create_bucket(Bucket="links")
+    s3.put_object(Bucket="links", Key="a", Body=b"hello")
+    s3.put_object(Bucket="links", Key="b", Body=b"secret")
+    link = s3.generate_presigned_url("get_object", Params={"Bucket": "links", "Key": "a"})
+    with urllib.request.urlopen(link, timeout=10) as answer:
+        assert answer.read() == b"hello"
+    asked = {"Bucket": "links", "Key": "up"}
+    upload = s3.generate_presigned_url("put_object", Params=asked)
+    request = urllib.request.Request(upload, data=b"uploaded", method="PUT")
+    urllib.request.urlopen(request, timeout=10).close()
+    assert s3.get_object(**asked)["Body"].read() == b"uploaded"
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(link.replace("/links/a", "/links/b"), timeout=10)
+    with raised.value as refused:
+        assert refused.code in (400, 403)
