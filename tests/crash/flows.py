@@ -1,10 +1,12 @@
 """Sources whose server, or the way to it, can be broken while records flow: one class each."""
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
+from tests.servers.kinesis import Kinesis
 from tests.servers.ministack import ACCOUNT, Ministack
 from tests.servers.proxy import Proxy
 
@@ -104,4 +106,49 @@ class FifoFlow(SqsFlow):
         }
 
 
-FLOWS: dict[str, type[Flow]] = {"sqs": SqsFlow, "fifo": FifoFlow}
+class KinesisFlow(Flow):
+    """A stream of two shards, of each of which two batches are under way at a time."""
+
+    def open(self, stack: ExitStack) -> None:
+        self._server = stack.enter_context(Kinesis())
+        self._proxy = stack.enter_context(Proxy(self._server.port))
+        self._client = self._server.client()
+        self._unbroken = threading.Lock()
+        """The server saves what it holds when it is asked to, but not what comes meanwhile."""
+        self._client.create_stream(StreamName="crashes", ShardCount=2)
+        self._client.get_waiter("stream_exists").wait(
+            StreamName="crashes", WaiterConfig={"Delay": 1}
+        )
+
+    @property
+    def options(self) -> list[str]:
+        return [
+            *("--set", f"aws.kinesis.endpoint_url=http://127.0.0.1:{self._proxy.port}"),
+            *("--set", "polling.idle_poll_s=0.1"),
+        ]
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        return {
+            "EventSourceArn": f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/crashes",
+            "StartingPosition": "LATEST",
+            "BatchSize": 5,
+            "ParallelizationFactor": 2,
+        }
+
+    def send(self, names: Sequence[str]) -> None:
+        for name in names:
+            key = name.partition(":")[0]
+            with self._unbroken:
+                self._client.put_record(StreamName="crashes", PartitionKey=key, Data=name.encode())
+
+    def break_server(self) -> None:
+        with self._unbroken:
+            self._server.stop()
+            self._server.start()
+
+    def cut(self) -> None:
+        self._proxy.cut()
+
+
+FLOWS: dict[str, type[Flow]] = {"sqs": SqsFlow, "fifo": FifoFlow, "kinesis": KinesisFlow}

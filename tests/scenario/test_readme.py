@@ -81,6 +81,11 @@ def with_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform
             ['{"resized": "cat.txt"}', "heard a message", "heard an-order", "requestPayload"],
         ),
         ("event-sources/sqs", ["message good", "message bad", "sqs:us-east-1:000000000000:work"]),
+        (
+            "event-sources/kinesis",
+            ["click home one", "click home broken", "click home two", "stream/clicks"],
+        ),
+        ("event-sources/dynamodb-streams", ["change INSERT 1", "change REMOVE 1"]),
     ],
 )
 def test_examples_with_services(

@@ -1,5 +1,6 @@
 """Kinesis whose shards split and merge as at AWS. Enhanced fan-out is tested with ministack."""
 
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -56,20 +57,37 @@ class Kinesis(Server):
 
     def save(self) -> None:
         """Wait until all it holds by now is saved."""
-        for _ in range(2):  # the first may have begun before
+        # Each time the file is emptied and written, and the first time may have begun before.
+        for _ in range(4):
             before = self._saved_at()
             wait_for(lambda seen=before: self._saved_at() > seen, "the streams are saved")
 
     def _saved_at(self) -> int:
         """When it saved last, in nanoseconds; 0 if it never did."""
-        saved = self.directory / "data" / "kinesis-data.json"
-        return saved.stat().st_mtime_ns if saved.exists() else 0
+        return self._file.stat().st_mtime_ns if self._file.exists() else 0
+
+    def _saved(self) -> bytes | None:
+        """What it saved, unless it is at that."""
+        content = self._file.read_bytes()
+        try:
+            json.loads(content)
+        except ValueError:
+            return None
+        return content
+
+    @property
+    def _file(self) -> Path:
+        return self.directory / "data" / "kinesis-data.json"
 
     def stop(self) -> None:
         """Save and end. Asked to end, it would wait for its clients and not save."""
+        whole = None
         if self.is_running:
             self.save()
+            whole = wait_for(self._saved, "it is saved whole")
         self.kill()
+        if whole is not None:
+            self._file.write_bytes(whole)  # It may have been at it again.
 
     def client(self, account: str = ACCOUNT, **more: Any) -> Any:
         """A boto3 client. What different accounts make is kept apart."""

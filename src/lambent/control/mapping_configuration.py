@@ -158,6 +158,8 @@ def _check_rules(source: Source, configuration: Params) -> None:
         )
     if 0 <= configuration.get("MaximumRecordAgeInSeconds", -1) < 60:
         raise invalid_parameter("MaximumRecordAgeInSeconds must be -1, or at least 60.")
+    if configuration.get("TumblingWindowInSeconds") and configuration["ParallelizationFactor"] > 1:
+        raise invalid_parameter("TumblingWindowInSeconds needs a ParallelizationFactor of 1.")
     if source.is_kafka and "ProvisionedPollerConfig" not in configuration:
         for member in _NEEDS_PROVISIONED:
             if configuration.get(member):

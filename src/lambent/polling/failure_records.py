@@ -1,6 +1,6 @@
 """What an on-failure destination is told of records that were given up.
 
-Pure. https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
 
 import json
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lambent.kit.ids import new_request_id
 from lambent.model.function import LATEST
 from lambent.polling.function_calls import Called
 from lambent.polling.retries import Discard
@@ -29,7 +30,7 @@ def make_failure_record(
     """
     members: dict[str, Any] = {
         "requestContext": {
-            "requestId": "" if called is None else called.request_id,
+            "requestId": new_request_id() if called is None else called.request_id,
             "functionArn": function_arn,
             "condition": discard.condition,
             "approximateInvokeCount": max(discard.piece.attempts, 1),

@@ -25,7 +25,7 @@ from lambent.polling.stop import Stop
 
 logger = logging.getLogger(__name__)
 
-_HELD_BYTES_MAX = EVENT_BYTES_MAX
+HELD_BYTES_MAX = EVENT_BYTES_MAX
 """Of records read ahead, for each batch that may be under way."""
 
 Tell = Callable[[bytes], Awaitable[None]]
@@ -38,7 +38,8 @@ ReadFailures = Callable[[bytes, Collection[str]], frozenset[str] | None]
 class Reader:
     """Serves the parts of one mapping. `tell` stands in for the destinations that the platform
     delivers to itself; `read_failures` knows how functions name the records of this source;
-    `let_go` is for sources that others may read on from what we leave."""
+    `let_go` is for sources that others may read on from what we leave; `new_lane` is what makes
+    batches of a part."""
 
     def __init__(
         self,
@@ -46,17 +47,20 @@ class Reader:
         tell: Tell | None = None,
         read_failures: ReadFailures = failed_items,
         let_go: LetGo | None = None,
+        new_lane: "type[Lane] | None" = None,
     ) -> None:
         self._polled = polled
         self._tell = tell
         self._read_failures = read_failures
         self._let_go = let_go
+        self._new_lane = new_lane or Lane
 
     async def serve(self, part: Part) -> bool:
         """See `ports.Serve`."""
         options = self._polled.options
         lanes = [
-            Lane(self._polled, part, self._tell, self._read_failures) for _ in range(options.factor)
+            self._new_lane(self._polled, part, self._tell, self._read_failures)
+            for _ in range(options.factor)
         ]
         progress = Progress()
         is_end = False
@@ -69,7 +73,7 @@ class Reader:
                 lane.close(discard=not is_end)
             if self._let_go is not None:
                 await self._let_go([record for lane in lanes for record in lane.under_way])
-        return is_end and progress.is_clear
+        return is_end and progress.is_clear and all(lane.is_clear for lane in lanes)
 
     async def _read(self, part: Part, lanes: "Sequence[Lane]", progress: Progress) -> bool:
         """Fill the lanes; gives whether the part is at its end."""
@@ -89,20 +93,31 @@ class Reader:
                 continue
             backoff.succeeded()
             polled.status.note_source_works()
-            if not records:
-                continue
-            polled.status.count("PolledEventCount", len(records))
-            progress.begin(records)
-            wanted = self._wanted(part, records)
-            if len(wanted) < len(records):
-                await self._skip(part, records, wanted, progress)
-            if len(lanes) == 1:
-                await lanes[0].buffer.put(wanted)
-                continue
-            for number, lane in enumerate(lanes):
-                share = [one for one in wanted if _lane_of(one, len(lanes)) == number]
-                if share:
-                    await lane.buffer.put(share)
+            if records:
+                await self._hand_out(part, records, lanes, progress)
+            for lane in lanes:
+                lane.note_read()
+
+    async def _hand_out(
+        self,
+        part: Part,
+        records: Sequence[Record],
+        lanes: "Sequence[Lane]",
+        progress: Progress,
+    ) -> None:
+        """Put what was read, and is wanted, into the lanes."""
+        self._polled.status.count("PolledEventCount", len(records))
+        progress.begin(records)
+        wanted = self._wanted(part, records)
+        if len(wanted) < len(records):
+            await self._skip(records, wanted, lanes[0], progress)
+        if len(lanes) == 1:
+            await lanes[0].buffer.put(wanted)
+            return
+        for number, lane in enumerate(lanes):
+            share = [one for one in wanted if _lane_of(one, len(lanes)) == number]
+            if share:
+                await lane.buffer.put(share)
 
     def _wanted(self, part: Part, records: Sequence[Record]) -> Sequence[Record]:
         criteria = self._polled.options.criteria
@@ -112,9 +127,9 @@ class Reader:
 
     async def _skip(
         self,
-        part: Part,
         records: Sequence[Record],
         wanted: Sequence[Record],
+        lane: "Lane",
         progress: Progress,
     ) -> None:
         """Be done with records that nobody wants."""
@@ -122,7 +137,7 @@ class Reader:
         kept = set(map(id, wanted))
         last = progress.end([one for one in records if id(one) not in kept])
         if last is not None:
-            await commit(self._polled, part, last)
+            await lane.commit(last)
 
 
 class Lane:
@@ -137,7 +152,7 @@ class Lane:
         self._read_failures = read_failures
         self._stop = Stop()
         self.buffer = Buffer(
-            polled.clock, count_max=2 * polled.options.batch_size, bytes_max=_HELD_BYTES_MAX
+            polled.clock, count_max=2 * polled.options.batch_size, bytes_max=HELD_BYTES_MAX
         )
         self.under_way: Sequence[Record] = ()
         settings = polled.settings
@@ -152,6 +167,14 @@ class Lane:
         if discard:
             self._stop.set()
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing is left to do when all records are done with."""
+        return True
+
+    def note_read(self) -> None:
+        """The part was read, and what is wanted was put into the buffer."""
+
     async def run(self, progress: Progress) -> None:
         """Process what is put into the buffer, until it is closed."""
         polled = self._polled
@@ -160,7 +183,7 @@ class Lane:
         while True:
             records = await self.buffer.take(
                 count=options.batch_size,
-                bytes_max=EVENT_BYTES_MAX - self._part.envelope.size,
+                bytes_max=self._room,
                 since=None if options.window_waits else since,
                 window_s=options.window_s,
             )
@@ -168,41 +191,62 @@ class Lane:
                 return
             self.under_way = records
             with polled.stop.under_way():
-                if not await self.deliver(records):
+                if not await self.deliver(records, progress):
                     return
                 since = polled.clock.monotonic()
-                last = progress.end(records)
-                if last is not None:
-                    await commit(polled, self._part, last)
             self.under_way = ()
             polled.status.note_age(records[-1].arrived_at)
 
-    async def deliver(self, records: Sequence[Record]) -> bool:
-        """Have the function take a batch, or give its records up; gives whether they are done
-        with, which they are not when it was enough before."""
+    async def deliver(self, records: Sequence[Record], progress: Progress) -> bool:
+        """Have the function take a batch, or give its records up, and commit those that are done
+        with; gives whether all are, which they are not when it was enough before."""
         polled = self._polled
-        room = EVENT_BYTES_MAX - self._part.envelope.size
-        work = Work(records, polled.options, bytes_max=room)
+        work = Work(records, polled.options, bytes_max=self._room)
         called: Called | None = None
+        backoff: Backoff | None = None
+        done = 0
         while (step := work.next(polled.clock.now())) is not None:
             if isinstance(step, Discard):
                 if not await self._give_up(step, called):
                     return False
-                called = None
-                continue
-            called = await self._call(step.records)
-            if not called.was_taken:
-                await self._pause(self._refused)
-            elif work.note(self._result(called, step.records)):
-                await self._pause(self._failing)
+                called = backoff = None
+            elif backoff is not None:
+                await self._pause(backoff)
+                backoff = None
             else:
-                self._failing.succeeded()
-            if called.was_taken:
-                self._refused.succeeded()
+                called = await self._call(step.records)
+                backoff = self._next_wait(work, called, step.records)
+            before, done = done, len(records) - work.left
+            last = progress.end(records[before:done])
+            if last is not None:
+                await self.commit(last)
             if self._is_enough and work.left:
                 return False
         self._failing.succeeded()
         return True
+
+    async def commit(self, record: Record) -> None:
+        """See `commit` below."""
+        await commit(self._polled, self._part, record)
+
+    def _next_wait(self, work: Work, called: Called, records: Sequence[Record]) -> Backoff | None:
+        """Note what came of a call; gives what says how long to wait before the next, if that is
+        not made at once."""
+        if not called.was_taken:
+            return self._refused
+        self._refused.succeeded()
+        if work.note(self._result(called, records)):
+            return self._failing
+        self._failing.succeeded()
+        return None
+
+    def _event(self, records: Sequence[Record]) -> bytes:
+        return self._part.envelope.wrap([one.document for one in records])
+
+    @property
+    def _room(self) -> int:
+        """Bytes for the records of an event."""
+        return EVENT_BYTES_MAX - self._part.envelope.size
 
     @property
     def _is_enough(self) -> bool:
@@ -210,7 +254,7 @@ class Lane:
 
     async def _call(self, records: Sequence[Record]) -> Called:
         status = self._polled.status
-        event = self._part.envelope.wrap([one.document for one in records])
+        event = self._event(records)
         status.in_flight += 1
         try:
             called = await self._polled.calls.call(event)
@@ -223,24 +267,28 @@ class Lane:
     def _result(self, called: Called, records: Sequence[Record]) -> Done | Failed:
         """What a call that was taken says of the records."""
         status = self._polled.status
-        outcome = called.outcome
-        result: Done | Failed = Done()
-        if not isinstance(outcome, Succeeded):
-            result = Failed()
-        elif self._polled.options.reports_failures:
-            places = {one.id: number for number, one in enumerate(records)}
-            failed = self._read_failures(outcome.payload, places)
-            if failed is None:
-                result = Failed()
-            elif failed:
-                result = Failed(min(places[one] for one in failed), is_partial=True)
+        result: Done | Failed = Failed()
+        if isinstance(called.outcome, Succeeded):
+            result = self._judge(called.outcome.payload, records)
         if isinstance(result, Failed):
             status.note_call(has_failed=True)
             status.count("FailedInvokeEventCount", len(records) - result.at)
         return result
 
+    def _judge(self, payload: bytes, records: Sequence[Record]) -> Done | Failed:
+        """What the function's answer says of the records."""
+        if not self._polled.options.reports_failures:
+            return Done()
+        places = {one.id: number for number, one in enumerate(records)}
+        failed = self._read_failures(payload, places)
+        if failed is None:
+            return Failed()
+        if failed:
+            return Failed(min(places[one] for one in failed), is_partial=True)
+        return Done()
+
     async def _pause(self, backoff: Backoff) -> None:
-        with self._stop.interrupts():
+        with self._polled.stop.interrupts(), self._stop.interrupts():
             await self._polled.clock.sleep(backoff.failed())
 
     async def _give_up(self, discard: Discard, called: Called | None) -> bool:
@@ -261,7 +309,7 @@ class Lane:
         polled = self._polled
         event = None
         if _gets_payload(polled.options.on_failure):
-            event = self._part.envelope.wrap([one.document for one in discard.piece.records])
+            event = self._event(discard.piece.records)
         body = make_failure_record(
             discard,
             called,

@@ -1,0 +1,111 @@
+"""DynamoDB Streams: what changes in a table.
+https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.kit.strict_json import parse
+from lambent.polling.polled import Polled
+from lambent.polling.ports import Record
+from lambent.polling.sources.shard_part import Page, Shard
+from lambent.polling.sources.shards import poll_stream
+from lambent.polling.sources.stream_calls import StreamCalls, batch_info
+
+_MEMBERS = ("eventID", "eventName", "eventVersion", "eventSource", "awsRegion")
+
+
+class DynamodbStream:
+    """See `shard_part.Stream`."""
+
+    finds_times = False
+    records_max = 1000
+
+    def __init__(self, polled: Polled) -> None:
+        self.arn = polled.mapping.source_id
+        self._calls = StreamCalls(polled, "dynamodbstreams", self.arn)
+
+    async def list(self) -> list[Shard]:
+        """All shards, those included that are closed and still have records."""
+        shards: list[Shard] = []
+        parameters = {"StreamArn": self.arn}
+        while True:
+            answer = await self._calls.call("DescribeStream", parameters)
+            found = answer["StreamDescription"]
+            shards += map(_to_shard, found.get("Shards", ()))
+            if not found.get("LastEvaluatedShardId"):
+                return shards
+            parameters["ExclusiveStartShardId"] = found["LastEvaluatedShardId"]
+
+    async def open(self, shard_id: str, *, after: str = "", since: float | None = None) -> str:
+        """See `shard_part.Stream`."""
+        start = {"ShardIteratorType": "TRIM_HORIZON"}
+        if after:
+            start = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": after}
+        parameters = {"StreamArn": self.arn, "ShardId": shard_id, **start}
+        found = await self._calls.call("GetShardIterator", parameters, names_record=bool(after))
+        return str(found["ShardIterator"])
+
+    async def read(self, shard_id: str, iterator: str, limit: int) -> Page:
+        """See `shard_part.Stream`."""
+        found = await self._calls.call("GetRecords", {"ShardIterator": iterator, "Limit": limit})
+        records = [self._to_record(raw) for raw in found.get("Records", ())]
+        return Page(records, found.get("NextShardIterator"))
+
+    def view(self, record: Record) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """See `ports.Part`."""
+        metadata = parse(record.document.decode())
+        return metadata, metadata.pop("dynamodb")
+
+    def describe(self, shard_id: str, records: Sequence[Record]) -> Mapping[str, Any]:
+        """See `ports.Part`."""
+        about = batch_info(self.arn, shard_id, records, has_milliseconds=False)
+        return {"DDBStreamBatchInfo": about}
+
+    def _to_record(self, raw: Mapping[str, Any]) -> Record:
+        change = raw["dynamodb"]
+        created_at = change["ApproximateCreationDateTime"].timestamp()
+        document = {name: raw[name] for name in _MEMBERS if name in raw}
+        document["dynamodb"] = {**change, "ApproximateCreationDateTime": created_at}
+        if identity := raw.get("userIdentity"):
+            # The API spells the members in upper case, events in lower.
+            document["userIdentity"] = {
+                "type": identity.get("Type"),
+                "principalId": identity.get("PrincipalId"),
+            }
+        document["eventSourceARN"] = self.arn
+        return Record(
+            id=change["SequenceNumber"],
+            document=_json(document),
+            raw=raw,
+            arrived_at=created_at,
+            key=_json(change.get("Keys", {}), sort_keys=True).decode(),
+        )
+
+
+def _json(value: Any, *, sort_keys: bool = False) -> bytes:
+    text = json.dumps(
+        value, separators=(",", ":"), ensure_ascii=False, sort_keys=sort_keys, default=_base64
+    )
+    return text.encode(errors="replace")
+
+
+def _base64(value: Any) -> str:
+    """Of binary attributes."""
+    return base64.b64encode(value).decode()
+
+
+def _to_shard(found: Mapping[str, Any]) -> Shard:
+    parent = found.get("ParentShardId")
+    return Shard(
+        found["ShardId"],
+        (parent,) if parent else (),
+        "EndingSequenceNumber" in found.get("SequenceNumberRange", {}),
+    )
+
+
+async def poll(polled: Polled) -> None:
+    """See `poller.Poll`."""
+    await poll_stream(polled, DynamodbStream(polled))

@@ -1,0 +1,178 @@
+"""A mapping that is polled in a time of the test's own, with a function and a source that are
+Python functions."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import anyio
+
+from lambent.kit.clock import ManualClock
+from lambent.model.delivery import Delivery
+from lambent.model.errors import ApiError
+from lambent.model.function import Scope
+from lambent.model.invocation import FunctionFailed, Outcome, Refused, Succeeded
+from lambent.model.mapping import DEFAULTS, EventSourceMapping, Source, State
+from lambent.polling.function_calls import Called, FunctionCalls
+from lambent.polling.options import options_of
+from lambent.polling.polled import Polled
+from lambent.polling.ports import Record
+from lambent.polling.role_calls import RoleCalls
+from lambent.polling.settings import PollingSettings
+from lambent.polling.status import Status
+from lambent.polling.stop import Stop
+from lambent.store.positions import Position
+from lambent.store.store import Store
+from lambent.telemetry.metrics import Metrics
+
+STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
+ROLE = "arn:aws:iam::000000000000:role/r"
+FAILED = FunctionFailed(b"{}", "ValueError")
+THROTTLED = Refused(ApiError("TooManyRequestsException", "Rate exceeded", status=429))
+
+Act = Callable[[Any], Outcome | Any]
+"""A function: gives an outcome, or what it answers."""
+
+
+class Function:
+    """Remembers what it was called with."""
+
+    def __init__(self, act: Act) -> None:
+        self.act = act
+        self.events: list[Any] = []
+
+    async def call(self, event: bytes, trace_header: str | None = None) -> Called:
+        """As `FunctionCalls`."""
+        self.events.append(json.loads(event))
+        given = self.act(self.events[-1])
+        if not isinstance(given, Succeeded | FunctionFailed | Refused):
+            given = Succeeded(json.dumps(given).encode())
+        return Called(f"request-{len(self.events)}", given, None)
+
+    @property
+    def batches(self) -> list[list[str]]:
+        """The ids of the records of each call."""
+        return [[one["id"] for one in event["Records"]] for event in self.events]
+
+
+class Positions:
+    """In memory."""
+
+    def __init__(self, kept: Mapping[str, Position] | None = None) -> None:
+        self.kept = dict(kept or {})
+
+    @property
+    def positions(self) -> "Positions":
+        """As `Transaction`."""
+        return self
+
+    async def transact(self, work: Callable[[Any], Any]) -> Any:
+        """As `Store`."""
+        return work(self)
+
+    def of_mapping(self, uuid: str) -> Mapping[str, Position]:
+        """As `Positions` of the store."""
+        return dict(self.kept)
+
+    def put(self, uuid: str, positions: Mapping[str, Position]) -> None:
+        """As `Positions` of the store."""
+        self.kept |= positions
+
+    def forget(self, uuid: str, parts: Mapping[str, object]) -> None:
+        """As `Positions` of the store."""
+        for part in parts:
+            self.kept.pop(part)
+
+
+class Calls:
+    """AWS, as the function's role."""
+
+    def __init__(self, answer: Callable[[str, Mapping[str, Any]], Any]) -> None:
+        self.answer = answer
+        self.made: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def call(
+        self, service: str, operation: str, parameters: Mapping[str, Any], **_: Any
+    ) -> Any:
+        """As `RoleCalls`."""
+        self.made.append((operation, dict(parameters)))
+        return self.answer(operation, parameters)
+
+
+@dataclasses.dataclass
+class Rig:
+    """The mapping, and what is around it."""
+
+    polled: Polled
+    clock: ManualClock
+    function: Function
+    store: Positions
+    deliveries: list[Delivery]
+
+    async def advance(self, seconds: float, steps: int = 1) -> None:
+        """Let time pass, and everybody do what they do then."""
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(steps):
+            self.clock.advance(seconds / steps)
+            await anyio.wait_all_tasks_blocked()
+
+
+def make_rig(
+    act: Act = lambda _: None,
+    *,
+    source: Source = Source.KINESIS,
+    arn: str = STREAM,
+    calls: Calls | None = None,
+    positions: Mapping[str, Position] | None = None,
+    settings: Mapping[str, float] | None = None,
+    **configuration: Any,
+) -> Rig:
+    """A mapping with this configuration."""
+    clock = ManualClock()
+    mapping = EventSourceMapping(
+        uuid="00000000-0000-4000-8000-000000000000",
+        scope=Scope("us-east-1", "000000000000"),
+        source=source,
+        source_id=arn,
+        function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+        function_name="f",
+        state=State.ENABLED,
+        state_reason="User action",
+        last_modified=clock.now(),
+        configuration={
+            **DEFAULTS[source],
+            "StartingPosition": "TRIM_HORIZON",
+            **configuration,
+        },
+    )
+    function, store, deliveries = Function(act), Positions(positions), list[Delivery]()
+
+    async def keep(some: list[Delivery]) -> None:
+        deliveries.extend(some)
+
+    polled = Polled(
+        mapping=mapping,
+        options=options_of(mapping),
+        role=ROLE,
+        calls=cast(FunctionCalls, function),
+        status=Status(mapping, Metrics(), clock, counts_events=False),
+        stop=Stop(),
+        keep=keep,
+        aws=cast(RoleCalls, calls),
+        store=cast(Store, store),
+        clock=clock,
+        settings=PollingSettings(**(settings or {})),
+    )
+    return Rig(polled, clock, function, store, deliveries)
+
+
+def record(number: int | str, arrived_at: float = 0.0, key: str = "", size: int = 0) -> Record:
+    """One, whose document has its id; and is as large as that, at least."""
+    document = json.dumps({"id": str(number), "more": "x" * size}).encode()
+    return Record(id=str(number), document=document, raw=None, arrived_at=arrived_at, key=key)
+
+
+def ids(records: Iterable[Record]) -> Sequence[str]:
+    """Of some records."""
+    return [one.id for one in records]
