@@ -1,14 +1,24 @@
 """Sources whose server, or the way to it, can be broken while records flow: one class each."""
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
+import aio_pika
+import anyio
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from tests.scenario.mappings.broker_platforms import Secret, broker_arn
+from tests.servers.kafka import ONE_PER_BATCH, Tansu
 from tests.servers.kinesis import Kinesis
 from tests.servers.ministack import ACCOUNT, Ministack
+from tests.servers.processes import free_port
 from tests.servers.proxy import Proxy
+from tests.servers.rabbitmq import RabbitMq
 
 
 class Flow(ABC):
@@ -151,4 +161,121 @@ class KinesisFlow(Flow):
         self._proxy.cut()
 
 
-FLOWS: dict[str, type[Flow]] = {"sqs": SqsFlow, "fifo": FifoFlow, "kinesis": KinesisFlow}
+class KafkaFlow(Flow):
+    """A topic of four partitions, whose broker keeps what it has in a bucket."""
+
+    def open(self, stack: ExitStack) -> None:
+        storage = stack.enter_context(Ministack())
+        port = free_port()
+        self._server = stack.enter_context(Tansu(storage, advertised_port=port))
+        self._proxy = stack.enter_context(Proxy(self._server.port, port=port))
+        self._unbroken = threading.Lock()
+        """Killed as it takes a record, the broker may have forgotten that it has said so."""
+        bootstrap = {"bootstrap.servers": f"127.0.0.1:{port}"}
+        admin = AdminClient(bootstrap)
+        (created,) = admin.create_topics([NewTopic("crashes", 4, 1)]).values()
+        created.result(30)
+        self._producer = Producer(
+            {**bootstrap, **ONE_PER_BATCH, "enable.idempotence": True, "log_level": 0}
+        )
+
+    @property
+    def options(self) -> list[str]:
+        return ["--set", "polling.session_s=6"]
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        servers = {"KAFKA_BOOTSTRAP_SERVERS": [f"127.0.0.1:{self._proxy.port}"]}
+        return {
+            "SelfManagedEventSource": {"Endpoints": servers},
+            "SourceAccessConfigurations": [{"Type": "VPC_SUBNET", "URI": "subnet:subnet-1"}],
+            "Topics": ["crashes"],
+            "StartingPosition": "TRIM_HORIZON",
+            "BatchSize": 5,
+        }
+
+    def send(self, names: Sequence[str]) -> None:
+        for name in names:
+            refused: list[KafkaError] = []
+            self._producer.produce(
+                "crashes",
+                name.encode(),
+                key=name.partition(":")[0],
+                on_delivery=lambda error, _, to=refused: to.append(error) if error else None,
+            )
+            with self._unbroken:
+                left = self._producer.flush(30)
+            if left or refused:
+                raise KafkaException(*refused)
+
+    def break_server(self) -> None:
+        with self._unbroken:
+            time.sleep(0.2)  # noqa: TID251 - for what it writes after it has answered
+            self._server.kill()
+            self._server.start()
+
+    def cut(self) -> None:
+        self._proxy.cut()
+
+
+class RabbitFlow(Flow):
+    """A queue of RabbitMQ that survives it."""
+
+    def open(self, stack: ExitStack) -> None:
+        self._server = stack.enter_context(RabbitMq())
+        self._proxy = stack.enter_context(Proxy(self._server.port))
+        secrets = stack.enter_context(Ministack())
+        self._endpoint = secrets.endpoint
+        self._secret = Secret(secrets)
+        anyio.run(self._declare)
+
+    async def _declare(self) -> None:
+        connection = await aio_pika.connect(self._server.url())
+        async with connection, connection.channel() as channel:
+            await channel.declare_queue("crashes", durable=True)
+
+    @property
+    def options(self) -> list[str]:
+        place = f"{broker_arn('crashes')}=amqp://127.0.0.1:{self._proxy.port}"
+        return [
+            *("--set", f"polling.brokers={place}"),
+            *("--set", f"aws.secretsmanager.endpoint_url={self._endpoint}"),
+        ]
+
+    @property
+    def mapping(self) -> dict[str, Any]:
+        return {
+            "EventSourceArn": broker_arn("crashes"),
+            "Queues": ["crashes"],
+            "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": self._secret.arn}],
+            "BatchSize": 5,
+        }
+
+    def send(self, names: Sequence[str]) -> None:
+        anyio.run(self._publish, names)
+
+    async def _publish(self, names: Sequence[str]) -> None:
+        with anyio.fail_after(30):
+            connection = await aio_pika.connect(self._server.url())
+            async with connection, connection.channel(publisher_confirms=True) as channel:
+                for name in names:
+                    message = aio_pika.Message(
+                        name.encode(), delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+                    )
+                    await channel.default_exchange.publish(message, routing_key="crashes")
+
+    def break_server(self) -> None:
+        self._server.kill()
+        self._server.start()
+
+    def cut(self) -> None:
+        self._proxy.cut()
+
+
+FLOWS: dict[str, type[Flow]] = {
+    "sqs": SqsFlow,
+    "fifo": FifoFlow,
+    "kinesis": KinesisFlow,
+    "kafka": KafkaFlow,
+    "rabbitmq": RabbitFlow,
+}
