@@ -13,6 +13,7 @@ from tests.platforms import Platform, wait_for
 from .conftest import Function
 
 NewFunction = Callable[..., Function]
+StartPlatform = Callable[..., Platform]
 
 IMPATIENT = (
     "retry_s=0.05",
@@ -37,8 +38,11 @@ def options_of(endpoints: Mapping[str, str]) -> list[str]:
 def running(data: Path, endpoints: Mapping[str, str]) -> Iterator[Platform]:
     """A platform that finds services there."""
     platform = Platform(data, *options_of(endpoints))
-    yield platform
-    assert platform.stop() == 0, platform.output
+    try:
+        yield platform
+    finally:
+        code = platform.stop()
+    assert code == 0, platform.output
 
 
 class Stream:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.servers.ministack import Ministack
 
-from .conftest import Function, Platform, wait_for
-from .streams import NewFunction, options_of, positions
+from .conftest import Function, wait_for
+from .streams import NewFunction, StartPlatform, options_of, positions
 
 
 class Table:
@@ -218,7 +218,7 @@ def test_windows_count_changes(table: Table, new_function: NewFunction) -> None:
 
 
 def test_a_killed_platform_goes_on_where_it_was(
-    ministack: Ministack, table: Table, tmp_path: Path
+    ministack: Ministack, table: Table, start_platform: StartPlatform, tmp_path: Path
 ) -> None:
     """Nothing is lost, and what was committed does not come again, of a mapping that has committed
     something; of one that has not, and wants the latest, neither does what came before it."""
@@ -226,7 +226,7 @@ def test_a_killed_platform_goes_on_where_it_was(
     data = tmp_path / "data"
     table.put("old")
     old = int(time.time())
-    platform = Platform(data, *options_of(endpoints))
+    platform = start_platform(data, *options_of(endpoints))
     function = Function(platform, "f", "def act(event): return None")
     latest = Function(platform, "latest", "def act(event): return None")
     wait_for(lambda: int(time.time()) > old, "the second is over")
@@ -236,7 +236,7 @@ def test_a_killed_platform_goes_on_where_it_was(
     wait_for(lambda: positions(data, uuid), "the record is committed")
     platform.kill()
     table.put("1", "2")
-    platform = Platform(data, *options_of(endpoints))
+    platform = start_platform(data, *options_of(endpoints))
     function, latest = function.at(platform), latest.at(platform)
     assert ids(wait_records(function, 3)) == ["old", "1", "2"]
     assert ids(wait_records(latest, 2)) == ["1", "2"]

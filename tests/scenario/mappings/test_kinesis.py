@@ -18,6 +18,7 @@ from .streams import (
     FIRST,
     LAST,
     NewFunction,
+    StartPlatform,
     Stream,
     options_of,
     positions,
@@ -475,14 +476,16 @@ def delivered(function: Function, since: float) -> list[Any]:
     return [record for event in told for record in event["Records"]]
 
 
-def test_a_killed_platform_goes_on_where_it_was(kinesis: Kinesis, tmp_path: Path) -> None:
+def test_a_killed_platform_goes_on_where_it_was(
+    kinesis: Kinesis, start_platform: StartPlatform, tmp_path: Path
+) -> None:
     """Killed at any moment and started again, nothing is lost, keys stay in order, and what was
     committed does not come again; over a split, too. A mapping that had nothing to commit yet
     begins where it would have."""
     stream = Stream(kinesis.client(), "killed", shards=2)
     endpoints = {"kinesis": kinesis.endpoint}
     data = tmp_path / "data"
-    platform = Platform(data, *options_of(endpoints))
+    platform = start_platform(data, *options_of(endpoints))
     function = Function(platform, "f", "import time\ndef act(event): time.sleep(0.02)")
     latest = Function(platform, "latest", "def act(event): return None")
     uuid = function.map(stream.arn, StartingPosition="TRIM_HORIZON", BatchSize=2)
@@ -508,7 +511,7 @@ def test_a_killed_platform_goes_on_where_it_was(kinesis: Kinesis, tmp_path: Path
         if round_ == 1:
             stream.split("shardId-000000000000")
         began_at = time.time()
-        platform = Platform(data, *options_of(endpoints))
+        platform = start_platform(data, *options_of(endpoints))
         function, latest = function.at(platform), latest.at(platform)
         wait_for(functools.partial(lambda some: count_of(some) > 6, round_), "some are processed")
         for record in delivered(function, began_at):
@@ -528,11 +531,13 @@ def test_a_killed_platform_goes_on_where_it_was(kinesis: Kinesis, tmp_path: Path
     assert platform.stop() == 0, platform.output
 
 
-def test_a_window_outlives_a_kill(kinesis: Kinesis, tmp_path: Path) -> None:
+def test_a_window_outlives_a_kill(
+    kinesis: Kinesis, start_platform: StartPlatform, tmp_path: Path
+) -> None:
     """The state of a window that is open is kept with the position."""
     stream = Stream(kinesis.client(), "windowed")
     endpoints = {"kinesis": kinesis.endpoint}
-    platform = Platform(tmp_path / "data", *options_of(endpoints))
+    platform = start_platform(tmp_path / "data", *options_of(endpoints))
     function = Function(platform, "f", SUM)
     wait_for(lambda: time.time() % 900 < 870, "the window is young", 40)
     function.map(stream.arn, StartingPosition="TRIM_HORIZON", TumblingWindowInSeconds=900)
