@@ -56,6 +56,8 @@ def _make(
         region_name=region,
         endpoint_url=settings.endpoint_url or None,
         config=Config(
+            # A short one: the usual one is put together for each request, twice.
+            user_agent="lambent",
             connect_timeout=settings.connect_timeout_s,
             read_timeout=settings.deadline_s,
             max_pool_connections=_CONNECTIONS_MAX,

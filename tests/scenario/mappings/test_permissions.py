@@ -4,6 +4,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
+
 from tests.platforms import deploy, wait_for
 from tests.scenario.functions_api import refusal
 from tests.scenario.test_identity import TRUST, Strict
@@ -95,3 +100,27 @@ def test_destinations_are_asked_about(
     assert message == (
         "The provided execution role does not have permissions to call SendMessage on SQS"
     )
+
+
+def test_the_page_of_mappings(start_platform: Callable[..., Platform]) -> None:
+    """Is for who is known and may see it, and for reading only."""
+    strict = Strict(start_platform(None, "--auth", "strict"))
+    url = f"{strict.platform.endpoint}/_lambent/mappings"
+
+    def status(method: str, **keys: str) -> int:
+        request = AWSRequest(method, url)
+        if keys:
+            credentials = Credentials(*keys.values())
+            SigV4Auth(credentials, "lambda", "us-east-1").add_auth(request)
+        return URLLib3Session().send(request.prepare()).status_code
+
+    nobody = strict.user("nobody")
+    reader = strict.user(
+        "reader", {"Effect": "Allow", "Action": "lambent:ListMappings", "Resource": "*"}
+    )
+    assert status("GET") == 403
+    assert status("GET", id="AKIAFORGED", secret="forged") == 403
+    assert status("GET", **nobody) == 403
+    assert status("GET", **reader) == 200
+    assert status("POST", **strict.root) == 405
+    assert status("DELETE", **strict.root) == 405
