@@ -2,6 +2,8 @@
 
 PYTHON := .venv/bin/python
 SOURCES := src tests bench tools
+# Tests that mostly wait for servers of their own; the others look at the whole machine.
+WAITING := tests/crash tests/servers tests/scenario/mappings
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test crash check bench format docs lock
@@ -17,7 +19,12 @@ run: setup ## Start a platform with the examples in it; FLAGS=... are those of l
 
 test: setup ## Run all tests; TESTS=path runs some of them
 	@tools/make-test-needs
-	@$(PYTHON) -m pytest $(or $(TESTS),tests)
+ifdef TESTS
+	@$(PYTHON) -m pytest $(TESTS)
+else
+	@$(PYTHON) -m pytest -n 2 --dist loadfile $(WAITING)
+	@$(PYTHON) -m pytest tests $(WAITING:%=--ignore=%)
+endif
 
 crash: setup ## Kill the platform 200 times under load, on each database, and account for every event
 	@CRASH_KILLS=200 CRASH_MAPPING_KILLS=40 $(PYTHON) -m pytest -q -s tests/crash

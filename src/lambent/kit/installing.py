@@ -56,10 +56,12 @@ def pip_install(python: Path, line: str, target: Path, requirements: Sequence[st
     for_pip = ["--no-compile", "--no-user", "--disable-pip-version-check", "--no-input"]
     for_pip += ["--implementation", "cp"]
     own_pip = [str(python), "-m", "pip"]
-    if importlib.util.find_spec("pip") is not None:
-        command = [sys.executable, "-m", "pip", *options, *for_pip]
-    elif _works([*own_pip, "--version"]):
+    # Another interpreter's pip asks packages whether they go with itself, if their index does not
+    # tell with what they go.
+    if _works([*own_pip, "--version"]):
         command = [*own_pip, *options, *for_pip]
+    elif importlib.util.find_spec("pip") is not None:
+        command = [sys.executable, "-m", "pip", *options, *for_pip]
     elif (uv := shutil.which("uv")) is not None:
         command = [uv, "pip", *options, "--python", str(python)]
     else:
