@@ -34,6 +34,7 @@ def impatient(ministack: Ministack) -> list[str]:
         "retry_max_s=0.2",
         "idle_poll_s=0.1",
         "backoff_s=0.2",
+        "backoff_max_s=1",
         "long_poll_s=2",
         "session_s=6",
     ):
