@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from tests.servers.kafka import Tansu
 from tests.servers.ministack import Ministack
 
-_MESSAGES = 20_000
+_MESSAGES = 2_000
+"""The server of real messages is slower, the more it has."""
+_PLAIN_MESSAGES = 30_000
 _RECORDS = 200_000
 _PARTITIONS = 4
 _IDLE = 200
@@ -30,6 +33,7 @@ _SERVICES = ("sqs", "kinesis", "dynamodbstreams", "secretsmanager")
 
 def measure_mappings(scale: float, report: Report) -> Iterator[Row]:
     """All rows of this module."""
+    yield _measure_plain_queue(max(int(_PLAIN_MESSAGES * scale), 500), report)
     with Ministack() as server:
         variables = {
             f"LAMBENT_AWS__{service.upper()}__ENDPOINT_URL": server.endpoint
@@ -43,6 +47,35 @@ def measure_mappings(scale: float, report: Report) -> Iterator[Row]:
         with running_platform(environment=variables) as endpoint:
             deploy(lambda_client(endpoint), "noop", {"app.py": NO_OP}, MemorySize=_MEMORY_MB)
             yield _measure_idle(server, endpoint, scale, report)
+
+
+def _measure_plain_queue(count: int, report: Report) -> Row:
+    """Messages of a server that only hands them out."""
+    report("messages as fast as they are taken")
+    command = [sys.executable, "-m", "bench.queue_server", str(count)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            variables = {"LAMBENT_AWS__SQS__ENDPOINT_URL": server.stdout.readline().strip()}
+            with running_platform(environment=variables) as endpoint:
+                deploy(lambda_client(endpoint), "noop", {"app.py": NO_OP}, MemorySize=_MEMORY_MB)
+                uuid = _map(endpoint, "/queue", BatchSize=10)
+                began = time.perf_counter()
+                _wait_deleted(endpoint, uuid, count)
+                rate = count / (time.perf_counter() - began)
+        finally:
+            server.kill()
+    return {
+        "measurement": "messages handed out at once, batch 10",
+        "count": count,
+        "errors": 0,
+        "per_second": round(rate, 1),
+        "note": "what the platform takes, the server on the same processors",
+    }
+
+
+def _wait_deleted(endpoint: str, uuid: str, count: int) -> None:
+    _wait(lambda: _shown(endpoint, uuid)["counts"].get("DeletedEventCount", 0) >= count)
 
 
 def _measure_queue(server: Ministack, endpoint: str, count: int, report: Report) -> Iterator[Row]:
@@ -65,7 +98,7 @@ def _measure_queue(server: Ministack, endpoint: str, count: int, report: Report)
     _fill(server, queue, count)
     uuid = _map(endpoint, queue, BatchSize=10)
     began = time.perf_counter()
-    _wait(lambda: _shown(endpoint, uuid)["counts"].get("DeletedEventCount", 0) >= count)
+    _wait_deleted(endpoint, uuid, count)
     rate = count / (time.perf_counter() - began)
     yield {
         "measurement": "messages of a queue, batch 10",
@@ -136,11 +169,9 @@ def _read_alone(bootstrap: str, count: int) -> float:
         }
     )
     consumer.assign([TopicPartition("bench", one, 0) for one in range(_PARTITIONS)])
-    began, got = 0.0, 0
+    began, got = time.perf_counter(), 0
     while got < count:
-        found = consumer.consume(1000, 10.0)
-        began = began or time.perf_counter()
-        got += len(found)
+        got += len(consumer.consume(1000, 10.0))
     consumer.close()
     return got / (time.perf_counter() - began)
 
