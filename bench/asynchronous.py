@@ -60,7 +60,7 @@ def _measure_backlog(scale: float, report: Report) -> Row:
         report("starting with it")
         began = time.perf_counter()
         with running_platform(data):
-            while count_left(data) == count:
+            while _has_first(data):
                 time.sleep(0.01)  # noqa: TID251 - another process is measured, on the wall clock
             first_s = time.perf_counter() - began
             time.sleep(5)  # noqa: TID251 - for memory to grow, if it does
@@ -83,6 +83,15 @@ def count_left(data: str) -> int:
     with closing(_database(data)) as database:
         found: int = database.execute("SELECT count(*) FROM async_events").fetchone()[0]
         return found
+
+
+def _has_first(data: str) -> bool:
+    """Whether all of the events that are due first are there. To count them all takes the
+    platform's processors for longer than it takes to start."""
+    with closing(_database(data)) as database:
+        query = "SELECT count(*) FROM async_events WHERE id <= 64"
+        found: int = database.execute(query).fetchone()[0]
+        return found == 64
 
 
 def _fill(data: str, count: int) -> None:

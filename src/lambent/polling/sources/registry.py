@@ -1,22 +1,33 @@
-"""Which file reads which kind of source."""
+"""Which file reads which kind of source. Each is loaded, with its library, when a mapping needs it
+first: the platform starts sooner without."""
 
+import importlib
 from collections.abc import Mapping
 
-from lambent.model.mapping import EventSourceMapping, Source
-from lambent.polling.poller import Poll
-from lambent.polling.sources import brokers, dynamodb, kafka, kinesis, sqs
+import anyio.to_thread
 
-_POLLS: Mapping[Source, Poll] = {
-    Source.SQS: sqs.poll,
-    Source.SQS_FIFO: sqs.poll,
-    Source.KINESIS: kinesis.poll,
-    Source.DYNAMODB: dynamodb.poll,
-    Source.MQ: brokers.poll,
-    Source.KAFKA: kafka.poll,
-    Source.MSK: kafka.poll,
+from lambent.model.mapping import EventSourceMapping, Source
+from lambent.polling.polled import Polled
+from lambent.polling.poller import Poll
+
+_MODULES: Mapping[Source, str] = {
+    Source.SQS: "sqs",
+    Source.SQS_FIFO: "sqs",
+    Source.KINESIS: "kinesis",
+    Source.DYNAMODB: "dynamodb",
+    Source.MSK: "kafka",
+    Source.KAFKA: "kafka",
+    Source.MQ: "brokers",
 }
+"""By kind, the module of this package whose `poll` is a `poller.Poll`."""
 
 
 def poll_of(mapping: EventSourceMapping) -> Poll:
     """What reads the source of a mapping."""
-    return _POLLS[mapping.source]
+
+    async def poll(polled: Polled) -> None:
+        name = f"{__package__}.{_MODULES[mapping.source]}"
+        module = await anyio.to_thread.run_sync(importlib.import_module, name)
+        await module.poll(polled)
+
+    return poll
