@@ -18,6 +18,13 @@ Keep = Callable[[list[Delivery]], Awaitable[None]]
 """Has records delivered to destinations; returns when they are on disk."""
 
 
+class OpenShards:
+    """How many shards of streams are read, of all mappings."""
+
+    def __init__(self) -> None:
+        self.number = 0
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
     """One mapping from when it is enabled or changed until it is disabled or changed again."""
@@ -31,6 +38,7 @@ class Polled:
     stop: Stop
     keep: Keep
     aws: RoleCalls
+    open_shards: OpenShards
     store: Store
     clock: Clock
     settings: PollingSettings

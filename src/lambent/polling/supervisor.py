@@ -16,7 +16,7 @@ from lambent.model.mapping import EventSourceMapping
 from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.keeper import Keeper
 from lambent.polling.options import options_of
-from lambent.polling.polled import Keep, Polled
+from lambent.polling.polled import Keep, OpenShards, Polled
 from lambent.polling.poller import Poll, Poller
 from lambent.polling.role_calls import Allow, RoleCalls
 from lambent.polling.settings import PollingSettings
@@ -59,6 +59,7 @@ class Supervisor:
         self._keepers: dict[str, Keeper] = {}
         self._results: dict[str, tuple[str | None, str]] = {}
         """LastProcessingResult and code that the store has, by mapping."""
+        self._open_shards = OpenShards()
         self._is_closing = False
 
     async def open(self) -> None:
@@ -119,6 +120,7 @@ class Supervisor:
             stop=Stop(),
             keep=around.keep,
             aws=RoleCalls(around.aws, around.allow, key, role, mapping.scope.region),
+            open_shards=self._open_shards,
             store=around.store,
             clock=around.clock,
             settings=around.settings,

@@ -16,7 +16,7 @@ from lambent.model.invocation import FunctionFailed, Outcome, Refused, Succeeded
 from lambent.model.mapping import DEFAULTS, EventSourceMapping, Source, State
 from lambent.polling.function_calls import Called, FunctionCalls
 from lambent.polling.options import options_of
-from lambent.polling.polled import Polled
+from lambent.polling.polled import OpenShards, Polled
 from lambent.polling.ports import Record
 from lambent.polling.role_calls import RoleCalls
 from lambent.polling.settings import PollingSettings
@@ -160,6 +160,7 @@ def make_rig(
         stop=Stop(),
         keep=keep,
         aws=cast(RoleCalls, calls),
+        open_shards=OpenShards(),
         store=cast(Store, store),
         clock=clock,
         settings=PollingSettings(**(settings or {})),

@@ -126,6 +126,14 @@ async def test_shards_are_busy_or_idle() -> None:
     assert await reading.waits() == about(0.2)
 
 
+async def test_many_shards_are_looked_at_less_often() -> None:
+    """All that have nothing new share so many looks a second."""
+    reading = Reading(Kinesis(0))
+    reading.rig.polled.open_shards.number = 150
+    assert await reading.read() == []
+    assert await reading.waits() == about(3.0)
+
+
 async def test_closed_shards_end() -> None:
     """Behind their last record."""
     kinesis = Kinesis(2)

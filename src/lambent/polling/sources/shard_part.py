@@ -188,8 +188,11 @@ class ShardPart:
         settings = self._polled.settings
         if not page.records:
             if not self._is_at_end:
-                pause_s = _GAP_S if page.is_behind else settings.idle_poll_s
-                self._next_at = self._polled.clock.monotonic() + pause_s
+                share_s = self._polled.open_shards.number / settings.idle_polls_per_s
+                pause_s = max(settings.idle_poll_s, share_s)
+                self._next_at = self._polled.clock.monotonic() + (
+                    _GAP_S if page.is_behind else pause_s
+                )
             if not page.is_behind:
                 self.read_until = max(self.read_until, asked_at - _APPEARS_WITHIN_S)
             return ()

@@ -110,19 +110,25 @@ class Shards:
             await wait_at_most(polled.clock, self._bell, wait_s)
 
     async def _serve(self, shard: Shard, positions: dict[str, Position], serve: Serve) -> None:
+        polled = self._polled
         position = positions.get(shard.id) or self._beginning()
         if position.is_end:
             # As often as a shard that has nothing new, until the list agrees.
-            with self._polled.stop.interrupts():
-                await self._polled.clock.sleep(self._polled.settings.idle_poll_s)
+            with polled.stop.interrupts():
+                await polled.clock.sleep(polled.settings.idle_poll_s)
         part = ShardPart(
-            self._polled,
+            polled,
             self._stream,
             shard.id,
             position,
             is_listed=lambda: any(one.id == shard.id for one in self._listed),
         )
-        if await serve(part):
+        polled.open_shards.number += 1
+        try:
+            is_end = await serve(part)
+        finally:
+            polled.open_shards.number -= 1
+        if is_end:
             positions[shard.id] = await part.close()
         self._running.discard(shard.id)
         self._bell.set()
