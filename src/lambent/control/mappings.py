@@ -149,8 +149,7 @@ class Mappings:
         on_failure = (found.get("DestinationConfig") or {}).get("OnFailure") or {}
         target = on_failure.get("Destination", "")
         if self._check_target is not None and target.startswith("arn:"):
-            prefix = f"aws/lambda/{mapping.uuid}/"
-            await self._check_target(reference.key, version.role, target, prefix)
+            await self._check_target(reference.key, version.role, target, mapping.object_prefix)
 
     async def delete(self, scope: Scope, params: Params) -> Params:
         """DeleteEventSourceMapping."""

@@ -176,6 +176,11 @@ class EventSourceMapping:
         return self.function_arn.removeprefix(self.function_key.arn).removeprefix(":") or None
 
     @property
+    def object_prefix(self) -> str:
+        """Where a bucket has the records of batches that were given up."""
+        return f"aws/lambda/{self.uuid}/"
+
+    @property
     def arn(self) -> str:
         """The mapping's own ARN."""
         scope = self.scope

@@ -342,7 +342,7 @@ class Lane:
             target=polled.options.on_failure,
             kind=DeliveryKind.ON_FAILURE,
             body=body,
-            object_prefix=f"aws/lambda/{mapping.uuid}/{self._part.name}/",
+            object_prefix=f"{mapping.object_prefix}{self._part.name}/",
             trace_id="",
             role=polled.role,
             created_at=now,
