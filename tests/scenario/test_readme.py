@@ -97,8 +97,8 @@ def test_examples_with_services(
         assert text in printed
 
 
-def run_page(page: str, platform: Platform, directory: Path) -> str:
-    """Run a page's examples; gives what they print."""
+def run_page(page: str, platform: Platform, directory: Path, **variables: str) -> str:
+    """Run a page's examples, with further variables; gives what they print."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)
     assert blocks
@@ -118,6 +118,7 @@ def run_page(page: str, platform: Platform, directory: Path) -> str:
             "AWS_SECRET_ACCESS_KEY": "any",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_PAGER": "",
+            **variables,
         },
     )
     assert done.returncode == 0, done.stdout + done.stderr

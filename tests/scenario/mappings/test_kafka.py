@@ -4,10 +4,6 @@ import base64
 import collections
 import json
 import logging
-import os
-import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +15,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from lambent.polling.sources.kafka_cluster import ClientLog
+from tests.scenario.test_readme import run_page
 from tests.servers.kafka import MockKafka, SecuredKafka, Tansu
 from tests.servers.ministack import Ministack
 from tests.servers.processes import free_port
@@ -593,25 +590,5 @@ def test_killed_in_the_middle(
 
 def test_the_page_does_as_it_says(tansu: Tansu, platform: Platform, tmp_path: Path) -> None:
     """Its example, as it is printed."""
-    page = Path(__file__).parents[3] / "docs" / "event-sources" / "kafka.md"
-    (example,) = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", page.read_text(), re.DOTALL)
-    done = subprocess.run(
-        ["bash", "-c", f"set -euo pipefail\n{example}"],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        cwd=tmp_path,
-        env={
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(tmp_path),
-            "broker": tansu.bootstrap,
-            "LAMBENT_ENDPOINT": platform.endpoint,
-            "AWS_ENDPOINT_URL": platform.endpoint,
-            "AWS_ACCESS_KEY_ID": "000000000000",
-            "AWS_SECRET_ACCESS_KEY": "any",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_PAGER": "",
-        },
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "order orders-1 1 number 3" in done.stdout
+    printed = run_page("event-sources/kafka", platform, tmp_path, broker=tansu.bootstrap)
+    assert "order orders-1 1 number 3" in printed

@@ -239,14 +239,18 @@ class SqsPoller:
         loops = [one for one in records if _times(_trace_header(one), arn) >= LOOPS_MAX]
         # Those that end here would take the others with them.
         others = [one for one in records if one not in loops] if loops else records
-        for batch in (*_split(others), *_split(loops)):
-            self._held[id(batch)] = (batch, began)
-            try:
+        batches = [*_split(others), *_split(loops)]
+        # Also those that wait for the one before them stay invisible.
+        self._held.update({id(batch): (batch, began) for batch in batches})
+        try:
+            for batch in batches:
                 with self._polled.stop.under_way():
                     done = await self._deliver(batch)
                     self._polled.status.count("DeletedEventCount", await self._delete(done))
-            finally:
                 del self._held[id(batch)]
+        finally:
+            for batch in batches:
+                self._held.pop(id(batch), None)
 
     async def _deliver(self, records: Sequence[Record]) -> Sequence[Record]:
         """Have the function take a batch; gives what it has processed."""
