@@ -183,7 +183,10 @@ class _Exchange:
             for raw_name, raw_value in self._raw_headers:
                 name = raw_name.decode("latin-1").lower()
                 value = raw_value.decode("latin-1")
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+                # By a comma alone, as AWS joins them, in events and in what is signed; cookies by
+                # what separates them.
+                joint = "; " if name == "cookie" else ","
+                headers[name] = f"{headers[name]}{joint}{value}" if name in headers else value
         return headers
 
     @property
