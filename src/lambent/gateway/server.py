@@ -32,8 +32,8 @@ from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import shielded
-from lambent.model.errors import ApiError
+from lambent.kit.tasks import shielded, start_task
+from lambent.model.errors import ApiError, service_failure
 from lambent.model.function import Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX
 from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
@@ -78,6 +78,13 @@ class Request:
         """Answer with an error."""
         service = self.operation.service_model
         answer(self.exchange, render.render_error(service, error, self.request_id), self.request_id)
+
+    def fail(self, error: Exception) -> None:
+        """The last resort: what failed was logged, and is told without details."""
+        name = type(error).__name__
+        logger.error("request %s (%s): %s", self.request_id, self.operation.name, name)
+        is_lambda = self.operation.service_model.service_name == "lambda"
+        self.refuse(service_failure("ServiceException" if is_lambda else "InternalFailure"))
 
 
 DirectHandler = Callable[[Request], None]
@@ -169,14 +176,15 @@ class Gateway:
             return
         direct = self._direct.get(request.operation.name)
         if direct is None:
-            self._tasks.start_soon(self._serve, request)
+            start_task(self._tasks, request.fail, self._serve, request)
             return
         try:
             direct(request)
         except ApiError as error:
             request.refuse(error)
-        except Exception:
-            self._fail(request)
+        except Exception as error:
+            logger.exception("%s failed", request.operation.name)
+            request.fail(error)
 
     def handle_oversized(self, exchange: Exchange) -> None:
         """Answer a request whose body is larger than its operation takes."""
@@ -301,19 +309,6 @@ class Gateway:
             answer(request.exchange, _render(request, output), request.request_id)
         except ApiError as error:
             request.refuse(error)
-        except Exception:
-            self._fail(request)
-
-    def _fail(self, request: Request) -> None:
-        """The last resort: a bug of ours is logged, and told without details."""
-        logger.exception("request %s (%s) failed", request.request_id, request.operation.name)
-        request.refuse(
-            ApiError(
-                "ServiceException",
-                "An error occurred and the request cannot be processed.",
-                status=500,
-            )
-        )
 
     def _endpoint_of(self, exchange: Exchange) -> str:
         host = exchange.headers.get("host", "")
@@ -372,11 +367,13 @@ async def open_front_door(
     sock: socket.socket,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[HttpServer]:
-    """Accept clients on a bound socket; on exit, finish what is in progress first."""
+    """Accept clients on a bound socket. On exit, finish what is in progress first; on an exception,
+    or if one comes meanwhile, end at once."""
     server = gateway.new_server(is_front_door=True)
     await server.start(sock, tls)
     try:
         yield server
+        # Asked to stop: who waits for an answer gets it. Nobody would if something had failed.
+        await server.close(settings.shutdown_grace_s)
     finally:
-        grace_s = settings.shutdown_grace_s
-        await shielded(lambda: server.close(grace_s), deadline_s=grace_s + 5)
+        await shielded(server.close)
