@@ -210,7 +210,10 @@ class SqsPoller:
             messages = await self._queue.receive(most, max(int(left_s), 0))
             polled.status.note_source_works()
             polled.status.count("PolledEventCount", len(messages))
-            found = [_to_record(message, self._queue.arn, polled.region) for message in messages]
+            found = [
+                _to_record(one, self._queue.arn, polled.region, has_window=bool(options.window_s))
+                for one in messages
+            ]
             if polled.stop.is_set:
                 await self._hide([*records, *found], 0)
                 return []
@@ -397,9 +400,9 @@ def _times(trace_header: str, function_arn: str) -> int:
     return extend_lineage(trace_header, function_arn)[1] if trace_header else -1
 
 
-def _to_record(message: Mapping[str, Any], arn: str, region: str) -> Record:
+def _to_record(message: Mapping[str, Any], arn: str, region: str, *, has_window: bool) -> Record:
     attributes = message.get("Attributes", {})
-    document = {
+    document: dict[str, Any] = {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
@@ -407,12 +410,14 @@ def _to_record(message: Mapping[str, Any], arn: str, region: str) -> Record:
         "messageAttributes": {
             name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
         },
-        "md5OfMessageAttributes": message.get("MD5OfMessageAttributes"),
         "md5OfBody": message.get("MD5OfBody"),
         "eventSource": "aws:sqs",
         "eventSourceARN": arn,
         "awsRegion": region,
     }
+    # AWS leaves the digest of no attributes out, but from batches that were gathered in a window.
+    if has_window or "MD5OfMessageAttributes" in message:
+        document["md5OfMessageAttributes"] = message.get("MD5OfMessageAttributes")
     return Record(
         id=message["MessageId"],
         document=json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(
