@@ -14,7 +14,6 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import parse_qs
 
 import anyio
 import anyio.abc
@@ -28,6 +27,7 @@ from lambent.gateway.protocol.render import Answer
 from lambent.gateway.protocol.routes import Routes
 from lambent.gateway.protocol.validate import validate
 from lambent.gateway.settings import GatewaySettings
+from lambent.gateway.unsigned import is_public, read_form, service_of
 from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
@@ -37,6 +37,7 @@ from lambent.model.errors import ApiError, service_failure
 from lambent.model.function import Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX
 from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
+from lambent.model.principal import ANONYMOUS
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Request:
         elif protocol == "json":
             params = parse.parse_json(self.operation, self.exchange)
         else:
-            params = parse.parse_query(self.operation, _form(self.exchange))
+            params = parse.parse_query(self.operation, read_form(self.exchange))
         validate(self.operation, params)
         return params
 
@@ -114,6 +115,12 @@ class Gateway:
         self._internal: dict[str, Handler] = {HEALTH: _answer_health}
         self._hosts: Callable[[Exchange], bool] | None = None
         self._forward: Forward | None = None
+        self._anyone = Caller(
+            principal=ANONYMOUS,
+            scope=Scope(settings.account_id, settings.region),
+            service=None,
+            access_key_id=None,
+        )
 
     def register(self, operations: Mapping[str, OperationHandler], service: str = "lambda") -> None:
         """Offer operations of a service, by name."""
@@ -163,7 +170,7 @@ class Gateway:
         caller = None
         service = None
         try:
-            caller = self._authorizer.authenticate(exchange)
+            caller = self._caller_of(exchange)
             name = self._service_of(exchange, caller)
             service = self._services.get(name)
             if service is None:
@@ -217,15 +224,19 @@ class Gateway:
                 return
         exchange.respond(404, [("Content-Type", "text/plain")], b"There is no such page.\n")
 
+    def _caller_of(self, exchange: Exchange) -> Caller:
+        """Whom a request is from. Raises `ApiError`."""
+        if "authorization" not in exchange.headers and is_public(exchange):
+            return self._anyone
+        return self._authorizer.authenticate(exchange)
+
     def _service_of(self, exchange: Exchange, caller: Caller) -> str:
-        """The service a request is for: by its signature, else by its form."""
+        """The service a request is for: by its signature, else by its form. Raises `ApiError`."""
         if caller.service is not None:
             return caller.service
-        if exchange.headers.get("x-amz-target", "").startswith("Logs_"):
-            return "logs"
-        if exchange.method == "POST" and exchange.path == "/":
-            version = _form(exchange).get("Version", [""])[0]
-            return "iam" if version == self._services["iam"].api_version else "sts"
+        name = service_of(exchange)
+        if name is not None:
+            return name or _refuse_to_guess(exchange)
         is_ours = self._routes.find(exchange.method, exchange.path, exchange.query) is not None
         # Objects are what people fetch without a signature, or with one of the kind before ours.
         return "lambda" if is_ours or self._forward is None else "s3"
@@ -241,7 +252,7 @@ class Gateway:
 
         if self._forward is not None and self._forward(exchange, caller, name, refuse):
             return
-        if caller.service is None:
+        if name == "s3" and caller.service is None:
             raise _unknown_operation(f"{exchange.method} {exchange.path[:200]}", status=404)
         raise ApiError(
             "UnknownServiceException",
@@ -273,7 +284,7 @@ class Gateway:
             prefix, _, name = exchange.headers.get("x-amz-target", "").partition(".")
             known = prefix == service.metadata["targetPrefix"] and name in service.operation_names
         else:
-            name = _form(exchange).get("Action", [""])[0]
+            name = read_form(exchange).get("Action", [""])[0]
             known = name in service.operation_names
         if not known:
             raise _unknown_operation(name[:200] or "none", status=400)
@@ -331,8 +342,14 @@ def _render(request: Request, output: Mapping[str, Any]) -> Answer:
     return render.render_query(request.operation, output, request.request_id)
 
 
-def _form(exchange: Exchange) -> dict[str, list[str]]:
-    return parse_qs(exchange.body.decode("latin-1") or exchange.query, keep_blank_values=True)
+def _refuse_to_guess(exchange: Exchange) -> str:
+    target = exchange.headers.get("x-amz-target")
+    said = "Version" if target is None else f"X-Amz-Target '{target[:200]}'"
+    raise ApiError(
+        "UnknownServiceException",
+        "The request is not signed, so its form has to say which service it is for, and its"
+        f" {said} is of none that is known here. Sign it: the signature names the service.",
+    )
 
 
 def _unknown_operation(what: str, *, status: int) -> ApiError:

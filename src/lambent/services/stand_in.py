@@ -25,6 +25,7 @@ from lambent.kit.clock import Clock
 from lambent.kit.tasks import shielded, start_loop, start_part
 from lambent.services.endpoints import STAND_IN_SERVICES
 from lambent.services.settings import ServicesSettings
+from lambent.worker.variables import ENDPOINT_URL
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ _LOOK_S = 5.0
 _LINE_MAX = 16 * 1024
 _OWN = frozenset({"iam", "sts"})
 """What services look things up in; requests for them never get there."""
+_NO_SERVICES = frozenset({"s3-object-lambda"})
+"""Signing names that are part of another service there."""
 
 
 class StandIn:
@@ -89,6 +92,7 @@ class StandIn:
             "listener": self._listener.fileno(),
             "memory_bytes": self._settings.memory_mb << 20,
             "deliveries": address,
+            "box_endpoint": ENDPOINT_URL,
         }
         async with anyio.create_task_group() as tasks:
             document = json.dumps(config).encode()
@@ -204,7 +208,7 @@ def environment_of(directory: Path, *, account: str, region: str, port: int) -> 
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "GATEWAY_PORT": str(port),
-        "SERVICES": ",".join(sorted(STAND_IN_SERVICES | _OWN)),
+        "SERVICES": ",".join(sorted((STAND_IN_SERVICES | _OWN) - _NO_SERVICES)),
         "MINISTACK_ACCOUNT_ID": account,
         "MINISTACK_REGION": region,
         "PERSIST_STATE": "1",
