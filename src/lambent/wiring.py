@@ -32,7 +32,14 @@ from lambent.gateway.operations.invoke import (
     INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
 )
-from lambent.gateway.operator_pages import MAPPINGS, METRICS, QUEUE, QUEUES, OperatorPages
+from lambent.gateway.operator_pages import (
+    MAPPINGS,
+    METRICS,
+    QUEUE,
+    QUEUES,
+    RUNTIMES,
+    OperatorPages,
+)
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Access, Authorizer, Caller
@@ -326,9 +333,10 @@ async def _serve(
             QueueOperations(store, payloads, clock),
             MappingOperations(store, mappings.statuses),
             metrics,
+            {name: runtimes.hint(name) for name in runtime_identifiers()},
             tasks,
         )
-        for path in (QUEUES, QUEUE, MAPPINGS, METRICS):
+        for path in (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES):
             gateway.register_internal(path, pages.handle)
         urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
         store.on_change(urls.forget)
