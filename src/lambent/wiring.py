@@ -44,6 +44,7 @@ from lambent.invocation.door import Door
 from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
+from lambent.kit.tasks import start_loop, start_task
 from lambent.kit.turns import Turns
 from lambent.model.credentials import Credentials
 from lambent.model.delivery import rights_at
@@ -225,7 +226,7 @@ async def _serve(
             credentials=partial(_credentials, keyring.sessions, settings.identity.session_s),
             starts=Turns(settings.worker.starts_at_once, settings.worker.start_wait_s, clock),
             snapshots=snapshots,
-            spawn=tasks.start_soon,
+            tasks=tasks,
         )
         worker = await enter(open_worker(host))
         scheduler = await enter(
@@ -246,9 +247,9 @@ async def _serve(
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
         store.on_change(snapshots.note_change)
-        tasks.start_soon(catalog.follow_changes)
-        tasks.start_soon(scheduler.follow_changes, store.resolve)
-        tasks.start_soon(snapshots.follow_changes, store.resolve)
+        start_loop(tasks, clock, catalog.follow_changes)
+        start_loop(tasks, clock, scheduler.follow_changes, store.resolve)
+        start_loop(tasks, clock, snapshots.follow_changes, store.resolve)
         stand_in = None
         aws_settings = settings.aws
         if packages is not None:
@@ -344,7 +345,7 @@ async def _serve(
             await enter(stand_in.running(address, environment))
         forwarder = await enter(open_forwarder(settings.aws, authorizer, stand_in))
         gateway.register_forward(forwarder.handle)
-        tasks.start_soon(_prepare_deployed, store, worker)
+        start_task(tasks, None, _prepare_deployed, store, worker)
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -353,7 +354,7 @@ async def _serve(
             async with open_front_door(
                 gateway, settings.gateway, front.listener, front.tls
             ) as server:
-                watching.start_soon(_watch_signals, stop, server)
+                start_loop(watching, clock, _watch_signals, stop, server)
                 print(f"lambent is ready at {front.url}", flush=True)
                 await stop.wait()
                 print("lambent is stopping", file=sys.stderr, flush=True)
@@ -366,7 +367,7 @@ async def _prepare_deployed(store: Store, worker: Worker) -> None:
     for function in functions_:
         try:
             await worker.prepare(function)
-        except (PackageError, OSError) as error:
+        except (PackageError, OSError, SandboxError) as error:
             logger.warning("cannot prepare %s: %s", function.arn, error)
 
 
