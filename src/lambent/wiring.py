@@ -52,6 +52,7 @@ from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.kit.tasks import start_loop, start_task
+from lambent.kit.turns import Turns
 from lambent.model.credentials import Credentials
 from lambent.model.delivery import rights_at
 from lambent.model.errors import ApiError, invalid_parameter
@@ -230,6 +231,7 @@ async def _serve(
             endpoint=gateway.new_server,
             network=network,
             credentials=partial(_credentials, keyring.sessions, settings.identity.session_s),
+            starts=Turns(settings.worker.starts_at_once, settings.worker.start_wait_s, clock),
             snapshots=snapshots,
             tasks=tasks,
         )
