@@ -66,8 +66,8 @@ class Activation:
                 await self._prepare(version)
                 conclude = settled
             except FileNotFoundError:
-                # Deployed through another platform on this database, with packages of its own.
-                _log.error("cannot prepare %s: its package is not here", version.arn)
+                # Lost with a disk; it is tried again when the platform starts with a backup of it.
+                _log.error("cannot prepare %s: its package is gone", version.arn)
                 self._under_way.discard(version.configuration_id)
                 return
             except PackageError as error:
