@@ -33,7 +33,7 @@ from lambent.model.invocation import (
     ResponseSink,
     Succeeded,
 )
-from lambent.sandbox.ports import ExitStatus, Volume
+from lambent.sandbox.ports import ExitStatus, SandboxError, Volume
 from lambent.telemetry import events, report
 from lambent.worker.attempt import CUT, Attempt, InitFailure
 from lambent.worker.environment_log import EnvironmentLog
@@ -547,6 +547,12 @@ class Environment:
         with anyio.move_on_after(_RESTORE_LIMIT_S if snapshot is not None else None):
             try:
                 await attempt.start(self._volume, snapshot)
+                if snapshot is not None:
+                    self._host.snapshots.note_restore(self.function, failed=False)
+            except SandboxError:
+                if snapshot is not None:
+                    self._host.snapshots.note_restore(self.function, failed=True)
+                raise
             finally:
                 self._volume = attempt.volume or self._volume
             failure = await attempt.result or attempt.early_end

@@ -11,8 +11,8 @@ class WorkerSettings:
     """Seconds the init phase may take before it is cut and repeated inside the first
     invocation; AWS allows 10."""
     snapshots_mb: int = 4096
-    """Most MB of memory for snapshots of versions that use SnapStart. Without one, because there
-    was no room for it, a version is initialised for each environment."""
+    """Most MB of memory for snapshots of versions that use SnapStart; 0 turns them off. Without
+    one, because there was no room for it, a version is initialised for each environment."""
     runtimes_dir: str = ""
     """Directory of the prepared runtime clients, shared by all data directories of this user;
     empty means `$XDG_CACHE_HOME/lambent/runtimes`."""
