@@ -36,6 +36,7 @@ check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)
 	@$(PYTHON) -m ruff format --check $(SOURCES)
 	@$(PYTHON) -m mypy
+	@$(PYTHON) tools/check_tasks.py src
 	@.venv/bin/lint-imports
 
 format: setup ## Format the code and fix what can be fixed by itself
