@@ -603,8 +603,14 @@ class Environment:
         )
         try:
             await attempt.open(self._volume, snapshot)
+        except SandboxError:
+            if snapshot is not None:
+                self._host.snapshots.note_restore(self.function, failed=True)
+            raise
         finally:
             self._volume = attempt.volume or self._volume
+        if snapshot is not None:
+            self._host.snapshots.note_restore(self.function, failed=False)
         return attempt
 
     def _begin_restore(self) -> None:
