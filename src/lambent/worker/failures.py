@@ -59,9 +59,17 @@ def invalid_entrypoint(request_id: str) -> Crashed:
     return Crashed(error_document(error_type, message), error_type)
 
 
+def not_executable(program: str, reason: str) -> Callable[[str], Crashed]:
+    """The kernel does not execute the function's `bootstrap`; `reason` is the C library's."""
+    return _of_init("Runtime.InvalidEntrypoint", f"fork/exec {program}: {reason.lower()}")
+
+
 def of_extension(error_type: str, message: str) -> Callable[[str], Crashed]:
     """An extension could not be started or did not go on; `message` says why."""
+    return _of_init(error_type, message)
 
+
+def _of_init(error_type: str, message: str) -> Callable[[str], Crashed]:
     def crashed_(request_id: str) -> Crashed:
         document = error_document(error_type, f"RequestId: {request_id} Error: {message}")
         return Crashed(document, error_type)
