@@ -32,7 +32,14 @@ from lambent.gateway.operations.invoke import (
     INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
 )
-from lambent.gateway.operator_pages import MAPPINGS, METRICS, QUEUE, QUEUES, OperatorPages
+from lambent.gateway.operator_pages import (
+    MAPPINGS,
+    METRICS,
+    QUEUE,
+    QUEUES,
+    RUNTIMES,
+    OperatorPages,
+)
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Access, Authorizer, Caller
@@ -44,6 +51,8 @@ from lambent.invocation.door import Door
 from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import SystemClock
 from lambent.kit.http.server import HttpServer
+from lambent.kit.tasks import start_loop, start_task
+from lambent.kit.turns import Turns
 from lambent.model.credentials import Credentials
 from lambent.model.delivery import rights_at
 from lambent.model.errors import ApiError, invalid_parameter
@@ -222,8 +231,9 @@ async def _serve(
             endpoint=gateway.new_server,
             network=network,
             credentials=partial(_credentials, keyring.sessions, settings.identity.session_s),
+            starts=Turns(settings.worker.starts_at_once, settings.worker.start_wait_s, clock),
             snapshots=snapshots,
-            spawn=tasks.start_soon,
+            tasks=tasks,
         )
         worker = await enter(open_worker(host))
         scheduler = await enter(
@@ -244,9 +254,9 @@ async def _serve(
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
         store.on_change(snapshots.note_change)
-        tasks.start_soon(catalog.follow_changes)
-        tasks.start_soon(scheduler.follow_changes, store.resolve)
-        tasks.start_soon(snapshots.follow_changes, store.resolve)
+        start_loop(tasks, clock, catalog.follow_changes)
+        start_loop(tasks, clock, scheduler.follow_changes, store.resolve)
+        start_loop(tasks, clock, snapshots.follow_changes, store.resolve)
         stand_in = None
         aws_settings = settings.aws
         if packages is not None:
@@ -325,9 +335,10 @@ async def _serve(
             QueueOperations(store, payloads, clock),
             MappingOperations(store, mappings.statuses),
             metrics,
+            {name: runtimes.hint(name) for name in runtime_identifiers()},
             tasks,
         )
-        for path in (QUEUES, QUEUE, MAPPINGS, METRICS):
+        for path in (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES):
             gateway.register_internal(path, pages.handle)
         urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
         store.on_change(urls.forget)
@@ -342,7 +353,7 @@ async def _serve(
             await enter(stand_in.running(address, environment))
         forwarder = await enter(open_forwarder(settings.aws, authorizer, stand_in))
         gateway.register_forward(forwarder.handle)
-        tasks.start_soon(_prepare_deployed, store, worker)
+        start_task(tasks, None, _prepare_deployed, store, worker)
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -351,7 +362,7 @@ async def _serve(
             async with open_front_door(
                 gateway, settings.gateway, front.listener, front.tls
             ) as server:
-                watching.start_soon(_watch_signals, stop, server)
+                start_loop(watching, clock, _watch_signals, stop, server)
                 print(f"lambent is ready at {front.url}", flush=True)
                 await stop.wait()
                 print("lambent is stopping", file=sys.stderr, flush=True)
@@ -364,7 +375,7 @@ async def _prepare_deployed(store: Store, worker: Worker) -> None:
     for function in functions_:
         try:
             await worker.prepare(function)
-        except (PackageError, OSError) as error:
+        except (PackageError, OSError, SandboxError) as error:
             logger.warning("cannot prepare %s: %s", function.arn, error)
 
 

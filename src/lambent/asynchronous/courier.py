@@ -19,6 +19,7 @@ from lambent.asynchronous.lanes import Lanes
 from lambent.asynchronous.retries import AGE_S_DEFAULT
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_task
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.store.deliveries import Deliveries
 from lambent.store.store import Store, Transaction
@@ -87,7 +88,7 @@ class Courier(Feeder[str, Delivery, Tried]):
 
     def begin(self, thing: Delivery, now: float) -> None:
         """See `Feeder`."""
-        self._tasks.start_soon(self._send, thing)
+        start_task(self._tasks, None, self._send, thing)
 
     async def _send(self, delivery: Delivery) -> None:
         failure: DeliveryFailed | None = None

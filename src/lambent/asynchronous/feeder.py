@@ -16,6 +16,7 @@ import anyio.abc
 from lambent.asynchronous.journal import Journal
 from lambent.asynchronous.lanes import Lanes
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_part
 from lambent.store.claims import Claims
 from lambent.store.store import Store, Transaction
 
@@ -214,8 +215,12 @@ class Feeder(ABC, Generic[K, T, E]):
 
     async def run(self) -> None:
         """Notice what becomes due, for ever."""
-        if not self._store.is_own:
-            self._tasks.start_soon(self._keep_looking)
+        async with anyio.create_task_group() as tasks:
+            if not self._store.is_own:
+                start_part(tasks, self._keep_looking)
+            await self._keep_waking()
+
+    async def _keep_waking(self) -> None:
         while True:
             self._bell = anyio.Event()
             now = self._clock.now()
@@ -232,7 +237,7 @@ class Feeder(ABC, Generic[K, T, E]):
                 await self._clock.sleep(max(delay_s, 0.0))
                 tasks.cancel_scope.cancel()
 
-            tasks.start_soon(sleep)
+            start_part(tasks, sleep)
             await self._bell.wait()
             tasks.cancel_scope.cancel()
 

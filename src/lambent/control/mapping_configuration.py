@@ -8,6 +8,7 @@ from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.filtering import DATA_KEYS
 from lambent.model.filters import is_pattern
 from lambent.model.mapping import DEFAULTS, PARAMETERS, Source, source_of
+from lambent.model.partitions import has_right_partition
 
 Params = Mapping[str, Any]
 
@@ -247,7 +248,7 @@ def _check_destination(source: Source, config: Params) -> None:
     if destination.startswith("kafka://"):
         is_fine = source.is_kafka
     else:
-        is_fine = destination.split(":")[2:3][0] in _DESTINATIONS
+        is_fine = has_right_partition(destination) and (destination.split(":")[2] in _DESTINATIONS)
     if not is_fine:
         raise invalid_parameter(f"The destination ARN {destination} is invalid.")
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.function import FunctionKey, Scope
+from lambent.model.partitions import has_right_partition
 
 
 class Source(enum.Enum):
@@ -191,4 +192,6 @@ class EventSourceMapping:
 
 def source_of(arn: str) -> Source | None:
     """What kind of source an ARN names; None if it is none that Lambda reads."""
+    if not has_right_partition(arn):
+        return None
     return next((source for source, pattern in _ARNS if pattern.fullmatch(arn)), None)

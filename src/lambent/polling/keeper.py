@@ -8,6 +8,7 @@ import anyio
 import anyio.abc
 
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
 from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, Source, State
 from lambent.polling.poller import Poller
 from lambent.polling.settings import PollingSettings
@@ -77,17 +78,15 @@ class Keeper:
             self.poller = await self._new_poller(mapping)
             has_order = mapping.source not in (Source.SQS, Source.SQS_FIFO)
             before = list(self._ending) if has_order else []
-            self._tasks.start_soon(self._run, self.poller, before)
+            start_loop(self._tasks, self._clock, self._run, self.poller, before)
         # Whoever hears of the new state may count on it: nobody reads as before.
         if mapping.state in CONCLUSIONS and not self._ending:
             await self._store.transact(lambda tx: _conclude(tx, mapping))
 
     async def _run(self, poller: Poller, before: Sequence[Poller]) -> None:
-        try:
-            await poller.run(before)
-        finally:
-            self._ending.pop(poller, None)
-            self.ring()
+        await poller.run(before)
+        self._ending.pop(poller, None)
+        self.ring()
 
     def _stop(self) -> None:
         if self.poller is not None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import anyio
 
+from lambent.kit.tasks import start_part
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.model.function import LATEST
 from lambent.model.invocation import Succeeded
@@ -67,7 +68,7 @@ class Reader:
         is_end = False
         async with anyio.create_task_group() as tasks:
             for lane in lanes:
-                tasks.start_soon(lane.run, progress)
+                start_part(tasks, lane.run, progress)
             with self._polled.stop.interrupts():
                 is_end = await self._read(part, lanes, progress)
             for lane in lanes:

@@ -258,3 +258,7 @@ class NotExecutable(SandboxError):
         super().__init__(message)
         self.reason = reason
         """As the C library says it: `Exec format error`."""
+
+
+class SandboxBusy(SandboxError):
+    """The launcher has not come to it in time; later it may."""

@@ -19,6 +19,7 @@ import botocore.exceptions
 
 from lambent.aws.calls import error_code
 from lambent.invocation.pace import Pace
+from lambent.kit.tasks import start_part
 from lambent.model.invocation import Succeeded
 from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.polling.backoff import Backoff
@@ -150,8 +151,8 @@ class SqsPoller:
     async def run(self) -> None:
         """Until the mapping is stopped. Raises `SourceError`."""
         async with anyio.create_task_group() as keeping:
-            keeping.start_soon(self._keep_hidden)
-            keeping.start_soon(self._look)
+            start_part(keeping, self._keep_hidden)
+            start_part(keeping, self._look)
             async with anyio.create_task_group() as tasks:
                 for _ in range(self._options.pollers_min):
                     self._start(tasks)
@@ -161,7 +162,7 @@ class SqsPoller:
 
     def _start(self, tasks: anyio.abc.TaskGroup) -> None:
         self._workers += 1
-        tasks.start_soon(self._work, tasks)
+        start_part(tasks, self._work, tasks)
 
     async def _work(self, tasks: anyio.abc.TaskGroup) -> None:
         try:
@@ -339,7 +340,7 @@ class SqsPoller:
         elif left:
             async with anyio.create_task_group() as tasks:
                 for some in left:
-                    tasks.start_soon(delete, some)
+                    start_part(tasks, delete, some)
         return gone
 
     async def _hide(self, records: Sequence[Record], seconds: int) -> None:
