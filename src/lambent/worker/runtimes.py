@@ -270,11 +270,12 @@ def _launch_node(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
 
 def _launch_java(prepared: PreparedRuntime, code: Mount, function: FunctionVersion) -> Launch:
     options = java.jvm_options(function.memory_mb, function.environment or {})
-    client = ("-cp", f"{RUNTIME_DIR}/{java.CLIENT}", java.MAIN_CLASS)
+    client = ("-jar", f"{RUNTIME_DIR}/{java.CLIENT}")
     return Launch(
         mounts=(code,),
         runtime_mounts=_mounts(prepared),
         argv=(_in_box(prepared.interpreter), *options, *client),
+        log_pipe_variable=LOG_PIPE_VARIABLE,
     )
 
 
@@ -287,6 +288,7 @@ def _launch_ruby(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
         runtime_mounts=_mounts(prepared),
         argv=(_in_box(one), *options, f"{RUNTIME_DIR}/bootstrap.rb"),
         environment=ruby.ruby_variables(function.runtime or "", one.line, one.prefix, shown),
+        log_pipe_variable=LOG_PIPE_VARIABLE,
     )
 
 
