@@ -1,5 +1,6 @@
 """What callers are told when an invocation ends by the platform's word, in AWS's phrasing."""
 
+import json
 from collections.abc import Callable
 
 from lambent.model.concurrency import throttled
@@ -88,6 +89,12 @@ def refusal(failure: Exception) -> ApiError:
     return ApiError(
         "ServiceException", f"cannot start an execution environment: {failure}", status=500
     )
+
+
+def reason_of(outcome: Crashed) -> str:
+    """What a log says of it: the message, and below it the type."""
+    document = json.loads(outcome.payload)
+    return f"{document['errorMessage']}\n{document['errorType']}"
 
 
 def describe_exit(status: ExitStatus) -> str:
