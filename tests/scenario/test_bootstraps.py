@@ -1,13 +1,16 @@
-"""Programs of OS-only functions: what the kernel executes, what it does not, and the shell."""
+"""Programs and files of packages: what the kernel executes, what it does not, and the shell."""
 
+import io
 import json
+import stat
+import zipfile
 from typing import Any
 
 import pytest
 
 from tests.platforms import log_lines
 
-from .conftest import Platform, deploy, invoke, wait_for
+from .conftest import PYTHON, ROLE, Platform, deploy, invoke, wait_active, wait_for
 
 # The header of an ELF file of a machine that nobody has any more.
 VAX = b"\x7fELF\x01\x01\x01" + bytes(9) + b"\x02\x00\x4b\x00\x01\x00\x00\x00" + bytes(64)
@@ -98,3 +101,35 @@ def test_sh_is_bash(lambda_client: Any) -> None:
     deploy(lambda_client, "boot-python", {"app.py": source})
     payload, _ = invoke(lambda_client, "boot-python")
     assert payload[:1].isdigit(), json.dumps(payload)
+
+
+def test_files_that_nobody_may_read(lambda_client: Any) -> None:
+    """The modes of a package hold: who packs what only its owner may read is told so."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, mode in (("app.py", 0o644), ("group.txt", 0o640), ("none.txt", 0o000)):
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (stat.S_IFREG | mode) << 16
+            archive.writestr(entry, READER if name == "app.py" else "secret")
+        archive.writestr("unsaid.txt", "read")
+    lambda_client.create_function(
+        FunctionName="modes",
+        Runtime=PYTHON,
+        Role=ROLE,
+        Handler="app.handler",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    wait_active(lambda_client, "modes")
+    payload, _ = invoke(lambda_client, "modes", ["group.txt", "none.txt", "unsaid.txt"])
+    assert payload == ["PermissionError", "PermissionError", "read"]
+
+
+READER = """
+def handler(event, context):
+    return [read(name) for name in event]
+def read(name):
+    try:
+        return open(name).read()
+    except OSError as error:
+        return type(error).__name__
+"""
