@@ -29,6 +29,7 @@ from lambent.model.concurrency import throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import (
+    Crashed,
     FunctionFailed,
     Invocation,
     Outcome,
@@ -45,6 +46,7 @@ from lambent.worker.failures import (
     describe_exit,
     of_extension,
     oversized_response,
+    reason_of,
     refusal,
     timed_out,
 )
@@ -299,6 +301,7 @@ class Environment:
             restore_ms=self._restore_ms,
             status=status,
             error_type=error_type,
+            reason=reason_of(outcome) if isinstance(outcome, Crashed) else "",
         )
         self._init_ms = self._restore_ms = None
         self._streamed = None
