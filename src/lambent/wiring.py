@@ -44,6 +44,7 @@ from lambent.invocation.door import Door
 from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import Clock, SystemClock
 from lambent.kit.http.server import HttpServer
+from lambent.kit.tasks import start_loop, start_task
 from lambent.model.credentials import Credentials
 from lambent.model.delivery import rights_at
 from lambent.model.errors import ApiError, invalid_parameter
@@ -183,7 +184,7 @@ async def _serve(
         )
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
-        tasks.start_soon(keep_trash_short, clock, blobs, payloads)
+        start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
         keyring = await open_keyring(store, clock)
         home = Scope(settings.gateway.account_id, settings.gateway.region)
         permissions = Permissions(store)
@@ -228,7 +229,7 @@ async def _serve(
             network=network,
             credentials=partial(_credentials, keyring.sessions, settings.identity.session_s),
             snapshots=snapshots,
-            spawn=tasks.start_soon,
+            tasks=tasks,
         )
         worker = await enter(open_worker(host))
         scheduler = await enter(
@@ -249,9 +250,9 @@ async def _serve(
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
         store.on_change(snapshots.note_change)
-        tasks.start_soon(catalog.follow_changes)
-        tasks.start_soon(scheduler.follow_changes, store.resolve)
-        tasks.start_soon(snapshots.follow_changes, store.resolve)
+        start_loop(tasks, clock, catalog.follow_changes)
+        start_loop(tasks, clock, scheduler.follow_changes, store.resolve)
+        start_loop(tasks, clock, snapshots.follow_changes, store.resolve)
         stand_in = None
         aws_settings = settings.aws
         if packages is not None:
@@ -347,7 +348,7 @@ async def _serve(
             await enter(stand_in.running(address, environment))
         forwarder = await enter(open_forwarder(settings.aws, authorizer, stand_in))
         gateway.register_forward(forwarder.handle)
-        tasks.start_soon(_prepare_deployed, store, worker)
+        start_task(tasks, None, _prepare_deployed, store, worker)
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -356,8 +357,8 @@ async def _serve(
             async with open_front_door(
                 gateway, settings.gateway, front.listener, front.tls
             ) as server:
-                watching.start_soon(_watch_signals, stop, server)
-                watching.start_soon(_watch_database, store, clock, stop, server)
+                start_loop(watching, clock, _watch_signals, stop, server)
+                start_loop(watching, clock, _watch_database, store, clock, stop, server)
                 print(f"lambent is ready at {front.url}", flush=True)
                 await stop.wait()
                 print("lambent is stopping", file=sys.stderr, flush=True)
@@ -381,7 +382,7 @@ async def _prepare_deployed(store: Store, worker: Worker) -> None:
     for function in functions_:
         try:
             await worker.prepare(function)
-        except (PackageError, OSError) as error:
+        except (PackageError, OSError, SandboxError) as error:
             logger.warning("cannot prepare %s: %s", function.arn, error)
 
 

@@ -15,6 +15,7 @@ import anyio.abc
 from lambent.asynchronous.journal import Journal
 from lambent.asynchronous.lanes import Lanes
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_part
 from lambent.store.claims import Claims
 from lambent.store.store import Store, Transaction
 
@@ -232,7 +233,7 @@ class Feeder(ABC, Generic[K, T, E]):
                 await self._clock.sleep(max(delay_s, 0.0))
                 tasks.cancel_scope.cancel()
 
-            tasks.start_soon(sleep)
+            start_part(tasks, sleep)
             await self._bell.wait()
             tasks.cancel_scope.cancel()
 

@@ -18,6 +18,7 @@ from lambent.asynchronous.journal import Journal
 from lambent.asynchronous.retries import AGE_S_MIN
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_task
 from lambent.model.async_event import AsyncEvent
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
@@ -97,7 +98,7 @@ class AsyncQueue:
         )
         if event.is_beside:
             self._being_written += 1
-            self._tasks.start_soon(self._write_beside, event, on_kept)
+            start_task(self._tasks, on_kept, self._write_beside, event, on_kept)
         else:
             self._offered.append((event, on_kept))
             self._journal.ring()

@@ -2,7 +2,7 @@
 
 The same files give the same bytes, so that deploying what is already there changes nothing: names
 are sorted, times are fixed, and of the permissions only "executable" is kept. Links are followed,
-as `zip -r` does.
+as `zip -r` does. One that leads nowhere here stays a link, since it may lead to a layer there.
 """
 
 import fnmatch
@@ -36,6 +36,10 @@ def pack(directory: Path) -> bytes:
         for name, path in sorted(_files(directory, "", patterns, (directory.resolve(),))):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system = 3  # Unix: the permissions below count
+            if not path.exists():
+                entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+                archive.writestr(entry, os.readlink(path))
+                continue
             is_executable = path.stat().st_mode & stat.S_IXUSR
             entry.external_attr = (stat.S_IFREG | (0o755 if is_executable else 0o644)) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
@@ -73,7 +77,5 @@ def _files(
             if real in parents:
                 raise UsageError(f"cannot pack {path}: it links to a directory it is in")
             yield from _files(path, name + "/", patterns, (*parents, real))
-        elif entry.is_file():
+        elif entry.is_file() or entry.is_symlink():
             yield name, path
-        elif entry.is_symlink():
-            raise UsageError(f"cannot pack {path}: the link leads nowhere")

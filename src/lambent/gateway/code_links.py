@@ -10,12 +10,14 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.abc
 
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
+from lambent.kit.tasks import start_task
 
 PATH_PREFIX = "/_lambent/code/"
 """Where the server must route to `CodeLinks.handle`."""
@@ -62,7 +64,7 @@ class CodeLinks:
             _refuse(exchange, 503, "Too many downloads at once")
         else:
             self._waiting += 1
-            self._tasks.start_soon(self._serve, exchange, code_key)
+            start_task(self._tasks, partial(_fail, exchange), self._serve, exchange, code_key)
 
     async def _serve(self, exchange: Exchange, code_key: str) -> None:
         try:
@@ -97,6 +99,10 @@ async def open_code_links(
     async with anyio.create_task_group() as tasks:
         yield CodeLinks(read, clock, tasks, key)
         tasks.cancel_scope.cancel()
+
+
+def _fail(exchange: Exchange, _: Exception) -> None:
+    _refuse(exchange, 500, "The package cannot be read")
 
 
 def _refuse(exchange: Exchange, status: int, message: str) -> None:

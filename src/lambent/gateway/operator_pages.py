@@ -8,13 +8,15 @@ Callers are authenticated and authorised as for the API, under actions of the pl
 import dataclasses
 import json
 import re
+from functools import partial
 
 import anyio.abc
 
 from lambent.asynchronous.operations import QueueOperations
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.kit.http.messages import Exchange
-from lambent.model.errors import ApiError, not_found
+from lambent.kit.tasks import start_task
+from lambent.model.errors import ApiError, not_found, service_failure
 from lambent.model.function import FunctionKey
 from lambent.polling.operations import MappingOperations
 from lambent.telemetry.metrics import Metrics
@@ -50,7 +52,7 @@ class OperatorPages:
         except ApiError as error:
             _refuse(exchange, error)
         else:
-            self._tasks.start_soon(self._answer, exchange, caller)
+            start_task(self._tasks, partial(_fail, exchange), self._answer, exchange, caller)
 
     async def _answer(self, exchange: Exchange, caller: Caller) -> None:
         try:
@@ -102,6 +104,10 @@ def _check_method(exchange: Exchange, allowed: str) -> None:
 def _respond(exchange: Exchange, document: object) -> None:
     body = json.dumps(document).encode()
     exchange.respond(200, [("Content-Type", "application/json")], body)
+
+
+def _fail(exchange: Exchange, _: Exception) -> None:
+    _refuse(exchange, service_failure())
 
 
 def _refuse(exchange: Exchange, error: ApiError) -> None:

@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
 from lambent.model.concurrency import ProvisionedState, throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
@@ -123,11 +124,15 @@ class Scheduler:
     async def follow_changes(self, resolve: Resolve) -> None:
         """Let go of environments of what no longer is current, for ever."""
         while True:
-            await self._bell.wait()
+            while self._changed:
+                key = self._changed.pop()
+                try:
+                    await self._retire_stale(key, resolve)
+                except BaseException:
+                    self._changed.add(key)
+                    raise
             self._bell = anyio.Event()
-            changed, self._changed = self._changed, set()
-            for key in changed:
-                await self._retire_stale(key, resolve)
+            await self._bell.wait()
 
     async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
         current = dict[str, FunctionVersion | None]()
@@ -291,7 +296,7 @@ async def open_scheduling(
         settings, worker, clock, memory, tenant_environments_max=tenant_environments_max
     )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(scheduler.run, name="sweep environments")
+        start_loop(tasks, clock, scheduler.run)
         try:
             yield scheduler
         finally:

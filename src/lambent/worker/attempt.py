@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import anyio
 
-from lambent.kit.tasks import shielded
+from lambent.kit.tasks import shielded, start_task
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Outcome
 from lambent.sandbox.ports import (
@@ -264,7 +264,7 @@ class Attempt:
         self._subscriptions.append(subscription)
         self._stack.callback(subscription.close)
         self._log.subscribe(subscription)
-        self._host.spawn(subscription.run)
+        start_task(self._host.tasks, None, subscription.run)
 
     def _follow(
         self, name: str, process: Process, on_line: Callable[[int, str, bytes], None]

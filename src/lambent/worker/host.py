@@ -1,9 +1,10 @@
 """What every environment on this worker shares."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+
+from anyio.abc import TaskGroup
 
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpServer
@@ -36,5 +37,5 @@ class Host:
     """Temporary credentials of a function's execution role, which outlive any environment."""
     snapshots: Snapshots
     """Of versions that were initialised when they were published."""
-    spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
-    """Runs something beside the environments, which ends by itself and with the worker at last."""
+    tasks: TaskGroup
+    """For what runs beside the environments, and ends by itself or with the worker at last."""

@@ -9,6 +9,7 @@ is a `RuntimeMissing` that says what to do.
 import dataclasses
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -177,19 +178,26 @@ def find_extensions(layers: Path) -> tuple[str, ...]:
     """Names of the external extensions that merged layers bring: files, sorted, whether they can
     be executed or not."""
     directory = layers / "extensions"
-    if directory.is_symlink() or not directory.is_dir() or (layers / _NO_EXTENSIONS).exists():
+    switch = layers / _NO_EXTENSIONS
+    if directory.is_symlink() or not directory.is_dir() or os.path.lexists(switch):
         return ()
-    return tuple(sorted(entry.name for entry in directory.iterdir() if not entry.is_dir()))
+    with os.scandir(directory) as entries:
+        return tuple(sorted(one.name for one in entries if not one.is_dir(follow_symlinks=False)))
 
 
 def find_bootstrap(code: Path, layers: Path | None = None) -> str | None:
     """The program of an OS-only function, as its box names it: that of the package, else that of
-    the merged layers; None if neither has an executable `bootstrap`."""
+    the merged layers; None if neither has an executable `bootstrap`. A link counts as one: where it
+    leads is known only inside the box."""
     for directory, target in ((code, TASK_ROOT), (layers, LAYERS_ROOT)):
-        if directory is not None:
-            program = directory / "bootstrap"
-            if program.is_file() and program.stat().st_mode & 0o001:
-                return f"{target}/bootstrap"
+        if directory is None:
+            continue
+        try:
+            mode = (directory / "bootstrap").lstat().st_mode
+        except OSError:
+            continue
+        if stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and mode & 0o001):
+            return f"{target}/bootstrap"
     return None
 
 

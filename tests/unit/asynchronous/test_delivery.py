@@ -305,8 +305,11 @@ async def test_no_retries_if_none_are_wanted(room: Room) -> None:
     assert len(room.door.attempts) == 1
 
 
-async def test_destinations_get_what_is_theirs(room: Room) -> None:
-    """Also one that is down for hours; what nobody can take is given up, at last."""
+async def test_destinations_get_what_is_theirs(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also one that is down for hours; what nobody can take is given up, at last, and the log says
+    what that was about."""
     config = {
         "MaximumRetryAttempts": 0,
         "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:1:q"}},
@@ -326,9 +329,21 @@ async def test_destinations_get_what_is_theirs(room: Room) -> None:
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 1
     room.elsewhere.failures = [DeliveryFailed("no such queue", is_permanent=True)]
+
+    def warnings() -> list[str]:
+        return [one for one in caplog.messages if "deliver the" in one]
+
+    assert not warnings()
     await room.offer(2)
     await room.until(lambda: len(room.elsewhere.sent) == 5)
     await room.settle(0)
+    (message,) = warnings()
+    request_id = json.loads(room.elsewhere.sent[4].body)["requestContext"]["requestId"]
+    assert "cannot deliver" in message
+    assert "no such queue" in message
+    assert request_id in message
+    assert "requestPayload" not in message
+    caplog.clear()
     room.elsewhere.failures = [DeliveryFailed("down")] * 1000
     await room.offer(3)
     for _ in range(100):
@@ -336,6 +351,7 @@ async def test_destinations_get_what_is_theirs(room: Room) -> None:
         room.clock.advance(300)
     await room.settle(0)
     assert 70 < len(room.elsewhere.sent) < 90
+    assert ["yet" in one for one in warnings()] == [True, False]
 
 
 async def test_large_payloads_lie_beside(room: Room) -> None:
