@@ -60,6 +60,8 @@ class CodeCache:
         self._merged: dict[str, frozenset[str]] = {}
         """Of which layers a directory of several is."""
         self._sizes: dict[str, int] = {}
+        self._overdue = set[str]()
+        """What would have been deleted if nobody had used it."""
         self._bell = anyio.Event()
         self._bell.set()
 
@@ -79,7 +81,8 @@ class CodeCache:
                 self._uses[name] -= 1
                 if not self._uses[name]:
                     del self._uses[name]
-            self._bell.set()
+                    if name in self._overdue:
+                        self._bell.set()
 
     async def ensure(self, code_key: str) -> Path:
         """The directory of a package, unpacked now if it is not there yet.
@@ -138,7 +141,8 @@ class CodeCache:
         self._bell.set()
 
     async def keep_small(self, needed: Callable[[], Awaitable[Set[str]]], clock: Clock) -> None:
-        """Free what can be freed: now, and when something changed or an environment ended, forever.
+        """Free what can be freed: now, when something changed and when what is not needed was used
+        for the last time, forever.
         `needed` gives the packages that any version of a function or layer refers to."""
         while True:
             await wait_at_most(clock, self._bell, _LOOK_S)
@@ -153,6 +157,7 @@ class CodeCache:
     async def free(self, needed: Set[str]) -> None:
         """Delete what nobody uses and is not needed and, if the rest takes too much, what was used
         longest ago."""
+        self._overdue.clear()
         sizes = await anyio.to_thread.run_sync(self._measure)
         for name in [one for one in sizes if not needed >= self._merged.get(one, {one})]:
             if await self._delete(name):
@@ -180,6 +185,7 @@ class CodeCache:
     async def _delete(self, name: str) -> bool:
         """Delete a package's directories unless somebody needs them; gives whether it is done."""
         if self._uses[name] or name in self._under_way:
+            self._overdue.add(name)
             return False
         for merged in [one for one, layers in self._merged.items() if name in layers]:
             if not await self._delete(merged):
