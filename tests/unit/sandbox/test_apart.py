@@ -1,13 +1,18 @@
 """Work that is done in children of the launcher."""
 
 import os
+import select
 import selectors
 import signal
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable
 
 import pytest
 
+from lambent.sandbox.launcher import tracing
 from lambent.sandbox.launcher.apart import Apart, Work
 from lambent.sandbox.launcher.image import make_memory
 
@@ -127,3 +132,46 @@ def test_close() -> None:
     loop.do(hang)
     loop.apart.close()
     assert loop.run(1) == [(None, "its examination ended early")]
+
+
+def test_what_a_late_child_holds() -> None:
+    """Is killed with it: nobody goes on half restored."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("for x86-64 only")
+    loop = Loop()
+    with subprocess.Popen(["sleep", "60"]) as process:
+        pidfd = os.pidfd_open(process.pid)
+
+        def hold_and_hang() -> bytes:
+            with tracing.hold(process.pid, pidfd):
+                return hang()
+
+        loop.do(hold_and_hang, pidfd, deadline_s=1)
+        assert loop.run(1) == [(None, "it took longer than 1 s")]
+        os.close(pidfd)
+        assert process.wait(10) == -signal.SIGKILL
+
+
+def test_the_launchers_end() -> None:
+    """Is the end of its children, however it ends."""
+    code = """
+        import os, selectors, signal, sys
+        from lambent.sandbox.launcher.apart import Apart, Work
+
+        def act():
+            os.write(1, b"%d" % os.getpid())
+            signal.pause()
+
+        apart = Apart(selectors.DefaultSelector(), 1)
+        apart.do(Work(act=act, descriptors=lambda: [], on_done=print, deadline_s=60))
+        signal.pause()
+    """
+    program = [sys.executable, "-c", textwrap.dedent(code)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE) as launcher:
+        assert launcher.stdout is not None
+        child = os.pidfd_open(int(os.read(launcher.stdout.fileno(), 100)))
+        launcher.kill()
+    ended = select.poll()
+    ended.register(child, select.POLLIN)
+    assert ended.poll(10_000)
+    os.close(child)
