@@ -261,7 +261,7 @@ def _require_usable(
 def _require_shared(tx: Transaction, arn: str, layer: LayerKey, number: int, account: str) -> None:
     """Raises `AccessDeniedException` unless the layer version's policy lets an account use it."""
     request = Request(principal=root_of(account), action=_GET, resource=arn)
-    granted = policies.statements(tx.layers.policy(layer, number))
+    granted = policies.granted(tx.layers.policy(layer, number))
     verdict = decide(request, identity=(), resource=granted, owner=layer.account)
     if verdict is not Verdict.ALLOWED:
         raise ApiError(

@@ -32,6 +32,7 @@ class Identity:
     """Of roles: who may assume it."""
     policies: Mapping[str, Document] = dataclasses.field(default_factory=dict)
     """Inline policies by name."""
+    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def arn(self) -> str:

@@ -29,6 +29,7 @@ from lambent.sandbox.ports import (
     Box,
     BoxSpec,
     ExitStatus,
+    NotExecutable,
     Process,
     ProcessSpec,
     SandboxBusy,
@@ -449,7 +450,7 @@ class Launcher:
             if "error" in message:
                 messages.close_all(descriptors)
                 if not future.done():
-                    future.set_exception(SandboxError(message["error"]))
+                    future.set_exception(_refusal(message))
                 return
             result = adopt(message["ok"], descriptors)
             if future.done():
@@ -571,6 +572,12 @@ class Launcher:
             waiting, box.on_exit = box.on_exit, {}
             for on_exit in waiting.values():
                 on_exit(ExitStatus(signal=signal.SIGKILL))
+
+
+def _refusal(message: dict[str, Any]) -> SandboxError:
+    reason: str = message["error"]
+    number = message.get("not_executable")
+    return SandboxError(reason) if number is None else NotExecutable(reason, os.strerror(number))
 
 
 @asynccontextmanager

@@ -136,7 +136,7 @@ class Box(Protocol):
     async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> Process:
         """Start a process; `on_exit` is called once on the event loop when it has ended.
 
-        Raises `SandboxError` if the program cannot be executed.
+        Raises `NotExecutable` if the kernel does not execute the program, else `SandboxError`.
         """
         ...
 
@@ -249,6 +249,16 @@ class Sandboxes(Protocol):
 
 class SandboxError(Exception):
     """The host could not give what was asked; the message names the step and the reason."""
+
+
+class NotExecutable(SandboxError):
+    """The kernel does not execute the program: it is no program, or of another machine, or its
+    interpreter is not there."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """As the C library says it: `Exec format error`."""
 
 
 class SandboxBusy(SandboxError):

@@ -26,7 +26,7 @@ from typing import Any
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import linux, lockdown
-from lambent.sandbox.launcher.box import Box
+from lambent.sandbox.launcher.box import Box, NotExecutable
 from lambent.sandbox.launcher.host import Host
 from lambent.sandbox.launcher.prepared import Prepared, Wanted
 from lambent.sandbox.launcher.snapshots import Snapshots
@@ -121,6 +121,8 @@ class Launcher:
         messages.close_all(descriptors)
         try:
             self._operations[request["op"]](request)
+        except NotExecutable as error:
+            self._refuse(request, str(error), error.number)
         except OSError as error:
             self._refuse(request, str(error))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -131,8 +133,12 @@ class Launcher:
     def _reply(self, request: dict[str, Any], ok: dict[str, Any], *descriptors: int) -> None:
         self._send({"id": request["id"], "ok": ok}, list(descriptors))
 
-    def _refuse(self, request: dict[str, Any], reason: str) -> None:
-        self._send({"id": request.get("id"), "error": reason}, [])
+    def _refuse(self, request: dict[str, Any], reason: str, not_executable: int = 0) -> None:
+        """`not_executable` is the error number with which a program cannot be executed."""
+        answer = {"id": request.get("id"), "error": reason}
+        if not_executable:
+            answer["not_executable"] = not_executable
+        self._send(answer, [])
 
     def _send(self, message: dict[str, Any], descriptors: list[int]) -> None:
         try:
