@@ -98,7 +98,7 @@ class Authorizer:
                 "The security token included in the request is invalid.",
                 status=403,
             )
-        elif signature.expires_s is not None and _is_from_a_page(exchange):
+        elif _is_from_a_page(exchange):
             raise _missing_token()
         else:
             key_id = signature.access_key_id
@@ -202,8 +202,9 @@ class Authorizer:
 
 
 def _is_from_a_page(exchange: Exchange) -> bool:
-    """Whether a web page had its visitor's browser send a request. On loopback any page can; to
-    put credentials into a header it would need our permission, which nobody gets."""
+    """Whether a web page had its visitor's browser send a request. On loopback any page can, and
+    one of the same origin, as a function's may be, puts what it likes into the headers: only the
+    signature of a known key shows that somebody trusts it."""
     headers = exchange.headers
     return "origin" in headers or headers.get("sec-fetch-site", "none") != "none"
 
