@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-codesigning.html
 
 import datetime
 import logging
-import re
 import secrets
 import string
 from collections.abc import Mapping, Sequence
@@ -23,9 +22,10 @@ from lambent.control.paging import make_name_page, page_size, read_name_marker
 from lambent.control.signatures import Signature, SignatureInvalid, read_signature
 from lambent.control.tags import check_tags
 from lambent.kit.clock import Clock
-from lambent.model.errors import ApiError, conflict, not_found
+from lambent.model.errors import ApiError, conflict
 from lambent.model.function import FunctionKey, Scope
 from lambent.model.names import parse_unqualified
+from lambent.model.resources import CodeSigningKey, parse_code_signing_arn
 from lambent.model.times import iso_seconds
 from lambent.store.function_settings import Kind, Setting
 from lambent.store.store import Store, Transaction
@@ -33,10 +33,6 @@ from lambent.store.store import Store, Transaction
 Params = Mapping[str, Any]
 
 _log = logging.getLogger(__name__)
-_ARN = re.compile(
-    r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):code-signing-config:"
-    r"(?P<id>csc-[a-z0-9]{17})"
-)
 _LETTERS = string.ascii_lowercase + string.digits
 
 
@@ -131,6 +127,7 @@ class CodeSigning:
         arn = params["CodeSigningConfigArn"]
 
         def run(tx: Transaction) -> None:
+            _require_usable(tx, key.scope, arn)
             require_function(tx, key)
             bind_code_signing(tx, key, arn)
 
@@ -138,14 +135,15 @@ class CodeSigning:
         return {"CodeSigningConfigArn": arn, "FunctionName": key.name}
 
     async def get_binding(self, scope: Scope, params: Params) -> Params:
-        """GetFunctionCodeSigningConfig: without an ARN if the function has none."""
+        """GetFunctionCodeSigningConfig: no member if the function has none."""
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
             require_function(tx, key)
-            return tx.settings.get(Kind.CODE_SIGNING, key) or {}
+            found = tx.settings.get(Kind.CODE_SIGNING, key)
+            return {**found, "FunctionName": key.name} if found else {}
 
-        return {**await self._store.transact(run), "FunctionName": key.name}
+        return await self._store.transact(run)
 
     async def unbind(self, scope: Scope, params: Params) -> Params:
         """DeleteFunctionCodeSigningConfig."""
@@ -201,7 +199,7 @@ class CodeSigning:
 
 def config_arn(scope: Scope, config_id: str) -> str:
     """The ARN of a code signing configuration."""
-    return f"arn:aws:lambda:{scope.region}:{scope.account}:code-signing-config:{config_id}"
+    return CodeSigningKey(scope, config_id).arn
 
 
 def bind_code_signing(tx: Transaction, key: FunctionKey, arn: str) -> None:
@@ -232,32 +230,40 @@ def _distrust(
 
 def _parse(scope: Scope, arn: str) -> str:
     """The id in the ARN of a configuration in this account and region."""
-    match = _ARN.fullmatch(arn)
-    if match is None or (match["account"], match["region"]) != scope:
-        raise not_found(f"The Lambda code signing configuration {arn} can not be found.")
-    return match["id"]
+    key = parse_code_signing_arn(arn)
+    if key is None or key.scope != scope:
+        raise _no_config(arn)
+    return key.id
 
 
 def _require(tx: Transaction, scope: Scope, config_id: str) -> Params:
     document = tx.code_signing.get(scope, config_id)
     if document is None:
-        raise not_found(
-            f"The Lambda code signing configuration {config_arn(scope, config_id)} can not be"
-            " found."
-        )
+        raise _no_config(config_arn(scope, config_id))
     return document
 
 
+def _no_config(arn: str) -> ApiError:
+    """AWS leaves out `Type` of this one."""
+    return ApiError(
+        "ResourceNotFoundException",
+        f"The Lambda code signing configuration {arn} can not be found.",
+        status=404,
+        members={"Type": None},
+    )
+
+
 def _require_usable(tx: Transaction, scope: Scope, arn: str) -> Params:
-    match = _ARN.fullmatch(arn)
-    is_here = match is not None and (match["account"], match["region"]) == scope
-    document = tx.code_signing.get(scope, match["id"]) if match and is_here else None
+    key = parse_code_signing_arn(arn)
+    is_here = key is not None and key.scope == scope
+    document = tx.code_signing.get(scope, key.id) if key and is_here else None
     if document is None:
         raise ApiError(
             "CodeSigningConfigNotFoundException",
             "The code signing configuration cannot be found. Check that the provided configuration"
             f" is not deleted: {arn}.",
             status=404,
+            members={"Type": None},
         )
     return document
 

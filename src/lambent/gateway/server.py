@@ -19,9 +19,10 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from lambent.gateway.authorization import accesses
+from lambent.gateway.authorization import Authorization
 from lambent.gateway.call import Call, OperationHandler
 from lambent.gateway.hosts import Hosts
+from lambent.gateway.permissions.asked import Lookups
 from lambent.gateway.protocol import parse, render
 from lambent.gateway.protocol.models import OperationModel, ServiceModel, load_model
 from lambent.gateway.protocol.render import Answer
@@ -33,8 +34,8 @@ from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import shielded
-from lambent.model.errors import ApiError
+from lambent.kit.tasks import shielded, start_task
+from lambent.model.errors import ApiError, service_failure
 from lambent.model.function import Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX
 from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
@@ -81,6 +82,13 @@ class Request:
         service = self.operation.service_model
         answer(self.exchange, render.render_error(service, error, self.request_id), self.request_id)
 
+    def fail(self, error: Exception) -> None:
+        """The last resort: what failed was logged, and is told without details."""
+        name = type(error).__name__
+        logger.error("request %s (%s): %s", self.request_id, self.operation.name, name)
+        is_lambda = self.operation.service_model.service_name == "lambda"
+        self.refuse(service_failure("ServiceException" if is_lambda else "InternalFailure"))
+
 
 DirectHandler = Callable[[Request], None]
 """Serves one operation without a task: answers the request's exchange, now or later. May raise
@@ -96,10 +104,15 @@ class Gateway:
     """Routes requests to operations."""
 
     def __init__(
-        self, settings: GatewaySettings, authorizer: Authorizer, tasks: anyio.abc.TaskGroup
+        self,
+        settings: GatewaySettings,
+        authorizer: Authorizer,
+        tasks: anyio.abc.TaskGroup,
+        lookups: Lookups | None,
     ) -> None:
         self._settings = settings
         self._authorizer = authorizer
+        self._authorization = Authorization(authorizer, lookups)
         self._tasks = tasks
         self._services = {name: load_model(name) for name in SERVICES}
         self._routes = Routes(self._services["lambda"])
@@ -182,14 +195,15 @@ class Gateway:
             return
         direct = self._direct.get(request.operation.name)
         if direct is None:
-            self._tasks.start_soon(self._serve, request)
+            start_task(self._tasks, request.fail, self._serve, request)
             return
         try:
             direct(request)
         except ApiError as error:
             request.refuse(error)
-        except Exception:
-            self._fail(request)
+        except Exception as error:
+            logger.exception("%s failed", request.operation.name)
+            request.fail(error)
 
     def handle_oversized(self, exchange: Exchange) -> None:
         """Answer a request whose body is larger than its operation takes."""
@@ -303,9 +317,7 @@ class Gateway:
                     f"Lambent does not offer the operation {operation.name} yet.",
                 )
             service = operation.service_model.service_name
-            await self._authorizer.check_all(
-                request.caller, accesses(service, operation.name, params, request.scope)
-            )
+            await self._authorization.check(request.caller, service, operation.name, params)
             output = await handler(
                 Call(
                     params=params,
@@ -318,19 +330,6 @@ class Gateway:
             answer(request.exchange, _render(request, output), request.request_id)
         except ApiError as error:
             request.refuse(error)
-        except Exception:
-            self._fail(request)
-
-    def _fail(self, request: Request) -> None:
-        """The last resort: a bug of ours is logged, and told without details."""
-        logger.exception("request %s (%s) failed", request.request_id, request.operation.name)
-        request.refuse(
-            ApiError(
-                "ServiceException",
-                "An error occurred and the request cannot be processed.",
-                status=500,
-            )
-        )
 
     def _endpoint_of(self, exchange: Exchange) -> str:
         host = exchange.headers.get("host", "")
@@ -381,10 +380,13 @@ def _body_limit(exchange: Exchange) -> int:
 
 
 @asynccontextmanager
-async def open_gateway(settings: GatewaySettings, authorizer: Authorizer) -> AsyncIterator[Gateway]:
-    """The gateway, not yet listening: register operations, then `open_front_door`."""
+async def open_gateway(
+    settings: GatewaySettings, authorizer: Authorizer, lookups: Lookups | None = None
+) -> AsyncIterator[Gateway]:
+    """The gateway, not yet listening: register operations, then `open_front_door`. `lookups` are
+    what a strict platform asks before it decides."""
     async with anyio.create_task_group() as tasks:
-        yield Gateway(settings, authorizer, tasks)
+        yield Gateway(settings, authorizer, tasks, lookups)
         tasks.cancel_scope.cancel()
 
 
@@ -395,11 +397,13 @@ async def open_front_door(
     sock: socket.socket,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[HttpServer]:
-    """Accept clients on a bound socket; on exit, finish what is in progress first."""
+    """Accept clients on a bound socket. On exit, finish what is in progress first; on an exception,
+    or if one comes meanwhile, end at once."""
     server = gateway.new_server(is_front_door=True)
     await server.start(sock, tls)
     try:
         yield server
+        # Asked to stop: who waits for an answer gets it. Nobody would if something had failed.
+        await server.close(settings.shutdown_grace_s)
     finally:
-        grace_s = settings.shutdown_grace_s
-        await shielded(lambda: server.close(grace_s), deadline_s=grace_s + 5)
+        await shielded(server.close)

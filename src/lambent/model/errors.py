@@ -15,6 +15,7 @@ class ApiError(Exception):
     `members` are further members of the error's shape, for example `{"Reason": "…"}`.
     `status` is only needed for errors the service model does not define
     (`ValidationException`, `AccessDeniedException`); the model's status wins otherwise.
+    A member that is None, such as `Type` of some errors, is left out.
     """
 
     def __init__(
@@ -46,6 +47,11 @@ def invalid_parameter(message: str) -> ApiError:
     return ApiError("InvalidParameterValueException", message)
 
 
+def invalid_parameter_untyped(message: str) -> ApiError:
+    """As `invalid_parameter`; of these AWS leaves out `Type`."""
+    return ApiError("InvalidParameterValueException", message, members={"Type": None})
+
+
 def not_found(message: str) -> ApiError:
     """404 `ResourceNotFoundException`."""
     return ApiError("ResourceNotFoundException", message, status=404)
@@ -54,3 +60,9 @@ def not_found(message: str) -> ApiError:
 def conflict(message: str) -> ApiError:
     """409 `ResourceConflictException`."""
     return ApiError("ResourceConflictException", message, status=409)
+
+
+def service_failure(code: str = "ServiceException") -> ApiError:
+    """500: a bug of ours, or something of the machine's, which was logged; the caller is told no
+    details."""
+    return ApiError(code, "An error occurred and the request cannot be processed.", status=500)

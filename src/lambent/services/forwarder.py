@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import aiohttp
 import anyio
@@ -13,7 +14,8 @@ from yarl import URL
 from lambent.aws.settings import AwsSettings
 from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.http.messages import Exchange
-from lambent.model.errors import ApiError
+from lambent.kit.tasks import start_task
+from lambent.model.errors import ApiError, service_failure
 from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
 from lambent.services.actions import access_of
@@ -89,7 +91,8 @@ class Forwarder:
         size = len(exchange.body)
         if self._at_once >= _AT_ONCE_MAX or self._held_bytes + size > _HELD_BYTES_MAX:
             raise ApiError("SlowDown", "Too many requests are under way.", status=503)
-        self._tasks.start_soon(self._serve, exchange, caller, service, endpoint, refuse)
+        serve = partial(self._serve, exchange, caller, service, endpoint, refuse)
+        start_task(self._tasks, lambda _: refuse(service_failure()), serve)
         return True
 
     async def _serve(

@@ -22,7 +22,7 @@ import anyio.to_thread
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import shielded
+from lambent.kit.tasks import shielded, start_loop, start_part
 from lambent.services.endpoints import STAND_IN_SERVICES
 from lambent.services.settings import ServicesSettings
 from lambent.worker.variables import ENDPOINT_URL
@@ -95,7 +95,8 @@ class StandIn:
             "box_endpoint": ENDPOINT_URL,
         }
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._supervise, json.dumps(config).encode(), environment)
+            document = json.dumps(config).encode()
+            start_loop(tasks, self._clock, self._supervise, document, environment)
             if not await self.wait_ready(self._settings.start_deadline_s):
                 logger.error("the platform goes on without the stand-in for other services")
             yield
@@ -133,11 +134,11 @@ class StandIn:
         )
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._follow_output, process)
+                start_part(tasks, self._follow_output, process)
                 assert process.stdin is not None
                 with contextlib.suppress(OSError, anyio.BrokenResourceError):
                     await process.stdin.send(config + b"\n")
-                tasks.start_soon(self._watch, process)
+                start_part(tasks, self._watch, process)
                 code = await process.wait()
                 tasks.cancel_scope.cancel()
         finally:
@@ -167,7 +168,7 @@ class StandIn:
         assert process.stdin is not None
         await process.stdin.aclose()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._follow_output, process)
+            start_part(tasks, self._follow_output, process)
             with anyio.move_on_after(_STOP_S):
                 await process.wait()
             tasks.cancel_scope.cancel()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import TaskGroup
 
+from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, InitFailed
 from lambent.model.function import FunctionVersion
 from lambent.model.packages import PackageError
@@ -39,15 +40,15 @@ class Worker:
         its code, have its runtime prepared. A version that starts from a snapshot is initialised.
         Raises PackageError if the code cannot be used, InitFailed if it cannot be initialised."""
         try:
-            launch = await self._host.launch(function)
+            async with self._host.launch(function) as launch:
+                await compile_code(self._host.sandboxes, launch)
+                template = find_template(function, launch)
+                if template is not None:
+                    self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)
+                if function.snap_starts:
+                    await self._capture(function)
         except RuntimeMissing:
             return  # Whoever calls the function is told.
-        await compile_code(self._host.sandboxes, launch)
-        template = find_template(function, launch)
-        if template is not None:
-            self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)
-        if function.snap_starts:
-            await self._capture(function)
 
     async def _capture(self, function: FunctionVersion) -> None:
         self._captured.add(function.configuration_id)
@@ -93,8 +94,8 @@ class Worker:
             and not self._host.snapshots.knows(function)
             and function.configuration_id not in self._captured
         ):
-            self._tasks.start_soon(self._capture_again, function)
-        self._tasks.start_soon(environment.live, name=f"environment {environment.id}")
+            start_task(self._tasks, None, self._capture_again, function)
+        start_task(self._tasks, None, environment.live)
         return environment
 
     async def end_in_order(self) -> None:

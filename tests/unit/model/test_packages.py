@@ -26,6 +26,13 @@ def info(name: str, mode: int = 0o644, kind: int = stat.S_IFREG) -> zipfile.ZipI
     return entry
 
 
+def foreign(name: str) -> zipfile.ZipInfo:
+    """An entry of a system without modes."""
+    entry = info(name)
+    entry.create_system, entry.external_attr = 0, 0x20
+    return entry
+
+
 def make_zip(*entries: tuple[zipfile.ZipInfo | str, bytes]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -45,11 +52,17 @@ def read(data: bytes) -> Package:
 
 
 def test_plan_of_an_honest_package() -> None:
-    """Files, directories and inner links keep their names; modes become harmless."""
+    """Files, directories and inner links keep their names; modes become harmless: what others than
+    the owner may do, everybody may."""
     package = read(
         make_zip(
             (info("app.py", 0o600), b"code"),
-            (info("bootstrap", 0o4700), b"#!"),
+            (info("bootstrap", 0o4755), b"#!"),
+            (info("mine", 0o4770), b"#!"),
+            (info("secret", 0o640), b""),
+            (info("nobody", 0), b""),
+            (info("shared", 0o666), b""),
+            (foreign("windows"), b""),
             (info("lib/", 0o700, stat.S_IFDIR), b""),
             (info("./lib//x.so", 0o444), b"so"),
             ("plain.txt", b""),
@@ -60,6 +73,11 @@ def test_plan_of_an_honest_package() -> None:
     assert {(entry.path, oct(entry.mode)) for entry in package.entries} == {
         ("app.py", "0o644"),
         ("bootstrap", "0o755"),
+        ("mine", "0o200"),
+        ("secret", "0o200"),
+        ("nobody", "0o200"),
+        ("shared", "0o644"),
+        ("windows", "0o644"),
         ("lib", "0o755"),
         ("lib/x.so", "0o644"),
         ("plain.txt", "0o644"),
@@ -101,24 +119,27 @@ def test_utf8_names_are_read_as_such_without_the_flag() -> None:
 
 
 @pytest.mark.parametrize(
-    "entries",
+    "target",
     [
-        [link("out", "../evil")],
-        [link("out", "/etc/passwd")],
-        [link("a/b/out", "../../../evil")],
-        [link("a/b/root", "../.."), link("out", "a/b/root/..")],
-        [link("one", "two"), link("two", "one/..//../evil")],
-        [link("loop", "loop")],
-        [link("a", "b"), link("b", "a")],
-        [link("out", "")],
-        [link("out", "a\0b")],
-        [link("long", "x/" * 2000)],
+        "../evil",
+        "/opt/nodejs/node_modules",
+        "/usr/bin/python3",
+        "../../lib64/x",
+        "/proc/1/root",
+        ".",
     ],
 )
-def test_links_that_lead_out_are_refused(entries: list[tuple[zipfile.ZipInfo, bytes]]) -> None:
-    """Links are followed as the kernel would, chains and all; circles lead nowhere."""
+def test_links_may_lead_anywhere(target: str) -> None:
+    """They are followed inside an execution environment alone, where nothing of the host is."""
+    package = read(make_zip(link("a/out", target)))
+    assert [(entry.path, entry.target) for entry in package.entries] == [("a/out", target)]
+
+
+@pytest.mark.parametrize("target", ["", "a\0b", "x/" * 2000])
+def test_links_that_no_disk_can_hold_are_refused(target: str) -> None:
+    """An empty target, one with a NUL, one that is too long."""
     with pytest.raises(PackageError):
-        read(make_zip(*entries))
+        read(make_zip(link("out", target)))
 
 
 def test_nothing_lies_behind_a_link_or_below_a_file() -> None:
@@ -185,17 +206,6 @@ def test_too_many_entries_are_refused_before_they_are_read(
         read(make_zip(*[(info(f"f{number}"), b"") for number in range(21)]))
     with pytest.raises(PackageError, match="directories"):
         read(make_zip((info("d/" * 30 + "file"), b"")))
-
-
-def test_many_tangled_links_are_refused_in_time() -> None:
-    """Following links costs a bounded number of steps."""
-    long_way = "x/../" * 300
-    entries = [
-        link(f"l{number}", f"{long_way}l{number + 1}" if number % 30 else "end")
-        for number in range(2000)
-    ]
-    with pytest.raises(PackageError, match="too many or too long"):
-        read(make_zip(*entries))
 
 
 def test_empty_and_foreign_files_are_refused() -> None:
