@@ -9,7 +9,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -186,10 +186,7 @@ async def _serve(
             for directory in (data.blobs(settings.store), data.event_payloads(settings.store))
         ]
         log_store = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
-        code = await enter(open_code_cache(data.code, blobs.read))
-        await code.discard_except(
-            await store.transact(lambda tx: tx.functions.code_keys() | tx.layers.code_keys())
-        )
+        code = await enter(open_code_cache(data.code, blobs.read, settings.worker.code_mb << 20))
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
@@ -209,9 +206,10 @@ async def _serve(
             front.root_credentials.write(await identities.create_root_key(home))
         gateway = await enter(open_gateway(settings.gateway, authorizer, resources))
 
-        async def launch(function: FunctionVersion) -> Launch:
-            layers = await code.ensure_layers(function.layer_keys)
-            return runtimes.launch(function, await code.ensure(function.code_key), layers)
+        @asynccontextmanager
+        async def launch(function: FunctionVersion) -> AsyncIterator[Launch]:
+            async with code.use(function.code_key, function.layer_keys) as (package, layers):
+                yield runtimes.launch(function, package, layers)
 
         egress, resolver = Egress(settings.egress), Resolver(settings.egress)
 
@@ -259,9 +257,11 @@ async def _serve(
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
         store.on_change(snapshots.note_change)
+        store.on_change(code.note_change)
         start_loop(tasks, clock, catalog.follow_changes)
         start_loop(tasks, clock, scheduler.follow_changes, store.resolve)
         start_loop(tasks, clock, snapshots.follow_changes, store.resolve)
+        start_loop(tasks, clock, code.keep_small, partial(_needed_code, store), clock)
         stand_in = None
         aws_settings = settings.aws
         if packages is not None:
@@ -375,6 +375,11 @@ async def _serve(
             watching.cancel_scope.cancel()
     if store.lost is not None:
         raise store.lost
+
+
+async def _needed_code(store: Store) -> Set[str]:
+    """The packages that any version of a function or layer refers to."""
+    return await store.transact(lambda tx: tx.functions.code_keys() | tx.layers.code_keys())
 
 
 async def _watch_database(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.control import policies
-from lambent.control.lookup import find_version, require_version
+from lambent.control.lookup import find_version, require_qualified, require_version
 from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import LATEST, Scope
 from lambent.model.names import FunctionReference, parse_function_name
@@ -38,9 +38,12 @@ class Permissions:
         )
 
         def run(tx: Transaction) -> None:
-            require_version(tx, reference)
+            require_qualified(tx, reference)
             current = policy_of(tx, reference)
-            policies.require_revision(current, params.get("RevisionId"), operation="GetPolicy")
+            if current is None:
+                _require_own_revision(tx, reference, params.get("RevisionId"))
+            else:
+                policies.require_revision(current, params.get("RevisionId"), operation="GetPolicy")
             _put(tx, reference, policies.with_statement(current, added))
 
         await self._store.transact(run)
@@ -51,8 +54,9 @@ class Permissions:
         reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
-            if find_version(tx, reference.key, reference.qualifier) is None:
+            if tx.functions.get(reference.key) is None:
                 raise not_found(f"No policy found for: {reference.arn}")
+            require_qualified(tx, reference)
             current = policy_of(tx, reference)
             changed = policies.without_statement(current, params["StatementId"])
             policies.require_revision(current, params.get("RevisionId"), operation="GetPolicy")
@@ -104,13 +108,22 @@ class Permissions:
 
     async def _show(self, reference: FunctionReference) -> Params:
         def run(tx: Transaction) -> Params:
-            require_version(tx, reference)
             policy = policy_of(tx, reference)
-            if policy is None:
+            if policy is None or find_version(tx, reference.key, reference.qualifier) is None:
                 raise not_found("The resource you requested does not exist.")
             return policies.view(policy)
 
         return await self._store.transact(run)
+
+
+def _require_own_revision(
+    tx: Transaction, reference: FunctionReference, revision_id: str | None
+) -> None:
+    """What has no policy yet is at the revision of the function, the version or the alias."""
+    alias = tx.aliases.get(reference.key, reference.qualifier or LATEST)
+    own = alias or require_version(tx, reference)
+    if revision_id not in (None, own.revision_id):
+        policies.require_revision(None, revision_id, operation="GetPolicy")
 
 
 def _reference(params: Params, scope: Scope) -> FunctionReference:

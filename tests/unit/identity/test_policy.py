@@ -24,7 +24,7 @@ STRANGER = Principal(
     kind="user", account=THERE, arn=f"arn:aws:iam::{THERE}:user/bob", user_id="AIDB"
 )
 ROLE_ARN = f"arn:aws:iam::{HERE}:role/service/worker"
-SESSION = session_principal(ROLE_ARN, "f", role_id="AROA")
+SESSION = session_principal(ROLE_ARN, "own", role_id="AROA")
 
 
 def allow(**members: Any) -> Statement:
@@ -105,9 +105,14 @@ def test_denials_win() -> None:
     assert verdict(SESSION, identity=[allow()], resource=nearly_all) is Verdict.DENIED_BY_RESOURCE
 
 
+def test_a_short_name_makes_a_longer_session() -> None:
+    """Names of sessions have two letters at least."""
+    assert session_principal(ROLE_ARN, "q", role_id="AROA").user_id == "AROA:q@lambda_function"
+
+
 def test_sessions_are_their_role_and_themselves() -> None:
     """Either may be named."""
-    for named in (ROLE_ARN, f"arn:aws:sts::{HERE}:assumed-role/worker/f"):
+    for named in (ROLE_ARN, f"arn:aws:sts::{HERE}:assumed-role/worker/own"):
         assert verdict(SESSION, resource=[allow(Principal={"AWS": named})]) is Verdict.ALLOWED
 
 

@@ -62,7 +62,7 @@ class Asked:
     def function(self) -> FunctionReference:
         """The function that `FunctionName` and `Qualifier` mean. Raises `ApiError`."""
         name, qualifier = self.params["FunctionName"], self.params.get("Qualifier")
-        return parse_function_name(name, self.scope, qualifier=qualifier)
+        return parse_function_name(name, self.scope, qualifier=qualifier, takes_long_names=True)
 
 
 class Target(NamedTuple):

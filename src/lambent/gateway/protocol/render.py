@@ -132,7 +132,7 @@ def _rest_json_error(
     headers = []
     for name, member in shape.members.items():
         value = error.members.get(name)
-        if name == "Type" and value is None:
+        if name == "Type" and name not in error.members:
             value = "User" if status < 500 else "Service"
         elif name.lower() == "message":
             value = error.message
