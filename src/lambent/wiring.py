@@ -22,7 +22,7 @@ from lambent.aws.calls import open_aws_calls
 from lambent.aws.clients import AwsClients
 from lambent.control.control import open_control
 from lambent.control.identities import Identities
-from lambent.control.permissions import Permissions
+from lambent.control.resources import Resources
 from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.operations import control_plane, iam, logs, sts
@@ -32,12 +32,18 @@ from lambent.gateway.operations.invoke import (
     INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
 )
-from lambent.gateway.operator_pages import MAPPINGS, METRICS, QUEUE, QUEUES, OperatorPages
+from lambent.gateway.operator_pages import (
+    MAPPINGS,
+    METRICS,
+    QUEUE,
+    QUEUES,
+    RUNTIMES,
+    OperatorPages,
+)
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Access, Authorizer, Caller
-from lambent.identity.keyring import open_keyring
-from lambent.identity.session_tokens import SessionTokens
+from lambent.identity.keyring import Keyring, open_keyring
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.door import Door
@@ -45,6 +51,7 @@ from lambent.invocation.provisioning import Provisioning
 from lambent.kit.clock import Clock, SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.kit.tasks import start_loop, start_task
+from lambent.kit.turns import Turns
 from lambent.model.credentials import Credentials
 from lambent.model.delivery import rights_at
 from lambent.model.errors import ApiError, invalid_parameter
@@ -123,15 +130,16 @@ def run(settings: Settings) -> None:
         raise SystemExit(f"lambent: {error}") from error
 
 
-def _credentials(
-    sessions: SessionTokens, lifetime_s: float, function: FunctionVersion
-) -> Credentials:
+def _credentials(keyring: Keyring, lifetime_s: float, function: FunctionVersion) -> Credentials:
     """What makes a function's environment act for its execution role, in its own account even if
     the role's ARN was made up."""
     principal = session_principal(
-        function.role, function.key.name, role_id="AROA", account=function.key.account
+        function.role,
+        function.key.name,
+        role_id=keyring.role_id(function.role) or "AROA",
+        account=function.key.account,
     )
-    return sessions.issue(principal, lifetime_s=lifetime_s)
+    return keyring.sessions.issue(principal, lifetime_s=lifetime_s)
 
 
 async def _allow_action(
@@ -184,10 +192,10 @@ async def _serve(
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
         keyring = await open_keyring(store, clock)
         home = Scope(settings.gateway.account_id, settings.gateway.region)
-        permissions = Permissions(store)
+        resources = Resources(store)
         authorizer = Authorizer(
             keyring,
-            permissions.statements,
+            resources.policy,
             clock,
             home=home,
             is_strict=settings.server.auth == "strict",
@@ -196,7 +204,7 @@ async def _serve(
         identities = Identities(store, clock, keyring.load)
         if authorizer.is_strict and keyring.is_empty:
             front.root_credentials.write(await identities.create_root_key(home))
-        gateway = await enter(open_gateway(settings.gateway, authorizer))
+        gateway = await enter(open_gateway(settings.gateway, authorizer, resources))
 
         @asynccontextmanager
         async def launch(function: FunctionVersion) -> AsyncIterator[Launch]:
@@ -225,7 +233,8 @@ async def _serve(
             launch=launch,
             endpoint=gateway.new_server,
             network=network,
-            credentials=partial(_credentials, keyring.sessions, settings.identity.session_s),
+            credentials=partial(_credentials, keyring, settings.identity.session_s),
+            starts=Turns(settings.worker.starts_at_once, settings.worker.start_wait_s, clock),
             snapshots=snapshots,
             tasks=tasks,
         )
@@ -331,9 +340,10 @@ async def _serve(
             QueueOperations(store, payloads, clock),
             MappingOperations(store, mappings.statuses),
             metrics,
+            {name: runtimes.hint(name) for name in runtime_identifiers()},
             tasks,
         )
-        for path in (QUEUES, QUEUE, MAPPINGS, METRICS):
+        for path in (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES):
             gateway.register_internal(path, pages.handle)
         urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
         store.on_change(urls.forget)

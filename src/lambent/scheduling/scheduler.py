@@ -29,6 +29,7 @@ from lambent.scheduling.pools import Pools
 from lambent.scheduling.scaling import ScalingRate
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.worker.environment import Environment
+from lambent.worker.failures import refusal
 from lambent.worker.worker import Worker
 
 _EVICTIONS_AT_ONCE = 16
@@ -200,7 +201,7 @@ class Scheduler:
         missing_mb = self._memory.missing_mb()
         if missing_mb <= 0 or self._count == 0:
             pool.short_since = None
-            pool.starting.add(self._start(pool, "on-demand", pool.on_free))
+            pool.starting[self._start(pool, "on-demand", pool.on_free)] = None
             return
         self._evict(missing_mb)
         if pool.short_since is None:
@@ -251,7 +252,7 @@ class Scheduler:
             was_starting = environment in pool.starting
             pool.forget(environment, self._clock.monotonic())
             if pool.waiting and was_starting and environment.failure is not None:
-                pool.waiting.popleft().on_done(Refused(_refusal(environment.failure)))
+                pool.waiting.popleft().on_done(Refused(refusal(environment.failure)))
             if pool.needs_another and not self._is_closed:
                 self._start_if_there_is_memory(pool)
 
@@ -272,14 +273,6 @@ class Scheduler:
 
 def _shut_down() -> ApiError:
     return ApiError("ServiceException", "The platform is being shut down.", status=500)
-
-
-def _refusal(failure: Exception) -> ApiError:
-    if isinstance(failure, ApiError):
-        return failure
-    return ApiError(
-        "ServiceException", f"cannot start an execution environment: {failure}", status=500
-    )
 
 
 @asynccontextmanager

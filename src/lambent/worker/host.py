@@ -8,6 +8,7 @@ from anyio.abc import TaskGroup
 
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpServer
+from lambent.kit.turns import Turn, Turns
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
 from lambent.sandbox.ports import Box, Sandboxes
@@ -36,7 +37,14 @@ class Host:
     network: NetworkServices
     credentials: Callable[[FunctionVersion], Credentials]
     """Temporary credentials of a function's execution role, which outlive any environment."""
+    starts: Turns
+    """Who may have a box built: the launcher builds a few at a time."""
     snapshots: Snapshots
     """Of versions that were initialised when they were published."""
     tasks: TaskGroup
     """For what runs beside the environments, and ends by itself or with the worker at last."""
+
+    def ask_to_start(self, function: FunctionVersion) -> Turn:
+        """A turn to have a box built, fair to other accounts and functions."""
+        key = function.key
+        return self.starts.ask(key.account, f"{key.region}:{key.name}")

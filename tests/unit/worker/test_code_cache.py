@@ -26,7 +26,7 @@ def make_zip() -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         for name, mode, contents in (
             ("app.py", stat.S_IFREG | 0o600, "code"),
-            ("bootstrap", stat.S_IFREG | 0o6700, "#!/bin/sh"),
+            ("bootstrap", stat.S_IFREG | 0o6755, "#!/bin/sh"),
             ("lib/deep/x.py", stat.S_IFREG | 0o444, "x"),
             ("empty/", stat.S_IFDIR | 0o700, ""),
             ("lib/link", stat.S_IFLNK | 0o777, "../app.py"),
