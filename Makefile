@@ -6,7 +6,7 @@ SOURCES := src tests bench tools
 WAITING := tests/crash tests/servers tests/scenario/mappings
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test crash check bench format docs lock
+.PHONY: help setup run test crash stress check bench format docs lock
 
 help: ## Say what there is
 	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -29,10 +29,14 @@ endif
 crash: setup ## Kill the platform 200 times under load, on each database, and account for every event
 	@CRASH_KILLS=200 CRASH_MAPPING_KILLS=40 $(PYTHON) -m pytest -q -s tests/crash
 
+stress: setup ## Run the long forms of tests that CI runs in short
+	@STREAMS=10000 $(PYTHON) -m pytest -q --timeout 600 tests/unit/kit/test_http_streams.py
+
 check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)
 	@$(PYTHON) -m ruff format --check $(SOURCES)
 	@$(PYTHON) -m mypy
+	@$(PYTHON) tools/check_tasks.py src
 	@.venv/bin/lint-imports
 
 format: setup ## Format the code and fix what can be fixed by itself

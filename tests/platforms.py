@@ -7,6 +7,7 @@ import os
 import re
 import select
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -120,6 +121,10 @@ def lambda_client(platform: Platform) -> Any:
     return platform.client("lambda")
 
 
+class Link(str):
+    """Where a symbolic link in a package leads."""
+
+
 def zip_of(files: Mapping[str, str | bytes]) -> bytes:
     """A package of a function or a layer; files named `bootstrap`, extensions and scripts of the
     shell are executable."""
@@ -128,7 +133,8 @@ def zip_of(files: Mapping[str, str | bytes]) -> bytes:
         for name, content in files.items():
             entry = zipfile.ZipInfo(name)
             runs = name.startswith("extensions/") or name.endswith(("bootstrap", ".sh"))
-            entry.external_attr = (0o755 if runs else 0o644) << 16
+            kind = stat.S_IFLNK if isinstance(content, Link) else stat.S_IFREG
+            entry.external_attr = (kind | (0o755 if runs else 0o644)) << 16
             archive.writestr(entry, content)
     return packed.getvalue()
 

@@ -10,6 +10,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests.servers.strict import Strict
+
 from .conftest import ACCOUNT, Platform, deploy, wait_for
 from .functions_api import refusal
 
@@ -48,16 +50,17 @@ def platform(
 ) -> Iterator[Platform]:
     """One that delivers there."""
     endpoint = elsewhere("sqs").meta.endpoint_url
-    options = [
-        option
-        for service in ("sqs", "sns", "s3", "events")
-        for option in ("--set", f"aws.{service}.endpoint_url={endpoint}")
-    ]
-    running = Platform(
-        tmp_path_factory.mktemp("tells") / "data", *options, "--set", "asynchronous.retry_s=0.05"
-    )
-    yield running
-    assert running.stop() == 0, running.output
+    with Strict(int(endpoint.rpartition(":")[2])) as strict:
+        endpoints = {**dict.fromkeys(("sqs", "sns", "events"), strict.endpoint), "s3": endpoint}
+        options = [
+            option
+            for service, url in endpoints.items()
+            for option in ("--set", f"aws.{service}.endpoint_url={url}")
+        ]
+        data = tmp_path_factory.mktemp("tells") / "data"
+        running = Platform(data, *options, "--set", "asynchronous.retry_s=0.05")
+        yield running
+        assert running.stop() == 0, running.output
 
 
 class Queue:
@@ -224,6 +227,35 @@ def test_topics_buckets_and_buses(platform: Platform, elsewhere: Callable[[str],
     assert event["detail"]["responsePayload"] == {"answer": 1.0}
 
 
+def test_a_trace_header_that_services_refuse(
+    platform: Platform, elsewhere: Callable[[str], Any]
+) -> None:
+    """A caller may send any; records arrive without it."""
+    client, events = platform.client("lambda"), elsewhere("events")
+    for header in ("made-up", "Root=1-5759e988-bd862e3fe1be46a994272793;X=" + "y" * 600):
+        client.meta.events.register(
+            "before-call.lambda.Invoke",
+            lambda params, header=header, **_: params["headers"].update(
+                {"X-Amzn-Trace-Id": header}
+            ),
+        )
+        name = f"traced-{len(header)}"
+        queue, watcher = (Queue(elsewhere("sqs"), f"{name}-{end}") for end in ("queue", "bus"))
+        bus = events.create_event_bus(Name=name)["EventBusArn"]
+        events.put_rule(Name="all", EventBusName=name, EventPattern='{"source": ["lambda"]}')
+        events.put_targets(Rule="all", EventBusName=name, Targets=[{"Id": "1", "Arn": watcher.arn}])
+        destinations = {
+            "OnSuccess": {"Destination": bus},
+            "OnFailure": {"Destination": queue.arn},
+        }
+        configure(client, name, DestinationConfig=destinations, **FAILS)
+        invoke(client, name, b'{"fail": true}')
+        invoke(client, name, b"{}")
+        record = json.loads(queue.wait()["Body"])
+        assert record["requestContext"]["condition"] == "RetriesExhausted"
+        assert json.loads(watcher.wait()["Body"])["detail"]["responsePayload"] == {"answer": 1.0}
+
+
 def test_functions(platform: Platform) -> None:
     """Another function gets the record as its event."""
     client, logs = platform.client("lambda"), platform.client("logs")
@@ -265,6 +297,8 @@ def test_dead_letter_queues(platform: Platform, elsewhere: Callable[[str], Any])
     message = queue.wait()
     assert message["Body"] == '{"never": "ran"}'
     assert message["MessageAttributes"]["ErrorCode"]["StringValue"] == "429"
+    invoke(client, "dies", b"")
+    assert queue.wait()["Body"] == "{}"
 
 
 def test_a_destination_that_is_not_there(

@@ -1,6 +1,7 @@
 """Function URLs as a plain HTTP client sees them."""
 
 import base64
+import contextlib
 import http.client
 import json
 import socket
@@ -191,7 +192,7 @@ def test_the_event(echo: Url, by_path: bool) -> None:
     }
     assert context["http"] == {
         "method": "PUT",
-        "path": "/a%20b/%2Fc",
+        "path": "/a b//c",
         "protocol": "HTTP/1.1",
         "sourceIp": "127.0.0.1",
         "userAgent": "browser",
@@ -204,7 +205,33 @@ def test_the_event(echo: Url, by_path: bool) -> None:
     assert headers["x-forwarded-for"] == "127.0.0.1"
     assert headers["x-forwarded-proto"] == "http"
     assert headers["x-amzn-trace-id"].startswith("Root=1-")
-    assert "cookie" not in headers
+    assert headers["cookie"] == "a=1; b=2"
+
+
+def test_the_host_in_the_event_is_the_one_that_was_asked(echo: Url) -> None:
+    """With its port, so that a function that redirects to itself names the right one; the domain
+    in the context has none."""
+    domain, _, port = echo.host.partition(":")
+    event = echo.request().json()
+    assert event["headers"]["host"] == f"{domain}:{port}"
+    assert event["headers"]["x-forwarded-port"] == port
+    assert event["requestContext"]["domainName"] == domain
+
+
+def test_repeated_headers_are_joined(echo: Url) -> None:
+    """By commas; cookies by semicolons."""
+    connection = http.client.HTTPConnection(urlsplit(echo.platform.endpoint).netloc, timeout=60)
+    with contextlib.closing(connection):
+        connection.putrequest("GET", "/", skip_host=True)
+        for name, value in (
+            ("Host", echo.host), ("X-R", "1"), ("X-R", "2"), ("Cookie", "a=1"), ("Cookie", "b=2")
+        ):  # fmt: skip
+            connection.putheader(name, value)
+        connection.endheaders()
+        event = json.loads(connection.getresponse().read())
+    assert event["headers"]["x-r"] == "1,2"
+    assert event["headers"]["cookie"] == "a=1; b=2"
+    assert event["cookies"] == ["a=1", "b=2"]
 
 
 def test_bodies(echo: Url) -> None:
@@ -480,14 +507,14 @@ def test_strict_platforms_ask_for_public_permission(
 
 
 def test_streams_with_a_prelude(make_url: Callable[..., Url]) -> None:
-    """RESPONSE_STREAM: raw bytes, as the function returned them."""
+    """RESPONSE_STREAM: raw bytes, as the function returned them, of the runtime's type."""
     url = make_url(
         "url-stream",
         "def handler(event, context): return {'statusCode': 418}",
         InvokeMode="RESPONSE_STREAM",
     )
     answer = url.request()
-    assert (answer.status, answer.headers["content-type"]) == (200, "application/octet-stream")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json() == {"statusCode": 418}
 
 

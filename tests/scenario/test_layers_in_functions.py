@@ -1,10 +1,11 @@
 """Layers as functions see them."""
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.platforms import Platform, deploy, invoke, publish_layer, zip_of
+from tests.platforms import Link, Platform, deploy, invoke, publish_layer, zip_of
 
 LIST = """
 import os
@@ -119,3 +120,103 @@ def test_after_a_restart(start_platform: Any) -> None:
     own.stop()
     again = start_platform(own.data_dir).client("lambda")
     assert invoke(again, "restarts")[0] == {"/opt/f0": "0", "/opt/f1": "1"}
+
+
+SHARED = "int {name}(void) {{ return {value}; }}"
+CALLS = """
+import ctypes
+def handler(event, context):
+    return [ctypes.CDLL(f"lib{name}.so")[name]() for name in event]
+"""
+
+
+def compile_library(directory: Path, name: str, source: str, *options: str) -> bytes:
+    """A shared library, `lib<name>.so`."""
+    target = directory / f"lib{name}.so"
+    command = ["gcc", "-shared", "-fPIC", "-x", "c", "-", "-o", str(target), *options]
+    subprocess.run(command, input=source.encode(), check=True)
+    return target.read_bytes()
+
+
+def test_shared_libraries_of_layers_and_packages_are_found(
+    lambda_client: Any, tmp_path: Path
+) -> None:
+    """In `/opt/lib` and `/var/task/lib`, which are in LD_LIBRARY_PATH: by Python and by what a
+    Node.js addon is linked against, whichever way the runtime starts."""
+    layered = compile_library(tmp_path, "layered", SHARED.format(name="layered", value=7))
+    packed = compile_library(tmp_path, "packed", SHARED.format(name="packed", value=8))
+    layer = publish_layer(lambda_client, "libraries", {"lib/liblayered.so": layered})
+    code: dict[str, str | bytes] = {"app.py": CALLS, "lib/libpacked.so": packed}
+    for name, variables in (("so-fork", {}), ("so-exec", {"LAMBENT_START_MODE": "exec"})):
+        environment = {"Variables": variables}
+        deploy(lambda_client, name, code, Layers=[layer], Environment=environment)
+        assert invoke(lambda_client, name, ["layered", "packed"])[0] == [7, 8]
+    needs = "int layered(void); int packed(void); int both(void) { return layered() + packed(); }"
+    addon = compile_library(
+        tmp_path, "both", needs, f"-L{tmp_path}", "-Wl,--no-as-needed", "-llayered", "-lpacked"
+    )
+    script = """
+exports.handler = async () => {
+  try {
+    process.dlopen({exports: {}}, '/var/task/both.node');
+  } catch (error) {
+    return error.message;
+  }
+};
+"""
+    deploy(
+        lambda_client,
+        "so-addon",
+        {"index.js": script, "both.node": addon, "lib/libpacked.so": packed},
+        Runtime="nodejs20.x",
+        Handler="index.handler",
+        Layers=[layer],
+    )
+    assert "did not self-register" in invoke(lambda_client, "so-addon")[0]
+
+
+FOLLOWS = """
+import os
+def handler(event, context):
+    found = {}
+    for name in os.listdir("/var/task"):
+        if os.path.islink(name):
+            try:
+                with open(name) as file: found[name] = file.read()
+            except OSError as error:
+                found[name] = type(error).__name__
+    return found
+"""
+
+
+def test_links_of_packages_lead_where_their_functions_can_look(
+    platform: Platform, lambda_client: Any
+) -> None:
+    """To a layer, to a program, nowhere; never to a file of the host."""
+    secret = platform.data_dir.parent / "secret-of-the-host"
+    secret.write_text("secret")
+    layer = publish_layer(lambda_client, "linked", {"shared/text": "from the layer"})
+    links = {
+        "text": "/opt/shared/text",
+        "beyond": "../../opt/shared/text",
+        "nowhere": "../../lib64/nothing",
+        "around": "around",
+        "secret": str(secret),
+        "root": f"/proc/{platform.process.pid}/root{secret}",
+        "shadow": "/etc/shadow",
+    }
+    deploy(
+        lambda_client,
+        "follows-links",
+        {"app.py": FOLLOWS, **{name: Link(target) for name, target in links.items()}},
+        Layers=[layer],
+    )
+    assert invoke(lambda_client, "follows-links")[0] == {
+        "text": "from the layer",
+        "beyond": "from the layer",
+        "nowhere": "FileNotFoundError",
+        "around": "OSError",
+        "secret": "FileNotFoundError",
+        "root": "FileNotFoundError",
+        "shadow": "FileNotFoundError",
+    }

@@ -120,7 +120,7 @@ def test_the_other_sources(client: Any, function: str) -> None:
     servers = {"KAFKA_BOOTSTRAP_SERVERS": ["kafka:2000", "kafka:1000"]}
     consumer = f"{KINESIS}/consumer/c:1700000000"
     for members, shown in (
-        ({"EventSourceArn": FIFO}, {"BatchSize": 10}),
+        ({"EventSourceArn": FIFO}, {"BatchSize": 10, "MaximumBatchingWindowInSeconds": 0}),
         (
             {
                 "EventSourceArn": consumer,
@@ -137,11 +137,13 @@ def test_the_other_sources(client: Any, function: str) -> None:
         (
             {
                 "SelfManagedEventSource": {"Endpoints": servers},
-                "StartingPosition": "LATEST",
                 "Topics": ["topic"],
                 "SourceAccessConfigurations": AUTHENTICATION,
             },
-            {"SelfManagedEventSource": {"Endpoints": servers}},
+            {
+                "SelfManagedEventSource": {"Endpoints": servers},
+                "StartingPosition": "TRIM_HORIZON",
+            },
         ),
         (
             {
@@ -160,6 +162,26 @@ def test_the_other_sources(client: Any, function: str) -> None:
             )
             assert config == {"ConsumerGroupId": created["UUID"]}
             assert ("EventSourceArn" in created) == (members.get("EventSourceArn") == MSK)
+
+
+def test_a_fifo_queue_has_no_window(client: Any, function: str) -> None:
+    """It may be asked for none, and shows it."""
+    created = create(
+        client, EventSourceArn=FIFO, FunctionName=function, MaximumBatchingWindowInSeconds=0
+    )
+    assert created["MaximumBatchingWindowInSeconds"] == 0
+    assert in_state(client, created["UUID"], "Enabled")["MaximumBatchingWindowInSeconds"] == 0
+    code, message = refusal(
+        client.update_event_source_mapping,
+        UUID=created["UUID"],
+        MaximumBatchingWindowInSeconds=1,
+    )
+    assert code == "InvalidParameterValueException"
+    assert message.startswith("Unsupported MaximumBatchingWindowInSeconds parameter")
+    updated = client.update_event_source_mapping(
+        UUID=created["UUID"], MaximumBatchingWindowInSeconds=0, BatchSize=5
+    )
+    assert updated["MaximumBatchingWindowInSeconds"] == 0
 
 
 def test_functions_may_be_named_in_every_way(client: Any, function: str) -> None:

@@ -460,6 +460,15 @@ def test_node_runs_an_async_es_module(node: Bench) -> None:
         ({"app.mjs": "export default async () => 1"}, "app.default"),
         ({"app.mjs": "export const handler = await (async () => () => Promise.resolve(1))()"}, ""),
         ({"node_modules/app/index.js": "exports.handler = async () => 1"}, "app.handler"),
+        ({"app/index.js": "exports.handler = async () => 1"}, "app.handler"),
+        ({"src/app/index.js": "exports.n = {handler: async () => 1}"}, "src/app.n.handler"),
+        (
+            {
+                "app/lib/main.js": "exports.handler = async () => 1",
+                "app/package.json": '{"main": "lib/main.js"}',
+            },
+            "app.handler",
+        ),
         ({"app.js": "exports.handler = (e, c, done) => done(null, 1)"}, "app.handler"),
         ({"app.js": "exports.handler = (e, c, done) => setTimeout(done, 5, null, 1)"}, ""),
         ({"app.js": "exports.handler = (e, c) => { c.succeed(1) }"}, "app.handler"),
@@ -621,7 +630,7 @@ console.log('before');
 exports.handler = async () => {
   console.log('a %s', 'b', {c: 1}); console.info('two\\nlines'); console.warn('w');
   console.error('e'); console.debug('d'); console.trace('t');
-  process.stdout.write('plain\\n');
+  process.stdout.write('plain\\n'); console.log();
 };
 """
     run = node({"app.js": code}, {})
@@ -634,12 +643,23 @@ exports.handler = async () => {
         "request-1\tERROR\te\n",
         "request-1\tDEBUG\td\n",
         "request-1\tTRACE\tt\n",
+        "request-1\tINFO\tundefined\n",
     ]
     kinds = [kind & 0xFFFF for kind, _ in run.frames]
-    assert kinds == [0x0F, 0x0F, 0x0F, 0x13, 0x17, 0x0B, 0x07]
+    assert kinds == [0x0F, 0x0F, 0x0F, 0x13, 0x17, 0x0B, 0x07, 0x0F]
     assert "plain\n" in run.output
     run = node({"app.js": code}, {}, framed=False)
     assert "\trequest-1\tINFO\ttwo\rlines\n" in run.output
+
+
+def test_node_keeps_its_global_to_itself_if_asked(node: Bench) -> None:
+    """`AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA` leaves `awslambda` out."""
+    code = "exports.handler = async () => typeof awslambda"
+    assert node({"app.js": code}, {}).answers[0].document == "object"
+    for value in ("1", "true"):
+        variables = {"AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA": value}
+        run = node({"app.js": code}, {}, environment=variables)
+        assert run.answers[0].document == "undefined"
 
 
 def test_node_logs_json(node: Bench) -> None:
@@ -647,11 +667,13 @@ def test_node_logs_json(node: Bench) -> None:
     code = """
 exports.handler = async () => {
   console.debug('hidden'); console.info({a: 1}); console.error('oh', new TypeError('no'));
+  console.log();
 };
 """
     levels = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
     run = node({"app.js": code}, {}, environment=levels)
-    first, second = (json.loads(text) for _, text in run.frames)
+    first, second, third = (json.loads(text) for _, text in run.frames)
+    assert "message" not in third
     assert (first["level"], first["requestId"], first["message"]) == ("INFO", "request-1", {"a": 1})
     assert (second["errorType"], second["errorMessage"]) == ("TypeError", "no")
     assert run.frames[0][0] == 0xA55A000E

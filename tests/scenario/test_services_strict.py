@@ -57,6 +57,39 @@ def test_who_is_turned_away(strict: Strict) -> None:
     assert strict.client("sqs").list_queues()
 
 
+def test_what_nobody_signs_is_open(strict: Strict) -> None:
+    """People sign up without keys, as at AWS; nothing else gets through that way."""
+    owner = strict.client("cognito-idp")
+    pool = owner.create_user_pool(PoolName="people")["UserPool"]["Id"]
+    made = owner.create_user_pool_client(UserPoolId=pool, ClientName="app")
+    client = made["UserPoolClient"]["ClientId"]
+    people = strict.platform.client("cognito-idp", config=Config(signature_version=UNSIGNED))
+    people.sign_up(ClientId=client, Username="ann", Password="Passw0rd!x")
+    assert refusal(lambda: people.list_user_pools(MaxResults=1))[0] == (
+        "MissingAuthenticationTokenException"
+    )
+    strict.client("s3").create_bucket(Bucket="guarded")
+    for method, path, content_type in (
+        ("PUT", "/guarded/a.txt", "application/x-amz-json-1.1"),
+        ("POST", "/guarded?delete", "application/x-amz-json-1.1"),
+        ("POST", "/", "application/x-www-form-urlencoded"),
+        ("GET", "/", "application/x-amz-json-1.1"),
+    ):
+        request = urllib.request.Request(
+            strict.platform.endpoint + path,
+            data=b"{}",
+            method=method,
+            headers={
+                "Content-Type": content_type,
+                "X-Amz-Target": "AWSCognitoIdentityProviderService.SignUp",
+            },
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=20)
+        assert b"MissingAuthenticationToken" in refused.value.read(), (method, path)
+    assert "Contents" not in strict.client("s3").list_objects_v2(Bucket="guarded")
+
+
 def test_policies_are_about_one_queue(strict: Strict) -> None:
     """The action is the operation, a batch's that of its parts; the resource is the queue's ARN."""
     root = strict.client("sqs")

@@ -51,7 +51,8 @@ while True:
     request_id = answer.headers["Lambda-Runtime-Aws-Request-Id"]
     out = http.client.HTTPConnection(host, int(port))
     out.putrequest("POST", f"/2018-06-01/runtime/invocation/{request_id}/response")
-    out.putheader("Lambda-Runtime-Function-Response-Mode", event.get("mode", "streaming"))
+    if event.get("mode", "streaming"):
+        out.putheader("Lambda-Runtime-Function-Response-Mode", event.get("mode", "streaming"))
     out.putheader("Transfer-Encoding", "chunked")
     out.putheader("Content-Type", "text/plain")
     out.putheader("Trailer", "Lambda-Runtime-Function-Error-Type")
@@ -122,6 +123,20 @@ def test_a_custom_runtime_streams(lambda_client: Any, custom: str) -> None:
     payload, end, times = stream(lambda_client, custom, {"wait": 0.2})
     assert (payload, end) == (b"abc", {})
     assert times[-1] - times[0] > 0.3
+
+
+def test_a_caller_who_wants_a_stream_gets_one_whatever_the_runtime_says(
+    lambda_client: Any, custom: str
+) -> None:
+    """A runtime that posts its response in chunks without a mode, as Go's client does: it is
+    streamed, and may be larger than a buffered one."""
+    payload, end, times = stream(lambda_client, custom, {"mode": None, "wait": 0.2})
+    assert (payload, end) == (b"abc", {})
+    assert times[-1] - times[0] > 0.3
+    payload, end, _ = stream(lambda_client, custom, {"mode": None, "megabytes": 8})
+    assert (len(payload), end) == (3 + (8 << 20), {})
+    answer = lambda_client.invoke(FunctionName=custom, Payload=b'{"mode": null}')
+    assert answer["Payload"].read() == b"abc"
 
 
 def test_buffered_callers_get_the_whole(lambda_client: Any, streams: str) -> None:
@@ -233,6 +248,9 @@ def test_urls_stream(platform: Platform, lambda_client: Any) -> None:
         assert time.monotonic() - began > 0.3
     with get({}) as answer:
         assert answer.headers["Content-Type"] == "application/octet-stream"
+        assert answer.read() == b"first second"
+    with get({"type": "text/html"}) as answer:
+        assert answer.headers["Content-Type"] == "text/html"
         assert answer.read() == b"first second"
     with get({"http": {"statusCode": 204}}) as answer:
         assert (answer.status, answer.read()) == (204, b"")

@@ -5,13 +5,14 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import pytest
 from botocore.config import Config
 
 from tests.servers.processes import INSTALLED, Server, answers, free_port
+from tests.servers.strict import Strict
 
 ACCOUNT = "000000000000"
 
@@ -39,7 +40,18 @@ class Ministack(Server):
         super().__init__()
         self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
+        self._strict = Strict(self.port)
+        self.strict_endpoint = self._strict.endpoint
+        """Of the same, for the platform: refuses what SQS and SNS of AWS refuse."""
         self._variables = variables
+
+    def __enter__(self) -> Self:
+        self._strict.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self._strict.__exit__(*error)
 
     def command(self) -> list[str]:
         return [str(INSTALLED / "python" / "bin" / "ministack")]

@@ -13,6 +13,7 @@ from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.aws.clients import AwsClients
 from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
 from lambent.model.function import Scope
 from lambent.model.names import parse_function_name
 from lambent.store.blobs import Blobs
@@ -45,7 +46,7 @@ async def open_asynchronous(
     """Take up what was left and keep at it for as long as the tasks live.
     `allow` decides whether a function's role may deliver; None allows everything."""
     journal = Journal(store, clock)
-    ids = new_ids(clock.now())
+    ids = new_ids(clock.now(), store.starts)
 
     async def invoke(arn: str, payload: bytes, trace_id: str) -> None:
         _, _, _, region, account, *_ = arn.split(":")
@@ -68,7 +69,7 @@ async def open_asynchronous(
     )
     await dispatcher.recover()
     await courier.recover()
-    tasks.start_soon(journal.run, queue, dispatcher, courier)
-    tasks.start_soon(dispatcher.run)
-    tasks.start_soon(courier.run)
+    start_loop(tasks, clock, journal.run, queue, dispatcher, courier)
+    start_loop(tasks, clock, dispatcher.run)
+    start_loop(tasks, clock, courier.run)
     return Asynchronous(queue, courier)

@@ -6,6 +6,7 @@ is given up: counted and logged.
 """
 
 import dataclasses
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -18,6 +19,7 @@ from lambent.asynchronous.lanes import Lanes
 from lambent.asynchronous.retries import AGE_S_DEFAULT
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_task
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.store.deliveries import Deliveries
 from lambent.store.store import Store, Transaction
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _IN_FLIGHT_MAX = 64
 _HELD_MAX = 256
+_ATTEMPTS_QUIET = 5
+"""Nobody is warned of what passes within half a minute."""
 _FAILURES = {
     DeliveryKind.ON_SUCCESS: "DestinationDeliveryFailures",
     DeliveryKind.ON_FAILURE: "DestinationDeliveryFailures",
@@ -84,7 +88,7 @@ class Courier(Feeder[str, Delivery, Tried]):
 
     def begin(self, thing: Delivery, now: float) -> None:
         """See `Feeder`."""
-        self._tasks.start_soon(self._send, thing)
+        start_task(self._tasks, None, self._send, thing)
 
     async def _send(self, delivery: Delivery) -> None:
         failure: DeliveryFailed | None = None
@@ -120,6 +124,8 @@ class Courier(Feeder[str, Delivery, Tried]):
                 given_up.append(one)
             else:
                 again.append((delivery, due_at))
+                if delivery.attempts == _ATTEMPTS_QUIET:
+                    _warn(one, "cannot yet")
         tx.deliveries.claims.forget(over)
         tx.deliveries.reschedule(again)
 
@@ -132,13 +138,36 @@ class Courier(Feeder[str, Delivery, Tried]):
     def _report(self, given_up: Sequence[Tried]) -> None:
         for one in given_up:
             delivery = one.delivery
-            metric = _FAILURES[delivery.kind]
-            self._metrics.add(metric, delivery.key)
-            logger.warning(
-                "%s: cannot deliver the %s record of %s to %s: %s",
-                metric,
-                delivery.kind,
-                delivery.arn,
-                delivery.target,
-                one.failure,
-            )
+            self._metrics.add(_FAILURES[delivery.kind], delivery.key)
+            _warn(one, "cannot")
+
+
+def _warn(tried: Tried, cannot: str) -> None:
+    delivery = tried.delivery
+    logger.warning(
+        "%s: %s deliver the %s record of %s to %s: %s%s",
+        _FAILURES[delivery.kind],
+        cannot,
+        delivery.kind,
+        delivery.arn,
+        delivery.target,
+        tried.failure,
+        _subject(delivery),
+    )
+
+
+def _subject(delivery: Delivery) -> str:
+    """What a record is about: with that, what its destination never got can be found in the log
+    of the function, or read from the stream again. Nothing of a payload is in it."""
+    if delivery.kind is DeliveryKind.DEAD_LETTER:
+        return f" (request {delivery.attributes.get('RequestID', 'unknown')})"
+    try:
+        record = json.loads(delivery.body)
+    except (ValueError, RecursionError):
+        return ""
+    about = {
+        name: value
+        for name, value in record.items()
+        if name == "requestContext" or name.endswith("BatchInfo")
+    }
+    return f" {json.dumps(about)}"

@@ -15,18 +15,21 @@ from lambent.aws.clients import AwsClients
 from lambent.model.delivery import Delivery, DeliveryKind, service_of
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
+from lambent.model.traces import TRACE_ID_MAX, is_trace_header
 
+_EVENT_TRACE_MAX = 500
+"""Characters of an event's trace header."""
 _SENDERS = 16
 """Threads; each waits for a service."""
 _PERMANENT = frozenset(
     {
         *("AccessDenied", "AccessDeniedException", "AuthorizationError", "EntityTooLarge"),
         *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NoSuchBucket"),
-        *("InvalidMessageContents", "InvalidParameter", "InvalidParameterValue", "NotFound"),
-        *("InvalidParameterValueException", "ResourceNotFoundException"),
+        *("InvalidMessageContents", "NotFound", "ResourceNotFoundException"),
     }
 )
-"""What trying again does not change."""
+"""What trying again does not change. A parameter that is refused is not among it: that the record
+is wrong is the least likely reason, and it would be lost."""
 _LAMBDA_NAMESPACE = uuid.UUID("3f0c7f7e-6d0b-4c5e-9a3a-2b1f5a1d7e55")
 
 
@@ -107,9 +110,7 @@ class Destinations:
             QueueUrl=url,
             MessageBody=_text(delivery.body),
             MessageAttributes=_attributes(delivery.attributes),
-            MessageSystemAttributes={
-                "AWSTraceHeader": {"DataType": "String", "StringValue": delivery.trace_id}
-            },
+            MessageSystemAttributes=_attributes({"AWSTraceHeader": _trace_header(delivery)}),
         )
 
     def _publish(self, delivery: Delivery) -> None:
@@ -127,8 +128,9 @@ class Destinations:
             "Resources": [delivery.target, delivery.arn],
             "Detail": _text(delivery.body),
             "EventBusName": delivery.target,
-            "TraceHeader": delivery.trace_id,
         }
+        if header := _trace_header(delivery, _EVENT_TRACE_MAX):
+            entry["TraceHeader"] = header
         answer = self._client(delivery, "events").put_events(Entries=[entry])
         for result in answer.get("Entries", ()):
             if "ErrorCode" in result:
@@ -153,11 +155,19 @@ def _text(body: bytes) -> str:
     return body.decode(errors="replace")
 
 
+def _trace_header(delivery: Delivery, characters_max: int = TRACE_ID_MAX) -> str:
+    """Empty if the service would refuse it, and the record with it."""
+    header = delivery.trace_id
+    return header if len(header) <= characters_max and is_trace_header(header) else ""
+
+
 def _attributes(attributes: Mapping[str, str]) -> dict[str, Any]:
+    """Those that have a value: services refuse a message with an empty one."""
     return {
         name: {
             "DataType": "Number" if name == "ErrorCode" else "String",
             "StringValue": value,
         }
         for name, value in attributes.items()
+        if value
     }

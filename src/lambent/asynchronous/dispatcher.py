@@ -20,9 +20,10 @@ from lambent.asynchronous.lanes import Lanes
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_task
 from lambent.model.async_event import AsyncEvent
 from lambent.model.delivery import Delivery
-from lambent.model.errors import ApiError
+from lambent.model.errors import ApiError, service_failure
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import Invocation, Outcome, Refused
 from lambent.model.recursion import recursive
@@ -106,7 +107,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
             self._metrics.add("AsyncEventAge", thing.key, age_ms)
         function = self._door.resolve_nowait(thing.key, thing.qualifier)
         if function is None or thing.is_beside:
-            self._tasks.start_soon(self._begin_slowly, thing)
+            start_task(self._tasks, None, self._begin_slowly, thing)
         else:
             self._invoke(thing, function)
 
@@ -149,6 +150,9 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
             )
         except ApiError as error:
             self._end(event, function, Refused(error))
+        except Exception:
+            logger.exception("the event %s could not be begun", event.request_id)
+            self._end(event, function, Refused(service_failure()))
 
     def _end(self, event: AsyncEvent, function: FunctionVersion | None, outcome: Outcome) -> None:
         is_throttled = isinstance(outcome, Refused) and outcome.error.status == 429
@@ -182,7 +186,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
             logger.warning("%s: %d events could not be delivered", key.arn, count)
             self._metrics.add("AsyncEventsDropped", key, count, count=count)
         if conclusions.beside:
-            self._tasks.start_soon(self._forget_payloads, conclusions.beside)
+            start_task(self._tasks, None, self._forget_payloads, conclusions.beside)
         if conclusions.deliveries:
             self._on_deliveries(conclusions.deliveries)
         return [(one.event.key, one.due_at) for one in conclusions.again]
@@ -190,11 +194,15 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
     async def recover(self) -> None:
         """See `Feeder`."""
         await super().recover()
-        if self._store.is_own:
-            # Where there are others, those may have written a payload and not the row yet.
-            known = await self._store.transact(lambda tx: tx.async_events.beside())
-            found = await anyio.to_thread.run_sync(lambda: list(self._payloads.list_keys()))
-            await self._forget_payloads([int(key) for key in found if int(key) not in known])
+        known = await self._store.transact(lambda tx: tx.async_events.beside())
+        found = await anyio.to_thread.run_sync(lambda: list(self._payloads.list_keys()))
+        unknown = [key for key in found if int(key) not in known]
+
+        def discard() -> None:
+            for key in unknown:
+                self._payloads.discard(key)
+
+        await anyio.to_thread.run_sync(discard)
 
     async def _forget_payloads(self, ids: Iterable[int]) -> None:
         def delete() -> None:

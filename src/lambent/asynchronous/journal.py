@@ -58,12 +58,12 @@ class Journal:
     async def run(self, *parties: Party) -> None:
         """Write what the parties have, for ever."""
         while True:
-            await self._bell.wait()
             self._bell = anyio.Event()
             works = [work for party in parties if (work := party.collect()) is not None]
             if works and not await self._commit(works):
                 await self._clock.sleep(_RETRY_S)
-                self._bell.set()
+            else:
+                await self._bell.wait()
 
     async def _commit(self, works: Sequence[Work]) -> bool:
         def write(tx: Transaction) -> None:
@@ -78,5 +78,8 @@ class Journal:
                 work.failed(error)
             return False
         for work in works:
-            work.done()
+            try:
+                work.done()
+            except Exception:  # The others are written, too, and hear of it.
+                logger.exception("what was written could not be told")
         return True

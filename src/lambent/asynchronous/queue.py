@@ -6,7 +6,6 @@ dispatcher's from its first moment; others wait in the store.
 """
 
 import itertools
-import secrets
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,11 +14,11 @@ import anyio.abc
 import anyio.to_thread
 
 from lambent.asynchronous.dispatcher import Dispatcher
-from lambent.asynchronous.feeder import CLAIM_S
 from lambent.asynchronous.journal import Journal
 from lambent.asynchronous.retries import AGE_S_MIN
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_task
 from lambent.model.async_event import AsyncEvent
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
@@ -99,7 +98,7 @@ class AsyncQueue:
         )
         if event.is_beside:
             self._being_written += 1
-            self._tasks.start_soon(self._write_beside, event, on_kept)
+            start_task(self._tasks, on_kept, self._write_beside, event, on_kept)
         else:
             self._offered.append((event, on_kept))
             self._journal.ring()
@@ -172,8 +171,7 @@ class _Acceptance:
             (
                 (event, us if is_held else None)
                 for (event, _), is_held in zip(self._offered, self._are_held, strict=True)
-            ),
-            until=self._now + CLAIM_S,
+            )
         )
 
     def done(self) -> None:
@@ -195,8 +193,8 @@ class _Acceptance:
             on_kept(error)
 
 
-def new_ids(now: float) -> Iterator[int]:
-    """Numbers that grow with time, so that rows are added at the table's end, and that no two
-    platforms on one database give: 41 bits that begin with the milliseconds since 2020, and 22
-    that are this platform's. Any thread may take one."""
-    return itertools.count(int((now - _2020_S) * 1000) << 22 | secrets.randbits(22), 1 << 22)
+def new_ids(now: float, start: int) -> Iterator[int]:
+    """Numbers that grow with time, so that rows are added at the table's end, and that no platform
+    gave before on this database, whatever the clock said: 41 bits that begin with the milliseconds
+    since 2020, and 22 that count the database's starts. Any thread may take one."""
+    return itertools.count(int((now - _2020_S) * 1000) << 22 | start % (1 << 22), 1 << 22)

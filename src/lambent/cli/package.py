@@ -2,7 +2,7 @@
 
 The same files give the same bytes, so that deploying what is already there changes nothing: names
 are sorted, times are fixed, and of the permissions only "executable" is kept. Links are followed,
-as `zip -r` does.
+as `zip -r` does. One that leads nowhere here stays a link, since it may lead to a layer there.
 """
 
 import fnmatch
@@ -20,6 +20,8 @@ _ALWAYS_IGNORED = (
     *(".git", ".hg", ".svn", "__pycache__", "*.pyc", ".DS_Store", ".venv"),
     *(IGNORE_FILE, "function.toml"),
 )
+SECRETS = (".env", ".aws", ".ssh", ".netrc", ".npmrc", ".pypirc")
+"""Credentials of whoever deploys, most likely: packed only if `.lambentignore` says `!NAME`."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold."""
 
@@ -27,15 +29,20 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def pack(directory: Path) -> bytes:
     """The zip of a directory's files.
 
-    Left out are version control, Python's caches and what `.lambentignore` names: one pattern per
-    line, matched against names and against paths from the directory. Raises `UsageError`.
+    Left out are version control, Python's caches, `SECRETS` and what `.lambentignore` names: one
+    pattern per line, matched against names and against paths from the directory. `!NAME` there
+    packs one of `SECRETS`. Raises `UsageError`.
     """
-    patterns = (*_ALWAYS_IGNORED, *_ignore_patterns(directory))
+    patterns = (*_ALWAYS_IGNORED, *_secrets(directory), *_ignore_patterns(directory))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, path in sorted(_files(directory, "", patterns, (directory.resolve(),))):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.create_system = 3  # Unix: the permissions below count
+            if not path.exists():
+                entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+                archive.writestr(entry, os.readlink(path))
+                continue
             is_executable = path.stat().st_mode & stat.S_IXUSR
             entry.external_attr = (stat.S_IFREG | (0o755 if is_executable else 0o644)) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
@@ -46,6 +53,16 @@ def pack(directory: Path) -> bytes:
         if not archive.namelist():
             raise UsageError(f"cannot deploy {directory}: it holds no files")
     return packed.getvalue()
+
+
+def left_out(directory: Path) -> list[str]:
+    """Which of `SECRETS` the directory has and `pack` leaves out."""
+    return [name for name in _secrets(directory) if (directory / name).exists()]
+
+
+def _secrets(directory: Path) -> list[str]:
+    wanted = _ignore_patterns(directory)
+    return [name for name in SECRETS if f"!{name}" not in wanted]
 
 
 def _ignore_patterns(directory: Path) -> list[str]:
@@ -73,7 +90,5 @@ def _files(
             if real in parents:
                 raise UsageError(f"cannot pack {path}: it links to a directory it is in")
             yield from _files(path, name + "/", patterns, (*parents, real))
-        elif entry.is_file():
+        elif entry.is_file() or entry.is_symlink():
             yield name, path
-        elif entry.is_symlink():
-            raise UsageError(f"cannot pack {path}: the link leads nowhere")

@@ -15,6 +15,8 @@ import anyio.abc
 
 from lambent.control.packages import Packages
 from lambent.control.states import failed, settled
+from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
 from lambent.model.errors import InitFailed
 from lambent.model.function import FunctionVersion
 from lambent.model.packages import PackageError
@@ -24,8 +26,8 @@ _log = logging.getLogger(__name__)
 
 Prepare = Callable[[FunctionVersion], Awaitable[None]]
 """Make a version ready to run. Idempotent. Raises PackageError if its package cannot be used,
-InitFailed if it has to be initialised ahead and cannot be, OSError if the machine could not do
-it."""
+InitFailed if it has to be initialised ahead and cannot be; anything else means that the machine
+could not do it."""
 
 
 Conclude = Callable[[FunctionVersion], FunctionVersion]
@@ -35,11 +37,20 @@ class Activation:
     """Prepares what was deployed, several versions at a time."""
 
     def __init__(
-        self, store: Store, packages: Packages, prepare: Prepare, *, parallel: int
+        self,
+        store: Store,
+        packages: Packages,
+        prepare: Prepare,
+        clock: Clock,
+        tasks: anyio.abc.TaskGroup,
+        *,
+        parallel: int,
     ) -> None:
         self._store = store
         self._packages = packages
         self._prepare = prepare
+        self._clock = clock
+        self._tasks = tasks
         self._limiter = anyio.CapacityLimiter(parallel)
         self._bell = anyio.Event()
         self._under_way = set[str]()
@@ -50,41 +61,41 @@ class Activation:
 
     async def run(self) -> None:
         """Reconcile now and after every bell, until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            while True:
-                self._bell = anyio.Event()
-                for version in await self._store.transact(lambda tx: tx.functions.unsettled()):
-                    if version.configuration_id not in self._under_way:
-                        self._under_way.add(version.configuration_id)
-                        tasks.start_soon(self._activate, version)
-                await self._bell.wait()
+        while True:
+            self._bell = anyio.Event()
+            for version in await self._store.transact(lambda tx: tx.functions.unsettled()):
+                if version.configuration_id not in self._under_way:
+                    self._under_way.add(version.configuration_id)
+                    start_loop(self._tasks, self._clock, self._activate, version)
+            await self._bell.wait()
 
     async def _activate(self, version: FunctionVersion) -> None:
         async with self._limiter:
-            conclude: Conclude
-            try:
-                await self._prepare(version)
-                conclude = settled
-            except FileNotFoundError:
-                # Deployed through another platform on this database, with packages of its own.
-                _log.error("cannot prepare %s: its package is not here", version.arn)
-                self._under_way.discard(version.configuration_id)
-                return
-            except PackageError as error:
-                _log.warning("cannot unpack %s: %s", version.arn, error)
-                conclude = partial(failed, reason=str(error), code="InvalidZipFileException")
-            except InitFailed as error:
-                conclude = partial(failed, reason=str(error), code=error.reason_code)
-            except OSError as error:
-                _log.error("cannot prepare %s: %s", version.arn, error)
-                reason = "Lambda could not prepare the function."
-                conclude = partial(failed, reason=reason, code="InternalError")
-        try:
+            conclude = await self._try_to_prepare(version)
+        if conclude is not None:
             await self._packages.discard_unused(
                 await self._store.transact(lambda tx: _finish(tx, version, conclude))
             )
-        finally:
-            self._under_way.discard(version.configuration_id)
+        self._under_way.discard(version.configuration_id)
+
+    async def _try_to_prepare(self, version: FunctionVersion) -> Conclude | None:
+        """Gives what to write down of it, None for nothing."""
+        try:
+            await self._prepare(version)
+        except FileNotFoundError:
+            # Lost with a disk; it is tried again when the platform starts with a backup of it.
+            _log.error("cannot prepare %s: its package is gone", version.arn)
+            return None
+        except PackageError as error:
+            _log.warning("cannot unpack %s: %s", version.arn, error)
+            return partial(failed, reason=str(error), code="InvalidZipFileException")
+        except InitFailed as error:
+            return partial(failed, reason=str(error), code=error.reason_code)
+        except Exception as error:  # Whatever it is: it is this version's trouble alone.
+            _log.exception("cannot prepare %s: %s", version.arn, error)
+            reason = "Lambda could not prepare the function."
+            return partial(failed, reason=reason, code="InternalError")
+        return settled
 
 
 def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> set[str]:

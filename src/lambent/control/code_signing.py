@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-codesigning.html
 
 import datetime
 import logging
-import re
 import secrets
 import string
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, conflict, not_found
 from lambent.model.function import FunctionKey, Scope
 from lambent.model.names import parse_unqualified
+from lambent.model.resources import CodeSigningKey, parse_code_signing_arn
 from lambent.model.times import iso_seconds
 from lambent.store.function_settings import Kind, Setting
 from lambent.store.store import Store, Transaction
@@ -33,10 +33,6 @@ from lambent.store.store import Store, Transaction
 Params = Mapping[str, Any]
 
 _log = logging.getLogger(__name__)
-_ARN = re.compile(
-    r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):code-signing-config:"
-    r"(?P<id>csc-[a-z0-9]{17})"
-)
 _LETTERS = string.ascii_lowercase + string.digits
 
 
@@ -201,7 +197,7 @@ class CodeSigning:
 
 def config_arn(scope: Scope, config_id: str) -> str:
     """The ARN of a code signing configuration."""
-    return f"arn:aws:lambda:{scope.region}:{scope.account}:code-signing-config:{config_id}"
+    return CodeSigningKey(scope, config_id).arn
 
 
 def bind_code_signing(tx: Transaction, key: FunctionKey, arn: str) -> None:
@@ -232,10 +228,10 @@ def _distrust(
 
 def _parse(scope: Scope, arn: str) -> str:
     """The id in the ARN of a configuration in this account and region."""
-    match = _ARN.fullmatch(arn)
-    if match is None or (match["account"], match["region"]) != scope:
+    key = parse_code_signing_arn(arn)
+    if key is None or key.scope != scope:
         raise not_found(f"The Lambda code signing configuration {arn} can not be found.")
-    return match["id"]
+    return key.id
 
 
 def _require(tx: Transaction, scope: Scope, config_id: str) -> Params:
@@ -249,9 +245,9 @@ def _require(tx: Transaction, scope: Scope, config_id: str) -> Params:
 
 
 def _require_usable(tx: Transaction, scope: Scope, arn: str) -> Params:
-    match = _ARN.fullmatch(arn)
-    is_here = match is not None and (match["account"], match["region"]) == scope
-    document = tx.code_signing.get(scope, match["id"]) if match and is_here else None
+    key = parse_code_signing_arn(arn)
+    is_here = key is not None and key.scope == scope
+    document = tx.code_signing.get(scope, key.id) if key and is_here else None
     if document is None:
         raise ApiError(
             "CodeSigningConfigNotFoundException",

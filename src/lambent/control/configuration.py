@@ -15,6 +15,7 @@ from typing import Any
 from lambent.model import limits
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.partitions import has_right_partition
 from lambent.model.runtimes import check_runtime
 
 Params = Mapping[str, Any]
@@ -234,7 +235,7 @@ def _dead_letter(dead_letter: Params) -> Mapping[str, str] | None:
     target: str = dead_letter.get("TargetArn", "")
     if not target:
         return None
-    if target.split(":")[2:3] not in (["sqs"], ["sns"]):
+    if not has_right_partition(target) or target.split(":")[2] not in ("sqs", "sns"):
         raise invalid_parameter(
             f"cannot use {target} in DeadLetterConfig: the target must be an SQS queue or an SNS"
             " topic."

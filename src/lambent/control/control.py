@@ -26,6 +26,7 @@ from lambent.control.tags import Tags
 from lambent.control.urls import Urls
 from lambent.control.versions import Versions
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store
 
@@ -76,13 +77,15 @@ async def open_control(
     """
     packages = Packages(store, blobs, objects)
     await packages.sweep()
-    activation = Activation(store, packages, prepare, parallel=settings.parallel_preparations)
-    store.on_change(lambda _key: activation.ring())
     code_size_max = settings.total_code_size_bytes
     roots = load_roots(settings.signing_roots) if settings.signing_roots else []
     code_signing = CodeSigning(store, clock, roots)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(activation.run)
+        activation = Activation(
+            store, packages, prepare, clock, tasks, parallel=settings.parallel_preparations
+        )
+        store.on_change(lambda _key: activation.ring())
+        start_loop(tasks, clock, activation.run)
         yield Control(
             functions=Functions(
                 store,

@@ -14,6 +14,7 @@ from lambent.model.delivery import object_prefix
 from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import LATEST, Scope
 from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
+from lambent.model.partitions import has_right_partition
 from lambent.store.function_settings import Kind, Setting
 from lambent.store.store import Store, Transaction
 
@@ -141,7 +142,8 @@ def _check_destinations(config: Params, reference: FunctionReference) -> None:
         arn = (config.get(target) or {}).get("Destination")
         if not arn:
             continue
-        if _DESTINATION.fullmatch(arn) is None:
+        is_one = _DESTINATION.fullmatch(arn) is not None
+        if not is_one or not has_right_partition(arn, reference.key.region):
             raise invalid_parameter(f"The destination ARN {arn} is invalid.")
         if arn == reference.key.arn or arn.startswith(f"{reference.key.arn}:"):
             raise invalid_parameter("You can't specify the function as a destination for itself.")

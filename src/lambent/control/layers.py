@@ -12,7 +12,14 @@ from lambent.kit.clock import Clock
 from lambent.model import limits
 from lambent.model.errors import ApiError, invalid_parameter, not_found
 from lambent.model.function import FunctionKey, Scope
-from lambent.model.layer import LayerKey, LayerVersion, parse_layer_arn, parse_layer_version_arn
+from lambent.model.layer import (
+    LayerKey,
+    LayerVersion,
+    parse_layer_name,
+    parse_layer_version,
+    parse_layer_version_arn,
+    require_layer_version_arn,
+)
 from lambent.model.policy import Request, Verdict, decide
 from lambent.model.principal import root_of
 from lambent.model.times import iso_milliseconds
@@ -37,7 +44,7 @@ class Layers:
 
     async def publish(self, scope: Scope, params: Params) -> LayerVersion:
         """PublishLayerVersion: always a new version, whatever its content."""
-        key = _key(params["LayerName"], scope)
+        key = parse_layer_name(params["LayerName"], scope)
         for member in ("Description", "LicenseInfo"):
             require_text(params.get(member) or "", member[0].lower() + member[1:])
         content = await self._packages.read(params["Content"], scope.region)
@@ -72,12 +79,7 @@ class Layers:
 
     async def get_by_arn(self, scope: Scope, params: Params) -> LayerVersion:
         """GetLayerVersionByArn, of another account too if it is shared."""
-        arn = params["Arn"]
-        parsed = parse_layer_version_arn(arn)
-        if parsed is None:
-            raise invalid_parameter(f"cannot read {arn} as the ARN of a layer version.")
-        key, number = parsed
-
+        key, number = require_layer_version_arn(params["Arn"])
         return await self._store.transact(lambda tx: _require_version(tx, key, number))
 
     async def list(self, scope: Scope, params: Params) -> Params:
@@ -110,7 +112,7 @@ class Layers:
 
     async def list_versions(self, scope: Scope, params: Params) -> Params:
         """ListLayerVersions that match the filters, the newest first."""
-        key = _key(params["LayerName"], scope)
+        key = parse_layer_name(params["LayerName"], scope)
         _, below = read_marker(params.get("Marker"), ("", 1 << 62))
         size = page_size(params.get("MaxItems"))
 
@@ -270,25 +272,8 @@ def _require_shared(tx: Transaction, arn: str, layer: LayerKey, number: int, acc
         )
 
 
-def _key(name: str, scope: Scope) -> LayerKey:
-    """The layer a `LayerName` means, which may be an ARN."""
-    if not name.startswith("arn:"):
-        return LayerKey(scope.account, scope.region, name)
-    key = parse_layer_arn(name)
-    if key is None:
-        raise invalid_parameter(f"cannot read {name} as the ARN of a layer.")
-    if key.region != scope.region:
-        raise not_found(
-            f"Layers from '{key.region}' are not reachable in this region ('{scope.region}')"
-        )
-    return key
-
-
 def _version_key(params: Params, scope: Scope) -> tuple[LayerKey, int]:
-    number: int = params["VersionNumber"]
-    if number < 1:
-        raise invalid_parameter("Layer Version Cannot be less than 1")
-    return _key(params["LayerName"], scope), min(number, 1 << 62)
+    return parse_layer_version(params["LayerName"], params["VersionNumber"], scope)
 
 
 def _require_version(tx: Transaction, key: LayerKey, number: int) -> LayerVersion:

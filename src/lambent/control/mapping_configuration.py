@@ -8,6 +8,7 @@ from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.filtering import DATA_KEYS
 from lambent.model.filters import is_pattern
 from lambent.model.mapping import DEFAULTS, PARAMETERS, Source, source_of
+from lambent.model.partitions import has_right_partition
 
 Params = Mapping[str, Any]
 
@@ -125,7 +126,7 @@ def _check_start(source: Source, params: Params) -> None:
     own = params.get("SelfManagedKafkaEventSourceConfig") or {}
     if "StartingPosition" not in PARAMETERS[source] or own.get("ConsumptionMode") == "Queue":
         return
-    position = params.get("StartingPosition")
+    position = params.get("StartingPosition", DEFAULTS[source].get("StartingPosition"))
     if position is None:
         raise invalid_parameter(
             "1 validation error detected: Value null at 'startingPosition' failed to satisfy"
@@ -147,6 +148,11 @@ def _check_rules(source: Source, configuration: Params) -> None:
     if source is Source.SQS_FIFO and batch_size > 10:
         raise invalid_parameter("BatchSize of a FIFO queue cannot be greater than 10.")
     window = configuration.get("MaximumBatchingWindowInSeconds", 0)
+    if source is Source.SQS_FIFO and window:
+        raise invalid_parameter(
+            "Unsupported MaximumBatchingWindowInSeconds parameter for given event source mapping"
+            " type."
+        )
     if source is Source.SQS and batch_size > 10 and not window:
         raise invalid_parameter(
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is"
@@ -242,7 +248,7 @@ def _check_destination(source: Source, config: Params) -> None:
     if destination.startswith("kafka://"):
         is_fine = source.is_kafka
     else:
-        is_fine = destination.split(":")[2:3][0] in _DESTINATIONS
+        is_fine = has_right_partition(destination) and (destination.split(":")[2] in _DESTINATIONS)
     if not is_fine:
         raise invalid_parameter(f"The destination ARN {destination} is invalid.")
 

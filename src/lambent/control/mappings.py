@@ -19,7 +19,7 @@ from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
 from lambent.model.function import Scope
 from lambent.model.limits import MAPPINGS_PAGE_MAX, POLLED_TIMEOUT_S_MAX
-from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, Source, State
+from lambent.model.mapping import CONCLUSIONS, DEFAULTS, EventSourceMapping, Source, State
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.store.store import Store, Transaction
 
@@ -257,6 +257,8 @@ def _require_settled(tx: Transaction, scope: Scope, mapping_id: str) -> EventSou
 
 def _view(mapping: EventSourceMapping) -> Params:
     members: dict[str, Any] = {
+        # Those that were made before a default was shown have none.
+        **DEFAULTS[mapping.source],
         **mapping.configuration,
         "UUID": mapping.uuid,
         "EventSourceMappingArn": mapping.arn,

@@ -33,7 +33,7 @@ _VERSIONS = ("2012-10-17", "2008-10-17")
 _ACCOUNT = re.compile(r"\d{12}")
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]*\.amazonaws\.com(\.cn)?|[a-z0-9-]+\.amazon\.com")
 _IAM = re.compile(
-    r"arn:aws[a-zA-Z-]*:(iam::\d{12}:(root|(user|role)/[\w+=,.@/-]+)"
+    r"arn:aws:(iam::\d{12}:(root|(user|role)/[\w+=,.@/-]+)"
     r"|sts::\d{12}:assumed-role/[\w+=,.@-]+/[\w+=,.@-]+)",
     re.ASCII,
 )

@@ -9,8 +9,9 @@ from lambent.control.lookup import require_function
 from lambent.control.states import require_no_update, revised
 from lambent.model import limits
 from lambent.model.errors import ApiError, invalid_parameter, not_found
-from lambent.model.function import Scope
+from lambent.model.function import FunctionKey, Scope
 from lambent.model.names import parse_function_name
+from lambent.model.resources import parse_code_signing_arn, parse_mapping_arn, parse_tagged
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
@@ -91,28 +92,21 @@ def _too_long(what: str, maximum: int) -> ApiError:
 def _require_resource(tx: Transaction, scope: Scope, arn: str, *, operation: str) -> str:
     """The ARN under which a resource's tags are kept. It must be there; a function whose tags
     are changed gets a new revision id. Raises `ApiError`."""
-    if ":function:" in arn:
-        return _require_function(tx, scope, arn, operation=operation)
-    prefix = f"arn:aws:lambda:{scope.region}:{scope.account}:"
-    kind, _, name = arn.removeprefix(prefix).partition(":")
-    if kind == "event-source-mapping":
-        if tx.mappings.get(scope, name) is None:
+    arn = parse_tagged(arn, scope)
+    mapping, config = parse_mapping_arn(arn), parse_code_signing_arn(arn)
+    if mapping is not None:
+        if mapping.scope != scope or tx.mappings.get(scope, mapping.uuid) is None:
             raise not_found(f"Event source mapping not found: {arn}")
-    elif kind != "code-signing-config" or tx.code_signing.get(scope, name) is None:
+    elif config is None:
+        _require_function(tx, parse_function_name(arn, scope).key, operation=operation)
+    elif config.scope != scope or tx.code_signing.get(scope, config.id) is None:
         raise not_found(f"Resource not found: {arn}")
     return arn
 
 
-def _require_function(tx: Transaction, scope: Scope, arn: str, *, operation: str) -> str:
-    reference = parse_function_name(arn, scope)
-    if reference.qualifier:
-        raise invalid_parameter(
-            "Tags on function aliases and versions are not supported. Please specify a function"
-            " ARN."
-        )
-    latest = require_function(tx, reference.key)
+def _require_function(tx: Transaction, key: FunctionKey, *, operation: str) -> None:
+    latest = require_function(tx, key)
     if operation == "TagResource":
         require_no_update(latest)
     if operation != "ListTags":
         tx.functions.revise(revised(latest))
-    return reference.key.arn

@@ -14,7 +14,6 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import parse_qs
 
 import anyio
 import anyio.abc
@@ -28,15 +27,17 @@ from lambent.gateway.protocol.render import Answer
 from lambent.gateway.protocol.routes import Routes
 from lambent.gateway.protocol.validate import validate
 from lambent.gateway.settings import GatewaySettings
+from lambent.gateway.unsigned import is_public, read_form, service_of
 from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import shielded
-from lambent.model.errors import ApiError
+from lambent.kit.tasks import shielded, start_task
+from lambent.model.errors import ApiError, service_failure
 from lambent.model.function import Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX
 from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
+from lambent.model.principal import ANONYMOUS
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Request:
         elif protocol == "json":
             params = parse.parse_json(self.operation, self.exchange)
         else:
-            params = parse.parse_query(self.operation, _form(self.exchange))
+            params = parse.parse_query(self.operation, read_form(self.exchange))
         validate(self.operation, params)
         return params
 
@@ -78,6 +79,13 @@ class Request:
         """Answer with an error."""
         service = self.operation.service_model
         answer(self.exchange, render.render_error(service, error, self.request_id), self.request_id)
+
+    def fail(self, error: Exception) -> None:
+        """The last resort: what failed was logged, and is told without details."""
+        name = type(error).__name__
+        logger.error("request %s (%s): %s", self.request_id, self.operation.name, name)
+        is_lambda = self.operation.service_model.service_name == "lambda"
+        self.refuse(service_failure("ServiceException" if is_lambda else "InternalFailure"))
 
 
 DirectHandler = Callable[[Request], None]
@@ -107,6 +115,12 @@ class Gateway:
         self._internal: dict[str, Handler] = {HEALTH: _answer_health}
         self._hosts: Callable[[Exchange], bool] | None = None
         self._forward: Forward | None = None
+        self._anyone = Caller(
+            principal=ANONYMOUS,
+            scope=Scope(settings.account_id, settings.region),
+            service=None,
+            access_key_id=None,
+        )
 
     def register(self, operations: Mapping[str, OperationHandler], service: str = "lambda") -> None:
         """Offer operations of a service, by name."""
@@ -156,7 +170,7 @@ class Gateway:
         caller = None
         service = None
         try:
-            caller = self._authorizer.authenticate(exchange)
+            caller = self._caller_of(exchange)
             name = self._service_of(exchange, caller)
             service = self._services.get(name)
             if service is None:
@@ -169,14 +183,15 @@ class Gateway:
             return
         direct = self._direct.get(request.operation.name)
         if direct is None:
-            self._tasks.start_soon(self._serve, request)
+            start_task(self._tasks, request.fail, self._serve, request)
             return
         try:
             direct(request)
         except ApiError as error:
             request.refuse(error)
-        except Exception:
-            self._fail(request)
+        except Exception as error:
+            logger.exception("%s failed", request.operation.name)
+            request.fail(error)
 
     def handle_oversized(self, exchange: Exchange) -> None:
         """Answer a request whose body is larger than its operation takes."""
@@ -209,15 +224,19 @@ class Gateway:
                 return
         exchange.respond(404, [("Content-Type", "text/plain")], b"There is no such page.\n")
 
+    def _caller_of(self, exchange: Exchange) -> Caller:
+        """Whom a request is from. Raises `ApiError`."""
+        if "authorization" not in exchange.headers and is_public(exchange):
+            return self._anyone
+        return self._authorizer.authenticate(exchange)
+
     def _service_of(self, exchange: Exchange, caller: Caller) -> str:
-        """The service a request is for: by its signature, else by its form."""
+        """The service a request is for: by its signature, else by its form. Raises `ApiError`."""
         if caller.service is not None:
             return caller.service
-        if exchange.headers.get("x-amz-target", "").startswith("Logs_"):
-            return "logs"
-        if exchange.method == "POST" and exchange.path == "/":
-            version = _form(exchange).get("Version", [""])[0]
-            return "iam" if version == self._services["iam"].api_version else "sts"
+        name = service_of(exchange)
+        if name is not None:
+            return name or _refuse_to_guess(exchange)
         is_ours = self._routes.find(exchange.method, exchange.path, exchange.query) is not None
         # Objects are what people fetch without a signature, or with one of the kind before ours.
         return "lambda" if is_ours or self._forward is None else "s3"
@@ -233,7 +252,7 @@ class Gateway:
 
         if self._forward is not None and self._forward(exchange, caller, name, refuse):
             return
-        if caller.service is None:
+        if name == "s3" and caller.service is None:
             raise _unknown_operation(f"{exchange.method} {exchange.path[:200]}", status=404)
         raise ApiError(
             "UnknownServiceException",
@@ -265,7 +284,7 @@ class Gateway:
             prefix, _, name = exchange.headers.get("x-amz-target", "").partition(".")
             known = prefix == service.metadata["targetPrefix"] and name in service.operation_names
         else:
-            name = _form(exchange).get("Action", [""])[0]
+            name = read_form(exchange).get("Action", [""])[0]
             known = name in service.operation_names
         if not known:
             raise _unknown_operation(name[:200] or "none", status=400)
@@ -301,19 +320,6 @@ class Gateway:
             answer(request.exchange, _render(request, output), request.request_id)
         except ApiError as error:
             request.refuse(error)
-        except Exception:
-            self._fail(request)
-
-    def _fail(self, request: Request) -> None:
-        """The last resort: a bug of ours is logged, and told without details."""
-        logger.exception("request %s (%s) failed", request.request_id, request.operation.name)
-        request.refuse(
-            ApiError(
-                "ServiceException",
-                "An error occurred and the request cannot be processed.",
-                status=500,
-            )
-        )
 
     def _endpoint_of(self, exchange: Exchange) -> str:
         host = exchange.headers.get("host", "")
@@ -336,8 +342,14 @@ def _render(request: Request, output: Mapping[str, Any]) -> Answer:
     return render.render_query(request.operation, output, request.request_id)
 
 
-def _form(exchange: Exchange) -> dict[str, list[str]]:
-    return parse_qs(exchange.body.decode("latin-1") or exchange.query, keep_blank_values=True)
+def _refuse_to_guess(exchange: Exchange) -> str:
+    target = exchange.headers.get("x-amz-target")
+    said = "Version" if target is None else f"X-Amz-Target '{target[:200]}'"
+    raise ApiError(
+        "UnknownServiceException",
+        "The request is not signed, so its form has to say which service it is for, and its"
+        f" {said} is of none that is known here. Sign it: the signature names the service.",
+    )
 
 
 def _unknown_operation(what: str, *, status: int) -> ApiError:
@@ -372,11 +384,13 @@ async def open_front_door(
     sock: socket.socket,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[HttpServer]:
-    """Accept clients on a bound socket; on exit, finish what is in progress first."""
+    """Accept clients on a bound socket. On exit, finish what is in progress first; on an exception,
+    or if one comes meanwhile, end at once."""
     server = gateway.new_server(is_front_door=True)
     await server.start(sock, tls)
     try:
         yield server
+        # Asked to stop: who waits for an answer gets it. Nobody would if something had failed.
+        await server.close(settings.shutdown_grace_s)
     finally:
-        grace_s = settings.shutdown_grace_s
-        await shielded(lambda: server.close(grace_s), deadline_s=grace_s + 5)
+        await shielded(server.close)

@@ -56,11 +56,11 @@ class Catalog:
         self._bell.set()
 
     async def follow_changes(self) -> None:
-        """Look up what has changed, for ever."""
+        """Look up what has changed, forever. What fails is left to the next call."""
         while True:
-            await self._bell.wait()
             self._bell = anyio.Event()
-            changed, self._changed = self._changed, {}
-            for key, qualifiers in changed.items():
+            while self._changed:
+                key, qualifiers = self._changed.popitem()
                 for qualifier in qualifiers:
                     await self.get(key, qualifier)
+            await self._bell.wait()

@@ -11,6 +11,8 @@ from typing import Protocol
 
 import anyio
 
+from lambent.kit.tasks import start_part
+
 
 class Clock(Protocol):
     """What rooms may ask of time."""
@@ -75,7 +77,7 @@ async def wait_at_most(clock: Clock, event: anyio.Event, seconds: float) -> bool
         tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(give_up)
+        start_part(tasks, give_up)
         await event.wait()
         tasks.cancel_scope.cancel()
     return event.is_set()

@@ -1,11 +1,103 @@
-"""Small helpers for structured lifetimes."""
+"""How tasks start and end. Nothing else calls `start_soon`: `make check` sees to it.
 
-from collections.abc import Awaitable, Callable
+One task's exception must not end the platform, so whoever starts one says whose failure it is:
+
+- `start_task`: its own. It is logged and told to `failed`, which answers whoever waits.
+- `start_loop`: it must live. It is logged, and the loop begins again after a pause.
+- `start_part`: its parent's, which waits for its parts in a task group of its own and was itself
+  started in one of the other two ways.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVarTuple, Unpack
 
 import anyio
+import anyio.abc
+
+if TYPE_CHECKING:
+    from lambent.kit.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_S_MIN, _PAUSE_S_MAX = 0.1, 10.0
+_STEADY_S = 60.0
+"""A loop that ran this long begins again without much waiting."""
+
+Ts = TypeVarTuple("Ts")
+
+
+def start_task(
+    tasks: anyio.abc.TaskGroup,
+    failed: Callable[[Exception], object] | None,
+    run: Callable[[Unpack[Ts]], Coroutine[Any, Any, object]],
+    *args: *Ts,
+) -> None:
+    """Start a piece of work. An exception is logged and given to `failed`, if anyone waits: a task
+    that answers a request has it answered with 500 there."""
+
+    async def guarded() -> None:
+        try:
+            await run(*args)
+        except Exception as error:
+            logger.exception("%s failed", _name_of(run))
+            if failed is not None:
+                _tell(failed, error)
+
+    tasks.start_soon(guarded, name=_name_of(run))
+
+
+def start_loop(
+    tasks: anyio.abc.TaskGroup,
+    clock: "Clock",
+    run: Callable[[Unpack[Ts]], Coroutine[Any, Any, object]],
+    *args: *Ts,
+) -> None:
+    """Start what must live until it returns or is cancelled. After an exception, which is logged,
+    it begins again: `run` keeps what it has not done yet."""
+
+    async def guarded() -> None:
+        pause_s = _PAUSE_S_MIN
+        while True:
+            began = clock.monotonic()
+            try:
+                await run(*args)
+                return
+            except Exception:
+                if clock.monotonic() - began > _STEADY_S:
+                    pause_s = _PAUSE_S_MIN
+                logger.exception("%s failed; it goes on in %g s", _name_of(run), pause_s)
+            await clock.sleep(pause_s)
+            pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+
+    tasks.start_soon(guarded, name=_name_of(run))
+
+
+def start_part(
+    tasks: anyio.abc.TaskGroup,
+    run: Callable[[Unpack[Ts]], Coroutine[Any, Any, object]],
+    *args: *Ts,
+) -> None:
+    """Start a part of what the caller does: an exception ends the task group, and is the caller's.
+    Not for the groups of rooms, whose end is the platform's."""
+    tasks.start_soon(run, *args)
 
 
 async def shielded(close: Callable[[], Awaitable[object]], deadline_s: float = 10.0) -> None:
     """Run a clean-up to its end even while the caller is being cancelled, but not for ever."""
     with anyio.move_on_after(deadline_s, shield=True):
         await close()
+
+
+def _tell(failed: Callable[[Exception], object], error: Exception) -> None:
+    try:
+        failed(error)
+    except Exception:
+        logger.exception("the failure could not be told")
+
+
+def _name_of(run: Callable[..., object]) -> str:
+    """Not its arguments: they may be anybody's secrets."""
+    run = run.func if isinstance(run, partial) else run
+    return getattr(run, "__qualname__", type(run).__name__)

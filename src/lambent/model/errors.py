@@ -54,3 +54,9 @@ def not_found(message: str) -> ApiError:
 def conflict(message: str) -> ApiError:
     """409 `ResourceConflictException`."""
     return ApiError("ResourceConflictException", message, status=409)
+
+
+def service_failure(code: str = "ServiceException") -> ApiError:
+    """500: a bug of ours, or something of the machine's, which was logged; the caller is told no
+    details."""
+    return ApiError(code, "An error occurred and the request cannot be processed.", status=500)

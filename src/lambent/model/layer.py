@@ -5,10 +5,15 @@ import dataclasses
 import re
 from typing import NamedTuple
 
+from lambent.model.errors import invalid_parameter, not_found
+from lambent.model.function import Scope
+
 _ARN = re.compile(
-    r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):layer:"
-    r"(?P<name>[a-zA-Z0-9-_]{1,140})(?::(?P<number>[0-9]{1,18}))?"
+    r"arn:aws:lambda:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):layer:"
+    r"(?P<name>[a-zA-Z0-9-_]{1,140})(?::(?P<number>[1-9][0-9]{0,17}))?"
 )
+
+_NUMBER_MAX = 1 << 62
 
 
 class LayerKey(NamedTuple):
@@ -60,6 +65,40 @@ def parse_layer_arn(arn: str) -> LayerKey | None:
     """The layer an ARN names, with or without a version; None if it is no such ARN."""
     match = _ARN.fullmatch(arn)
     return None if match is None else LayerKey(match["account"], match["region"], match["name"])
+
+
+def parse_layer_name(name: str, scope: Scope) -> LayerKey:
+    """The layer that a `LayerName` means, which may be an ARN.
+
+    Raises `ApiError`: `InvalidParameterValueException` for an ARN of something else,
+    `ResourceNotFoundException` for another region.
+    """
+    if not name.startswith("arn:"):
+        return LayerKey(scope.account, scope.region, name)
+    key = parse_layer_arn(name)
+    if key is None:
+        raise invalid_parameter(f"cannot read {name} as the ARN of a layer.")
+    if key.region != scope.region:
+        raise not_found(
+            f"Layers from '{key.region}' are not reachable in this region ('{scope.region}')"
+        )
+    return key
+
+
+def parse_layer_version(name: str, number: int, scope: Scope) -> tuple[LayerKey, int]:
+    """The layer version that `LayerName` and `VersionNumber` mean. Raises `ApiError` as
+    `parse_layer_name`, and `InvalidParameterValueException` for a number below 1."""
+    if number < 1:
+        raise invalid_parameter("Layer Version Cannot be less than 1")
+    return parse_layer_name(name, scope), min(number, _NUMBER_MAX)
+
+
+def require_layer_version_arn(arn: str) -> tuple[LayerKey, int]:
+    """The layer version that an ARN names. Raises `InvalidParameterValueException`."""
+    parsed = parse_layer_version_arn(arn)
+    if parsed is None:
+        raise invalid_parameter(f"cannot read {arn} as the ARN of a layer version.")
+    return parsed
 
 
 def parse_layer_version_arn(arn: str) -> tuple[LayerKey, int] | None:

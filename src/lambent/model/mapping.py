@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.function import FunctionKey, Scope
+from lambent.model.partitions import has_right_partition
 
 
 class Source(enum.Enum):
@@ -106,7 +107,7 @@ _KAFKA = _EVERYWHERE | {
 
 PARAMETERS: Mapping[Source, frozenset[str]] = {
     Source.SQS: frozenset(_SQS),
-    Source.SQS_FIFO: frozenset(_SQS - {"MaximumBatchingWindowInSeconds"}),
+    Source.SQS_FIFO: frozenset(_SQS),
     Source.KINESIS: frozenset(_STREAM | {"StartingPositionTimestamp"}),
     Source.DYNAMODB: frozenset(_STREAM),
     Source.MSK: frozenset(_KAFKA | {"AmazonManagedKafkaEventSourceConfig"}),
@@ -129,17 +130,19 @@ _STREAM_DEFAULTS: Mapping[str, Any] = {
     "DestinationConfig": {"OnFailure": {}},
 }
 
+_QUEUE_DEFAULTS: Mapping[str, Any] = {
+    "BatchSize": 10,
+    "MaximumBatchingWindowInSeconds": 0,
+    "FunctionResponseTypes": [],
+}
+
 DEFAULTS: Mapping[Source, Mapping[str, Any]] = {
-    Source.SQS: {
-        "BatchSize": 10,
-        "MaximumBatchingWindowInSeconds": 0,
-        "FunctionResponseTypes": [],
-    },
-    Source.SQS_FIFO: {"BatchSize": 10, "FunctionResponseTypes": []},
+    Source.SQS: _QUEUE_DEFAULTS,
+    Source.SQS_FIFO: _QUEUE_DEFAULTS,
     Source.KINESIS: _STREAM_DEFAULTS,
     Source.DYNAMODB: _STREAM_DEFAULTS,
     Source.MSK: {"BatchSize": 100},
-    Source.KAFKA: {"BatchSize": 100},
+    Source.KAFKA: {"BatchSize": 100, "StartingPosition": "TRIM_HORIZON"},
     Source.MQ: {"BatchSize": 100},
 }
 """What a mapping shows that was not asked for."""
@@ -189,4 +192,6 @@ class EventSourceMapping:
 
 def source_of(arn: str) -> Source | None:
     """What kind of source an ARN names; None if it is none that Lambda reads."""
+    if not has_right_partition(arn):
+        return None
     return next((source for source, pattern in _ARNS if pattern.fullmatch(arn)), None)

@@ -15,7 +15,7 @@ NAME_LENGTH_MAX = 64
 
 _REGION = r"(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d"
 _FUNCTION_NAME = re.compile(
-    r"(?:arn:aws[a-zA-Z-]*:lambda:)?"
+    r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:)?"
     rf"(?:(?P<region>{_REGION}):)?"
     r"(?:(?P<account>[0-9]{12}):)?"
     r"(?:function:)?"
@@ -51,7 +51,7 @@ def parse_function_name(
 
     Raises `ApiError`: `ValidationException` if it does not match the grammar,
     `InvalidParameterValueException` if the name is too long or the two qualifiers differ,
-    `ResourceNotFoundException` for another region.
+    `ResourceNotFoundException` for another region or partition.
     """
     match = _FUNCTION_NAME.fullmatch(text)
     if match is None:
@@ -65,6 +65,10 @@ def parse_function_name(
         raise invalid_parameter(
             f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy"
             f" constraint: Member must have length less than or equal to {NAME_LENGTH_MAX}"
+        )
+    if match["partition"] not in (None, "aws"):
+        raise not_found(
+            f"Functions from the partition '{match['partition']}' are not reachable here: '{text}'"
         )
     region = match["region"] or scope.region
     if region != scope.region:

@@ -19,7 +19,7 @@ from lambent.model.wildcards import matches, matches_arn
 Statement = Mapping[str, Any]
 """As in the JSON document."""
 
-_ACCOUNT = re.compile(r"(?:arn:aws[a-zA-Z-]*:iam::)?(\d{12})(?::root)?")
+_ACCOUNT = re.compile(r"(\d{12})|arn:aws:iam::(\d{12}):root", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ def _named(element: Any, principal: Principal) -> str:
         if one == "*" or one in (principal.arn, principal.role_arn):
             return "named"
         account = _ACCOUNT.fullmatch(one)
-        if account and account[1] == principal.account:
+        if account and principal.account in account.groups():
             found = "named" if principal.kind == "root" else "account"
     return found
 

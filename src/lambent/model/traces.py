@@ -17,6 +17,7 @@ _ANCESTORS_MAX = 16
 _REST_MAX = 768
 TRACE_ID_MAX = 1024
 _TRACE_ID = re.compile(rf"[\x21-\x7e]{{1,{TRACE_ID_MAX}}}")
+_ROOT = re.compile(r"(?:^|;)Root=1-[0-9a-f]{8}-[0-9a-f]{24}(?:;|$)", re.IGNORECASE)
 
 
 def trace_id_of(given: str | None) -> str:
@@ -26,6 +27,12 @@ def trace_id_of(given: str | None) -> str:
         return given
     root, parent = random_hex(24), random_hex(16)
     return f"Root=1-{int(time.time()):08x}-{root};Parent={parent};Sampled=0"
+
+
+def is_trace_header(text: str) -> bool:
+    """Whether it has the form that services demand of a trace header: not every text that a
+    caller of ours may send has."""
+    return _ROOT.search(text) is not None
 
 
 def extend_lineage(header: str, arn: str) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lambent.kit.ids import new_request_id
 from lambent.model.function import LATEST
+from lambent.model.invocation import Succeeded
 from lambent.polling.function_calls import Called
 from lambent.polling.retries import Discard
 
@@ -40,7 +41,8 @@ def make_failure_record(
         members["responseContext"] = {
             "statusCode": 200,
             "executedVersion": LATEST if called.function is None else called.function.version,
-            "functionError": "Unhandled",
+            # Null where it succeeded, and named records that had failed.
+            "functionError": None if isinstance(called.outcome, Succeeded) else "Unhandled",
         }
     members["version"] = "1.0"
     members["timestamp"] = timestamp(now)

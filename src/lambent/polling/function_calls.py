@@ -23,6 +23,8 @@ class Called:
     outcome: Outcome
     function: FunctionVersion | None
     """The version that was called; None if there was none."""
+    trace_id: str = ""
+    """The trace header of the call; empty if it was not made."""
 
     @property
     def was_taken(self) -> bool:
@@ -52,6 +54,7 @@ class FunctionCalls:
         """Call it. Cancelled, the function runs on and nobody hears of its outcome."""
         request_id = new_request_id()
         function: FunctionVersion | None = None
+        trace_id = ""
         outcomes: list[Outcome] = []
         is_done = anyio.Event()
 
@@ -78,6 +81,6 @@ class FunctionCalls:
                 )
             )
         except ApiError as error:
-            return Called(request_id, Refused(error), function)
+            return Called(request_id, Refused(error), function, trace_id)
         await is_done.wait()
-        return Called(request_id, outcomes[0], function)
+        return Called(request_id, outcomes[0], function, trace_id)

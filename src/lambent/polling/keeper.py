@@ -8,6 +8,7 @@ import anyio
 import anyio.abc
 
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
 from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, Source, State
 from lambent.polling.poller import Poller
 from lambent.polling.settings import PollingSettings
@@ -74,7 +75,8 @@ class Keeper:
         if is_wanted and self.poller is None:
             self.poller = await self._new_poller(mapping)
             has_order = mapping.source not in (Source.SQS, Source.SQS_FIFO)
-            self._tasks.start_soon(self.poller.run, self._ending if has_order else None)
+            before = self._ending if has_order else None
+            start_loop(self._tasks, self._clock, self.poller.run, before)
             self._ending = None
         if mapping.state in CONCLUSIONS:
             await self._store.transact(lambda tx: _conclude(tx, mapping))

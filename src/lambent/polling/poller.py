@@ -35,18 +35,16 @@ class Poller:
         polled = self.polled
         settings = polled.settings
         backoff = Backoff(settings.backoff_s, settings.backoff_max_s)
-        try:
-            if after is not None:
-                await after.wait_ended()
-            while not polled.stop.is_set:
-                began = polled.clock.monotonic()
-                await self._poll_once()
-                if polled.clock.monotonic() - began > settings.backoff_max_s:
-                    backoff.succeeded()
-                with polled.stop.interrupts():
-                    await polled.clock.sleep(backoff.failed())
-        finally:
-            self._ended.set()
+        if after is not None:
+            await after.wait_ended()
+        while not polled.stop.is_set:
+            began = polled.clock.monotonic()
+            await self._poll_once()
+            if polled.clock.monotonic() - began > settings.backoff_max_s:
+                backoff.succeeded()
+            with polled.stop.interrupts():
+                await polled.clock.sleep(backoff.failed())
+        self._ended.set()
 
     async def _poll_once(self) -> None:
         try:

@@ -11,13 +11,11 @@ from lambent.polling.supervisor import Supervisor, Surroundings
 
 @asynccontextmanager
 async def open_polling(around: Surroundings) -> AsyncIterator[Supervisor]:
-    """Poll what is enabled. On exit reading ends, and what is under way has a moment to end."""
+    """Poll what is enabled. On exit reading ends, and what is under way has a moment
+    to end; on an exception it has none."""
     async with anyio.create_task_group() as tasks:
         supervisor = Supervisor(around, poll_of, tasks)
         await supervisor.open()
-        try:
-            yield supervisor
-        finally:
-            with anyio.CancelScope(shield=True):
-                await supervisor.close()
-            tasks.cancel_scope.cancel()
+        yield supervisor
+        await supervisor.close()
+        tasks.cancel_scope.cancel()

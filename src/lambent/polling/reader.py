@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import anyio
 
+from lambent.kit.tasks import start_part
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.model.function import LATEST
 from lambent.model.invocation import Succeeded
@@ -28,9 +29,10 @@ logger = logging.getLogger(__name__)
 HELD_BYTES_MAX = EVENT_BYTES_MAX
 """Of records read ahead, for each batch that may be under way."""
 
-Tell = Callable[[bytes], Awaitable[None]]
-"""Tells the on-failure destination; returns when that cannot be lost any more. Raises `SourceError`
-when it cannot be told now."""
+Tell = Callable[[bytes, str], Awaitable[None]]
+"""Tells the on-failure destination a record, with the trace header of the last call (empty if
+there was none); returns when that cannot be lost any more. Raises `SourceError` when it cannot be
+told now."""
 ReadFailures = Callable[[bytes, Collection[str]], frozenset[str] | None]
 """See `item_failures`."""
 
@@ -66,7 +68,7 @@ class Reader:
         is_end = False
         async with anyio.create_task_group() as tasks:
             for lane in lanes:
-                tasks.start_soon(lane.run, progress)
+                start_part(tasks, lane.run, progress)
             with self._polled.stop.interrupts():
                 is_end = await self._read(part, lanes, progress)
             for lane in lanes:
@@ -320,7 +322,7 @@ class Lane:
         )
         while True:
             try:
-                await self._tell(body)
+                await self._tell(body, "" if called is None else called.trace_id)
             except SourceError as error:
                 polled.status.note_problem(error)
                 if self._is_enough:
@@ -332,7 +334,7 @@ class Lane:
         polled.status.count("OnFailureDestinationDeliveredEventCount", len(discard.piece.records))
         return True
 
-    async def _keep(self, body: bytes) -> None:
+    async def _keep(self, body: bytes, trace_id: str) -> None:
         polled = self._polled
         mapping = polled.mapping
         now = polled.clock.now()
@@ -343,7 +345,7 @@ class Lane:
             kind=DeliveryKind.ON_FAILURE,
             body=body,
             object_prefix=f"{mapping.object_prefix}{self._part.name}/",
-            trace_id="",
+            trace_id=trace_id,
             role=polled.role,
             created_at=now,
             due_at=now,

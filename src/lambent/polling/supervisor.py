@@ -11,6 +11,7 @@ import anyio.abc
 from lambent.aws.calls import AwsCalls
 from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop, start_task
 from lambent.model.errors import ApiError
 from lambent.model.mapping import EventSourceMapping
 from lambent.polling.function_calls import FunctionCalls
@@ -68,14 +69,14 @@ class Supervisor:
         mappings = await self._around.store.transact(lambda tx: tx.mappings.everywhere())
         for mapping in mappings:
             self._note_change(mapping.uuid)
-        self._tasks.start_soon(self._write_results)
+        start_loop(self._tasks, self._around.clock, self._write_results)
 
     async def close(self) -> None:
         """Stop all, and abandon what takes too long."""
         self._is_closing = True
         async with anyio.create_task_group() as closing:
             for keeper in self._keepers.values():
-                closing.start_soon(keeper.close)
+                start_task(closing, None, keeper.close)
 
     def statuses(self) -> Mapping[str, Status]:
         """Of the mappings that are polled, by UUID."""
@@ -94,7 +95,7 @@ class Supervisor:
             keeper = self._keepers[uuid] = Keeper(
                 uuid, around.store, around.settings, around.clock, self._tasks, self._new_poller
             )
-            self._tasks.start_soon(self._keep, keeper)
+            start_loop(self._tasks, around.clock, self._keep, keeper)
 
     async def _keep(self, keeper: Keeper) -> None:
         await keeper.run()

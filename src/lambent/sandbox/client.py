@@ -17,7 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections import deque
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +31,7 @@ from lambent.sandbox.ports import (
     ExitStatus,
     Process,
     ProcessSpec,
+    SandboxBusy,
     SandboxError,
     Snapshot,
     StartSpec,
@@ -297,7 +298,8 @@ class Launcher:
         self._loop = asyncio.get_running_loop()
         self._count = 0
         self._pending: dict[int, Callable[[dict[str, Any], list[int]], None]] = {}
-        self._unsent: deque[bytes] = deque()
+        self._unsent: dict[int, bytes] = {}
+        """By number, in their order."""
         self._prepared: set[tuple[str, int]] = set()
         """Templates, each with a size of volume, that the launcher knows."""
         self.boxes: dict[str, LauncherBox] = {}
@@ -439,7 +441,8 @@ class Launcher:
         **fields: Any,
     ) -> T:
         """Ask the launcher. `adopt` makes the result, at once when the reply arrives; `discard`
-        gives it back if nobody waits for it any more. Raises `SandboxError`."""
+        gives it back if nobody waits for it any more. The launcher does nothing any more for a
+        request that is past its deadline. Raises `SandboxError`."""
         future: asyncio.Future[T] = self._loop.create_future()
 
         def on_reply(message: dict[str, Any], descriptors: list[int]) -> None:
@@ -454,20 +457,34 @@ class Launcher:
             else:
                 future.set_result(result)
 
-        self._post(operation, fields, on_reply)
+        deadline = time.monotonic() + self._deadline_s
+        number = self._post(operation, {**fields, "deadline": deadline}, on_reply)
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await future
-        except TimeoutError as error:
-            raise SandboxError(
+        except TimeoutError:
+            raise SandboxBusy(
                 f"cannot {operation.replace('_', ' ')}: the launcher did not answer within "
                 f"{self._deadline_s:g} s"
-            ) from error
+            ) from None
+        finally:
+            if self._unsent.pop(number, None) is not None:
+                self._pending.pop(number, None)
 
     async def request_quietly(self, operation: str, **fields: Any) -> None:
-        """Ask for something to be given back; if that fails there is nothing left to do."""
-        with contextlib.suppress(SandboxError):
-            await self.request(operation, lambda *_: None, lambda _: None, **fields)
+        """Ask for something to be given back, however long it takes the launcher to come to it;
+        if it cannot be waited for there is nothing left to do."""
+        future: asyncio.Future[None] = self._loop.create_future()
+
+        def on_reply(_: dict[str, Any], descriptors: list[int]) -> None:
+            messages.close_all(descriptors)
+            if not future.done():
+                future.set_result(None)
+
+        with contextlib.suppress(SandboxError, TimeoutError):
+            self._post(operation, fields, on_reply)
+            async with asyncio.timeout(self._deadline_s):
+                await future
 
     def tell(self, operation: str, **fields: Any) -> None:
         """Ask and do not wait for the answer."""
@@ -484,31 +501,35 @@ class Launcher:
         operation: str,
         fields: dict[str, Any],
         on_reply: Callable[[dict[str, Any], list[int]], None],
-    ) -> None:
+    ) -> int:
+        """Send a request now or soon; gives its number."""
         if self._is_gone:
             raise SandboxError("the launcher is gone")
         if len(self._unsent) >= _REQUESTS_WAITING_MAX:
-            raise SandboxError("too many requests wait for the launcher")
+            raise SandboxBusy("too many requests wait for the launcher")
         self._count += 1
         try:
             data = messages.encode({"id": self._count, "op": operation, **fields})
         except ValueError as error:
             raise SandboxError(str(error)) from error
         self._pending[self._count] = on_reply
-        self._unsent.append(data)
+        self._unsent[self._count] = data
+        number = self._count
         self._write()
+        return number
 
     def _write(self) -> None:
         while self._unsent:
+            number, data = next(iter(self._unsent.items()))
             try:
-                messages.send(self._socket, self._unsent[0])
+                messages.send(self._socket, data)
             except BlockingIOError:
                 self._loop.add_writer(self._socket, self._write)
                 return
             except OSError as error:
                 self._lose(f"cannot reach the launcher: {error}")
                 return
-            self._unsent.popleft()
+            del self._unsent[number]
         self._loop.remove_writer(self._socket)
 
     def _read(self) -> None:

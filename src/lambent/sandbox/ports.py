@@ -248,3 +248,7 @@ class Sandboxes(Protocol):
 
 class SandboxError(Exception):
     """The host could not give what was asked; the message names the step and the reason."""
+
+
+class SandboxBusy(SandboxError):
+    """The launcher has not come to it in time; later it may."""

@@ -30,7 +30,7 @@ class Pool:
         """Started on demand; oldest idle first."""
         self.provisioned = Provisioned()
         self.waiting: deque[Invocation] = deque()
-        self.starting: set[Environment] = set()
+        self.starting: dict[Environment, None] = {}
         """Environments started on demand that have not been free yet. Provisioned ones may take
         minutes to initialise: no call counts on them."""
         self.finishing: dict[Environment, float] = {}
@@ -57,12 +57,24 @@ class Pool:
 
     def on_free(self, environment: Environment) -> None:
         """Give a free environment its next invocation, or keep it for later."""
-        self.starting.discard(environment)
+        self.starting.pop(environment, None)
         self.finishing.pop(environment, None)
         if self.waiting:
             environment.assign(self.waiting.popleft())
         else:
             self.free.append(environment)
+        if self.starting:
+            self.withdraw_unneeded()
+
+    def withdraw_unneeded(self) -> None:
+        """Let go of environments on which no call counts any more, if nothing has been begun for
+        them."""
+        while self.starting and self.expected > len(self.waiting):
+            youngest = next(reversed(self.starting))
+            if not youngest.is_queued:
+                return
+            del self.starting[youngest]
+            youngest.retire()
 
     def on_told(self, environment: Environment, now: float) -> None:
         """Its caller has been answered: it will be free soon."""
@@ -75,13 +87,14 @@ class Pool:
             environment.retire()
         elif self.waiting:
             environment.assign(self.waiting.popleft())
+            self.withdraw_unneeded()
         else:
             self.provisioned.keep(environment)
 
     def forget(self, environment: Environment, now: float) -> None:
         """An environment is gone."""
         self.members.discard(environment)
-        self.starting.discard(environment)
+        self.starting.pop(environment, None)
         self.finishing.pop(environment, None)
         if environment in self.free:
             self.free.remove(environment)

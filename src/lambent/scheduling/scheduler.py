@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
 from lambent.model.concurrency import ProvisionedState, throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
@@ -28,6 +29,7 @@ from lambent.scheduling.pools import Pools
 from lambent.scheduling.scaling import ScalingRate
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.worker.environment import Environment
+from lambent.worker.failures import refusal
 from lambent.worker.worker import Worker
 
 _EVICTIONS_AT_ONCE = 16
@@ -123,11 +125,15 @@ class Scheduler:
     async def follow_changes(self, resolve: Resolve) -> None:
         """Let go of environments of what no longer is current, for ever."""
         while True:
-            await self._bell.wait()
+            while self._changed:
+                key = self._changed.pop()
+                try:
+                    await self._retire_stale(key, resolve)
+                except BaseException:
+                    self._changed.add(key)
+                    raise
             self._bell = anyio.Event()
-            changed, self._changed = self._changed, set()
-            for key in changed:
-                await self._retire_stale(key, resolve)
+            await self._bell.wait()
 
     async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
         current = dict[str, FunctionVersion | None]()
@@ -195,7 +201,7 @@ class Scheduler:
         missing_mb = self._memory.missing_mb()
         if missing_mb <= 0 or self._count == 0:
             pool.short_since = None
-            pool.starting.add(self._start(pool, "on-demand", pool.on_free))
+            pool.starting[self._start(pool, "on-demand", pool.on_free)] = None
             return
         self._evict(missing_mb)
         if pool.short_since is None:
@@ -246,7 +252,7 @@ class Scheduler:
             was_starting = environment in pool.starting
             pool.forget(environment, self._clock.monotonic())
             if pool.waiting and was_starting and environment.failure is not None:
-                pool.waiting.popleft().on_done(Refused(_refusal(environment.failure)))
+                pool.waiting.popleft().on_done(Refused(refusal(environment.failure)))
             if pool.needs_another and not self._is_closed:
                 self._start_if_there_is_memory(pool)
 
@@ -269,14 +275,6 @@ def _shut_down() -> ApiError:
     return ApiError("ServiceException", "The platform is being shut down.", status=500)
 
 
-def _refusal(failure: Exception) -> ApiError:
-    if isinstance(failure, ApiError):
-        return failure
-    return ApiError(
-        "ServiceException", f"cannot start an execution environment: {failure}", status=500
-    )
-
-
 @asynccontextmanager
 async def open_scheduling(
     settings: SchedulingSettings,
@@ -291,7 +289,7 @@ async def open_scheduling(
         settings, worker, clock, memory, tenant_environments_max=tenant_environments_max
     )
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(scheduler.run, name="sweep environments")
+        start_loop(tasks, clock, scheduler.run)
         try:
             yield scheduler
         finally:

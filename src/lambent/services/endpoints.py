@@ -13,8 +13,18 @@ from lambent.model.errors import ApiError
 STAND_IN_SERVICES = frozenset(
     {
         *("cognito-identity", "cognito-idp", "dynamodb", "dynamodbstreams", "events", "firehose"),
-        *("kafka", "kinesis", "kms", "monitoring", "mq", "pipes", "s3", "scheduler"),
-        *("secretsmanager", "ses", "sns", "sqs", "ssm", "states", "tagging"),
+        *("kafka", "kinesis", "kms", "monitoring", "mq", "pipes", "s3"),
+        *(
+            "s3-object-lambda",
+            "scheduler",
+            "secretsmanager",
+            "ses",
+            "sns",
+            "sqs",
+            "ssm",
+            "states",
+            "tagging",
+        ),
     }
 )
 """By signing name. Left out is what is ours, and what would run containers and programs."""
@@ -25,6 +35,12 @@ _HOP_BY_HOP = frozenset(
         *("connection", "content-length", "expect", "keep-alive", "proxy-authenticate"),
         *("proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding"),
         "upgrade",
+    }
+)
+_PUBLIC_HEADERS = frozenset(
+    {
+        *("accept", "accept-encoding", "content-type", "host", "user-agent", "x-amz-target"),
+        "x-amzn-trace-id",
     }
 )
 _SAFE = "!$%&'()*+,/:;=?@[]|~{}^`\\\"<>"
@@ -144,6 +160,11 @@ def for_stand_in(
     path, _, query = target.partition("?")
     fields = [one for one in query.split("&") if _PRESIGNED.match(one) is None]
     return kept, f"{path}?{'&'.join(fields)}" if query else path
+
+
+def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers of a request that needs no permission: others could make it one that does."""
+    return {name: value for name, value in headers.items() if name in _PUBLIC_HEADERS}
 
 
 def plain_host(host: str) -> str:

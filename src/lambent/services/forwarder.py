@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import aiohttp
 import anyio
@@ -13,8 +14,10 @@ from yarl import URL
 from lambent.aws.settings import AwsSettings
 from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.http.messages import Exchange
-from lambent.model.errors import ApiError
+from lambent.kit.tasks import start_task
+from lambent.model.errors import ApiError, service_failure
 from lambent.model.limits import REQUEST_BYTES_MAX
+from lambent.model.principal import ANONYMOUS
 from lambent.services.actions import access_of
 from lambent.services.endpoints import (
     Endpoint,
@@ -23,6 +26,7 @@ from lambent.services.endpoints import (
     for_stand_in,
     headers_of,
     plain_host,
+    public_headers,
     target_of,
     unknown_service,
     without_chunks,
@@ -69,12 +73,13 @@ class Forwarder:
 
     def handle(self, exchange: Exchange, caller: Caller, service: str, refuse: Refuse) -> bool:
         """Serve a request for the service with a signing name. False if nobody is known who could
-        and the request, unsigned, may mean something else. Raises `ApiError`."""
+        and the request, which would be one for an object, may mean something else. Raises
+        `ApiError`."""
         stand_in = self._stand_in.url if self._stand_in is not None else None
         target = exchange.headers.get("x-amz-target", "")
         endpoint = find_endpoint(self._settings, stand_in, service, target)
         if endpoint is None:
-            if caller.service is None:
+            if caller.service is None and service == "s3":
                 return False
             raise unknown_service(service, has_stand_in=self._stand_in is not None)
         if self._id in exchange.headers.get("via", ""):
@@ -86,7 +91,8 @@ class Forwarder:
         size = len(exchange.body)
         if self._at_once >= _AT_ONCE_MAX or self._held_bytes + size > _HELD_BYTES_MAX:
             raise ApiError("SlowDown", "Too many requests are under way.", status=503)
-        self._tasks.start_soon(self._serve, exchange, caller, service, endpoint, refuse)
+        serve = partial(self._serve, exchange, caller, service, endpoint, refuse)
+        start_task(self._tasks, lambda _: refuse(service_failure()), serve)
         return True
 
     async def _serve(
@@ -119,8 +125,8 @@ class Forwarder:
 
     async def _authorize(self, exchange: Exchange, caller: Caller, service: str) -> None:
         """Raise `AccessDeniedException` unless the caller may do this."""
-        if not self._authorizer.is_strict:
-            return
+        if not self._authorizer.is_strict or caller.principal is ANONYMOUS:
+            return  # The gateway lets nobody in unsigned but for what is everybody's.
         access = access_of(service, exchange, caller.scope)
         if access is not None:
             await self._authorizer.check(caller, access)
@@ -144,6 +150,8 @@ class Forwarder:
     async def _pass_on(self, exchange: Exchange, caller: Caller, endpoint: Endpoint) -> None:
         body = exchange.body
         headers, target = without_chunks(headers_of(exchange), len(body)), target_of(exchange)
+        if caller.principal is ANONYMOUS:
+            headers = public_headers(headers)
         if endpoint.is_stand_in:
             headers, target = for_stand_in(headers, target, caller)
             if self._authorizer.is_strict:

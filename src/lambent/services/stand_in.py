@@ -22,9 +22,10 @@ import anyio.to_thread
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import shielded
+from lambent.kit.tasks import shielded, start_loop, start_part
 from lambent.services.endpoints import STAND_IN_SERVICES
 from lambent.services.settings import ServicesSettings
+from lambent.worker.variables import ENDPOINT_URL
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ _LOOK_S = 5.0
 _LINE_MAX = 16 * 1024
 _OWN = frozenset({"iam", "sts"})
 """What services look things up in; requests for them never get there."""
+_NO_SERVICES = frozenset({"s3-object-lambda"})
+"""Signing names that are part of another service there."""
 
 
 class StandIn:
@@ -89,9 +92,11 @@ class StandIn:
             "listener": self._listener.fileno(),
             "memory_bytes": self._settings.memory_mb << 20,
             "deliveries": address,
+            "box_endpoint": ENDPOINT_URL,
         }
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._supervise, json.dumps(config).encode(), environment)
+            document = json.dumps(config).encode()
+            start_loop(tasks, self._clock, self._supervise, document, environment)
             if not await self.wait_ready(self._settings.start_deadline_s):
                 logger.error("the platform goes on without the stand-in for other services")
             yield
@@ -129,11 +134,11 @@ class StandIn:
         )
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._follow_output, process)
+                start_part(tasks, self._follow_output, process)
                 assert process.stdin is not None
                 with contextlib.suppress(OSError, anyio.BrokenResourceError):
                     await process.stdin.send(config + b"\n")
-                tasks.start_soon(self._watch, process)
+                start_part(tasks, self._watch, process)
                 code = await process.wait()
                 tasks.cancel_scope.cancel()
         finally:
@@ -163,7 +168,7 @@ class StandIn:
         assert process.stdin is not None
         await process.stdin.aclose()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._follow_output, process)
+            start_part(tasks, self._follow_output, process)
             with anyio.move_on_after(_STOP_S):
                 await process.wait()
             tasks.cancel_scope.cancel()
@@ -203,7 +208,7 @@ def environment_of(directory: Path, *, account: str, region: str, port: int) -> 
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "GATEWAY_PORT": str(port),
-        "SERVICES": ",".join(sorted(STAND_IN_SERVICES | _OWN)),
+        "SERVICES": ",".join(sorted((STAND_IN_SERVICES | _OWN) - _NO_SERVICES)),
         "MINISTACK_ACCOUNT_ID": account,
         "MINISTACK_REGION": region,
         "PERSIST_STATE": "1",

@@ -70,6 +70,9 @@ def main() -> None:
     sys.addaudithook(Guard(Path(config["data"]), directory, address))
     app = importlib.import_module("ministack.app")
     lead_to_platform(Deliveries(config["deliveries"]))
+    objects = importlib.import_module("ministack.services.s3_object_lambda")
+    # Functions fetch the object from where they reach the platform.
+    _replace(objects, "_endpoint_for", lambda _: config["box_endpoint"])
     asyncio.run(_serve(app, config["listener"]))
 
 
@@ -241,12 +244,19 @@ def lead_to_platform(deliveries: Deliveries) -> None:
         source = {"service": "s3.amazonaws.com", "arn": bucket, "account": account}
         deliveries.send(_arn_of(function), event, source)
 
+    def find_qualified(reference: str, qualifier: str | None) -> tuple[Json | None, Json | None]:
+        return find(f"{reference}:{qualifier}" if qualifier else reference)[:2]
+
     _replace(functions, "_get_func_record_for_ref", find)
+    # Those who take a reference apart first get it back whole: a name says no account.
+    _replace(functions, "_resolve_name_and_qualifier", lambda reference: (reference, None))
+    _replace(functions, "_get_func_record_for_qualifier", find_qualified)
     _replace(functions, "_execute_function", call)
     # Only S3 uses it.
     _replace(functions, "invoke_async_with_retry", send)
     _lead_topics(deliveries)
     _lead_rules(deliveries, responses.get_account_id)
+    _find_owners_of_pools(responses)
     _keep_trace_headers()
 
 
@@ -290,6 +300,29 @@ def _lead_rules(deliveries: Deliveries, account: Callable[[], str]) -> None:
 
     _replace(rules, "_invoke_target", invoke)
     _replace(rules, "_dispatch_to_lambda", send)
+
+
+def _find_owners_of_pools(responses: Any) -> None:
+    """Requests of Cognito that nobody signs are for the account and region of their pool."""
+    cognito = importlib.import_module("ministack.services.cognito")
+    pin, run_identity = cognito._pin_unsigned_idp_scope, cognito._run_identity_handler
+
+    def pin_account(data: Json) -> None:
+        if cognito._find_pool_by_client_id(data.get("ClientId"))[0] is None:
+            token = data.get("AccessToken") or data.get("Token") or ""
+            cognito._get_pool_unscoped(data.get("UserPoolId") or cognito._pool_id_from_token(token))
+        pin(data)
+
+    def run(handler: Any, action: str, data: Json) -> Any:
+        if action in cognito._UNSIGNED_IDENTITY_ACTIONS:
+            asked = data.get("IdentityPoolId"), data.get("IdentityId")
+            for (account, _, name), pool in cognito._identity_pools.all_items():
+                if name == asked[0] or asked[1] in pool.get("_identities", {}):
+                    responses.set_request_account_id(account)
+        return run_identity(handler, action, data)
+
+    _replace(cognito, "_pin_unsigned_idp_scope", pin_account)
+    _replace(cognito, "_run_identity_handler", run)
 
 
 def _keep_trace_headers() -> None:

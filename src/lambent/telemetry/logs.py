@@ -17,6 +17,7 @@ import anyio
 import anyio.to_thread
 
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
 from lambent.telemetry import queries, segments
 from lambent.telemetry.lines import LINE_BYTES_MAX
 from lambent.telemetry.queries import Bounds, EventKey
@@ -370,7 +371,7 @@ async def open_logs(
     await anyio.Path(root).mkdir(parents=True, exist_ok=True)
     store = LogStore(settings, root, clock)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(store.run, name="flush logs")
+        start_loop(tasks, clock, store.run)
         try:
             yield store
         finally:

@@ -7,10 +7,10 @@ what the event is about belongs to another account.
 
 import hmac
 import json
-import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 import anyio.abc
@@ -21,8 +21,8 @@ from lambent.invocation.door import Door
 from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import shielded
-from lambent.model.errors import ApiError
+from lambent.kit.tasks import shielded, start_task
+from lambent.model.errors import ApiError, service_failure
 from lambent.model.function import Scope
 from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
@@ -30,8 +30,6 @@ from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.principal import service as service_principal
 from lambent.model.recursion import recursive
 from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
-
-logger = logging.getLogger(__name__)
 
 _FUNCTION_FAILED = 299
 """Status of the answer to a call whose function failed."""
@@ -68,7 +66,7 @@ class Deliveries:
         if not hmac.compare_digest(given, self._credentials):
             exchange.respond(403)
             return
-        self._tasks.start_soon(self._take, exchange)
+        start_task(self._tasks, partial(_fail, exchange), self._take, exchange)
 
     async def _take(self, exchange: Exchange) -> None:
         headers = exchange.headers
@@ -83,9 +81,6 @@ class Deliveries:
                 await self._call(exchange, reference, trace_id)
         except ApiError as error:
             _refuse(exchange, error)
-        except Exception:
-            logger.exception("an event for %s was not taken", arn[:200])
-            _refuse(exchange, ApiError("ServiceException", "The platform failed.", status=500))
 
     async def _check(self, exchange: Exchange, reference: FunctionReference) -> None:
         """Raise `AccessDeniedException` unless the service may invoke the function."""
@@ -140,6 +135,10 @@ def _parse(arn: str) -> FunctionReference:
     if len(parts) < 7:
         raise ApiError("ValidationException", f"'{arn[:200]}' is not the ARN of a function.")
     return parse_function_name(arn, Scope(parts[4], parts[3]))
+
+
+def _fail(exchange: Exchange, _: Exception) -> None:
+    _refuse(exchange, service_failure())
 
 
 def _refuse(exchange: Exchange, error: ApiError) -> None:

@@ -17,6 +17,7 @@ from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
+from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
@@ -91,16 +92,20 @@ class FunctionUrls:
             _refuse(exchange, 403, None)
             return
         if url is None or function is None:
-            self._tasks.start_soon(self._handle_slowly, exchange, url_id, path)
+            self._start_slowly(exchange, url_id, path)
             return
         try:
             caller = self._identify(exchange, url)
             if all(self._authorizer.check_nowait(caller, one) for one in self._needs(url)):
                 self._serve(exchange, url, path, function, caller)
             else:
-                self._tasks.start_soon(self._handle_slowly, exchange, url_id, path)
+                self._start_slowly(exchange, url_id, path)
         except ApiError as error:
             _refuse_error(exchange, url, error)
+
+    def _start_slowly(self, exchange: Exchange, url_id: str, path: str) -> None:
+        failed = partial(_fail, exchange)
+        start_task(self._tasks, failed, self._handle_slowly, exchange, url_id, path)
 
     async def _handle_slowly(self, exchange: Exchange, url_id: str, path: str) -> None:
         url = await self._look_up(url_id)
@@ -225,6 +230,10 @@ def _headers(request: UrlRequest, response: UrlResponse) -> list[tuple[str, str]
         ("x-amzn-RequestId", request.request_id),
         ("X-Amzn-Trace-Id", request.trace_id),
     ]
+
+
+def _fail(exchange: Exchange, _: Exception) -> None:
+    _refuse(exchange, 500, "Internal Server Error")
 
 
 def _refuse_error(exchange: Exchange, url: FunctionUrl, error: ApiError) -> None:

@@ -7,13 +7,13 @@ import dataclasses
 import json
 import time
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from lambent.identity.authorizer import Caller
 from lambent.kit.http.messages import Exchange
 from lambent.model.function_url import FunctionUrl
 
-_DROPPED = frozenset({"connection", "transfer-encoding", "keep-alive", "te", "upgrade", "cookie"})
+_DROPPED = frozenset({"connection", "transfer-encoding", "keep-alive", "te", "upgrade"})
 _TEXT_TYPES = ("application/json", "application/xml", "application/javascript")
 
 
@@ -38,7 +38,7 @@ def make_event(request: UrlRequest, now: float) -> bytes:
     exchange, headers = request.exchange, _headers(request)
     http = {
         "method": exchange.method,
-        "path": request.path,
+        "path": unquote(request.path),
         "protocol": "HTTP/1.1",
         "sourceIp": exchange.client_address,
         "userAgent": headers.get("user-agent", ""),
@@ -81,9 +81,11 @@ def _headers(request: UrlRequest) -> dict[str, str]:
     there, whatever the client claims."""
     exchange = request.exchange
     headers = {name: value for name, value in exchange.headers.items() if name not in _DROPPED}
-    _, _, port = exchange.headers.get("host", "").rpartition("]")[2].partition(":")
+    host = exchange.headers.get("host", "")
+    _, _, port = host.rpartition("]")[2].partition(":")
     headers |= {
-        "host": request.domain,
+        # With its port: a function that redirects or makes links has no other way to know it.
+        "host": host or request.domain,
         "x-amzn-trace-id": request.trace_id,
         "x-forwarded-for": exchange.client_address,
         "x-forwarded-port": port or ("443" if exchange.is_secure else "80"),

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 STREAM_TYPE = "application/vnd.awslambda.http-integration-response"
+DEFAULT_STREAM_TYPE = "application/octet-stream"
 PRELUDE_BYTES_MAX = 16 * 1024
 PRELUDE_END = b"\0" * 8
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
@@ -63,17 +64,20 @@ def read_buffered(payload: bytes) -> UrlResponse:
 
 
 def read_stream(payload: bytes, content_type: str) -> UrlResponse | None:
-    """The answer that a streamed result, or the first of it, stands for: with a prelude that says
-    status and headers, or without. None if the prelude cannot be read."""
-    if content_type != STREAM_TYPE:
-        return UrlResponse(200, [("Content-Type", "application/octet-stream")], payload)
+    """The response that a streamed result, or the first of it, stands for: with a prelude that says
+    status and headers, or without one, as the runtime's content type. None if the prelude cannot be
+    read."""
+    if content_type != STREAM_TYPE or not payload:
+        is_usable = content_type not in ("", STREAM_TYPE) and not _BAD_VALUE.search(content_type)
+        kind = content_type if is_usable else DEFAULT_STREAM_TYPE
+        return UrlResponse(200, [("Content-Type", kind)], payload)
     end = payload.find(PRELUDE_END, 0, PRELUDE_BYTES_MAX)
     try:
         prelude = json.loads(payload[: max(end, 0)])
         if not isinstance(prelude, Mapping):
             raise ValueError("the prelude is not an object")
         status = _status(prelude.get("statusCode", 200))
-        headers = list(_headers(prelude, "application/octet-stream"))
+        headers = list(_headers(prelude, DEFAULT_STREAM_TYPE))
     except (ValueError, RecursionError):
         return None
     return UrlResponse(status, headers, payload[end + len(PRELUDE_END) :])

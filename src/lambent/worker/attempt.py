@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import anyio
 
-from lambent.kit.tasks import shielded
+from lambent.kit.tasks import shielded, start_task
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Outcome
 from lambent.sandbox.ports import (
@@ -132,11 +132,10 @@ class Attempt:
 
     # -- init ------------------------------------------------------------------------------
 
-    async def start(self, volume: Volume | None, snapshot: Snapshot | None = None) -> None:
-        """Start everything that init consists of, or what a snapshot has left of it. The `volume`
-        that is there afterwards is the environment's. How it goes on is told by `result`. Raises
-        `SandboxError`."""
-        box = self._box = await self._stack.enter_async_context(
+    async def open(self, volume: Volume | None, snapshot: Snapshot | None = None) -> None:
+        """Have the box built; `start` comes next. The `volume` that is there afterwards is the
+        environment's. Raises `SandboxError`."""
+        self._box = await self._stack.enter_async_context(
             open_box(
                 host=self._host,
                 function=self._function,
@@ -148,6 +147,12 @@ class Attempt:
                 on_exit=partial(self._on_exit, ""),
             )
         )
+
+    async def start(self) -> None:
+        """Start everything that init consists of, or follow what a template or a snapshot has
+        left of it. How it goes on is told by `result`. Raises `SandboxError`."""
+        box = self._box
+        assert box is not None
         if box.process is not None:
             self._follow("", box.process, self._log.function_line)
             return
@@ -264,7 +269,7 @@ class Attempt:
         self._subscriptions.append(subscription)
         self._stack.callback(subscription.close)
         self._log.subscribe(subscription)
-        self._host.spawn(subscription.run)
+        start_task(self._host.tasks, None, subscription.run)
 
     def _follow(
         self, name: str, process: Process, on_line: Callable[[int, str, bytes], None]

@@ -15,6 +15,7 @@ the function's time-out, as AWS's "suppressed init".
 """
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from datetime import UTC, datetime
 import anyio
 
 from lambent.kit.tasks import shielded
+from lambent.kit.turns import Turn
+from lambent.model.concurrency import throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import (
@@ -33,7 +36,7 @@ from lambent.model.invocation import (
     ResponseSink,
     Succeeded,
 )
-from lambent.sandbox.ports import ExitStatus, Volume
+from lambent.sandbox.ports import ExitStatus, SandboxError, Snapshot, Volume
 from lambent.telemetry import events, report
 from lambent.worker.attempt import CUT, Attempt, InitFailure
 from lambent.worker.environment_log import EnvironmentLog
@@ -42,6 +45,7 @@ from lambent.worker.failures import (
     describe_exit,
     of_extension,
     oversized_response,
+    refusal,
     timed_out,
 )
 from lambent.worker.host import Host
@@ -56,6 +60,7 @@ INIT_LIMIT_S_MIN = 130.0
 """What init may take at least where nobody waits for it."""
 _RESTORE_LIMIT_S = 10.0
 _REASON_MAX = 500
+_SHUT_DOWN = ApiError("ServiceException", "The environment was shut down.", status=500)
 _RESTORE_TIMED_OUT = InitFailure(
     "timeout",
     None,
@@ -134,6 +139,8 @@ class Environment:
         """Duration of the init phase, until the first report has told it."""
         self._restore_ms: float | None = None
         """The same of a restore."""
+        self._turn: Turn | None = None
+        """Its turn to have a box built."""
         self._phase = "init"
         self._began_init = 0.0
         self._began_restore: float | None = None
@@ -156,6 +163,12 @@ class Environment:
     def failure(self) -> Exception | None:
         """Why the environment is gone without ever having been free, if that is so."""
         return self._failure
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether nothing has been begun for it: its turn has not come yet."""
+        has_begun = self._turn is not None and not self._turn.is_waiting
+        return self._state is State.CREATING and not has_begun
 
     @property
     def has_to_be_told(self) -> bool:
@@ -337,6 +350,8 @@ class Environment:
     def retire(self) -> None:
         """End the environment: at once if it is free, else after its invocation."""
         self._retired = True
+        if self._turn is not None and self._turn.is_waiting and self._invocation is None:
+            self._turn.close()
         self._wake.set()
 
     def resume_output(self) -> None:
@@ -451,14 +466,16 @@ class Environment:
         except Exception as error:
             # One environment's failure is not the platform's: whoever waits for it is told.
             self._failure = error
-            if not isinstance(error, ApiError):
+            if isinstance(error, SandboxError):
+                logger.warning("environment %s of %s: %s", self.id, self.function.arn, error)
+            elif not isinstance(error, ApiError):
                 logger.exception("environment %s of %s failed", self.id, self.function.arn)
         finally:
             self._is_up = False
             self._retired = True
             if self._invocation is not None:
-                refusal = ApiError("ServiceException", "The environment was shut down.", status=500)
-                self._end(Refused(refusal), status="error", error_type="Sandbox.Failure")
+                failure = self._failure or _SHUT_DOWN
+                self._end(Refused(refusal(failure)), status="error", error_type="Sandbox.Failure")
             self._log.close()
             self._enter(State.GONE)
             self._gone.set()
@@ -485,13 +502,15 @@ class Environment:
 
     async def _init(self, launch: Launch) -> None:
         """The init phase, ahead of any invocation."""
+        turn = self._turn = self._host.ask_to_start(self.function)
+        if self._retired or not await self._come_up(turn):
+            turn.close()
+            return
         self._enter(State.INITIALIZING)
         limit_s = self._host.settings.init_limit_s
         if self.initialization_type != "on-demand":
             limit_s = max(INIT_LIMIT_S_MIN, self.function.timeout_s)
-        failure: InitFailure | None = CUT
-        with anyio.move_on_after(limit_s):
-            failure = await self._start(launch, "init")
+        failure = await self._start(launch, "init", turn, limit_s)
         if failure is None:
             if self.initialization_type == "on-demand":
                 self._init_ms = (self._host.clock.monotonic() - self._began_init) * 1000
@@ -510,7 +529,15 @@ class Environment:
 
     async def _init_in_invoke(self, invocation: Invocation, launch: Launch) -> None:
         """The init of an environment without a runtime, on the invocation's time."""
-        failure = await self._start(launch, "invoke")
+        turn = self._turn = self._host.ask_to_start(self.function)
+        if turn.is_waiting:
+            # What others have started is not on this invocation's time.
+            assert self._timer is not None
+            self._timer.cancel()
+            await self._come_up(turn)
+            self._began = self._host.clock.monotonic()
+            self._timer = self._loop.call_later(self.function.timeout_s, self._on_deadline)
+        failure = await self._start(launch, "invoke", turn, None)
         if self._invocation is not invocation:
             return
         attempt = self._attempt
@@ -521,12 +548,43 @@ class Environment:
             outcome = failure.outcome(invocation.request_id)
             self._end(outcome, status="error", error_type=failure.error_type)
 
-    async def _start(self, launch: Launch, phase: str) -> InitFailure | None:
+    async def _come_up(self, turn: Turn) -> bool:
+        """Wait for a turn; False if it was given up. Raises `ApiError` if that takes too long."""
+        try:
+            return await turn.wait()
+        except TimeoutError as error:
+            logger.warning("%s is throttled: %s", self.function.arn, error)
+            raise throttled() from None
+
+    async def _start(
+        self, launch: Launch, phase: str, turn: Turn, limit_s: float | None
+    ) -> InitFailure | None:
         """Start a runtime in a new box, or restore one, and wait until it asks for work (None) or
-        fails to."""
-        snapshot = None
-        if self.initialization_type == SNAP_START:
-            snapshot = self._host.snapshots.find(self.function)
+        fails to, `limit_s` at most. The turn is over when the box is there."""
+        with contextlib.closing(turn):
+            snapshot = None
+            if self.initialization_type == SNAP_START:
+                snapshot = self._host.snapshots.find(self.function)
+            attempt = await self._open_box(launch, phase, snapshot)
+        failure: InitFailure | None = CUT
+        if snapshot is not None:
+            failure, limit_s = _RESTORE_TIMED_OUT, _RESTORE_LIMIT_S
+        with anyio.move_on_after(limit_s):
+            await attempt.start()
+            failure = await attempt.result or attempt.early_end
+        if failure is CUT:
+            return CUT
+        self._note_init(failure)
+        if failure is None:
+            self._log.close_subscriptions()
+            attempt.limit_cpu()
+            self._is_up = True
+        else:
+            attempt.drain()
+        return failure
+
+    async def _open_box(self, launch: Launch, phase: str, snapshot: Snapshot | None) -> Attempt:
+        """Begin an attempt: have its box built."""
         self._phase = phase
         self._began_init, self._began_restore = self._host.clock.monotonic(), None
         self._log.begin()
@@ -543,23 +601,11 @@ class Environment:
             log_stream=self._stream_name,
             initialization_type=self.initialization_type,
         )
-        failure: InitFailure | None = _RESTORE_TIMED_OUT
-        with anyio.move_on_after(_RESTORE_LIMIT_S if snapshot is not None else None):
-            try:
-                await attempt.start(self._volume, snapshot)
-            finally:
-                self._volume = attempt.volume or self._volume
-            failure = await attempt.result or attempt.early_end
-        if failure is CUT:
-            return CUT
-        self._note_init(failure)
-        if failure is None:
-            self._log.close_subscriptions()
-            attempt.limit_cpu()
-            self._is_up = True
-        else:
-            attempt.drain()
-        return failure
+        try:
+            await attempt.open(self._volume, snapshot)
+        finally:
+            self._volume = attempt.volume or self._volume
+        return attempt
 
     def _begin_restore(self) -> None:
         self._began_restore = self._host.clock.monotonic()

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from lambent.model.concurrency import throttled
+from lambent.model.errors import ApiError
 from lambent.model.invocation import Crashed, FunctionFailed, TimedOut
-from lambent.sandbox.ports import ExitStatus
+from lambent.sandbox.ports import ExitStatus, SandboxBusy
 from lambent.worker.runtime_api import RESPONSE_BYTES_MAX, error_document
 
 _SIGNALS = {
@@ -67,6 +69,17 @@ def of_extension(error_type: str, message: str) -> Callable[[str], Crashed]:
         return Crashed(document, error_type)
 
     return crashed_
+
+
+def refusal(failure: Exception) -> ApiError:
+    """What the caller is told when an environment failed by no fault of its function."""
+    if isinstance(failure, ApiError):
+        return failure
+    if isinstance(failure, SandboxBusy | TimeoutError):
+        return throttled()
+    return ApiError(
+        "ServiceException", f"cannot start an execution environment: {failure}", status=500
+    )
 
 
 def describe_exit(status: ExitStatus) -> str:

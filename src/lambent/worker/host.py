@@ -1,12 +1,14 @@
 """What every environment on this worker shares."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+
+from anyio.abc import TaskGroup
 
 from lambent.kit.clock import Clock
 from lambent.kit.http.server import HttpServer
+from lambent.kit.turns import Turn, Turns
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
 from lambent.sandbox.ports import Box, Sandboxes
@@ -34,7 +36,14 @@ class Host:
     network: NetworkServices
     credentials: Callable[[FunctionVersion], Credentials]
     """Temporary credentials of a function's execution role, which outlive any environment."""
+    starts: Turns
+    """Who may have a box built: the launcher builds a few at a time."""
     snapshots: Snapshots
     """Of versions that were initialised when they were published."""
-    spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
-    """Runs something beside the environments, which ends by itself and with the worker at last."""
+    tasks: TaskGroup
+    """For what runs beside the environments, and ends by itself or with the worker at last."""
+
+    def ask_to_start(self, function: FunctionVersion) -> Turn:
+        """A turn to have a box built, fair to other accounts and functions."""
+        key = function.key
+        return self.starts.ask(key.account, f"{key.region}:{key.name}")

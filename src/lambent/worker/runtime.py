@@ -19,6 +19,7 @@ from lambent.sandbox.ports import (
     BoxSpec,
     ExitStatus,
     Process,
+    SandboxBusy,
     SandboxError,
     Sandboxes,
     Snapshot,
@@ -153,7 +154,8 @@ async def _start_prepared(
     on_exit: Callable[[ExitStatus], None],
 ) -> Started | None:
     """Start from a template; None if the function has none or the host cannot. What cannot be
-    restored from a snapshot is an error: it would not be initialised otherwise."""
+    restored from a snapshot is an error: it would not be initialised otherwise. So is what the
+    launcher has not come to in time: it would be asked for still more."""
     template = find_template(function, launch)
     if template is None:
         return None
@@ -169,6 +171,8 @@ async def _start_prepared(
         return await sandboxes.restore(template, snapshot, spec, on_exit)
     try:
         return await sandboxes.start(template, spec, on_exit)
+    except SandboxBusy:
+        raise
     except SandboxError as error:
         logger.warning("%s is executed instead: %s", function.arn, error)
         return None

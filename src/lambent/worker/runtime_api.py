@@ -53,7 +53,8 @@ class RuntimeListener(Protocol):
         ...
 
     def on_oversized_response(self) -> None:
-        """The runtime's answer was larger than allowed and was refused."""
+        """The runtime's response, or its report of an error, was larger than allowed and was
+        refused."""
         ...
 
     def on_stream(self, content_type: str, resume: Callable[[], None]) -> ResponseSink:
@@ -182,21 +183,26 @@ class RuntimeApi:
             self._listener.on_oversized_response()
 
     def open_stream(self, exchange: Exchange) -> BodyReader | None:
-        """Take a request whose head has come: who reads its body, None if it is to be complete
-        first."""
-        if exchange.headers.get(_MODE_HEADER) != "streaming" or self._pending is None:
+        """Take a request whose head has come. Returns the reader of its body, None if the body is
+        to be complete first.
+
+        A response is streamed if its caller wants a stream, whether or not the runtime says so:
+        clients such as Go's never do. One that the runtime streams to a caller who wants it whole
+        is collected.
+        """
+        if self._pending is None or self._state is not _State.RUNNING:
             return None
         invocation = self._pending[0]
-        if self._state is not _State.RUNNING or (
-            exchange.path != f"{INVOCATION}{invocation.request_id}/response"
-        ):
+        mode = exchange.headers.get(_MODE_HEADER, "")
+        is_streamed = mode == "streaming" or (mode == "" and invocation.sink is not None)
+        if not is_streamed or exchange.path != f"{INVOCATION}{invocation.request_id}/response":
             return None
         self._state = _State.STREAMING
         return _Stream(self, exchange)
 
     def begin_stream(self, exchange: Exchange) -> ResponseSink:
         """Tell the listener of a stream; gives who takes the pieces."""
-        content_type = exchange.headers.get("content-type", "application/json")
+        content_type = exchange.headers.get("content-type", "application/octet-stream")
         return self._listener.on_stream(content_type, exchange.resume_body)
 
     @property

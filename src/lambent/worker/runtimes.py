@@ -9,6 +9,7 @@ is a `RuntimeMissing` that says what to do.
 import dataclasses
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -123,21 +124,43 @@ class Runtimes:
         mount = Mount(source=str(code), target=TASK_ROOT)
         if runtime.startswith("provided"):
             return _launch_provided(mount, find_bootstrap(code, layers))
-        if found := re.fullmatch(r"python(\d+\.\d+)", runtime):
-            bytecode = code.with_name(f"{code.name}.{runtime}")
-            launch = _launch_python(self._python(runtime, found[1]), mount, bytecode)
-        elif found := re.fullmatch(r"nodejs(\d+)\.x", runtime):
-            launch = _launch_node(self._node(runtime, int(found[1])), mount, function)
-        elif found := re.fullmatch(r"java(\d+)(\.al\d+)?", runtime):
-            launch = _launch_java(self._java(runtime, int(found[1])), mount, function)
-        elif found := re.fullmatch(r"ruby(\d+\.\d+)", runtime):
-            launch = _launch_ruby(self._ruby(runtime, found[1]), mount, function)
-        else:
-            raise RuntimeMissing(runtime, _other_hint(runtime))
+        prepared = self._find(runtime)
+        match prepared.interpreter.kind:
+            case "python":
+                bytecode = code.with_name(f"{code.name}.{runtime}")
+                launch = _launch_python(prepared, mount, bytecode)
+            case "node":
+                launch = _launch_node(prepared, mount, function)
+            case "java":
+                launch = _launch_java(prepared, mount, function)
+            case "ruby":
+                launch = _launch_ruby(prepared, mount, function)
         if function.environment and function.environment.get(_WRAPPER_VARIABLE):
             shell = ("/bin/sh", "-c", f'exec "${_WRAPPER_VARIABLE}" "$0" "$@"')
             return dataclasses.replace(launch, argv=(*shell, *launch.argv), waiting_argv=())
         return launch
+
+    def hint(self, runtime: str) -> str | None:
+        """What to do before functions of a runtime run on this host; None if they do."""
+        if runtime.startswith("provided"):
+            return None
+        try:
+            self._find(runtime)
+        except RuntimeMissing as missing:
+            return missing.hint
+        return None
+
+    def _find(self, runtime: str) -> PreparedRuntime:
+        """What runs a runtime, other than `provided.*`. Raises RuntimeMissing."""
+        if found := re.fullmatch(r"python(\d+\.\d+)", runtime):
+            return self._python(runtime, found[1])
+        if found := re.fullmatch(r"nodejs(\d+)\.x", runtime):
+            return self._node(runtime, int(found[1]))
+        if found := re.fullmatch(r"java(\d+)(\.al\d+)?", runtime):
+            return self._java(runtime, int(found[1]))
+        if found := re.fullmatch(r"ruby(\d+\.\d+)", runtime):
+            return self._ruby(runtime, found[1])
+        raise RuntimeMissing(runtime, _other_hint(runtime))
 
     def _python(self, runtime: str, version: str) -> PreparedRuntime:
         prepared = self._pythons.get(version)
@@ -177,19 +200,26 @@ def find_extensions(layers: Path) -> tuple[str, ...]:
     """Names of the external extensions that merged layers bring: files, sorted, whether they can
     be executed or not."""
     directory = layers / "extensions"
-    if directory.is_symlink() or not directory.is_dir() or (layers / _NO_EXTENSIONS).exists():
+    switch = layers / _NO_EXTENSIONS
+    if directory.is_symlink() or not directory.is_dir() or os.path.lexists(switch):
         return ()
-    return tuple(sorted(entry.name for entry in directory.iterdir() if not entry.is_dir()))
+    with os.scandir(directory) as entries:
+        return tuple(sorted(one.name for one in entries if not one.is_dir(follow_symlinks=False)))
 
 
 def find_bootstrap(code: Path, layers: Path | None = None) -> str | None:
     """The program of an OS-only function, as its box names it: that of the package, else that of
-    the merged layers; None if neither has an executable `bootstrap`."""
+    the merged layers; None if neither has an executable `bootstrap`. A link counts as one: where it
+    leads is known only inside the box."""
     for directory, target in ((code, TASK_ROOT), (layers, LAYERS_ROOT)):
-        if directory is not None:
-            program = directory / "bootstrap"
-            if program.is_file() and program.stat().st_mode & 0o001:
-                return f"{target}/bootstrap"
+        if directory is None:
+            continue
+        try:
+            mode = (directory / "bootstrap").lstat().st_mode
+        except OSError:
+            continue
+        if stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and mode & 0o001):
+            return f"{target}/bootstrap"
     return None
 
 

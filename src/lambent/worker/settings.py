@@ -10,6 +10,12 @@ class WorkerSettings:
     init_limit_s: float = 10.0
     """Seconds the init phase may take before it is cut and repeated inside the first
     invocation; AWS allows 10."""
+    starts_at_once: int = 16
+    """Environments whose sandboxes are built at the same time. More are started in turn: accounts
+    take turns, and so do the functions of each."""
+    start_wait_s: float = 300.0
+    """Seconds a new environment may wait for its turn before the call that needs it is
+    throttled."""
     snapshots_mb: int = 4096
     """Most MB of memory for snapshots of versions that use SnapStart. Without one, because there
     was no room for it, a version is initialised for each environment."""

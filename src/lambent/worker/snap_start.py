@@ -53,12 +53,14 @@ async def take_snapshot(host: Host, function: FunctionVersion) -> None:
         template, host, function, launch, log, log_stream=stream, initialization_type=SNAP_START
     )
     try:
-        log.begin()
-        log.init_start("init")
-        began = host.clock.monotonic()
+        async with host.ask_to_start(function):
+            log.begin()
+            log.init_start("init")
+            began = host.clock.monotonic()
+            await attempt.open(None)
         failure: InitFailure | None = CUT
         with anyio.move_on_after(max(INIT_LIMIT_S_MIN, function.timeout_s)):
-            await attempt.start(None)
+            await attempt.start()
             failure = await attempt.result
         attempt.drain()
         took_ms = (host.clock.monotonic() - began) * 1000

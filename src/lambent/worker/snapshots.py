@@ -52,14 +52,22 @@ class Snapshots:
     async def follow_changes(self, resolve: Resolve) -> None:
         """Give back what no version needs any more, for ever."""
         while True:
-            await self._bell.wait()
+            while self._changed:
+                key = self._changed.pop()
+                try:
+                    await self._forget_stale(key, resolve)
+                except BaseException:
+                    self._changed.add(key)
+                    raise
             self._bell = anyio.Event()
-            changed, self._changed = self._changed, set()
-            for function, _ in list(self._known.values()):
-                if function.key in changed:
-                    now = await resolve(function.key, function.version)
-                    if now is None or now.configuration_id != function.configuration_id:
-                        self._forget(function.configuration_id)
+            await self._bell.wait()
+
+    async def _forget_stale(self, key: FunctionKey, resolve: Resolve) -> None:
+        for function, _ in list(self._known.values()):
+            if function.key == key:
+                now = await resolve(function.key, function.version)
+                if now is None or now.configuration_id != function.configuration_id:
+                    self._forget(function.configuration_id)
 
     def close(self) -> None:
         """Give all of them back."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import TaskGroup
 
+from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, InitFailed
 from lambent.model.function import FunctionVersion
 from lambent.model.packages import PackageError
@@ -93,8 +94,8 @@ class Worker:
             and not self._host.snapshots.knows(function)
             and function.configuration_id not in self._captured
         ):
-            self._tasks.start_soon(self._capture_again, function)
-        self._tasks.start_soon(environment.live, name=f"environment {environment.id}")
+            start_task(self._tasks, None, self._capture_again, function)
+        start_task(self._tasks, None, environment.live)
         return environment
 
     async def end_in_order(self) -> None:

@@ -24,10 +24,15 @@ def handler(event, context):
 
 def impatient(ministack: Ministack) -> list[str]:
     """Flags of a platform that finds all AWS services at one server, and waits for nothing long."""
+    services = ("s3", "kinesis", "dynamodbstreams", "secretsmanager", "mq")
+    endpoints = {
+        **dict.fromkeys(services, ministack.endpoint),
+        **dict.fromkeys(("sqs", "sns"), ministack.strict_endpoint),
+    }
     options = [
         option
-        for service in ("sqs", "sns", "s3", "kinesis", "dynamodbstreams", "secretsmanager", "mq")
-        for option in ("--set", f"aws.{service}.endpoint_url={ministack.endpoint}")
+        for service, endpoint in endpoints.items()
+        for option in ("--set", f"aws.{service}.endpoint_url={endpoint}")
     ]
     for setting in (
         "retry_s=0.05",

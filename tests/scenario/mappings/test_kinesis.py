@@ -42,7 +42,8 @@ def platform(
     """One that finds streams at one server, and destinations at another."""
     endpoints = {
         "kinesis": kinesis.endpoint,
-        **dict.fromkeys(("sqs", "sns", "s3"), ministack.endpoint),
+        "s3": ministack.endpoint,
+        **dict.fromkeys(("sqs", "sns"), ministack.strict_endpoint),
     }
     with running(tmp_path_factory.mktemp("kinesis") / "data", endpoints) as platform:
         yield platform
@@ -257,6 +258,42 @@ def test_topics_are_told(stream: Stream, ministack: Ministack, new_function: New
         lambda: sqs.receive_message(QueueUrl=url).get("Messages"), "the topic is told"
     )
     assert json.loads(message["Body"])["KinesisBatchInfo"]["streamArn"] == stream.arn
+
+
+@pytest.mark.parametrize("identifier", ["", None, "unknown"])
+def test_given_up_though_the_function_succeeded(
+    identifier: str | None, stream: Stream, ministack: Ministack, new_function: NewFunction
+) -> None:
+    """It only named records that had failed: the destination is told of no function error. The
+    message carries the trace of the call."""
+    sqs = ministack.client("sqs")
+    url = sqs.create_queue(QueueName=stream.name[:80])["QueueUrl"]
+    stream.put("1")
+    function = new_function(
+        "import os\ndef act(event):\n    print('TRACE ' + os.environ['_X_AMZN_TRACE_ID'])\n"
+        f"    return {{'batchItemFailures': [{{'itemIdentifier': {identifier!r}}}]}}",
+        name=f"succeeds-{identifier}",
+    )
+    queue = f"arn:aws:sqs:us-east-1:000000000000:{stream.name[:80]}"
+    function.map(
+        stream.arn,
+        StartingPosition="TRIM_HORIZON",
+        MaximumRetryAttempts=0,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        DestinationConfig={"OnFailure": {"Destination": queue}},
+    )
+    (message,) = wait_for(
+        lambda: sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"]).get(
+            "Messages"
+        ),
+        "the queue is told",
+    )
+    assert json.loads(message["Body"])["responseContext"] == {
+        "statusCode": 200,
+        "executedVersion": "$LATEST",
+        "functionError": None,
+    }
+    assert [message["Attributes"]["AWSTraceHeader"]] == function.lines("TRACE ")
 
 
 REPORTS = """

@@ -36,7 +36,7 @@ def test_the_role_must_allow_it(
     """When the mapping is made, and at each request from then on."""
     sqs = ministack.client("sqs")
     url = sqs.create_queue(QueueName="strict")["QueueUrl"]
-    options = ["--auth", "strict", "--set", f"aws.sqs.endpoint_url={ministack.endpoint}"]
+    options = ["--auth", "strict", "--set", f"aws.sqs.endpoint_url={ministack.strict_endpoint}"]
     options += ["--set", "polling.long_poll_s=1", "--set", "polling.backoff_max_s=1"]
     strict = Strict(start_platform(None, *options))
     iam, client = strict.client("iam"), strict.client("lambda")

@@ -78,7 +78,22 @@ def test_messages_arrive_and_are_deleted(queue: Queue, new_function: NewFunction
     assert record["eventSourceARN"] == queue.arn
     assert record["awsRegion"] == "us-east-1"
     assert record["md5OfBody"]
+    assert record["md5OfMessageAttributes"]
     queue.wait_empty()
+
+
+def test_the_digest_of_no_attributes(queue: Queue, new_function: NewFunction) -> None:
+    """Is left out, or null if batches are gathered in a window."""
+    function = new_function()
+    uuid = function.map(queue.arn)
+    queue.send("without a window")
+    (record,) = function.wait_events(1)[0]["Records"]
+    assert "md5OfMessageAttributes" not in record
+    queue.wait_empty()
+    function.update(uuid, MaximumBatchingWindowInSeconds=1)
+    queue.send("with one")
+    (record,) = function.wait_events(2)[1]["Records"]
+    assert record["md5OfMessageAttributes"] is None
 
 
 def test_batches_of_up_to_the_batch_size(queue: Queue, new_function: NewFunction) -> None:
@@ -395,7 +410,7 @@ def test_killed_in_the_middle(
 ) -> None:
     """A platform that dies loses no message: what was under way comes again to the next one."""
     queue = Queue(ministack, "sqs-killed", VisibilityTimeout="3")
-    options = ("--set", f"aws.sqs.endpoint_url={ministack.endpoint}")
+    options = ("--set", f"aws.sqs.endpoint_url={ministack.strict_endpoint}")
     platform = start_platform(None, *options)
     function = Function(platform, "killed", "import time\ndef act(event): time.sleep(1)", Timeout=3)
     function.map(queue.arn, BatchSize=1)

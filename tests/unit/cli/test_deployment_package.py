@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lambent.cli.output import UsageError
-from lambent.cli.package import pack
+from lambent.cli.package import left_out, pack
+from lambent.model.packages import read_package
 
 
 def names(package: bytes) -> list[str]:
@@ -69,11 +70,13 @@ def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:
         pack(tmp_path)
 
 
-def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
-    """It would be missing only when the function runs."""
-    (tmp_path / "gone").symlink_to(tmp_path / "nothing")
-    with pytest.raises(UsageError, match="gone"):
-        pack(tmp_path)
+def test_a_link_to_nothing_stays_a_link(tmp_path: Path) -> None:
+    """It may lead to a layer where the function runs."""
+    (tmp_path / "node_modules").symlink_to("/opt/nodejs/node_modules")
+    packed = read_package(io.BytesIO(pack(tmp_path)))
+    assert [(one.path, one.target) for one in packed.entries] == [
+        ("node_modules", "/opt/nodejs/node_modules")
+    ]
 
 
 def test_an_empty_directory_is_refused(tmp_path: Path) -> None:
@@ -81,3 +84,15 @@ def test_an_empty_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "__pycache__").mkdir()
     with pytest.raises(UsageError, match="no files"):
         pack(tmp_path)
+
+
+def test_credentials_stay_out(tmp_path: Path) -> None:
+    """Those of whoever deploys, unless `.lambentignore` says otherwise."""
+    for name in ("app.py", ".env", ".aws/credentials"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert names(pack(tmp_path)) == ["app.py"]
+    assert left_out(tmp_path) == [".env", ".aws"]
+    (tmp_path / ".lambentignore").write_text("!.env\n")
+    assert names(pack(tmp_path)) == [".env", "app.py"]
+    assert left_out(tmp_path) == [".aws"]

@@ -365,16 +365,21 @@ def test_unknown_paths_are_json(door: Door, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target",
-    [b"Logs_20140328.Nothing", b"Logs_20140328", b"Logs_", b"Logs_19990101.CreateLogGroup"],
+    ("target", "code"),
+    [
+        (b"Logs_20140328.Nothing", "UnknownOperationException"),
+        (b"Logs_20140328", "UnknownOperationException"),
+        (b"Logs_", "UnknownServiceException"),
+        (b"Logs_19990101.CreateLogGroup", "UnknownServiceException"),
+    ],
 )
-def test_unknown_targets_are_json(door: Door, target: bytes) -> None:
+def test_unknown_targets_are_json(door: Door, target: bytes, code: str) -> None:
     """The json protocol's own form of the same."""
     status, _, body = door.say(
         b"POST / HTTP/1.1\r\nContent-Length: 2\r\nX-Amz-Target: " + target + b"\r\n\r\n{}"
     )
     assert status == 400
-    assert json.loads(body)["__type"] == "UnknownOperationException"
+    assert json.loads(body)["__type"] == code
 
 
 @pytest.mark.parametrize(

@@ -101,24 +101,27 @@ def test_utf8_names_are_read_as_such_without_the_flag() -> None:
 
 
 @pytest.mark.parametrize(
-    "entries",
+    "target",
     [
-        [link("out", "../evil")],
-        [link("out", "/etc/passwd")],
-        [link("a/b/out", "../../../evil")],
-        [link("a/b/root", "../.."), link("out", "a/b/root/..")],
-        [link("one", "two"), link("two", "one/..//../evil")],
-        [link("loop", "loop")],
-        [link("a", "b"), link("b", "a")],
-        [link("out", "")],
-        [link("out", "a\0b")],
-        [link("long", "x/" * 2000)],
+        "../evil",
+        "/opt/nodejs/node_modules",
+        "/usr/bin/python3",
+        "../../lib64/x",
+        "/proc/1/root",
+        ".",
     ],
 )
-def test_links_that_lead_out_are_refused(entries: list[tuple[zipfile.ZipInfo, bytes]]) -> None:
-    """Links are followed as the kernel would, chains and all; circles lead nowhere."""
+def test_links_may_lead_anywhere(target: str) -> None:
+    """They are followed inside an execution environment alone, where nothing of the host is."""
+    package = read(make_zip(link("a/out", target)))
+    assert [(entry.path, entry.target) for entry in package.entries] == [("a/out", target)]
+
+
+@pytest.mark.parametrize("target", ["", "a\0b", "x/" * 2000])
+def test_links_that_no_disk_can_hold_are_refused(target: str) -> None:
+    """An empty target, one with a NUL, one that is too long."""
     with pytest.raises(PackageError):
-        read(make_zip(*entries))
+        read(make_zip(link("out", target)))
 
 
 def test_nothing_lies_behind_a_link_or_below_a_file() -> None:
@@ -185,17 +188,6 @@ def test_too_many_entries_are_refused_before_they_are_read(
         read(make_zip(*[(info(f"f{number}"), b"") for number in range(21)]))
     with pytest.raises(PackageError, match="directories"):
         read(make_zip((info("d/" * 30 + "file"), b"")))
-
-
-def test_many_tangled_links_are_refused_in_time() -> None:
-    """Following links costs a bounded number of steps."""
-    long_way = "x/../" * 300
-    entries = [
-        link(f"l{number}", f"{long_way}l{number + 1}" if number % 30 else "end")
-        for number in range(2000)
-    ]
-    with pytest.raises(PackageError, match="too many or too long"):
-        read(make_zip(*entries))
 
 
 def test_empty_and_foreign_files_are_refused() -> None:

@@ -64,6 +64,7 @@ class FakeEnvironment:
         self.initialization_type = initialization_type
         self.state = State.INITIALIZING
         self.failure: Exception | None = None
+        self.is_queued = False
         self.idle_since = 0.0
         self.began_at = clock.monotonic()
         self._clock = clock

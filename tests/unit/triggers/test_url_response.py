@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.triggers.url_response import FAILED, STREAM_TYPE, read_buffered, read_stream
+from lambent.triggers.url_response import (
+    FAILED,
+    STREAM_TYPE,
+    UrlResponse,
+    read_buffered,
+    read_stream,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -71,9 +77,22 @@ def test_preludes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        ("text/html; charset=utf-8", "text/html; charset=utf-8"),
+        ("", "application/octet-stream"),
+        (STREAM_TYPE, "application/octet-stream"),
+        ("text/html\r\nX-Evil: 1", "application/octet-stream"),
+    ],
+)
+def test_what_has_no_prelude_has_the_runtimes_type(sent: str, answered: str) -> None:
+    """A stream without a byte has none either, and is an empty answer."""
+    assert read_stream(b"", sent) == UrlResponse(200, [("Content-Type", answered)], b"")
+
+
+@pytest.mark.parametrize(
     "payload",
     [
-        b"",
         b"{}",
         b"{" + b"\0" * 8,
         stream([], b""),

@@ -208,6 +208,16 @@ def test_an_oversized_answer_is_refused_and_told() -> None:
     assert said.facts[-1] == ("oversized",)
 
 
+def test_an_oversized_error_ends_the_invocation_too() -> None:
+    """A report of an error that is too large does not leave the caller to the timeout."""
+    runtime_api, said = api()
+    runtime_api.deliver(invocation(), 1)
+    ask(runtime_api, "GET", NEXT)
+    runtime_api.handle_oversized(Request("POST", INVOCATION + "id-1/error"))
+    assert said.facts[-1] == ("oversized",)
+    assert ask(runtime_api, "GET", NEXT).status is None
+
+
 def test_an_unknown_response_mode_is_an_error() -> None:
     """Only buffered and streaming exist."""
     runtime_api, said = api()

@@ -8,6 +8,7 @@ event whose JSON must be checked off the loop, takes the slow road through a tas
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import anyio.abc
@@ -31,6 +32,7 @@ from lambent.gateway.operations.invoke_checks import (
 from lambent.gateway.server import Request
 from lambent.identity.authorizer import Authorizer
 from lambent.invocation.door import Door
+from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation, Outcome
@@ -88,7 +90,8 @@ class InvokeOperation:
         is_allowed = self._authorizer.check_nowait(request.caller, access)
         function = self._door.resolve_nowait(reference.key, reference.qualifier)
         if function is None or not is_allowed or len(event) > _CHECK_IN_THREAD_BYTES:
-            self._tasks.start_soon(self._handle_slowly, request, reference, params, event)
+            slowly = partial(self._handle_slowly, request, reference, params, event)
+            start_task(self._tasks, request.fail, slowly)
             return
         check_json(event)
         self._begin(request, reference, params, function, event)

@@ -8,6 +8,7 @@ from typing import Any
 
 from lambent.gateway.call import Call, OperationHandler
 from lambent.model.errors import ApiError
+from lambent.model.resources import LogGroupKey, parse_log_group
 from lambent.telemetry.logs import LogStore, Stream
 from lambent.telemetry.patterns import compile_pattern
 from lambent.telemetry.queries import Bounds, EventKey, event_key
@@ -18,7 +19,6 @@ _ANSWER_BYTES_MAX = 1024 * 1024
 _END_OF_TIME_MS = 1 << 62
 _END_OF_STREAM = 1 << 62
 _BAD_TOKEN = "The specified nextToken is invalid."
-_ARN = re.compile(r"arn:aws[\w-]*:logs:[\w-]*:\d*:log-group:([^:]+)(?::\*)?")
 
 
 def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
@@ -42,8 +42,8 @@ def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
                         "logGroupName": group.name,
                         "creationTime": group.created_ms,
                         "metricFilterCount": 0,
-                        "arn": f"{_group_arn(call, group.name)}:*",
-                        "logGroupArn": _group_arn(call, group.name),
+                        "arn": f"{LogGroupKey(call.scope, group.name).arn}:*",
+                        "logGroupArn": LogGroupKey(call.scope, group.name).arn,
                         "storedBytes": group.stored_bytes,
                         "logGroupClass": "STANDARD",
                     }
@@ -55,7 +55,7 @@ def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
 
     async def describe_log_streams(call: Call) -> Mapping[str, Any]:
         params = call.params
-        group = _group_name(params)
+        group = _group(call).name
         prefix = params.get("logStreamNamePrefix")
         by_time = params.get("orderBy") == "LastEventTime"
         if by_time and prefix:
@@ -70,12 +70,12 @@ def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
         if params.get("descending"):
             streams.reverse()
         page, token = _page(streams, params, 50, lambda stream: stream.name)
-        arn = _group_arn(call, group)
+        arn = LogGroupKey(call.scope, group).arn
         return _with_token({"logStreams": [_stream_view(stream, arn) for stream in page]}, token)
 
     async def get_log_events(call: Call) -> Mapping[str, Any]:
         params = call.params
-        group, stream = _group_name(params), params["logStreamName"]
+        group, stream = _group(call).name, params["logStreamName"]
         if stream not in await _stream_names(logs, call, group):
             raise _not_found("The specified log stream does not exist.")
         is_forward, position = _place(params.get("nextToken"), bool(params.get("startFromHead")))
@@ -102,7 +102,7 @@ def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
 
     async def filter_log_events(call: Call) -> Mapping[str, Any]:
         params = call.params
-        group = _group_name(params)
+        group = _group(call).name
         names, prefix = params.get("logStreamNames"), params.get("logStreamNamePrefix")
         if names and prefix:
             raise _invalid("Specify either logStreamNames or logStreamNamePrefix, not both.")
@@ -176,18 +176,9 @@ def _bounds(params: Mapping[str, Any], end_ms: int) -> Bounds:
     )
 
 
-def _group_name(params: Mapping[str, Any]) -> str:
-    name, identifier = params.get("logGroupName"), params.get("logGroupIdentifier")
-    if (name is None) == (identifier is None):
-        raise _invalid("Specify either logGroupName or logGroupIdentifier.")
-    if name is not None:
-        return str(name)
-    match = _ARN.fullmatch(str(identifier))
-    return match[1] if match is not None else str(identifier)
-
-
-def _group_arn(call: Call, name: str) -> str:
-    return f"arn:aws:logs:{call.scope.region}:{call.scope.account}:log-group:{name}"
+def _group(call: Call) -> LogGroupKey:
+    params = call.params
+    return parse_log_group(params.get("logGroupName"), params.get("logGroupIdentifier"), call.scope)
 
 
 def _stream_view(stream: Stream, group_arn: str) -> dict[str, Any]:

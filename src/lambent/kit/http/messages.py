@@ -29,7 +29,8 @@ class Exchange(Protocol):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Header values (latin-1) by lower-case name; repeated headers are joined with `, `."""
+        """Header values (latin-1) by lower-case name; repeated headers are joined with `,`, cookies
+        with `; `."""
         ...
 
     body: bytes

@@ -183,7 +183,10 @@ class _Exchange:
             for raw_name, raw_value in self._raw_headers:
                 name = raw_name.decode("latin-1").lower()
                 value = raw_value.decode("latin-1")
-                headers[name] = f"{headers[name]}, {value}" if name in headers else value
+                # By a comma alone, as AWS joins them, in events and in what is signed; cookies by
+                # what separates them.
+                joint = "; " if name == "cookie" else ","
+                headers[name] = f"{headers[name]}{joint}{value}" if name in headers else value
         return headers
 
     @property
@@ -272,6 +275,8 @@ class _Exchange:
         callback, self._on_disconnect = self._on_disconnect, None
         if callback is not None:
             callback()
+        # Nobody takes the rest, so whoever waits for the peer to catch up need not wait any more.
+        self.writable()
 
 
 def _head(status: int, headers: Iterable[tuple[str, str]]) -> list[str]:
@@ -300,6 +305,9 @@ class _Connection(asyncio.Protocol):
         self._is_handing_out = False
         self._reader: BodyReader | None = None
         """Takes the body that is arriving, if it is taken piece by piece."""
+        self._is_body_paused = False
+        """That reader has asked to wait. The pause ends with its body: the next request on this
+        connection is another's."""
         self._trailers: dict[str, str] = {}
         self._is_discarding = False
         """Nothing that still arrives is read: the connection ends with its last answer."""
@@ -394,9 +402,21 @@ class _Connection(asyncio.Protocol):
         elif not self._may_hold():
             self._body = b""
             self._refuse(503)
-        elif self._waiting and not self._is_paused and self._transport is not None:
-            self._is_paused = True
-            self._transport.pause_reading()
+        else:
+            self._read_or_pause()
+
+    def _read_or_pause(self) -> None:
+        """Read the connection, unless requests wait in line or the reader of a body has asked to
+        wait. The only place that pauses and resumes, so no reason to pause outlives its cause."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        pauses = bool(self._waiting) or self._is_body_paused
+        if pauses and not self._is_paused:
+            transport.pause_reading()
+        elif self._is_paused and not pauses:
+            transport.resume_reading()
+        self._is_paused = pauses
 
     def _may_hold(self) -> bool:
         """Write down what is held for a request that has not arrived in full; False if it is too
@@ -525,13 +545,18 @@ class _Connection(asyncio.Protocol):
 
     def pause_body(self, exchange: _Exchange) -> None:
         """Stop reading while the body of `exchange` arrives."""
-        if self._reader is not None and exchange is self._current and self._transport is not None:
-            self._transport.pause_reading()
+        if self._reader is not None and exchange is self._current:
+            self._is_body_paused = True
+            self._read_or_pause()
 
     def resume_body(self, exchange: _Exchange) -> None:
         """Read on."""
-        if exchange is self._current and self._transport is not None and not self._is_paused:
-            self._transport.resume_reading()
+        if self._reader is not None and exchange is self._current:
+            self._end_body_pause()
+
+    def _end_body_pause(self) -> None:
+        self._is_body_paused = False
+        self._read_or_pause()
 
     def on_body(self, body: bytes) -> None:
         exchange = self._arriving
@@ -564,6 +589,7 @@ class _Connection(asyncio.Protocol):
         reader, self._reader = self._reader, None
         if reader is not None:
             self._is_arriving = False
+            self._end_body_pause()
             reader.end(self._trailers)
             return
         exchange.body, self._body = bytes(self._body), b""
@@ -603,6 +629,7 @@ class _Connection(asyncio.Protocol):
         if self._reader is not None:
             # Answered before its body has come: what follows is nobody's.
             self._reader = self._arriving = None
+            self._end_body_pause()
             self._is_discarding = True
             exchange.keep_alive = False
         self._current = None
@@ -636,9 +663,7 @@ class _Connection(asyncio.Protocol):
         while self._waiting and self._current is None and self._can_write:
             self._hand_out(self._server.handler, self._waiting.popleft())
         self._is_handing_out = False
-        if self._is_paused and not self._waiting and self._transport is not None:
-            self._is_paused = False
-            self._transport.resume_reading()
+        self._read_or_pause()
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:

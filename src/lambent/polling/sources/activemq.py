@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from lambent.kit.tasks import start_part
 from lambent.polling.access import SourceAccess
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.polled import Polled
@@ -125,8 +126,8 @@ async def open_queue(
         queue = ActiveQueue(polled, connection)
         await queue.open()
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(queue.receive)
-            tasks.start_soon(connection.beat)
+            start_part(tasks, queue.receive)
+            start_part(tasks, connection.beat)
             yield queue
             with anyio.CancelScope(shield=True):
                 await queue.close()

@@ -78,7 +78,7 @@ def _member(polled: Polled, cluster: Cluster) -> Member:
     return Member(polled, settings, topic, Start.of(found), rendering)
 
 
-async def _tell_topic(cluster: Cluster, topic: str, body: bytes) -> None:
+async def _tell_topic(cluster: Cluster, topic: str, body: bytes, _trace_id: str) -> None:
     """Send to a topic of the same cluster, without the payload if it takes nothing so large;
     returns when all replicas have it. Raises `SourceError`."""
     error = await _produce(cluster, topic, body)

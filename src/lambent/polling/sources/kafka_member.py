@@ -15,6 +15,7 @@ import anyio
 from anyio import from_thread, to_thread
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from lambent.kit.tasks import start_part
 from lambent.polling.polled import Polled
 from lambent.polling.ports import SourceError
 from lambent.polling.role_calls import unreachable
@@ -79,7 +80,7 @@ class Member:
         """See `ports.Source`."""
         async with anyio.create_task_group() as tasks:
             self._parts = Parts(self._polled, self._topic, self._new_rendering, serve, tasks)
-            tasks.start_soon(self._end_when_told)
+            start_part(tasks, self._end_when_told)
             await to_thread.run_sync(self._live, limiter=anyio.CapacityLimiter(1))
             tasks.cancel_scope.cancel()
         if self._failure is not None:

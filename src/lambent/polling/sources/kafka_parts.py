@@ -11,6 +11,7 @@ import anyio.abc
 from confluent_kafka import KafkaError, Message
 
 from lambent.kit.clock import wait_at_most
+from lambent.kit.tasks import start_part
 from lambent.polling.polled import Polled
 from lambent.polling.ports import Part, PartLost
 from lambent.polling.role_calls import unreachable
@@ -84,7 +85,7 @@ class Parts:
                 Stop(self._polled.stop),
                 next_offset=offset if offset >= 0 else None,
             )
-            self._tasks.start_soon(self._process, part)
+            start_part(self._tasks, self._process, part)
 
     async def _process(self, part: Partition) -> None:
         try:

@@ -18,6 +18,7 @@ import anyio
 from aiormq import exceptions as amqp
 from yarl import URL
 
+from lambent.kit.tasks import start_part
 from lambent.polling.access import CONFIG_NOT_VALID, SourceAccess
 from lambent.polling.polled import Polled
 from lambent.polling.ports import PartLost, Record, SourceError
@@ -136,7 +137,7 @@ async def open_queue(
     try:
         queue = await _open(polled, place, connection, vhost)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_look, polled, queue)
+            start_part(tasks, _look, polled, queue)
             yield queue
             tasks.cancel_scope.cancel()
     finally:

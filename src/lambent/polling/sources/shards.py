@@ -11,6 +11,7 @@ import anyio
 import anyio.abc
 
 from lambent.kit.clock import wait_at_most
+from lambent.kit.tasks import start_part
 from lambent.polling.backoff import Backoff
 from lambent.polling.polled import Polled
 from lambent.polling.ports import Serve, SourceError
@@ -106,7 +107,7 @@ class Shards:
                 ended = ended_shards(self._listed, positions)
                 for shard in startable(self._listed, ended, self._running):
                     self._running.add(shard.id)
-                    tasks.start_soon(self._serve, shard, positions, serve)
+                    start_part(tasks, self._serve, shard, positions, serve)
             await wait_at_most(polled.clock, self._bell, wait_s)
 
     async def _serve(self, shard: Shard, positions: dict[str, Position], serve: Serve) -> None:

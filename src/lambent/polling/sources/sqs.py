@@ -17,6 +17,7 @@ import botocore.exceptions
 
 from lambent.aws.calls import error_code
 from lambent.invocation.pace import Pace
+from lambent.kit.tasks import start_part
 from lambent.model.invocation import Succeeded
 from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.polling.backoff import Backoff
@@ -148,8 +149,8 @@ class SqsPoller:
     async def run(self) -> None:
         """Until the mapping is stopped. Raises `SourceError`."""
         async with anyio.create_task_group() as keeping:
-            keeping.start_soon(self._keep_hidden)
-            keeping.start_soon(self._look)
+            start_part(keeping, self._keep_hidden)
+            start_part(keeping, self._look)
             async with anyio.create_task_group() as tasks:
                 for _ in range(self._options.pollers_min):
                     self._start(tasks)
@@ -159,7 +160,7 @@ class SqsPoller:
 
     def _start(self, tasks: anyio.abc.TaskGroup) -> None:
         self._workers += 1
-        tasks.start_soon(self._work, tasks)
+        start_part(tasks, self._work, tasks)
 
     async def _work(self, tasks: anyio.abc.TaskGroup) -> None:
         try:
@@ -209,7 +210,10 @@ class SqsPoller:
             messages = await self._queue.receive(most, max(int(left_s), 0))
             polled.status.note_source_works()
             polled.status.count("PolledEventCount", len(messages))
-            found = [_to_record(message, self._queue.arn, polled.region) for message in messages]
+            found = [
+                _to_record(one, self._queue.arn, polled.region, has_window=bool(options.window_s))
+                for one in messages
+            ]
             if polled.stop.is_set:
                 await self._hide([*records, *found], 0)
                 return []
@@ -330,7 +334,7 @@ class SqsPoller:
         elif left:
             async with anyio.create_task_group() as tasks:
                 for some in left:
-                    tasks.start_soon(delete, some)
+                    start_part(tasks, delete, some)
         return gone
 
     async def _hide(self, records: Sequence[Record], seconds: int) -> None:
@@ -396,9 +400,9 @@ def _times(trace_header: str, function_arn: str) -> int:
     return extend_lineage(trace_header, function_arn)[1] if trace_header else -1
 
 
-def _to_record(message: Mapping[str, Any], arn: str, region: str) -> Record:
+def _to_record(message: Mapping[str, Any], arn: str, region: str, *, has_window: bool) -> Record:
     attributes = message.get("Attributes", {})
-    document = {
+    document: dict[str, Any] = {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
@@ -406,12 +410,14 @@ def _to_record(message: Mapping[str, Any], arn: str, region: str) -> Record:
         "messageAttributes": {
             name: _attribute(value) for name, value in message.get("MessageAttributes", {}).items()
         },
-        "md5OfMessageAttributes": message.get("MD5OfMessageAttributes"),
         "md5OfBody": message.get("MD5OfBody"),
         "eventSource": "aws:sqs",
         "eventSourceARN": arn,
         "awsRegion": region,
     }
+    # AWS leaves the digest of no attributes out, but from batches that were gathered in a window.
+    if has_window or "MD5OfMessageAttributes" in message:
+        document["md5OfMessageAttributes"] = message.get("MD5OfMessageAttributes")
     return Record(
         id=message["MessageId"],
         document=json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(

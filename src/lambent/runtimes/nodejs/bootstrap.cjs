@@ -40,7 +40,9 @@ async function main() {
     die('Unhandled Promise Rejection', new errors.UnhandledPromiseRejection(reason), UNHANDLED_REJECTION),
   );
 
-  globalThis.awslambda = awslambda;
+  if (!['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
+    globalThis.awslambda = awslambda;
+  }
   try {
     const root = process.env.LAMBDA_TASK_ROOT || '/var/task';
     invocations.run(await loadHandler(root, process.env._HANDLER || ''));

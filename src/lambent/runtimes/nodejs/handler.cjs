@@ -2,7 +2,7 @@
  * Finds and loads the function a handler string names: `directory/file.export.nested`.
  *
  * `file` is tried as it stands, then as .js (a CommonJS or an ES module, as the nearest
- * package.json says), .mjs, .cjs, and last as a package.
+ * package.json says), .mjs, .cjs, as a directory, and last as a package.
  */
 'use strict';
 
@@ -67,6 +67,9 @@ async function loadModule(root, directory, module) {
   }
   if (isFile(`${file}.cjs`)) {
     return require(`${file}.cjs`);
+  }
+  if (fs.existsSync(file)) {
+    return require(file); // A directory with an index.js or a package.json.
   }
   return require(require.resolve(module, { paths: [root, path.resolve(root, directory)] }));
 }

@@ -59,11 +59,16 @@ function logError(title, thrown) {
 }
 
 function textEvent(level, now, values) {
-  return `${now.toISOString()}\t${current.requestId}\t${level}\t${util.format(...values)}`;
+  // AWS's client always formats a first value, so a call without any logs `undefined`.
+  const text = values.length === 0 ? 'undefined' : util.format(...values);
+  return `${now.toISOString()}\t${current.requestId}\t${level}\t${text}`;
 }
 
 function jsonEvent(level, now, values) {
   const event = { timestamp: now.toISOString(), level, requestId: current.requestId };
+  if (values.length === 0) {
+    return JSON.stringify(event);
+  }
   if (values.length === 1) {
     try {
       return JSON.stringify({ ...event, message: values[0] }, expandErrors);

@@ -42,7 +42,10 @@ _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS_IN_DEV = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _MASKED_IN_PROC = ("cmdline", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list")
 TARGETS = ("/var/task", "/opt", "/var/lang", "/var/runtime", "/var/node_modules", "/var/pycache")
-_EMPTY = (*TARGETS, "/tmp", "/proc", "/mnt", "/home/sbx_user1051")
+_LIBRARIES = ("/var/task/lib", "/opt/lib")
+"""Directories of LD_LIBRARY_PATH that come with a function. The dynamic linker of a runtime that
+waits for its function looks for them once and never again, so they exist from the start."""
+_EMPTY = (*TARGETS, *_LIBRARIES, "/tmp", "/proc", "/mnt", "/home/sbx_user1051")
 _RESTRICTED = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 
 

@@ -1,0 +1,237 @@
+"""Services of the stand-in that call functions and wait for their answers, as people use them."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from .conftest import ACCOUNT, ROLE, Platform, deploy, wait_for
+from .functions_api import refusal
+
+PASSWORD = "Passw0rd!x"
+OTHER_ACCOUNT = "123456789012"
+CHALLENGES = """
+def handler(event, context):
+    kind, answer = event["triggerSource"], event["response"]
+    if kind.startswith("DefineAuthChallenge"):
+        session = event["request"]["session"]
+        passed = bool(session) and session[-1]["challengeResult"]
+        answer.update(issueTokens=passed, failAuthentication=bool(session) and not passed)
+        if not session:
+            answer["challengeName"] = "CUSTOM_CHALLENGE"
+    elif kind.startswith("CreateAuthChallenge"):
+        answer["publicChallengeParameters"] = {"question": "2 + 2"}
+        answer["privateChallengeParameters"] = {"answer": "4"}
+    else:
+        expected = event["request"]["privateChallengeParameters"]["answer"]
+        answer["answerCorrect"] = event["request"]["challengeAnswer"] == expected
+    return event
+"""
+CONFIRMS = """
+def handler(event, context):
+    event["response"]["autoConfirmUser"] = True
+    return event
+"""
+SHOUTS = """
+import base64
+def handler(event, context):
+    def transformed(record):
+        data = base64.b64decode(record["data"]).decode().upper()
+        return {"recordId": record["recordId"], "result": "Ok",
+                "data": base64.b64encode(data.encode()).decode()}
+    return {"records": [transformed(one) for one in event["records"]]}
+"""
+WRITES = """
+import boto3, urllib.request
+from botocore.config import Config
+def handler(event, context):
+    found = event["getObjectContext"]
+    with urllib.request.urlopen(found["inputS3Url"]) as answer:
+        text = answer.read().decode()
+    # The name that AWS puts before the address does not exist in a box.
+    s3 = boto3.client("s3", config=Config(inject_host_prefix=False))
+    s3.write_get_object_response(RequestRoute=found["outputRoute"],
+        RequestToken=found["outputToken"], Body=text.upper().encode())
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One with the stand-in."""
+    running = Platform(tmp_path_factory.mktemp("callers") / "data", "--services")
+    yield running
+    assert running.stop() == 0, running.output
+
+
+def unsigned(platform: Platform, service: str = "cognito-idp") -> Any:
+    """What an application has that knows nobody's keys."""
+    return platform.client(service, config=Config(signature_version=UNSIGNED))
+
+
+def pool_of(platform: Platform, account: str = ACCOUNT, **triggers: str) -> tuple[str, str]:
+    """A pool that calls functions, and a client of it."""
+    owner = platform.client("cognito-idp", aws_access_key_id=account)
+    pool = owner.create_user_pool(PoolName="people", LambdaConfig=triggers)["UserPool"]["Id"]
+    made = owner.create_user_pool_client(
+        UserPoolId=pool,
+        ClientName="app",
+        ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_CUSTOM_AUTH"],
+    )
+    return pool, made["UserPoolClient"]["ClientId"]
+
+
+def deploy_for(platform: Platform, name: str, code: str, account: str = ACCOUNT) -> str:
+    client = platform.client("lambda", aws_access_key_id=account)
+    return str(deploy(client, name, {"app.py": code})["FunctionArn"])
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
+def test_people_sign_up_and_in(platform: Platform, account: str) -> None:
+    """Without any signature, in whosever account the pool is; a function confirms them."""
+    _, client = pool_of(
+        platform, account, PreSignUp=deploy_for(platform, "confirms", CONFIRMS, account)
+    )
+    people = unsigned(platform)
+    signed_up = people.sign_up(ClientId=client, Username="ann", Password=PASSWORD)
+    assert signed_up["UserConfirmed"]
+    result = people.initiate_auth(
+        ClientId=client,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "ann", "PASSWORD": PASSWORD},
+    )["AuthenticationResult"]
+    assert people.get_user(AccessToken=result["AccessToken"])["Username"] == "ann"
+    code, _ = refusal(lambda: people.sign_up(ClientId=client, Username="ann", Password=PASSWORD))
+    assert code == "UsernameExistsException"
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
+def test_challenges_of_ones_own(platform: Platform, account: str) -> None:
+    """All three functions of custom authentication are called, and what they say counts."""
+    arn = deploy_for(platform, "challenges", CHALLENGES, account)
+    pool, client = pool_of(
+        platform,
+        account,
+        DefineAuthChallenge=arn,
+        CreateAuthChallenge=arn,
+        VerifyAuthChallengeResponse=arn,
+    )
+    owner = platform.client("cognito-idp", aws_access_key_id=account)
+    owner.admin_create_user(UserPoolId=pool, Username="ann", MessageAction="SUPPRESS")
+    owner.admin_set_user_password(
+        UserPoolId=pool, Username="ann", Password=PASSWORD, Permanent=True
+    )
+    people = unsigned(platform)
+
+    def answer(text: str) -> Any:
+        asked = people.initiate_auth(
+            ClientId=client, AuthFlow="CUSTOM_AUTH", AuthParameters={"USERNAME": "ann"}
+        )
+        assert asked["ChallengeParameters"]["question"] == "2 + 2"
+        return people.respond_to_auth_challenge(
+            ClientId=client,
+            ChallengeName="CUSTOM_CHALLENGE",
+            Session=asked["Session"],
+            ChallengeResponses={"USERNAME": "ann", "ANSWER": text},
+        )
+
+    assert answer("4")["AuthenticationResult"]["AccessToken"]
+    assert refusal(lambda: answer("5"))[0] == "NotAuthorizedException"
+
+
+def test_identities_without_a_signature(platform: Platform) -> None:
+    """Of an identity pool, as applications ask for them."""
+    owner = platform.client("cognito-identity")
+    pool = owner.create_identity_pool(
+        IdentityPoolName="guests", AllowUnauthenticatedIdentities=True
+    )["IdentityPoolId"]
+    guest = unsigned(platform, "cognito-identity").get_id(IdentityPoolId=pool)
+    assert guest["IdentityId"].startswith("us-east-1:")
+
+
+@pytest.mark.parametrize("account", [ACCOUNT, OTHER_ACCOUNT])
+def test_firehose_records_are_transformed(platform: Platform, account: str) -> None:
+    """What the function makes of a record is what arrives."""
+    arn = deploy_for(platform, "shouts", SHOUTS, account)
+    s3 = platform.client("s3", aws_access_key_id=account)
+    bucket = f"shouted-{account}"
+    s3.create_bucket(Bucket=bucket)
+    firehose = platform.client("firehose", aws_access_key_id=account)
+    firehose.create_delivery_stream(
+        DeliveryStreamName="shouting",
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": ROLE,
+            "BucketARN": f"arn:aws:s3:::{bucket}",
+            "BufferingHints": {"IntervalInSeconds": 1, "SizeInMBs": 1},
+            "ProcessingConfiguration": {
+                "Enabled": True,
+                "Processors": [
+                    {
+                        "Type": "Lambda",
+                        "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": arn}],
+                    }
+                ],
+            },
+        },
+    )
+    firehose.put_record(DeliveryStreamName="shouting", Record={"Data": b"hello"})
+
+    def found() -> Any:
+        objects = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+        return [s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in objects]
+
+    assert wait_for(found, "an object", deadline_s=30) == [b"HELLO"]
+
+
+def test_objects_are_transformed_as_they_are_read(platform: Platform) -> None:
+    """S3 Object Lambda: the function answers whoever gets the object."""
+    arn = deploy_for(platform, "writes", WRITES)
+    s3 = platform.client("s3")
+    s3.create_bucket(Bucket="plain")
+    s3.put_object(Bucket="plain", Key="a.txt", Body=b"quiet")
+    control = platform.client("s3control", config=Config(inject_host_prefix=False))
+    # The account would be put before the address, whatever is said; a header says it, too.
+    control.meta.events.register("before-send.s3-control", without_prefix)
+    control.create_access_point(AccountId=ACCOUNT, Name="plain-point", Bucket="plain")
+    transformation = {"AwsLambda": {"FunctionArn": arn}}
+    control.create_access_point_for_object_lambda(
+        AccountId=ACCOUNT,
+        Name="loud",
+        Configuration={
+            "SupportingAccessPoint": f"arn:aws:s3:us-east-1:{ACCOUNT}:accesspoint/plain-point",
+            "TransformationConfigurations": [
+                {"Actions": ["GetObject"], "ContentTransformation": transformation}
+            ],
+        },
+    )
+    s3.meta.events.register("before-send.s3", without_prefix)
+    loud = f"arn:aws:s3-object-lambda:us-east-1:{ACCOUNT}:accesspoint/loud"
+    assert s3.get_object(Bucket=loud, Key="a.txt")["Body"].read() == b"QUIET"
+
+
+def without_prefix(request: Any, **_: Any) -> None:
+    """Connect to the address behind a host name's first part, which not every machine resolves."""
+    parts = urlsplit(request.url)
+    if parts.hostname != "127.0.0.1":
+        request.headers["Host"] = parts.netloc.replace("127.0.0.1", "localhost")
+        request.url = request.url.replace(parts.netloc, parts.netloc.partition(".")[2])
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "named", "more"),
+    [
+        ("sso-oidc", "register_client", "sso-oauth", {"clientName": "a", "clientType": "public"}),
+        ("kinesisanalytics", "list_applications", "KinesisAnalytics", {}),
+        ("cloudformation", "list_stacks", "Version", {}),
+    ],
+)
+def test_services_that_cannot_be_told(
+    platform: Platform, service: str, operation: str, named: str, more: dict[str, str]
+) -> None:
+    """The error says why, in the client's own protocol, and is no other service's."""
+    client = unsigned(platform, service)
+    code, message = refusal(lambda: getattr(client, operation)(**more))
+    assert code == "UnknownServiceException", message
+    assert named in message

@@ -1,0 +1,139 @@
+"""Which service an unsigned request is for, by its form."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import botocore.session
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from tests.unit.identity.exchanges import FakeExchange
+
+from lambent.gateway.unsigned import TARGETS, VERSIONS, is_public, read_form, service_of
+from lambent.services.endpoints import STAND_IN_SERVICES
+
+JSON = {"content-type": "application/x-amz-json-1.1"}
+
+CLIENTS = {
+    "monitoring": "cloudwatch",
+    "states": "stepfunctions",
+    "tagging": "resourcegroupstaggingapi",
+}
+"""What botocore calls services, if not as they sign."""
+EMPTY: dict[str, Any] = {"structure": {}, "list": [], "map": {}}
+
+
+class Sent(Exception):
+    """Carries what would have gone out."""
+
+
+def public_operations() -> list[tuple[str, str, str]]:
+    """Service, signing name and operation of all that is never signed, in all of AWS."""
+    session = botocore.session.get_session()
+    found = []
+    for name in ("cognito-identity", "cognito-idp", "signin", "sso", "sso-oidc", "sts"):
+        model = session.get_service_model(name)
+        found += [
+            (name, model.signing_name, operation)
+            for operation in model.operation_names
+            if model.operation_model(operation).auth_type == "none"
+        ]
+    return found
+
+
+@pytest.mark.parametrize(("service", "signing_name", "operation"), public_operations())
+def test_what_is_never_signed_finds_its_service(
+    service: str, signing_name: str, operation: str
+) -> None:
+    """As botocore sends it."""
+    session = botocore.session.Session()
+    client: Any = session.create_client(
+        service,
+        region_name="us-east-1",
+        endpoint_url="http://127.0.0.1",
+        config=Config(signature_version=UNSIGNED, parameter_validation=False),
+    )
+
+    def stop(request: Any, **_: Any) -> None:
+        raise Sent(request)
+
+    client.meta.events.register("before-send", stop)
+    model = client.meta.service_model.operation_model(operation)
+    shape = model.input_shape
+    given = {name: EMPTY.get(shape.members[name].type_name, "a") for name in shape.required_members}
+    with pytest.raises(Sent) as sent:
+        client._make_api_call(operation, given)
+    request = sent.value.args[0]
+    path, _, query = request.url.removeprefix("http://127.0.0.1").partition("?")
+    body = request.body or b""
+    exchange = FakeExchange(
+        method=request.method,
+        path=path,
+        query=query,
+        headers={
+            name.lower(): value.decode() if isinstance(value, bytes) else value
+            for name, value in request.headers.items()
+        },
+        body=body if isinstance(body, bytes) else body.encode(),
+    )
+    assert service_of(exchange) == signing_name
+    assert is_public(exchange) == service.startswith("cognito")
+
+
+def test_services_are_known_by_what_their_models_say() -> None:
+    """Every service that can be reached and speaks JSON or forms is told."""
+    session = botocore.session.get_session()
+    by_signing_name: dict[str, set[str]] = {}
+    for name in (*STAND_IN_SERVICES - {"s3-object-lambda"}, "logs", "iam", "sts"):
+        model = session.get_service_model(CLIENTS.get(name, name))
+        protocols = model.metadata.get("protocols", [model.metadata["protocol"]])
+        if "json" in protocols:
+            assert TARGETS[model.metadata["targetPrefix"]] == model.signing_name
+        if "query" in protocols:
+            assert VERSIONS[model.api_version] == model.signing_name
+        by_signing_name.setdefault(model.signing_name, set()).add(name)
+    assert set(TARGETS.values()) | set(VERSIONS.values()) <= set(by_signing_name)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "service"),
+    [
+        (FakeExchange(headers={"x-amz-target": "Unknown_1.List"}), ""),
+        (FakeExchange(headers={"x-amz-target": ""}), ""),
+        (FakeExchange(method="POST", body=b"Action=A&Version=1999-01-01"), ""),
+        (FakeExchange(method="POST", body=b"Action=GetCallerIdentity"), ""),
+        (FakeExchange(method="POST", body=b"Action=A&Version=2012-11-05"), "sqs"),
+        (FakeExchange(method="POST", query="Action=A&Version=2011-06-15"), "sts"),
+        (FakeExchange(method="POST", path="/token", headers={"content-type": "text/plain"}), None),
+        (FakeExchange(path="/bucket/key"), None),
+    ],
+)
+def test_what_a_form_says(exchange: FakeExchange, service: str | None) -> None:
+    """Nothing is guessed."""
+    assert service_of(exchange) == service
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "PUT"},
+        {"path": "/bucket"},
+        {"query": "delete"},
+        {"headers": {"content-type": "application/x-www-form-urlencoded"}},
+        {"headers": {"x-amz-target": "AWSCognitoIdentityProviderService.ListUserPools"}},
+        {"headers": {"x-amz-target": "AmazonSQS.SignUp"}},
+    ],
+)
+def test_nothing_else_is_public(change: dict[str, Any]) -> None:
+    """What could be read as another request needs a signature."""
+    target = {"x-amz-target": "AWSCognitoIdentityProviderService.SignUp"}
+    assert is_public(FakeExchange(method="POST", headers=JSON | target))
+    headers = JSON | target | change.pop("headers", {})
+    assert not is_public(FakeExchange(**{"method": "POST", "headers": headers} | change))
+
+
+def test_forms_are_small() -> None:
+    """Of one that would take long to read nothing is known."""
+    assert read_form(FakeExchange(body=urlencode({"a": "b"}).encode())) == {"a": ["b"]}
+    assert read_form(FakeExchange(body=b"a&" * 1001)) == {}
+    assert read_form(FakeExchange(body=b"a=" + b"b" * 70_000)) == {}

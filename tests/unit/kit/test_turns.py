@@ -1,0 +1,134 @@
+"""Turns: bounded, fair, and given back however they end."""
+
+from collections.abc import Iterator
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambent.kit.clock import ManualClock
+from lambent.kit.turns import Turn, Turns
+
+pytestmark = pytest.mark.anyio
+WAIT_S = 60.0
+
+
+def turns_of(at_once: int) -> Turns:
+    return Turns(at_once, WAIT_S, ManualClock())
+
+
+def order(turns: Turns, asked: list[Turn], first: Turn) -> Iterator[int]:
+    """In which order the turns come when each is over at once; by their place in `asked`."""
+    first.close()
+    waiting = set(range(len(asked)))
+    while waiting:
+        (come,) = [at for at in waiting if not asked[at].is_waiting]
+        waiting.discard(come)
+        yield come
+        asked[come].close()
+
+
+def test_only_so_many_are_under_way() -> None:
+    """The others come one for each that is over."""
+    turns = turns_of(2)
+    asked = [turns.ask("a", "f") for _ in range(5)]
+    assert [one.is_waiting for one in asked] == [False, False, True, True, True]
+    asked[1].close()
+    asked[1].close()
+    assert [one.is_waiting for one in asked] == [False, False, False, True, True]
+
+
+def test_whoever_asks_for_many_delays_others_by_one() -> None:
+    """Another function is next but one, and another account is not behind all functions of one."""
+    turns = turns_of(1)
+    first = turns.ask("a", "f")
+    many = [turns.ask("a", "f") for _ in range(100)]
+    other_function = turns.ask("a", "g")
+    many_functions = [turns.ask("a", f"h{number}") for number in range(100)]
+    other_account = turns.ask("b", "f")
+    asked = [*many, other_function, *many_functions, other_account]
+    came = list(order(turns, asked, first))
+    assert came.index(asked.index(other_account)) <= 1
+    assert came.index(asked.index(other_function)) <= 3
+    assert [at for at in came if at < 100] == list(range(100))
+
+
+def test_what_is_not_wanted_any_more_never_comes() -> None:
+    """A turn that was given up while it waited takes nothing from the others."""
+    turns = turns_of(1)
+    first, second, third = (turns.ask("a", name) for name in "fgh")
+    second.close()
+    first.close()
+    assert not third.is_waiting
+    third.close()
+    assert not turns.ask("a", "f").is_waiting
+
+
+async def test_who_waits_hears_of_it() -> None:
+    """True when the turn comes, False when it is given up meanwhile."""
+    turns = turns_of(1)
+    first, second, third = (turns.ask("a", "f") for _ in range(3))
+    heard: list[tuple[str, bool]] = []
+
+    async def wait(name: str, turn: Turn) -> None:
+        heard.append((name, await turn.wait()))
+
+    assert await first.wait()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait, "second", second)
+        tasks.start_soon(wait, "third", third)
+        await anyio.wait_all_tasks_blocked()
+        assert heard == []
+        third.close()
+        first.close()
+    assert sorted(heard) == [("second", True), ("third", False)]
+
+
+async def test_nobody_waits_for_ever() -> None:
+    """After the time agreed the turn is given up."""
+    clock = ManualClock()
+    turns = Turns(1, WAIT_S, clock)
+    first, second = turns.ask("a", "f"), turns.ask("a", "f")
+
+    async def wait() -> None:
+        with pytest.raises(TimeoutError, match="60 s"):
+            await second.wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        clock.advance(WAIT_S)
+    first.close()
+    assert not turns.ask("a", "f").is_waiting
+
+
+async def test_who_is_cancelled_gives_his_turn_back() -> None:
+    """Whether it had come or not."""
+    turns = turns_of(1)
+    first, second = turns.ask("a", "f"), turns.ask("a", "g")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(second.wait)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    first.close()
+    assert not turns.ask("a", "f").is_waiting
+
+
+@given(
+    at_once=st.integers(1, 4),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(0, 40)), max_size=80),
+)
+def test_turns_are_never_lost_nor_too_many(
+    at_once: int, steps: list[tuple[bool, int, int]]
+) -> None:
+    """Whatever is asked for and given up: as many are under way as may be and want to be."""
+    turns = turns_of(at_once)
+    asked: list[Turn] = []
+    for asks, member, at in steps:
+        if asks or not asked:
+            asked.append(turns.ask(str(member % 2), str(member)))
+        else:
+            asked.pop(at % len(asked)).close()
+        waiting = sum(one.is_waiting for one in asked)
+        assert len(asked) - waiting == min(at_once, len(asked))
