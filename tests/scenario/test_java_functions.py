@@ -54,6 +54,7 @@ def test_the_context_is_full(lambda_client: Any, classes: dict[str, bytes]) -> N
     assert 15_000 < known["remaining"] <= 20_000
     assert 190 <= known["heap"] <= 200
     assert known["trace"].startswith("Root=1-")
+    assert known["trace id"] == known["trace"]
 
 
 def test_the_heap_follows_the_functions_memory(act: Any) -> None:

@@ -3,6 +3,8 @@ package lambent.runtime;
 import java.lang.reflect.Array;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
 import java.util.Base64;
 import java.util.Calendar;
 import java.util.Date;
@@ -193,7 +195,9 @@ final class JsonWriter {
             }
             if (value != null) {
                 name(isFirst, property.name);
-                value(value);
+                // Version 4 of AWS's event classes has these where version 3 has Joda's times.
+                boolean isTime = value instanceof ZonedDateTime && style.usesFields(type);
+                value(isTime ? DateTimeFormatter.ISO_OFFSET_DATE_TIME.format((ZonedDateTime) value) : value);
                 isFirst = false;
             }
         }

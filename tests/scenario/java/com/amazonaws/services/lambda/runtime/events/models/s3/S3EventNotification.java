@@ -1,7 +1,7 @@
 package com.amazonaws.services.lambda.runtime.events.models.s3;
 
+import java.time.ZonedDateTime;
 import java.util.List;
-import org.joda.time.DateTime;
 
 /** As in AWS's library of event classes, in part: without setters, and without a constructor for JSON. */
 public class S3EventNotification {
@@ -19,12 +19,12 @@ public class S3EventNotification {
         private final String awsRegion;
         private final ResponseElementsEntity responseElements;
         private final S3ObjectEntity object;
-        private DateTime eventTime;
+        private ZonedDateTime eventTime;
 
         public S3EventNotificationRecord(
                 String awsRegion, String eventTime, ResponseElementsEntity responseElements, S3ObjectEntity object) {
             this.awsRegion = awsRegion;
-            this.eventTime = DateTime.parse(eventTime);
+            this.eventTime = ZonedDateTime.parse(eventTime);
             this.responseElements = responseElements;
             this.object = object;
         }
@@ -33,7 +33,7 @@ public class S3EventNotification {
             return awsRegion;
         }
 
-        public DateTime getEventTime() {
+        public ZonedDateTime getEventTime() {
             return eventTime;
         }
 
