@@ -27,6 +27,7 @@ def handler(event, context):
         "cwd": os.getcwd(),
         "pid is 1": os.getpid() == 1,
         "variables": sorted(os.environ),
+        "of a shell": [os.environ["PWD"], os.environ["SHLVL"]],
         "zone": time.tzname,
         "signals": [str(signal.getsignal(one)) for one in (signal.SIGINT, signal.SIGTERM)],
         "ignored": status["SigIgn"],
@@ -61,6 +62,8 @@ def test_both_ways_look_the_same(lambda_client: Any) -> None:
     for what in found["exec"]:
         assert found["forked"][what] == found["exec"][what], what
     assert found["forked"]["zone"] == ["JST", "JST"]
+    assert found["forked"]["of a shell"] == ["/var/task", "0"]
+    assert "AWS_LAMBDA_LOG_FORMAT" not in found["forked"]["variables"]
     assert found["forked"]["packed"]
     assert found["forked"]["single bytes"] == 0
 

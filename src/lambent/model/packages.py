@@ -26,6 +26,9 @@ _CHUNK_BYTES = 1 << 18
 _DIRECTORY_RECORD = b"PK\x01\x02"
 _ENCRYPTED = 0x1 | 0x40
 _UTF8_NAME = 0x800
+_UNIXES = (3, 19)
+"""Systems whose files have modes."""
+_UNSAID = 0o600
 
 
 class PackageError(Exception):
@@ -47,7 +50,7 @@ class Entry(NamedTuple):
     kind: int
     """`stat.S_IFDIR`, `stat.S_IFREG` or `stat.S_IFLNK`."""
     mode: int
-    """Permission bits: world-readable, executable for all or nobody, never setuid."""
+    """Permission bits: readable and executable for all or nobody, never setuid."""
     source: zipfile.ZipInfo
     target: str = ""
     """Where a link points to, as its author wrote it."""
@@ -153,10 +156,20 @@ def _plan(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry | None:
     if not path:
         raise PackageError(f"{name!r} is not a file's name")
     if kind == stat.S_IFREG:
-        return Entry(path, kind, 0o755 if mode & 0o111 else 0o644, info)
+        return Entry(path, kind, _mode_of(info), info)
     if kind == stat.S_IFLNK:
         return Entry(path, kind, 0o777, info, _read_target(archive, info))
     raise PackageError(f"{name!r} is a special file")
+
+
+def _mode_of(info: zipfile.ZipInfo) -> int:
+    """What all others than its owner may do with a file, as a mode for everybody: a function is
+    one of the others. Whoever said nothing about a file wanted it to be read: tools of other
+    systems have no modes, and Python's `zipfile` writes 0600 then."""
+    mode = info.external_attr >> 16 & 0o777
+    if info.create_system not in _UNIXES or mode == _UNSAID:
+        return 0o755 if mode & 0o111 else 0o644
+    return 0o200 | (mode & 0o5) * 0o111
 
 
 def _name_of(info: zipfile.ZipInfo) -> str:

@@ -10,6 +10,9 @@ import hashlib
 import math
 from collections.abc import Sequence
 
+_VERSION = "v1"
+"""AWS counts the versions of its runtimes; the host's have one."""
+
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Report:
@@ -44,11 +47,11 @@ def stream_name(version: str, environment_id: str, date: datetime.date) -> str:
 
 
 def runtime_version(runtime: str | None, region: str) -> dict[str, str]:
-    """Name and ARN of a runtime as AWS shows them: `python3.12` is `python:3.12`."""
+    """Name and ARN of a runtime as AWS shows them: `python3.12` is `python:3.12.v1`."""
     name = _runtime_name(runtime or "provided")
     digest = hashlib.sha256(name.encode()).hexdigest()
     arn = f"arn:aws:lambda:{region}::runtime:{digest}"
-    return {"runtimeVersion": name, "runtimeVersionArn": arn}
+    return {"runtimeVersion": f"{name}.{_VERSION}", "runtimeVersionArn": arn}
 
 
 def init_start(runtime: dict[str, str]) -> bytes:
@@ -108,6 +111,11 @@ def report(report_: Report) -> bytes:
         line += f"Restore Duration: {report_.restore_ms:.2f} ms\t"
         line += f"Billed Restore Duration: {report_.billed_restore_ms} ms\t"
     return (line + _failure(report_.status, report_.error_type).lstrip("\t")).encode()
+
+
+def timed_out(at: str, request_id: str, timeout_s: float) -> bytes:
+    """A function was too slow; `at` is a time as text."""
+    return f"{at} {request_id} Task timed out after {timeout_s:.2f} seconds\n".encode()
 
 
 def _begins(word: str, runtime: dict[str, str]) -> bytes:

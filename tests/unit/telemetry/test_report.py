@@ -81,7 +81,7 @@ def test_what_is_billed_is_not_less_than_what_is_shown(
 def test_inits() -> None:
     """INIT_START names a runtime, INIT_REPORT what went wrong."""
     assert re.fullmatch(
-        rb"INIT_START Runtime Version: python:3\.12\tRuntime Version ARN: "
+        rb"INIT_START Runtime Version: python:3\.12\.v1\tRuntime Version ARN: "
         rb"arn:aws:lambda:[a-z0-9-]+::runtime:[0-9a-f]{64}",
         report.init_start(report.runtime_version("python3.12", "eu-west-1")),
     )
