@@ -35,7 +35,7 @@ final class Binder {
 
     private Object value(Object value, Type type) {
         Class<?> raw = Types.raw(type);
-        if (isReference(raw)) {
+        if (raw.getName().startsWith("java.util.") && isReference(raw)) {
             return reference(value, raw, type);
         }
         if (value == null) {
@@ -53,7 +53,7 @@ final class Binder {
         if (Scalars.isScalar(raw)) {
             return Scalars.convert(value, raw, style.isOfEvents);
         }
-        if (Times.isTime(raw)) {
+        if (isOfTime(raw) && Times.isTime(raw)) {
             return Times.read(value, raw);
         }
         if (style.isJodaTime(raw)) {
@@ -63,6 +63,9 @@ final class Binder {
     }
 
     private Object compound(Object value, Class<?> raw, Type type) {
+        if (value instanceof Map && raw == Map.class) {
+            return map((Map<?, ?>) value, raw, argument(type, Map.class, 0), argument(type, Map.class, 1));
+        }
         boolean isText = value instanceof String;
         if (raw.isArray() && isText && raw.getComponentType() == byte.class) {
             return Scalars.base64((String) value);
@@ -70,7 +73,7 @@ final class Binder {
         if (raw.isArray() && isText && raw.getComponentType() == char.class) {
             return ((String) value).toCharArray();
         }
-        if (Texts.isText(raw)) {
+        if (Beans.isOfPlatform(raw) && Texts.isText(raw)) {
             return Texts.read(value, raw);
         }
         if ("".equals(value)) {
@@ -98,9 +101,14 @@ final class Binder {
         return Beans.isRecord(raw) ? record(object, type) : bean(object, type);
     }
 
+    /** Asked first, because the classes that know more take time to load. */
+    private static boolean isOfTime(Class<?> raw) {
+        return raw.getName().startsWith("java.time.");
+    }
+
     private static boolean takesList(Class<?> raw) {
         return raw.isArray() || Collection.class.isAssignableFrom(raw) || raw == Iterable.class
-                || Times.takesList(raw);
+                || isOfTime(raw) && Times.takesList(raw);
     }
 
     /** A list of one stands for that, an empty one for null. */

@@ -7,6 +7,7 @@ import java.time.ZonedDateTime;
 import java.time.format.DateTimeFormatter;
 import java.util.Base64;
 import java.util.Calendar;
+import java.util.Collection;
 import java.util.Date;
 import java.util.Iterator;
 import java.util.Map;
@@ -55,7 +56,11 @@ final class JsonWriter {
         if (++depth > DEPTH_MAX) {
             throw new IllegalArgumentException("the result is nested deeper than " + DEPTH_MAX + " levels");
         }
-        if (!scalar(value) && !held(value) && !compound(value)) {
+        if (value instanceof Map) {
+            map((Map<?, ?>) value);
+        } else if (value instanceof Collection) {
+            list(((Collection<?>) value).iterator());
+        } else if (!scalar(value) && !other(value)) {
             bean(value, value.getClass());
         }
         depth--;
@@ -87,9 +92,19 @@ final class JsonWriter {
         } else if (style.isJodaTime(value.getClass())) {
             string(value.toString());
         } else {
-            return text(Texts.write(value));
+            return false;
         }
         return true;
+    }
+
+    /** One of Java's own classes that is neither a scalar nor a collection. */
+    private boolean other(Object value) {
+        if (value.getClass().isArray()) {
+            array(value);
+            return true;
+        }
+        boolean isOfPlatform = Beans.isOfPlatform(value.getClass()) && value.getClass() != Object.class;
+        return isOfPlatform && (text(Texts.write(value)) || held(value)) || compound(value);
     }
 
     private boolean text(String text) {
@@ -113,7 +128,8 @@ final class JsonWriter {
         } else if (value instanceof AtomicReference) {
             value(((AtomicReference<?>) value).get());
         } else {
-            Object time = Times.write(value);
+            boolean isOfTime = value.getClass().getName().startsWith("java.time.");
+            Object time = isOfTime ? Times.write(value) : null;
             if (time != null) {
                 value(time);
             }
@@ -123,9 +139,7 @@ final class JsonWriter {
     }
 
     private boolean compound(Object value) {
-        if (value instanceof Map) {
-            map((Map<?, ?>) value);
-        } else if (value instanceof Map.Entry) {
+        if (value instanceof Map.Entry) {
             Map.Entry<?, ?> entry = (Map.Entry<?, ?>) value;
             json.append('{');
             entry(true, entry.getKey(), entry.getValue());
@@ -136,8 +150,6 @@ final class JsonWriter {
             list((Iterator<?>) value);
         } else if (value instanceof BaseStream) {
             list(((BaseStream<?, ?>) value).iterator());
-        } else if (value.getClass().isArray()) {
-            array(value);
         } else {
             return false;
         }

@@ -18,18 +18,22 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /** Single values, as forgiving as Jackson is: numbers may be written as text and back. */
 final class Scalars {
-    private static final Set<Class<?>> KNOWN = new HashSet<>(Arrays.<Class<?>>asList(
-            String.class, CharSequence.class, StringBuilder.class, StringBuffer.class, Number.class,
-            BigInteger.class, BigDecimal.class, Date.class, Calendar.class, GregorianCalendar.class,
-            ByteBuffer.class, boolean.class, Boolean.class, char.class, Character.class, byte.class, Byte.class,
-            short.class, Short.class, int.class, Integer.class, long.class, Long.class, float.class, Float.class,
-            double.class, Double.class, AtomicBoolean.class, AtomicInteger.class, AtomicLong.class));
     private static final int BYTE_MAX = 255;
+
+    /** Those that are not seen at once; loaded only when they are asked for. */
+    private static final class Known {
+        static final Set<Class<?>> TYPES = new HashSet<>(Arrays.<Class<?>>asList(
+                CharSequence.class, StringBuilder.class, StringBuffer.class, Number.class,
+                BigInteger.class, BigDecimal.class, Date.class, Calendar.class, GregorianCalendar.class,
+                ByteBuffer.class, Boolean.class, Character.class, Byte.class, Short.class, Integer.class, Long.class,
+                Float.class, Double.class, AtomicBoolean.class, AtomicInteger.class, AtomicLong.class));
+    }
 
     private Scalars() {}
 
     static boolean isScalar(Class<?> type) {
-        return KNOWN.contains(type) || type.isEnum();
+        return type.isPrimitive() || type == String.class || type.isEnum()
+                || Beans.isOfPlatform(type) && type != Map.class && type != List.class && Known.TYPES.contains(type);
     }
 
     static Object convert(Object value, Class<?> type, boolean isSeconds) {
