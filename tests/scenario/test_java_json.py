@@ -133,6 +133,13 @@ READ: list[tuple[str, str, str | None]] = [
     ("box", '{"value":"1","more":[1,"2"]}', "Box 1 [1, 2]"),
     ("nothing", "{}", None),
     ("Primitive", "5", None),
+    # Events that would cost time or memory without end.
+    ("primitive", "1e999999999", ERROR),
+    ("big", "1e999999999", ERROR),
+    ("instant", "1e999999999", ERROR),
+    ("duration", '"1e999999999"', ERROR),
+    ("any", "9" * 1001, ERROR),
+    ("big", '"' + "9" * 100_000 + '"', ERROR),
 ]
 WRITTEN: dict[str, str] = {
     "nulls": '{"b":[1,null],"c":{}}',

@@ -13,6 +13,8 @@ import java.util.Map;
  * character behind a backslash.
  */
 final class JsonReader {
+    /** Of one number; Jackson's limits, as is that of nesting. */
+    static final int DIGITS_MAX = 1000;
     private static final int DEPTH_MAX = 1000;
 
     private final String text;
@@ -203,6 +205,9 @@ final class JsonReader {
             digits();
         }
         String digits = text.substring(start, at);
+        if (digits.length() > DIGITS_MAX) {
+            throw new IllegalArgumentException("a number has more than " + DIGITS_MAX + " digits");
+        }
         return isWhole ? whole(digits) : new Decimal(digits);
     }
 

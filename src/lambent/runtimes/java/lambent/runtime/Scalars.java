@@ -19,6 +19,7 @@ import java.util.concurrent.atomic.AtomicLong;
 /** Single values, as forgiving as Jackson is: numbers may be written as text and back. */
 final class Scalars {
     private static final int BYTE_MAX = 255;
+    private static final int SCALE_MAX = 100_000;
 
     /** Those that are not seen at once; loaded only when they are asked for. */
     private static final class Known {
@@ -157,12 +158,27 @@ final class Scalars {
             return any(value, text);
         }
         if (type == BigDecimal.class) {
-            return new BigDecimal(text);
+            return new BigDecimal(checked(text));
         }
         // A fraction is dropped, but not of a text, which has to be a whole number.
-        BigInteger whole = value instanceof String || !(value instanceof Decimal || value instanceof Double)
-                ? new BigInteger(text) : new BigDecimal(text).toBigInteger();
-        return whole(whole, type);
+        boolean isFraction = value instanceof Decimal || value instanceof Double;
+        return whole(isFraction ? decimal(text).toBigInteger() : new BigInteger(checked(text)), type);
+    }
+
+    /** A number of a size that arithmetic can bear: an exponent alone can make it of gigabytes. */
+    static BigDecimal decimal(String text) {
+        BigDecimal number = new BigDecimal(checked(text));
+        if (Math.abs((long) number.scale()) > SCALE_MAX) {
+            throw new IllegalArgumentException("the exponent of " + text + " is too large");
+        }
+        return number;
+    }
+
+    private static String checked(String text) {
+        if (text.length() > JsonReader.DIGITS_MAX) {
+            throw new IllegalArgumentException("a number has more than " + JsonReader.DIGITS_MAX + " digits");
+        }
+        return text;
     }
 
     private static double real(String text) {
@@ -184,7 +200,7 @@ final class Scalars {
         if (!text.matches("-?\\d+")) {
             return real(text);
         }
-        BigInteger whole = new BigInteger(text);
+        BigInteger whole = new BigInteger(checked(text));
         if (whole.bitLength() >= Long.SIZE) {
             return whole;
         }

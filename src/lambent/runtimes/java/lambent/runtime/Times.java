@@ -167,7 +167,7 @@ final class Times {
         if (type == LocalDate.class && !(number instanceof Decimal)) {
             return LocalDate.ofEpochDay(number.longValue());
         }
-        BigDecimal seconds = new BigDecimal(number.toString());
+        BigDecimal seconds = Scalars.decimal(number.toString());
         long whole = seconds.longValue();
         long nanos = seconds.subtract(BigDecimal.valueOf(whole)).movePointRight(NANO_DIGITS).longValue();
         if (type == Duration.class) {
