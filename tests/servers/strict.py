@@ -1,8 +1,10 @@
 """What stands in for AWS, made as strict as AWS: requests that AWS refuses are refused."""
 
+import contextlib
 import http.client
 import json
 import re
+import socket
 import threading
 import urllib.parse
 import uuid
@@ -78,17 +80,38 @@ class Strict:
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serving = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._serving.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
+        self._server.hang_up()
         self._server.server_close()
+        self._serving.join()
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads = False
     request_queue_size = 128
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._open: set[Any] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End all connections, and with them the threads that `server_close` waits for."""
+        for request in list(self._open):
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client has gone, or the server behind."""
