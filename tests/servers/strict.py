@@ -14,6 +14,7 @@ from typing import Any, Self
 
 _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "date", "server"})
 _TRACE_HEADER = re.compile(r"(^|;)Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;|$)")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TEXT_KEYS = ("StringValue", "BinaryValue")
 _TRACE_MAX = 500
 
@@ -52,9 +53,13 @@ def _why_message_refused(operation: str, message: Mapping[str, Any]) -> Refusal 
     body = {"SendMessage": "MessageBody", "SendMessageBatch": "MessageBody", "Publish": "Message"}
     if operation in body and not message.get(body[operation]):
         return "MissingParameter", f"The request must contain the parameter {body[operation]}."
+    if operation in body and _FORBIDDEN.search(message[body[operation]]):
+        return "InvalidMessageContents", "The message has characters that are not allowed."
     for kind in ("MessageAttributes", "MessageSystemAttributes"):
         for name, value in (message.get(kind) or {}).items():
             given = next((value[key] for key in _TEXT_KEYS if key in value), "")
+            if isinstance(given, str) and _FORBIDDEN.search(given):
+                return "InvalidMessageContents", f"{name} has characters that are not allowed."
             if not given:
                 text = f"Message (user) attribute '{name}' must contain a non-empty value of type"
                 return "InvalidParameterValue", f"{text} '{value.get('DataType')}'."
