@@ -6,10 +6,10 @@ SOURCES := src tests bench tools
 WAITING := tests/crash tests/servers tests/scenario/mappings
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test crash stress check bench format docs lock
+.PHONY: help setup run test crash stress fuzz-snapshots check bench format docs lock
 
 help: ## Say what there is
-	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: ## Make .venv and install everything; quick when nothing changed
 	@tools/make-venv
@@ -31,6 +31,10 @@ crash: setup ## Kill the platform 200 times under load, on each database, and ac
 
 stress: setup ## Run the long forms of tests that CI runs in short
 	@STREAMS=10000 $(PYTHON) -m pytest -q --timeout 600 tests/unit/kit/test_http_streams.py
+
+fuzz-snapshots: setup ## Change captured processes 100,000 times and judge them; as root, restore 20,000
+	@FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000 $(PYTHON) -m pytest -q -s --timeout 7200 \
+	  tests/unit/sandbox/test_image_rules.py tests/isolation/test_snapshot_fuzz.py
 
 check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)

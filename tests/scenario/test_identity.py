@@ -153,7 +153,7 @@ def test_policies_decide(strict: Strict) -> None:
     assert refusal(ann.list_functions)[1].endswith(
         "on resource: * because no identity-based policy allows the lambda:ListFunctions action"
     )
-    assert refusal(strict.client("iam", **keys).list_users)[0] == "AccessDeniedException"
+    assert refusal(strict.client("iam", **keys).list_users)[0] == "AccessDenied"
     assert refusal(strict.client("logs", **keys).describe_log_groups)[0] == (
         "AccessDeniedException"
     )

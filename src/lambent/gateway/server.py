@@ -19,8 +19,9 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from lambent.gateway.authorization import accesses
+from lambent.gateway.authorization import Authorization
 from lambent.gateway.call import Call, OperationHandler
+from lambent.gateway.permissions.asked import Lookups
 from lambent.gateway.protocol import parse, render
 from lambent.gateway.protocol.models import OperationModel, ServiceModel, load_model
 from lambent.gateway.protocol.render import Answer
@@ -102,10 +103,15 @@ class Gateway:
     """Routes requests to operations."""
 
     def __init__(
-        self, settings: GatewaySettings, authorizer: Authorizer, tasks: anyio.abc.TaskGroup
+        self,
+        settings: GatewaySettings,
+        authorizer: Authorizer,
+        tasks: anyio.abc.TaskGroup,
+        lookups: Lookups | None,
     ) -> None:
         self._settings = settings
         self._authorizer = authorizer
+        self._authorization = Authorization(authorizer, lookups)
         self._tasks = tasks
         self._services = {name: load_model(name) for name in SERVICES}
         self._routes = Routes(self._services["lambda"])
@@ -305,9 +311,7 @@ class Gateway:
                     f"Lambent does not offer the operation {operation.name} yet.",
                 )
             service = operation.service_model.service_name
-            await self._authorizer.check_all(
-                request.caller, accesses(service, operation.name, params, request.scope)
-            )
+            await self._authorization.check(request.caller, service, operation.name, params)
             output = await handler(
                 Call(
                     params=params,
@@ -370,10 +374,13 @@ def _body_limit(exchange: Exchange) -> int:
 
 
 @asynccontextmanager
-async def open_gateway(settings: GatewaySettings, authorizer: Authorizer) -> AsyncIterator[Gateway]:
-    """The gateway, not yet listening: register operations, then `open_front_door`."""
+async def open_gateway(
+    settings: GatewaySettings, authorizer: Authorizer, lookups: Lookups | None = None
+) -> AsyncIterator[Gateway]:
+    """The gateway, not yet listening: register operations, then `open_front_door`. `lookups` are
+    what a strict platform asks before it decides."""
     async with anyio.create_task_group() as tasks:
-        yield Gateway(settings, authorizer, tasks)
+        yield Gateway(settings, authorizer, tasks, lookups)
         tasks.cancel_scope.cancel()
 
 

@@ -46,7 +46,8 @@ _TOKENS = {
     "/v1/token": "signin",
 }
 """Paths at which credentials are had for something else than a signature."""
-_FORM_BYTES_MAX = 64 * 1024
+_FORM_BYTES_MAX = 512 * 1024
+"""A policy of IAM has up to 128 Ki characters, each of which may take three bytes."""
 _FORM_FIELDS_MAX = 1000
 _PUBLIC = ("cognito-identity", "cognito-idp")
 

@@ -404,7 +404,7 @@ class Launcher:
             log_pipe_variable=spec.log_pipe_variable,
         )
 
-    async def take_snapshot(self, box: Box, process: Process) -> Snapshot:
+    async def take_snapshot(self, box: Box, process: Process, size_mb_max: int) -> Snapshot:
         assert isinstance(box, LauncherBox)
         assert isinstance(process, _Process)
 
@@ -417,7 +417,7 @@ class Launcher:
                 snapshot.close()
 
         for _ in range(_CAPTURE_ATTEMPTS):
-            fields = {"box": box.name, "process": process.id}
+            fields = {"box": box.name, "process": process.id, "size_mb_max": size_mb_max}
             snapshot = await self.request("take_snapshot", adopt, discard, **fields)
             if snapshot is not None:
                 return snapshot

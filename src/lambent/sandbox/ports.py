@@ -225,9 +225,10 @@ class Sandboxes(Protocol):
         may still be built and the runtime be executed in it."""
         ...
 
-    async def take_snapshot(self, box: Box, process: Process) -> Snapshot:
-        """Capture a process that was started from a template and waits to be captured; it goes no
-        further. Raises `SandboxError`, which says why it cannot be captured."""
+    async def take_snapshot(self, box: Box, process: Process, size_mb_max: int) -> Snapshot:
+        """Capture a process that was started from a template and waits to be captured, if that
+        takes at most so much memory; it goes no further. Raises `SandboxError`, which says why it
+        cannot be captured."""
         ...
 
     async def restore(

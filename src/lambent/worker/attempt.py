@@ -211,7 +211,10 @@ class Attempt:
         process = self._processes.get("")
         if self._box is None or process is None or not self._box.is_prepared:
             raise SandboxError("its runtime was executed, not started from a template")
-        return await self._host.sandboxes.take_snapshot(self._box.box, process)
+        size_mb_max = self._host.snapshots.bytes_max >> 20
+        if size_mb_max == 0:
+            raise SandboxError("snapshots are turned off: worker.snapshots_mb is 0")
+        return await self._host.sandboxes.take_snapshot(self._box.box, process, size_mb_max)
 
     def note_progress(self) -> None:
         """Something may have become ready: see whether init is over."""

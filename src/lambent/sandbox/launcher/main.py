@@ -50,7 +50,7 @@ class Launcher:
         self._selector = selectors.DefaultSelector()
         self._host = Host(config, self._selector, self._on_exit)
         self._stock = Stock(self._host, self._selector, int(config["prepared_memory_mb"]))
-        self._snapshots = Snapshots()
+        self._snapshots = Snapshots(self._selector)
         self._last_request = time.monotonic()
         self._given: set[str] = set()
         """Names of the boxes the platform knows."""
@@ -80,6 +80,7 @@ class Launcher:
                     elif not self._on_message():
                         return
         finally:
+            self._snapshots.close()
             self._stock.close()
             self._host.close()
 
@@ -238,10 +239,16 @@ class Launcher:
         self._reply(request, {})
 
     def _take_snapshot(self, request: dict[str, Any]) -> None:
+        def on_taken(name: str | None, size_bytes: int, reason: str) -> None:
+            if reason:
+                self._refuse(request, reason)
+            else:
+                self._reply(request, {"snapshot": name, "size_bytes": size_bytes})
+
         box = self._box(request)
-        taken = self._snapshots.take(box, _number(request, "process", 1, 1 << 30))
-        name, size = taken if taken is not None else (None, 0)
-        self._reply(request, {"snapshot": name, "size_bytes": size})
+        pid = _number(request, "process", 1, 1 << 30)
+        size_mb = min(box.memory_mb or 0, _number(request, "size_mb_max", 0, 1 << 30))
+        self._snapshots.take(box, pid, bytes_max=size_mb << 20, on_taken=on_taken)
 
     def _discard_snapshot(self, request: dict[str, Any]) -> None:
         self._snapshots.discard(_text(request["snapshot"]))
