@@ -31,7 +31,7 @@ from lambent.identity.settings import IdentitySettings
 from lambent.invocation.settings import InvocationSettings
 from lambent.model.limits import TIMEOUT_S_MAX
 from lambent.polling.settings import PollingSettings
-from lambent.sandbox.egress import EgressSettings
+from lambent.sandbox.egress_policy import EgressSettings
 from lambent.sandbox.settings import SandboxSettings
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.services.settings import ServicesSettings

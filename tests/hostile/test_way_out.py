@@ -6,6 +6,7 @@ import re
 import select
 import socket
 from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,25 @@ from tests.hostile.conftest import Function, Neighbour, StartFunction
 from tests.platforms import Platform
 
 METADATA = ("169.254.169.254", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192")
+METADATA_IPV6 = ("fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42")
+REFUSALS = {
+    "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "EADDRNOTAVAIL", "EHOSTUNREACH",
+    "EAFNOSUPPORT", "ConnectionResetError", "EINVAL",
+}  # fmt: skip
 
 
 def own_addresses() -> set[str]:
     """Every IPv4 address of this host."""
     tried = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", Path("/proc/net/fib_trie").read_text())
     return set(tried)
+
+
+def own_ipv6_addresses() -> set[str]:
+    """Every IPv6 address of this host."""
+    with contextlib.suppress(FileNotFoundError):
+        lines = Path("/proc/net/if_inet6").read_text().splitlines()
+        return {str(IPv6Address(int(line.split()[0], 16))) for line in lines}
+    return set()
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +66,13 @@ def test_services_of_the_host_are_not_reached(
 ) -> None:
     """By every address of the host, on every port that something listens on: nobody connects."""
     addresses = {"127.0.0.1", "127.0.0.2", "127.1.2.3", "0.0.0.0", "::1", "::ffff:127.0.0.1"}
-    addresses |= {"::", *own_addresses()}
+    addresses |= {"::", *own_addresses(), *own_ipv6_addresses()}
     assert len(addresses) >= 7
     ports = [listener.getsockname()[1] for listener in listeners]
     targets = [[address, port] for address in sorted(addresses) for port in ports]
     found = attacker.do("way_out.connect", targets=targets)
     assert len(found) == len(targets)
-    assert set(found) <= {
-        "ECONNREFUSED", "ECONNRESET", "ENETUNREACH", "EADDRNOTAVAIL", "EHOSTUNREACH",
-        "EAFNOSUPPORT", "ConnectionResetError", "EINVAL",
-    }  # fmt: skip
+    assert set(found) <= REFUSALS
     assert select.select(listeners, [], [], 0)[0] == []
 
 
@@ -74,6 +85,35 @@ def test_the_clouds_metadata_is_not_reached(attacker: Function) -> None:
     table = Path("/proc/net/tcp").read_text().upper()
     for address in METADATA:
         assert socket.inet_aton(address)[::-1].hex().upper() + ":" not in table
+    targets = [[address, port] for address in METADATA_IPV6 for port in (80, 443)]
+    assert set(attacker.do("way_out.connect", targets=targets)) <= REFUSALS
+
+
+@case("translated-addresses")
+def test_what_ends_at_a_refused_address_is_refused(
+    attacker: Function, listeners: list[socket.socket]
+) -> None:
+    """IPv6 addresses that gateways take to the host's IPv4 ones, or to metadata: by NAT64, 6to4,
+    Teredo, and in the forms of old."""
+    numbers = {int(IPv4Address(each)) for each in {*own_addresses(), *METADATA}}
+    forms = [
+        form
+        for number in numbers
+        for form in (
+            number,
+            (0xFFFF << 32) + number,
+            (0xFFFF << 48) + number,
+            (0x0064FF9B << 96) + number,
+            (0x2002 << 112) + (number << 80),
+            (0x20010000 << 96) + (number << 64),
+            (0x20010000 << 96) + (number ^ 0xFFFFFFFF),
+        )
+    ]
+    port = listeners[-1].getsockname()[1]
+    targets = [[str(IPv6Address(form)), port] for form in forms]
+    found = attacker.do("way_out.connect", targets=targets)
+    assert set(found) <= REFUSALS
+    assert select.select(listeners, [], [], 0)[0] == []
 
 
 @case("datagrams")

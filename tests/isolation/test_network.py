@@ -12,12 +12,15 @@ import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import pytest
 
-from lambent.sandbox.egress import Egress, EgressSettings
+from lambent.sandbox.egress import Egress
+from lambent.sandbox.egress_policy import EgressSettings
 from lambent.sandbox.launcher.network import Network, create_network
 from lambent.sandbox.resolver import NameServer, Resolver
 
@@ -28,6 +31,11 @@ pytestmark = [
 ]
 
 FAR, HOST_SIDE = "198.51.100.2", "198.51.100.1"
+FAR_IPV6, HOST_SIDE_IPV6 = "fd5e:6b1d:9c2a::2", "fd5e:6b1d:9c2a::1"
+_IPV6_IS_OFF = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+needs_ipv6 = pytest.mark.skipif(
+    not _IPV6_IS_OFF.exists() or _IPV6_IS_OFF.read_text() != "0\n", reason="needs IPv6"
+)
 MEGABYTES = 6
 
 IN_BOX = """
@@ -66,7 +74,7 @@ async def http(reader, writer):
     writer.close()
 async def main():
     for port, serve in ((8080, http), (40001, digest)):
-        await asyncio.start_server(serve, "{address}", port, backlog=512)
+        await asyncio.start_server(serve, {addresses}, port, backlog=512)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.read)
 asyncio.run(main())
@@ -74,8 +82,8 @@ asyncio.run(main())
 
 
 @contextmanager
-def box_network() -> Iterator[Network]:
-    network = create_network()
+def box_network(*, has_ipv6: bool = False) -> Iterator[Network]:
+    network = create_network(lambda: has_ipv6)
     try:
         yield network
     finally:
@@ -85,6 +93,13 @@ def box_network() -> Iterator[Network]:
 @pytest.fixture
 def network() -> Iterator[Network]:
     with box_network() as network:
+        yield network
+
+
+@pytest.fixture
+def network_ipv6() -> Iterator[Network]:
+    """That of a host with IPv6."""
+    with box_network(has_ipv6=True) as network:
         yield network
 
 
@@ -105,7 +120,12 @@ def far_machine() -> Iterator[None]:
         ip(f"link set {near} up")
         ip(f"-n {name} addr add {FAR}/24 dev {far}")
         ip(f"-n {name} link set {far} up")
-        code = FAR_SERVER.format(address=FAR, megabytes=MEGABYTES)
+        addresses = [FAR]
+        if not needs_ipv6.args[0]:
+            ip(f"addr add {HOST_SIDE_IPV6}/64 dev {near} nodad")
+            ip(f"-n {name} addr add {FAR_IPV6}/64 dev {far} nodad")
+            addresses.append(FAR_IPV6)
+        code = FAR_SERVER.format(addresses=addresses, megabytes=MEGABYTES)
         server = subprocess.Popen(
             ["ip", "netns", "exec", name, sys.executable, "-c", code],
             stdin=subprocess.PIPE,
@@ -317,8 +337,8 @@ def test_datagrams_inside_a_box_arrive(network: Network) -> None:
     assert found == [[60000, "thanks"]] * 2
 
 
-def test_there_is_no_ipv6(network: Network) -> None:
-    """Nothing but ::1 has a route, for connections and for datagrams."""
+def test_a_host_without_ipv6_gives_none(network: Network) -> None:
+    """On a host without, nothing but ::1 has a route, for connections and for datagrams."""
     found = run_in_box(
         network,
         """
@@ -329,6 +349,83 @@ def test_there_is_no_ipv6(network: Network) -> None:
         """,
     )
     assert found == ["ENETUNREACH"] * 2
+
+
+@needs_ipv6
+def test_any_ipv6_destination_arrives_at_its_listener(network_ipv6: Network) -> None:
+    """On a host with IPv6, and a listener of the function's own gets loopback alone."""
+    if not network_ipv6.redirects_all_ports:
+        pytest.skip(str(network_ipv6.limitation))
+    wanted = [["2a00:1450::7", 443], ["fd00::1", 9001], ["1::2", 15001], ["ff00:1::", 1]]
+    found = run_in_box(
+        network_ipv6,
+        f"""
+        everywhere = socket.create_server(("::", 443), family=socket.AF_INET6)
+        inside = socket.create_connection(("::1", 443), timeout=5)
+        everywhere.accept()
+        def connect(address):
+            with socket.create_connection(address, timeout=5) as peer:
+                return peer.getsockname()[0]
+        outside = [outcome(lambda: connect(address)) for address in {wanted}]
+        everywhere.settimeout(0.05)
+        hijacked = True
+        try:
+            everywhere.accept()
+        except TimeoutError:
+            hijacked = False
+        answer([hijacked, outside])
+        """,
+    )
+    assert found == [False, ["::1"] * 3 + ["ENETUNREACH"]]
+    for address in wanted[:3]:
+        with accept(network_ipv6.sockets["egress_ipv6"]) as connection:
+            assert list(connection.getsockname()[:2]) == address
+    with pytest.raises(BlockingIOError):
+        network_ipv6.sockets["egress"].accept()
+
+
+@needs_ipv6
+def test_ipv6_datagrams_are_refused_as_they_are_sent(network_ipv6: Network) -> None:
+    """On a host with IPv6 as well; inside the box they arrive."""
+    found = run_in_box(
+        network_ipv6,
+        """
+        def send(address):
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as peer:
+                return [
+                    outcome(lambda: peer.sendto(b"x", address)),
+                    outcome(lambda: peer.connect(address)),
+                ]
+        addresses = ("2a00:1450::7", "fd00::1", "ff0e::1", "::ffff:8.8.8.8")
+        answer([send((address, 8125)) for address in addresses] + [send(("::1", 8125))])
+        """,
+    )
+    assert found == [["ENETUNREACH"] * 2] * 4 + [[1, None]]
+
+
+@needs_ipv6
+def test_a_host_has_ipv6_when_the_internet_has_a_route_from_an_address_of_it() -> None:
+    """Neither a route from a private address is enough, nor an address without a route."""
+    program = """
+    import json, os, subprocess
+    from lambent.sandbox.launcher.routing import host_has_ipv6
+    found = [host_has_ipv6()]
+    for command in ("link add there type veth peer name far",
+                    "link set far up", "link set there up",
+                    "addr add fd00::2/64 dev there nodad", "route add default dev there",
+                    "route del default dev there", "addr add 2001:db8::2/64 dev there nodad",
+                    "route add default dev there"):
+        subprocess.run(["ip", "-6", *command.split()], check=True)
+        found.append(host_has_ipv6())
+    print(json.dumps(found))
+    """
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [False] * 8 + [True]
 
 
 def test_without_bpf_common_ports_lead_out() -> None:
@@ -355,6 +452,12 @@ def test_without_bpf_common_ports_lead_out() -> None:
         with socket.socket(socket.AF_INET, kind) as peer:
             peer.settimeout(5)
             assert peer.connect_ex(("203.0.113.7", port)) == wanted
+    six = network.create_network(lambda: True)
+    if "egress_ipv6" in six.sockets:
+        assert libc.setns(six.namespace_fd, 0x40000000) == 0
+        socket.create_connection(("2001:db8::7", 443), timeout=5)
+        six.sockets["egress_ipv6_443"].setblocking(True)
+        assert six.sockets["egress_ipv6_443"].accept()[0].getsockname()[0] == "2001:db8::7"
     print(connection.getsockname(), made[1].redirects_all_ports, made[1].limitation)
     """
     done = subprocess.run(
@@ -426,6 +529,23 @@ async def test_many_connections_at_once(network: Network) -> None:
         await wait_until(lambda: egress.connections == 0)
 
 
+@needs_ipv6
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_a_function_reaches_another_machine_over_ipv6(network_ipv6: Network) -> None:
+    """An HTTP request goes out and its answer comes back."""
+    async with way_out(network_ipv6):
+        body = await run_beside(
+            network_ipv6,
+            f"""
+            with socket.create_connection(("{FAR_IPV6}", 8080), timeout=10) as peer:
+                peer.sendall(b"GET / HTTP/1.1\\r\\nHost: far\\r\\n\\r\\n")
+                answer(peer.makefile("rb").read().decode())
+            """,
+        )
+        assert str(body).endswith("hello")
+
+
 REFUSED = """
     def attempt(address):
         def act():
@@ -458,6 +578,41 @@ async def test_refused_destinations_are_reset(
         "refused a connection of box test to 169.254.169.254:80: a link-local address"
     )
     assert len(lines) == 5
+
+
+@needs_ipv6
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_refused_ipv6_destinations_are_reset(
+    network_ipv6: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each kind of address that is no other machine, and what ends at one: nobody connects."""
+    service = socket.create_server(("::", 8080), family=socket.AF_INET6, dualstack_ipv6=True)
+    near = int(IPv4Address(HOST_SIDE))
+    refused = {
+        HOST_SIDE_IPV6: "an address of the host",
+        "fd00:ec2::254": "a metadata address",
+        "100::7f00:1": "a reserved address",
+        "fec0::1": "a reserved address",
+        str(IPv6Address((0x0064FF9B << 96) + near)): f"an address of the host: {HOST_SIDE}",
+        str(IPv6Address((0x2002 << 112) + (near << 80))): f"an address of the host: {HOST_SIDE}",
+        "2001:0:a9fe:a9fe::": "a link-local address: 169.254.169.254",
+        "2001:db8:0:d::1": "a denied address",
+    }
+    with service:
+        async with way_out(network_ipv6, deny=("2001:db8:0:d::/64",)):
+            found = await run_beside(
+                network_ipv6,
+                REFUSED + f"    answer([attempt((each, 8080)) for each in {list(refused)}])",
+            )
+        service.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            service.accept()
+    assert found == ["ECONNRESET"] * len(refused)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"refused a connection of box test to [{address}]:8080: {reason}"
+        for address, reason in refused.items()
+    ]
 
 
 @pytest.mark.anyio
@@ -497,11 +652,13 @@ async def test_connections_are_bounded(network: Network) -> None:
         found = await run_beside(
             network,
             f"""
-            peers = [socket.create_connection(("{FAR}", 8080), timeout=10) for _ in range(4)]
-            last = outcome(lambda: peers[3].recv(1))
-            for peer in peers[:3]:
+            def connect():
+                return socket.create_connection(("{FAR}", 8080), timeout=10)
+            peers = [connect() for _ in range(3)]
+            last = outcome(lambda: connect().recv(1))
+            for peer in peers:
                 peer.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n")
-            whole = [peer.makefile("rb").read().endswith(b"hello") for peer in peers[:3]]
+            whole = [peer.makefile("rb").read().endswith(b"hello") for peer in peers]
             answer([last, whole])
             """,
         )
@@ -571,10 +728,14 @@ async def name_server(answers: Callable[[bytes], bytes | None]) -> AsyncIterator
 
 @asynccontextmanager
 async def resolving(
-    network: Network, *nameservers: NameServer, is_enabled: bool = True
+    network: Network,
+    *nameservers: NameServer,
+    is_enabled: bool = True,
+    uses_ipv6: bool = False,
 ) -> AsyncIterator[None]:
     resolver = Resolver(EgressSettings(enabled=is_enabled), lambda: list(nameservers))
-    box = resolver.open(network.sockets["resolver_udp"], network.sockets["resolver_tcp"])
+    udp, tcp = network.sockets["resolver_udp"], network.sockets["resolver_tcp"]
+    box = resolver.open(udp, tcp, uses_ipv6=uses_ipv6)
     try:
         yield
     finally:
@@ -631,6 +792,21 @@ async def test_no_ipv6_address_is_given(network: Network) -> None:
             + "    answer([list(each[2:8]) for each in [ask(query(28)), *ask_stream(query(28))]])",
         )
     assert found == [[0x81, 0x80, 0, 1, 0, 0]] * 2
+
+
+@pytest.mark.anyio
+async def test_a_box_with_ipv6_is_told_its_addresses(network: Network) -> None:
+    """Questions for AAAA are the name server's to answer then."""
+    asked: list[bytes] = []
+
+    def answers(query: bytes) -> bytes:
+        asked.append(query)
+        return an_address(query)
+
+    async with name_server(answers) as server, resolving(network, server, uses_ipv6=True):
+        found = await run_beside(network, ASK + "    answer(list(ask(query(28))[-4:]))")
+    assert found == [192, 0, 2, 33]
+    assert [query[-4:] for query in asked] == [struct.pack("!HH", 28, 1)]
 
 
 @pytest.mark.anyio

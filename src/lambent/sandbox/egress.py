@@ -10,13 +10,14 @@ before the sink has taken it.
 """
 
 import asyncio
-import dataclasses
 import errno
 import logging
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from ipaddress import ip_address
+
+from lambent.sandbox.egress_policy import Address, EgressPolicy, EgressSettings, is_host_address
 
 _CHUNK_BYTES = 64 * 1024
 _ACCEPTS_AT_ONCE = 32
@@ -26,110 +27,24 @@ _PAUSE_WITHOUT_DESCRIPTORS_S = 0.2
 _logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class EgressSettings:
-    """What functions may reach, and through which name servers."""
-
-    enabled: bool = True
-    """Whether functions reach anything outside their sandbox, names included. Default true, as a
-    function outside a VPC does."""
-    allow: tuple[str, ...] = ()
-    """IPv4 networks, such as `192.0.2.7/32`, reachable whatever else says no: the way to a
-    service on this host. Default none."""
-    deny: tuple[str, ...] = ()
-    """IPv4 networks that are refused besides those always refused: loopback, link-local and
-    other metadata addresses, multicast, reserved ones and this host's own. Default none, so other
-    machines of a private network are reachable."""
-    connections_per_box_max: int = 512
-    """Most connections of one environment at once; more are reset. Default 512: an environment
-    has 1,024 descriptors, and each connection takes two of the platform's."""
-    connections_max: int = 4096
-    """Most connections of all environments at once; more are reset. Default 4,096, well below
-    the descriptors a service usually may have."""
-    connect_timeout_s: float = 10.0
-    """Longest wait for the far end to accept, seconds. Default 10."""
-    idle_timeout_s: float = 350.0
-    """A connection without a byte in either direction for this long is reset, seconds. Default
-    350, that of AWS's NAT gateways."""
-    nameservers: tuple[str, ...] = ()
-    """Addresses of name servers, tried in this order. Default: those of /etc/resolv.conf."""
-
-
-_ALWAYS_REFUSED = {
-    IPv4Network("0.0.0.0/8"): "an address of the host",
-    IPv4Network("127.0.0.0/8"): "a loopback address",
-    IPv4Network("169.254.0.0/16"): "a link-local address",
-    IPv4Network("100.100.100.200/32"): "a metadata address",
-    IPv4Network("168.63.129.16/32"): "a metadata address",
-    IPv4Network("192.0.0.192/32"): "a metadata address",
-    IPv4Network("224.0.0.0/4"): "a multicast address",
-    IPv4Network("240.0.0.0/4"): "a reserved address",
-}
-
-
-class EgressPolicy:
-    """Which destinations are refused. Pure but for `is_host_address`."""
-
-    def __init__(
-        self, settings: EgressSettings, is_host_address: Callable[[IPv4Address], bool]
-    ) -> None:
-        """Raises ValueError for a network that cannot be read."""
-        self._enabled = settings.enabled
-        self._allow = [_network("allow", text) for text in settings.allow]
-        self._deny = [_network("deny", text) for text in settings.deny]
-        self._is_host_address = is_host_address
-
-    def refusal(self, address: IPv4Address) -> str | None:
-        """Why connections to `address` are refused, or None."""
-        if not self._enabled:
-            return "egress is disabled"
-        if any(address in network for network in self._allow):
-            return None
-        if any(address in network for network in self._deny):
-            return "a denied address"
-        for network, reason in _ALWAYS_REFUSED.items():
-            if address in network:
-                return reason
-        return "an address of the host" if self._is_host_address(address) else None
-
-
-def _network(setting: str, text: str) -> IPv4Network:
-    try:
-        return IPv4Network(text)
-    except (AddressValueError, NetmaskValueError, ValueError) as error:
-        raise ValueError(f"cannot read egress.{setting} {text!r}: {error}") from error
-
-
-def is_host_address(address: IPv4Address) -> bool:
-    """Whether the kernel would deliver to this host, or broadcast, rather than to a machine.
-
-    Asks the routing table, which also knows addresses that no interface shows.
-    """
-    unicast = 1
-    get_route, request = 26, 1
-    body = struct.pack("=BBBBBBBBI", socket.AF_INET, 32, *(0,) * 6, 0)
-    body += struct.pack("=HH", 8, 1) + address.packed
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
-        netlink.send(struct.pack("=IHHII", 16 + len(body), get_route, request, 1, 0) + body)
-        reply = netlink.recv(4096)
-    (kind,) = struct.unpack_from("=H", reply, 4)
-    # An error is "no route": connecting will say so.
-    return kind == 24 and reply[16 + 7] != unicast
-
-
 class Egress:
     """The way out of every box of this host."""
 
     def __init__(
         self,
         settings: EgressSettings,
-        is_host_address: Callable[[IPv4Address], bool] = is_host_address,
+        is_host_address: Callable[[Address], bool] = is_host_address,
     ) -> None:
         """Raises ValueError for settings that cannot be read."""
         self.settings = settings
         self.policy = EgressPolicy(settings, is_host_address)
         self.connections = 0
         """Open ones, of all boxes."""
+
+    def may_use_ipv6(self, listeners: Sequence[socket.socket]) -> bool:
+        """Whether IPv6 leads out of the box that has these listeners, and may be used."""
+        leads_ipv6 = any(listener.family == socket.AF_INET6 for listener in listeners)
+        return leads_ipv6 and self.policy.may_use_ipv6
 
     def open(self, listeners: Sequence[socket.socket], box: str) -> "BoxEgress":
         """Serve a box's listeners on the running loop until the result is closed.
@@ -188,30 +103,33 @@ class BoxEgress:
 
     def _admit(self, client: socket.socket) -> None:
         client.setblocking(False)
-        address, port = client.getsockname()
+        host, port, *_ = client.getsockname()
+        # What comes after % is an interface of the box.
+        address = ip_address(host.partition("%")[0])
         try:
             reason = self._refusal(address)
             if reason is None:
-                upstream = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+                upstream = socket.socket(client.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
             reason = f"the platform has no socket for it: {error}"
         if reason is not None:
-            self._log_refusal(f"{address}:{port}", reason)
+            destination = f"{address}:{port}" if address.version == 4 else f"[{address}]:{port}"
+            self._log_refusal(destination, reason)
             _reset(client)
             return
         settings = self._egress.settings
         connection = _Connection(self._loop, client, upstream, settings, self._forget)
         self._connections.add(connection)
         self._egress.connections += 1
-        connection.connect((address, port))
+        connection.connect((str(address), port))
 
-    def _refusal(self, address: str) -> str | None:
+    def _refusal(self, address: Address) -> str | None:
         settings = self._egress.settings
         if len(self._connections) >= settings.connections_per_box_max:
             return "the box has too many connections"
         if self._egress.connections >= settings.connections_max:
             return "the host has too many connections"
-        return self._egress.policy.refusal(IPv4Address(address))
+        return self._egress.policy.refusal(address)
 
     def _forget(self, connection: "_Connection") -> None:
         self._connections.discard(connection)

@@ -125,7 +125,8 @@ class Box(Protocol):
 
     @property
     def egress(self) -> Sequence[socket.socket]:
-        """Listeners inside the box that its outbound connections are led to."""
+        """Listeners inside the box that its outbound connections are led to; some are of IPv6
+        if that leads out of it."""
         ...
 
     @property

@@ -1,8 +1,8 @@
 """Name resolution for boxes: a forwarder on 127.0.0.1:53 of each box to the host's name servers.
 
 Queries are passed on as they are, each from a socket of its own, to one name server after
-another; when none answers the box gets SERVFAIL. Questions for IPv6 addresses are answered
-here, with none: a box has no IPv6. What is not a single well-formed question is dropped.
+another; when none answers the box gets SERVFAIL. Questions for IPv6 addresses of a box that has
+no IPv6 are answered here, with none. What is not a single well-formed question is dropped.
 
 As in egress.py, plain sockets and loop callbacks: an idle box has no task.
 """
@@ -15,7 +15,7 @@ import struct
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from lambent.sandbox.egress import EgressSettings
+from lambent.sandbox.egress_policy import EgressSettings
 
 _RESOLV_CONF = "/etc/resolv.conf"
 _PORT = 53
@@ -98,12 +98,13 @@ class Resolver:
         self._host_nameservers: list[NameServer] = []
         self._host_file_version = (0, 0)
 
-    def open(self, udp: socket.socket, tcp: socket.socket) -> "BoxResolver":
+    def open(self, udp: socket.socket, tcp: socket.socket, *, uses_ipv6: bool) -> "BoxResolver":
         """Serve a box's resolver sockets on the running loop until the result is closed.
 
-        The sockets are non-blocking and stay the caller's.
+        The sockets are non-blocking and stay the caller's. `uses_ipv6` says whether the box is
+        told IPv6 addresses.
         """
-        return BoxResolver(self, udp, tcp)
+        return BoxResolver(self, udp, tcp, uses_ipv6)
 
     def _of_host(self) -> list[NameServer]:
         try:
@@ -121,8 +122,11 @@ class Resolver:
 class BoxResolver:
     """The forwarder of one box."""
 
-    def __init__(self, resolver: Resolver, udp: socket.socket, tcp: socket.socket) -> None:
+    def __init__(
+        self, resolver: Resolver, udp: socket.socket, tcp: socket.socket, uses_ipv6: bool
+    ) -> None:
         self._resolver = resolver
+        self._uses_ipv6 = uses_ipv6
         self._udp = udp
         self._tcp = tcp
         self._loop = asyncio.get_running_loop()
@@ -155,7 +159,7 @@ class BoxResolver:
         (kind,) = struct.unpack("!H", question[-4:-2])
         if not self._resolver.is_enabled:
             reply(answer_without_records(query, question, _REFUSED))
-        elif kind == _TYPE_AAAA:
+        elif kind == _TYPE_AAAA and not self._uses_ipv6:
             reply(answer_without_records(query, question, 0))
         else:
 

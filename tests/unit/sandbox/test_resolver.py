@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.sandbox.egress import EgressSettings
+from lambent.sandbox.egress_policy import EgressSettings
 from lambent.sandbox.resolver import (
     Resolver,
     answer_without_records,

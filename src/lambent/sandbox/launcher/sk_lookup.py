@@ -1,8 +1,8 @@
-"""Steering of every outbound TCP connection in a network namespace to one listener.
+"""Steering of every outbound TCP connection in a network namespace to one listener a family.
 
 A BPF program of type `sk_lookup` is asked by the kernel which listening socket gets a new
-connection. Ours, assembled by hand below, answers "the one in this map" for every IPv4 TCP
-connection whose destination is not in 127.0.0.0/8. Nothing is translated: `getsockname()` of
+connection. Ours, assembled by hand below, answers "the one in this map" for every TCP connection
+whose destination is not in 127.0.0.0/8 or ::/32. Nothing is translated: `getsockname()` of
 the accepted socket is the destination the function asked for.
 
 The program works for as long as its link is open, or until its namespace dies. It needs Linux
@@ -26,15 +26,18 @@ _ATTACH_SK_LOOKUP = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def steer_connections(listener: socket.socket, namespace_fd: int) -> int:
-    """Give `listener` every outbound TCP connection of a network namespace.
+def steer_connections(ipv4: socket.socket, ipv6: socket.socket | None, namespace_fd: int) -> int:
+    """Give two listeners every outbound TCP connection of a network namespace.
 
-    `listener` must have been made in that namespace. Returns the descriptor of the link, which
-    the caller keeps open. Raises OSError when the kernel refuses.
+    They must have been made in that namespace. Without `ipv6` such connections are dropped.
+    Returns the descriptor of the link, which the caller keeps open. Raises OSError when the
+    kernel refuses.
     """
-    sockmap = _bpf(_MAP_CREATE, struct.pack("=IIII", _MAP_TYPE_SOCKMAP, 4, 8, 1))
+    sockmap = _bpf(_MAP_CREATE, struct.pack("=IIII", _MAP_TYPE_SOCKMAP, 4, 8, socket.AF_INET6 + 1))
     try:
-        _put(sockmap, listener)
+        _put(sockmap, ipv4)
+        if ipv6 is not None:
+            _put(sockmap, ipv6)
         program = _load_program(sockmap)
     finally:
         os.close(sockmap)
@@ -45,7 +48,8 @@ def steer_connections(listener: socket.socket, namespace_fd: int) -> int:
 
 
 def _put(sockmap: int, listener: socket.socket) -> None:
-    key = ctypes.create_string_buffer(struct.pack("=I", 0), 4)
+    """The place of a listener is the number of its family."""
+    key = ctypes.create_string_buffer(struct.pack("=I", listener.family), 4)
     value = ctypes.create_string_buffer(struct.pack("=Q", listener.fileno()), 8)
     addresses = (ctypes.addressof(key), ctypes.addressof(value))
     _bpf(_MAP_UPDATE_ELEM, struct.pack("=IIQQQ", sockmap, 0, *addresses, 0))
@@ -74,22 +78,27 @@ def _program(sockmap: int) -> bytes:
     """The instructions. Offsets are those of `struct bpf_sk_lookup`.
 
     Failure drops the connection rather than letting it fall through to a listener of the
-    function's own.
+    function's own. Of ::/32 only ::1 means anything, so one word tells loopback.
     """
-    ldx_word, ldx_byte, jne, jeq, mov, mov_imm = 0x61, 0x71, 0x55, 0x15, 0xBF, 0xB7
-    store_word, add_imm, load_imm64, call, leave = 0x62, 0x07, 0x18, 0x85, 0x95
+    ldx_word, ldx_byte, jne, jeq, jump, mov, mov_imm = 0x61, 0x71, 0x55, 0x15, 0x05, 0xBF, 0xB7
+    stx_word, add_imm, load_imm64, call, leave = 0x63, 0x07, 0x18, 0x85, 0x95
     map_lookup_elem, sk_assign, sk_release = 1, 124, 86
     passed, dropped = 1, 0
     return b"".join(
         (
             _op(mov, 6, 1),  # r6 = context
-            _op(ldx_word, 2, 6, 8),  # family
-            _op(jne, 2, 0, 20, socket.AF_INET),  # -> pass
             _op(ldx_word, 2, 6, 12),  # protocol
-            _op(jne, 2, 0, 18, socket.IPPROTO_TCP),  # -> pass
+            _op(jne, 2, 0, 23, socket.IPPROTO_TCP),  # -> pass
+            _op(ldx_word, 2, 6, 8),  # family
+            _op(stx_word, 10, 2, -4),  # is the key
+            _op(jeq, 2, 0, 3, socket.AF_INET),  # -> IPv4
+            _op(ldx_word, 2, 6, 44),  # first word of the destination
+            _op(jeq, 2, 0, 18, 0),  # -> pass
+            _op(jump, 0, 0, 2),  # -> give
+            # IPv4
             _op(ldx_byte, 2, 6, 40),  # first byte of the destination
-            _op(jeq, 2, 0, 16, 127),  # -> pass
-            _op(store_word, 10, 0, -4, 0),  # key 0
+            _op(jeq, 2, 0, 15, 127),  # -> pass
+            # give
             _op(load_imm64, 1, 1, 0, sockmap) + _op(0, 0),  # two slots
             _op(mov, 2, 10),
             _op(add_imm, 2, 0, 0, -4),
@@ -104,6 +113,7 @@ def _program(sockmap: int) -> bytes:
             _op(mov, 1, 7),
             _op(call, 0, 0, 0, sk_release),
             _op(jne, 8, 0, 2, 0),  # not assigned -> drop
+            # pass
             _op(mov_imm, 0, 0, 0, passed) + _op(leave, 0),
             _op(mov_imm, 0, 0, 0, dropped) + _op(leave, 0),
         )
