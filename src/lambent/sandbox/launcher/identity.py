@@ -61,6 +61,13 @@ def check_unchanged(before: Identity, after: Identity) -> None:
             raise OSError(f"{name} is {after.get(name)!r}, not {before.get(name)!r}")
 
 
+def check_released(pid: int) -> None:
+    """Whether nobody traces it. Raises OSError."""
+    tracer = read_identity(pid)["its TracerPid"]
+    if tracer != "0":
+        raise OSError(f"it is traced by {tracer}")
+
+
 def check_place(pid: int, directory: str) -> None:
     """Whether it is in a directory of its root. Raises OSError."""
     if not os.path.samestat(os.stat(f"/proc/{pid}/cwd"), os.stat(f"/proc/{pid}/root{directory}")):
