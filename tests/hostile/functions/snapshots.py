@@ -143,11 +143,17 @@ def spread_memory():
         ctypes.memset(start + at, 1, 1)
 
 
-def full_memory():
+def full_memory(size_mb=190):
     """As much as there is, in one piece."""
-    kept.append(mmap.mmap(-1, 190 << 20, flags=mmap.MAP_PRIVATE))
+    kept.append(mmap.mmap(-1, size_mb << 20, flags=mmap.MAP_PRIVATE))
     for at in range(0, len(kept[-1]), 4096):
         kept[-1][at] = 1
+
+
+def slow_memory():
+    """What takes long to capture: much, then far apart."""
+    full_memory(400)
+    spread_memory()
 
 
 def many_mappings():
