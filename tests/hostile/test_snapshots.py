@@ -42,7 +42,7 @@ CAPTURED = {
     "snapshot-signals": "interruptions",
 }
 """What may be captured, or not: it makes no difference."""
-COLD_START_MAX_S = 2.0
+COLD_START_MAX_S = 3.0
 STOP_MAX_S = 30.0
 
 
