@@ -40,6 +40,7 @@ CAPTURED = {
     "snapshot-ends": "memory_at_the_ends",
     "snapshot-full": "full_memory",
     "snapshot-signals": "interruptions",
+    "snapshot-shared-memory": "child_with_the_same_memory",
 }
 """What may be captured, or not: it makes no difference."""
 COLD_START_MAX_S = 3.0

@@ -196,6 +196,18 @@ def interruptions():
     before_snapshot(lambda: signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001))
 
 
+def child_with_the_same_memory():
+    """A child that could change what is captured, born by a signal while we wait for it."""
+    stack = map_at(None, 4096, READ | WRITE, 0) + 4096
+    page = map_at(None, 4096, READ | WRITE | EXECUTE, 0)
+    clone = bytes.fromhex("b838000000bf1101000048be") + struct.pack("<Q", stack)
+    clone += bytes.fromhex("31d24531d24531c00f0585c07401c3")
+    wait = bytes.fromhex("b8220000000f05ebf7")
+    ctypes.memmove(page, clone + wait, len(clone + wait))
+    libc.signal(signal.SIGALRM, ctypes.c_void_p(page))
+    before_snapshot(lambda: signal.setitimer(signal.ITIMER_REAL, 0.001))
+
+
 def before_snapshot(act):
     """Have something done at the last moment."""
     from snapshot_restore_py import register_before_snapshot
