@@ -23,7 +23,7 @@ def context(event:, context:)
   names = %i[function_name function_version invoked_function_arn memory_limit_in_mb aws_request_id
              log_group_name log_stream_name deadline_ms identity client_context]
   known = names.to_h { |name| [name, context.public_send(name)] }
-  known.merge(remaining: context.get_remaining_time_in_millis, trace: ENV['_X_AMZN_TRACE_ID'],
+  known.merge(class: context.class.name, remaining: context.get_remaining_time_in_millis, trace: ENV['_X_AMZN_TRACE_ID'],
               ruby: RUBY_VERSION, gems: ENV['GEM_PATH'], path: $LOAD_PATH, dir: Dir.pwd)
 end
 
@@ -117,6 +117,7 @@ def test_the_context_is_full(lambda_client: Any) -> None:
         "identity": None,
         "client_context": {"custom": {"k": "v"}},
         "dir": "/var/task",
+        "class": "LambdaContext",
     }
     assert {name: known[name] for name in expected} == expected
     assert 15_000 < known["remaining"] <= 20_000
