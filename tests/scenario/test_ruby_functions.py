@@ -23,7 +23,8 @@ def context(event:, context:)
   names = %i[function_name function_version invoked_function_arn memory_limit_in_mb aws_request_id
              log_group_name log_stream_name deadline_ms identity client_context]
   known = names.to_h { |name| [name, context.public_send(name)] }
-  known.merge(class: context.class.name, remaining: context.get_remaining_time_in_millis, trace: ENV['_X_AMZN_TRACE_ID'],
+  known.merge(remaining: context.get_remaining_time_in_millis, trace: ENV['_X_AMZN_TRACE_ID'],
+              class: context.class.name,
               ruby: RUBY_VERSION, gems: ENV['GEM_PATH'], path: $LOAD_PATH, dir: Dir.pwd)
 end
 
@@ -148,7 +149,7 @@ def test_errors_are_in_awss_words(act: Any, what: str, error_type: str, message:
     assert len(payload["stackTrace"]) <= 100
     if what == "raise":
         (frame,) = payload["stackTrace"]
-        assert frame.startswith("/var/task/app.rb:20:in ")
+        assert frame.startswith("/var/task/app.rb:21:in ")
     if what != "deep":
         assert 'Error raised from handler method\n{\n  "errorMessage"' in log_of(answer)
         assert error_type in log_of(answer)
