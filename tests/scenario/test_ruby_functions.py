@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, log_of
+from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, log_of, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
 CODE = """
@@ -40,6 +40,7 @@ def act(event:, context:)
   when 'exit!' then exit!(3)
   when 'critical' then raise NoMemoryError, 'on purpose'
   when 'large' then 'x' * 10 * 1024 * 1024
+  when 'long' then puts 'y' * 5 * 1024 * 1024
   when 'overflow' then raise 'x' * 7 * 1024 * 1024
   when 'count' then $count += 1
   when 'syntax' then eval('def (')
@@ -212,6 +213,23 @@ def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
         assert act(what)[0]["errorType"] == "Function.ResponseSizeTooLarge"
         count += 1
         assert act("count")[0] == count
+
+
+def test_a_log_event_of_any_size_arrives(platform: Platform, act: Any) -> None:
+    """One that is larger than events may be is cut in events, with nothing beside it."""
+    act("long")
+    pages = platform.client("logs").get_paginator("filter_log_events")
+
+    def cut() -> list[str]:
+        found = [
+            event["message"].removesuffix("\n")
+            for page in pages.paginate(logGroupName="/aws/lambda/ruby-act")
+            for event in page["events"]
+        ]
+        return [one for one in found if "yyyy" in one]
+
+    wait_for(lambda: sum(map(len, cut())) >= 5 << 20, "all of it in the log")
+    assert {character for one in cut() for character in one} == {"y"}
 
 
 def test_what_is_printed_is_logged_at_once(act: Any) -> None:
