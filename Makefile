@@ -6,7 +6,7 @@ SOURCES := src tests bench tools
 WAITING := tests/crash tests/servers tests/scenario/mappings
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test crash stress check bench format docs lock
+.PHONY: help setup run test crash burst stress check bench format docs lock
 
 help: ## Say what there is
 	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ crash: setup ## Kill the platform 200 times under load, on each database, and ac
 
 stress: setup ## Run the long forms of tests that CI runs in short
 	@STREAMS=10000 $(PYTHON) -m pytest -q --timeout 600 tests/unit/kit/test_http_streams.py
+
+burst: setup ## Call a function 900 times at once, and others beside it
+	@BURST_CALLS=900 $(PYTHON) -m pytest -q -s tests/scenario/test_bursts.py
 
 check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)

@@ -11,16 +11,16 @@ import os
 import resource
 import selectors
 import socket
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import linux, tracing
+from lambent.sandbox.launcher import tracing
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
 from lambent.sandbox.launcher.image import WAIT_FD
+from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.templates import Kind, Template
 from lambent.sandbox.launcher.transplant import Snapshot
 from lambent.sandbox.launcher.zygote import Zygote
@@ -35,6 +35,8 @@ class Wanted:
     environment: Mapping[str, str]
     snapshot: Snapshot | None
     """What the process becomes before it is told its variables."""
+    deadline: float
+    """In monotonic seconds: after it nobody wants the box any more."""
     on_started: Callable[["Prepared | None", str], None]
     """Gets the box that is the function's now, or why there is none."""
 
@@ -57,7 +59,6 @@ class Prepared:
     outputs: list[int] = dataclasses.field(default_factory=list)
     """Read ends of the output and of the framed log."""
     pid: int = -1
-    began: float = dataclasses.field(default_factory=time.monotonic)
     said: bytes = b""
     """Its last word, if nobody has acted on it."""
     is_assigned: bool = False
@@ -79,13 +80,13 @@ class Maker:
     def __init__(
         self,
         host: Host,
-        selector: selectors.BaseSelector,
+        loop: Loop,
         *,
         on_ready: Callable[[Prepared], None],
         on_failed: Callable[[Prepared, str], None],
     ) -> None:
         self._host = host
-        self._selector = selector
+        self._loop = loop
         self._on_ready = on_ready
         self._on_failed = on_failed
 
@@ -120,7 +121,7 @@ class Maker:
         pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
         prepared.outputs = [read for read, _ in pipes]
         outputs = [write for _, write in pipes]
-        self._selector.register(control, selectors.EVENT_READ, partial(self._on_word, prepared))
+        self._loop.register(control, selectors.EVENT_READ, partial(self._on_word, prepared))
         try:
             if prepared.template.forks:
                 self._fork(prepared, outputs, theirs.fileno())
@@ -133,16 +134,19 @@ class Maker:
             messages.close_all(outputs)
 
     def _execute(self, prepared: Prepared, outputs: list[int], control: int) -> None:
-        pid, pidfd = boxes.spawn(
-            self._host.confinement,
+        def on_entered(failure: str | None) -> None:
+            # One that has entered tells what comes next itself.
+            if failure is not None:
+                self._on_failed(prepared, failure)
+
+        prepared.pid = self._host.spawn(
             prepared.box,
             argv=prepared.template.argv,
             environment=prepared.template.environment,
             outputs=outputs,
             control=control,
+            on_entered=on_entered,
         )
-        self._host.watch(prepared.box, pid, pidfd)
-        prepared.pid = pid
 
     def _fork(self, prepared: Prepared, outputs: list[int], control: int) -> None:
         box, zygote = prepared.box, prepared.zygote
@@ -157,8 +161,7 @@ class Maker:
                 return
             if prepared.is_lost:
                 # Killed with its box; the box's init cannot end before it has been reaped.
-                linux.reap(pidfd)
-                os.close(pidfd)
+                self._host.reap_later(pidfd)
                 return
             box.processes[pid] = pidfd
             self._host.watch(box, pid, pidfd)
@@ -174,6 +177,8 @@ class Maker:
             said = prepared.control.recv(4096)
         except OSError as error:
             said = f"!{error}".encode()
+        if not said and (hear := prepared.box.entering.get(prepared.pid)) is not None:
+            hear()  # Why it has ended.
         if said in (b"mapping", b"ready"):
             prepared.said = said
             self._advance(prepared)
@@ -202,7 +207,7 @@ class Maker:
         """Make a waiting runtime a function's, which is told."""
         box, control = prepared.box, prepared.control
         assert control is not None
-        self._selector.unregister(control)
+        self._loop.unregister(control)
         prepared.is_assigned = True
         try:
             shown = {
@@ -238,7 +243,7 @@ class Maker:
         """Throw a box away, whatever state it is in."""
         prepared.is_lost = True
         if prepared.control is not None and not prepared.is_assigned:
-            self._selector.unregister(prepared.control)
+            self._loop.unregister(prepared.control)
         prepared.close()
 
         def give_back() -> None:
