@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from lambent.store.settings import StoreSettings
 
@@ -35,6 +36,14 @@ class PostgreSql:
         name = f"lambent_{uuid.uuid4().hex[:12]}"
         self._run("createdb", "-h", str(self._directory), "-U", "postgres", name)
         return f"postgresql+psycopg://postgres@/{name}?host={self._directory}"
+
+    def end_connections(self, url: str) -> None:
+        """End all connections to a database, as the server's operator may."""
+        name = str(sa.make_url(url).database)
+        query = (
+            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname='{name}'"
+        )
+        self._run("psql", "-h", str(self._directory), "-U", "postgres", "-c", query)
 
     def stop(self) -> None:
         """End it, whatever is connected."""

@@ -24,6 +24,7 @@ from lambent.sandbox.client import LauncherHandle, start_launcher
 from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.services.installation import prepare_packages
 from lambent.settings import ServerSettings, Settings
+from lambent.store.database import file_of, url_of
 from lambent.store.settings import StoreSettings
 from lambent.worker.interpreters import find_interpreters
 from lambent.worker.runtime_clients import default_cache, prepare_runtimes
@@ -47,6 +48,11 @@ class DataDirectory:
 
     def blobs(self, store: StoreSettings) -> Path:
         """Where packages are kept."""
+        if "://" in store.blobs_dir:
+            raise SystemExit(
+                f"lambent: cannot use store.blobs_dir = {store.blobs_dir}: packages are kept in a"
+                " directory; URLs of object stores are not supported"
+            )
         return Path(store.blobs_dir).absolute() if store.blobs_dir else self.state / "blobs"
 
     def event_payloads(self, store: StoreSettings) -> Path:
@@ -212,11 +218,10 @@ def isolate(
     _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
     uid = settings.sandbox.platform_uid
     # Functions see what is in `code`; nobody else sees keys and packages in `state`.
-    blobs = data.blobs(settings.store)
-    for directory, mode in ((data.state, 0o700), (data.code, 0o755), (blobs, 0o700)):
-        directory.mkdir(exist_ok=True)
-        directory.chmod(mode)
-        hand_over(directory, uid, uid)
+    private = [data.state, data.blobs(settings.store), data.event_payloads(settings.store)]
+    private += _database_directory(settings.store, data.state, uid)
+    for directory, mode in ((data.code, 0o755), *((one, 0o700) for one in private)):
+        _prepare(directory, mode, uid)
     launcher = start_launcher(
         settings.sandbox,
         tier=tier,
@@ -226,8 +231,38 @@ def isolate(
     )
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
-        become_unprivileged(uid, uid, readable, [data.state, data.code, blobs])
+        become_unprivileged(uid, uid, readable, [data.code, *private])
     except BaseException:
         launcher.close()
         raise
     return launcher
+
+
+def _prepare(directory: Path, mode: int, uid: int) -> None:
+    """Make a directory if need be, and the platform's own."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(mode)
+    except OSError as error:
+        raise SystemExit(
+            f"lambent: cannot use the directory {directory}: {error.strerror}"
+        ) from error
+    hand_over(directory, uid, uid)
+
+
+def _database_directory(store: StoreSettings, state: Path, uid: int) -> list[Path]:
+    """The directory of a SQLite file that `store.url` names, which becomes the platform's own:
+    SQLite writes beside the file too. So nothing of others may be in it."""
+    file = file_of(url_of(store, state))
+    if file is None or file.parent == state or os.geteuid() != 0:
+        return []
+    directory = file.parent
+    if directory.exists() and directory.stat().st_uid != uid:
+        others = [one.name for one in directory.iterdir() if not one.name.startswith(file.name)]
+        if others:
+            raise SystemExit(
+                f"lambent: cannot use the database {file}: the platform would become the owner of"
+                f" {directory}, which holds other things ({others[0]}). Name a file in a directory"
+                " of its own"
+            )
+    return [directory]

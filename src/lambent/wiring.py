@@ -24,7 +24,7 @@ from lambent.control.control import open_control
 from lambent.control.identities import Identities
 from lambent.control.permissions import Permissions
 from lambent.control.s3 import S3Objects
-from lambent.gateway.code_links import PATH_PREFIX, open_code_links
+from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.operations import control_plane, iam, logs, sts
 from lambent.gateway.operations.invoke import (
     INVOKE,
@@ -32,7 +32,14 @@ from lambent.gateway.operations.invoke import (
     INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
 )
-from lambent.gateway.operator_pages import MAPPINGS, METRICS, QUEUE, QUEUES, OperatorPages
+from lambent.gateway.operator_pages import (
+    MAPPINGS,
+    METRICS,
+    QUEUE,
+    QUEUES,
+    RUNTIMES,
+    OperatorPages,
+)
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Access, Authorizer, Caller
@@ -42,7 +49,7 @@ from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.door import Door
 from lambent.invocation.provisioning import Provisioning
-from lambent.kit.clock import SystemClock
+from lambent.kit.clock import Clock, SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.kit.tasks import start_loop, start_task
 from lambent.kit.turns import Turns
@@ -78,7 +85,8 @@ from lambent.startup import (
     load_certificate,
     prepare_services,
 )
-from lambent.store.blobs import Blobs
+from lambent.store.blobs import keep_trash_short, open_blobs
+from lambent.store.problems import StoreError
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
 from lambent.telemetry.metrics import Metrics
@@ -119,7 +127,7 @@ def run(settings: Settings) -> None:
                 )
             finally:
                 launcher.close()
-    except SandboxError as error:
+    except (SandboxError, StoreError) as error:
         raise SystemExit(f"lambent: {error}") from error
 
 
@@ -170,10 +178,13 @@ async def _serve(
     """Open the rooms, serve, close them. `packages` are those of the stand-in for other services,
     if it is wanted."""
     clock = SystemClock()
-    blobs = Blobs(data.blobs(settings.store))
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        store = await enter(open_store(settings.store, data.state))
+        store = await enter(open_store(settings.store, data.state, clock))
+        blobs, payloads = [
+            await open_blobs(directory, store.id, clock, is_new=store.is_new)
+            for directory in (data.blobs(settings.store), data.event_payloads(settings.store))
+        ]
         log_store = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
         code = await enter(open_code_cache(data.code, blobs.read))
         await code.discard_except(
@@ -181,6 +192,7 @@ async def _serve(
         )
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
+        start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
         keyring = await open_keyring(store, clock)
         home = Scope(settings.gateway.account_id, settings.gateway.region)
         permissions = Permissions(store)
@@ -265,7 +277,6 @@ async def _serve(
         aws = AwsClients(aws_settings, stand_in.url if stand_in is not None else None)
         check_target = partial(_allow, authorizer) if authorizer.is_strict else None
         metrics = Metrics()
-        payloads = Blobs(data.event_payloads(settings.store))
         asynchronous = await open_asynchronous(
             settings.asynchronous,
             store=store,
@@ -309,7 +320,8 @@ async def _serve(
                 check_source=SourceChecks(calls, allow).check,
             )
         )
-        links = await enter(open_code_links(blobs.read, clock))
+        link_key = await store.transact(lambda tx: tx.identities.platform_secret(SECRET))
+        links = await enter(open_code_links(blobs.read, clock, link_key))
         for name, way in (
             ("Invoke", INVOKE),
             ("InvokeAsync", INVOKE_ASYNC),
@@ -328,9 +340,10 @@ async def _serve(
             QueueOperations(store, payloads, clock),
             MappingOperations(store, mappings.statuses),
             metrics,
+            {name: runtimes.hint(name) for name in runtime_identifiers()},
             tasks,
         )
-        for path in (QUEUES, QUEUE, MAPPINGS, METRICS):
+        for path in (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES):
             gateway.register_internal(path, pages.handle)
         urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
         store.on_change(urls.forget)
@@ -355,10 +368,22 @@ async def _serve(
                 gateway, settings.gateway, front.listener, front.tls
             ) as server:
                 start_loop(watching, clock, _watch_signals, stop, server)
+                start_loop(watching, clock, _watch_database, store, clock, stop, server)
                 print(f"lambent is ready at {front.url}", flush=True)
                 await stop.wait()
                 print("lambent is stopping", file=sys.stderr, flush=True)
             watching.cancel_scope.cancel()
+    if store.lost is not None:
+        raise store.lost
+
+
+async def _watch_database(
+    store: Store, clock: Clock, stop: anyio.Event, server: HttpServer
+) -> None:
+    """End at once when another platform has taken the database."""
+    await store.wait_lost(clock)
+    await server.close()
+    stop.set()
 
 
 async def _prepare_deployed(store: Store, worker: Worker) -> None:

@@ -21,7 +21,7 @@ async def add(store: Store, number: int) -> None:
         id=number, request_id=f"r{number}", key=KEY, qualifier=None,
         payload=b"x" * (number * 37 % 3000), trace_id="t", accepted_at=0.0, due_at=0.0,
     )  # fmt: skip
-    await store.transact(lambda tx: tx.async_events.add([(event, None)], until=0.0))
+    await store.transact(lambda tx: tx.async_events.add([(event, None)]))
 
 
 @pytest.mark.parametrize("damage", ["cut", "zeros", "noise"])

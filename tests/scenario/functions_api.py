@@ -77,7 +77,7 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
                 concurrent_executions=1000,
                 clock=clock,
             ) as control,
-            open_code_links(blobs.read, clock) as links,
+            open_code_links(blobs.read, clock, b"key") as links,
             open_gateway(settings, relaxed(Permissions(store).statements)) as gateway,
             anyio.create_task_group() as tasks,
         ):

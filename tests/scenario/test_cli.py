@@ -74,6 +74,16 @@ def test_from_deploy_to_delete(platform: Platform, code: Path) -> None:
     assert "ResourceNotFoundException" in gone.stderr
 
 
+def test_a_function_whose_runtime_is_not_here(platform: Platform, code: Path) -> None:
+    """It is deployed, and what is missing is said at once rather than at the first call."""
+    deployed = run(
+        platform, "deploy", str(code), "--name", "early", "--runtime", "dotnet8", "--handler", "a.b"
+    )
+    assert deployed.returncode == 1
+    assert "early" in deployed.stdout
+    assert "dotnet8 does not run on the platform's machine yet" in deployed.stderr
+
+
 def test_a_functions_error(platform: Platform, code: Path) -> None:
     """Its payload goes to stdout, the description to stderr, and the exit code is 1."""
     run(platform, "deploy", str(code), "--name", "failing")

@@ -74,7 +74,7 @@ def test_errors_are_in_awss_words(act: Any) -> None:
         "example.Act.handleRequest(Act.java)",
     ]
     assert payload["cause"]["errorType"] == "java.lang.NumberFormatException"
-    assert "on purpose: ü: java.lang.IllegalStateException\r" in log_of(answer)
+    assert "on purpose: ü: java.lang.IllegalStateException\n" in log_of(answer)
     assert "Caused by: java.lang.NumberFormatException" in log_of(answer)
 
 
@@ -89,40 +89,72 @@ def test_a_process_that_ends_or_hangs_is_replaced(act: Any) -> None:
     assert act("none")[0] is None
 
 
-def test_a_result_that_is_too_large(act: Any) -> None:
-    """Is the platform's to tell; the process goes on."""
-    for _ in range(2):
-        assert act("large")[0]["errorType"] == "Function.ResponseSizeTooLarge"
-        assert act("none")[0] is None
+def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
+    """A result as well as an error."""
+    first = act("count")[0]
+    for what in ("large", "overflow"):
+        assert act(what)[0]["errorType"] == "Function.ResponseSizeTooLarge"
+        first += 1
+        assert act("count")[0] == first
 
 
-def test_what_is_logged(platform: Platform, act: Any) -> None:
-    """By the context's logger, by the runtime's, and printed."""
+def test_what_is_printed_is_logged_at_once(act: Any) -> None:
+    """From both streams."""
     _, answer = act("print")
-    for line in ("from the logger: ü\n", "from the runtime\n", "printed: ü\n", "to stderr\n"):
+    for line in ("printed: ü\n", "to stderr\n"):
         assert line in log_of(answer)
+
+
+def logged(platform: Platform, name: str, request_id: str) -> list[str]:
+    """The function's own events of an invocation, without the newline at their end."""
     logs = platform.client("logs")
-    wait_for(
-        lambda: [
-            event
-            for event in logs.filter_log_events(logGroupName="/aws/lambda/java-act")["events"]
-            if event["message"].startswith("from the logger: ü")
-        ],
-        "the line in the log",
-    )
+
+    def events() -> list[str]:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        messages = [event["message"].removesuffix("\n") for event in found]
+        of = [at for at, one in enumerate(messages) if f"RequestId: {request_id}" in one]
+        return messages[of[0] + 1 : of[1]] if len(of) == 3 else []  # START, END and REPORT
+
+    found: list[str] = wait_for(events, "the invocation's log")
+    return found
+
+
+def test_each_call_of_a_logger_is_one_event(
+    platform: Platform, lambda_client: Any, classes: dict[str, bytes]
+) -> None:
+    """Of the context's logger and of the runtime's: with its level if it has one, with all its
+    lines; bytes and null too."""
+    deploy(lambda_client, "java-log", classes, Handler="example.Act", **OPTIONS)
+    _, answer = invoke(lambda_client, "java-log", {"what": "log"})
+    request_id = answer["ResponseMetadata"]["RequestId"]
+    expected = [
+        "plain ü",
+        "[DEBUG] debug",
+        "[ERROR] one\ntwo",
+        "null",
+        "null",
+        '{"message":"own","level":"WARN"}',
+        "[TRACE] traced",
+    ]
+    assert logged(platform, "java-log", request_id) == expected * 2
 
 
 def test_json_logs_have_levels(lambda_client: Any, classes: dict[str, bytes]) -> None:
-    """Those below the function's are left out."""
+    """Those below the function's are left out; what comes as bytes is JSON already."""
     logging = {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"}
     deploy(
         lambda_client, "java-json", classes, Handler="example.Act", LoggingConfig=logging, **OPTIONS
     )
-    _, answer = invoke(lambda_client, "java-json", {"what": "levels"}, LogType="Tail")
-    lines = [line for line in log_of(answer).splitlines() if "level" in line]
+    _, answer = invoke(lambda_client, "java-json", {"what": "log"}, LogType="Tail")
+    request_id = answer["ResponseMetadata"]["RequestId"]
+    lines = log_of(answer).splitlines()
     records = [json.loads(line) for line in lines if '"message"' in line]
-    assert [(one["level"], one["message"]) for one in records] == [("ERROR", "bad\n")]
-    assert records[0]["AWSRequestId"] == answer["ResponseMetadata"]["RequestId"]
+    assert [(one["level"], one["message"]) for one in records] == [
+        ("ERROR", "one\ntwo\n"),
+        ("WARN", "own"),
+    ] * 2
+    assert records[0]["AWSRequestId"] == request_id
+    assert '{"message":"own","level":"WARN"}' in lines
 
 
 def test_it_is_confined_like_others(act: Any) -> None:

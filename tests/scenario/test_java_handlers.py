@@ -80,6 +80,32 @@ def test_every_form_of_a_handler(
     assert (payload, answer.get("FunctionError")) == (expected, None)
 
 
+@pytest.mark.parametrize(
+    ("handler", "expected"),
+    [
+        ("Inherited::plain", "plain x"),
+        ("Inherited::withContext", "java-Inherited-withContext x"),
+        ("Inherited::fixed", "fixed x"),
+        ("Inherited::generic", "x"),
+        ("Inherited::output", 1),
+        ("Inherited::outputAndContext", 2),
+        ("Inherited::input", None),
+        ("Inherited::inputAndContext", None),
+        ("Inherited$Streaming::handleRequest", "x"),
+        ("Inherited$Streaming", "x"),
+        ("Inherited$Bound::handleRequest", "x"),
+    ],
+)
+def test_what_is_inherited_from_a_class_that_is_not_public(
+    lambda_client: Any, classes: dict[str, bytes], handler: str, expected: Any
+) -> None:
+    """Is a handler too; so is a method of one stream, which answers null if that is the input."""
+    name = "java-" + re.sub(r"\W+", "-", handler)
+    deploy(lambda_client, name, classes, Handler=f"example.{handler}", **OPTIONS)
+    payload, answer = invoke(lambda_client, name, "x")
+    assert (payload, answer.get("FunctionError")) == (expected, None)
+
+
 def test_a_jar_with_a_library(lambda_client: Any, compiled: dict[str, bytes]) -> None:
     """The package is a jar; its class is in a jar in `lib`, with interfaces of its own, as most
     packages have them. A megabyte goes and comes."""
@@ -115,6 +141,13 @@ def test_a_jar_with_a_library(lambda_client: Any, compiled: dict[str, bytes]) ->
             {
                 "errorMessage": "Class example.Forms does not implement an appropriate handler"
                 " interface"
+            },
+        ),
+        (
+            "example.Inherited::ignored",
+            {
+                "errorMessage": "No public method named ignored with appropriate method signature"
+                " found on class example.Inherited"
             },
         ),
         ("::", {"errorMessage": "Invalid handler: `::'"}),

@@ -46,7 +46,7 @@ async def open_asynchronous(
     """Take up what was left and keep at it for as long as the tasks live.
     `allow` decides whether a function's role may deliver; None allows everything."""
     journal = Journal(store, clock)
-    ids = new_ids(clock.now())
+    ids = new_ids(clock.now(), store.starts)
 
     async def invoke(arn: str, payload: bytes, trace_id: str) -> None:
         _, _, _, region, account, *_ = arn.split(":")

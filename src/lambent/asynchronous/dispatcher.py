@@ -194,11 +194,15 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
     async def recover(self) -> None:
         """See `Feeder`."""
         await super().recover()
-        if self._store.is_own:
-            # Where there are others, those may have written a payload and not the row yet.
-            known = await self._store.transact(lambda tx: tx.async_events.beside())
-            found = await anyio.to_thread.run_sync(lambda: list(self._payloads.list_keys()))
-            await self._forget_payloads([int(key) for key in found if int(key) not in known])
+        known = await self._store.transact(lambda tx: tx.async_events.beside())
+        found = await anyio.to_thread.run_sync(lambda: list(self._payloads.list_keys()))
+        unknown = [key for key in found if int(key) not in known]
+
+        def discard() -> None:
+            for key in unknown:
+                self._payloads.discard(key)
+
+        await anyio.to_thread.run_sync(discard)
 
     async def _forget_payloads(self, ids: Iterable[int]) -> None:
         def delete() -> None:

@@ -5,7 +5,6 @@ while they are in memory (see `lanes.py`, `store/claims.py` and `journal.py`).
 """
 
 import asyncio
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -20,12 +19,6 @@ from lambent.kit.tasks import start_part
 from lambent.store.claims import Claims
 from lambent.store.store import Store, Transaction
 
-logger = logging.getLogger(__name__)
-
-CLAIM_S = 180.0
-"""A claim is renewed in time; those of a platform that is gone end."""
-_LOOK_S = 60.0
-"""How often to renew, and to look what others have left, if there may be others."""
 _CLAIMED_AT_ONCE_MAX = 512
 _BEGUN_AT_ONCE_MAX = 32
 """Further attempts begin after whatever else the event loop has to do."""
@@ -46,7 +39,7 @@ class Table(Protocol[K, T_co]):
         ...
 
     def claim(
-        self, key: K, *, by: str, now: float, until: float, limit: int
+        self, key: K, *, by: str, now: float, limit: int
     ) -> tuple[Sequence[T_co], float | None]:
         """See `Claims.take`."""
         ...
@@ -67,7 +60,7 @@ class Feeder(ABC, Generic[K, T, E]):
         tasks: anyio.abc.TaskGroup,
         lanes: Lanes[K, T],
     ) -> None:
-        self.us = store.name
+        self.us = store.id
         """Whose claims are ours."""
         self._store = store
         self._journal = journal
@@ -209,18 +202,21 @@ class Feeder(ABC, Generic[K, T, E]):
     # -- time ------------------------------------------------------------------------------
 
     async def recover(self) -> None:
-        """Find what was left, before anything new is accepted: what we had claimed before we were
-        started again or, in a database that is ours alone, what anybody had."""
-        await self._look(is_first=True)
+        """Find what was left, before anything new is accepted; what was claimed, too, as the
+        database is ours alone."""
+        now = self._clock.now()
+
+        def look(tx: Transaction) -> list[tuple[K, float]]:
+            table = self.table(tx)
+            table.claims.release_all(now)
+            return list(table.lanes())
+
+        for key, due_at in await self._store.transact(look):
+            self._lanes.note_stored(key, due_at, now)
+        self.begin_some()
 
     async def run(self) -> None:
         """Notice what becomes due, for ever."""
-        async with anyio.create_task_group() as tasks:
-            if not self._store.is_own:
-                start_part(tasks, self._keep_looking)
-            await self._keep_waking()
-
-    async def _keep_waking(self) -> None:
         while True:
             self._bell = anyio.Event()
             now = self._clock.now()
@@ -240,32 +236,6 @@ class Feeder(ABC, Generic[K, T, E]):
             start_part(tasks, sleep)
             await self._bell.wait()
             tasks.cancel_scope.cancel()
-
-    async def _keep_looking(self) -> None:
-        while True:
-            await self._clock.sleep(_LOOK_S)
-            try:
-                await self._look(is_first=False)
-            except Exception as error:  # The database may be away for a while.
-                logger.warning("cannot look for what waits: %s", error)
-
-    async def _look(self, *, is_first: bool) -> None:
-        now = self._clock.now()
-
-        def look(tx: Transaction) -> list[tuple[K, float]]:
-            table = self.table(tx)
-            if not is_first:
-                table.claims.renew(self.us, now + CLAIM_S)
-            elif self._store.is_own:
-                table.claims.release_all(now)
-            else:
-                table.claims.release_of(self.us, now)
-            table.claims.release_ended(now)
-            return list(table.lanes())
-
-        for key, due_at in await self._store.transact(look):
-            self._lanes.note_stored(key, due_at, now)
-        self.begin_some()
 
 
 class _Turn(Generic[K, T, E]):
@@ -294,7 +264,7 @@ class _Turn(Generic[K, T, E]):
         table.claims.give_back((feeder.describe(one)[0], now) for one in self.given_back)
         for key, limit in self.wants:
             self.claimed[key], self.next_due[key] = table.claim(
-                key, by=feeder.us, now=now, until=now + CLAIM_S, limit=limit
+                key, by=feeder.us, now=now, limit=limit
             )
         self.after_commit = feeder.conclude(tx, self.ended, self.claimed, now)
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,13 +38,15 @@ app.add_typer(config_app, name="config")
 keys_app = typer.Typer(help="Who may use the platform.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
+SWITCH = ""
+"""The metavar of an option without a value: its help would show a type that nobody can give."""
 Endpoint = Annotated[
     str,
     typer.Option(
         "--endpoint-url", envvar="LAMBENT_ENDPOINT", metavar="URL", help="Which platform to use."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Json = Annotated[bool, typer.Option("--json", metavar=SWITCH, help="Print one JSON document.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or ARN of the function.")]
 ConfigFile = Annotated[
     Path | None,
@@ -72,7 +75,9 @@ def main() -> int:
 
 @app.callback(invoke_without_command=True)
 def _version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    show: Annotated[
+        bool, typer.Option("--version", metavar=SWITCH, help="Print the version.")
+    ] = False,
 ) -> None:
     if show:
         from importlib.metadata import version
@@ -92,7 +97,10 @@ def up(
     tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help="Serve HTTPS.")] = None,
     tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
     services: Annotated[
-        bool, typer.Option("--services", help="Also run a stand-in for SQS, SNS, S3 and others.")
+        bool,
+        typer.Option(
+            "--services", metavar=SWITCH, help="Also run a stand-in for SQS, SNS, S3 and others."
+        ),
     ] = False,
     config: ConfigFile = None,
     settings: Set = None,
@@ -166,7 +174,8 @@ def deploy(
 
     from lambent.cli.client import open_client
     from lambent.cli.deploy import deploy as deploy_directory
-    from lambent.cli.function_file import complete, read_function_file
+    from lambent.cli.function_file import complete, likely_mistakes, read_function_file
+    from lambent.cli.operator_pages import runtime_hint
 
     if not directory.is_dir():
         raise UsageError(f"cannot deploy {directory}: it is not a directory")
@@ -178,13 +187,18 @@ def deploy(
     }
     flags: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
     wanted = complete(dataclasses.replace(wanted, **flags), directory)
+    open_s3 = partial(open_client, "s3", endpoint)
     with open_client("lambda", endpoint) as client, _progress() as progress:
-        found = deploy_directory(client, directory, wanted, progress)
+        found = deploy_directory(client, open_s3, directory, wanted, progress)
     found.pop("ResponseMetadata", None)
     if as_json:
         print_json(found)
     else:
-        print_table(_COLUMNS, [_row(found)])
+        print_table((*_COLUMNS, "state"), [{**_row(found), "state": found["State"]}])
+    for note in likely_mistakes(directory, wanted):
+        print_note(note)
+    if hint := runtime_hint(endpoint, found["Runtime"]):
+        raise CliError(f"{found['Runtime']} does not run on the platform's machine yet: {hint}")
 
 
 @app.command()
@@ -197,7 +211,7 @@ def invoke(
         ),
     ] = "{}",
     tail: Annotated[
-        bool, typer.Option("--tail", help="Print the end of the log on stderr.")
+        bool, typer.Option("--tail", metavar=SWITCH, help="Print the end of the log on stderr.")
     ] = False,
     qualifier: Annotated[str | None, typer.Option(help="Version or alias.")] = None,
     endpoint: Endpoint = LOCAL,
@@ -227,7 +241,9 @@ def invoke(
 @app.command()
 def logs(
     name: Name,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", metavar=SWITCH, help="Go on until Ctrl-C.")
+    ] = False,
     since: Annotated[str, typer.Option(help="How far back: 30s, 10m, 2h, 1d.")] = "10m",
     pattern: Annotated[str, typer.Option("--filter", help="CloudWatch Logs filter pattern.")] = "",
     endpoint: Endpoint = LOCAL,
@@ -288,9 +304,10 @@ def queue(
         str | None, typer.Argument(metavar="[NAME]", help="Only of this function.")
     ] = None,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Throw away what waits for the function.")
+        bool,
+        typer.Option("--purge", metavar=SWITCH, help="Throw away what waits for the function."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", metavar=SWITCH, help="Do not ask.")] = False,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
 ) -> None:
@@ -444,7 +461,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
         yield lambda step: status.update(f"{step} …")
 
 
-_COLUMNS = ("name", "runtime", "handler", "memory", "timeout", "state", "code", "modified")
+_COLUMNS = ("name", "runtime", "handler", "memory", "timeout", "code", "modified")
 
 
 def _row(function: dict[str, Any]) -> dict[str, Any]:
@@ -454,8 +471,6 @@ def _row(function: dict[str, Any]) -> dict[str, Any]:
         "handler": function.get("Handler"),
         "memory": f"{function['MemorySize']} MB",
         "timeout": f"{function['Timeout']} s",
-        # Lists do not tell the state, as at AWS.
-        "state": function.get("State"),
         "code": f"{function['CodeSize']:,} B",
         "modified": function["LastModified"][:19].replace("T", " "),
     }

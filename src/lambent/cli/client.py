@@ -29,7 +29,7 @@ _READ_TIMEOUT_S = 930
 
 @contextmanager
 def open_client(service: str, endpoint: str) -> Iterator[Any]:
-    """A client for `lambda` or `logs`; what goes wrong inside becomes a `CliError`."""
+    """A client of a service; what goes wrong inside becomes a `CliError`."""
     try:
         yield _create(service, endpoint)
     except botocore.exceptions.ClientError as error:
@@ -86,6 +86,7 @@ def _create(service: str, endpoint: str) -> Any:
                 connect_timeout=5,
                 read_timeout=_READ_TIMEOUT_S,
                 proxies={} if parts.hostname in _LOOPBACK else None,
+                s3={"addressing_style": "path"},
             ),
         )
     except ValueError as error:

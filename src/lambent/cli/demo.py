@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -86,7 +87,7 @@ def _show(examples: Path, endpoint: str) -> None:
         try:
             wanted = complete(read_function_file(directory), directory)
             with open_client("lambda", endpoint) as client:
-                _deploy_if_missing(client, directory, wanted)
+                _deploy_if_missing(client, endpoint, directory, wanted)
             deployed = wanted
         except CliError as error:
             print_error(f"{directory.name}: {error}")
@@ -100,10 +101,11 @@ def _show(examples: Path, endpoint: str) -> None:
     print("\n" + _ADVICE.format(endpoint=endpoint, name=deployed.name), flush=True)
 
 
-def _deploy_if_missing(client: Any, directory: Path, wanted: FunctionFile) -> None:
+def _deploy_if_missing(client: Any, endpoint: str, directory: Path, wanted: FunctionFile) -> None:
     assert wanted.name is not None
     if find_function(client, wanted.name) is None:
-        deploy(client, directory, wanted, lambda _: None)
+        open_s3 = partial(open_client, "s3", endpoint)
+        deploy(client, open_s3, directory, wanted, lambda _: None)
         print(f"deployed {wanted.name} from {directory}", flush=True)
 
 

@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,27 @@ from lambent.cli.package import pack
 
 ROLE = "arn:aws:iam::000000000000:role/lambent"
 """What functions get that name no role: the platform wants one, and does not use it."""
+DIRECT_BYTES_MAX = 50 << 20
+"""Of a package in a request, as in AWS; a larger one comes from a bucket."""
+BUCKET = "lambent-deployments"
+OpenS3 = Callable[[], AbstractContextManager[Any]]
+"""Opens a client of the platform's S3."""
 _WAIT_S = 120
 _POLL_S = 0.1
 
 
 def deploy(
-    client: Any, directory: Path, wanted: FunctionFile, progress: Callable[[str], None]
+    client: Any,
+    open_s3: OpenS3,
+    directory: Path,
+    wanted: FunctionFile,
+    progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Create or update a function and wait until that is in force; gives its configuration.
+    """Create or update a function and wait until that is in force. Returns its configuration.
 
     `wanted` has a name, a runtime and a handler; other things it does not say are left as they
-    are. Raises `CliError`, and botocore's errors.
+    are. A package that is too large for a request goes by way of S3. Raises `CliError`, and
+    botocore's errors.
     """
     assert wanted.name is not None
     progress("packing")
@@ -35,17 +46,43 @@ def deploy(
     if existing is None:
         progress(f"creating {wanted.name} ({len(package):,} bytes)")
         members = {"Role": ROLE, **wanted.configuration()}
-        client.create_function(FunctionName=wanted.name, Code={"ZipFile": package}, **members)
+        with _sent(open_s3, wanted.name, package) as code:
+            client.create_function(FunctionName=wanted.name, Code=code, **members)
         return _ready(client, wanted.name, progress)
     existing = _settle(client, wanted.name, progress)
     if existing["CodeSha256"] != base64.b64encode(hashlib.sha256(package).digest()).decode():
         progress(f"updating the code of {wanted.name} ({len(package):,} bytes)")
-        client.update_function_code(FunctionName=wanted.name, ZipFile=package)
+        with _sent(open_s3, wanted.name, package) as code:
+            client.update_function_code(FunctionName=wanted.name, **code)
         existing = _ready(client, wanted.name, progress)
     if changed := _changed(existing, wanted):
         progress(f"updating the configuration of {wanted.name}")
         client.update_function_configuration(FunctionName=wanted.name, **changed)
     return _ready(client, wanted.name, progress)
+
+
+@contextmanager
+def _sent(open_s3: OpenS3, name: str, package: bytes) -> Iterator[dict[str, Any]]:
+    """How a request names the package: the bytes themselves, or an object for as long as the
+    request takes. Raises `CliError` if there is no S3 to put it into."""
+    if len(package) <= DIRECT_BYTES_MAX:
+        yield {"ZipFile": package}
+        return
+    key = f"{name}-{hashlib.sha256(package).hexdigest()}.zip"
+    with open_s3() as s3:
+        try:
+            s3.create_bucket(Bucket=BUCKET)
+            s3.put_object(Bucket=BUCKET, Key=key, Body=package)
+        except botocore.exceptions.ClientError as error:
+            raise CliError(
+                f"cannot deploy a package of {len(package):,} bytes: more than"
+                f" {DIRECT_BYTES_MAX:,} must come from S3. Start the platform with --services, or"
+                f" leave files out with .lambentignore ({error})"
+            ) from error
+        try:
+            yield {"S3Bucket": BUCKET, "S3Key": key}
+        finally:
+            s3.delete_object(Bucket=BUCKET, Key=key)
 
 
 def find_function(client: Any, name: str) -> dict[str, Any] | None:

@@ -13,14 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from lambent.cli.output import UsageError
+from lambent.cli.package import IGNORE_FILE, left_out
 
 FUNCTION_FILE = "function.toml"
 _PYTHON_FILES = ("app.py", "lambda_function.py", "main.py", "handler.py", "index.py")
 _PYTHON_HANDLERS = ("handler", "lambda_handler")
+_RUBY_FILES = ("lambda_function.rb", "app.rb", "handler.rb", "main.rb")
+_RUBY_HANDLER = re.compile(r"^\s*def (?:self\.)?(lambda_handler|handler)\b", re.MULTILINE)
 _NODE_FILES = tuple(
     f"{stem}.{suffix}" for stem in ("index", "app", "handler") for suffix in ("mjs", "js", "cjs")
 )
 _NODE_DEFAULT = 22
+_SUFFIXES = {
+    "python": (".py", ""),
+    "nodejs": (".js", ".mjs", ".cjs", ""),
+    "ruby": (".rb",),
+}
+"""What the file of a handler may be called; none stands for a directory."""
+_DEFAULT_RUNTIMES = {"ruby": "ruby3.4", "java": "java21"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +109,71 @@ def _guess(directory: Path, runtime: str | None) -> tuple[str, str]:
         for name in _NODE_FILES:
             if (directory / name).is_file():
                 return f"nodejs{_node_major()}.x", f"{Path(name).stem}.handler"
-    raise UsageError(
+    if family in ("", "ruby"):
+        for name in _RUBY_FILES:
+            if found := _RUBY_HANDLER.search(_text_of(directory / name)):
+                return _DEFAULT_RUNTIMES["ruby"], f"{Path(name).stem}.{found[1]}"
+    raise UsageError(_cannot_guess(directory, runtime, family))
+
+
+def _cannot_guess(directory: Path, runtime: str | None, family: str) -> str:
+    where = f"or write it into {FUNCTION_FILE}"
+    if runtime is not None:
+        return (
+            f"cannot tell the handler of {runtime} from the files in {directory}: give --handler,"
+            f" {where}"
+        )
+    if any(directory.glob("*.ts")):
+        return (
+            f"cannot deploy {directory}: it has TypeScript, which Node.js functions are compiled"
+            " from: build it, and deploy the directory with the JavaScript"
+        )
+    if any(directory.glob("lib/*.jar")) or any(directory.rglob("*.class")):
+        return (
+            f"cannot tell the handler of the Java function in {directory}: give --runtime, such as"
+            f" {_DEFAULT_RUNTIMES['java']}, and --handler, such as example.App::handle, {where}"
+        )
+    return (
         f"cannot tell runtime and handler from the files in {directory}: give --runtime and"
         f" --handler, or write them into {FUNCTION_FILE}"
     )
+
+
+def likely_mistakes(directory: Path, wanted: FunctionFile) -> list[str]:
+    """What will probably be missing when the function runs, a sentence each."""
+    found = [
+        f"left out {name}, which may hold secrets; `!{name}` in {IGNORE_FILE} packs it"
+        for name in left_out(directory)
+    ]
+    if (directory / "requirements.txt").is_file() and not any(directory.rglob("*.dist-info")):
+        found.append(
+            "requirements.txt is not installed by deploying: run"
+            f" `pip install -r {directory}/requirements.txt -t {directory}` first"
+        )
+    if (
+        '"dependencies"' in _text_of(directory / "package.json")
+        and not (directory / "node_modules").exists()
+    ):
+        found.append(
+            "the dependencies in package.json are not installed by deploying: run"
+            f" `npm install --prefix {directory}` first"
+        )
+    module = (wanted.handler or "").partition(".")[0]
+    suffixes = _SUFFIXES.get(re.sub(r"[\d.].*", "", wanted.runtime or ""), ())
+    if suffixes and not any((directory / f"{module}{one}").exists() for one in suffixes):
+        found.append(
+            f"{directory} has no {module}{suffixes[0]}: the handler {wanted.handler} must come from"
+            " a layer"
+        )
+    return found
+
+
+def _text_of(path: Path) -> str:
+    """What a file says; nothing if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _python_handler(path: Path) -> str | None:

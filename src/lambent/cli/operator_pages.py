@@ -1,4 +1,4 @@
-"""`lambent queue` and `lambent mappings`: what the platform's own pages tell."""
+"""What the platform's own pages say: queues, mappings, runtimes."""
 
 import json
 from typing import Any
@@ -13,6 +13,7 @@ from lambent.cli.output import CliError
 
 _QUEUES = "/_lambent/queues"
 _MAPPINGS = "/_lambent/mappings"
+_RUNTIMES = "/_lambent/runtimes"
 
 
 def list_queues(endpoint: str, name: str | None) -> list[dict[str, Any]]:
@@ -31,6 +32,16 @@ def list_mappings(endpoint: str) -> list[dict[str, Any]]:
     """The event source mappings and what they are doing. Raises CliError."""
     found: list[dict[str, Any]] = _request(endpoint, "GET", _MAPPINGS)["mappings"]
     return found
+
+
+def runtime_hint(endpoint: str, runtime: str) -> str | None:
+    """What to do on the platform's machine before functions of a runtime run there; None if they
+    do, or if the caller may not know."""
+    try:
+        found: dict[str, str | None] = _request(endpoint, "GET", _RUNTIMES)["runtimes"]
+    except CliError:
+        return None
+    return found.get(runtime)
 
 
 def _path(name: str | None) -> str:

@@ -20,6 +20,8 @@ _ALWAYS_IGNORED = (
     *(".git", ".hg", ".svn", "__pycache__", "*.pyc", ".DS_Store", ".venv"),
     *(IGNORE_FILE, "function.toml"),
 )
+SECRETS = (".env", ".aws", ".ssh", ".netrc", ".npmrc", ".pypirc")
+"""Credentials of whoever deploys, most likely: packed only if `.lambentignore` says `!NAME`."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip can hold."""
 
@@ -27,10 +29,11 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 def pack(directory: Path) -> bytes:
     """The zip of a directory's files.
 
-    Left out are version control, Python's caches and what `.lambentignore` names: one pattern per
-    line, matched against names and against paths from the directory. Raises `UsageError`.
+    Left out are version control, Python's caches, `SECRETS` and what `.lambentignore` names: one
+    pattern per line, matched against names and against paths from the directory. `!NAME` there
+    packs one of `SECRETS`. Raises `UsageError`.
     """
-    patterns = (*_ALWAYS_IGNORED, *_ignore_patterns(directory))
+    patterns = (*_ALWAYS_IGNORED, *_secrets(directory), *_ignore_patterns(directory))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, path in sorted(_files(directory, "", patterns, (directory.resolve(),))):
@@ -50,6 +53,16 @@ def pack(directory: Path) -> bytes:
         if not archive.namelist():
             raise UsageError(f"cannot deploy {directory}: it holds no files")
     return packed.getvalue()
+
+
+def left_out(directory: Path) -> list[str]:
+    """Which of `SECRETS` the directory has and `pack` leaves out."""
+    return [name for name in _secrets(directory) if (directory / name).exists()]
+
+
+def _secrets(directory: Path) -> list[str]:
+    wanted = _ignore_patterns(directory)
+    return [name for name in SECRETS if f"!{name}" not in wanted]
 
 
 def _ignore_patterns(directory: Path) -> list[str]:

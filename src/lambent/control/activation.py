@@ -83,8 +83,8 @@ class Activation:
         try:
             await self._prepare(version)
         except FileNotFoundError:
-            # Deployed through another platform on this database, with packages of its own.
-            _log.error("cannot prepare %s: its package is not here", version.arn)
+            # Lost with a disk; it is tried again when the platform starts with a backup of it.
+            _log.error("cannot prepare %s: its package is gone", version.arn)
             return None
         except PackageError as error:
             _log.warning("cannot unpack %s: %s", version.arn, error)

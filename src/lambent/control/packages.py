@@ -112,15 +112,23 @@ class Packages:
         await self._store.transact(run)
 
     async def sweep(self) -> None:
-        """Delete every blob that nothing refers to."""
+        """Put every blob that nothing refers to into the trash, and take back what is missed: a
+        database that was restored may know packages that had gone."""
 
-        def run(tx: Transaction) -> None:
+        def run(tx: Transaction) -> int:
             tx.layers.forget_unused()
             used = tx.functions.code_keys() | tx.layers.code_keys()
-            for code_key in set(self._blobs.list_keys()) - used:
-                self._blobs.delete(code_key)
+            present = set(self._blobs.list_keys())
+            for code_key in present - used:
+                self._blobs.discard(code_key)
+            return sum(not self._blobs.recover(code_key) for code_key in used - present)
 
-        await self._store.transact(run)
+        missing = await self._store.transact(run)
+        if missing:
+            _log.warning(
+                "%d packages are gone: functions that use them cannot start until a backup is"
+                " restored or they are deployed again", missing,
+            )  # fmt: skip
 
 
 def _check(data: bytes) -> int:

@@ -1,14 +1,13 @@
 """Links to deployment packages (`Code.Location` of GetFunction).
 
-A link carries what it gives access to, until when, and a signature over both; the key is random
-for each process, so a restart ends all links. Packages are read in a thread, few at a time.
+A link carries what it gives access to, until when, and a signature over both; the key is the
+platform's, so that links outlive a restart. Packages are read in a thread, few at a time.
 """
 
 import hashlib
 import hmac
 import json
 import re
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -23,6 +22,8 @@ from lambent.kit.tasks import start_task
 PATH_PREFIX = "/_lambent/code/"
 """Where the server must route to `CodeLinks.handle`."""
 
+SECRET = "code-links"
+"""Name of the platform's secret that links are signed with."""
 _LIFETIME_S = 600
 _DOWNLOADS_MAX = 2
 _WAITING_MAX = 64
@@ -37,11 +38,12 @@ class CodeLinks:
         read: Callable[[str], Awaitable[bytes]],
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
+        key: bytes,
     ) -> None:
         self._read = read
         self._clock = clock
         self._tasks = tasks
-        self._key = secrets.token_bytes(32)
+        self._key = key
         self._downloads = anyio.CapacityLimiter(_DOWNLOADS_MAX)
         self._waiting = 0
 
@@ -90,11 +92,12 @@ class CodeLinks:
 
 @asynccontextmanager
 async def open_code_links(
-    read: Callable[[str], Awaitable[bytes]], clock: Clock
+    read: Callable[[str], Awaitable[bytes]], clock: Clock, key: bytes
 ) -> AsyncIterator[CodeLinks]:
-    """Links to what `read` gives for a code key. Downloads end when the context does."""
+    """Links to what `read` gives for a code key, signed with `key`. Downloads end when the context
+    does."""
     async with anyio.create_task_group() as tasks:
-        yield CodeLinks(read, clock, tasks)
+        yield CodeLinks(read, clock, tasks, key)
         tasks.cancel_scope.cancel()
 
 

@@ -1,13 +1,14 @@
-"""Pages for operators and their programs: queues, event source mappings and metrics.
+"""Pages for operators and their programs: queues, event source mappings, metrics and runtimes.
 
 Callers are authenticated and authorised as for the API, under actions of the platform's own:
 `lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:ListMappings`,
-`lambent:GetMetrics`.
+`lambent:GetMetrics`, `lambent:ListRuntimes`.
 """
 
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
 from functools import partial
 
 import anyio.abc
@@ -25,6 +26,7 @@ QUEUES = "/_lambent/queues"
 QUEUE = "/_lambent/queues/"
 MAPPINGS = "/_lambent/mappings"
 METRICS = "/_lambent/metrics"
+RUNTIMES = "/_lambent/runtimes"
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
 
@@ -37,12 +39,15 @@ class OperatorPages:
         queues: QueueOperations,
         mappings: MappingOperations,
         metrics: Metrics,
+        runtimes: Mapping[str, str | None],
         tasks: anyio.abc.TaskGroup,
     ) -> None:
+        """`runtimes`: for each identifier, what to do before it runs here, None if it does."""
         self._authorizer = authorizer
         self._queues = queues
         self._mappings = mappings
         self._metrics = metrics
+        self._runtimes = runtimes
         self._tasks = tasks
 
     def handle(self, exchange: Exchange) -> None:
@@ -60,6 +65,8 @@ class OperatorPages:
                 await self._answer_metrics(exchange, caller)
             elif exchange.path == MAPPINGS:
                 await self._answer_mappings(exchange, caller)
+            elif exchange.path == RUNTIMES:
+                await self._answer_runtimes(exchange, caller)
             else:
                 await self._answer_queues(exchange, caller)
         except ApiError as error:
@@ -78,6 +85,12 @@ class OperatorPages:
         await self._authorizer.check(caller, Access("lambent:ListMappings", "*", account))
         shown = await self._mappings.list(caller.scope)
         _respond(exchange, {"mappings": [dataclasses.asdict(one) for one in shown]})
+
+    async def _answer_runtimes(self, exchange: Exchange, caller: Caller) -> None:
+        _check_method(exchange, "GET")
+        account = caller.scope.account
+        await self._authorizer.check(caller, Access("lambent:ListRuntimes", "*", account))
+        _respond(exchange, {"runtimes": self._runtimes})
 
     async def _answer_queues(self, exchange: Exchange, caller: Caller) -> None:
         scope = caller.scope

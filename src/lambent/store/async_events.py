@@ -21,8 +21,8 @@ class AsyncEvents:
         self._connection = connection
         self.claims = Claims(connection, async_events, ("account", "region", "name"))
 
-    def add(self, events: Iterable[tuple[AsyncEvent, str | None]], *, until: float) -> None:
-        """Keep accepted events; with each who has it claimed, until then."""
+    def add(self, events: Iterable[tuple[AsyncEvent, str | None]]) -> None:
+        """Keep accepted events; with each who has it claimed."""
         rows = [
             {
                 "id": event.id,
@@ -36,7 +36,7 @@ class AsyncEvents:
                 "trace_id": event.trace_id,
                 "tenant_id": event.tenant_id,
                 "accepted_at": event.accepted_at,
-                "due_at": event.due_at if by is None else until,
+                "due_at": event.due_at,
                 "claimed_by": by,
                 "function_errors": event.function_errors,
                 "system_errors": event.system_errors,
@@ -47,10 +47,10 @@ class AsyncEvents:
             self._connection.execute(sa.insert(async_events), rows)
 
     def claim(
-        self, key: FunctionKey, *, by: str, now: float, until: float, limit: int
+        self, key: FunctionKey, *, by: str, now: float, limit: int
     ) -> tuple[Sequence[AsyncEvent], float | None]:
         """See `Claims.take`."""
-        rows, next_due = self.claims.take(key, by=by, now=now, until=until, limit=limit)
+        rows, next_due = self.claims.take(key, by=by, now=now, limit=limit)
         return [_to_event(row) for row in rows], next_due
 
     def reschedule(self, events: Iterable[tuple[AsyncEvent, float]]) -> None:

@@ -1,12 +1,20 @@
-"""Deployment packages, by the SHA-256 of their contents.
+"""Deployment packages, by the SHA-256 of their contents; and large payloads of events, by number.
 
 A blob is written once, completely or not at all, and is durable when `put` returns. All methods
 without `async` block: call them in a thread. Who deletes must know that nobody refers to the
 blob; the control plane does that inside a transaction (see `control/packages.py`).
+
+Blobs cannot be made again, so two things stand between them and a mistake. The directory has a
+mark with the name of the database that refers to them, and a platform with another database does
+not start. What is deleted because nothing refers to it, rather than because somebody asked for
+that, is in the trash for a day.
 """
 
+import fcntl
 import hashlib
+import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +23,24 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
+from lambent.kit.clock import Clock, SystemClock
+from lambent.store.problems import StoreError
+
+_log = logging.getLogger(__name__)
+_KEY = re.compile(r"[0-9a-f]{64}|[0-9]{1,19}")
+_MARK = ".lambent"
+_TRASH = ".trash"
+_TRASHED = re.compile(r"([0-9]{1,12})\.([0-9a-f]+)")
+TRASH_S = 24 * 3600.0
+_EMPTIED_EVERY_S = 3600.0
+
 
 class Blobs:
-    """Blobs in one directory; files are named by the hex SHA-256 of their bytes."""
+    """Blobs in one directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
         self._directory = directory
+        self._clock = clock or SystemClock()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for half_written in directory.glob("*#*"):
             half_written.unlink()  # What a crash left of obstore's own staging files.
@@ -64,13 +84,82 @@ class Blobs:
 
     def delete(self, key: str) -> None:
         """Forget a blob; does nothing if there is none."""
-        if self.exists(key):
-            obstore.delete(self._store, key)
+        if not self.exists(key):
+            return
+        mark = self._directory / _MARK
+        if not mark.exists():
+            (self._directory / key).unlink(missing_ok=True)
+            return
+        with open(mark, "rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self.discard(key)  # A backup is being made, and may still want it.
+            else:
+                (self._directory / key).unlink(missing_ok=True)
 
     def list_keys(self) -> Iterator[str]:
         """The keys of all blobs."""
-        for batch in obstore.list(self._store):
-            yield from (meta["path"] for meta in batch)
+        with os.scandir(self._directory) as entries:
+            yield from (entry.name for entry in entries if _KEY.fullmatch(entry.name))
+
+    # -- mistakes --------------------------------------------------------------------------
+
+    def belong_to(self, database_id: str, *, is_new: bool) -> None:
+        """Mark the directory as a database's own. `is_new` says whether that was empty when it was
+        opened. Raises StoreError if the blobs are another's, or were before it was made."""
+        mark = self._directory / _MARK
+        owner = mark.read_text() if mark.exists() else None
+        if owner == database_id:
+            return
+        if (owner is not None or is_new) and next(self.list_keys(), None) is not None:
+            raise StoreError(
+                f"{self._directory} holds packages or events that belong to another database:"
+                f" {'this one is new' if is_new else 'this one was never used with them'}."
+                " Nothing was deleted. If the database was moved, or store.url or store.blobs_dir"
+                " is mistaken, put that right; if the database is lost, restore a backup"
+                f" (docs/backup.md); to begin without them, move {self._directory} away"
+            )
+        unfinished = self._directory / f"{_MARK}.new"
+        unfinished.write_text(database_id)
+        unfinished.replace(mark)
+
+    def discard(self, key: str) -> None:
+        """Put a blob into the trash; does nothing if there is none."""
+        trash = self._directory / _TRASH
+        trash.mkdir(mode=0o700, exist_ok=True)
+        try:
+            (self._directory / key).rename(trash / f"{int(self._clock.now())}.{key}")
+        except FileNotFoundError:
+            pass
+
+    def recover(self, key: str) -> bool:
+        """Take a blob back out of the trash; gives whether it was there."""
+        found = self.find_trashed(key)
+        if found is not None:
+            found.rename(self._directory / key)
+        return found is not None
+
+    def find_trashed(self, key: str) -> Path | None:
+        """Where in the trash a blob is, None if it is not."""
+        return max((path for _, path in self._trashed(key)), default=None)
+
+    def empty_trash(self) -> None:
+        """Delete what has been in the trash for a day."""
+        ends_at = self._clock.now() - TRASH_S
+        for thrown_away_at, path in self._trashed():
+            if thrown_away_at <= ends_at:
+                path.unlink(missing_ok=True)
+
+    def _trashed(self, key: str | None = None) -> list[tuple[int, Path]]:
+        """What is in the trash, `key`'s or all, and since when."""
+        trash = self._directory / _TRASH
+        try:
+            names = os.listdir(trash)
+        except FileNotFoundError:
+            return []
+        found = [match for name in names if (match := _TRASHED.fullmatch(name))]
+        return [(int(one[1]), trash / one[0]) for one in found if key in (None, one[2])]
 
     @staticmethod
     def _flush(path: Path) -> None:
@@ -79,3 +168,25 @@ class Blobs:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+async def open_blobs(directory: Path, database_id: str, clock: Clock, *, is_new: bool) -> Blobs:
+    """The blobs in a directory that belong to a database. Raises as `Blobs.belong_to` does."""
+
+    def open_() -> Blobs:
+        blobs = Blobs(directory, clock)
+        blobs.belong_to(database_id, is_new=is_new)
+        return blobs
+
+    return await anyio.to_thread.run_sync(open_)
+
+
+async def keep_trash_short(clock: Clock, *places: Blobs) -> None:
+    """Empty the trash of blobs again and again, forever."""
+    while True:
+        for blobs in places:
+            try:
+                await anyio.to_thread.run_sync(blobs.empty_trash)
+            except OSError as error:
+                _log.warning("cannot empty the trash: %s", error)
+        await clock.sleep(_EMPTIED_EVERY_S)

@@ -1,7 +1,7 @@
 """Rows that wait for their time in lanes, and are claimed by who works on them.
 
-Whoever claims a row has it until the claim ends; then anybody may. So nothing is lost with who was
-working on it, and may be done twice.
+Whoever claims a row has it until it is given back; when a platform starts, everything is. So
+nothing is lost with who was working on it, and may be done twice.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,10 +22,10 @@ class Claims:
         self._lane = [table.c[name] for name in lane]
 
     def take(
-        self, lane: Sequence[str], *, by: str, now: float, until: float, limit: int
+        self, lane: Sequence[str], *, by: str, now: float, limit: int
     ) -> tuple[Sequence[sa.Row[Any]], float | None]:
-        """Up to `limit` rows whose time has come, the longest due first, which are `by`'s until
-        then; and when the next one's time comes, if there is one."""
+        """Up to `limit` rows whose time has come, the longest due first, which are `by`'s now; and
+        when the next one's time comes, if there is one."""
         columns = self._table.c
         is_free = sa.and_(self._is_in(lane), columns.claimed_by.is_(None))
         rows = self._connection.execute(
@@ -38,7 +38,7 @@ class Claims:
             self._connection.execute(
                 sa.update(self._table)
                 .where(columns.id == sa.bindparam("which"))
-                .values(claimed_by=by, due_at=until),
+                .values(claimed_by=by),
                 [{"which": row.id} for row in rows],
             )
         next_due: float | None = self._connection.execute(
@@ -64,24 +64,10 @@ class Claims:
                 which,
             )
 
-    def renew(self, by: str, until: float) -> None:
-        """Keep all that is claimed for longer."""
-        columns = self._table.c
-        query = sa.update(self._table).where(columns.claimed_by == by)
-        self._connection.execute(query.values(due_at=until))
-
     def release_all(self, now: float) -> None:
         """Make everything due that is claimed, when nobody is there any more."""
-        self._release(self._table.c.claimed_by.is_not(None), now)
-
-    def release_of(self, by: str, now: float) -> None:
-        """Make due what is claimed by one who has just started: by its life before."""
-        self._release(self._table.c.claimed_by == by, now)
-
-    def release_ended(self, now: float) -> None:
-        """Make due what was claimed for too long."""
-        columns = self._table.c
-        self._release(sa.and_(columns.claimed_by.is_not(None), columns.due_at <= now), now)
+        query = sa.update(self._table).where(self._table.c.claimed_by.is_not(None))
+        self._connection.execute(query.values(claimed_by=None, due_at=now))
 
     def lanes(self) -> Iterator[tuple[tuple[str, ...], float]]:
         """All lanes in which anything waits, with the time when the first is due."""
@@ -120,10 +106,6 @@ class Claims:
             .where(self._is_in(lane), columns.claimed_by.is_not(None))
         ).scalar_one()
         return waiting[0], waiting[1], claimed, waiting[2]
-
-    def _release(self, which: sa.ColumnElement[bool], now: float) -> None:
-        query = sa.update(self._table).where(which)
-        self._connection.execute(query.values(claimed_by=None, due_at=now))
 
     def _is_in(self, lane: Sequence[str]) -> sa.ColumnElement[bool]:
         return sa.and_(*(column == value for column, value in zip(self._lane, lane, strict=True)))

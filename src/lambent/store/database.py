@@ -1,9 +1,8 @@
 """The one place that knows which database it is.
 
 SQLite runs in WAL mode on one connection; transactions begin with `BEGIN IMMEDIATE` so that
-two of them never deadlock upgrading a read lock. PostgreSQL's begin with one lock for all, so
-that transactions of several platforms on one database do not overlap either. Everything else is
-portable SQL.
+two of them never deadlock upgrading a read lock. PostgreSQL is used by one connection, too, which
+holds the database against other platforms (see `holding.py`). Everything else is portable SQL.
 """
 
 from pathlib import Path
@@ -12,28 +11,53 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
+from lambent.store.holding import SessionHold
+from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_MS = 10_000
 _LOCK_TIMEOUT_MS = 30_000
-_LOCK_ID = 0x6C616D62656E74
-"""Of PostgreSQL's advisory lock; any number will do."""
 
 
-def connect(settings: StoreSettings, data: Path) -> sa.Engine:
-    """An engine for the configured database."""
-    if settings.synchronous not in ("FULL", "NORMAL", "OFF", "EXTRA"):
-        raise ValueError(f"cannot use store.synchronous = {settings.synchronous!r}")
-    url = sa.make_url(settings.url or f"sqlite:///{data / 'lambent.db'}")
-    if url.get_backend_name() == "postgresql":
-        return _connect_postgresql(url, settings.synchronous)
-    if url.get_backend_name() != "sqlite":
-        raise ValueError(
-            f"cannot use a {url.get_backend_name()} database: store.url must be sqlite or"
+def url_of(settings: StoreSettings, data: Path) -> sa.URL:
+    """Where the database is: by default a file in `data`. Raises StoreError if it can be none."""
+    try:
+        url = sa.make_url(settings.url or f"sqlite:///{data / 'lambent.db'}")
+    except sa.exc.ArgumentError as error:
+        raise StoreError("cannot use store.url: it is no SQLAlchemy URL") from error
+    if url.get_backend_name() == "sqlite":
+        return url
+    if url.drivername != "postgresql+psycopg":
+        raise StoreError(
+            f"cannot use a {url.drivername} database: store.url must be sqlite or"
             " postgresql+psycopg"
         )
+    return url
+
+
+def file_of(url: sa.URL) -> Path | None:
+    """The file of a SQLite database; None for others, and for one in memory."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database)).absolute()
+
+
+def name_of(url: sa.URL) -> str:
+    """What messages call the database; without its password."""
+    return f"the database {file_of(url) or url.render_as_string(hide_password=True)}"
+
+
+def connect(settings: StoreSettings, data: Path, hold: SessionHold | None = None) -> sa.Engine:
+    """An engine for the configured database. `hold` holds one of PostgreSQL for as long as the
+    engine is used. Raises StoreError if settings do not fit."""
+    if settings.synchronous not in ("FULL", "NORMAL", "OFF", "EXTRA"):
+        raise StoreError(f"cannot use store.synchronous = {settings.synchronous!r}")
+    url = url_of(settings, data)
+    if url.get_backend_name() == "postgresql":
+        return _connect_postgresql(url, settings.synchronous, hold)
     engine = sa.create_engine(
         url,
         poolclass=sa.StaticPool,
@@ -56,7 +80,7 @@ def connect(settings: StoreSettings, data: Path) -> sa.Engine:
     return engine
 
 
-def _connect_postgresql(url: sa.URL, synchronous: str) -> sa.Engine:
+def _connect_postgresql(url: sa.URL, synchronous: str, hold: SessionHold | None) -> sa.Engine:
     engine = sa.create_engine(
         url,
         pool_size=1,
@@ -64,27 +88,40 @@ def _connect_postgresql(url: sa.URL, synchronous: str) -> sa.Engine:
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": 10,
+            # With keep-alives the server lets go of a host that is gone within half a minute.
             "options": f"-c lock_timeout={_LOCK_TIMEOUT_MS}"
+            " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
             f" -c synchronous_commit={'off' if synchronous == 'OFF' else 'on'}",
         },
     )
+    if hold is not None:
 
-    @sa.event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK_ID})")
+        @sa.event.listens_for(engine, "connect")
+        def take(connection: Any, _record: object) -> None:
+            hold.take(connection)
 
     return engine
+
+
+def revisions() -> list[str]:
+    """The revisions of tables that this code knows."""
+    return [one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:
     """Bring the database's tables up to what this version of the code expects, or to another
     revision, forward or back."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config = _config()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         if revision == "head":
             command.upgrade(config, revision)
         else:
             command.downgrade(config, revision)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

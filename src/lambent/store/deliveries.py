@@ -45,10 +45,10 @@ class Deliveries:
             self._connection.execute(sa.insert(deliveries), rows)
 
     def claim(
-        self, target: str, *, by: str, now: float, until: float, limit: int
+        self, target: str, *, by: str, now: float, limit: int
     ) -> tuple[Sequence[Delivery], float | None]:
         """See `Claims.take`."""
-        rows, next_due = self.claims.take((target,), by=by, now=now, until=until, limit=limit)
+        rows, next_due = self.claims.take((target,), by=by, now=now, limit=limit)
         return [_to_delivery(row) for row in rows], next_due
 
     def reschedule(self, failed: Iterable[tuple[Delivery, float]]) -> None:

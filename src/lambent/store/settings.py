@@ -9,11 +9,13 @@ class StoreSettings:
 
     url: str = ""
     """SQLAlchemy URL of the database. Default: empty, which means SQLite in `lambent.db` in the
-    data directory, so that nothing has to be installed."""
+    data directory, so that nothing has to be installed. `postgresql+psycopg://…` names a server's.
+    One platform at a time uses a database; a second one does not start."""
 
     blobs_dir: str = ""
-    """Directory of deployment packages. Default: empty, which means `state/blobs` in the data
-    directory. Platforms that share a database must share it too."""
+    """Directory of deployment packages, made if need be and the platform's own; large payloads of
+    events are kept in one beside it, whose name ends in `-events`. Default: empty, which means
+    `state/blobs` in the data directory."""
 
     synchronous: str = "FULL"
     """SQLite's `synchronous` pragma. Default: FULL, because an acknowledged change must survive

@@ -8,38 +8,44 @@ aside for a function is read in the transaction that touched it, so that whoever
 new limit before the change is answered.
 """
 
+import contextlib
 import dataclasses
+import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
 import sqlalchemy as sa
 
+from lambent.kit.clock import Clock, SystemClock
 from lambent.model.alias import Route
 from lambent.model.concurrency import Allotment, Claim
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
 from lambent.store.aliases import Aliases
 from lambent.store.async_events import AsyncEvents
 from lambent.store.code_signing import CodeSigningConfigs
-from lambent.store.database import connect, migrate
+from lambent.store.database import connect, file_of, migrate, name_of, revisions, url_of
 from lambent.store.deliveries import Deliveries
+from lambent.store.examination import damaged, is_new_database, is_new_file
 from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import Functions
+from lambent.store.holding import SessionHold, hold_file, this_platform
 from lambent.store.identities import Identities
 from lambent.store.layers import Layers
 from lambent.store.mappings import Mappings
 from lambent.store.positions import Positions
+from lambent.store.problems import StoreError, StoreHeld
 from lambent.store.settings import StoreSettings
+from lambent.store.tables import platform
 from lambent.store.tags import Tags
 
 T = TypeVar("T")
-
-PLATFORM_ID = "platform-id"
-"""The file with the platform's name, in its own directory."""
+_LOOK_S = 3.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +113,20 @@ class Transaction:
 class Store:
     """Runs transactions and rings the bell."""
 
-    def __init__(self, engine: sa.Engine, name: str) -> None:
-        self.name = name
-        """Whose store it is among those on one database; the same after a restart."""
+    def __init__(self, engine: sa.Engine, opened: "_Opened") -> None:
+        self.id = opened.id
+        """The database's name: the same after a restart, wherever it is moved to."""
+        self.is_new = opened.is_new
+        """Whether there was nothing in the database when it was opened."""
+        self.starts = opened.starts
+        """Which of the platforms that have worked on the database this one is, from 1."""
+        self.lost: StoreHeld | None = None
+        """Set when another platform has taken the database: this one must end."""
         self._engine = engine
         self._limiter = anyio.CapacityLimiter(1)
         self._listeners: list[Callable[[FunctionKey], None]] = []
         self._mapping_listeners: list[Callable[[str], None]] = []
         self._allotment_listeners: list[Callable[[FunctionKey, Allotment], None]] = []
-
-    @property
-    def is_own(self) -> bool:
-        """Whether no other platform can be at work on this database."""
-        return self._engine.dialect.name == "sqlite"
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in the store's thread, in one transaction: all of it or, if it raises,
@@ -146,7 +153,11 @@ class Store:
                 told = changed if self._allotment_listeners else ()
                 return result, {key: tx.allotment(key) for key in told}
 
-        result, allotments = await anyio.to_thread.run_sync(run, limiter=self._limiter)
+        try:
+            result, allotments = await anyio.to_thread.run_sync(run, limiter=self._limiter)
+        except StoreHeld as error:
+            self.lost = error
+            raise
         for key, allotment in allotments.items():
             for follow in self._allotment_listeners:
                 follow(key, allotment)
@@ -157,6 +168,15 @@ class Store:
             for follower in self._mapping_listeners:
                 follower(mapping)
         return result
+
+    async def wait_lost(self, clock: Clock) -> None:
+        """Wait until another platform has taken the database, forever if none does. That can only
+        happen when the connection to a server breaks: it is looked at every few seconds."""
+        while self.lost is None:
+            await clock.sleep(_LOOK_S)
+            if self._engine.dialect.name != "sqlite":
+                with contextlib.suppress(StoreError, sa.exc.SQLAlchemyError):
+                    await self.transact(lambda _: None)
 
     def on_change(self, listener: Callable[[FunctionKey], None]) -> None:
         """Call `listener` on the event loop after every commit that touched a function, with the
@@ -187,32 +207,64 @@ class Store:
         return await self.transact(lambda tx: tx.route(key, qualifier))
 
 
+class _Opened(NamedTuple):
+    """What was found when a database was opened."""
+
+    id: str
+    starts: int
+    is_new: bool
+
+
 @asynccontextmanager
-async def open_store(settings: StoreSettings, data: Path) -> AsyncIterator[Store]:
-    """Open the database, in `data` if it is a file, and bring its tables up to date. `data` is the
-    caller's alone, whoever else uses the database."""
+async def open_store(
+    settings: StoreSettings, data: Path, clock: Clock | None = None
+) -> AsyncIterator[Store]:
+    """Open the database, in `data` if it is a file, and bring its tables up to date. Raises
+    StoreError if it cannot be used, with nothing changed; StoreHeld if another platform does."""
+    with contextlib.ExitStack() as stack:
+        opening = partial(_open, settings, data, clock or SystemClock(), stack)
+        engine, opened = await anyio.to_thread.run_sync(opening)
+        yield Store(engine, opened)
 
-    def open_engine() -> tuple[sa.Engine, str]:
-        data.mkdir(parents=True, exist_ok=True)
-        name = _read_name(data / PLATFORM_ID)
-        engine = connect(settings, data)
+
+def _open(
+    settings: StoreSettings, data: Path, clock: Clock, stack: contextlib.ExitStack
+) -> tuple[sa.Engine, _Opened]:
+    data.mkdir(parents=True, exist_ok=True)
+    url = url_of(settings, data)
+    where, file = name_of(url), file_of(url)
+    holder = this_platform(data, clock)
+    is_new = file is None
+    if file is not None:
+        stack.callback(os.close, hold_file(file, holder))
+        is_new = is_new_file(file, revisions())
+    hold = SessionHold(where, holder)
+    engine = connect(settings, data, hold)
+    stack.callback(engine.dispose)
+    is_file = url.get_backend_name() == "sqlite"
+    try:
+        if not is_file:
+            with engine.connect() as connection:
+                is_new = is_new_database(where, connection, revisions())
         migrate(engine)
-        return engine, name
+        with engine.begin() as connection:
+            id_, starts = _begin(connection)
+            if not is_file:
+                hold.begin_turn(connection, starts)
+    except sa.exc.OperationalError as error:
+        raise StoreError(f"cannot use {where}: {' '.join(str(error.orig).split())}") from error
+    except sa.exc.DatabaseError as error:
+        raise damaged(where, error.orig) from error
+    return engine, _Opened(id_, starts, is_new)
 
-    engine, name = await anyio.to_thread.run_sync(open_engine)
-    try:
-        yield Store(engine, name)
-    finally:
-        engine.dispose()
 
-
-def _read_name(file: Path) -> str:
-    """The name in a file; a new one, kept there, if there is none that can be read."""
-    try:
-        return str(uuid.UUID(file.read_text()))
-    except (FileNotFoundError, ValueError):
-        name = str(uuid.uuid4())
-        unfinished = file.with_suffix(".new")
-        unfinished.write_text(name)
-        unfinished.replace(file)
-        return name
+def _begin(connection: sa.Connection) -> tuple[str, int]:
+    """Count the start; gives the database's name and the count."""
+    row = connection.execute(sa.select(platform)).one_or_none()
+    if row is None:
+        row_id, starts = str(uuid.uuid4()), 1
+        connection.execute(sa.insert(platform).values(id=row_id, starts=starts))
+    else:
+        row_id, starts = row.id, row.starts + 1
+        connection.execute(sa.update(platform).values(starts=starts))
+    return row_id, starts

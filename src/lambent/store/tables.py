@@ -4,6 +4,18 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
+# One row.
+platform = sa.Table(
+    "platform",
+    metadata,
+    # The database's name, which is also beside the packages that belong to it.
+    sa.Column("id", sa.String(36), primary_key=True),
+    # How many times a platform began to work on it.
+    sa.Column("starts", sa.BigInteger, nullable=False),
+    # Who does, on PostgreSQL: store.holding.Holder.
+    sa.Column("holder", sa.JSON(none_as_null=True)),
+)
+
 functions = sa.Table(
     "functions",
     metadata,
@@ -199,7 +211,7 @@ async_events = sa.Table(
     sa.Column("trace_id", sa.String(1024), nullable=False),
     sa.Column("tenant_id", sa.String(256), nullable=False, server_default=""),
     sa.Column("accepted_at", sa.Double, nullable=False),
-    # When the next attempt may be made or, of what is claimed, when others may take it over.
+    # When the next attempt may be made.
     sa.Column("due_at", sa.Double, nullable=False),
     sa.Column("claimed_by", sa.String(36)),
     sa.Column("function_errors", sa.Integer, nullable=False),

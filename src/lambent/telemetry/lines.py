@@ -10,6 +10,7 @@ _MAGIC = b"\xa5\x5a\x00"
 _FRAME_TYPES = range(0xA55A0002, 0xA55A0020)
 _LEVELS = {
     0x02: "", 0x03: "",
+    0x06: "TRACE", 0x07: "TRACE",
     0x0A: "DEBUG", 0x0B: "DEBUG",
     0x0E: "INFO", 0x0F: "INFO",
     0x12: "WARN", 0x13: "WARN",

@@ -176,11 +176,9 @@ class RuntimeApi:
             f"Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).",
         )
         running = self._pending[0].request_id if self._pending is not None else ""
-        ends_it = exchange.path in (
-            f"{INVOCATION}{running}/response",
-            f"{INVOCATION}{running}/error",
-        )
-        if ends_it and self._state is _State.RUNNING:
+        own = f"{INVOCATION}{running}"
+        answers = exchange.path in (f"{own}/response", f"{own}/error")
+        if answers and self._state is _State.RUNNING:
             self._finish()
             self._listener.on_oversized_response()
 

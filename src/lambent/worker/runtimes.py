@@ -124,21 +124,43 @@ class Runtimes:
         mount = Mount(source=str(code), target=TASK_ROOT)
         if runtime.startswith("provided"):
             return _launch_provided(mount, find_bootstrap(code, layers))
-        if found := re.fullmatch(r"python(\d+\.\d+)", runtime):
-            bytecode = code.with_name(f"{code.name}.{runtime}")
-            launch = _launch_python(self._python(runtime, found[1]), mount, bytecode)
-        elif found := re.fullmatch(r"nodejs(\d+)\.x", runtime):
-            launch = _launch_node(self._node(runtime, int(found[1])), mount, function)
-        elif found := re.fullmatch(r"java(\d+)(\.al\d+)?", runtime):
-            launch = _launch_java(self._java(runtime, int(found[1])), mount, function)
-        elif found := re.fullmatch(r"ruby(\d+\.\d+)", runtime):
-            launch = _launch_ruby(self._ruby(runtime, found[1]), mount, function)
-        else:
-            raise RuntimeMissing(runtime, _other_hint(runtime))
+        prepared = self._find(runtime)
+        match prepared.interpreter.kind:
+            case "python":
+                bytecode = code.with_name(f"{code.name}.{runtime}")
+                launch = _launch_python(prepared, mount, bytecode)
+            case "node":
+                launch = _launch_node(prepared, mount, function)
+            case "java":
+                launch = _launch_java(prepared, mount, function)
+            case "ruby":
+                launch = _launch_ruby(prepared, mount, function)
         if function.environment and function.environment.get(_WRAPPER_VARIABLE):
             shell = ("/bin/sh", "-c", f'exec "${_WRAPPER_VARIABLE}" "$0" "$@"')
             return dataclasses.replace(launch, argv=(*shell, *launch.argv), waiting_argv=())
         return launch
+
+    def hint(self, runtime: str) -> str | None:
+        """What to do before functions of a runtime run on this host; None if they do."""
+        if runtime.startswith("provided"):
+            return None
+        try:
+            self._find(runtime)
+        except RuntimeMissing as missing:
+            return missing.hint
+        return None
+
+    def _find(self, runtime: str) -> PreparedRuntime:
+        """What runs a runtime, other than `provided.*`. Raises RuntimeMissing."""
+        if found := re.fullmatch(r"python(\d+\.\d+)", runtime):
+            return self._python(runtime, found[1])
+        if found := re.fullmatch(r"nodejs(\d+)\.x", runtime):
+            return self._node(runtime, int(found[1]))
+        if found := re.fullmatch(r"java(\d+)(\.al\d+)?", runtime):
+            return self._java(runtime, int(found[1]))
+        if found := re.fullmatch(r"ruby(\d+\.\d+)", runtime):
+            return self._ruby(runtime, found[1])
+        raise RuntimeMissing(runtime, _other_hint(runtime))
 
     def _python(self, runtime: str, version: str) -> PreparedRuntime:
         prepared = self._pythons.get(version)
@@ -248,11 +270,12 @@ def _launch_node(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
 
 def _launch_java(prepared: PreparedRuntime, code: Mount, function: FunctionVersion) -> Launch:
     options = java.jvm_options(function.memory_mb, function.environment or {})
-    client = ("-cp", f"{RUNTIME_DIR}/{java.CLIENT}", java.MAIN_CLASS)
+    client = ("-jar", f"{RUNTIME_DIR}/{java.CLIENT}")
     return Launch(
         mounts=(code,),
         runtime_mounts=_mounts(prepared),
         argv=(_in_box(prepared.interpreter), *options, *client),
+        log_pipe_variable=LOG_PIPE_VARIABLE,
     )
 
 
@@ -265,6 +288,7 @@ def _launch_ruby(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
         runtime_mounts=_mounts(prepared),
         argv=(_in_box(one), *options, f"{RUNTIME_DIR}/bootstrap.rb"),
         environment=ruby.ruby_variables(function.runtime or "", one.line, one.prefix, shown),
+        log_pipe_variable=LOG_PIPE_VARIABLE,
     )
 
 

@@ -1,6 +1,7 @@
 """Delivery of events, in time that only moves when it is told to."""
 
 import dataclasses
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,7 +15,6 @@ import anyio.abc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.databases import PostgreSql
 
 from lambent.asynchronous.courier import Courier
 from lambent.asynchronous.destinations import DeliveryFailed
@@ -112,7 +112,7 @@ class Room:
         door: Any = self.door
         elsewhere: Any = self.elsewhere
         self.journal = Journal(store, self.clock)
-        ids = new_ids(time.time())
+        ids = new_ids(time.time(), store.starts)
         self.metrics = Metrics()
         self.courier = Courier(
             *(store, self.journal, elsewhere, SETTINGS, self.clock, tasks),
@@ -522,23 +522,31 @@ async def test_a_platform_goes_on_where_it_died(
         assert len(room.door.attempts) == 1
 
 
-async def test_claims_end_with_their_owner(
-    tmp_path: Path, anyio_backend: object, postgresql: PostgreSql
+async def test_an_heir_goes_on_at_once(
+    tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
 ) -> None:
-    """What a dead platform was delivering is another one's when the claim ends, and not before."""
-    settings = StoreSettings(url=postgresql.new_database())
+    """So it is for a platform that has the database from another, with a data directory of its
+    own: whoever has the database has it alone."""
+    settings = database(synchronous="OFF")
+    if not settings.url:
+        settings = database(synchronous="OFF", url=f"sqlite:///{tmp_path}/shared.db")
     async with life(settings, tmp_path / "dead") as dead:
         await dead.offer(1)
         await dead.until(lambda: dead.door.attempts)
     async with life(settings, tmp_path / "heir") as heir:
         heir.door.outcomes = [Succeeded(b"1")]
-        await heir.quiet()
-        assert not heir.door.attempts
-        for _ in range(5):
-            heir.clock.advance(61)
-            await heir.quiet()
         await heir.settle(0)
         assert len(heir.door.attempts) == 1
+
+
+def test_event_ids_never_clash() -> None:
+    """Neither when the clock goes back between two starts nor when events come faster than
+    milliseconds."""
+    now = time.time()
+    given = set[int]()
+    for start in range(1, 50):
+        given.update(itertools.islice(new_ids(now - start % 3, start), 5000))
+    assert len(given) == 49 * 5000
 
 
 EVENTS = st.builds(

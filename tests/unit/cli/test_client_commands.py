@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,11 @@ class FakeLambda:
 
     def create_function(self, Code: dict[str, bytes], **members: Any) -> None:
         """Create."""
-        self._change("create", Code["ZipFile"], **members)
+        self._change("create", Code.get("ZipFile", b""), **members)
 
-    def update_function_code(self, FunctionName: str, ZipFile: bytes) -> None:
+    def update_function_code(self, FunctionName: str, **code: bytes) -> None:
         """Update the code."""
-        self._change("code", ZipFile)
+        self._change("code", code.get("ZipFile", b""))
 
     def update_function_configuration(self, FunctionName: str, **members: Any) -> None:
         """Update the configuration."""
@@ -95,6 +96,35 @@ class FakeLogs:
 WANTED = FunctionFile(name="hello", runtime="python3.12", handler="app.handler", memory=256)
 
 
+def no_s3() -> Any:
+    """Small packages need none."""
+    raise AssertionError("not for a small package")
+
+
+class FakeS3:
+    """Buckets, or none."""
+
+    def __init__(self, *, is_there: bool) -> None:
+        self.is_there = is_there
+        self.objects: dict[str, bytes] = {}
+        self.stored: list[str] = []
+
+    def create_bucket(self, Bucket: str) -> None:
+        """A bucket that exists is no error."""
+        if not self.is_there:
+            detail = {"Code": "UnknownOperationException", "Message": "no S3"}
+            raise ClientError({"Error": detail}, "CreateBucket")
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:
+        """Keep an object."""
+        self.objects[Key] = Body
+        self.stored.append(Key)
+
+    def delete_object(self, Bucket: str, Key: str) -> None:
+        """Forget one."""
+        del self.objects[Key]
+
+
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
     """A directory with a function."""
@@ -105,23 +135,38 @@ def code(tmp_path: Path) -> Path:
 def test_a_new_function_is_created(code: Path) -> None:
     """With a role, since the API wants one, and waited for."""
     client = FakeLambda()
-    found = deploy(client, code, WANTED, lambda _: None)
+    found = deploy(client, no_s3, code, WANTED, lambda _: None)
     assert client.calls == ["create"]
     assert found["MemorySize"] == 256
     assert found["Role"].startswith("arn:aws:iam::")
     assert found["LastUpdateStatus"] == "Successful"
 
 
+def test_a_large_package_goes_by_way_of_s3(code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And leaves nothing there; without S3 the error says what to do."""
+    monkeypatch.setattr("lambent.cli.deploy.DIRECT_BYTES_MAX", 10)
+    client, s3 = FakeLambda(), FakeS3(is_there=True)
+    deploy(client, lambda: nullcontext(s3), code, WANTED, lambda _: None)
+    (code / "more.py").write_text("x = 1\n")
+    deploy(client, lambda: nullcontext(s3), code, WANTED, lambda _: None)
+    assert client.calls == ["create", "code"]
+    assert (len(s3.stored), s3.objects) == (2, {})
+    with pytest.raises(CliError, match="--services"):
+        deploy(
+            FakeLambda(), lambda: nullcontext(FakeS3(is_there=False)), code, WANTED, lambda _: None
+        )
+
+
 def test_only_what_differs_is_updated(code: Path) -> None:
     """Nothing the second time; then the code, then the configuration, then both."""
     client = FakeLambda()
-    deploy(client, code, WANTED, lambda _: None)
-    deploy(client, code, WANTED, lambda _: None)
+    deploy(client, no_s3, code, WANTED, lambda _: None)
+    deploy(client, no_s3, code, WANTED, lambda _: None)
     assert client.calls == ["create"]
     (code / "more.py").write_text("x = 1\n")
-    deploy(client, code, WANTED, lambda _: None)
+    deploy(client, no_s3, code, WANTED, lambda _: None)
     assert client.calls == ["create", "code"]
-    deploy(client, code, FunctionFile(name="hello", timeout=9), lambda _: None)
+    deploy(client, no_s3, code, FunctionFile(name="hello", timeout=9), lambda _: None)
     assert client.calls == ["create", "code", "configuration"]
     assert (client.function["MemorySize"], client.function["Timeout"]) == (256, 9)
 
@@ -138,7 +183,7 @@ def test_a_failed_deployment_says_why(code: Path, failure: dict[str, Any]) -> No
     client = FakeLambda()
     client.failure = failure
     with pytest.raises(CliError, match="no such program"):
-        deploy(client, code, WANTED, lambda _: None)
+        deploy(client, no_s3, code, WANTED, lambda _: None)
 
 
 def test_a_function_that_failed_can_be_deployed_again(code: Path) -> None:
@@ -146,7 +191,7 @@ def test_a_function_that_failed_can_be_deployed_again(code: Path) -> None:
     client = FakeLambda(FunctionName="hello", CodeSha256="old")
     client.failure = {"State": "Failed", "StateReason": "broken"}
     with pytest.raises(CliError, match="broken"):
-        deploy(client, code, WANTED, lambda _: None)
+        deploy(client, no_s3, code, WANTED, lambda _: None)
     assert client.calls[0] == "code"
 
 

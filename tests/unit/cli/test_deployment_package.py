@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lambent.cli.output import UsageError
-from lambent.cli.package import pack
+from lambent.cli.package import left_out, pack
 from lambent.model.packages import read_package
 
 
@@ -84,3 +84,15 @@ def test_an_empty_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "__pycache__").mkdir()
     with pytest.raises(UsageError, match="no files"):
         pack(tmp_path)
+
+
+def test_credentials_stay_out(tmp_path: Path) -> None:
+    """Those of whoever deploys, unless `.lambentignore` says otherwise."""
+    for name in ("app.py", ".env", ".aws/credentials"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert names(pack(tmp_path)) == ["app.py"]
+    assert left_out(tmp_path) == [".env", ".aws"]
+    (tmp_path / ".lambentignore").write_text("!.env\n")
+    assert names(pack(tmp_path)) == [".env", "app.py"]
+    assert left_out(tmp_path) == [".aws"]

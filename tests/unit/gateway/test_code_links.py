@@ -59,7 +59,7 @@ async def read(code_key: str) -> bytes:
 async def test_a_link_gives_the_package_until_it_expires() -> None:
     """Ten minutes, not a second more."""
     clock = ManualClock()
-    async with open_code_links(read, clock) as links:
+    async with open_code_links(read, clock, b"key") as links:
         url = links.url("http://localhost:9000/", KEY)
         assert url.startswith(f"http://localhost:9000{PATH_PREFIX}")
         path = url.removeprefix("http://localhost:9000")
@@ -74,12 +74,15 @@ async def test_a_link_gives_the_package_until_it_expires() -> None:
 
 
 async def test_forged_links_are_refused() -> None:
-    """Neither the package nor the time can be changed, nor a link of another process used."""
-    async with open_code_links(read, ManualClock()) as links:
+    """Neither the package nor the time can be changed, nor a link of another
+    platform used; one of this platform outlives a restart."""
+    async with open_code_links(read, ManualClock(), b"key") as links:
         path = links.url("", KEY)
         expires, key, signature = path.removeprefix(PATH_PREFIX).split(".")
-        async with open_code_links(read, ManualClock()) as others:
+        async with open_code_links(read, ManualClock(), b"other") as others:
             assert (await ask(others, path))[0] == 403
+        async with open_code_links(read, ManualClock(), b"key") as restarted:
+            assert (await ask(restarted, path))[0] == 200
         for token in (
             f"{int(expires) + 1}.{key}.{signature}",
             f"{expires}.{'cd' * 32}.{signature}",
@@ -93,7 +96,7 @@ async def test_forged_links_are_refused() -> None:
 
 async def test_a_package_may_be_gone() -> None:
     """The function was deleted since the link was made."""
-    async with open_code_links(read, ManualClock()) as links:
+    async with open_code_links(read, ManualClock(), b"key") as links:
         assert (await ask(links, links.url("", "cd" * 32)))[0] == 404
 
 
@@ -105,7 +108,7 @@ async def test_downloads_are_bounded() -> None:
         await gate.wait()
         return b"package"
 
-    async with open_code_links(read_slowly, ManualClock()) as links:
+    async with open_code_links(read_slowly, ManualClock(), b"key") as links:
         requests = [Request(links.url("", KEY)) for _ in range(65)]
         for request in requests:
             links.handle(request)

@@ -15,8 +15,9 @@ from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Logging
 from lambent.store.blobs import Blobs
 from lambent.store.database import connect, migrate
 from lambent.store.functions import Functions
+from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
-from lambent.store.store import PLATFORM_ID, Store, Transaction, open_store
+from lambent.store.store import Store, Transaction, open_store
 from lambent.store.tables import metadata
 from lambent.store.tags import Tags
 
@@ -100,7 +101,7 @@ def test_migrations_can_be_taken_back(tmp_path: Path, database: MakeSettings) ->
 
 def test_other_databases_are_refused(tmp_path: Path) -> None:
     """With the two that will do."""
-    with pytest.raises(ValueError, match=r"sqlite or postgresql\+psycopg"):
+    with pytest.raises(StoreError, match=r"sqlite or postgresql\+psycopg"):
         connect(StoreSettings(url="mysql://x"), tmp_path)
 
 
@@ -114,7 +115,7 @@ def test_sqlite_is_opened_to_be_durable(tmp_path: Path) -> None:
         ]
     engine.dispose()
     assert values == ["wal", 2, 1]
-    with pytest.raises(ValueError, match="synchronous"):
+    with pytest.raises(StoreError, match="synchronous"):
         connect(StoreSettings(synchronous="OFF; DROP TABLE functions"), tmp_path)
 
 
@@ -229,19 +230,3 @@ def test_half_written_blobs_are_swept(tmp_path: Path) -> None:
     (tmp_path / f"{'cd' * 32}#1").write_bytes(b"ha")
     assert list(Blobs(tmp_path).list_keys()) == ["ab" * 32]
     assert [path.name for path in tmp_path.iterdir()] == ["ab" * 32]
-
-
-@pytest.mark.anyio
-async def test_platforms_know_themselves(tmp_path: Path, database: MakeSettings) -> None:
-    """By the same name after a restart, each by its own; one that cannot be read is replaced."""
-    settings = database(synchronous="OFF")
-    names = []
-    for data in ("a", "b", "a"):
-        async with open_store(settings, tmp_path / data) as store:
-            names.append(store.name)
-    assert names[0] == names[2] != names[1]
-    (tmp_path / "a" / PLATFORM_ID).write_text("")
-    for _ in range(2):
-        async with open_store(settings, tmp_path / "a") as store:
-            names.append(store.name)
-    assert names[-1] == names[-2] not in names[:3]

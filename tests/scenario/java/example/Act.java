@@ -8,6 +8,7 @@ import com.amazonaws.services.lambda.runtime.logging.LogLevel;
 import java.io.OutputStream;
 import java.net.HttpURLConnection;
 import java.net.URL;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,6 +18,8 @@ import java.util.List;
 public class Act implements RequestHandler<Act.Event, Object> {
     /** Kept by the class, so that nothing of it is freed. */
     private static final List<Object> HELD = new ArrayList<>();
+
+    private int count;
 
     public static class Event {
         private String what;
@@ -59,15 +62,17 @@ public class Act implements RequestHandler<Act.Event, Object> {
             case "heap":
                 return Runtime.getRuntime().maxMemory() >> 20;
             case "print":
-                logger.log("from the logger: ü\n");
-                LambdaRuntime.getLogger().log("from the runtime\n");
                 System.out.println("printed: ü");
                 System.err.println("to stderr");
                 return null;
-            case "levels":
-                logger.log("bad\n", LogLevel.ERROR);
-                logger.log("good\n", LogLevel.INFO);
+            case "log":
+                log(logger);
+                log(LambdaRuntime.getLogger());
                 return null;
+            case "overflow":
+                throw new IllegalStateException("x".repeat(7 << 20));
+            case "count":
+                return ++count;
             case "shadow":
                 return Files.readString(Path.of("/etc/shadow"));
             case "write":
@@ -82,6 +87,16 @@ public class Act implements RequestHandler<Act.Event, Object> {
             default:
                 return null;
         }
+    }
+
+    private static void log(LambdaLogger logger) {
+        logger.log("plain ü");
+        logger.log("debug", LogLevel.DEBUG);
+        logger.log("one\ntwo\n", LogLevel.ERROR);
+        logger.log((String) null);
+        logger.log((byte[]) null, LogLevel.WARN);
+        logger.log("{\"message\":\"own\",\"level\":\"WARN\"}".getBytes(StandardCharsets.UTF_8), LogLevel.WARN);
+        logger.log("traced", LogLevel.TRACE);
     }
 
     private static Object fail() {

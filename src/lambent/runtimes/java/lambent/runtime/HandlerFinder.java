@@ -13,6 +13,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 
@@ -24,6 +25,8 @@ import java.util.List;
  * loaded is thrown.
  */
 final class HandlerFinder {
+    private static final byte[] NULL = {'n', 'u', 'l', 'l'};
+
     private HandlerFinder() {}
 
     static Handler find(String name) throws Throwable {
@@ -67,27 +70,37 @@ final class HandlerFinder {
         };
     }
 
-    /** Of several methods with the name the one with most parameters, then that with a context last. */
+    /**
+     * Of several methods with the name: bridges, by which a class inherits from one that is not
+     * public, come last; then the longest comes first, where a context at the end counts twice.
+     */
     private static Handler ofMethod(Class<?> type, String name) throws Throwable {
-        List<Method> candidates = new ArrayList<>();
-        for (Method method : type.getMethods()) {
-            if (method.getName().equals(name) && !method.isBridge() && isHandler(method)) {
-                candidates.add(method);
-            }
-        }
-        if (candidates.isEmpty()) {
+        Method method = Arrays.stream(type.getMethods())
+                .filter(one -> one.getName().equals(name) && isHandler(one))
+                .min(Comparator.comparing(Method::isBridge)
+                        .thenComparing(one -> -one.getParameterCount() - (hasContext(one) ? 1 : 0))
+                        .thenComparing(Method::toString))
+                .orElse(null);
+        if (method == null) {
             return broken("No public method named " + name + " with appropriate method signature found on class "
                     + type.getName(), null);
         }
-        Method method = candidates.stream().max(Comparator.comparingInt(Method::getParameterCount)
-                .thenComparing(HandlerFinder::hasContext).thenComparing(Method::toString)).get();
         Object owner = Modifier.isStatic(method.getModifiers()) ? null : create(type);
         return isStreaming(method) ? streamingMethod(owner, method) : binding(type, owner, method);
     }
 
     private static boolean isHandler(Method method) {
-        int own = method.getParameterCount() - (hasContext(method) ? 1 : 0);
-        return own <= 1 || own == 2 && isStreaming(method);
+        List<Class<?>> own = own(method);
+        if (own.size() == 2) {
+            return own.get(0) == InputStream.class && own.get(1) == OutputStream.class;
+        }
+        return own.size() < 2 && !own.contains(Context.class);
+    }
+
+    /** The parameters without a context at the end. */
+    private static List<Class<?>> own(Method method) {
+        return Arrays.asList(method.getParameterTypes())
+                .subList(0, method.getParameterCount() - (hasContext(method) ? 1 : 0));
     }
 
     private static boolean hasContext(Method method) {
@@ -96,17 +109,24 @@ final class HandlerFinder {
     }
 
     private static boolean isStreaming(Method method) {
-        Class<?>[] parameters = method.getParameterTypes();
-        return parameters.length >= 2 && parameters[0] == InputStream.class && parameters[1] == OutputStream.class;
+        return own(method).contains(InputStream.class) || own(method).contains(OutputStream.class);
     }
 
+    /** A method of one stream or two; what takes no output answers null. */
     private static Handler streamingMethod(Object owner, Method method) {
         method.setAccessible(true);
+        List<Class<?>> own = own(method);
         return (event, context) -> {
             ByteArrayOutputStream output = new ByteArrayOutputStream();
-            InputStream input = new ByteArrayInputStream(event);
-            call(method, owner, hasContext(method) ? new Object[] {input, output, context} : new Object[] {input, output});
-            return output.toByteArray();
+            List<Object> arguments = new ArrayList<>();
+            for (Class<?> parameter : own) {
+                arguments.add(parameter == InputStream.class ? new ByteArrayInputStream(event) : output);
+            }
+            if (hasContext(method)) {
+                arguments.add(context);
+            }
+            call(method, owner, arguments.toArray());
+            return own.contains(OutputStream.class) ? output.toByteArray() : NULL;
         };
     }
 

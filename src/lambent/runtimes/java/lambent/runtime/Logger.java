@@ -8,14 +8,16 @@ import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** The function's log, which is its standard output. */
+/** The function's log: every call writes one event, whatever number of lines it has. */
 final class Logger implements LambdaLogger {
     private final boolean isJson = "JSON".equalsIgnoreCase(System.getenv("AWS_LAMBDA_LOG_FORMAT"));
     private final LogLevel lowest = lowest(System.getenv("AWS_LAMBDA_LOG_LEVEL"));
-    private volatile String requestId;
+    private final LogSink sink = LogSink.open();
+    private volatile InvocationContext context;
 
-    void setRequestId(String id) {
-        requestId = id;
+    /** From now on events belong to this invocation. */
+    void setContext(InvocationContext current) {
+        context = current;
     }
 
     @Override
@@ -28,23 +30,35 @@ final class Logger implements LambdaLogger {
         log(message, LogLevel.UNDEFINED);
     }
 
+    /** Bytes are written as they are: appenders of logging libraries make JSON of their own. */
     @Override
     public void log(byte[] message, LogLevel level) {
-        log(message == null ? null : new String(message, StandardCharsets.UTF_8), level);
+        if (isShown(level)) {
+            write(message == null ? bytes("null") : message, level);
+        }
     }
 
     @Override
     public void log(String message, LogLevel level) {
-        if (level != LogLevel.UNDEFINED && level.compareTo(lowest) < 0) {
-            return;
+        if (isShown(level)) {
+            write(bytes(isJson ? json(message, level) : text(message, level)), level);
         }
-        System.out.print(isJson ? json(message, level) : message);
     }
 
     void logError(Throwable error) {
-        String text = Errors.text(error);
-        // Carriage returns keep it one log event.
-        System.out.print(isJson ? json(text, LogLevel.ERROR) : text.trim().replaceAll("\r?\n", "\r") + "\n");
+        log(Errors.text(error).trim() + "\n", isJson ? LogLevel.ERROR : LogLevel.UNDEFINED);
+    }
+
+    private boolean isShown(LogLevel level) {
+        return level == LogLevel.UNDEFINED || level.compareTo(lowest) >= 0;
+    }
+
+    private void write(byte[] message, LogLevel level) {
+        sink.write(message, level, isJson);
+    }
+
+    private static String text(String message, LogLevel level) {
+        return level == LogLevel.UNDEFINED ? String.valueOf(message) : "[" + level.name() + "] " + message;
     }
 
     private String json(String message, LogLevel level) {
@@ -54,10 +68,16 @@ final class Logger implements LambdaLogger {
         if (level != LogLevel.UNDEFINED) {
             record.put("level", level.name());
         }
-        if (requestId != null) {
-            record.put("AWSRequestId", requestId);
+        InvocationContext current = context;
+        if (current != null) {
+            record.put("AWSRequestId", current.getAwsRequestId());
+            record.put("tenantId", current.getTenantId());
         }
-        return new String(JsonWriter.write(record), StandardCharsets.UTF_8) + "\n";
+        return new String(JsonWriter.write(record), StandardCharsets.UTF_8);
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
     private static LogLevel lowest(String name) {

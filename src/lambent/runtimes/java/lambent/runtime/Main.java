@@ -1,5 +1,6 @@
 package lambent.runtime;
 
+import com.amazonaws.services.lambda.runtime.LambdaRuntimeInternal;
 import java.io.BufferedOutputStream;
 import java.io.File;
 import java.io.FileDescriptor;
@@ -37,6 +38,7 @@ public final class Main {
     private void run() throws IOException {
         String root = System.getenv("LAMBDA_TASK_ROOT");
         Thread.currentThread().setContextClassLoader(classLoader(root == null ? "/var/task" : root));
+        LambdaRuntimeInternal.setLogger(logger);
         Handler handler;
         try {
             handler = HandlerFinder.find(String.valueOf(System.getenv("_HANDLER")));
@@ -58,10 +60,14 @@ public final class Main {
         } else {
             System.setProperty(TRACE_PROPERTY, trace);
         }
-        logger.setRequestId(event.requestId());
+        InvocationContext context = new InvocationContext(event, logger);
+        logger.setContext(context);
+        if (LambdaRuntimeInternal.getUseLog4jAppender()) {
+            Log4jContext.put("AWSRequestId", event.requestId());
+        }
         byte[] result;
         try {
-            result = handler.handle(event.body, new InvocationContext(event, logger));
+            result = handler.handle(event.body, context);
         } catch (Throwable error) {
             logger.logError(error);
             api.fail(event, Errors.document(error));

@@ -11,15 +11,19 @@ import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 
-/** The client of the Lambda Runtime API: one kept connection, one request at a time. */
+/**
+ * The client of the Lambda Runtime API: one kept connection, one request at a time. A connection
+ * that the other side is about to close, as after a body that is too large, is replaced.
+ */
 final class RuntimeApi {
     private static final String ROOT = "/2018-06-01/runtime";
     private static final String USER_AGENT = "aws-lambda-java/" + System.getProperty("java.version");
     private static final int OK = 200, ACCEPTED = 202, TOO_LARGE = 413;
 
     private final String address;
-    private final InputStream input;
-    private final OutputStream output;
+    private Socket socket;
+    private InputStream input;
+    private OutputStream output;
 
     /** An event as it came; names of headers are in lower case. */
     static final class Event {
@@ -43,8 +47,12 @@ final class RuntimeApi {
 
     RuntimeApi(String address) throws IOException {
         this.address = address;
+        connect();
+    }
+
+    private void connect() throws IOException {
         int colon = address.lastIndexOf(':');
-        Socket socket = new Socket(address.substring(0, colon), Integer.parseInt(address.substring(colon + 1)));
+        socket = new Socket(address.substring(0, colon), Integer.parseInt(address.substring(colon + 1)));
         socket.setTcpNoDelay(true);
         input = new BufferedInputStream(socket.getInputStream());
         output = socket.getOutputStream();
@@ -97,6 +105,10 @@ final class RuntimeApi {
         }
         int status = Integer.parseInt(line().split(" ")[1]);
         Event answer = answer();
+        if ("close".equalsIgnoreCase(answer.header("connection"))) {
+            socket.close();
+            connect();
+        }
         // An answer that is too large has been reported to the caller by the platform.
         if (status != OK && status != ACCEPTED && status != TOO_LARGE) {
             throw new IOException(method + " " + where + " was answered " + status + ": "

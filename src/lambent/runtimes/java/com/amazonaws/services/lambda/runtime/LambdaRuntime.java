@@ -4,6 +4,7 @@ import java.io.IOException;
 
 /** The function's logger for code that has no context, such as adapters of logging libraries. */
 public final class LambdaRuntime {
+    /** Outside of a function, as in tests of its code: standard output. */
     private static volatile LambdaLogger logger = new LambdaLogger() {
         @Override
         public void log(String message) {
@@ -24,5 +25,9 @@ public final class LambdaRuntime {
 
     public static LambdaLogger getLogger() {
         return logger;
+    }
+
+    static void setLogger(LambdaLogger own) {
+        logger = own;
     }
 }

@@ -1,0 +1,62 @@
+package lambent.runtime;
+
+import com.amazonaws.services.lambda.runtime.logging.LogLevel;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.lang.reflect.Constructor;
+import java.nio.ByteBuffer;
+
+/**
+ * Where log events go: the framed log pipe, which keeps an event of several lines whole. A frame is
+ * type, length, time in microseconds and the message. Without a pipe events go to standard output.
+ */
+final class LogSink {
+    private static final String DESCRIPTOR = "_LAMBDA_TELEMETRY_LOG_FD";
+    private static final int FRAME_TYPE = 0xA55A0000;
+    private static final int JSON = 2;
+    private static final int TEXT = 3;
+    private static final int HEADER_BYTES = 16;
+
+    private final OutputStream pipe;
+
+    private LogSink(OutputStream pipe) {
+        this.pipe = pipe;
+    }
+
+    static LogSink open() {
+        try {
+            int number = Integer.parseInt(System.getenv(DESCRIPTOR));
+            // The jar's manifest opens java.io for this.
+            Constructor<FileDescriptor> constructor = FileDescriptor.class.getDeclaredConstructor(int.class);
+            constructor.setAccessible(true);
+            return new LogSink(new FileOutputStream(constructor.newInstance(number)));
+        } catch (ReflectiveOperationException | RuntimeException error) {
+            return new LogSink(null);
+        }
+    }
+
+    synchronized void write(byte[] message, LogLevel level, boolean isJson) {
+        try {
+            if (pipe == null) {
+                System.out.write(message);
+                System.out.flush();
+            } else {
+                pipe.write(frame(message, level, isJson));
+            }
+        } catch (IOException error) {
+            throw new IllegalStateException("cannot write to the log", error);
+        }
+    }
+
+    /** In one array, so that it goes out with one write. */
+    private static byte[] frame(byte[] message, LogLevel level, boolean isJson) {
+        return ByteBuffer.allocate(HEADER_BYTES + message.length)
+                .putInt(FRAME_TYPE | level.ordinal() << 2 | (isJson ? JSON : TEXT))
+                .putInt(message.length)
+                .putLong(System.currentTimeMillis() * 1000)
+                .put(message)
+                .array();
+    }
+}

@@ -1,0 +1,128 @@
+"""One platform at a time works on a database.
+
+A SQLite file is held by a lock on a file beside it, PostgreSQL by an advisory lock of the session
+that does the work: whoever dies lets go of it, and no transaction is ever made without it. Both
+remember who holds the database, so that a second platform can name the first.
+"""
+
+import dataclasses
+import fcntl
+import json
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+
+from lambent.kit.clock import Clock
+from lambent.store.problems import StoreError, StoreHeld
+
+_LOCK_ID = 0x6C616D62656E74
+"""Of PostgreSQL's advisory lock; any number will do."""
+_PATIENCE = "5s"
+"""A server needs a moment to notice that the one before is gone."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who works on a database."""
+
+    host: str
+    pid: int
+    data_dir: str
+    since: str
+    """Date and time, UTC."""
+
+    def __str__(self) -> str:
+        return (
+            f"process {self.pid} on {self.host}, with the data directory {self.data_dir},"
+            f" since {self.since}"
+        )
+
+
+def this_platform(data: Path, clock: Clock) -> Holder:
+    """What this process says of itself; its state is in the directory `data`."""
+    since = datetime.fromtimestamp(clock.now(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Holder(
+        host=socket.gethostname(), pid=os.getpid(), data_dir=str(data.parent), since=since
+    )
+
+
+def hold_file(database: Path, holder: Holder) -> int:
+    """Hold a SQLite file; gives the descriptor to close when it is done with. Raises StoreHeld,
+    or StoreError if the lock's file cannot be made."""
+    path = database.with_name(f"{database.name}.lock")
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise StoreError(f"cannot use the database {database}: {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        first = _described(os.pread(lock, 4096, 0))
+        os.close(lock)
+        raise _held(f"the database {database}", first) from error
+    os.truncate(lock, 0)
+    os.pwrite(lock, json.dumps(dataclasses.asdict(holder)).encode(), 0)
+    return lock
+
+
+class SessionHold:
+    """Holds a PostgreSQL database with each connection that is made."""
+
+    def __init__(self, where: str, holder: Holder) -> None:
+        self._where = where
+        self._holder = holder
+        self._turn: int | None = None
+
+    def take(self, connection: psycopg.Connection[Any]) -> None:
+        """Hold the database by a new connection. Raises StoreHeld if somebody else does, or did
+        since this platform had it."""
+        try:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+                connection.execute(f"SELECT pg_advisory_lock({_LOCK_ID})")
+        except psycopg.errors.LockNotAvailable as error:
+            raise _held(self._where, self._first(connection)) from error
+        if self._turn is not None:
+            with connection.transaction():
+                (turn,) = connection.execute("SELECT starts FROM platform").fetchone() or (None,)
+            if turn != self._turn:
+                raise StoreHeld(
+                    f"{self._where} was used by another platform while this one had lost its"
+                    " connection: this one ends, so that no event is handled by both"
+                )
+
+    def begin_turn(self, connection: sa.Connection, starts: int) -> None:
+        """Say who holds the database, from this platform's start on."""
+        document = json.dumps(dataclasses.asdict(self._holder))
+        connection.execute(
+            sa.text("UPDATE platform SET holder = CAST(:it AS JSON)"), {"it": document}
+        )
+        self._turn = starts
+
+    @staticmethod
+    def _first(connection: psycopg.Connection[Any]) -> str:
+        try:
+            with connection.transaction():
+                row = connection.execute("SELECT CAST(holder AS TEXT) FROM platform").fetchone()
+        except psycopg.errors.UndefinedTable:
+            row = None
+        return _described((row[0] or "").encode() if row else b"")
+
+
+def _described(document: bytes) -> str:
+    try:
+        return str(Holder(**json.loads(document)))
+    except (ValueError, TypeError):
+        return "which did not say who it is"
+
+
+def _held(what: str, first: str) -> StoreHeld:
+    return StoreHeld(
+        f"{what} is already in use by another lambent: {first}. Platforms cannot share a database"
+        " yet: stop that one, or give this one a database of its own (store.url)"
+    )

@@ -1,0 +1,107 @@
+"""One platform at a time on a database, and its name."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+import pytest
+from tests.databases import PostgreSql
+
+from lambent.kit.clock import ManualClock
+from lambent.store.problems import StoreError, StoreHeld
+from lambent.store.settings import StoreSettings
+from lambent.store.store import open_store
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def shared(tmp_path: Path, database: Callable[..., StoreSettings]) -> StoreSettings:
+    """One database, wherever the data directory is."""
+    settings = database(synchronous="OFF")
+    return settings if settings.url else StoreSettings(url=f"sqlite:///{tmp_path}/shared.db")
+
+
+async def test_a_second_platform_is_refused_and_told_who_is_first(
+    tmp_path: Path, shared: StoreSettings
+) -> None:
+    """By host, process, data directory and time; when the first has gone it may."""
+    async with open_store(shared, tmp_path / "one" / "state", ManualClock()):
+        with pytest.raises(StoreHeld) as refused:
+            async with open_store(shared, tmp_path / "two" / "state"):
+                pass
+        text = str(refused.value)
+        for part in (str(os.getpid()), socket.gethostname(), "2023-11-14 22:13:20 UTC"):
+            assert part in text
+        assert str(tmp_path / "one") in text
+        assert "store.url" in text
+    async with open_store(shared, tmp_path / "two" / "state") as store:
+        assert store.starts == 2
+
+
+async def test_databases_know_themselves(
+    tmp_path: Path, database: Callable[..., StoreSettings]
+) -> None:
+    """By a name that stays; each start is counted, and a new database is known as such."""
+    settings = database(synchronous="OFF")
+    seen = []
+    for _ in range(3):
+        async with open_store(settings, tmp_path / "state") as store:
+            seen.append((store.id, store.starts, store.is_new))
+    assert [one[1:] for one in seen] == [(1, True), (2, False), (3, False)]
+    assert len({one[0] for one in seen}) == 1
+
+
+async def test_a_broken_connection_is_made_again(tmp_path: Path, postgresql: PostgreSql) -> None:
+    """The platform goes on if nobody else took the database meanwhile; if somebody did, its
+    transactions fail and it knows that it must end."""
+    settings = StoreSettings(url=postgresql.new_database())
+    async with open_store(settings, tmp_path / "one" / "state") as store:
+        postgresql.end_connections(settings.url)
+        assert await store.transact(lambda tx: tx.async_events.count()) == 0
+        assert store.lost is None
+        postgresql.end_connections(settings.url)
+        async with open_store(settings, tmp_path / "two" / "state"):
+            with pytest.raises(StoreHeld, match=str(tmp_path / "two")):
+                await store.transact(lambda tx: tx.async_events.count())
+        with pytest.raises(StoreHeld, match="was used by another"):
+            await store.transact(lambda tx: tx.async_events.count())
+        assert store.lost is not None
+
+
+async def test_the_loss_is_noticed_without_work(tmp_path: Path, postgresql: PostgreSql) -> None:
+    """An idle platform looks every few seconds."""
+    settings = StoreSettings(url=postgresql.new_database())
+    clock = ManualClock()
+    async with open_store(settings, tmp_path / "one" / "state") as store:
+        postgresql.end_connections(settings.url)
+        async with open_store(settings, tmp_path / "two" / "state"):
+            with anyio.fail_after(20):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(store.wait_lost, clock)
+                    while store.lost is None:
+                        clock.advance(3)
+                        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nonsense", "no SQLAlchemy URL"),
+        ("postgresql+psycopg://u:hidden@127.0.0.1:1/x", "127.0.0.1:1/x"),
+        ("postgresql://u@/x", "postgresql+psycopg"),
+        ("sqlite:////nowhere/x.db", "No such file"),
+    ],
+)
+async def test_what_cannot_be_reached_is_said_in_a_sentence(
+    tmp_path: Path, anyio_backend: object, url: str, said: str
+) -> None:
+    """With the database's place and without its password."""
+    with pytest.raises(StoreError) as refused:
+        async with open_store(StoreSettings(url=url), tmp_path / "state"):
+            pass
+    assert said in str(refused.value)
+    assert "hidden" not in str(refused.value)
