@@ -129,6 +129,14 @@ def open_box(
     return Box(name, network, group, memory_mb, host_id, pid, pidfd, life_write)
 
 
+class NotExecutable(OSError):
+    """The kernel does not execute a program, whoever asks: the fault of who wrote it."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 @contextmanager
 def _new_namespaces(confinement: Confinement, network: Network) -> Iterator[None]:
     """Be in the namespaces of a box to be; the next child is the first in its pid namespace."""
@@ -241,7 +249,8 @@ def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
     except BaseException as error:
         reason = error.strerror if isinstance(error, OSError) and error.filename else None
         text = f"{error.filename}: {reason}" if reason and isinstance(error, OSError) else error
-        os.write(lockdown.STATUS_FD, f"!{text}".encode()[:1000])
+        error_number = error.number if isinstance(error, NotExecutable) else 0
+        os.write(lockdown.STATUS_FD, f"{error_number} {text}".encode()[:1000])
     finally:
         os._exit(127)
 

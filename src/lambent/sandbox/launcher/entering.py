@@ -5,6 +5,7 @@ they may stop it, kill it, or leave it no processor. So nobody waits for it: the
 with other things and hears of it through a socket.
 """
 
+import errno
 import os
 import selectors
 import signal
@@ -17,6 +18,7 @@ from lambent.sandbox.launcher import linux, lockdown
 from lambent.sandbox.launcher.box import (
     Box,
     Confinement,
+    NotExecutable,
     describe_entry,
     go_home,
     map_user,
@@ -26,7 +28,10 @@ from lambent.sandbox.launcher.loop import Loop
 
 _DEADLINE_S = 10.0
 
-OnEntered = Callable[[str | None], None]
+_LACKS_OF_THE_HOST = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO})
+"""Why a program may not be executed that could be."""
+
+OnEntered = Callable[[OSError | None], None]
 """Called once: with None when the program has been executed, else with what went wrong."""
 
 
@@ -55,7 +60,12 @@ def spawn(
         def execute() -> NoReturn:
             lockdown.perform(entry.calls, entry.descriptors, confinement.filter.address)
             os.chdir("/var/task")
-            os.execve(argv[0], list(argv), dict(environment))
+            try:
+                os.execve(argv[0], list(argv), dict(environment))
+            except OSError as error:
+                if error.errno in _LACKS_OF_THE_HOST:
+                    raise
+                raise NotExecutable(error.errno or 0, f"{argv[0]}: {error.strerror}") from None
 
         # A child is born into the pid namespace that its parent has chosen.
         linux.setns(box.init_pidfd, linux.CLONE_NEWPID)
@@ -108,20 +118,22 @@ class _Entering:
                 self._status.send(b"m")
                 return
         except OSError as error:
-            said = f"!{error}".encode()
+            said = f"0 {error}".encode()
         if not said:
             self._end(None)
-        else:
-            self._fail(said[1:].decode(errors="replace"))
+            return
+        number, _, reason = said.decode(errors="replace").partition(" ")
+        self._fail(int(number), reason)
 
     def _give_up(self) -> None:
-        self._fail(f"it did not enter its box within {_DEADLINE_S:g} s")
+        self._fail(0, f"it did not enter its box within {_DEADLINE_S:g} s")
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, number: int, reason: str) -> None:
         signal.pidfd_send_signal(self._box.processes[self._pid], signal.SIGKILL)
-        self._end(f"cannot start a process: {reason}")
+        text = f"cannot start a process: {reason}"
+        self._end(NotExecutable(number, text) if number else OSError(text))
 
-    def _end(self, failure: str | None) -> None:
+    def _end(self, failure: OSError | None) -> None:
         self._timer.cancel()
         self._loop.unregister(self._status)
         self._status.close()

@@ -28,7 +28,7 @@ from typing import Any
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import linux, lockdown
-from lambent.sandbox.launcher.box import Box
+from lambent.sandbox.launcher.box import Box, NotExecutable
 from lambent.sandbox.launcher.host import Host
 from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.prepared import Prepared, Wanted
@@ -54,7 +54,7 @@ class Launcher:
         self._loop = Loop()
         self._host = Host(config, self._loop, self._on_exit)
         self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
-        self._snapshots = Snapshots()
+        self._snapshots = Snapshots(self._loop)
         self._last_request = time.monotonic()
         self._given: set[str] = set()
         """Names of the boxes the platform knows."""
@@ -94,6 +94,7 @@ class Launcher:
             return
         finally:
             watchdog.tidy_up()
+            self._snapshots.close()
             self._stock.close()
             self._host.close()
 
@@ -141,15 +142,25 @@ class Launcher:
                 raise OSError("it took too long")
             operation()
         except OSError as error:
-            self._refuse(request, str(error))
+            self._refuse_because(request, error)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             self._refuse(request, f"cannot understand a request: {error!r}")
 
     def _reply(self, request: dict[str, Any], ok: dict[str, Any], *descriptors: int) -> None:
         self._send({"id": request["id"], "ok": ok}, list(descriptors))
 
-    def _refuse(self, request: dict[str, Any], reason: str) -> None:
-        self._send({"id": request.get("id"), "error": reason}, [])
+    def _refuse_because(self, request: dict[str, Any], error: OSError) -> None:
+        number = error.number if isinstance(error, NotExecutable) else None
+        self._refuse(request, str(error), number)
+
+    def _refuse(
+        self, request: dict[str, Any], reason: str, not_executable: int | None = None
+    ) -> None:
+        """`not_executable` is the error number with which a program cannot be executed."""
+        answer = {"id": request.get("id"), "error": reason}
+        if not_executable is not None:
+            answer["not_executable"] = not_executable
+        self._send(answer, [])
 
     def _send(self, message: dict[str, Any], descriptors: list[int]) -> None:
         try:
@@ -188,14 +199,14 @@ class Launcher:
             environment[_text(variable)] = str(lockdown.LOG_FD)
         if box.group is not None:
             box.group.open_doors()
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(1 if variable is None else 2)]
+        pipes = [linux.output_pipe() for _ in range(1 if variable is None else 2)]
         reads = [read for read, _ in pipes]
 
-        def on_entered(failure: str | None) -> None:
+        def on_entered(failure: OSError | None) -> None:
             if failure is None:
                 self._reply(request, {"process": pid}, *reads)
             else:
-                self._refuse(request, failure)
+                self._refuse_because(request, failure)
             messages.close_all(reads)
 
         try:
@@ -260,10 +271,16 @@ class Launcher:
         self._reply(request, {})
 
     def _take_snapshot(self, request: dict[str, Any]) -> None:
+        def on_taken(name: str | None, size_bytes: int, reason: str) -> None:
+            if reason:
+                self._refuse(request, reason)
+            else:
+                self._reply(request, {"snapshot": name, "size_bytes": size_bytes})
+
         box = self._box(request)
-        taken = self._snapshots.take(box, _number(request, "process", 1, 1 << 30))
-        name, size = taken if taken is not None else (None, 0)
-        self._reply(request, {"snapshot": name, "size_bytes": size})
+        pid = _number(request, "process", 1, 1 << 30)
+        size_mb = min(box.memory_mb or 0, _number(request, "size_mb_max", 0, 1 << 30))
+        self._snapshots.take(box, pid, bytes_max=size_mb << 20, on_taken=on_taken)
 
     def _discard_snapshot(self, request: dict[str, Any]) -> None:
         self._snapshots.discard(_text(request["snapshot"]))
