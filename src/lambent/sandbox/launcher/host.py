@@ -10,7 +10,6 @@ import itertools
 import os
 import selectors
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
@@ -22,6 +21,7 @@ from typing import Any
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import cgroups, filesystem, linux
+from lambent.sandbox.launcher.apart import Apart, Work
 from lambent.sandbox.launcher.box import Box, Confinement
 from lambent.sandbox.launcher.entering import OnEntered, spawn
 from lambent.sandbox.launcher.loop import Loop
@@ -33,7 +33,7 @@ _REMOVE_ATTEMPTS, _REMOVE_PAUSE_S = 200, 0.005
 _HOLD_S = 20.0
 _NETWORKS_READY = 4
 _VOLUMES_READY = 2
-_TEMPLATES_AT_ONCE = 2
+_TEMPLATES_AT_ONCE, _TEMPLATE_DEADLINE_S = 2, 30.0
 
 OnExit = Callable[[Box, int, dict[str, Any]], None]
 """Gets the box, the process and how it ended: `code`, `signal`, `out_of_memory`."""
@@ -95,8 +95,8 @@ class Host:
         """The size of those that are ready: the one wanted last."""
         self._awaited: dict[int, list[Callable[[], None]]] = {}
         """Who waits for volumes, by their size."""
-        self._templates_under_way: dict[int, int] = {}
-        """Pidfds of the processes that make what volumes are copied from, by size."""
+        self._templates = Apart(loop, _TEMPLATES_AT_ONCE)
+        """Makes what volumes are copied from."""
         self._count = 0
         self._ids = itertools.count(int(config["uid_base"]))
         self._free_ids: deque[int] = deque()
@@ -134,31 +134,28 @@ class Host:
         if self._volumes.is_ready(size_mb):
             then()
             return
-        self._awaited.setdefault(size_mb, []).append(then)
-        self._make_templates()
+        waiting = self._awaited.setdefault(size_mb, [])
+        waiting.append(then)
+        if len(waiting) == 1:
+            work = Work(
+                act=partial(self._volumes.make_template, size_mb),
+                descriptors=tuple,
+                on_done=partial(self._on_template, size_mb),
+                deadline_s=_TEMPLATE_DEADLINE_S,
+            )
+            self._templates.do(work)
 
     @property
     def awaits_volumes(self) -> bool:
         """Whether somebody waits for a size of volumes."""
         return bool(self._awaited)
 
-    def _make_templates(self) -> None:
-        """Begin to make what is awaited, a few at a time."""
-        for size_mb in self._awaited:
-            if len(self._templates_under_way) >= _TEMPLATES_AT_ONCE:
-                return
-            if size_mb not in self._templates_under_way:
-                pidfd = self._run_apart(partial(self._volumes.make_template, size_mb))
-                self._templates_under_way[size_mb] = pidfd
-                on_end = partial(self._on_template, size_mb)
-                self._loop.register(pidfd, selectors.EVENT_READ, on_end)
-
-    def _on_template(self, size_mb: int) -> None:
-        pidfd = self._templates_under_way.pop(size_mb)
-        self._volumes.note_template(size_mb, is_made=self._reap(pidfd))
+    def _on_template(self, size_mb: int, made: bytes | None, reason: str) -> None:
+        if made is None:
+            print(f"launcher: no volumes of {size_mb} MB: {reason}", file=sys.stderr)
+        self._volumes.note_template(size_mb, is_made=made is not None)
         for then in self._awaited.pop(size_mb):
             then()
-        self._make_templates()
 
     def open_volume(self, size_mb: int) -> str:
         """The name of an empty volume, of a size there are. Raises OSError."""
@@ -182,8 +179,12 @@ class Host:
         self._free_ids.append(self._host_ids.pop(name))
 
     def _throw_away(self, volume: Volume) -> None:
-        # Giving back a disk takes the kernel a while.
-        self.reap_later(self._run_apart(partial(self._volumes.close, volume)))
+        # Giving back a disk takes the kernel a while: not the launcher's own.
+        pid, pidfd = linux.fork()
+        if pid == 0:
+            self._volumes.close(volume)
+            os._exit(0)
+        self.reap_later(pidfd)
 
     def _throw_away_ready(self) -> None:
         for volume in self._volumes_ready:
@@ -194,27 +195,10 @@ class Host:
         """Take over a child that will end soon and belongs to no box."""
         self._loop.register(pidfd, selectors.EVENT_READ, partial(self._reap, pidfd))
 
-    def _reap(self, pidfd: int) -> bool:
-        """Whether it has ended well."""
-        result = linux.reap(pidfd)
+    def _reap(self, pidfd: int) -> None:
+        linux.reap(pidfd)
         self._loop.unregister(pidfd)
         os.close(pidfd)
-        return result is not None and (result.si_code, result.si_status) == (os.CLD_EXITED, 0)
-
-    def _run_apart(self, work: Callable[[], None]) -> int:
-        """Do in another process what takes long; gives its pidfd. Raises OSError."""
-        pid, pidfd = linux.fork()
-        if pid == 0:
-            code = 1
-            try:
-                linux.die_with_parent()
-                work()
-                code = 0
-            except (OSError, subprocess.SubprocessError) as error:
-                os.write(2, f"launcher: {error}\n".encode())
-            finally:
-                os._exit(code)
-        return pidfd
 
     # -- boxes -----------------------------------------------------------------------------
 
@@ -316,8 +300,7 @@ class Host:
         """End every box and give everything back; zygotes have been killed."""
         for box in self.boxes.values():
             self.kill(box)
-        for pidfd in self._templates_under_way.values():
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        self._templates.close()
         # Whoever it is, children that were born in the last moment included.
         linux.reap_all()
         for box in self.boxes.values():

@@ -48,10 +48,11 @@ class Volumes:
         """Whether volumes of a size can be opened. If not, `make_template` comes first."""
         return not self._uses_disk or size_mb in self._templates
 
-    def make_template(self, size_mb: int) -> None:
-        """Make what volumes of a size are copied from, to be noted afterwards. Takes so long that
-        it is for another process. Raises OSError, SubprocessError."""
+    def make_template(self, size_mb: int) -> bytes:
+        """Make what volumes of a size are copied from, to be noted afterwards; work for `apart`.
+        Raises OSError, SubprocessError."""
         self._make_template(self._template(size_mb), size_mb)
+        return b""
 
     def note_template(self, size_mb: int, *, is_made: bool) -> None:
         """There is a template now, or there was none to be had. Few sizes are kept."""
