@@ -25,6 +25,7 @@ from lambent.sandbox.ports import (
     NotExecutable,
     Process,
     ProcessSpec,
+    SandboxBusy,
     SandboxError,
     Snapshot,
     Volume,
@@ -174,6 +175,8 @@ class Attempt:
             spec = ProcessSpec(argv=(f"{EXTENSIONS_DIR}/{name}",), environment=variables)
             try:
                 process = await box.box.spawn(spec, partial(self._on_exit, name))
+            except SandboxBusy:
+                raise
             except SandboxError as error:
                 self._log.extension(name, "LaunchError", (), "Extension.LaunchError")
                 self._fail_extension("Extension.LaunchError", f"{name}: {error}")
