@@ -21,6 +21,7 @@ _EVENT_TRACE_MAX = 500
 """Characters of an event's trace header."""
 _SENDERS = 16
 """Threads; each waits for a service."""
+_QUEUE_URLS_MAX = 1024
 _PERMANENT = frozenset(
     {
         *("AccessDenied", "AccessDeniedException", "AuthorizationError", "EntityTooLarge"),
@@ -105,7 +106,10 @@ class Destinations:
         if url is None:
             *_, account, name = delivery.target.split(":")
             answer = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-            url = self._queue_urls[delivery.target] = answer["QueueUrl"]
+            url = answer["QueueUrl"]
+            if len(self._queue_urls) >= _QUEUE_URLS_MAX:
+                self._queue_urls.clear()
+            self._queue_urls[delivery.target] = url
         client.send_message(
             QueueUrl=url,
             MessageBody=_text(delivery.body),

@@ -87,8 +87,8 @@ def _expand(text: str, context: Context) -> str:
 def _safely(test: Test, value: str, wanted: str) -> bool:
     try:
         return test(value, wanted)
-    except (ValueError, TypeError, binascii.Error):
-        return False
+    except (ValueError, TypeError, OverflowError, OSError, binascii.Error):
+        return False  # Whoever wrote it wrote what is no such value: it does not hold.
 
 
 def _date(text: str) -> datetime.datetime:

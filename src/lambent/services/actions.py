@@ -6,7 +6,6 @@ whoever serves it.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 
 from lambent.identity.authorizer import Access
 from lambent.kit.http.messages import Exchange
+from lambent.kit.strict_json import parse_loosely
 from lambent.model.function import Scope
 
 _TARGETS = {
@@ -80,7 +80,7 @@ def access_of(service: str, exchange: Exchange, scope: Scope) -> Access | None:
             prefix, _, operation = target.partition(".")
             if prefix not in _TARGETS.get(service, ()):
                 return None
-            params = json.loads(exchange.body or b"{}")
+            params = parse_loosely(exchange.body or b"{}")
         elif service in _FORMS:
             form = parse_qs(exchange.body.decode(), keep_blank_values=True)
             if any(len(values) > 1 for values in form.values()):

@@ -17,7 +17,7 @@ from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import start_task
+from lambent.kit.tasks import guarded, start_task
 from lambent.model.errors import ApiError
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
@@ -199,7 +199,7 @@ class FunctionUrls:
                 event=event,
                 trace_id=request.trace_id,
                 sink=stream,
-                on_done=on_done,
+                on_done=guarded(partial(_fail, exchange), on_done),
             )
         )
 
@@ -264,14 +264,10 @@ def _refuse(
 
 def _send(exchange: Exchange, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
     """Send an answer; one to HEAD has the length of the body that it leaves out."""
-    if exchange.method != "HEAD":
+    if exchange.method == "HEAD":
+        exchange.respond(status, headers, length=len(body))
+    else:
         exchange.respond(status, headers, body if status not in (204, 304) else b"")
-        return
-    lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers)]
-    lines.append(f"Content-Length: {len(body)}")
-    if not exchange.keep_alive:
-        lines.append("Connection: close")
-    exchange.respond_raw(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"), b"")
 
 
 def _qualifier(url: FunctionUrl) -> str | None:

@@ -104,3 +104,10 @@ def test_nothing_surprises_it(
     headers = {} if target is None else {"x-amz-target": target}
     access = access_of(service, Foreign(method, path, query, headers, body), SCOPE)
     assert access is None or access.action.startswith(f"{service}:")
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000, b"\xff", b"1" * 5000, b"[]"])
+def test_bodies_that_cannot_be_read_are_for_root_alone(body: bytes) -> None:
+    request = json_request("AmazonSQS.SendMessage")
+    request.body = body
+    assert access_of("sqs", request, SCOPE) is None

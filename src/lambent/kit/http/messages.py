@@ -57,10 +57,17 @@ class Exchange(Protocol):
         ...
 
     def respond(
-        self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+        self,
+        status: int,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        *,
+        length: int | None = None,
     ) -> None:
-        """Send the answer; adds `Content-Length` and `Connection` as needed. Header values that
-        contain CR, LF or NUL raise ValueError. Does nothing if the peer has gone."""
+        """Send the answer; adds `Content-Length` and `Connection` as needed. `length` is that of a
+        body that the answer to HEAD leaves out. Never raises: instead of header values that contain
+        CR, LF or NUL, 500 is sent, and an answer that was started already is cut. Does nothing if
+        the peer has gone."""
         ...
 
     def respond_raw(self, head: bytes, body: bytes) -> None:
@@ -76,7 +83,7 @@ class Exchange(Protocol):
         length: int | None = None,
     ) -> None:
         """Begin an answer that comes in pieces, of `length` bytes if that is known; `write` and
-        `finish` follow."""
+        `finish` follow. Header values are as for `respond`."""
         ...
 
     def write(self, data: bytes) -> bool:

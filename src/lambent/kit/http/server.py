@@ -145,6 +145,7 @@ class _Exchange:
 
     __slots__ = (
         "_connection",
+        "_has_started",
         "_headers",
         "_is_chunked",
         "_on_disconnect",
@@ -166,6 +167,7 @@ class _Exchange:
         self._headers: dict[str, str] | None = None
         self._on_disconnect: Callable[[], None] | None = None
         self._on_writable: Callable[[], None] | None = None
+        self._has_started = False
         self._is_chunked = False
         self.method = method
         path, _, query = url.decode("latin-1").partition("?")
@@ -199,11 +201,24 @@ class _Exchange:
         return self._connection.is_secure
 
     def respond(
-        self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+        self,
+        status: int,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        *,
+        length: int | None = None,
     ) -> None:
-        lines = _head(status, headers)
+        if self._has_started:
+            self.abort()  # What came after would be taken for more of that answer.
+            return
+        try:
+            lines = _head(status, headers)
+        except ValueError as error:
+            logger.error("%s; the answer is 500", error)
+            status, body, length = 500, b"", None
+            lines = _head(status, ())
         if status != 204:
-            lines.append(f"Content-Length: {len(body)}")
+            lines.append(f"Content-Length: {len(body) if length is None else length}")
         if not self.keep_alive:
             lines.append("Connection: close")
         head = "\r\n".join(lines) + "\r\n\r\n"
@@ -224,8 +239,14 @@ class _Exchange:
     ) -> None:
         if not self.is_open:
             return
+        try:
+            lines = _head(status, headers)
+        except ValueError as error:
+            logger.error("%s; the answer is 500", error)
+            self.respond(500)
+            return
+        self._has_started = True
         self._is_chunked = length is None and self._connection.takes_chunks
-        lines = _head(status, headers)
         if length is not None:
             lines.append(f"Content-Length: {length}")
         elif self._is_chunked:
@@ -392,8 +413,12 @@ class _Connection(asyncio.Protocol):
             self._head_bytes += len(data)
         try:
             self._feed(data)
-        except (httptools.HttpParserError, BadRequestError):
-            self._refuse(431 if self._is_head_too_large else 400)
+        except (httptools.HttpParserError, BadRequestError) as error:
+            _log_bug(error)
+            if self._reader is not None:
+                self.abort()  # Its reader hears that the rest does not come.
+            else:
+                self._refuse(431 if self._is_head_too_large else 400)
             return
         if arriving is not None and arriving is self._arriving and body_bytes == self._body_bytes:
             self._head_bytes += len(data)
@@ -728,6 +753,14 @@ class _Connection(asyncio.Protocol):
                 self._refuse(408)
         elif limits.idle_deadline_s is not None and elapsed > limits.idle_deadline_s:
             self._close()
+
+
+def _log_bug(error: Exception) -> None:
+    """Whoever reads a body as it arrives is called by the parser, which makes an error of its own
+    of whatever is raised there."""
+    is_called = isinstance(error, httptools.HttpParserCallbackError)
+    if is_called and not isinstance(error.__context__, BadRequestError):
+        logger.error("a request was not read", exc_info=error.__context__)
 
 
 def _answer_oversized(exchange: Exchange) -> None:
