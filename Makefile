@@ -6,10 +6,10 @@ SOURCES := src tests bench tools
 WAITING := tests/crash tests/servers tests/scenario/mappings
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test crash stress check bench format docs lock
+.PHONY: help setup run test crash stress fuzz-snapshots check bench format docs lock
 
 help: ## Say what there is
-	@awk -F ': .*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: ## Make .venv and install everything; quick when nothing changed
 	@tools/make-venv
@@ -32,6 +32,10 @@ crash: setup ## Kill the platform 200 times under load, on each database, and ac
 stress: setup ## Run the long forms of tests that CI runs in short
 	@STREAMS=10000 $(PYTHON) -m pytest -q --timeout 600 tests/unit/kit/test_http_streams.py
 
+fuzz-snapshots: setup ## Change captured processes 100,000 times and judge them; as root, restore 20,000
+	@FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000 $(PYTHON) -m pytest -q -s --timeout 7200 \
+	  tests/unit/sandbox/test_image_rules.py tests/isolation/test_snapshot_fuzz.py
+
 check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)
 	@$(PYTHON) -m ruff format --check $(SOURCES)
@@ -50,6 +54,7 @@ bench: setup ## Measure how fast functions are called, here and by others on thi
 docs: setup ## Write docs/reference from the code
 	@$(PYTHON) -m lambent.cli.settings_reference >docs/reference/settings.md
 	@$(PYTHON) -m lambent.gateway.coverage >docs/reference/api-coverage.md
+	@$(PYTHON) -m lambent.gateway.permissions.reference >docs/reference/permissions.md
 	@$(PYTHON) -m lambent.sandbox.system_calls_reference >docs/reference/system-calls.md
 
 lock: setup ## Write the installed versions to requirements/dev.lock

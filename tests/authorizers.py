@@ -1,27 +1,53 @@
 """Authorizers for gateways that tests open themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lambent.identity.authorizer import Authorizer, LoadStatements
+from lambent.identity.authorizer import Authorizer, LoadPolicy
 from lambent.identity.keyring import Keyring
 from lambent.identity.session_tokens import SessionTokens
 from lambent.kit.clock import SystemClock
 from lambent.model.function import Scope
-from lambent.model.policy import Statement
+from lambent.model.policy import ResourcePolicy, Statement, statements_of
+from lambent.model.principal import Principal
 
 HOME = Scope("000000000000", "us-east-1")
 
 
-async def nothing(_arn: str) -> Sequence[Statement]:
+async def nothing(_arn: str) -> ResourcePolicy:
     """No resource has a policy."""
-    return []
+    return ResourcePolicy()
 
 
-def relaxed(load: LoadStatements = nothing) -> Authorizer:
+def relaxed(load: LoadPolicy = nothing) -> Authorizer:
     """Knows no key and asks for none; `load` says what resources grant."""
 
     clock = SystemClock()
     no_store: Any = None
     keyring = Keyring(no_store, SessionTokens(b"key", clock))
     return Authorizer(keyring, load, clock, home=HOME, is_strict=False)
+
+
+class Policies:
+    """A keyring of one caller, who has these statements and tags."""
+
+    def __init__(self, statements: Sequence[Mapping[str, Any]], tags: Mapping[str, str]) -> None:
+        self._statements = statements_of([{"Version": "2012-10-17", "Statement": statements}])
+        self._tags = tags
+        self.generation = 0
+
+    def statements(self, _principal: Principal) -> Sequence[Statement]:
+        return self._statements
+
+    def tags(self, _principal: Principal) -> Mapping[str, str]:
+        return self._tags
+
+
+def strict(
+    *statements: Mapping[str, Any],
+    load: LoadPolicy = nothing,
+    tags: Mapping[str, str] | None = None,
+) -> Authorizer:
+    """Decides by these statements of the caller's and by what resources say."""
+    keyring: Any = Policies(statements, tags or {})
+    return Authorizer(keyring, load, SystemClock(), home=HOME, is_strict=True)

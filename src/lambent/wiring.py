@@ -9,7 +9,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from lambent.aws.calls import open_aws_calls
 from lambent.aws.clients import AwsClients
 from lambent.control.control import open_control
 from lambent.control.identities import Identities
-from lambent.control.permissions import Permissions
+from lambent.control.resources import Resources
 from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.operations import control_plane, iam, logs, sts
@@ -43,8 +43,7 @@ from lambent.gateway.operator_pages import (
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Access, Authorizer, Caller
-from lambent.identity.keyring import open_keyring
-from lambent.identity.session_tokens import SessionTokens
+from lambent.identity.keyring import Keyring, open_keyring
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.door import Door
@@ -130,15 +129,16 @@ def run(settings: Settings) -> None:
         raise SystemExit(f"lambent: {error}") from error
 
 
-def _credentials(
-    sessions: SessionTokens, lifetime_s: float, function: FunctionVersion
-) -> Credentials:
+def _credentials(keyring: Keyring, lifetime_s: float, function: FunctionVersion) -> Credentials:
     """What makes a function's environment act for its execution role, in its own account even if
     the role's ARN was made up."""
     principal = session_principal(
-        function.role, function.key.name, role_id="AROA", account=function.key.account
+        function.role,
+        function.key.name,
+        role_id=keyring.role_id(function.role) or "AROA",
+        account=function.key.account,
     )
-    return sessions.issue(principal, lifetime_s=lifetime_s)
+    return keyring.sessions.issue(principal, lifetime_s=lifetime_s)
 
 
 async def _allow_action(
@@ -185,19 +185,16 @@ async def _serve(
             for directory in (data.blobs(settings.store), data.event_payloads(settings.store))
         ]
         log_store = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
-        code = await enter(open_code_cache(data.code, blobs.read))
-        await code.discard_except(
-            await store.transact(lambda tx: tx.functions.code_keys() | tx.layers.code_keys())
-        )
+        code = await enter(open_code_cache(data.code, blobs.read, settings.worker.code_mb << 20))
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
         keyring = await open_keyring(store, clock)
         home = Scope(settings.gateway.account_id, settings.gateway.region)
-        permissions = Permissions(store)
+        resources = Resources(store)
         authorizer = Authorizer(
             keyring,
-            permissions.statements,
+            resources.policy,
             clock,
             home=home,
             is_strict=settings.server.auth == "strict",
@@ -206,11 +203,12 @@ async def _serve(
         identities = Identities(store, clock, keyring.load)
         if authorizer.is_strict and keyring.is_empty:
             front.root_credentials.write(await identities.create_root_key(home))
-        gateway = await enter(open_gateway(settings.gateway, authorizer))
+        gateway = await enter(open_gateway(settings.gateway, authorizer, resources))
 
-        async def launch(function: FunctionVersion) -> Launch:
-            layers = await code.ensure_layers(function.layer_keys)
-            return runtimes.launch(function, await code.ensure(function.code_key), layers)
+        @asynccontextmanager
+        async def launch(function: FunctionVersion) -> AsyncIterator[Launch]:
+            async with code.use(function.code_key, function.layer_keys) as (package, layers):
+                yield runtimes.launch(function, package, layers)
 
         egress, resolver = Egress(settings.egress), Resolver(settings.egress)
 
@@ -234,7 +232,7 @@ async def _serve(
             launch=launch,
             endpoint=gateway.new_server,
             network=network,
-            credentials=partial(_credentials, keyring.sessions, settings.identity.session_s),
+            credentials=partial(_credentials, keyring, settings.identity.session_s),
             starts=Turns(settings.worker.starts_at_once, settings.worker.start_wait_s, clock),
             snapshots=snapshots,
             tasks=tasks,
@@ -258,9 +256,11 @@ async def _serve(
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
         store.on_change(snapshots.note_change)
+        store.on_change(code.note_change)
         start_loop(tasks, clock, catalog.follow_changes)
         start_loop(tasks, clock, scheduler.follow_changes, store.resolve)
         start_loop(tasks, clock, snapshots.follow_changes, store.resolve)
+        start_loop(tasks, clock, code.keep_small, partial(_needed_code, store), clock)
         stand_in = None
         aws_settings = settings.aws
         if packages is not None:
@@ -375,6 +375,11 @@ async def _serve(
             watching.cancel_scope.cancel()
     if store.lost is not None:
         raise store.lost
+
+
+async def _needed_code(store: Store) -> Set[str]:
+    """The packages that any version of a function or layer refers to."""
+    return await store.transact(lambda tx: tx.functions.code_keys() | tx.layers.code_keys())
 
 
 async def _watch_database(

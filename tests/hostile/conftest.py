@@ -53,9 +53,12 @@ class Function:
         self.last_namespace = payload["box"]
         return payload["result"]
 
-    def try_to(self, what: str, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+    def try_to(
+        self, what: str, *, version: str = "$LATEST", **arguments: Any
+    ) -> tuple[Any, dict[str, Any]]:
         """Let it do something that may end badly; gives the payload and the whole answer."""
-        return invoke(self.client, self.name, {"do": what, **arguments}, LogType="Tail")
+        event = {"do": what, **arguments}
+        return invoke(self.client, self.name, event, LogType="Tail", Qualifier=version)
 
     def box(self, by: str = "attempts.here") -> Box:
         """The box it is in now; `by` is a call that does nothing."""

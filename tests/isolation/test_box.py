@@ -98,7 +98,7 @@ async def test_a_program_has_no_privilege(opened: Opened) -> None:
             """
             read = lambda path: dict(line.split(":\\t", 1) for line in open(path))
             limits = {name: resource.getrlimit(getattr(resource, "RLIMIT_" + name))
-                      for name in ("NOFILE", "NPROC", "CORE")}
+                      for name in ("NOFILE", "NPROC", "CORE", "MEMLOCK")}
             tell({"status": read("/proc/self/status"), "init": read("/proc/1/status"),
                   "limits": limits, "umask": os.umask(0), "sid": os.getsid(0) == os.getpid(),
                   "ids": [os.getresuid(), os.getresgid(), os.getgroups()],
@@ -115,7 +115,12 @@ async def test_a_program_has_no_privilege(opened: Opened) -> None:
     assert {init[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
     assert init["NoNewPrivs"].strip() == "1"
     assert found["ids"] == [[993] * 3, [993] * 3, []]
-    assert found["limits"] == {"NOFILE": [1024, 1024], "NPROC": [1024, 1024], "CORE": [1, 1]}
+    assert found["limits"] == {
+        "NOFILE": [1024, 1024],
+        "NPROC": [1024, 1024],
+        "CORE": [1, 1],
+        "MEMLOCK": [65_536, 65_536],
+    }
     assert (found["umask"], found["sid"]) == (0o022, True)
     assert {found["setuid"], found["setgid"]} <= {"EPERM", "EINVAL"}
 

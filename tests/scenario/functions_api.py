@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from lambent.aws.clients import AwsClients
 from lambent.aws.settings import AwsSettings
 from lambent.control.control import open_control
-from lambent.control.permissions import Permissions
+from lambent.control.resources import Resources
 from lambent.control.s3 import S3Objects
 from lambent.control.settings import ControlSettings
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
@@ -78,7 +78,7 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
                 clock=clock,
             ) as control,
             open_code_links(blobs.read, clock, b"key") as links,
-            open_gateway(settings, relaxed(Permissions(store).statements)) as gateway,
+            open_gateway(settings, relaxed(Resources(store).policy)) as gateway,
             anyio.create_task_group() as tasks,
         ):
             around = Surroundings(

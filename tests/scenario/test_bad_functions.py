@@ -287,6 +287,6 @@ def test_code_that_loads_for_ever(start_platform: Any) -> None:
         logGroupName="/aws/lambda/loads", filterPattern="INIT_REPORT"
     )["events"]
     assert [event["message"].partition("ms\t")[2] for event in logs] == [
-        "Phase: init\tStatus: timeout",
-        "Phase: invoke\tStatus: timeout",
+        "Phase: init\tStatus: timeout\n",
+        "Phase: invoke\tStatus: timeout\n",
     ]

@@ -179,8 +179,13 @@ def test_event_invoke_refusals(client: Any, function: str) -> None:
         config = {target: {"Destination": arn}}
         return refusal(put, FunctionName=function, DestinationConfig=config)
 
-    for arn in ("arn:aws:dynamodb:us-east-1:111111111111:table/t", "arn:aws:sqs:us-east-1::q"):
+    for arn in ("arn:aws:sqs:us-east-1::q", f"{arn_of(function)}-missing"):
         assert to(arn)[1] == f"The destination ARN {arn} is invalid."
+    table = "arn:aws:dynamodb:us-east-1:111111111111:table/t"
+    assert to(table, "OnSuccess")[1] == (
+        "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination="
+        f"{table}), onFailure=null) is invalid."
+    )
     for arn in (arn_of(function), f"{arn_of(function)}:live"):
         assert to(arn)[1] == "You can't specify the function as a destination for itself."
     assert "OnSuccess" in to("arn:aws:s3:::bucket", "OnSuccess")[1]
@@ -219,7 +224,7 @@ def test_recursion(client: Any, function: str) -> None:
         client.put_function_recursion_config, FunctionName=function, RecursiveLoop="Sometimes"
     )
     assert code == "ValidationException"
-    assert "[Allow, Terminate]" in message
+    assert "[Terminate, Allow]" in message
 
 
 def test_scaling_is_for_managed_instances(client: Any, function: str) -> None:

@@ -33,6 +33,14 @@ EXAMPLES = {
 }
 """What fits the patterns that a plain word does not."""
 
+AT_MOST = {"Timeout": 900, "MemorySize": 10_240}
+"""Less than the model says, which knows features that are not offered."""
+ORDER = {
+    "EventSourcePosition": ["LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"],
+    "InvokeMode": ["RESPONSE_STREAM", "BUFFERED"],
+    "RecursiveLoop": ["Terminate", "Allow"],
+}
+"""Of enumerations, as AWS words them."""
 WORDED_BY_THE_USE_CASE = {"Runtime"}
 """Enumerations that AWS checks with a text of its own."""
 
@@ -58,13 +66,14 @@ def example(shape: Shape) -> Any:
 def breakages(shape: Shape) -> Iterator[tuple[Any, str]]:
     """Values that break one constraint each, and what is said of it."""
     limits: Mapping[str, Any] = shape.metadata
-    low, high = limits.get("min"), limits.get("max")
+    low, high = limits.get("min"), AT_MOST.get(shape.name, limits.get("max"))
     if shape.type_name == "string" and shape.name not in WORDED_BY_THE_USE_CASE:
         good = str(example(shape))
         if high is not None:
             yield (good + "x" * high)[: high + 1], f"have length less than or equal to {high}"
         if getattr(shape, "enum", None):
-            yield "NoSuchThing", f"satisfy enum value set: [{', '.join(shape.enum)}]"
+            listed = ", ".join(ORDER.get(shape.name, shape.enum))
+            yield "NoSuchThing", f"satisfy enum value set: [{listed}]"
         elif (pattern := limits.get("pattern")) and pattern not in (".*", r"[\s\S]+"):
             yield "$no {good}", f"satisfy regular expression pattern: {pattern}"
     elif shape.type_name in ("integer", "long"):

@@ -1,17 +1,22 @@
 """What cannot be made again is not lost by a mistake: a database that is gone, broken or shared."""
 
+import base64
+import concurrent.futures
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.databases import PostgreSql
+from tests.platforms import publish_layer
 
-from .conftest import Platform, deploy, invoke, wait_for
+from .conftest import PYTHON, Platform, deploy, invoke, wait_active, wait_for, zip_of
 
 ECHO = "def handler(e, c): return e"
 KEEP = """
@@ -167,3 +172,47 @@ def test_a_database_among_other_things_is_refused(tmp_path: Path) -> None:
     said = refused(tmp_path / "data", LAMBENT_STORE__URL=f"sqlite:///{tmp_path}/shared/it.db")
     assert "directory of its own" in said
     assert (tmp_path / "shared" / "letter").stat().st_uid == 0
+
+
+LAZY = """
+import time
+def handler(e, c):
+    time.sleep(e)
+    import late
+    return late.WORD
+"""
+
+
+def test_code_that_was_replaced_is_freed(platform: Platform, lambda_client: Any) -> None:
+    """Soon, while the platform runs; not before the last environment that has it is gone, which may
+    still read of it. Deleting the function frees the rest, and a layer's and bytecode too."""
+    layer = publish_layer(lambda_client, "freed", {"python/other.py": "WORD = 'layer'"})
+    second = publish_layer(lambda_client, "freed2", {"python/more.py": "WORD = 'more'"})
+    bulk = {f"m{n}.py": f"X{n} = {n}\n" * 500 for n in range(10)}
+
+    def directories() -> set[str]:
+        return {one.partition(".")[0] for one in os.listdir(platform.data_dir / "code")}
+
+    def files(word: str) -> dict[str, str]:
+        return {"app.py": LAZY, "late.py": f"WORD = {word!r}", **bulk}
+
+    before = directories()
+    deployed = deploy(lambda_client, "lazy", files("one"), Layers=[layer, second])
+    first = base64.b64decode(deployed["CodeSha256"]).hex()
+    assert invoke(lambda_client, "lazy", 0)[0] == "one"
+    assert len(directories() - before) == 4
+    assert (platform.data_dir / "code" / f"{first}.{PYTHON}").is_dir()
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        running = thread.submit(invoke, lambda_client, "lazy", 5)
+        time.sleep(0.5)  # noqa: TID251 - lets the handler begin
+        lambda_client.update_function_code(FunctionName="lazy", ZipFile=zip_of(files("two")))
+        wait_active(lambda_client, "lazy")
+        assert invoke(lambda_client, "lazy", 0)[0] == "two"
+        time.sleep(3)  # noqa: TID251 - longer than freeing waits
+        assert first in directories()
+        assert running.result(30)[0] == "one"
+    wait_for(lambda: first not in directories(), "the end of the replaced code")
+    lambda_client.delete_function(FunctionName="lazy")
+    for name in ("freed", "freed2"):
+        lambda_client.delete_layer_version(LayerName=name, VersionNumber=1)
+    wait_for(lambda: not directories() - before, "the end of all that was deleted")

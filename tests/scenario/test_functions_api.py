@@ -81,7 +81,12 @@ def test_everything_that_is_configured_is_shown(client: Any, name: str) -> None:
     levels = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
     members["LoggingConfig"] |= levels
     assert {member: shown[member] for member in members} == members
-    assert shown["VpcConfig"] == {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": ""}
+    assert shown["VpcConfig"] == {
+        "SubnetIds": [],
+        "SecurityGroupIds": [],
+        "VpcId": "",
+        "Ipv6AllowedForDualStack": False,
+    }
 
 
 def test_get_function_links_to_the_package(client: Any, name: str, endpoint: str) -> None:
@@ -271,7 +276,7 @@ def hostile(entry: str, mode: int = 0o100644, contents: str = "") -> bytes:
         package()[:-10],
         hostile("../../evil"),
         hostile("/etc/cron.d/evil"),
-        hostile("link", 0o120777, "/etc/passwd"),
+        hostile("link", 0o120777, ""),
         hostile("fifo", 0o010666),
     ],
 )

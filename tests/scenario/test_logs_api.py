@@ -130,7 +130,10 @@ def events_of(begin_ms: int, count: int) -> list[tuple[int, bytes]]:
 
 
 def messages(answer: Any) -> list[str]:
-    return [event["message"] for event in answer["events"]]
+    """Without the newline that each has."""
+    found = [event["message"] for event in answer["events"]]
+    assert all(one.endswith("\n") for one in found)
+    return [one[:-1] for one in found]
 
 
 def refusal(call: Callable[[], Any]) -> tuple[str, str]:
@@ -270,7 +273,7 @@ def test_events_of_a_group_are_filtered(api: Api, group: str) -> None:
     assert every == found(), "ids do not change"
     assert {event["logStreamName"] for event in found(logStreamNames=["2024/a"])} == {"2024/a"}
     assert len(found(logStreamNamePrefix="2024/")) == 20
-    assert [event["message"] for event in found(filterPattern='"c 7"')] == ["2025/c 7"]
+    assert [event["message"].rstrip() for event in found(filterPattern='"c 7"')] == ["2025/c 7"]
 
 
 @pytest.mark.parametrize("form", ["{name}", "{arn}"])
@@ -349,7 +352,7 @@ def test_a_log_is_followed(api: Api, group: str) -> None:
                 logGroupIdentifier=group, interleaved=True, limit=1, **more
             )
             fresh = [event for event in answer["events"] if event["eventId"] not in seen]
-            got += [event["message"] for event in fresh]
+            got += [event["message"].rstrip() for event in fresh]
             seen |= {event["eventId"] for event in fresh}
             more.pop("nextToken", None)
             if token := answer.get("nextToken"):

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from lambent.sandbox.tiers import Isolation, detect
 from lambent.settings import Settings
 from lambent.worker import java
+from lambent.worker.code import disk_usage
 from lambent.worker.interpreters import Interpreter, find_interpreters
 from lambent.worker.runtime_clients import default_cache, runtime_name
 
@@ -43,6 +44,7 @@ def examine(settings: Settings) -> list[Check]:
         *check_isolation(detect()),
         *check_runtimes(find_interpreters(), cache),
         check_data_dir(settings.server.data_dir),
+        check_code_space(settings.server.data_dir / "code", settings.worker.code_mb),
     ]
 
 
@@ -91,6 +93,18 @@ def check_runtimes(interpreters: Sequence[Interpreter], cache: Path) -> Iterator
         fix = "install pip or uv, such as: python3 -m ensurepip"
         yield Check(name="pip", state="missing", found="no pip to prepare Python with", fix=fix)
     yield Check(name="provided.*", state="ok", found="functions bring their own bootstrap")
+
+
+def check_code_space(code: Path, mb_max: int) -> Check:
+    """What unpacked packages take of the disk, and what they may."""
+    used_mb = disk_usage(code) >> 20
+    disk = next(path for path in (code, *code.parents) if path.exists())
+    free_mb = shutil.disk_usage(disk).free >> 20
+    found = f"{used_mb:,} MB of at most {mb_max:,} MB (worker.code_mb); {free_mb:,} MB are free"
+    if used_mb + free_mb < mb_max:
+        fix = "make room on the disk, or set worker.code_mb to what may be used"
+        return Check(name="unpacked code", state="missing", found=found, fix=fix)
+    return Check(name="unpacked code", state="ok", found=found)
 
 
 def check_data_dir(data_dir: Path) -> Check:

@@ -10,7 +10,12 @@ from lambent.control.lookup import require_function
 from lambent.control.paging import NamePage, make_name_page, page_size, read_name_marker
 from lambent.control.states import new_id, require_revision
 from lambent.model.alias import Alias
-from lambent.model.errors import conflict, invalid_parameter, not_found
+from lambent.model.errors import (
+    conflict,
+    invalid_parameter,
+    invalid_parameter_untyped,
+    not_found,
+)
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
 from lambent.model.names import parse_unqualified
 from lambent.store.store import Store, Transaction
@@ -32,6 +37,8 @@ class Aliases:
         )
 
         def run(tx: Transaction) -> Params:
+            if alias.weights and tx.functions.get(key) is None:
+                raise not_found(f"Function not found: {key.arn}:{alias.version}")
             require_function(tx, key)
             if tx.aliases.get(key, alias.name) is not None:
                 raise conflict(f"Alias already exists: {alias.arn}")
@@ -125,7 +132,7 @@ def _check_targets(tx: Transaction, alias: Alias) -> None:
             "Number of items in AdditionalVersionWeights cannot be greater than 1"
         )
     if alias.version == LATEST:
-        raise invalid_parameter(
+        raise invalid_parameter_untyped(
             "$LATEST is not supported for an alias pointing to more than 1 version"
         )
     for number in alias.weights:

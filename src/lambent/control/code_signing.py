@@ -22,7 +22,7 @@ from lambent.control.paging import make_name_page, page_size, read_name_marker
 from lambent.control.signatures import Signature, SignatureInvalid, read_signature
 from lambent.control.tags import check_tags
 from lambent.kit.clock import Clock
-from lambent.model.errors import ApiError, conflict, not_found
+from lambent.model.errors import ApiError, conflict
 from lambent.model.function import FunctionKey, Scope
 from lambent.model.names import parse_unqualified
 from lambent.model.resources import CodeSigningKey, parse_code_signing_arn
@@ -127,6 +127,7 @@ class CodeSigning:
         arn = params["CodeSigningConfigArn"]
 
         def run(tx: Transaction) -> None:
+            _require_usable(tx, key.scope, arn)
             require_function(tx, key)
             bind_code_signing(tx, key, arn)
 
@@ -134,14 +135,15 @@ class CodeSigning:
         return {"CodeSigningConfigArn": arn, "FunctionName": key.name}
 
     async def get_binding(self, scope: Scope, params: Params) -> Params:
-        """GetFunctionCodeSigningConfig: without an ARN if the function has none."""
+        """GetFunctionCodeSigningConfig: no member if the function has none."""
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
             require_function(tx, key)
-            return tx.settings.get(Kind.CODE_SIGNING, key) or {}
+            found = tx.settings.get(Kind.CODE_SIGNING, key)
+            return {**found, "FunctionName": key.name} if found else {}
 
-        return {**await self._store.transact(run), "FunctionName": key.name}
+        return await self._store.transact(run)
 
     async def unbind(self, scope: Scope, params: Params) -> Params:
         """DeleteFunctionCodeSigningConfig."""
@@ -230,18 +232,25 @@ def _parse(scope: Scope, arn: str) -> str:
     """The id in the ARN of a configuration in this account and region."""
     key = parse_code_signing_arn(arn)
     if key is None or key.scope != scope:
-        raise not_found(f"The Lambda code signing configuration {arn} can not be found.")
+        raise _no_config(arn)
     return key.id
 
 
 def _require(tx: Transaction, scope: Scope, config_id: str) -> Params:
     document = tx.code_signing.get(scope, config_id)
     if document is None:
-        raise not_found(
-            f"The Lambda code signing configuration {config_arn(scope, config_id)} can not be"
-            " found."
-        )
+        raise _no_config(config_arn(scope, config_id))
     return document
+
+
+def _no_config(arn: str) -> ApiError:
+    """AWS leaves out `Type` of this one."""
+    return ApiError(
+        "ResourceNotFoundException",
+        f"The Lambda code signing configuration {arn} can not be found.",
+        status=404,
+        members={"Type": None},
+    )
 
 
 def _require_usable(tx: Transaction, scope: Scope, arn: str) -> Params:
@@ -254,6 +263,7 @@ def _require_usable(tx: Transaction, scope: Scope, arn: str) -> Params:
             "The code signing configuration cannot be found. Check that the provided configuration"
             f" is not deleted: {arn}.",
             status=404,
+            members={"Type": None},
         )
     return document
 

@@ -12,9 +12,20 @@ from lambent.control.lookup import find_version, require_function, require_publi
 from lambent.control.paging import make_name_page, page_size, read_name_marker
 from lambent.kit.clock import Clock
 from lambent.model.concurrency import ProvisionedState
-from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
+from lambent.model.errors import (
+    ApiError,
+    conflict,
+    invalid_parameter,
+    invalid_parameter_untyped,
+    not_found,
+)
 from lambent.model.function import LATEST, FunctionKey, Scope
-from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
+from lambent.model.names import (
+    UNQUALIFIED_ONLY,
+    FunctionReference,
+    parse_function_name,
+    parse_unqualified,
+)
 from lambent.model.times import iso_seconds
 from lambent.store.function_settings import Kind, Setting
 from lambent.store.store import Store, Transaction
@@ -23,6 +34,7 @@ Params = Mapping[str, Any]
 
 _RESERVED = "ReservedConcurrentExecutions"
 _PROVISIONED = "ProvisionedConcurrentExecutions"
+_UNPUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
 
 ObserveProvisioned = Callable[[FunctionKey, str], ProvisionedState]
 """What there is at this moment of what was claimed for an alias or a version."""
@@ -53,19 +65,22 @@ class Concurrency:
 
     async def reserve(self, scope: Scope, params: Params) -> Params:
         """PutFunctionConcurrency."""
-        key = parse_unqualified(params["FunctionName"], scope)
+        reference = parse_function_name(params["FunctionName"], scope)
+        if reference.qualifier is not None:
+            raise invalid_parameter(UNQUALIFIED_ONLY)
+        key = reference.key
         wanted: int = params[_RESERVED]
 
         def run(tx: Transaction) -> None:
             _require_function(tx, key)
             provisioned = _total(tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key))
             if wanted < provisioned:
-                raise invalid_parameter(
+                raise invalid_parameter_untyped(
                     f" ReservedConcurrentExecutions  {wanted} should not be lower than function's"
                     f" total provisioned concurrency [{provisioned}]."
                 )
             if self._unclaimed(tx, key) - wanted < self._unreserved_min:
-                raise invalid_parameter(
+                raise invalid_parameter_untyped(
                     "Specified ReservedConcurrentExecutions for function decreases account's"
                     " UnreservedConcurrentExecution below its minimum value of"
                     f" [{self._unreserved_min}]."
@@ -80,7 +95,7 @@ class Concurrency:
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
-            _require_function(tx, key)
+            require_function(tx, key)
             return tx.settings.get(Kind.CONCURRENCY, key) or {}
 
         return await self._store.transact(run)
@@ -103,6 +118,8 @@ class Concurrency:
         document = {_PROVISIONED: wanted, "LastModified": iso_seconds(self._clock.now())}
 
         def run(tx: Transaction) -> None:
+            if reference.qualifier == LATEST:
+                raise invalid_parameter(_UNPUBLISHED)
             qualifier = require_published(tx, reference)
             _require_numbered(tx, reference.key, qualifier)
             _require_ordinary(tx, reference.key, qualifier)
@@ -182,19 +199,19 @@ class Concurrency:
         reserved = tx.settings.get(Kind.CONCURRENCY, key)
         if reserved is not None:
             if _total(others) + wanted > reserved[_RESERVED]:
-                raise invalid_parameter(
+                raise invalid_parameter_untyped(
                     "Requested Provisioned Concurrency should not be greater than the"
                     " reservedConcurrentExecution for function"
                 )
             return
         unreserved = self._unclaimed(tx, key) - _total(others)
         if wanted > unreserved:
-            raise invalid_parameter(
+            raise invalid_parameter_untyped(
                 "Specified ConcurrentExecutions for function is greater than account's unreserved"
                 f" concurrency [{unreserved}]."
             )
         if unreserved - wanted < self._unreserved_min:
-            raise invalid_parameter(
+            raise invalid_parameter_untyped(
                 "Specified ConcurrentExecutions for function decreases account's"
                 " UnreservedConcurrentExecution below its minimum value of"
                 f" [{self._unreserved_min}]."
@@ -229,9 +246,7 @@ def _require_numbered(tx: Transaction, key: FunctionKey, qualifier: str) -> None
     """An alias must not lead to `$LATEST`."""
     alias = tx.aliases.get(key, qualifier)
     if alias is not None and alias.version == LATEST:
-        raise invalid_parameter(
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
-        )
+        raise invalid_parameter(_UNPUBLISHED)
 
 
 def _require_ordinary(tx: Transaction, key: FunctionKey, qualifier: str) -> None:

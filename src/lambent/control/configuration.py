@@ -28,10 +28,16 @@ _NOT_OFFERED = {
 }
 """Members of features that change how a function runs: to ignore them would be wrong."""
 
-_SNAP_START_RUNTIME = re.compile(r"python3\.(\d+)")
-_SNAP_START_PYTHON_MIN = 12
+_SNAP_START_RUNTIME = re.compile(r"(python3\.|java|dotnet)(\d+)")
+_SNAP_START_SINCE = {"python3.": 12, "java": 11, "dotnet": 8}
 _SNAP_START_STORAGE_MB_MAX = 512
 
+_DEFAULT_VPC: Params = {
+    "SubnetIds": [],
+    "SecurityGroupIds": [],
+    "VpcId": "",
+    "Ipv6AllowedForDualStack": False,
+}
 _DEFAULTS_SHOWN = {
     "TracingConfig": {"Mode": "PassThrough"},
     "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
@@ -90,8 +96,6 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
     for member, feature in _NOT_OFFERED.items():
         if member in params:
             raise invalid_parameter(f"Lambent does not offer {feature} yet: leave out {member}.")
-    _require_at_most(params, "Timeout", limits.TIMEOUT_S_MAX)
-    _require_at_most(params, "MemorySize", limits.MEMORY_MB_MAX)
     if "EphemeralStorage" in params:
         fields["ephemeral_storage_mb"] = params["EphemeralStorage"]["Size"]
     if "Environment" in params:
@@ -99,8 +103,7 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
     if "LoggingConfig" in params:
         fields["logging"] = _logging(version.logging, params["LoggingConfig"])
     if "VpcConfig" in params:
-        other["VpcConfig"] = {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": ""}
-        other["VpcConfig"].update(params["VpcConfig"])
+        other["VpcConfig"] = _DEFAULT_VPC | params["VpcConfig"]
     if "TracingConfig" in params:
         other["TracingConfig"] = _DEFAULTS_SHOWN["TracingConfig"] | params["TracingConfig"]
     if "SnapStart" in params:
@@ -121,7 +124,7 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
 def _check_snap_start(version: FunctionVersion) -> None:
     runtime = version.runtime or ""
     found = _SNAP_START_RUNTIME.fullmatch(runtime)
-    if found is None or int(found[1]) < _SNAP_START_PYTHON_MIN:
+    if found is None or int(found[2]) < _SNAP_START_SINCE[found[1]]:
         raise invalid_parameter(f"{runtime} is not supported for SnapStart enabled functions.")
     if version.ephemeral_storage_mb > _SNAP_START_STORAGE_MB_MAX:
         raise invalid_parameter(
@@ -164,17 +167,6 @@ def require_text(value: str, path: str) -> None:
             "ValidationException",
             f"1 validation error detected: Value at '{path}' failed to satisfy constraint: Member"
             " must be text without NUL characters and lone surrogates",
-        )
-
-
-def _require_at_most(params: Params, member: str, maximum: int) -> None:
-    value = params.get(member)
-    if value is not None and value > maximum:
-        path = member[0].lower() + member[1:]
-        raise ApiError(
-            "ValidationException",
-            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy"
-            f" constraint: Member must have value less than or equal to {maximum}",
         )
 
 

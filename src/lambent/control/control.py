@@ -100,7 +100,7 @@ async def open_control(
             versions=Versions(store, clock, code_size_max=code_size_max),
             aliases=Aliases(store),
             permissions=Permissions(store),
-            layers=Layers(store, packages, clock, code_size_max=code_size_max),
+            layers=Layers(store, packages, clock, runtimes=runtimes, code_size_max=code_size_max),
             concurrency=Concurrency(
                 store,
                 clock,

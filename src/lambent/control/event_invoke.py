@@ -21,6 +21,7 @@ from lambent.store.store import Store, Transaction
 Params = Mapping[str, Any]
 
 _MEMBERS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
+_SERVICES = ("events", "lambda", "s3", "sns", "sqs")
 _DESTINATION = re.compile(
     r"arn:aws[a-zA-Z0-9-]*:(?:(?:sqs|sns|lambda|events):[a-z0-9-]+:\d{12}:.+|s3:::.+)"
 )
@@ -95,7 +96,9 @@ class EventInvokeConfigs:
         def run(tx: Transaction) -> Params:
             if find_version(tx, reference.key, reference.qualifier) is None:
                 raise not_found("The function doesn't exist.")
-            _check_destinations(given.get("DestinationConfig") or {}, reference)
+            destinations = given.get("DestinationConfig") or {}
+            _check_destinations(destinations, reference)
+            _require_functions(tx, destinations, reference.key.scope)
             current = {} if replaces else _require_config(tx, reference)
             document = {**current, **given, "LastModified": self._clock.now()}
             tx.settings.put(
@@ -142,16 +145,35 @@ def _check_destinations(config: Params, reference: FunctionReference) -> None:
         arn = (config.get(target) or {}).get("Destination")
         if not arn:
             continue
+        service = arn.split(":")[2]
+        if service not in _SERVICES or (target == "OnSuccess" and service == "s3"):
+            raise invalid_parameter(f"The provided destination config {_shown(config)} is invalid.")
         is_one = _DESTINATION.fullmatch(arn) is not None
         if not is_one or not has_right_partition(arn, reference.key.region):
             raise invalid_parameter(f"The destination ARN {arn} is invalid.")
         if arn == reference.key.arn or arn.startswith(f"{reference.key.arn}:"):
             raise invalid_parameter("You can't specify the function as a destination for itself.")
-        if target == "OnSuccess" and arn.split(":")[2] == "s3":
-            raise invalid_parameter(
-                f"The provided destination config DestinationConfig(onSuccess=OnSuccess("
-                f"destination={arn}), onFailure=null) is invalid."
-            )
+
+
+def _require_functions(tx: Transaction, config: Params, scope: Scope) -> None:
+    """A destination that is a function of this account and region must be there."""
+    for target in ("OnSuccess", "OnFailure"):
+        arn = (config.get(target) or {}).get("Destination") or ""
+        if arn.split(":")[2:5] != ["lambda", scope.region, scope.account]:
+            continue
+        found = parse_function_name(arn, scope)
+        if find_version(tx, found.key, found.qualifier) is None:
+            raise invalid_parameter(f"The destination ARN {arn} is invalid.")
+
+
+def _shown(config: Params) -> str:
+    """A destination configuration as AWS words it in errors."""
+    parts = []
+    for target in ("OnSuccess", "OnFailure"):
+        arn = (config.get(target) or {}).get("Destination")
+        name = target[0].lower() + target[1:]
+        parts.append(f"{name}={target}(destination={arn})" if arn else f"{name}=null")
+    return f"DestinationConfig({', '.join(parts)})"
 
 
 def _view(document: Params, reference: FunctionReference) -> Params:

@@ -23,7 +23,7 @@ from lambent.control.storage import require_storage
 from lambent.control.tags import check_tags
 from lambent.control.versions import publish, refuse_publish_to
 from lambent.kit.clock import Clock
-from lambent.model.errors import conflict, invalid_parameter, not_found
+from lambent.model.errors import conflict, invalid_parameter
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
 from lambent.model.names import (
     FunctionReference,
@@ -81,7 +81,7 @@ class Functions:
         if self._check_role is not None:
             await self._check_role(params["Role"], key.account)
         await self._check_dead_letters(key, params)
-        await self._store.transact(lambda tx: _require_absent(tx, key))
+        await self._store.transact(lambda tx: _require_creatable(tx, key, params))
         content = await self._packages.read(params["Code"], scope.region)
         signing = params.get("CodeSigningConfigArn")
         signature = await self._check_signature(scope, signing, content.data)
@@ -109,7 +109,7 @@ class Functions:
     async def get(self, scope: Scope, params: Params) -> Found:
         """GetFunction and GetFunctionConfiguration."""
         reference = parse_function_name(
-            params["FunctionName"], scope, qualifier=params.get("Qualifier")
+            params["FunctionName"], scope, qualifier=params.get("Qualifier"), takes_long_names=True
         )
 
         def run(tx: Transaction) -> Found:
@@ -225,24 +225,22 @@ class Functions:
     async def delete(self, scope: Scope, params: Params) -> None:
         """DeleteFunction: one version, or the function with all that is only its own."""
         reference = parse_function_name(
-            params["FunctionName"],
-            scope,
-            qualifier=params.get("Qualifier"),
+            params["FunctionName"], scope, qualifier=params.get("Qualifier"), takes_long_names=True
         )
         key, qualifier = reference.key, reference.qualifier
 
+        if qualifier == LATEST:
+            raise invalid_parameter(
+                "$LATEST version cannot be deleted without deleting the function."
+            )
+
         def run(tx: Transaction) -> set[str]:
-            if tx.functions.get(key) is None:
-                raise not_found(f"Function not found: {reference.arn}")
+            require_function(tx, key)
             if qualifier is None:
                 unused = tx.functions.code_keys_of(key)
                 tx.functions.delete(key)
                 tx.tags.replace(key.arn, {})
                 return unused
-            if qualifier == LATEST:
-                raise invalid_parameter(
-                    "$LATEST version cannot be deleted without deleting the function."
-                )
             version = tx.functions.get(key, qualifier)
             if version is None:
                 return set()
@@ -290,6 +288,12 @@ def _signed(
         other["SigningProfileVersionArn"] = signature.profile_version_arn
         other["SigningJobArn"] = signature.job_arn
     return dataclasses.replace(version, other=other, unzipped_size=unzipped_size)
+
+
+def _require_creatable(tx: Transaction, key: FunctionKey, params: Params) -> None:
+    """Refuse what can be told without the package: AWS looks at the layers first."""
+    attach_layers(tx, key, params.get("Layers") or (), unzipped_size=0)
+    _require_absent(tx, key)
 
 
 def _require_absent(tx: Transaction, key: FunctionKey) -> None:

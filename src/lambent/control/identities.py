@@ -15,12 +15,14 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from lambent.control import policies
+from lambent.control.identity_tags import changed_tags, listed_tags
 from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import Scope
 from lambent.model.identity import AccessKey, Identity, IdentityKey
-from lambent.model.policy import Request, trusts
+from lambent.model.policy import Request, Verdict, decide, statements_of
 from lambent.model.principal import Principal, service
+from lambent.model.resources import parse_role_arn
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
@@ -42,6 +44,10 @@ class Identities:
     async def create(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """CreateUser, CreateRole."""
         key = _key(scope, params, kind)
+        if "PermissionsBoundary" in params:
+            raise ApiError(
+                "InvalidInput", "Lambent does not offer permissions boundaries. Leave it out."
+            )
         trust = None
         if kind == "role":
             trust = _document(params["AssumeRolePolicyDocument"], "trust")
@@ -53,10 +59,12 @@ class Identities:
             description=params.get("Description", ""),
             max_session_s=params.get("MaxSessionDuration", 3600),
             trust=trust,
+            tags=changed_tags({}, params),
         )
 
         def run(tx: Transaction) -> None:
-            if tx.identities.get(key) is not None:
+            # Names that differ in case only are one name.
+            if tx.identities.is_taken(key):
                 raise ApiError(
                     "EntityAlreadyExists",
                     f"{kind.title()} with name {key.name} already exists.",
@@ -105,6 +113,24 @@ class Identities:
 
         await self._change(run)
         return {}
+
+    async def tag(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """TagUser, TagRole, UntagUser, UntagRole."""
+        key = _key(scope, params, kind)
+
+        def run(tx: Transaction) -> None:
+            identity = _require(tx, key)
+            tags = changed_tags(identity.tags, params)
+            tx.identities.put(dataclasses.replace(identity, tags=tags))
+
+        await self._change(run)
+        return {}
+
+    async def list_tags(self, scope: Scope, params: Params, kind: Kind) -> Params:
+        """ListUserTags, ListRoleTags."""
+        key = _key(scope, params, kind)
+        identity = await self._store.transact(lambda tx: _require(tx, key))
+        return {"Tags": listed_tags(identity), "IsTruncated": False}
 
     async def put_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """PutUserPolicy, PutRolePolicy."""
@@ -210,10 +236,10 @@ class Identities:
 
     async def role(self, arn: str) -> Identity | None:
         """The role with this ARN, None if there is none."""
-        parts = arn.split(":", 5)
-        if len(parts) != 6 or not parts[5].startswith("role/"):
+        name = parse_role_arn(arn)
+        if name is None:
             return None
-        key = IdentityKey(parts[4], "role", arn.rpartition("/")[2])
+        key = IdentityKey(name.account, "role", name.name)
         found = await self._store.transact(lambda tx: tx.identities.get(key))
         return found if found is not None and found.arn == arn else None
 
@@ -227,10 +253,7 @@ class Identities:
                 "AccessDeniedException", "Cross-account pass role is not allowed.", status=403
             )
         role = await self.role(role_arn)
-        request = Request(
-            principal=service("lambda.amazonaws.com"), action="sts:AssumeRole", resource=role_arn
-        )
-        if role is None or not trusts(role.trust or {}, request):
+        if role is None or not _trusts_lambda(role):
             raise invalid_parameter(
                 "The role defined for the function cannot be assumed by Lambda."
             )
@@ -251,6 +274,14 @@ class Identities:
         await self._reload()
 
 
+def _trusts_lambda(role: Identity) -> bool:
+    request = Request(
+        principal=service("lambda.amazonaws.com"), action="sts:AssumeRole", resource=role.arn
+    )
+    trust = statements_of([role.trust or {}])
+    return decide(request, identity=(), resource=trust, owner=role.key.account) is Verdict.ALLOWED
+
+
 def new_id(prefix: str) -> str:
     """An identifier in IAM's form: four letters for the kind, sixteen random ones."""
     return prefix + base64.b32encode(secrets.token_bytes(_ID_BYTES)).decode()
@@ -261,10 +292,23 @@ def _key(scope: Scope, params: Params, kind: Kind) -> IdentityKey:
     return IdentityKey(scope.account, kind, name)
 
 
+def own_name(caller: Principal) -> str:
+    """The name of the user who calls. Raises `ApiError` for who is none: a role's session has a
+    name, too, but it is not a user's."""
+    if caller.kind != "user":
+        raise ApiError(
+            "ValidationError", "Must specify userName when calling with non-User credentials"
+        )
+    return caller.name
+
+
 def _user_name(params: Params, caller: Principal) -> str | None:
-    """The user a request about keys means; None stands for the account's root."""
+    """The user a request about keys means; None stands for the account's root.
+
+    Raises `ApiError` if it must name one: only users and the root have keys of their own.
+    """
     name: str | None = params.get("UserName")
-    return name or (caller.name if caller.kind == "user" else None)
+    return name or (None if caller.kind == "root" else own_name(caller))
 
 
 def _require(tx: Transaction, key: IdentityKey) -> Identity:
@@ -316,6 +360,8 @@ def _view(identity: Identity) -> Params:
         "Arn": identity.arn,
         "CreateDate": _instant(identity.created_ms),
     }
+    if identity.tags:
+        members["Tags"] = listed_tags(identity)
     if identity.trust is not None:
         members["AssumeRolePolicyDocument"] = _encoded(identity.trust)
         members["Description"] = identity.description

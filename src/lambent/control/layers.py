@@ -35,9 +35,17 @@ class Layers:
     """Use cases of layers."""
 
     def __init__(
-        self, store: Store, packages: Packages, clock: Clock, *, code_size_max: int
+        self,
+        store: Store,
+        packages: Packages,
+        clock: Clock,
+        *,
+        runtimes: Sequence[str],
+        code_size_max: int,
     ) -> None:
+        """`runtimes` are the identifiers of the service model."""
         self._store = store
+        self._runtimes = runtimes
         self._packages = packages
         self._clock = clock
         self._code_size_max = code_size_max
@@ -45,11 +53,12 @@ class Layers:
     async def publish(self, scope: Scope, params: Params) -> LayerVersion:
         """PublishLayerVersion: always a new version, whatever its content."""
         key = parse_layer_name(params["LayerName"], scope)
+        self._check_runtimes("compatibleRuntimes", params.get("CompatibleRuntimes"))
         for member in ("Description", "LicenseInfo"):
             require_text(params.get(member) or "", member[0].lower() + member[1:])
         content = await self._packages.read(params["Content"], scope.region)
         runtimes, architectures = (
-            tuple(params[name]) if params.get(name) else None
+            tuple(params[name]) if name in params else None
             for name in ("CompatibleRuntimes", "CompatibleArchitectures")
         )
 
@@ -84,6 +93,7 @@ class Layers:
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListLayers: by name, each with its newest version that matches the filters."""
+        self._check_runtimes("compatibleRuntime", params.get("CompatibleRuntime"))
         after = read_name_marker(params.get("Marker"))
 
         def run(tx: Transaction) -> Sequence[LayerVersion]:
@@ -112,6 +122,7 @@ class Layers:
 
     async def list_versions(self, scope: Scope, params: Params) -> Params:
         """ListLayerVersions that match the filters, the newest first."""
+        self._check_runtimes("compatibleRuntime", params.get("CompatibleRuntime"))
         key = parse_layer_name(params["LayerName"], scope)
         _, below = read_marker(params.get("Marker"), ("", 1 << 62))
         size = page_size(params.get("MaxItems"))
@@ -157,7 +168,7 @@ class Layers:
         )
 
         def run(tx: Transaction) -> policies.Policy:
-            _require_version(tx, key, number)
+            _require_shared_version(tx, key, number)
             current = tx.layers.policy(key, number)
             policies.require_revision(current, params.get("RevisionId"), operation="GetLayerPolicy")
             changed = policies.with_statement(current, added)
@@ -172,7 +183,7 @@ class Layers:
         key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> None:
-            _require_version(tx, key, number)
+            _require_shared_version(tx, key, number)
             current = tx.layers.policy(key, number)
             changed = policies.without_statement(current, params["StatementId"])
             policies.require_revision(current, params.get("RevisionId"), operation="GetLayerPolicy")
@@ -186,13 +197,25 @@ class Layers:
         key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> Params:
-            _require_version(tx, key, number)
+            _require_shared_version(tx, key, number)
             policy = tx.layers.policy(key, number)
             if policy is None:
                 raise not_found("No policy is associated with the given resource.")
             return policies.view(policy)
 
         return await self._store.transact(run)
+
+    def _check_runtimes(self, path: str, given: str | Sequence[str] | None) -> None:
+        """Raises `ValidationException` for an identifier that names no runtime."""
+        named = [given] if isinstance(given, str) else given or ()
+        if set(named) <= set(self._runtimes):
+            return
+        shown = given if isinstance(given, str) else f"[{', '.join(named)}]"
+        raise ApiError(
+            "ValidationException",
+            f"1 validation error detected: Value '{shown}' at '{path}' failed to satisfy"
+            f" constraint: Member must satisfy enum value set: [{', '.join(self._runtimes)}]",
+        )
 
 
 def attach_layers(
@@ -261,7 +284,7 @@ def _require_usable(
 def _require_shared(tx: Transaction, arn: str, layer: LayerKey, number: int, account: str) -> None:
     """Raises `AccessDeniedException` unless the layer version's policy lets an account use it."""
     request = Request(principal=root_of(account), action=_GET, resource=arn)
-    granted = policies.statements(tx.layers.policy(layer, number))
+    granted = policies.granted(tx.layers.policy(layer, number))
     verdict = decide(request, identity=(), resource=granted, owner=layer.account)
     if verdict is not Verdict.ALLOWED:
         raise ApiError(
@@ -280,6 +303,14 @@ def _require_version(tx: Transaction, key: LayerKey, number: int) -> LayerVersio
     version = tx.layers.get(key, number)
     if version is None:
         raise not_found(_MISSING)
+    return version
+
+
+def _require_shared_version(tx: Transaction, key: LayerKey, number: int) -> LayerVersion:
+    """As `_require_version`, in the words of operations on policies."""
+    version = tx.layers.get(key, number)
+    if version is None:
+        raise not_found(f"Layer version {key.arn}:{number} does not exist.")
     return version
 
 

@@ -33,19 +33,26 @@ def require_version(tx: Transaction, reference: FunctionReference) -> FunctionVe
     return version
 
 
+def require_qualified(tx: Transaction, reference: FunctionReference) -> FunctionVersion:
+    """As `require_version`; of an alias that is missing AWS says so."""
+    key, qualifier = reference.key, reference.qualifier
+    is_alias = qualifier is not None and version_number(qualifier) is None
+    if is_alias and tx.aliases.get(key, qualifier or "") is None:
+        require_function(tx, key)
+        raise not_found(f"Cannot find alias arn: {reference.arn}")
+    return require_version(tx, reference)
+
+
 def require_published(tx: Transaction, reference: FunctionReference) -> str:
     """The qualifier of a reference to an alias or a published version, which must be there.
 
     Raises `InvalidParameterValueException` for `$LATEST` or no qualifier, and
     `ResourceNotFoundException`.
     """
-    if reference.qualifier is None:
+    if reference.qualifier in (None, LATEST):
         raise invalid_parameter(
             "The function resource provided must be an alias or a published version."
         )
-    if reference.qualifier == LATEST:
-        raise invalid_parameter(
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
-        )
-    require_version(tx, reference)
+    require_qualified(tx, reference)
+    assert reference.qualifier is not None
     return reference.qualifier

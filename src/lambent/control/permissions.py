@@ -4,14 +4,13 @@ The function as a whole, each published version and each alias have a policy of 
 nothing is copied when a version is published.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lambent.control import policies
-from lambent.control.lookup import find_version, require_version
+from lambent.control.lookup import find_version, require_qualified, require_version
 from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import LATEST, Scope
-from lambent.model.layer import parse_layer_version_arn
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction
@@ -39,9 +38,12 @@ class Permissions:
         )
 
         def run(tx: Transaction) -> None:
-            require_version(tx, reference)
-            current = _get(tx, reference)
-            policies.require_revision(current, params.get("RevisionId"), operation="GetPolicy")
+            require_qualified(tx, reference)
+            current = policy_of(tx, reference)
+            if current is None:
+                _require_own_revision(tx, reference, params.get("RevisionId"))
+            else:
+                policies.require_revision(current, params.get("RevisionId"), operation="GetPolicy")
             _put(tx, reference, policies.with_statement(current, added))
 
         await self._store.transact(run)
@@ -52,9 +54,10 @@ class Permissions:
         reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
-            if find_version(tx, reference.key, reference.qualifier) is None:
+            if tx.functions.get(reference.key) is None:
                 raise not_found(f"No policy found for: {reference.arn}")
-            current = _get(tx, reference)
+            require_qualified(tx, reference)
+            current = policy_of(tx, reference)
             changed = policies.without_statement(current, params["StatementId"])
             policies.require_revision(current, params.get("RevisionId"), operation="GetPolicy")
             _put(tx, reference, changed)
@@ -73,7 +76,7 @@ class Permissions:
 
         def run(tx: Transaction) -> None:
             require_version(tx, reference)
-            current = _get(tx, reference)
+            current = policy_of(tx, reference)
             policies.require_revision(
                 current, params.get("RevisionId"), operation="GetResourcePolicy"
             )
@@ -92,7 +95,7 @@ class Permissions:
 
         def run(tx: Transaction) -> None:
             require_version(tx, reference)
-            current = _get(tx, reference)
+            current = policy_of(tx, reference)
             if current is None:
                 raise not_found("The resource you requested does not exist.")
             policies.require_revision(
@@ -103,30 +106,24 @@ class Permissions:
         await self._store.transact(run)
         return {}
 
-    async def statements(self, arn: str) -> Sequence[Mapping[str, Any]]:
-        """What the policy of a function, a version, an alias or a layer version says; nothing for
-        whatever has no policy."""
-        layer = parse_layer_version_arn(arn)
-        if layer is not None:
-            key, number = layer
-            return await self._store.transact(
-                lambda tx: policies.statements(tx.layers.policy(key, number))
-            )
-        parts = arn.split(":")
-        if len(parts) < 7 or parts[5] != "function":
-            return []
-        reference = parse_function_name(arn, Scope(parts[4], parts[3]))
-        return await self._store.transact(lambda tx: policies.statements(_get(tx, reference)))
-
     async def _show(self, reference: FunctionReference) -> Params:
         def run(tx: Transaction) -> Params:
-            require_version(tx, reference)
-            policy = _get(tx, reference)
-            if policy is None:
+            policy = policy_of(tx, reference)
+            if policy is None or find_version(tx, reference.key, reference.qualifier) is None:
                 raise not_found("The resource you requested does not exist.")
             return policies.view(policy)
 
         return await self._store.transact(run)
+
+
+def _require_own_revision(
+    tx: Transaction, reference: FunctionReference, revision_id: str | None
+) -> None:
+    """What has no policy yet is at the revision of the function, the version or the alias."""
+    alias = tx.aliases.get(reference.key, reference.qualifier or LATEST)
+    own = alias or require_version(tx, reference)
+    if revision_id not in (None, own.revision_id):
+        policies.require_revision(None, revision_id, operation="GetPolicy")
 
 
 def _reference(params: Params, scope: Scope) -> FunctionReference:
@@ -158,7 +155,8 @@ def _condition(params: Params) -> Mapping[str, Mapping[str, str]]:
     return {"StringEquals": equals, "ArnLike": like, "Bool": true}
 
 
-def _get(tx: Transaction, reference: FunctionReference) -> policies.Policy | None:
+def policy_of(tx: Transaction, reference: FunctionReference) -> policies.Policy | None:
+    """The policy of a function, a version or an alias, None if it has none."""
     return tx.settings.get(Kind.POLICY, reference.key, reference.qualifier or LATEST)
 
 

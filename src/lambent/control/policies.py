@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from lambent.control.states import new_id
+from lambent.model.conditions import is_operator
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
 from lambent.model.limits import POLICY_SIZE_MAX
+from lambent.model.policy import Statement, statements_of
 
 Policy = Mapping[str, Any]
 
@@ -85,6 +87,11 @@ def statements(policy: Policy | None) -> Sequence[Mapping[str, Any]]:
         return []
     found: Sequence[Mapping[str, Any]] = policy["Document"]["Statement"]
     return found
+
+
+def granted(policy: Policy | None) -> Sequence[Statement]:
+    """What a stored policy says to whoever decides; nothing if there is none."""
+    return [] if policy is None else statements_of([policy["Document"]])
 
 
 def with_statement(policy: Policy | None, added: Mapping[str, Any]) -> Policy:
@@ -204,7 +211,9 @@ def _statement_problem(one: Any, kind: Kind) -> str | None:
 def _condition_problem(condition: Any) -> str | None:
     if not isinstance(condition, dict):
         return "Condition must be a JSON object."
-    for keys in condition.values():
+    for operator, keys in condition.items():
+        if not is_operator(operator):
+            return f"Condition knows no operator {operator}."
         if not isinstance(keys, dict):
             return "every operator in Condition must have a JSON object."
         for values in keys.values():

@@ -38,7 +38,7 @@ class Urls:
             qualifier=reference.qualifier or LATEST,
             id=new_url_id(),
             auth_type=params["AuthType"],
-            invoke_mode=params.get("InvokeMode", "BUFFERED"),
+            invoke_mode=params.get("InvokeMode"),
             cors=_cors(params.get("Cors")),
             created=now,
             modified=now,
@@ -80,6 +80,8 @@ class Urls:
             fields["cors"] = _cors(params["Cors"])
 
         def run(tx: Transaction) -> FunctionUrl:
+            if find_version(tx, reference.key, reference.qualifier) is None:
+                raise not_found("Function does not exist")
             changed = dataclasses.replace(_require(tx, reference), **fields)
             _put(tx, changed)
             return changed
@@ -160,10 +162,6 @@ def _cors(cors: Params | None) -> Params | None:
         raise invalid_parameter(
             f"cannot use {', '.join(sorted(unknown))} in AllowMethods: it must be one of"
             f" {', '.join(sorted(_METHODS))}."
-        )
-    if cors.get("AllowCredentials") and "*" in (cors.get("AllowOrigins") or ()):
-        raise invalid_parameter(
-            "The AllowOrigins element cannot be a wildcard if AllowCredentials is true."
         )
     return dict(cors)
 

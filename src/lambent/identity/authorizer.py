@@ -11,7 +11,7 @@ look-up; those that depend on conditions are made anew each time.
 import dataclasses
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lambent.identity.keyring import Keyring
@@ -20,14 +20,22 @@ from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, Scope
-from lambent.model.policy import Request, Statement, Verdict, decide
+from lambent.model.policy import Request, ResourcePolicy, Verdict, decide, is_unconditional
 from lambent.model.principal import ANONYMOUS, Principal, root_of
 
-LoadStatements = Callable[[str], Awaitable[Sequence[Statement]]]
-"""What the policy of the resource with this ARN says."""
+LoadPolicy = Callable[[str], Awaitable[ResourcePolicy]]
+"""What is known of the resource with this ARN."""
 
 _ACCOUNT = re.compile(r"\d{12}")
 _DECISIONS_MAX = 16_384
+_PRINCIPAL_TYPES = {
+    "root": "Account",
+    "user": "User",
+    "role": "AssumedRole",
+    "anonymous": "Anonymous",
+}
+ASSUME_ROLE = "sts:AssumeRole"
+"""Decided by the role's trust policy; in relaxed mode roles need not exist."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +57,11 @@ class Access(NamedTuple):
     owner: str
     """The resource's account."""
     context: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Further condition keys and their values."""
+    """Further condition keys, in lower case, and their values."""
+    also: tuple[str, ...] = ()
+    """Further names of the resource: policies may use any of them."""
+    is_unsure: bool = False
+    """Whether `resource` has a part that is not known: every denial of the action holds then."""
 
 
 class Authorizer:
@@ -58,7 +70,7 @@ class Authorizer:
     def __init__(
         self,
         keyring: Keyring,
-        load: LoadStatements,
+        load: LoadPolicy,
         clock: Clock,
         *,
         home: Scope,
@@ -72,7 +84,7 @@ class Authorizer:
         self._root_here = Caller(
             principal=root_of(home.account), scope=home, service=None, access_key_id=None
         )
-        self._granted: dict[str, Sequence[Statement]] = {}
+        self._known: dict[str, ResourcePolicy] = {}
         self._decisions: dict[tuple[str, Access], Verdict] = {}
         self._generation = 0
         self._changes = 0
@@ -91,14 +103,12 @@ class Authorizer:
         found = self._keyring.find(signature.access_key_id, signature.session_token)
         if found is not None:
             principal, secret = found
+            if self.is_strict and not self._keyring.is_current(principal):
+                raise _unrecognized()
             exchange.body = verify(signature, exchange, secret, self._clock.now())
         elif self.is_strict:
-            raise ApiError(
-                "UnrecognizedClientException",
-                "The security token included in the request is invalid.",
-                status=403,
-            )
-        elif signature.expires_s is not None and _is_from_a_page(exchange):
+            raise _unrecognized()
+        elif _is_from_a_page(exchange):
             raise _missing_token()
         else:
             key_id = signature.access_key_id
@@ -114,17 +124,19 @@ class Authorizer:
     def check_nowait(self, caller: Caller, access: Access) -> bool:
         """As `check`, without asking the database: False if it must be asked."""
         principal = caller.principal
-        if not self.is_strict and principal.account == access.owner:
+        if not self.is_strict and (
+            principal.account == access.owner or access.action == ASSUME_ROLE
+        ):
             return True
         if self._generation != self._keyring.generation:
             self._generation = self._keyring.generation
             self._decisions.clear()
         verdict = self._decisions.get((principal.arn, access))
         if verdict is None:
-            granted = self._granted.get(access.resource)
-            if granted is None:
+            known = self._known.get(access.resource)
+            if known is None:
                 return False
-            verdict = self._decide(principal, access, granted)
+            verdict = self._decide(caller, access, known)
         if verdict is not Verdict.ALLOWED:
             raise access_denied(principal, access, verdict)
         return True
@@ -133,7 +145,7 @@ class Authorizer:
         """Raise `AccessDeniedException` unless the caller may do this."""
         if self.check_nowait(caller, access):
             return
-        verdict = self._decide(caller.principal, access, await self.statements(access.resource))
+        verdict = self._decide(caller, access, await self._policy(access.resource))
         if verdict is not Verdict.ALLOWED:
             raise access_denied(caller.principal, access, verdict)
 
@@ -142,68 +154,90 @@ class Authorizer:
         for access in accesses:
             await self.check(caller, access)
 
-    async def statements(self, resource: str) -> Sequence[Statement]:
-        """What a resource's policy says."""
-        known = self._granted.get(resource)
+    async def _policy(self, resource: str) -> ResourcePolicy:
+        known = self._known.get(resource)
         if known is not None:
             return known
         changes = self._changes
         found = await self._load(resource)
         if changes == self._changes and _is_function(resource):
-            if len(self._granted) >= _DECISIONS_MAX:
-                self._granted.clear()
-            self._granted[resource] = found
+            if len(self._known) >= _DECISIONS_MAX:
+                self._known.clear()
+            self._known[resource] = found
         return found
 
     def forget(self, key: FunctionKey) -> None:
         """A function has changed, and with it, it may be, its policies."""
         self._changes += 1
         self._decisions.clear()
-        self._granted.clear()
+        self._known.clear()
 
-    def _decide(
-        self, principal: Principal, access: Access, granted: Sequence[Statement]
-    ) -> Verdict:
+    def _decide(self, caller: Caller, access: Access, known: ResourcePolicy) -> Verdict:
+        principal = caller.principal
         own = self._keyring.statements(principal)
+        is_assuming = access.action == ASSUME_ROLE
+        granted = known.trust if is_assuming else known.statements
         verdict = decide(
             Request(
                 principal=principal,
                 action=access.action,
                 resource=access.resource,
-                context=self._context(principal, access),
+                also=access.also,
+                is_unsure=access.is_unsure,
+                context=self._context(caller, access, known),
             ),
             identity=own,
             resource=granted,
             owner=access.owner,
+            needs_grant=is_assuming,
         )
-        is_lasting = not any("Condition" in one for one in (*own, *granted))
+        is_lasting = all(is_unconditional(one) for one in (*own, *granted))
         if is_lasting and _is_function(access.resource):
             if len(self._decisions) >= _DECISIONS_MAX:
                 self._decisions.clear()
             self._decisions[principal.arn, access] = verdict
         return verdict
 
-    def _context(self, principal: Principal, access: Access) -> dict[str, Sequence[str]]:
+    def _context(
+        self, caller: Caller, access: Access, known: ResourcePolicy
+    ) -> dict[str, Sequence[str]]:
         now = self._clock.now()
         context: dict[str, Sequence[str]] = {
             "aws:currenttime": [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))],
             "aws:epochtime": [str(int(now))],
+            "aws:requestedregion": [caller.scope.region],
+            "aws:resourceaccount": [access.owner],
             **dict(access.context),
         }
+        principal = caller.principal
         if principal is not ANONYMOUS:
             context |= {
                 "aws:principalarn": [principal.role_arn or principal.arn],
                 "aws:principalaccount": [principal.account],
                 "aws:userid": [principal.user_id],
             }
+        if principal.kind in _PRINCIPAL_TYPES:
+            context["aws:principaltype"] = [_PRINCIPAL_TYPES[principal.kind]]
         if principal.kind == "user":
             context["aws:username"] = [principal.name]
+        _add_tags(context, "aws:principaltag", self._keyring.tags(principal))
+        _add_tags(context, "aws:resourcetag", known.tags)
+        if access.action.startswith(("iam:", "sts:")):
+            _add_tags(context, "iam:resourcetag", known.tags)
         return context
 
 
+def _add_tags(context: dict[str, Sequence[str]], key: str, tags: Mapping[str, str]) -> None:
+    """Add the condition keys that a resource's or a principal's tags are."""
+    for name, value in tags.items():
+        of_name = f"{key}/{name.lower()}"
+        context[of_name] = [*context.get(of_name, ()), value]
+
+
 def _is_from_a_page(exchange: Exchange) -> bool:
-    """Whether a web page had its visitor's browser send a request. On loopback any page can; to
-    put credentials into a header it would need our permission, which nobody gets."""
+    """Whether a web page had its visitor's browser send a request. On loopback any page can, and
+    one of the same origin, as a function's may be, puts what it likes into the headers: only the
+    signature of a known key shows that somebody trusts it."""
     headers = exchange.headers
     return "origin" in headers or headers.get("sec-fetch-site", "none") != "none"
 
@@ -211,6 +245,14 @@ def _is_from_a_page(exchange: Exchange) -> bool:
 def _missing_token() -> ApiError:
     return ApiError(
         "MissingAuthenticationTokenException", "Missing Authentication Token", status=403
+    )
+
+
+def _unrecognized() -> ApiError:
+    return ApiError(
+        "UnrecognizedClientException",
+        "The security token included in the request is invalid.",
+        status=403,
     )
 
 

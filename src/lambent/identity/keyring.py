@@ -22,6 +22,7 @@ class Keyring:
         self._store = store
         self.sessions = sessions
         self._keys: Mapping[str, tuple[Principal, str]] = {}
+        self._identities: Mapping[str, Identity] = {}
         self._statements: Mapping[str, Sequence[Statement]] = {}
         self.generation = 0
         """Changes whenever anything may have changed."""
@@ -40,6 +41,7 @@ class Keyring:
             for key in keys
             if key.is_active
         }
+        self._identities = {one.arn: one for one in identities}
         self._statements = {one.arn: statements_of(one.policies.values()) for one in identities}
         self.generation += 1
 
@@ -55,6 +57,26 @@ class Keyring:
     def statements(self, principal: Principal) -> Sequence[Statement]:
         """What the principal's own policies say; nothing for a role or user that is not known."""
         return self._statements.get(principal.role_arn or principal.arn, ())
+
+    def tags(self, principal: Principal) -> Mapping[str, str]:
+        """The tags of the user or role."""
+        identity = self._identities.get(principal.role_arn or principal.arn)
+        return {} if identity is None else identity.tags
+
+    def role_id(self, arn: str) -> str | None:
+        """The id of the role with this ARN, None if there is none."""
+        role = self._identities.get(arn)
+        return None if role is None else role.id
+
+    def is_current(self, principal: Principal) -> bool:
+        """Whether it is still there: the same user or role, not a later one of that name; and the
+        key that its session was made with."""
+        if principal.session_key is not None and principal.session_key not in self._keys:
+            return False
+        if principal.kind == "root":
+            return True
+        identity = self._identities.get(principal.role_arn or principal.arn)
+        return identity is not None and identity.id == principal.user_id.partition(":")[0]
 
 
 async def open_keyring(store: Store, clock: Clock) -> Keyring:

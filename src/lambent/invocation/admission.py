@@ -5,9 +5,10 @@ set aside for each function; what is left for the others follows from that, so a
 in the middle of things leaves nothing to correct.
 
 - A function with a reservation runs at most that many, over all its versions.
-- A version with provisioned concurrency runs that many on its own account. What it runs beyond,
-  and what all other functions run, shares the *pool*: the account's limit less everything that
-  is set aside.
+- A version with provisioned concurrency runs that many on its own account, taken from the
+  reservation if there is one: its other versions share the rest. Without a reservation, what a
+  version runs beyond and what all other functions run shares the *pool*: the account's limit less
+  everything that is set aside.
 - The account's limit itself is never exceeded, not even while a lowered limit waits for
   invocations that began under the old one.
 """
@@ -36,26 +37,32 @@ class _Account:
 class _Function:
     """One function, over all its versions."""
 
-    __slots__ = ("account", "key", "reserved", "running", "tallies")
+    __slots__ = ("account", "beyond", "key", "provisioned", "reserved", "running", "tallies")
 
     def __init__(self, key: FunctionKey, account: _Account) -> None:
         self.key = key
         self.account = account
         self.reserved: int | None = None
         self.running = 0
+        self.provisioned = 0
+        """Of all its versions."""
+        self.beyond = 0
+        """Those that run beyond what is provisioned for their version."""
         self.tallies: dict[str, Tally] = {}
 
     def set_aside(self) -> int:
         """What nobody else may use."""
-        if self.reserved is not None:
-            return self.reserved
-        return sum(one.provisioned for one in self.tallies.values())
+        return self.provisioned if self.reserved is None else self.reserved
 
     def pooled(self) -> int:
         """How many of its invocations run in the pool."""
-        if self.reserved is not None:
-            return 0
-        return sum(max(one.running - one.provisioned, 0) for one in self.tallies.values())
+        return self.beyond if self.reserved is None else 0
+
+    def count(self) -> None:
+        """Add up its versions: what is provisioned for them has changed."""
+        tallies = self.tallies.values()
+        self.provisioned = sum(one.provisioned for one in tallies)
+        self.beyond = sum(max(one.running - one.provisioned, 0) for one in tallies)
 
 
 class Tally:
@@ -96,17 +103,21 @@ class Admission:
             tally = self._open(version.configuration_id, self._function(version.key))
         function = tally.function
         account = function.account
-        if function.reserved is not None:
-            if function.running >= function.reserved:
+        is_beyond = tally.running >= tally.provisioned
+        reserved = function.reserved
+        if reserved is not None:
+            is_full = is_beyond and function.beyond >= reserved - function.provisioned
+            if is_full or function.running >= reserved:
                 raise throttled(_RESERVED)
             if account.running >= account.limit:
                 raise throttled()
         elif account.running >= account.limit:
             raise throttled()
-        elif tally.running >= tally.provisioned:
+        elif is_beyond:
             if account.pooled >= account.pool:
                 raise throttled()
             account.pooled += 1
+        function.beyond += is_beyond
         account.running += 1
         function.running += 1
         tally.running += 1
@@ -124,8 +135,10 @@ class Admission:
         account.running -= 1
         function.running -= 1
         tally.running -= 1
-        if function.reserved is None and tally.running >= tally.provisioned:
-            account.pooled -= 1
+        if tally.running >= tally.provisioned:
+            function.beyond -= 1
+            if function.reserved is None:
+                account.pooled -= 1
         if tally.is_outdated and not tally.running:
             self._drop_idle(function)
 
@@ -142,6 +155,7 @@ class Admission:
         for configuration_id, (_, number) in allotment.provisioned().items():
             tally = function.tallies.get(configuration_id) or self._open(configuration_id, function)
             tally.provisioned = number
+        function.count()
         account.pool -= function.set_aside()
         account.pooled += function.pooled()
         self._drop_idle(function)

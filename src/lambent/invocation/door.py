@@ -9,7 +9,7 @@ import logging
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.model.errors import ApiError, conflict, not_found
-from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion
 from lambent.model.invocation import Invocation, Outcome
 from lambent.scheduling.scheduler import Scheduler
 
@@ -34,8 +34,7 @@ class Door:
         """The version to run. Raises `ApiError` 404 if there is none."""
         route = await self._catalog.get(key, qualifier)
         if route is None:
-            arn = key.arn if qualifier is None else f"{key.arn}:{qualifier}"
-            raise not_found(f"Function not found: {arn}")
+            raise not_found(f"Function not found: {key.arn}:{qualifier or LATEST}")
         return route.choose()
 
     def check_invocable(self, function: FunctionVersion) -> None:

@@ -3,6 +3,7 @@ stay as they are written, however long they are. `parse_loosely` reads as Python
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -26,11 +27,14 @@ def parse_plain(text: str) -> Any:
     return _decode(_PLAIN, text)
 
 
-def parse_loosely(document: str | bytes) -> Any:
-    """What Python's own reader makes of a document of a stranger's. Raises `ValueError`, also for
-    what is nested too deeply to be read, where Python raises RecursionError."""
+def parse_loosely(
+    document: str | bytes, make_object: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Any:
+    """What Python's own reader makes of a document of a stranger's; `make_object` may make objects
+    of their members. Raises `ValueError`, also for what is nested too deeply to be read, where
+    Python raises RecursionError."""
     try:
-        return json.loads(document)
+        return json.loads(document, object_pairs_hook=make_object)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

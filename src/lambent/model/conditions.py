@@ -10,19 +10,20 @@ import base64
 import binascii
 import datetime
 import ipaddress
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lambent.model.wildcards import matches, matches_arn
+from lambent.model.variables import Context, expand
+from lambent.model.wildcards import Pattern, matches, matches_arn, read_pattern, text_of
 
-Context = Mapping[str, Sequence[str]]
-"""Values of condition keys, by lower-case key."""
+Wanted = str | Pattern
+"""A value of the policy: a pattern if its operator knows wildcards."""
 
-Test = Callable[[str, str], bool]
-"""Whether a value of the request fits a value of the policy."""
+Test = Callable[[str, Any], bool]
+"""Whether a value of the request fits a `Wanted`."""
 
-_VARIABLE = re.compile(r"\$\{([^}]{1,256})\}")
+_TEXTS = frozenset({"StringEquals", "StringEqualsIgnoreCase"})
+_PATTERNS = frozenset({"StringLike", "ArnEquals", "ArnLike"})
 _NEGATED = {
     "StringNotEquals": "StringEquals",
     "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
@@ -35,16 +36,29 @@ _NEGATED = {
 }
 
 
-def conditions_hold(conditions: Mapping[str, Any], context: Context) -> bool:
-    """Whether a statement's conditions hold. An operator nobody knows never does."""
+def conditions_hold(
+    conditions: Mapping[str, Any], context: Context, *, expands: bool = True
+) -> bool:
+    """Whether a statement's conditions hold, `expands` says whether it has variables. An operator
+    nobody knows never does."""
     return all(
-        _holds(operator, key, _listed(values), context)
+        _holds(operator, key, _listed(values), context, expands=expands)
         for operator, keys in conditions.items()
         for key, values in keys.items()
     )
 
 
-def _holds(operator: str, key: str, wanted: Sequence[str], context: Context) -> bool:
+def is_operator(name: str) -> bool:
+    """Whether conditions know an operator."""
+    qualifier, _, plain = name.rpartition(":")
+    plain = plain.removesuffix("IfExists")
+    is_known = plain == "Null" or plain in _TESTS or plain in _NEGATED
+    return is_known and qualifier in ("", "ForAllValues", "ForAnyValue")
+
+
+def _holds(
+    operator: str, key: str, wanted: Sequence[str], context: Context, *, expands: bool
+) -> bool:
     qualifier, separator, plain = operator.partition(":")
     if not separator:
         qualifier, plain = "", operator
@@ -54,13 +68,16 @@ def _holds(operator: str, key: str, wanted: Sequence[str], context: Context) -> 
     if plain == "Null":
         return any((given is None) == (one.lower() == "true") for one in wanted)
     is_negated = plain in _NEGATED
-    test = _TESTS.get(_NEGATED.get(plain, plain))
+    plain = _NEGATED.get(plain, plain)
+    test = _TESTS.get(plain)
     if test is None:
         return False
     if given is None:
         return if_exists or is_negated or qualifier == "ForAllValues"
-    expanded = [_expand(one, context) for one in wanted]
-    results = [any(_safely(test, value, one) for one in expanded) for value in given]
+    known = [_wanted(plain, one, context, expands=expands) for one in wanted]
+    results = [
+        any(one is not None and _safely(test, value, one) for one in known) for value in given
+    ]
     if qualifier == "ForAllValues":
         return all(result != is_negated for result in results)
     if qualifier not in ("", "ForAnyValue"):
@@ -70,21 +87,16 @@ def _holds(operator: str, key: str, wanted: Sequence[str], context: Context) -> 
     return any(result != is_negated for result in results)
 
 
-def _expand(text: str, context: Context) -> str:
-    """The value with policy variables such as `${aws:username}` filled in; one that the request
-    does not have matches nothing."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if name in ("*", "?", "$"):
-            return name
-        values = context.get(name.lower(), ())
-        return values[0] if len(values) == 1 else "\0"
-
-    return _VARIABLE.sub(value, text)
+def _wanted(operator: str, text: str, context: Context, *, expands: bool) -> Wanted | None:
+    """A value of the policy as its operator compares it, None if it matches nothing. Texts and ARNs
+    may have variables."""
+    if operator not in _TEXTS and operator not in _PATTERNS:
+        return text
+    pattern = expand(text, context) if expands else read_pattern(text)
+    return pattern if pattern is None or operator in _PATTERNS else text_of(pattern)
 
 
-def _safely(test: Test, value: str, wanted: str) -> bool:
+def _safely(test: Test, value: str, wanted: Wanted) -> bool:
     try:
         return test(value, wanted)
     except (ValueError, TypeError, OverflowError, OSError, binascii.Error):

@@ -15,6 +15,7 @@ class ApiError(Exception):
     `members` are further members of the error's shape, for example `{"Reason": "…"}`.
     `status` is only needed for errors the service model does not define
     (`ValidationException`, `AccessDeniedException`); the model's status wins otherwise.
+    A member that is None, such as `Type` of some errors, is left out.
     """
 
     def __init__(
@@ -44,6 +45,11 @@ class InitFailed(Exception):
 def invalid_parameter(message: str) -> ApiError:
     """400 `InvalidParameterValueException`: a value is well-formed but not acceptable."""
     return ApiError("InvalidParameterValueException", message)
+
+
+def invalid_parameter_untyped(message: str) -> ApiError:
+    """As `invalid_parameter`; of these AWS leaves out `Type`."""
+    return ApiError("InvalidParameterValueException", message, members={"Type": None})
 
 
 def not_found(message: str) -> ApiError:

@@ -27,8 +27,8 @@ class FunctionUrl:
     """32 lower-case letters and digits: the first label of the host name."""
     auth_type: str
     """`NONE` or `AWS_IAM`."""
-    invoke_mode: str = "BUFFERED"
-    """Or `RESPONSE_STREAM`."""
+    invoke_mode: str | None = None
+    """`BUFFERED` or `RESPONSE_STREAM`, if anyone said so; else it is buffered."""
     cors: Mapping[str, Any] | None = None
     """`Cors` of the API."""
     created: str

@@ -32,6 +32,7 @@ class Identity:
     """Of roles: who may assume it."""
     policies: Mapping[str, Document] = dataclasses.field(default_factory=dict)
     """Inline policies by name."""
+    tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def arn(self) -> str:
@@ -61,10 +62,16 @@ def key_principal(key: AccessKey, user: Identity | None) -> Principal:
     return root_of(key.account) if user is None else user_principal(user)
 
 
+_SESSION_NAME_MIN = 2
+"""Letters. AWS makes names of functions that are shorter longer."""
+
+
 def session_principal(
     role_arn: str, session: str, *, role_id: str, account: str | None = None
 ) -> Principal:
     """Whoever has assumed a role, under a session name; `account` if it is not the ARN's."""
+    if len(session) < _SESSION_NAME_MIN:
+        session += "@lambda_function"
     account = account or role_arn.split(":")[4]
     role = role_arn.rpartition("/")[2]
     return Principal(

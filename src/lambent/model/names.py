@@ -44,10 +44,12 @@ class FunctionReference:
 
 
 def parse_function_name(
-    text: str, scope: Scope, *, qualifier: str | None = None
+    text: str, scope: Scope, *, qualifier: str | None = None, takes_long_names: bool = False
 ) -> FunctionReference:
     """Read a `FunctionName` parameter, and the `Qualifier` parameter that came with it. It may
-    name a function of another account: whether the caller may use it is decided elsewhere.
+    name a function of another account: whether the caller may use it is decided elsewhere. With
+    `takes_long_names` a name that is too long is one that no function has, as for operations that
+    only look.
 
     Raises `ApiError`: `ValidationException` if it does not match the grammar,
     `InvalidParameterValueException` if the name is too long or the two qualifiers differ,
@@ -61,7 +63,7 @@ def parse_function_name(
             f" constraint: Member must satisfy regular expression pattern: {_PATTERN_SHOWN}",
         )
     name = match["name"]
-    if len(name) > NAME_LENGTH_MAX:
+    if len(name) > NAME_LENGTH_MAX and not takes_long_names:
         raise invalid_parameter(
             f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy"
             f" constraint: Member must have length less than or equal to {NAME_LENGTH_MAX}"

@@ -26,6 +26,9 @@ _CHUNK_BYTES = 1 << 18
 _DIRECTORY_RECORD = b"PK\x01\x02"
 _ENCRYPTED = 0x1 | 0x40
 _UTF8_NAME = 0x800
+_UNIXES = (3, 19)
+"""Systems whose files have modes."""
+_UNSAID = 0o600
 
 
 class PackageError(Exception):
@@ -47,7 +50,7 @@ class Entry(NamedTuple):
     kind: int
     """`stat.S_IFDIR`, `stat.S_IFREG` or `stat.S_IFLNK`."""
     mode: int
-    """Permission bits: world-readable, executable for all or nobody, never setuid."""
+    """Permission bits: readable and executable for all or nobody, never setuid."""
     source: zipfile.ZipInfo
     target: str = ""
     """Where a link points to, as its author wrote it."""
@@ -145,18 +148,28 @@ def _plan(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry | None:
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise PackageError(f"{name!r} is compressed with method {info.compress_type}")
     mode = info.external_attr >> 16
-    kind = stat.S_IFMT(mode) or (stat.S_IFDIR if name.endswith("/") else stat.S_IFREG)
-    if name.endswith("/") and kind != stat.S_IFDIR:
-        raise PackageError(f"{name!r} is named like a directory but is none")
+    # A name says that something is a directory: the modes of some tools say anything.
+    is_directory = name.endswith(("/", "\\"))
+    kind = stat.S_IFDIR if is_directory else stat.S_IFMT(mode) or stat.S_IFREG
     if kind == stat.S_IFDIR:
         return Entry(path, kind, 0o755, info) if path else None
     if not path:
         raise PackageError(f"{name!r} is not a file's name")
     if kind == stat.S_IFREG:
-        return Entry(path, kind, 0o755 if mode & 0o111 else 0o644, info)
+        return Entry(path, kind, _mode_of(info), info)
     if kind == stat.S_IFLNK:
         return Entry(path, kind, 0o777, info, _read_target(archive, info))
     raise PackageError(f"{name!r} is a special file")
+
+
+def _mode_of(info: zipfile.ZipInfo) -> int:
+    """What all others than its owner may do with a file, as a mode for everybody: a function is
+    one of the others. Whoever said nothing about a file wanted it to be read: tools of other
+    systems have no modes, and Python's `zipfile` writes 0600 then."""
+    mode = info.external_attr >> 16 & 0o777
+    if info.create_system not in _UNIXES or mode == _UNSAID:
+        return 0o755 if mode & 0o111 else 0o644
+    return 0o200 | (mode & 0o5) * 0o111
 
 
 def _name_of(info: zipfile.ZipInfo) -> str:
@@ -171,10 +184,12 @@ def _name_of(info: zipfile.ZipInfo) -> str:
 
 
 def _clean_path(name: str) -> str:
-    """`name` without empty and `.` components. Raises PackageError if it leads anywhere else."""
-    if name.startswith("/") or "\\" in name or "\0" in name:
+    """`name` without empty and `.` components, with the slashes that Windows turns round. Raises
+    PackageError if it leads anywhere else."""
+    slashed = name.replace("\\", "/")
+    if slashed.startswith("/") or "\0" in name:
         raise PackageError(f"{name!r} is not a relative path")
-    parts = [part for part in name.split("/") if part not in ("", ".")]
+    parts = [part for part in slashed.split("/") if part not in ("", ".")]
     if ".." in parts or (parts and parts[0][1:2] == ":"):
         raise PackageError(f"{name!r} leads out of the package")
     if len(name.encode()) > _PATH_BYTES_MAX or any(

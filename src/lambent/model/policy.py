@@ -10,14 +10,17 @@ import dataclasses
 import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from lambent.model.conditions import Context, conditions_hold
+from lambent.model.conditions import conditions_hold
 from lambent.model.principal import Principal
+from lambent.model.variables import Context, expand_resource
 from lambent.model.wildcards import matches, matches_arn
 
 Statement = Mapping[str, Any]
-"""As in the JSON document."""
+"""As in the JSON document, and the document's `Version`."""
+
+_WITH_VARIABLES = "2012-10-17"
 
 _ACCOUNT = re.compile(r"(\d{12})|arn:aws:iam::(\d{12}):root", re.ASCII)
 
@@ -31,6 +34,10 @@ class Request:
     """`lambda:InvokeFunction`."""
     resource: str
     """An ARN, or `*` for actions that are about no resource."""
+    also: Sequence[str] = ()
+    """Further names of the same resource: a policy may use any of them."""
+    is_unsure: bool = False
+    """Whether it is not known which resource it is: a denial may be meant for it."""
     context: Context = dataclasses.field(default_factory=dict)
     """Values of condition keys, by lower-case key."""
 
@@ -45,17 +52,29 @@ class Verdict(enum.Enum):
     DENIED_BY_RESOURCE = "with an explicit deny in a resource-based policy"
 
 
+class ResourcePolicy(NamedTuple):
+    """What is known of a resource that somebody wants to use."""
+
+    statements: Sequence[Statement] = ()
+    """Of its policy."""
+    trust: Sequence[Statement] = ()
+    """Of a role: who may assume it."""
+    tags: Mapping[str, str] = {}
+
+
 def decide(
     request: Request,
     *,
     identity: Iterable[Statement],
     resource: Iterable[Statement],
     owner: str,
+    needs_grant: bool = False,
 ) -> Verdict:
     """Whether the request is allowed.
 
     `identity` are the statements of the principal's own policies (an account's root needs none),
-    `resource` those of the resource's policy, `owner` is the resource's account.
+    `resource` those of the resource's policy, `owner` is the resource's account. With `needs_grant`
+    the resource must allow it within an account, too: roles are assumed by whom they trust.
     """
     own = _effects([one for one in identity if _applies(one, request)])
     granted = [
@@ -71,6 +90,8 @@ def decide(
     identity_allows = request.principal.kind == "root" or "Allow" in own
     if request.principal.account == owner:
         named = any(one["Effect"] == "Allow" and reach == "named" for one, reach in granted)
+        if needs_grant and "Allow" not in theirs:
+            return Verdict.NOT_IN_RESOURCE
         return Verdict.ALLOWED if identity_allows or named else Verdict.NOT_IN_IDENTITY
     if "Allow" not in theirs:
         return Verdict.NOT_IN_RESOURCE
@@ -80,25 +101,23 @@ def decide(
 
 
 def statements_of(documents: Iterable[Mapping[str, Any]]) -> list[Statement]:
-    """All statements of some policy documents."""
+    """All statements of some policy documents, each with its document's version."""
     found: list[Statement] = []
     for document in documents:
         statements = document.get("Statement", [])
-        found += [statements] if isinstance(statements, Mapping) else statements
+        version = document.get("Version")
+        for one in [statements] if isinstance(statements, Mapping) else statements:
+            found.append({**one, "Version": version})
     return found
 
 
-def trusts(trust: Mapping[str, Any], request: Request) -> bool:
-    """Whether a role's trust policy lets the principal assume it."""
-    relevant = [
-        one
-        for one in statements_of([trust])
-        if _reach(one, request.principal)
-        and _any_match(_listed(one.get("Action", [])), request.action)
-        and conditions_hold(one.get("Condition", {}), request.context)
-    ]
-    effects = {one["Effect"] for one in relevant}
-    return effects == {"Allow"}
+def is_unconditional(statement: Statement) -> bool:
+    """Whether a statement says the same of a principal, an action and a resource at any time."""
+    resources = (
+        *_listed(statement.get("Resource", "")),
+        *_listed(statement.get("NotResource", "")),
+    )
+    return "Condition" not in statement and not any("${" in one for one in resources)
 
 
 def _effects(statements: Sequence[Statement]) -> set[str]:
@@ -112,14 +131,27 @@ def _applies(statement: Statement, request: Request) -> bool:
             return False
     elif not _any_match(_listed(statement.get("Action", [])), request.action):
         return False
-    if "NotResource" in statement:
-        if any(matches_arn(one, request.resource) for one in _listed(statement["NotResource"])):
-            return False
-    elif not any(
-        matches_arn(one, request.resource) for one in _listed(statement.get("Resource", "*"))
-    ):
+    expands = statement.get("Version") == _WITH_VARIABLES
+    if request.is_unsure and statement["Effect"] == "Deny":
+        pass
+    elif request.is_unsure and "NotResource" in statement:
         return False
-    return conditions_hold(statement.get("Condition", {}), request.context)
+    elif "NotResource" in statement:
+        if _names(_listed(statement["NotResource"]), request, expands=expands):
+            return False
+    elif not _names(_listed(statement.get("Resource", "*")), request, expands=expands):
+        return False
+    return conditions_hold(statement.get("Condition", {}), request.context, expands=expands)
+
+
+def _names(patterns: Sequence[str], request: Request, *, expands: bool) -> bool:
+    """Whether one of the patterns fits one of the resource's names."""
+    names = (request.resource, *request.also)
+    for text in patterns:
+        pattern = expand_resource(text, request.context) if expands and "${" in text else text
+        if pattern is not None and any(matches_arn(pattern, one) for one in names):
+            return True
+    return False
 
 
 def _reach(statement: Statement, principal: Principal) -> str:

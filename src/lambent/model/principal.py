@@ -16,6 +16,13 @@ class Principal:
     user_id: str
     role_arn: str | None = None
     """Of a role's session: the role."""
+    session_key: str | None = None
+    """Of temporary credentials for a user or the root: the id of the key they were made with."""
+
+    @property
+    def is_session(self) -> bool:
+        """Whether it acts with temporary credentials."""
+        return self.kind == "role" or self.session_key is not None
 
     @property
     def name(self) -> str:

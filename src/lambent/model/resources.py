@@ -18,8 +18,8 @@ _CODE_SIGNING = re.compile(
 )
 _MAPPING = re.compile(rf"arn:aws:lambda:{_REGION}:{_ACCOUNT}:event-source-mapping:(?P<id>[^:]+)")
 _LOG_GROUP = re.compile(rf"arn:aws:logs:{_REGION}:{_ACCOUNT}:log-group:(?P<name>[^:*]+)(?::\*)?")
-_ROLE = re.compile(
-    rf"arn:aws:iam::{_ACCOUNT}:role(?P<path>/(?:[!-~]+/)?)(?P<name>[\w+=,.@-]+)", re.ASCII
+_IDENTITY = (
+    rf"arn:aws:iam::{_ACCOUNT}:(?P<kind>user|role)(?P<path>/(?:[!-~]+/)?)(?P<name>[\w+=,.@-]+)"
 )
 
 
@@ -62,17 +62,18 @@ class LogGroupKey(NamedTuple):
         return f"arn:aws:logs:{region}:{account}:log-group:{self.name}"
 
 
-class RoleName(NamedTuple):
-    """A role as its ARN names it. Whether one with this path exists is not known here."""
+class IdentityName(NamedTuple):
+    """A user or role as its ARN names it. Whether one with this path exists is not known here."""
 
     account: str
+    kind: str
     path: str
     name: str
 
     @property
     def arn(self) -> str:
         """The ARN with the path."""
-        return f"arn:aws:iam::{self.account}:role{self.path}{self.name}"
+        return f"arn:aws:iam::{self.account}:{self.kind}{self.path}{self.name}"
 
 
 def parse_code_signing_arn(arn: str) -> CodeSigningKey | None:
@@ -87,10 +88,14 @@ def parse_mapping_arn(arn: str) -> MappingKey | None:
     return None if match is None else MappingKey(_scope_of(match), match["id"])
 
 
-def parse_role_arn(arn: str) -> RoleName | None:
+def parse_role_arn(arn: str) -> IdentityName | None:
     """The role an ARN names; None if it is no such ARN."""
-    match = _ROLE.fullmatch(arn)
-    return None if match is None else RoleName(match["account"], match["path"], match["name"])
+    return _parse_identity(arn, "role")
+
+
+def parse_user_arn(arn: str) -> IdentityName | None:
+    """The user an ARN names; None if it is no such ARN."""
+    return _parse_identity(arn, "user")
 
 
 def parse_tagged(arn: str, scope: Scope) -> str:
@@ -109,7 +114,8 @@ def parse_tagged(arn: str, scope: Scope) -> str:
         return reference.key.arn
     found = parse_mapping_arn(arn) or parse_code_signing_arn(arn)
     if found is None:
-        raise not_found(f"Resource not found: {arn}")
+        what = "Capacity provider" if ":capacity-provider:" in arn else "Resource"
+        raise not_found(f"{what} not found: {arn}")
     return found.arn
 
 
@@ -129,6 +135,13 @@ def parse_log_group(name: str | None, identifier: str | None, scope: Scope) -> L
     if match is None or _scope_of(match) != scope:
         raise ApiError("ResourceNotFoundException", "The specified log group does not exist.")
     return LogGroupKey(scope, match["name"])
+
+
+def _parse_identity(arn: str, kind: str) -> IdentityName | None:
+    match = re.fullmatch(_IDENTITY, arn, re.ASCII)
+    if match is None or match["kind"] != kind:
+        return None
+    return IdentityName(match["account"], kind, match["path"], match["name"])
 
 
 def _scope_of(match: re.Match[str]) -> Scope:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import anyio.abc
@@ -40,8 +40,8 @@ class Keeper:
         self._tasks = tasks
         self._new_poller = new_poller
         self._bell = anyio.Event()
-        self._ending: Poller | None = None
-        """What was stopped and may have something under way."""
+        self._ending: dict[Poller, None] = {}
+        """Those that were stopped and have something under way, the oldest first."""
         self.poller: Poller | None = None
 
     def ring(self) -> None:
@@ -55,7 +55,7 @@ class Keeper:
             try:
                 mapping = await self._store.transact(lambda tx: tx.mappings.find(self.uuid))
                 if mapping is None:
-                    await self._stop()
+                    self._stop()
                     return
                 await self._follow(mapping)
             except Exception:  # Of the database; it may pass.
@@ -66,26 +66,33 @@ class Keeper:
 
     async def close(self) -> None:
         """Stop polling; what takes longer than its grace is abandoned."""
-        await self._stop()
+        self._stop()
+        for poller in list(self._ending):
+            await poller.wait_quiet(self._settings.stop_grace_s)
 
     async def _follow(self, mapping: EventSourceMapping) -> None:
         is_wanted = mapping.state in _POLLED
         if self.poller is not None and not (is_wanted and _is_same(self.poller.mapping, mapping)):
-            await self._stop()
+            self._stop()
         if is_wanted and self.poller is None:
             self.poller = await self._new_poller(mapping)
             has_order = mapping.source not in (Source.SQS, Source.SQS_FIFO)
-            before = self._ending if has_order else None
-            start_loop(self._tasks, self._clock, self.poller.run, before)
-            self._ending = None
-        if mapping.state in CONCLUSIONS:
+            before = list(self._ending) if has_order else []
+            start_loop(self._tasks, self._clock, self._run, self.poller, before)
+        # Whoever hears of the new state may count on it: nobody reads as before.
+        if mapping.state in CONCLUSIONS and not self._ending:
             await self._store.transact(lambda tx: _conclude(tx, mapping))
 
-    async def _stop(self) -> None:
+    async def _run(self, poller: Poller, before: Sequence[Poller]) -> None:
+        await poller.run(before)
+        self._ending.pop(poller, None)
+        self.ring()
+
+    def _stop(self) -> None:
         if self.poller is not None:
             poller, self.poller = self.poller, None
-            self._ending = poller
-            await poller.stop(self._settings.stop_grace_s)
+            self._ending[poller] = None
+            poller.stop()
 
 
 def _is_same(one: EventSourceMapping, other: EventSourceMapping) -> bool:

@@ -1,7 +1,7 @@
 """The polling of one mapping as it is configured now: from here it is started and stopped."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
@@ -29,14 +29,14 @@ class Poller:
         """As it was when this began."""
         return self.polled.mapping
 
-    async def run(self, after: "Poller | None") -> None:
-        """Poll until `stop`, once an earlier poller of the same mapping has ended: so the records
+    async def run(self, after: "Sequence[Poller]") -> None:
+        """Poll until `stop`, once earlier pollers of the same mapping have ended: so the records
         of a stream stay in order."""
         polled = self.polled
         settings = polled.settings
         backoff = Backoff(settings.backoff_s, settings.backoff_max_s)
-        if after is not None:
-            await after.wait_ended()
+        for earlier in after:
+            await earlier.wait_ended()
         while not polled.stop.is_set:
             began = polled.clock.monotonic()
             await self._poll_once()
@@ -57,9 +57,12 @@ class Poller:
             text = f"PROBLEM: The event source cannot be read: {type(error).__name__}"
             self.polled.status.note_problem(SourceError(text))
 
-    async def stop(self, grace_s: float) -> None:
-        """Stop reading, and give what is under way so much time; it may need more."""
+    def stop(self) -> None:
+        """Stop reading. What is under way comes to its end."""
         self.polled.stop.set()
+
+    async def wait_quiet(self, grace_s: float) -> None:
+        """Give what is under way so much time; it may need more."""
         await self.polled.stop.wait_quiet(self.polled.clock, grace_s)
 
     async def wait_ended(self) -> None:

@@ -28,11 +28,10 @@ class PollingSettings:
     backoff_max_s: float = 60.0
     """Most seconds between two such attempts. Default: 60."""
     stop_grace_s: float = 5.0
-    """Seconds that batches under way have to end when a mapping is disabled, changed or deleted;
-    those of functions that need longer end later. Default: 5."""
-    long_poll_s: int = 20
-    """Seconds that a request for messages of a queue waits for some. Default: 20, the most SQS
-    allows."""
+    """Seconds that batches under way have to end when the platform stops. Default: 5."""
+    long_poll_s: int = 10
+    """Seconds that a request for messages of a queue waits for some; as long may a change of the
+    mapping take. Default: 10; SQS allows 20 at most."""
     idle_poll_s: float = 1.0
     """Seconds between two looks at a shard that has nothing new. Default: 1, as at AWS."""
     idle_polls_per_s: float = 50.0

@@ -29,6 +29,7 @@ from lambent.sandbox.ports import (
     Box,
     BoxSpec,
     ExitStatus,
+    NotExecutable,
     Process,
     ProcessSpec,
     SandboxBusy,
@@ -403,7 +404,7 @@ class Launcher:
             log_pipe_variable=spec.log_pipe_variable,
         )
 
-    async def take_snapshot(self, box: Box, process: Process) -> Snapshot:
+    async def take_snapshot(self, box: Box, process: Process, size_mb_max: int) -> Snapshot:
         assert isinstance(box, LauncherBox)
         assert isinstance(process, _Process)
 
@@ -416,7 +417,7 @@ class Launcher:
                 snapshot.close()
 
         for _ in range(_CAPTURE_ATTEMPTS):
-            fields = {"box": box.name, "process": process.id}
+            fields = {"box": box.name, "process": process.id, "size_mb_max": size_mb_max}
             snapshot = await self.request("take_snapshot", adopt, discard, **fields)
             if snapshot is not None:
                 return snapshot
@@ -449,7 +450,7 @@ class Launcher:
             if "error" in message:
                 messages.close_all(descriptors)
                 if not future.done():
-                    future.set_exception(SandboxError(message["error"]))
+                    future.set_exception(_refusal(message))
                 return
             result = adopt(message["ok"], descriptors)
             if future.done():
@@ -571,6 +572,12 @@ class Launcher:
             waiting, box.on_exit = box.on_exit, {}
             for on_exit in waiting.values():
                 on_exit(ExitStatus(signal=signal.SIGKILL))
+
+
+def _refusal(message: dict[str, Any]) -> SandboxError:
+    reason: str = message["error"]
+    number = message.get("not_executable")
+    return SandboxError(reason) if number is None else NotExecutable(reason, os.strerror(number))
 
 
 @asynccontextmanager

@@ -136,7 +136,7 @@ class Box(Protocol):
     async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> Process:
         """Start a process; `on_exit` is called once on the event loop when it has ended.
 
-        Raises `SandboxError` if the program cannot be executed.
+        Raises `NotExecutable` if the kernel does not execute the program, else `SandboxError`.
         """
         ...
 
@@ -225,9 +225,10 @@ class Sandboxes(Protocol):
         may still be built and the runtime be executed in it."""
         ...
 
-    async def take_snapshot(self, box: Box, process: Process) -> Snapshot:
-        """Capture a process that was started from a template and waits to be captured; it goes no
-        further. Raises `SandboxError`, which says why it cannot be captured."""
+    async def take_snapshot(self, box: Box, process: Process, size_mb_max: int) -> Snapshot:
+        """Capture a process that was started from a template and waits to be captured, if that
+        takes at most so much memory; it goes no further. Raises `SandboxError`, which says why it
+        cannot be captured."""
         ...
 
     async def restore(
@@ -248,6 +249,16 @@ class Sandboxes(Protocol):
 
 class SandboxError(Exception):
     """The host could not give what was asked; the message names the step and the reason."""
+
+
+class NotExecutable(SandboxError):
+    """The kernel does not execute the program: it is no program, or of another machine, or its
+    interpreter is not there."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """As the C library says it: `Exec format error`."""
 
 
 class SandboxBusy(SandboxError):

@@ -23,6 +23,13 @@ class Identities:
         row = self._connection.execute(sa.select(identities).where(_is(key))).first()
         return None if row is None else _to_identity(row)
 
+    def is_taken(self, key: IdentityKey) -> bool:
+        """Whether there is a user or role of that name, in upper or lower case."""
+        same = sa.func.lower(_identities.name) == key.name.lower()
+        return bool(
+            self._select(_identities.account == key.account, _identities.kind == key.kind, same)
+        )
+
     def list_of(self, account: str, kind: Literal["user", "role"]) -> list[Identity]:
         """An account's users or roles, by name."""
         return self._select(_identities.account == account, _identities.kind == kind)

@@ -3,8 +3,9 @@
 import struct
 
 LINE_BYTES_MAX = 256 * 1024
-"""Longest event; what is longer is cut in pieces."""
+"""Longest event, without its newline; what is longer is cut in pieces, between characters."""
 
+_CHARACTER_BYTES_MAX = 4
 _HEADER = struct.Struct(">IIQ")
 _MICROS_MAX = 253_402_300_799_999_999
 """The end of the year 9999."""
@@ -33,16 +34,17 @@ class LineAssembler:
         *lines, self._rest = data.split(b"\n")
         found = []
         for line in lines:
-            found += _pieces(line) if len(line) > LINE_BYTES_MAX else [line]
-        while len(self._rest) > LINE_BYTES_MAX:
-            found.append(self._rest[:LINE_BYTES_MAX])
-            self._rest = self._rest[LINE_BYTES_MAX:]
-        return found
+            found += pieces(line) if len(line) > LINE_BYTES_MAX else [line]
+        *complete, self._rest = pieces(self._rest)
+        return found + complete
 
     def flush(self) -> list[bytes]:
-        """What has come without its newline yet, as an event."""
-        rest, self._rest = self._rest, b""
-        return [rest] if rest else []
+        """What has come without its newline yet, as an event. The rest of a last character may
+        still come: what is there of it is given when nothing else is."""
+        rest = self._rest
+        end = len(rest) - _count_incomplete(rest) or len(rest)
+        self._rest = rest[end:]
+        return [rest[:end]] if rest else []
 
 
 class FrameDecoder:
@@ -64,7 +66,7 @@ class FrameDecoder:
             kind, length, micros = _HEADER.unpack_from(data, at)
             if kind not in _FRAME_TYPES or length > LINE_BYTES_MAX * 16:
                 following = _find_magic(data, at + 1)
-                found += [(0, "", piece) for piece in _pieces(data[at:following].rstrip(b"\n"))]
+                found += [(0, "", piece) for piece in pieces(data[at:following].rstrip(b"\n"))]
                 at = following
                 continue
             end = at + _HEADER.size + length
@@ -72,7 +74,7 @@ class FrameDecoder:
                 break
             message = data[at + _HEADER.size : end].removesuffix(b"\n")
             level = _LEVELS.get(kind & 0xFF, "")
-            found += [(_milliseconds(micros), level, piece) for piece in _pieces(message)]
+            found += [(_milliseconds(micros), level, piece) for piece in pieces(message)]
             at = end
         self._rest = data[at:]
         return found
@@ -84,7 +86,7 @@ class FrameDecoder:
             kind, _, micros = _HEADER.unpack_from(rest)
             level = _LEVELS.get(kind & 0xFF, "")
             at = _milliseconds(micros)
-            return [(at, level, piece) for piece in _pieces(rest[_HEADER.size :])]
+            return [(at, level, piece) for piece in pieces(rest[_HEADER.size :])]
         return [(0, "", rest)] if rest.strip(b"\n") else []
 
 
@@ -104,5 +106,35 @@ def _find_magic(data: bytes, begin: int) -> int:
     return len(data)
 
 
-def _pieces(line: bytes) -> list[bytes]:
-    return [line[at : at + LINE_BYTES_MAX] for at in range(0, max(len(line), 1), LINE_BYTES_MAX)]
+def pieces(line: bytes) -> list[bytes]:
+    """A message as events, none of which is too long. UTF-8 stays UTF-8."""
+    if len(line) <= LINE_BYTES_MAX:
+        return [line]
+    found = []
+    at = 0
+    while len(line) - at > LINE_BYTES_MAX:
+        end = _character_start(line, at + LINE_BYTES_MAX)
+        found.append(line[at:end])
+        at = end
+    return [*found, line[at:]]
+
+
+def _count_incomplete(text: bytes) -> int:
+    """How many bytes at the end are a character that is not there whole."""
+    for count in range(1, min(len(text), _CHARACTER_BYTES_MAX - 1) + 1):
+        byte = text[-count]
+        if byte & 0xC0 == 0xC0:
+            size = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return count if count < size else 0
+        if byte & 0x80 == 0:
+            return 0
+    return 0
+
+
+def _character_start(text: bytes, at: int) -> int:
+    """The last place at which a character begins, up to a place in a text; that place if it is no
+    UTF-8."""
+    for start in range(at, at - _CHARACTER_BYTES_MAX, -1):
+        if text[start] & 0xC0 != 0x80:
+            return start
+    return at

@@ -19,7 +19,7 @@ import anyio.to_thread
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.telemetry import queries, segments
-from lambent.telemetry.lines import LINE_BYTES_MAX
+from lambent.telemetry.lines import pieces
 from lambent.telemetry.queries import Bounds, EventKey
 from lambent.telemetry.segments import SEGMENT_BYTES, LogEvent
 from lambent.telemetry.settings import TelemetrySettings
@@ -74,17 +74,17 @@ class _Writer:
         store.dirty.add(self)
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
-        if len(message) > LINE_BYTES_MAX:
-            for at in range(0, len(message), LINE_BYTES_MAX):
-                self.append(timestamp_ms, message[at : at + LINE_BYTES_MAX])
+        if not message:
             return
         if not self._buffer:
             self._store.dirty.add(self)
         now_ms = self._store.now_ms()
         # Nothing is logged in the future, whatever a function writes into its log pipe.
-        event = segments.encode(min(timestamp_ms or now_ms, now_ms), now_ms, message)
-        self._buffer.append(event)
-        self._buffered_bytes += len(event)
+        at_ms = min(timestamp_ms or now_ms, now_ms)
+        for piece in pieces(message):
+            event = segments.encode(at_ms, now_ms, piece + b"\n")
+            self._buffer.append(event)
+            self._buffered_bytes += len(event)
 
     @property
     def is_full(self) -> bool:

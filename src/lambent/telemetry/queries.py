@@ -80,7 +80,7 @@ def group_page(
                     continue
                 if is_late():
                     raise TimeoutError
-                if not matches(event.message.decode("utf-8", "replace")):
+                if not matches(event.message.decode("utf-8", "replace").removesuffix("\n")):
                     continue
                 found.append((key, name, event))
                 held_bytes += _weight(event)

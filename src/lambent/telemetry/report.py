@@ -8,7 +8,13 @@ import dataclasses
 import datetime
 import hashlib
 import math
+import re
 from collections.abc import Sequence
+
+_NAME = re.compile(r"([a-z]+)\.?(.*)", re.DOTALL)
+"""Of a language, and its version."""
+_VERSION = "v1"
+"""AWS counts the versions of its runtimes; the host's have one."""
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -44,11 +50,14 @@ def stream_name(version: str, environment_id: str, date: datetime.date) -> str:
 
 
 def runtime_version(runtime: str | None, region: str) -> dict[str, str]:
-    """Name and ARN of a runtime as AWS shows them: `python3.12` is `python:3.12`."""
-    name = _runtime_name(runtime or "provided")
-    digest = hashlib.sha256(name.encode()).hexdigest()
+    """Name and ARN of a runtime as AWS shows them: `python3.12` is `python:3.12.v1`, `nodejs22.x`
+    `nodejs:22.v1`, `provided.al2023` `provided:al2023.v1`. The ARN is that of the function's
+    configuration."""
+    digest = hashlib.sha256(str(runtime).encode()).hexdigest()
     arn = f"arn:aws:lambda:{region}::runtime:{digest}"
-    return {"runtimeVersion": name, "runtimeVersionArn": arn}
+    name, version = _NAME.fullmatch(runtime or "provided").groups()  # type: ignore[union-attr]
+    line = f"{name}:{version.removesuffix('.x')}" if version else name
+    return {"runtimeVersion": f"{line}.{_VERSION}", "runtimeVersionArn": arn}
 
 
 def init_start(runtime: dict[str, str]) -> bytes:
@@ -110,6 +119,11 @@ def report(report_: Report) -> bytes:
     return (line + _failure(report_.status, report_.error_type).lstrip("\t")).encode()
 
 
+def timed_out(at: str, request_id: str, timeout_s: float) -> bytes:
+    """A function was too slow; `at` is a time as text."""
+    return f"{at} {request_id} Task timed out after {timeout_s:.2f} seconds\n".encode()
+
+
 def _begins(word: str, runtime: dict[str, str]) -> bytes:
     name, arn = runtime["runtimeVersion"], runtime["runtimeVersionArn"]
     return f"{word} Runtime Version: {name}\tRuntime Version ARN: {arn}".encode()
@@ -119,8 +133,3 @@ def _failure(status: str | None, error_type: str | None) -> str:
     if status is None:
         return ""
     return f"\tStatus: {status}" + (f"\tError Type: {error_type}" if error_type else "")
-
-
-def _runtime_name(runtime: str) -> str:
-    digit = next((at for at, char in enumerate(runtime) if char.isdigit()), len(runtime))
-    return f"{runtime[:digit].rstrip('.')}:{runtime[digit:]}" if digit < len(runtime) else runtime

@@ -60,8 +60,10 @@ def _origin_headers(cors: Mapping[str, Any], headers: Mapping[str, str]) -> Head
     origins = _listed(cors, "AllowOrigins")
     if origin is None or ("*" not in origins and origin not in origins):
         return []
-    found = [("Access-Control-Allow-Origin", origin if origin in origins else "*")]
-    if found[0][1] != "*":
+    # Browsers take no wildcard together with credentials: AWS names the origin then.
+    is_named = origin in origins or bool(cors.get("AllowCredentials"))
+    found = [("Access-Control-Allow-Origin", origin if is_named else "*")]
+    if is_named:
         found.append(("Vary", "Origin"))
     if cors.get("AllowCredentials"):
         found.append(("Access-Control-Allow-Credentials", "true"))

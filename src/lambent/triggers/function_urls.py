@@ -263,11 +263,7 @@ def _refuse(
 
 
 def _send(exchange: Exchange, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-    """Send an answer; one to HEAD has the length of the body that it leaves out."""
-    if exchange.method == "HEAD":
-        exchange.respond(status, headers, length=len(body))
-    else:
-        exchange.respond(status, headers, body if status not in (204, 304) else b"")
+    exchange.respond(status, headers, body if status not in (204, 304) else b"")
 
 
 def _qualifier(url: FunctionUrl) -> str | None:

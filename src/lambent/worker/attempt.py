@@ -22,6 +22,7 @@ from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Outcome
 from lambent.sandbox.ports import (
     ExitStatus,
+    NotExecutable,
     Process,
     ProcessSpec,
     SandboxError,
@@ -36,7 +37,7 @@ from lambent.worker.extensions_api import (
     ExtensionsApi,
     ExtensionsListener,
 )
-from lambent.worker.failures import crashed, invalid_entrypoint, of_extension
+from lambent.worker.failures import crashed, invalid_entrypoint, not_executable, of_extension
 from lambent.worker.host import Host
 from lambent.worker.output import Output
 from lambent.worker.runtime import Apis, OpenBox, open_box
@@ -195,7 +196,12 @@ class Attempt:
             environment=self._variables,
             log_pipe_variable=self._launch.log_pipe_variable,
         )
-        process = await box.box.spawn(spec, partial(self._on_exit, ""))
+        try:
+            process = await box.box.spawn(spec, partial(self._on_exit, ""))
+        except NotExecutable as error:
+            outcome = not_executable(self._launch.argv[0], error.reason)
+            self.settle(InitFailure("error", "Runtime.InvalidEntrypoint", outcome))
+            return
         self._follow("", process, self._log.function_line)
 
     async def take_snapshot(self) -> Snapshot:
@@ -205,7 +211,10 @@ class Attempt:
         process = self._processes.get("")
         if self._box is None or process is None or not self._box.is_prepared:
             raise SandboxError("its runtime was executed, not started from a template")
-        return await self._host.sandboxes.take_snapshot(self._box.box, process)
+        size_mb_max = self._host.snapshots.bytes_max >> 20
+        if size_mb_max == 0:
+            raise SandboxError("snapshots are turned off: worker.snapshots_mb is 0")
+        return await self._host.sandboxes.take_snapshot(self._box.box, process, size_mb_max)
 
     def note_progress(self) -> None:
         """Something may have become ready: see whether init is over."""

@@ -2,25 +2,29 @@
 
 `<root>/<hex sha256>` is one package, of a function or of a layer. Several layers together are one
 more directory of hard links, which costs no space. A directory appears by rename, complete or not
-at all; what a
-crash left half-unpacked is swept when the cache is opened. The cache belongs to one boot of
+at all, and goes by rename; what a crash left half-done is swept when the cache is opened. What no
+version refers to is deleted when its last environment has gone. The cache belongs to one boot of
 the machine: after a power cut a renamed directory may hold files whose bytes never reached the
 disk, so what an earlier boot left is thrown away and unpacked again when it is needed.
 """
 
+import contextlib
 import hashlib
 import io
+import itertools
 import os
 import shutil
 import stat
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence, Set
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
+from lambent.kit.clock import Clock, wait_at_most
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
 from lambent.model.packages import Entry, Package, PackageTooLarge, read_package
 
@@ -29,16 +33,56 @@ _MERGED = "layers-"
 _BOOT = ".boot"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _EXTRACTIONS_MAX = 2
+_PAUSE_S = 2.0
+"""After a change: often there are several."""
+_LOOK_S = 600.0
+"""Deleted layers ring no bell."""
 
 
 class CodeCache:
-    """Unpacked packages by code key, on this machine's disk."""
+    """Unpacked packages by code key, on this machine's disk; `bytes_max` is what those that nobody
+    uses just now may take, together with the others."""
 
-    def __init__(self, root: Path, fetch: Callable[[str], Awaitable[bytes]]) -> None:
+    def __init__(
+        self, root: Path, fetch: Callable[[str], Awaitable[bytes]], bytes_max: int
+    ) -> None:
         self._root = root
         self._fetch = fetch
+        self._bytes_max = bytes_max
         self._limiter = anyio.CapacityLimiter(_EXTRACTIONS_MAX)
         self._under_way: dict[str, anyio.Event] = {}
+        """What is being made or deleted."""
+        self._uses = Counter[str]()
+        """How many environments and preparations there are of each package."""
+        self._used_at: dict[str, int] = {}
+        """The last use of each, as a number that grows."""
+        self._numbers = itertools.count(1)
+        self._merged: dict[str, frozenset[str]] = {}
+        """Of which layers a directory of several is."""
+        self._sizes: dict[str, int] = {}
+        self._overdue = set[str]()
+        """What would have been deleted if nobody had used it."""
+        self._bell = anyio.Event()
+        self._bell.set()
+
+    @asynccontextmanager
+    async def use(
+        self, code_key: str, layer_keys: Sequence[str] = ()
+    ) -> AsyncIterator[tuple[Path, Path | None]]:
+        """The directories of a package and of its layers together (None without layers), which
+        stay for as long as the context lasts. Raises as `ensure` does."""
+        names = {code_key, *layer_keys, _merged_name(layer_keys)}
+        self._uses.update(names)
+        try:
+            yield await self.ensure(code_key), await self.ensure_layers(layer_keys)
+        finally:
+            for name in names:
+                self._used_at[name] = next(self._numbers)
+                self._uses[name] -= 1
+                if not self._uses[name]:
+                    del self._uses[name]
+                    if name in self._overdue:
+                        self._bell.set()
 
     async def ensure(self, code_key: str) -> Path:
         """The directory of a package, unpacked now if it is not there yet.
@@ -65,45 +109,137 @@ class CodeCache:
         async def make(directory: Path) -> None:
             await anyio.to_thread.run_sync(_merge, layers, directory, limiter=self._limiter)
 
-        digest = hashlib.sha256(",".join(layer_keys).encode()).hexdigest()
-        return await self._ensure(f"{_MERGED}{digest}", make)
+        name = _merged_name(layer_keys)
+        self._merged[name] = frozenset(layer_keys)
+        return await self._ensure(name, make)
 
     async def _ensure(self, name: str, make: Callable[[Path], Awaitable[None]]) -> Path:
         """A directory of the cache, made now, once, if it is not there yet."""
         directory = self._root / name
-        while not directory.exists():
+        while name in self._under_way or not directory.exists():
             if name in self._under_way:
                 await self._under_way[name].wait()
                 continue
-            self._under_way[name] = done = anyio.Event()
-            try:
+            with self._at_work_on(name):
                 await make(directory)
-            finally:
-                del self._under_way[name]
-                done.set()
+            self._bell.set()
         return directory
 
-    async def discard_except(self, code_keys: Collection[str]) -> None:
-        """Delete the packages not named, and what was made of several. Only while no environment
-        runs."""
+    @contextmanager
+    def _at_work_on(self, name: str) -> Iterator[None]:
+        self._under_way[name] = done = anyio.Event()
+        try:
+            yield
+        finally:
+            del self._under_way[name]
+            done.set()
 
-        def run() -> None:
-            for directory in self._root.iterdir():
-                # Bytecode is beside its package, with the runtime in its name.
-                key = directory.name.partition(".")[0]
-                if not directory.name.startswith(".") and key not in code_keys:
-                    shutil.rmtree(directory)
+    # -- space -----------------------------------------------------------------------------
 
-        await anyio.to_thread.run_sync(run, limiter=self._limiter)
+    def note_change(self, _: object) -> None:
+        """Something may have been deleted or replaced."""
+        self._bell.set()
+
+    async def keep_small(self, needed: Callable[[], Awaitable[Set[str]]], clock: Clock) -> None:
+        """Free what can be freed: now, when something changed and when what is not needed was used
+        for the last time, forever.
+        `needed` gives the packages that any version of a function or layer refers to."""
+        while True:
+            await wait_at_most(clock, self._bell, _LOOK_S)
+            await clock.sleep(_PAUSE_S)
+            self._bell = anyio.Event()
+            try:
+                await self.free(await needed())
+            except Exception:
+                self._bell.set()
+                raise
+
+    async def free(self, needed: Set[str]) -> None:
+        """Delete what nobody uses and is not needed and, if the rest takes too much, what was used
+        longest ago."""
+        self._overdue.clear()
+        sizes = await anyio.to_thread.run_sync(self._measure)
+        for name in [one for one in sizes if not needed >= self._merged.get(one, {one})]:
+            if await self._delete(name):
+                del sizes[name]
+        total = sum(sizes.values())
+        for name in sorted(sizes, key=lambda one: self._used_at.get(one, 0)):
+            if total <= self._bytes_max:
+                break
+            if await self._delete(name):
+                total -= sizes[name]
+
+    def _measure(self) -> dict[str, int]:
+        """Bytes on disk by package, its bytecode included; links to layers cost nothing."""
+        sizes: dict[str, int] = {}
+        before, self._sizes = self._sizes, {}
+        for directory in _directories(self._root):
+            size = before.get(directory.name)
+            if size is None:
+                size = 0 if directory.name.startswith(_MERGED) else disk_usage(directory)
+            self._sizes[directory.name] = size
+            name = _package_of(directory)
+            sizes[name] = sizes.get(name, 0) + size
+        return sizes
+
+    async def _delete(self, name: str) -> bool:
+        """Delete a package's directories unless somebody needs them; gives whether it is done."""
+        if self._uses[name] or name in self._under_way:
+            self._overdue.add(name)
+            return False
+        for merged in [one for one, layers in self._merged.items() if name in layers]:
+            if not await self._delete(merged):
+                return False
+        with self._at_work_on(name):
+            await anyio.to_thread.run_sync(_remove, self._root, name)
+        self._used_at.pop(name, None)
+        self._merged.pop(name, None)
+        return True
 
 
 @asynccontextmanager
 async def open_code_cache(
-    root: Path, fetch: Callable[[str], Awaitable[bytes]]
+    root: Path, fetch: Callable[[str], Awaitable[bytes]], bytes_max: int = 1 << 40
 ) -> AsyncIterator[CodeCache]:
     """The cache in `root`, swept; `fetch` gets the zip file of a code key."""
     await anyio.to_thread.run_sync(_sweep, root)
-    yield CodeCache(root, fetch)
+    yield CodeCache(root, fetch, bytes_max)
+
+
+def disk_usage(directory: Path) -> int:
+    """Bytes that a directory takes; what is deleted meanwhile takes none."""
+    total = 0
+    for path, _, names in os.walk(directory):
+        for name in (*names, "."):
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(path, name)).st_blocks * 512
+    return total
+
+
+def _directories(root: Path) -> list[Path]:
+    """Those of packages, whole ones."""
+    with os.scandir(root) as entries:
+        return [Path(one.path) for one in entries if not one.name.startswith(".")]
+
+
+def _package_of(directory: Path) -> str:
+    """Bytecode is beside its package, with the runtime in its name."""
+    return directory.name.partition(".")[0]
+
+
+def _remove(root: Path, name: str) -> None:
+    """What a crash leaves of it is swept at the next start."""
+    doomed = []
+    for directory in _directories(root):
+        if _package_of(directory) == name:
+            doomed.append(root / f"{_PARTIAL}{uuid.uuid4().hex}")
+            directory.rename(doomed[-1])
+    for directory in doomed:
+        shutil.rmtree(directory)
+
+
+def _merged_name(layer_keys: Sequence[str]) -> str:
+    return f"{_MERGED}{hashlib.sha256(','.join(layer_keys).encode()).hexdigest()}"
 
 
 def _sweep(root: Path) -> None:

@@ -29,6 +29,7 @@ from lambent.model.concurrency import throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import (
+    Crashed,
     FunctionFailed,
     Invocation,
     Outcome,
@@ -45,6 +46,7 @@ from lambent.worker.failures import (
     describe_exit,
     of_extension,
     oversized_response,
+    reason_of,
     refusal,
     timed_out,
 )
@@ -299,6 +301,7 @@ class Environment:
             restore_ms=self._restore_ms,
             status=status,
             error_type=error_type,
+            reason=reason_of(outcome) if isinstance(outcome, Crashed) else "",
         )
         self._init_ms = self._restore_ms = None
         self._streamed = None
@@ -458,13 +461,13 @@ class Environment:
     async def live(self) -> None:
         """From nothing to nothing: the environment's only task."""
         try:
-            launch = await self._host.launch(self.function)
-            try:
-                await self._serve(launch)
-            finally:
-                await self._clear_away()
-                if self._volume is not None:
-                    await shielded(self._volume.close)
+            async with self._host.launch(self.function) as launch:
+                try:
+                    await self._serve(launch)
+                finally:
+                    await self._clear_away()
+                    if self._volume is not None:
+                        await shielded(self._volume.close)
         except Exception as error:
             # One environment's failure is not the platform's: whoever waits for it is told.
             self._failure = error
@@ -607,8 +610,14 @@ class Environment:
         )
         try:
             await attempt.open(self._volume, snapshot)
+        except SandboxError:
+            if snapshot is not None:
+                self._host.snapshots.note_restore(self.function, failed=True)
+            raise
         finally:
             self._volume = attempt.volume or self._volume
+        if snapshot is not None:
+            self._host.snapshots.note_restore(self.function, failed=False)
         return attempt
 
     def _begin_restore(self) -> None:

@@ -192,9 +192,10 @@ class EnvironmentLog:
         restore_ms: float | None = None,
         status: str | None,
         error_type: str | None,
+        reason: str = "",
     ) -> None:
         """The invocation is over; `status` and `error_type` tell of a failure of the platform's
-        making (`timeout`, `error` with a dotted type)."""
+        making (`timeout`, `error` with a dotted type), `reason` what the caller is told of it."""
         memory_mb = self._function.memory_mb
         limit_bytes = memory_mb * 1024 * 1024
         used = limit_bytes if error_type == "Runtime.OutOfMemory" else self._memory_used_bytes
@@ -220,10 +221,21 @@ class EnvironmentLog:
             self._tell(
                 events.report(report_, tracing=tracing, tenant_id=invocation.tenant_id), text
             )
+        if status is not None and not self._is_json:
+            self._explain(invocation, status, reason)
         if self._tail is not None:
             invocation.log_tail = bytes(self._tail[-_TAIL_BYTES:])
             self._tail = None
         self._request_id = ""
+
+    def _explain(self, invocation: Invocation, status: str, reason: str) -> None:
+        """Say why in the words that people, runbooks and metric filters look for."""
+        if status == "timeout":
+            at = events.iso_time(self._clock.now())
+            timeout_s = self._function.timeout_s
+            self._line(report.timed_out(at, invocation.request_id, timeout_s))
+        elif reason:
+            self._line(reason.encode())
 
     def note_tail(self, invocation: Invocation) -> None:
         """Give a caller who is answered before the end the log so far."""
@@ -249,6 +261,8 @@ class EnvironmentLog:
             if not events.is_shown(level, self._lowest_application):
                 return
             document = read_object(message) if self._subscriptions else None
+        elif self._is_json and not message:
+            return
         elif self._is_json:
             logged = json_line(
                 message,

@@ -1,5 +1,6 @@
 """What callers are told when an invocation ends by the platform's word, in AWS's phrasing."""
 
+import json
 from collections.abc import Callable
 
 from lambent.model.concurrency import throttled
@@ -61,9 +62,17 @@ def invalid_entrypoint(request_id: str) -> Crashed:
     return Crashed(error_document(error_type, message), error_type)
 
 
+def not_executable(program: str, reason: str) -> Callable[[str], Crashed]:
+    """The kernel does not execute the function's `bootstrap`; `reason` is the C library's."""
+    return _of_init("Runtime.InvalidEntrypoint", f"fork/exec {program}: {reason.lower()}")
+
+
 def of_extension(error_type: str, message: str) -> Callable[[str], Crashed]:
     """An extension could not be started or did not go on; `message` says why."""
+    return _of_init(error_type, message)
 
+
+def _of_init(error_type: str, message: str) -> Callable[[str], Crashed]:
     def crashed_(request_id: str) -> Crashed:
         document = error_document(error_type, f"RequestId: {request_id} Error: {message}")
         return Crashed(document, error_type)
@@ -80,6 +89,12 @@ def refusal(failure: Exception) -> ApiError:
     return ApiError(
         "ServiceException", f"cannot start an execution environment: {failure}", status=500
     )
+
+
+def reason_of(outcome: Crashed) -> str:
+    """What a log says of it: the message, and below it the type."""
+    document = json.loads(outcome.payload)
+    return f"{document['errorMessage']}\n{document['errorType']}"
 
 
 def describe_exit(status: ExitStatus) -> str:

@@ -1,7 +1,7 @@
 """What every environment on this worker shares."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from anyio.abc import TaskGroup
@@ -29,8 +29,9 @@ class Host:
     sandboxes: Sandboxes
     logs: Logs
     clock: Clock
-    launch: Callable[[FunctionVersion], Awaitable[Launch]]
-    """Lays out code and runtime of a function; raises `ApiError` if its runtime is missing."""
+    launch: Callable[[FunctionVersion], AbstractAsyncContextManager[Launch]]
+    """Lays out code and runtime of a function, which stay for as long as the context lasts; raises
+    `ApiError` if its runtime is missing."""
     endpoint: Callable[[], HttpServer]
     """Makes a server for the platform's API inside a box."""
     network: NetworkServices

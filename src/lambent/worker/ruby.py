@@ -6,6 +6,7 @@ from pathlib import Path
 
 _LAYERS = "/opt/ruby"
 _TASK_ROOT = "/var/task"
+_RUNTIME_DIR = "/var/runtime"
 
 
 def choose_line(wanted: str, lines: Collection[str]) -> str:
@@ -35,7 +36,11 @@ def ruby_variables(runtime: str, line: str, prefix: Path, shown: Path) -> dict[s
         own = Path("lib/ruby") / f"{line}.0"
         machines = [path.parent.name for path in sorted((prefix / own).glob("*/rbconfig.rb"))]
         libraries += [str(shown / own / part) for part in ("", *machines)]
-    return {"RUBYLIB": os.pathsep.join(libraries), "GEM_PATH": os.pathsep.join(gems)}
+    return {
+        "RUBYLIB": os.pathsep.join(libraries),
+        "GEM_PATH": os.pathsep.join(gems),
+        "GEM_HOME": _RUNTIME_DIR,
+    }
 
 
 def _numbers(line: str) -> tuple[int, ...]:

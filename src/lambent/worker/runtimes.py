@@ -33,6 +33,8 @@ _HOST_PROGRAMS = Path("/usr")
 """Every box shows the host's /usr; interpreters elsewhere are shown at `/var/lang`."""
 _HEAP_SHARE, _YOUNG_SHARE = 0.9, 0.05
 """Of the function's memory, for Node's old and young generation, as AWS sets them."""
+_OF_A_SHELL: Mapping[str, str] = {"PWD": TASK_ROOT, "SHLVL": "0"}
+"""At AWS a script starts the runtimes of languages, but for Java, and leaves these."""
 _WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 _OTHER_LANGUAGES = {
     "dotnet": ".NET",
@@ -243,7 +245,7 @@ def _launch_python(prepared: PreparedRuntime, code: Mount, bytecode: Path) -> La
         argv=(_in_box(prepared.interpreter), "-S", f"{RUNTIME_DIR}/bootstrap.py"),
         waiting_argv=(_in_box(prepared.interpreter), "-S", f"{RUNTIME_DIR}/zygote.py"),
         forks=True,
-        environment={"PYTHONPATH": RUNTIME_DIR},
+        environment={"PYTHONPATH": RUNTIME_DIR, **_OF_A_SHELL},
         log_pipe_variable=LOG_PIPE_VARIABLE,
     )
 
@@ -263,14 +265,19 @@ def _launch_node(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
         runtime_mounts=(*_mounts(prepared), packages),
         argv=(*program, f"{RUNTIME_DIR}/bootstrap.cjs"),
         waiting_argv=(*program, f"{RUNTIME_DIR}/waiting.cjs"),
-        environment={"NODE_PATH": os.pathsep.join(f"{path}/node_modules" for path in paths)},
+        environment={
+            "NODE_PATH": os.pathsep.join(
+                (*(f"{path}/node_modules" for path in paths), RUNTIME_DIR, TASK_ROOT)
+            ),
+            **_OF_A_SHELL,
+        },
         log_pipe_variable=LOG_PIPE_VARIABLE,
     )
 
 
 def _launch_java(prepared: PreparedRuntime, code: Mount, function: FunctionVersion) -> Launch:
     options = java.jvm_options(function.memory_mb, function.environment or {})
-    client = ("-jar", f"{RUNTIME_DIR}/{java.CLIENT}")
+    client = ("-cp", f"{RUNTIME_DIR}/{java.CLIENT}", java.MAIN_CLASS)
     return Launch(
         mounts=(code,),
         runtime_mounts=_mounts(prepared),
@@ -287,7 +294,10 @@ def _launch_ruby(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
         mounts=(code,),
         runtime_mounts=_mounts(prepared),
         argv=(_in_box(one), *options, f"{RUNTIME_DIR}/bootstrap.rb"),
-        environment=ruby.ruby_variables(function.runtime or "", one.line, one.prefix, shown),
+        environment={
+            **ruby.ruby_variables(function.runtime or "", one.line, one.prefix, shown),
+            **_OF_A_SHELL,
+        },
         log_pipe_variable=LOG_PIPE_VARIABLE,
     )
 

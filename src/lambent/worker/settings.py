@@ -17,8 +17,12 @@ class WorkerSettings:
     """Seconds a new environment may wait for its turn before the call that needs it is
     throttled."""
     snapshots_mb: int = 4096
-    """Most MB of memory for snapshots of versions that use SnapStart. Without one, because there
-    was no room for it, a version is initialised for each environment."""
+    """Most MB of memory for snapshots of versions that use SnapStart; 0 turns them off. Without
+    one, because there was no room for it, a version is initialised for each environment."""
+    code_mb: int = 20_480
+    """Most MB of disk for unpacked packages, their layers and bytecode. Beyond it those that no
+    environment uses are deleted, the ones used longest ago first; they are unpacked again when they
+    are needed. Those of deleted functions and of replaced code go anyway."""
     runtimes_dir: str = ""
     """Directory of the prepared runtime clients, shared by all data directories of this user;
     empty means `$XDG_CACHE_HOME/lambent/runtimes`."""

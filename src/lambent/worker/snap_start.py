@@ -24,6 +24,7 @@ from lambent.worker.environment import INIT_LIMIT_S_MIN
 from lambent.worker.environment_log import EnvironmentLog
 from lambent.worker.failures import crashed, describe_exit, of_extension
 from lambent.worker.host import Host
+from lambent.worker.runtimes import Launch
 from lambent.worker.variables import SNAP_START
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,11 @@ async def take_snapshot(host: Host, function: FunctionVersion) -> None:
     cannot be captured is none the worse."""
     if host.snapshots.knows(function):
         return
-    launch = await host.launch(function)
+    async with host.launch(function) as launch:
+        await _take(host, function, launch)
+
+
+async def _take(host: Host, function: FunctionVersion, launch: Launch) -> None:
     environment_id = uuid.uuid4().hex
     today = datetime.fromtimestamp(host.clock.now(), UTC).date()
     stream = report.stream_name(function.version, environment_id, today)

@@ -7,6 +7,8 @@ import anyio
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.sandbox.ports import Snapshot
 
+_FAILURES_MAX = 3
+
 Resolve = Callable[[FunctionKey, str | None], Awaitable[FunctionVersion | None]]
 
 
@@ -14,10 +16,13 @@ class Snapshots:
     """Those there are, by configuration; the ones used longest ago go when there are too many."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max
+        """Of all together, and so of any; 0 if there are to be none."""
         self._known: dict[str, tuple[FunctionVersion, Snapshot | None]] = {}
         """By configuration; None stands for a version that cannot be captured."""
         self._bytes = 0
+        self._failures: dict[str, int] = {}
+        """By configuration: how often in a row it could not be restored."""
         self._changed: set[FunctionKey] = set()
         self._bell = anyio.Event()
 
@@ -41,8 +46,18 @@ class Snapshots:
             return
         self._bytes += snapshot.size_bytes
         for configuration_id in list(self._known)[:-1]:
-            if self._bytes > self._bytes_max:
+            if self._bytes > self.bytes_max:
                 self._forget(configuration_id)
+
+    def note_restore(self, function: FunctionVersion, *, failed: bool) -> None:
+        """What cannot be restored time and again is initialised for each environment instead."""
+        failures = self._failures.pop(function.configuration_id, 0) + 1
+        if not failed or function.configuration_id not in self._known:
+            return
+        if failures < _FAILURES_MAX:
+            self._failures[function.configuration_id] = failures
+        else:
+            self.keep(function, None)
 
     def note_change(self, key: FunctionKey) -> None:
         """A function has changed: some of its versions may be gone."""
@@ -75,6 +90,7 @@ class Snapshots:
             self._forget(configuration_id)
 
     def _forget(self, configuration_id: str) -> None:
+        self._failures.pop(configuration_id, None)
         known = self._known.pop(configuration_id, None)
         if known is not None and known[1] is not None:
             self._bytes -= known[1].size_bytes

@@ -40,6 +40,8 @@ _RUNTIME_ONLY = frozenset(
         "AWS_XRAY_DAEMON_ADDRESS",
         "LAMBDA_RUNTIME_DIR",
         "LAMBDA_TASK_ROOT",
+        "PWD",
+        "SHLVL",
         "_AWS_XRAY_DAEMON_ADDRESS",
         "_AWS_XRAY_DAEMON_PORT",
         "_HANDLER",
@@ -91,8 +93,10 @@ def template_variables(function: FunctionVersion, launch: Launch) -> dict[str, s
 
 def _logging(function: FunctionVersion) -> dict[str, str]:
     logging = function.logging
+    if logging.log_format != "JSON":
+        return {}
     variables = {"AWS_LAMBDA_LOG_FORMAT": logging.log_format}
-    if logging.log_format == "JSON" and logging.application_log_level is not None:
+    if logging.application_log_level is not None:
         variables["AWS_LAMBDA_LOG_LEVEL"] = logging.application_log_level
     return variables
 

@@ -37,15 +37,15 @@ class Worker:
         its code, have its runtime prepared. A version that starts from a snapshot is initialised.
         Raises PackageError if the code cannot be used, InitFailed if it cannot be initialised."""
         try:
-            launch = await self._host.launch(function)
+            async with self._host.launch(function) as launch:
+                await compile_code(self._host.sandboxes, launch)
+                template = find_template(function, launch)
+                if template is not None:
+                    self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)
+                if function.snap_starts:
+                    await self._capture(function)
         except RuntimeMissing:
             return  # Whoever calls the function is told.
-        await compile_code(self._host.sandboxes, launch)
-        template = find_template(function, launch)
-        if template is not None:
-            self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)
-        if function.snap_starts:
-            await self._capture(function)
 
     async def _capture(self, function: FunctionVersion) -> None:
         self._captured.add(function.configuration_id)

@@ -46,6 +46,12 @@ class Queue:
         wait_for(lambda: self.count() == (0, 0), "the queue is empty")
 
 
+def let_pass(seconds: float) -> None:
+    """Real time, of the server."""
+    began = time.monotonic()
+    wait_for(lambda: time.monotonic() - began > seconds, "time passes")
+
+
 @pytest.fixture
 def queue(ministack: Ministack, request: pytest.FixtureRequest) -> Queue:
     return Queue(ministack, request.node.name[:70].replace("[", "-").replace("]", ""))
@@ -261,8 +267,7 @@ def test_throttled_functions_slow_the_poller(
     function.wait_result(uuid, "PROBLEM: Function call failed")
     wait_for(lambda: queue.count()[1] >= 1, "messages are held")
     # Longer than the visibility timeout.
-    began = time.monotonic()
-    wait_for(lambda: time.monotonic() - began > 3, "time passes")
+    let_pass(3)
     assert dead.count() == (0, 0)
     function.client.delete_function_concurrency(FunctionName=function.name)
     queue.wait_empty()
@@ -288,8 +293,78 @@ def test_no_more_at_once_than_allowed(queue: Queue, new_function: NewFunction) -
     assert len(function.events()) == 40
 
 
+def test_windows_longer_than_the_visibility_timeout(
+    ministack: Ministack, new_function: NewFunction
+) -> None:
+    """What is gathered stays invisible, and is not received again."""
+    queue = Queue(ministack, "sqs-windows", VisibilityTimeout="2")
+    function = new_function(Timeout=2)
+    function.map(queue.arn, MaximumBatchingWindowInSeconds=5)
+    queue.send("a")
+    wait_for(lambda: queue.count() == (0, 1), "the first is received")
+    let_pass(3)
+    queue.send("b")
+    (event,) = function.wait_events(1)
+    found = [
+        (one["body"], one["attributes"]["ApproximateReceiveCount"]) for one in event["Records"]
+    ]
+    assert found == [("a", "1"), ("b", "1")]
+    queue.wait_empty()
+    assert len(function.events()) == 1
+
+
+@pytest.mark.parametrize("change", ["update", "disable", "delete"])
+def test_no_message_is_received_in_vain(
+    change: str, ministack: Ministack, new_function: NewFunction
+) -> None:
+    """Once a change is told, what comes is received by the new reader only, or by nobody: a queue
+    that allows one receive keeps its messages. What comes before that is processed."""
+    dead = Queue(ministack, f"sqs-vain-dead-{change}")
+    redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 1})
+    queue = Queue(ministack, f"sqs-vain-{change}", RedrivePolicy=redrive)
+    function = new_function(name=f"vain-{change}")
+    uuid = function.map(queue.arn)
+    queue.send("before")
+    function.wait_events(1)
+    wait_for(lambda: queue.count() == (0, 0), "a request waits for the next message")
+    client, bodies = function.client, ["before"]
+    for number in range(2):
+        if change == "update":
+            function.client.update_event_source_mapping(UUID=uuid, BatchSize=5 + number)
+            queue.send("meanwhile")
+            bodies.append("meanwhile")
+            function.wait_state(uuid, "Enabled")
+        elif change == "disable":
+            client.update_event_source_mapping(UUID=uuid, Enabled=False)
+            function.wait_state(uuid, "Disabled")
+        elif number:
+            break
+        else:
+            client.delete_event_source_mapping(UUID=uuid)
+            function.wait_gone(uuid)
+        queue.send("after")
+        if change == "update":
+            bodies.append("after")
+            queue.wait_empty()
+            continue
+        let_pass(0.5)  # Long enough for a request that waits.
+        assert queue.count() == (1, 0)
+        (message,) = queue.client.receive_message(
+            QueueUrl=queue.url, MessageSystemAttributeNames=["All"]
+        )["Messages"]
+        assert message["Attributes"]["ApproximateReceiveCount"] == "1"
+        queue.client.delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
+        if change == "disable":
+            client.update_event_source_mapping(UUID=uuid, Enabled=True)
+            function.wait_state(uuid, "Enabled")
+    records = [one for event in function.events() for one in event["Records"]]
+    assert [one["body"] for one in records] == bodies
+    assert {one["attributes"]["ApproximateReceiveCount"] for one in records} == {"1"}
+    assert dead.count() == (0, 0)
+
+
 def test_disabled_and_enabled_again(queue: Queue, new_function: NewFunction) -> None:
-    """Reading stops within seconds; what is received meanwhile is handed back."""
+    """Reading stops when the request that waits for messages has ended."""
     function = new_function()
     uuid = function.map(queue.arn)
     queue.send("before")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lambent.cli.doctor import check_data_dir, check_isolation, check_runtimes
+from lambent.cli.doctor import check_code_space, check_data_dir, check_isolation, check_runtimes
 from lambent.sandbox.tiers import Finding, Isolation
 from lambent.worker.interpreters import Interpreter
 
@@ -59,6 +59,18 @@ def test_a_data_directory_that_cannot_be_made() -> None:
     check = check_data_dir(Path("/dev/null/lambent"))
     assert check.state == "broken"
     assert "--data-dir" in check.fix
+
+
+def test_the_space_of_unpacked_code(tmp_path: Path) -> None:
+    """How much is used of how much; a budget of more than the disk has is pointed out."""
+    assert "0 MB of at most 10 MB (worker.code_mb)" in check_code_space(tmp_path / "none", 10).found
+    (tmp_path / "a").write_bytes(bytes(3 << 20))
+    check = check_code_space(tmp_path, 10)
+    assert check.found.startswith("3 MB of at most 10 MB")
+    assert (check.state, check.fix) == ("ok", "")
+    check = check_code_space(tmp_path, 1 << 40)
+    assert check.state == "missing"
+    assert "worker.code_mb" in check.fix
 
 
 def test_weaker_isolation_is_shown_with_what_is_missing() -> None:

@@ -275,3 +275,26 @@ def test_routes(method: str, target: str, name: str, labels: dict[str, str]) -> 
 def test_paths_that_lead_nowhere(method: str, path: str) -> None:
     """What the model does not know is not guessed."""
     assert ROUTES.find(method, path, "") is None
+
+
+def test_lists_in_forms() -> None:
+    """In the order of their numbers, whatever order and gaps they have; nonsense is no member."""
+    operation = load_model("iam").operation_model("TagUser")
+
+    def parsed(**fields: str) -> dict[str, Any]:
+        form = {name.replace("_", "."): [value] for name, value in fields.items()}
+        return parse.parse_query(operation, form)
+
+    tag = {"Key": "a", "Value": "1"}
+    assert parsed(UserName="u", Tags_member_1_Key="a", Tags_member_1_Value="1") == {
+        "UserName": "u",
+        "Tags": [tag],
+    }
+    assert parsed(Tags_member_10_Key="z", Tags_member_9_Key="a", Tags_member_9_Value="1") == {
+        "Tags": [tag, {"Key": "z"}]
+    }
+    assert parsed(Tags="x", Tags_member="y", Tags_member_0_Key="a", Tags_member_x_Key="b") == {
+        "Tags": []
+    }
+    assert parsed(UserName_more="x", UserName__="y", _="z", Tags__member="w") == {"Tags": []}
+    assert parsed(**{"Tags" + "_member" * 5000: "x"}) == {"Tags": []}

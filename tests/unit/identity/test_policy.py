@@ -1,14 +1,17 @@
 """The policy language."""
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.model.conditions import conditions_hold
+from lambent.control import policies
+from lambent.model.conditions import conditions_hold, is_operator
+from lambent.model.errors import ApiError
 from lambent.model.identity import session_principal
-from lambent.model.policy import Request, Statement, Verdict, decide, trusts
+from lambent.model.policy import Request, Statement, Verdict, decide, statements_of
 from lambent.model.principal import ANONYMOUS, Principal, root_of, service
 from lambent.model.wildcards import matches, matches_arn
 
@@ -21,7 +24,7 @@ STRANGER = Principal(
     kind="user", account=THERE, arn=f"arn:aws:iam::{THERE}:user/bob", user_id="AIDB"
 )
 ROLE_ARN = f"arn:aws:iam::{HERE}:role/service/worker"
-SESSION = session_principal(ROLE_ARN, "f", role_id="AROA")
+SESSION = session_principal(ROLE_ARN, "own", role_id="AROA")
 
 
 def allow(**members: Any) -> Statement:
@@ -102,9 +105,14 @@ def test_denials_win() -> None:
     assert verdict(SESSION, identity=[allow()], resource=nearly_all) is Verdict.DENIED_BY_RESOURCE
 
 
+def test_a_short_name_makes_a_longer_session() -> None:
+    """Names of sessions have two letters at least."""
+    assert session_principal(ROLE_ARN, "q", role_id="AROA").user_id == "AROA:q@lambda_function"
+
+
 def test_sessions_are_their_role_and_themselves() -> None:
     """Either may be named."""
-    for named in (ROLE_ARN, f"arn:aws:sts::{HERE}:assumed-role/worker/f"):
+    for named in (ROLE_ARN, f"arn:aws:sts::{HERE}:assumed-role/worker/own"):
         assert verdict(SESSION, resource=[allow(Principal={"AWS": named})]) is Verdict.ALLOWED
 
 
@@ -192,22 +200,186 @@ def test_conditions(condition: dict[str, Any], holds: bool) -> None:
     assert conditions_hold(condition, CONTEXT) == holds
 
 
-def test_trust_policies() -> None:
-    """Who may assume a role."""
-    request = Request(
-        principal=service("lambda.amazonaws.com"), action="sts:AssumeRole", resource=ROLE_ARN
+def test_operators_that_are_none() -> None:
+    """A condition under an operator nobody knows would make a denial void, so it is refused."""
+    assert is_operator("ForAnyValue:StringNotLikeIfExists")
+    assert is_operator("Null")
+    for name in ("StringEqual", "ForSomeValues:StringEquals", "ForAnyValue:", ""):
+        assert not is_operator(name)
+        document = {"Statement": [{**deny(), "Condition": {name: {"a": "b"}}}]}
+        with pytest.raises(ApiError, match="no operator"):
+            policies.parse(json.dumps(document), "identity")
+
+
+def assumes(
+    principal: Principal, trust: dict[str, Any], *identity: Statement, owner: str = HERE
+) -> Verdict:
+    """What becomes of sts:AssumeRole under a trust policy."""
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", **trust}
+    return decide(
+        Request(principal=principal, action="sts:AssumeRole", resource=ROLE_ARN),
+        identity=identity,
+        resource=statements_of([{"Statement": statement}]),
+        owner=owner,
+        needs_grant=True,
     )
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "lambda.amazonaws.com"},
-        "Action": "sts:AssumeRole",
+
+
+ASSUMES = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+NEVER = {**ASSUMES, "Effect": "Deny"}
+
+
+def test_a_trusted_account_delegates() -> None:
+    """A role that trusts the account can be assumed by whom the account allows it."""
+    for account in (HERE, f"arn:aws:iam::{HERE}:root"):
+        trust = {"Principal": {"AWS": account}}
+        for who in (USER, SESSION):
+            assert assumes(who, trust) is Verdict.NOT_IN_IDENTITY
+            assert assumes(who, trust, ASSUMES) is Verdict.ALLOWED
+            assert assumes(who, trust, ASSUMES, NEVER) is Verdict.DENIED_BY_IDENTITY
+
+
+def test_a_trusted_principal_needs_no_more() -> None:
+    """Within the account; a denial still wins."""
+    for who, named in ((USER, USER.arn), (SESSION, ROLE_ARN), (SESSION, SESSION.arn)):
+        trust = {"Principal": {"AWS": named}}
+        assert assumes(who, trust) is Verdict.ALLOWED
+        assert assumes(who, trust, NEVER) is Verdict.DENIED_BY_IDENTITY
+        assert assumes(who, {**trust, "Effect": "Deny"}, ASSUMES) is Verdict.DENIED_BY_RESOURCE
+
+
+def test_nobody_assumes_a_role_that_does_not_trust_them() -> None:
+    """Whatever their own policies say; the root no less."""
+    for trust in (
+        {"Principal": {"AWS": STRANGER.arn}},
+        {"Principal": {"Service": "lambda.amazonaws.com"}},
+        {"Principal": {"AWS": f"arn:aws-x:iam::{HERE}:root"}},
+        {"Principal": {"AWS": USER.arn}, "Action": "sts:TagSession"},
+    ):
+        for who in (USER, root_of(HERE)):
+            if trust["Principal"] != {"AWS": USER.arn} or who is USER:
+                assert assumes(who, trust, ASSUMES) is Verdict.NOT_IN_RESOURCE
+
+
+def test_roles_of_other_accounts_need_both() -> None:
+    """The trust, of the account or of the principal, and the caller's own policies."""
+    for named in (THERE, STRANGER.arn):
+        trust = {"Principal": {"AWS": named}}
+        assert assumes(STRANGER, trust) is Verdict.NOT_IN_IDENTITY
+        assert assumes(STRANGER, trust, ASSUMES) is Verdict.ALLOWED
+    assert assumes(STRANGER, {"Principal": {"AWS": HERE}}, ASSUMES) is Verdict.NOT_IN_RESOURCE
+
+
+def test_services_are_trusted_by_name() -> None:
+    """Lambda assumes the roles that trust it."""
+    trust = {"Principal": {"Service": "lambda.amazonaws.com"}}
+    assert assumes(service("lambda.amazonaws.com"), trust) is Verdict.ALLOWED
+    assert assumes(service("s3.amazonaws.com"), trust) is Verdict.NOT_IN_RESOURCE
+
+
+PEOPLE = "arn:aws:lambda:us-east-1:111111111111:function:ann-f"
+
+
+def may(resource: str, *, version: str | None = "2012-10-17", **context: list[str]) -> bool:
+    """Whether a statement on a resource allows a call of `ann-f`."""
+    document = {"Version": version, "Statement": allow(Resource=resource)}
+    known = {"aws:username": ["ann"], "aws:principaltag/team": ["an"], "s:many": ["ann", "ann"]}
+    return (
+        verdict(USER, identity=statements_of([document]), arn=PEOPLE, context={**known, **context})
+        is Verdict.ALLOWED
+    )
+
+
+HEAD = "arn:aws:lambda:us-east-1:111111111111:function:"
+
+
+@pytest.mark.parametrize(
+    ("resource", "is_allowed"),
+    [
+        (HEAD + "${aws:username}-*", True),
+        (HEAD + "${AWS:UserName}-?", True),
+        (HEAD + "${aws:PrincipalTag/team}n-f", True),
+        (HEAD + "${aws:PrincipalTag/absent, 'ann'}-f", True),
+        (HEAD + "${aws:PrincipalTag/absent,'ann'}-f", True),
+        (HEAD + "${aws:username, 'bob'}-f", True),
+        # A value stands for itself, and so do the characters that are spelled as variables.
+        (HEAD + "${aws:PrincipalTag/absent, '*'}", False),
+        (HEAD + "${*}", False),
+        (HEAD + "${?}nn-f", False),
+        (HEAD + "${$}", False),
+        # What has no value, or more than one, matches nothing.
+        (HEAD + "${aws:PrincipalTag/absent}*", False),
+        (HEAD + "${s:many}-f", False),
+        # What is no variable is text, and so is all before the fifth colon.
+        (HEAD + "${aws:username-f", False),
+        ("arn:aws:lambda:us-east-1:${aws:PrincipalTag/account}:function:ann-f", False),
+    ],
+)
+def test_variables_in_resources(resource: str, is_allowed: bool) -> None:
+    """They are filled in from the request's context."""
+    assert may(resource, **{"aws:principaltag/account": [HERE]}) == is_allowed
+
+
+@pytest.mark.parametrize("version", ["2008-10-17", None])
+def test_older_policies_have_no_variables(version: str | None) -> None:
+    """There they are text, in resources and in conditions."""
+    assert not may(HEAD + "${aws:username}-*", version=version)
+    document = {
+        "Version": version,
+        "Statement": allow(Condition={"StringEquals": {"aws:username": "${aws:username}"}}),
     }
-    assert trusts({"Statement": [statement]}, request)
-    assert trusts({"Statement": statement}, request)
-    assert not trusts({"Statement": []}, request)
-    assert not trusts({}, request)
-    assert not trusts({"Statement": [statement, {**statement, "Effect": "Deny"}]}, request)
-    assert not trusts({"Statement": [{**statement, "Action": "sts:TagSession"}]}, request)
+    statements = statements_of([document])
+    for name, expected in (("ann", False), ("${aws:username}", True)):
+        context = {"aws:username": [name]}
+        found = verdict(USER, identity=statements, context=context)
+        assert (found is Verdict.ALLOWED) == expected
+
+
+def test_a_denial_with_variables() -> None:
+    """Of others' functions, to everybody who has a name."""
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [allow(), {**deny(), "NotResource": HEAD + "${aws:username}-*"}],
+    }
+    del document["Statement"][1]["Resource"]
+    statements = statements_of([document])
+    for name, expected in (("ann", Verdict.ALLOWED), ("*", Verdict.DENIED_BY_IDENTITY)):
+        context = {"aws:username": [name]}
+        assert verdict(USER, identity=statements, arn=PEOPLE, context=context) is expected
+    assert verdict(USER, identity=statements, arn=PEOPLE) is Verdict.DENIED_BY_IDENTITY
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ({"StringLike": {"aws:username": "${aws:username}"}}, True),
+        ({"StringLike": {"aws:username": "${*}"}}, False),
+        ({"StringEquals": {"aws:username": "${absent, 'ann'}"}}, True),
+        ({"StringNotEquals": {"aws:username": "${absent}"}}, True),
+        ({"ArnLike": {"aws:sourcearn": "${aws:sourcearn}"}}, True),
+        ({"ArnLike": {"aws:sourcearn": "arn:aws:s3:::${absent, 'bucket'}"}}, True),
+        ({"NumericEquals": {"n": "${n}"}}, False),
+    ],
+)
+def test_variables_in_conditions(condition: dict[str, Any], holds: bool) -> None:
+    """In texts and ARNs; numbers, dates and the like have none."""
+    assert conditions_hold(condition, CONTEXT) == holds
+
+
+def test_a_resource_with_two_names() -> None:
+    """A policy may use either, in what it allows and in what it denies."""
+    latest = f"{FUNCTION}:$LATEST"
+
+    def found(*identity: Statement) -> Verdict:
+        request = Request(
+            principal=USER, action="lambda:GetFunction", resource=latest, also=(FUNCTION,)
+        )
+        return decide(request, identity=identity, resource=(), owner=HERE)
+
+    for arn in (latest, FUNCTION):
+        assert found(allow(Resource=arn)) is Verdict.ALLOWED
+        assert found(allow(), deny(Resource=arn)) is Verdict.DENIED_BY_IDENTITY
+    assert found(allow(Resource=f"{FUNCTION}:1")) is Verdict.NOT_IN_IDENTITY
 
 
 STATEMENTS = st.lists(

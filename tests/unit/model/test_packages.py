@@ -26,6 +26,13 @@ def info(name: str, mode: int = 0o644, kind: int = stat.S_IFREG) -> zipfile.ZipI
     return entry
 
 
+def foreign(name: str) -> zipfile.ZipInfo:
+    """An entry of a system without modes."""
+    entry = info(name)
+    entry.create_system, entry.external_attr = 0, 0x20
+    return entry
+
+
 def make_zip(*entries: tuple[zipfile.ZipInfo | str, bytes]) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -45,11 +52,17 @@ def read(data: bytes) -> Package:
 
 
 def test_plan_of_an_honest_package() -> None:
-    """Files, directories and inner links keep their names; modes become harmless."""
+    """Files, directories and inner links keep their names; modes become harmless: what others than
+    the owner may do, everybody may."""
     package = read(
         make_zip(
             (info("app.py", 0o600), b"code"),
-            (info("bootstrap", 0o4700), b"#!"),
+            (info("bootstrap", 0o4755), b"#!"),
+            (info("mine", 0o4770), b"#!"),
+            (info("secret", 0o640), b""),
+            (info("nobody", 0), b""),
+            (info("shared", 0o666), b""),
+            (foreign("windows"), b""),
             (info("lib/", 0o700, stat.S_IFDIR), b""),
             (info("./lib//x.so", 0o444), b"so"),
             ("plain.txt", b""),
@@ -60,6 +73,11 @@ def test_plan_of_an_honest_package() -> None:
     assert {(entry.path, oct(entry.mode)) for entry in package.entries} == {
         ("app.py", "0o644"),
         ("bootstrap", "0o755"),
+        ("mine", "0o200"),
+        ("secret", "0o200"),
+        ("nobody", "0o200"),
+        ("shared", "0o644"),
+        ("windows", "0o644"),
         ("lib", "0o755"),
         ("lib/x.so", "0o644"),
         ("plain.txt", "0o644"),
@@ -78,6 +96,28 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
     """No entry can be named into another directory, or so that no disk can hold it."""
     with pytest.raises(PackageError):
         read(make_zip((info(name), b"evil")))
+
+
+def test_directories_of_tools_that_write_odd_modes() -> None:
+    """What is named like a directory is one, whatever its mode says."""
+    entries = [
+        (info("META-INF/", 0o7777, 0o170000), b""),
+        (info("META-INF/maven/", 0o644, stat.S_IFREG), b""),
+        (info("META-INF/maven/pom.xml", 0o644), b"x"),
+    ]
+    package = read(make_zip(*entries))
+    kinds = {entry.path: entry.kind for entry in package.entries}
+    assert kinds["META-INF"] == kinds["META-INF/maven"] == stat.S_IFDIR
+    assert {entry.mode for entry in package.entries if entry.kind == stat.S_IFDIR} == {0o755}
+
+
+def test_names_that_windows_wrote() -> None:
+    """Backslashes are slashes, and lead out of a package no more than those do."""
+    package = read(make_zip((info("lib\\deep\\mod.py"), b"x"), (info("empty\\"), b"")))
+    assert [(one.path, one.kind) for one in package.entries] == [
+        ("lib/deep/mod.py", stat.S_IFREG),
+        ("empty", stat.S_IFDIR),
+    ]
 
 
 def test_nul_in_a_name_is_refused() -> None:

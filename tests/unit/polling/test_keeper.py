@@ -159,28 +159,56 @@ async def test_changes_are_read_with_at_once(room: Room) -> None:
     assert second.options.batch_size == 7
 
 
-async def test_what_is_under_way_has_a_moment(room: Room) -> None:
-    """The state is not told before it ends, or its grace is over; reading again waits for it."""
+@pytest.mark.parametrize(
+    ("state", "settled"),
+    [
+        (State.DISABLING, State.DISABLED),
+        (State.UPDATING, State.ENABLED),
+        (State.DELETING, None),
+    ],
+)
+async def test_a_state_is_not_told_before_reading_has_ended(
+    state: State, settled: State | None, room: Room
+) -> None:
+    """However long what is under way takes. A stream is not read again before, either."""
     room.has_batch = True
     await room.put()
     await room.wait_state(State.ENABLED)
-    await room.put(state=State.DISABLING)
+    (first,) = room.reading
+    configuration = {**MAPPING.configuration, "BatchSize": 7}
+    await room.put(state=state, configuration=configuration)
+    await room.settle()
+    room.clock.advance(1000)
     await room.settle()
     found = await room.find()
     assert found is not None
-    assert found.state is State.DISABLING
-    room.clock.advance(5)
-    await room.wait_state(State.DISABLED)
-    assert len(room.reading) == 1
-    (first,) = room.reading
-    await room.put(state=State.ENABLING)
-    await room.wait_state(State.ENABLED)
-    await room.settle()
+    assert found.state is state
     assert room.reading == [first]
+    assert first.stop.is_set
+    room.has_batch = False
     room.batch.set()
+    await room.wait_state(settled)
     await room.settle()
-    assert len(room.reading) == 1
-    assert room.reading != [first]
+    assert first not in room.reading
+    assert len(room.reading) == (1 if settled is State.ENABLED else 0)
+
+
+async def test_queues_are_read_on_while_the_old_reader_ends(room: Room) -> None:
+    """They have no order to keep; the state is told once only the new one reads."""
+    room.has_batch = True
+    await room.put(source=Source.SQS, configuration=DEFAULTS[Source.SQS])
+    await room.wait_state(State.ENABLED)
+    configuration = {**DEFAULTS[Source.SQS], "BatchSize": 7}
+    await room.put(state=State.UPDATING, configuration=configuration)
+    await room.settle()
+    assert [one.options.batch_size for one in room.reading] == [10, 7]
+    found = await room.find()
+    assert found is not None
+    assert found.state is State.UPDATING
+    room.has_batch = False
+    room.batch.set()
+    await room.wait_state(State.ENABLED)
+    assert [one.options.batch_size for one in room.reading] == [7]
 
 
 async def test_a_source_that_fails_is_tried_again(room: Room) -> None:

@@ -48,6 +48,21 @@ def test_what_has_no_newline_yet_is_an_event_when_asked_for() -> None:
     assert assembler.flush() == []
 
 
+def test_a_character_that_has_not_come_whole_waits() -> None:
+    """For its rest; when nothing else is there it is given as it is."""
+    assembler = LineAssembler()
+    euro = "€".encode()
+    assert assembler.feed(b"a" + euro[:2]) == []
+    assert assembler.flush() == [b"a"]
+    assert assembler.feed(euro[2:] + b"\n") == [euro]
+    for text in (euro, "ä€😀".encode(), b"\x80\x80", b"\xff" + b"a"):
+        assert assembler.feed(text) == []
+        assert assembler.flush() == [text]
+    assembler.feed(euro[:1])
+    assert assembler.flush() == [euro[:1]]
+    assert assembler.flush() == []
+
+
 def test_long_lines_are_cut() -> None:
     """A line of 600 KiB is three events, whether its newline ever comes or not."""
     line = b"x" * (600 * 1024)

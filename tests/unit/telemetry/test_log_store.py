@@ -34,9 +34,15 @@ def everything(**more: int) -> Bounds:
 
 
 async def messages(logs: LogStore, group: str = GROUP, stream: str = STREAM) -> list[bytes]:
-    """All messages of a stream."""
+    """All messages of a stream, which end with a newline each."""
     page = await logs.stream_page(*SCOPE, group, stream, everything(), 0, is_forward=True)
-    return [event.message for event in page]
+    return [text_of(event) for event in page]
+
+
+def text_of(event: LogEvent) -> bytes:
+    """A message without the newline that each has."""
+    assert event.message.endswith(b"\n")
+    return event.message[:-1]
 
 
 async def grouped(
@@ -236,7 +242,7 @@ async def test_a_trimmed_stream_comes_back(tmp_path: Path) -> None:
             (after,) = await logs.stream_page(
                 *SCOPE, GROUP, STREAM, everything(), before.position + 1, is_forward=True
             )
-            assert after.message == b"after"
+            assert text_of(after) == b"after"
             assert await logs.stream_names(*SCOPE, GROUP) == [STREAM]
             before = after
 
@@ -314,7 +320,7 @@ async def test_pages_of_a_group_cover_it_once(tmp_path: Path) -> None:
                 assert 0 < len(page) <= 20
                 after = event_key(*page[-1])
                 got += page
-            assert sorted(int(event.message) for _, event in got) == list(range(300))
+            assert sorted(int(text_of(event)) for _, event in got) == list(range(300))
             keys = [event_key(*item) for item in got]
             assert keys == sorted(set(keys))
 
@@ -327,12 +333,12 @@ async def test_pages_of_a_filtered_group(tmp_path: Path) -> None:
             writer.append(BEGIN_MS - 100 + at, b"%d" % at)
         bounds = everything(start_ms=BEGIN_MS - 90, end_ms=BEGIN_MS - 50, events_max=3)
         page, has_more = await grouped(logs, bounds, matches=lambda text: text.endswith("7"))
-        assert [event.message for _, event in page] == [b"17", b"27", b"37"]
+        assert [text_of(event) for _, event in page] == [b"17", b"27", b"37"]
         assert has_more
         page, has_more = await grouped(
             logs, bounds, after=event_key(*page[-1]), matches=lambda text: text.endswith("7")
         )
-        assert ([event.message for _, event in page], has_more) == ([b"47"], False)
+        assert ([text_of(event) for _, event in page], has_more) == ([b"47"], False)
 
 
 async def test_following_reads_only_what_was_written_since(tmp_path: Path) -> None:
@@ -344,7 +350,7 @@ async def test_following_reads_only_what_was_written_since(tmp_path: Path) -> No
         await logs.flush()
         set_age(logs, "old", time.time() - BEGIN_MS / 1000 + 3600)
         page, _ = await grouped(logs, everything(start_ms=BEGIN_MS))
-        assert [event.message for _, event in page] == [b"new"]
+        assert [text_of(event) for _, event in page] == [b"new"]
 
 
 async def test_a_search_without_end_is_ended(tmp_path: Path) -> None:
@@ -382,7 +388,7 @@ async def test_backward_pages_leave_no_gap(tmp_path: Path) -> None:
             is_forward=False,
         ):
             position = page[0].position
-            got = [event.message for event in page] + got
+            got = [text_of(event) for event in page] + got
         assert got == [b"%02d" % at for at in range(80)]
 
 

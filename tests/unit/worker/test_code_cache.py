@@ -1,5 +1,6 @@
 """The code cache: packages on disk, whole or not at all."""
 
+import asyncio
 import io
 import os
 import stat
@@ -11,11 +12,13 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from lambent.kit.clock import ManualClock
 from lambent.model.packages import PackageError
-from lambent.worker.code import CodeCache, open_code_cache
+from lambent.worker.code import CodeCache, disk_usage, open_code_cache
 
 pytestmark = pytest.mark.anyio
-KEY = "ab" * 32
+BOOT = Path("/proc/sys/kernel/random/boot_id").read_text()
+KEY, OTHER = "ab" * 32, "cd" * 32
 
 
 def make_zip() -> bytes:
@@ -23,7 +26,7 @@ def make_zip() -> bytes:
     with zipfile.ZipFile(file, "w") as archive:
         for name, mode, contents in (
             ("app.py", stat.S_IFREG | 0o600, "code"),
-            ("bootstrap", stat.S_IFREG | 0o6700, "#!/bin/sh"),
+            ("bootstrap", stat.S_IFREG | 0o6755, "#!/bin/sh"),
             ("lib/deep/x.py", stat.S_IFREG | 0o444, "x"),
             ("empty/", stat.S_IFDIR | 0o700, ""),
             ("lib/link", stat.S_IFLNK | 0o777, "../app.py"),
@@ -54,7 +57,7 @@ class Source:
         self.fetches = 0
 
     async def fetch(self, code_key: str) -> bytes:
-        assert code_key == KEY
+        assert len(code_key) == 64
         self.fetches += 1
         await anyio.lowlevel.checkpoint()
         return self.data
@@ -124,16 +127,106 @@ async def test_leftovers_are_swept(tmp_path: Path) -> None:
     assert source.fetches == 2
 
 
-async def test_unused_packages_can_be_discarded(tmp_path: Path) -> None:
-    """Only what is named stays."""
+async def test_what_is_not_needed_is_freed_when_nobody_uses_it(tmp_path: Path) -> None:
+    """With its bytecode and with what was made of several layers; what is used stays until its
+    last user has gone."""
     source = Source(make_zip())
     async with open_code_cache(tmp_path, source.fetch) as cache:
-        await cache.ensure(KEY)
-        (tmp_path / ("cd" * 32)).mkdir()
-        await cache.discard_except({KEY})
-        assert names_in(tmp_path) == {".boot", KEY}
-        await cache.discard_except(set())
+        async with cache.use(KEY, [OTHER, KEY]), cache.use(OTHER):
+            (tmp_path / f"{KEY}.python3.12").mkdir()
+            there = names_in(tmp_path)
+            assert len(there) == 5
+            await cache.free(set())
+            assert names_in(tmp_path) == there
+        await cache.free({KEY, OTHER})
+        assert names_in(tmp_path) == there
+        async with cache.use(KEY):
+            await cache.free(set())
+            assert names_in(tmp_path) == {".boot", KEY, f"{KEY}.python3.12"}
+        await cache.free({KEY})
+        assert KEY in names_in(tmp_path)
+        await cache.free(set())
         assert names_in(tmp_path) == {".boot"}
+        assert (await cache.ensure(KEY)).is_dir()
+
+
+async def test_leftovers_of_an_earlier_life_are_freed(tmp_path: Path) -> None:
+    """What was made of several layers too: it can be made again."""
+    for name in (KEY, OTHER, f"{OTHER}.python3.12", "layers-1"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".boot").write_text(BOOT)
+    async with open_code_cache(tmp_path, Source(make_zip()).fetch) as cache:
+        await cache.free({KEY})
+        assert names_in(tmp_path) == {".boot", KEY}
+
+
+async def test_the_disk_is_bounded(tmp_path: Path) -> None:
+    """What was used longest ago goes first, needed or not; nothing that is used."""
+    keys = [f"{number:064x}" for number in range(6)]
+    source = Source(make_zip())
+    async with open_code_cache(tmp_path, source.fetch) as cache, cache.use(keys[0]):
+        one = disk_usage(tmp_path / keys[0])
+    assert one > 0
+    async with open_code_cache(tmp_path, source.fetch, 3 * one) as cache, cache.use(keys[0]):
+        for key in (*keys, keys[1]):
+            async with cache.use(key):
+                pass
+        await cache.free(set(keys))
+        assert names_in(tmp_path) == {".boot", keys[0], keys[5], keys[1]}
+        async with cache.use(keys[2]), cache.use(keys[3]), cache.use(keys[4]):
+            await cache.free(set(keys))
+            assert names_in(tmp_path) == {".boot", keys[0], *keys[2:5]}
+
+
+async def test_freeing_follows_changes_and_ends_of_environments(tmp_path: Path) -> None:
+    """By itself, soon after; a failure is made good at the next attempt."""
+    clock = ManualClock()
+    needed: set[str] = set()
+    asked = 0
+
+    async def ask() -> set[str]:
+        nonlocal asked
+        asked += 1
+        return needed
+
+    async def settle() -> None:
+        for _ in range(20):
+            clock.advance(1)
+            await asyncio.sleep(0.002)
+
+    source = Source(make_zip())
+    async with (
+        open_code_cache(tmp_path, source.fetch) as cache,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(cache.keep_small, ask, clock)
+        needed.add(KEY)
+        async with cache.use(KEY):
+            await settle()
+            needed.clear()
+            cache.note_change(None)
+            await settle()
+            assert KEY in names_in(tmp_path)
+        await settle()
+        assert names_in(tmp_path) == {".boot"}
+        before = asked
+        await settle()
+        assert asked == before
+        tasks.cancel_scope.cancel()
+
+
+async def test_whoever_comes_while_it_is_deleted_gets_it_anew(tmp_path: Path) -> None:
+    """A start that begins at the same moment waits, and unpacks again."""
+    source = Source(make_zip())
+    async with open_code_cache(tmp_path, source.fetch) as cache:
+        for _ in range(20):
+            await cache.ensure(KEY)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cache.free, set())
+                await anyio.lowlevel.checkpoint()
+                async with cache.use(KEY) as (directory, _):
+                    await cache.free(set())
+                    assert (directory / "app.py").read_text() == "code"
 
 
 async def test_a_crowd_survives_a_cancelled_leader(tmp_path: Path) -> None:

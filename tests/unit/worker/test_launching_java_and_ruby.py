@@ -91,8 +91,9 @@ def test_java_is_launched_with_its_client(tmp_path: Path) -> None:
         "-XX:-UsePerfData",
         "-Dfile.encoding=UTF-8",
         "-Djava.net.preferIPv4Stack=true",
-        "-jar",
+        "-cp",
         "/var/runtime/client.jar",
+        "lambent.runtime.Main",
     )
     assert {*launch.mounts, *launch.runtime_mounts} == {
         Mount(source=str(tmp_path), target="/var/task"),
@@ -132,6 +133,9 @@ def test_ruby_finds_its_gems_and_library(tmp_path: Path) -> None:
     assert launch.environment == {
         "RUBYLIB": "/opt/ruby/lib:/var/lang/lib/ruby/3.3.0:/var/lang/lib/ruby/3.3.0/x86_64-linux",
         "GEM_PATH": gems,
+        "GEM_HOME": "/var/runtime",
+        "PWD": "/var/task",
+        "SHLVL": "0",
     }
     launch = RUNTIMES.launch(function("ruby3.9", environment={"RUBYOPT": "-W0"}), tmp_path)
     assert launch.argv == ("/usr/bin/ruby", "/var/runtime/bootstrap.rb")
@@ -139,6 +143,9 @@ def test_ruby_finds_its_gems_and_library(tmp_path: Path) -> None:
         "RUBYLIB": "/opt/ruby/lib",
         "GEM_PATH": "/var/task/vendor/bundle/ruby/3.9.0:/opt/ruby/gems/3.9.0"
         ":/usr/lib/ruby/gems/3.9.0",
+        "GEM_HOME": "/var/runtime",
+        "PWD": "/var/task",
+        "SHLVL": "0",
     }
 
 

@@ -69,3 +69,20 @@ async def test_changes_of_functions() -> None:
             await asked.wait()
         tasks.cancel_scope.cancel()
     assert [one.is_closed for one in kept] == [True, False]
+
+
+def test_what_cannot_be_restored() -> None:
+    """Is given up after three failures in a row, and known to be initialised each time."""
+    (one,) = versions(1)
+    snapshots = Snapshots(100)
+    kept = FakeSnapshot()
+    snapshots.keep(one, kept)
+    for failed in (True, True, False, True, True):
+        snapshots.note_restore(one, failed=failed)
+        assert snapshots.find(one) is kept
+    snapshots.note_restore(one, failed=True)
+    assert kept.is_closed
+    assert snapshots.knows(one)
+    assert snapshots.find(one) is None
+    snapshots.note_restore(one, failed=True)
+    assert snapshots.find(one) is None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.control.identities import Identities, Kind
+from lambent.control.identities import Identities, Kind, own_name
 from lambent.gateway.call import Call, OperationHandler
 
 Answer = Mapping[str, Any]
@@ -41,8 +41,8 @@ def _of(identities: Identities, kind: Kind) -> dict[str, OperationHandler]:
 
     async def get(call: Call) -> Answer:
         params = dict(call.params)
-        if kind == "user":
-            params.setdefault("UserName", call.caller.principal.name)
+        if kind == "user" and "UserName" not in params:
+            params["UserName"] = own_name(call.caller.principal)
         return await identities.get(call.scope, params, kind)
 
     async def list_all(call: Call) -> Answer:
@@ -68,6 +68,12 @@ def _of(identities: Identities, kind: Kind) -> dict[str, OperationHandler]:
         await identities.get(call.scope, call.params, kind)
         return {"AttachedPolicies": [], "IsTruncated": False}
 
+    async def tag(call: Call) -> Answer:
+        return await identities.tag(call.scope, call.params, kind)
+
+    async def list_tags(call: Call) -> Answer:
+        return await identities.list_tags(call.scope, call.params, kind)
+
     name = kind.title()
     return {
         f"Create{name}": create,
@@ -79,6 +85,9 @@ def _of(identities: Identities, kind: Kind) -> dict[str, OperationHandler]:
         f"List{name}Policies": list_policies,
         f"Delete{name}Policy": delete_policy,
         f"ListAttached{name}Policies": list_attached,
+        f"Tag{name}": tag,
+        f"Untag{name}": tag,
+        f"List{name}Tags": list_tags,
     }
 
 

@@ -86,7 +86,7 @@ class InvokeOperation:
         """Answer one request, now or later. Raises `ApiError`."""
         reference, params = self._read_request(request)
         event = request.exchange.body or b"{}"
-        access = invoke_access(reference.arn, reference.key.account)
+        access = invoke_access(reference)
         is_allowed = self._authorizer.check_nowait(request.caller, access)
         function = self._door.resolve_nowait(reference.key, reference.qualifier)
         if function is None or not is_allowed or len(event) > _CHECK_IN_THREAD_BYTES:
@@ -104,9 +104,7 @@ class InvokeOperation:
         event: bytes,
     ) -> None:
         try:
-            await self._authorizer.check(
-                request.caller, invoke_access(reference.arn, reference.key.account)
-            )
+            await self._authorizer.check(request.caller, invoke_access(reference))
             function = await self._door.resolve(reference.key, reference.qualifier)
             await anyio.to_thread.run_sync(check_json, event)
             self._begin(request, reference, params, function, event)

@@ -1,5 +1,6 @@
 """Security Token Service: who am I, and let me be somebody else for a while."""
 
+import dataclasses
 import datetime
 import re
 from collections.abc import Mapping
@@ -10,14 +11,19 @@ from lambent.gateway.call import Call, OperationHandler
 from lambent.identity.session_tokens import SessionTokens
 from lambent.model.credentials import Credentials
 from lambent.model.errors import ApiError
-from lambent.model.identity import session_principal
-from lambent.model.policy import Request, trusts
-from lambent.model.principal import Principal
+from lambent.model.identity import Identity, session_principal
 
 Answer = Mapping[str, Any]
 
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _GET_SESSION_S = 43_200
+_SHORT_S = 3600
+"""For a session of the root, and of a role that was assumed by another role's session."""
+_NOT_OFFERED = (
+    *("Policy", "PolicyArns", "ProvidedContexts", "SerialNumber", "SourceIdentity", "Tags"),
+    *("TokenCode", "TransitiveTagKeys"),
+)
+"""Would change the rights of a session. A relaxed platform, where all may do all, ignores them."""
 
 
 def operations(
@@ -34,28 +40,30 @@ def operations(
         }
 
     async def get_session_token(call: Call) -> Answer:
+        principal = call.caller.principal
+        if principal.is_session:
+            raise _denied("Cannot call GetSessionToken with session credentials")
+        if is_strict:
+            _require_offered(call)
         lifetime_s = call.params.get("DurationSeconds", _GET_SESSION_S)
-        return {"Credentials": _view(sessions.issue(call.caller.principal, lifetime_s=lifetime_s))}
+        if is_strict and principal.kind == "root":
+            lifetime_s = min(lifetime_s, _SHORT_S)
+        principal = dataclasses.replace(principal, session_key=call.caller.access_key_id)
+        return {"Credentials": _view(sessions.issue(principal, lifetime_s=lifetime_s))}
 
     async def assume_role(call: Call) -> Answer:
-        arn, session = call.params["RoleArn"], call.params["RoleSessionName"]
-        if _SESSION_NAME.fullmatch(session) is None or arn.count(":") < 5:
-            raise ApiError("ValidationError", "RoleArn or RoleSessionName is not valid.")
-        lifetime_s = call.params.get("DurationSeconds", 3600)
+        """Whether the caller may was decided before."""
+        caller, arn = call.caller.principal, call.params["RoleArn"]
+        session = call.params["RoleSessionName"]
+        if _SESSION_NAME.fullmatch(session) is None:
+            raise ApiError("ValidationError", "RoleSessionName is not valid.")
+        if is_strict:
+            _require_offered(call)
+            if caller.kind == "root":
+                raise _denied("Roles may not be assumed by root accounts.")
         role = await identities.role(arn)
-        caller = call.caller.principal
-        if role is None and is_strict:
-            raise _refused(caller, arn)
-        if role is not None:
-            request = Request(principal=caller, action="sts:AssumeRole", resource=arn)
-            if is_strict and not trusts(role.trust or {}, request):
-                raise _refused(caller, arn)
-            if lifetime_s > role.max_session_s:
-                raise ApiError(
-                    "ValidationError",
-                    "The requested DurationSeconds exceeds the MaxSessionDuration set for this"
-                    " role.",
-                )
+        lifetime_s = call.params.get("DurationSeconds", _SHORT_S)
+        _check_lifetime(lifetime_s, role, is_chained=caller.kind == "role")
         role_id = role.id if role is not None else "AROA"
         principal = session_principal(arn, session, role_id=role_id)
         return {
@@ -70,12 +78,32 @@ def operations(
     }
 
 
-def _refused(caller: Principal, arn: str) -> ApiError:
-    return ApiError(
-        "AccessDenied",
-        f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}",
-        status=403,
-    )
+def _check_lifetime(lifetime_s: int, role: Identity | None, *, is_chained: bool) -> None:
+    if role is not None and lifetime_s > role.max_session_s:
+        raise ApiError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        )
+    if is_chained and lifetime_s > _SHORT_S:
+        raise ApiError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by"
+            " role chaining.",
+        )
+
+
+def _require_offered(call: Call) -> None:
+    for member in _NOT_OFFERED:
+        if call.params.get(member):
+            raise ApiError(
+                "ValidationError",
+                f"Lambent does not offer {member}: a session has all rights of its role or user,"
+                " without multi-factor authentication. Leave it out.",
+            )
+
+
+def _denied(message: str) -> ApiError:
+    return ApiError("AccessDenied", message, status=403)
 
 
 def _view(credentials: Credentials) -> Answer:

@@ -18,7 +18,7 @@ def operations(control: Control, domain: str) -> Mapping[str, OperationHandler]:
         return view(call, await control.urls.create(call.scope, call.params))
 
     async def get(call: Call) -> Answer:
-        return view(call, await control.urls.get(call.scope, call.params))
+        return whole_view(call, await control.urls.get(call.scope, call.params))
 
     async def update(call: Call) -> Answer:
         return view(call, await control.urls.update(call.scope, call.params))
@@ -28,7 +28,11 @@ def operations(control: Control, domain: str) -> Mapping[str, OperationHandler]:
 
     async def list_configs(call: Call) -> Answer:
         page = await control.urls.list(call.scope, call.params)
-        return page.members("FunctionUrlConfigs", [view(call, url) for url in page.items])
+        return page.members("FunctionUrlConfigs", [whole_view(call, url) for url in page.items])
+
+    def whole_view(call: Call, url: FunctionUrl) -> Answer:
+        """With the mode that nobody chose: the answers to changes leave it out."""
+        return {"InvokeMode": "BUFFERED", **view(call, url)}
 
     def view(call: Call, url: FunctionUrl) -> Answer:
         reached = urlsplit(call.endpoint)

@@ -21,7 +21,12 @@ _BLOB_STEP = 1 << 20
 """Characters of base64, a multiple of four."""
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _NUMBER = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][-+]?[0-9]{1,3})?")
+_FORM_DEPTH_MAX = 8
+_POSITION = re.compile(r"[1-9][0-9]{0,5}")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+_Node = dict[str | None, Any]
+"""Of a form: what is below a name, by the next part of the name; its own value under None."""
 
 
 def parse_rest_json(
@@ -82,15 +87,37 @@ def parse_json(operation: OperationModel, exchange: Exchange) -> dict[str, Any]:
 
 
 def parse_query(operation: OperationModel, form: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Input members of a query request, scalars only."""
+    """Input members of a query request, where `Tags.member.1.Key` is the key of the first tag."""
     shape = operation.input_shape
     if shape is None:
         return {}
-    return {
-        name: _from_text(member, form[name][0], name)
-        for name, member in shape.members.items()
-        if name in form and member.type_name not in ("structure", "list", "map")
-    }
+    tree: _Node = {}
+    for name, values in form.items():
+        node = tree
+        for part in name.split(".", _FORM_DEPTH_MAX):
+            node = node.setdefault(part, {})
+        node[None] = values[0]
+    found = _from_form(shape, tree, "")
+    assert isinstance(found, dict)
+    return found
+
+
+def _from_form(shape: Shape, node: _Node, path: str) -> Any:
+    """The value of a shape below a name of a form, None if there is none."""
+    if shape.type_name == "structure":
+        members = {
+            name: _from_form(member, node[name], f"{path}.{name}" if path else name)
+            for name, member in shape.members.items()
+            if name in node
+        }
+        return {name: value for name, value in members.items() if value is not None}
+    if shape.type_name == "list":
+        items = node.get("member", {})
+        numbers = sorted((one for one in items if one and _POSITION.fullmatch(one)), key=int)
+        return [_from_form(shape.member, items[one], f"{path}.{one}") for one in numbers]
+    if None not in node:
+        return None
+    return _from_text(shape, node[None], path)
 
 
 def decode_json(body: bytes) -> Any:

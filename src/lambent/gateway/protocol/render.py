@@ -132,7 +132,7 @@ def _rest_json_error(
     headers = []
     for name, member in shape.members.items():
         value = error.members.get(name)
-        if name == "Type" and value is None:
+        if name == "Type" and name not in error.members:
             value = "User" if status < 500 else "Service"
         elif name.lower() == "message":
             value = error.message
@@ -149,7 +149,9 @@ def _query_error(error: ApiError, request_id: str) -> Answer:
     root = ElementTree.Element("ErrorResponse")
     element = ElementTree.SubElement(root, "Error")
     kind = "Sender" if error.status < 500 else "Receiver"
-    for name, text in (("Type", kind), ("Code", error.code), ("Message", error.message)):
+    # The services of this protocol are older than the names with Exception.
+    code = "AccessDenied" if error.code == "AccessDeniedException" else error.code
+    for name, text in (("Type", kind), ("Code", code), ("Message", error.message)):
         ElementTree.SubElement(element, name).text = _xml_text(text)
     ElementTree.SubElement(root, "RequestId").text = request_id
     body = ElementTree.tostring(root, "utf-8")

@@ -8,9 +8,20 @@ from typing import Any
 
 from lambent.gateway.protocol.models import OperationModel, Shape
 from lambent.model.errors import ApiError
+from lambent.model.limits import MEMORY_MB_MAX, TIMEOUT_S_MAX
 
 _CHECKED_BY_THE_USE_CASE = frozenset({"Runtime"})
 """Shapes whose enumeration AWS checks with a text and code of its own."""
+_VALUES_AT_MOST = {"Timeout": TIMEOUT_S_MAX, "MemorySize": MEMORY_MB_MAX}
+"""By shape: less than the model says, which knows features that are not offered."""
+_ENUMS_IN_AWS_ORDER = {
+    "EventSourcePosition": ("LATEST", "AT_TIMESTAMP", "TRIM_HORIZON"),
+    "InvokeMode": ("RESPONSE_STREAM", "BUFFERED"),
+    "RecursiveLoop": ("Terminate", "Allow"),
+}
+"""By shape, where AWS words them in another order than the model. There is no rule."""
+_NULL_IS_NOT_NAMED = frozenset({"AdditionalVersion", "SecurityGroupId", "SubnetId"})
+"""Shapes of members of which AWS does not say that they must not be null."""
 _VALUE_CHARACTERS_MAX = 1000
 _VIOLATIONS_MAX = 100
 _UNICODE_CLASSES = {
@@ -83,7 +94,9 @@ def _members(
     """Scalars of a list or map: AWS names the whole and lists all constraints of a member."""
     constraints = _constraints(shape)
     if any(not holds(item) for item in items for _, holds in constraints):
-        texts = [*(text for text, _ in constraints), "not be null"]
+        texts = [text for text, _ in constraints]
+        if shape.name not in _NULL_IS_NOT_NAMED:
+            texts.append("not be null")
         listed = ", ".join(f"Member must {text}" for text in texts)
         yield _violation(whole_shape, whole, path, f"satisfy constraint: [{listed}]", subject)
 
@@ -102,7 +115,7 @@ def _constraints(shape: Shape) -> tuple[tuple[str, Any], ...]:
     found: list[tuple[str, Any]] = []
     limits: Mapping[str, Any] = shape.metadata
     kind = shape.type_name
-    low, high = limits.get("min"), limits.get("max")
+    low, high = limits.get("min"), _VALUES_AT_MOST.get(shape.name, limits.get("max"))
     if kind in ("string", "blob", "list", "map"):
         if high is not None:
             found.append((f"have length less than or equal to {high}", _at_most_long(high)))
@@ -118,7 +131,7 @@ def _constraints(shape: Shape) -> tuple[tuple[str, Any], ...]:
         found.append((f"satisfy regular expression pattern: {pattern}", compiled.fullmatch))
     values = getattr(shape, "enum", None)
     if values and shape.name not in _CHECKED_BY_THE_USE_CASE:
-        listed = ", ".join(values)
+        listed = ", ".join(_ENUMS_IN_AWS_ORDER.get(shape.name, values))
         found.append((f"satisfy enum value set: [{listed}]", frozenset(values).__contains__))
     return tuple(found)
 

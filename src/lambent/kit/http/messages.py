@@ -57,22 +57,17 @@ class Exchange(Protocol):
         ...
 
     def respond(
-        self,
-        status: int,
-        headers: Iterable[tuple[str, str]] = (),
-        body: bytes = b"",
-        *,
-        length: int | None = None,
+        self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:
-        """Send the answer; adds `Content-Length` and `Connection` as needed. `length` is that of a
-        body that the answer to HEAD leaves out. Never raises: instead of header values that contain
+        """Send the answer; adds `Date`, `Content-Length` and `Connection` as needed. To HEAD the
+        body is left out, but for its length. Never raises: instead of header values that contain
         CR, LF or NUL, 500 is sent, and an answer that was started already is cut. Does nothing if
         the peer has gone."""
         ...
 
     def respond_raw(self, head: bytes, body: bytes) -> None:
         """Send a prepared answer: `head` is status line and headers up to and including the
-        empty line, with the right Content-Length. For hot paths."""
+        empty line, with the right Content-Length and without Date. For hot paths."""
         ...
 
     def start(
@@ -83,7 +78,8 @@ class Exchange(Protocol):
         length: int | None = None,
     ) -> None:
         """Begin an answer that comes in pieces, of `length` bytes if that is known; `write` and
-        `finish` follow. Header values are as for `respond`."""
+        `finish` follow. One that has no body, to HEAD or by its status, drops what is written.
+        Header values are as for `respond`."""
         ...
 
     def write(self, data: bytes) -> bool:

@@ -8,7 +8,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -168,13 +170,17 @@ class SqsPoller:
                 while self._throttles and self._is_wanted():
                     # Who cannot process does not receive: each time counts for the redrive policy.
                     await self._free.wait()
-                records = await self._gather()
+                records = await self._receive(
+                    self._options.batch_size, self._polled.settings.long_poll_s
+                )
                 if not records:
                     if self._workers > self._options.pollers_min:
                         return
                     continue
-                self._grow(tasks, is_full=len(records) >= min(self._options.batch_size, 10))
-                await self._process(records)
+                with self._polled.stop.under_way(), self._kept_hidden(records):
+                    await self._fill(records)
+                    self._grow(tasks, is_full=len(records) >= min(self._options.batch_size, 10))
+                    await self._process(records)
                 self._pace.note_end()
         except SourceError as error:
             self._polled.status.note_problem(error)
@@ -197,34 +203,31 @@ class SqsPoller:
         if self._workers < min(self._pace.limit, self._limit):
             self._start(tasks)
 
-    async def _gather(self) -> list[Record]:
-        """The next batch: what comes first, and what else comes within the window. Empty if
-        nothing came for a while, or it was enough."""
+    async def _receive(self, most: int, wait_s: int) -> list[Record]:
+        """What comes first and is wanted; none if nothing came for so long."""
+        polled = self._polled
+        messages = await self._queue.receive(most, wait_s)
+        polled.status.note_source_works()
+        polled.status.count("PolledEventCount", len(messages))
+        has_window = bool(self._options.window_s)
+        return await self._filter(
+            [_to_record(one, self._queue.arn, polled.region, has_window) for one in messages]
+        )
+
+    async def _fill(self, records: list[Record]) -> None:
+        """Add what comes within the window to a batch."""
         polled, options = self._polled, self._options
-        records: list[Record] = []
-        size = _ENVELOPE.size
-        ends_at = 0.0
-        while True:
-            left_s = ends_at - polled.clock.monotonic() if records else polled.settings.long_poll_s
-            most = options.batch_size - len(records)
-            messages = await self._queue.receive(most, max(int(left_s), 0))
-            polled.status.note_source_works()
-            polled.status.count("PolledEventCount", len(messages))
-            found = [
-                _to_record(one, self._queue.arn, polled.region, has_window=bool(options.window_s))
-                for one in messages
-            ]
-            if polled.stop.is_set:
-                await self._hide([*records, *found], 0)
-                return []
-            wanted = await self._filter(found)
-            if wanted and not records:
-                ends_at = polled.clock.monotonic() + options.window_s
-            records += wanted
-            size += sum(len(one.document) + 1 for one in wanted)
-            is_full = len(records) >= options.batch_size or size > EVENT_BYTES_MAX
-            if is_full or polled.clock.monotonic() >= ends_at or not messages:
-                return records
+        size = _ENVELOPE.size + sum(len(one.document) + 1 for one in records)
+        ends_at = polled.clock.monotonic() + options.window_s
+        # Given back at a stop, they would have been received for nothing.
+        while len(records) < options.batch_size and size <= EVENT_BYTES_MAX:
+            left_s = ends_at - polled.clock.monotonic()
+            if left_s <= 0 or polled.stop.is_set:
+                return
+            wait_s = min(polled.settings.long_poll_s, math.ceil(left_s))
+            found = await self._receive(options.batch_size - len(records), wait_s)
+            records += found
+            size += sum(len(one.document) + 1 for one in found)
 
     async def _filter(self, records: list[Record]) -> list[Record]:
         criteria = self._options.criteria
@@ -237,24 +240,27 @@ class SqsPoller:
         return [one for one in records if id(one) not in gone]
 
     async def _process(self, records: list[Record]) -> None:
-        """Have a batch processed, in as many events as it takes, and delete what was."""
-        began = self._polled.clock.monotonic()
+        """Have a batch processed, in as many events as it takes, and delete what was. `records`
+        keeps those that are not processed yet."""
         arn = self._polled.mapping.function_key.arn
         loops = [one for one in records if _times(_trace_header(one), arn) >= LOOPS_MAX]
         # Those that end here would take the others with them.
         others = [one for one in records if one not in loops] if loops else records
-        batches = [*_split(others), *_split(loops)]
-        # Also those that wait for the one before them stay invisible.
-        self._held.update({id(batch): (batch, began) for batch in batches})
+        for batch in [*_split(others), *_split(loops)]:
+            done = await self._deliver(batch)
+            self._polled.status.count("DeletedEventCount", await self._delete(done))
+            ended = set(map(id, batch))
+            records[:] = [one for one in records if id(one) not in ended]
+
+    @contextmanager
+    def _kept_hidden(self, records: Sequence[Record]) -> Iterator[None]:
+        """What is, or comes, into the batch stays invisible to others: also what is gathered yet,
+        and what waits for the events before it."""
+        self._held[id(records)] = (records, self._polled.clock.monotonic())
         try:
-            for batch in batches:
-                with self._polled.stop.under_way():
-                    done = await self._deliver(batch)
-                    self._polled.status.count("DeletedEventCount", await self._delete(done))
-                del self._held[id(batch)]
+            yield
         finally:
-            for batch in batches:
-                self._held.pop(id(batch), None)
+            del self._held[id(records)]
 
     async def _deliver(self, records: Sequence[Record]) -> Sequence[Record]:
         """Have the function take a batch; gives what it has processed."""
@@ -354,7 +360,7 @@ class SqsPoller:
             now = clock.monotonic()
             for number, (records, since) in list(self._held.items()):
                 if visible_s and now - since >= visible_s / 2:
-                    await self._hide(records, int(visible_s))
+                    await self._hide([*records], int(visible_s))
                     if number in self._held:
                         self._held[number] = (records, now)
 
@@ -400,7 +406,7 @@ def _times(trace_header: str, function_arn: str) -> int:
     return extend_lineage(trace_header, function_arn)[1] if trace_header else -1
 
 
-def _to_record(message: Mapping[str, Any], arn: str, region: str, *, has_window: bool) -> Record:
+def _to_record(message: Mapping[str, Any], arn: str, region: str, has_window: bool) -> Record:
     attributes = message.get("Attributes", {})
     document: dict[str, Any] = {
         "messageId": message["MessageId"],

@@ -11,6 +11,7 @@ and belong to the host's: no capability gained inside would allow to mount or to
 """
 
 import dataclasses
+import errno
 import os
 import signal
 import socket
@@ -24,6 +25,8 @@ from lambent.sandbox.launcher.network import Network
 from lambent.sandbox.launcher.seccomp import Filter
 
 _DEADLINE_S = 5.0
+_LACKS_OF_THE_HOST = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO})
+"""Why a program may not be executed that could be."""
 _NAMESPACES = (
     linux.CLONE_NEWPID
     | linux.CLONE_NEWNS
@@ -128,6 +131,14 @@ def open_box(
     return Box(name, network, group, memory_mb, host_id, pid, pidfd, life_write)
 
 
+class NotExecutable(OSError):
+    """The kernel does not execute a program, whoever asks: the fault of who wrote it."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 @contextmanager
 def _new_namespaces(confinement: Confinement, network: Network) -> Iterator[None]:
     """Be in the namespaces of a box to be; the next child is the first in its pid namespace."""
@@ -184,7 +195,12 @@ def spawn(
         def execute() -> NoReturn:
             lockdown.perform(entry.calls, entry.descriptors, confinement.filter.address)
             os.chdir("/var/task")
-            os.execve(argv[0], list(argv), dict(environment))
+            try:
+                os.execve(argv[0], list(argv), dict(environment))
+            except OSError as error:
+                if error.errno in _LACKS_OF_THE_HOST:
+                    raise
+                raise NotExecutable(error.errno or 0, f"{argv[0]}: {error.strerror}") from None
 
         # A child is born into the pid namespace that its parent has chosen.
         linux.setns(box.init_pidfd, linux.CLONE_NEWPID)
@@ -285,7 +301,8 @@ def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
     except BaseException as error:
         reason = error.strerror if isinstance(error, OSError) and error.filename else None
         text = f"{error.filename}: {reason}" if reason and isinstance(error, OSError) else error
-        os.write(lockdown.STATUS_FD, f"!{text}".encode()[:1000])
+        error_number = error.number if isinstance(error, NotExecutable) else 0
+        os.write(lockdown.STATUS_FD, f"{error_number} {text}".encode()[:1000])
     finally:
         os._exit(127)
 
@@ -295,8 +312,9 @@ def _await_execution(confinement: Confinement, box: Box, status: socket.socket, 
     status.settimeout(_DEADLINE_S)
     while said := status.recv(1024):
         if said != b"mapping":
-            reason = said[1:].decode(errors="replace")
-            raise OSError(f"cannot start a process: {reason}")
+            number, _, reason = said.decode(errors="replace").partition(" ")
+            text = f"cannot start a process: {reason}"
+            raise NotExecutable(int(number), text) if number != "0" else OSError(text)
         map_user(confinement, box, pid)
         status.sendall(b"m")
 

@@ -7,6 +7,7 @@ works in a copy of that namespace, adds what is the box's own, and makes it its 
 
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lambent.sandbox.launcher import linux
 INNER_ID = 993
 INNER_NAME = "sbx_user1051"
 
+_BASH = ("/usr/bin/bash", "/bin/bash")
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _FROM_ETC = (
     "alternatives",
@@ -54,6 +56,7 @@ def make_base_root(root: Path) -> None:
     linux.mount("lambent", str(root), "tmpfs", linux.MS_NOSUID, "mode=0755,size=4m")
     for name in ("usr", *_SYSTEM):
         _show_system(Path("/") / name, root / name)
+    _show_shell(root)
     (root / "etc").mkdir()
     for name, text in _ETC.items():
         (root / "etc" / name).write_text(text)
@@ -129,11 +132,29 @@ def _show_system(source: Path, target: Path) -> None:
         _bind(source, target)
 
 
+def _show_shell(root: Path) -> None:
+    """Have `sh` be bash, as at AWS, if the host has one: scripts lean on it. The mount lies on
+    `sh` itself, link or not: what a link leads to may be more than a shell."""
+    bash = next((one for one in map(Path, _BASH) if one.is_file()), None)
+    if bash is None:
+        return
+    for sh in (root / "usr/bin/sh", root / "bin/sh"):
+        if sh.exists() and not sh.samefile(bash):
+            try:
+                _place(bash, sh)
+            except OSError as error:
+                print(f"launcher: sh of functions is the host's: {error}", file=sys.stderr)
+
+
 def _bind(source: Path, target: Path) -> None:
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
     else:
         target.touch()
+    _place(source, target)
+
+
+def _place(source: Path, target: Path) -> None:
     fd = os.open(source, os.O_PATH | os.O_CLOEXEC)
     try:
         copy = linux.copy_mount(fd, _RESTRICTED)

@@ -28,6 +28,7 @@ FIRST_FREE_FD = 16
 
 _FILES_MAX = 1024
 _PROCESSES_MAX = 1024
+_LOCKED_BYTES_MAX = 65_536
 _NUMBERS = {
     "x86_64": {
         "read": 0,
@@ -148,6 +149,7 @@ def lock_down(
         # Not 0: a pipe to one of the host's programs would be fed all the same. No file is
         # written with 1 either.
         _limit(resource.RLIMIT_CORE, 1),
+        _limit(resource.RLIMIT_MEMLOCK, _locked_bytes_max()),
     ]
     if is_root:
         # Rootless, the limit would count all processes of the user who runs the platform.
@@ -211,6 +213,14 @@ def _close_all_but(keep: Sequence[int]) -> list[Call]:
 def _limit(kind: int, value: int) -> Call:
     limits = _text(struct.pack("=QQ", value, value))
     return _call("limit a resource", "prlimit64", 0, kind, limits, 0)
+
+
+def _locked_bytes_max() -> int:
+    """As at AWS, or less if the launcher itself has less and may not raise it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if hard == resource.RLIM_INFINITY:
+        return _LOCKED_BYTES_MAX
+    return min(hard, _LOCKED_BYTES_MAX)
 
 
 def _prctl(step: str, option: int, *values: Argument) -> Call:

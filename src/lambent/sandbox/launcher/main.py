@@ -26,7 +26,7 @@ from typing import Any
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import linux, lockdown
-from lambent.sandbox.launcher.box import Box
+from lambent.sandbox.launcher.box import Box, NotExecutable
 from lambent.sandbox.launcher.host import Host
 from lambent.sandbox.launcher.prepared import Prepared, Wanted
 from lambent.sandbox.launcher.snapshots import Snapshots
@@ -50,7 +50,7 @@ class Launcher:
         self._selector = selectors.DefaultSelector()
         self._host = Host(config, self._selector, self._on_exit)
         self._stock = Stock(self._host, self._selector, int(config["prepared_memory_mb"]))
-        self._snapshots = Snapshots()
+        self._snapshots = Snapshots(self._selector)
         self._last_request = time.monotonic()
         self._given: set[str] = set()
         """Names of the boxes the platform knows."""
@@ -80,6 +80,7 @@ class Launcher:
                     elif not self._on_message():
                         return
         finally:
+            self._snapshots.close()
             self._stock.close()
             self._host.close()
 
@@ -120,6 +121,8 @@ class Launcher:
         messages.close_all(descriptors)
         try:
             self._operations[request["op"]](request)
+        except NotExecutable as error:
+            self._refuse(request, str(error), error.number)
         except OSError as error:
             self._refuse(request, str(error))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -130,8 +133,12 @@ class Launcher:
     def _reply(self, request: dict[str, Any], ok: dict[str, Any], *descriptors: int) -> None:
         self._send({"id": request["id"], "ok": ok}, list(descriptors))
 
-    def _refuse(self, request: dict[str, Any], reason: str) -> None:
-        self._send({"id": request.get("id"), "error": reason}, [])
+    def _refuse(self, request: dict[str, Any], reason: str, not_executable: int = 0) -> None:
+        """`not_executable` is the error number with which a program cannot be executed."""
+        answer = {"id": request.get("id"), "error": reason}
+        if not_executable:
+            answer["not_executable"] = not_executable
+        self._send(answer, [])
 
     def _send(self, message: dict[str, Any], descriptors: list[int]) -> None:
         try:
@@ -163,13 +170,13 @@ class Launcher:
         argv = _arguments(request["argv"])
         environment = _variables(request["environment"])
         variable = request.get("log_pipe_variable")
-        pipes = [os.pipe2(os.O_CLOEXEC)]
+        pipes = [linux.output_pipe()]
         if box.group is not None:
             box.group.open_doors()
         try:
             if variable is not None:
                 environment[_text(variable)] = str(lockdown.LOG_FD)
-                pipes.append(os.pipe2(os.O_CLOEXEC))
+                pipes.append(linux.output_pipe())
             pid, pidfd = boxes.spawn(
                 self._host.confinement,
                 box,
@@ -232,10 +239,16 @@ class Launcher:
         self._reply(request, {})
 
     def _take_snapshot(self, request: dict[str, Any]) -> None:
+        def on_taken(name: str | None, size_bytes: int, reason: str) -> None:
+            if reason:
+                self._refuse(request, reason)
+            else:
+                self._reply(request, {"snapshot": name, "size_bytes": size_bytes})
+
         box = self._box(request)
-        taken = self._snapshots.take(box, _number(request, "process", 1, 1 << 30))
-        name, size = taken if taken is not None else (None, 0)
-        self._reply(request, {"snapshot": name, "size_bytes": size})
+        pid = _number(request, "process", 1, 1 << 30)
+        size_mb = min(box.memory_mb or 0, _number(request, "size_mb_max", 0, 1 << 30))
+        self._snapshots.take(box, pid, bytes_max=size_mb << 20, on_taken=on_taken)
 
     def _discard_snapshot(self, request: dict[str, Any]) -> None:
         self._snapshots.discard(_text(request["snapshot"]))

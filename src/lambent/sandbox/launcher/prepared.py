@@ -17,12 +17,11 @@ from functools import partial
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import linux, tracing
+from lambent.sandbox.launcher import linux
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
-from lambent.sandbox.launcher.image import WAIT_FD
+from lambent.sandbox.launcher.snapshots import Snapshot
 from lambent.sandbox.launcher.templates import Kind, Template
-from lambent.sandbox.launcher.transplant import Snapshot
 from lambent.sandbox.launcher.zygote import Zygote
 
 
@@ -117,7 +116,7 @@ class Maker:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         control.setblocking(False)
         prepared.control = control
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
+        pipes = [linux.output_pipe() for _ in range(2)]
         prepared.outputs = [read for read, _ in pipes]
         outputs = [write for _, write in pipes]
         self._selector.register(control, selectors.EVENT_READ, partial(self._on_word, prepared))
@@ -222,17 +221,44 @@ class Maker:
                 limit = wanted.memory_mb * 1024 * 1024
                 resource.prlimit(prepared.pid, resource.RLIMIT_DATA, (limit, limit))
             if wanted.snapshot is not None:
-                # It has said that it is ready, and may not have begun to wait.
-                tracing.wait_until_reading(prepared.pid, WAIT_FD)
-                with tracing.hold(prepared.pid, box.processes[prepared.pid]) as tracee:
-                    wanted.snapshot.give_to(tracee, control)
-            control.sendall(json.dumps(dict(wanted.environment)).encode())
+                wanted.snapshot.restore(
+                    prepared.pid,
+                    box.processes[prepared.pid],
+                    control=control,
+                    user=box.host_id if self._host.confinement.is_root else None,
+                    on_done=partial(self._on_restored, prepared, wanted),
+                )
+                return
+            self._tell(prepared, wanted)
         except (OSError, ValueError, KeyError) as error:
-            self.discard(prepared)
-            wanted.on_started(None, str(error))
+            self._take_back(prepared, wanted, str(error))
             return
-        control.close()
         wanted.on_started(prepared, "")
+
+    def _on_restored(self, prepared: Prepared, wanted: Wanted, failure: str | None) -> None:
+        try:
+            if failure is not None:
+                raise OSError(failure)
+            if prepared.pid not in prepared.box.processes:
+                raise OSError("the restored process has ended")
+            self._tell(prepared, wanted)
+        except OSError as error:
+            self._take_back(prepared, wanted, str(error))
+            return
+        wanted.on_started(prepared, "")
+
+    def _tell(self, prepared: Prepared, wanted: Wanted) -> None:
+        """Tell a runtime its variables, which is its word to begin."""
+        control = prepared.control
+        assert control is not None
+        control.sendall(json.dumps(dict(wanted.environment)).encode())
+        # It reads to the end, which closing alone is not while a child of ours has it open, too.
+        control.shutdown(socket.SHUT_WR)
+        control.close()
+
+    def _take_back(self, prepared: Prepared, wanted: Wanted, reason: str) -> None:
+        self.discard(prepared)
+        wanted.on_started(None, reason)
 
     def discard(self, prepared: Prepared) -> None:
         """Throw a box away, whatever state it is in."""

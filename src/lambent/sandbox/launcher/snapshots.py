@@ -1,49 +1,100 @@
-"""The snapshots there are, and how one is taken of a process in a box."""
+"""The snapshots there are: how one is taken of a process in a box, and given to another."""
 
 import os
+import selectors
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import BinaryIO
 
-from lambent.sandbox.launcher import linux, tracing
+from lambent.sandbox.launcher import capture, image_rules, linux, tracing
+from lambent.sandbox.launcher.apart import Apart, Work
 from lambent.sandbox.launcher.box import Box
-from lambent.sandbox.launcher.image import WAIT_FD, CannotCapture, capture
-from lambent.sandbox.launcher.transplant import Snapshot
+from lambent.sandbox.launcher.image import (
+    WAIT_FD,
+    CannotCapture,
+    Image,
+    Mapping,
+    make_memory,
+    parse,
+)
+from lambent.sandbox.launcher.transplant import Recipe, make_recipe, transplant
 
 _SNAPSHOTS_MAX = 1000
+_RECIPES_MAX = 8
+_CAPTURES_AT_ONCE, _RESTORES_AT_ONCE = 2, 8
+_CAPTURE_S, _RESTORE_S = 12.0, 5.0
+"""What each may take; the platform waits 15 s for an answer."""
+_CAPTURE_NICE = 5
+
+OnTaken = Callable[[str | None, int, str], None]
+"""Gets name and bytes of a snapshot; or no name and why there is none, nothing if the process does
+not wait to be captured yet."""
 
 
 class Snapshots:
     """Owner of all snapshots."""
 
-    def __init__(self) -> None:
+    def __init__(self, selector: selectors.BaseSelector) -> None:
         self._known: dict[str, Snapshot] = {}
         self._count = 0
+        self._captures = Apart(selector, _CAPTURES_AT_ONCE)
+        self._restores = Apart(selector, _RESTORES_AT_ONCE)
 
-    def take(self, box: Box, pid: int) -> tuple[str, int] | None:
-        """Capture a process; gives name and bytes. None if it does not wait to be captured yet.
-
-        Raises OSError, its message saying why the process cannot be captured.
-        """
+    def take(self, box: Box, pid: int, *, bytes_max: int, on_taken: OnTaken) -> None:
+        """Capture a process of a box that has at most so many bytes of its own. Raises OSError,
+        KeyError."""
         if os.uname().machine != "x86_64":
             raise OSError("processes are captured on x86-64 only")
         if len(self._known) >= _SNAPSHOTS_MAX:
             raise OSError(f"there are {_SNAPSHOTS_MAX} snapshots already")
         if not tracing.is_reading(pid, WAIT_FD):
-            return None
-        pidfd = box.processes[pid]
-        others = linux.processes_beside(box.init_pid) - {pid, box.init_pid}
-        if others:
-            raise OSError("it has left processes running")
-        memory_mb = box.memory_mb or 0
+            on_taken(None, 0, "")
+            return
+        pidfd, init_pid = os.dup(box.processes[pid]), box.init_pid
+        memory = make_memory("snapshot")
+
+        def on_done(description: bytes | None, reason: str) -> None:
+            os.close(pidfd)
+            if description is None:
+                memory.close()
+                on_taken(None, 0, reason)
+            else:
+                self._keep(memory, description, bytes_max, on_taken)
+
+        self._captures.do(
+            Work(
+                act=partial(_capture, pid, pidfd, init_pid, memory, bytes_max),
+                descriptors=lambda: [pidfd, memory.fileno()],
+                on_done=on_done,
+                deadline_s=_CAPTURE_S,
+                nice=_CAPTURE_NICE,
+            )
+        )
+
+    def _keep(
+        self, memory: BinaryIO, description: bytes, bytes_max: int, on_taken: OnTaken
+    ) -> None:
+        """Judge an image, and keep it if it is good."""
         try:
-            with tracing.hold(pid, pidfd) as tracee:
-                image = capture(tracee, bytes_max=memory_mb << 20)
-        except CannotCapture as reason:
-            raise OSError(str(reason)) from reason
+            image = parse(description)
+            if (
+                not capture.is_sealed(memory)
+                or os.fstat(memory.fileno()).st_size != image.size_bytes
+            ):
+                raise CannotCapture("its pages are not those that were copied")
+            image_rules.check(image)
+            snapshot = Snapshot(image, memory, self._restores)
+        except (CannotCapture, OSError, ValueError, KeyError, TypeError) as error:
+            memory.close()
+            on_taken(None, 0, str(error))
+            return
         self._count += 1
         name = f"s{self._count}"
-        self._known[name] = Snapshot(image)
-        return name, image.size_bytes
+        self._known[name] = snapshot
+        on_taken(name, image.size_bytes, "")
 
-    def get(self, name: str) -> Snapshot:
+    def get(self, name: str) -> "Snapshot":
         """Raises KeyError."""
         return self._known[name]
 
@@ -51,4 +102,91 @@ class Snapshots:
         """Throw one away, if there is one of that name."""
         snapshot = self._known.pop(name, None)
         if snapshot is not None:
-            snapshot.image.close()
+            snapshot.close()
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._captures.close()
+        self._restores.close()
+
+
+class Snapshot:
+    """An image with what it takes to give it away again and again."""
+
+    def __init__(self, image: Image, memory: BinaryIO, restores: Apart) -> None:
+        """Raises OSError if it has more parts than can be given away."""
+        self.image = image
+        self._memory = memory
+        self._restores = restores
+        self._recipes: dict[tuple[Mapping, ...], Recipe] = {}
+        """By what the kernel has mapped where: the same for all children of one zygote."""
+        self._recipe(image.specials)
+
+    def restore(
+        self,
+        pid: int,
+        pidfd: int,
+        *,
+        control: socket.socket,
+        user: int | None,
+        on_done: Callable[[str | None], None],
+    ) -> None:
+        """Make a process that waits for its assignment go on as the image; see `transplant`.
+        `on_done` gets None or why it did not come to that: then the process is to be killed. Raises
+        OSError."""
+        recipe = self._recipe(tuple(capture.read_specials(pid)))
+        pidfd = os.dup(pidfd)
+
+        def on_restored(result: bytes | None, reason: str) -> None:
+            os.close(pidfd)
+            on_done(None if result is not None else reason)
+
+        self._restores.do(
+            Work(
+                act=partial(_restore, self.image, recipe, pid, pidfd, self._memory, control, user),
+                descriptors=lambda: [pidfd, self._memory.fileno(), control.fileno()],
+                on_done=on_restored,
+                deadline_s=_RESTORE_S,
+            )
+        )
+
+    def close(self) -> None:
+        """Throw the pages away; who has become the image keeps them."""
+        self._memory.close()
+
+    def _recipe(self, specials: tuple[Mapping, ...]) -> Recipe:
+        recipe = self._recipes.get(specials)
+        if recipe is None:
+            if len(self._recipes) >= _RECIPES_MAX:
+                self._recipes.clear()
+            recipe = self._recipes[specials] = make_recipe(self.image, specials)
+        return recipe
+
+
+def _capture(pid: int, pidfd: int, init_pid: int, memory: BinaryIO, bytes_max: int) -> bytes:
+    """A description of the process."""
+    try:
+        with tracing.hold(pid, pidfd) as tracee:
+            # Asked while it is held: it starts no other, and one that shares its memory could
+            # change it now.
+            if linux.processes_beside(init_pid) - {pid, init_pid}:
+                raise CannotCapture("it has left processes running")
+            return capture.capture(tracee, memory, bytes_max=bytes_max).describe()
+    except CannotCapture as reason:
+        raise OSError(str(reason)) from reason
+
+
+def _restore(
+    image: Image,
+    recipe: Recipe,
+    pid: int,
+    pidfd: int,
+    memory: BinaryIO,
+    control: socket.socket,
+    user: int | None,
+) -> bytes:
+    # It has said that it is ready, and may not have begun to wait.
+    tracing.wait_until_reading(pid, WAIT_FD)
+    with tracing.hold(pid, pidfd) as tracee:
+        transplant(tracee, image, recipe, memory_fd=memory.fileno(), control=control, user=user)
+    return b""

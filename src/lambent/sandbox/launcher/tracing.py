@@ -1,7 +1,7 @@
 """Holding a process of a box and making system calls in its name (ptrace, x86-64).
 
-The process has given up everything long ago, and keeps to that: only the filter of system calls is
-suspended while a call is made for it here. No instruction of its own runs meanwhile.
+The process has given up everything long ago, and keeps to that: a call that is made for it here
+goes through its filter of system calls, as any other of its calls does.
 https://man7.org/linux/man-pages/man2/ptrace.2.html
 """
 
@@ -14,31 +14,27 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from lambent.sandbox.launcher.image import REGISTERS, Registers
+
 _PTRACE_PEEKUSER, _PTRACE_CONT, _PTRACE_SINGLESTEP, _PTRACE_DETACH = 3, 7, 9, 17
 _PTRACE_GETREGS, _PTRACE_SETREGS = 12, 13
 _PTRACE_GETREGSET, _PTRACE_SETREGSET = 0x4204, 0x4205
-_PTRACE_SEIZE, _PTRACE_INTERRUPT = 0x4206, 0x4207
+_PTRACE_SETOPTIONS, _PTRACE_SEIZE, _PTRACE_INTERRUPT = 0x4200, 0x4206, 0x4207
 _PTRACE_GETSIGMASK, _PTRACE_SETSIGMASK = 0x420A, 0x420B
 _PTRACE_GET_RSEQ_CONFIGURATION = 0x420F
-_O_EXITKILL, _O_SUSPEND_SECCOMP = 1 << 20, 1 << 21
+_O_EXITKILL = 1 << 20
 _NT_X86_XSTATE = 0x202
 _XSTATE_BYTES_MAX = 16 * 1024
-_SYSCALL = b"\x0f\x05"
+SYSCALL = b"\x0f\x05"
 _WALL = 0x40000000
 _DEADLINE_S = 2.0
+_PAUSE_S = 50e-6
 _SPIN_S = 50e-6
 """One call is over sooner than a sleep; what takes longer may need this processor."""
 
-_REGISTERS = (
-    *("r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx"),
-    *("rsi", "rdi", "orig_rax", "rip", "cs", "eflags", "rsp", "ss", "fs_base", "gs_base"),
-    *("ds", "es", "fs", "gs"),
-)
-_FRAME = struct.Struct(f"={len(_REGISTERS)}Q")
+_FRAME = struct.Struct(f"={len(REGISTERS)}Q")
 _ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
 _ERRNO_MAX = 4095
-
-Registers = dict[str, int]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -52,35 +48,38 @@ class _Vector(ctypes.Structure):
 class Tracee:
     """A process that is held. Every method raises OSError if it is gone or does not obey."""
 
-    def __init__(self, pid: int, pidfd: int, memory_fd: int) -> None:
+    def __init__(self, pid: int, pidfd: int) -> None:
         self.pid = pid
         self._pidfd = pidfd
-        self.memory_fd = memory_fd
+        self._ended = select.poll()
+        """Not select(), which knows no descriptors above 1,023: with many boxes there are."""
+        self._ended.register(pidfd, select.POLLIN)
+        self._memory_fd = -1
         """Its memory as a file: positions are addresses."""
 
     # -- memory and registers --------------------------------------------------------------
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes of its memory."""
-        data = os.pread(self.memory_fd, size, address)
+        data = os.pread(self._memory_fd, size, address)
         if len(data) != size:
             raise OSError(f"cannot read {size} bytes of memory at {address:#x}")
         return data
 
     def write(self, address: int, data: bytes) -> None:
         """Change its memory."""
-        if os.pwrite(self.memory_fd, data, address) != len(data):
+        if os.pwrite(self._memory_fd, data, address) != len(data):
             raise OSError(f"cannot write {len(data)} bytes of memory at {address:#x}")
 
     def registers(self) -> Registers:
         """The general ones."""
         buffer = ctypes.create_string_buffer(_FRAME.size)
         self._ptrace(_PTRACE_GETREGS, 0, ctypes.addressof(buffer))
-        return dict(zip(_REGISTERS, _FRAME.unpack(buffer.raw), strict=True))
+        return dict(zip(REGISTERS, _FRAME.unpack(buffer.raw), strict=True))
 
     def set_registers(self, registers: Registers) -> None:
         """Set the general ones."""
-        values = [registers[name] & 0xFFFFFFFFFFFFFFFF for name in _REGISTERS]
+        values = [registers[name] & 0xFFFFFFFFFFFFFFFF for name in REGISTERS]
         buffer = ctypes.create_string_buffer(_FRAME.pack(*values), _FRAME.size)
         self._ptrace(_PTRACE_SETREGS, 0, ctypes.addressof(buffer))
 
@@ -143,9 +142,6 @@ class Tracee:
     def wait_stopped(self, wanted: int) -> None:
         """Wait until it has stopped for a reason."""
         began = time.monotonic()
-        # Not select(), which knows no descriptors above 1,023: whoever has many boxes has those.
-        ended = select.poll()
-        ended.register(self._pidfd, select.POLLIN)
         while True:
             result = os.waitid(os.P_PIDFD, self._pidfd, os.WSTOPPED | os.WNOHANG | _WALL)
             if result is not None:
@@ -155,19 +151,40 @@ class Tracee:
             spent = time.monotonic() - began
             if spent > _DEADLINE_S:
                 raise OSError(f"it did not stop within {_DEADLINE_S:g} s")
-            if ended.poll(0):
-                raise OSError("it has ended")
+            self._check_alive()
             if spent > _SPIN_S:
                 signal.sigtimedwait([signal.SIGCHLD], _DEADLINE_S)
 
+    def seize(self) -> None:
+        """Stop it wherever it is. It is killed if this process ends before `release`."""
+        self._ptrace(_PTRACE_SEIZE, 0, 0)
+        # As long as it has not ended its number is not another's.
+        self._check_alive()
+        self._memory_fd = os.open(f"/proc/{self.pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+        self.interrupt()
+        self._ptrace(_PTRACE_SETOPTIONS, 0, _O_EXITKILL)
+
     def interrupt(self) -> None:
-        """Stop it wherever it is."""
+        """Stop it wherever it is, once it is seized."""
         self._ptrace(_PTRACE_INTERRUPT, 0, 0)
         self.wait_stopped(signal.SIGTRAP)
+
+    def release(self) -> None:
+        """Let it go on, held by nobody."""
+        self._ptrace(_PTRACE_DETACH, 0, 0)
+
+    def close(self) -> None:
+        """Close its memory."""
+        if self._memory_fd >= 0:
+            os.close(self._memory_fd)
 
     def resume(self) -> None:
         """Let it go on as if nothing had been; it stays held."""
         self._ptrace(_PTRACE_CONT, 0, 0)
+
+    def _check_alive(self) -> None:
+        if self._ended.poll(0):
+            raise OSError("it has ended")
 
     def _ptrace(self, request: int, address: int, data: int) -> None:
         if _libc.ptrace(request, self.pid, address, data) < 0:
@@ -179,15 +196,13 @@ class Tracee:
 def hold(pid: int, pidfd: int) -> Iterator[Tracee]:
     """Stop a process for as long as the context lasts. If that ends well it goes on, with the
     registers it has then; if not it is killed. Raises OSError."""
-    memory_fd = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
-    tracee = Tracee(pid, pidfd, memory_fd)
+    tracee = Tracee(pid, pidfd)
     # What is blocked can be waited for.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     try:
-        tracee._ptrace(_PTRACE_SEIZE, 0, _O_EXITKILL | _O_SUSPEND_SECCOMP)
-        tracee.interrupt()
+        tracee.seize()
         yield tracee
-        tracee._ptrace(_PTRACE_DETACH, 0, 0)
+        tracee.release()
     except BaseException:
         try:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
@@ -196,7 +211,7 @@ def hold(pid: int, pidfd: int) -> Iterator[Tracee]:
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.close(memory_fd)
+        tracee.close()
 
 
 def is_reading(pid: int, descriptor: int) -> bool:
@@ -212,7 +227,7 @@ def wait_until_reading(pid: int, descriptor: int) -> None:
     while not is_reading(pid, descriptor):
         if time.monotonic() > deadline:
             raise OSError(f"it did not read within {_DEADLINE_S:g} s")
-        os.sched_yield()
+        time.sleep(_PAUSE_S)  # noqa: TID251 - the launcher has no clock but the kernel's
 
 
 def waits_in_read(tracee: Tracee, descriptor: int) -> Registers | None:
@@ -221,7 +236,7 @@ def waits_in_read(tracee: Tracee, descriptor: int) -> Registers | None:
     registers = tracee.registers()
     if registers["orig_rax"] != 0 or registers["rdi"] != descriptor:
         return None
-    if tracee.read(registers["rip"] - len(_SYSCALL), len(_SYSCALL)) != _SYSCALL:
+    if tracee.read(registers["rip"] - len(SYSCALL), len(SYSCALL)) != SYSCALL:
         return None
     return registers
 
@@ -230,7 +245,7 @@ def again(registers: Registers) -> Registers:
     """Registers with which a process that was stopped in a system call makes that call anew."""
     return {
         **registers,
-        "rip": registers["rip"] - len(_SYSCALL),
+        "rip": registers["rip"] - len(SYSCALL),
         "rax": registers["orig_rax"],
         "orig_rax": -1,
     }
@@ -253,6 +268,8 @@ class Program:
     For each entry of the table at rbx: make the call, stop at the first that fails. What was
     remembered is in r15, where it has stopped in rbx.
     """
+    SYSCALL_AT = CODE.index(SYSCALL)
+    """Where in the code a call is made."""
     REMEMBERS, TAKES_FIFTH, TAKES_FIRST, MAY_FAIL = 1, 2, 4, 8
     _ENTRY = struct.Struct("=8Q")
 

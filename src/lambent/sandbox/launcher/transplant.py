@@ -4,6 +4,9 @@ The new process is confined already and stays what it is to the kernel: user, na
 filter, descriptors 0 to 4. It waits in a read, as the captured one did. All of its memory is thrown
 away, that of the image is mapped in its place, copied only where it is written to, and the process
 goes on to read from its own descriptor where the captured one waited.
+
+All calls go through its filter. No instruction of the image runs before the process has been
+compared with what it was and is let go.
 """
 
 import array
@@ -13,15 +16,15 @@ import socket
 import struct
 from collections.abc import Iterable
 
-from lambent.sandbox.launcher.image import WAIT_FD, Image, Mapping, read_specials
+from lambent.sandbox.launcher import identity
+from lambent.sandbox.launcher import image_rules as rules
+from lambent.sandbox.launcher.image import PAGE, WAIT_FD, Image, Mapping, Run
 from lambent.sandbox.launcher.tracing import Program, Tracee, again, waits_in_read
 
-_SCRATCH = 0x100000
-"""Where the work is done: below all that programs use."""
-_SCRATCH_BYTES = 0x80000
+_SCRATCH, _SCRATCH_BYTES = rules.SCRATCH, rules.SCRATCH_BYTES
 _TABLE, _TEXTS, _MESSAGE = _SCRATCH + 0x1000, _SCRATCH + 0x60000, _SCRATCH + 0x800
 _TABLE_BYTES, _TEXTS_BYTES = _TEXTS - _TABLE, _SCRATCH_BYTES - 0x60000
-_LOWEST, _HIGHEST = 0x10000, 0x7FFFFFFFF000
+_INSTRUCTION = _SCRATCH + Program.SYSCALL_AT
 _STACK_BYTES = 8 * 1024 * 1024
 _PROT_ALL = 7
 _MAP_PRIVATE, _MAP_FIXED, _MAP_ANONYMOUS, _MAP_NORESERVE = 0x02, 0x10, 0x20, 0x4000
@@ -32,65 +35,78 @@ _NO_FD = -1
 _IMAGE_FD = WAIT_FD + 1
 """What the image's pages are to the process while they are mapped: its lowest free number."""
 _RSEQ_UNREGISTER = 1
+_RSEQ_CRITICAL_SECTION = 8
+"""Where in an area for restartable sequences the one is named that is being run."""
 _SYS_OPEN, _SYS_CLOSE, _SYS_LSEEK, _SYS_MMAP, _SYS_MUNMAP = 2, 3, 8, 9, 11
 _SYS_RT_SIGACTION, _SYS_MREMAP, _SYS_SOCKET, _SYS_RECVMSG = 13, 25, 41, 47
 _SYS_CHDIR, _SYS_UMASK, _SYS_GETTID = 80, 95, 186
 _SYS_SET_TID_ADDRESS, _SYS_DUP3, _SYS_RSEQ = 218, 292, 334
 _AF_UNIX, _SOCK_STREAM = 1, 1
-
-
-class Snapshot:
-    """An image with what it takes to give it away again and again."""
-
-    def __init__(self, image: Image) -> None:
-        self.image = image
-        self._recipes: dict[tuple[Mapping, ...], _Recipe] = {}
-        """By what the kernel has mapped where: the same for all children of one zygote."""
-
-    def give_to(self, tracee: Tracee, control: socket.socket) -> None:
-        """Make a held process go on as the image, once it is let go; `control` is the other end of
-        what it reads from. Raises OSError."""
-        image = self.image
-        registers = waits_in_read(tracee, WAIT_FD)
-        if registers is None:
-            raise OSError("it does not wait for its assignment")
-        recipe = self._recipe(tuple(read_specials(tracee.pid)))
-        instruction = registers["rip"] - 2
-        tracee.call(
-            instruction, _SYS_MMAP, _SCRATCH, _SCRATCH_BYTES, _PROT_ALL, _ANONYMOUS, _NO_FD, 0
-        )
-        _hand_over(tracee, instruction, control, image.memory_fd)
-        thread_id = tracee.call(instruction, _SYS_GETTID)
-        address, size, signature = tracee.restartable_sequences()
-        if address:
-            tracee.call(instruction, _SYS_RSEQ, address, size, _RSEQ_UNREGISTER, signature)
-        tracee.write(_SCRATCH, Program.CODE)
-        tracee.write(_TABLE, recipe.table)
-        tracee.write(_TEXTS, recipe.texts)
-        recipe.program.run(tracee, _SCRATCH, _TABLE)
-        for start, data in image.stack_pages:
-            tracee.write(start, data)
-        tracee.write(image.tid_address, struct.pack("=i", thread_id))
-        tracee.set_registers(image.registers)
-        tracee.call(image.registers["rip"] - 2, _SYS_MUNMAP, _SCRATCH, _SCRATCH_BYTES)
-        tracee.set_extended_state(image.extended_state)
-        tracee.set_signal_mask(image.signal_mask)
-        tracee.set_registers(again(image.registers))
-
-    def _recipe(self, specials: tuple[Mapping, ...]) -> "_Recipe":
-        recipe = self._recipes.get(specials)
-        if recipe is None:
-            recipe = self._recipes[specials] = _make_recipe(self.image, specials)
-        return recipe
+_DIRECTORY = "/var/task"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Recipe:
-    """The calls a process has to make, and the texts these refer to."""
+class Recipe:
+    """The calls a process has to make to become an image, and the texts these refer to."""
 
     program: Program
     table: bytes
     texts: bytes
+
+
+def transplant(
+    tracee: Tracee,
+    image: Image,
+    recipe: Recipe,
+    *,
+    memory_fd: int,
+    control: socket.socket,
+    user: int | None,
+) -> None:
+    """Make a held process go on as an image, once it is let go.
+
+    `memory_fd` has the image's pages; `control` is the other end of what the process reads from;
+    `user` is the host's number of its user, if it has one of its own. Raises OSError: then the
+    process is to be killed.
+    """
+    registers = waits_in_read(tracee, WAIT_FD)
+    if registers is None:
+        raise OSError("it does not wait for its assignment")
+    before = identity.read_identity(tracee.pid)
+    identity.check_confined(before, user)
+    identity.check_descriptors(tracee.pid, range(WAIT_FD + 1))
+    instruction = registers["rip"] - 2
+    tracee.call(instruction, _SYS_MMAP, _SCRATCH, _SCRATCH_BYTES, _PROT_ALL, _ANONYMOUS, _NO_FD, 0)
+    _hand_over(tracee, instruction, control, memory_fd)
+    thread_id = tracee.call(instruction, _SYS_GETTID)
+    address, size, signature = tracee.restartable_sequences()
+    if address:
+        tracee.call(instruction, _SYS_RSEQ, address, size, _RSEQ_UNREGISTER, signature)
+    tracee.write(_SCRATCH, Program.CODE)
+    tracee.write(_TABLE, recipe.table)
+    tracee.write(_TEXTS, recipe.texts)
+    recipe.program.run(tracee, _SCRATCH, _TABLE)
+    if image.tid_address:
+        tracee.write(image.tid_address, struct.pack("=i", thread_id))
+    _register_sequences(tracee, image)
+    # The last instruction of ours: it stops before the next, which is not there any more.
+    tracee.call(_INSTRUCTION, _SYS_MUNMAP, _SCRATCH, _SCRATCH_BYTES)
+    tracee.set_extended_state(image.extended_state)
+    tracee.set_signal_mask(image.signal_mask)
+    tracee.set_registers(again(image.registers))
+    identity.check_unchanged(before, identity.read_identity(tracee.pid))
+    identity.check_place(tracee.pid, _DIRECTORY)
+    opened = [one.number for one in image.files]
+    identity.check_descriptors(tracee.pid, [*range(WAIT_FD + 1), *opened, *image.dead_sockets])
+
+
+def _register_sequences(tracee: Tracee, image: Image) -> None:
+    """Have the kernel know the image's area for restartable sequences. It names none that is being
+    run: the kernel would lead our own code there."""
+    address, size, signature = image.sequences
+    if address:
+        tracee.write(address + _RSEQ_CRITICAL_SECTION, bytes(8))
+        tracee.call(_INSTRUCTION, _SYS_RSEQ, address, size, 0, signature)
 
 
 class _Texts:
@@ -128,50 +144,47 @@ def _hand_over(tracee: Tracee, instruction: int, control: socket.socket, memory_
         raise OSError("the process did not receive the image")
 
 
-def _make_recipe(image: Image, specials: tuple[Mapping, ...]) -> _Recipe:
+def make_recipe(image: Image, specials: tuple[Mapping, ...]) -> Recipe:
+    """How a process becomes an image in which the kernel has mapped `specials`. Raises OSError."""
     program, texts = Program(), _Texts()
     _empty(program, specials)
     _move_specials(program, image, {one.name: one for one in specials})
     _map_all(program, image, texts)
-    start = image.stack.end - max(_STACK_BYTES, image.stack.size)
-    flags = _ANONYMOUS | _MAP_NORESERVE
-    protection = image.stack.protection
-    program.add(_SYS_MMAP, start, image.stack.end - start, protection, flags, _NO_FD, 0)
+    _map_stack(program, image)
     program.add(_SYS_CLOSE, _IMAGE_FD)
     for number, action in image.actions:
         program.add(_SYS_RT_SIGACTION, number, texts.keep(action), 0, 8)
     program.add(_SYS_SET_TID_ADDRESS, image.tid_address)
-    address, size, signature = image.sequences
-    if address:
-        program.add(_SYS_RSEQ, address, size, 0, signature)
-    program.add(_SYS_CHDIR, texts.path("/var/task"))
+    program.add(_SYS_CHDIR, texts.path(_DIRECTORY))
     program.add(_SYS_UMASK, image.umask)
     _open_files(program, image, texts)
     table = program.table()
     if len(table) > _TABLE_BYTES or len(texts.data) > _TEXTS_BYTES:
         raise OSError("the image has too many parts")
-    return _Recipe(program, table, texts.data)
+    return Recipe(program, table, texts.data)
 
 
 def _empty(program: Program, kept: Iterable[Mapping]) -> None:
     """Throw away all memory but what is kept and what the work is done in."""
-    at = _LOWEST
+    at = rules.LOWEST
     keeps = [(_SCRATCH, _SCRATCH + _SCRATCH_BYTES), *((one.start, one.end) for one in kept)]
     for start, end in sorted(keeps):
-        if start >= _HIGHEST:
+        if start >= rules.HIGHEST:
             break
         if start > at:
             program.add(_SYS_MUNMAP, at, start - at)
         at = end
-    program.add(_SYS_MUNMAP, at, _HIGHEST - at)
+    program.add(_SYS_MUNMAP, at, rules.HIGHEST - at)
 
 
 def _move_specials(program: Program, image: Image, own: dict[str, Mapping]) -> None:
     """Have the kernel's own mappings where the image expects them."""
+    if own.keys() != {one.name for one in image.specials}:
+        raise OSError("it has moved what the kernel maps")
     taken = [(one.start, one.end) for one in own.values()]
     for wanted in image.specials:
-        mine = own.get(wanted.name)
-        if mine is None or mine.size != wanted.size:
+        mine = own[wanted.name]
+        if mine.size != wanted.size:
             raise OSError(f"the kernel maps {wanted.name} differently")
         if mine.start == wanted.start:
             continue
@@ -183,9 +196,8 @@ def _move_specials(program: Program, image: Image, own: dict[str, Mapping]) -> N
 def _map_all(program: Program, image: Image, texts: _Texts) -> None:
     opened = ""
     for mapping in image.mappings:
-        start, size, protection = mapping.start, mapping.size, mapping.protection
-        runs = image.runs.get(start, ())
-        if len(runs) == 1 and runs[0].size == size:
+        runs = image.runs.get(mapping.start, ())
+        if len(runs) == 1 and runs[0].size == mapping.size:
             pass  # Nothing of what is beneath can be seen.
         elif mapping.is_file:
             if mapping.name != opened:
@@ -193,16 +205,35 @@ def _map_all(program: Program, image: Image, texts: _Texts) -> None:
                     program.add(_SYS_CLOSE, 0, flags=Program.TAKES_FIRST)
                 opened = mapping.name
                 program.add(_SYS_OPEN, texts.path(opened), 0, flags=Program.REMEMBERS)
-            where = (0, mapping.offset)
-            flags = Program.TAKES_FIFTH
-            program.add(_SYS_MMAP, start, size, protection, _FIXED, *where, flags=flags)
+            where = (mapping.start, mapping.size, mapping.protection, _FIXED, 0, mapping.offset)
+            program.add(_SYS_MMAP, *where, flags=Program.TAKES_FIFTH)
         else:
-            flags = _ANONYMOUS | _MAP_NORESERVE
-            program.add(_SYS_MMAP, start, size, protection, flags, _NO_FD, 0)
-        for run in runs:
-            program.add(_SYS_MMAP, run.start, run.size, protection, _FIXED, _IMAGE_FD, run.at)
+            _map_nothing(program, mapping.start, mapping.end, mapping.protection)
+        _map_runs(program, runs, mapping.protection)
     if opened:
         program.add(_SYS_CLOSE, 0, flags=Program.TAKES_FIRST)
+
+
+def _map_stack(program: Program, image: Image) -> None:
+    """With room to grow, as far as there is any."""
+    stack = image.stack
+    others = (*image.mappings, *image.specials)
+    below = [one.end for one in others if one.end <= stack.start]
+    lowest = max([rules.LOWEST, _SCRATCH + _SCRATCH_BYTES, *below]) + PAGE
+    start = min(stack.start, max(stack.end - _STACK_BYTES, lowest))
+    _map_nothing(program, start, stack.end, stack.protection)
+    _map_runs(program, image.runs.get(stack.start, ()), stack.protection)
+
+
+def _map_nothing(program: Program, start: int, end: int, protection: int) -> None:
+    """Memory that is empty as yet."""
+    flags = _ANONYMOUS | _MAP_NORESERVE
+    program.add(_SYS_MMAP, start, end - start, protection, flags, _NO_FD, 0)
+
+
+def _map_runs(program: Program, runs: Iterable[Run], protection: int) -> None:
+    for run in runs:
+        program.add(_SYS_MMAP, run.start, run.size, protection, _FIXED, _IMAGE_FD, run.at)
 
 
 def _open_files(program: Program, image: Image, texts: _Texts) -> None:

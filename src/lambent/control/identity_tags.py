@@ -1,0 +1,37 @@
+"""Tags of users and roles: what `aws:PrincipalTag` and `iam:ResourceTag` ask for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.model import limits
+from lambent.model.errors import ApiError
+from lambent.model.identity import Identity
+
+
+def changed_tags(present: Mapping[str, str], params: Mapping[str, Any]) -> Mapping[str, str]:
+    """The tags after a request's `Tags` were added and those of its `TagKeys` removed.
+
+    Raises `LimitExceeded`, and `InvalidInput` for keys that are one key: their case does not tell
+    them apart.
+    """
+    tags = dict(present)
+    seen = set()
+    for one in params.get("Tags") or ():
+        name = one["Key"].lower()
+        if name in seen or name.startswith("aws:"):
+            raise ApiError("InvalidInput", f"The tag key {one['Key']} is reserved or given twice.")
+        seen.add(name)
+        tags = {key: value for key, value in tags.items() if key.lower() != name}
+        tags[one["Key"]] = one["Value"]
+    removed = {key.lower() for key in params.get("TagKeys") or ()}
+    tags = {key: value for key, value in tags.items() if key.lower() not in removed}
+    if len(tags) > limits.TAGS_MAX:
+        raise ApiError(
+            "LimitExceeded", f"Cannot exceed quota for tags: {limits.TAGS_MAX}", status=409
+        )
+    return tags
+
+
+def listed_tags(identity: Identity) -> Sequence[Mapping[str, str]]:
+    """The tags as IAM lists them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(identity.tags.items())]

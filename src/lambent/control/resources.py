@@ -1,0 +1,83 @@
+"""What is asked about resources before anybody may use them: their policies and tags, and what
+policies' conditions want to know of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.control import policies
+from lambent.control.permissions import policy_of
+from lambent.model.function import LATEST, FunctionKey, Scope
+from lambent.model.identity import Identity, IdentityKey
+from lambent.model.layer import parse_layer_version_arn
+from lambent.model.names import FunctionReference, parse_function_name
+from lambent.model.policy import ResourcePolicy, statements_of
+from lambent.model.resources import (
+    parse_code_signing_arn,
+    parse_mapping_arn,
+    parse_role_arn,
+    parse_user_arn,
+)
+from lambent.store.function_settings import Kind
+from lambent.store.store import Store, Transaction
+
+
+class Resources:
+    """Reads from the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def policy(self, arn: str) -> ResourcePolicy:
+        """What is known of the resource with this ARN; nothing of one that is not there."""
+        return await self._store.transact(lambda tx: _policy(tx, arn))
+
+    async def identity(self, key: IdentityKey) -> Identity | None:
+        """The user or role, None if there is none."""
+        return await self._store.transact(lambda tx: tx.identities.get(key))
+
+    async def function_of_mapping(self, scope: Scope, uuid: str) -> str | None:
+        """The ARN of the function that a mapping calls, None if there is no such mapping."""
+        mapping = await self._store.transact(lambda tx: tx.mappings.get(scope, uuid))
+        return None if mapping is None else mapping.function_arn
+
+    async def url_auth_type(self, reference: FunctionReference) -> str | None:
+        """`NONE` or `AWS_IAM` as a function's URL has it, None if it has no URL."""
+        key, qualifier = reference.key, reference.qualifier or LATEST
+        url = await self._store.transact(lambda tx: tx.settings.get(Kind.URL, key, qualifier))
+        return None if url is None else str(url["auth_type"])
+
+    async def statements(self, reference: FunctionReference) -> Sequence[Mapping[str, Any]]:
+        """What a function's policy says as it is; nothing if it has none."""
+        return policies.statements(await self._store.transact(lambda tx: policy_of(tx, reference)))
+
+    async def layers_of(self, key: FunctionKey) -> Sequence[str]:
+        """The ARNs of the layer versions that a function has."""
+        function = await self._store.transact(lambda tx: tx.functions.get(key))
+        layers = [] if function is None else function.other.get("Layers", ())
+        return [one["Arn"] for one in layers]
+
+
+def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
+    layer = parse_layer_version_arn(arn)
+    if layer is not None:
+        return ResourcePolicy(policies.granted(tx.layers.policy(*layer)))
+    if ":function:" in arn:
+        parts = arn.split(":")
+        reference = parse_function_name(arn, Scope(parts[4], parts[3]))
+        return ResourcePolicy(
+            policies.granted(policy_of(tx, reference)), tags=tx.tags.get(reference.key.arn)
+        )
+    if parse_mapping_arn(arn) or parse_code_signing_arn(arn):
+        return ResourcePolicy(tags=tx.tags.get(arn))
+    identity = _identity(tx, arn)
+    if identity is None or identity.arn != arn:
+        return ResourcePolicy()
+    return ResourcePolicy(trust=statements_of([identity.trust or {}]), tags=identity.tags)
+
+
+def _identity(tx: Transaction, arn: str) -> Identity | None:
+    role = parse_role_arn(arn)
+    if role is not None:
+        return tx.identities.get(IdentityKey(role.account, "role", role.name))
+    user = parse_user_arn(arn)
+    return None if user is None else tx.identities.get(IdentityKey(user.account, "user", user.name))

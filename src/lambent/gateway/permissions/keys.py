@@ -1,0 +1,160 @@
+"""Condition keys: what policies may ask of a request besides action and resource.
+
+`aws:ResourceTag` and what is known of the caller come with every request and are added by the
+authorizer.
+"""
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from lambent.gateway.permissions.asked import Asked, plain_arn
+from lambent.gateway.permissions.resources import (
+    granted_auth_type,
+    granted_principals,
+    spellings,
+)
+from lambent.model.function import LATEST
+from lambent.model.resources import parse_code_signing_arn
+
+Values = Mapping[str, Sequence[str]]
+"""By key in lower case; without the keys that the request does not have."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Key:
+    """A condition key."""
+
+    name: str
+    find: Callable[[Asked], Awaitable[Values]]
+
+
+async def _function(asked: Asked) -> Values:
+    if "FunctionName" not in asked.params:
+        return {}
+    return {"lambda:functionarn": [plain_arn(asked.function)]}
+
+
+async def _mapped_function(asked: Asked) -> Values:
+    arn = await asked.lookups.function_of_mapping(asked.scope, asked.params["UUID"])
+    return {} if arn is None else {"lambda:functionarn": [arn.removesuffix(f":{LATEST}")]}
+
+
+async def _url_auth_type(asked: Asked) -> Values:
+    """What it is to become, else what it is."""
+    value = asked.params.get("AuthType") or await asked.lookups.url_auth_type(asked.function)
+    return {} if value is None else {"lambda:functionurlauthtype": [value]}
+
+
+async def _granted_auth_type(asked: Asked) -> Values:
+    value = asked.params.get("FunctionUrlAuthType")
+    return {} if value is None else {"lambda:functionurlauthtype": [value]}
+
+
+async def _granted_principal(asked: Asked) -> Values:
+    return {"lambda:principal": spellings(asked.params["Principal"])}
+
+
+async def _revoked_principal(asked: Asked) -> Values:
+    statement = await _revoked(asked)
+    names = granted_principals(statement) if statement else ()
+    return _some("lambda:principal", [name for one in names for name in spellings(one)])
+
+
+async def _revoked_auth_type(asked: Asked) -> Values:
+    value = granted_auth_type(await _revoked(asked))
+    return {} if value is None else {"lambda:functionurlauthtype": [value]}
+
+
+async def _revoked(asked: Asked) -> Mapping[str, Any]:
+    """The statement that RemovePermission is about, empty if there is none."""
+    statements = await asked.lookups.statements(asked.function)
+    return next((one for one in statements if one.get("Sid") == asked.params["StatementId"]), {})
+
+
+async def _with_the_resource(asked: Asked) -> Values:
+    """`resources.GRANTED` and `REVOKED` have the values, for each grant its own."""
+    return {}
+
+
+async def _layers(asked: Asked) -> Values:
+    return _some("lambda:layer", asked.params.get("Layers"))
+
+
+async def _subnets(asked: Asked) -> Values:
+    return _some("lambda:subnetids", (asked.params.get("VpcConfig") or {}).get("SubnetIds"))
+
+
+async def _security_groups(asked: Asked) -> Values:
+    found = (asked.params.get("VpcConfig") or {}).get("SecurityGroupIds")
+    return _some("lambda:securitygroupids", found)
+
+
+async def _code_signing(asked: Asked) -> Values:
+    key = parse_code_signing_arn(asked.params.get("CodeSigningConfigArn") or "")
+    return {} if key is None else {"lambda:codesigningconfigarn": [key.arn]}
+
+
+async def _request_tags(asked: Asked) -> Values:
+    found: dict[str, list[str]] = {}
+    for name, value in _tags(asked).items():
+        found.setdefault(f"aws:requesttag/{name.lower()}", []).append(value)
+    return found
+
+
+async def _tag_keys(asked: Asked) -> Values:
+    return _some("aws:tagkeys", asked.params.get("TagKeys") or list(_tags(asked)))
+
+
+def _tags(asked: Asked) -> Mapping[str, str]:
+    """The tags in a request: Lambda's are an object, IAM's a list."""
+    tags = asked.params.get("Tags") or {}
+    if isinstance(tags, Mapping):
+        return tags
+    return {one["Key"]: one["Value"] for one in tags}
+
+
+async def _passed_to(asked: Asked) -> Values:
+    return {"iam:passedtoservice": ["lambda.amazonaws.com"]}
+
+
+async def _associated(asked: Asked) -> Values:
+    return {"iam:associatedresourcearn": [asked.function.key.arn]}
+
+
+async def _external_id(asked: Asked) -> Values:
+    value = asked.params.get("ExternalId")
+    return {} if value is None else {"sts:externalid": [value]}
+
+
+async def _session_name(asked: Asked) -> Values:
+    return {"sts:rolesessionname": [asked.params["RoleSessionName"]]}
+
+
+def _some(key: str, values: Sequence[str] | None) -> Values:
+    return {key: values} if values else {}
+
+
+FUNCTION_ARN = Key("lambda:FunctionArn", _function)
+MAPPED_FUNCTION = Key("lambda:FunctionArn", _mapped_function)
+URL_AUTH_TYPE = Key("lambda:FunctionUrlAuthType", _url_auth_type)
+GRANTED = (
+    Key("lambda:Principal", _granted_principal),
+    Key("lambda:FunctionUrlAuthType", _granted_auth_type),
+)
+REVOKED = (
+    Key("lambda:Principal", _revoked_principal),
+    Key("lambda:FunctionUrlAuthType", _revoked_auth_type),
+)
+PRINCIPAL = Key("lambda:Principal", _with_the_resource)
+AUTH_TYPE = Key("lambda:FunctionUrlAuthType", _with_the_resource)
+CODE_SIGNING = Key("lambda:CodeSigningConfigArn", _code_signing)
+CONFIGURED = (
+    Key("lambda:Layer", _layers),
+    Key("lambda:SubnetIds", _subnets),
+    Key("lambda:SecurityGroupIds", _security_groups),
+)
+TAG_KEYS = Key("aws:TagKeys", _tag_keys)
+TAGS = (Key("aws:RequestTag/${TagKey}", _request_tags), TAG_KEYS)
+PASSED = (Key("iam:PassedToService", _passed_to), Key("iam:AssociatedResourceArn", _associated))
+ASSUMED = (Key("sts:ExternalId", _external_id), Key("sts:RoleSessionName", _session_name))

@@ -1,0 +1,130 @@
+"""Attempts on those who capture a function's process and give its memory to new ones."""
+
+import os
+import platform as machine
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from tests.hostile import host
+from tests.hostile.cases import case, params
+from tests.hostile.conftest import Function, Neighbour, StartFunction
+from tests.hostile.test_privileges_of_functions import assert_is_nobody
+from tests.platforms import Platform, log_lines
+from tests.scenario.test_snap_start import RUNTIME, publish
+
+pytestmark = pytest.mark.skipif(
+    not RUNTIME or machine.machine() != "x86_64", reason="no Python that can be captured"
+)
+REFUSED = {
+    "snapshot-code": ("code_where_restoring_happens", "restoring needs"),
+    "snapshot-table": ("table_where_restoring_happens", "restoring needs"),
+    "snapshot-thread-number": ("thread_number_in_code", "thread's number"),
+    "snapshot-reading-code": ("thread_number_in_reading_code", "thread's number"),
+    "snapshot-vdso": ("kernels_memory_moved", "restoring needs"),
+    "snapshot-sparse": ("sparse_memory", "GiB of memory"),
+    "snapshot-spread": ("spread_memory", "too many parts"),
+    "snapshot-mappings": ("many_mappings", "too many parts"),
+    "snapshot-descriptors": ("many_descriptors", "too many files open"),
+    "snapshot-threads": ("many_threads", "threads running"),
+    "snapshot-files": ("many_files", "files in /tmp"),
+}
+"""What is not captured, with a word of the reason."""
+CAPTURED = {
+    "snapshot-sequences": "sequences_where_restoring_happens",
+    "snapshot-registers": "registers",
+    "snapshot-ends": "memory_at_the_ends",
+    "snapshot-full": "full_memory",
+    "snapshot-signals": "interruptions",
+}
+"""What may be captured, or not: it makes no difference."""
+COLD_START_MAX_S = 2.0
+
+
+class Snapped:
+    """A version that does something before it is captured."""
+
+    def __init__(self, function: Function, platform: Platform) -> None:
+        self.function = function
+        self.version = publish(function.client, function.name)
+        self.reasons = [
+            line.partition("Reason: ")[2]
+            for line in log_lines(platform, function.name)
+            if line.startswith("SNAPSHOT_SKIPPED")
+        ]
+
+    def look(self) -> dict[str, Any]:
+        """Who it says it is; the host has looked, too."""
+        payload, answer = self.function.try_to("snapshots.look", version=self.version)
+        assert "FunctionError" not in answer, payload
+        assert_is_nobody(host.Box(payload["box"]))
+        return dict(payload["result"])
+
+
+@pytest.fixture
+def snap(start: StartFunction, platform: Platform) -> Any:
+    """Publishes versions."""
+
+    def publish_one(what: str) -> Snapped:
+        function = start(
+            Runtime=RUNTIME,
+            SnapStart={"ApplyOn": "PublishedVersions"},
+            variables={"AT_INIT": f"snapshots.{what}"},
+        )
+        return Snapped(function, platform)
+
+    return publish_one
+
+
+def assert_is_nobody_special(found: dict[str, Any]) -> None:
+    """As a function that was never captured."""
+    assert found["release"] == os.uname().release
+    assert set(found["Uid"]) == {"993"}
+    assert found["CapEff"] == ["0" * 16]
+    assert (found["NoNewPrivs"], found["Seccomp"]) == (["1"], ["2"])
+
+
+@pytest.mark.parametrize("attack", params(*REFUSED))
+def test_refused(snap: Any, neighbour: Neighbour, attack: str) -> None:
+    """It is not captured, for the right reason, and runs as everybody does."""
+    what, reason = REFUSED[attack]
+    with neighbour.watched():
+        snapped = snap(what)
+        assert_is_nobody_special(snapped.look())
+    assert len(snapped.reasons) == 1, snapped.reasons
+    assert reason in snapped.reasons[0]
+
+
+@pytest.mark.parametrize("attack", params(*CAPTURED))
+def test_captured(snap: Any, neighbour: Neighbour, attack: str) -> None:
+    """Whether or not it is captured: it gains nothing by it."""
+    with neighbour.watched():
+        snapped = snap(CAPTURED[attack])
+        assert_is_nobody_special(snapped.look())
+
+
+@case("snapshot-neighbours")
+def test_cold_starts_of_others(snap: Any, start: StartFunction) -> None:
+    """While the costliest processes are captured, new environments of others start in time."""
+    is_over = threading.Event()
+    took: list[float] = []
+    others = [start() for _ in range(8)]
+
+    def call() -> None:
+        while not is_over.is_set() and others:
+            began = time.monotonic()
+            others.pop().do("attempts.here")
+            took.append(time.monotonic() - began)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    try:
+        for what in ("sparse_memory", "spread_memory", "full_memory"):
+            snap(what)
+    finally:
+        is_over.set()
+        thread.join()
+    assert took
+    assert max(took) < COLD_START_MAX_S
