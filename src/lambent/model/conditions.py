@@ -99,8 +99,8 @@ def _wanted(operator: str, text: str, context: Context, *, expands: bool) -> Wan
 def _safely(test: Test, value: str, wanted: Wanted) -> bool:
     try:
         return test(value, wanted)
-    except (ValueError, TypeError, binascii.Error):
-        return False
+    except (ValueError, TypeError, OverflowError, OSError, binascii.Error):
+        return False  # Whoever wrote it wrote what is no such value: it does not hold.
 
 
 def _date(text: str) -> datetime.datetime:

@@ -21,7 +21,7 @@ from lambent.invocation.door import Door
 from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import shielded, start_task
+from lambent.kit.tasks import guarded, shielded, start_task
 from lambent.model.errors import ApiError, service_failure
 from lambent.model.function import Scope
 from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
@@ -125,7 +125,7 @@ class Deliveries:
                 invoked_arn=reference.arn,
                 event=exchange.body,
                 trace_id=trace_id,
-                on_done=on_done,
+                on_done=guarded(partial(_fail, exchange), on_done),
             )
         )
 

@@ -17,7 +17,7 @@ from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import start_task
+from lambent.kit.tasks import guarded, start_task
 from lambent.model.errors import ApiError
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
@@ -199,7 +199,7 @@ class FunctionUrls:
                 event=event,
                 trace_id=request.trace_id,
                 sink=stream,
-                on_done=on_done,
+                on_done=guarded(partial(_fail, exchange), on_done),
             )
         )
 

@@ -322,3 +322,10 @@ def test_nothing_surprises_it(
     headers = {} if target is None else {"x-amz-target": target}
     found = accesses_of(service, Foreign(method, path, query, headers, body), SCOPE)
     assert all(one.action.startswith(f"{service}:") for one in found or ())
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000, b"\xff", b"1" * 5000, b"[]"])
+def test_bodies_that_cannot_be_read_are_for_root_alone(body: bytes) -> None:
+    request = json_request("AmazonSQS.SendMessage")
+    request.body = body
+    assert accesses_of("sqs", request, SCOPE) is None

@@ -148,6 +148,7 @@ class _Exchange:
     __slots__ = (
         "_connection",
         "_has_body",
+        "_has_started",
         "_headers",
         "_is_chunked",
         "_on_disconnect",
@@ -169,6 +170,7 @@ class _Exchange:
         self._headers: dict[str, str] | None = None
         self._on_disconnect: Callable[[], None] | None = None
         self._on_writable: Callable[[], None] | None = None
+        self._has_started = False
         self._is_chunked = False
         self._has_body = True
         """Whether an answer that was started has one."""
@@ -206,7 +208,15 @@ class _Exchange:
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:
-        lines = head_lines(status, headers, self._connection.date)
+        if self._has_started:
+            self.abort()  # What came after would be taken for more of that answer.
+            return
+        try:
+            lines = head_lines(status, headers, self._connection.date)
+        except ValueError as error:
+            logger.error("%s; the answer is 500", error)
+            status, body = 500, b""
+            lines = head_lines(status, (), self._connection.date)
         if status != 204:
             lines.append(f"Content-Length: {len(body)}")
         self._answer(self._join(lines), b"" if self.method == "HEAD" else body)
@@ -234,8 +244,14 @@ class _Exchange:
     ) -> None:
         if not self.is_open:
             return
+        try:
+            lines = head_lines(status, headers, self._connection.date)
+        except ValueError as error:
+            logger.error("%s; the answer is 500", error)
+            self.respond(500)
+            return
+        self._has_started = True
         self._has_body = self.method != "HEAD" and status not in (204, 304)
-        lines = head_lines(status, headers, self._connection.date)
         if length is not None and status != 204:
             lines.append(f"Content-Length: {length}")
         elif self._has_body and self._connection.takes_chunks:
@@ -395,8 +411,12 @@ class _Connection(asyncio.Protocol):
             self._head_bytes += len(data)
         try:
             self._feed(data)
-        except (httptools.HttpParserError, BadRequestError):
-            self._refuse(431 if self._is_head_too_large else 400)
+        except (httptools.HttpParserError, BadRequestError) as error:
+            _log_bug(error)
+            if self._reader is not None:
+                self.abort()  # Its reader hears that the rest does not come.
+            else:
+                self._refuse(431 if self._is_head_too_large else 400)
             return
         if arriving is not None and arriving is self._arriving and body_bytes == self._body_bytes:
             self._head_bytes += len(data)
@@ -732,6 +752,14 @@ class _Connection(asyncio.Protocol):
                 self._refuse(408)
         elif limits.idle_deadline_s is not None and elapsed > limits.idle_deadline_s:
             self._close()
+
+
+def _log_bug(error: Exception) -> None:
+    """Whoever reads a body as it arrives is called by the parser, which makes an error of its own
+    of whatever is raised there."""
+    is_called = isinstance(error, httptools.HttpParserCallbackError)
+    if is_called and not isinstance(error.__context__, BadRequestError):
+        logger.error("a request was not read", exc_info=error.__context__)
 
 
 def _answer_oversized(exchange: Exchange) -> None:
