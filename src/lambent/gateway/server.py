@@ -373,7 +373,9 @@ class Gateway:
                     f"Lambent does not offer the operation {operation.name} yet.",
                 )
             service = operation.service_model.service_name
-            await self._authorization.check(request.caller, service, operation.name, params)
+            hidden = await self._authorization.check(
+                request.caller, service, operation.name, params
+            )
             output = await handler(
                 Call(
                     params=params,
@@ -381,6 +383,7 @@ class Gateway:
                     request_id=request.request_id,
                     caller=request.caller,
                     endpoint=self._endpoint_of(request.exchange),
+                    hidden=hidden,
                 )
             )
             answer(request.exchange, _render(request, output), request.request_id)

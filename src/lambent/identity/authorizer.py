@@ -60,6 +60,8 @@ class Access(NamedTuple):
     """Further condition keys, in lower case, and their values."""
     also: tuple[str, ...] = ()
     """Further names of the resource: policies may use any of them."""
+    is_unsure: bool = False
+    """Whether `resource` has a part that is not known: every denial of the action holds then."""
 
 
 class Authorizer:
@@ -200,6 +202,7 @@ class Authorizer:
                 action=access.action,
                 resource=access.resource,
                 also=access.also,
+                is_unsure=access.is_unsure,
                 context=self._context(caller, access, known),
             ),
             identity=own,

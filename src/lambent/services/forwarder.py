@@ -19,7 +19,7 @@ from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, service_failure
 from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
-from lambent.services.actions import access_of
+from lambent.services.actions import accesses_of
 from lambent.services.endpoints import (
     Endpoint,
     answer_headers,
@@ -129,11 +129,11 @@ class Forwarder:
         if not self._authorizer.is_strict or caller.principal is ANONYMOUS:
             return  # The gateway lets nobody in unsigned but for what is everybody's.
         if len(exchange.body) > LOOP_BYTES_MAX:
-            access = await computed(access_of, service, exchange, caller.scope)
+            accesses = await computed(accesses_of, service, exchange, caller.scope)
         else:
-            access = access_of(service, exchange, caller.scope)
-        if access is not None:
-            await self._authorizer.check(caller, access)
+            accesses = accesses_of(service, exchange, caller.scope)
+        if accesses is not None:
+            await self._authorizer.check_all(caller, accesses)
         elif caller.principal.kind != "root":
             raise ApiError(
                 "AccessDeniedException",
