@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lambent.identity.keyring import Keyring
-from lambent.identity.signature import read_signature, verify
+from lambent.identity.signature import read_signature, verify, verify_head
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
@@ -120,6 +120,25 @@ class Authorizer:
             service=signature.service,
             access_key_id=signature.access_key_id,
         )
+
+    def screen(self, exchange: Exchange) -> bool:
+        """Whether a known key has signed a request whose body has not come yet; False if that
+        cannot be told without it. Raises as `authenticate` does for what would be refused whatever
+        the body is."""
+        signature = read_signature(exchange)
+        found = None
+        if signature is not None:
+            found = self._keyring.find(signature.access_key_id, signature.session_token)
+        if signature is None or found is None:
+            if self.is_strict and signature is not None:
+                raise _unrecognized()
+            if self.is_strict or _is_from_a_page(exchange):
+                raise _missing_token()
+            return False
+        principal, secret = found
+        if self.is_strict and not self._keyring.is_current(principal):
+            raise _unrecognized()
+        return verify_head(signature, exchange, secret, self._clock.now())
 
     def check_nowait(self, caller: Caller, access: Access) -> bool:
         """As `check`, without asking the database: False if it must be asked."""
