@@ -143,7 +143,10 @@ class FunctionUrls:
         """What a caller needs permission for: both, as at AWS."""
         if url.auth_type == "NONE" and not self._authorizer.is_strict:
             return []
-        auth_type = (("lambda:functionurlauthtype", (url.auth_type,)),)
+        auth_type = (
+            ("lambda:functionurlauthtype", (url.auth_type,)),
+            ("lambda:functionarn", (url.arn,)),
+        )
         through_url = (("lambda:invokedviafunctionurl", ("true",)),)
         return [
             Access("lambda:InvokeFunctionUrl", url.arn, url.key.account, auth_type),
