@@ -110,7 +110,7 @@ class Authorizer:
             exchange.body = verify(signature, exchange, secret, self._clock.now())
         elif self.is_strict:
             raise _unrecognized()
-        elif signature.expires_s is not None and _is_from_a_page(exchange):
+        elif _is_from_a_page(exchange):
             raise _missing_token()
         else:
             key_id = signature.access_key_id
@@ -253,8 +253,9 @@ def _add_tags(context: dict[str, Sequence[str]], key: str, tags: Mapping[str, st
 
 
 def _is_from_a_page(exchange: Exchange) -> bool:
-    """Whether a web page had its visitor's browser send a request. On loopback any page can; to
-    put credentials into a header it would need our permission, which nobody gets."""
+    """Whether a web page had its visitor's browser send a request. On loopback any page can, and
+    one of the same origin, as a function's may be, puts what it likes into the headers: only the
+    signature of a known key shows that somebody trusts it."""
     headers = exchange.headers
     return "origin" in headers or headers.get("sec-fetch-site", "none") != "none"
 
