@@ -47,6 +47,8 @@ class Caller:
     service: str | None
     """The signing name (`lambda`, `logs`, `sts`), or None for an unsigned request."""
     access_key_id: str | None
+    exchange: Exchange | None = dataclasses.field(default=None, repr=False, compare=False)
+    """The request, for conditions that ask where it came from."""
 
 
 class Access(NamedTuple):
@@ -119,6 +121,7 @@ class Authorizer:
             scope=Scope(principal.account, signature.region),
             service=signature.service,
             access_key_id=signature.access_key_id,
+            exchange=exchange,
         )
 
     def screen(self, exchange: Exchange) -> bool:
@@ -239,11 +242,26 @@ class Authorizer:
             context["aws:principaltype"] = [_PRINCIPAL_TYPES[principal.kind]]
         if principal.kind == "user":
             context["aws:username"] = [principal.name]
+        if caller.exchange is not None:
+            _add_origin(context, caller.exchange)
         _add_tags(context, "aws:principaltag", self._keyring.tags(principal))
         _add_tags(context, "aws:resourcetag", known.tags)
         if access.action.startswith(("iam:", "sts:")):
             _add_tags(context, "iam:resourcetag", known.tags)
         return context
+
+
+def _add_origin(context: dict[str, Sequence[str]], exchange: Exchange) -> None:
+    """Add the condition keys that say where a request came from."""
+    context["aws:securetransport"] = [str(exchange.is_secure).lower()]
+    known = (
+        ("aws:sourceip", exchange.client_address),
+        ("aws:useragent", exchange.headers.get("user-agent")),
+        ("aws:referer", exchange.headers.get("referer")),
+    )
+    for key, value in known:
+        if value:
+            context[key] = [value]
 
 
 def _add_tags(context: dict[str, Sequence[str]], key: str, tags: Mapping[str, str]) -> None:

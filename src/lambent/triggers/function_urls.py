@@ -35,7 +35,7 @@ from lambent.triggers.url_stream import UrlStream
 _HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
 _ID = re.compile(r"[a-z0-9]{32}")
 _KNOWN_MAX = 8192
-_NOBODY = Caller(principal=ANONYMOUS, scope=Scope("", ""), service=None, access_key_id=None)
+_NOWHERE = Scope("", "")
 _FORBIDDEN = (
     "Forbidden. For troubleshooting Function URL authorization issues, see:"
     " https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
@@ -141,7 +141,13 @@ class FunctionUrls:
         """Who calls. Raises `ApiError` if the URL asks for a signature and there is no good one."""
         is_asking = url.cors is not None and is_preflight(exchange.method, exchange.headers)
         if url.auth_type != "AWS_IAM" or is_asking:
-            return _NOBODY
+            return Caller(
+                principal=ANONYMOUS,
+                scope=_NOWHERE,
+                service=None,
+                access_key_id=None,
+                exchange=exchange,
+            )
         caller = self._authorizer.authenticate(exchange)
         if caller.access_key_id is None:
             raise ApiError("AccessDeniedException", _FORBIDDEN, status=403)
@@ -151,7 +157,10 @@ class FunctionUrls:
         """What a caller needs permission for: both, as at AWS."""
         if url.auth_type == "NONE" and not self._authorizer.is_strict:
             return []
-        auth_type = (("lambda:functionurlauthtype", (url.auth_type,)),)
+        auth_type = (
+            ("lambda:functionurlauthtype", (url.auth_type,)),
+            ("lambda:functionarn", (url.arn,)),
+        )
         through_url = (("lambda:invokedviafunctionurl", ("true",)),)
         return [
             Access("lambda:InvokeFunctionUrl", url.arn, url.key.account, auth_type),
@@ -173,7 +182,7 @@ class FunctionUrls:
             domain=headers.get("host", "").partition(":")[0],
             request_id=new_request_id(),
             trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
-            caller=None if caller is _NOBODY else caller,
+            caller=None if caller.principal is ANONYMOUS else caller,
         )
 
     def _invoke(self, request: UrlRequest, function: FunctionVersion, event: bytes) -> None:
