@@ -1,7 +1,7 @@
 """A backup of all that cannot be made again, while the platform runs: the database with its
 secrets, the packages, and what waits in the queue.
 
-The directories of blobs are locked first (shared; see `Blobs.delete`), the database is copied next,
+The directories of blobs are locked first (see `Blobs.delete`), the database is copied next,
 then the blobs it knows: what is deleted meanwhile is in the trash. The archive gets its name when
 it is whole and on disk.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from lambent.store.archive import CREDENTIALS, DATABASE, EVENTS, PACKAGES, ArchiveWriter
-from lambent.store.blobs import find_trashed, lock_shared
+from lambent.store.blobs import find_trashed, keep_deleted
 from lambent.store.copying import copy_out
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
@@ -62,7 +62,7 @@ def back_up(places: Places, file: Path, about: dict[str, str]) -> Contents:
         raise FileExistsError(f"cannot write {file}: it exists")
     with contextlib.ExitStack() as stack:
         for directory in (places.packages, places.events):
-            stack.enter_context(lock_shared(directory))
+            stack.enter_context(keep_deleted(directory))
         work = stack.enter_context(_working_directory(file))
         database, archive = work / "database", work / "archive"
         packages, events, missing = _copy(places, database)
