@@ -16,7 +16,7 @@ def handler(event, context):
     logger.debug("a debug")
     logger.info("an info")
     logger.warning("a warning", extra={"colour": "red"})
-    print("plain text")
+    print("plain text\\n")
     print('{"level": "debug", "message": "printed debug"}')
     print('{"message": "printed without level"}')
     return os.environ.get("AWS_LAMBDA_LOG_FORMAT"), os.environ.get("AWS_LAMBDA_LOG_LEVEL")

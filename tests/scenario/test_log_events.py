@@ -60,6 +60,8 @@ def test_each_event_ends_with_a_newline(platform: Platform, lambda_client: Any) 
         r"arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}\n",
         init,
     )
+    configuration = lambda_client.get_function_configuration(FunctionName="newlines")
+    assert configuration["RuntimeVersionConfig"]["RuntimeVersionArn"] in init
     assert start == f"START RequestId: {request_id} Version: $LATEST\n"
     assert printed == ["multi\n", "line\n", "another\rline\n", "no newline\n"]
     assert end == f"END RequestId: {request_id}\n"

@@ -1,8 +1,10 @@
 """What stands in for AWS, made as strict as AWS: requests that AWS refuses are refused."""
 
+import contextlib
 import http.client
 import json
 import re
+import socket
 import threading
 import urllib.parse
 import uuid
@@ -12,6 +14,7 @@ from typing import Any, Self
 
 _HOP_BY_HOP = frozenset({"connection", "transfer-encoding", "content-length", "date", "server"})
 _TRACE_HEADER = re.compile(r"(^|;)Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;|$)")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TEXT_KEYS = ("StringValue", "BinaryValue")
 _TRACE_MAX = 500
 
@@ -50,9 +53,13 @@ def _why_message_refused(operation: str, message: Mapping[str, Any]) -> Refusal 
     body = {"SendMessage": "MessageBody", "SendMessageBatch": "MessageBody", "Publish": "Message"}
     if operation in body and not message.get(body[operation]):
         return "MissingParameter", f"The request must contain the parameter {body[operation]}."
+    if operation in body and _FORBIDDEN.search(message[body[operation]]):
+        return "InvalidMessageContents", "The message has characters that are not allowed."
     for kind in ("MessageAttributes", "MessageSystemAttributes"):
         for name, value in (message.get(kind) or {}).items():
             given = next((value[key] for key in _TEXT_KEYS if key in value), "")
+            if isinstance(given, str) and _FORBIDDEN.search(given):
+                return "InvalidMessageContents", f"{name} has characters that are not allowed."
             if not given:
                 text = f"Message (user) attribute '{name}' must contain a non-empty value of type"
                 return "InvalidParameterValue", f"{text} '{value.get('DataType')}'."
@@ -78,17 +85,38 @@ class Strict:
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serving = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._serving.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
+        self._server.hang_up()
         self._server.server_close()
+        self._serving.join()
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    daemon_threads = False
     request_queue_size = 128
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._open: set[Any] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End all connections, and with them the threads that `server_close` waits for."""
+        for request in list(self._open):
+            with contextlib.suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client has gone, or the server behind."""

@@ -2,6 +2,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from lambent.model.traces import TRACE_ID_MAX, is_trace_header
 
 _EVENT_TRACE_MAX = 500
 """Characters of an event's trace header."""
+_NOT_IN_MESSAGES = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SENDERS = 16
 """Threads; each waits for a service."""
 _PERMANENT = frozenset(
@@ -152,7 +154,9 @@ class Destinations:
 
 
 def _text(body: bytes) -> str:
-    return body.decode(errors="replace")
+    """JSON as messages may have it: what SQS takes in no message stands as an escape."""
+    text = body.decode(errors="replace")
+    return _NOT_IN_MESSAGES.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _trace_header(delivery: Delivery, characters_max: int = TRACE_ID_MAX) -> str:
@@ -166,7 +170,7 @@ def _attributes(attributes: Mapping[str, str]) -> dict[str, Any]:
     return {
         name: {
             "DataType": "Number" if name == "ErrorCode" else "String",
-            "StringValue": value,
+            "StringValue": _NOT_IN_MESSAGES.sub("\ufffd", value),
         }
         for name, value in attributes.items()
         if value

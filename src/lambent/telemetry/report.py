@@ -8,8 +8,11 @@ import dataclasses
 import datetime
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 
+_NAME = re.compile(r"([a-z]+)\.?(.*)", re.DOTALL)
+"""Of a language, and its version."""
 _VERSION = "v1"
 """AWS counts the versions of its runtimes; the host's have one."""
 
@@ -47,11 +50,14 @@ def stream_name(version: str, environment_id: str, date: datetime.date) -> str:
 
 
 def runtime_version(runtime: str | None, region: str) -> dict[str, str]:
-    """Name and ARN of a runtime as AWS shows them: `python3.12` is `python:3.12.v1`."""
-    name = _runtime_name(runtime or "provided")
-    digest = hashlib.sha256(name.encode()).hexdigest()
+    """Name and ARN of a runtime as AWS shows them: `python3.12` is `python:3.12.v1`, `nodejs22.x`
+    `nodejs:22.v1`, `provided.al2023` `provided:al2023.v1`. The ARN is that of the function's
+    configuration."""
+    digest = hashlib.sha256(str(runtime).encode()).hexdigest()
     arn = f"arn:aws:lambda:{region}::runtime:{digest}"
-    return {"runtimeVersion": f"{name}.{_VERSION}", "runtimeVersionArn": arn}
+    name, version = _NAME.fullmatch(runtime or "provided").groups()  # type: ignore[union-attr]
+    line = f"{name}:{version.removesuffix('.x')}" if version else name
+    return {"runtimeVersion": f"{line}.{_VERSION}", "runtimeVersionArn": arn}
 
 
 def init_start(runtime: dict[str, str]) -> bytes:
@@ -127,8 +133,3 @@ def _failure(status: str | None, error_type: str | None) -> str:
     if status is None:
         return ""
     return f"\tStatus: {status}" + (f"\tError Type: {error_type}" if error_type else "")
-
-
-def _runtime_name(runtime: str) -> str:
-    digit = next((at for at, char in enumerate(runtime) if char.isdigit()), len(runtime))
-    return f"{runtime[:digit].rstrip('.')}:{runtime[digit:]}" if digit < len(runtime) else runtime

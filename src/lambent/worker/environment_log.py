@@ -261,6 +261,8 @@ class EnvironmentLog:
             if not events.is_shown(level, self._lowest_application):
                 return
             document = read_object(message) if self._subscriptions else None
+        elif self._is_json and not message:
+            return
         elif self._is_json:
             logged = json_line(
                 message,

@@ -296,6 +296,20 @@ def test_given_up_though_the_function_succeeded(
     assert [message["Attributes"]["AWSTraceHeader"]] == function.lines("TRACE ")
 
 
+def test_a_change_is_told_when_nobody_reads_any_more(
+    stream: Stream, new_function: NewFunction
+) -> None:
+    """The batch under way has ended by then, and nothing is read after it."""
+    function = new_function("import time\ndef act(event): time.sleep(1.5); print('ENDED')")
+    uuid = function.map(stream.arn, StartingPosition="TRIM_HORIZON", BatchSize=1)
+    stream.put("1", "2")
+    function.wait_events(1)
+    function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
+    function.wait_state(uuid, "Disabled")
+    assert len(function.lines("ENDED")) == len(function.events())
+    assert texts(function.events()) == ["1"]
+
+
 REPORTS = """
 import base64
 SEEN = set()

@@ -78,6 +78,23 @@ def test_what_is_billed_is_not_less_than_what_is_shown(
     assert "\n" not in line
 
 
+@pytest.mark.parametrize(
+    ("runtime", "shown"),
+    [
+        ("python3.13", "python:3.13.v1"),
+        ("nodejs22.x", "nodejs:22.v1"),
+        ("java8.al2", "java:8.al2.v1"),
+        ("java21", "java:21.v1"),
+        ("ruby3.4", "ruby:3.4.v1"),
+        ("provided.al2023", "provided:al2023.v1"),
+        ("provided.al2", "provided:al2.v1"),
+    ],
+)
+def test_runtimes_have_names_and_versions(runtime: str, shown: str) -> None:
+    """As AWS writes them."""
+    assert report.runtime_version(runtime, "eu-west-1")["runtimeVersion"] == shown
+
+
 def test_inits() -> None:
     """INIT_START names a runtime, INIT_REPORT what went wrong."""
     assert re.fullmatch(

@@ -360,7 +360,7 @@ class SqsPoller:
             now = clock.monotonic()
             for number, (records, since) in list(self._held.items()):
                 if visible_s and now - since >= visible_s / 2:
-                    await self._hide(records, int(visible_s))
+                    await self._hide([*records], int(visible_s))
                     if number in self._held:
                         self._held[number] = (records, now)
 
