@@ -114,7 +114,9 @@ class Blobs:
         owner = mark.read_text() if mark.exists() else None
         if owner == database_id:
             return
-        if (owner is not None or is_new) and next(self.list_keys(), None) is not None:
+        # A restore puts the database in its place when everything else is there.
+        is_known = owner in (None, _RESTORING) and not is_new
+        if not is_known and next(self.list_keys(), None) is not None:
             raise StoreError(
                 f"{self._directory} holds packages or events that belong to another database:"
                 f" {'this one is new' if is_new else 'this one was never used with them'}."
@@ -137,13 +139,6 @@ class Blobs:
         self._mark(_RESTORING)
         for key in left:
             (self._directory / key).unlink()
-
-    def end_restore(self, database_id: str | None) -> None:
-        """What is there belongs to a database now; to whichever comes first if it has no name."""
-        if database_id is None:
-            (self._directory / _MARK).unlink()
-        else:
-            self._mark(database_id)
 
     def _mark(self, owner: str) -> None:
         unfinished = self._directory / f"{_MARK}.new"
