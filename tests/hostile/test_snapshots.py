@@ -22,6 +22,7 @@ REFUSED = {
     "snapshot-code": ("code_where_restoring_happens", "restoring needs"),
     "snapshot-table": ("table_where_restoring_happens", "restoring needs"),
     "snapshot-thread-number": ("thread_number_in_code", "thread's number"),
+    "snapshot-reading-code": ("thread_number_in_reading_code", "thread's number"),
     "snapshot-vdso": ("kernels_memory_moved", "restoring needs"),
     "snapshot-sparse": ("sparse_memory", "GiB of memory"),
     "snapshot-spread": ("spread_memory", "too many parts"),
@@ -33,7 +34,6 @@ REFUSED = {
 """What is not captured, with a word of the reason."""
 CAPTURED = {
     "snapshot-sequences": "sequences_where_restoring_happens",
-    "snapshot-reading-code": "thread_number_in_reading_code",
     "snapshot-registers": "registers",
     "snapshot-ends": "memory_at_the_ends",
     "snapshot-full": "full_memory",
@@ -41,7 +41,6 @@ CAPTURED = {
 }
 """What may be captured, or not: it makes no difference."""
 COLD_START_MAX_S = 2.0
-RESTORES_MAX = 5
 
 
 class Snapped:
@@ -58,19 +57,10 @@ class Snapped:
 
     def look(self) -> dict[str, Any]:
         """Who it says it is; the host has looked, too."""
-        payload, answer = self._call()
+        payload, answer = self.function.try_to("snapshots.look", version=self.version)
         assert "FunctionError" not in answer, payload
         assert_is_nobody(host.Box(payload["box"]))
         return dict(payload["result"])
-
-    def _call(self) -> Any:
-        """A process that has broken itself for its copies is given up for good after a while."""
-        for _ in range(RESTORES_MAX):
-            try:
-                return self.function.try_to("snapshots.look", version=self.version)
-            except self.function.client.exceptions.ServiceException as error:
-                last = error
-        raise last
 
 
 @pytest.fixture

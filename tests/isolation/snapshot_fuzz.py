@@ -8,6 +8,7 @@ The processes are locked down as those in boxes are, but for the box.
 """
 
 import collections
+import contextlib
 import dataclasses
 import importlib
 import json
@@ -325,7 +326,8 @@ def main() -> None:
     assert "its limits" in str(reason), reason
     fuzzer.check_many(checks)
     checked = time.monotonic()
-    fuzzer.restore_many(restores)
+    with contextlib.suppress(KeyboardInterrupt):  # So far, then.
+        fuzzer.restore_many(restores)
     ended = time.monotonic()
     times = {"check_s": round(checked - began, 2), "restore_s": round(ended - checked, 2)}
     print(json.dumps({**fuzzer.counts, **times}))

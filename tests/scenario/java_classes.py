@@ -31,5 +31,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def classes(compiled: dict[str, bytes]) -> dict[str, bytes]:
-    """A package of the functions alone."""
-    return {name: code for name, code in compiled.items() if name.startswith("example/")}
+    """A package of the functions and of the libraries they use, without the interfaces."""
+    own = ("example/", "org/", "com/amazonaws/services/lambda/runtime/events/")
+    return {name: code for name, code in compiled.items() if name.startswith(own)}

@@ -477,7 +477,7 @@ def test_tls(
         assert link.read()[:2] == b"PK"
     address = ("127.0.0.1", int(platform.endpoint.rpartition(":")[2]))
     with socket.create_connection(address, timeout=10) as plain:
-        plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"HTTP/1.1 2" not in plain.recv(1000)
     silent = [socket.create_connection(address, timeout=10) for _ in range(50)]
     assert invoke(client, "secure", {"b": 2})[0] == {"b": 2}

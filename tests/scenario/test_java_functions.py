@@ -54,6 +54,7 @@ def test_the_context_is_full(lambda_client: Any, classes: dict[str, bytes]) -> N
     assert 15_000 < known["remaining"] <= 20_000
     assert 190 <= known["heap"] <= 200
     assert known["trace"].startswith("Root=1-")
+    assert known["trace id"] == known["trace"]
 
 
 def test_the_heap_follows_the_functions_memory(act: Any) -> None:
@@ -119,13 +120,15 @@ def logged(platform: Platform, name: str, request_id: str) -> list[str]:
     return found
 
 
+@pytest.mark.parametrize("runtime", ["java17", "java25"])
 def test_each_call_of_a_logger_is_one_event(
-    platform: Platform, lambda_client: Any, classes: dict[str, bytes]
+    platform: Platform, lambda_client: Any, classes: dict[str, bytes], runtime: str
 ) -> None:
     """Of the context's logger and of the runtime's: with its level if it has one, with all its
     lines; bytes and null too."""
-    deploy(lambda_client, "java-log", classes, Handler="example.Act", **OPTIONS)
-    _, answer = invoke(lambda_client, "java-log", {"what": "log"})
+    name = f"log-{runtime}"
+    deploy(lambda_client, name, classes, Handler="example.Act", Runtime=runtime)
+    _, answer = invoke(lambda_client, name, {"what": "log"})
     request_id = answer["ResponseMetadata"]["RequestId"]
     expected = [
         "plain ü",
@@ -136,7 +139,7 @@ def test_each_call_of_a_logger_is_one_event(
         '{"message":"own","level":"WARN"}',
         "[TRACE] traced",
     ]
-    assert logged(platform, "java-log", request_id) == expected * 2
+    assert logged(platform, name, request_id) == expected * 2
 
 
 def test_json_logs_have_levels(lambda_client: Any, classes: dict[str, bytes]) -> None:

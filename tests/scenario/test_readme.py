@@ -97,6 +97,18 @@ def test_examples_with_services(
         assert text in printed
 
 
+@pytest.mark.timeout(180)
+def test_examples_of_backups(platform: Platform, tmp_path: Path) -> None:
+    """They read the data directory, and start a second platform from what was restored."""
+    printed = run_page(
+        *("backup", platform, tmp_path),
+        LAMBENT_SERVER__DATA_DIR=str(platform.data_dir),
+        XDG_CACHE_HOME=os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+    )
+    assert '"still here"' in printed
+    assert '"packages":' in printed
+
+
 def run_page(page: str, platform: Platform, directory: Path, **variables: str) -> str:
     """Run a page's examples, with further variables; gives what they print."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, log_of, wait_for
+from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, log_of
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
 CODE = """
-require 'net/http'
 require_relative 'lib/greeting'
+
+$count = 0
 
 def handler(event:, context:)
   event
@@ -30,14 +31,20 @@ def act(event:, context:)
   case event['do']
   when 'raise' then raise ArgumentError, 'on purpose: ü'
   when 'name' then nothing_of_this_name
+  when 'none.missing' then nil.missing
   when 'not json' then "\\xff"
   when 'deep' then act(event: event, context: context)
   when 'exit' then exit(3)
   when 'hang' then sleep
+  when 'exit!' then exit!(3)
+  when 'critical' then raise NoMemoryError, 'on purpose'
   when 'large' then 'x' * 10 * 1024 * 1024
+  when 'overflow' then raise 'x' * 7 * 1024 * 1024
+  when 'count' then $count += 1
   when 'syntax' then eval('def (')
   when 'print'
-    puts 'to stdout: ü'
+    puts 'put: ü'
+    $stdout.puts 'to stdout: ü'
     warn 'to stderr'
     print 'no newline'
   when 'fork'
@@ -125,7 +132,6 @@ def test_the_context_is_full(lambda_client: Any) -> None:
     ("what", "error_type", "message"),
     [
         ("raise", "Function<ArgumentError>", "on purpose: ü"),
-        ("name", "Function<NameError>", "nothing_of_this_name"),
         ("not json", "Function<JSON::GeneratorError>", "source"),
         ("deep", "Function<SystemStackError>", "stack level too deep"),
         ("shadow", "Function<Errno::ENOENT>", "/etc/shadow"),
@@ -138,18 +144,35 @@ def test_errors_are_in_awss_words(act: Any, what: str, error_type: str, message:
     assert answer["FunctionError"] == "Unhandled"
     assert (payload["errorType"], message in payload["errorMessage"]) == (error_type, True), payload
     assert not [frame for frame in payload["stackTrace"] if "/var/runtime" in frame]
+    assert len(payload["stackTrace"]) <= 100
     if what == "raise":
         (frame,) = payload["stackTrace"]
-        assert frame.startswith("/var/task/app.rb:19:in ")
+        assert frame.startswith("/var/task/app.rb:20:in ")
     if what != "deep":
-        assert 'Error raised from handler method\r{\r  "errorMessage"' in log_of(answer)
+        assert 'Error raised from handler method\n{\n  "errorMessage"' in log_of(answer)
         assert error_type in log_of(answer)
 
 
-def test_code_that_cannot_run_ends_the_process_after_it_is_told(act: Any) -> None:
+@pytest.mark.parametrize(
+    ("what", "error_type", "message"),
+    [
+        ("syntax", "SyntaxError", "syntax error"),
+        ("name", "NameError", "nothing_of_this_name"),
+        ("none.missing", "NoMethodError", "missing"),
+        ("critical", "NoMemoryError", "on purpose"),
+        ("exit", "SystemExit", "exit"),
+    ],
+)
+def test_what_is_critical_ends_the_process_after_it_is_told(
+    act: Any, what: str, error_type: str, message: str
+) -> None:
     """The next invocation has a new one."""
-    assert act("syntax")[0]["errorType"] == "Function<SyntaxError>"
-    assert act("none")[0] is None
+    act("count")
+    payload, answer = act(what)
+    assert payload["errorType"] == f"Function<{error_type}>"
+    assert message in payload["errorMessage"]
+    assert "Critical exception from handler\n" in log_of(answer)
+    assert act("count")[0] == 1
 
 
 @pytest.mark.parametrize(
@@ -157,13 +180,13 @@ def test_code_that_cannot_run_ends_the_process_after_it_is_told(act: Any) -> Non
     [
         ("missing.handler", "Init<LoadError>"),
         ("broken.handler", "Init<SyntaxError>"),
-        ("app.gone", "Init<NameError>"),
-        ("app.Gone.handler", "Init<NameError>"),
+        ("app.gone", "Function<NoMethodError>"),
+        ("app.Gone.handler", "Function<NameError>"),
         ("app", "Init<ArgumentError>"),
     ],
 )
 def test_a_handler_that_cannot_be_loaded(lambda_client: Any, handler: str, error_type: str) -> None:
-    """Is an error of the start."""
+    """A file that is not there is an error of the start, a method one of each invocation."""
     name = f"ruby-broken-{handler.replace('.', '-')}"
     deploy(lambda_client, name, FILES, Runtime="ruby3.3", Handler=handler)
     payload, answer = invoke(lambda_client, name, {})
@@ -173,34 +196,27 @@ def test_a_handler_that_cannot_be_loaded(lambda_client: Any, handler: str, error
 
 def test_a_process_that_ends_or_hangs_is_replaced(act: Any) -> None:
     """As any runtime's is."""
-    payload, _ = act("exit")
+    payload, _ = act("exit!")
     assert payload["errorType"] == "Runtime.ExitError"
     assert "exit status 3" in payload["errorMessage"]
     assert "timed out after 5.00 seconds" in act("hang")[0]["errorMessage"]
     assert act("none")[0] is None
 
 
-def test_a_result_that_is_too_large(act: Any) -> None:
-    """Is the platform's to tell; the process goes on."""
-    for _ in range(2):
-        assert act("large")[0]["errorType"] == "Function.ResponseSizeTooLarge"
-        assert act("none")[0] is None
+def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
+    """A result as well as an error."""
+    count = act("count")[0]
+    for what in ("large", "overflow"):
+        assert act(what)[0]["errorType"] == "Function.ResponseSizeTooLarge"
+        count += 1
+        assert act("count")[0] == count
 
 
-def test_what_is_printed_is_logged(platform: Platform, act: Any) -> None:
-    """At once, from both streams."""
+def test_what_is_printed_is_logged_at_once(act: Any) -> None:
+    """From both streams."""
     _, answer = act("print")
-    assert "to stdout: ü\n" in log_of(answer)
-    assert "to stderr\n" in log_of(answer)
-    logs = platform.client("logs")
-    wait_for(
-        lambda: [
-            event
-            for event in logs.filter_log_events(logGroupName="/aws/lambda/ruby-act")["events"]
-            if event["message"].startswith("to stdout: ü")
-        ],
-        "the line in the log",
-    )
+    for line in ("put: ü", "to stdout: ü", "to stderr"):
+        assert f"{line}\n" in log_of(answer)
 
 
 def test_gems_are_found(lambda_client: Any) -> None:

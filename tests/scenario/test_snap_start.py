@@ -371,3 +371,24 @@ def test_versions_are_captured_again(start_platform: Callable[..., Platform]) ->
         return now["unique"] == then["unique"] != before["unique"]
 
     assert wait_for(restored, "environments that share what was captured")
+
+
+@pytest.mark.parametrize(("size_mb", "reason"), [("0", "turned off"), ("1", "more memory than")])
+def test_room_for_snapshots(
+    start_platform: Callable[..., Platform], size_mb: str, reason: str
+) -> None:
+    """An operator says how much memory there is for them, none perhaps; the log tells who asked."""
+    platform = start_platform(environment={"LAMBENT_WORKER__SNAPSHOTS_MB": size_mb})
+    client = platform.client("lambda")
+    deploy(
+        client,
+        "snap-no-room",
+        {"app.py": CODE},
+        Runtime=RUNTIME,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    version = publish(client, "snap-no-room")
+    payload, _ = invoke(client, "snap-no-room", Qualifier=version)
+    assert payload["steps"] == ["loaded", "before", "after"]
+    lines = log_lines(platform, "snap-no-room")
+    assert any(line.startswith("SNAPSHOT_SKIPPED") and reason in line for line in lines), lines

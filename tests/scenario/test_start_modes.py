@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.conftest import Platform, deploy, invoke, wait_for
+from tests.scenario.conftest import Platform, deploy, invoke, log_of, wait_for
 
 MODES = ["forked", "exec"]
 LOOK = """
@@ -130,6 +130,29 @@ def test_variables_that_count_at_execution_have_it_executed(
     found, _ = invoke(lambda_client, name)
     assert "bootstrap.py" in found
     assert "zygote" not in found
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_program_can_open_its_output(lambda_client: Any, mode: str) -> None:
+    """By name, as programs do whose log is `/dev/stderr`; to write to it and for nothing else."""
+    code = """
+import os
+def handler(event, context):
+    with open("/dev/stdout", "w") as output:
+        output.write("to a file of this name\\n")
+    refused = []
+    for way in (os.O_RDONLY, os.O_RDWR):
+        try:
+            os.open("/dev/stderr", way)
+        except PermissionError:
+            refused.append(way)
+    return refused
+"""
+    deploy(lambda_client, f"output-{mode}", {"app.py": code}, **variables(mode))
+    payload, answer = invoke(lambda_client, f"output-{mode}", {}, LogType="Tail")
+    assert "to a file of this name\n" in log_of(answer)
+    if os.geteuid() == 0:  # An ordinary user's functions run as that user, who owns the pipe.
+        assert payload == [os.O_RDONLY, os.O_RDWR]
 
 
 def test_random_numbers_of_siblings_differ(lambda_client: Any) -> None:

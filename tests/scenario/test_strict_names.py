@@ -223,6 +223,11 @@ def test_variables_and_tags_of_the_caller(strict: Strict) -> None:
     assert refusal(clients["jon"].invoke, FunctionName="blue-f")[0] in REFUSED
     root.tag_resource(Resource=f"{functions}blue-f", Tags={"team": "blue"})
     assert invoke(clients["jon"], "blue-f")[0] == 1
+    put_policy(strict, "jon", {**call, "Action": "lambda:GetFunction", "Resource": "*"})
+    answer = clients["jon"].get_function(FunctionName="blue-f")
+    assert "Tags" not in answer
+    assert answer["TagsError"]["ErrorCode"] == "AccessDeniedException"
+    assert root.get_function(FunctionName="blue-f")["Tags"] == {"team": "blue"}
 
 
 def session_of(answer: dict[str, Any]) -> dict[str, str]:

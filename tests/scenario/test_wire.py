@@ -18,7 +18,7 @@ from tests.scenario.conftest import Platform, deploy, invoke
 
 LAMBDA = botocore.session.get_session().get_service_model("lambda")
 SAMPLES = {"string": "sample", "integer": 1, "long": 1, "boolean": True, "blob": b"{}"}
-HEAD = "POST /2015-03-31/functions/wire/invocations HTTP/1.1\r\nHost: x\r\n"
+HEAD = "POST /2015-03-31/functions/wire/invocations HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def sample(shape: Any) -> Any:

@@ -147,6 +147,52 @@ def doctor(config: ConfigFile = None, settings: Set = None, as_json: Json = Fals
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="To be made; it holds secrets.")],
+    data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Of the platform.")] = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Copy functions, packages, keys and queued events into a file, while the platform runs."""
+    from lambent.cli.backup import back_up
+
+    loaded = _load(config, settings, {"data-dir": data_dir})
+    _print_contents(back_up(loaded.settings, file), "backed up to", as_json)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `lambent backup` made.")],
+    data_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where nothing is kept yet.")
+    ] = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Put a backup into a new data directory, for `lambent up` to start from."""
+    from lambent.cli.backup import restore as restore_backup
+
+    loaded = _load(config, settings, {"data-dir": data_dir})
+    _print_contents(restore_backup(loaded.settings, file), "restored from", as_json)
+
+
+def _print_contents(contents: dict[str, Any], what: str, as_json: bool) -> None:
+    if as_json:
+        print_json(contents)
+    else:
+        print_note(
+            f"{what} {contents['file']}: {contents['packages']} packages,"
+            f" {contents['events']} queued events, {contents['bytes']:,} bytes"
+        )
+    if contents["missing"]:
+        some = ", ".join(contents["missing"][:3])
+        print_error(f"{len(contents['missing'])} files are missing or damaged: {some}")
+        raise typer.Exit(1)
+
+
+@app.command()
 def deploy(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the code is.")],
     name: Annotated[str | None, typer.Option(help="Otherwise the directory's name.")] = None,

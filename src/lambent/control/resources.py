@@ -2,6 +2,7 @@
 policies' conditions want to know of them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lambent.control import policies
 from lambent.control.permissions import policy_of
@@ -45,10 +46,9 @@ class Resources:
         url = await self._store.transact(lambda tx: tx.settings.get(Kind.URL, key, qualifier))
         return None if url is None else str(url["auth_type"])
 
-    async def statement(self, reference: FunctionReference, sid: str) -> Mapping[str, object]:
-        """A statement of a function's policy; empty if there is none with this id."""
-        policy = await self._store.transact(lambda tx: policy_of(tx, reference))
-        return next((one for one in policies.statements(policy) if one.get("Sid") == sid), {})
+    async def statements(self, reference: FunctionReference) -> Sequence[Mapping[str, Any]]:
+        """What a function's policy says as it is; nothing if it has none."""
+        return policies.statements(await self._store.transact(lambda tx: policy_of(tx, reference)))
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         """The ARNs of the layer versions that a function has."""

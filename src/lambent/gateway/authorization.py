@@ -1,7 +1,7 @@
 """May this caller do this? From an operation and its parameters to what it needs permission for,
 as `permissions/table.py` says, and from there to the authorizer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lambent.gateway.permissions.asked import Asked, Lookups, Nothing, Params, function_target
 from lambent.gateway.permissions.table import PERMISSIONS, Need
@@ -18,9 +18,11 @@ class Authorization:
         is_asking = authorizer.is_strict and lookups is not None
         self._lookups: Lookups = lookups if lookups is not None and is_asking else Nothing()
 
-    async def check(self, caller: Caller, service: str, operation: str, params: Params) -> None:
+    async def check(
+        self, caller: Caller, service: str, operation: str, params: Params
+    ) -> Mapping[str, ApiError]:
         """Raise `ApiError` unless the caller may use an operation with these parameters; also for
-        names that are none."""
+        names that are none. Gives the members of the answer that he may not see, and why."""
         asked = Asked(params, caller, self._lookups)
         needed = await accesses(service, operation, asked)
         if self._authorizer.is_strict and caller.principal.session_key and service == "iam":
@@ -31,13 +33,22 @@ class Authorization:
                 status=403,
             )
         await self._authorizer.check_all(caller, needed)
+        hidden = {}
+        for need in PERMISSIONS[service][operation]:
+            if need.shows is not None:
+                try:
+                    await self._authorizer.check_all(caller, await _accesses(need, asked))
+                except ApiError as error:
+                    hidden[need.shows] = error
+        return hidden
 
 
 async def accesses(service: str, operation: str, asked: Asked) -> Sequence[Access]:
     """All that a request needs permission for. Raises `ApiError` for names that are none."""
     found: list[Access] = []
     for need in PERMISSIONS[service][operation]:
-        if need.only_with is None or asked.params.get(need.only_with):
+        is_asked = need.only_with is None or asked.params.get(need.only_with)
+        if need.shows is None and is_asked:
             found += await _accesses(need, asked)
     return found
 

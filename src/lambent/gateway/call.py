@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lambent.identity.authorizer import Caller
+from lambent.model.errors import ApiError
 from lambent.model.function import Scope
 
 
@@ -20,6 +21,8 @@ class Call:
     caller: Caller
     endpoint: str
     """How the caller reached us, for example `http://127.0.0.1:5262`: the base of links."""
+    hidden: Mapping[str, ApiError] = dataclasses.field(default_factory=dict)
+    """Members of the answer that the caller may not see, and why."""
 
 
 OperationHandler = Callable[[Call], Awaitable[Mapping[str, Any]]]

@@ -21,6 +21,7 @@ import anyio.to_thread
 
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.call import Call, OperationHandler
+from lambent.gateway.hosts import Hosts
 from lambent.gateway.permissions.asked import Lookups
 from lambent.gateway.protocol import parse, render
 from lambent.gateway.protocol.models import OperationModel, ServiceModel, load_model
@@ -28,7 +29,7 @@ from lambent.gateway.protocol.render import Answer
 from lambent.gateway.protocol.routes import Routes
 from lambent.gateway.protocol.validate import validate
 from lambent.gateway.settings import GatewaySettings
-from lambent.gateway.unsigned import is_public, read_form, service_of
+from lambent.gateway.unsigned import is_public, read_field, read_form, service_of
 from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
@@ -45,7 +46,7 @@ logger = logging.getLogger(__name__)
 SERVICES = ("lambda", "logs", "sts", "iam")
 INTERNAL = "/_lambent/"
 HEALTH = INTERNAL + "health"
-_PARSE_IN_THREAD_BYTES = 256 * 1024
+_PARSE_IN_THREAD_BYTES = 16 * 1024
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
@@ -120,6 +121,9 @@ class Gateway:
         self._direct: dict[str, DirectHandler] = {}
         self._internal: dict[str, Handler] = {HEALTH: _answer_health}
         self._hosts: Callable[[Exchange], bool] | None = None
+        self._names = (
+            None if authorizer.is_strict else Hosts((settings.url_domain, *settings.allowed_hosts))
+        )
         self._forward: Forward | None = None
         self._anyone = Caller(
             principal=ANONYMOUS,
@@ -167,15 +171,17 @@ class Gateway:
 
     def handle(self, exchange: Exchange) -> None:
         """Serve one request."""
-        if exchange.path.startswith(INTERNAL):
-            self._handle_internal(exchange)
-            return
-        if self._hosts is not None and self._hosts(exchange):
-            return
         request_id = new_request_id()
         caller = None
         service = None
         try:
+            if self._names is not None:
+                self._names.check(exchange)
+            if exchange.path.startswith(INTERNAL):
+                self._handle_internal(exchange)
+                return
+            if self._hosts is not None and self._hosts(exchange):
+                return
             caller = self._caller_of(exchange)
             name = self._service_of(exchange, caller)
             service = self._services.get(name)
@@ -290,7 +296,7 @@ class Gateway:
             prefix, _, name = exchange.headers.get("x-amz-target", "").partition(".")
             known = prefix == service.metadata["targetPrefix"] and name in service.operation_names
         else:
-            name = read_form(exchange).get("Action", [""])[0]
+            name = read_field(exchange, "Action")
             known = name in service.operation_names
         if not known:
             raise _unknown_operation(name[:200] or "none", status=400)
@@ -311,7 +317,9 @@ class Gateway:
                     f"Lambent does not offer the operation {operation.name} yet.",
                 )
             service = operation.service_model.service_name
-            await self._authorization.check(request.caller, service, operation.name, params)
+            hidden = await self._authorization.check(
+                request.caller, service, operation.name, params
+            )
             output = await handler(
                 Call(
                     params=params,
@@ -319,6 +327,7 @@ class Gateway:
                     request_id=request.request_id,
                     caller=request.caller,
                     endpoint=self._endpoint_of(request.exchange),
+                    hidden=hidden,
                 )
             )
             answer(request.exchange, _render(request, output), request.request_id)

@@ -14,6 +14,11 @@ class GatewaySettings:
     url_domain: str = "localhost"
     """What the host names of function URLs end in, behind `<id>.lambda-url.<region>.`. Default:
     `localhost`, which browsers and curl take for this machine without asking anybody."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Host names, with all below them, that a platform in relaxed mode answers to, besides
+    addresses, `localhost` and `url_domain`. Default none: who owns a name can make a page in a
+    browser here speak to the platform by it. With `server.auth = "strict"` every name is
+    answered to."""
     connections_max: int = 8192
     """Open client connections; more are turned away with 503."""
     connections_per_box_max: int = 256

@@ -60,6 +60,8 @@ class Access(NamedTuple):
     """Further condition keys, in lower case, and their values."""
     also: tuple[str, ...] = ()
     """Further names of the resource: policies may use any of them."""
+    is_unsure: bool = False
+    """Whether `resource` has a part that is not known: every denial of the action holds then."""
 
 
 class Authorizer:
@@ -106,7 +108,7 @@ class Authorizer:
             exchange.body = verify(signature, exchange, secret, self._clock.now())
         elif self.is_strict:
             raise _unrecognized()
-        elif signature.expires_s is not None and _is_from_a_page(exchange):
+        elif _is_from_a_page(exchange):
             raise _missing_token()
         else:
             key_id = signature.access_key_id
@@ -181,6 +183,7 @@ class Authorizer:
                 action=access.action,
                 resource=access.resource,
                 also=access.also,
+                is_unsure=access.is_unsure,
                 context=self._context(caller, access, known),
             ),
             identity=own,
@@ -232,8 +235,9 @@ def _add_tags(context: dict[str, Sequence[str]], key: str, tags: Mapping[str, st
 
 
 def _is_from_a_page(exchange: Exchange) -> bool:
-    """Whether a web page had its visitor's browser send a request. On loopback any page can; to
-    put credentials into a header it would need our permission, which nobody gets."""
+    """Whether a web page had its visitor's browser send a request. On loopback any page can, and
+    one of the same origin, as a function's may be, puts what it likes into the headers: only the
+    signature of a known key shows that somebody trusts it."""
     headers = exchange.headers
     return "origin" in headers or headers.get("sec-fetch-site", "none") != "none"
 

@@ -164,7 +164,8 @@ def verify(signature: Signature, exchange: Exchange, secret: str, now: float) ->
     digest = hashlib.sha256(canonical.encode("latin-1", "replace")).hexdigest()
     key = _signing_key(secret, signature.day, signature.region, signature.service)
     wanted = _sign(key, f"{_ALGORITHM}\n{signature.time}\n{signature.scope}\n{digest}")
-    if not hmac.compare_digest(wanted, signature.signature):
+    given = signature.signature
+    if _HEX.fullmatch(given) is None or not hmac.compare_digest(wanted, given):
         raise _invalid(
             "The request signature we calculated does not match the signature you provided. Check"
             " your AWS Secret Access Key and signing method. Consult the service documentation for"

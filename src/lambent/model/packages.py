@@ -148,9 +148,9 @@ def _plan(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry | None:
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise PackageError(f"{name!r} is compressed with method {info.compress_type}")
     mode = info.external_attr >> 16
-    kind = stat.S_IFMT(mode) or (stat.S_IFDIR if name.endswith("/") else stat.S_IFREG)
-    if name.endswith("/") and kind != stat.S_IFDIR:
-        raise PackageError(f"{name!r} is named like a directory but is none")
+    # A name says that something is a directory: the modes of some tools say anything.
+    is_directory = name.endswith(("/", "\\"))
+    kind = stat.S_IFDIR if is_directory else stat.S_IFMT(mode) or stat.S_IFREG
     if kind == stat.S_IFDIR:
         return Entry(path, kind, 0o755, info) if path else None
     if not path:
@@ -184,10 +184,12 @@ def _name_of(info: zipfile.ZipInfo) -> str:
 
 
 def _clean_path(name: str) -> str:
-    """`name` without empty and `.` components. Raises PackageError if it leads anywhere else."""
-    if name.startswith("/") or "\\" in name or "\0" in name:
+    """`name` without empty and `.` components, with the slashes that Windows turns round. Raises
+    PackageError if it leads anywhere else."""
+    slashed = name.replace("\\", "/")
+    if slashed.startswith("/") or "\0" in name:
         raise PackageError(f"{name!r} is not a relative path")
-    parts = [part for part in name.split("/") if part not in ("", ".")]
+    parts = [part for part in slashed.split("/") if part not in ("", ".")]
     if ".." in parts or (parts and parts[0][1:2] == ":"):
         raise PackageError(f"{name!r} leads out of the package")
     if len(name.encode()) > _PATH_BYTES_MAX or any(

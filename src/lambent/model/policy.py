@@ -36,6 +36,8 @@ class Request:
     """An ARN, or `*` for actions that are about no resource."""
     also: Sequence[str] = ()
     """Further names of the same resource: a policy may use any of them."""
+    is_unsure: bool = False
+    """Whether it is not known which resource it is: a denial may be meant for it."""
     context: Context = dataclasses.field(default_factory=dict)
     """Values of condition keys, by lower-case key."""
 
@@ -130,7 +132,11 @@ def _applies(statement: Statement, request: Request) -> bool:
     elif not _any_match(_listed(statement.get("Action", [])), request.action):
         return False
     expands = statement.get("Version") == _WITH_VARIABLES
-    if "NotResource" in statement:
+    if request.is_unsure and statement["Effect"] == "Deny":
+        pass
+    elif request.is_unsure and "NotResource" in statement:
+        return False
+    elif "NotResource" in statement:
         if _names(_listed(statement["NotResource"]), request, expands=expands):
             return False
     elif not _names(_listed(statement.get("Resource", "*")), request, expands=expands):

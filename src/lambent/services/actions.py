@@ -8,13 +8,15 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference.htm
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote
 
 from lambent.identity.authorizer import Access
 from lambent.kit.http.messages import Exchange
 from lambent.model.function import Scope
+from lambent.services.foreign_operations import OPERATIONS
+from lambent.services.foreign_resources import Asked
 
 _TARGETS = {
     "cognito-identity": ("AWSCognitoIdentityService",),
@@ -32,20 +34,6 @@ _TARGETS = {
 """How `X-Amz-Target` begins, by signing name."""
 _FORMS = frozenset({"ses", "sns", "sqs"})
 """Services whose requests are forms."""
-_RESOURCES: Mapping[str, Mapping[str, str]] = {
-    "sqs": {"QueueName": "{}"},
-    "sns": {"Name": "{}"},
-    "dynamodb": {"TableName": "table/{}"},
-    "kinesis": {"StreamName": "stream/{}"},
-}
-"""Parameters that name a resource, and what of its ARN follows the account."""
-_ARNS = (
-    *("ResourceARN", "ResourceArn", "SecretId", "StreamARN", "StreamArn", "TableName"),
-    *("TargetArn", "TopicArn", "stateMachineArn"),
-)
-"""Parameters that are ARNs, or may be."""
-_QUEUE_URL = re.compile(r"https?://[^/?#]+/(\d{12})/([\w-]{1,80}(?:\.fifo)?)")
-_NAME = re.compile(r"[\w.-]{1,256}")
 _S3_PATH = re.compile(r"/(?P<bucket>[a-z0-9.-]{3,63})(?:/(?P<key>.*))?", re.DOTALL)
 _S3_BUCKET = {
     "GET": "ListBucket",
@@ -68,59 +56,62 @@ _S3_LISTING = frozenset(
 _S3_MULTIPART = frozenset({"partNumber", "uploadId", "uploads", "x-id"})
 
 
-def access_of(service: str, exchange: Exchange, scope: Scope) -> Access | None:
-    """What a caller must be allowed to do; None if it cannot be told."""
+def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Access] | None:
+    """What a caller must be allowed to do, all of it; None if it cannot be told."""
     if service == "s3":
-        return _of_s3(exchange, scope)
+        access = _of_s3(exchange, scope)
+        return None if access is None else [access]
     if exchange.method != "POST" or exchange.path not in ("/", "") or exchange.query:
         return None
-    target = exchange.headers.get("x-amz-target")
     try:
-        if target is not None:
-            prefix, _, operation = target.partition(".")
-            if prefix not in _TARGETS.get(service, ()):
-                return None
-            params = json.loads(exchange.body or b"{}")
-        elif service in _FORMS:
-            form = parse_qs(exchange.body.decode(), keep_blank_values=True)
-            if any(len(values) > 1 for values in form.values()):
-                return None
-            params = {name: values[0] for name, values in form.items()}
-            operation = params.get("Action", "")
-        else:
-            return None
-    except ValueError:
+        found = _read(service, exchange)
+    except (ValueError, RecursionError):
         return None
-    if not operation.isalnum() or not isinstance(params, dict):
+    if found is None:
         return None
+    operation, params = found
     if service in ("sqs", "sns"):
         operation = operation.removesuffix("Batch")
-    arn = _arn(service, params, scope)
-    return None if arn is None else Access(f"{service}:{operation}", arn, _owner(arn, scope))
-
-
-def _arn(service: str, params: Mapping[str, Any], scope: Scope) -> str | None:
-    """The ARN of what a request is about, `*` if it names nothing; None if it says it twice, or in
-    a way that is not understood."""
-    found = set()
-    for name in _ARNS:
-        value = params.get(name)
-        if isinstance(value, str) and value.startswith("arn:"):
-            found.add(value)
-    for name, form in _RESOURCES.get(service, {}).items():
-        value = params.get(name)
-        if isinstance(value, str) and not value.startswith("arn:"):
-            if _NAME.fullmatch(value) is None:
-                return None
-            found.add(f"arn:aws:{service}:{scope.region}:{scope.account}:{form.format(value)}")
-    if service == "sqs" and "QueueUrl" in params:
-        match = _QUEUE_URL.fullmatch(str(params["QueueUrl"]))
-        if match is None:
-            return None
-        found.add(f"arn:aws:sqs:{scope.region}:{match[1]}:{match[2]}")
-    if len(found) > 1:
+    find = OPERATIONS.get(service, {}).get(operation)
+    about = None if find is None else find(Asked(service, operation, params, scope))
+    if about is None:
         return None
-    return found.pop() if found else "*"
+    return [
+        Access(
+            f"{service}:{one.action or operation}",
+            one.arn,
+            _owner(one.arn, scope),
+            is_unsure=one.is_unsure,
+        )
+        for one in about
+    ]
+
+
+def _read(service: str, exchange: Exchange) -> tuple[str, Mapping[str, Any]] | None:
+    """The operation and its parameters, None if they are not of the service's form. Raises
+    `ValueError` or `RecursionError` for what is no JSON or no text, or says something twice."""
+    target = exchange.headers.get("x-amz-target")
+    if target is not None:
+        prefix, _, operation = target.partition(".")
+        if prefix not in _TARGETS.get(service, ()):
+            return None
+        params = json.loads(exchange.body or b"{}", object_pairs_hook=_distinct)
+        return (operation, params) if isinstance(params, dict) else None
+    if service not in _FORMS:
+        return None
+    form = parse_qs(exchange.body.decode(), keep_blank_values=True)
+    if any(len(values) > 1 for values in form.values()):
+        return None
+    params = {name: values[0] for name, values in form.items()}
+    return params.get("Action", ""), params
+
+
+def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose members are there once: of two, servers may take either."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a member is there twice")
+    return found
 
 
 def _owner(arn: str, scope: Scope) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -18,7 +18,7 @@ from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, service_failure
 from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
-from lambent.services.actions import access_of
+from lambent.services.actions import accesses_of
 from lambent.services.endpoints import (
     Endpoint,
     answer_headers,
@@ -127,9 +127,9 @@ class Forwarder:
         """Raise `AccessDeniedException` unless the caller may do this."""
         if not self._authorizer.is_strict or caller.principal is ANONYMOUS:
             return  # The gateway lets nobody in unsigned but for what is everybody's.
-        access = access_of(service, exchange, caller.scope)
-        if access is not None:
-            await self._authorizer.check(caller, access)
+        accesses = accesses_of(service, exchange, caller.scope)
+        if accesses is not None:
+            await self._authorizer.check_all(caller, accesses)
         elif caller.principal.kind != "root":
             raise ApiError(
                 "AccessDeniedException",
@@ -176,7 +176,8 @@ async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None
     headers = answer_headers(answer.raw_headers)
     length = answer.content_length
     if exchange.method == "HEAD" or answer.status in (204, 304):
-        _respond_without_body(exchange, answer.status, headers, length)
+        exchange.start(answer.status, headers, length=length)
+        exchange.finish()
         return
     if length is not None and length <= _WHOLE_BYTES_MAX:
         exchange.respond(answer.status, headers, await answer.read())
@@ -198,18 +199,6 @@ async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None
         exchange.abort()
     else:
         exchange.finish()
-
-
-def _respond_without_body(
-    exchange: Exchange, status: int, headers: Sequence[tuple[str, str]], length: int | None
-) -> None:
-    """The answer to HEAD has the length of the body that it leaves out."""
-    lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers)]
-    if length is not None and status != 204:
-        lines.append(f"Content-Length: {length}")
-    if not exchange.keep_alive:
-        lines.append("Connection: close")
-    exchange.respond_raw(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"), b"")
 
 
 @asynccontextmanager

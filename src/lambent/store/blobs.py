@@ -16,6 +16,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio.to_thread
@@ -29,6 +30,7 @@ from lambent.store.problems import StoreError
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{64}|[0-9]{1,19}")
 _MARK = ".lambent"
+_RESTORING = "an unfinished restore"
 _TRASH = ".trash"
 _TRASHED = re.compile(r"([0-9]{1,12})\.([0-9a-f]+)")
 TRASH_S = 24 * 3600.0
@@ -124,6 +126,28 @@ class Blobs:
         unfinished.write_text(database_id)
         unfinished.replace(mark)
 
+    def begin_restore(self) -> None:
+        """Take an empty directory, or what an interrupted restore left of it. Raises StoreError if
+        anything else is there."""
+        mark = self._directory / _MARK
+        left = list(self.list_keys())
+        if left and not (mark.exists() and mark.read_text() == _RESTORING):
+            raise StoreError(
+                f"{self._directory} already holds packages or events. Nothing was changed. Restore"
+                " into another data directory, or move this one away"
+            )
+        mark.write_text(_RESTORING)
+        for key in left:
+            (self._directory / key).unlink()
+
+    def end_restore(self, database_id: str | None) -> None:
+        """What is there belongs to a database now; to whichever comes first if it has no name."""
+        mark = self._directory / _MARK
+        if database_id is None:
+            mark.unlink()
+        else:
+            mark.write_text(database_id)
+
     def discard(self, key: str) -> None:
         """Put a blob into the trash; does nothing if there is none."""
         trash = self._directory / _TRASH
@@ -135,31 +159,17 @@ class Blobs:
 
     def recover(self, key: str) -> bool:
         """Take a blob back out of the trash; gives whether it was there."""
-        found = self.find_trashed(key)
+        found = find_trashed(self._directory, key)
         if found is not None:
             found.rename(self._directory / key)
         return found is not None
 
-    def find_trashed(self, key: str) -> Path | None:
-        """Where in the trash a blob is, None if it is not."""
-        return max((path for _, path in self._trashed(key)), default=None)
-
     def empty_trash(self) -> None:
         """Delete what has been in the trash for a day."""
         ends_at = self._clock.now() - TRASH_S
-        for thrown_away_at, path in self._trashed():
+        for thrown_away_at, path in _trashed(self._directory):
             if thrown_away_at <= ends_at:
                 path.unlink(missing_ok=True)
-
-    def _trashed(self, key: str | None = None) -> list[tuple[int, Path]]:
-        """What is in the trash, `key`'s or all, and since when."""
-        trash = self._directory / _TRASH
-        try:
-            names = os.listdir(trash)
-        except FileNotFoundError:
-            return []
-        found = [match for name in names if (match := _TRASHED.fullmatch(name))]
-        return [(int(one[1]), trash / one[0]) for one in found if key in (None, one[2])]
 
     @staticmethod
     def _flush(path: Path) -> None:
@@ -168,6 +178,35 @@ class Blobs:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def find_trashed(directory: Path, key: str) -> Path | None:
+    """Where in the trash of a directory a blob is, None if it is not."""
+    return max((path for _, path in _trashed(directory, key)), default=None)
+
+
+def _trashed(directory: Path, key: str | None = None) -> list[tuple[int, Path]]:
+    """What is in the trash, `key`'s or all, and since when."""
+    trash = directory / _TRASH
+    try:
+        names = os.listdir(trash)
+    except FileNotFoundError:
+        return []
+    found = [match for name in names if (match := _TRASHED.fullmatch(name))]
+    return [(int(one[1]), trash / one[0]) for one in found if key in (None, one[2])]
+
+
+@contextmanager
+def lock_shared(directory: Path) -> Iterator[None]:
+    """Have what is deleted go to the trash for as long as the context lasts: a backup is made."""
+    try:
+        lock = open(directory / _MARK, "rb")  # noqa: SIM115 - closed below
+    except FileNotFoundError:
+        yield  # No platform that knows of marks has worked here.
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
 
 
 async def open_blobs(directory: Path, database_id: str, clock: Clock, *, is_new: bool) -> Blobs:

@@ -111,13 +111,18 @@ def revisions() -> list[str]:
 def migrate(engine: sa.Engine, revision: str = "head") -> None:
     """Bring the database's tables up to what this version of the code expects, or to another
     revision, forward or back."""
-    config = _config()
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        if revision == "head":
-            command.upgrade(config, revision)
-        else:
-            command.downgrade(config, revision)
+        migrate_within(connection, revision)
+
+
+def migrate_within(connection: sa.Connection, revision: str = "head") -> None:
+    """As `migrate`, as a part of the caller's transaction."""
+    config = _config()
+    config.attributes["connection"] = connection
+    if revision == "head":
+        command.upgrade(config, revision)
+    else:
+        command.downgrade(config, revision)
 
 
 def _config() -> Config:

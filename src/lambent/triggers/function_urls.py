@@ -263,15 +263,7 @@ def _refuse(
 
 
 def _send(exchange: Exchange, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-    """Send an answer; one to HEAD has the length of the body that it leaves out."""
-    if exchange.method != "HEAD":
-        exchange.respond(status, headers, body if status not in (204, 304) else b"")
-        return
-    lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers)]
-    lines.append(f"Content-Length: {len(body)}")
-    if not exchange.keep_alive:
-        lines.append("Connection: close")
-    exchange.respond_raw(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"), b"")
+    exchange.respond(status, headers, body if status not in (204, 304) else b"")
 
 
 def _qualifier(url: FunctionUrl) -> str | None:

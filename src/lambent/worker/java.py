@@ -12,17 +12,11 @@ from pathlib import Path
 from lambent.worker.interpreters import Interpreter
 
 CLIENT = "client.jar"
+MAIN_CLASS = "lambent.runtime.Main"
 NO_COMPILER = (
     "a JRE cannot compile the runtime client: install the JDK, such as apt install"
     " openjdk-17-jdk-headless"
 )
-_MANIFEST = """\
-Manifest-Version: 1.0
-Main-Class: lambent.runtime.Main
-Add-Opens: java.base/java.io
-"""
-"""The client writes to a descriptor that is open already, for which Java has no public way. As an
-option of the JVM the same would cost its archive of modules, and with it time at each start."""
 _TOOL_OPTIONS = "JAVA_TOOL_OPTIONS"
 _HEAP_SHARE = 0.85
 """Of the function's memory, as at AWS; the rest is for classes, code, threads and the JVM."""
@@ -45,14 +39,13 @@ def compiler_arguments(source: Path, classes: Path) -> list[str]:
 def pack(classes: Path, jar: Path) -> None:
     """Make a jar of compiled classes; not compressed, so that it is read sooner."""
     with zipfile.ZipFile(jar, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("META-INF/MANIFEST.MF", _MANIFEST)
         for path in sorted(classes.rglob("*.class")):
             archive.write(path, path.relative_to(classes))
 
 
 def fingerprint(source: Path) -> str:
-    """Another one if anything that the client is made of changes."""
-    digest = hashlib.sha256(_MANIFEST.encode())
+    """Another one if any of the client's sources changes."""
+    digest = hashlib.sha256()
     for path in _sources(source):
         digest.update(f"{path.relative_to(source)}\n".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -130,7 +130,11 @@ def _requirements(interpreter: Interpreter) -> tuple[str, ...]:
     if interpreter.kind == "java":
         return (java.fingerprint(_BOOTSTRAPS / "java"),)
     if interpreter.kind == "ruby":
-        return ()  # The standard library has all that the client needs.
+        # No packages: all that is there are our own files, which belong together.
+        return tuple(
+            hashlib.sha256(file.name.encode() + file.read_bytes()).hexdigest()
+            for file in _bootstrap_files(interpreter)
+        )
     oldest = max(version for version in _PYTHON_REQUIREMENTS if version <= interpreter.version)
     return _PYTHON_REQUIREMENTS[oldest]
 

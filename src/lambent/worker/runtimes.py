@@ -277,7 +277,7 @@ def _launch_node(prepared: PreparedRuntime, code: Mount, function: FunctionVersi
 
 def _launch_java(prepared: PreparedRuntime, code: Mount, function: FunctionVersion) -> Launch:
     options = java.jvm_options(function.memory_mb, function.environment or {})
-    client = ("-jar", f"{RUNTIME_DIR}/{java.CLIENT}")
+    client = ("-cp", f"{RUNTIME_DIR}/{java.CLIENT}", java.MAIN_CLASS)
     return Launch(
         mounts=(code,),
         runtime_mounts=_mounts(prepared),

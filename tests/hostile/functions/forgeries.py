@@ -22,7 +22,9 @@ def own_id():
 
 def post(path, body, more=""):
     """POST; gives the status."""
-    head = "POST {} HTTP/1.1\r\nHost: x\r\n{}Content-Length: {}\r\nConnection: close\r\n\r\n"
+    head = (
+        "POST {} HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: {}\r\nConnection: close\r\n\r\n"
+    )
     return raw(head.format(path, more, len(body)).encode("latin-1") + body)
 
 
@@ -77,7 +79,9 @@ def ask_while_running(count):
     for _ in range(count):
         with socket.create_connection(RUNTIME_API, 5) as peer:
             peer.settimeout(5)
-            peer.sendall(b"GET " + (INVOCATION + "next").encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            peer.sendall(
+                b"GET " + (INVOCATION + "next").encode() + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            )
             answer = peer.recv(65536).decode()
         found.append(own_id() in answer)
     return found
@@ -90,7 +94,9 @@ def compete():
         while True:
             with contextlib.suppress(OSError), socket.create_connection(RUNTIME_API, 5) as peer:
                 peer.sendall(
-                    b"GET " + (INVOCATION + "next").encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+                    b"GET "
+                    + (INVOCATION + "next").encode()
+                    + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
                 )
                 peer.recv(65536)
 
@@ -113,7 +119,7 @@ def oversize(megabytes):
         "Content-Length: 99999999999999999999999999\r\n",
         "Transfer-Encoding: chunked\r\n",
     ):
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{framing}\r\n".encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n".encode()
         found.append(raw(head + b"FFFFFFFFFFFFFFFF\r\n" + bytes(1 << 20)))
     return found
 
@@ -127,7 +133,7 @@ def hold_bodies(count, size):
                 peer = socket.create_connection(address, 2)
                 kept.append(peer)
                 peer.settimeout(2)
-                head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n"
+                head = "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n"
                 peer.sendall(head.format(path, size).encode() + bytes(size - 1))
 
 
@@ -135,7 +141,7 @@ def leave_answers(name, count):
     """Invoke a function whose answers are large, and take none of them."""
     body = b'{"do": "attempts.large"}'
     path = f"/2015-03-31/functions/{name}/invocations"
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     for _ in range(count):
         peer = socket.socket()
         kept.append(peer)

@@ -54,10 +54,10 @@ class Known(Nothing):
     async def url_auth_type(self, reference: FunctionReference) -> str | None:
         return "NONE" if reference.key == FunctionKey(HERE, "us-east-1", "prod-f") else None
 
-    async def statement(self, reference: FunctionReference, sid: str) -> Mapping[str, object]:
+    async def statements(self, reference: FunctionReference) -> Sequence[Mapping[str, Any]]:
         principal = {"AWS": f"arn:aws:iam::{'3' * 12}:root"}
         condition = {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}
-        return {"Sid": sid, "Principal": principal, "Condition": condition} if sid == "s" else {}
+        return [{"Sid": "s", "Principal": principal, "Condition": condition}]
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         return [f"{LAYER}:7"]
@@ -359,6 +359,7 @@ CONDITIONS += [
     ),
     ("RemovePermission", {**URL, "StatementId": "s"}, "lambda:Principal", "3" * 12),
     ("RemovePermission", {**URL, "StatementId": "s"}, "lambda:FunctionUrlAuthType", "NONE"),
+    ("DeleteResourcePolicy", {"ResourceArn": FUNCTION}, "lambda:Principal", "3" * 12),
     (
         "UpdateFunctionConfiguration",
         {**URL, "Layers": [f"{LAYER}:7"]},
@@ -418,6 +419,14 @@ def test_a_policy_as_a_whole_grants_like_permissions_one_by_one() -> None:
     assert put(named, principal="*") is None
     assert put(named, principal=ACCOUNT) is not None
     assert put({**statement, "Principal": {"AWS": "*"}}, principal="*") is not None
+    revoking = only_if("RemovePermission", "lambda:Principal", ACCOUNT)
+    for operation in ("PutResourcePolicy", "DeleteResourcePolicy"):
+        params = {"ResourceArn": FUNCTION, "Policy": POLICY}
+        assert decision(operation, params, allow(), revoking) is not None
+    nobody = json.dumps({"Statement": {**statement, "Principal": {"AWS": []}}})
+    params = {"ResourceArn": FUNCTION, "Policy": nobody}
+    denied = deny("lambda:PutResourcePolicy", FUNCTION)
+    assert decision("PutResourcePolicy", params, allow(), denied) is not None
     params = {"ResourceArn": FUNCTION, "Policy": POLICY}
     for action in ("PutResourcePolicy", "AddPermission", "RemovePermission"):
         assert decision("PutResourcePolicy", params, allow(), deny(f"lambda:{action}")) is not None
@@ -478,6 +487,21 @@ def test_tags_of_resources_and_of_the_caller() -> None:
     iam = {"StringEquals": {"iam:ResourceTag/Team": "blue"}}
     assert decision("GetUser", {"UserName": "boss"}, allow(Condition=iam), load=tagged) is None
     assert decision("GetFunction", {"FunctionName": "f"}, allow(Condition=iam), load=tagged)
+
+
+def test_tags_are_shown_to_whom_may_list_them() -> None:
+    """GetFunction answers everybody else without them, and says why."""
+    caller = Caller(principal=USER, scope=SCOPE, service="lambda", access_key_id="AKIA")
+    params = {"FunctionName": "prod-f"}
+
+    def hidden(*statements: Statement) -> Mapping[str, ApiError]:
+        authorization = Authorization(strict(*statements), Known())
+        return asyncio.run(authorization.check(caller, "lambda", "GetFunction", params))
+
+    assert hidden(allow()) == {}
+    for statements in ([allow("lambda:GetFunction")], [allow(), deny("lambda:ListTags", FUNCTION)]):
+        found = hidden(*statements)
+        assert "lambda:ListTags on resource" in found["Tags"].message
 
 
 def test_nobody_in_particular_is_oneself() -> None:

@@ -347,17 +347,17 @@ def test_other_services_are_refused_in_their_own_protocol(door: Door, service: s
 
 def test_health(door: Door) -> None:
     """For probes; nothing else below the internal prefix is guessed."""
-    status, headers, body = door.say(b"GET /_lambent/health HTTP/1.1\r\n\r\n")
+    status, headers, body = door.say(b"GET /_lambent/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (status, headers["content-type"]) == (200, "application/json")
     assert json.loads(body) == {"status": "ok"}
     for path in (b"/_lambent/", b"/_lambent/healthy", b"/_lambent/../x"):
-        assert door.say(b"GET " + path + b" HTTP/1.1\r\n\r\n")[0] == 404
+        assert door.say(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/2015-03-31/", "/%00", "/favicon.ico"])
 def test_unknown_paths_are_json(door: Door, path: str) -> None:
     """Never a page."""
-    status, headers, body = door.say(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+    status, headers, body = door.say(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert status == 404
     assert headers["x-amzn-errortype"] == "UnknownOperationException"
     assert headers["x-amzn-requestid"]
@@ -376,7 +376,9 @@ def test_unknown_paths_are_json(door: Door, path: str) -> None:
 def test_unknown_targets_are_json(door: Door, target: bytes, code: str) -> None:
     """The json protocol's own form of the same."""
     status, _, body = door.say(
-        b"POST / HTTP/1.1\r\nContent-Length: 2\r\nX-Amz-Target: " + target + b"\r\n\r\n{}"
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nX-Amz-Target: "
+        + target
+        + b"\r\n\r\n{}"
     )
     assert status == 400
     assert json.loads(body)["__type"] == code
@@ -397,7 +399,7 @@ def test_unknown_targets_are_json(door: Door, target: bytes, code: str) -> None:
 def test_malformed_signatures(door: Door, authorization: str) -> None:
     """403, as AWS answers what is no signature at all."""
     status, headers, _ = door.say(
-        b"GET /2015-03-31/functions HTTP/1.1\r\nAuthorization: "
+        b"GET /2015-03-31/functions HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
         + authorization.encode("latin-1")
         + b"\r\n\r\n"
     )
@@ -408,7 +410,7 @@ def test_malformed_signatures(door: Door, authorization: str) -> None:
 @pytest.mark.parametrize("chunked", [False, True])
 def test_an_event_too_large(door: Door, chunked: bool) -> None:
     """413 in AWS's words, although the client sends all of it first."""
-    head = b"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\n"
+    head = b"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: localhost\r\n"
     size = SYNCHRONOUS_EVENT_BYTES_MAX + 1
     if chunked:
         data = head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % size + b" " * size
@@ -435,7 +437,7 @@ def test_an_event_just_small_enough(door: Door) -> None:
 def test_a_package_too_large(door: Door) -> None:
     """Refused by its announced length, before it is sent."""
     status, headers, body = door.say(
-        b"POST /2015-03-31/functions HTTP/1.1\r\nExpect: 100-continue\r\n"
+        b"POST /2015-03-31/functions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
         b"Content-Length: %d\r\n\r\n" % (REQUEST_BYTES_MAX + 1)
     )
     assert (status, headers["x-amzn-errortype"]) == (413, "RequestEntityTooLargeException")
@@ -465,7 +467,9 @@ async def test_stopping_finishes_what_is_in_progress() -> None:
         while not ports:  # noqa: ASYNC110 - polled
             await anyio.sleep(0.005)
         async with await anyio.connect_tcp("127.0.0.1", ports[0]) as client:
-            await client.send(b"GET /2016-08-19/account-settings HTTP/1.1\r\n\r\n")
+            await client.send(
+                b"GET /2016-08-19/account-settings HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            )
             while not operations.calls:  # noqa: ASYNC110 - polled
                 await anyio.sleep(0.005)
             stop.set()

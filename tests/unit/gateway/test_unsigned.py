@@ -9,7 +9,15 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from tests.unit.identity.exchanges import FakeExchange
 
-from lambent.gateway.unsigned import TARGETS, VERSIONS, is_public, read_form, service_of
+from lambent.gateway.unsigned import (
+    TARGETS,
+    VERSIONS,
+    is_public,
+    read_field,
+    read_form,
+    service_of,
+)
+from lambent.model.errors import ApiError
 from lambent.services.endpoints import STAND_IN_SERVICES
 
 JSON = {"content-type": "application/x-amz-json-1.1"}
@@ -133,7 +141,29 @@ def test_nothing_else_is_public(change: dict[str, Any]) -> None:
 
 
 def test_forms_are_small() -> None:
-    """Of one that would take long to read nothing is known."""
-    assert read_form(FakeExchange(body=urlencode({"a": "b"}).encode())) == {"a": ["b"]}
-    assert read_form(FakeExchange(body=b"a&" * 1001)) == {}
-    assert read_form(FakeExchange(body=b"a=" + b"b" * 70_000)) == {}
+    """One that would take long to read is refused, and its fields are found all the same."""
+    assert read_form(FakeExchange(body=urlencode({"a": "b c"}).encode())) == {"a": ["b c"]}
+    assert read_form(FakeExchange(query="a=1&a=2")) == {"a": ["1", "2"]}
+    for body in (b"a&" * 1001, b"a=" + b"b" * 600_000):
+        with pytest.raises(ApiError) as refused:
+            read_form(FakeExchange(body=body))
+        assert refused.value.status == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b"Action=List", "List"),
+        (b"Action=List&Version=1", "List"),
+        (b"Version=1&Action=A%2Bb+c&x=", "A+b c"),
+        (b"MyAction=No&Action=Yes", "Yes"),
+        (b"MyAction=No", ""),
+        (b"Action=&x", ""),
+        (b"Action", ""),
+        (b"", ""),
+        (b"Action=" + b"a" * 1_000_000, "a" * 256),
+    ],
+)
+def test_one_field_of_a_form(body: bytes, value: str) -> None:
+    """Decoded; the first counts."""
+    assert read_field(FakeExchange(body=body), "Action") == value

@@ -236,6 +236,16 @@ def test_nothing_a_stranger_writes_breaks_it(text: str) -> None:
             check(exchange)
 
 
+@pytest.mark.parametrize("given", ["\xe9" * 64, "0" * 63 + "\xff", "0" * 63, "A" * 64, "g" * 64])
+def test_signatures_that_are_none(given: str) -> None:
+    """Of a known key, too, they are simply wrong."""
+    exchange = signed()
+    before, _, _ = exchange.headers["authorization"].rpartition("=")
+    headers = {**exchange.headers, "authorization": f"{before}={given}"}
+    error = refused(dataclasses.replace(exchange, headers=headers))
+    assert error.code == "InvalidSignatureException"
+
+
 def test_days_do_not_matter_once_unsigned() -> None:
     """A credential scope of another day than the request's is refused."""
     exchange = signed()

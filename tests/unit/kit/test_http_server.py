@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import httptools
 import pytest
 
+from lambent.kit.clock import Clock, ManualClock
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
 
@@ -44,12 +45,21 @@ class Keeper(Recorder):
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, *, oversized: Handler | None = None, **limits: object
+    handler: Handler,
+    *,
+    oversized: Handler | None = None,
+    clock: Clock | None = None,
+    **limits: object,
 ) -> AsyncIterator[tuple[HttpServer, int]]:
     """A server on a port of its own; gives both."""
     sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port: int = sock.getsockname()[1]
-    server = HttpServer(handler, HttpLimits(**limits), oversized=oversized)  # type: ignore[arg-type]
+    server = HttpServer(
+        handler,
+        HttpLimits(**limits),  # type: ignore[arg-type]
+        oversized=oversized,
+        clock=clock,
+    )
     await server.start(sock)
     try:
         yield server, port
@@ -142,9 +152,9 @@ async def test_thousands_of_waiting_requests_are_answered_without_recursion() ->
             recorder(exchange)
 
     async with serving(handler) as (server, port), connected(port) as (reader, writer):
-        writer.write(b"GET /slow HTTP/1.1\r\n\r\n")
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         await wait_until(lambda: slow)
-        writer.write(b"GET /b HTTP/1.1\r\n\r\n" * 5000 + LAST)
+        writer.write(b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n" * 5000 + LAST)
         await wait_until(lambda: any(each._waiting for each in server.connections))
         slow[0].respond(200, body=b"slow")
         got = answers(await until_closed(reader))
@@ -197,7 +207,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
     recorder = Recorder()
     async with serving(recorder) as (_, port), connected(port) as (reader, writer):
         writer.write(
-            b"POST / HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
             b"Connection: close\r\n\r\n"
         )
         async with asyncio.timeout(10):
@@ -212,7 +222,7 @@ async def test_going_on_is_not_said_in_the_middle_of_another_answer() -> None:
     keeper = Keeper()
     async with serving(keeper) as (_, port), connected(port) as (reader, writer):
         writer.write(
-            GET + b"POST / HTTP/1.1\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
+            GET + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
             b"Connection: close\r\n\r\nbody"
         )
         await wait_until(lambda: keeper.exchanges)
@@ -322,21 +332,77 @@ async def test_a_slow_reader_holds_its_own_line_only() -> None:
     assert handled.count("/a") == 20
 
 
+async def test_answers_have_a_date() -> None:
+    """However they are given, once, and the one of now; a handler may know better."""
+    clock = ManualClock(now=784_111_777.5)
+    answers_ = [
+        lambda exchange: exchange.respond(200),
+        lambda exchange: exchange.respond_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b""),
+        lambda exchange: (exchange.start(200), exchange.finish()),
+        lambda exchange: exchange.respond(200, [("date", "Tue, 15 Nov 1994 08:12:31 GMT")]),
+    ]
+
+    def handle(exchange: Exchange) -> None:
+        answers_[int(exchange.path[1:])](exchange)
+
+    async with serving(handle, clock=clock) as (_, port):
+        for number in range(3):
+            received = await said(port, _get(f"/{number}"))
+            assert received.count(b"\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n") == 1
+        clock.advance(1)
+        assert b"\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\n" in await said(port, _get("/0"))
+        received = await said(port, _get("/3"))
+        assert received.lower().count(b"\r\ndate:") == 1
+        assert b"1994 08:12:31" in received
+        assert b"\r\nDate: " in await said(port, b"nonsense\r\n\r\n")
+
+
+@pytest.mark.parametrize("is_started", [False, True])
+async def test_answers_to_head(is_started: bool) -> None:
+    """They have the length of the body that they leave out, a reason, and no more."""
+
+    def handle(exchange: Exchange) -> None:
+        if is_started:
+            exchange.start(200, length=4)
+            exchange.write(b"body")
+            exchange.finish()
+        else:
+            exchange.respond(200, body=b"body")
+
+    async with serving(handle) as (_, port):
+        head = b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n"
+        received = await said(
+            port, head + head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+        )
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert received.count(b"Content-Length: 4\r\n") == 2
+    assert b"body" not in received
+
+
+def _get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+
+
 # -- clients that break their promises ---------------------------------------------------------
 
 _POST = b"POST /bad HTTP/1.1\r\nHost: x\r\n"
-_SMUGGLED = b"GET /smuggled HTTP/1.1\r\n\r\n"
+_SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 MALFORMED = {
     "noise": b"\x00\x01\x02\x03\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
     "no version": b"GET /\r\n\r\n",
     "wrong version": b"GET / HTTP/9.9\r\n\r\n",
     "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "unknown method": b"FROB / HTTP/1.1\r\n\r\n",
-    "no target": b"GET  HTTP/1.1\r\n\r\n",
+    "unknown method": b"FROB / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no target": b"GET  HTTP/1.1\r\nHost: x\r\n\r\n",
     "star": b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
     "tunnel": b"CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n\r\n",
-    "bad absolute target": b"GET http://[::1 HTTP/1.1\r\n\r\n",
+    "bad absolute target": b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "two hosts": b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "the same host twice": b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n",
+    "no host": b"GET / HTTP/1.1\r\n\r\n",
+    "no host, with a body": b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nab",
+    "two signatures": _POST + b"Authorization: a\r\nauthorization: b\r\n\r\n",
     "space before colon": _POST + b"Content-Length : 4\r\n\r\nbody",
     "no colon": _POST + b"Content-Length 4\r\n\r\n",
     "NUL in value": _POST + b"X: a\x00b\r\n\r\n",
@@ -368,6 +434,11 @@ MALFORMED = {
     "bad chunk size": _POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     "negative chunk size": _POST + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n",
     "prefixed chunk size": _POST + b"Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+    "chunk size with a sign": _POST + b"Transfer-Encoding: chunked\r\n\r\n+1\r\na\r\n0\r\n\r\n",
+    "chunk size with an underscore": _POST
+    + b"Transfer-Encoding: chunked\r\n\r\n1_0\r\n"
+    + b"a" * 16
+    + b"\r\n0\r\n\r\n",
     "endless chunk size": _POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 40 + b"\r\n",
     "chunk too long": _POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
 }
@@ -382,6 +453,12 @@ async def test_what_is_no_request_is_refused(name: str) -> None:
         received = await said(port, MALFORMED[name])
     assert recorder.paths == []
     assert answers(received) == [(400, b"")]
+
+
+async def test_http_1_0_needs_no_host() -> None:
+    """It did not know of any."""
+    async with serving(Recorder()) as (_, port):
+        assert answers(await said(port, b"GET /old HTTP/1.0\r\n\r\n")) == [(200, b"/old|")]
 
 
 async def test_what_follows_the_last_request_is_not_handled() -> None:
@@ -432,7 +509,7 @@ async def test_trailers_are_not_headers_of_the_next_request() -> None:
     """Fields after a chunked body are dropped: they could forge the next request's."""
     recorder = Recorder()
     chunked = (
-        b"POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+        b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
         b"Authorization: forged\r\n\r\n"
     )
     async with serving(recorder) as (_, port):
@@ -465,9 +542,9 @@ async def test_heads_may_be_large_but_not_larger() -> None:
         assert answers(fits) == [(200, b"/last|")]
         assert recorder.exchanges[0].headers["x-899"] == "v" * 1000
         for request in (
-            b"GET / HTTP/1.1\r\n" + lines * 3,
+            b"GET / HTTP/1.1\r\nHost: x\r\n" + lines * 3,
             b"GET /" + b"a" * (3 << 20),
-            b"GET / HTTP/1.1\r\nX: " + b"a" * (3 << 20),
+            b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * (3 << 20),
         ):
             assert answers(await said(port, request)) in ([(431, b"")], [])
     assert len(recorder.exchanges) == 1
@@ -516,7 +593,9 @@ async def test_the_limit_of_a_body_may_depend_on_the_head() -> None:
         for path, status in ((b"/small", 413), (b"/large", 200)):
             received = await said(
                 port,
-                b"POST " + path + b" HTTP/1.1\r\nContent-Length: 11\r\nConnection: close\r\n\r\n"
+                b"POST "
+                + path
+                + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\nConnection: close\r\n\r\n"
                 b"hello world",
             )
             assert answers(received)[0][0] == status
@@ -625,7 +704,7 @@ async def test_a_body_in_tiny_pieces_arrives_whole() -> None:
 async def test_too_many_headers_are_refused() -> None:
     """However small: they take more memory than their bytes."""
     async with serving(Recorder()) as (_, port):
-        head = b"GET /a HTTP/1.1\r\n" + b"a: b\r\n" * 5000 + b"\r\n"
+        head = b"GET /a HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 5000 + b"\r\n"
         assert answers(await said(port, head)) == [(431, b"")]
 
 
@@ -641,7 +720,7 @@ async def test_a_thousand_idle_connections_hold_up_nobody() -> None:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 opened.append(writer)
                 if number % 2:
-                    writer.write(b"POST /slow HTTP/1.1\r\nContent-Length: 5\r\n\r\nhal")
+                    writer.write(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhal")
             await wait_until(lambda: len(server.connections) == 1000)
             for _ in range(20):
                 assert answers(await said(port, LAST)) == [(200, b"/last|")]

@@ -98,6 +98,28 @@ def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
         read(make_zip((info(name), b"evil")))
 
 
+def test_directories_of_tools_that_write_odd_modes() -> None:
+    """What is named like a directory is one, whatever its mode says."""
+    entries = [
+        (info("META-INF/", 0o7777, 0o170000), b""),
+        (info("META-INF/maven/", 0o644, stat.S_IFREG), b""),
+        (info("META-INF/maven/pom.xml", 0o644), b"x"),
+    ]
+    package = read(make_zip(*entries))
+    kinds = {entry.path: entry.kind for entry in package.entries}
+    assert kinds["META-INF"] == kinds["META-INF/maven"] == stat.S_IFDIR
+    assert {entry.mode for entry in package.entries if entry.kind == stat.S_IFDIR} == {0o755}
+
+
+def test_names_that_windows_wrote() -> None:
+    """Backslashes are slashes, and lead out of a package no more than those do."""
+    package = read(make_zip((info("lib\\deep\\mod.py"), b"x"), (info("empty\\"), b"")))
+    assert [(one.path, one.kind) for one in package.entries] == [
+        ("lib/deep/mod.py", stat.S_IFREG),
+        ("empty", stat.S_IFDIR),
+    ]
+
+
 def test_nul_in_a_name_is_refused() -> None:
     """zipfile would cut the name there; two readers would see two names."""
     data = make_zip((info("good.pyX.txt"), b"")).replace(b"good.pyX", b"good.py\0")

@@ -1,5 +1,6 @@
 """The launcher's snapshots."""
 
+import contextlib
 import dataclasses
 import os
 import selectors
@@ -33,4 +34,5 @@ def test_thrown_away_while_a_start_waits() -> None:
         snapshot.restore(os.getpid(), pidfd, control=ours, user=None, on_done=ends.append)
         assert ends == ["I/O operation on closed file"]
     os.close(pidfd)
-    os.close(number)
+    with contextlib.suppress(OSError):
+        os.close(number)

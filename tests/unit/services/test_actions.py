@@ -5,9 +5,20 @@ from foreign import ACCOUNT, SCOPE, Foreign, form_request, json_request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.services.actions import access_of
+from lambent.model.policy import Request, Statement, Verdict, decide
+from lambent.model.principal import Principal
+from lambent.services.actions import accesses_of
 
+SQS = {"x-amz-target": "AmazonSQS.SendMessage"}
+TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:t"
 QUEUE = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:q"
+TABLE = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table"
+KEY = "0b1e3c1a-5c8d-4a34-a3a5-5d2a3c1e9f10"
+KEYS = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key"
+SECRETS = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret"
+PARAMETERS = f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter"
+EVENTS = f"arn:aws:events:eu-west-1:{ACCOUNT}"
+MACHINE = f"arn:aws:states:eu-west-1:{ACCOUNT}:stateMachine:m"
 URL = f"http://127.0.0.1:5262/{ACCOUNT}/q"
 
 
@@ -31,7 +42,93 @@ URL = f"http://127.0.0.1:5262/{ACCOUNT}/q"
             "dynamodb:PutItem",
             f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/t",
         ),
-        ("dynamodb", json_request("DynamoDB_20120810.BatchGetItem"), "dynamodb:BatchGetItem", "*"),
+        ("dynamodb", json_request("DynamoDB_20120810.ListTables"), "dynamodb:ListTables", "*"),
+        (
+            "dynamodb",
+            json_request("DynamoDB_20120810.Query", TableName=f"{TABLE}/t", IndexName="i"),
+            "dynamodb:Query",
+            f"{TABLE}/t/index/i",
+        ),
+        (
+            "dynamodb",
+            json_request("DynamoDB_20120810.BatchGetItem", RequestItems={"t": {}}),
+            "dynamodb:BatchGetItem",
+            f"{TABLE}/t",
+        ),
+        (
+            "dynamodb",
+            json_request(
+                "DynamoDB_20120810.TransactWriteItems",
+                TransactItems=[{"Put": {"TableName": "t"}}, {"Put": {"TableName": "t"}}],
+            ),
+            "dynamodb:PutItem",
+            f"{TABLE}/t",
+        ),
+        ("kms", json_request("TrentService.Encrypt", KeyId=KEY), "kms:Encrypt", f"{KEYS}/{KEY}"),
+        (
+            "kms",
+            json_request("TrentService.Decrypt", KeyId=f"{KEYS}/{KEY}"),
+            "kms:Decrypt",
+            f"{KEYS}/{KEY}",
+        ),
+        (
+            "secretsmanager",
+            json_request("secretsmanager.GetSecretValue", SecretId=f"{SECRETS}:db/x-AbCd12"),
+            "secretsmanager:GetSecretValue",
+            f"{SECRETS}:db/x-AbCd12",
+        ),
+        (
+            "secretsmanager",
+            json_request("secretsmanager.CreateSecret", Name="db/x"),
+            "secretsmanager:CreateSecret",
+            f"{SECRETS}:db/x",
+        ),
+        *(
+            (
+                "ssm",
+                json_request("AmazonSSM.GetParameter", Name=name),
+                "ssm:GetParameter",
+                f"{PARAMETERS}/a/b",
+            )
+            for name in ("/a/b", "a/b", "/a/b:3", f"{PARAMETERS}/a/b", f"{PARAMETERS}/a/b:label")
+        ),
+        (
+            "ssm",
+            json_request("AmazonSSM.GetParametersByPath", Path="/a"),
+            "ssm:GetParametersByPath",
+            f"{PARAMETERS}/a",
+        ),
+        (
+            "events",
+            json_request("AWSEvents.PutEvents", Entries=[{"Source": "a"}, {}]),
+            "events:PutEvents",
+            f"{EVENTS}:event-bus/default",
+        ),
+        (
+            "events",
+            json_request("AWSEvents.PutTargets", Rule="r", EventBusName=f"{EVENTS}:event-bus/b"),
+            "events:PutTargets",
+            f"{EVENTS}:rule/b/r",
+        ),
+        (
+            "events",
+            json_request("AWSEvents.PutRule", Name="r"),
+            "events:PutRule",
+            f"{EVENTS}:rule/r",
+        ),
+        (
+            "firehose",
+            json_request("Firehose_20150804.PutRecord", DeliveryStreamName="d"),
+            "firehose:PutRecord",
+            f"arn:aws:firehose:eu-west-1:{ACCOUNT}:deliverystream/d",
+        ),
+        (
+            "states",
+            json_request("AWSStepFunctions.StartExecution", stateMachineArn=MACHINE),
+            "states:StartExecution",
+            MACHINE,
+        ),
+        ("sns", form_request(Action="Publish", PhoneNumber="+1"), "sns:Publish", "*"),
         ("s3", Foreign("GET", "/"), "s3:ListAllMyBuckets", "*"),
         ("s3", Foreign("GET", "/bkt", "list-type=2&prefix=a"), "s3:ListBucket", "arn:aws:s3:::bkt"),
         ("s3", Foreign("PUT", "/bkt"), "s3:CreateBucket", "arn:aws:s3:::bkt"),
@@ -53,9 +150,11 @@ URL = f"http://127.0.0.1:5262/{ACCOUNT}/q"
 )
 def test_what_can_be_told(service: str, request_: Foreign, action: str, resource: str) -> None:
     """The action is the operation, the resource what a parameter names."""
-    access = access_of(service, request_, SCOPE)
-    assert access is not None
+    found = accesses_of(service, request_, SCOPE)
+    assert found is not None
+    [access] = found
     assert (access.action, access.resource, access.owner) == (action, resource, ACCOUNT)
+    assert not access.is_unsure
 
 
 @pytest.mark.parametrize(
@@ -75,6 +174,36 @@ def test_what_can_be_told(service: str, request_: Foreign, action: str, resource
         ("sqs", Foreign(path="/other", headers={"x-amz-target": "AmazonSQS.ListQueues"})),
         ("sqs", Foreign(headers={"x-amz-target": "AmazonSQS.ListQueues"}, body=b"[1]")),
         ("sqs", Foreign(headers={"x-amz-target": "AmazonSQS.ListQueues"}, body=b"{")),
+        ("sqs", Foreign(headers=SQS, body=b'{"QueueUrl": "a", "QueueUrl": "b"}')),
+        ("kinesis", json_request("Kinesis_20131202.PutRecord", StreamName="a", StreamARN="b")),
+        ("sns", form_request(Action="Publish", TopicArn=TOPIC.replace("aws", "aws-x"))),
+        ("sns", form_request(Action="Publish", TopicArn=QUEUE)),
+        ("sns", form_request(Action="Publish", TopicArn=TOPIC, PhoneNumber="+1")),
+        ("dynamodb", json_request("DynamoDB_20120810.PutItem", TableName="a/b")),
+        ("dynamodb", json_request("DynamoDB_20120810.Scan", TableName="t", IndexName="a/b")),
+        ("ssm", json_request("AmazonSSM.GetParameter", Name=PARAMETERS.replace("eu", "us") + "/a")),
+        # Named by what is no name of theirs, or not at all.
+        ("dynamodb", json_request("DynamoDB_20120810.PutItem")),
+        ("dynamodb", json_request("DynamoDB_20120810.BatchGetItem")),
+        ("dynamodb", json_request("DynamoDB_20120810.BatchGetItem", RequestItems={"a/b": {}})),
+        ("dynamodb", json_request("DynamoDB_20120810.TransactWriteItems", TransactItems=[{}])),
+        (
+            "dynamodb",
+            json_request(
+                "DynamoDB_20120810.TransactWriteItems",
+                TransactItems=[{"Put": {"TableName": "t"}, "Delete": {"TableName": "u"}}],
+            ),
+        ),
+        ("dynamodb", json_request("DynamoDB_20120810.ExecuteStatement", Statement="SELECT")),
+        ("kms", json_request("TrentService.Encrypt")),
+        ("kms", json_request("TrentService.Encrypt", KeyId=KEY.upper())),
+        ("kms", json_request("TrentService.ReEncrypt", KeyId=KEY)),
+        ("secretsmanager", json_request("secretsmanager.GetSecretValue")),
+        ("secretsmanager", json_request("secretsmanager.BatchGetSecretValue")),
+        ("ssm", json_request("AmazonSSM.GetDocument", Name="d")),
+        ("ssm", json_request("AmazonSSM.GetParameters", Names=["a", {}])),
+        ("events", json_request("AWSEvents.PutEvents", Entries=[1])),
+        ("kinesis", json_request("Kinesis_20131202.PutRecord")),
         # Not told apart.
         ("s3", Foreign("GET", "/bkt", "policy")),
         ("s3", Foreign("PUT", "/bkt/k", "acl")),
@@ -86,7 +215,96 @@ def test_what_can_be_told(service: str, request_: Foreign, action: str, resource
 )
 def test_what_cannot_be_told(service: str, request_: Foreign) -> None:
     """What could be understood otherwise by its server is for the root alone."""
-    assert access_of(service, request_, SCOPE) is None
+    assert accesses_of(service, request_, SCOPE) is None
+
+
+def test_several_tables() -> None:
+    """Each is asked for, in a transaction with the permission of its own operation."""
+    names = {"t": {}, f"{TABLE}/u": {}}
+    found = accesses_of(
+        "dynamodb", json_request("DynamoDB_20120810.BatchWriteItem", RequestItems=names), SCOPE
+    )
+    assert [one.resource for one in found or ()] == [f"{TABLE}/t", f"{TABLE}/u"]
+    items = [{"Delete": {"TableName": "t"}}, {"ConditionCheck": {"TableName": "u"}}]
+    found = accesses_of(
+        "dynamodb",
+        json_request("DynamoDB_20120810.TransactWriteItems", TransactItems=items),
+        SCOPE,
+    )
+    assert [(one.action, one.resource) for one in found or ()] == [
+        ("dynamodb:DeleteItem", f"{TABLE}/t"),
+        ("dynamodb:ConditionCheckItem", f"{TABLE}/u"),
+    ]
+    names = ["a", "/b"]
+    found = accesses_of("ssm", json_request("AmazonSSM.GetParameters", Names=names), SCOPE)
+    assert [one.resource for one in found or ()] == [f"{PARAMETERS}/a", f"{PARAMETERS}/b"]
+
+
+@pytest.mark.parametrize(
+    ("service", "request_", "allowing", "not_allowing"),
+    [
+        (
+            "secretsmanager",
+            json_request("secretsmanager.GetSecretValue", SecretId="db"),
+            ["*", f"{SECRETS}:*", f"{SECRETS}:db-??????", f"{SECRETS}:db*"],
+            [f"{SECRETS}:db-AbCd12", f"{SECRETS}:x-??????"],
+        ),
+        (
+            "secretsmanager",
+            json_request("secretsmanager.GetSecretValue", SecretId=f"{SECRETS}:db"),
+            [f"{SECRETS}:db-??????"],
+            [f"{SECRETS}:db-AbCd12"],
+        ),
+        *(
+            ("kms", request_, ["*", f"{KEYS}/*"], [f"{KEYS}/{KEY}", f"{KEYS}/{'?' * 36}"])
+            for request_ in (
+                json_request("TrentService.Encrypt", KeyId="alias/a"),
+                json_request("TrentService.Encrypt", KeyId=KEYS.replace(":key", ":alias") + "/a"),
+                json_request("TrentService.Decrypt", CiphertextBlob="x"),
+            )
+        ),
+        (
+            "kinesis",
+            json_request("Kinesis_20131202.GetRecords", ShardIterator="x"),
+            [f"arn:aws:kinesis:eu-west-1:{ACCOUNT}:stream/*"],
+            [f"arn:aws:kinesis:eu-west-1:{ACCOUNT}:stream/mine"],
+        ),
+        (
+            "dynamodb",
+            json_request("DynamoDBStreams_20120810.GetRecords", ShardIterator="x"),
+            [f"{TABLE}/*/stream/*"],
+            [f"{TABLE}/mine/stream/*"],
+        ),
+        ("ses", form_request(Action="SendEmail", Source="a@b"), ["*"], ["arn:aws:ses:*:*:*/b"]),
+    ],
+)
+def test_what_may_be_any(
+    service: str, request_: Foreign, allowing: list[str], not_allowing: list[str]
+) -> None:
+    """A permission must cover all that may be meant, and a denial of any of it denies."""
+    found = accesses_of(service, request_, SCOPE)
+    assert found is not None
+    [access] = found
+    user = Principal(kind="user", account=ACCOUNT, arn="arn:aws:iam::1:user/u", user_id="AIDA")
+    request = Request(
+        principal=user,
+        action=access.action,
+        resource=access.resource,
+        is_unsure=access.is_unsure,
+    )
+
+    def verdict(*statements: Statement) -> Verdict:
+        return decide(request, identity=statements, resource=(), owner=ACCOUNT)
+
+    def on(arn: str, effect: str = "Allow", element: str = "Resource") -> Statement:
+        return {"Effect": effect, "Action": "*", element: arn}
+
+    for arn in allowing:
+        assert verdict(on(arn)) is Verdict.ALLOWED
+    for arn in not_allowing:
+        assert verdict(on(arn)) is Verdict.NOT_IN_IDENTITY
+        assert verdict(on("*"), on(arn, "Deny")) is Verdict.DENIED_BY_IDENTITY
+        assert verdict(on(arn, element="NotResource")) is Verdict.NOT_IN_IDENTITY
 
 
 @given(
@@ -102,5 +320,5 @@ def test_nothing_surprises_it(
 ) -> None:
     """Whatever comes, the answer is about the signed service or None."""
     headers = {} if target is None else {"x-amz-target": target}
-    access = access_of(service, Foreign(method, path, query, headers, body), SCOPE)
-    assert access is None or access.action.startswith(f"{service}:")
+    found = accesses_of(service, Foreign(method, path, query, headers, body), SCOPE)
+    assert all(one.action.startswith(f"{service}:") for one in found or ())

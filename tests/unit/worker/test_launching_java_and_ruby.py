@@ -91,8 +91,9 @@ def test_java_is_launched_with_its_client(tmp_path: Path) -> None:
         "-XX:-UsePerfData",
         "-Dfile.encoding=UTF-8",
         "-Djava.net.preferIPv4Stack=true",
-        "-jar",
+        "-cp",
         "/var/runtime/client.jar",
+        "lambent.runtime.Main",
     )
     assert {*launch.mounts, *launch.runtime_mounts} == {
         Mount(source=str(tmp_path), target="/var/task"),

@@ -28,7 +28,10 @@ def operations(control: Control, links: CodeLinks) -> Mapping[str, OperationHand
                 "Location": links.url(call.endpoint, found.version.code_key),
             },
         }
-        if found.tags:
+        denied = call.hidden.get("Tags")
+        if denied is not None:
+            answer["TagsError"] = {"ErrorCode": denied.code, "Message": denied.message}
+        elif found.tags:
             answer["Tags"] = found.tags
         if found.reserved_concurrency is not None:
             answer["Concurrency"] = {"ReservedConcurrentExecutions": found.reserved_concurrency}

@@ -21,7 +21,7 @@ class Lookups(Protocol):
 
     async def url_auth_type(self, reference: FunctionReference) -> str | None: ...
 
-    async def statement(self, reference: FunctionReference, sid: str) -> Mapping[str, object]: ...
+    async def statements(self, reference: FunctionReference) -> Sequence[Mapping[str, Any]]: ...
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]: ...
 
@@ -38,8 +38,8 @@ class Nothing:
     async def url_auth_type(self, reference: FunctionReference) -> str | None:
         return None
 
-    async def statement(self, reference: FunctionReference, sid: str) -> Mapping[str, object]:
-        return {}
+    async def statements(self, reference: FunctionReference) -> Sequence[Mapping[str, Any]]:
+        return ()
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         return ()

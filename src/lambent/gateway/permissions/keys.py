@@ -6,11 +6,15 @@ authorizer.
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from lambent.gateway.permissions.asked import Asked, plain_arn
-from lambent.gateway.permissions.resources import spellings
+from lambent.gateway.permissions.resources import (
+    granted_auth_type,
+    granted_principals,
+    spellings,
+)
 from lambent.model.function import LATEST
-from lambent.model.names import FunctionReference
 from lambent.model.resources import parse_code_signing_arn
 
 Values = Mapping[str, Sequence[str]]
@@ -52,25 +56,25 @@ async def _granted_principal(asked: Asked) -> Values:
 
 
 async def _revoked_principal(asked: Asked) -> Values:
-    element = (await _revoked(asked, asked.function)).get("Principal")
-    if isinstance(element, Mapping):
-        element = next(iter(element.values()), None)
-    found = [element] if isinstance(element, str) else element
-    if not isinstance(found, list) or not found:
-        return {}
-    return {"lambda:principal": [name for one in found for name in spellings(one)]}
+    statement = await _revoked(asked)
+    names = granted_principals(statement) if statement else ()
+    return _some("lambda:principal", [name for one in names for name in spellings(one)])
 
 
 async def _revoked_auth_type(asked: Asked) -> Values:
-    condition = (await _revoked(asked, asked.function)).get("Condition")
-    equals = condition.get("StringEquals") if isinstance(condition, Mapping) else None
-    value = equals.get("lambda:FunctionUrlAuthType") if isinstance(equals, Mapping) else None
-    return {"lambda:functionurlauthtype": [value]} if isinstance(value, str) else {}
+    value = granted_auth_type(await _revoked(asked))
+    return {} if value is None else {"lambda:functionurlauthtype": [value]}
 
 
-async def _revoked(asked: Asked, reference: FunctionReference) -> Mapping[str, object]:
-    """The statement that RemovePermission is about."""
-    return await asked.lookups.statement(reference, asked.params["StatementId"])
+async def _revoked(asked: Asked) -> Mapping[str, Any]:
+    """The statement that RemovePermission is about, empty if there is none."""
+    statements = await asked.lookups.statements(asked.function)
+    return next((one for one in statements if one.get("Sid") == asked.params["StatementId"]), {})
+
+
+async def _with_the_resource(asked: Asked) -> Values:
+    """`resources.GRANTED` and `REVOKED` have the values, for each grant its own."""
+    return {}
 
 
 async def _layers(asked: Asked) -> Values:
@@ -142,6 +146,8 @@ REVOKED = (
     Key("lambda:Principal", _revoked_principal),
     Key("lambda:FunctionUrlAuthType", _revoked_auth_type),
 )
+PRINCIPAL = Key("lambda:Principal", _with_the_resource)
+AUTH_TYPE = Key("lambda:FunctionUrlAuthType", _with_the_resource)
 CODE_SIGNING = Key("lambda:CodeSigningConfigArn", _code_signing)
 CONFIGURED = (
     Key("lambda:Layer", _layers),

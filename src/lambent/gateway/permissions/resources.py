@@ -2,7 +2,8 @@
 the operation itself uses."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from lambent.control import policies
 from lambent.gateway.permissions.asked import Asked, Target, function_target
@@ -61,15 +62,44 @@ async def _with_policy(asked: Asked) -> Sequence[Target]:
 
 
 async def _granted(asked: Asked) -> Sequence[Target]:
-    """The function, once for each principal that the new policy names."""
+    """The function, once for each grant of the policy that it is to have."""
     [target] = await _with_policy(asked)
-    named: set[tuple[str, ...]] = set()
-    for statement in policies.parse(asked.params["Policy"])["Statement"]:
-        element = statement.get("Principal", "*")
-        values = element.values() if isinstance(element, dict) else [element]
-        for value in values:
-            named |= {spellings(one) for one in ([value] if isinstance(value, str) else value)}
-    return [target._replace(context={"lambda:principal": one}) for one in sorted(named)]
+    return _each_grant(target, policies.parse(asked.params["Policy"])["Statement"])
+
+
+async def _revoked(asked: Asked) -> Sequence[Target]:
+    """The function, once for each grant of the policy that it has."""
+    [target] = await _with_policy(asked)
+    reference = parse_function_name(asked.params["ResourceArn"], asked.scope)
+    return _each_grant(target, await asked.lookups.statements(reference))
+
+
+def _each_grant(target: Target, statements: Sequence[Mapping[str, Any]]) -> Sequence[Target]:
+    """The target for each principal and authorisation of a URL that statements name."""
+    found = {}
+    for statement in statements:
+        auth_type = granted_auth_type(statement)
+        for principal in granted_principals(statement):
+            context = {"lambda:principal": spellings(principal)}
+            if auth_type is not None:
+                context["lambda:functionurlauthtype"] = (auth_type,)
+            found[principal, auth_type] = target._replace(context=context)
+    # A policy that grants nobody anything takes away what was granted.
+    return list(found.values()) or [target]
+
+
+def granted_principals(statement: Mapping[str, Any]) -> Sequence[str]:
+    """Whom a statement of a function's policy names."""
+    element = statement.get("Principal", "*")
+    values = element.values() if isinstance(element, Mapping) else [element]
+    return [one for value in values for one in ([value] if isinstance(value, str) else value)]
+
+
+def granted_auth_type(statement: Mapping[str, Any]) -> str | None:
+    """Through which URLs a statement lets somebody call: of this authorisation."""
+    equals = statement.get("Condition", {}).get("StringEquals", {})
+    value = equals.get("lambda:FunctionUrlAuthType")
+    return value if isinstance(value, str) else None
 
 
 def spellings(principal: str) -> tuple[str, ...]:
@@ -208,6 +238,7 @@ FUNCTION = Resource(("function",), _function)
 QUALIFIED = Resource(("function", "function alias", "function version"), _qualified)
 WITH_POLICY = Resource(("function", "function alias", "function version"), _with_policy)
 GRANTED = Resource(("function", "function alias", "function version"), _granted)
+REVOKED = Resource(("function", "function alias", "function version"), _revoked)
 LAYER = Resource(("layer",), _layer)
 LAYER_VERSION = Resource(("layerVersion",), _layer_version)
 LAYER_VERSION_BY_ARN = Resource(("layerVersion",), _layer_version_by_arn)

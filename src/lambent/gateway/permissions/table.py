@@ -21,6 +21,8 @@ class Need:
     keys: tuple[k.Key, ...] = ()
     only_with: str | None = None
     """Needed if the request has this member."""
+    shows: str | None = None
+    """Needed to see this member of the answer; the rest is answered without."""
 
 
 Needs = tuple[Need, ...]
@@ -35,7 +37,7 @@ _OF_FUNCTIONS = (
     *("PublishVersion", "UpdateFunctionCode"),
 )
 _OF_VERSIONS = (
-    *("DeleteFunction", "GetFunction", "GetFunctionConfiguration", "GetPolicy"),
+    *("DeleteFunction", "GetFunctionConfiguration", "GetPolicy"),
     *("DeleteFunctionEventInvokeConfig", "GetFunctionEventInvokeConfig"),
     *("PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig"),
     *("DeleteProvisionedConcurrencyConfig", "GetProvisionedConcurrencyConfig"),
@@ -91,6 +93,10 @@ _LAMBDA: Mapping[str, Needs] = {
     "Invoke": _INVOKE,
     "InvokeAsync": _INVOKE,
     "InvokeWithResponseStream": _INVOKE,
+    "GetFunction": (
+        Need("lambda:GetFunction", r.QUALIFIED),
+        Need("lambda:ListTags", r.FUNCTION, shows="Tags"),
+    ),
     "GetLayerVersionByArn": (Need("lambda:GetLayerVersion", r.LAYER_VERSION_BY_ARN),),
     "CreateFunction": (
         Need("lambda:CreateFunction", r.FUNCTION, (*k.CONFIGURED, k.CODE_SIGNING, *k.TAGS)),
@@ -124,17 +130,17 @@ _LAMBDA: Mapping[str, Needs] = {
         Need("lambda:PutFunctionCodeSigningConfig", r.CODE_SIGNING, (k.CODE_SIGNING,)),
     ),
     "PutResourcePolicy": (
-        Need("lambda:PutResourcePolicy", r.WITH_POLICY),
-        Need("lambda:AddPermission", r.GRANTED),
-        Need("lambda:RemovePermission", r.WITH_POLICY),
+        Need("lambda:PutResourcePolicy", r.GRANTED, (k.PRINCIPAL,)),
+        Need("lambda:AddPermission", r.GRANTED, (k.PRINCIPAL, k.AUTH_TYPE)),
+        Need("lambda:RemovePermission", r.REVOKED, (k.PRINCIPAL, k.AUTH_TYPE)),
     ),
     "GetResourcePolicy": (
         Need("lambda:GetResourcePolicy", r.WITH_POLICY),
         Need("lambda:GetPolicy", r.WITH_POLICY),
     ),
     "DeleteResourcePolicy": (
-        Need("lambda:DeleteResourcePolicy", r.WITH_POLICY),
-        Need("lambda:RemovePermission", r.WITH_POLICY),
+        Need("lambda:DeleteResourcePolicy", r.REVOKED, (k.PRINCIPAL,)),
+        Need("lambda:RemovePermission", r.REVOKED, (k.PRINCIPAL, k.AUTH_TYPE)),
     ),
 }
 

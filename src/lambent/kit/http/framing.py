@@ -23,13 +23,25 @@ def origin_form(url: bytes) -> bytes:
     return path + b"?" + parsed.query if parsed.query else path
 
 
-def measure_body(headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
-    """The announced length, 1 for a chunked body (its length is not known yet), else 0; and the
-    header that says so. Raises `BadRequestError`."""
+def check_headers(headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes, bool]:
+    """The announced length of the body, 1 if it is chunked (its length is not known yet), else 0;
+    the header that says so; and whether there is a `Host`. Raises `BadRequestError`, also for what
+    may be there once and is there twice: two readers could each believe another."""
     length = 0
     framing = b""
+    has_host = is_signed = False
     for name, value in headers:
         lowered = name.lower()
+        if lowered == b"host":
+            if has_host:
+                raise BadRequestError("there are two Host headers")
+            has_host = True
+            continue
+        if lowered == b"authorization":
+            if is_signed:
+                raise BadRequestError("there are two Authorization headers")
+            is_signed = True
+            continue
         if lowered == b"content-length":
             if not value.isdigit():
                 raise BadRequestError("the length of the body is not a number")
@@ -43,11 +55,13 @@ def measure_body(headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
         if framing:
             raise BadRequestError("the length of the body is ambiguous")
         framing = lowered + b": " + value
-    return length, framing
+    return length, framing, has_host
 
 
-def check_version(version: str, framing: bytes) -> None:
-    """Raises `BadRequestError` for protocols other than HTTP/1.1 and 1.0, and for chunks in 1.0,
-    which has none."""
+def check_version(version: str, framing: bytes, *, has_host: bool) -> None:
+    """Raises `BadRequestError` for protocols other than HTTP/1.1 and 1.0, for chunks in 1.0, which
+    has none, and for 1.1 without a host: https://www.rfc-editor.org/rfc/rfc9112#section-3.2."""
     if version != "1.1" and (version != "1.0" or framing.startswith(b"transfer-encoding")):
         raise BadRequestError(f"cannot read HTTP/{version} framed so")
+    if version == "1.1" and not has_host:
+        raise BadRequestError("there is no Host header")

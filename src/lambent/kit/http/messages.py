@@ -59,13 +59,14 @@ class Exchange(Protocol):
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:
-        """Send the answer; adds `Content-Length` and `Connection` as needed. Header values that
-        contain CR, LF or NUL raise ValueError. Does nothing if the peer has gone."""
+        """Send the answer; adds `Date`, `Content-Length` and `Connection` as needed. To HEAD the
+        body is left out, but for its length. Header values that contain CR, LF or NUL raise
+        ValueError. Does nothing if the peer has gone."""
         ...
 
     def respond_raw(self, head: bytes, body: bytes) -> None:
         """Send a prepared answer: `head` is status line and headers up to and including the
-        empty line, with the right Content-Length. For hot paths."""
+        empty line, with the right Content-Length and without Date. For hot paths."""
         ...
 
     def start(
@@ -76,7 +77,7 @@ class Exchange(Protocol):
         length: int | None = None,
     ) -> None:
         """Begin an answer that comes in pieces, of `length` bytes if that is known; `write` and
-        `finish` follow."""
+        `finish` follow. One that has no body, to HEAD or by its status, drops what is written."""
         ...
 
     def write(self, data: bytes) -> bool:

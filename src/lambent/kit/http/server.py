@@ -11,7 +11,6 @@ is thrown away for a while, because closing at once could destroy the answer on 
 
 import asyncio
 import dataclasses
-import http
 import logging
 import socket
 import ssl
@@ -21,12 +20,13 @@ from typing import cast
 
 import httptools
 
-from lambent.kit.http.framing import BadRequestError, check_version, measure_body, origin_form
+from lambent.kit.clock import Clock, SystemClock
+from lambent.kit.http.framing import BadRequestError, check_headers, check_version, origin_form
+from lambent.kit.http.heads import REASONS, DateLine, head_lines
 from lambent.kit.http.messages import BodyReader, Exchange, Handler
 
 logger = logging.getLogger(__name__)
 
-_REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 _DRAIN_BYTES_MAX = 128 * 1024 * 1024
 """How much of a refused body is read and thrown away, so that the client sees the answer."""
 _LINGER_S = 5.0
@@ -73,6 +73,7 @@ class HttpServer:
         *,
         oversized: Handler | None = None,
         streamed: Callable[[Exchange], BodyReader | None] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """`oversized` answers a request whose body is larger than allowed; its exchange has no
         body and its connection is closed afterwards. `streamed` is asked when the head of a
@@ -81,6 +82,7 @@ class HttpServer:
         self.streamed = streamed
         self.oversized = oversized or _answer_oversized
         self.limits = limits
+        self.date = DateLine(clock or SystemClock())
         self.connections: set[_Connection] = set()
         self.held_bytes = 0
         """Of requests that have not arrived in full and answers that have not been taken."""
@@ -145,6 +147,7 @@ class _Exchange:
 
     __slots__ = (
         "_connection",
+        "_has_body",
         "_headers",
         "_is_chunked",
         "_on_disconnect",
@@ -167,6 +170,8 @@ class _Exchange:
         self._on_disconnect: Callable[[], None] | None = None
         self._on_writable: Callable[[], None] | None = None
         self._is_chunked = False
+        self._has_body = True
+        """Whether an answer that was started has one."""
         self.method = method
         path, _, query = url.decode("latin-1").partition("?")
         self.path = path
@@ -201,15 +206,20 @@ class _Exchange:
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:
-        lines = _head(status, headers)
+        lines = head_lines(status, headers, self._connection.date)
         if status != 204:
             lines.append(f"Content-Length: {len(body)}")
-        if not self.keep_alive:
-            lines.append("Connection: close")
-        head = "\r\n".join(lines) + "\r\n\r\n"
-        self.respond_raw(head.encode("latin-1", "replace"), body)
+        self._answer(self._join(lines), b"" if self.method == "HEAD" else body)
 
     def respond_raw(self, head: bytes, body: bytes) -> None:
+        self._answer(head[:-2] + self._connection.date.end, body)
+
+    def _join(self, lines: list[str]) -> bytes:
+        if not self.keep_alive:
+            lines.append("Connection: close")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+    def _answer(self, head: bytes, body: bytes) -> None:
         if self.is_open:
             self.is_open = False
             self._on_disconnect = None
@@ -224,21 +234,19 @@ class _Exchange:
     ) -> None:
         if not self.is_open:
             return
-        self._is_chunked = length is None and self._connection.takes_chunks
-        lines = _head(status, headers)
-        if length is not None:
+        self._has_body = self.method != "HEAD" and status not in (204, 304)
+        lines = head_lines(status, headers, self._connection.date)
+        if length is not None and status != 204:
             lines.append(f"Content-Length: {length}")
-        elif self._is_chunked:
+        elif self._has_body and self._connection.takes_chunks:
+            self._is_chunked = True
             lines.append("Transfer-Encoding: chunked")
-        else:
+        elif self._has_body:
             self.keep_alive = False
-        if not self.keep_alive:
-            lines.append("Connection: close")
-        head = "\r\n".join(lines) + "\r\n\r\n"
-        self._connection.write_piece(self, head.encode("latin-1", "replace"))
+        self._connection.write_piece(self, self._join(lines))
 
     def write(self, data: bytes) -> bool:
-        if not self.is_open or not data:
+        if not self.is_open or not data or not self._has_body:
             return True
         if not self._is_chunked:
             return self._connection.write_piece(self, data)
@@ -254,7 +262,7 @@ class _Exchange:
             self._on_writable()
 
     def finish(self) -> None:
-        self.respond_raw(b"0\r\n\r\n" if self._is_chunked else b"", b"")
+        self._answer(b"0\r\n\r\n" if self._is_chunked else b"", b"")
 
     def abort(self) -> None:
         if self.is_open:
@@ -277,16 +285,6 @@ class _Exchange:
             callback()
         # Nobody takes the rest, so whoever waits for the peer to catch up need not wait any more.
         self.writable()
-
-
-def _head(status: int, headers: Iterable[tuple[str, str]]) -> list[str]:
-    """Status line and headers. Raises ValueError for what would end them early."""
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
-    for name, value in headers:
-        if "\r" in value or "\n" in value or "\0" in value:
-            raise ValueError(f"cannot send header {name}: its value has a line break or NUL")
-        lines.append(f"{name}: {value}")
-    return lines
 
 
 class _Connection(asyncio.Protocol):
@@ -341,6 +339,11 @@ class _Connection(asyncio.Protocol):
     def peer(self) -> object:
         """The peer's address, as its kind of socket has it."""
         return None if self._transport is None else self._transport.get_extra_info("peername")
+
+    @property
+    def date(self) -> DateLine:
+        """The date of answers."""
+        return self._server.date
 
     @property
     def takes_chunks(self) -> bool:
@@ -508,9 +511,10 @@ class _Connection(asyncio.Protocol):
             url = origin_form(url)
         exchange = _Exchange(self, parser.get_method().decode("latin-1"), url, headers)
         exchange.keep_alive = parser.should_keep_alive() and not self._server.is_closing
-        length, framing = measure_body(headers)
-        if length or not exchange.keep_alive:  # true for every version that is not welcome
-            check_version(parser.get_http_version(), framing)
+        length, framing, has_host = check_headers(headers)
+        # A version that is not welcome does not keep the connection.
+        if length or not has_host or not exchange.keep_alive:
+            check_version(parser.get_http_version(), framing, has_host=has_host)
         if framing and parser.should_upgrade():
             self._unread_framing = framing
         self._arriving = exchange
@@ -676,8 +680,8 @@ class _Connection(asyncio.Protocol):
         if self._current is not None or self._waiting:
             self._end_after_answers()
             return
-        head = f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
-        self._write(f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        head = f"HTTP/1.1 {status} {REASONS[status]}\r\n"
+        self._write(f"{head}Content-Length: 0\r\nConnection: close\r\n".encode() + self.date.end)
         self._linger()
 
     def _end_after_answers(self) -> None:

@@ -7,6 +7,10 @@ $stdout.sync = true
 $stderr.sync = true
 
 require_relative 'gems'
+require_relative 'libraries'
+require_relative 'log_sink'
+require_relative 'logging'
+require_relative 'marshaller'
 require_relative 'errors'
 require_relative 'runtime_api'
 require_relative 'context'
@@ -15,6 +19,9 @@ require_relative 'handler'
 module Lambent
   # One event after another, each answered once.
   class Invocations
+    # As AWS's client ends after an error it does not go on from.
+    CRITICAL_STATUS = 255
+
     def initialize(api, handler)
       @api = api
       @handler = handler
@@ -27,32 +34,34 @@ module Lambent
     private
 
     def answer(event)
-      ENV['_X_AMZN_TRACE_ID'] = event.headers['lambda-runtime-trace-id']
-      text = @handler.call(parse(event.body), Context.new(event.headers))
-    rescue SystemExit, SignalException
-      raise
-    rescue StandardError, SystemStackError => e
+      $_global_aws_request_id = event['Lambda-Runtime-Aws-Request-Id']
+      ENV['_X_AMZN_TRACE_ID'] = event['Lambda-Runtime-Trace-Id']
+      body, type = @handler.call(AwsLambda::Marshaller.marshall_request(event), Context.new(event))
+    rescue NameError => e
+      end_after(event, e)
+    rescue StandardError => e
       report(event, e, 'Error raised from handler method')
     rescue Exception => e
-      # What is left is out of memory or code that does not load: not a state to go on in.
-      report(event, e, 'Critical exception from handler')
-      exit!(1)
+      end_after(event, e)
     else
-      @api.respond(event, text)
+      @api.respond(event, body, type)
     end
 
-    def parse(body)
-      JSON.parse(body) unless body.empty?
+    # Out of memory, an exit, code that does not load or names what is not there: not a state to go on in.
+    def end_after(event, error)
+      report(event, error, 'Critical exception from handler')
+      exit(CRITICAL_STATUS)
     end
 
     def report(event, error, title)
       document = Errors.document(error, 'Function')
       Errors.log(document, title)
-      @api.fail(event, document)
+      @api.fail(event, document, Errors.header(error, 'Function'))
     end
   end
 
   def self.main
+    Logging.begin
     api = RuntimeApi.new(ENV.fetch('AWS_LAMBDA_RUNTIME_API'))
     name = ENV.fetch('_HANDLER', '')
     begin
@@ -64,7 +73,7 @@ module Lambent
     rescue Exception => e
       document = Errors.document(e, 'Init')
       Errors.log(document, "Init error when loading handler #{name}")
-      api.fail_init(document)
+      api.fail_init(document, Errors.header(e, 'Init'))
       exit!(1)
     end
     Invocations.new(api, handler).run

@@ -9,13 +9,13 @@ module Lambent
                 :tenant_id, :function_name, :function_version, :memory_limit_in_mb,
                 :log_group_name, :log_stream_name
 
-    def initialize(headers)
-      @aws_request_id = headers['lambda-runtime-aws-request-id']
-      @invoked_function_arn = headers['lambda-runtime-invoked-function-arn']
-      @deadline_ms = headers['lambda-runtime-deadline-ms'].to_i
-      @tenant_id = headers['lambda-runtime-aws-tenant-id']
-      @identity = parse(headers['lambda-runtime-cognito-identity'])
-      @client_context = parse(headers['lambda-runtime-client-context'])
+    def initialize(event)
+      @aws_request_id = event['Lambda-Runtime-Aws-Request-Id']
+      @invoked_function_arn = event['Lambda-Runtime-Invoked-Function-Arn']
+      @deadline_ms = event['Lambda-Runtime-Deadline-Ms'].to_i
+      @tenant_id = event['Lambda-Runtime-Aws-Tenant-Id']
+      @identity = parse(event['Lambda-Runtime-Cognito-Identity'])
+      @client_context = parse(event['Lambda-Runtime-Client-Context'])
       @function_name = ENV['AWS_LAMBDA_FUNCTION_NAME']
       @function_version = ENV['AWS_LAMBDA_FUNCTION_VERSION']
       @memory_limit_in_mb = ENV['AWS_LAMBDA_FUNCTION_MEMORY_SIZE']

@@ -5,8 +5,11 @@ require 'json'
 module Lambent
   # Exceptions as the Runtime API and the log show them.
   module Errors
-    # As many as a JVM keeps: a stack that ran over has tens of thousands.
-    FRAMES_MAX = 1024
+    # A stack that ran over has tens of thousands.
+    FRAMES_MAX = 100
+    # What the platform is told by name; others are the function's own affair.
+    KNOWN = %w[ArgumentError NoMethodError Exception StandardError NameError LoadError SystemExit
+               SystemStackError].freeze
 
     module_function
 
@@ -19,18 +22,27 @@ module Lambent
       }
     end
 
+    # The type as the platform is told it.
+    def header(error, phase)
+      KNOWN.include?(error.class.to_s) ? "#{phase}<#{error.class}>" : 'Function<UserException>'
+    end
+
     def log(document, title)
-      if ENV['AWS_LAMBDA_LOG_FORMAT'] == 'JSON'
-        warn(JSON.generate({ 'level' => 'ERROR', 'message' => title }.merge(document)))
+      if Logging.json?
+        write(JSON.generate({ 'level' => 'ERROR', 'message' => title }.merge(document)))
       else
-        # Carriage returns keep it one log event.
-        warn("#{title}\r#{JSON.pretty_generate(document).tr("\n", "\r")}")
+        write(title)
+        write(JSON.pretty_generate(document))
       end
+    end
+
+    def write(text)
+      Logging.sink ? Logging.sink.write("#{text}\n") : $stderr.write("#{text.tr("\n", "\r")}\n")
     end
 
     # Without the frames of this runtime, which are the outermost.
     def own_frames(backtrace)
-      frames = backtrace.reject { |frame| frame.start_with?("#{__dir__}/gems.rb") }
+      frames = backtrace.reject { |frame| frame.start_with?("#{__dir__}/gems.rb", "#{__dir__}/libraries.rb") }
       frames.take_while { |frame| !frame.start_with?(__dir__) }
     end
 

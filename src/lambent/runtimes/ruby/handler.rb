@@ -1,11 +1,13 @@
 # frozen_string_literal: true
 
-require 'json'
-
 module Lambent
   # The method a handler string names: `file.method` at the top level of a file, or
-  # `file.Module::Class.method` of a class or module.
+  # `file.Module::Class.method` of a class or module. The file is loaded at once; the rest is looked
+  # for by each invocation, as at AWS.
   class Handler
+    JSON_TYPE = 'application/json'
+    UNKNOWN_TYPE = 'application/unknown'
+
     def self.load(name)
       file, *names = name.split('.')
       unless [1, 2].include?(names.size)
@@ -13,22 +15,22 @@ module Lambent
       end
 
       require file
-      owner = names.size == 2 ? Object.const_get(names.first) : Object.new
-      method = names.last
-      # A method at the top level of a file is a private one of every object.
-      raise NameError, "undefined method `#{method}' in #{file}" unless owner.respond_to?(method, true)
-
-      new(owner, method)
+      new(*names)
     end
 
-    def initialize(owner, method)
+    def initialize(owner = nil, method)
       @owner = owner
+      # A method at the top level of a file is a private one of every object.
+      @object = Object.new
       @method = method
     end
 
-    # The result as JSON.
+    # The body of the answer, and its content type.
     def call(event, context)
-      @owner.send(@method, event: event, context: context).to_json
+      owner = @owner ? Object.const_get(@owner) : @object
+      result = owner.send(@method, event: event, context: context)
+      body, type = AwsLambda::Marshaller.marshall_response(result)
+      [(type == UNKNOWN_TYPE ? body.read : body).to_s, type || JSON_TYPE]
     end
   end
 end

@@ -4,10 +4,15 @@ require 'json'
 require 'socket'
 
 module Lambent
-  # An event as it came.
-  Event = Struct.new(:headers, :body)
+  # An event as it came; `[]` gives a header, whatever the case of its name.
+  Event = Struct.new(:headers, :body) do
+    def [](name)
+      headers[name.to_s.downcase]
+    end
+  end
 
-  # The client of the Lambda Runtime API: one kept connection, one request at a time. Net::HTTP
+  # The client of the Lambda Runtime API: one kept connection, one request at a time. A connection
+  # that the other side is about to close, as after a body that is too large, is replaced. Net::HTTP
   # would take longer to load than everything else here.
   class RuntimeApi
     ROOT = '/2018-06-01/runtime'
@@ -15,11 +20,7 @@ module Lambent
 
     def initialize(address)
       @address = address
-      host, _, port = address.rpartition(':')
-      @socket = TCPSocket.new(host, port.to_i)
-      @socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
-      # Programs that a handler starts do not get it.
-      @socket.close_on_exec = true
+      connect
     end
 
     # Waits for an event. Names of headers are in lower case.
@@ -27,33 +28,40 @@ module Lambent
       request('GET', '/invocation/next')
     end
 
-    def respond(event, text)
-      request('POST', "#{path(event)}/response", text, attempt(event))
+    def respond(event, body, type)
+      request('POST', "#{path(event)}/response", body, attempt(event).merge('Content-Type' => type))
     end
 
-    # Reports a failed invocation.
-    def fail(event, document)
-      report("#{path(event)}/error", document, attempt(event))
+    # Reports a failed invocation; `type` is the error's for the platform.
+    def fail(event, document, type)
+      report("#{path(event)}/error", document, attempt(event), type)
     end
 
     # Reports that the function could not be loaded.
-    def fail_init(document)
-      report('/init/error', document, {})
+    def fail_init(document, type)
+      report('/init/error', document, {}, type)
     end
 
     private
 
-    def report(where, document, headers)
-      type = { 'Lambda-Runtime-Function-Error-Type' => document['errorType'].gsub(/[^\x20-\x7e]/, '?') }
-      request('POST', where, JSON.generate(document), headers.merge(type))
+    def connect
+      host, _, port = @address.rpartition(':')
+      @socket = TCPSocket.new(host, port.to_i)
+      @socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
+      # Programs that a handler starts do not get it.
+      @socket.close_on_exec = true
+    end
+
+    def report(where, document, headers, type)
+      request('POST', where, JSON.generate(document), headers.merge('Lambda-Runtime-Function-Error-Type' => type))
     end
 
     def path(event)
-      "/invocation/#{event.headers['lambda-runtime-aws-request-id']}"
+      "/invocation/#{event['Lambda-Runtime-Aws-Request-Id']}"
     end
 
     def attempt(event)
-      id = event.headers['lambda-runtime-invocation-id']
+      id = event['Lambda-Runtime-Invocation-Id']
       id ? { 'Lambda-Runtime-Invocation-Id' => id } : {}
     end
 
@@ -63,6 +71,10 @@ module Lambent
       headers.each { |name, value| lines << "#{name}: #{value}" }
       @socket.write("#{lines.join("\r\n")}\r\n\r\n", body.to_s)
       status, event = answer
+      if event['Connection'].to_s.casecmp?('close')
+        @socket.close
+        connect
+      end
       # An answer that is too large has been reported to the caller by the platform.
       return event if [200, 202, 413].include?(status)
 

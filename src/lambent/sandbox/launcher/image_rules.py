@@ -175,8 +175,12 @@ def _check_registers(image: Image) -> None:
 
 
 def _check_areas(image: Image) -> None:
-    """What the kernel, or the launcher, is going to write to."""
-    memory = (*image.mappings, image.stack)
+    """What the kernel, or the launcher, is going to write to: data of the process alone."""
+    memory = [
+        one
+        for one in (*image.mappings, image.stack)
+        if one.protection == _READ | _WRITE and not one.is_shared
+    ]
     thread = image.tid_address
     if thread and (thread % 4 or not _is_within(thread, 4, memory, _WRITE)):
         raise CannotCapture(f"its thread's number is in an unusual place, {thread:#x}")

@@ -76,6 +76,17 @@ def fork(namespaces: int = 0, cgroup_fd: int = -1) -> tuple[int, int]:
     return pid, pidfd.value
 
 
+def output_pipe() -> tuple[int, int]:
+    """A pipe for what a process in a box prints: its read end and its write end.
+
+    The process may open the write end anew, as programs do that print to `/dev/stdout`. Only who
+    may look into a process that has the pipe finds it by a name, and that is the process's user.
+    """
+    read, write = os.pipe2(os.O_CLOEXEC)
+    os.fchmod(write, 0o622)
+    return read, write
+
+
 def reap(pidfd: int, *, waits: bool = True) -> os.waitid_result | None:
     """How a child ended; None if it has not and `waits` is False."""
     return os.waitid(os.P_PIDFD, pidfd, os.WEXITED | (0 if waits else os.WNOHANG))

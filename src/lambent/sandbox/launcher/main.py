@@ -170,13 +170,13 @@ class Launcher:
         argv = _arguments(request["argv"])
         environment = _variables(request["environment"])
         variable = request.get("log_pipe_variable")
-        pipes = [os.pipe2(os.O_CLOEXEC)]
+        pipes = [linux.output_pipe()]
         if box.group is not None:
             box.group.open_doors()
         try:
             if variable is not None:
                 environment[_text(variable)] = str(lockdown.LOG_FD)
-                pipes.append(os.pipe2(os.O_CLOEXEC))
+                pipes.append(linux.output_pipe())
             pid, pidfd = boxes.spawn(
                 self._host.confinement,
                 box,

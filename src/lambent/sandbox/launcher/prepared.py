@@ -116,7 +116,7 @@ class Maker:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         control.setblocking(False)
         prepared.control = control
-        pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
+        pipes = [linux.output_pipe() for _ in range(2)]
         prepared.outputs = [read for read, _ in pipes]
         outputs = [write for _, write in pipes]
         self._selector.register(control, selectors.EVENT_READ, partial(self._on_word, prepared))

@@ -23,9 +23,9 @@ from lambent.sandbox.launcher.transplant import Recipe, make_recipe, transplant
 _SNAPSHOTS_MAX = 1000
 _RECIPES_MAX = 8
 _CAPTURES_AT_ONCE, _RESTORES_AT_ONCE = 2, 8
-_CAPTURE_S, _RESTORE_S = 8.0, 5.0
-"""What each may take, well below what the platform waits for an answer."""
-_CAPTURE_NICE = 10
+_CAPTURE_S, _RESTORE_S = 12.0, 5.0
+"""What each may take; the platform waits 15 s for an answer."""
+_CAPTURE_NICE = 5
 
 OnTaken = Callable[[str | None, int, str], None]
 """Gets name and bytes of a snapshot; or no name and why there is none, nothing if the process does

@@ -134,6 +134,7 @@ public class Forms {
         known.put("remaining", context.getRemainingTimeInMillis());
         known.put("custom", context.getClientContext().getCustom());
         known.put("mine", System.getProperty("mine"));
+        known.put("trace id", context.getXrayTraceId());
         known.put("trace", System.getProperty("com.amazonaws.xray.traceHeader"));
         known.put("encoding", Charset.defaultCharset().name());
         known.put("directory", System.getProperty("user.dir"));

@@ -15,23 +15,9 @@ abstract class Base<T> implements RequestHandler<T, List<String>> {
     protected abstract List<String> answer(T event);
 }
 
-public class Generic extends Base<SortedSet<Generic.Name>> {
-    /** Made of a text. */
-    public static class Name implements Comparable<Name> {
-        private final String text;
-
-        public Name(String text) {
-            this.text = text;
-        }
-
-        @Override
-        public int compareTo(Name other) {
-            return text.compareTo(other.text);
-        }
-    }
-
+public class Generic extends Base<SortedSet<String>> {
     @Override
-    protected List<String> answer(SortedSet<Name> names) {
-        return names.stream().map(name -> name.text.toUpperCase()).toList();
+    protected List<String> answer(SortedSet<String> names) {
+        return names.stream().map(String::toUpperCase).toList();
     }
 }

@@ -6,29 +6,27 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Locale;
+import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * The properties of a class: public getters and setters, and public fields. A class that has no
- * setter for a field is given the field itself, as the event classes of AWS's library need it.
+ * The properties of a class, with Jackson's rules as AWS sets them: public getters are read, setters
+ * of any access are called, public fields are both. Names are those of the JavaBeans specification
+ * (`getURL` is `URL`, `isOpen` is `open`), and their case counts. Annotations are not looked at.
  */
 final class Beans {
-    private static final Map<Class<?>, Beans> KNOWN = new ConcurrentHashMap<>();
-
-    /** In the order of the class's fields, then by name. */
-    final Collection<Property> readable;
-    /** By name in lower case: events do not always write names as Java does. */
-    final Map<String, Property> writable = new HashMap<>();
+    private static final Map<Class<?>, Beans> PLAIN = new ConcurrentHashMap<>();
+    private static final Map<Class<?>, Beans> EVENTS = new ConcurrentHashMap<>();
 
     private final Map<String, Property> properties = new LinkedHashMap<>();
+    private final Class<?> type;
+    private final Style style;
 
     /** One property of a class, with what of it there is. */
     static final class Property {
@@ -39,6 +37,14 @@ final class Beans {
 
         Property(String name) {
             this.name = name;
+        }
+
+        boolean isReadable() {
+            return getter != null || field != null;
+        }
+
+        boolean isWritable() {
+            return setter != null || field != null;
         }
 
         Object get(Object bean) {
@@ -69,55 +75,45 @@ final class Beans {
         Type type() {
             return setter != null ? setter.getGenericParameterTypes()[0] : field.getGenericType();
         }
+    }
 
-        Class<?> declaredBy() {
-            return setter != null ? setter.getDeclaringClass() : field.getDeclaringClass();
+    private Beans(Class<?> type, Style style) {
+        this.type = type;
+        this.style = style;
+        boolean usesFields = style.usesFields(type);
+        for (Field field : fieldsOf(type).values()) {
+            if (usesFields || Modifier.isPublic(field.getModifiers())) {
+                property(field.getDeclaringClass(), field.getName()).field = accessible(field);
+            }
         }
-
-        private boolean isReadable() {
-            return getter != null || field != null && Modifier.isPublic(field.getModifiers());
+        if (usesFields) {
+            return;
         }
-
-        private boolean isWritable() {
-            return setter != null || field != null;
+        Map<String, Field> components = isRecord(type) ? fieldsOf(type) : new TreeMap<>();
+        for (Method method : methods(type)) {
+            if (method.getParameterCount() == 0 && Modifier.isPublic(method.getModifiers())) {
+                addGetter(method, components.containsKey(method.getName()));
+            }
+        }
+        for (Method method : methods(type)) {
+            if (method.getParameterCount() == 1 && method.getName().startsWith("set")) {
+                addSetter(method);
+            }
         }
     }
 
-    private Beans(Class<?> type) {
-        Map<String, Field> fields = fieldsOf(type);
-        for (Field field : fields.values()) {
-            property(field.getName()).field = field;
-        }
-        Map<String, Method> sorted = new TreeMap<>();
-        for (Method method : type.getMethods()) {
-            if (!Modifier.isStatic(method.getModifiers()) && !method.isBridge()
-                    && method.getDeclaringClass() != Object.class) {
-                sorted.put(method.toString(), method);
-            }
-        }
-        for (Method method : sorted.values()) {
-            if (isRecord(type) && method.getParameterCount() == 0 && fields.containsKey(method.getName())) {
-                property(method.getName()).getter = accessible(method);
-            }
-            addGetter(method, fields);
-        }
-        for (Method method : sorted.values()) {
-            addSetter(method, fields);
-        }
-        List<Property> read = new ArrayList<>();
-        for (Property property : properties.values()) {
-            if (property.isReadable()) {
-                read.add(property);
-            }
-            if (property.isWritable()) {
-                writable.putIfAbsent(property.name.toLowerCase(Locale.ROOT), property);
-            }
-        }
-        readable = read;
+    static Beans of(Class<?> type, Style style) {
+        return (style.isOfEvents ? EVENTS : PLAIN).computeIfAbsent(type, one -> new Beans(one, style));
     }
 
-    static Beans of(Class<?> type) {
-        return KNOWN.computeIfAbsent(type, Beans::new);
+    /** In the order of the class's fields, then by name. */
+    Collection<Property> all() {
+        return properties.values();
+    }
+
+    /** Null if there is none of this name. */
+    Property named(String name) {
+        return properties.get(name);
     }
 
     /** Whether a class is Java's own, whose inside is nobody's business. */
@@ -131,73 +127,115 @@ final class Beans {
         return type.getSuperclass() != null && type.getSuperclass().getName().equals("java.lang.Record");
     }
 
-    private void addGetter(Method method, Map<String, Field> fields) {
+    private void addGetter(Method method, boolean isOfComponent) {
         String name = method.getName();
         Class<?> result = method.getReturnType();
-        if (method.getParameterCount() > 0 || result == void.class) {
+        if (result == void.class || method.getDeclaringClass() == Object.class) {
             return;
         }
-        String stem = null;
+        String stem = name;
         if (name.startsWith("get")) {
             stem = name.substring(3);
         } else if (name.startsWith("is") && (result == boolean.class || result == Boolean.class)) {
             stem = name.substring(2);
+        } else if (!isOfComponent) {
+            return;
         }
-        if (stem != null && !stem.isEmpty()) {
-            Property property = property(nameOf(stem, fields));
-            property.getter = accessible(method);
+        if (!stem.isEmpty()) {
+            Property property = property(method.getDeclaringClass(), decapitalized(stem));
+            if (property.getter == null || name.startsWith("get")) {
+                property.getter = accessible(method);
+            }
         }
     }
 
-    private void addSetter(Method method, Map<String, Field> fields) {
-        String name = method.getName();
-        if (!name.startsWith("set") || name.length() == 3 || method.getParameterCount() != 1) {
+    private void addSetter(Method method) {
+        if (method.getName().length() == 3) {
             return;
         }
-        Property property = property(nameOf(name.substring(3), fields));
-        Class<?> type = method.getParameterTypes()[0];
-        boolean isOfGetter = property.getter != null && property.getter.getReturnType() == type;
-        if (property.setter == null || isOfGetter) {
+        Property property = property(method.getDeclaringClass(), decapitalized(method.getName().substring(3)));
+        if (property.setter == null || rank(method, property) > rank(property.setter, property)) {
             property.setter = accessible(method);
         }
     }
 
-    private Property property(String name) {
-        return properties.computeIfAbsent(name, Property::new);
+    /** Of several setters: one of the class itself, then of the getter's type, a primitive, a text. */
+    private static int rank(Method setter, Property property) {
+        Class<?> given = setter.getParameterTypes()[0];
+        int rank = given.isPrimitive() ? 2 : given == String.class ? 1 : 0;
+        return property.getter != null && property.getter.getReturnType() == given ? 3 : rank;
     }
 
-    /** `statusCode` of `StatusCode`, `url` of `URL`; `isBase64` of `Base64` if the field is so named. */
-    private static String nameOf(String stem, Map<String, Field> fields) {
-        int upper = 0;
-        while (upper < stem.length() && Character.isUpperCase(stem.charAt(upper))) {
-            upper++;
-        }
-        String name = stem.substring(0, upper).toLowerCase(Locale.ROOT) + stem.substring(upper);
-        for (String other : new String[] {Character.toLowerCase(stem.charAt(0)) + stem.substring(1), "is" + stem}) {
-            if (!fields.containsKey(name) && fields.containsKey(other)) {
-                return other;
+    private Property property(Class<?> declaredBy, String name) {
+        // What a subclass declares anew has the name that the class it extends gives it.
+        String own = style.name(declaredBy, name);
+        return properties.computeIfAbsent(own.equals(name) ? style.name(type, name) : own, Property::new);
+    }
+
+    /** `open` of `Open`, but `URL` of `URL`. */
+    private static String decapitalized(String stem) {
+        boolean isAbbreviation = stem.length() > 1 && Character.isUpperCase(stem.charAt(1));
+        return isAbbreviation ? stem : Character.toLowerCase(stem.charAt(0)) + stem.substring(1);
+    }
+
+    /** Those of the class, of all it extends and of interfaces that implement some, each once. */
+    private static Collection<Method> methods(Class<?> type) {
+        Map<String, Method> methods = new LinkedHashMap<>();
+        for (Class<?> one : lineage(type)) {
+            Map<String, Method> sorted = new TreeMap<>();
+            for (Method method : one.getDeclaredMethods()) {
+                boolean isCallable = !isOfPlatform(one) || Modifier.isPublic(one.getModifiers() & method.getModifiers());
+                if (isCallable && !Modifier.isStatic(method.getModifiers()) && !method.isSynthetic()) {
+                    sorted.put(method.toString(), method);
+                }
+            }
+            for (Method method : sorted.values()) {
+                methods.putIfAbsent(method.getName() + Arrays.toString(method.getParameterTypes()), method);
             }
         }
-        return name;
+        return methods.values();
     }
 
-    /** Every field of the class and of those it extends, its own first. */
+    /** A class, what it extends, and their interfaces, most special first; without Object. */
+    private static Set<Class<?>> lineage(Class<?> type) {
+        Set<Class<?>> lineage = new LinkedHashSet<>();
+        for (Class<?> one = type; one != null && one != Object.class; one = one.getSuperclass()) {
+            lineage.add(one);
+        }
+        for (Class<?> one : lineage.toArray(new Class<?>[0])) {
+            addInterfaces(one, lineage);
+        }
+        return lineage;
+    }
+
+    private static void addInterfaces(Class<?> type, Set<Class<?>> lineage) {
+        for (Class<?> one : type.getInterfaces()) {
+            lineage.add(one);
+            addInterfaces(one, lineage);
+        }
+    }
+
+    /** Every field of what the class extends and of itself. */
     static Map<String, Field> fieldsOf(Class<?> type) {
-        Map<String, Field> fields = new LinkedHashMap<>();
-        for (Class<?> one = type; one != null && !isOfPlatform(one); one = one.getSuperclass()) {
-            for (Field field : one.getDeclaredFields()) {
+        Class<?> parent = type.getSuperclass();
+        boolean isRoot = parent == null || isOfPlatform(type);
+        Map<String, Field> fields = isRoot ? new LinkedHashMap<>() : fieldsOf(parent);
+        if (!isOfPlatform(type)) {
+            for (Field field : type.getDeclaredFields()) {
                 int ignored = Modifier.STATIC | Modifier.TRANSIENT;
                 if ((field.getModifiers() & ignored) == 0 && !field.isSynthetic()) {
-                    fields.putIfAbsent(field.getName(), accessible(field));
+                    fields.put(field.getName(), field);
                 }
             }
         }
         return fields;
     }
 
-    /** Public members of classes that are not public need it too. */
-    private static <T extends AccessibleObject> T accessible(T member) {
-        member.setAccessible(true);
+    /** Public members of classes that are not public need it too; Java's own refuse and are public. */
+    private static <T extends AccessibleObject & java.lang.reflect.Member> T accessible(T member) {
+        if (!isOfPlatform(member.getDeclaringClass())) {
+            member.setAccessible(true);
+        }
         return member;
     }
 

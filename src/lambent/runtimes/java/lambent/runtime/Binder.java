@@ -4,80 +4,165 @@ import java.lang.reflect.Array;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Field;
 import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Modifier;
-import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
 import java.lang.reflect.TypeVariable;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.EnumMap;
-import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
+import java.util.EnumSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
-import java.util.TreeSet;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.Properties;
+import java.util.concurrent.atomic.AtomicReference;
 
-/** Makes the object a handler wants of what was read from JSON. */
+/** Makes the object a handler wants of what was read from JSON, as Jackson does with AWS's settings. */
 final class Binder {
-    private Binder() {}
+    private final Style style;
+
+    private Binder(Style style) {
+        this.style = style;
+    }
 
     /** `type` must be resolved. Raises IllegalArgumentException if the value does not fit. */
     static Object bind(Object value, Type type) {
+        return new Binder(Style.of(Types.raw(type))).value(value, type);
+    }
+
+    private Object value(Object value, Type type) {
         Class<?> raw = Types.raw(type);
+        if (raw.getName().startsWith("java.util.") && isReference(raw)) {
+            return reference(value, raw, type);
+        }
         if (value == null) {
             return raw.isPrimitive() ? Array.get(Array.newInstance(raw, 1), 0) : null;
         }
+        if (raw == Void.class) {
+            return null;
+        }
         if (raw == Object.class || raw == java.io.Serializable.class) {
-            return value;
+            return JsonReader.plain(value);
+        }
+        if (value instanceof List && !takesList(raw)) {
+            return value(only((List<?>) value, raw), type);
         }
         if (Scalars.isScalar(raw)) {
-            return Scalars.convert(value, raw);
+            return Scalars.convert(value, raw, style.isOfEvents);
         }
-        if (raw.isArray()) {
-            return array(value, raw.getComponentType(), type);
+        if (isOfTime(raw) && Times.isTime(raw)) {
+            return Times.read(value, raw);
         }
-        if (Collection.class.isAssignableFrom(raw) || raw == Iterable.class) {
-            return collection(value, raw, argument(type, Collection.class, 0));
+        if (style.isJodaTime(raw)) {
+            return Texts.make(raw, "parse", value);
         }
-        if (Map.class.isAssignableFrom(raw)) {
-            return map(value, raw, argument(type, Map.class, 0), argument(type, Map.class, 1));
-        }
-        if (value instanceof Map && !Beans.isOfPlatform(raw)) {
-            return bean((Map<?, ?>) value, type);
-        }
-        return Scalars.parse(value, raw);
+        return compound(value, raw, type);
     }
 
-    /** What the parameter of a collection or map stands for in `type`. */
+    private Object compound(Object value, Class<?> raw, Type type) {
+        if (value instanceof Map && raw == Map.class) {
+            return map((Map<?, ?>) value, raw, argument(type, Map.class, 0), argument(type, Map.class, 1));
+        }
+        boolean isText = value instanceof String;
+        if (raw.isArray() && isText && raw.getComponentType() == byte.class) {
+            return Scalars.base64((String) value);
+        }
+        if (raw.isArray() && isText && raw.getComponentType() == char.class) {
+            return ((String) value).toCharArray();
+        }
+        if (Beans.isOfPlatform(raw) && Texts.isText(raw)) {
+            return Texts.read(value, raw);
+        }
+        if ("".equals(value)) {
+            return null;
+        }
+        if (raw.isArray()) {
+            return array(value, type);
+        }
+        if (Collection.class.isAssignableFrom(raw) || raw == Iterable.class) {
+            return collection(value, raw, argument(type, raw == Iterable.class ? raw : Collection.class, 0));
+        }
+        if (!(value instanceof Map)) {
+            throw Scalars.misfit(value, raw);
+        }
+        Map<?, ?> object = (Map<?, ?>) value;
+        if (Properties.class.isAssignableFrom(raw)) {
+            return map(object, raw, String.class, String.class);
+        }
+        if (Map.class.isAssignableFrom(raw)) {
+            return map(object, raw, argument(type, Map.class, 0), argument(type, Map.class, 1));
+        }
+        if (raw == Map.Entry.class && object.size() == 1) {
+            return map(object, Map.class, argument(type, raw, 0), argument(type, raw, 1)).entrySet().iterator().next();
+        }
+        return Beans.isRecord(raw) ? record(object, type) : bean(object, type);
+    }
+
+    /** Asked first, because the classes that know more take time to load. */
+    private static boolean isOfTime(Class<?> raw) {
+        return raw.getName().startsWith("java.time.");
+    }
+
+    private static boolean takesList(Class<?> raw) {
+        return raw.isArray() || Collection.class.isAssignableFrom(raw) || raw == Iterable.class
+                || isOfTime(raw) && Times.takesList(raw);
+    }
+
+    /** A list of one stands for that, an empty one for null. */
+    private static Object only(List<?> values, Class<?> wanted) {
+        boolean isNested = values.size() == 1 && values.get(0) instanceof List;
+        if (values.size() > 1 || isNested || values.isEmpty() && wanted.isPrimitive()) {
+            throw Scalars.misfit(values, wanted);
+        }
+        return values.isEmpty() ? null : values.get(0);
+    }
+
+    private static boolean isReference(Class<?> raw) {
+        return raw == Optional.class || raw == AtomicReference.class || raw == OptionalInt.class
+                || raw == OptionalLong.class || raw == OptionalDouble.class;
+    }
+
+    private Object reference(Object value, Class<?> raw, Type type) {
+        boolean isAbsent = value == null || "".equals(value) && raw.getTypeParameters().length == 0;
+        if (raw == OptionalInt.class) {
+            return isAbsent ? OptionalInt.empty() : OptionalInt.of((int) value(value, int.class));
+        }
+        if (raw == OptionalLong.class) {
+            return isAbsent ? OptionalLong.empty() : OptionalLong.of((long) value(value, long.class));
+        }
+        if (raw == OptionalDouble.class) {
+            return isAbsent ? OptionalDouble.empty() : OptionalDouble.of((double) value(value, double.class));
+        }
+        Object held = value(value, argument(type, raw, 0));
+        return raw == Optional.class ? Optional.ofNullable(held) : new AtomicReference<>(held);
+    }
+
+    /** What the parameter of a class is in `type`. */
     private static Type argument(Type type, Class<?> of, int index) {
-        Class<?> declared = Types.raw(type) == Iterable.class ? Iterable.class : of;
-        Type found = Types.variables(type).get(declared.getTypeParameters()[index]);
+        Type found = Types.variables(type).get(of.getTypeParameters()[index]);
         return found == null ? Object.class : found;
     }
 
-    private static Object array(Object value, Class<?> element, Type type) {
-        if (value instanceof String && element == byte.class) {
-            return java.util.Base64.getDecoder().decode((String) value);
-        }
-        if (value instanceof String && element == char.class) {
-            return ((String) value).toCharArray();
-        }
+    private Object array(Object value, Type type) {
+        Type element = Types.element(type);
         List<?> values = list(value);
-        Object array = Array.newInstance(element, values.size());
+        Object array = Array.newInstance(Types.raw(element), values.size());
         for (int i = 0; i < values.size(); i++) {
-            Array.set(array, i, bind(values.get(i), element));
+            Array.set(array, i, value(values.get(i), element));
         }
         return array;
     }
 
-    private static Collection<Object> collection(Object value, Class<?> raw, Type element) {
-        Collection<Object> collection = emptyCollection(raw);
+    private Collection<Object> collection(Object value, Class<?> raw, Type element) {
+        Collection<Object> collection = Containers.collection(raw, Types.raw(element));
         for (Object one : list(value)) {
-            collection.add(bind(one, element));
+            Object made = value(one, element);
+            if (made != null || !(collection instanceof EnumSet)) {
+                collection.add(made);
+            }
         }
         return collection;
     }
@@ -87,72 +172,40 @@ final class Binder {
         return value instanceof List ? (List<?>) value : Collections.singletonList(value);
     }
 
-    @SuppressWarnings("unchecked")
-    private static Collection<Object> emptyCollection(Class<?> raw) {
-        if (!Modifier.isAbstract(raw.getModifiers())) {
-            return (Collection<Object>) create(raw);
-        }
-        if (raw.isAssignableFrom(ArrayList.class)) {
-            return new ArrayList<>();
-        }
-        if (raw.isAssignableFrom(LinkedHashSet.class)) {
-            return new LinkedHashSet<>();
-        }
-        if (raw.isAssignableFrom(TreeSet.class)) {
-            return new TreeSet<>();
-        }
-        if (raw.isAssignableFrom(ArrayDeque.class)) {
-            return new ArrayDeque<>();
-        }
-        throw new IllegalArgumentException("cannot make a " + raw.getName());
-    }
-
-    private static Map<Object, Object> map(Object value, Class<?> raw, Type key, Type element) {
-        Map<Object, Object> map = emptyMap(raw, key);
-        for (Map.Entry<?, ?> entry : object(value, raw).entrySet()) {
-            map.put(bind(entry.getKey(), key), bind(entry.getValue(), element));
+    private Map<Object, Object> map(Map<?, ?> object, Class<?> raw, Type key, Type element) {
+        Map<Object, Object> map = Containers.map(raw, Types.raw(key));
+        for (Map.Entry<?, ?> entry : object.entrySet()) {
+            Object name = value(entry.getKey(), key);
+            if (name != null || raw != EnumMap.class) {
+                map.put(name, value(entry.getValue(), element));
+            }
         }
         return map;
     }
 
-    @SuppressWarnings({"unchecked", "rawtypes"})
-    private static Map<Object, Object> emptyMap(Class<?> raw, Type key) {
-        if (raw == EnumMap.class) {
-            return new EnumMap(Types.raw(key));
-        }
-        if (!Modifier.isAbstract(raw.getModifiers())) {
-            return (Map<Object, Object>) create(raw);
-        }
-        return raw.isAssignableFrom(LinkedHashMap.class) ? new LinkedHashMap<>() : new TreeMap<>();
-    }
-
-    private static Object bean(Map<?, ?> object, Type type) {
+    private Object bean(Map<?, ?> object, Type type) {
         Class<?> raw = Types.raw(type);
         Map<TypeVariable<?>, Type> variables = Types.variables(type);
-        if (Beans.isRecord(raw)) {
-            return record(object, raw, variables);
-        }
-        Object bean = create(raw);
-        Beans described = Beans.of(raw);
+        Object bean = style.usesFields(raw) ? Containers.allocate(raw) : Containers.create(raw);
+        Beans described = Beans.of(raw, style);
         for (Map.Entry<?, ?> entry : object.entrySet()) {
-            Beans.Property property = described.writable.get(((String) entry.getKey()).toLowerCase(Locale.ROOT));
-            if (property != null) {
-                property.set(bean, bind(entry.getValue(), Types.resolve(property.type(), variables)));
+            Beans.Property property = described.named((String) entry.getKey());
+            if (property != null && property.isWritable()) {
+                property.set(bean, value(entry.getValue(), Types.resolve(property.type(), variables)));
             }
         }
         return bean;
     }
 
     /** By the constructor that takes all fields, in their order. */
-    private static Object record(Map<?, ?> object, Class<?> raw, Map<TypeVariable<?>, Type> variables) {
-        Map<String, Object> values = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
-        object.forEach((name, value) -> values.put((String) name, value));
+    private Object record(Map<?, ?> object, Type type) {
+        Class<?> raw = Types.raw(type);
+        Map<TypeVariable<?>, Type> variables = Types.variables(type);
         List<Class<?>> types = new ArrayList<>();
         List<Object> arguments = new ArrayList<>();
         for (Field field : Beans.fieldsOf(raw).values()) {
             types.add(field.getType());
-            Type wanted = Types.resolve(field.getGenericType(), variables);
-            arguments.add(bind(values.get(field.getName()), wanted));
+            arguments.add(value(object.get(field.getName()), Types.resolve(field.getGenericType(), variables)));
         }
         try {
             Constructor<?> constructor = raw.getDeclaredConstructor(types.toArray(new Class<?>[0]));
@@ -163,44 +216,5 @@ final class Binder {
         } catch (ReflectiveOperationException error) {
             throw new IllegalArgumentException("cannot make a " + raw.getName(), error);
         }
-    }
-
-    /** By the constructor without parameters; without one, with nothing set, as JSON will do that. */
-    private static Object create(Class<?> type) {
-        if (Modifier.isAbstract(type.getModifiers())) {
-            throw new IllegalArgumentException("cannot make a " + type.getName() + ": it is abstract");
-        }
-        try {
-            Constructor<?> constructor = type.getDeclaredConstructor();
-            if (!Modifier.isPublic(constructor.getModifiers()) || !Modifier.isPublic(type.getModifiers())) {
-                constructor.setAccessible(true);
-            }
-            return constructor.newInstance();
-        } catch (NoSuchMethodException error) {
-            return allocate(type);
-        } catch (InvocationTargetException error) {
-            throw Beans.<RuntimeException>thrown(error.getCause());
-        } catch (ReflectiveOperationException error) {
-            throw new IllegalArgumentException("cannot make a " + type.getName(), error);
-        }
-    }
-
-    private static Object allocate(Class<?> type) {
-        try {
-            Class<?> unsafe = Class.forName("sun.misc.Unsafe");
-            Field instance = unsafe.getDeclaredField("theUnsafe");
-            instance.setAccessible(true);
-            return unsafe.getMethod("allocateInstance", Class.class).invoke(instance.get(null), type);
-        } catch (ReflectiveOperationException error) {
-            throw new IllegalArgumentException(
-                    "cannot make a " + type.getName() + ": it has no constructor without parameters", error);
-        }
-    }
-
-    private static Map<?, ?> object(Object value, Class<?> wanted) {
-        if (!(value instanceof Map)) {
-            throw Scalars.misfit(value, wanted);
-        }
-        return (Map<?, ?>) value;
     }
 }

@@ -136,30 +136,18 @@ final class HandlerFinder {
         boolean hasContext = hasContext(method);
         boolean hasEvent = method.getParameterCount() > (hasContext ? 1 : 0);
         Type wanted = hasEvent ? Types.resolve(method.getGenericParameterTypes()[0], Types.variables(type)) : null;
+        Type given = Types.resolve(method.getGenericReturnType(), Types.variables(type));
+        Serialization serialization = Serialization.load();
         return (event, context) -> {
             List<Object> arguments = new ArrayList<>();
             if (hasEvent) {
-                arguments.add(read(event, wanted));
+                arguments.add(serialization.read(event, wanted));
             }
             if (hasContext) {
                 arguments.add(context);
             }
-            Object result = call(method, owner, arguments.toArray());
-            try {
-                return JsonWriter.write(result);
-            } catch (RuntimeException error) {
-                throw new Fault("An error occurred during JSON serialization of response",
-                        "java.lang.RuntimeException", error);
-            }
+            return serialization.write(call(method, owner, arguments.toArray()), given);
         };
-    }
-
-    private static Object read(byte[] event, Type wanted) {
-        try {
-            return Binder.bind(new JsonReader(event).read(), wanted);
-        } catch (RuntimeException error) {
-            throw new Fault("An error occurred during JSON parsing", "java.lang.RuntimeException", error);
-        }
     }
 
     private static Object call(Method method, Object owner, Object[] arguments) throws Throwable {

@@ -55,6 +55,11 @@ final class InvocationContext implements Context {
     }
 
     @Override
+    public String getXrayTraceId() {
+        return event.header("lambda-runtime-trace-id");
+    }
+
+    @Override
     public CognitoIdentity getIdentity() {
         Map<?, ?> identity = object(event.header("lambda-runtime-cognito-identity"));
         return identity == null ? null : new CognitoIdentity() {

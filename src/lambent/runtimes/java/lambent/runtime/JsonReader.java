@@ -7,8 +7,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Reads JSON into maps, lists, strings, numbers, booleans and null. */
+/**
+ * Reads JSON into maps, lists, strings, numbers, booleans and null. As AWS does, it takes single
+ * quotes, names without quotes, numbers with leading zeros and those that are none, and any
+ * character behind a backslash.
+ */
 final class JsonReader {
+    /** Of one number; Jackson's limits, as is that of nesting. */
+    static final int DIGITS_MAX = 1000;
     private static final int DEPTH_MAX = 1000;
 
     private final String text;
@@ -44,6 +50,7 @@ final class JsonReader {
                 value = array();
                 break;
             case '"':
+            case '\'':
                 value = string();
                 break;
             case 't':
@@ -54,6 +61,12 @@ final class JsonReader {
                 break;
             case 'n':
                 value = word("null", null);
+                break;
+            case 'N':
+                value = word("NaN", Double.NaN);
+                break;
+            case 'I':
+                value = word("Infinity", Double.POSITIVE_INFINITY);
                 break;
             default:
                 value = number();
@@ -68,10 +81,7 @@ final class JsonReader {
         skipSpace();
         while (peek() != '}') {
             skipSpace();
-            if (peek() != '"') {
-                throw unexpected();
-            }
-            String name = string();
+            String name = peek() == '"' || peek() == '\'' ? string() : plainName();
             skipSpace();
             expect(':');
             object.put(name, value());
@@ -108,43 +118,43 @@ final class JsonReader {
     }
 
     private String string() {
+        char quote = peek();
         int start = ++at;
-        while (peek() != '"' && peek() != '\\') {
-            plain();
+        while (peek() != quote && peek() != '\\') {
+            at++;
         }
-        if (peek() == '"') {
+        if (peek() == quote) {
             return text.substring(start, at++);
         }
         StringBuilder string = new StringBuilder(text.substring(start, at));
-        while (peek() != '"') {
+        while (peek() != quote) {
             if (peek() == '\\') {
                 at++;
                 string.append(escaped());
             } else {
-                string.append(plain());
+                string.append(text.charAt(at++));
             }
         }
         at++;
         return string.toString();
     }
 
-    private char plain() {
-        char found = peek();
-        if (found < ' ') {
+    /** A name without quotes. */
+    private String plainName() {
+        int start = at;
+        while (Character.isJavaIdentifierPart(peek())) {
+            at++;
+        }
+        if (at == start) {
             throw unexpected();
         }
-        at++;
-        return found;
+        return text.substring(start, at);
     }
 
     private char escaped() {
         char name = peek();
         at++;
         switch (name) {
-            case '"':
-            case '\\':
-            case '/':
-                return name;
             case 'b':
                 return '\b';
             case 'f':
@@ -166,8 +176,7 @@ final class JsonReader {
                 }
                 return (char) code;
             default:
-                at--;
-                throw unexpected();
+                return name;
         }
     }
 
@@ -175,12 +184,12 @@ final class JsonReader {
         int start = at;
         if (peek() == '-') {
             at++;
+            if (peek() == 'I') {
+                word("Infinity", null);
+                return Double.NEGATIVE_INFINITY;
+            }
         }
-        int first = at;
         digits();
-        if (at - first > 1 && text.charAt(first) == '0') {
-            throw unexpected();
-        }
         boolean isWhole = true;
         if (at < text.length() && text.charAt(at) == '.') {
             isWhole = false;
@@ -196,7 +205,21 @@ final class JsonReader {
             digits();
         }
         String digits = text.substring(start, at);
-        return isWhole ? whole(digits) : Double.valueOf(digits);
+        if (digits.length() > DIGITS_MAX) {
+            throw new IllegalArgumentException("a number has more than " + DIGITS_MAX + " digits");
+        }
+        return isWhole ? whole(digits) : new Decimal(digits);
+    }
+
+    /** What was read, for code that takes any object: Java's own numbers. */
+    @SuppressWarnings("unchecked")
+    static Object plain(Object value) {
+        if (value instanceof Map) {
+            ((Map<String, Object>) value).replaceAll((name, one) -> plain(one));
+        } else if (value instanceof List) {
+            ((List<Object>) value).replaceAll(JsonReader::plain);
+        }
+        return value instanceof Decimal ? (Double) ((Decimal) value).doubleValue() : value;
     }
 
     /** The smallest of the types that holds it. */

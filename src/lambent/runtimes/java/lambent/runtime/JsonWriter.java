@@ -3,23 +3,52 @@ package lambent.runtime;
 import java.lang.reflect.Array;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
 import java.util.Base64;
 import java.util.Calendar;
+import java.util.Collection;
 import java.util.Date;
+import java.util.Iterator;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.stream.BaseStream;
 
-/** Writes values as JSON: what JSON has, collections, arrays, enums, dates and beans. */
+/**
+ * Writes values as JSON, as Jackson does with AWS's settings: what JSON has, collections, arrays,
+ * enums, times and beans. Properties and entries of maps that are null are left out.
+ */
 final class JsonWriter {
     private static final int DEPTH_MAX = 1000;
 
     private final StringBuilder json = new StringBuilder();
+    private final Style style;
     private int depth;
 
-    private JsonWriter() {}
+    private JsonWriter(Style style) {
+        this.style = style;
+    }
 
     static byte[] write(Object value) {
-        JsonWriter writer = new JsonWriter();
-        writer.value(value);
+        return write(value, Object.class);
+    }
+
+    /** The properties of a bean are those of the class it is declared to be. */
+    static byte[] write(Object value, Class<?> declared) {
+        JsonWriter writer = new JsonWriter(Style.of(declared));
+        boolean isBean = value != null && declared != Object.class && !Beans.isOfPlatform(declared)
+                && !(value instanceof Map || value instanceof Iterable || value instanceof Number)
+                && !declared.isEnum() && declared.isInstance(value);
+        if (isBean) {
+            writer.bean(value, declared);
+        } else {
+            writer.value(value);
+        }
         return writer.json.toString().getBytes(StandardCharsets.UTF_8);
     }
 
@@ -27,45 +56,120 @@ final class JsonWriter {
         if (++depth > DEPTH_MAX) {
             throw new IllegalArgumentException("the result is nested deeper than " + DEPTH_MAX + " levels");
         }
-        if (value == null || value instanceof Boolean) {
+        if (value instanceof Map) {
+            map((Map<?, ?>) value);
+        } else if (value instanceof Collection) {
+            list(((Collection<?>) value).iterator());
+        } else if (!scalar(value) && !other(value)) {
+            bean(value, value.getClass());
+        }
+        depth--;
+    }
+
+    /** Whether it was one, and is written. */
+    private boolean scalar(Object value) {
+        if (value == null || value instanceof Boolean || value instanceof AtomicBoolean) {
             json.append(value);
         } else if (value instanceof CharSequence || value instanceof Character) {
             string(value.toString());
         } else if (value instanceof Number) {
             number((Number) value);
-        } else if (value instanceof Map) {
-            map((Map<?, ?>) value);
-        } else if (value instanceof Iterable && !(value instanceof java.nio.file.Path)) {
-            list((Iterable<?>) value);
-        } else if (value.getClass().isArray()) {
-            array(value);
         } else if (value instanceof Enum) {
             string(((Enum<?>) value).name());
         } else if (value instanceof Date) {
-            json.append(((Date) value).getTime());
+            date((Date) value);
         } else if (value instanceof Calendar) {
             json.append(((Calendar) value).getTimeInMillis());
+        } else if (value instanceof byte[]) {
+            string(Base64.getEncoder().encodeToString((byte[]) value));
+        } else if (value instanceof char[]) {
+            string(new String((char[]) value));
         } else if (value instanceof ByteBuffer) {
             ByteBuffer bytes = ((ByteBuffer) value).duplicate();
             byte[] copy = new byte[bytes.remaining()];
             bytes.get(copy);
             string(Base64.getEncoder().encodeToString(copy));
-        } else if (value.getClass() != Object.class && Beans.isOfPlatform(value.getClass())) {
+        } else if (style.isJodaTime(value.getClass())) {
             string(value.toString());
         } else {
-            bean(value);
+            return false;
         }
-        depth--;
+        return true;
+    }
+
+    /** One of Java's own classes that is neither a scalar nor a collection. */
+    private boolean other(Object value) {
+        if (value.getClass().isArray()) {
+            array(value);
+            return true;
+        }
+        boolean isOfPlatform = Beans.isOfPlatform(value.getClass()) && value.getClass() != Object.class;
+        return isOfPlatform && (text(Texts.write(value)) || held(value)) || compound(value);
+    }
+
+    private boolean text(String text) {
+        if (text == null) {
+            return false;
+        }
+        string(text);
+        return true;
+    }
+
+    /** What stands for another value: that is written. */
+    private boolean held(Object value) {
+        if (value instanceof Optional) {
+            value(((Optional<?>) value).orElse(null));
+        } else if (value instanceof OptionalInt) {
+            json.append(((OptionalInt) value).isPresent() ? (Object) ((OptionalInt) value).getAsInt() : null);
+        } else if (value instanceof OptionalLong) {
+            json.append(((OptionalLong) value).isPresent() ? (Object) ((OptionalLong) value).getAsLong() : null);
+        } else if (value instanceof OptionalDouble) {
+            value(((OptionalDouble) value).isPresent() ? (Object) ((OptionalDouble) value).getAsDouble() : null);
+        } else if (value instanceof AtomicReference) {
+            value(((AtomicReference<?>) value).get());
+        } else {
+            boolean isOfTime = value.getClass().getName().startsWith("java.time.");
+            Object time = isOfTime ? Times.write(value) : null;
+            if (time != null) {
+                value(time);
+            }
+            return time != null;
+        }
+        return true;
+    }
+
+    private boolean compound(Object value) {
+        if (value instanceof Map.Entry) {
+            Map.Entry<?, ?> entry = (Map.Entry<?, ?>) value;
+            json.append('{');
+            entry(true, entry.getKey(), entry.getValue());
+            json.append('}');
+        } else if (value instanceof Iterable) {
+            list(((Iterable<?>) value).iterator());
+        } else if (value instanceof Iterator) {
+            list((Iterator<?>) value);
+        } else if (value instanceof BaseStream) {
+            list(((BaseStream<?, ?>) value).iterator());
+        } else {
+            return false;
+        }
+        return true;
     }
 
     private void number(Number number) {
         double value = number.doubleValue();
         if ((number instanceof Double || number instanceof Float) && (Double.isNaN(value) || Double.isInfinite(value))) {
             string(number.toString());
-        } else if (Beans.isOfPlatform(number.getClass())) {
-            json.append(number);
         } else {
-            bean(number);
+            json.append(number);
+        }
+    }
+
+    private void date(Date date) {
+        if (style.isOfEvents) {
+            json.append(date.getTime() / 1000.0);
+        } else {
+            json.append(date.getTime());
         }
     }
 
@@ -73,60 +177,69 @@ final class JsonWriter {
         json.append('{');
         boolean isFirst = true;
         for (Map.Entry<?, ?> entry : map.entrySet()) {
-            Object key = entry.getKey();
-            isFirst = name(isFirst, key instanceof Enum ? ((Enum<?>) key).name() : String.valueOf(key));
-            value(entry.getValue());
+            isFirst = entry(isFirst, entry.getKey(), entry.getValue());
         }
         json.append('}');
     }
 
-    /** Properties without a value are left out. */
-    private void bean(Object bean) {
+    private boolean entry(boolean isFirst, Object key, Object value) {
+        if (value == null) {
+            return isFirst;
+        }
+        if (key == null) {
+            throw new IllegalArgumentException("a map has a null for a name, which JSON cannot say");
+        }
+        name(isFirst, key instanceof Enum ? ((Enum<?>) key).name()
+                : key instanceof Date ? Dates.key((Date) key)
+                : key instanceof Class ? ((Class<?>) key).getName()
+                : key.toString());
+        value(value);
+        return false;
+    }
+
+    private void bean(Object bean, Class<?> type) {
         json.append('{');
         boolean isFirst = true;
-        for (Beans.Property property : Beans.of(bean.getClass()).readable) {
-            Object value = property.get(bean);
+        for (Beans.Property property : Beans.of(type, style).all()) {
+            Object value = property.isReadable() ? property.get(bean) : null;
+            if (value == bean) {
+                throw new IllegalArgumentException("an object of class " + type.getName() + " contains itself");
+            }
             if (value != null) {
-                isFirst = name(isFirst, property.name);
-                value(value);
+                name(isFirst, property.name);
+                // Version 4 of AWS's event classes has these where version 3 has Joda's times.
+                boolean isTime = value instanceof ZonedDateTime && style.usesFields(type);
+                value(isTime ? DateTimeFormatter.ISO_OFFSET_DATE_TIME.format((ZonedDateTime) value) : value);
+                isFirst = false;
             }
         }
         json.append('}');
     }
 
-    private boolean name(boolean isFirst, String name) {
+    private void name(boolean isFirst, String name) {
         if (!isFirst) {
             json.append(',');
         }
         string(name);
         json.append(':');
-        return false;
     }
 
-    private void list(Iterable<?> list) {
+    private void list(Iterator<?> list) {
         json.append('[');
-        String separator = "";
-        for (Object element : list) {
+        for (String separator = ""; list.hasNext(); separator = ",") {
             json.append(separator);
-            separator = ",";
-            value(element);
+            value(list.next());
         }
         json.append(']');
     }
 
     private void array(Object array) {
-        if (array instanceof byte[]) {
-            string(Base64.getEncoder().encodeToString((byte[]) array));
-        } else if (array instanceof char[]) {
-            string(new String((char[]) array));
-        } else {
-            json.append('[');
-            for (int i = 0; i < Array.getLength(array); i++) {
-                json.append(i == 0 ? "" : ",");
-                value(Array.get(array, i));
-            }
-            json.append(']');
+        json.append('[');
+        for (int i = 0; i < Array.getLength(array); i++) {
+            json.append(i == 0 ? "" : ",");
+            value(Array.get(array, i));
         }
+        json.append(']');
     }
 
     private void string(String text) {

@@ -1,11 +1,9 @@
 package lambent.runtime;
 
 import com.amazonaws.services.lambda.runtime.logging.LogLevel;
-import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.lang.reflect.Constructor;
 import java.nio.ByteBuffer;
 
 /**
@@ -26,13 +24,11 @@ final class LogSink {
     }
 
     static LogSink open() {
+        String number = System.getenv(DESCRIPTOR);
         try {
-            int number = Integer.parseInt(System.getenv(DESCRIPTOR));
-            // The jar's manifest opens java.io for this.
-            Constructor<FileDescriptor> constructor = FileDescriptor.class.getDeclaredConstructor(int.class);
-            constructor.setAccessible(true);
-            return new LogSink(new FileOutputStream(constructor.newInstance(number)));
-        } catch (ReflectiveOperationException | RuntimeException error) {
+            // By its name: Java has no public way to use a descriptor that is open already.
+            return new LogSink(number == null ? null : new FileOutputStream("/proc/self/fd/" + number));
+        } catch (IOException error) {
             return new LogSink(null);
         }
     }

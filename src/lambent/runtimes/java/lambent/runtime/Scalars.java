@@ -1,112 +1,75 @@
 package lambent.runtime;
 
-import java.lang.reflect.Constructor;
-import java.lang.reflect.Executable;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.Modifier;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
-import java.time.Instant;
-import java.time.OffsetDateTime;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.Calendar;
 import java.util.Date;
+import java.util.GregorianCalendar;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 
-/** Single values, as forgiving as AWS's binding: numbers may be written as text and back. */
+/** Single values, as forgiving as Jackson is: numbers may be written as text and back. */
 final class Scalars {
-    /** A date below is one in seconds, as some services write them. */
-    private static final long MILLISECONDS_FROM = 100_000_000_000L;
-    private static final Set<Class<?>> KNOWN = new HashSet<>(Arrays.<Class<?>>asList(
-            String.class, CharSequence.class, Number.class, BigInteger.class, BigDecimal.class, Date.class,
-            ByteBuffer.class, boolean.class, Boolean.class, char.class, Character.class, byte.class, Byte.class,
-            short.class, Short.class, int.class, Integer.class, long.class, Long.class, float.class, Float.class,
-            double.class, Double.class));
+    private static final int BYTE_MAX = 255;
+    private static final int SCALE_MAX = 100_000;
+
+    /** Those that are not seen at once; loaded only when they are asked for. */
+    private static final class Known {
+        static final Set<Class<?>> TYPES = new HashSet<>(Arrays.<Class<?>>asList(
+                CharSequence.class, StringBuilder.class, StringBuffer.class, Number.class,
+                BigInteger.class, BigDecimal.class, Date.class, Calendar.class, GregorianCalendar.class,
+                ByteBuffer.class, Boolean.class, Character.class, Byte.class, Short.class, Integer.class, Long.class,
+                Float.class, Double.class, AtomicBoolean.class, AtomicInteger.class, AtomicLong.class));
+    }
 
     private Scalars() {}
 
     static boolean isScalar(Class<?> type) {
-        return KNOWN.contains(type) || type.isEnum();
+        return type.isPrimitive() || type == String.class || type.isEnum()
+                || Beans.isOfPlatform(type) && type != Map.class && type != List.class && Known.TYPES.contains(type);
     }
 
-    static Object convert(Object value, Class<?> type) {
+    static Object convert(Object value, Class<?> type, boolean isSeconds) {
         if (value instanceof Map || value instanceof List) {
             throw misfit(value, type);
         }
-        if (type == String.class || type == CharSequence.class) {
-            return value.toString();
-        }
-        if ("".equals(value)) {
-            return Binder.bind(null, type);
-        }
-        if (type.isEnum()) {
-            for (Object constant : type.getEnumConstants()) {
-                if (((Enum<?>) constant).name().equals(value)) {
-                    return constant;
-                }
-            }
-            return null;
-        }
-        if (type == boolean.class || type == Boolean.class) {
-            return truth(value);
+        if (CharSequence.class.isAssignableFrom(type)) {
+            return text(value.toString(), type);
         }
         if (type == char.class || type == Character.class) {
-            if (!(value instanceof String) || ((String) value).length() != 1) {
-                throw misfit(value, type);
-            }
-            return ((String) value).charAt(0);
+            return character(value, type);
         }
-        if (type == ByteBuffer.class) {
-            return ByteBuffer.wrap(Base64.getDecoder().decode(value.toString()));
+        if (type == ByteBuffer.class && value instanceof String) {
+            return ByteBuffer.wrap(base64((String) value));
         }
-        return type == Date.class ? date(value) : number(value, type);
-    }
-
-    /** An object that its class makes of a text: an identifier, a time, a version. */
-    static Object parse(Object value, Class<?> type) {
-        if (type.isInstance(value)) {
-            return value;
+        if (type == Date.class && isSeconds) {
+            double seconds = value instanceof Boolean ? 0 : Dates.seconds(value.toString());
+            return seconds == 0 ? null : new Date((long) (seconds * 1000));
         }
-        if (value instanceof String && ((String) value).isEmpty()) {
-            return null;
+        String text = value instanceof String ? ((String) value).trim() : null;
+        if (text != null && (text.isEmpty() || text.equals("null") && !type.isEnum())) {
+            return type.isPrimitive() ? convert(0, type, false) : null;
         }
-        if (!(value instanceof Map) && !(value instanceof List)) {
-            for (String name : new String[] {"parse", "fromString", "valueOf", "of", "create"}) {
-                for (Class<?> parameter : new Class<?>[] {String.class, CharSequence.class}) {
-                    try {
-                        Method method = type.getMethod(name, parameter);
-                        if (Modifier.isStatic(method.getModifiers()) && type.isAssignableFrom(method.getReturnType())) {
-                            return make(method, value);
-                        }
-                    } catch (NoSuchMethodException error) {
-                        continue;
-                    }
-                }
-            }
-            try {
-                return make(type.getConstructor(String.class), value);
-            } catch (NoSuchMethodException error) {
-                throw misfit(value, type);
-            }
+        if (type.isEnum()) {
+            return constant(text == null ? value : text, type);
         }
-        throw misfit(value, type);
-    }
-
-    private static Object make(Executable maker, Object value) {
-        try {
-            return maker instanceof Method
-                    ? ((Method) maker).invoke(null, value.toString())
-                    : ((Constructor<?>) maker).newInstance(value.toString());
-        } catch (InvocationTargetException error) {
-            throw Beans.<RuntimeException>thrown(error.getCause());
-        } catch (ReflectiveOperationException error) {
-            throw misfit(value, maker.getDeclaringClass());
+        if (type == Date.class) {
+            return Dates.read(value);
         }
+        if (Calendar.class.isAssignableFrom(type)) {
+            return Dates.calendar(Dates.read(value));
+        }
+        return type == boolean.class || type == Boolean.class || type == AtomicBoolean.class
+                ? truth(value, type)
+                : number(value, type);
     }
 
     static IllegalArgumentException misfit(Object value, Class<?> type) {
@@ -115,55 +78,158 @@ final class Scalars {
         return new IllegalArgumentException("cannot make a " + type.getName() + " of " + found);
     }
 
-    private static Boolean truth(Object value) {
-        if (value instanceof Number) {
-            return ((Number) value).doubleValue() != 0;
+    /** Padded, and with space at most between groups of four characters. */
+    static byte[] base64(String text) {
+        for (String part : text.trim().split("\\s+")) {
+            if (part.length() % 4 != 0) {
+                throw new IllegalArgumentException("base64 text is not padded");
+            }
         }
-        if (value instanceof Boolean || value.equals("true") || value.equals("false")) {
-            return Boolean.valueOf(value.toString());
-        }
-        throw misfit(value, boolean.class);
+        return Base64.getDecoder().decode(text.replaceAll("\\s", ""));
     }
 
-    private static Date date(Object value) {
-        if (value instanceof Number) {
-            double number = ((Number) value).doubleValue();
-            boolean isSeconds = value instanceof Double || Math.abs(number) < MILLISECONDS_FROM;
-            return new Date(isSeconds ? Math.round(number * 1000) : ((Number) value).longValue());
+    private static Object text(String text, Class<?> type) {
+        if (type == StringBuilder.class) {
+            return new StringBuilder(text);
         }
-        String text = value.toString();
-        return Date.from(text.endsWith("Z") ? Instant.parse(text) : OffsetDateTime.parse(text).toInstant());
+        return type == StringBuffer.class ? new StringBuffer(text) : text;
+    }
+
+    private static Object character(Object value, Class<?> type) {
+        if (value instanceof Integer && (int) value >= 0 && (int) value <= Character.MAX_VALUE) {
+            return (char) (int) value;
+        }
+        if ("".equals(value)) {
+            return type.isPrimitive() ? (Character) '\0' : null;
+        }
+        if (!(value instanceof String) || ((String) value).length() != 1) {
+            throw misfit(value, type);
+        }
+        return ((String) value).charAt(0);
+    }
+
+    /** By name, or by place; null for what there is not. */
+    private static Object constant(Object value, Class<?> type) {
+        Object[] constants = type.getEnumConstants();
+        for (Object constant : constants) {
+            if (((Enum<?>) constant).name().equals(value)) {
+                return constant;
+            }
+        }
+        if (value instanceof Boolean || value instanceof Decimal) {
+            throw misfit(value, type);
+        }
+        if (!value.toString().matches("0|[1-9]\\d{0,8}")) {
+            return null;
+        }
+        int place = Integer.parseInt(value.toString());
+        return place < constants.length ? constants[place] : null;
+    }
+
+    private static Object truth(Object value, Class<?> type) {
+        Boolean truth = null;
+        if (value instanceof Boolean) {
+            truth = (Boolean) value;
+        } else if (value instanceof String) {
+            String text = ((String) value).trim();
+            boolean isTrue = text.matches("true|True|TRUE");
+            truth = isTrue || text.matches("false|False|FALSE") ? (Boolean) isTrue : null;
+        } else if (!(value instanceof Decimal || value instanceof Double)) {
+            truth = !value.toString().equals("0");
+        }
+        if (truth == null) {
+            throw misfit(value, type);
+        }
+        return type == AtomicBoolean.class ? (Object) new AtomicBoolean(truth) : truth;
     }
 
     private static Object number(Object value, Class<?> type) {
-        if (value instanceof Boolean) {
+        if (value instanceof Boolean || type == ByteBuffer.class) {
             throw misfit(value, type);
         }
-        if (type == Number.class && value instanceof Number) {
-            return value;
-        }
-        BigDecimal number = new BigDecimal(value.toString());
-        if (type == double.class || type == Double.class || type == Number.class) {
-            return number.doubleValue();
+        String text = value.toString().trim();
+        if (type == double.class || type == Double.class) {
+            return real(text);
         }
         if (type == float.class || type == Float.class) {
-            return number.floatValue();
+            return Double.isFinite(real(text)) ? (Float) Float.parseFloat(text) : (Float) (float) real(text);
+        }
+        if (type == Number.class) {
+            return any(value, text);
         }
         if (type == BigDecimal.class) {
-            return number;
+            return new BigDecimal(checked(text));
         }
-        BigInteger whole = number.toBigInteger();
+        // A fraction is dropped, but not of a text, which has to be a whole number.
+        boolean isFraction = value instanceof Decimal || value instanceof Double;
+        return whole(isFraction ? decimal(text).toBigInteger() : new BigInteger(checked(text)), type);
+    }
+
+    /** A number of a size that arithmetic can bear: an exponent alone can make it of gigabytes. */
+    static BigDecimal decimal(String text) {
+        BigDecimal number = new BigDecimal(checked(text));
+        if (Math.abs((long) number.scale()) > SCALE_MAX) {
+            throw new IllegalArgumentException("the exponent of " + text + " is too large");
+        }
+        return number;
+    }
+
+    private static String checked(String text) {
+        if (text.length() > JsonReader.DIGITS_MAX) {
+            throw new IllegalArgumentException("a number has more than " + JsonReader.DIGITS_MAX + " digits");
+        }
+        return text;
+    }
+
+    private static double real(String text) {
+        switch (text) {
+            case "INF":
+                return Double.POSITIVE_INFINITY;
+            case "-INF":
+                return Double.NEGATIVE_INFINITY;
+            default:
+                return Double.parseDouble(text);
+        }
+    }
+
+    /** The smallest type that holds it. */
+    private static Number any(Object value, String text) {
+        if (!(value instanceof String)) {
+            return (Number) JsonReader.plain(value);
+        }
+        if (!text.matches("-?\\d+")) {
+            return real(text);
+        }
+        BigInteger whole = new BigInteger(checked(text));
+        if (whole.bitLength() >= Long.SIZE) {
+            return whole;
+        }
+        return whole.bitLength() < Integer.SIZE ? (Number) whole.intValue() : (Number) whole.longValue();
+    }
+
+    private static Object whole(BigInteger whole, Class<?> type) {
         if (type == BigInteger.class) {
             return whole;
         }
         if (type == long.class || type == Long.class) {
             return whole.longValueExact();
         }
-        if (type == int.class || type == Integer.class) {
-            return whole.intValueExact();
+        if (type == AtomicLong.class) {
+            return new AtomicLong(whole.longValueExact());
         }
-        return type == short.class || type == Short.class
-                ? (Object) whole.shortValueExact()
-                : (Object) whole.byteValueExact();
+        int number = whole.intValueExact();
+        if (type == int.class || type == Integer.class) {
+            return number;
+        }
+        if (type == AtomicInteger.class) {
+            return new AtomicInteger(number);
+        }
+        if (type == short.class || type == Short.class) {
+            return whole.shortValueExact();
+        }
+        if (number < Byte.MIN_VALUE || number > BYTE_MAX) {
+            throw new IllegalArgumentException(number + " is out of the range of a byte");
+        }
+        return (byte) number;
     }
 }

@@ -6,6 +6,7 @@ import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.Type;
 import java.lang.reflect.TypeVariable;
 import java.lang.reflect.WildcardType;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -48,16 +49,25 @@ final class Types {
         }
         if (type instanceof GenericArrayType) {
             Type element = resolve(((GenericArrayType) type).getGenericComponentType(), known);
-            return Array.newInstance(raw(element), 0).getClass();
+            boolean isPlain = element instanceof Class;
+            return isPlain ? Array.newInstance((Class<?>) element, 0).getClass() : (GenericArrayType) () -> element;
         }
         if (type instanceof ParameterizedType) {
             Type[] arguments = ((ParameterizedType) type).getActualTypeArguments();
             for (int i = 0; i < arguments.length; i++) {
                 arguments[i] = resolve(arguments[i], known);
             }
-            return new Resolved(raw(type), arguments);
+            boolean isResolved = Arrays.equals(arguments, ((ParameterizedType) type).getActualTypeArguments());
+            return isResolved ? type : new Resolved(raw(type), arguments);
         }
         return type;
+    }
+
+    /** What an array of this type holds. */
+    static Type element(Type array) {
+        return array instanceof GenericArrayType
+                ? ((GenericArrayType) array).getGenericComponentType()
+                : raw(array).getComponentType();
     }
 
     /** The class of a type, of a parameter that of its bound. */
@@ -99,6 +109,15 @@ final class Types {
         @Override
         public Type getOwnerType() {
             return raw.getDeclaringClass();
+        }
+
+        @Override
+        public String toString() {
+            StringBuilder text = new StringBuilder(raw.getName());
+            for (int i = 0; i < arguments.length; i++) {
+                text.append(i == 0 ? "<" : ", ").append(arguments[i].getTypeName());
+            }
+            return text.append('>').toString();
         }
     }
 }

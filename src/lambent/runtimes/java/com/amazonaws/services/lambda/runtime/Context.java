@@ -30,4 +30,9 @@ public interface Context {
     default String getTenantId() {
         return null;
     }
+
+    /** Null if the invocation is not traced. */
+    default String getXrayTraceId() {
+        return null;
+    }
 }

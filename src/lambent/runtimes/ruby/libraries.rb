@@ -1,0 +1,23 @@
+# frozen_string_literal: true
+
+# Parts of the standard library that functions find loaded at AWS. The small ones are loaded; `Net`
+# and `URI`, which take longer than all the rest of a small function, are when somebody names them.
+
+require 'json'
+require 'logger'
+require 'stringio'
+require 'time'
+
+autoload :Net, 'net/http'
+autoload :URI, 'uri'
+
+module Kernel
+  private
+
+  # Gives way to the library's own.
+  def URI(uri)
+    Kernel.send(:remove_method, :URI) if Kernel.private_method_defined?(:URI, false)
+    require 'uri'
+    URI(uri)
+  end
+end

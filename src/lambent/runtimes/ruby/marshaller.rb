@@ -1,0 +1,24 @@
+# frozen_string_literal: true
+
+# The name is AWS's, because functions may put methods of their own in the place of these.
+module AwsLambda
+  # Between the bytes of events and results and a handler's objects.
+  class Marshaller
+    class << self
+      # `request` has a `body`, and headers by `[]`.
+      def marshall_request(request)
+        return request.body unless request['Content-Type'] == 'application/json'
+
+        JSON.parse(request.body) unless request.body.empty?
+      end
+
+      # The body and its content type, which is JSON's if only a body is given.
+      def marshall_response(result)
+        case result
+        when StringIO, IO then [result, 'application/unknown']
+        else result.to_json
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,265 @@
+"""What requests for other services are about: from parameters to ARNs.
+
+A name becomes an ARN only where it can be told for sure which. An operation that names nothing is
+about `*` only if AWS lists it without a resource; every other one is not told.
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lambent.model.function import Scope
+from lambent.model.partitions import has_right_partition
+
+Params = Mapping[str, Any]
+UNKNOWN = "*" * 2048
+"""In place of a name that is not known: only a star of a policy matches it."""
+
+
+class About(NamedTuple):
+    """What a request is about."""
+
+    arn: str
+    action: str | None = None
+    """Without the service, if it is not the operation's name."""
+    is_unsure: bool = False
+    """Whether `arn` has an `UNKNOWN` part."""
+
+
+class Asked(NamedTuple):
+    """A request for another service."""
+
+    service: str
+    operation: str
+    params: Params
+    scope: Scope
+
+    def arn(self, resource: str, account: str = "") -> str:
+        """The ARN of a resource of the service."""
+        account, region = account or self.scope.account, self.scope.region
+        return f"arn:aws:{self.service}:{region}:{account}:{resource}"
+
+
+Find = Callable[[Asked], Sequence[About] | None]
+"""Gives None if it cannot be told."""
+
+_NAME = r"[\w.-]{1,256}"
+_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[\w+=,.@:/-]{1,1024}", re.ASCII)
+_QUEUE_URL = re.compile(r"https?://[^/?#]+/([0-9]{12})/([\w-]{1,80}(?:\.fifo)?)", re.ASCII)
+_SECRET = re.compile(r"secret:[\w/+=.@-]+-[A-Za-z0-9]{6}", re.ASCII)
+_KEY = re.compile(r"(?:key/)?((?:mrk-)?[0-9a-f-]{32,36})")
+_PARAMETER = re.compile(r"/?([\w./-]{1,1024}?)(?::[\w.-]+)?", re.ASCII)
+
+
+def arn_of(asked: Asked, value: object) -> str | None:
+    """The ARN of a resource of the service, None if a value is none."""
+    if not isinstance(value, str) or _ARN.fullmatch(value) is None:
+        return None
+    is_own = value.split(":")[2] == asked.service and has_right_partition(value)
+    return value if is_own else None
+
+
+def named(**forms: str) -> Find:
+    """Operations about what a parameter names, by name or by ARN: `TableName="table/{}"`. More
+    than one of them must not be given."""
+
+    def find(asked: Asked) -> Sequence[About] | None:
+        given = [name for name in forms if asked.params.get(name) is not None]
+        if len(given) != 1:
+            return None
+        value, form = asked.params[given[0]], forms[given[0]]
+        arn = arn_of(asked, value)
+        if arn is None and form and isinstance(value, str) and re.fullmatch(_NAME, value, re.ASCII):
+            arn = asked.arn(form.format(value))
+        return None if arn is None else [About(arn)]
+
+    return find
+
+
+def nothing(_asked: Asked) -> Sequence[About]:
+    """Operations that AWS lists without a resource."""
+    return [About("*")]
+
+
+def unsure(form: str) -> Find:
+    """Operations about one resource of a form, of which the request does not say which."""
+
+    def find(asked: Asked) -> Sequence[About]:
+        return [About(asked.arn(form.replace("{}", UNKNOWN)), is_unsure=True)]
+
+    return find
+
+
+def _queue(asked: Asked) -> Sequence[About] | None:
+    params = asked.params
+    match = _QUEUE_URL.fullmatch(str(params.get("QueueUrl")))
+    if "QueueName" in params or match is None:
+        return None
+    return [About(asked.arn(match[2], match[1]))]
+
+
+def _named_queue(asked: Asked) -> Sequence[About] | None:
+    name, owner = asked.params.get("QueueName"), asked.params.get("QueueOwnerAWSAccountId", "")
+    is_name = isinstance(name, str) and re.fullmatch(_NAME, name, re.ASCII)
+    if "QueueUrl" in asked.params or not is_name or not re.fullmatch(r"[0-9]{12}|", str(owner)):
+        return None
+    return [About(asked.arn(str(name), str(owner)))]
+
+
+def _published(asked: Asked) -> Sequence[About] | None:
+    """To a topic; to a telephone, which is no resource."""
+    if "PhoneNumber" in asked.params:
+        has_topic = "TopicArn" in asked.params or "TargetArn" in asked.params
+        return None if has_topic else nothing(asked)
+    return named(TopicArn="", TargetArn="")(asked)
+
+
+def _items(asked: Asked) -> Sequence[About] | None:
+    """Of a table, or of one of its indexes."""
+    found = named(TableName="table/{}")(asked)
+    index = asked.params.get("IndexName")
+    if found is None or index is None:
+        return found
+    if not isinstance(index, str) or re.fullmatch(_NAME, index, re.ASCII) is None:
+        return None
+    return [About(f"{found[0].arn}/index/{index}")]
+
+
+def _tables(asked: Asked) -> Sequence[About] | None:
+    """Of several tables, each a member of `RequestItems`."""
+    tables = asked.params.get("RequestItems")
+    if not isinstance(tables, dict) or not tables:
+        return None
+    return _each_table(asked, [(name, None) for name in tables])
+
+
+def _transacted(asked: Asked) -> Sequence[About] | None:
+    """Of several tables, each with the permission of its own operation."""
+    items = asked.params.get("TransactItems")
+    if not isinstance(items, list) or not items:
+        return None
+    wanted = []
+    for item in items:
+        if not isinstance(item, dict) or len(item) != 1:
+            return None
+        [(verb, one)] = item.items()
+        if verb not in ("Get", "Put", "Update", "Delete", "ConditionCheck"):
+            return None
+        if not isinstance(one, dict):
+            return None
+        wanted.append((one.get("TableName"), f"{verb}Item"))
+    return _each_table(asked, wanted)
+
+
+def _each_table(
+    asked: Asked, wanted: Sequence[tuple[object, str | None]]
+) -> Sequence[About] | None:
+    found = []
+    for name, action in dict.fromkeys(wanted) if _are_texts(wanted) else ():
+        about = named(TableName="table/{}")(asked._replace(params={"TableName": name}))
+        if about is None:
+            return None
+        found.append(about[0]._replace(action=action))
+    return found or None
+
+
+def _are_texts(wanted: Sequence[tuple[object, str | None]]) -> bool:
+    return all(isinstance(name, str) for name, _ in wanted)
+
+
+def _key(asked: Asked) -> Sequence[About] | None:
+    """A key by its id or ARN; an alias, or what something was encrypted with, may be any key."""
+    value = asked.params.get("KeyId")
+    if value is None and asked.operation != "Decrypt":
+        return None
+    if value is None or (isinstance(value, str) and value.startswith("alias/")):
+        return unsure("key/{}")(asked)
+    arn = arn_of(asked, value)
+    resource = arn.split(":", 5)[5] if arn is not None else value
+    match = _KEY.fullmatch(resource) if isinstance(resource, str) else None
+    if match is None:
+        is_alias = arn is not None and resource.startswith("alias/")
+        return unsure("key/{}")(asked) if is_alias else None
+    return [About(arn or asked.arn(f"key/{match[1]}"))]
+
+
+def _secret(asked: Asked) -> Sequence[About] | None:
+    """A secret by its whole ARN; of one that is named its ARN's last characters are not known."""
+    value = asked.params.get("SecretId")
+    arn = arn_of(asked, value)
+    if arn is not None and _SECRET.fullmatch(arn.split(":", 5)[5]):
+        return [About(arn)]
+    name = value if arn is None else arn.split(":", 5)[5].removeprefix("secret:")
+    if not isinstance(name, str) or re.fullmatch(r"[\w/+=.@-]{1,512}", name, re.ASCII) is None:
+        return None
+    return [About(asked.arn(f"secret:{name}-??????"), is_unsure=True)]
+
+
+def _new_secret(asked: Asked) -> Sequence[About] | None:
+    """There is none of that name, so it has no other."""
+    name = asked.params.get("Name")
+    if not isinstance(name, str) or re.fullmatch(r"[\w/+=.@-]{1,512}", name, re.ASCII) is None:
+        return None
+    return [About(asked.arn(f"secret:{name}"))]
+
+
+def _parameter(asked: Asked) -> Sequence[About] | None:
+    value = asked.params.get("Name", asked.params.get("Path"))
+    return _each_parameter(asked, [value])
+
+
+def _parameters(asked: Asked) -> Sequence[About] | None:
+    values = asked.params.get("Names")
+    return _each_parameter(asked, values) if isinstance(values, list) else None
+
+
+def _each_parameter(asked: Asked, values: Sequence[object]) -> Sequence[About] | None:
+    """Parameters by name, with a version or a label, or by ARN."""
+    found = []
+    for value in values:
+        arn = arn_of(asked, value)
+        name = value if arn is None else arn.split(":", 5)[5].removeprefix("parameter")
+        match = _PARAMETER.fullmatch(name) if isinstance(name, str) else None
+        if match is None or (arn is not None and ":parameter/" not in arn):
+            return None
+        wanted = asked.arn(f"parameter/{match[1]}", "" if arn is None else arn.split(":")[4])
+        if arn is not None and wanted.split(":")[:5] != arn.split(":")[:5]:
+            return None
+        found.append(About(wanted))
+    return found or None
+
+
+def _buses(asked: Asked) -> Sequence[About] | None:
+    """The buses that events are put on."""
+    entries = asked.params.get("Entries")
+    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+        return None
+    found: list[About] = []
+    for name in dict.fromkeys(str(one.get("EventBusName") or "default") for one in entries):
+        about = named(Name="event-bus/{}")(asked._replace(params={"Name": name}))
+        if about is None:
+            return None
+        found += about
+    return found or None
+
+
+def rule(parameter: str) -> Find:
+    """Operations about a rule, of the default bus or of one that is named."""
+
+    def find(asked: Asked) -> Sequence[About] | None:
+        bus = asked.params.get("EventBusName") or "default"
+        on_bus = named(Name="event-bus/{}")(asked._replace(params={"Name": bus}))
+        if on_bus is None:
+            return None
+        name = on_bus[0].arn.partition(":event-bus/")[2]
+        form = "rule/{}" if name == "default" else f"rule/{name}/{{}}"
+        return named(Name=form)(asked._replace(params={"Name": asked.params.get(parameter)}))
+
+    return find
+
+
+QUEUE, NAMED_QUEUE, PUBLISHED = _queue, _named_queue, _published
+ITEMS, TABLES, TRANSACTED = _items, _tables, _transacted
+KEY, SECRET, NEW_SECRET, BUSES = _key, _secret, _new_secret, _buses
+PARAMETER, PARAMETERS = _parameter, _parameters

@@ -1,0 +1,153 @@
+"""A backup, put where a platform finds it.
+
+Everything is unpacked and checked first. The database comes last and at once: until it is there no
+platform starts on the packages beside it, and a restore that was interrupted may be repeated.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from lambent.kit.clock import SystemClock
+from lambent.store.archive import CREDENTIALS, DATABASE, EVENTS, PACKAGES, Member, read_archive
+from lambent.store.backup import Contents, Places
+from lambent.store.blobs import Blobs
+from lambent.store.copying import copy_in
+from lambent.store.database import connect, file_of, name_of, revisions, url_of
+from lambent.store.examination import is_new_database, is_new_file
+from lambent.store.holding import SessionHold, this_platform
+from lambent.store.problems import StoreError
+
+_UNFINISHED = ".restoring"
+_ROOM = 64 << 20
+"""Bytes to leave free on a disk."""
+
+
+def restore(places: Places, archive: Path) -> Contents:
+    """Restore a backup into places where nothing is yet, which the caller holds against others.
+
+    Raises StoreError if the archive is no whole backup, or something is in its way; OSError if it
+    cannot be read or written. Nothing that was there is changed then.
+    """
+    target = file_of(url_of(places.store, places.state))
+    if target is not None and target.exists():
+        raise StoreError(
+            f"{target} is there already. Nothing was changed. Restore into another data directory,"
+            " or move this one away"
+        )
+    with open(archive, "rb") as file, contextlib.ExitStack() as stack:
+        engine = None if target is not None else _hold_empty(places, stack)
+        unpacking = stack.enter_context(_Unpacking(places, archive, target))
+        members = read_archive(archive, file, unpacking.place)
+        database = unpacking.database
+        if is_new_file(database, revisions()):
+            raise StoreError(f"cannot restore {archive}: the database in it is empty")
+        damaged = unpacking.remove_damaged(members)
+        unpacking.finish(_ask(database, "SELECT id FROM platform"))
+        events = _ask(database, "SELECT count(*) FROM async_events")
+        os.sync()
+        if target is not None:
+            os.replace(database, target)
+        elif engine is not None:
+            copy_in(engine, database)
+            database.unlink()
+        os.sync()
+    return Contents(
+        packages=sum(name.startswith(PACKAGES) for name in members) - len(damaged),
+        events=int(events or 0),
+        bytes=sum(one.size for one in members.values()),
+        missing=tuple(damaged),
+    )
+
+
+class _Unpacking:
+    """Where the members of an archive are put; taken back if the context ends by an exception."""
+
+    def __init__(self, places: Places, archive: Path, target: Path | None) -> None:
+        self._places = places
+        self._archive = archive
+        self._written: list[Path] = []
+        final = target or places.state / "database"
+        self.database = final.with_name(f"{final.name}{_UNFINISHED}")
+        self._credentials = places.state / f"{CREDENTIALS}{_UNFINISHED}"
+        for directory in (places.state, places.packages, places.events, final.parent):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._blobs = [Blobs(directory) for directory in (places.packages, places.events)]
+
+    def __enter__(self) -> "_Unpacking":
+        for one in self._blobs:
+            one.begin_restore()
+        for left in (self.database, self._credentials):
+            left.unlink(missing_ok=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            for path in self._written:
+                path.unlink(missing_ok=True)
+
+    def place(self, name: str, size: int) -> Path:
+        """See `read_archive`."""
+        if name == DATABASE:
+            path = self.database
+        elif name == CREDENTIALS:
+            path = self._credentials
+        elif name.startswith(PACKAGES):
+            path = self._places.packages / name.removeprefix(PACKAGES)
+        else:
+            path = self._places.events / name.removeprefix(EVENTS)
+        if shutil.disk_usage(path.parent).free < size + _ROOM:
+            raise StoreError(f"cannot restore {self._archive}: the disk has no room for it")
+        self._written.append(path)
+        return path
+
+    def remove_damaged(self, members: Mapping[str, Member]) -> list[str]:
+        """Packages that were damaged when they were backed up are of no use; gives their names."""
+        damaged = [
+            name for name, one in members.items()
+            if name.startswith(PACKAGES) and name != PACKAGES + one.sha256
+        ]  # fmt: skip
+        for name in damaged:
+            (self._places.packages / name.removeprefix(PACKAGES)).unlink()
+        return damaged
+
+    def finish(self, database_id: str | None) -> None:
+        """Leave only the database to be put in its place."""
+        if self._credentials.exists():
+            os.replace(self._credentials, self._places.credentials)
+        for one in self._blobs:
+            one.end_restore(database_id)
+
+
+def _hold_empty(places: Places, stack: contextlib.ExitStack) -> sa.Engine:
+    """PostgreSQL's database, held for as long as the stack. Raises StoreError unless it is
+    empty."""
+    url = url_of(places.store, places.state)
+    where = name_of(url)
+    hold = SessionHold(where, this_platform(places.state, SystemClock()))
+    engine = connect(places.store, places.state, hold)
+    stack.callback(engine.dispose)
+    try:
+        with engine.connect() as connection:
+            is_new = is_new_database(where, connection, revisions())
+    except sa.exc.DBAPIError as error:
+        raise StoreError(f"cannot use {where}: {' '.join(str(error.orig).split())}") from error
+    if not is_new:
+        raise StoreError(f"{where} is in use already. Nothing was changed. Name an empty one")
+    return engine
+
+
+def _ask(database: Path, query: str) -> Any:
+    """One value of a database; None if it has no such table, being older, or no row."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        try:
+            row = connection.execute(query).fetchone()
+        except sqlite3.OperationalError:
+            return None
+    return None if row is None else row[0]

@@ -1,0 +1,583 @@
+"""Wherever a task is started, its exception costs what it was about and nothing else.
+
+The places are found in the source. Each is made to fail in a running platform, with sources and
+destinations of all kinds, while a function goes on being called.
+"""
+
+import base64
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.platforms import (
+    Platform,
+    deploy,
+    invoke,
+    log_lines,
+    publish_layer,
+    wait_active,
+    wait_for,
+    zip_of,
+)
+from tests.scenario.mappings.broker_platforms import Secret, broker_arn, map_queue
+from tests.scenario.mappings.conftest import Function
+from tests.scenario.mappings.streams import IMPATIENT, Stream
+from tests.scenario.mappings.test_activemq import Queue as ActiveQueue
+from tests.scenario.mappings.test_kafka import Topic
+from tests.scenario.mappings.test_rabbitmq import Queue as RabbitQueue
+from tests.scenario.mappings.test_sqs import Queue as SqsQueue
+from tests.scenario.test_services import receive, stand_in_of
+from tests.scenario.test_snap_start import RUNTIME as SNAP_START_RUNTIME
+from tests.scenario.test_telemetry_api import LISTENER, SUBSCRIPTION
+from tests.servers.activemq import ActiveMq
+from tests.servers.kafka import MockKafka
+from tests.servers.rabbitmq import RabbitMq
+
+from .failing_tasks import sites
+
+ECHO = "def handler(event, context):\n    return event"
+BESIDE = "x" * 100_000
+"""What is kept beside the database."""
+LARGE = "x" * 300_000
+"""What is not checked on the event loop."""
+SITES = sorted(sites().values())
+
+pytestmark = pytest.mark.timeout(180)
+
+
+class FailingPlatform(Platform):
+    """A platform whose tasks fail when they are told to."""
+
+    def __init__(self, data_dir: Path, *arguments: str, fails: str = "") -> None:
+        self.data_dir = data_dir
+        self.log = data_dir.parent / "output"
+        command = [sys.executable, "-m", "tests.crash.failing_tasks", *([fails] if fails else [])]
+        command += ["--", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
+        with self.log.open("w") as output:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
+            )
+        found = wait_for(
+            lambda: re.search(r"ready at (http://\S+)", self.text()) or self.process.poll(),
+            "the platform is ready",
+            deadline_s=120,
+        )
+        assert isinstance(found, re.Match), self.text()
+        self.endpoint = found[1]
+
+    def text(self) -> str:
+        """All it has said."""
+        return self.log.read_text(errors="replace")
+
+    def count(self, word: str, site: str) -> int:
+        """How often tasks of a site began, or failed."""
+        return len(re.findall(rf"^{word} {re.escape(site)}$", self.text(), re.MULTILINE))
+
+    def write(self, line: str) -> None:
+        """Tell it what is to fail."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+
+    def tell(self, when: str, site: str) -> None:
+        """Have a task fail: `now` or `next`; returns when the platform knows."""
+        self.write(f"{when} {site}")
+        urllib.request.urlopen(f"{self.endpoint}/_lambent/health", timeout=20).close()
+
+    def stop(self) -> int:
+        """SIGTERM; gives the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def kill(self) -> None:
+        """SIGKILL, if it has not ended."""
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    @contextmanager
+    def failing(self, site: str, when: str = "next") -> Iterator[None]:
+        """What is inside makes a task of the site fail."""
+        before = self.count("failed", site)
+        self.tell(when, site)
+        yield
+        wait_for(lambda: self.count("failed", site) > before, f"a task of {site} fails")
+
+
+class Source:
+    """What a mapping reads, and the function that is called with it."""
+
+    def __init__(self, function: Function, send: Callable[[str], object]) -> None:
+        self._function = function
+        self._send = send
+
+    def probe(self) -> None:
+        """What is sent arrives."""
+        text = uuid.uuid4().hex
+        encoded = base64.b64encode(text.encode()).decode()
+        self._send(text)
+
+        def has_come() -> bool:
+            lines = "\n".join(self._function.lines("EVENT "))
+            return text in lines or encoded in lines
+
+        wait_for(has_come, f"{self._function.name} is called with it", deadline_s=60)
+
+
+class World:
+    """A platform with everything in it, and calls that go on."""
+
+    def __init__(self, platform: FailingPlatform) -> None:
+        self.platform = platform
+        self.lambdas = platform.client("lambda")
+        self.sqs = platform.client("sqs")
+        deploy(self.lambdas, "steady", {"app.py": ECHO})
+        self.sources: dict[str, Source] = {}
+        self.done_queue = SqsQueue(platform, "done")
+        self.relay = deploy(self.lambdas, "relay", {"app.py": ECHO})["FunctionArn"]
+        self.lambdas.put_function_event_invoke_config(
+            FunctionName="relay",
+            DestinationConfig={"OnSuccess": {"Destination": self.done_queue.arn}},
+        )
+        layer = publish_layer(self.lambdas, "listener", {"extensions/listener": LISTENER})
+        deploy(
+            self.lambdas,
+            "listened",
+            {"app.py": ECHO},
+            Layers=[layer],
+            Environment={"Variables": {"EXTENSION_SUBSCRIPTION": json.dumps(SUBSCRIPTION)}},
+        )
+
+    def add_source(self, name: str, send: Callable[[str], object], map_: Any, **more: Any) -> None:
+        """Have a function read it."""
+        function = Function(
+            self.platform, f"reads-{name}", "def act(event): return None", Timeout=2
+        )
+        map_(function, **more)
+        self.sources[name] = Source(function, send)
+
+    @contextmanager
+    def traffic(self) -> Iterator[None]:
+        """What goes on beside: a function is called all the time, and answers."""
+        is_over = threading.Event()
+        answers: list[object] = []
+
+        def call() -> None:
+            client = self.platform.client("lambda")
+            while not is_over.wait(0.02):
+                try:
+                    answers.append(invoke(client, "steady", len(answers))[0])
+                except Exception as error:
+                    answers.append(repr(error))
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join(60)
+        assert answers == list(range(len(answers)))
+
+    def check(self) -> None:
+        """All is well."""
+        assert self.platform.process.poll() is None, self.platform.text()[-5000:]
+        assert invoke(self.lambdas, "steady", "fine")[0] == "fine"
+        name = self.lambdas.get_function(FunctionName="steady")["Configuration"]["FunctionName"]
+        assert name == "steady"
+
+    def relays(self, payload: Any = "through") -> None:
+        """An event arrives at the destination of its function."""
+        mark = uuid.uuid4().hex
+        event = {"mark": mark, "payload": payload}
+        self.lambdas.invoke(
+            FunctionName="relay", InvocationType="Event", Payload=json.dumps(event).encode()
+        )
+
+        def has_come() -> bool:
+            message = receive(self.sqs, self.done_queue.url)
+            return message is not None and mark in message["Body"]
+
+        wait_for(has_come, "the event arrives", deadline_s=60)
+
+    def deploys(self) -> str:
+        """A function that is new works, and again when its code has changed."""
+        name = f"new-{uuid.uuid4().hex[:8]}"
+        deploy(self.lambdas, name, {"app.py": ECHO})
+        assert invoke(self.lambdas, name, 1)[0] == 1
+        code = zip_of({"app.py": ECHO.replace("return event", "return 'changed'")})
+        self.lambdas.update_function_code(FunctionName=name, ZipFile=code)
+        wait_active(self.lambdas, name)
+        wait_for(lambda: invoke(self.lambdas, name, 1)[0] == "changed", "the new code runs")
+        return name
+
+    def lists_queues(self) -> None:
+        """Other services answer."""
+
+        def lists() -> bool:
+            try:
+                return bool(self.sqs.list_queues()["QueueUrls"])
+            except ClientError:
+                return False
+
+        wait_for(lists, "the stand-in answers", deadline_s=60)
+
+
+@pytest.fixture(scope="module")
+def world(
+    rabbitmq: RabbitMq,
+    activemq: ActiveMq,
+    mock_kafka: MockKafka,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[World]:
+    """One, with all kinds of sources."""
+    brokers = {
+        "rabbit": f"amqp://127.0.0.1:{rabbitmq.port}",
+        "active": f"stomp://127.0.0.1:{activemq.port}",
+    }
+    settings = [f"polling.{one}" for one in IMPATIENT]
+    settings += ["polling.session_s=6", "polling.long_poll_s=1"]
+    settings += ["asynchronous.retry_s=0.05", "asynchronous.backoff_s=0.05"]
+    settings += ["worker.snapshots_mb=0"]
+    settings += ["polling.brokers=" + ",".join(f"{broker_arn(n)}={u}" for n, u in brokers.items())]
+    options = [option for one in settings for option in ("--set", one)]
+    platform = FailingPlatform(tmp_path_factory.mktemp("failing") / "data", "--services", *options)
+    try:
+        made = World(platform)
+        _add_sources(made, rabbitmq, activemq, mock_kafka)
+        yield made
+        assert platform.stop() == 0, platform.text()[-5000:]
+    finally:
+        platform.kill()
+
+
+def _add_sources(
+    world: World, rabbitmq: RabbitMq, activemq: ActiveMq, mock_kafka: MockKafka
+) -> None:
+    platform = world.platform
+    sqs = SqsQueue(platform, "read", VisibilityTimeout="2")
+    more = {"BatchSize": 20, "MaximumBatchingWindowInSeconds": 1}
+    world.add_source("sqs", sqs.send, lambda function: function.map(sqs.arn, **more))
+    stream = Stream(platform.client("kinesis"), "read")
+    since = {"StartingPosition": "TRIM_HORIZON"}
+    world.add_source("kinesis", stream.put, lambda function: function.map(stream.arn, **since))
+    topic = Topic({"bootstrap.servers": mock_kafka.bootstrap}, f"t-{uuid.uuid4().hex}", 0)
+    topic.send("first")
+
+    def send(text: str) -> None:
+        topic.send(text.encode())
+
+    world.add_source("kafka", send, lambda function: function.map(None, **topic.mapping()))
+    rabbit = RabbitQueue(rabbitmq, f"read-{uuid.uuid4().hex}")
+    active = ActiveQueue(activemq, f"read-{uuid.uuid4().hex}")
+    for name, queue in (("rabbit", rabbit), ("active", active)):
+        secret = Secret(platform)  # type: ignore[arg-type]
+        world.add_source(
+            name, queue.send, partial(map_queue, broker=name, queue=queue.name, secret=secret)
+        )
+    for source in world.sources.values():
+        source.probe()
+
+
+@pytest.fixture(scope="module")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingPlatform]:
+    """One with a task that failed as it was started."""
+    data = tmp_path_factory.mktemp("brief") / "data"
+    platform = FailingPlatform(data, fails="wiring.py:_prepare_deployed")
+    try:
+        yield platform
+    finally:
+        platform.kill()
+
+
+Reach = Callable[[World, str], None]
+"""Has a task of a site fail, and looks what comes of it."""
+
+
+def _runs(then: Callable[[World], object] = World.check) -> Reach:
+    """For what always runs: it fails, begins again, and does its work."""
+
+    def reach(world: World, site: str) -> None:
+        before = world.platform.count("began", site)
+        with world.platform.failing(site, "now"):
+            pass
+        wait_for(lambda: world.platform.count("began", site) > before, f"{site} goes on", 60)
+        then(world)
+
+    return reach
+
+
+def _polls_again(world: World, site: str) -> None:
+    """A source that cannot be read is tried again in the same task."""
+    with world.platform.failing(site, "now"):
+        pass
+    for source in world.sources.values():
+        source.probe()
+
+
+def _feeds(source: str) -> Reach:
+    """For what reads a source."""
+    return _runs(lambda world: world.sources[source].probe())
+
+
+def _flood(world: World) -> None:
+    """Batches so large that their messages are deleted by several requests at a time."""
+    url = world.sqs.get_queue_url(QueueName="read")["QueueUrl"]
+    entries = [{"Id": str(number), "MessageBody": "flood"} for number in range(10)]
+    for _ in range(12):
+        world.sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    world.sources["sqs"].probe()
+
+
+def _fails(cause: Callable[[World], object]) -> Reach:
+    """For a task that `cause` starts, and copes with."""
+
+    def reach(world: World, site: str) -> None:
+        with world.platform.failing(site):
+            cause(world)
+
+    return reach
+
+
+def _answers(status: int, code: str, call: Callable[[World], object]) -> Reach:
+    """For a task that answers a call of the API: it answers so, and the next time well."""
+
+    def reach(world: World, site: str) -> None:
+        with world.platform.failing(site), pytest.raises(ClientError) as failed:
+            call(world)
+        response = failed.value.response
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == status
+        assert response["Error"]["Code"] == code
+        assert "Injected" not in str(response)
+        call(world)
+
+    return reach
+
+
+def _pages(url_of: Callable[[World], str], later: int) -> Reach:
+    """For a task that answers a page: 500, and the next time as it does."""
+
+    def reach(world: World, site: str) -> None:
+        url = url_of(world)
+        with world.platform.failing(site):
+            assert _status(url) == 500
+        assert _status(url) == later
+
+    return reach
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _invoke_new(world: World) -> None:
+    name = f"new-{uuid.uuid4().hex[:8]}"
+    deploy(world.lambdas, name, {"app.py": ECHO})
+    with pytest.raises(ClientError, match="ServiceException"):
+        invoke(world.lambdas, name)
+    assert invoke(world.lambdas, name, 1)[0] == 1
+
+
+def _deploy_new(world: World) -> None:
+    world.deploys()
+
+
+def _listen(world: World, site: str) -> None:
+    assert invoke(world.lambdas, "listened", 1)[0] == 1
+    with world.platform.failing(site, "now"):
+        pass
+    assert invoke(world.lambdas, "listened", 2)[0] == 2
+
+
+def _publish_to_topic(world: World) -> None:
+    sns = world.platform.client("sns")
+    topic = sns.create_topic(Name=f"t-{uuid.uuid4().hex}")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=world.relay)
+    sns.publish(TopicArn=topic, Message="hello")
+
+
+def _capture_again(world: World) -> None:
+    """There is room for one snapshot only: that of the first version is gone."""
+    if not SNAP_START_RUNTIME:
+        pytest.skip("NOT TESTED: no Python that may use SnapStart")
+    client, name = world.lambdas, "snapped"
+    applies = {"ApplyOn": "PublishedVersions"}
+    deploy(client, name, {"app.py": ECHO}, Runtime=SNAP_START_RUNTIME, SnapStart=applies)
+    for number in ("1", "2"):
+        client.update_function_configuration(FunctionName=name, Description=number)
+        wait_active(client, name)
+        client.publish_version(FunctionName=name)
+        waiter = client.get_waiter("published_version_active")
+        waiter.wait(FunctionName=name, Qualifier=number, WaiterConfig={"Delay": 1})
+    assert invoke(client, name, 1, Qualifier="1")[0] == 1
+
+
+def _end_stand_in(world: World) -> None:
+    pid = stand_in_of(world.platform)
+    assert pid is not None
+    world.platform.tell("now", "services/stand_in.py:self._watch")
+    wait_for(lambda: stand_in_of(world.platform) not in (pid, None), "another stand-in", 60)
+    world.lists_queues()
+
+
+REACH: dict[str, Reach] = {
+    "asynchronous/asynchronous.py:courier.run": _runs(World.relays),
+    "asynchronous/asynchronous.py:dispatcher.run": _runs(World.relays),
+    "asynchronous/asynchronous.py:journal.run": _runs(World.relays),
+    "asynchronous/courier.py:self._send": _fails(World.relays),
+    "asynchronous/dispatcher.py:self._begin_slowly": _fails(lambda one: one.relays(BESIDE)),
+    "asynchronous/dispatcher.py:self._forget_payloads": _fails(lambda one: one.relays(BESIDE)),
+    "asynchronous/feeder.py:sleep": _runs(World.relays),
+    "asynchronous/queue.py:self._write_beside": _answers(
+        500, "ServiceException", lambda one: one.relays(BESIDE)
+    ),
+    "control/activation.py:self._activate": _fails(_deploy_new),
+    "control/control.py:activation.run": _runs(_deploy_new),
+    "gateway/code_links.py:self._serve": _pages(
+        lambda one: one.lambdas.get_function(FunctionName="steady")["Code"]["Location"], 200
+    ),
+    "gateway/operations/invoke.py:slowly": _answers(
+        500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
+    ),
+    "gateway/operator_pages.py:self._answer": _pages(
+        lambda one: f"{one.platform.endpoint}/_lambent/mappings", 200
+    ),
+    "gateway/server.py:self._serve": _answers(
+        500, "ServiceException", lambda one: one.lambdas.get_function(FunctionName="steady")
+    ),
+    "kit/clock.py:give_up": _runs(lambda one: one.sources["kinesis"].probe()),
+    "polling/keeper.py:self.poller.run": _polls_again,
+    "polling/reader.py:lane.run": _feeds("kinesis"),
+    "polling/sources/activemq.py:connection.beat": _feeds("active"),
+    "polling/sources/activemq.py:queue.receive": _feeds("active"),
+    "polling/sources/kafka_member.py:self._end_when_told": _feeds("kafka"),
+    "polling/sources/kafka_parts.py:self._process": _feeds("kafka"),
+    "polling/sources/rabbitmq.py:_look": _feeds("rabbit"),
+    "polling/sources/shards.py:self._serve": _feeds("kinesis"),
+    "polling/sources/sqs.py:delete": _fails(_flood),
+    "polling/sources/sqs.py:self._keep_hidden": _feeds("sqs"),
+    "polling/sources/sqs.py:self._look": _feeds("sqs"),
+    "polling/sources/sqs.py:self._work": _feeds("sqs"),
+    "polling/supervisor.py:self._keep": _runs(),
+    "polling/supervisor.py:self._write_results": _runs(),
+    "scheduling/scheduler.py:scheduler.run": _runs(_deploy_new),
+    "services/forwarder.py:serve": _answers(
+        500, "ServiceException", lambda one: one.platform.client("sqs").list_queues()
+    ),
+    "services/stand_in.py:self._follow_output": _runs(World.lists_queues),
+    "services/stand_in.py:self._follow_output#2": _fails(_end_stand_in),
+    "services/stand_in.py:self._supervise": _runs(World.lists_queues),
+    "services/stand_in.py:self._watch": _runs(World.lists_queues),
+    "telemetry/logs.py:store.run": _runs(lambda one: log_lines(one.platform, "steady")),
+    "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
+    "triggers/function_urls.py:self._handle_slowly": _pages(
+        lambda one: f"{one.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
+    ),
+    "wiring.py:_watch_database": _runs(),
+    "wiring.py:_watch_signals": _runs(),
+    "wiring.py:catalog.follow_changes": _runs(_deploy_new),
+    "wiring.py:scheduler.follow_changes": _runs(_deploy_new),
+    "wiring.py:keep_trash_short": _runs(),
+    "wiring.py:snapshots.follow_changes": _runs(_deploy_new),
+    "worker/attempt.py:subscription.run": _listen,
+    "worker/worker.py:environment.live": _fails(_invoke_new),
+    "worker/worker.py:self._capture_again": _fails(_capture_again),
+}
+"""How each is reached in `world`."""
+
+BRIEF = {
+    "polling/supervisor.py:keeper.close",
+    "wiring.py:_prepare_deployed",
+}
+"""What is reached in `brief`, each in a test of its own."""
+
+
+@pytest.mark.parametrize("site", [one for one in SITES if one not in BRIEF])
+def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str) -> None:
+    """Requests are answered with 500, loops go on, sources are read on, and who has nothing to do
+    with it notices nothing."""
+    assert site in REACH, "a new place where a task is started: say how it is reached"
+    with world.traffic():
+        REACH[site](world, site)
+    world.check()
+
+
+def test_every_place_that_is_described_is_there() -> None:
+    assert REACH.keys() | BRIEF == set(SITES)
+    assert not REACH.keys() & BRIEF
+
+
+def test_what_fails_as_the_platform_starts_does_not_keep_it_from_that(
+    brief: FailingPlatform,
+) -> None:
+    wait_for(lambda: brief.count("failed", "wiring.py:_prepare_deployed"), "it fails")
+    deploy(brief.client("lambda"), "young", {"app.py": ECHO})
+    assert invoke(brief.client("lambda"), "young", 1)[0] == 1
+
+
+def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None:
+    """Not after the time that it gives calls when it is asked to stop: nobody would answer them.
+    The exit code tells a supervisor, and a call under way sees its connection end."""
+    platform = FailingPlatform(tmp_path / "data")
+    client = platform.client("lambda")
+    deploy(client, "slow", {"app.py": "import time\ndef handler(event, context): time.sleep(20)"})
+    failures: list[Exception] = []
+
+    def call() -> None:
+        try:
+            invoke(client, "slow")
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    environments = "worker/worker.py:environment.live"
+    wait_for(lambda: platform.count("began", environments), "the call is under way")
+    platform.write("group wiring.py:catalog.follow_changes")
+    began = time.monotonic()
+    code = platform.process.wait(15)
+    took_s = time.monotonic() - began
+    thread.join(15)
+    platform.kill()
+    assert code not in (0, None), platform.text()[-5000:]
+    assert took_s < 10
+    assert len(failures) == 1
+    assert "InjectedError: wiring.py:catalog.follow_changes" in platform.text()
+
+
+def test_what_fails_as_the_platform_ends_does_not_keep_it_from_that(
+    brief: FailingPlatform,
+) -> None:
+    """Of two mappings one cannot be closed; the exit code is that of a platform that was asked."""
+    client = brief.client("lambda")
+    for name in ("one", "other"):
+        deploy(client, name, {"app.py": ECHO})
+        client.create_event_source_mapping(
+            FunctionName=name,
+            SelfManagedEventSource={"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["127.0.0.1:1"]}},
+            Topics=["none"],
+            StartingPosition="LATEST",
+            SourceAccessConfigurations=[{"Type": "VPC_SUBNET", "URI": "subnet:subnet-01234567"}],
+        )
+    with brief.failing("polling/supervisor.py:keeper.close"):
+        assert brief.stop() == 0, brief.text()[-5000:]

@@ -1,0 +1,76 @@
+"""The page of permissions, the table that decides and AWS's list say the same.
+
+aws_permissions.json has the facts of AWS's Service Authorization Reference: which actions each
+operation needs, and each action's resource types and condition keys, without those that come with
+tags of a resource.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambent.gateway.permissions.reference import DIFFERENCES, Difference, render
+from lambent.gateway.permissions.table import PERMISSIONS, Needs
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "permissions.md"
+AWS: dict[str, Any] = json.loads((Path(__file__).parent / "aws_permissions.json").read_text())
+WITH_THE_RESOURCE = ("aws:ResourceTag/${TagKey}", "iam:ResourceTag/${TagKey}")
+
+Found = tuple[str, bool, str]
+"""What differs, whether it is ours, and of which action."""
+
+
+def test_the_page_is_current() -> None:
+    """Run `make docs` after changing a permission."""
+    assert PAGE.read_text() == render()
+
+
+def differences(service: str, operation: str, needs: Needs) -> Iterator[Found]:
+    """How the permissions of an operation differ from AWS's."""
+    ours: dict[str, tuple[set[str], set[str]]] = {}
+    for need in needs:
+        types, keys = ours.setdefault(need.action, (set(), set()))
+        types.update(need.resource.types)
+        keys.update(key.name for key in need.keys)
+    theirs = set(AWS["operations"][service][operation])
+    yield from ((f"action {one}", True, one) for one in ours.keys() - theirs)
+    yield from ((f"action {one}", False, one) for one in theirs - ours.keys())
+    for action, (types, keys) in ours.items():
+        listed = AWS["actions"][action]
+        for kind, mine, yours in (
+            ("resource", types, set(listed["resources"])),
+            ("key", keys, set(listed["keys"]).difference(WITH_THE_RESOURCE)),
+        ):
+            yield from ((f"{kind} {one}", True, action) for one in mine - yours)
+            yield from ((f"{kind} {one}", False, action) for one in yours - mine)
+
+
+def covers(one: Difference, found: Found) -> bool:
+    what, is_ours, action = found
+    is_it = (one.what, one.is_ours) == (what, is_ours)
+    return is_it and (not one.actions or action in one.actions)
+
+
+ALL = [
+    (service, operation, needs)
+    for service, operations in PERMISSIONS.items()
+    for operation, needs in operations.items()
+]
+
+
+@pytest.mark.parametrize(("service", "operation", "needs"), ALL)
+def test_the_table_is_that_of_aws(service: str, operation: str, needs: Needs) -> None:
+    """But for the differences that the page explains."""
+    for found in differences(service, operation, needs):
+        assert any(covers(one, found) for one in DIFFERENCES), found
+
+
+@pytest.mark.parametrize("one", DIFFERENCES, ids=lambda one: one.what)
+def test_every_difference_is_there(one: Difference) -> None:
+    """What the page explains is so, of each action that it names."""
+    found = [each for row in ALL for each in differences(*row) if covers(one, each)]
+    assert found
+    assert not set(one.actions) - {action for _, _, action in found}
