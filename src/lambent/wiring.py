@@ -48,6 +48,7 @@ from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.door import Door
 from lambent.invocation.provisioning import Provisioning
+from lambent.kit.allocation import give_back_large_blocks
 from lambent.kit.clock import Clock, SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.kit.tasks import start_loop, start_task
@@ -112,6 +113,7 @@ def run(settings: Settings) -> None:
             runtimes = find_runtimes(settings)
             packages = prepare_services(settings)
             launcher = isolate(settings, data, runtimes, packages)
+            give_back_large_blocks()
             try:
                 anyio.run(
                     _serve,

@@ -39,6 +39,15 @@ def parse_loosely(
         raise ValueError("nested too deeply") from None
 
 
+def fault_of(data: bytes) -> str | None:
+    """What is wrong with a document, in UTF-8; None if nothing is."""
+    try:
+        _decode(_CARELESS, data.decode())
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def member_as_written(text: str, name: str) -> str | None:
     """The value of a member of an object, as it is written; None if there is no such member, or no
     object. Raises `ValueError` as `parse` does."""

@@ -36,6 +36,10 @@ class Exchange(Protocol):
     body: bytes
     """The whole body, chunks joined. Whoever decodes it further puts back what comes out."""
 
+    is_vouched_for: bool
+    """Whether somebody is known to be behind the request: it is given up after others when memory
+    is short. Whoever screens requests says so."""
+
     @property
     def client_address(self) -> str:
         """The peer's IP address; empty if it has none."""
