@@ -301,8 +301,6 @@ class Launcher:
         self._pending: dict[int, Callable[[dict[str, Any], list[int]], None]] = {}
         self._unsent: dict[int, bytes] = {}
         """By number, in their order."""
-        self._prepared: set[tuple[str, int]] = set()
-        """Templates, each with a size of volume, that the launcher knows."""
         self.boxes: dict[str, LauncherBox] = {}
         self._is_gone = False
         end.setblocking(False)
@@ -339,16 +337,7 @@ class Launcher:
         )
 
     def prepare(self, template: Template, volume_mb: int) -> None:
-        self._prepared.add((template.name, volume_mb))
-        self.tell(
-            "prepare",
-            template=template.name,
-            argv=list(template.argv),
-            environment=dict(template.environment),
-            mounts={mount.target: mount.source for mount in template.mounts},
-            forks=template.forks,
-            volume_mb=volume_mb,
-        )
+        self.tell("prepare", template=_describe(template), volume_mb=volume_mb)
 
     async def start(
         self,
@@ -365,8 +354,6 @@ class Launcher:
         on_exit: Callable[[ExitStatus], None],
         snapshot: str | None,
     ) -> _Started:
-        if (template.name, spec.volume_mb) not in self._prepared:
-            self.prepare(template, spec.volume_mb)
         given = spec.volume
         assert given is None or isinstance(given, _Volume)
 
@@ -394,7 +381,7 @@ class Launcher:
             "start",
             adopt,
             discard,
-            template=template.name,
+            template=_describe(template),
             snapshot=snapshot,
             memory_mb=spec.memory_mb,
             mounts={mount.target: mount.source for mount in spec.mounts},
@@ -572,6 +559,17 @@ class Launcher:
             waiting, box.on_exit = box.on_exit, {}
             for on_exit in waiting.values():
                 on_exit(ExitStatus(signal=signal.SIGKILL))
+
+
+def _describe(template: Template) -> dict[str, Any]:
+    """A template as the launcher knows it."""
+    return {
+        "name": template.name,
+        "argv": list(template.argv),
+        "environment": dict(template.environment),
+        "mounts": {mount.target: mount.source for mount in template.mounts},
+        "forks": template.forks,
+    }
 
 
 def _refusal(message: dict[str, Any]) -> SandboxError:

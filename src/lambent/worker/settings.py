@@ -10,7 +10,7 @@ class WorkerSettings:
     init_limit_s: float = 10.0
     """Seconds the init phase may take before it is cut and repeated inside the first
     invocation; AWS allows 10."""
-    starts_at_once: int = 16
+    starts_at_once: int = 8
     """Environments whose sandboxes are built at the same time. More are started in turn: accounts
     take turns, and so do the functions of each."""
     start_wait_s: float = 300.0

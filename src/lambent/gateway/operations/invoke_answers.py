@@ -3,9 +3,11 @@
 import base64
 import json
 from collections.abc import Callable
+from functools import partial
 
 from lambent.gateway.protocol.event_stream import CONTENT_TYPE, encode_event
 from lambent.gateway.server import Request
+from lambent.kit.tasks import guarded
 from lambent.model.invocation import (
     Crashed,
     FunctionFailed,
@@ -109,12 +111,12 @@ def answer_as_stream(request: Request, invocation: Invocation) -> None:
     """Have the answer of InvokeWithResponseStream written."""
     answer = StreamAnswer(request, invocation)
     invocation.sink = answer
-    invocation.on_done = answer.end
+    invocation.on_done = guarded(request.fail, answer.end)
 
 
 def answer_whole(request: Request, invocation: Invocation) -> None:
     """Have the answer of Invoke written."""
-    invocation.on_done = lambda outcome: _write_whole(request, invocation, outcome)
+    invocation.on_done = guarded(request.fail, partial(_write_whole, request, invocation))
 
 
 def answer_nothing(request: Request, invocation: Invocation) -> None:

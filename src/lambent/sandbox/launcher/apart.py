@@ -120,7 +120,7 @@ def _read(report: BinaryIO) -> tuple[bytes | None, str]:
     report.seek(0)
     try:
         said = json.loads(report.read())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, "its examination ended early"
     return (None, said["error"]) if "error" in said else (said["ok"].encode(), "")
 
