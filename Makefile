@@ -6,7 +6,7 @@ SOURCES := src tests bench tools
 WAITING := tests/crash tests/servers tests/scenario/mappings
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test crash stress fuzz-snapshots check bench format docs lock
+.PHONY: help setup run test crash burst stress fuzz-snapshots check bench format docs lock
 
 help: ## Say what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ crash: setup ## Kill the platform 200 times under load, on each database, and ac
 
 stress: setup ## Run the long forms of tests that CI runs in short
 	@STREAMS=10000 $(PYTHON) -m pytest -q --timeout 600 tests/unit/kit/test_http_streams.py
+
+burst: setup ## Call a function 900 times at once, and others beside it
+	@BURST_CALLS=900 $(PYTHON) -m pytest -q -s tests/scenario/test_bursts.py
 
 fuzz-snapshots: setup ## Change captured processes 100,000 times and judge them; as root, restore 20,000
 	@FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000 $(PYTHON) -m pytest -q -s --timeout 7200 \

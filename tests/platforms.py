@@ -42,7 +42,7 @@ class Platform:
             env={**os.environ, **(environment or {})},
         )
         self.output = ""
-        self.endpoint = self._read_endpoint(deadline=time.monotonic() + 240)
+        self.endpoint = self._read_endpoint(deadline=time.monotonic() + 600)
 
     def _read_endpoint(self, deadline: float) -> str:
         assert self.process.stdout is not None

@@ -10,7 +10,7 @@ import os
 import resource
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from lambent.sandbox.client import LauncherHandle, start_launcher
 from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.services.installation import prepare_packages
 from lambent.settings import ServerSettings, Settings
+from lambent.store.blobs import is_of_blobs
 from lambent.store.database import file_of, url_of
 from lambent.store.settings import StoreSettings
 from lambent.worker.interpreters import find_interpreters
@@ -218,8 +219,7 @@ def isolate(
     _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
     uid = settings.sandbox.platform_uid
     # Functions see what is in `code`; nobody else sees keys and packages in `state`.
-    private = [data.state, data.blobs(settings.store), data.event_payloads(settings.store)]
-    private += _database_directory(settings.store, data.state, uid)
+    private = [data.state, *_places_elsewhere(settings.store, data, uid)]
     for directory, mode in ((data.code, 0o755), *((one, 0o700) for one in private)):
         _prepare(directory, mode, uid)
     launcher = start_launcher(
@@ -250,19 +250,23 @@ def _prepare(directory: Path, mode: int, uid: int) -> None:
     hand_over(directory, uid, uid)
 
 
-def _database_directory(store: StoreSettings, state: Path, uid: int) -> list[Path]:
-    """The directory of a SQLite file that `store.url` names, which becomes the platform's own:
-    SQLite writes beside the file too. So nothing of others may be in it."""
-    file = file_of(url_of(store, state))
-    if file is None or file.parent == state or os.geteuid() != 0:
-        return []
-    directory = file.parent
-    if directory.exists() and directory.stat().st_uid != uid:
-        others = [one.name for one in directory.iterdir() if not one.name.startswith(file.name)]
+def _places_elsewhere(store: StoreSettings, data: DataDirectory, uid: int) -> list[Path]:
+    """Directories of packages, of events and of a SQLite file, which may be anywhere and become the
+    platform's own. Root gives none away in which others keep something."""
+    blobs, events = data.blobs(store), data.event_payloads(store)
+    ours: dict[Path, Callable[[str], bool]] = {blobs: is_of_blobs, events: is_of_blobs}
+    file = file_of(url_of(store, data.state))
+    if file is not None and file.parent != data.state and os.geteuid() == 0:
+        # SQLite writes beside the file, too.
+        ours[file.parent] = lambda name: name.startswith(file.name)
+    for directory, is_ours in ours.items():
+        if os.geteuid() != 0 or not directory.exists() or directory.stat().st_uid == uid:
+            continue
+        others = [one.name for one in directory.iterdir() if not is_ours(one.name)]
         if others:
             raise SystemExit(
-                f"lambent: cannot use the database {file}: the platform would become the owner of"
-                f" {directory}, which holds other things ({others[0]}). Name a file in a directory"
-                " of its own"
+                f"lambent: cannot use {directory}: the platform would become its owner, and it"
+                f" holds other things ({others[0]}). Give store.url and store.blobs_dir directories"
+                " of their own"
             )
-    return [directory]
+    return list(ours)

@@ -48,6 +48,7 @@ from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.door import Door
 from lambent.invocation.provisioning import Provisioning
+from lambent.kit.allocation import give_back_large_blocks
 from lambent.kit.clock import Clock, SystemClock
 from lambent.kit.http.server import HttpServer
 from lambent.kit.tasks import start_loop, start_task
@@ -58,7 +59,6 @@ from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
-from lambent.model.packages import PackageError
 from lambent.polling.operations import MappingOperations
 from lambent.polling.polling import open_polling
 from lambent.polling.source_checks import SourceChecks
@@ -113,6 +113,7 @@ def run(settings: Settings) -> None:
             runtimes = find_runtimes(settings)
             packages = prepare_services(settings)
             launcher = isolate(settings, data, runtimes, packages)
+            give_back_large_blocks()
             try:
                 anyio.run(
                     _serve,
@@ -288,6 +289,7 @@ async def _serve(
             allow=check_target,
             clock=clock,
             tasks=tasks,
+            flush_logs=log_store.flush,
         )
         calls = await enter(open_aws_calls(aws))
         allow = partial(_allow_action, authorizer) if authorizer.is_strict else None
@@ -398,8 +400,8 @@ async def _prepare_deployed(store: Store, worker: Worker) -> None:
     for function in functions_:
         try:
             await worker.prepare(function)
-        except (PackageError, OSError, SandboxError) as error:
-            logger.warning("cannot prepare %s: %s", function.arn, error)
+        except Exception as error:  # Whoever calls it will see.
+            logger.warning("cannot prepare %s: %r", function.arn, error)
 
 
 async def _watch_signals(stop: anyio.Event, server: HttpServer) -> None:

@@ -254,7 +254,6 @@ def world(
     settings = [f"polling.{one}" for one in IMPATIENT]
     settings += ["polling.session_s=6", "polling.long_poll_s=1"]
     settings += ["asynchronous.retry_s=0.05", "asynchronous.backoff_s=0.05"]
-    settings += ["worker.snapshots_mb=0"]
     settings += ["polling.brokers=" + ",".join(f"{broker_arn(n)}={u}" for n, u in brokers.items())]
     options = [option for one in settings for option in ("--set", one)]
     platform = FailingPlatform(tmp_path_factory.mktemp("failing") / "data", "--services", *options)
@@ -295,10 +294,23 @@ def _add_sources(
         source.probe()
 
 
+def _publish_snapped(client: Any) -> None:
+    applies = {"ApplyOn": "PublishedVersions"}
+    deploy(client, "snapped", {"app.py": ECHO}, Runtime=SNAP_START_RUNTIME, SnapStart=applies)
+    client.publish_version(FunctionName="snapped")
+    waiter = client.get_waiter("published_version_active")
+    waiter.wait(FunctionName="snapped", Qualifier="1", WaiterConfig={"Delay": 1})
+
+
 @pytest.fixture(scope="module")
 def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingPlatform]:
-    """One with a task that failed as it was started."""
+    """One that is not new, with a task that failed as it was started."""
     data = tmp_path_factory.mktemp("brief") / "data"
+    if SNAP_START_RUNTIME:
+        before = FailingPlatform(data)
+        _publish_snapped(before.client("lambda"))
+        assert before.stop() == 0, before.text()[-5000:]
+        before.kill()
     platform = FailingPlatform(data, fails="wiring.py:_prepare_deployed")
     try:
         yield platform
@@ -382,6 +394,15 @@ def _pages(url_of: Callable[[World], str], later: int) -> Reach:
     return reach
 
 
+def _url_of_large(world: World) -> str:
+    """Of a function whose answer takes a while to be read."""
+    code = "def handler(event, context): return {'statusCode': 200, 'body': 'x' * 2_000_000}"
+    deploy(world.lambdas, "large", {"app.py": code})
+    config = world.lambdas.create_function_url_config(FunctionName="large", AuthType="NONE")
+    url_id = config["FunctionUrl"].partition("//")[2].partition(".")[0]
+    return f"{world.platform.endpoint}/_lambent/url/{url_id}/"
+
+
 def _status(url: str) -> int:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
@@ -416,22 +437,6 @@ def _publish_to_topic(world: World) -> None:
     sns.publish(TopicArn=topic, Message="hello")
 
 
-def _capture_again(world: World) -> None:
-    """There is room for one snapshot only: that of the first version is gone."""
-    if not SNAP_START_RUNTIME:
-        pytest.skip("NOT TESTED: no Python that may use SnapStart")
-    client, name = world.lambdas, "snapped"
-    applies = {"ApplyOn": "PublishedVersions"}
-    deploy(client, name, {"app.py": ECHO}, Runtime=SNAP_START_RUNTIME, SnapStart=applies)
-    for number in ("1", "2"):
-        client.update_function_configuration(FunctionName=name, Description=number)
-        wait_active(client, name)
-        client.publish_version(FunctionName=name)
-        waiter = client.get_waiter("published_version_active")
-        waiter.wait(FunctionName=name, Qualifier=number, WaiterConfig={"Delay": 1})
-    assert invoke(client, name, 1, Qualifier="1")[0] == 1
-
-
 def _end_stand_in(world: World) -> None:
     pid = stand_in_of(world.platform)
     assert pid is not None
@@ -462,11 +467,14 @@ REACH: dict[str, Reach] = {
     "gateway/operator_pages.py:self._answer": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/mappings", 200
     ),
+    "gateway/server.py:self._handle_large": _answers(
+        500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
+    ),
     "gateway/server.py:self._serve": _answers(
         500, "ServiceException", lambda one: one.lambdas.get_function(FunctionName="steady")
     ),
     "kit/clock.py:give_up": _runs(lambda one: one.sources["kinesis"].probe()),
-    "polling/keeper.py:self.poller.run": _polls_again,
+    "polling/keeper.py:self._run": _polls_again,
     "polling/reader.py:lane.run": _feeds("kinesis"),
     "polling/sources/activemq.py:connection.beat": _feeds("active"),
     "polling/sources/activemq.py:queue.receive": _feeds("active"),
@@ -490,6 +498,7 @@ REACH: dict[str, Reach] = {
     "services/stand_in.py:self._watch": _runs(World.lists_queues),
     "telemetry/logs.py:store.run": _runs(lambda one: log_lines(one.platform, "steady")),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
+    "triggers/function_urls.py:_answer_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),
@@ -497,17 +506,18 @@ REACH: dict[str, Reach] = {
     "wiring.py:_watch_signals": _runs(),
     "wiring.py:catalog.follow_changes": _runs(_deploy_new),
     "wiring.py:scheduler.follow_changes": _runs(_deploy_new),
+    "wiring.py:code.keep_small": _runs(_deploy_new),
     "wiring.py:keep_trash_short": _runs(),
     "wiring.py:snapshots.follow_changes": _runs(_deploy_new),
     "worker/attempt.py:subscription.run": _listen,
     "worker/worker.py:environment.live": _fails(_invoke_new),
-    "worker/worker.py:self._capture_again": _fails(_capture_again),
 }
 """How each is reached in `world`."""
 
 BRIEF = {
     "polling/supervisor.py:keeper.close",
     "wiring.py:_prepare_deployed",
+    "worker/worker.py:self._capture_again",
 }
 """What is reached in `brief`, each in a test of its own."""
 
@@ -563,6 +573,14 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
     assert took_s < 10
     assert len(failures) == 1
     assert "InjectedError: wiring.py:catalog.follow_changes" in platform.text()
+
+
+@pytest.mark.skipif(not SNAP_START_RUNTIME, reason="no Python that may use SnapStart")
+def test_a_version_that_cannot_be_captured_again_is_initialised(brief: FailingPlatform) -> None:
+    """Its snapshot is gone with the platform before."""
+    with brief.failing("worker/worker.py:self._capture_again"):
+        assert invoke(brief.client("lambda"), "snapped", 1, Qualifier="1")[0] == 1
+    assert invoke(brief.client("lambda"), "snapped", 2, Qualifier="1")[0] == 2
 
 
 def test_what_fails_as_the_platform_ends_does_not_keep_it_from_that(

@@ -2,17 +2,19 @@
 
 import os
 import platform as machine
+import signal
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.hostile import host
 from tests.hostile.cases import case, params
-from tests.hostile.conftest import Function, Neighbour, StartFunction
+from tests.hostile.conftest import PACKAGE, Function, Neighbour, StartFunction
 from tests.hostile.test_privileges_of_functions import assert_is_nobody
-from tests.platforms import Platform, log_lines
+from tests.platforms import Platform, deploy, log_lines, wait_for
 from tests.scenario.test_snap_start import RUNTIME, publish
 
 pytestmark = pytest.mark.skipif(
@@ -38,9 +40,11 @@ CAPTURED = {
     "snapshot-ends": "memory_at_the_ends",
     "snapshot-full": "full_memory",
     "snapshot-signals": "interruptions",
+    "snapshot-shared-memory": "child_with_the_same_memory",
 }
 """What may be captured, or not: it makes no difference."""
-COLD_START_MAX_S = 2.0
+COLD_START_MAX_S = 3.0
+STOP_MAX_S = 30.0
 
 
 class Snapped:
@@ -128,3 +132,44 @@ def test_cold_starts_of_others(snap: Any, start: StartFunction) -> None:
         thread.join()
     assert took
     assert max(took) < COLD_START_MAX_S
+
+
+def captured_now(platform: Platform) -> list[int]:
+    """A process that a platform holds, and the child of its launcher that does it."""
+    for pid in host.below(platform.process.pid):
+        tracer = host.status_of(pid).get("TracerPid", "0")
+        if tracer != "0":
+            return [pid, int(tracer)]
+    return []
+
+
+@case("snapshot-end")
+@pytest.mark.parametrize("ends", ["platform", "launcher"])
+def test_ends_during_a_capture(start_platform: Callable[..., Platform], ends: str) -> None:
+    """The platform stops in time, and a launcher that is killed leaves nobody held."""
+    platform = start_platform()
+    client = platform.client("lambda")
+    deploy(
+        client,
+        "slow",
+        PACKAGE,
+        Runtime=RUNTIME,
+        MemorySize=768,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+        Environment={"Variables": {"AT_INIT": "snapshots.slow_memory"}},
+    )
+    publish(client, "slow", waits=False)
+    before = time.monotonic()
+    while not (held := captured_now(platform)):
+        assert time.monotonic() < before + 20, "it was never captured"
+    alive = host.alive(held)
+    if ends == "platform":
+        began = time.monotonic()
+        assert platform.stop() == 0, platform.output
+        assert time.monotonic() < began + STOP_MAX_S
+    else:
+        os.kill(int(host.status_of(held[1])["PPid"]), signal.SIGKILL)
+    wait_for(
+        lambda: not any(host.started_at(pid) == began for pid, began in alive.items()),
+        "the end of all that was held",
+    )

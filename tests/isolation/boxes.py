@@ -217,8 +217,9 @@ def cgroups_of(instance: str) -> list[Path]:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields, _, rest = line.partition(" - ")
         if rest.startswith("cgroup"):
-            found += list(Path(fields.split(" ")[4]).rglob(f"lambent-{instance}/**/"))
-    return found
+            # Groups of others come and go meanwhile, which `walk` does not mind.
+            found += [Path(at) for at, _, _ in os.walk(fields.split(" ")[4])]
+    return [path for path in found if f"lambent-{instance}" in path.parts]
 
 
 def loop_devices_below(directory: Path) -> list[str]:

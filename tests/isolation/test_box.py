@@ -13,6 +13,8 @@ from lambent.sandbox.launcher.seccomp import _ARCHITECTURES
 from lambent.sandbox.ports import ExitStatus, SandboxError
 from tests.isolation.boxes import PRELUDE, PYTHON, Opened, Site, descendants, status_of, until
 
+HAS_OS_RELEASE = os.path.exists("/etc/os-release")
+
 pytestmark = [
     pytest.mark.root,
     pytest.mark.anyio,
@@ -59,6 +61,7 @@ async def test_the_hosts_files_are_not_there(opened: Opened) -> None:
     assert {"bin", "dev", "etc", "opt", "proc", "tmp", "usr", "var"} <= set(found["root"])
     assert not {"root", "srv", "work", "data"} & set(found["root"])
     assert not {"shadow", "ssh", "environment", "fstab", "machine-id"} & set(found["etc"])
+    assert ("os-release" in found["etc"]) is HAS_OS_RELEASE
     assert {"null", "zero", "full", "random", "urandom", "fd", "stdin"} <= set(found["dev"])
     assert found["task"] == ["app.txt"]
     assert [line.split(":")[0] for line in found["passwd"].splitlines()] == ["root", "sbx_user1051"]

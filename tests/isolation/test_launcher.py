@@ -353,7 +353,7 @@ async def test_bad_requests_are_refused_without_harm(site: Site) -> None:
     for number, request in enumerate(bad_requests(site, volume, box), 1):
         found = ask(end, {"id": number, **request}, list(pipes) * 5)
         assert found["id"] == number
-        assert found.keys() == {"id", "error"}, request
+        assert found.keys() - {"not_executable"} == {"id", "error"}, request
     for fd in pipes:
         os.close(fd)
     await until(lambda: held() == before, f"the state before: {before}")

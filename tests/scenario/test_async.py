@@ -1,6 +1,7 @@
 """Asynchronous invocation as boto3 sees it."""
 
 import json
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from .functions_api import refusal
 
 SOURCE = """
 import json
+import urllib.request
 def handler(event, context):
     print("got", context.aws_request_id, json.dumps(event))
     if event.get("fail"):
@@ -113,3 +115,26 @@ def test_accepted_means_delivered(start_platform: Callable[..., Platform]) -> No
         "every accepted event is delivered",
         deadline_s=60,
     )
+
+
+def test_the_lines_of_an_event_that_is_done_outlive_a_kill(
+    start_platform: Callable[..., Platform],
+) -> None:
+    """What does not come again has been logged, however seldom logs are written."""
+    first = start_platform(None, "--set", "telemetry.flush_every_s=3600")
+    client = first.client("lambda")
+    deploy(client, "prints", {"app.py": SOURCE})
+    for number in range(5):
+        event = json.dumps({"n": number}).encode()
+        client.invoke(FunctionName="prints", InvocationType="Event", Payload=event)
+
+    def is_done() -> bool:
+        with urllib.request.urlopen(f"{first.endpoint}/_lambent/queues", timeout=20) as answer:
+            queues = json.load(answer)["queues"]
+        return not any(one["due"] or one["later"] or one["in_flight"] for one in queues)
+
+    wait_for(is_done, "all events are done")
+    first.kill()
+    second = start_platform(first.data_dir)
+    printed = sorted(line.partition("{")[2] for line in lines(second, "prints"))
+    assert printed == [f'"n": {number}}}' for number in range(5)]

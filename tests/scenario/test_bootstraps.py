@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.platforms import log_lines
+from tests.platforms import log_lines, publish_layer
 
 from .conftest import PYTHON, ROLE, Platform, deploy, invoke, wait_active, wait_for
 
@@ -48,6 +48,15 @@ def test_a_bootstrap_that_is_not_executed(
     details = json.loads(end["ErrorDetails"])
     assert details["errorType"] == "Runtime.InvalidEntrypoint"
     assert details["errorMessage"].endswith(f" Error: {reason}")
+
+
+def test_a_layer_s_bootstrap_that_is_not_executed(lambda_client: Any) -> None:
+    """It is named as the function's own would be."""
+    layer = publish_layer(lambda_client, "boot-layer", {"bootstrap": VAX})
+    deploy(lambda_client, "boot-of-layer", {"data": ""}, Layers=[layer], **OS_ONLY)
+    payload, _ = invoke(lambda_client, "boot-of-layer")
+    assert payload["errorType"] == "Runtime.InvalidEntrypoint"
+    assert payload["errorMessage"].endswith("fork/exec /opt/bootstrap: exec format error")
 
 
 def test_an_asynchronous_event_for_it(platform: Platform, lambda_client: Any) -> None:

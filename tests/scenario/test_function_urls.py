@@ -507,6 +507,17 @@ def test_strict_platforms_ask_for_public_permission(
     )  # fmt: skip
     for _ in range(3):
         assert url.request().body == b"hi"
+    arn = config["FunctionArn"]
+    document = json.loads(client.get_resource_policy(ResourceArn=arn)["Policy"])
+    denied = {
+        "Sid": "no", "Effect": "Deny", "Principal": "*", "Action": "lambda:InvokeFunctionUrl",
+        "Resource": arn, "Condition": {"ArnEquals": {"lambda:FunctionArn": arn}},
+    }  # fmt: skip
+    document["Statement"].append(denied)
+    client.put_resource_policy(ResourceArn=arn, Policy=json.dumps(document))
+    assert url.request().status == 403
+    client.remove_permission(FunctionName="public", StatementId="no")
+    assert url.request().status == 200
     client.remove_permission(FunctionName="public", StatementId="url")
     assert url.request().status == 403
 

@@ -99,6 +99,23 @@ def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
         assert act("count")[0] == first
 
 
+def test_a_log_event_of_any_size_arrives(platform: Platform, act: Any) -> None:
+    """One that is larger than events may be is cut in events, with nothing beside it."""
+    act("long")
+    pages = platform.client("logs").get_paginator("filter_log_events")
+
+    def cut() -> list[str]:
+        found = [
+            event["message"].removesuffix("\n")
+            for page in pages.paginate(logGroupName="/aws/lambda/java-act")
+            for event in page["events"]
+        ]
+        return [one for one in found if "yyyy" in one]
+
+    wait_for(lambda: sum(map(len, cut())) >= 5 << 20, "all of it in the log")
+    assert {character for one in cut() for character in one} == {"y"}
+
+
 def test_what_is_printed_is_logged_at_once(act: Any) -> None:
     """From both streams."""
     _, answer = act("print")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.conftest import deploy, invoke, log_of, wait_active
+from tests.scenario.conftest import deploy, invoke, log_of
 from tests.scenario.java_classes import OPTIONS, needs_jdk
 
 pytestmark = needs_jdk
@@ -26,7 +26,7 @@ pytestmark = needs_jdk
         ("Forms::numbers", [1, 2, 3], 6),
         ("Forms::nothing", {}, None),
         ("Forms::noEvent", {}, "no event"),
-        ("Forms::onlyContext", {}, "java-forms"),
+        ("Forms::onlyContext", {}, "java-Forms-onlyContext-dict"),
         ("Forms::overloaded", "x", "event and context: x"),
         ("Forms::bytes", {"k": 1}, {"k": 1}),
         (
@@ -46,15 +46,8 @@ def test_every_form_of_a_handler(
     lambda_client: Any, classes: dict[str, bytes], handler: str, event: Any, expected: Any
 ) -> None:
     """Interfaces and plain methods; events and results of the types AWS names."""
-    if handler != "Forms::onlyEvent" and handler.startswith("Forms"):
-        lambda_client.update_function_configuration(
-            FunctionName="java-forms", Handler=f"example.{handler}"
-        )
-        wait_active(lambda_client, "java-forms")
-        name = "java-forms"
-    else:
-        name = "java-forms" if handler.startswith("Forms") else f"java-{handler.lower()}"
-        deploy(lambda_client, name, classes, Handler=f"example.{handler}", **OPTIONS)
+    name = "java-" + re.sub(r"\W+", "-", handler) + f"-{type(event).__name__}"
+    deploy(lambda_client, name, classes, Handler=f"example.{handler}", **OPTIONS)
     payload, answer = invoke(lambda_client, name, event)
     assert (payload, answer.get("FunctionError")) == (expected, None)
 
@@ -129,6 +122,13 @@ def test_a_jar_with_a_library(lambda_client: Any, compiled: dict[str, bytes]) ->
                 " found on class example.Inherited"
             },
         ),
+        (
+            "example.Broken$Raw",
+            {
+                "errorMessage": "Class example.Broken$Raw does not implement RequestHandler with"
+                " concrete type parameters"
+            },
+        ),
         ("::", {"errorMessage": "Invalid handler: `::'"}),
     ],
 )
@@ -142,6 +142,25 @@ def test_a_handler_that_is_not_there(
     assert answer["FunctionError"] == "Unhandled"
     assert payload == document
     assert f"{document['errorMessage']}\n" in log_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [
+        ("Broken$WithArgument", "has no public zero-argument constructor"),
+        ("Broken$Inner", "cannot be instantiated because it is a non-static inner class"),
+    ],
+)
+def test_a_class_that_cannot_be_made(
+    lambda_client: Any, classes: dict[str, bytes], handler: str, reason: str
+) -> None:
+    """Every invocation says why."""
+    name = f"java-{handler.replace('$', '-')}"
+    deploy(lambda_client, name, classes, Handler=f"example.{handler}", **OPTIONS)
+    for _ in range(2):
+        payload, _ = invoke(lambda_client, name, {})
+        assert payload["errorMessage"] == f"Class example.{handler} {reason}"
+        assert payload["errorType"] == "java.lang.Exception"
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,8 @@ READ: list[tuple[str, str, str | None]] = [
     ("closed", '"x"', ERROR),
     ("unfinished", '{"a":1}', ERROR),
     ("box", '{"value":"1","more":[1,"2"]}', "Box 1 [1, 2]"),
+    ("chosen", '{"one":1}', "Chosen text"),
+    ("ambiguous", '{"two":1}', ERROR),
     ("nothing", "{}", None),
     ("Primitive", "5", None),
     # Events that would cost time or memory without end.
@@ -150,6 +152,7 @@ WRITTEN: dict[str, str] = {
     "hidden base": '{"base":"b","own":"o"}',
     "held": '{"empty":null,"full":"v","none":null}',
     "circle": ERROR,
+    "named numbers": '{"name":"n"}',
     "nothing in it": "{}",
     "enum": '"GREEN"',
     "optional": '"x"',

@@ -293,6 +293,20 @@ def test_one_source_feeds_a_function_once(client: Any, function: str) -> None:
             },
             "Only one source access configuration can be BASIC_AUTH.",
         ),
+        *(
+            (
+                {
+                    "EventSourceArn": MQ,
+                    "Queues": ["q"],
+                    "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": uri}],
+                },
+                f"The URI of BASIC_AUTH must be the ARN of a secret: '{uri}'.",
+            )
+            for uri in (
+                *("a-secret", f"arn:aws-x:secretsmanager:{AT}:secret:s-abcdef"),
+                f"arn:aws:kms:{AT}:secret:s-abcdef",
+            )
+        ),
         (
             {
                 "SelfManagedEventSource": {

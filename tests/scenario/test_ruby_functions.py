@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, log_of
+from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, log_of, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
 CODE = """
@@ -24,6 +24,7 @@ def context(event:, context:)
              log_group_name log_stream_name deadline_ms identity client_context]
   known = names.to_h { |name| [name, context.public_send(name)] }
   known.merge(remaining: context.get_remaining_time_in_millis, trace: ENV['_X_AMZN_TRACE_ID'],
+              class: context.class.name,
               ruby: RUBY_VERSION, gems: ENV['GEM_PATH'], path: $LOAD_PATH, dir: Dir.pwd)
 end
 
@@ -39,6 +40,7 @@ def act(event:, context:)
   when 'exit!' then exit!(3)
   when 'critical' then raise NoMemoryError, 'on purpose'
   when 'large' then 'x' * 10 * 1024 * 1024
+  when 'long' then puts 'y' * 5 * 1024 * 1024
   when 'overflow' then raise 'x' * 7 * 1024 * 1024
   when 'count' then $count += 1
   when 'syntax' then eval('def (')
@@ -117,6 +119,7 @@ def test_the_context_is_full(lambda_client: Any) -> None:
         "identity": None,
         "client_context": {"custom": {"k": "v"}},
         "dir": "/var/task",
+        "class": "LambdaContext",
     }
     assert {name: known[name] for name in expected} == expected
     assert 15_000 < known["remaining"] <= 20_000
@@ -147,7 +150,7 @@ def test_errors_are_in_awss_words(act: Any, what: str, error_type: str, message:
     assert len(payload["stackTrace"]) <= 100
     if what == "raise":
         (frame,) = payload["stackTrace"]
-        assert frame.startswith("/var/task/app.rb:20:in ")
+        assert frame.startswith("/var/task/app.rb:21:in ")
     if what != "deep":
         assert 'Error raised from handler method\n{\n  "errorMessage"' in log_of(answer)
         assert error_type in log_of(answer)
@@ -210,6 +213,23 @@ def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
         assert act(what)[0]["errorType"] == "Function.ResponseSizeTooLarge"
         count += 1
         assert act("count")[0] == count
+
+
+def test_a_log_event_of_any_size_arrives(platform: Platform, act: Any) -> None:
+    """One that is larger than events may be is cut in events, with nothing beside it."""
+    act("long")
+    pages = platform.client("logs").get_paginator("filter_log_events")
+
+    def cut() -> list[str]:
+        found = [
+            event["message"].removesuffix("\n")
+            for page in pages.paginate(logGroupName="/aws/lambda/ruby-act")
+            for event in page["events"]
+        ]
+        return [one for one in found if "yyyy" in one]
+
+    wait_for(lambda: sum(map(len, cut())) >= 5 << 20, "all of it in the log")
+    assert {character for one in cut() for character in one} == {"y"}
 
 
 def test_what_is_printed_is_logged_at_once(act: Any) -> None:

@@ -13,7 +13,7 @@ from botocore.credentials import Credentials
 
 from .conftest import ACCOUNT, Platform, deploy, invoke, zip_of
 from .functions_api import refusal
-from .test_identity import TRUST, Strict
+from .test_identity import CALLS_LAMBDA, TRUST, Strict
 
 LAMBDA = f"arn:aws:lambda:us-east-1:{ACCOUNT}"
 LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group"
@@ -230,6 +230,21 @@ def test_variables_and_tags_of_the_caller(strict: Strict) -> None:
     assert root.get_function(FunctionName="blue-f")["Tags"] == {"team": "blue"}
 
 
+def test_where_a_request_comes_from(strict: Strict) -> None:
+    """Conditions may ask for the caller's address and for TLS."""
+    local = {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}, "Bool": {"aws:SecureTransport": "false"}}
+    keys = strict.user("origin", {**ALL, "Condition": local})
+    user = strict.client("lambda", **keys)
+    user.list_functions()
+    for condition in (
+        {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
+        {"Bool": {"aws:SecureTransport": "false"}},
+        {"StringLike": {"aws:UserAgent": "Boto3/*"}},
+    ):
+        put_policy(strict, "origin", ALL, {**ALL, "Effect": "Deny", "Condition": condition})
+        assert refusal(user.list_functions)[0] in REFUSED
+
+
 def session_of(answer: dict[str, Any]) -> dict[str, str]:
     """The keys in an answer of STS."""
     found = answer["Credentials"]
@@ -251,6 +266,17 @@ def create_role(strict: Strict, name: str, **principal: str) -> str:
     )
     iam.put_role_policy(
         RoleName=name, PolicyName="p", PolicyDocument=json.dumps({"Statement": ALL})
+    )
+    arn: str = created["Role"]["Arn"]
+    return arn
+
+
+def create_worker(strict: Strict) -> str:
+    """An execution role that may do all."""
+    iam = strict.client("iam")
+    created = iam.create_role(RoleName="worker", AssumeRolePolicyDocument=json.dumps(TRUST))
+    iam.put_role_policy(
+        RoleName="worker", PolicyName="p", PolicyDocument=json.dumps({"Statement": ALL})
     )
     arn: str = created["Role"]["Arn"]
     return arn
@@ -334,6 +360,14 @@ def test_sessions_end_with_whose_they_are(strict: Strict) -> None:
     assert create_role(strict, "passing", AWS=f"arn:aws:iam::{ACCOUNT}:root") == arn
     assert refusal(before.list_functions)[0] == unknown
     session(arn).list_functions()
+    root = strict.client("lambda")
+    deploy(root, "acts", {"app.py": CALLS_LAMBDA}, Role=create_worker(strict), Timeout=30)
+    assert invoke(root, "acts", {"name": "acts"})[0]["found"] == "acts"
+    iam.delete_role_policy(RoleName="worker", PolicyName="p")
+    iam.delete_role(RoleName="worker")
+    create_worker(strict)
+    payload, _ = invoke(root, "acts", {"name": "acts"})
+    assert "security token included in the request is invalid" in payload["errorMessage"]
     own = strict.client("lambda", **session_of(sts.get_session_token()))
     own.list_functions()
     key = {"UserName": "max", "AccessKeyId": keys["aws_access_key_id"]}

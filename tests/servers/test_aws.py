@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.platforms import wait_for
 from tests.servers.kinesis import Kinesis
-from tests.servers.ministack import Ministack
+from tests.servers.ministack import Ministack, aws_client
 
 
 def test_sqs_hides_what_is_received_and_locks_groups(ministack: Ministack) -> None:
@@ -223,3 +226,33 @@ def test_kinesis_keeps_streams_over_a_crash() -> None:
         server.kill()
         server.start()
         assert client.list_streams()["StreamNames"] == ["kept"]
+
+
+def test_the_strict_front_refuses_what_aws_refuses(ministack: Ministack) -> None:
+    """And passes on the rest."""
+    sqs, sns, events = (
+        aws_client(name, ministack.strict_endpoint) for name in ("sqs", "sns", "events")
+    )
+    url = sqs.create_queue(QueueName="strict")["QueueUrl"]
+    topic = sns.create_topic(Name="strict")["TopicArn"]
+    empty = {"DataType": "String", "StringValue": ""}
+    entry = {"Source": "s", "DetailType": "d", "Detail": "{}", "TraceHeader": "x" * 501}
+    message = {"QueueUrl": url, "MessageBody": "m"}
+    for parameters, code in (
+        ({"MessageSystemAttributes": {"AWSTraceHeader": empty}}, "InvalidParameterValue"),
+        ({"MessageAttributes": {"a": empty}}, "InvalidParameterValue"),
+        ({"MessageBody": "\x1b"}, "InvalidMessageContents"),
+    ):
+        with pytest.raises(ClientError, match=code):
+            sqs.send_message(**{**message, **parameters})
+    with pytest.raises(ClientError, match="InvalidParameterValue"):
+        sqs.receive_message(QueueUrl=url, WaitTimeSeconds=21)
+    with pytest.raises(ClientError):
+        sns.publish(TopicArn=topic, Message="m", MessageAttributes={"a": empty})
+    with pytest.raises(ClientError):
+        events.put_events(Entries=[entry])
+    header = {"DataType": "String", "StringValue": "Root=1-5759e988-bd862e3fe1be46a994272793"}
+    sqs.send_message(**message, MessageSystemAttributes={"AWSTraceHeader": header})
+    sns.publish(TopicArn=topic, Message="m")
+    (received,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    assert received["Body"] == "m"

@@ -1,6 +1,7 @@
 """The room, put together: the journal and those who write into it."""
 
 import dataclasses
+from collections.abc import Awaitable, Callable
 
 import anyio.abc
 
@@ -42,10 +43,12 @@ async def open_asynchronous(
     metrics: Metrics,
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
+    flush_logs: Callable[[], Awaitable[None]],
 ) -> Asynchronous:
     """Take up what was left and keep at it for as long as the tasks live.
-    `allow` decides whether a function's role may deliver; None allows everything."""
-    journal = Journal(store, clock)
+    `allow` decides whether a function's role may deliver; None allows everything. What functions
+    printed is on disk, by `flush_logs`, before it is written that they need not run again."""
+    journal = Journal(store, clock, flush_logs)
     ids = new_ids(clock.now(), store.starts)
 
     async def invoke(arn: str, payload: bytes, trace_id: str) -> None:

@@ -23,6 +23,7 @@ _EVENT_TRACE_MAX = 500
 _NOT_IN_MESSAGES = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SENDERS = 16
 """Threads; each waits for a service."""
+_QUEUE_URLS_MAX = 1024
 _PERMANENT = frozenset(
     {
         *("AccessDenied", "AccessDeniedException", "AuthorizationError", "EntityTooLarge"),
@@ -107,7 +108,10 @@ class Destinations:
         if url is None:
             *_, account, name = delivery.target.split(":")
             answer = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
-            url = self._queue_urls[delivery.target] = answer["QueueUrl"]
+            url = answer["QueueUrl"]
+            if len(self._queue_urls) >= _QUEUE_URLS_MAX:
+                self._queue_urls.clear()
+            self._queue_urls[delivery.target] = url
         client.send_message(
             QueueUrl=url,
             MessageBody=_text(delivery.body),

@@ -254,6 +254,7 @@ class _Turn(Generic[K, T, E]):
         self.wants = wants
         self.ended = ended
         self.given_back = given_back
+        self.ends_attempts = bool(ended)
         self.claimed: dict[K, Sequence[T]] = {}
         self.next_due: dict[K, float | None] = {}
         self.after_commit: Callable[[], Iterable[tuple[K, float]]] = tuple

@@ -5,7 +5,7 @@ commit. Nobody waits for anybody, and nothing is written while there is nothing 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import anyio
@@ -21,6 +21,11 @@ _RETRY_S = 1.0
 
 class Work(Protocol):
     """What one party has for one transaction."""
+
+    @property
+    def ends_attempts(self) -> bool:
+        """Whether functions have run, and will not run again: their lines come first."""
+        ...
 
     def write(self, tx: Transaction) -> None:
         """In the store's thread; may keep what it reads for `done`."""
@@ -46,9 +51,13 @@ class Party(Protocol):
 class Journal:
     """Runs the transactions."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, flush_logs: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`flush_logs` writes down what functions have printed by now."""
         self._store = store
         self._clock = clock
+        self._flush_logs = flush_logs
         self._bell = anyio.Event()
 
     def ring(self) -> None:
@@ -71,6 +80,8 @@ class Journal:
                 work.write(tx)
 
         try:
+            if any(work.ends_attempts for work in works):
+                await self._flush_logs()
             await self._store.transact(write)
         except Exception as error:  # Whatever the database says, all of them hear of it.
             logger.error("cannot write events: %s", error)

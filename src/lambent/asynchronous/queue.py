@@ -163,6 +163,7 @@ class _Acceptance:
         self._offered = offered
         self._dispatcher = dispatcher
         self._now = now
+        self.ends_attempts = False
         self._are_held = [dispatcher.expect(event.key) for event, _ in offered]
 
     def write(self, tx: Transaction) -> None:

@@ -7,15 +7,13 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
 
 import base64
 import dataclasses
-import datetime
-import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
-from urllib.parse import quote
 
 from lambent.control import policies
 from lambent.control.identity_tags import changed_tags, listed_tags
+from lambent.control.identity_views import encoded, identity_view, key_view
 from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import Scope
@@ -73,18 +71,18 @@ class Identities:
             tx.identities.put(identity)
 
         await self._change(run)
-        return {kind.title(): _view(identity)}
+        return {kind.title(): identity_view(identity)}
 
     async def get(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """GetUser, GetRole."""
         key = _key(scope, params, kind)
         identity = await self._store.transact(lambda tx: _require(tx, key))
-        return {kind.title(): _view(identity)}
+        return {kind.title(): identity_view(identity)}
 
     async def list(self, scope: Scope, kind: Kind) -> Params:
         """ListUsers, ListRoles, all of them on one page."""
         found = await self._store.transact(lambda tx: tx.identities.list_of(scope.account, kind))
-        return {f"{kind.title()}s": [_view(one) for one in found], "IsTruncated": False}
+        return {f"{kind.title()}s": [identity_view(one) for one in found], "IsTruncated": False}
 
     async def delete(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """DeleteUser, DeleteRole; refused while they have keys or policies."""
@@ -154,7 +152,7 @@ class Identities:
         return {
             f"{kind.title()}Name": key.name,
             "PolicyName": name,
-            "PolicyDocument": _encoded(identity.policies[name]),
+            "PolicyDocument": encoded(identity.policies[name]),
         }
 
     async def list_policies(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -194,7 +192,7 @@ class Identities:
             tx.identities.put_key(key)
 
         await self._change(run)
-        return {"AccessKey": {**_key_view(key), "SecretAccessKey": key.secret}}
+        return {"AccessKey": {**key_view(key), "SecretAccessKey": key.secret}}
 
     async def list_keys(self, scope: Scope, params: Params, caller: Principal) -> Params:
         """ListAccessKeys, without secrets."""
@@ -206,7 +204,7 @@ class Identities:
             return tx.identities.keys(scope.account, user)
 
         keys = await self._store.transact(run)
-        return {"AccessKeyMetadata": [_key_view(key) for key in keys], "IsTruncated": False}
+        return {"AccessKeyMetadata": [key_view(key) for key in keys], "IsTruncated": False}
 
     async def update_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
         """UpdateAccessKey: make it active or inactive."""
@@ -341,38 +339,3 @@ def _missing_policy(kind: Kind, name: str) -> ApiError:
     return ApiError(
         "NoSuchEntity", f"The {kind} policy with name {name} cannot be found.", status=404
     )
-
-
-def _encoded(document: Params) -> str:
-    return quote(json.dumps(document), safe="")
-
-
-def _instant(epoch_ms: int) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(epoch_ms // 1000, datetime.UTC)
-
-
-def _view(identity: Identity) -> Params:
-    kind = identity.key.kind.title()
-    members: dict[str, Any] = {
-        "Path": identity.path,
-        f"{kind}Name": identity.key.name,
-        f"{kind}Id": identity.id,
-        "Arn": identity.arn,
-        "CreateDate": _instant(identity.created_ms),
-    }
-    if identity.tags:
-        members["Tags"] = listed_tags(identity)
-    if identity.trust is not None:
-        members["AssumeRolePolicyDocument"] = _encoded(identity.trust)
-        members["Description"] = identity.description
-        members["MaxSessionDuration"] = identity.max_session_s
-    return members
-
-
-def _key_view(key: AccessKey) -> dict[str, Any]:
-    return {
-        "UserName": key.user_name or "root",
-        "AccessKeyId": key.id,
-        "Status": "Active" if key.is_active else "Inactive",
-        "CreateDate": _instant(key.created_ms),
-    }

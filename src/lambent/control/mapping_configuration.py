@@ -1,6 +1,7 @@
 """What an event source mapping can be configured with: the rules the service model does not know,
 which differ from source to source. The table of what is allowed where is `model.mapping`."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +27,9 @@ _NEEDS_PROVISIONED = (
 )
 """What Kafka's mappings offer in provisioned mode only."""
 _BROKER_ACCESS = ("BASIC_AUTH", "VIRTUAL_HOST")
+_SECRET = re.compile(
+    r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@-]+", re.ASCII
+)
 _IDENTITY = frozenset({"EventSourceArn", "FunctionName", "UUID", "Tags", "Enabled"})
 
 
@@ -193,6 +197,10 @@ def _check_offered(configuration: Params) -> None:
         kind = access.get("Type", "")
         if kind.startswith(("OAUTHBEARER", "IAM")):
             raise invalid_parameter(f"Lambent does not offer the authentication {kind}.")
+        uri = access.get("URI", "")
+        is_secret = kind != "VIRTUAL_HOST" and not kind.startswith("VPC_")
+        if is_secret and not (has_right_partition(uri) and _SECRET.fullmatch(uri)):
+            raise invalid_parameter(f"The URI of {kind} must be the ARN of a secret: '{uri}'.")
 
 
 def _check_broker_access(configuration: Params) -> None:

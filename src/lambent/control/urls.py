@@ -1,6 +1,7 @@
 """Function URL configurations: create, read, change, delete."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
 
+_HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 _METHODS = frozenset({"GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "*"})
 
 
@@ -149,6 +151,12 @@ def _cors(cors: Params | None) -> Params | None:
     """What browsers of other sites may do. Raises `InvalidParameterValueException`."""
     if not cors:
         return None
+    for member in ("AllowHeaders", "AllowMethods", "AllowOrigins", "ExposeHeaders"):
+        for value in cors.get(member) or ():
+            if _HEADER_VALUE.fullmatch(value) is None:
+                raise invalid_parameter(
+                    f"cannot use {value!r} in {member}: it must be of printable ASCII characters."
+                )
     unknown = set(cors.get("AllowMethods") or ()) - _METHODS
     if unknown:
         raise invalid_parameter(

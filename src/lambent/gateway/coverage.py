@@ -66,7 +66,9 @@ that are offered, members that are *stored only* are kept and shown and have no 
 that are *refused* are answered with an error; all others work.
 
 CloudWatch Logs is the reading half only; IAM and STS are what decides about this platform: users
-and roles with inline policies, their keys and sessions.
+and roles with inline policies and tags, their keys and sessions. Permissions boundaries are
+refused; so are, in strict mode, session policies, session tags, source identities and codes of
+multi-factor authentication. [Permissions](permissions.md) says what each operation needs.
 """
 
 

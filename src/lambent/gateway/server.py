@@ -13,11 +13,11 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
 import anyio.abc
-import anyio.to_thread
 
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.call import Call, OperationHandler
@@ -31,6 +31,8 @@ from lambent.gateway.protocol.validate import validate
 from lambent.gateway.settings import GatewaySettings
 from lambent.gateway.unsigned import is_public, read_field, read_form, service_of
 from lambent.identity.authorizer import Authorizer, Caller
+from lambent.kit.computing import computed
+from lambent.kit.http.budget import Budget
 from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
@@ -46,7 +48,9 @@ logger = logging.getLogger(__name__)
 SERVICES = ("lambda", "logs", "sts", "iam")
 INTERNAL = "/_lambent/"
 HEALTH = INTERNAL + "health"
+_VERIFY_IN_THREAD_BYTES = 256 * 1024
 _PARSE_IN_THREAD_BYTES = 16 * 1024
+_SMALL_REQUEST_BYTES_MAX = 1 << 20
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
@@ -124,6 +128,7 @@ class Gateway:
         self._names = (
             None if authorizer.is_strict else Hosts((settings.url_domain, *settings.allowed_hosts))
         )
+        self._held_for_boxes = Budget(settings.held_mb << 20)
         self._forward: Forward | None = None
         self._anyone = Caller(
             principal=ANONYMOUS,
@@ -160,20 +165,39 @@ class Gateway:
         settings = self._settings
         limits = HttpLimits(
             body_bytes_max=_body_limit,
-            held_bytes_max=None if is_front_door else 2 * REQUEST_BYTES_MAX,
             connections_max=(
                 settings.connections_max if is_front_door else settings.connections_per_box_max
             ),
             request_deadline_s=settings.request_deadline_s,
             idle_deadline_s=settings.idle_deadline_s,
         )
-        return HttpServer(self.handle, limits, oversized=self.handle_oversized)
+        budget = (
+            Budget(settings.held_mb << 20)
+            if is_front_door
+            else Budget(2 * REQUEST_BYTES_MAX, within=self._held_for_boxes)
+        )
+        return HttpServer(
+            self.handle,
+            limits,
+            oversized=self.handle_oversized,
+            screened=self.screen,
+            budget=budget,
+        )
+
+    def screen(self, exchange: Exchange) -> Handler | None:
+        """Look at the head of a request with a body: who answers if the body need not be read."""
+        try:
+            if self._names is not None:
+                self._names.check(exchange)
+            if not (_is_for_url(exchange) or is_public(exchange)):
+                exchange.is_vouched_for = self._authorizer.screen(exchange)
+        except ApiError as error:
+            refused = error
+            return lambda exchange: self._turn_away(exchange, refused)
+        return None
 
     def handle(self, exchange: Exchange) -> None:
         """Serve one request."""
-        request_id = new_request_id()
-        caller = None
-        service = None
         try:
             if self._names is not None:
                 self._names.check(exchange)
@@ -182,7 +206,30 @@ class Gateway:
                 return
             if self._hosts is not None and self._hosts(exchange):
                 return
+            if len(exchange.body) > _VERIFY_IN_THREAD_BYTES:
+                failed = partial(self._fail, exchange)
+                start_task(self._tasks, failed, self._handle_large, exchange)
+                return
             caller = self._caller_of(exchange)
+        except ApiError as error:
+            self._turn_away(exchange, error)
+        else:
+            self._dispatch(exchange, caller)
+
+    async def _handle_large(self, exchange: Exchange) -> None:
+        """As `handle`, with a body that takes a while to be verified."""
+        try:
+            caller = await computed(self._caller_of, exchange)
+        except ApiError as error:
+            self._turn_away(exchange, error)
+        else:
+            self._dispatch(exchange, caller)
+
+    def _dispatch(self, exchange: Exchange, caller: Caller) -> None:
+        """Serve a request of somebody who is known."""
+        request_id = new_request_id()
+        service = None
+        try:
             name = self._service_of(exchange, caller)
             service = self._services.get(name)
             if service is None:
@@ -204,6 +251,15 @@ class Gateway:
         except Exception as error:
             logger.exception("%s failed", request.operation.name)
             request.fail(error)
+
+    def _turn_away(self, exchange: Exchange, error: ApiError) -> None:
+        """Answer a request of somebody who is not known, or not let in."""
+        request_id = new_request_id()
+        rendered = render.render_error(self._dialect_of(exchange, None), error, request_id)
+        answer(exchange, rendered, request_id)
+
+    def _fail(self, exchange: Exchange, _: Exception) -> None:
+        self._turn_away(exchange, service_failure("ServiceException"))
 
     def handle_oversized(self, exchange: Exchange) -> None:
         """Answer a request whose body is larger than its operation takes."""
@@ -307,7 +363,7 @@ class Gateway:
         operation = request.operation
         try:
             if len(request.exchange.body) > _PARSE_IN_THREAD_BYTES:
-                params = await anyio.to_thread.run_sync(request.params)
+                params = await computed(request.params)
             else:
                 params = request.params()
             handler = self._operations.get((operation.service_model.service_name, operation.name))
@@ -374,11 +430,16 @@ def _answer_health(exchange: Exchange) -> None:
     exchange.respond(200, [("Content-Type", "application/json")], body)
 
 
+def _is_for_url(exchange: Exchange) -> bool:
+    return exchange.path.startswith(PATH_PREFIX) or HOST_MARK in exchange.headers.get("host", "")
+
+
 def _body_limit(exchange: Exchange) -> int:
     is_invocation = exchange.path.rstrip("/").endswith(("invocations", "invoke-async"))
-    is_url = exchange.path.startswith(PATH_PREFIX) or HOST_MARK in exchange.headers.get("host", "")
-    if is_invocation or is_url:
+    if is_invocation or _is_for_url(exchange):
         return SYNCHRONOUS_EVENT_BYTES_MAX
+    if exchange.path.startswith(INTERNAL) or is_public(exchange):
+        return _SMALL_REQUEST_BYTES_MAX
     return REQUEST_BYTES_MAX
 
 

@@ -24,6 +24,10 @@ class GatewaySettings:
     connections_per_box_max: int = 256
     """Open connections of one environment to the platform's API; more are turned away with 503.
     Default 256, so that a few environments cannot take all of the platform's descriptors."""
+    held_mb: int = 1024
+    """Most MB of requests that are not answered yet, and of answers that clients have not taken,
+    at the front door; the doors inside the environments together may hold as much again. Beyond it
+    the largest request that is still arriving is answered with 503. Default 1024."""
     request_deadline_s: float = 60.0
     """Seconds a request may take to arrive, begun anew with every further 64 KiB."""
     idle_deadline_s: float = 300.0

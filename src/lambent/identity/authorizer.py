@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from lambent.identity.keyring import Keyring
-from lambent.identity.signature import read_signature, verify
+from lambent.identity.signature import read_signature, verify, verify_head
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
@@ -47,6 +47,8 @@ class Caller:
     service: str | None
     """The signing name (`lambda`, `logs`, `sts`), or None for an unsigned request."""
     access_key_id: str | None
+    exchange: Exchange | None = dataclasses.field(default=None, repr=False, compare=False)
+    """The request, for conditions that ask where it came from."""
 
 
 class Access(NamedTuple):
@@ -119,7 +121,27 @@ class Authorizer:
             scope=Scope(principal.account, signature.region),
             service=signature.service,
             access_key_id=signature.access_key_id,
+            exchange=exchange,
         )
+
+    def screen(self, exchange: Exchange) -> bool:
+        """Whether a known key has signed a request whose body has not come yet; False if that
+        cannot be told without it. Raises as `authenticate` does for what would be refused whatever
+        the body is."""
+        signature = read_signature(exchange)
+        found = None
+        if signature is not None:
+            found = self._keyring.find(signature.access_key_id, signature.session_token)
+        if signature is None or found is None:
+            if self.is_strict and signature is not None:
+                raise _unrecognized()
+            if self.is_strict or _is_from_a_page(exchange):
+                raise _missing_token()
+            return False
+        principal, secret = found
+        if self.is_strict and not self._keyring.is_current(principal):
+            raise _unrecognized()
+        return verify_head(signature, exchange, secret, self._clock.now())
 
     def check_nowait(self, caller: Caller, access: Access) -> bool:
         """As `check`, without asking the database: False if it must be asked."""
@@ -220,11 +242,26 @@ class Authorizer:
             context["aws:principaltype"] = [_PRINCIPAL_TYPES[principal.kind]]
         if principal.kind == "user":
             context["aws:username"] = [principal.name]
+        if caller.exchange is not None:
+            _add_origin(context, caller.exchange)
         _add_tags(context, "aws:principaltag", self._keyring.tags(principal))
         _add_tags(context, "aws:resourcetag", known.tags)
         if access.action.startswith(("iam:", "sts:")):
             _add_tags(context, "iam:resourcetag", known.tags)
         return context
+
+
+def _add_origin(context: dict[str, Sequence[str]], exchange: Exchange) -> None:
+    """Add the condition keys that say where a request came from."""
+    context["aws:securetransport"] = [str(exchange.is_secure).lower()]
+    known = (
+        ("aws:sourceip", exchange.client_address),
+        ("aws:useragent", exchange.headers.get("user-agent")),
+        ("aws:referer", exchange.headers.get("referer")),
+    )
+    for key, value in known:
+        if value:
+            context[key] = [value]
 
 
 def _add_tags(context: dict[str, Sequence[str]], key: str, tags: Mapping[str, str]) -> None:

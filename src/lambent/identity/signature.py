@@ -33,9 +33,17 @@ _SPACES = re.compile(r"\s+")
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _STREAMING_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 _STREAMING_UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+_STREAMING = (_STREAMING_SIGNED, _STREAMING_UNSIGNED)
+_HASH = "x-amz-content-sha256"
+_WHOLE = frozenset({"iam", "lambda", "logs", "sts"})
+"""Services that take no body in chunks."""
+_SIGNED_HEADERS_MAX = 256
 _MAY_BE_UNSIGNED = frozenset({"x-amz-user-agent"})
 _EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 _CHUNK_HEADER_MAX = 256
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,8}")
+_CHUNK_BYTES_MIN = 8192
+"""Of each but the last that has any: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +129,8 @@ def _make(
     expires_s: int | None = None,
 ) -> Signature:
     match = _CREDENTIAL.fullmatch(credential)
+    if signed_headers.count(";") >= _SIGNED_HEADERS_MAX:
+        raise _incomplete(f"More than {_SIGNED_HEADERS_MAX} headers are signed.")
     if match is None:
         raise _incomplete("Credential must have the form key/date/region/service/aws4_request.")
     return Signature(
@@ -140,14 +150,37 @@ def verify(signature: Signature, exchange: Exchange, secret: str, now: float) ->
     """Check that the request was signed with `secret`, whole and in time; returns its body,
     without the framing of a body that was signed in chunks.
 
-    Raises `ApiError`: `InvalidSignatureException`, `IncompleteSignatureException`.
+    Takes time in proportion to the body. Raises `ApiError`: `InvalidSignatureException`,
+    `IncompleteSignatureException`.
     """
     _check_time(signature, now)
+    _check_signed_headers(signature, exchange.headers)
+    stated = _hash_without_body(signature, exchange.headers)
+    payload_hash = stated or _payload_hash(exchange.headers, exchange.body)
+    key = _check_signature(signature, exchange, secret, payload_hash)
+    if payload_hash not in _STREAMING:
+        return exchange.body
+    signing_key = key if payload_hash == _STREAMING_SIGNED else None
+    return _join_chunks(exchange.body, signature, signing_key)
+
+
+def verify_head(signature: Signature, exchange: Exchange, secret: str, now: float) -> bool:
+    """As `verify`, before the body has come: False if the head does not say what the body will be,
+    so that its signature cannot be told."""
+    _check_time(signature, now)
+    _check_signed_headers(signature, exchange.headers)
+    payload_hash = _hash_without_body(signature, exchange.headers) or exchange.headers.get(_HASH)
+    if payload_hash is None:
+        return False
+    _check_signature(signature, exchange, secret, payload_hash)
+    return True
+
+
+def _check_signature(
+    signature: Signature, exchange: Exchange, secret: str, payload_hash: str
+) -> bytes:
+    """Compare the signature with the right one; gives the signing key."""
     headers = exchange.headers
-    _check_signed_headers(signature, headers)
-    payload_hash, is_streaming = _payload_hash(headers, exchange.body)
-    if signature.service == "s3" and signature.expires_s is not None:
-        payload_hash = _UNSIGNED  # Who makes a link does not know what will be uploaded with it.
     canonical = "\n".join(
         (
             exchange.method,
@@ -171,10 +204,7 @@ def verify(signature: Signature, exchange: Exchange, secret: str, now: float) ->
             " your AWS Secret Access Key and signing method. Consult the service documentation for"
             " details."
         )
-    if not is_streaming:
-        return exchange.body
-    signing_key = key if payload_hash == _STREAMING_SIGNED else None
-    return _join_chunks(exchange.body, signature, signing_key)
+    return key
 
 
 @functools.lru_cache(maxsize=4096)
@@ -238,20 +268,25 @@ def _check_signed_headers(signature: Signature, headers: Mapping[str, str]) -> N
             raise _invalid(f"The signed header '{name[:64]}' is not in the request.")
 
 
-def _payload_hash(headers: Mapping[str, str], body: bytes) -> tuple[str, bool]:
-    """What stands for the body in what was signed, and whether the body is in signed chunks."""
-    stated = headers.get("x-amz-content-sha256")
-    if stated in (_STREAMING_SIGNED, _STREAMING_UNSIGNED):
-        return stated, True
-    if stated == _UNSIGNED:
-        return stated, False
+def _hash_without_body(signature: Signature, headers: Mapping[str, str]) -> str | None:
+    """What stands for the body in what was signed, if it is no hash of it."""
+    if signature.service == "s3" and signature.expires_s is not None:
+        return _UNSIGNED  # Who makes a link does not know what will be uploaded with it.
+    stated = headers.get(_HASH)
+    if stated in _STREAMING and signature.service in _WHOLE:
+        raise _incomplete(f"'{signature.service}' takes no body in chunks: {_HASH} is {stated}.")
+    return stated if stated in _STREAMING or stated == _UNSIGNED else None
+
+
+def _payload_hash(headers: Mapping[str, str], body: bytes) -> str:
+    stated = headers.get(_HASH)
     actual = hashlib.sha256(body).hexdigest() if body else _EMPTY_HASH
     if stated is not None and stated != actual:
         raise _invalid(
             "The value passed in as x-amz-content-sha256 does not match the SHA-256 hash of the"
             " payload."
         )
-    return actual, False
+    return actual
 
 
 @functools.lru_cache(maxsize=1024)
@@ -288,16 +323,21 @@ def _join_chunks(body: bytes, signature: Signature, key: bytes | None) -> bytes:
     signature covers that of the one before."""
     joined = bytearray()
     previous = signature.signature
-    at = 0
+    at, size = 0, _CHUNK_BYTES_MIN
     while True:
         end = body.find(b"\r\n", at, at + _CHUNK_HEADER_MAX)
         if end < 0:
             raise _incomplete("The chunked body is not complete.")
         size_text, _, extension = body[at:end].partition(b";")
-        try:
-            size = int(size_text, 16)
-        except ValueError as error:
-            raise _incomplete("The chunked body cannot be read.") from error
+        if _CHUNK_SIZE.fullmatch(size_text) is None:
+            raise _incomplete("The chunked body cannot be read.")
+        before, size = size, int(size_text, 16)
+        if size and before < _CHUNK_BYTES_MIN:
+            raise ApiError(
+                "InvalidChunkSizeError",
+                f"Only the last chunk is allowed to have a size less than {_CHUNK_BYTES_MIN} bytes",
+                status=403,
+            )
         data = body[end + 2 : end + 2 + size]
         if len(data) != size:
             raise _incomplete("The chunked body is not complete.")

@@ -22,7 +22,8 @@ class Catalog:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._known: dict[FunctionKey, dict[str, Route]] = {}
-        self._changes: dict[FunctionKey, int] = {}
+        self._looking: dict[FunctionKey, set[object]] = {}
+        """Look-ups under way whose function has not changed since they began."""
         self._changed: dict[FunctionKey, set[str]] = {}
         self._bell = anyio.Event()
 
@@ -37,20 +38,27 @@ class Catalog:
         known = self.get_nowait(key, wanted)
         if known is not None:
             return known
-        changes = self._changes.get(key, 0)
-        route = await self._load(key, wanted)
-        if route is not None and self._changes.get(key, 0) == changes:
-            self._known.setdefault(key, {})[wanted] = route
+        this = object()
+        looking = self._looking.setdefault(key, set())
+        looking.add(this)
+        try:
+            route = await self._load(key, wanted)
+            if route is not None and self._looking.get(key) is looking:
+                self._known.setdefault(key, {})[wanted] = route
+        finally:
+            looking.discard(this)
+            if not looking and self._looking.get(key) is looking:
+                del self._looking[key]
         return route
 
     @property
     def size(self) -> int:
         """How many functions anything is remembered of."""
-        return len(self._known.keys() | self._changes.keys())
+        return len(self._known.keys() | self._looking.keys() | self._changed.keys())
 
     def forget(self, key: FunctionKey) -> None:
         """The function has changed."""
-        self._changes[key] = self._changes.get(key, 0) + 1
+        self._looking.pop(key, None)
         known = self._known.pop(key, {})
         self._changed.setdefault(key, {LATEST}).update(known)
         self._bell.set()

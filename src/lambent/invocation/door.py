@@ -4,12 +4,16 @@
 `on_done`. Only a version that is not in memory yet costs a look-up (`resolve`).
 """
 
+import logging
+
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.model.errors import ApiError, conflict, not_found
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
 from lambent.model.invocation import Invocation, Outcome
 from lambent.scheduling.scheduler import Scheduler
+
+logger = logging.getLogger(__name__)
 
 
 class Door:
@@ -79,7 +83,10 @@ class Door:
 
         def on_done(outcome: Outcome) -> None:
             admission.release(tally)
-            report(outcome)
+            try:
+                report(outcome)
+            except Exception:  # Who runs the function has to go on whatever becomes of its answer.
+                logger.exception("the outcome of %s cannot be told", invocation.request_id)
 
         invocation.on_done = on_done
         try:

@@ -85,6 +85,7 @@ def run_step(
     *,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    deadline_s: float = _STEP_DEADLINE_S,
 ) -> None:
     """Run a program to its end. Raises `InstallFailed` with what it said."""
     try:
@@ -96,10 +97,10 @@ def run_step(
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=_STEP_DEADLINE_S,
+            timeout=deadline_s,
         )
     except subprocess.TimeoutExpired as error:
-        raise InstallFailed(f"{step} did not end within {_STEP_DEADLINE_S:.0f} s") from error
+        raise InstallFailed(f"{step} did not end within {deadline_s:.0f} s") from error
     if done.returncode != 0:
         lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
         telling = [line for line in lines if "error" in line.lower()] or lines

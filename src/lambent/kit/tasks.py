@@ -84,6 +84,22 @@ def start_part(
     tasks.start_soon(run, *args)
 
 
+def guarded(
+    failed: Callable[[Exception], object], call: Callable[[Unpack[Ts]], object]
+) -> Callable[[Unpack[Ts]], None]:
+    """A callback that does not raise: an exception is logged and given to `failed`, as that of a
+    task."""
+
+    def guarded_(*args: *Ts) -> None:
+        try:
+            call(*args)
+        except Exception as error:
+            logger.exception("%s failed", _name_of(call))
+            _tell(failed, error)
+
+    return guarded_
+
+
 async def shielded(close: Callable[[], Awaitable[object]], deadline_s: float = 10.0) -> None:
     """Run a clean-up to its end even while the caller is being cancelled, but not for ever."""
     with anyio.move_on_after(deadline_s, shield=True):

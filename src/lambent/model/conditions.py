@@ -14,13 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lambent.model.variables import Context, expand
-from lambent.model.wildcards import Pattern, matches, matches_arn, read_pattern, text_of
-
-Wanted = str | Pattern
-"""A value of the policy: a pattern if its operator knows wildcards."""
+from lambent.model.wildcards import Pattern, matches, matches_arn, text_of
 
 Test = Callable[[str, Any], bool]
-"""Whether a value of the request fits a `Wanted`."""
+"""Whether a value of the request fits a value of the policy: a text, or a pattern if the operator
+knows wildcards."""
 
 _TEXTS = frozenset({"StringEquals", "StringEqualsIgnoreCase"})
 _PATTERNS = frozenset({"StringLike", "ArnEquals", "ArnLike"})
@@ -87,20 +85,22 @@ def _holds(
     return any(result != is_negated for result in results)
 
 
-def _wanted(operator: str, text: str, context: Context, *, expands: bool) -> Wanted | None:
+def _wanted(operator: str, text: str, context: Context, *, expands: bool) -> Pattern | None:
     """A value of the policy as its operator compares it, None if it matches nothing. Texts and ARNs
     may have variables."""
     if operator not in _TEXTS and operator not in _PATTERNS:
         return text
-    pattern = expand(text, context) if expands else read_pattern(text)
+    if not expands or "${" not in text:
+        return text
+    pattern = expand(text, context)
     return pattern if pattern is None or operator in _PATTERNS else text_of(pattern)
 
 
-def _safely(test: Test, value: str, wanted: Wanted) -> bool:
+def _safely(test: Test, value: str, wanted: Pattern) -> bool:
     try:
         return test(value, wanted)
-    except (ValueError, TypeError, binascii.Error):
-        return False
+    except (ValueError, TypeError, OverflowError, OSError, binascii.Error):
+        return False  # Whoever wrote it wrote what is no such value: it does not hold.
 
 
 def _date(text: str) -> datetime.datetime:

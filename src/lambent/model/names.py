@@ -24,10 +24,17 @@ _FUNCTION_NAME = re.compile(
 )
 _VERSION_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
+_IS_REGION = re.compile(_REGION)
+
 UNQUALIFIED_ONLY = (
     "This operation is permitted on Lambda functions only. Aliases and versions do not support"
     " this operation. Please specify either a function name or an unqualified function ARN."
 )
+
+
+def is_region(name: str) -> bool:
+    """Whether a region of AWS could have this name."""
+    return _IS_REGION.fullmatch(name) is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.ht
 import re
 from collections.abc import Mapping, Sequence
 
-from lambent.model.wildcards import read_pattern
+from lambent.model.wildcards import literal
 
 Context = Mapping[str, Sequence[str]]
 """Values of condition keys, by lower-case key."""
@@ -16,28 +16,28 @@ Context = Mapping[str, Sequence[str]]
 _VARIABLE = re.compile(r"\$\{(?:([*?$])|([^{}',]{1,256})(?:, ?'([^'}]{0,1024})')?)\}")
 
 
-def expand(text: str, context: Context) -> list[str | None] | None:
+def expand(text: str, context: Context) -> list[str] | None:
     """The pattern with its variables filled in; None if the request has no value for one that has
     no default, or several: such a pattern matches nothing."""
-    found: list[str | None] = []
+    found: list[str] = []
     at = 0
     for match in _VARIABLE.finditer(text):
-        found += read_pattern(text[at : match.start()])
+        found += text[at : match.start()]
         character, name, default = match.groups()
         values = context.get(name.lower(), ()) if name else (character,)
         value = values[0] if len(values) == 1 else default
         if value is None:
             return None
-        found += value
+        found += literal(value)
         at = match.end()
-    return found + read_pattern(text[at:])
+    return found + list(text[at:])
 
 
-def expand_resource(arn: str, context: Context) -> list[str | None] | None:
+def expand_resource(arn: str, context: Context) -> list[str] | None:
     """As `expand`, for a `Resource`: variables are known behind its fifth colon only."""
     head, separator, resource = _split(arn)
     expanded = expand(resource, context)
-    return None if expanded is None else [*read_pattern(head + separator), *expanded]
+    return None if expanded is None else [*head, *separator, *expanded]
 
 
 def _split(arn: str) -> tuple[str, str, str]:

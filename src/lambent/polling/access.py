@@ -3,13 +3,13 @@ https://docs.aws.amazon.com/lambda/latest/api/API_SourceAccessConfiguration.html
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import botocore.exceptions
 
 from lambent.aws.calls import error_code
+from lambent.kit.strict_json import parse_loosely
 from lambent.polling.polled import Polled
 from lambent.polling.ports import SourceError
 from lambent.polling.role_calls import refused
@@ -78,7 +78,7 @@ async def _read_secret(polled: Polled, arn: str, *members: str) -> Mapping[str, 
             raise _not_valid(f"there is no secret {arn}") from error
         raise refused(error) from error
     try:
-        secret: Any = json.loads(answer.get("SecretString") or "")
+        secret: Any = parse_loosely(answer.get("SecretString") or "")
     except ValueError:
         secret = None
     if not isinstance(secret, dict) or not all(

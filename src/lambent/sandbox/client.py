@@ -301,8 +301,6 @@ class Launcher:
         self._pending: dict[int, Callable[[dict[str, Any], list[int]], None]] = {}
         self._unsent: dict[int, bytes] = {}
         """By number, in their order."""
-        self._prepared: set[tuple[str, int]] = set()
-        """Templates, each with a size of volume, that the launcher knows."""
         self.boxes: dict[str, LauncherBox] = {}
         self._is_gone = False
         end.setblocking(False)
@@ -339,16 +337,7 @@ class Launcher:
         )
 
     def prepare(self, template: Template, volume_mb: int) -> None:
-        self._prepared.add((template.name, volume_mb))
-        self.tell(
-            "prepare",
-            template=template.name,
-            argv=list(template.argv),
-            environment=dict(template.environment),
-            mounts={mount.target: mount.source for mount in template.mounts},
-            forks=template.forks,
-            volume_mb=volume_mb,
-        )
+        self.tell("prepare", template=_describe(template), volume_mb=volume_mb)
 
     async def start(
         self,
@@ -365,8 +354,6 @@ class Launcher:
         on_exit: Callable[[ExitStatus], None],
         snapshot: str | None,
     ) -> _Started:
-        if (template.name, spec.volume_mb) not in self._prepared:
-            self.prepare(template, spec.volume_mb)
         given = spec.volume
         assert given is None or isinstance(given, _Volume)
 
@@ -394,7 +381,7 @@ class Launcher:
             "start",
             adopt,
             discard,
-            template=template.name,
+            template=_describe(template),
             snapshot=snapshot,
             memory_mb=spec.memory_mb,
             mounts={mount.target: mount.source for mount in spec.mounts},
@@ -445,12 +432,18 @@ class Launcher:
         gives it back if nobody waits for it any more. The launcher does nothing any more for a
         request that is past its deadline. Raises `SandboxError`."""
         future: asyncio.Future[T] = self._loop.create_future()
+        deadline = time.monotonic() + self._deadline_s
+        late = SandboxBusy(
+            f"cannot {operation.replace('_', ' ')}: the launcher did not answer within "
+            f"{self._deadline_s:g} s"
+        )
 
         def on_reply(message: dict[str, Any], descriptors: list[int]) -> None:
             if "error" in message:
                 messages.close_all(descriptors)
                 if not future.done():
-                    future.set_exception(_refusal(message))
+                    is_late = time.monotonic() > deadline
+                    future.set_exception(late if is_late else _refusal(message))
                 return
             result = adopt(message["ok"], descriptors)
             if future.done():
@@ -458,16 +451,12 @@ class Launcher:
             else:
                 future.set_result(result)
 
-        deadline = time.monotonic() + self._deadline_s
         number = self._post(operation, {**fields, "deadline": deadline}, on_reply)
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await future
         except TimeoutError:
-            raise SandboxBusy(
-                f"cannot {operation.replace('_', ' ')}: the launcher did not answer within "
-                f"{self._deadline_s:g} s"
-            ) from None
+            raise late from None
         finally:
             if self._unsent.pop(number, None) is not None:
                 self._pending.pop(number, None)
@@ -572,6 +561,17 @@ class Launcher:
             waiting, box.on_exit = box.on_exit, {}
             for on_exit in waiting.values():
                 on_exit(ExitStatus(signal=signal.SIGKILL))
+
+
+def _describe(template: Template) -> dict[str, Any]:
+    """A template as the launcher knows it."""
+    return {
+        "name": template.name,
+        "argv": list(template.argv),
+        "environment": dict(template.environment),
+        "mounts": {mount.target: mount.source for mount in template.mounts},
+        "forks": template.forks,
+    }
 
 
 def _refusal(message: dict[str, Any]) -> SandboxError:

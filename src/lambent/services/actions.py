@@ -6,7 +6,6 @@ whoever serves it.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 
 from lambent.identity.authorizer import Access
 from lambent.kit.http.messages import Exchange
+from lambent.kit.strict_json import parse_loosely
 from lambent.model.function import Scope
 from lambent.services.foreign_operations import OPERATIONS
 from lambent.services.foreign_resources import Asked
@@ -65,7 +65,7 @@ def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Acce
         return None
     try:
         found = _read(service, exchange)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     if found is None:
         return None
@@ -89,13 +89,13 @@ def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Acce
 
 def _read(service: str, exchange: Exchange) -> tuple[str, Mapping[str, Any]] | None:
     """The operation and its parameters, None if they are not of the service's form. Raises
-    `ValueError` or `RecursionError` for what is no JSON or no text, or says something twice."""
+    `ValueError` for what is no JSON or no text, or says something twice."""
     target = exchange.headers.get("x-amz-target")
     if target is not None:
         prefix, _, operation = target.partition(".")
         if prefix not in _TARGETS.get(service, ()):
             return None
-        params = json.loads(exchange.body or b"{}", object_pairs_hook=_distinct)
+        params = parse_loosely(exchange.body or b"{}", _distinct)
         return (operation, params) if isinstance(params, dict) else None
     if service not in _FORMS:
         return None

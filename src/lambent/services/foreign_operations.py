@@ -5,12 +5,16 @@ from collections.abc import Mapping
 
 from lambent.services import foreign_resources as r
 
-_TOPIC = r.named(TopicArn="")
+_TOPIC = r.named(TopicArn="={}")
 _TABLE = r.named(TableName="table/{}")
-_RESOURCE_ARN = r.named(ResourceArn="")
-_STREAM = r.named(StreamName="stream/{}", StreamARN="")
-_STATE_MACHINE = r.named(stateMachineArn="")
-_EXECUTION = r.named(executionArn="")
+_TAGGED_TABLE = r.named(ResourceArn="=table/{}")
+_TAGGED_TOPIC = r.named(ResourceArn="={}")
+_STREAM = r.named(StreamName="stream/{}", StreamARN="=stream/{}")
+_TABLE_STREAM = r.named(StreamArn="=table/{}/stream/{:}")
+_ACTIVITY = r.named(activityArn="=activity:{}")
+_TAGGED_MACHINE = r.named(resourceArn="=stateMachine:{}")
+_STATE_MACHINE = r.named(stateMachineArn="=stateMachine:{:}")
+_EXECUTION = r.named(executionArn="=execution:{:}")
 _DELIVERY = r.named(DeliveryStreamName="deliverystream/{}")
 _POOL = r.named(UserPoolId="userpool/{}")
 _IDENTITY_POOL = r.named(IdentityPoolId="identitypool/{}")
@@ -84,8 +88,8 @@ OPERATIONS: Mapping[str, Mapping[str, r.Find]] = {
         **dict.fromkeys(("Query", "Scan"), r.ITEMS),
         **dict.fromkeys(("BatchGetItem", "BatchWriteItem"), r.TABLES),
         **dict.fromkeys(("TransactGetItems", "TransactWriteItems"), r.TRANSACTED),
-        **dict.fromkeys(("ListTagsOfResource", "TagResource", "UntagResource"), _RESOURCE_ARN),
-        **dict.fromkeys(("DescribeStream", "GetShardIterator"), r.named(StreamArn="")),
+        **dict.fromkeys(("ListTagsOfResource", "TagResource", "UntagResource"), _TAGGED_TABLE),
+        **dict.fromkeys(("DescribeStream", "GetShardIterator"), _TABLE_STREAM),
         "GetRecords": r.unsure("table/{}/stream/{}"),
     },
     "events": {
@@ -111,7 +115,7 @@ OPERATIONS: Mapping[str, Mapping[str, r.Find]] = {
     "kinesis": {
         **dict.fromkeys(("DescribeLimits", "ListStreams"), r.nothing),
         **dict.fromkeys(_KINESIS, _STREAM),
-        "SubscribeToShard": r.named(ConsumerARN=""),
+        "SubscribeToShard": r.named(ConsumerARN="=stream/{}/consumer/{}:{}"),
         "GetRecords": r.unsure("stream/{}"),
     },
     "kms": {
@@ -143,7 +147,7 @@ OPERATIONS: Mapping[str, Mapping[str, r.Find]] = {
             r.nothing,
         ),
         **dict.fromkeys(_SNS, _TOPIC),
-        **dict.fromkeys(("ListTagsForResource", "TagResource", "UntagResource"), _RESOURCE_ARN),
+        **dict.fromkeys(("ListTagsForResource", "TagResource", "UntagResource"), _TAGGED_TOPIC),
         "CreateTopic": r.named(Name="{}"),
         "Publish": r.PUBLISHED,
     },
@@ -151,7 +155,7 @@ OPERATIONS: Mapping[str, Mapping[str, r.Find]] = {
         "ListQueues": r.nothing,
         **dict.fromkeys(_SQS, r.QUEUE),
         **dict.fromkeys(("CreateQueue", "GetQueueUrl"), r.NAMED_QUEUE),
-        **dict.fromkeys(("ListMessageMoveTasks", "StartMessageMoveTask"), r.named(SourceArn="")),
+        **dict.fromkeys(("ListMessageMoveTasks", "StartMessageMoveTask"), r.named(SourceArn="={}")),
     },
     "ssm": {
         "DescribeParameters": r.nothing,
@@ -169,7 +173,8 @@ OPERATIONS: Mapping[str, Mapping[str, r.Find]] = {
         "CreateActivity": r.named(name="activity:{}"),
         "CreateStateMachine": r.named(name="stateMachine:{}"),
         **dict.fromkeys(
-            ("DeleteActivity", "DescribeActivity", "GetActivityTask"), r.named(activityArn="")
+            ("DeleteActivity", "DescribeActivity", "GetActivityTask"),
+            _ACTIVITY,
         ),
         **dict.fromkeys(
             (
@@ -186,7 +191,8 @@ OPERATIONS: Mapping[str, Mapping[str, r.Find]] = {
             _EXECUTION,
         ),
         **dict.fromkeys(
-            ("ListTagsForResource", "TagResource", "UntagResource"), r.named(resourceArn="")
+            ("ListTagsForResource", "TagResource", "UntagResource"),
+            _TAGGED_MACHINE,
         ),
     },
 }

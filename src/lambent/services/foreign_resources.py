@@ -61,8 +61,8 @@ def arn_of(asked: Asked, value: object) -> str | None:
 
 
 def named(**forms: str) -> Find:
-    """Operations about what a parameter names, by name or by ARN: `TableName="table/{}"`. More
-    than one of them must not be given."""
+    """Operations about what a parameter names, by name or by ARN: `TableName="table/{}"`; by ARN
+    alone if the form begins with `=`. Only one of them may be given."""
 
     def find(asked: Asked) -> Sequence[About] | None:
         given = [name for name in forms if asked.params.get(name) is not None]
@@ -70,11 +70,20 @@ def named(**forms: str) -> Find:
             return None
         value, form = asked.params[given[0]], forms[given[0]]
         arn = arn_of(asked, value)
-        if arn is None and form and isinstance(value, str) and re.fullmatch(_NAME, value, re.ASCII):
-            arn = asked.arn(form.format(value))
-        return None if arn is None else [About(arn)]
+        if arn is not None:
+            is_one = re.fullmatch(_shape(form.removeprefix("=")), arn.split(":", 5)[5], re.ASCII)
+            return [About(arn)] if is_one else None
+        is_name = isinstance(value, str) and re.fullmatch(_NAME, value, re.ASCII)
+        return [About(asked.arn(form.format(value)))] if is_name and form[0] != "=" else None
 
     return find
+
+
+def _shape(form: str) -> str:
+    """What an ARN must have behind the account, so that whoever serves the request reads the same
+    name in it; `{:}` may have colons."""
+    escaped = re.escape(form)
+    return escaped.replace(re.escape("{}"), _NAME).replace(re.escape("{:}"), r"[\w.:-]{1,256}")
 
 
 def nothing(_asked: Asked) -> Sequence[About]:
@@ -112,7 +121,7 @@ def _published(asked: Asked) -> Sequence[About] | None:
     if "PhoneNumber" in asked.params:
         has_topic = "TopicArn" in asked.params or "TargetArn" in asked.params
         return None if has_topic else nothing(asked)
-    return named(TopicArn="", TargetArn="")(asked)
+    return named(TopicArn="={}", TargetArn="={}")(asked)
 
 
 def _items(asked: Asked) -> Sequence[About] | None:

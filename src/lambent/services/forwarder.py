@@ -13,6 +13,7 @@ from yarl import URL
 
 from lambent.aws.settings import AwsSettings
 from lambent.identity.authorizer import Authorizer, Caller
+from lambent.kit.computing import LOOP_BYTES_MAX, computed
 from lambent.kit.http.messages import Exchange
 from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, service_failure
@@ -127,7 +128,10 @@ class Forwarder:
         """Raise `AccessDeniedException` unless the caller may do this."""
         if not self._authorizer.is_strict or caller.principal is ANONYMOUS:
             return  # The gateway lets nobody in unsigned but for what is everybody's.
-        accesses = accesses_of(service, exchange, caller.scope)
+        if len(exchange.body) > LOOP_BYTES_MAX:
+            accesses = await computed(accesses_of, service, exchange, caller.scope)
+        else:
+            accesses = accesses_of(service, exchange, caller.scope)
         if accesses is not None:
             await self._authorizer.check_all(caller, accesses)
         elif caller.principal.kind != "root":

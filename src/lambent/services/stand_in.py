@@ -167,12 +167,14 @@ class StandIn:
         """Let it keep what it has, then end it."""
         assert process.stdin is not None
         await process.stdin.aclose()
-        async with anyio.create_task_group() as tasks:
-            start_part(tasks, self._follow_output, process)
-            with anyio.move_on_after(_STOP_S):
-                await process.wait()
-            tasks.cancel_scope.cancel()
-        await process.aclose()
+        try:
+            async with anyio.create_task_group() as tasks:
+                start_part(tasks, self._follow_output, process)
+                with anyio.move_on_after(_STOP_S):
+                    await process.wait()
+                tasks.cancel_scope.cancel()
+        finally:
+            await process.aclose()
 
     async def _follow_output(self, process: anyio.abc.Process) -> None:
         """What it says goes to the platform's log, line by line."""

@@ -1,7 +1,7 @@
 """A backup of all that cannot be made again, while the platform runs: the database with its
 secrets, the packages, and what waits in the queue.
 
-The directories of blobs are locked first (shared; see `Blobs.delete`), the database is copied next,
+The directories of blobs are locked first (see `Blobs.delete`), the database is copied next,
 then the blobs it knows: what is deleted meanwhile is in the trash. The archive gets its name when
 it is whole and on disk.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from lambent.store.archive import CREDENTIALS, DATABASE, EVENTS, PACKAGES, ArchiveWriter
-from lambent.store.blobs import find_trashed, lock_shared
+from lambent.store.blobs import find_trashed, keep_deleted
 from lambent.store.copying import copy_out
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
@@ -62,7 +62,7 @@ def back_up(places: Places, file: Path, about: dict[str, str]) -> Contents:
         raise FileExistsError(f"cannot write {file}: it exists")
     with contextlib.ExitStack() as stack:
         for directory in (places.packages, places.events):
-            stack.enter_context(lock_shared(directory))
+            stack.enter_context(keep_deleted(directory))
         work = stack.enter_context(_working_directory(file))
         database, archive = work / "database", work / "archive"
         packages, events, missing = _copy(places, database)
@@ -163,7 +163,12 @@ def _publish(archive: Path, file: Path) -> None:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP):
             raise
         archive.rename(file)  # A file system without second names.
-    descriptor = os.open(file.parent, os.O_RDONLY)
+    flush_directory(file.parent)
+
+
+def flush_directory(directory: Path) -> None:
+    """Have the names of its files on disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
@@ -174,25 +179,26 @@ def _publish(archive: Path, file: Path) -> None:
 def _working_directory(file: Path) -> Iterator[Path]:
     """A directory beside `file`, deleted at the end; what killed backups left there is, too."""
     with contextlib.ExitStack() as stack:
-        with _locked(file.parent, waits=True):
-            for left in file.parent.glob(f".*{_UNFINISHED}"):
-                with contextlib.suppress(OSError), _locked(left):
-                    shutil.rmtree(left)
-            work = Path(tempfile.mkdtemp(suffix=_UNFINISHED, prefix=".", dir=file.parent))
-            stack.callback(shutil.rmtree, work, ignore_errors=True)
-            stack.enter_context(_locked(work))
+        for left in file.parent.glob(f".*{_UNFINISHED}"):
+            with contextlib.suppress(OSError), _locked(left):
+                shutil.rmtree(left)
+        new = Path(tempfile.mkdtemp(prefix=".lambent-backup-", dir=file.parent))
+        stack.enter_context(_locked(new))
+        # Only now may others find it, who would take it for left.
+        work = new.with_name(f"{new.name}{_UNFINISHED}")
+        new.rename(work)
+        stack.callback(shutil.rmtree, work, ignore_errors=True)
         yield work
 
 
 @contextlib.contextmanager
-def _locked(directory: Path, *, waits: bool = False) -> Iterator[None]:
-    """Hold a directory. Unless this waits, it raises OSError if somebody else does, or if the
-    directory is somebody else's."""
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold a directory. Raises OSError if somebody else does, or if it is not this user's."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        if not waits and os.fstat(descriptor).st_uid != os.geteuid():
+        if os.fstat(descriptor).st_uid != os.geteuid():
             raise PermissionError(f"{directory} belongs to somebody else")
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(descriptor)

@@ -94,7 +94,7 @@ class Blobs:
             return
         with open(mark, "rb") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
                 self.discard(key)  # A backup is being made, and may still want it.
             else:
@@ -114,7 +114,9 @@ class Blobs:
         owner = mark.read_text() if mark.exists() else None
         if owner == database_id:
             return
-        if (owner is not None or is_new) and next(self.list_keys(), None) is not None:
+        # A restore puts the database in its place when everything else is there.
+        is_known = owner in (None, _RESTORING) and not is_new
+        if not is_known and next(self.list_keys(), None) is not None:
             raise StoreError(
                 f"{self._directory} holds packages or events that belong to another database:"
                 f" {'this one is new' if is_new else 'this one was never used with them'}."
@@ -122,9 +124,7 @@ class Blobs:
                 " is mistaken, put that right; if the database is lost, restore a backup"
                 f" (docs/backup.md); to begin without them, move {self._directory} away"
             )
-        unfinished = self._directory / f"{_MARK}.new"
-        unfinished.write_text(database_id)
-        unfinished.replace(mark)
+        self._mark(database_id)
 
     def begin_restore(self) -> None:
         """Take an empty directory, or what an interrupted restore left of it. Raises StoreError if
@@ -136,17 +136,16 @@ class Blobs:
                 f"{self._directory} already holds packages or events. Nothing was changed. Restore"
                 " into another data directory, or move this one away"
             )
-        mark.write_text(_RESTORING)
+        self._mark(_RESTORING)
         for key in left:
             (self._directory / key).unlink()
 
-    def end_restore(self, database_id: str | None) -> None:
-        """What is there belongs to a database now; to whichever comes first if it has no name."""
-        mark = self._directory / _MARK
-        if database_id is None:
-            mark.unlink()
-        else:
-            mark.write_text(database_id)
+    def _mark(self, owner: str) -> None:
+        unfinished = self._directory / f"{_MARK}.new"
+        unfinished.write_text(owner)
+        self._flush(unfinished)
+        unfinished.replace(self._directory / _MARK)
+        self._flush(self._directory)
 
     def discard(self, key: str) -> None:
         """Put a blob into the trash; does nothing if there is none."""
@@ -197,7 +196,7 @@ def _trashed(directory: Path, key: str | None = None) -> list[tuple[int, Path]]:
 
 
 @contextmanager
-def lock_shared(directory: Path) -> Iterator[None]:
+def keep_deleted(directory: Path) -> Iterator[None]:
     """Have what is deleted go to the trash for as long as the context lasts: a backup is made."""
     try:
         lock = open(directory / _MARK, "rb")  # noqa: SIM115 - closed below
@@ -205,8 +204,15 @@ def lock_shared(directory: Path) -> Iterator[None]:
         yield  # No platform that knows of marks has worked here.
         return
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def is_of_blobs(name: str) -> bool:
+    """Whether a file or directory of this name is what a directory of blobs holds."""
+    return name.partition("#")[0] in (_MARK, f"{_MARK}.new", _TRASH) or bool(
+        _KEY.fullmatch(name.partition("#")[0])
+    )
 
 
 async def open_blobs(directory: Path, database_id: str, clock: Clock, *, is_new: bool) -> Blobs:

@@ -20,10 +20,10 @@ import sqlalchemy as sa
 from lambent.kit.clock import Clock
 from lambent.store.problems import StoreError, StoreHeld
 
-_LOCK_ID = 0x6C616D62656E74
+LOCK_ID = 0x6C616D62656E74
 """Of PostgreSQL's advisory lock; any number will do."""
-_PATIENCE = "5s"
-"""A server needs a moment to notice that the one before is gone."""
+_PATIENCE, _PATIENCE_AGAIN = "5s", "1s"
+"""A server needs a moment to notice that the one before is gone. Transactions wait for it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +83,17 @@ class SessionHold:
         since this platform had it."""
         try:
             with connection.transaction():
-                connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
-                connection.execute(f"SELECT pg_advisory_lock({_LOCK_ID})")
+                patience = _PATIENCE if self._turn is None else _PATIENCE_AGAIN
+                connection.execute(f"SET LOCAL lock_timeout = '{patience}'")
+                connection.execute(f"SELECT pg_advisory_lock({LOCK_ID})")
         except psycopg.errors.LockNotAvailable as error:
-            raise _held(self._where, self._first(connection)) from error
+            first = self._first(connection)
+            if self._turn is not None and first == str(self._holder):
+                raise StoreError(
+                    f"the server of {self._where} has not noticed yet that its last connection to"
+                    " this platform broke"
+                ) from error
+            raise _held(self._where, first) from error
         if self._turn is not None:
             with connection.transaction():
                 (turn,) = connection.execute("SELECT starts FROM platform").fetchone() or (None,)

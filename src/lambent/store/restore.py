@@ -10,13 +10,12 @@ import shutil
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from lambent.kit.clock import SystemClock
 from lambent.store.archive import CREDENTIALS, DATABASE, EVENTS, PACKAGES, Member, read_archive
-from lambent.store.backup import Contents, Places
+from lambent.store.backup import Contents, Places, flush_directory
 from lambent.store.blobs import Blobs
 from lambent.store.copying import copy_in
 from lambent.store.database import connect, file_of, name_of, revisions, url_of
@@ -49,18 +48,19 @@ def restore(places: Places, archive: Path) -> Contents:
         if is_new_file(database, revisions()):
             raise StoreError(f"cannot restore {archive}: the database in it is empty")
         damaged = unpacking.remove_damaged(members)
-        unpacking.finish(_ask(database, "SELECT id FROM platform"))
-        events = _ask(database, "SELECT count(*) FROM async_events")
-        os.sync()
+        unpacking.finish()
+        events = _count_events(database)
+        for directory in (places.packages, places.events, database.parent):
+            flush_directory(directory)
         if target is not None:
             os.replace(database, target)
+            flush_directory(target.parent)
         elif engine is not None:
             copy_in(engine, database)
             database.unlink()
-        os.sync()
     return Contents(
         packages=sum(name.startswith(PACKAGES) for name in members) - len(damaged),
-        events=int(events or 0),
+        events=events,
         bytes=sum(one.size for one in members.values()),
         missing=tuple(damaged),
     )
@@ -117,12 +117,10 @@ class _Unpacking:
             (self._places.packages / name.removeprefix(PACKAGES)).unlink()
         return damaged
 
-    def finish(self, database_id: str | None) -> None:
+    def finish(self) -> None:
         """Leave only the database to be put in its place."""
         if self._credentials.exists():
             os.replace(self._credentials, self._places.credentials)
-        for one in self._blobs:
-            one.end_restore(database_id)
 
 
 def _hold_empty(places: Places, stack: contextlib.ExitStack) -> sa.Engine:
@@ -143,11 +141,10 @@ def _hold_empty(places: Places, stack: contextlib.ExitStack) -> sa.Engine:
     return engine
 
 
-def _ask(database: Path, query: str) -> Any:
-    """One value of a database; None if it has no such table, being older, or no row."""
+def _count_events(database: Path) -> int:
     with contextlib.closing(sqlite3.connect(database)) as connection:
         try:
-            row = connection.execute(query).fetchone()
+            (count,) = connection.execute("SELECT count(*) FROM async_events").fetchone()
         except sqlite3.OperationalError:
-            return None
-    return None if row is None else row[0]
+            return 0  # Older than the queue.
+    return int(count)

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 
 import anyio
 import anyio.to_thread
+import psycopg
 import sqlalchemy as sa
 
 from lambent.kit.clock import Clock, SystemClock
@@ -135,6 +136,8 @@ class Store:
         changed_mappings = set[str]()
 
         def run() -> tuple[T, Mapping[FunctionKey, Allotment]]:
+            if self.lost is not None:
+                raise self.lost
             with self._engine.begin() as connection:
                 tx = Transaction(
                     functions=Functions(connection, changed),
@@ -175,7 +178,7 @@ class Store:
         while self.lost is None:
             await clock.sleep(_LOOK_S)
             if self._engine.dialect.name != "sqlite":
-                with contextlib.suppress(StoreError, sa.exc.SQLAlchemyError):
+                with contextlib.suppress(Exception):  # The server may be away for a while.
                     await self.transact(lambda _: None)
 
     def on_change(self, listener: Callable[[FunctionKey], None]) -> None:
@@ -251,10 +254,11 @@ def _open(
             id_, starts = _begin(connection)
             if not is_file:
                 hold.begin_turn(connection, starts)
-    except sa.exc.OperationalError as error:
-        raise StoreError(f"cannot use {where}: {' '.join(str(error.orig).split())}") from error
-    except sa.exc.DatabaseError as error:
-        raise damaged(where, error.orig) from error
+    except (sa.exc.DBAPIError, psycopg.Error) as error:
+        cause = getattr(error, "orig", error)
+        if is_file and not isinstance(error, sa.exc.OperationalError):
+            raise damaged(where, cause) from error
+        raise StoreError(f"cannot use {where}: {' '.join(str(cause).split())}") from error
     return engine, _Opened(id_, starts, is_new)
 
 

@@ -7,6 +7,8 @@ LINE_BYTES_MAX = 256 * 1024
 
 _CHARACTER_BYTES_MAX = 4
 _HEADER = struct.Struct(">IIQ")
+_MICROS_MAX = 253_402_300_799_999_999
+"""The end of the year 9999."""
 _MAGIC = b"\xa5\x5a\x00"
 _FRAME_TYPES = range(0xA55A0002, 0xA55A0020)
 _LEVELS = {
@@ -72,7 +74,7 @@ class FrameDecoder:
                 break
             message = data[at + _HEADER.size : end].removesuffix(b"\n")
             level = _LEVELS.get(kind & 0xFF, "")
-            found += [(micros // 1000, level, piece) for piece in pieces(message)]
+            found += [(_milliseconds(micros), level, piece) for piece in pieces(message)]
             at = end
         self._rest = data[at:]
         return found
@@ -83,8 +85,14 @@ class FrameDecoder:
         if len(rest) >= _HEADER.size:
             kind, _, micros = _HEADER.unpack_from(rest)
             level = _LEVELS.get(kind & 0xFF, "")
-            return [(micros // 1000, level, piece) for piece in pieces(rest[_HEADER.size :])]
+            at = _milliseconds(micros)
+            return [(at, level, piece) for piece in pieces(rest[_HEADER.size :])]
         return [(0, "", rest)] if rest.strip(b"\n") else []
+
+
+def _milliseconds(micros: int) -> int:
+    """0, which is unknown, for what no calendar has: it is the function that says so."""
+    return micros // 1000 if micros <= _MICROS_MAX else 0
 
 
 def _find_magic(data: bytes, begin: int) -> int:

@@ -19,7 +19,7 @@ import anyio.to_thread
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.telemetry import queries, segments
-from lambent.telemetry.lines import pieces
+from lambent.telemetry.lines import LINE_BYTES_MAX, pieces
 from lambent.telemetry.queries import Bounds, EventKey
 from lambent.telemetry.segments import SEGMENT_BYTES, LogEvent
 from lambent.telemetry.settings import TelemetrySettings
@@ -81,7 +81,7 @@ class _Writer:
         now_ms = self._store.now_ms()
         # Nothing is logged in the future, whatever a function writes into its log pipe.
         at_ms = min(timestamp_ms or now_ms, now_ms)
-        for piece in pieces(message):
+        for piece in (message,) if len(message) <= LINE_BYTES_MAX else pieces(message):
             event = segments.encode(at_ms, now_ms, piece + b"\n")
             self._buffer.append(event)
             self._buffered_bytes += len(event)

@@ -18,10 +18,11 @@ import anyio.abc
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.invocation.door import Door
+from lambent.kit.http.budget import Budget
 from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import shielded, start_task
+from lambent.kit.tasks import guarded, shielded, start_task
 from lambent.model.errors import ApiError, service_failure
 from lambent.model.function import Scope
 from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
@@ -36,11 +37,12 @@ _FUNCTION_FAILED = 299
 _CONNECTIONS_MAX = 512
 _LIMITS = HttpLimits(
     body_bytes_max=SYNCHRONOUS_EVENT_BYTES_MAX,
-    held_bytes_max=16 * SYNCHRONOUS_EVENT_BYTES_MAX,
     connections_max=_CONNECTIONS_MAX,
     request_deadline_s=30.0,
     idle_deadline_s=960.0,
 )
+
+_HELD_BYTES_MAX = 64 * SYNCHRONOUS_EVENT_BYTES_MAX
 
 
 class Deliveries:
@@ -125,7 +127,7 @@ class Deliveries:
                 invoked_arn=reference.arn,
                 event=exchange.body,
                 trace_id=trace_id,
-                on_done=on_done,
+                on_done=guarded(partial(_fail, exchange), on_done),
             )
         )
 
@@ -151,7 +153,7 @@ async def open_deliveries(deliveries: Deliveries) -> AsyncIterator[tuple[str, in
     """Take deliveries on loopback; gives the address."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     address: tuple[str, int] = listener.getsockname()
-    server = HttpServer(deliveries.handle, _LIMITS)
+    server = HttpServer(deliveries.handle, _LIMITS, budget=Budget(_HELD_BYTES_MAX))
     await server.start(listener)
     try:
         yield address

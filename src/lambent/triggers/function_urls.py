@@ -9,15 +9,17 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import TypeGuard
 
 import anyio.abc
 
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
+from lambent.kit.computing import LOOP_BYTES_MAX, computed, computed_apart
 from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import start_task
+from lambent.kit.tasks import guarded, start_task
 from lambent.model.errors import ApiError
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
@@ -33,7 +35,7 @@ from lambent.triggers.url_stream import UrlStream
 _HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
 _ID = re.compile(r"[a-z0-9]{32}")
 _KNOWN_MAX = 8192
-_NOBODY = Caller(principal=ANONYMOUS, scope=Scope("", ""), service=None, access_key_id=None)
+_NOWHERE = Scope("", "")
 _FORBIDDEN = (
     "Forbidden. For troubleshooting Function URL authorization issues, see:"
     " https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
@@ -91,13 +93,15 @@ class FunctionUrls:
         elif url_id in self._known:
             _refuse(exchange, 403, None)
             return
-        if url is None or function is None:
+        if url is None or function is None or len(exchange.body) > LOOP_BYTES_MAX:
             self._start_slowly(exchange, url_id, path)
             return
         try:
             caller = self._identify(exchange, url)
             if all(self._authorizer.check_nowait(caller, one) for one in self._needs(url)):
-                self._serve(exchange, url, path, function, caller)
+                request = self._request(exchange, url, path, caller)
+                if request is not None:
+                    self._invoke(request, function, make_event(request, self._clock.now()))
             else:
                 self._start_slowly(exchange, url_id, path)
         except ApiError as error:
@@ -113,10 +117,14 @@ class FunctionUrls:
             _refuse(exchange, 403, None)
             return
         try:
-            caller = self._identify(exchange, url)
+            # A body may be large: to verify it and to make an event of it takes a while.
+            caller = await computed(self._identify, exchange, url)
             await self._authorizer.check_all(caller, self._needs(url))
             function = await self._door.resolve(url.key, _qualifier(url))
-            self._serve(exchange, url, path, function, caller)
+            request = self._request(exchange, url, path, caller)
+            if request is not None:
+                event = await computed(make_event, request, self._clock.now())
+                self._invoke(request, function, event)
         except ApiError as error:
             _refuse_error(exchange, url, error)
 
@@ -133,7 +141,13 @@ class FunctionUrls:
         """Who calls. Raises `ApiError` if the URL asks for a signature and there is no good one."""
         is_asking = url.cors is not None and is_preflight(exchange.method, exchange.headers)
         if url.auth_type != "AWS_IAM" or is_asking:
-            return _NOBODY
+            return Caller(
+                principal=ANONYMOUS,
+                scope=_NOWHERE,
+                service=None,
+                access_key_id=None,
+                exchange=exchange,
+            )
         caller = self._authorizer.authenticate(exchange)
         if caller.access_key_id is None:
             raise ApiError("AccessDeniedException", _FORBIDDEN, status=403)
@@ -143,40 +157,39 @@ class FunctionUrls:
         """What a caller needs permission for: both, as at AWS."""
         if url.auth_type == "NONE" and not self._authorizer.is_strict:
             return []
-        auth_type = (("lambda:functionurlauthtype", (url.auth_type,)),)
+        auth_type = (
+            ("lambda:functionurlauthtype", (url.auth_type,)),
+            ("lambda:functionarn", (url.arn,)),
+        )
         through_url = (("lambda:invokedviafunctionurl", ("true",)),)
         return [
             Access("lambda:InvokeFunctionUrl", url.arn, url.key.account, auth_type),
             Access("lambda:InvokeFunction", url.arn, url.key.account, through_url),
         ]
 
-    def _serve(
-        self,
-        exchange: Exchange,
-        url: FunctionUrl,
-        path: str,
-        function: FunctionVersion,
-        caller: Caller,
-    ) -> None:
+    def _request(
+        self, exchange: Exchange, url: FunctionUrl, path: str, caller: Caller
+    ) -> UrlRequest | None:
+        """What the function is to be told; None for a preflight, which is answered here."""
         headers = exchange.headers
         if url.cors is not None and is_preflight(exchange.method, headers):
             exchange.respond(200, preflight_headers(url.cors, headers))
-            return
-        request_id = new_request_id()
-        request = UrlRequest(
+            return None
+        return UrlRequest(
             exchange=exchange,
             url=url,
             path=path,
             domain=headers.get("host", "").partition(":")[0],
-            request_id=request_id,
+            request_id=new_request_id(),
             trace_id=trace_id_of(headers.get("x-amzn-trace-id")),
-            caller=None if caller is _NOBODY else caller,
+            caller=None if caller.principal is ANONYMOUS else caller,
         )
-        event = make_event(request, self._clock.now())
+
+    def _invoke(self, request: UrlRequest, function: FunctionVersion, event: bytes) -> None:
+        exchange, url = request.exchange, request.url
         if len(event) > SYNCHRONOUS_EVENT_BYTES_MAX:
             _refuse(exchange, 413, "Request Entity Too Large")
             return
-
         stream = None
         if url.invoke_mode == "RESPONSE_STREAM":
             stream = UrlStream(
@@ -186,6 +199,9 @@ class FunctionUrls:
         def on_done(outcome: Outcome) -> None:
             if isinstance(outcome, Refused):
                 _refuse_error(exchange, url, outcome.error)
+            elif stream is None and _is_large(outcome):
+                failed = partial(_fail, exchange)
+                start_task(self._tasks, failed, _answer_large, request, outcome.payload)
             elif stream is None or not stream.is_used:
                 _answer(request, _response(url, outcome))
             elif not stream.end(is_complete=isinstance(outcome, Succeeded)):
@@ -193,15 +209,19 @@ class FunctionUrls:
 
         self._door.invoke(
             Invocation(
-                request_id=request_id,
+                request_id=request.request_id,
                 function=function,
                 invoked_arn=url.arn,
                 event=event,
                 trace_id=request.trace_id,
                 sink=stream,
-                on_done=on_done,
+                on_done=guarded(partial(_fail, exchange), on_done),
             )
         )
+
+
+def _is_large(outcome: Outcome) -> TypeGuard[Succeeded]:
+    return isinstance(outcome, Succeeded) and len(outcome.payload) > LOOP_BYTES_MAX
 
 
 def _response(url: FunctionUrl, outcome: Outcome) -> UrlResponse:
@@ -213,6 +233,11 @@ def _response(url: FunctionUrl, outcome: Outcome) -> UrlResponse:
     if url.invoke_mode == "RESPONSE_STREAM":
         return read_stream(outcome.payload, outcome.content_type) or FAILED
     return read_buffered(outcome.payload)
+
+
+async def _answer_large(request: UrlRequest, result: bytes) -> None:
+    """Answer with a result that takes a while to be read."""
+    _answer(request, await computed_apart(read_buffered, result, data=result))
 
 
 def _answer(request: UrlRequest, response: UrlResponse) -> None:

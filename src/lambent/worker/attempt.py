@@ -25,6 +25,7 @@ from lambent.sandbox.ports import (
     NotExecutable,
     Process,
     ProcessSpec,
+    SandboxBusy,
     SandboxError,
     Snapshot,
     Volume,
@@ -42,7 +43,7 @@ from lambent.worker.host import Host
 from lambent.worker.output import Output
 from lambent.worker.runtime import Apis, OpenBox, open_box
 from lambent.worker.runtime_api import RuntimeApi, RuntimeListener
-from lambent.worker.runtimes import EXTENSIONS_DIR, Launch
+from lambent.worker.runtimes import EXTENSIONS_DIR, LAYERS_ROOT, TASK_ROOT, Launch
 from lambent.worker.subscriptions import Subscription
 from lambent.worker.telemetry_api import TelemetryApi, Wish
 from lambent.worker.variables import SNAP_START, environment_variables, extension_variables
@@ -174,6 +175,8 @@ class Attempt:
             spec = ProcessSpec(argv=(f"{EXTENSIONS_DIR}/{name}",), environment=variables)
             try:
                 process = await box.box.spawn(spec, partial(self._on_exit, name))
+            except SandboxBusy:
+                raise
             except SandboxError as error:
                 self._log.extension(name, "LaunchError", (), "Extension.LaunchError")
                 self._fail_extension("Extension.LaunchError", f"{name}: {error}")
@@ -199,7 +202,10 @@ class Attempt:
         try:
             process = await box.box.spawn(spec, partial(self._on_exit, ""))
         except NotExecutable as error:
-            outcome = not_executable(self._launch.argv[0], error.reason)
+            program = self._launch.argv[0]
+            if not program.startswith((f"{TASK_ROOT}/", f"{LAYERS_ROOT}/")):
+                raise  # The host's interpreter is broken, not the function.
+            outcome = not_executable(program, error.reason)
             self.settle(InitFailure("error", "Runtime.InvalidEntrypoint", outcome))
             return
         self._follow("", process, self._log.function_line)

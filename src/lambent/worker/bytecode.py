@@ -122,7 +122,12 @@ def _keep(output: bytes, target: Path) -> None:
                 (partial / parent).mkdir(mode=0o755, exist_ok=True)
             file.write_bytes(content)
             file.chmod(0o644)
-        partial.rename(target)
+        try:
+            partial.rename(target)
+        except OSError:
+            # Two functions with the same package are compiled at once: whoever is first counts.
+            if not target.is_dir():
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

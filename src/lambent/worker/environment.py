@@ -389,7 +389,9 @@ class Environment:
 
     def on_restore_error(self, payload: bytes, error_type: str) -> None:
         """See `RuntimeListener`."""
-        if self._attempt is not None:
+        if self.initialization_type != SNAP_START:
+            self.on_init_error(payload, error_type)
+        elif self._attempt is not None:
             text = payload.decode(errors="replace")[:_REASON_MAX]
             refusal = Refused(ApiError("SnapStartException", text, status=400))
             self._attempt.settle(InitFailure("error", error_type, lambda _: refusal))
@@ -476,13 +478,15 @@ class Environment:
         finally:
             self._is_up = False
             self._retired = True
-            if self._invocation is not None:
-                failure = self._failure or _SHUT_DOWN
-                self._end(Refused(refusal(failure)), status="error", error_type="Sandbox.Failure")
-            self._log.close()
-            self._enter(State.GONE)
-            self._gone.set()
-            self._on_gone(self)
+            try:
+                if self._invocation is not None:
+                    refused = Refused(refusal(self._failure or _SHUT_DOWN))
+                    self._end(refused, status="error", error_type="Sandbox.Failure")
+                self._log.close()
+            finally:
+                self._enter(State.GONE)
+                self._gone.set()
+                self._on_gone(self)
 
     async def _serve(self, launch: Launch) -> None:
         await self._init(launch)

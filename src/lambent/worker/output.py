@@ -10,6 +10,7 @@ prints without end is slowed, the platform's memory is not used.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ from lambent.kit.clock import Clock
 from lambent.sandbox.ports import Process
 from lambent.telemetry.lines import FrameDecoder, LineAssembler
 from lambent.telemetry.ports import LogStream
+
+logger = logging.getLogger(__name__)
 
 _READ_BYTES = 65_536
 _DRAIN_READS = 64
@@ -44,6 +47,8 @@ class Output:
         self._stdout: int | None = process.stdout
         self._log_pipe: int | None = process.log_pipe
         self._paused = False
+        self._has_failed = False
+        """It is told once: the function decides how many lines there are."""
         self._loop.add_reader(process.stdout, self._read_stdout)
         if process.log_pipe is not None:
             self._loop.add_reader(process.log_pipe, self._read_frames)
@@ -106,14 +111,23 @@ class Output:
 
     def _emit_frames(self, frames: list[tuple[int, str, bytes]]) -> None:
         for timestamp_ms, level, message in frames:
-            self._on_line(timestamp_ms, level, message)
+            self._tell(timestamp_ms, level, message)
 
     def _emit(self, lines: list[bytes]) -> None:
         if lines:
             now_ms = int(self._clock.now() * 1000)
             for line in lines:
-                self._on_line(now_ms, "", line)
+                self._tell(now_ms, "", line)
             self._pause_if_full()
+
+    def _tell(self, timestamp_ms: int, level: str, message: bytes) -> None:
+        """A line that cannot be logged is lost, and nothing else is."""
+        try:
+            self._on_line(timestamp_ms, level, message)
+        except Exception:
+            if not self._has_failed:
+                logger.exception("a line of a function's cannot be logged")
+            self._has_failed = True
 
     def _pause_if_full(self) -> None:
         if self._stream.is_full and not self._paused:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
+from lambent.kit.http.budget import Budget
 from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.tasks import shielded
@@ -54,9 +55,9 @@ class Apis:
 _API_LIMITS = HttpLimits(
     body_bytes_max=RESPONSE_BYTES_MAX,
     # Few programs ask one thing at a time; whatever else connects is the function's own.
-    held_bytes_max=4 * RESPONSE_BYTES_MAX,
     connections_max=64,
 )
+_API_HELD_BYTES_MAX = 4 * RESPONSE_BYTES_MAX
 
 
 class OpenBox:
@@ -141,6 +142,7 @@ def _serve(apis: Apis) -> HttpServer:
         _API_LIMITS,
         oversized=apis.runtime.handle_oversized,
         streamed=apis.runtime.open_stream,
+        budget=Budget(_API_HELD_BYTES_MAX),
     )
 
 

@@ -9,13 +9,13 @@ and its next poll): it is kept and handed over the moment it does.
 """
 
 import base64
-import binascii
 import enum
 import json
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from lambent.kit.http.messages import BodyReader, Exchange
+from lambent.kit.strict_json import parse_loosely
 from lambent.model.invocation import Invocation, ResponseSink
 from lambent.worker.api_answers import accept, refuse
 
@@ -352,10 +352,12 @@ def _without_cause(payload: bytes, headers: object) -> bytes:
     if headers.get("content-type") != "application/vnd.aws.lambda.error.cause+json":
         return payload
     try:
-        document = json.loads(payload)
-        document.pop("errorCause", None)
-    except (ValueError, AttributeError):
+        document = parse_loosely(payload)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
         return b'"Invalid error body"'
+    document.pop("errorCause", None)
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -388,7 +390,7 @@ class _Stream:
             return
         try:
             payload = base64.b64decode(trailers.get(_TRAILER_BODY, ""), validate=True)
-        except binascii.Error:
+        except ValueError:  # Also for what is not ASCII.
             payload = b""
         self._api.end_stream((payload or error_document(error_type, ""), error_type))
 

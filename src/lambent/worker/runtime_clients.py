@@ -12,6 +12,7 @@ privileges are given up. What cannot be prepared makes its runtime unavailable, 
 import dataclasses
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -31,6 +32,8 @@ from lambent.kit.installing import (
 from lambent.worker import java
 from lambent.worker.interpreters import Interpreter, Kind
 
+logger = logging.getLogger(__name__)
+
 _PYTHON_REQUIREMENTS = {
     (3, 8): ("awslambdaric==2.2.1", "boto3>=1.37,<2"),
     (3, 9): ("awslambdaric==4.0.4", "boto3>=1.40,<2"),
@@ -38,7 +41,7 @@ _PYTHON_REQUIREMENTS = {
 }
 """By the oldest Python they are for. 2.2.1 and 4.0.4 are the last clients with 3.8 and 3.9."""
 _SDK_RANGE = "^3"
-_NODE_CLIENTS = (
+_NODE_CORE = (
     "client-cloudwatch-logs",
     "client-dynamodb",
     "client-eventbridge",
@@ -52,6 +55,11 @@ _NODE_CLIENTS = (
     "client-sts",
     "lib-dynamodb",
 )
+"""What most functions use: it has to do when one of all the packages cannot be had."""
+_UNUSED_OF_SDK = ("dist-es", "dist-types")
+"""Folders of the SDK's packages that Node.js never reads: six parts in seven of their size."""
+_RUBY_SDK = "aws-sdk"
+_RUBY_SDK_DEADLINE_S = 300.0
 _BOOTSTRAPS = Path(lambent.__file__).parent / "runtimes"
 _FOLDERS: Mapping[Kind, str] = {
     "python": "python",
@@ -126,14 +134,18 @@ def _key(interpreter: Interpreter) -> str:
 
 def _requirements(interpreter: Interpreter) -> tuple[str, ...]:
     if interpreter.kind == "node":
-        return tuple(f"@aws-sdk/{client}@{_SDK_RANGE}" for client in _NODE_CLIENTS)
+        names = (_BOOTSTRAPS / "nodejs_sdk.txt").read_text().split()
+        return tuple(f"@aws-sdk/{name}@{_SDK_RANGE}" for name in names)
     if interpreter.kind == "java":
         return (java.fingerprint(_BOOTSTRAPS / "java"),)
     if interpreter.kind == "ruby":
-        # No packages: all that is there are our own files, which belong together.
-        return tuple(
-            hashlib.sha256(file.name.encode() + file.read_bytes()).hexdigest()
-            for file in _bootstrap_files(interpreter)
+        # Its own files belong together, so each version of them has a directory.
+        return (
+            _RUBY_SDK,
+            *(
+                hashlib.sha256(file.name.encode() + file.read_bytes()).hexdigest()
+                for file in _bootstrap_files(interpreter)
+            ),
         )
     oldest = max(version for version in _PYTHON_REQUIREMENTS if version <= interpreter.version)
     return _PYTHON_REQUIREMENTS[oldest]
@@ -146,6 +158,8 @@ def _fill(interpreter: Interpreter, target: Path) -> None:
         _install_node(interpreter, target)
     elif interpreter.kind == "java":
         _compile_java(interpreter, target)
+    elif interpreter.kind == "ruby":
+        _install_gems(interpreter, target)
 
 
 def _install_node(interpreter: Interpreter, target: Path) -> None:
@@ -153,12 +167,37 @@ def _install_node(interpreter: Interpreter, target: Path) -> None:
     npm = shutil.which("npm", path=f"{beside}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
     if npm is None:
         raise InstallFailed("npm is not installed")
-    packages = dict(requirement.rsplit("@", 1) for requirement in _requirements(interpreter))
-    described = {"name": "lambent-runtime", "private": True, "dependencies": packages}
-    (target / "package.json").write_text(json.dumps(described, indent=2))
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error"]
     environment = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ.get('PATH', '')}"}
-    run_step("npm", [npm, "install", *options], cwd=target, environment=environment)
+
+    def install(requirements: Sequence[str]) -> None:
+        packages = dict(requirement.rsplit("@", 1) for requirement in requirements)
+        described = {"name": "lambent-runtime", "private": True, "dependencies": packages}
+        (target / "package.json").write_text(json.dumps(described, indent=2))
+        run_step("npm", [npm, "install", *options], cwd=target, environment=environment)
+
+    try:
+        install(_requirements(interpreter))
+    except InstallFailed as error:
+        logger.warning("%s has a part of the SDK only: %s", runtime_name(interpreter), error)
+        install([f"@aws-sdk/{name}@{_SDK_RANGE}" for name in _NODE_CORE])
+    for scope in ("@aws-sdk", "@smithy"):
+        for package in (target / "node_modules" / scope).glob("*"):
+            for folder in _UNUSED_OF_SDK:
+                shutil.rmtree(package / folder, ignore_errors=True)
+
+
+def _install_gems(interpreter: Interpreter, target: Path) -> None:
+    """Ruby's SDK, where gems can be had. A function can bring it, so its absence is no failure."""
+    beside = interpreter.executable.parent
+    gem = shutil.which("gem", path=f"{beside}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    if gem is None:
+        return
+    options = ["--no-document", "--install-dir", str(target)]
+    try:
+        run_step("gem", [gem, "install", *options, _RUBY_SDK], deadline_s=_RUBY_SDK_DEADLINE_S)
+    except InstallFailed as error:
+        logger.warning("%s has no AWS SDK: %s", runtime_name(interpreter), error)
 
 
 def _compile_java(interpreter: Interpreter, target: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 
 from lambent.kit.clock import Clock
+from lambent.sandbox.ports import SandboxError
 from lambent.telemetry import events
 from lambent.worker.telemetry_api import Wish
 
@@ -35,7 +36,7 @@ _LEGACY |= {"platform.logsDropped"}
 _LEGACY_SINCE_2021 = {*_LEGACY, "platform.runtimeDone"}
 
 OpenSocket = Callable[[], Awaitable[socket.socket]]
-"""Makes an unconnected TCP socket in the box. Raises OSError."""
+"""Makes an unconnected TCP socket in the box. Raises SandboxError."""
 
 
 class Subscription:
@@ -169,7 +170,7 @@ class Subscription:
                     was_taken = True
                 else:
                     was_taken = await self._post(self.wish.path, records)
-        except (OSError, ValueError):
+        except (OSError, SandboxError, ValueError):
             pass
         self._attempt = None
         if not was_taken:

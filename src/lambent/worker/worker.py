@@ -8,10 +8,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from lambent.kit.tasks import start_task
-from lambent.model.errors import ApiError, InitFailed
 from lambent.model.function import FunctionVersion
-from lambent.model.packages import PackageError
-from lambent.sandbox.ports import SandboxError
 from lambent.worker.bytecode import compile_code
 from lambent.worker.environment import Environment
 from lambent.worker.host import Host
@@ -61,9 +58,9 @@ class Worker:
         """Take a snapshot that was there once: before a restart, or until others needed room."""
         try:
             await self._capture(function)
-        except (ApiError, InitFailed, OSError, PackageError, SandboxError) as error:
+        except Exception as error:  # Each environment is initialised, then.
             self._host.snapshots.keep(function, None)
-            logger.warning("cannot capture %s: %s", function.arn, error)
+            logger.warning("cannot capture %s: %r", function.arn, error)
 
     def start(
         self,

@@ -143,11 +143,17 @@ def spread_memory():
         ctypes.memset(start + at, 1, 1)
 
 
-def full_memory():
+def full_memory(size_mb=190):
     """As much as there is, in one piece."""
-    kept.append(mmap.mmap(-1, 190 << 20, flags=mmap.MAP_PRIVATE))
+    kept.append(mmap.mmap(-1, size_mb << 20, flags=mmap.MAP_PRIVATE))
     for at in range(0, len(kept[-1]), 4096):
         kept[-1][at] = 1
+
+
+def slow_memory():
+    """What takes long to capture: much, then far apart."""
+    full_memory(400)
+    spread_memory()
 
 
 def many_mappings():
@@ -188,6 +194,18 @@ def interruptions():
     """A signal each millisecond."""
     signal.signal(signal.SIGALRM, lambda *_: None)
     before_snapshot(lambda: signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001))
+
+
+def child_with_the_same_memory():
+    """A child that could change what is captured, born by a signal while we wait for it."""
+    stack = map_at(None, 4096, READ | WRITE, 0) + 4096
+    page = map_at(None, 4096, READ | WRITE | EXECUTE, 0)
+    clone = bytes.fromhex("b838000000bf1101000048be") + struct.pack("<Q", stack)
+    clone += bytes.fromhex("31d24531d24531c00f0585c07401c3")
+    wait = bytes.fromhex("b8220000000f05ebf7")
+    ctypes.memmove(page, clone + wait, len(clone + wait))
+    libc.signal(signal.SIGALRM, ctypes.c_void_p(page))
+    before_snapshot(lambda: signal.setitimer(signal.ITIMER_REAL, 0.001))
 
 
 def before_snapshot(act):

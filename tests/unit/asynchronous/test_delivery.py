@@ -111,7 +111,7 @@ class Room:
         self.payloads = Blobs(payloads)
         door: Any = self.door
         elsewhere: Any = self.elsewhere
-        self.journal = Journal(store, self.clock)
+        self.journal = Journal(store, self.clock, self.flush_logs)
         ids = new_ids(time.time(), store.starts)
         self.metrics = Metrics()
         self.courier = Courier(
@@ -131,6 +131,11 @@ class Room:
             metrics=self.metrics,
         )
         self._tasks = tasks
+        self.flushes: list[int] = []
+        """How many events were on disk whenever logs were written."""
+
+    async def flush_logs(self) -> None:
+        self.flushes.append(await self.left())
 
     async def start(self) -> None:
         """Begin to work."""
@@ -643,3 +648,12 @@ def test_policies() -> None:
     assert (
         dataclasses.replace(policy_of({"MaximumEventAgeInSeconds": 60}), retries=1).age_max_s == 60
     )
+
+
+async def test_what_a_function_has_printed_is_written_before_its_event_is_done(room: Room) -> None:
+    """A platform that is killed has the lines of every event that does not come again. Events that
+    only arrive wait for no lines."""
+    room.door.outcomes = [Succeeded(b"1")]
+    await room.offer(1)
+    await room.settle(0)
+    assert room.flushes == [1]

@@ -120,3 +120,20 @@ async def test_downloads_are_bounded() -> None:
             for request in requests[1:]:
                 await request.answered.wait()
         assert requests[0].answer is None
+
+
+async def test_a_package_that_cannot_be_read_is_told_and_others_can_be() -> None:
+    """The disk, or the rights to a file: 500, and the next download goes on."""
+    failures: list[Exception] = [PermissionError("no"), OSError(5, "I/O error"), RuntimeError("x")]
+
+    async def read(_: str) -> bytes:
+        if failures:
+            raise failures.pop()
+        return b"package"
+
+    async with open_code_links(read, ManualClock(), b"key") as links:
+        path = links.url("", KEY)
+        for _ in range(3):
+            status, body = await ask(links, path)
+            assert (status, json.loads(body)) == (500, {"Message": "The package cannot be read"})
+        assert await ask(links, path) == (200, b"package")

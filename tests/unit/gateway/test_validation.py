@@ -229,3 +229,28 @@ def test_secrets_are_not_repeated() -> None:
     """A package's bytes never appear in an error."""
     text = violations("CreateFunction", {**CREATE, "Code": {"ZipFile": b"hidden"}, "Timeout": 0})
     assert "hidden" not in text
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028", "\u2029"])
+def test_a_dot_of_the_model_is_no_end_of_a_line(end: str) -> None:
+    """As in Java, for which its patterns are written."""
+    for pattern in (".*", "a.b", r"(x|.+)*", r"\.?.{3}"):
+        compiled = compile_pattern(pattern)
+        assert compiled is not None
+        assert compiled.fullmatch("a+b")
+        assert compiled.fullmatch(f"a{end}b") is None
+
+
+def test_a_dot_that_is_escaped_or_in_a_class_is_a_dot() -> None:
+    for pattern in (r"\.", "[.]", "[^a.]", r"[\].]", "[].]"):
+        compiled = compile_pattern(pattern)
+        assert compiled is not None, pattern
+        assert bool(compiled.fullmatch(".")) == (not pattern.startswith("[^")), pattern
+        assert compiled.fullmatch("a") is None, pattern
+
+
+@pytest.mark.parametrize("member", ["AllowHeaders", "AllowOrigins", "ExposeHeaders"])
+def test_headers_of_a_function_url_are_one_line(member: str) -> None:
+    params = {"FunctionName": "f", "AuthType": "NONE", "Cors": {member: ["a\r\nx: 1"]}}
+    found = violations("CreateFunctionUrlConfig", params)
+    assert "Member must satisfy regular expression pattern: .*" in found

@@ -433,3 +433,26 @@ def test_wildcards_take_no_time() -> None:
     assert not matches_arn(
         "arn:aws:lambda:*:*:" + "*a" * 2000 + "b", "arn:aws:lambda:r:a:" + "a" * 20_000
     )
+
+
+@pytest.mark.parametrize("operator", ["DateLessThan", "DateGreaterThan", "DateNotEquals"])
+@pytest.mark.parametrize(
+    "text", ["9" * 17, "9" * 20, "9" * 400, "9" * 5000, "-1", "", "²", "0001-01-01T00:00:00+23:59"]
+)
+def test_a_time_that_no_calendar_has_does_not_hold(operator: str, text: str) -> None:
+    """Whoever may write a policy may write anything into it."""
+    context = {"aws:currenttime": ("2026-01-31T00:00:00Z",)}
+    holds = conditions_hold({operator: {"aws:CurrentTime": text}}, context)
+    assert holds == (operator == "DateNotEquals" or (operator == "DateGreaterThan" and "T" in text))
+
+
+@given(
+    operator=st.sampled_from(["Numeric", "Date"]).flatmap(
+        lambda kind: st.sampled_from([f"{kind}Equals", f"{kind}LessThan"])
+    )
+    | st.sampled_from(["IpAddress", "BinaryEquals", "Bool", "ArnLike", "StringLike", "Null"]),
+    wanted=st.text(max_size=40) | st.from_regex(r"[0-9]{1,400}", fullmatch=True),
+    value=st.text(max_size=40),
+)
+def test_no_condition_raises(operator: str, wanted: str, value: str) -> None:
+    conditions_hold({operator: {"aws:x": wanted}}, {"aws:x": (value,)})

@@ -12,7 +12,7 @@ from exchanges import KEY, SECRET, FakeExchange, signed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambent.identity.signature import read_signature, verify
+from lambent.identity.signature import read_signature, verify, verify_head
 from lambent.model.errors import ApiError
 
 LONGEST = settings(max_examples=60, deadline=None)
@@ -158,16 +158,23 @@ def test_unsigned_payloads() -> None:
     assert "x-amz-content-sha256" in refused(stated).message
 
 
+def in_chunks(kind: str) -> FakeExchange:
+    """A request for S3 whose body comes in chunks."""
+    url = "http://127.0.0.1:5262/bucket/key"
+    return signed(url, method="PUT", service="s3", headers={"X-Amz-Content-SHA256": kind})
+
+
 def test_chunked_bodies() -> None:
     """Put together, each chunk's signature checked in its turn."""
-    exchange = signed(headers={"X-Amz-Content-SHA256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"})
+    exchange = in_chunks("STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
     signature = read_signature(exchange)
     assert signature is not None
     key = f"AWS4{SECRET}".encode()
-    for part in (signature.day, "us-east-1", "lambda", "aws4_request"):
+    for part in (signature.day, "us-east-1", "s3", "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     previous, framed = signature.signature, b""
-    for data in (b'{"a":', b"1}", b""):
+    first = b"[" + b" " * 8191
+    for data in (first, b"1]", b""):
         text = "\n".join(
             (
                 "AWS4-HMAC-SHA256-PAYLOAD",
@@ -180,9 +187,9 @@ def test_chunked_bodies() -> None:
         )
         previous = hmac.digest(key, text.encode(), "sha256").hex()
         framed += f"{len(data):x};chunk-signature={previous}\r\n".encode() + data + b"\r\n"
-    assert check(dataclasses.replace(exchange, body=framed)) == b'{"a":1}'
+    assert check(dataclasses.replace(exchange, body=framed)) == first + b"1]"
     for broken in (
-        framed.replace(b"1}", b"2}"),
+        framed.replace(b"1]", b"2]"),
         framed[:-60],
         framed.replace(b"chunk-signature", b"chunk"),
         b"zz;chunk-signature=0\r\n",
@@ -194,9 +201,65 @@ def test_chunked_bodies() -> None:
 
 def test_chunks_without_signatures() -> None:
     """With a trailer instead."""
-    exchange = signed(headers={"X-Amz-Content-SHA256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"})
+    exchange = in_chunks("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
     body = b"2\r\n{}\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"
     assert check(dataclasses.replace(exchange, body=body)) == b"{}"
+
+
+@pytest.mark.parametrize("size", [b"0x2", b"+2", b"-2", b"1_0", b" 2", b"2 ", b"", b"0" * 9 + b"2"])
+def test_sizes_of_chunks_that_are_none(size: bytes) -> None:
+    """Hexadecimal digits alone make a size."""
+    exchange = in_chunks("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+    body = size + b"\r\n{}\r\n0\r\n\r\n"
+    assert refused(dataclasses.replace(exchange, body=body)).code == "IncompleteSignatureException"
+
+
+def test_only_the_last_chunk_may_be_small() -> None:
+    """As at S3: a body of millions of tiny ones would take long to put together."""
+    exchange = in_chunks("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+
+    def body(*sizes: int) -> bytes:
+        return b"".join(b"%x\r\n%b\r\n" % (size, b"a" * size) for size in (*sizes, 0))
+
+    whole = check(dataclasses.replace(exchange, body=body(8192, 10_000, 1)))
+    assert len(whole) == 18_193
+    for sizes in ((1, 1), (8192, 8191, 8192), (1,) * 1_000_000):
+        error = refused(dataclasses.replace(exchange, body=body(*sizes)))
+        assert error.code == "InvalidChunkSizeError"
+
+
+@pytest.mark.parametrize("service", ["lambda", "iam", "sts", "logs"])
+@pytest.mark.parametrize(
+    "kind", ["STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"]
+)
+def test_our_services_take_no_chunks(service: str, kind: str) -> None:
+    """Their clients send whole bodies."""
+    exchange = signed(service=service, headers={"X-Amz-Content-SHA256": kind})
+    assert "in chunks" in refused(exchange).message
+
+
+def test_heads_are_verified_before_bodies_come() -> None:
+    """All but what the body has to say; whether anything was verified."""
+
+    def check_head(exchange: FakeExchange, **how: Any) -> bool:
+        signature = read_signature(exchange)
+        assert signature is not None
+        options = {"secret": SECRET, "now": time.time(), **how}
+        return verify_head(signature, exchange, **options)
+
+    hashed = signed(headers={"X-Amz-Content-SHA256": hashlib.sha256(b"{}").hexdigest()})
+    for exchange, is_known in (
+        (signed(), False),
+        (hashed, True),
+        (in_chunks("UNSIGNED-PAYLOAD"), True),
+        (in_chunks("STREAMING-UNSIGNED-PAYLOAD-TRAILER"), True),
+    ):
+        empty = dataclasses.replace(exchange, body=b"")
+        assert check_head(empty) == is_known
+        with pytest.raises(ApiError):
+            check_head(empty, now=time.time() + 1000)
+    with pytest.raises(ApiError):
+        check_head(dataclasses.replace(hashed, body=b""), secret="another")
 
 
 @pytest.mark.parametrize(

@@ -238,3 +238,23 @@ def test_the_door_gives_back_what_it_took() -> None:
     call()
     with pytest.raises(ApiError):
         call()
+
+
+def test_an_outcome_that_cannot_be_told_is_nobody_elses_trouble(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever ran the function goes on, and what was counted is given back."""
+    counts = admission(1)
+    scheduler = FakeScheduler()
+    door = Door(counts, None, scheduler)  # type: ignore[arg-type]
+
+    def tell(_: Outcome) -> None:
+        raise ValueError("no such header")
+
+    for _ in range(3):
+        invocation = Invocation(
+            request_id="r", function=version_of("f"), invoked_arn="a", event=b"{}", on_done=tell
+        )
+        door.invoke(invocation)
+        scheduler.taken[-1].on_done(Succeeded(b""))
+    assert len(caplog.records) == 3

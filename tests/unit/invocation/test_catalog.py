@@ -91,3 +91,47 @@ async def test_what_has_changed_is_looked_up_ahead_of_the_first_call() -> None:
         assert catalog.get_nowait(KEY, None) is FUNCTION
         tasks.cancel_scope.cancel()
     assert asked == [KEY]
+
+
+@pytest.mark.anyio
+async def test_nothing_is_kept_of_functions_that_are_gone() -> None:
+    """Thousands may come and go."""
+
+    async def load(key: FunctionKey, qualifier: str) -> FunctionVersion | None:
+        return None
+
+    catalog = Catalog(load)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(catalog.follow_changes)
+        for number in range(1000):
+            catalog.forget(KEY._replace(name=f"f{number}"))
+        while catalog.size:  # noqa: ASYNC110 - it tells nobody
+            await anyio.sleep(0.001)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_what_changes_while_two_look_it_up_is_not_kept() -> None:
+    """Only the look-up that began after the change is."""
+    gates = [anyio.Event(), anyio.Event(), anyio.Event()]
+    found = [dataclasses.replace(FUNCTION, revision_id=str(number)) for number in range(3)]
+    begun = 0
+
+    async def load(key: FunctionKey, qualifier: str) -> FunctionVersion | None:
+        nonlocal begun
+        number = begun
+        begun += 1
+        await gates[number].wait()
+        return found[number]
+
+    catalog = Catalog(load)
+    async with anyio.create_task_group() as tasks:
+        for number in range(3):
+            if number == 2:
+                catalog.forget(KEY)
+            tasks.start_soon(catalog.get, KEY, None)
+            await anyio.sleep(0.001)
+        for number in (2, 0, 1):
+            gates[number].set()
+            await anyio.sleep(0.001)
+            assert catalog.get_nowait(KEY, None) is found[2]

@@ -6,6 +6,7 @@ followed by another request on the runtime's connection.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import random
@@ -232,3 +233,38 @@ async def _one_stream(random_: random.Random, ports: Ports, runtime: Runtime, pa
         caller.close()
     await sending
     await runtime.next()
+
+
+@pytest.mark.parametrize("body", [b"3\r\nabc\r\n0\r\n\r\n", b"nonsense\r\n"])
+async def test_a_body_that_cannot_be_read_on_is_cut(
+    body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever reads it hears so at once. If it was the reader's own fault, that is a bug, and
+    somebody should hear of it."""
+    told: list[str] = []
+
+    class Broken:
+        def data(self, data: bytes) -> None:
+            raise KeyError("a bug")
+
+        def end(self, trailers: Mapping[str, str]) -> None:
+            told.append("end")
+
+        def cut(self) -> None:
+            told.append("cut")
+
+    server = HttpServer(lambda exchange: exchange.respond(200), streamed=lambda _: Broken())
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    await server.start(listener)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+        async with asyncio.timeout(DEADLINE_S):
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+    finally:
+        writer.transport.abort()
+        await server.close()
+    assert told == ["cut"]
+    assert ("KeyError: 'a bug'" in caplog.text) == body.startswith(b"3")

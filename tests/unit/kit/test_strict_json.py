@@ -1,13 +1,16 @@
 """JSON of strangers."""
 
+import ast
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.kit.strict_json import Number, member_as_written, parse
+from lambent.kit import strict_json
+from lambent.kit.strict_json import Number, member_as_written, parse, parse_loosely
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.text(),
@@ -59,3 +62,45 @@ def test_members(document: Any, indent: int | None, ascii_only: bool) -> None:
 def test_a_member(text: str, written: str | None) -> None:
     """Of those that come twice, the last."""
     assert member_as_written(text, "a") == written
+
+
+@pytest.mark.parametrize("document", ["[" * 200_000, b'{"a":' * 200_000, "{", b"\xff", "1" * 5000])
+def test_what_cannot_be_read_loosely_is_one_kind_of_error(document: str | bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        parse_loosely(document)
+
+
+def test_read_loosely_a_document_is_what_python_takes_it_for() -> None:
+    assert parse_loosely(b'{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
+    assert parse_loosely("NaN") != parse_loosely("NaN")
+
+
+_OURS = {
+    *("store/holding.py", "identity/session_tokens.py", "sandbox/launcher/main.py"),
+    *("polling/sources/deliveries.py", "polling/sources/sqs.py", "polling/sources/kafka.py"),
+    *("polling/tumbling.py", "services/stand_in_program.py", "worker/failures.py"),
+    "worker/interpreters.py",
+}
+"""Files that read what the platform wrote itself, or are processes of their own."""
+
+
+def test_whoever_reads_json_of_strangers_copes_with_any_depth() -> None:
+    """Python's reader raises RecursionError, which is no ValueError: every place catches it, or
+    reads through this module."""
+    source = Path(strict_json.__file__).parents[1]
+    for file in sorted(source.rglob("*.py")):
+        name = str(file.relative_to(source))
+        if name in _OURS or name.startswith(("cli/", "runtimes/")) or file.name == "strict_json.py":
+            continue
+        tree = ast.parse(file.read_text())
+        tries = [one for one in ast.walk(tree) if isinstance(one, ast.Try)]
+        caught = {
+            node
+            for one in tries
+            if any("RecursionError" in ast.unparse(handler) for handler in one.handlers)
+            for statement in one.body
+            for node in ast.walk(statement)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "json.loads":
+                assert node in caught, f"{name}:{node.lineno}"

@@ -92,12 +92,12 @@ def test_late() -> None:
     """What hangs is killed; meanwhile others are done, and what waited comes next."""
     loop = Loop()
     began = time.monotonic()
-    loop.do(hang, deadline_s=1)
+    loop.do(hang, deadline_s=3)
     loop.do(lambda: b"quick")
     loop.do(lambda: b"next")
     ends = loop.run(3)
-    assert ends == [(b"quick", ""), (b"next", ""), (None, "it took longer than 1 s")]
-    assert time.monotonic() - began < 10
+    assert ends == [(b"quick", ""), (b"next", ""), (None, "it took longer than 3 s")]
+    assert time.monotonic() - began < 20
 
 
 def test_order() -> None:
@@ -146,8 +146,8 @@ def test_what_a_late_child_holds() -> None:
             with tracing.hold(process.pid, pidfd):
                 return hang()
 
-        loop.do(hold_and_hang, pidfd, deadline_s=1)
-        assert loop.run(1) == [(None, "it took longer than 1 s")]
+        loop.do(hold_and_hang, pidfd, deadline_s=3)
+        assert loop.run(1) == [(None, "it took longer than 3 s")]
         os.close(pidfd)
         assert process.wait(10) == -signal.SIGKILL
 

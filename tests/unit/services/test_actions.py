@@ -13,6 +13,7 @@ SQS = {"x-amz-target": "AmazonSQS.SendMessage"}
 TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:t"
 QUEUE = f"arn:aws:sqs:eu-west-1:{ACCOUNT}:q"
 TABLE = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table"
+STREAM = f"arn:aws:kinesis:eu-west-1:{ACCOUNT}:stream/s"
 KEY = "0b1e3c1a-5c8d-4a34-a3a5-5d2a3c1e9f10"
 KEYS = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key"
 SECRETS = f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret"
@@ -117,6 +118,27 @@ URL = f"http://127.0.0.1:5262/{ACCOUNT}/q"
             f"{EVENTS}:rule/r",
         ),
         (
+            "kinesis",
+            json_request("Kinesis_20131202.PutRecord", StreamARN=STREAM),
+            "kinesis:PutRecord",
+            STREAM,
+        ),
+        (
+            "kinesis",
+            json_request("Kinesis_20131202.SubscribeToShard", ConsumerARN=f"{STREAM}/consumer/c:1"),
+            "kinesis:SubscribeToShard",
+            f"{STREAM}/consumer/c:1",
+        ),
+        (
+            "dynamodb",
+            json_request(
+                "DynamoDBStreams_20120810.DescribeStream",
+                StreamArn=f"{TABLE}/t/stream/2026-01-01T00:00:00.000",
+            ),
+            "dynamodb:DescribeStream",
+            f"{TABLE}/t/stream/2026-01-01T00:00:00.000",
+        ),
+        (
             "firehose",
             json_request("Firehose_20150804.PutRecord", DeliveryStreamName="d"),
             "firehose:PutRecord",
@@ -180,6 +202,11 @@ def test_what_can_be_told(service: str, request_: Foreign, action: str, resource
         ("sns", form_request(Action="Publish", TopicArn=QUEUE)),
         ("sns", form_request(Action="Publish", TopicArn=TOPIC, PhoneNumber="+1")),
         ("dynamodb", json_request("DynamoDB_20120810.PutItem", TableName="a/b")),
+        ("dynamodb", json_request("DynamoDB_20120810.PutItem", TableName=f"{TABLE}/t/")),
+        ("dynamodb", json_request("DynamoDB_20120810.PutItem", TableName=f"{TABLE}/t/index/i")),
+        ("dynamodb", json_request("DynamoDB_20120810.PutItem", TableName=f"{TABLE}:t")),
+        ("kinesis", json_request("Kinesis_20131202.PutRecord", StreamARN="mine")),
+        ("sns", form_request(Action="Publish", TopicArn=f"{TOPIC}:5f0c")),
         ("dynamodb", json_request("DynamoDB_20120810.Scan", TableName="t", IndexName="a/b")),
         ("ssm", json_request("AmazonSSM.GetParameter", Name=PARAMETERS.replace("eu", "us") + "/a")),
         # Named by what is no name of theirs, or not at all.
@@ -322,3 +349,10 @@ def test_nothing_surprises_it(
     headers = {} if target is None else {"x-amz-target": target}
     found = accesses_of(service, Foreign(method, path, query, headers, body), SCOPE)
     assert all(one.action.startswith(f"{service}:") for one in found or ())
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000, b"\xff", b"1" * 5000, b"[]"])
+def test_bodies_that_cannot_be_read_are_for_root_alone(body: bytes) -> None:
+    request = json_request("AmazonSQS.SendMessage")
+    request.body = body
+    assert accesses_of("sqs", request, SCOPE) is None

@@ -1,5 +1,6 @@
 """Blobs cannot be made again: what keeps them from being deleted by mistake."""
 
+import concurrent.futures
 import fcntl
 from pathlib import Path
 
@@ -70,6 +71,19 @@ def test_files_of_others_are_no_blobs(tmp_path: Path) -> None:
     assert list(blobs.list_keys()) == [A]
 
 
+def test_who_deletes_at_the_same_time_leaves_nothing(tmp_path: Path) -> None:
+    """The trash is for backups and mistakes, not for crowds."""
+    blobs = Blobs(tmp_path)
+    blobs.belong_to("it", is_new=True)
+    keys = [f"{number}" for number in range(300)]
+    for key in keys:
+        (tmp_path / key).write_bytes(b"x")
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        list(threads.map(blobs.delete, keys))
+    assert list(blobs.list_keys()) == []
+    assert not (tmp_path / ".trash").exists()
+
+
 def test_what_a_backup_may_still_want_is_only_thrown_away(tmp_path: Path) -> None:
     """While one is being made, deleted blobs stay within its reach."""
     blobs = Blobs(tmp_path)
@@ -77,7 +91,7 @@ def test_what_a_backup_may_still_want_is_only_thrown_away(tmp_path: Path) -> Non
     for key in (A, B):
         blobs.put(key, key.encode())
     with (tmp_path / ".lambent").open("rb") as reader:
-        fcntl.flock(reader, fcntl.LOCK_SH)
+        fcntl.flock(reader, fcntl.LOCK_EX)
         blobs.delete(A)
     blobs.delete(B)
     assert list(blobs.list_keys()) == []

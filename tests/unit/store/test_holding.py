@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import psycopg
 import pytest
 from tests.databases import PostgreSql
 
 from lambent.kit.clock import ManualClock
+from lambent.store.holding import LOCK_ID
 from lambent.store.problems import StoreError, StoreHeld
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
@@ -67,9 +69,36 @@ async def test_a_broken_connection_is_made_again(tmp_path: Path, postgresql: Pos
         async with open_store(settings, tmp_path / "two" / "state"):
             with pytest.raises(StoreHeld, match=str(tmp_path / "two")):
                 await store.transact(lambda tx: tx.async_events.count())
+        assert store.lost is not None
+        with pytest.raises(StoreHeld):
+            await store.transact(lambda tx: tx.async_events.count())
+
+
+async def test_who_comes_back_too_late(tmp_path: Path, postgresql: PostgreSql) -> None:
+    """Another platform may have had the database and gone again: it is lost all the same."""
+    settings = StoreSettings(url=postgresql.new_database())
+    async with open_store(settings, tmp_path / "one" / "state") as store:
+        postgresql.end_connections(settings.url)
+        async with open_store(settings, tmp_path / "two" / "state"):
+            pass
         with pytest.raises(StoreHeld, match="was used by another"):
             await store.transact(lambda tx: tx.async_events.count())
         assert store.lost is not None
+
+
+async def test_a_server_that_has_not_noticed(tmp_path: Path, postgresql: PostgreSql) -> None:
+    """The lock of a broken connection may outlive it for a while. That is not another platform:
+    transactions fail until it is gone, then the platform goes on."""
+    settings = StoreSettings(url=postgresql.new_database())
+    async with open_store(settings, tmp_path / "one" / "state") as store:
+        postgresql.end_connections(settings.url)
+        left = psycopg.connect(settings.url.replace("+psycopg", ""))
+        left.execute(f"SELECT pg_advisory_lock({LOCK_ID})")
+        with pytest.raises(StoreError, match="has not noticed"):
+            await store.transact(lambda tx: tx.async_events.count())
+        left.close()
+        assert await store.transact(lambda tx: tx.async_events.count()) == 0
+        assert store.lost is None
 
 
 async def test_the_loss_is_noticed_without_work(tmp_path: Path, postgresql: PostgreSql) -> None:

@@ -5,6 +5,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambent.telemetry.events import iso_time
 from lambent.telemetry.lines import LINE_BYTES_MAX, FrameDecoder, LineAssembler
 
 MAGIC = 0xA55A0003
@@ -144,3 +145,15 @@ def test_long_frames_are_cut() -> None:
     """A message of 600 KiB is three events."""
     sizes = [len(message) for _, _, message in FrameDecoder().feed(frame(b"x" * 600 * 1024))]
     assert sizes == [LINE_BYTES_MAX, LINE_BYTES_MAX, 88 * 1024]
+
+
+def test_a_time_that_no_calendar_has_is_unknown() -> None:
+    """The frame is the function's, and so is its time."""
+    last = 253_402_300_799_999_999
+    decoder = FrameDecoder()
+    for micros in (2**64 - 1, last + 1, 2**63):
+        assert decoder.feed(frame(b"m", micros=micros)) == [(0, "", b"m")]
+    ((at, _, _),) = decoder.feed(frame(b"m", micros=last))
+    assert iso_time(at / 1000).startswith("9999-12-31T23:59:59")
+    assert decoder.feed(frame(b"message", micros=2**64 - 1)[:-2]) == []
+    assert decoder.flush() == [(0, "", b"messa")]

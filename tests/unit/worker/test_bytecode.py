@@ -62,3 +62,12 @@ def test_a_file_in_the_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
 def test_an_end_is_an_end() -> None:
     """What comes after it does not count."""
     assert [str(path) for path, _ in _files(entry("a.py", b"") + END + b"more")] == ["a.py"]
+
+
+def test_the_first_of_two_compilers_counts(tmp_path: Path) -> None:
+    """Two functions with one package may be compiled at once; the second leaves nothing behind."""
+    target = tmp_path / "code.python3.12"
+    _keep(entry("app.py", b"first") + END, target)
+    _keep(entry("app.py", b"second") + END, target)
+    assert (target / "app.pyc").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]

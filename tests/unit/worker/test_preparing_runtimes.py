@@ -1,5 +1,6 @@
 """Preparing runtime directories, with an npm that is a script."""
 
+import json
 import os
 import shutil
 import stat
@@ -200,3 +201,40 @@ def test_the_cache_is_the_operators(environment: dict[str, str], expected: str) 
     """As the XDG rules say."""
     assert default_cache(environment) == Path(expected)
     assert os.fspath(default_cache()).endswith("lambent/runtimes")
+
+
+def test_a_part_of_the_sdk_is_better_than_none(tmp_path: Path) -> None:
+    """If one of all the packages cannot be had, what most functions use is installed."""
+    script = INSTALLS + (
+        'if grep -q client-sfn package.json; then echo "npm error 404" >&2; exit 1; fi\n'
+        "cd node_modules && mkdir -p @aws-sdk/client-s3/dist-types @aws-sdk/client-s3/dist-es"
+        " @aws-sdk/client-s3/dist-cjs\n"
+    )
+    (prepared,) = prepare_runtimes([fake_node(tmp_path / "node", script)], tmp_path / "cache")
+    assert prepared.directory is not None, prepared.failure
+    wanted = json.loads((prepared.directory / "package.json").read_text())["dependencies"]
+    assert "@aws-sdk/client-s3" in wanted
+    assert "@aws-sdk/client-sfn" not in wanted
+    # What Node.js never reads is not kept.
+    client = prepared.directory / "node_modules/@aws-sdk/client-s3"
+    assert [path.name for path in client.iterdir()] == ["dist-cjs"]
+
+
+def fake_ruby(root: Path, gem: str) -> Interpreter:
+    """A Ruby whose `gem` does what the script says."""
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/gem").write_text(gem)
+    (root / "bin/gem").chmod(0o755)
+    return Interpreter(kind="ruby", version=(3, 3, 1), executable=root / "bin/ruby", prefix=root)
+
+
+def test_rubys_sdk_is_installed_where_gems_can_be_had(tmp_path: Path) -> None:
+    """Beside the client; without it Ruby functions run all the same."""
+    installs = '#!/bin/sh\nmkdir -p "$4/gems/$5-3.3.0/lib" "$4/specifications"\n'
+    (with_sdk,) = prepare_runtimes([fake_ruby(tmp_path / "a", installs)], tmp_path / "one")
+    assert with_sdk.directory is not None, with_sdk.failure
+    assert (with_sdk.directory / "gems/aws-sdk-3.3.0/lib").is_dir()
+    fails = "#!/bin/sh\necho 'ERROR:  Could not find a valid gem' >&2; exit 2\n"
+    (without,) = prepare_runtimes([fake_ruby(tmp_path / "b", fails)], tmp_path / "two")
+    assert without.directory is not None
+    assert (without.directory / "bootstrap.rb").exists()

@@ -4,6 +4,8 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable
 
+import pytest
+
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.model.invocation import Invocation
 from lambent.worker.runtime_api import (
@@ -180,6 +182,17 @@ def test_an_error_cause_is_stripped() -> None:
     assert said.facts[-1] == ("error", b'{"errorMessage":"m"}', "Runtime.Unknown")
 
 
+@pytest.mark.parametrize("body", [b"[]", b"1", b"[" * 200_000, b'{"a":' * 200_000, b"\xff", b""])
+def test_an_error_with_a_cause_that_cannot_be_read_ends_the_invocation(body: bytes) -> None:
+    runtime_api, said = api()
+    runtime_api.deliver(invocation(), 1)
+    ask(runtime_api, "GET", NEXT)
+    headers = {"content-type": "application/vnd.aws.lambda.error.cause+json"}
+    answer = ask(runtime_api, "POST", INVOCATION + "id-1/error", body, headers)
+    assert answer.status == 202
+    assert said.facts[-1] == ("error", b'"Invalid error body"', "Runtime.Unknown")
+
+
 def test_init_error_is_accepted_once_and_only_during_init() -> None:
     """A second report, and one after /next, are refused."""
     runtime_api, said = api()
@@ -249,3 +262,35 @@ def test_other_paths_and_methods() -> None:
     assert ask(runtime_api, "GET", "/2018-06-01/nothing").status == 404
     assert ask(runtime_api, "POST", INVOCATION + "id-1/nothing").status == 404
     assert ask(runtime_api, "POST", NEXT).status == 405
+
+
+@pytest.mark.parametrize(
+    ("given", "payload"),
+    [("eyJhIjoxfQ==", b'{"a":1}'), ("\xe9", None), ("=", None), ("e\0", None), ("", None)],
+)
+def test_an_error_at_the_end_of_a_stream_is_told_whatever_its_body_is(
+    given: str, payload: bytes | None
+) -> None:
+    """A body that is no base64 counts as none."""
+
+    class Streamed(Said):
+        def on_stream(self, content_type: str, resume: Callable[[], None]) -> "Streamed":
+            return self
+
+        def write(self, data: bytes) -> bool:
+            return True
+
+    said = Streamed()
+    runtime_api = RuntimeApi(said)  # type: ignore[arg-type]
+    runtime_api.deliver(invocation(), 1)
+    ask(runtime_api, "GET", NEXT)
+    headers = {"lambda-runtime-function-response-mode": "streaming"}
+    exchange = Request("POST", INVOCATION + "id-1/response", headers=headers)
+    exchange.resume_body = lambda: None  # type: ignore[attr-defined]
+    reader = runtime_api.open_stream(exchange)  # type: ignore[arg-type]
+    assert reader is not None
+    reader.data(b"half")
+    name = "lambda-runtime-function-error"
+    reader.end({f"{name}-type": "Mine", f"{name}-body": given})
+    expected = payload or b'{"errorType":"Mine","errorMessage":""}'
+    assert said.facts[-1] == ("error", expected, "Mine")

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import anyio.abc
-import anyio.to_thread
 
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.gateway.authorization import invoke_access
@@ -28,10 +27,13 @@ from lambent.gateway.operations.invoke_checks import (
     decode_client_context,
     is_json_type,
     own_request_id,
+    refuse_fault,
 )
 from lambent.gateway.server import Request
 from lambent.identity.authorizer import Authorizer
 from lambent.invocation.door import Door
+from lambent.kit.computing import LOOP_BYTES_MAX, computed_apart
+from lambent.kit.strict_json import fault_of
 from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
@@ -44,7 +46,6 @@ from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
 logger = logging.getLogger(__name__)
 
 
-_CHECK_IN_THREAD_BYTES = 256 * 1024
 _READ_REQUESTS_MAX = 4096
 
 
@@ -89,7 +90,7 @@ class InvokeOperation:
         access = invoke_access(reference)
         is_allowed = self._authorizer.check_nowait(request.caller, access)
         function = self._door.resolve_nowait(reference.key, reference.qualifier)
-        if function is None or not is_allowed or len(event) > _CHECK_IN_THREAD_BYTES:
+        if function is None or not is_allowed or len(event) > LOOP_BYTES_MAX:
             slowly = partial(self._handle_slowly, request, reference, params, event)
             start_task(self._tasks, request.fail, slowly)
             return
@@ -106,7 +107,7 @@ class InvokeOperation:
         try:
             await self._authorizer.check(request.caller, invoke_access(reference))
             function = await self._door.resolve(reference.key, reference.qualifier)
-            await anyio.to_thread.run_sync(check_json, event)
+            refuse_fault(await computed_apart(fault_of, event, data=event))
             self._begin(request, reference, params, function, event)
         except ApiError as error:
             request.refuse(error)

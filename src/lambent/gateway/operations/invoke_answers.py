@@ -2,10 +2,12 @@
 
 import base64
 import json
+import logging
 from collections.abc import Callable
 
 from lambent.gateway.protocol.event_stream import CONTENT_TYPE, encode_event
 from lambent.gateway.server import Request
+from lambent.kit.tasks import guarded
 from lambent.model.invocation import (
     Crashed,
     FunctionFailed,
@@ -15,6 +17,8 @@ from lambent.model.invocation import (
     Succeeded,
     TimedOut,
 )
+
+logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -109,12 +113,20 @@ def answer_as_stream(request: Request, invocation: Invocation) -> None:
     """Have the answer of InvokeWithResponseStream written."""
     answer = StreamAnswer(request, invocation)
     invocation.sink = answer
-    invocation.on_done = answer.end
+    invocation.on_done = guarded(request.fail, answer.end)
 
 
 def answer_whole(request: Request, invocation: Invocation) -> None:
-    """Have the answer of Invoke written."""
-    invocation.on_done = lambda outcome: _write_whole(request, invocation, outcome)
+    """Have the answer of Invoke written. `guarded` would cost a microsecond of each call."""
+
+    def on_done(outcome: Outcome) -> None:
+        try:
+            _write_whole(request, invocation, outcome)
+        except Exception as error:
+            logger.exception("an outcome cannot be answered")
+            request.fail(error)
+
+    invocation.on_done = on_done
 
 
 def answer_nothing(request: Request, invocation: Invocation) -> None:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from lambent.kit.strict_json import fault_of
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 
@@ -45,23 +46,19 @@ def check_offered(params: Mapping[str, Any]) -> None:
         raise invalid_parameter("Lambent does not offer durable executions yet.")
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-_STRICT_JSON = json.JSONDecoder(parse_constant=_refuse_constant)
-"""Python's own reader also takes NaN, Infinity and other encodings than UTF-8."""
-
-
 def check_json(event: bytes) -> None:
-    try:
-        _STRICT_JSON.decode(event.decode())
-    except (ValueError, RecursionError) as error:
+    """Raises `ApiError` for what is no JSON. For small events: larger ones stop the loop."""
+    refuse_fault(fault_of(event))
+
+
+def refuse_fault(fault: str | None) -> None:
+    """Raise `ApiError` if there is something wrong with an event."""
+    if fault is not None:
         raise ApiError(
             "InvalidRequestContentException",
             "Could not parse request body into json: Could not parse payload into json: "
-            f"{str(error)[:200]}",
-        ) from error
+            f"{fault[:200]}",
+        )
 
 
 def decode_client_context(encoded: str | None) -> str:

@@ -99,8 +99,9 @@ An operation needs all permissions that are listed for it; of several resource t
 one that the request names. Without a type the resource is `*`. Besides the keys that are listed,
 every request has `aws:CurrentTime`, `aws:EpochTime`, `aws:PrincipalAccount`, `aws:PrincipalArn`,
 `aws:PrincipalTag/${TagKey}`, `aws:PrincipalType`, `aws:RequestedRegion`, `aws:ResourceAccount`,
-`aws:userid` and, of users, `aws:username`; and `aws:ResourceTag/${TagKey}` if the resource has
-tags, `iam:ResourceTag/${TagKey}` if it is a user or a role.
+`aws:SecureTransport`, `aws:SourceIp`, `aws:userid`, `aws:UserAgent` and, of users,
+`aws:username`; and `aws:ResourceTag/${TagKey}` if the resource has tags,
+`iam:ResourceTag/${TagKey}` if it is a user or a role.
 
 What operations of other services need is in [services](../services.md).
 """

@@ -13,10 +13,14 @@ from urllib.parse import parse_qs
 from botocore.utils import parse_timestamp
 
 from lambent.gateway.protocol.models import OperationModel, Shape
+from lambent.kit.computing import is_dense
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 
 _DEPTH_MAX = 100
+_DIGITS_MAX = 400
+_VALUES_MAX = 100_000
+"""In a request; the largest that clients send have some thousands, and text."""
 _BLOB_STEP = 1 << 20
 """Characters of base64, a multiple of four."""
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -122,8 +126,12 @@ def _from_form(shape: Shape, node: _Node, path: str) -> Any:
 
 def decode_json(body: bytes) -> Any:
     """The body as JSON. Raises `SerializationException`."""
+    if is_dense(body, _VALUES_MAX):
+        raise _serialization_error(f"the body has more than {_VALUES_MAX} values")
     try:
-        document = json.loads(body.decode(), parse_constant=_refuse_constant)
+        document = json.loads(
+            body.decode(), parse_constant=_refuse_constant, parse_int=_read_integer
+        )
         if _SURROGATE.search(body):
             # Half a character is JSON, but no text that could be stored or shown again.
             json.dumps(document, ensure_ascii=False).encode()
@@ -264,6 +272,12 @@ def _timestamp(value: Any, path: str) -> datetime.datetime:
         return moment
     except (ValueError, TypeError, OverflowError, RuntimeError) as error:
         raise _wrong_type(value, path, "Timestamp") from error
+
+
+def _read_integer(text: str) -> int:
+    if len(text) > _DIGITS_MAX:
+        raise ValueError("a number is too long")
+    return int(text)
 
 
 def _refuse_constant(name: str) -> Any:

@@ -30,6 +30,9 @@ _UNICODE_CLASSES = {
     r"\p{Z}": r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000",
 }
 _DASH_AFTER_CLASS = re.compile(r"(\\[wds])-(?!\])")
+_DOT = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\.", re.DOTALL)
+"""Or an escape, or a class, in which it is a dot."""
+_NOT_END_OF_LINE = r"[^\n\r\x85\u2028\u2029]"
 """Python takes it for a range."""
 
 
@@ -137,15 +140,17 @@ def compile_pattern(pattern: str) -> re.Pattern[str] | None:
     """A pattern of the model, written for Java, or None if Python's `re` cannot read it.
 
     Java's classes are ASCII's unless they are written `\\p{…}`, which Python does not know: its
-    own `\\w` stands for letters and numbers of all scripts then.
+    own `\\w` stands for letters and numbers of all scripts then. Java's `.` is none of the
+    characters that end a line, Python's only not `\\n`.
     """
-    flags = re.DOTALL
+    flags = re.NOFLAG
     if r"\p{" in pattern:
         for java, python in _UNICODE_CLASSES.items():
             pattern = pattern.replace(java, python)
     else:
         flags |= re.ASCII
     pattern = _DASH_AFTER_CLASS.sub(r"\1\\-", pattern)
+    pattern = _DOT.sub(lambda found: found[1] or _NOT_END_OF_LINE, pattern)
     try:
         return re.compile(pattern, flags)
     except re.error:

@@ -6,9 +6,20 @@ another's body: https://www.rfc-editor.org/rfc/rfc9112#name-message-body-length.
 
 import httptools
 
+_TARGET_BYTES_MAX = 16 * 1024
+_QUERY_FIELDS_MAX = 1000
+
 
 class BadRequestError(Exception):
     """The request is well-formed to the parser but not acceptable."""
+
+
+def check_target(url: bytes) -> None:
+    """Raises `BadRequestError` for a request target that takes long to be taken apart."""
+    if len(url) > _TARGET_BYTES_MAX:
+        raise BadRequestError("the URL is too long")
+    if url.count(b"&") > _QUERY_FIELDS_MAX:
+        raise BadRequestError("the query has too many fields")
 
 
 def origin_form(url: bytes) -> bytes:

@@ -36,6 +36,10 @@ class Exchange(Protocol):
     body: bytes
     """The whole body, chunks joined. Whoever decodes it further puts back what comes out."""
 
+    is_vouched_for: bool
+    """Whether somebody is known to be behind the request: it is given up after others when memory
+    is short. Whoever screens requests says so."""
+
     @property
     def client_address(self) -> str:
         """The peer's IP address; empty if it has none."""
@@ -60,8 +64,9 @@ class Exchange(Protocol):
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:
         """Send the answer; adds `Date`, `Content-Length` and `Connection` as needed. To HEAD the
-        body is left out, but for its length. Header values that contain CR, LF or NUL raise
-        ValueError. Does nothing if the peer has gone."""
+        body is left out, but for its length. Never raises: instead of header values that contain
+        CR, LF or NUL, 500 is sent, and an answer that was started already is cut. Does nothing if
+        the peer has gone."""
         ...
 
     def respond_raw(self, head: bytes, body: bytes) -> None:
@@ -77,7 +82,8 @@ class Exchange(Protocol):
         length: int | None = None,
     ) -> None:
         """Begin an answer that comes in pieces, of `length` bytes if that is known; `write` and
-        `finish` follow. One that has no body, to HEAD or by its status, drops what is written."""
+        `finish` follow. One that has no body, to HEAD or by its status, drops what is written.
+        Header values are as for `respond`."""
         ...
 
     def write(self, data: bytes) -> bool:

@@ -14,6 +14,7 @@ import dataclasses
 import logging
 import socket
 import ssl
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
@@ -21,7 +22,14 @@ from typing import cast
 import httptools
 
 from lambent.kit.clock import Clock, SystemClock
-from lambent.kit.http.framing import BadRequestError, check_headers, check_version, origin_form
+from lambent.kit.http.budget import Budget
+from lambent.kit.http.framing import (
+    BadRequestError,
+    check_headers,
+    check_target,
+    check_version,
+    origin_form,
+)
 from lambent.kit.http.heads import REASONS, DateLine, head_lines
 from lambent.kit.http.messages import BodyReader, Exchange, Handler
 
@@ -35,21 +43,22 @@ _SWEEP_S = 1.0
 _HANDSHAKE_S = 10.0
 _HEADERS_MAX = 1000
 """Many small ones take much more memory than their bytes."""
+_HEADER_COST_BYTES = 128
+"""What one takes besides."""
+_SMALL_BYTES = 4096
+"""A head or body up to here is not counted while its request is served, nor screened."""
+_RETRY_AFTER_S = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class HttpLimits:
     """How much a client may send, and how slowly. None means: no limit."""
 
-    head_bytes_max: int = 1 << 20
+    head_bytes_max: int = 1 << 16
     """Bytes of request line and headers together; more is answered with 431."""
     body_bytes_max: int | Callable[[Exchange], int] = 8 << 20
     """Bytes of a body, or a function that says so when the head of a request is known; more is
     given to the server's `oversized` handler."""
-    held_bytes_max: int | None = None
-    """Bytes of requests that have not arrived in full and of answers that have not been taken, of
-    all connections together. A connection that brings more is answered with 503, one that leaves
-    more lying is ended."""
     connections_max: int = 4096
     """Open connections; more are answered with 503 and closed."""
     request_deadline_s: float | None = None
@@ -73,19 +82,28 @@ class HttpServer:
         *,
         oversized: Handler | None = None,
         streamed: Callable[[Exchange], BodyReader | None] | None = None,
+        screened: Callable[[Exchange], Handler | None] | None = None,
+        budget: Budget | None = None,
         clock: Clock | None = None,
     ) -> None:
         """`oversized` answers a request whose body is larger than allowed; its exchange has no
         body and its connection is closed afterwards. `streamed` is asked when the head of a
-        request with a body has come: who reads the body, None if it is to be complete first."""
+        request with a body has come: who reads the body, None if it is to be complete first.
+        `screened` is asked before a body of more than a few KB is read: who answers without its
+        being read, None if it is to be read. It also marks the exchanges it vouches for.
+
+        `budget` is how much may be held of requests that have not been answered and of answers
+        that have not been taken. When it is spent, the request that is given up, with 503, is the
+        one that holds most of what has not arrived in full and that nobody vouches for; who leaves
+        too much of answers lying is cut off."""
         self.handler = handler
         self.streamed = streamed
+        self.screened = screened
         self.oversized = oversized or _answer_oversized
         self.limits = limits
         self.date = DateLine(clock or SystemClock())
         self.connections: set[_Connection] = set()
-        self.held_bytes = 0
-        """Of requests that have not arrived in full and answers that have not been taken."""
+        self.budget = budget or Budget(sys.maxsize)
         self.is_closing = False
         self._server: asyncio.Server | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -134,6 +152,15 @@ class HttpServer:
         if not self.connections and self._all_gone is not None:
             self._all_gone.set()
 
+    def make_room(self) -> None:
+        """Give up requests until what is held is within the budget again, or none is arriving."""
+        while self.budget.is_spent:
+            arriving = (one for one in self.connections if one.unfinished_bytes)
+            largest = max(arriving, key=lambda one: one.worth_giving_up, default=None)
+            if largest is None:
+                return
+            largest.give_up()
+
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -148,13 +175,16 @@ class _Exchange:
     __slots__ = (
         "_connection",
         "_has_body",
+        "_has_started",
         "_headers",
         "_is_chunked",
         "_on_disconnect",
         "_on_writable",
         "_raw_headers",
         "body",
+        "held_bytes",
         "is_open",
+        "is_vouched_for",
         "keep_alive",
         "method",
         "path",
@@ -169,6 +199,7 @@ class _Exchange:
         self._headers: dict[str, str] | None = None
         self._on_disconnect: Callable[[], None] | None = None
         self._on_writable: Callable[[], None] | None = None
+        self._has_started = False
         self._is_chunked = False
         self._has_body = True
         """Whether an answer that was started has one."""
@@ -178,7 +209,10 @@ class _Exchange:
         self.query = query
         self.body = b""
         self.is_open = True
+        self.is_vouched_for = False
         self.keep_alive = True
+        self.held_bytes = 0
+        """What is held for it until it is answered; what is little is not counted."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -206,7 +240,15 @@ class _Exchange:
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:
-        lines = head_lines(status, headers, self._connection.date)
+        if self._has_started:
+            self.abort()  # What came after would be taken for more of that answer.
+            return
+        try:
+            lines = head_lines(status, headers, self._connection.date)
+        except ValueError as error:
+            logger.error("%s; the answer is 500", error)
+            status, body = 500, b""
+            lines = head_lines(status, (), self._connection.date)
         if status != 204:
             lines.append(f"Content-Length: {len(body)}")
         self._answer(self._join(lines), b"" if self.method == "HEAD" else body)
@@ -234,8 +276,14 @@ class _Exchange:
     ) -> None:
         if not self.is_open:
             return
+        try:
+            lines = head_lines(status, headers, self._connection.date)
+        except ValueError as error:
+            logger.error("%s; the answer is 500", error)
+            self.respond(500)
+            return
+        self._has_started = True
         self._has_body = self.method != "HEAD" and status not in (204, 304)
-        lines = head_lines(status, headers, self._connection.date)
         if length is not None and status != 204:
             lines.append(f"Content-Length: {length}")
         elif self._has_body and self._connection.takes_chunks:
@@ -317,6 +365,8 @@ class _Connection(asyncio.Protocol):
         """What has arrived of it. Not a list of pieces: tiny ones would take many times their
         size."""
         self._held_bytes = 0
+        self._in_progress_bytes = 0
+        """Of requests that have arrived and have not been answered."""
         self._untaken_bytes = 0
         """Of answers, beyond what a transport holds before it says so."""
         self._answer_bytes = 0
@@ -369,7 +419,10 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._server.held_bytes -= self._held_bytes + self._charged_bytes
+        # The parser and this refer to each other, so it may take a while until this is gone.
+        self._body, self._url, self._headers = b"", b"", []
+        self._server.budget.change(-self._held_bytes - self._charged_bytes)
+        self._held_bytes = self._charged_bytes = 0
         self._server.forget(self)
         reader, self._reader = self._reader, None
         if reader is not None:
@@ -395,17 +448,20 @@ class _Connection(asyncio.Protocol):
             self._head_bytes += len(data)
         try:
             self._feed(data)
-        except (httptools.HttpParserError, BadRequestError):
-            self._refuse(431 if self._is_head_too_large else 400)
+        except (httptools.HttpParserError, BadRequestError) as error:
+            _log_bug(error)
+            if self._reader is not None:
+                self.abort()  # Its reader hears that the rest does not come.
+            else:
+                self._refuse(431 if self._is_head_too_large else 400)
             return
         if arriving is not None and arriving is self._arriving and body_bytes == self._body_bytes:
             self._head_bytes += len(data)
         if self._head_bytes > self._server.limits.head_bytes_max:
             self._refuse(431)
-        elif not self._may_hold():
-            self._body = b""
-            self._refuse(503)
         else:
+            if self._note_held() and self.unfinished_bytes and self._server.budget.is_spent:
+                self._server.make_room()
             self._read_or_pause()
 
     def _read_or_pause(self) -> None:
@@ -421,18 +477,38 @@ class _Connection(asyncio.Protocol):
             transport.resume_reading()
         self._is_paused = pauses
 
-    def _may_hold(self) -> bool:
-        """Write down what is held for a request that has not arrived in full; False if it is too
-        much."""
-        is_kept = self._arriving is not None and self._reader is None
-        held = self._head_bytes + (self._body_bytes if is_kept else 0)
-        if held == self._held_bytes:
-            return True
-        server = self._server
-        server.held_bytes += held - self._held_bytes
-        self._held_bytes = held
-        most = server.limits.held_bytes_max
-        return most is None or server.held_bytes <= most or not held
+    @property
+    def unfinished_bytes(self) -> int:
+        """What is held of a request that has not arrived in full."""
+        return self._head_bytes + (
+            self._body_bytes if self._arriving is not None and self._reader is None else 0
+        )
+
+    @property
+    def worth_giving_up(self) -> tuple[bool, int]:
+        """Of two, the greater is given up first."""
+        exchange = self._arriving
+        return exchange is None or not exchange.is_vouched_for, self.unfinished_bytes
+
+    def give_up(self) -> None:
+        """Refuse the request that is arriving."""
+        self._forget_arriving()
+        self._refuse(503)
+
+    def _forget_arriving(self) -> None:
+        self._arriving = None
+        self._body, self._url, self._headers = b"", b"", []
+        self._head_bytes = self._body_bytes = 0
+        self._note_held()
+
+    def _note_held(self) -> bool:
+        """Write down what is held for requests; True if it is more than before."""
+        held = self.unfinished_bytes + self._in_progress_bytes
+        more = held - self._held_bytes
+        if more:
+            self._server.budget.change(more)
+            self._held_bytes = held
+        return more > 0
 
     def _feed(self, data: bytes) -> None:
         """Parse. An offer to upgrade is ignored, as a server may; the parser stops behind the
@@ -454,10 +530,8 @@ class _Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._can_write = False
-        if self._transport is not None and self._note_untaken():
-            most = self._server.limits.held_bytes_max
-            if most is not None and self._server.held_bytes > most:
-                self.abort()
+        if self._transport is not None and self._note_untaken() and self._server.budget.is_spent:
+            self.abort()
 
     def resume_writing(self) -> None:
         self._can_write = True
@@ -473,7 +547,7 @@ class _Connection(asyncio.Protocol):
         if untaken == self._untaken_bytes:
             return False
         charged = max(untaken, self._answer_bytes) if untaken else 0
-        self._server.held_bytes += charged - self._charged_bytes
+        self._server.budget.change(charged - self._charged_bytes)
         self._charged_bytes = charged
         self._untaken_bytes = untaken
         self._untaken_since = self._loop.time()
@@ -500,16 +574,19 @@ class _Connection(asyncio.Protocol):
         parser = self._parser
         url, headers = self._url, self._headers
         self._url, self._headers = b"", []
-        head_bytes_max = self._server.limits.head_bytes_max
-        if self._head_bytes > head_bytes_max:
+        size = self._head_bytes
+        if size > _SMALL_BYTES:
             # What has come may be body too: only now is the head's own size known.
             size = len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
-            if size > head_bytes_max:
+            if size > self._server.limits.head_bytes_max:
                 self._is_head_too_large = True
                 raise BadRequestError("the head is too large")
+        check_target(url)
         if not url.startswith(b"/"):
             url = origin_form(url)
         exchange = _Exchange(self, parser.get_method().decode("latin-1"), url, headers)
+        if size > _SMALL_BYTES:
+            exchange.held_bytes = size + len(headers) * _HEADER_COST_BYTES
         exchange.keep_alive = parser.should_keep_alive() and not self._server.is_closing
         length, framing, has_host = check_headers(headers)
         # A version that is not welcome does not keep the connection.
@@ -525,7 +602,9 @@ class _Connection(asyncio.Protocol):
         if length and self._server.streamed is not None and self._read_piecewise(exchange):
             return
         if length > self._body_bytes_max:
-            self._give_up_body(exchange)
+            self._give_up_body(exchange, self._server.oversized)
+        elif length and self._screen_out(exchange, length, framing):
+            pass
         elif (
             length
             and self._current is None
@@ -533,6 +612,17 @@ class _Connection(asyncio.Protocol):
             and exchange.headers.get("expect", "").lower() == "100-continue"
         ):
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _screen_out(self, exchange: _Exchange, length: int, framing: bytes) -> bool:
+        """Whether a request is answered without its body being read."""
+        screened = self._server.screened
+        is_small = length <= _SMALL_BYTES and framing.startswith(b"content-length")
+        if screened is None or is_small or self._current is not None or self._waiting:
+            return False
+        handler = screened(exchange)
+        if handler is not None:
+            self._give_up_body(exchange, handler)
+        return handler is not None
 
     def _read_piecewise(self, exchange: _Exchange) -> bool:
         """Give an arriving body to who wants its pieces; False if nobody does or it has to wait
@@ -572,7 +662,7 @@ class _Connection(asyncio.Protocol):
             return
         before, self._body_bytes = self._body_bytes, self._body_bytes + len(body)
         if self._body_bytes > self._body_bytes_max:
-            self._give_up_body(exchange)
+            self._give_up_body(exchange, self._server.oversized)
             return
         if self._body_bytes >> 16 != before >> 16:
             self._since = self._loop.time()
@@ -586,6 +676,9 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._unread_framing:
             return
+        if self._body_bytes > _SMALL_BYTES and self._note_held() and self._server.budget.is_spent:
+            # It came all at once; it may be given up here, too.
+            self._server.make_room()
         exchange, self._arriving = self._arriving, None
         if exchange is None or self._is_discarding:
             return
@@ -597,6 +690,9 @@ class _Connection(asyncio.Protocol):
             reader.end(self._trailers)
             return
         exchange.body, self._body = bytes(self._body), b""
+        if self._body_bytes > _SMALL_BYTES:
+            exchange.held_bytes += self._body_bytes
+        self._in_progress_bytes += exchange.held_bytes
         self._is_arriving = False
         self._since = self._loop.time()
         if self._current is None and not self._waiting and self._can_write:
@@ -604,16 +700,16 @@ class _Connection(asyncio.Protocol):
         else:
             self._waiting.append(exchange)
 
-    def _give_up_body(self, exchange: _Exchange) -> None:
-        self._body = b""
-        self._arriving = None
+    def _give_up_body(self, exchange: _Exchange, handler: Handler) -> None:
+        """Have a request answered whose body is not read."""
+        self._forget_arriving()
         if self._current is not None or self._waiting:
             # Its answer would come before that of an earlier request.
             self._end_after_answers()
             return
         self._is_discarding = True
         exchange.keep_alive = False
-        self._hand_out(self._server.oversized, exchange)
+        self._hand_out(handler, exchange)
 
     def _hand_out(self, handler: Handler, exchange: _Exchange) -> None:
         self._current = exchange
@@ -637,6 +733,10 @@ class _Connection(asyncio.Protocol):
             self._is_discarding = True
             exchange.keep_alive = False
         self._current = None
+        if exchange.held_bytes:
+            self._in_progress_bytes -= exchange.held_bytes
+            exchange.held_bytes = 0
+            self._note_held()
         self._since = self._loop.time()
         self._answer_bytes = len(head) + len(body)
         if len(body) < 65_536:
@@ -681,6 +781,8 @@ class _Connection(asyncio.Protocol):
             self._end_after_answers()
             return
         head = f"HTTP/1.1 {status} {REASONS[status]}\r\n"
+        if status == 503:
+            head += f"Retry-After: {_RETRY_AFTER_S}\r\n"
         self._write(f"{head}Content-Length: 0\r\nConnection: close\r\n".encode() + self.date.end)
         self._linger()
 
@@ -732,6 +834,14 @@ class _Connection(asyncio.Protocol):
                 self._refuse(408)
         elif limits.idle_deadline_s is not None and elapsed > limits.idle_deadline_s:
             self._close()
+
+
+def _log_bug(error: Exception) -> None:
+    """Whoever reads a body as it arrives is called by the parser, which makes an error of its own
+    of whatever is raised there."""
+    is_called = isinstance(error, httptools.HttpParserCallbackError)
+    if is_called and not isinstance(error.__context__, BadRequestError):
+        logger.error("a request was not read", exc_info=error.__context__)
 
 
 def _answer_oversized(exchange: Exchange) -> None:

@@ -36,7 +36,7 @@ module Lambent
     def answer(event)
       $_global_aws_request_id = event['Lambda-Runtime-Aws-Request-Id']
       ENV['_X_AMZN_TRACE_ID'] = event['Lambda-Runtime-Trace-Id']
-      body, type = @handler.call(AwsLambda::Marshaller.marshall_request(event), Context.new(event))
+      body, type = @handler.call(AwsLambda::Marshaller.marshall_request(event), LambdaContext.new(event))
     rescue NameError => e
       end_after(event, e)
     rescue StandardError => e

@@ -3,10 +3,13 @@
 # Parts of the standard library that functions find loaded at AWS. The small ones are loaded; `Net`
 # and `URI`, which take longer than all the rest of a small function, are when somebody names them.
 
-require 'json'
-require 'logger'
-require 'stringio'
-require 'time'
+%w[json logger stringio time].each do |name|
+  require name
+rescue LoadError
+  # Newer Rubies have it as a gem.
+  require 'rubygems'
+  require name
+end
 
 autoload :Net, 'net/http'
 autoload :URI, 'uri'

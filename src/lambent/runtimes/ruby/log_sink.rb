@@ -6,6 +6,8 @@ module Lambent
   class LogSink
     VARIABLE = '_LAMBDA_TELEMETRY_LOG_FD'
     FRAME_TYPE = 0xa55a0003
+    # The platform takes no longer frame; it cuts events shorter than that.
+    MESSAGE_MAX = 4 * 1024 * 1024
 
     # Nil if the platform gave no pipe. Programs that a handler starts do not get it.
     def self.open
@@ -23,9 +25,12 @@ module Lambent
     # One event.
     def write(message)
       message = message.to_s.b
-      micros = Process.clock_gettime(Process::CLOCK_REALTIME, :microsecond)
-      @file.write([FRAME_TYPE, message.bytesize, micros].pack('L>L>Q>') << message)
-      message.bytesize
+      at = 0
+      loop do
+        frame(message.byteslice(at, MESSAGE_MAX))
+        at += MESSAGE_MAX
+        return message.bytesize if at >= message.bytesize
+      end
     end
 
     def reopen(*)
@@ -37,5 +42,13 @@ module Lambent
     end
 
     def close; end
+
+    private
+
+    # With one write, so that threads do not come between.
+    def frame(message)
+      micros = Process.clock_gettime(Process::CLOCK_REALTIME, :microsecond)
+      @file.write([FRAME_TYPE, message.bytesize, micros].pack('L>L>Q>') << message)
+    end
   end
 end

@@ -11,7 +11,6 @@ and belong to the host's: no capability gained inside would allow to mount or to
 """
 
 import dataclasses
-import errno
 import os
 import signal
 import socket
@@ -24,9 +23,6 @@ from lambent.sandbox.launcher.cgroups import Group
 from lambent.sandbox.launcher.network import Network
 from lambent.sandbox.launcher.seccomp import Filter
 
-_DEADLINE_S = 5.0
-_LACKS_OF_THE_HOST = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO})
-"""Why a program may not be executed that could be."""
 _NAMESPACES = (
     linux.CLONE_NEWPID
     | linux.CLONE_NEWNS
@@ -79,6 +75,8 @@ class Box:
     """Its user namespace; made by the first process to enter."""
     processes: dict[int, int] = dataclasses.field(default_factory=dict)
     """Pidfd by pid of the spawned processes that have not been reaped."""
+    entering: dict[int, Callable[[], None]] = dataclasses.field(default_factory=dict)
+    """By pid, of those that have not executed yet: hears what they have said."""
     out_of_memory_kills: int = 0
     on_closed: Callable[[], None] | None = None
     """Whoever wants to know when the box is gone. Set: the box is being closed."""
@@ -173,56 +171,6 @@ def map_user(confinement: Confinement, box: Box, pid: int) -> None:
     box.user_fd = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def spawn(
-    confinement: Confinement,
-    box: Box,
-    *,
-    argv: Sequence[str],
-    environment: Mapping[str, str],
-    outputs: Sequence[int],
-    control: int | None = None,
-) -> tuple[int, int]:
-    """Start a program in a box; gives pid and pidfd.
-
-    `outputs` are the write ends for its output and, if there is a second, its framed log; `control`
-    is its end of the socket an assignment comes through. Both stay the caller's. Raises OSError if
-    it cannot be executed.
-    """
-    status, childs_status = socket.socketpair()
-    with status, childs_status:
-        entry = describe_entry(confinement, box, outputs=outputs, control=control, executes=True)
-
-        def execute() -> NoReturn:
-            lockdown.perform(entry.calls, entry.descriptors, confinement.filter.address)
-            os.chdir("/var/task")
-            try:
-                os.execve(argv[0], list(argv), dict(environment))
-            except OSError as error:
-                if error.errno in _LACKS_OF_THE_HOST:
-                    raise
-                raise NotExecutable(error.errno or 0, f"{argv[0]}: {error.strerror}") from None
-
-        # A child is born into the pid namespace that its parent has chosen.
-        linux.setns(box.init_pidfd, linux.CLONE_NEWPID)
-        try:
-            pid, pidfd = linux.fork(cgroup_fd=box.cgroup_fd)
-            if pid == 0:
-                run_child(childs_status.fileno(), execute)
-        finally:
-            go_home(confinement)
-        childs_status.close()
-        try:
-            _await_execution(confinement, box, status, pid)
-        except OSError:
-            # Never leave it: a box's init cannot end before every process in it has been reaped.
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            linux.reap(pidfd)
-            os.close(pidfd)
-            raise
-    box.processes[pid] = pidfd
-    return pid, pidfd
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
     """How a new process gets into a box."""
@@ -305,18 +253,6 @@ def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
         os.write(lockdown.STATUS_FD, f"{error_number} {text}".encode()[:1000])
     finally:
         os._exit(127)
-
-
-def _await_execution(confinement: Confinement, box: Box, status: socket.socket, pid: int) -> None:
-    """Do what a child asks for until it has executed. Raises OSError if it does not."""
-    status.settimeout(_DEADLINE_S)
-    while said := status.recv(1024):
-        if said != b"mapping":
-            number, _, reason = said.decode(errors="replace").partition(" ")
-            text = f"cannot start a process: {reason}"
-            raise NotExecutable(int(number), text) if number != "0" else OSError(text)
-        map_user(confinement, box, pid)
-        status.sendall(b"m")
 
 
 def _write(path: str, text: str) -> None:

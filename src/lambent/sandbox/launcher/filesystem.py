@@ -27,6 +27,7 @@ _FROM_ETC = (
     "ld.so.conf.d",
     "localtime",
     "mime.types",
+    "os-release",
     "ssl",
     "timezone",
 )

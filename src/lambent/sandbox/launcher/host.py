@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,19 @@ from typing import Any
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import cgroups, filesystem, linux
+from lambent.sandbox.launcher.apart import Apart, Work
 from lambent.sandbox.launcher.box import Box, Confinement
+from lambent.sandbox.launcher.entering import OnEntered, spawn
+from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.network import Network, create_network, home_namespace
 from lambent.sandbox.launcher.seccomp import Filter
 from lambent.sandbox.launcher.volumes import Volume, Volumes
 
-_REMOVE_ATTEMPTS = 200
+_REMOVE_ATTEMPTS, _REMOVE_PAUSE_S = 200, 0.005
 _HOLD_S = 20.0
 _NETWORKS_READY = 4
 _VOLUMES_READY = 2
+_TEMPLATES_AT_ONCE, _TEMPLATE_DEADLINE_S = 2, 30.0
 
 OnExit = Callable[[Box, int, dict[str, Any]], None]
 """Gets the box, the process and how it ended: `code`, `signal`, `out_of_memory`."""
@@ -38,10 +42,8 @@ OnExit = Callable[[Box, int, dict[str, Any]], None]
 class Host:
     """Owner of everything of this host that boxes are made of."""
 
-    def __init__(
-        self, config: dict[str, Any], selector: selectors.BaseSelector, on_exit: OnExit
-    ) -> None:
-        self._selector = selector
+    def __init__(self, config: dict[str, Any], loop: Loop, on_exit: OnExit) -> None:
+        self._loop = loop
         self._on_process_exit = on_exit
         directory = Path(config["directory"])
         is_root = bool(config["is_root"])
@@ -91,6 +93,10 @@ class Host:
         self._volumes_ready: list[Volume] = []
         self._volume_size_mb = 0
         """The size of those that are ready: the one wanted last."""
+        self._awaited: dict[int, list[Callable[[], None]]] = {}
+        """Who waits for volumes, by their size."""
+        self._templates = Apart(loop, _TEMPLATES_AT_ONCE)
+        """Makes what volumes are copied from."""
         self._count = 0
         self._ids = itertools.count(int(config["uid_base"]))
         self._free_ids: deque[int] = deque()
@@ -106,7 +112,8 @@ class Host:
     def has_all_ready(self) -> bool:
         """Whether there is nothing to make ahead."""
         wants_volume = bool(self._volume_size_mb) and len(self._volumes_ready) < _VOLUMES_READY
-        return len(self._networks) >= _NETWORKS_READY and not wants_volume
+        may_have = wants_volume and self._volumes.is_ready(self._volume_size_mb)
+        return len(self._networks) >= _NETWORKS_READY and not may_have
 
     def make_one_ready(self) -> None:
         """Make a network or a volume ahead. Raises OSError."""
@@ -117,10 +124,43 @@ class Host:
 
     # -- volumes ---------------------------------------------------------------------------
 
+    def has_volumes(self, size_mb: int) -> bool:
+        """Whether volumes of a size can be opened."""
+        return self._volumes.is_ready(size_mb)
+
+    def await_volumes(self, size_mb: int, then: Callable[[], None]) -> None:
+        """Call back when volumes of a size can be opened: at once, or when a process has made what
+        they are copied from. If it could not, opening one will say so."""
+        if self._volumes.is_ready(size_mb):
+            then()
+            return
+        waiting = self._awaited.setdefault(size_mb, [])
+        waiting.append(then)
+        if len(waiting) == 1:
+            work = Work(
+                act=partial(self._volumes.make_template, size_mb),
+                descriptors=tuple,
+                on_done=partial(self._on_template, size_mb),
+                deadline_s=_TEMPLATE_DEADLINE_S,
+            )
+            self._templates.do(work)
+
+    @property
+    def awaits_volumes(self) -> bool:
+        """Whether somebody waits for a size of volumes."""
+        return bool(self._awaited)
+
+    def _on_template(self, size_mb: int, made: bytes | None, reason: str) -> None:
+        if made is None:
+            print(f"launcher: no volumes of {size_mb} MB: {reason}", file=sys.stderr)
+        self._volumes.note_template(size_mb, is_made=made is not None)
+        for then in self._awaited.pop(size_mb):
+            then()
+
     def open_volume(self, size_mb: int) -> str:
-        """An empty volume's name. Raises OSError."""
+        """The name of an empty volume, of a size there are. Raises OSError."""
         if size_mb != self._volume_size_mb:
-            self._close_volumes_ready()
+            self._throw_away_ready()
             self._volume_size_mb = size_mb
         ready = self._volumes_ready
         volume = ready.pop() if ready else self._volumes.open(size_mb)
@@ -135,22 +175,29 @@ class Host:
         volume = self._open_volumes.pop(name, None)
         if volume is None:
             return
+        self._throw_away(volume)
+        self._free_ids.append(self._host_ids.pop(name))
+
+    def _throw_away(self, volume: Volume) -> None:
         # Giving back a disk takes the kernel a while: not the launcher's own.
         pid, pidfd = linux.fork()
         if pid == 0:
             self._volumes.close(volume)
             os._exit(0)
-        self._selector.register(pidfd, selectors.EVENT_READ, partial(self._reap, pidfd))
-        self._free_ids.append(self._host_ids.pop(name))
+        self.reap_later(pidfd)
 
-    def _close_volumes_ready(self) -> None:
+    def _throw_away_ready(self) -> None:
         for volume in self._volumes_ready:
-            self._volumes.close(volume)
+            self._throw_away(volume)
         self._volumes_ready.clear()
+
+    def reap_later(self, pidfd: int) -> None:
+        """Take over a child that will end soon and belongs to no box."""
+        self._loop.register(pidfd, selectors.EVENT_READ, partial(self._reap, pidfd))
 
     def _reap(self, pidfd: int) -> None:
         linux.reap(pidfd)
-        self._selector.unregister(pidfd)
+        self._loop.unregister(pidfd)
         os.close(pidfd)
 
     # -- boxes -----------------------------------------------------------------------------
@@ -197,7 +244,7 @@ class Host:
                 network.close()
             if group is not None:
                 group.close()
-                _remove(group)
+                self._remove(group, _nobody)
             raise
         finally:
             messages.close_all(list(copies.values()))
@@ -205,9 +252,33 @@ class Host:
         self.watch(box, box.init_pid, box.init_pidfd)
         return box
 
+    def spawn(
+        self,
+        box: Box,
+        *,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        outputs: Sequence[int],
+        control: int | None = None,
+        on_entered: OnEntered,
+    ) -> int:
+        """Begin to start a program in a box; see `entering.spawn`."""
+        pid = spawn(
+            self.confinement,
+            self._loop,
+            box,
+            argv=argv,
+            environment=environment,
+            outputs=outputs,
+            control=control,
+            on_entered=on_entered,
+        )
+        self.watch(box, pid, box.processes[pid])
+        return pid
+
     def watch(self, box: Box, pid: int, pidfd: int) -> None:
         """Wait for the end of a process of a box."""
-        self._selector.register(pidfd, selectors.EVENT_READ, partial(self._on_exit, box, pid))
+        self._loop.register(pidfd, selectors.EVENT_READ, partial(self._on_exit, box, pid))
 
     def stop_or_continue(self, box: Box, number: signal.Signals) -> None:
         """Send a signal to every process of a box that has no freezer."""
@@ -229,14 +300,14 @@ class Host:
         """End every box and give everything back; zygotes have been killed."""
         for box in self.boxes.values():
             self.kill(box)
+        self._templates.close()
         # Whoever it is, children that were born in the last moment included.
         linux.reap_all()
         for box in self.boxes.values():
             box.close()
         for network in self._networks:
             network.close()
-        self._close_volumes_ready()
-        for volume in self._open_volumes.values():
+        for volume in (*self._volumes_ready, *self._open_volumes.values()):
             self._volumes.close(volume)
         if self._tree is not None:
             cgroups.sweep(self._tree)
@@ -244,11 +315,14 @@ class Host:
 
     def _on_exit(self, box: Box, pid: int) -> None:
         """A process of a box has ended."""
+        while (hear := box.entering.get(pid)) is not None:
+            # What it has said to the end comes before the end.
+            hear()
         pidfd = box.init_pidfd if pid == box.init_pid else box.processes[pid]
         result = linux.reap(pidfd, waits=False)
         if result is None:
             return
-        self._selector.unregister(pidfd)
+        self._loop.unregister(pidfd)
         os.close(pidfd)
         if pid == box.init_pid:
             box.init_pidfd = -1
@@ -262,10 +336,27 @@ class Host:
         """Everything in the box is dead: give all of it back."""
         del self.boxes[box.name]
         box.close()
+        on_closed = box.on_closed or _nobody
         if box.group is not None:
-            _remove(box.group)
-        if box.on_closed is not None:
-            box.on_closed()
+            self._remove(box.group, on_closed)
+        else:
+            on_closed()
+
+    def _remove(
+        self, group: cgroups.Group, on_removed: Callable[[], None], attempts: int = 0
+    ) -> None:
+        """Remove a group whose last process has been reaped; the kernel may need a moment."""
+        if not group.remove():
+            if attempts < _REMOVE_ATTEMPTS:
+                again = partial(self._remove, group, on_removed, attempts + 1)
+                self._loop.after(_REMOVE_PAUSE_S, again)
+                return
+            print(f"launcher: cannot remove {group.directories}", file=sys.stderr)
+        on_removed()
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
 
 
 def _describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
@@ -299,12 +390,3 @@ def _hold(directory: Path) -> int:
                 os.close(lock)
                 raise OSError(f"another launcher still uses {directory}") from None
             time.sleep(0.005)  # noqa: TID251 - the launcher has no clock but the kernel's
-
-
-def _remove(group: cgroups.Group) -> None:
-    """Remove a group whose last process has just been reaped; the kernel may need a moment."""
-    for _ in range(_REMOVE_ATTEMPTS):
-        if group.remove():
-            return
-        time.sleep(0.001)  # noqa: TID251 - the launcher has no clock but the kernel's
-    print(f"launcher: cannot remove {group.directories}", file=sys.stderr)

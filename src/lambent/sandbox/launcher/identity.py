@@ -1,6 +1,7 @@
 """What a process is to the kernel: what it may do, and where it is.
 
-A process that becomes an image stays what it was in all of this; the launcher compares.
+A process that becomes an image stays what it was in all of this; the launcher compares. A message
+names what differs and does not show it: callers may read it.
 """
 
 import os
@@ -51,14 +52,20 @@ def check_confined(identity: Identity, user: int | None) -> None:
         wanted["its Groups"] = ""
     for name, value in wanted.items():
         if identity.get(name) != value:
-            raise OSError(f"{name} is {identity.get(name)!r}, not {value!r}")
+            raise OSError(f"{name} is not what it has to be in a box")
 
 
 def check_unchanged(before: Identity, after: Identity) -> None:
     """Whether it is what it was. Raises OSError."""
     for name in before.keys() | after.keys():
         if before.get(name) != after.get(name):
-            raise OSError(f"{name} is {after.get(name)!r}, not {before.get(name)!r}")
+            raise OSError(f"{name} is not what it was")
+
+
+def check_released(pid: int) -> None:
+    """Whether nobody traces it. Raises OSError."""
+    if read_identity(pid)["its TracerPid"] != "0":
+        raise OSError("it is still traced")
 
 
 def check_place(pid: int, directory: str) -> None:

@@ -102,7 +102,10 @@ class Image:
 
 def parse(description: bytes) -> Image:
     """What `describe` has described. Raises ValueError, KeyError, TypeError."""
-    fields: dict[str, Any] = json.loads(description)
+    try:
+        fields: dict[str, Any] = json.loads(description)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     return Image(
         size_bytes=fields["size_bytes"],
         registers=fields["registers"],

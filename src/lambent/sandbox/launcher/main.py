@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import gc
 import json
+import math
 import os
 import selectors
 import signal
@@ -20,6 +21,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,12 @@ from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import linux, lockdown
 from lambent.sandbox.launcher.box import Box, NotExecutable
 from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.prepared import Prepared, Wanted
 from lambent.sandbox.launcher.snapshots import Snapshots
 from lambent.sandbox.launcher.stock import Stock
 from lambent.sandbox.launcher.templates import Template
+from lambent.sandbox.launcher.watchdog import PlatformGone, Watchdog
 
 _QUIET_S = 0.008
 """After this long without a request there is time to make something ahead of need."""
@@ -47,10 +51,10 @@ class Launcher:
 
     def __init__(self, platform: socket.socket, config: dict[str, Any]) -> None:
         self._platform = platform
-        self._selector = selectors.DefaultSelector()
-        self._host = Host(config, self._selector, self._on_exit)
-        self._stock = Stock(self._host, self._selector, int(config["prepared_memory_mb"]))
-        self._snapshots = Snapshots(self._selector)
+        self._loop = Loop()
+        self._host = Host(config, self._loop, self._on_exit)
+        self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
+        self._snapshots = Snapshots(self._loop)
         self._last_request = time.monotonic()
         self._given: set[str] = set()
         """Names of the boxes the platform knows."""
@@ -71,25 +75,35 @@ class Launcher:
 
     def run(self) -> None:
         """Serve until the platform is gone, then leave nothing behind."""
-        self._selector.register(self._platform, selectors.EVENT_READ, None)
+        self._loop.register(self._platform, selectors.EVENT_READ, None)
+        watchdog = Watchdog(self._platform)
         try:
             while True:
-                for key, _ in self._wait():
+                happened = self._wait()
+                watchdog.begin()
+                for key in happened:
+                    # What was done for one may have settled another.
+                    if self._loop.get_map().get(key.fd) is not key:
+                        continue
                     if key.data is not None:
                         key.data()
                     elif not self._on_message():
                         return
+                watchdog.end()
+        except PlatformGone:
+            return
         finally:
+            watchdog.tidy_up()
             self._snapshots.close()
             self._stock.close()
             self._host.close()
 
-    def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
+    def _wait(self) -> list[selectors.SelectorKey]:
         """What has happened. In quiet moments something is made ahead of need."""
         while not (self._host.has_all_ready and self._stock.is_full):
             quiet_s = self._last_request + _QUIET_S - time.monotonic()
-            if events := self._selector.select(max(quiet_s, 0)):
-                return events
+            if happened := self._loop.wait(max(quiet_s, 0)):
+                return happened
             if quiet_s > 0:
                 continue
             try:
@@ -97,12 +111,10 @@ class Launcher:
                     self._host.make_one_ready()
                 else:
                     self._stock.make_one()
-            except OSError:
+            except (OSError, KeyError, ValueError):
                 # Whoever wants a box is told why there is none.
                 break
-        events = self._selector.select(1.0 if self._stock.is_making else None)
-        self._stock.give_up_late()
-        return events
+        return self._loop.wait(None)
 
     # -- requests --------------------------------------------------------------------------
 
@@ -119,24 +131,34 @@ class Launcher:
             return False
         request, descriptors = received
         messages.close_all(descriptors)
-        try:
-            self._operations[request["op"]](request)
-        except NotExecutable as error:
-            self._refuse(request, str(error), error.number)
-        except OSError as error:
-            self._refuse(request, str(error))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._refuse(request, f"cannot understand a request: {error!r}")
+        self._perform(request, lambda: self._operations[request["op"]](request))
         self._last_request = time.monotonic()
         return True
+
+    def _perform(self, request: dict[str, Any], operation: Callable[[], None]) -> None:
+        """Do what is asked for, unless nobody waits for it any more."""
+        try:
+            if _deadline(request) < time.monotonic():
+                raise OSError("it took too long")
+            operation()
+        except OSError as error:
+            self._refuse_because(request, error)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._refuse(request, f"cannot understand a request: {error!r}")
 
     def _reply(self, request: dict[str, Any], ok: dict[str, Any], *descriptors: int) -> None:
         self._send({"id": request["id"], "ok": ok}, list(descriptors))
 
-    def _refuse(self, request: dict[str, Any], reason: str, not_executable: int = 0) -> None:
+    def _refuse_because(self, request: dict[str, Any], error: OSError) -> None:
+        number = error.number if isinstance(error, NotExecutable) else None
+        self._refuse(request, str(error), number)
+
+    def _refuse(
+        self, request: dict[str, Any], reason: str, not_executable: int | None = None
+    ) -> None:
         """`not_executable` is the error number with which a program cannot be executed."""
         answer = {"id": request.get("id"), "error": reason}
-        if not_executable:
+        if not_executable is not None:
             answer["not_executable"] = not_executable
         self._send(answer, [])
 
@@ -147,8 +169,11 @@ class Launcher:
             pass
 
     def _open_volume(self, request: dict[str, Any]) -> None:
+        def open_() -> None:
+            self._reply(request, {"volume": self._host.open_volume(size_mb)})
+
         size_mb = _number(request, "size_mb", 1, 65_536)
-        self._reply(request, {"volume": self._host.open_volume(size_mb)})
+        self._host.await_volumes(size_mb, partial(self._perform, request, open_))
 
     def _close_volume(self, request: dict[str, Any]) -> None:
         self._host.close_volume(_text(request["volume"]))
@@ -170,36 +195,41 @@ class Launcher:
         argv = _arguments(request["argv"])
         environment = _variables(request["environment"])
         variable = request.get("log_pipe_variable")
-        pipes = [linux.output_pipe()]
+        if variable is not None:
+            environment[_text(variable)] = str(lockdown.LOG_FD)
         if box.group is not None:
             box.group.open_doors()
+        pipes = [linux.output_pipe() for _ in range(1 if variable is None else 2)]
+        reads = [read for read, _ in pipes]
+
+        def on_entered(failure: OSError | None) -> None:
+            if failure is None:
+                self._reply(request, {"process": pid}, *reads)
+            else:
+                self._refuse_because(request, failure)
+            messages.close_all(reads)
+
         try:
-            if variable is not None:
-                environment[_text(variable)] = str(lockdown.LOG_FD)
-                pipes.append(linux.output_pipe())
-            pid, pidfd = boxes.spawn(
-                self._host.confinement,
+            pid = self._host.spawn(
                 box,
                 argv=argv,
                 environment=environment,
                 outputs=[write for _, write in pipes],
+                on_entered=on_entered,
             )
-            self._host.watch(box, pid, pidfd)
-            self._reply(request, {"process": pid}, *(read for read, _ in pipes))
+        except BaseException:
+            messages.close_all(reads)
+            raise
         finally:
-            messages.close_all([fd for pair in pipes for fd in pair])
+            messages.close_all([write for _, write in pipes])
             if box.group is not None:
                 box.group.close()
 
     def _prepare(self, request: dict[str, Any]) -> None:
-        template = Template(
-            name=_text(request["template"]),
-            argv=_arguments(request["argv"]),
-            environment=_variables(request["environment"]),
-            mounts=_texts(request["mounts"]),
-            forks=bool(request["forks"]),
-        )
-        self._stock.declare(template, _number(request, "volume_mb", 1, 65_536))
+        volume_mb = _number(request, "volume_mb", 1, 65_536)
+        self._stock.declare(_template(request["template"]), volume_mb)
+        if not self._host.awaits_volumes:
+            self._host.await_volumes(volume_mb, lambda: None)
         self._reply(request, {})
 
     def _start(self, request: dict[str, Any]) -> None:
@@ -222,15 +252,17 @@ class Launcher:
             memory_mb=_number(request, "memory_mb", 1, 1 << 20),
             mounts=_texts(request["mounts"]),
             environment=environment,
+            deadline=_deadline(request),
             on_started=on_started,
         )
-        volume = request.get("volume")
-        self._stock.start(
-            _text(request["template"]),
-            wanted,
-            volume_mb=_number(request, "volume_mb", 1, 65_536),
-            volume=None if volume is None else _text(volume),
-        )
+        volume = None if request.get("volume") is None else _text(request["volume"])
+        volume_mb = _number(request, "volume_mb", 1, 65_536)
+        template = _template(request["template"])
+        start = partial(self._stock.start, template, wanted, volume_mb=volume_mb, volume=volume)
+        if volume is not None:
+            start()
+        else:
+            self._host.await_volumes(volume_mb, partial(self._perform, request, start))
 
     def _signal(self, request: dict[str, Any]) -> None:
         """Stop or continue every process of a box that has no freezer."""
@@ -329,6 +361,21 @@ def _hand_over(box: Box) -> None:
     box.network.hand_over()
     if box.group is not None:
         box.group.close()
+
+
+def _template(value: Any) -> Template:
+    return Template(
+        name=_text(value["name"]),
+        argv=_arguments(value["argv"]),
+        environment=_variables(value["environment"]),
+        mounts=_texts(value["mounts"]),
+        forks=bool(value["forks"]),
+    )
+
+
+def _deadline(request: dict[str, Any]) -> float:
+    """The moment, in monotonic seconds, after which nobody waits for an answer."""
+    return float(request.get("deadline", math.inf))
 
 
 def _arguments(value: Any) -> list[str]:

@@ -7,11 +7,9 @@ its control socket: `mapping`, when it has made the box's user namespace and wai
 
 import dataclasses
 import json
-import os
 import resource
 import selectors
 import socket
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -20,6 +18,7 @@ from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import linux
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.snapshots import Snapshot
 from lambent.sandbox.launcher.templates import Kind, Template
 from lambent.sandbox.launcher.zygote import Zygote
@@ -34,6 +33,8 @@ class Wanted:
     environment: Mapping[str, str]
     snapshot: Snapshot | None
     """What the process becomes before it is told its variables."""
+    deadline: float
+    """In monotonic seconds: after it nobody wants the box any more."""
     on_started: Callable[["Prepared | None", str], None]
     """Gets the box that is the function's now, or why there is none."""
 
@@ -56,7 +57,6 @@ class Prepared:
     outputs: list[int] = dataclasses.field(default_factory=list)
     """Read ends of the output and of the framed log."""
     pid: int = -1
-    began: float = dataclasses.field(default_factory=time.monotonic)
     said: bytes = b""
     """Its last word, if nobody has acted on it."""
     is_assigned: bool = False
@@ -78,13 +78,13 @@ class Maker:
     def __init__(
         self,
         host: Host,
-        selector: selectors.BaseSelector,
+        loop: Loop,
         *,
         on_ready: Callable[[Prepared], None],
         on_failed: Callable[[Prepared, str], None],
     ) -> None:
         self._host = host
-        self._selector = selector
+        self._loop = loop
         self._on_ready = on_ready
         self._on_failed = on_failed
 
@@ -119,7 +119,7 @@ class Maker:
         pipes = [linux.output_pipe() for _ in range(2)]
         prepared.outputs = [read for read, _ in pipes]
         outputs = [write for _, write in pipes]
-        self._selector.register(control, selectors.EVENT_READ, partial(self._on_word, prepared))
+        self._loop.register(control, selectors.EVENT_READ, partial(self._on_word, prepared))
         try:
             if prepared.template.forks:
                 self._fork(prepared, outputs, theirs.fileno())
@@ -132,16 +132,19 @@ class Maker:
             messages.close_all(outputs)
 
     def _execute(self, prepared: Prepared, outputs: list[int], control: int) -> None:
-        pid, pidfd = boxes.spawn(
-            self._host.confinement,
+        def on_entered(failure: OSError | None) -> None:
+            # One that has entered tells what comes next itself.
+            if failure is not None:
+                self._on_failed(prepared, str(failure))
+
+        prepared.pid = self._host.spawn(
             prepared.box,
             argv=prepared.template.argv,
             environment=prepared.template.environment,
             outputs=outputs,
             control=control,
+            on_entered=on_entered,
         )
-        self._host.watch(prepared.box, pid, pidfd)
-        prepared.pid = pid
 
     def _fork(self, prepared: Prepared, outputs: list[int], control: int) -> None:
         box, zygote = prepared.box, prepared.zygote
@@ -156,8 +159,7 @@ class Maker:
                 return
             if prepared.is_lost:
                 # Killed with its box; the box's init cannot end before it has been reaped.
-                linux.reap(pidfd)
-                os.close(pidfd)
+                self._host.reap_later(pidfd)
                 return
             box.processes[pid] = pidfd
             self._host.watch(box, pid, pidfd)
@@ -173,6 +175,8 @@ class Maker:
             said = prepared.control.recv(4096)
         except OSError as error:
             said = f"!{error}".encode()
+        if not said and (hear := prepared.box.entering.get(prepared.pid)) is not None:
+            hear()  # Why it has ended.
         if said in (b"mapping", b"ready"):
             prepared.said = said
             self._advance(prepared)
@@ -201,7 +205,7 @@ class Maker:
         """Make a waiting runtime a function's, which is told."""
         box, control = prepared.box, prepared.control
         assert control is not None
-        self._selector.unregister(control)
+        self._loop.unregister(control)
         prepared.is_assigned = True
         try:
             shown = {
@@ -264,7 +268,7 @@ class Maker:
         """Throw a box away, whatever state it is in."""
         prepared.is_lost = True
         if prepared.control is not None and not prepared.is_assigned:
-            self._selector.unregister(prepared.control)
+            self._loop.unregister(prepared.control)
         prepared.close()
 
         def give_back() -> None:

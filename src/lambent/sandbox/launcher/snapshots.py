@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO
 
-from lambent.sandbox.launcher import capture, image_rules, linux, tracing
+from lambent.sandbox.launcher import capture, identity, image_rules, linux, tracing
 from lambent.sandbox.launcher.apart import Apart, Work
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.image import (
@@ -189,4 +189,5 @@ def _restore(
     tracing.wait_until_reading(pid, WAIT_FD)
     with tracing.hold(pid, pidfd) as tracee:
         transplant(tracee, image, recipe, memory_fd=memory.fileno(), control=control, user=user)
+    identity.check_released(pid)
     return b""

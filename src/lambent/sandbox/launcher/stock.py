@@ -12,18 +12,19 @@ that tells the platform to execute instead.
 
 import contextlib
 import os
-import selectors
 import sys
 import time
 from collections import defaultdict, deque
+from functools import partial
 
 from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.prepared import Maker, Prepared, Wanted
 from lambent.sandbox.launcher.templates import Kind, Template, Zygotes
 
 _RECENT_S = 60.0
 """What was wanted within this time is not given up for something else."""
-_KINDS_MAX = 1000
+_KINDS_MAX = 128
 _RESERVE_MB_MIN, _RESERVE_SHARE = 256, 0.05
 """What is left alone of the host's memory."""
 _MAKING_MAX = 4
@@ -34,42 +35,45 @@ _DEADLINE_S = 10.0
 class Stock:
     """Templates, and boxes made from them."""
 
-    def __init__(self, host: Host, selector: selectors.BaseSelector, memory_mb: int) -> None:
-        self._zygotes = Zygotes(host, selector)
-        self._maker = Maker(host, selector, on_ready=self._on_ready, on_failed=self._fail)
+    def __init__(self, host: Host, loop: Loop, memory_mb: int) -> None:
+        self._host = host
+        self._loop = loop
+        self._zygotes = Zygotes(host, loop)
+        self._maker = Maker(host, loop, on_ready=self._on_ready, on_failed=self._fail)
         self._memory_mb = memory_mb
         self._reserve_mb = max(_RESERVE_MB_MIN, int(_total_mb() * _RESERVE_SHARE))
         self._is_closed = False
         self._templates: dict[str, Template] = {}
         self._kinds: dict[Kind, float] = {}
-        """When they were last wanted, in monotonic seconds and in that order."""
+        """When they were last wanted, in monotonic seconds and in that order. Few are known."""
         self._ready: defaultdict[Kind, deque[Prepared]] = defaultdict(deque)
         self._making: set[Prepared] = set()
         self._waiting: defaultdict[Kind, deque[Wanted]] = defaultdict(deque)
 
     def declare(self, template: Template, volume_mb: int) -> None:
-        """Make known how a runtime starts, and that such boxes will be wanted soon.
+        """Make known how a runtime starts, and that such boxes will be wanted soon."""
+        self._templates.setdefault(template.name, template)
+        kind = (template.name, volume_mb)
+        self._kinds.pop(kind, None)
+        self._kinds[kind] = time.monotonic()
+        if len(self._kinds) > _KINDS_MAX:
+            self._forget_oldest()
 
-        Raises ValueError if there are too many.
-        """
-        if len(self._kinds) >= _KINDS_MAX and (template.name, volume_mb) not in self._kinds:
-            raise ValueError(f"more than {_KINDS_MAX} kinds of templates")
-        template = self._templates.setdefault(template.name, template)
-        self._note_wanted((template.name, volume_mb))
-
-    def start(self, name: str, wanted: Wanted, *, volume_mb: int, volume: str | None) -> None:
+    def start(
+        self, template: Template, wanted: Wanted, *, volume_mb: int, volume: str | None
+    ) -> None:
         """Give a function a box: a prepared one if there is one and it brings no volume.
 
-        Raises ValueError if the template is not known or not usable.
+        Raises ValueError if the template is not usable.
         """
-        template = self._templates.get(name)
-        if template is None or not template.is_usable:
-            raise ValueError(f"the template {name!r} cannot be used")
-        kind = (name, volume_mb)
+        self.declare(template, volume_mb)
+        template = self._templates[template.name]
+        kind = (template.name, volume_mb)
+        if not template.is_usable:
+            raise ValueError(f"the template {template.name!r} cannot be used")
         if volume is not None:
             self._make(template, kind, volume=volume, wanted=wanted)
             return
-        self._note_wanted(kind)
         if self._ready[kind]:
             self._maker.assign(self._ready[kind].popleft(), wanted)
             return
@@ -77,17 +81,6 @@ class Stock:
         self._serve_waiting()
 
     # -- ahead of need ---------------------------------------------------------------------
-
-    @property
-    def is_making(self) -> bool:
-        """Whether something is on its way: then `give_up_late` wants to be called now and then."""
-        return bool(self._making)
-
-    def give_up_late(self) -> None:
-        """Give up what should have been ready long ago."""
-        late = time.monotonic() - _DEADLINE_S
-        for prepared in [one for one in self._making if one.began < late]:
-            self._fail(prepared, f"it was not ready within {_DEADLINE_S:g} s")
 
     @property
     def is_full(self) -> bool:
@@ -119,7 +112,8 @@ class Stock:
         for kind in reversed(self._kinds):
             template = self._templates[kind[0]]
             count = len(self._ready[kind]) + sum(one.kind == kind for one in self._making)
-            if template.is_usable and count < template.ready_max:
+            is_possible = template.is_usable and self._host.has_volumes(kind[1])
+            if is_possible and count < template.ready_max:
                 has_room = self._free_mb >= template.memory_mb or self._oldest_but(kind)
                 return kind if has_room else None
         return None
@@ -139,9 +133,19 @@ class Stock:
         if oldest is not None:
             self._maker.discard(self._ready[oldest].popleft())
 
-    def _note_wanted(self, kind: Kind) -> None:
-        self._kinds.pop(kind, None)
-        self._kinds[kind] = time.monotonic()
+    def _forget_oldest(self) -> None:
+        """Of the kinds that nobody waits for the one wanted longest ago, and its template if it was
+        the last with that."""
+        under_way = {one.kind for one in self._making}
+        idle = (one for one in self._kinds if one not in under_way and one not in self._waiting)
+        kind = next(idle, None)
+        if kind is None:
+            return
+        del self._kinds[kind]
+        for prepared in self._ready.pop(kind, ()):
+            self._maker.discard(prepared)
+        if all(name != kind[0] for name, _ in self._kinds):
+            self._zygotes.end(self._templates.pop(kind[0]))
 
     # -- making ----------------------------------------------------------------------------
 
@@ -164,7 +168,12 @@ class Stock:
             rehearses=wanted is None and not self._waiting.get(kind),
         )
         self._making.add(prepared)
+        self._loop.after(_DEADLINE_S, partial(self._give_up, prepared))
         self._maker.start(prepared)
+
+    def _give_up(self, prepared: Prepared) -> None:
+        if prepared in self._making:
+            self._fail(prepared, f"it was not ready within {_DEADLINE_S:g} s")
 
     def _by_age(self) -> list[Template]:
         """The templates, the one wanted longest ago first."""
@@ -174,9 +183,8 @@ class Stock:
         """Use a box, for who wants this one or waits for any."""
         self._making.discard(prepared)
         prepared.template.failures = 0
-        waiting = self._waiting[prepared.kind]
         wanted = prepared.wanted
-        if wanted is None and waiting:
+        if wanted is None and (waiting := self._who_waits(prepared.kind)):
             wanted = waiting.popleft()
         if wanted is None:
             self._ready[prepared.kind].append(prepared)
@@ -186,18 +194,30 @@ class Stock:
 
     def _serve_waiting(self) -> None:
         """Make boxes for the functions that wait, some at a time."""
-        for kind, waiting in list(self._waiting.items()):
+        while len(self._making) < _MAKING_MAX and (kind := self._next_waiting()) is not None:
+            try:
+                self._make(self._templates[kind[0]], kind)
+            except (OSError, KeyError, ValueError) as error:
+                self._waiting[kind].popleft().on_started(None, str(error))
+
+    def _next_waiting(self) -> Kind | None:
+        """A kind of which more are waited for than are on their way; it is last in line then."""
+        for kind in list(self._waiting):
+            waiting = self._who_waits(kind)
+            under_way = sum(one.kind == kind and one.wanted is None for one in self._making)
             if not waiting:
                 del self._waiting[kind]
-                continue
-            under_way = sum(one.kind == kind and one.wanted is None for one in self._making)
-            while under_way < len(waiting) and len(self._making) < _MAKING_MAX:
-                try:
-                    self._make(self._templates[kind[0]], kind)
-                except OSError as error:
-                    waiting.popleft().on_started(None, str(error))
-                else:
-                    under_way += 1
+            elif under_way < len(waiting):
+                self._waiting[kind] = self._waiting.pop(kind)
+                return kind
+        return None
+
+    def _who_waits(self, kind: Kind) -> deque[Wanted]:
+        """The functions that wait for a kind, without those that are not waited for themselves."""
+        waiting = self._waiting[kind]
+        while waiting and waiting[0].deadline < time.monotonic():
+            waiting.popleft().on_started(None, "it took too long")
+        return waiting
 
     def _fail(self, prepared: Prepared, reason: str) -> None:
         """A box did not get ready, or its runtime ended while it waited."""

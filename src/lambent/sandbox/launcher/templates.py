@@ -8,6 +8,7 @@ from functools import partial
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.zygote import Zygote
 
 _FORKED_MB, _EXECUTED_MB = 4, 16
@@ -58,9 +59,9 @@ Kind = tuple[str, int]
 class Zygotes:
     """The zygotes of the templates, started when they are needed."""
 
-    def __init__(self, host: Host, selector: selectors.BaseSelector) -> None:
+    def __init__(self, host: Host, loop: Loop) -> None:
         self._host = host
-        self._selector = selector
+        self._loop = loop
 
     def get(self, template: Template, templates: Iterable[Template]) -> Zygote:
         """The template's zygote, a new one if there is none or it is old. `templates` are all, the
@@ -82,8 +83,9 @@ class Zygotes:
         """End the template's zygote, if there is one."""
         zygote, template.zygote = template.zygote, None
         if zygote is not None:
-            self._selector.unregister(zygote.socket)
+            self._loop.unregister(zygote.socket)
             zygote.close()
+            self._host.reap_later(zygote.pidfd)
 
     def _start(self, template: Template) -> Zygote:
         copies = self._host.open_sources(template.mounts)
@@ -97,7 +99,7 @@ class Zygotes:
         finally:
             messages.close_all(list(copies.values()))
         on_readable = partial(self._on_readable, template, zygote)
-        self._selector.register(zygote.socket, selectors.EVENT_READ, on_readable)
+        self._loop.register(zygote.socket, selectors.EVENT_READ, on_readable)
         return zygote
 
     def _end_idle(self, templates: Iterable[Template]) -> None:

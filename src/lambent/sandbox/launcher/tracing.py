@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from lambent.sandbox.launcher.image import REGISTERS, Registers
 
-_PTRACE_PEEKUSER, _PTRACE_CONT, _PTRACE_SINGLESTEP, _PTRACE_DETACH = 3, 7, 9, 17
+_PTRACE_CONT, _PTRACE_SINGLESTEP, _PTRACE_DETACH = 7, 9, 17
 _PTRACE_GETREGS, _PTRACE_SETREGS = 12, 13
 _PTRACE_GETREGSET, _PTRACE_SETREGSET = 0x4204, 0x4205
 _PTRACE_SETOPTIONS, _PTRACE_SEIZE, _PTRACE_INTERRUPT = 0x4200, 0x4206, 0x4207
@@ -51,8 +51,8 @@ class Tracee:
     def __init__(self, pid: int, pidfd: int) -> None:
         self.pid = pid
         self._pidfd = pidfd
+        # Not select(), which knows no descriptors above 1,023: whoever has many boxes has those.
         self._ended = select.poll()
-        """Not select(), which knows no descriptors above 1,023: with many boxes there are."""
         self._ended.register(pidfd, select.POLLIN)
         self._memory_fd = -1
         """Its memory as a file: positions are addresses."""
@@ -161,13 +161,9 @@ class Tracee:
         # As long as it has not ended its number is not another's.
         self._check_alive()
         self._memory_fd = os.open(f"/proc/{self.pid}/mem", os.O_RDWR | os.O_CLOEXEC)
-        self.interrupt()
-        self._ptrace(_PTRACE_SETOPTIONS, 0, _O_EXITKILL)
-
-    def interrupt(self) -> None:
-        """Stop it wherever it is, once it is seized."""
         self._ptrace(_PTRACE_INTERRUPT, 0, 0)
         self.wait_stopped(signal.SIGTRAP)
+        self._ptrace(_PTRACE_SETOPTIONS, 0, _O_EXITKILL)
 
     def release(self) -> None:
         """Let it go on, held by nobody."""
@@ -177,10 +173,6 @@ class Tracee:
         """Close its memory."""
         if self._memory_fd >= 0:
             os.close(self._memory_fd)
-
-    def resume(self) -> None:
-        """Let it go on as if nothing had been; it stays held."""
-        self._ptrace(_PTRACE_CONT, 0, 0)
 
     def _check_alive(self) -> None:
         if self._ended.poll(0):

@@ -19,6 +19,7 @@ from lambent.sandbox.launcher import linux
 _LOOP_CTL_GET_FREE, _LOOP_CONFIGURE, _LO_FLAGS_AUTOCLEAR = 0x4C82, 0x4C0A, 4
 _LOOP_ATTEMPTS = 16
 _BLOCK_BYTES = 4096
+_TEMPLATES_MAX = 32
 _RESTRICTED = linux.MS_NOSUID | linux.MS_NODEV
 
 
@@ -36,14 +37,34 @@ class Volumes:
         self._directory = directory
         self._count = 0
         self._templates: dict[int, Path] = {}
+        """Empty file systems by their size in MB, the one used longest ago first."""
         self._has_used_disk = False
         self._uses_disk = may_use_disk and shutil.which("mkfs.ext4", path=_PATH) is not None
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in directory.iterdir():
             path.rmdir() if path.is_dir() else path.unlink()
 
+    def is_ready(self, size_mb: int) -> bool:
+        """Whether volumes of a size can be opened. If not, `make_template` comes first."""
+        return not self._uses_disk or size_mb in self._templates
+
+    def make_template(self, size_mb: int) -> bytes:
+        """Make what volumes of a size are copied from, to be noted afterwards; work for `apart`.
+        Raises OSError, SubprocessError."""
+        self._make_template(self._template(size_mb), size_mb)
+        return b""
+
+    def note_template(self, size_mb: int, *, is_made: bool) -> None:
+        """There is a template now, or there was none to be had. Few sizes are kept."""
+        if is_made:
+            self._templates[size_mb] = self._template(size_mb)
+        elif not self._has_used_disk:
+            self._uses_disk = False
+        while len(self._templates) > _TEMPLATES_MAX:
+            self._templates.pop(next(iter(self._templates))).unlink(missing_ok=True)
+
     def open(self, size_mb: int) -> Volume:
-        """An empty volume. Raises OSError."""
+        """An empty volume, of a size that is ready. Raises OSError."""
         self._count += 1
         path = self._directory / str(self._count)
         path.mkdir()
@@ -72,7 +93,10 @@ class Volumes:
             os.rmdir(volume.path)
 
     def _mount_disk(self, path: Path, size_mb: int) -> None:
-        template = self._templates.get(size_mb) or self._make_template(size_mb)
+        template = self._templates.pop(size_mb, None)
+        if template is None:
+            raise OSError(f"no volume of {size_mb} MB is ready")
+        self._templates[size_mb] = template
         image = path.with_suffix(".img")
         try:
             _copy_sparse(template, image)
@@ -84,9 +108,11 @@ class Volumes:
         finally:
             os.close(loop[1])
 
-    def _make_template(self, size_mb: int) -> Path:
+    def _template(self, size_mb: int) -> Path:
+        return self._directory / f"template-{size_mb}"
+
+    def _make_template(self, template: Path, size_mb: int) -> None:
         """An empty file system of the size, with a root directory everyone may write to."""
-        template = self._directory / f"template-{size_mb}"
         with template.open("wb") as file:
             file.truncate(size_mb * 1024 * 1024)
         features = "^has_journal,^resize_inode,uninit_bg"
@@ -99,8 +125,6 @@ class Volumes:
         except subprocess.SubprocessError:
             _run([*command[:-2], str(template)])
             self._open_to_everyone(template)
-        self._templates[size_mb] = template
-        return template
 
     def _open_to_everyone(self, template: Path) -> None:
         mount_point = template.with_suffix(".mount")
@@ -128,7 +152,7 @@ def _run(command: list[str]) -> None:
         check=True,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=20,
         env={"PATH": _PATH},
     )
 

@@ -123,12 +123,10 @@ class Zygote:
         return bool(self._waiting)
 
     def close(self) -> None:
-        """End the process; who waits for a child gets it, if it was born, or is told."""
+        """End the process, which is to be reaped; who waits for a child gets it, if it was born, or
+        is told."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        with contextlib.suppress(ChildProcessError):
-            linux.reap(self.pidfd)
-        os.close(self.pidfd)
         # Newborn children have its end of the socket for a moment.
         self.socket.settimeout(_LAST_WORDS_S)
         while self._waiting and self.on_readable():

@@ -69,6 +69,9 @@ public class Act implements RequestHandler<Act.Event, Object> {
                 log(logger);
                 log(LambdaRuntime.getLogger());
                 return null;
+            case "long":
+                logger.log("y".repeat(5 << 20));
+                return null;
             case "overflow":
                 throw new IllegalStateException("x".repeat(7 << 20));
             case "count":

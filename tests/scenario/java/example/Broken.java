@@ -23,4 +23,18 @@ public class Broken {
             return event;
         }
     }
+
+    public static class WithArgument extends Maps {
+        public WithArgument(String argument) {}
+    }
+
+    public class Inner extends Maps {}
+
+    @SuppressWarnings("rawtypes")
+    public static class Raw implements RequestHandler {
+        @Override
+        public Object handleRequest(Object event, Context context) {
+            return event;
+        }
+    }
 }

@@ -90,6 +90,29 @@ public class Reading {
         public int a;
     }
 
+    public static class Chosen {
+        private String log = "-";
+
+        public void setOne(Object one) {
+            log = "object";
+        }
+
+        public void setOne(String one) {
+            log = "text";
+        }
+
+        @Override
+        public String toString() {
+            return log;
+        }
+    }
+
+    public static class Ambiguous {
+        public void setOne(List<String> one) {}
+
+        public void setOne(Object one) {}
+    }
+
     public static class Box<T> {
         public T value;
         public List<T> more;
@@ -152,6 +175,8 @@ public class Reading {
         public WithoutConstructor closed;
         public Unfinished unfinished;
         public Box<Integer> box;
+        public Chosen chosen;
+        public Ambiguous ambiguous;
         public Void nothing;
     }
 

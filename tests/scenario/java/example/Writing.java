@@ -21,6 +21,7 @@ import java.util.Arrays;
 import java.util.Date;
 import java.util.GregorianCalendar;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -114,6 +115,17 @@ public class Writing {
         public Optional<String> absent;
     }
 
+    public static class NamedNumbers implements Iterable<Integer> {
+        public String getName() {
+            return "n";
+        }
+
+        @Override
+        public Iterator<Integer> iterator() {
+            return List.of(1, 2).iterator();
+        }
+    }
+
     public static class Circle {
         public Circle getSelf() {
             return this;
@@ -187,6 +199,7 @@ public class Writing {
         values.put("hidden base", new Derived());
         values.put("held", new Held());
         values.put("circle", new Circle());
+        values.put("named numbers", new NamedNumbers());
         values.put("nothing in it", new Object());
         values.put("enum", Color.GREEN);
         values.put("optional", Optional.of("x"));

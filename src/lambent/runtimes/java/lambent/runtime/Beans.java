@@ -34,6 +34,7 @@ final class Beans {
         private Method getter;
         private Method setter;
         private Field field;
+        private boolean isAmbiguous;
 
         Property(String name) {
             this.name = name;
@@ -111,6 +112,20 @@ final class Beans {
         return properties.values();
     }
 
+    /** Raises IllegalArgumentException if one has setters of which none is better than another. */
+    void checkSetters() {
+        for (Property property : properties.values()) {
+            if (property.isAmbiguous) {
+                throw new IllegalArgumentException(
+                        type.getName() + " has conflicting setters for property " + property.name);
+            }
+        }
+    }
+
+    boolean hasReadable() {
+        return properties.values().stream().anyMatch(Property::isReadable);
+    }
+
     /** Null if there is none of this name. */
     Property named(String name) {
         return properties.get(name);
@@ -154,16 +169,21 @@ final class Beans {
             return;
         }
         Property property = property(method.getDeclaringClass(), decapitalized(method.getName().substring(3)));
-        if (property.setter == null || rank(method, property) > rank(property.setter, property)) {
+        Method other = property.setter;
+        if (other != null && other.getDeclaringClass() != method.getDeclaringClass()) {
+            return; // That of the subclass, which comes first.
+        }
+        int better = other == null ? 1 : rank(method) - rank(other);
+        property.isAmbiguous = better == 0 || property.isAmbiguous && better < 0;
+        if (better > 0) {
             property.setter = accessible(method);
         }
     }
 
-    /** Of several setters: one of the class itself, then of the getter's type, a primitive, a text. */
-    private static int rank(Method setter, Property property) {
+    /** Of several setters in a class the one of a primitive type counts, or else that of a text. */
+    private static int rank(Method setter) {
         Class<?> given = setter.getParameterTypes()[0];
-        int rank = given.isPrimitive() ? 2 : given == String.class ? 1 : 0;
-        return property.getter != null && property.getter.getReturnType() == given ? 3 : rank;
+        return given.isPrimitive() ? 2 : given == String.class ? 1 : 0;
     }
 
     private Property property(Class<?> declaredBy, String name) {

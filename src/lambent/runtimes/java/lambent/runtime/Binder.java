@@ -188,6 +188,7 @@ final class Binder {
         Map<TypeVariable<?>, Type> variables = Types.variables(type);
         Object bean = style.usesFields(raw) ? Containers.allocate(raw) : Containers.create(raw);
         Beans described = Beans.of(raw, style);
+        described.checkSetters();
         for (Map.Entry<?, ?> entry : object.entrySet()) {
             Beans.Property property = described.named((String) entry.getKey());
             if (property != null && property.isWritable()) {

@@ -12,6 +12,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
+import java.lang.reflect.TypeVariable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -44,21 +45,40 @@ final class HandlerFinder {
             Throwable cause = error.getCause() == null ? error : error.getCause();
             throw new Fault("Error loading class " + parts[0] + reason, error.getClass().getName(), cause);
         }
-        if (parts.length == 2) {
-            return ofMethod(type, parts[1]);
+        try {
+            return parts.length == 2 ? ofMethod(type, parts[1]) : ofInterface(type);
+        } catch (NoSuchMethodException error) {
+            boolean isInner = type.getEnclosingClass() != null && !Modifier.isStatic(type.getModifiers());
+            String reason = isInner ? " cannot be instantiated because it is a non-static inner class"
+                    : " has no public zero-argument constructor";
+            return broken("Class " + type.getName() + reason, "java.lang.Exception", error);
         }
+    }
+
+    private static Handler ofInterface(Class<?> type) throws Throwable {
         if (RequestStreamHandler.class.isAssignableFrom(type)) {
             return streaming((RequestStreamHandler) create(type));
         }
-        if (RequestHandler.class.isAssignableFrom(type)) {
-            return binding(type, create(type), RequestHandler.class.getMethods()[0]);
+        if (!RequestHandler.class.isAssignableFrom(type)) {
+            return broken("Class " + type.getName() + " does not implement an appropriate handler interface", null);
         }
-        return broken("Class " + type.getName() + " does not implement an appropriate handler interface", null);
+        for (TypeVariable<?> parameter : RequestHandler.class.getTypeParameters()) {
+            Type found = Types.variables(type).get(parameter);
+            if (found == null) {
+                return broken("Class " + type.getName()
+                        + " does not implement RequestHandler with concrete type parameters", null);
+            }
+        }
+        return binding(type, create(type), RequestHandler.class.getMethods()[0]);
     }
 
     private static Handler broken(String message, String type) {
+        return broken(message, type, null);
+    }
+
+    private static Handler broken(String message, String type, Throwable cause) {
         return (event, context) -> {
-            throw new Fault(message, type, null);
+            throw new Fault(message, type, cause);
         };
     }
 
@@ -163,9 +183,6 @@ final class HandlerFinder {
             Constructor<?> constructor = type.getConstructor();
             constructor.setAccessible(true);
             return constructor.newInstance();
-        } catch (NoSuchMethodException error) {
-            throw new Fault("Class " + type.getName() + " has no public zero-argument constructor",
-                    "java.lang.Exception", error);
         } catch (InstantiationException error) {
             throw new Fault("Class " + type.getName() + " cannot be instantiated", "java.lang.Exception", error);
         } catch (InvocationTargetException error) {

@@ -144,7 +144,7 @@ final class JsonWriter {
             json.append('{');
             entry(true, entry.getKey(), entry.getValue());
             json.append('}');
-        } else if (value instanceof Iterable) {
+        } else if (value instanceof Iterable && !isBean(value)) {
             list(((Iterable<?>) value).iterator());
         } else if (value instanceof Iterator) {
             list((Iterator<?>) value);
@@ -154,6 +154,11 @@ final class JsonWriter {
             return false;
         }
         return true;
+    }
+
+    /** What can be gone through is an object all the same if it has properties. */
+    private boolean isBean(Object value) {
+        return !Beans.isOfPlatform(value.getClass()) && Beans.of(value.getClass(), style).hasReadable();
     }
 
     private void number(Number number) {

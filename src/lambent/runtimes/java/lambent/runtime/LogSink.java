@@ -16,6 +16,8 @@ final class LogSink {
     private static final int JSON = 2;
     private static final int TEXT = 3;
     private static final int HEADER_BYTES = 16;
+    /** The platform takes no longer frame; it cuts events shorter than that. */
+    private static final int MESSAGE_MAX = 4 << 20;
 
     private final OutputStream pipe;
 
@@ -39,7 +41,12 @@ final class LogSink {
                 System.out.write(message);
                 System.out.flush();
             } else {
-                pipe.write(frame(message, level, isJson));
+                int at = 0;
+                do {
+                    int length = Math.min(message.length - at, MESSAGE_MAX);
+                    pipe.write(frame(message, at, length, level, isJson));
+                    at += length;
+                } while (at < message.length);
             }
         } catch (IOException error) {
             throw new IllegalStateException("cannot write to the log", error);
@@ -47,12 +54,12 @@ final class LogSink {
     }
 
     /** In one array, so that it goes out with one write. */
-    private static byte[] frame(byte[] message, LogLevel level, boolean isJson) {
-        return ByteBuffer.allocate(HEADER_BYTES + message.length)
+    private static byte[] frame(byte[] message, int at, int length, LogLevel level, boolean isJson) {
+        return ByteBuffer.allocate(HEADER_BYTES + length)
                 .putInt(FRAME_TYPE | level.ordinal() << 2 | (isJson ? JSON : TEXT))
-                .putInt(message.length)
+                .putInt(length)
                 .putLong(System.currentTimeMillis() * 1000)
-                .put(message)
+                .put(message, at, length)
                 .array();
     }
 }

@@ -1,0 +1,141 @@
+"""Programs on their way into a box.
+
+Between taking the box's user and executing, a new process is at the mercy of those that are there:
+they may stop it, kill it, or leave it no processor. So nobody waits for it: the launcher goes on
+with other things and hears of it through a socket.
+"""
+
+import errno
+import os
+import selectors
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NoReturn
+
+from lambent.sandbox.launcher import linux, lockdown
+from lambent.sandbox.launcher.box import (
+    Box,
+    Confinement,
+    NotExecutable,
+    describe_entry,
+    go_home,
+    map_user,
+    run_child,
+)
+from lambent.sandbox.launcher.loop import Loop
+
+_DEADLINE_S = 10.0
+
+_LACKS_OF_THE_HOST = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO})
+"""Why a program may not be executed that could be."""
+
+OnEntered = Callable[[OSError | None], None]
+"""Called once: with None when the program has been executed, else with what went wrong."""
+
+
+def spawn(
+    confinement: Confinement,
+    loop: Loop,
+    box: Box,
+    *,
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    outputs: Sequence[int],
+    control: int | None = None,
+    on_entered: OnEntered,
+) -> int:
+    """Begin to start a program in a box; gives its pid.
+
+    `outputs` are the write ends for its output and, if there is a second, its framed log; `control`
+    is its end of the socket an assignment comes through. Both stay the caller's. The process is
+    one of the box's from here on, to be watched and reaped, whatever `on_entered` gets. Raises
+    OSError, and calls nobody, if there is no process.
+    """
+    status, childs_status = socket.socketpair()
+    try:
+        entry = describe_entry(confinement, box, outputs=outputs, control=control, executes=True)
+
+        def execute() -> NoReturn:
+            lockdown.perform(entry.calls, entry.descriptors, confinement.filter.address)
+            os.chdir("/var/task")
+            try:
+                os.execve(argv[0], list(argv), dict(environment))
+            except OSError as error:
+                if error.errno in _LACKS_OF_THE_HOST:
+                    raise
+                raise NotExecutable(error.errno or 0, f"{argv[0]}: {error.strerror}") from None
+
+        # A child is born into the pid namespace that its parent has chosen.
+        linux.setns(box.init_pidfd, linux.CLONE_NEWPID)
+        try:
+            pid, pidfd = linux.fork(cgroup_fd=box.cgroup_fd)
+            if pid == 0:
+                run_child(childs_status.fileno(), execute)
+        finally:
+            go_home(confinement)
+    except OSError:
+        status.close()
+        raise
+    finally:
+        childs_status.close()
+    box.processes[pid] = pidfd
+    _Entering(confinement, loop, box, pid, status, on_entered)
+    return pid
+
+
+class _Entering:
+    """A process that has not executed yet."""
+
+    def __init__(
+        self,
+        confinement: Confinement,
+        loop: Loop,
+        box: Box,
+        pid: int,
+        status: socket.socket,
+        on_entered: OnEntered,
+    ) -> None:
+        self._loop = loop
+        self._box = box
+        self._pid = pid
+        self._status = status
+        self._map_user = partial(map_user, confinement, box, pid)
+        self._on_entered = on_entered
+        status.setblocking(False)
+        loop.register(status, selectors.EVENT_READ, self._on_word)
+        self._timer = loop.after(_DEADLINE_S, self._give_up)
+        box.entering[pid] = self._on_word
+
+    def _on_word(self) -> None:
+        """It asks for the box's user, cannot go on, or has executed or died: then its end of the
+        socket is closed."""
+        try:
+            said = self._status.recv(1024)
+            if said == b"mapping":
+                self._map_user()
+                self._status.send(b"m")
+                return
+        except OSError as error:
+            said = f"0 {error}".encode()
+        if not said:
+            self._end(None)
+            return
+        number, _, reason = said.decode(errors="replace").partition(" ")
+        self._fail(int(number), reason)
+
+    def _give_up(self) -> None:
+        self._fail(0, f"it did not enter its box within {_DEADLINE_S:g} s")
+
+    def _fail(self, number: int, reason: str) -> None:
+        signal.pidfd_send_signal(self._box.processes[self._pid], signal.SIGKILL)
+        text = f"cannot start a process: {reason}"
+        self._end(NotExecutable(number, text) if number else OSError(text))
+
+    def _end(self, failure: OSError | None) -> None:
+        self._timer.cancel()
+        self._loop.unregister(self._status)
+        self._status.close()
+        del self._box.entering[self._pid]
+        self._on_entered(failure)
