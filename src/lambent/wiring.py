@@ -216,7 +216,7 @@ async def _serve(
 
         @asynccontextmanager
         async def network(box: Box) -> AsyncIterator[None]:
-            way_out = egress.open(box.egress, box.name)
+            way_out = egress.open(box.egress, box.name, box.datagrams)
             uses_ipv6 = egress.may_use_ipv6(box.egress)
             names = resolver.open(*box.resolver, uses_ipv6=uses_ipv6)
             try:

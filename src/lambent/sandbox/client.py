@@ -218,6 +218,12 @@ class LauncherBox:
         """Listeners that outbound connections are led to."""
         return [sock for name, sock in self._sockets.items() if name.startswith("egress")]
 
+    @property
+    def datagrams(self) -> tuple[socket.socket, socket.socket] | None:
+        """What outbound datagrams are led to, and the raw socket for answers."""
+        found = self._sockets.get("datagrams"), self._sockets.get("answers")
+        return None if found[0] is None or found[1] is None else (found[0], found[1])
+
     async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> _Process:
         def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Process:
             self.on_exit[answer["process"]] = on_exit

@@ -1,4 +1,4 @@
-"""What leaves a box over TCP.
+"""What leaves a box over TCP, and who may send over UDP.
 
 A box's connections, whatever their destination, arrive at its `egress` listeners, and
 `getsockname()` of an accepted socket is the destination (see launcher/network.py). Here each is
@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
+from lambent.sandbox.datagrams import BoxDatagrams
 from lambent.sandbox.egress_policy import Address, EgressPolicy, EgressSettings, is_host_address
 
 _CHUNK_BYTES = 64 * 1024
@@ -39,25 +40,37 @@ class Egress:
         self.settings = settings
         self.policy = EgressPolicy(settings, is_host_address)
         self.connections = 0
-        """Open ones, of all boxes."""
+        """Open ones, of all boxes, and flows of datagrams."""
 
     def may_use_ipv6(self, listeners: Sequence[socket.socket]) -> bool:
         """Whether IPv6 leads out of the box that has these listeners, and may be used."""
         leads_ipv6 = any(listener.family == socket.AF_INET6 for listener in listeners)
         return leads_ipv6 and self.policy.may_use_ipv6
 
-    def open(self, listeners: Sequence[socket.socket], box: str) -> "BoxEgress":
-        """Serve a box's listeners on the running loop until the result is closed.
+    def open(
+        self,
+        listeners: Sequence[socket.socket],
+        box: str,
+        datagrams: tuple[socket.socket, socket.socket] | None = None,
+    ) -> "BoxEgress":
+        """Serve a box's listeners on the running loop until the result is closed, and its
+        datagrams if it has sockets for them.
 
-        `box` names the box in log lines. The listeners are non-blocking and stay the caller's.
+        `box` names the box in log lines. The sockets are non-blocking and stay the caller's.
         """
-        return BoxEgress(self, listeners, box)
+        return BoxEgress(self, listeners, box, datagrams)
 
 
 class BoxEgress:
     """The way out of one box."""
 
-    def __init__(self, egress: Egress, listeners: Sequence[socket.socket], box: str) -> None:
+    def __init__(
+        self,
+        egress: Egress,
+        listeners: Sequence[socket.socket],
+        box: str,
+        datagrams: tuple[socket.socket, socket.socket] | None,
+    ) -> None:
         self._egress = egress
         self._box = box
         self._loop = asyncio.get_running_loop()
@@ -67,6 +80,11 @@ class BoxEgress:
         self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
         for listener in self._listeners:
             self._loop.add_reader(listener, self._accept, listener)
+        self._datagrams = None
+        if datagrams is not None:
+            self._datagrams = BoxDatagrams(
+                *datagrams, self._refusal_by_host, self._log_refusal, self._count
+            )
 
     def close(self) -> None:
         """Stop serving and reset what is open. Idempotent."""
@@ -78,6 +96,8 @@ class BoxEgress:
         self._pauses.clear()
         for connection in list(self._connections):
             connection.reset()
+        if self._datagrams is not None:
+            self._datagrams.close()
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_ACCEPTS_AT_ONCE):
@@ -120,20 +140,27 @@ class BoxEgress:
         settings = self._egress.settings
         connection = _Connection(self._loop, client, upstream, settings, self._forget)
         self._connections.add(connection)
-        self._egress.connections += 1
+        self._count(1)
         connection.connect((str(address), port))
 
     def _refusal(self, address: Address) -> str | None:
         settings = self._egress.settings
         if len(self._connections) >= settings.connections_per_box_max:
             return "the box has too many connections"
+        return self._refusal_by_host(address)
+
+    def _refusal_by_host(self, address: Address) -> str | None:
+        settings = self._egress.settings
         if self._egress.connections >= settings.connections_max:
             return "the host has too many connections"
         return self._egress.policy.refusal(address)
 
     def _forget(self, connection: "_Connection") -> None:
         self._connections.discard(connection)
-        self._egress.connections -= 1
+        self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._egress.connections += change
 
     def _log_refusal(self, destination: str, reason: str) -> None:
         """A line each, until a function makes a habit of it."""

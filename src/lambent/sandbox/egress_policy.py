@@ -37,8 +37,8 @@ class EgressSettings:
     """Most connections of one environment at once; more are reset. Default 512: an environment
     has 1,024 descriptors, and each connection takes two of the platform's."""
     connections_max: int = 4096
-    """Most connections of all environments at once; more are reset. Default 4,096, well below
-    the descriptors a service usually may have."""
+    """Most connections and flows of datagrams of all environments at once; more are reset or
+    refused. Default 4,096, well below the descriptors a service usually may have."""
     connect_timeout_s: float = 10.0
     """Longest wait for the far end to accept, seconds. Default 10."""
     idle_timeout_s: float = 350.0

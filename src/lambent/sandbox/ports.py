@@ -130,6 +130,12 @@ class Box(Protocol):
         ...
 
     @property
+    def datagrams(self) -> tuple[socket.socket, socket.socket] | None:
+        """What the box's outbound datagrams are led to, with destinations as ancillary data on
+        request, and a raw socket that sends IPv4 packets into the box. None if UDP fails there."""
+        ...
+
+    @property
     def resolver(self) -> tuple[socket.socket, socket.socket]:
         """Where the box asks for names: 127.0.0.1:53 inside it, UDP and TCP."""
         ...

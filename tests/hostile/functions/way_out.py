@@ -37,6 +37,36 @@ def send(targets):
     return found
 
 
+def send_and_wait(targets):
+    """A datagram from a connected socket each, and what becomes of it."""
+    found = []
+    for address, port in targets:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.settimeout(5)
+            outcome = attempt(peer.connect, (address, port))
+            if outcome == "done":
+                peer.send(b"hello")
+                outcome = attempt(peer.recv, 100)
+            found.append(outcome)
+    return found
+
+
+def flood_datagrams(seconds):
+    """Of all sizes, from a hundred sockets, to thousands of refused addresses and ports."""
+    import time
+
+    until = time.monotonic() + seconds
+    count = 0
+    peers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(100)]
+    while time.monotonic() < until:
+        for peer in peers:
+            count += 1
+            for address in (f"169.254.{count >> 8 & 255}.{count & 255}", "169.254.1.1"):
+                for size in (0, 20, 60000):
+                    attempt(peer.sendto, bytes(size), (address, 1 + count % 65535))
+    return count
+
+
 def diagnose():
     """Sockets that the kernel lists to whoever asks: ports of TCP listeners."""
     request = struct.pack("=BBBBI", 2, 6, 0, 0, 1 << 10) + bytes(48)

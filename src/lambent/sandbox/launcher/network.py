@@ -6,18 +6,21 @@ platform, whose event loop serves them from outside:
 - `runtime_api` 127.0.0.1:9001 and `endpoint` 127.0.0.1:9002, TCP;
 - `resolver_udp` and `resolver_tcp` 127.0.0.1:53;
 - `egress` 127.0.0.1:15001, TCP: gets every outbound connection;
-- `egress_ipv6` [::1]:15001, TCP: the same for IPv6, if the host has that.
+- `egress_ipv6` [::1]:15001, TCP: the same for IPv6, if the host has that;
+- `datagrams` 127.0.0.1:15001, UDP: gets every outbound datagram of IPv4;
+- `answers`, raw: sends packets into the namespace, from whatever address they say.
 
-The route `local 0.0.0.0/0 dev lo` makes every IPv4 address one of the namespace's own, so a
-connection to anywhere arrives here, and `sk_lookup` gives it to `egress`. Rules keep that route
-from all but TCP: a datagram to anywhere but 127.0.0.0/8 fails with ENETUNREACH. IPv6 is led in
-the same way, or has only ::1. Where the kernel refuses the BPF program (a rootless launcher,
-Linux before 5.9), listeners on the ports of `_PORTS_WITHOUT_STEERING` stand in for it:
-`egress_80`, `egress_443`, `egress_ipv6_80`, and so on.
+The route `local 0.0.0.0/0 dev lo` makes every IPv4 address one of the namespace's own, so what
+goes anywhere arrives here, and `sk_lookup` gives it to `egress` or `datagrams`. Rules keep that
+route from all but TCP and UDP: anything else fails with ENETUNREACH. IPv6 is led in the same way,
+without UDP, or has only ::1. Where the kernel refuses the BPF program (a rootless launcher, Linux
+before 5.9), listeners on the ports of `_PORTS_WITHOUT_STEERING` stand in for it: `egress_80`,
+`egress_443`, `egress_ipv6_80`, and so on. UDP fails with ENETUNREACH then.
 
 Only the standard library is imported here: the launcher runs this as root.
 """
 
+import contextlib
 import ctypes
 import dataclasses
 import errno
@@ -113,19 +116,41 @@ def create_network(has_ipv6: Callable[[], bool] = routing.host_has_ipv6) -> Netw
 def _steer(sockets: dict[str, socket.socket], namespace_fd: int) -> tuple[str | None, int | None]:
     """Lead outbound connections to `egress`; returns what limits that, and the link."""
     try:
-        listeners = sockets["egress"], sockets.get("egress_ipv6")
-        return None, sk_lookup.steer_connections(*listeners, namespace_fd)
+        _add_datagram_sockets(sockets)
+        listeners = sockets["egress"], sockets.get("egress_ipv6"), sockets.get("datagrams")
+        return None, sk_lookup.steer(*listeners, namespace_fd)
     except OSError as refusal:
         # Out of descriptors or memory says nothing about what the host can do.
         if refusal.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise
         reason = str(refusal)
+    _refuse_datagrams(sockets)
     for port in _PORTS_WITHOUT_STEERING:
         sockets[f"egress_{port}"] = _bound_socket(socket.SOCK_STREAM, ("0.0.0.0", port))
         if "egress_ipv6" in sockets:
             sockets[f"egress_ipv6_{port}"] = _bound_socket(socket.SOCK_STREAM, ("::", port))
     ports = ", ".join(map(str, _PORTS_WITHOUT_STEERING))
     return f"outbound TCP only to the ports {ports}: {reason}", None
+
+
+def _add_datagram_sockets(sockets: dict[str, socket.socket]) -> None:
+    try:
+        answers = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    except PermissionError:
+        # Root of a container without CAP_NET_RAW.
+        _refuse_datagrams(sockets)
+        return
+    answers.setblocking(False)
+    sockets["answers"] = answers
+    sockets["datagrams"] = _bound_socket(socket.SOCK_DGRAM, ("127.0.0.1", 15001))
+
+
+def _refuse_datagrams(sockets: dict[str, socket.socket]) -> None:
+    for name in ("answers", "datagrams"):
+        if name in sockets:
+            sockets.pop(name).close()
+    with contextlib.suppress(FileNotFoundError):  # already refused
+        routing.refuse_udp()
 
 
 def _bound_socket(kind: socket.SocketKind, address: tuple[str, int]) -> socket.socket:

@@ -48,6 +48,7 @@ def _rule(family: int, table: int, *, priority: int, prefix_length: int = 0) -> 
 
 
 _OVER_TCP = _attribute(22, bytes([socket.IPPROTO_TCP]))  # FRA_IP_PROTO
+_OVER_UDP = _attribute(22, bytes([socket.IPPROTO_UDP]))
 _IPV4_LOOPBACK, _IPV6_LOOPBACK = socket.inet_aton("127.0.0.1"), IPv6Address("::1").packed
 _NEW_LINK, _NEW_ROUTE, _GET_ROUTE, _NEW_RULE, _DELETE_RULE = 16, 24, 26, 32, 33
 
@@ -62,9 +63,11 @@ _LIMIT_IPV4 = (
         + _attribute(1, _IPV4_LOOPBACK),  # FRA_DST
     ),
     _request(_NEW_RULE, _rule(socket.AF_INET, _LOCAL_TABLE, priority=1) + _OVER_TCP),
+    _request(_NEW_RULE, _rule(socket.AF_INET, _LOCAL_TABLE, priority=2) + _OVER_UDP),
     # The kernel's own has priority 0 too, and is first there.
     _request(_DELETE_RULE, _rule(socket.AF_INET, _LOCAL_TABLE, priority=0)),
 )
+_REFUSE_UDP = (_request(_DELETE_RULE, _rule(socket.AF_INET, _LOCAL_TABLE, priority=2)),)
 _LEAD_IPV6 = (
     _request(_NEW_ROUTE, _local_route(socket.AF_INET6, _IPV6_TABLE, _IPV6_LOOPBACK)),
     _request(_NEW_RULE, _rule(socket.AF_INET6, _IPV6_TABLE, priority=1) + _OVER_TCP),
@@ -110,26 +113,33 @@ def host_has_ipv6() -> bool:
 
 
 def configure_loopback(*, wants_ipv6: bool) -> bool:
-    """Bring lo of the thread's namespace up, and make every address local for TCP.
+    """Bring lo of the thread's namespace up, and make every address local: of IPv4 for TCP and UDP,
+    of IPv6 for TCP.
 
-    Returns whether that is so for IPv6, too. Raises OSError, its message naming the step.
+    Returns whether the latter was wanted and worked. Raises OSError, its message naming the step.
 
     The preferred source keeps a connection's two ends apart: without it the source would be
     the destination, and a client port equal to the server's would connect to itself.
 
-    Nobody serves what is not TCP, so rules let it get no further than loopback: the tables that
+    Nobody serves anything else, so rules let it get no further than loopback: the tables that
     are asked then are empty, and the sender gets ENETUNREACH. For IPv4 they replace the kernel's
     own rule, which asks the local table about everything; that table is where IPv4 looks for
-    the source of an answer. A kernel without rules loses what is not TCP.
+    the source of an answer. A kernel without rules loses what nobody serves.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
         _check("lead IPv4 to loopback", _apply(netlink, _LEAD_IPV4))
-        _check("limit IPv4 to TCP", _apply(netlink, _LIMIT_IPV4), errno.EOPNOTSUPP)
+        _check("limit IPv4 to TCP and UDP", _apply(netlink, _LIMIT_IPV4), errno.EOPNOTSUPP)
         if not wants_ipv6:
             return False
         # Namespaces may have no IPv6, though the host has.
         codes = _apply(netlink, _LEAD_IPV6)
         return not any(codes)
+
+
+def refuse_udp() -> None:
+    """Let UDP of the thread's namespace get no further than loopback. Raises OSError."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        _check("limit IPv4 to TCP", _apply(netlink, _REFUSE_UDP), errno.EOPNOTSUPP)
 
 
 def _apply(netlink: socket.socket, requests: tuple[bytes, ...]) -> list[int]:

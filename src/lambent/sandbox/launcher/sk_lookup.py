@@ -1,9 +1,10 @@
-"""Steering of every outbound TCP connection in a network namespace to one listener a family.
+"""Steering of what leaves a network namespace: to a listener a family, and to a socket for UDP.
 
-A BPF program of type `sk_lookup` is asked by the kernel which listening socket gets a new
-connection. Ours, assembled by hand below, answers "the one in this map" for every TCP connection
-whose destination is not in 127.0.0.0/8 or ::/32. Nothing is translated: `getsockname()` of
-the accepted socket is the destination the function asked for.
+A BPF program of type `sk_lookup` is asked by the kernel which socket gets a new connection, or a
+datagram that is no connected socket's. Ours, assembled by hand below, answers "the one in this
+map" for every TCP connection and IPv4 datagram whose destination is not in 127.0.0.0/8 or ::/32.
+Nothing is translated: `getsockname()` of the accepted socket is the destination the function
+asked for.
 
 The program works for as long as its link is open, or until its namespace dies. It needs Linux
 5.9 and CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN) in the first user namespace. Only the
@@ -12,6 +13,7 @@ standard library is imported here: the launcher runs this as root.
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import socket
@@ -22,22 +24,29 @@ _MAP_CREATE, _MAP_UPDATE_ELEM, _PROG_LOAD, _LINK_CREATE = 0, 2, 5, 28
 _MAP_TYPE_SOCKMAP = 15
 _PROG_TYPE_SK_LOOKUP = 30
 _ATTACH_SK_LOOKUP = 36
+_KEYS = 1 + max(socket.AF_INET, socket.AF_INET6, socket.IPPROTO_UDP)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def steer_connections(ipv4: socket.socket, ipv6: socket.socket | None, namespace_fd: int) -> int:
-    """Give two listeners every outbound TCP connection of a network namespace.
+def steer(
+    ipv4: socket.socket,
+    ipv6: socket.socket | None,
+    datagrams: socket.socket | None,
+    namespace_fd: int,
+) -> int:
+    """Give two listeners and a datagram socket what leaves a network namespace.
 
-    They must have been made in that namespace. Without `ipv6` such connections are dropped.
-    Returns the descriptor of the link, which the caller keeps open. Raises OSError when the
-    kernel refuses.
+    They must have been made in that namespace. What there is no socket for is dropped. Returns
+    the descriptor of the link, which the caller keeps open. Raises OSError when the kernel refuses.
     """
-    sockmap = _bpf(_MAP_CREATE, struct.pack("=IIII", _MAP_TYPE_SOCKMAP, 4, 8, socket.AF_INET6 + 1))
+    sockmap = _bpf(_MAP_CREATE, struct.pack("=IIII", _MAP_TYPE_SOCKMAP, 4, 8, _KEYS))
     try:
-        _put(sockmap, ipv4)
+        _put(sockmap, ipv4.family, ipv4)
         if ipv6 is not None:
-            _put(sockmap, ipv6)
+            _put(sockmap, ipv6.family, ipv6)
+        if datagrams is not None:
+            _put(sockmap, socket.IPPROTO_UDP, datagrams)
         program = _load_program(sockmap)
     finally:
         os.close(sockmap)
@@ -47,16 +56,17 @@ def steer_connections(ipv4: socket.socket, ipv6: socket.socket | None, namespace
         os.close(program)
 
 
-def _put(sockmap: int, listener: socket.socket) -> None:
-    """The place of a listener is the number of its family."""
-    key = ctypes.create_string_buffer(struct.pack("=I", listener.family), 4)
-    value = ctypes.create_string_buffer(struct.pack("=Q", listener.fileno()), 8)
+def _put(sockmap: int, place: int, receiver: socket.socket) -> None:
+    key = ctypes.create_string_buffer(struct.pack("=I", place), 4)
+    value = ctypes.create_string_buffer(struct.pack("=Q", receiver.fileno()), 8)
     addresses = (ctypes.addressof(key), ctypes.addressof(value))
     _bpf(_MAP_UPDATE_ELEM, struct.pack("=IIQQQ", sockmap, 0, *addresses, 0))
 
 
 def _load_program(sockmap: int) -> int:
-    code = _program(sockmap)
+    before, after = _program()
+    load_imm64 = 0x18
+    code = before + _op(load_imm64, 1, 1, 0, sockmap) + _op(0, 0) + after  # two slots
     instructions = ctypes.create_string_buffer(code, len(code))
     license_name = ctypes.create_string_buffer(b"Apache-2.0")
     attributes = struct.pack(
@@ -74,24 +84,32 @@ def _load_program(sockmap: int) -> int:
     return _bpf(_PROG_LOAD, attributes)
 
 
-def _program(sockmap: int) -> bytes:
-    """The instructions. Offsets are those of `struct bpf_sk_lookup`.
+@functools.cache
+def _program() -> tuple[bytes, bytes]:
+    """The instructions before and after the one that names the map.
 
-    Failure drops the connection rather than letting it fall through to a listener of the
-    function's own. Of ::/32 only ::1 means anything, so one word tells loopback.
+    Offsets are those of `struct bpf_sk_lookup`.
+    Listeners are kept by family, the datagram socket by protocol. Failure drops the connection
+    rather than letting it fall through to a listener of the function's own. Of ::/32 only ::1 means
+    anything, so one word tells loopback.
     """
     ldx_word, ldx_byte, jne, jeq, jump, mov, mov_imm = 0x61, 0x71, 0x55, 0x15, 0x05, 0xBF, 0xB7
-    stx_word, add_imm, load_imm64, call, leave = 0x63, 0x07, 0x18, 0x85, 0x95
+    stx_word, add_imm, call, leave = 0x63, 0x07, 0x85, 0x95
     map_lookup_elem, sk_assign, sk_release = 1, 124, 86
     passed, dropped = 1, 0
-    return b"".join(
+    before = b"".join(
         (
             _op(mov, 6, 1),  # r6 = context
             _op(ldx_word, 2, 6, 12),  # protocol
-            _op(jne, 2, 0, 23, socket.IPPROTO_TCP),  # -> pass
-            _op(ldx_word, 2, 6, 8),  # family
-            _op(stx_word, 10, 2, -4),  # is the key
-            _op(jeq, 2, 0, 3, socket.AF_INET),  # -> IPv4
+            _op(ldx_word, 3, 6, 8),  # family
+            _op(jeq, 2, 0, 4, socket.IPPROTO_TCP),  # -> TCP
+            _op(jne, 2, 0, 25, socket.IPPROTO_UDP),  # -> pass
+            _op(jne, 3, 0, 24, socket.AF_INET),  # -> pass
+            _op(stx_word, 10, 2, -4),  # the key of UDP
+            _op(jump, 0, 0, 5),  # -> IPv4
+            # TCP
+            _op(stx_word, 10, 3, -4),  # the key of the family
+            _op(jeq, 3, 0, 3, socket.AF_INET),  # -> IPv4
             _op(ldx_word, 2, 6, 44),  # first word of the destination
             _op(jeq, 2, 0, 18, 0),  # -> pass
             _op(jump, 0, 0, 2),  # -> give
@@ -99,11 +117,14 @@ def _program(sockmap: int) -> bytes:
             _op(ldx_byte, 2, 6, 40),  # first byte of the destination
             _op(jeq, 2, 0, 15, 127),  # -> pass
             # give
-            _op(load_imm64, 1, 1, 0, sockmap) + _op(0, 0),  # two slots
+        )
+    )
+    after = b"".join(
+        (
             _op(mov, 2, 10),
             _op(add_imm, 2, 0, 0, -4),
             _op(call, 0, 0, 0, map_lookup_elem),
-            _op(jeq, 0, 0, 11, 0),  # listener is gone -> drop
+            _op(jeq, 0, 0, 11, 0),  # socket is gone -> drop
             _op(mov, 7, 0),
             _op(mov, 1, 6),
             _op(mov, 2, 7),
@@ -118,6 +139,7 @@ def _program(sockmap: int) -> bytes:
             _op(mov_imm, 0, 0, 0, dropped) + _op(leave, 0),
         )
     )
+    return before, after
 
 
 def _op(code: int, destination: int, source: int = 0, offset: int = 0, immediate: int = 0) -> bytes:
