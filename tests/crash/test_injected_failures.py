@@ -394,6 +394,15 @@ def _pages(url_of: Callable[[World], str], later: int) -> Reach:
     return reach
 
 
+def _url_of_large(world: World) -> str:
+    """Of a function whose answer takes a while to be read."""
+    code = "def handler(event, context): return {'statusCode': 200, 'body': 'x' * 2_000_000}"
+    deploy(world.lambdas, "large", {"app.py": code})
+    config = world.lambdas.create_function_url_config(FunctionName="large", AuthType="NONE")
+    url_id = config["FunctionUrl"].partition("//")[2].partition(".")[0]
+    return f"{world.platform.endpoint}/_lambent/url/{url_id}/"
+
+
 def _status(url: str) -> int:
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
@@ -458,6 +467,9 @@ REACH: dict[str, Reach] = {
     "gateway/operator_pages.py:self._answer": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/mappings", 200
     ),
+    "gateway/server.py:self._handle_large": _answers(
+        500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
+    ),
     "gateway/server.py:self._serve": _answers(
         500, "ServiceException", lambda one: one.lambdas.get_function(FunctionName="steady")
     ),
@@ -486,6 +498,7 @@ REACH: dict[str, Reach] = {
     "services/stand_in.py:self._watch": _runs(World.lists_queues),
     "telemetry/logs.py:store.run": _runs(lambda one: log_lines(one.platform, "steady")),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
+    "triggers/function_urls.py:_answer_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),

@@ -78,12 +78,16 @@ def test_the_clouds_metadata_is_not_reached(attacker: Function) -> None:
 
 @case("datagrams")
 def test_datagrams_do_not_leave(attacker: Function) -> None:
-    """Nothing arrives at a socket of the host, on any of its addresses."""
+    """Nothing arrives at a socket of the host, on any of its addresses; what has another address
+    than loopback is refused as it is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("0.0.0.0", 0))
         port = receiver.getsockname()[1]
         targets = [[address, port] for address in sorted({"127.0.0.1", *own_addresses()})]
-        attacker.do("way_out.send", targets=targets)
+        found = attacker.do("way_out.send", targets=targets)
+        datagrams = dict(zip((address for address, _ in targets), found[::2], strict=True))
+        elsewhere = {address for address in datagrams if not address.startswith("127.")}
+        assert {datagrams[address] for address in elsewhere} == {"ENETUNREACH"}
         assert select.select([receiver], [], [], 0)[0] == []
 
 

@@ -239,29 +239,103 @@ def test_a_functions_own_listeners_are_its_own(network: Network) -> None:
     assert found == [False, 0]
 
 
-def test_there_is_no_ipv6_and_no_udp(network: Network) -> None:
-    """IPv6 has no route; datagrams that are no name query are refused at once."""
+SEND_DATAGRAMS = """
+    class Message(ctypes.Structure):
+        _fields_ = [("name", ctypes.c_char_p), ("name_length", ctypes.c_uint32),
+            ("pieces", ctypes.c_void_p), ("pieces_length", ctypes.c_size_t),
+            ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
+            ("flags", ctypes.c_int), ("sent", ctypes.c_uint)]
+    def send_many(peer, address):
+        name = struct.pack("=H", socket.AF_INET) + struct.pack("!H", address[1])
+        name += socket.inet_aton(address[0]) + bytes(8)
+        messages = (Message * 2)(*[Message(name, len(name))] * 2)
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.sendmmsg(peer.fileno(), messages, 2, 0) < 0:
+            raise OSError(ctypes.get_errno(), "sendmmsg")
+    def send(address):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            return [
+                outcome(lambda: peer.sendto(b"x", address)),
+                outcome(lambda: peer.sendto(bytes(60000), address)),
+                outcome(lambda: peer.sendmsg([b"x"], [], 0, address)),
+                outcome(lambda: send_many(peer, address)),
+                outcome(lambda: peer.connect(address)),
+            ]
+"""
+
+
+def test_datagrams_to_elsewhere_are_refused_as_they_are_sent(network: Network) -> None:
+    """Whatever call sends one, and wherever to: ENETUNREACH, never silence."""
+    targets = ["8.8.8.8", "10.1.2.3", "169.254.79.129", "224.0.0.1", "255.255.255.255"]
+    found = run_in_box(
+        network,
+        SEND_DATAGRAMS + f"    answer([send((address, 8125)) for address in {targets}])",
+    )
+    assert found == [["ENETUNREACH"] * 5] * len(targets)
+
+
+def test_a_connected_datagram_socket_cannot_be_led_elsewhere(network: Network) -> None:
+    """A socket connected inside the box sends nowhere else, and UDP-Lite is no way around."""
     found = run_in_box(
         network,
         """
-        six = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        datagrams.settimeout(5)
-        datagrams.connect(("8.8.8.8", 53))
-        datagrams.send(b"x")
-        answer([
-            outcome(lambda: six.connect(("2001:db8::1", 443))),
-            outcome(lambda: datagrams.recv(10)),
-        ])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            peer.connect(("127.0.0.1", 53))
+            led = [outcome(lambda: peer.sendto(b"x", ("8.8.8.8", 53)))]
+            led.append(outcome(lambda: peer.connect(("8.8.8.8", 53))))
+        def lite():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 136) as peer:
+                peer.sendto(b"x", ("8.8.8.8", 53))
+        answer([*led, outcome(lite)])
         """,
     )
-    assert found == ["ENETUNREACH", "ECONNREFUSED"]
+    assert isinstance(found, list)
+    assert found[:2] == ["ENETUNREACH"] * 2
+    assert found[2] in ("ENETUNREACH", "EPROTONOSUPPORT")
+
+
+def test_datagrams_inside_a_box_arrive(network: Network) -> None:
+    """On every loopback address, whole, and the answer comes back."""
+    found = run_in_box(
+        network,
+        """
+        received = []
+        for address in ("127.0.0.1", "127.9.9.9"):
+            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            for each in (server, client):
+                each.settimeout(5)
+            server.bind((address, 8125))
+            client.sendto(bytes(60000), server.getsockname())
+            data, sender = server.recvfrom(65535)
+            server.sendto(b"thanks", sender)
+            received.append([len(data), client.recv(100).decode()])
+        answer(received)
+        """,
+    )
+    assert found == [[60000, "thanks"]] * 2
+
+
+def test_there_is_no_ipv6(network: Network) -> None:
+    """Nothing but ::1 has a route, for connections and for datagrams."""
+    found = run_in_box(
+        network,
+        """
+        def connect(kind):
+            with socket.socket(socket.AF_INET6, kind) as six:
+                six.connect(("2001:db8::1", 443))
+        answer([outcome(lambda: connect(kind)) for kind in (1, 2)])
+        """,
+    )
+    assert found == ["ENETUNREACH"] * 2
 
 
 def test_without_bpf_common_ports_lead_out() -> None:
-    """A rootless launcher says what is limited, and HTTPS still has a way out."""
+    """A rootless launcher says what is limited, and HTTPS still has a way out; what has none is
+    refused at once."""
     program = """
-    import ctypes, os, socket
+    import ctypes, errno, os, socket
     from lambent.sandbox.launcher import network
     import encodings.idna
     libc = ctypes.CDLL(None, use_errno=True)
@@ -276,6 +350,11 @@ def test_without_bpf_common_ports_lead_out() -> None:
     socket.create_connection(("203.0.113.7", 443), timeout=5)
     made[1].sockets["egress_443"].setblocking(True)
     connection, _ = made[1].sockets["egress_443"].accept()
+    for port, wanted in ((8125, errno.ECONNREFUSED), (53, errno.ENETUNREACH)):
+        kind = socket.SOCK_STREAM if port == 8125 else socket.SOCK_DGRAM
+        with socket.socket(socket.AF_INET, kind) as peer:
+            peer.settimeout(5)
+            assert peer.connect_ex(("203.0.113.7", port)) == wanted
     print(connection.getsockname(), made[1].redirects_all_ports, made[1].limitation)
     """
     done = subprocess.run(

@@ -20,14 +20,15 @@ from lambent.kit.tasks import start_loop
 from lambent.model.errors import InitFailed
 from lambent.model.function import FunctionVersion
 from lambent.model.packages import PackageError
+from lambent.sandbox.ports import SandboxBusy
 from lambent.store.store import Store, Transaction
 
 _log = logging.getLogger(__name__)
 
 Prepare = Callable[[FunctionVersion], Awaitable[None]]
 """Make a version ready to run. Idempotent. Raises PackageError if its package cannot be used,
-InitFailed if it has to be initialised ahead and cannot be; anything else means that the machine
-could not do it."""
+InitFailed if it has to be initialised ahead and cannot be, SandboxBusy or TimeoutError if the
+machine has no time for it now; anything else means that the machine could not do it."""
 
 
 Conclude = Callable[[FunctionVersion], FunctionVersion]
@@ -91,6 +92,8 @@ class Activation:
             return partial(failed, reason=str(error), code="InvalidZipFileException")
         except InitFailed as error:
             return partial(failed, reason=str(error), code=error.reason_code)
+        except (SandboxBusy, TimeoutError):
+            raise  # The machine has no time for it now: the loop tries again.
         except Exception as error:  # Whatever it is: it is this version's trouble alone.
             _log.exception("cannot prepare %s: %s", version.arn, error)
             reason = "Lambda could not prepare the function."

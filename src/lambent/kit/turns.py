@@ -4,6 +4,8 @@ Turns go round: groups take turns, and so do the members of a group, so that who
 thousand turns delays nobody else by more than one. One member's own turns come in their order.
 """
 
+from collections import Counter
+
 import anyio
 
 from lambent.kit.clock import Clock, wait_at_most
@@ -12,12 +14,12 @@ from lambent.kit.clock import Clock, wait_at_most
 class Turn:
     """One turn: it waits, is under way, and is over. Owned by who asked for it, who ends it."""
 
-    __slots__ = ("_came", "_group", "_member", "_state", "_turns")
+    __slots__ = ("_came", "_state", "_turns", "group", "member")
 
     def __init__(self, turns: "Turns", group: str, member: str) -> None:
         self._turns = turns
-        self._group = group
-        self._member = member
+        self.group = group
+        self.member = member
         self._came: anyio.Event | None = None
         self._state = "waiting"
 
@@ -45,7 +47,7 @@ class Turn:
         if state == "waiting":
             self._turns._withdraw(self)
         elif state == "under way":
-            self._turns._give_back()
+            self._turns._give_back(self)
         if self._came is not None:
             self._came.set()
 
@@ -65,49 +67,65 @@ _Members = dict[str, dict[Turn, None]]
 
 
 class Turns:
-    """Owner of the turns. `at_once` may be under way; none waits longer than `wait_s` seconds."""
+    """Owner of the turns. `at_once` may be under way, three quarters of them of one group and half
+    of one member, so that those who hold theirs for long leave some to others. None waits longer
+    than `wait_s` seconds."""
 
     def __init__(self, at_once: int, wait_s: float, clock: Clock) -> None:
         self.wait_s = wait_s
         self.clock = clock
         self._free = at_once
+        self._group_max = max(at_once * 3 // 4, 1)
+        self._member_max = max(at_once // 2, 1)
+        self._under_way: Counter[str | tuple[str, str]] = Counter()
+        """How many turns groups and members have."""
         self._waiting: dict[str, _Members] = {}
         """By group and member; in each the one to come next is the first."""
 
     def ask(self, group: str, member: str) -> Turn:
         """A turn that comes at once if one is free, else as soon as it may."""
         turn = Turn(self, group, member)
-        if self._free:
+        self._waiting.setdefault(group, {}).setdefault(member, {})[turn] = None
+        self._begin_next()
+        return turn
+
+    def _begin_next(self) -> None:
+        while self._free and (turn := self._find_next()) is not None:
+            self._take_out(turn)
             self._free -= 1
+            self._under_way.update((turn.group, (turn.group, turn.member)))
             turn._begin()
-        else:
-            self._waiting.setdefault(group, {}).setdefault(member, {})[turn] = None
-        return turn
 
-    def _give_back(self) -> None:
-        if self._waiting:
-            self._take_next()._begin()
-        else:
-            self._free += 1
+    def _find_next(self) -> Turn | None:
+        for group, members in self._waiting.items():
+            if self._under_way[group] < self._group_max:
+                for member, turns in members.items():
+                    if self._under_way[group, member] < self._member_max:
+                        return next(iter(turns))
+        return None
 
-    def _take_next(self) -> Turn:
-        """Take out the next turn; all else of its group and its member has to wait behind the
-        others."""
-        group, members = next(iter(self._waiting.items()))
-        member, turns = next(iter(members.items()))
-        turn = next(iter(turns))
+    def _take_out(self, turn: Turn) -> None:
+        """All else of its group and its member has to wait behind the others."""
+        group, member = turn.group, turn.member
         self._withdraw(turn)
-        if turns:
-            members[member] = members.pop(member)
-        if members:
-            self._waiting[group] = self._waiting.pop(group)
-        return turn
+        if members := self._waiting.pop(group, None):
+            if turns := members.pop(member, None):
+                members[member] = turns
+            self._waiting[group] = members
 
     def _withdraw(self, turn: Turn) -> None:
-        members = self._waiting[turn._group]
-        turns = members[turn._member]
+        members = self._waiting[turn.group]
+        turns = members[turn.member]
         del turns[turn]
         if not turns:
-            del members[turn._member]
+            del members[turn.member]
         if not members:
-            del self._waiting[turn._group]
+            del self._waiting[turn.group]
+
+    def _give_back(self, turn: Turn) -> None:
+        self._free += 1
+        for key in (turn.group, (turn.group, turn.member)):
+            self._under_way[key] -= 1
+            if not self._under_way[key]:
+                del self._under_way[key]
+        self._begin_next()

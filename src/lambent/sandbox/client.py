@@ -432,12 +432,18 @@ class Launcher:
         gives it back if nobody waits for it any more. The launcher does nothing any more for a
         request that is past its deadline. Raises `SandboxError`."""
         future: asyncio.Future[T] = self._loop.create_future()
+        deadline = time.monotonic() + self._deadline_s
+        late = SandboxBusy(
+            f"cannot {operation.replace('_', ' ')}: the launcher did not answer within "
+            f"{self._deadline_s:g} s"
+        )
 
         def on_reply(message: dict[str, Any], descriptors: list[int]) -> None:
             if "error" in message:
                 messages.close_all(descriptors)
                 if not future.done():
-                    future.set_exception(_refusal(message))
+                    is_late = time.monotonic() > deadline
+                    future.set_exception(late if is_late else _refusal(message))
                 return
             result = adopt(message["ok"], descriptors)
             if future.done():
@@ -445,16 +451,12 @@ class Launcher:
             else:
                 future.set_result(result)
 
-        deadline = time.monotonic() + self._deadline_s
         number = self._post(operation, {**fields, "deadline": deadline}, on_reply)
         try:
             async with asyncio.timeout(self._deadline_s):
                 return await future
         except TimeoutError:
-            raise SandboxBusy(
-                f"cannot {operation.replace('_', ' ')}: the launcher did not answer within "
-                f"{self._deadline_s:g} s"
-            ) from None
+            raise late from None
         finally:
             if self._unsent.pop(number, None) is not None:
                 self._pending.pop(number, None)

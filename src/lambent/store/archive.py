@@ -142,6 +142,9 @@ def _unpack(archive: Path, file: IO[bytes], size: int, target: Path | None) -> M
             digest.update(chunk)
             if target:
                 output.write(chunk)
+        if target:
+            output.flush()
+            os.fsync(output.fileno())
     return Member(size, digest.hexdigest())
 
 

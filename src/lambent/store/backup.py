@@ -163,7 +163,12 @@ def _publish(archive: Path, file: Path) -> None:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP):
             raise
         archive.rename(file)  # A file system without second names.
-    descriptor = os.open(file.parent, os.O_RDONLY)
+    flush_directory(file.parent)
+
+
+def flush_directory(directory: Path) -> None:
+    """Have the names of its files on disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

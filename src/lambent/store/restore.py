@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from lambent.kit.clock import SystemClock
 from lambent.store.archive import CREDENTIALS, DATABASE, EVENTS, PACKAGES, Member, read_archive
-from lambent.store.backup import Contents, Places
+from lambent.store.backup import Contents, Places, flush_directory
 from lambent.store.blobs import Blobs
 from lambent.store.copying import copy_in
 from lambent.store.database import connect, file_of, name_of, revisions, url_of
@@ -50,13 +50,14 @@ def restore(places: Places, archive: Path) -> Contents:
         damaged = unpacking.remove_damaged(members)
         unpacking.finish()
         events = _count_events(database)
-        os.sync()
+        for directory in (places.packages, places.events, database.parent):
+            flush_directory(directory)
         if target is not None:
             os.replace(database, target)
+            flush_directory(target.parent)
         elif engine is not None:
             copy_in(engine, database)
             database.unlink()
-        os.sync()
     return Contents(
         packages=sum(name.startswith(PACKAGES) for name in members) - len(damaged),
         events=events,

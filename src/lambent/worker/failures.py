@@ -84,7 +84,7 @@ def refusal(failure: Exception) -> ApiError:
     """What the caller is told when an environment failed by no fault of its function."""
     if isinstance(failure, ApiError):
         return failure
-    if isinstance(failure, SandboxBusy | TimeoutError):
+    if isinstance(failure, SandboxBusy):
         return throttled()
     return ApiError(
         "ServiceException", f"cannot start an execution environment: {failure}", status=500

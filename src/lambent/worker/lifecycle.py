@@ -3,8 +3,8 @@
 `LEGAL` is the only truth about which state may follow which; the environment checks every
 step against it, and the diagram in docs/environment-lifecycle.md is drawn from it.
 
-- `CREATING`: volume, box and the first process are being made.
-- `INITIALIZING`: extensions start, then the runtime, which loads the function.
+- `CREATING`: it waits for its turn to have its box built.
+- `INITIALIZING`: its box is built; extensions start, then the runtime, which loads the function.
 - `IDLE`: runtime and extensions wait for an event; their processes may run for a short grace.
 - `FROZEN`: idle, and every process is stopped.
 - `BUSY`: an invocation is assigned.

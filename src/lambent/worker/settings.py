@@ -11,8 +11,9 @@ class WorkerSettings:
     """Seconds the init phase may take before it is cut and repeated inside the first
     invocation; AWS allows 10."""
     starts_at_once: int = 8
-    """Environments whose sandboxes are built at the same time. More are started in turn: accounts
-    take turns, and so do the functions of each."""
+    """Environments whose sandboxes are built at the same time, half of them of one function and
+    three quarters of one account at most. More are started in turn: accounts take turns, and so do
+    the functions of each."""
     start_wait_s: float = 300.0
     """Seconds a new environment may wait for its turn before the call that needs it is
     throttled."""

@@ -59,6 +59,7 @@ class Room:
         self.provisioned: dict[str, ProvisionedState] = {}
         """What is observed of provisioned concurrency, by qualifier."""
         self.objects = MemoryObjects()
+        self.clock = ManualClock()
 
     async def create(self, name: str = "f", **members: Any) -> FunctionVersion:
         """CreateFunction with sensible members, without waiting."""
@@ -146,7 +147,7 @@ async def open_room(
     data: Path, settings: ControlSettings | None = None, database: StoreSettings | None = None
 ) -> AsyncIterator[Room]:
     """A room on the data in this directory; opening it again continues where it was."""
-    gate, objects = Gate(), MemoryObjects()
+    gate, objects, clock = Gate(), MemoryObjects(), ManualClock()
     provisioned: dict[str, ProvisionedState] = {}
     blobs = Blobs(data / "blobs")
     async with (
@@ -162,9 +163,9 @@ async def open_room(
             observe_provisioned=lambda _, qualifier: provisioned.get(
                 qualifier, ProvisionedState(0)
             ),
-            clock=ManualClock(),
+            clock=clock,
         ) as control,
     ):
         room = Room(control, store, blobs, gate)
-        room.objects, room.provisioned = objects, provisioned
+        room.objects, room.provisioned, room.clock = objects, provisioned, clock
         yield room

@@ -4,15 +4,18 @@ import base64
 import hashlib
 import random
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from control_room import HERE, Room, open_room, package, refused, wait_until
+from sqlalchemy.exc import OperationalError
 
 from lambent.control.settings import ControlSettings
 from lambent.model.errors import ApiError
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.packages import PackageError
+from lambent.sandbox.ports import SandboxBusy, SandboxError
 
 pytestmark = pytest.mark.anyio
 KEY = FunctionKey(HERE.account, HERE.region, "f")
@@ -93,6 +96,31 @@ async def test_failed_creation(room: Room) -> None:
     assert failed.state_reason == "it is broken"
     assert (await refused(room.configure(Timeout=4))).message.endswith("state: Failed")
     await room.control.functions.delete(HERE, {"FunctionName": "f"})
+
+
+@pytest.mark.parametrize(
+    "error", [SandboxError("the launcher is gone"), PermissionError("no"), RecursionError("a bug")]
+)
+async def test_what_the_machine_cannot_do_fails_one_version(room: Room, error: Exception) -> None:
+    """Whatever it is; others are prepared all the same."""
+    room.gate.error = error
+    failed = await room.create_active()
+    assert (failed.state, failed.state_reason_code) == ("Failed", "InternalError")
+    assert failed.state_reason == "Lambda could not prepare the function."
+    room.gate.error = None
+    assert (await room.create_active("g")).state == "Active"
+
+
+async def test_what_the_machine_has_no_time_for_is_prepared_later(room: Room) -> None:
+    room.gate.error = SandboxBusy("too many requests wait for the launcher")
+    await room.create()
+    await wait_until(lambda: bool(room.gate.prepared))
+    assert (await room.latest()).state == "Pending"
+    room.gate.error = None
+    with anyio.fail_after(10):
+        while (await room.latest()).state == "Pending":
+            room.clock.advance(1)
+    assert (await room.latest()).state == "Active"
 
 
 async def test_failed_update_keeps_the_old_version_serving(room: Room) -> None:
@@ -399,3 +427,32 @@ async def test_a_package_that_is_elsewhere_is_left_alone(room: Room) -> None:
     room.gate.error = None
     await room.create("g")
     assert (await room.settled()).state == "Active"
+
+
+async def test_a_database_that_is_away_for_a_moment_leaves_no_version_behind(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is to be prepared is looked up again, and what was is written down again."""
+    room.gate.shut()
+    await room.create()
+    await wait_until(lambda: bool(room.gate.prepared))
+    transact, failures = room.store.transact, 3
+
+    async def fail(work: Any) -> Any:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise OperationalError("UPDATE", {}, Exception("database is locked"))
+        return await transact(work)
+
+    monkeypatch.setattr(room.store, "transact", fail)
+    room.gate.open()
+    await wait_until(lambda: failures == 2)
+    with anyio.fail_after(10):
+        while failures:
+            room.clock.advance(10)
+            await anyio.sleep(0.001)
+        while (await room.latest()).state == "Pending":
+            room.clock.advance(10)
+    assert (await room.latest()).state == "Active"
+    assert (await room.create_active("g")).state == "Active"

@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from lambent.kit.clock import ManualClock
-from lambent.kit.tasks import start_loop, start_part, start_task
+from lambent.kit.tasks import guarded, start_loop, start_part, start_task
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[3]
@@ -109,6 +109,28 @@ async def test_a_part_that_fails_is_its_parents_failure() -> None:
     with pytest.raises(ExceptionGroup, match="unhandled"):
         async with anyio.create_task_group() as tasks:
             start_part(tasks, _fail)
+
+
+async def test_a_guarded_callback_does_not_raise(caplog: pytest.LogCaptureFixture) -> None:
+    """What it fails with is logged and told, even if that fails, too."""
+    told: list[Exception] = []
+    done: list[int] = []
+
+    def call(number: int) -> None:
+        if number < 0:
+            raise ValueError("negative")
+        done.append(number)
+
+    def tell(error: Exception) -> None:
+        told.append(error)
+        raise OSError("gone")
+
+    call_guarded = guarded(tell, call)
+    for number in (1, -1, 2):
+        call_guarded(number)
+    assert done == [1, 2]
+    assert [str(error) for error in told] == ["negative"]
+    assert len(caplog.records) == 2
 
 
 async def test_a_cancelled_task_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,5 +1,6 @@
 """Turns: bounded, fair, and given back however they end."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import anyio
@@ -32,7 +33,7 @@ def order(turns: Turns, asked: list[Turn], first: Turn) -> Iterator[int]:
 def test_only_so_many_are_under_way() -> None:
     """The others come one for each that is over."""
     turns = turns_of(2)
-    asked = [turns.ask("a", "f") for _ in range(5)]
+    asked = [turns.ask(name, "f") for name in "abcde"]
     assert [one.is_waiting for one in asked] == [False, False, True, True, True]
     asked[1].close()
     asked[1].close()
@@ -52,6 +53,25 @@ def test_whoever_asks_for_many_delays_others_by_one() -> None:
     assert came.index(asked.index(other_account)) <= 1
     assert came.index(asked.index(other_function)) <= 3
     assert [at for at in came if at < 100] == list(range(100))
+
+
+def test_nobody_holds_all_turns() -> None:
+    """However long some hold theirs: one function has half of them at most, one account three
+    quarters, and the rest comes at once to others."""
+    turns = turns_of(8)
+    for_one_function = [turns.ask("a", "f") for _ in range(20)]
+    for_one_account = [turns.ask("a", name) for name in "ghijkl"]
+    for_others = [turns.ask("b", "f") for _ in range(4)]
+    assert sum(not one.is_waiting for one in for_one_function) == 4
+    assert sum(not one.is_waiting for one in for_one_account) == 2
+    assert sum(not one.is_waiting for one in for_others) == 2
+    for_others[0].close()
+    assert sum(not one.is_waiting for one in for_others[1:]) == 2
+    for one in for_others:
+        one.close()
+    assert sum(not one.is_waiting for one in for_one_function + for_one_account) == 6
+    for_one_function[0].close()
+    assert sum(not one.is_waiting for one in for_one_function[1:] + for_one_account) == 6
 
 
 def test_what_is_not_wanted_any_more_never_comes() -> None:
@@ -116,8 +136,8 @@ async def test_who_is_cancelled_gives_his_turn_back() -> None:
 
 
 @given(
-    at_once=st.integers(1, 4),
-    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 2), st.integers(0, 40)), max_size=80),
+    at_once=st.integers(1, 9),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 5), st.integers(0, 40)), max_size=80),
 )
 def test_turns_are_never_lost_nor_too_many(
     at_once: int, steps: list[tuple[bool, int, int]]
@@ -130,5 +150,13 @@ def test_turns_are_never_lost_nor_too_many(
             asked.append(turns.ask(str(member % 2), str(member)))
         else:
             asked.pop(at % len(asked)).close()
-        waiting = sum(one.is_waiting for one in asked)
-        assert len(asked) - waiting == min(at_once, len(asked))
+        under_way = [one for one in asked if not one.is_waiting]
+        groups = Counter(one.group for one in under_way)
+        members = Counter((one.group, one.member) for one in under_way)
+        assert len(under_way) <= at_once
+        assert max(groups.values(), default=0) <= max(at_once * 3 // 4, 1)
+        assert max(members.values(), default=0) <= max(at_once // 2, 1)
+        for one in asked:
+            if one.is_waiting and len(under_way) < at_once:
+                is_group_full = groups[one.group] == max(at_once * 3 // 4, 1)
+                assert is_group_full or members[one.group, one.member] == max(at_once // 2, 1)

@@ -157,7 +157,8 @@ def _actions(image: Image, chance: random.Random) -> Image:
 
 def _areas(image: Image, chance: random.Random) -> Image:
     if chance.random() < 0.4:
-        aims = (image.registers["rip"] - 2, image.registers["rip"], image.stack.start)
+        code = image.registers.get("rip", 0)
+        aims = (code - 2, code, image.stack.start)
         near = chance.choice((*aims, image.tid_address))
         number = chance.choice((near, _number(image, chance, near)))
         return dataclasses.replace(image, tid_address=number)

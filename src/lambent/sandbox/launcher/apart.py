@@ -4,6 +4,7 @@ What is done to a hostile process takes as long as it can make it take, and wait
 launcher's loop goes on meanwhile, and the child is killed when its time is over.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -59,7 +60,8 @@ class Apart:
         """Kill what runs; it is reaped with all other children."""
         self._waiting.clear()
         for pidfd in self._running:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
     def _begin(self) -> None:
         while self._waiting and len(self._running) < self._at_once:

@@ -8,7 +8,8 @@ platform, whose event loop serves them from outside:
 - `egress` 127.0.0.1:15001, TCP: gets every outbound connection.
 
 The route `local 0.0.0.0/0 dev lo` makes every IPv4 address one of the namespace's own, so a
-connection to anywhere arrives here, and `sk_lookup` gives it to `egress`. IPv6 has only ::1.
+connection to anywhere arrives here, and `sk_lookup` gives it to `egress`. Rules keep that route
+from all but TCP: a datagram to anywhere but 127.0.0.0/8 fails with ENETUNREACH. IPv6 has only ::1.
 Where the kernel refuses the BPF program (a rootless launcher, Linux before 5.9), listeners on
 the ports of `_PORTS_WITHOUT_STEERING` stand in for it: `egress_80`, `egress_443`, and so on.
 
@@ -28,6 +29,7 @@ from contextlib import contextmanager
 from lambent.sandbox.launcher import sk_lookup
 
 _CLONE_NEWNET = 0x40000000
+_LOCAL_TABLE = 255
 
 # Clear of the ports web applications listen on: a function's own listener comes first.
 _PORTS_WITHOUT_STEERING = (80, 443, 465, 587, 3306, 5432, 6379)
@@ -160,30 +162,61 @@ def _current_namespace() -> int:
 
 
 def _configure_loopback() -> None:
-    """Bring lo up and make every IPv4 address local.
+    """Bring lo up, and make every IPv4 address local for TCP.
 
     The preferred source keeps a connection's two ends apart: without it the source would be
     the destination, and a client port equal to the server's would connect to itself.
+
+    The rules replace the kernel's own, which asks the local table about everything. Nobody
+    serves what is not TCP, so it gets no further than 127.0.0.0/8: the tables that are asked
+    next are empty, and the sender gets ENETUNREACH. A kernel without rules loses it.
     """
     up = struct.pack("=BxHiII", socket.AF_UNSPEC, 0, 1, 1, 1)  # interface 1, IFF_UP
-    local_table, boot_protocol, host_scope, local_type = 255, 3, 254, 2
+    boot_protocol, host_scope, local_type = 3, 254, 2
+    loopback = socket.inet_aton("127.0.0.1")
     route = (
         struct.pack(
             "=BBBBBBBBI",
             socket.AF_INET,
             *(0, 0, 0),
-            local_table,
+            _LOCAL_TABLE,
             boot_protocol,
             host_scope,
             local_type,
             0,
         )
-        + struct.pack("=HHi", 8, 4, 1)  # RTA_OIF: lo
-        + struct.pack("=HH4s", 8, 7, socket.inet_aton("127.0.0.1"))  # RTA_PREFSRC
+        + _attribute(4, struct.pack("=i", 1))  # RTA_OIF: lo
+        + _attribute(7, loopback)  # RTA_PREFSRC
     )
+    to_loopback = _rule(priority=0, prefix_length=8) + _attribute(1, loopback)  # FRA_DST
+    over_tcp = _rule(priority=1) + _attribute(22, bytes([socket.IPPROTO_TCP]))  # FRA_IP_PROTO
+    create = 0x400  # NLM_F_CREATE
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
         _request(netlink, 16, 0, up, "bring up loopback")  # RTM_NEWLINK
-        _request(netlink, 24, 0x400, route, "add the local route")  # RTM_NEWROUTE, NLM_F_CREATE
+        _request(netlink, 24, create, route, "add the local route")  # RTM_NEWROUTE
+        try:
+            # The kernel's own has priority 0 too, and is first there. It goes last, so that
+            # loopback is never without a rule.
+            _request(netlink, 32, create, to_loopback, "add the rule for loopback")  # RTM_NEWRULE
+            _request(netlink, 32, create, over_tcp, "add the rule for TCP")
+            _request(netlink, 33, 0, _rule(priority=0), "delete the kernel's rule")  # RTM_DELRULE
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+
+
+def _rule(*, priority: int, prefix_length: int = 0) -> bytes:
+    """A routing rule, but for what it is about: ask the local table."""
+    to_table = 1
+    header = struct.pack(
+        "=BBBBBBBBI", socket.AF_INET, prefix_length, *(0, 0), _LOCAL_TABLE, *(0, 0), to_table, 0
+    )
+    return header + _attribute(6, struct.pack("=I", priority))  # FRA_PRIORITY
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    padding = bytes(-len(value) % 4)
+    return struct.pack("=HH", 4 + len(value), kind) + value + padding
 
 
 def _request(netlink: socket.socket, kind: int, flags: int, body: bytes, step: str) -> None:
