@@ -2,8 +2,8 @@
 
 PYTHON := .venv/bin/python
 SOURCES := src tests bench tools
-# Tests that mostly wait for servers of their own; the others look at the whole machine.
-WAITING := tests/crash tests/servers tests/scenario/mappings
+# Tests that look at the whole machine, or measure what others would disturb: one at a time.
+ALONE := tests/isolation tests/hostile $(addprefix tests/scenario/test_,up.py bursts.py floods.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test crash burst stress fuzz-snapshots check bench format docs lock
@@ -22,8 +22,8 @@ test: setup ## Run all tests; TESTS=path runs some of them
 ifdef TESTS
 	@$(PYTHON) -m pytest $(TESTS)
 else
-	@$(PYTHON) -m pytest -n 2 --dist loadfile $(WAITING)
-	@$(PYTHON) -m pytest tests $(WAITING:%=--ignore=%)
+	@$(PYTHON) -m pytest -n 3 --dist loadfile tests $(ALONE:%=--ignore=%)
+	@$(PYTHON) -m pytest $(ALONE)
 endif
 
 crash: setup ## Kill the platform 200 times under load, on each database, and account for every event

@@ -286,3 +286,30 @@ def test_what_never_ends_takes_little_memory(narrow: Platform, name: str) -> Non
     print(f"{name}, strict {is_strict}: {before} MB before, {during} MB during")
     assert during - before < (50 if is_strict and "bodies for" not in name else 350)
     wait_for(lambda: rss(narrow) - before < 100, "memory given back")
+
+
+def readers_of(platform: Platform) -> list[int]:
+    """The processes in which the platform reads JSON."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and b"anyio.to_process" in (entry / "cmdline").read_bytes():
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                if int(parent) == platform.process.pid:
+                    found.append(int(entry.name))
+    return found
+
+
+def test_the_process_that_reads_ends_with_the_platform(
+    start_platform: Callable[..., Platform],
+) -> None:
+    """However that ends; and it has no privileges."""
+    running = start_platform()
+    client = running.client("lambda")
+    deploy(client, "takes", {"app.py": "def handler(event, context):\n    return len(event)\n"})
+    client.invoke(FunctionName="takes", Payload=dense(300_000))
+    (reader,) = readers_of(running)
+    status = Path(f"/proc/{reader}/status").read_text()
+    assert "CapEff:\t0000000000000000" in status
+    running.kill()
+    wait_for(lambda: not Path(f"/proc/{reader}").exists(), "the process has ended", 20)

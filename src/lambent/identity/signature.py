@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from lambent.kit.http.messages import Exchange
@@ -38,6 +39,7 @@ _HASH = "x-amz-content-sha256"
 _WHOLE = frozenset({"iam", "lambda", "logs", "sts"})
 """Services that take no body in chunks."""
 _SIGNED_HEADERS_MAX = 256
+_REMEMBERED_MAX = 4096
 _MAY_BE_UNSIGNED = frozenset({"x-amz-user-agent"})
 _EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 _CHUNK_HEADER_MAX = 256
@@ -77,7 +79,9 @@ def read_signature(exchange: Exchange) -> Signature | None:
     if authorization is not None:
         date = exchange.headers.get("x-amz-date", "")
         token = exchange.headers.get("x-amz-security-token")
-        return _from_header(authorization, date, token)
+        read = _remembering(_from_header, authorization + date + (token or ""))
+        signature: Signature = read(authorization, date, token)
+        return signature
     if "X-Amz-Signature=" in exchange.query:
         return _from_query(exchange.query)
     return None
@@ -184,8 +188,8 @@ def _check_signature(
     canonical = "\n".join(
         (
             exchange.method,
-            _canonical_path(exchange.path, signature.service),
-            _canonical_query(exchange.query),
+            _remembering(_canonical_path, exchange.path)(exchange.path, signature.service),
+            _remembering(_canonical_query, exchange.query)(exchange.query),
             "".join(
                 f"{name}:{_SPACES.sub(' ', headers[name].strip())}\n"
                 for name in signature.signed_headers
@@ -312,6 +316,11 @@ def _canonical_query(query: str) -> str:
         if field and name != "X-Amz-Signature":
             pairs.append((_encode(name), _encode(value)))
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+def _remembering(function: Any, text: str) -> Any:
+    """The function itself for what is too long to be kept: strangers choose what is."""
+    return function.__wrapped__ if len(text) > _REMEMBERED_MAX else function
 
 
 def _encode(text: str) -> str:

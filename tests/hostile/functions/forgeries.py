@@ -110,8 +110,9 @@ def fail_init():
 
 
 def oversize(megabytes):
-    """Too large a body; then lengths that no body has, and one without end."""
-    path = INVOCATION + own_id() + "/error"
+    """Too large a body; then lengths that no body has, and one without end. Its own invocation
+    would end with the first."""
+    path = INVOCATION + "x/error"
     found = [post(INVOCATION + "x/response", bytes(megabytes << 20))]
     for framing in (
         "Content-Length: 999999999999999999\r\n",

@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 
 _READ_REQUESTS_MAX = 4096
+_SPELLING_MAX = 8192
+"""Characters of a request that is remembered."""
 
 
 PrepareAnswer = Callable[[Request, Invocation], None]
@@ -146,6 +148,8 @@ class InvokeOperation:
             qualifier=params.get("Qualifier"),
         )
         params["ClientContext"] = decode_client_context(params.get("ClientContext"))
+        if sum(len(part) for part in spelling if isinstance(part, str)) > _SPELLING_MAX:
+            return reference, params
         if len(self._read) >= _READ_REQUESTS_MAX:
             self._read.clear()
         self._read[spelling] = reference, params

@@ -70,6 +70,8 @@ class HttpLimits:
 
 
 _DEFAULT_LIMITS = HttpLimits()
+_NO_PARSER = httptools.HttpRequestParser(object())
+"""Of a connection that is gone."""
 
 
 class HttpServer:
@@ -419,7 +421,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        # The parser and this refer to each other, so it may take a while until this is gone.
+        # The parser and this refer to each other: what both hold would stay for a while.
+        self._parser = _NO_PARSER
         self._body, self._url, self._headers = b"", b"", []
         self._server.budget.change(-self._held_bytes - self._charged_bytes)
         self._held_bytes = self._charged_bytes = 0
