@@ -22,6 +22,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
+from lambent.sandbox import datagrams
 from lambent.sandbox.egress import Egress
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.sandbox.launcher import sk_lookup
@@ -188,8 +189,8 @@ async def way_out(network: Network, **settings: object) -> AsyncIterator[Egress]
     listeners = [each for name, each in network.sockets.items() if name.startswith("egress")]
     names = ("datagrams", "answers")
     found = [each for name in names if (each := network.sockets.get(name)) is not None]
-    datagrams = (found[0], found[1]) if found else None
-    box = egress.open(listeners, "test", datagrams)
+    udp = (found[0], found[1]) if found else None
+    box = egress.open(listeners, "test", udp)
     try:
         yield egress
     finally:
@@ -906,6 +907,40 @@ async def test_flows_of_datagrams_are_bounded(network: Network) -> None:
         )
         assert found is True
         assert egress.connections == 128
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_flows_without_datagrams_end(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each a while after its last one; the next datagram has a new flow."""
+    skip_without_datagrams(network)
+    monkeypatch.setattr(datagrams, "_IDLE_TIMEOUT_S", 0.1)
+    ask = ASK_FAR + f"answer(ask(datagram_socket(), b'hello', ('{FAR}', 8125)))"
+    async with way_out(network) as egress:
+        for _ in range(2):
+            assert await run_beside(network, ask) == [True, True]
+            await wait_until(lambda: egress.connections == 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("far_machine")
+async def test_datagrams_do_not_leave_when_egress_is_off_or_the_host_is_full(
+    network: Network,
+) -> None:
+    """The sender is told, as by a far end without the port."""
+    skip_without_datagrams(network)
+    send = f"""
+    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer.settimeout(10)
+    peer.connect(("{FAR}", 8125))
+    peer.send(b"hello")
+    answer(outcome(lambda: peer.recv(100)))
+    """
+    for settings in ({"enabled": False}, {"connections_max": 0}):
+        async with way_out(network, **settings):
+            assert await run_beside(network, send) == "ECONNREFUSED"
 
 
 @pytest.mark.anyio
