@@ -1,8 +1,12 @@
 """What functions reach beyond their sandbox."""
 
+import json
 import os
 import re
+import shutil
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +16,8 @@ import pytest
 
 from lambent.sandbox.launcher.network import create_network
 from tests.platforms import Platform, deploy, invoke
+
+IPV6_IS_OFF = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 
 FUNCTION = """
 import errno, socket
@@ -87,3 +93,27 @@ def test_datagrams_reach_an_allowed_service_and_no_other(
         assert refused == "ECONNREFUSED"
     else:
         assert [*found, refused] == ["ENETUNREACH"] * 3
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes network namespaces")
+@pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip of iproute2")
+@pytest.mark.skipif(
+    not IPV6_IS_OFF.exists() or IPV6_IS_OFF.read_text() != "0\n", reason="needs IPv6"
+)
+def test_functions_of_a_host_with_ipv6_reach_ipv6_addresses(tmp_path: Path) -> None:
+    """By address and by name, which has no other address; the host and metadata they do not."""
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-m", "tests.scenario.ipv6_host", str(tmp_path)],
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == {
+        "address": "hello",
+        "name": "hello",
+        "host": "ECONNRESET",
+        "metadata": "ECONNRESET",
+        "link-local": "ECONNRESET",
+    }
