@@ -53,6 +53,8 @@ async def test_rabbitmq_keeps_messages_over_a_crash(rabbitmq: RabbitMq) -> None:
         channel = await connection.channel()
         await channel.declare_queue("orders", durable=True)
         await channel.default_exchange.publish(kept, routing_key="orders")
+    # A message is on disk when it is confirmed; that there is a queue, a moment later.
+    rabbitmq.control("eval", "mnesia:sync_log().")
     rabbitmq.kill()
     rabbitmq.start()
     async with await aio_pika.connect(rabbitmq.url("crash")) as connection:

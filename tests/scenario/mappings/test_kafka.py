@@ -405,7 +405,8 @@ def test_a_cluster_that_goes_away(
         topic.wait_committed(uuid, 1)
         topic.send(2)
         wait_for(lambda: values(function.events())[-1] == 2, "it reads on")
-        assert values(function.events()) == [1, 2]
+        # A cluster that was away for long may have given up the member, and repeats the first.
+        assert list(dict.fromkeys(values(function.events()))) == [1, 2]
         function.client.delete_event_source_mapping(UUID=uuid)
         function.wait_gone(uuid)
 
