@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, log_of, wait_for
+from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, log_of
+from tests.scenario.large_answers import check_a_long_log_event, check_what_is_too_large
 
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
 CODE = """
@@ -208,28 +209,13 @@ def test_a_process_that_ends_or_hangs_is_replaced(act: Any) -> None:
 
 def test_what_is_too_large_is_told_and_the_process_goes_on(act: Any) -> None:
     """A result as well as an error."""
-    count = act("count")[0]
-    for what in ("large", "overflow"):
-        assert act(what)[0]["errorType"] == "Function.ResponseSizeTooLarge"
-        count += 1
-        assert act("count")[0] == count
+    check_what_is_too_large(act)
 
 
 def test_a_log_event_of_any_size_arrives(platform: Platform, act: Any) -> None:
-    """One that is larger than events may be is cut in events, with nothing beside it."""
+    """One that is larger than events may be is cut in events."""
     act("long")
-    pages = platform.client("logs").get_paginator("filter_log_events")
-
-    def cut() -> list[str]:
-        found = [
-            event["message"].removesuffix("\n")
-            for page in pages.paginate(logGroupName="/aws/lambda/ruby-act")
-            for event in page["events"]
-        ]
-        return [one for one in found if "yyyy" in one]
-
-    wait_for(lambda: sum(map(len, cut())) >= 5 << 20, "all of it in the log")
-    assert {character for one in cut() for character in one} == {"y"}
+    check_a_long_log_event(platform, "ruby-act")
 
 
 def test_what_is_printed_is_logged_at_once(act: Any) -> None:

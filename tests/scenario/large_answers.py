@@ -1,0 +1,30 @@
+"""What holds of large results, errors and log events in every language."""
+
+from typing import Any
+
+from tests.platforms import Platform, wait_for
+
+
+def check_what_is_too_large(act: Any) -> None:
+    """A result and an error that are too large are told, and the same process goes on."""
+    count = act("count")[0]
+    for what in ("large", "overflow"):
+        assert act(what)[0]["errorType"] == "Function.ResponseSizeTooLarge"
+        count += 1
+        assert act("count")[0] == count
+
+
+def check_a_long_log_event(platform: Platform, function: str) -> None:
+    """One that is larger than events may be is cut in events, with nothing beside it."""
+    pages = platform.client("logs").get_paginator("filter_log_events")
+
+    def cut() -> list[str]:
+        found = [
+            event["message"].removesuffix("\n")
+            for page in pages.paginate(logGroupName=f"/aws/lambda/{function}")
+            for event in page["events"]
+        ]
+        return [one for one in found if "yyyy" in one]
+
+    wait_for(lambda: sum(map(len, cut())) >= 5 << 20, "all of it in the log")
+    assert {character for one in cut() for character in one} == {"y"}
