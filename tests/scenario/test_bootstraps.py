@@ -99,7 +99,7 @@ done
 
 
 def test_sh_is_bash(lambda_client: Any) -> None:
-    """As at AWS: a `bootstrap` written as in AWS's tutorial runs, whatever the host's sh is."""
+    """As in AWS: a `bootstrap` written as in AWS's tutorial runs, whatever the host's sh is."""
     deploy(lambda_client, "boot-tutorial", {"bootstrap": TUTORIAL}, **OS_ONLY)
     payload, answer = invoke(lambda_client, "boot-tutorial")
     assert "FunctionError" not in answer, payload

@@ -58,7 +58,7 @@ def test_who_is_turned_away(strict: Strict) -> None:
 
 
 def test_what_nobody_signs_is_open(strict: Strict) -> None:
-    """People sign up without keys, as at AWS; nothing else gets through that way."""
+    """People sign up without keys, as in AWS; nothing else gets through that way."""
     owner = strict.client("cognito-idp")
     pool = owner.create_user_pool(PoolName="people")["UserPool"]["Id"]
     made = owner.create_user_pool_client(UserPoolId=pool, ClientName="app")

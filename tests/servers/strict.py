@@ -75,7 +75,7 @@ def _why_message_refused(operation: str, message: Mapping[str, Any]) -> Refusal 
 
 class Strict:
     """A port in front of such a server, inside a `with`. What a client that has gone was to be
-    told is lost, as at AWS."""
+    told is lost, as in AWS."""
 
     def __init__(self, target_port: int) -> None:
         class Handler(_Handler):

@@ -7,7 +7,7 @@ class LogStream(Protocol):
     """Where one execution environment's log goes. Appends are buffered; nothing blocks."""
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
-        """Add one log event: UTF-8 text, kept with a newline at its end, as at AWS. Up to 256 KiB,
+        """Add one log event: UTF-8 text, kept with a newline at its end, as in AWS. Up to 256 KiB,
         longer ones are cut in pieces; an empty one is none."""
         ...
 

@@ -241,7 +241,7 @@ CASES: Mapping[str, Sequence[Case]] = {
     "CreateUser": (Case((BOSS,), [{"UserName": "boss", "Path": "/admins/"}]),),
     "CreateRole": (Case((ROLE,), [{"RoleName": "power", "Path": "/admins/"}]),),
     "AssumeRole": (Case((ROLE,), [{"RoleArn": ROLE}]),),
-    # For everybody, as at AWS: no policy says who may ask who they are.
+    # For everybody, as in AWS: no policy says who may ask who they are.
     "GetCallerIdentity": (),
     "GetSessionToken": (),
 }
@@ -515,7 +515,7 @@ def test_nobody_in_particular_is_oneself() -> None:
 
 
 def test_sessions_without_a_second_factor_reach_no_identities() -> None:
-    """The credentials of GetSessionToken are for everything but IAM, as at AWS."""
+    """The credentials of GetSessionToken are for everything but IAM, as in AWS."""
     for principal in (USER, root_of(HERE)):
         session = dataclasses.replace(principal, session_key="AKIA")
         assert decision("ListFunctions", {}, allow(), principal=session) is None

@@ -63,8 +63,8 @@ DIFFERENCES = (
     ),
     Difference("action iam:TagUser", True, "AWS's guide asks for it, its list does not."),
     Difference("action iam:TagRole", True, "AWS's guide asks for it, its list does not."),
-    Difference("action sts:GetCallerIdentity", False, "No policy decides about it, as at AWS."),
-    Difference("action sts:GetSessionToken", False, "No policy decides about it, as at AWS."),
+    Difference("action sts:GetCallerIdentity", False, "No policy decides about it, as in AWS."),
+    Difference("action sts:GetSessionToken", False, "No policy decides about it, as in AWS."),
     Difference("key lambda:VpcIds", False, "There is no VPC to which the subnets belong."),
     Difference(
         "key lambda:EventSourceToken",

@@ -134,7 +134,7 @@ def _show_system(source: Path, target: Path) -> None:
 
 
 def _show_shell(root: Path) -> None:
-    """Have `sh` be bash, as at AWS, if the host has one: scripts lean on it. The mount lies on
+    """Have `sh` be bash, as in AWS, if the host has one: scripts lean on it. The mount lies on
     `sh` itself, link or not: what a link leads to may be more than a shell."""
     bash = next((one for one in map(Path, _BASH) if one.is_file()), None)
     if bash is None:

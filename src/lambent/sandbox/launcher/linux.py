@@ -79,7 +79,7 @@ def fork(namespaces: int = 0, cgroup_fd: int = -1) -> tuple[int, int]:
 def output_pipe() -> tuple[int, int]:
     """A pipe for what a process in a box prints: its read end and its write end.
 
-    The process may open the write end anew, as programs do that print to `/dev/stdout`. Only who
+    The process may open the write end again, as programs do that print to `/dev/stdout`. Only who
     may look into a process that has the pipe finds it by a name, and that is the process's user.
     """
     read, write = os.pipe2(os.O_CLOEXEC)

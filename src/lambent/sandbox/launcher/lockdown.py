@@ -216,7 +216,7 @@ def _limit(kind: int, value: int) -> Call:
 
 
 def _locked_bytes_max() -> int:
-    """As at AWS, or less if the launcher itself has less and may not raise it."""
+    """As in AWS, or less if the launcher itself has less and may not raise it."""
     _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     if hard == resource.RLIM_INFINITY:
         return _LOCKED_BYTES_MAX
