@@ -48,6 +48,13 @@ async def computed_apart(function: Callable[[Unpack[Ts]], T], *arguments: *Ts, d
         return await computed(function, *arguments)
 
 
+async def read_wherever(function: Callable[[Unpack[Ts]], T], *arguments: *Ts, data: bytes) -> T:
+    """As `computed_apart`; what is small is read on the event loop."""
+    if len(data) <= LOOP_BYTES_MAX:
+        return function(*arguments)
+    return await computed_apart(function, *arguments, data=data)
+
+
 def is_dense(data: bytes, values: int = 50_000) -> bool:
     """Whether JSON may have more values than so many."""
     found = 0

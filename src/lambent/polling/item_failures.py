@@ -5,7 +5,18 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 from collections.abc import Callable, Collection
 from typing import Any
 
+from lambent.kit.computing import read_wherever
 from lambent.kit.strict_json import parse_plain
+
+ReadFailures = Callable[[bytes, Collection[str]], frozenset[str] | None]
+"""`failed_items` or `failed_offsets`, by how functions name the records of a source."""
+
+
+async def read_failures(
+    read: ReadFailures, payload: bytes, known: Collection[str]
+) -> frozenset[str] | None:
+    """What `read` finds in a response, off the event loop if that is large."""
+    return await read_wherever(read, payload, frozenset(known), data=payload)
 
 
 def failed_items(payload: bytes, known: Collection[str]) -> frozenset[str] | None:

@@ -4,7 +4,7 @@ tried again when the function fails, and committed.
 
 import logging
 import zlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
@@ -16,7 +16,7 @@ from lambent.polling.backoff import Backoff
 from lambent.polling.buffer import Buffer
 from lambent.polling.failure_records import make_failure_record
 from lambent.polling.function_calls import Called
-from lambent.polling.item_failures import failed_items
+from lambent.polling.item_failures import ReadFailures, failed_items, read_failures
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.polled import Polled
 from lambent.polling.ports import EndOfPart, LetGo, Part, PartLost, Record, SourceError
@@ -33,8 +33,6 @@ Tell = Callable[[bytes, str], Awaitable[None]]
 """Tells the on-failure destination a record, with the trace header of the last call (empty if
 there was none); returns when that cannot be lost any more. Raises `SourceError` when it cannot be
 told now."""
-ReadFailures = Callable[[bytes, Collection[str]], frozenset[str] | None]
-"""See `item_failures`."""
 
 
 class Reader:
@@ -217,7 +215,7 @@ class Lane:
                 backoff = None
             else:
                 called = await self._call(step.records)
-                backoff = self._next_wait(work, called, step.records)
+                backoff = await self._next_wait(work, called, step.records)
             before, done = done, len(records) - work.left
             last = progress.end(records[before:done])
             if last is not None:
@@ -231,13 +229,15 @@ class Lane:
         """See `commit` below."""
         await commit(self._polled, self._part, record)
 
-    def _next_wait(self, work: Work, called: Called, records: Sequence[Record]) -> Backoff | None:
+    async def _next_wait(
+        self, work: Work, called: Called, records: Sequence[Record]
+    ) -> Backoff | None:
         """Note what came of a call; gives what says how long to wait before the next, if that is
         not made at once."""
         if not called.was_taken:
             return self._refused
         self._refused.succeeded()
-        if work.note(self._result(called, records)):
+        if work.note(await self._result(called, records)):
             return self._failing
         self._failing.succeeded()
         return None
@@ -266,23 +266,23 @@ class Lane:
         status.count("InvokedEventCount", len(records))
         return called
 
-    def _result(self, called: Called, records: Sequence[Record]) -> Done | Failed:
+    async def _result(self, called: Called, records: Sequence[Record]) -> Done | Failed:
         """What a call that was taken says of the records."""
         status = self._polled.status
         result: Done | Failed = Failed()
         if isinstance(called.outcome, Succeeded):
-            result = self._judge(called.outcome.payload, records)
+            result = await self._judge(called.outcome.payload, records)
         if isinstance(result, Failed):
             status.note_call(has_failed=True)
             status.count("FailedInvokeEventCount", len(records) - result.at)
         return result
 
-    def _judge(self, payload: bytes, records: Sequence[Record]) -> Done | Failed:
+    async def _judge(self, payload: bytes, records: Sequence[Record]) -> Done | Failed:
         """What the function's answer says of the records."""
         if not self._polled.options.reports_failures:
             return Done()
         places = {one.id: number for number, one in enumerate(records)}
-        failed = self._read_failures(payload, places)
+        failed = await read_failures(self._read_failures, payload, places)
         if failed is None:
             return Failed()
         if failed:

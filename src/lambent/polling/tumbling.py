@@ -13,14 +13,16 @@ from typing import Any, Protocol, runtime_checkable
 
 import anyio
 
+from lambent.kit.computing import read_wherever
 from lambent.kit.strict_json import member_as_written
 from lambent.polling.backoff import Backoff
 from lambent.polling.buffer import Buffer
 from lambent.polling.function_calls import Called
+from lambent.polling.item_failures import ReadFailures
 from lambent.polling.polled import Polled
 from lambent.polling.ports import Part, Record
 from lambent.polling.progress import Progress
-from lambent.polling.reader import HELD_BYTES_MAX, Lane, ReadFailures, Tell, commit
+from lambent.polling.reader import HELD_BYTES_MAX, Lane, Tell, commit
 from lambent.polling.retries import Done, Failed
 from lambent.polling.windows import STATE_BYTES_MAX, Window, event_members, read_state, window_of
 
@@ -180,7 +182,7 @@ class TumblingLane(Lane):
         """Make the window's last call until it succeeds, or as often as failures are retried;
         gives whether the window is done with, which it is not when it was enough before."""
         failures = 0
-        while (backoff := self._wait_after_last(called := await self._call(()))) is not None:
+        while (backoff := await self._wait_after_last(called := await self._call(()))) is not None:
             failures += called.was_taken
             if self._gives_up(failures):
                 break
@@ -192,12 +194,12 @@ class TumblingLane(Lane):
         await self._shard.close_window()
         return True
 
-    def _wait_after_last(self, called: Called) -> Backoff | None:
+    async def _wait_after_last(self, called: Called) -> Backoff | None:
         """None if the window's last call succeeded."""
         if not called.was_taken:
             return self._refused
         self._refused.succeeded()
-        return self._failing if isinstance(self._result(called, ()), Failed) else None
+        return self._failing if isinstance(await self._result(called, ()), Failed) else None
 
     def _gives_up(self, failures: int) -> bool:
         """Whether the window's last call has failed for as long as it may."""
@@ -221,11 +223,11 @@ class TumblingLane(Lane):
         )
         return self._part.envelope.wrap([one.document for one in records], b"," + members)
 
-    def _judge(self, payload: bytes, records: Sequence[Record]) -> Done | Failed:
-        state = read_state(payload)
+    async def _judge(self, payload: bytes, records: Sequence[Record]) -> Done | Failed:
+        state = await read_wherever(read_state, payload, data=payload)
         if state is None:
             return Failed()
-        result = super()._judge(payload, records) if records else Done()
+        result = await super()._judge(payload, records) if records else Done()
         if self._open is not None and (isinstance(result, Done) or result.is_partial):
             self._open = dataclasses.replace(self._open, state=state)
         return result

@@ -8,13 +8,16 @@ from typing import Any
 
 from lambent.telemetry.events import LEVELS, is_shown, iso_time, to_json
 
+_READ_BYTES_MAX = 64 * 1024
+"""The event loop has no time to read longer lines: those that look like an object are logged as
+they are, whatever their level."""
 _OTHER_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 """Of levels, as Python says them."""
 
 
 def read_object(line: bytes) -> dict[str, Any] | None:
     """The JSON object that a line is, or None."""
-    if not line.startswith(b"{"):
+    if not line.startswith(b"{") or len(line) > _READ_BYTES_MAX:
         return None
     try:
         value = json.loads(line)
@@ -32,6 +35,8 @@ def json_line(
     An object keeps its form; one without a level is INFO, one without a time gets `at` (epoch
     seconds). Plain text is wrapped if `wraps`.
     """
+    if len(line) > _READ_BYTES_MAX and line.startswith(b"{"):
+        return line, None
     document = read_object(line)
     if document is not None:
         level = str(document.get("level", "")).upper()

@@ -32,6 +32,8 @@ RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100
 
 STREAM_BYTES_MAX = 200 * 1024 * 1024
 """AWS's limit of a streamed response."""
+_CAUSE_BYTES_MAX = 64 * 1024
+"""AWS's limit of the cause alone."""
 _MODE_HEADER = "lambda-runtime-function-response-mode"
 _TRAILER_TYPE = "lambda-runtime-function-error-type"
 _TRAILER_BODY = "lambda-runtime-function-error-body"
@@ -347,9 +349,11 @@ def error_document(error_type: str, message: str) -> bytes:
 
 
 def _without_cause(payload: bytes, headers: object) -> bytes:
-    """Strip the X-Ray cause some runtimes send inside the error document."""
+    """Strip the X-Ray cause some runtimes send inside the error document; a large document, which
+    the event loop has no time to read, is left as it is."""
     assert hasattr(headers, "get")
-    if headers.get("content-type") != "application/vnd.aws.lambda.error.cause+json":
+    is_read = len(payload) <= _CAUSE_BYTES_MAX
+    if headers.get("content-type") != "application/vnd.aws.lambda.error.cause+json" or not is_read:
         return payload
     try:
         document = parse_loosely(payload)

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.polling.item_failures import failed_items, failed_offsets
+from lambent.polling.item_failures import (
+    ReadFailures,
+    failed_items,
+    failed_offsets,
+    read_failures,
+)
 
 KNOWN = {"a", "b", "topic-0:100", "topic-0:101"}
 
@@ -131,3 +136,14 @@ def test_any_answer(payload: bytes) -> None:
     for read in (failed_items, failed_offsets):
         failed = read(payload, KNOWN)
         assert failed is None or failed <= KNOWN
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("read", [failed_items, failed_offsets])
+async def test_large_responses_are_read_off_the_loop(read: ReadFailures) -> None:
+    """They say the same there, also when they have so many values that a process reads them."""
+    for count in (1, 2_000, 60_000):
+        payload = json.dumps({"batchItemFailures": [], "more": [0] * count}).encode()
+        assert await read_failures(read, payload, {"a": 1}) == frozenset()
+    payload = json.dumps({"batchItemFailures": 7, "more": [0] * 60_000}).encode()
+    assert await read_failures(read, payload, {"a": 1}) is None

@@ -31,3 +31,14 @@ def test_objects_keep_their_form() -> None:
         json.loads(line),
     )
     assert json_line(line, at=0.0, request_id="r", lowest="FATAL", wraps=True) is None
+
+
+def test_objects_that_are_too_long_to_read_stay_as_they_are() -> None:
+    """Whatever their level: the event loop has other things to do."""
+    line = b'{"level": "DEBUG", "message": "%b"}' % (b"x" * 70_000)
+    logged = json_line(line, at=0.0, request_id="r", lowest="ERROR", wraps=True)
+    assert logged == (line, None)
+    text = b"x" * 70_000
+    logged = json_line(text, at=0.0, request_id="r", lowest="INFO", wraps=True)
+    assert logged is not None
+    assert logged[1] is not None

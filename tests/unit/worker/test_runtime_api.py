@@ -182,7 +182,18 @@ def test_an_error_cause_is_stripped() -> None:
     assert said.facts[-1] == ("error", b'{"errorMessage":"m"}', "Runtime.Unknown")
 
 
-@pytest.mark.parametrize("body", [b"[]", b"1", b"[" * 200_000, b'{"a":' * 200_000, b"\xff", b""])
+def test_a_large_error_keeps_its_cause() -> None:
+    """The event loop has no time to read it."""
+    runtime_api, said = api()
+    runtime_api.deliver(invocation(), 1)
+    ask(runtime_api, "GET", NEXT)
+    headers = {"content-type": "application/vnd.aws.lambda.error.cause+json"}
+    body = b'{"errorMessage": "%b", "errorCause": {}}' % (b"x" * 70_000)
+    ask(runtime_api, "POST", INVOCATION + "id-1/error", body, headers)
+    assert said.facts[-1][1] == body
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b"[" * 60_000, b'{"a":' * 12_000, b"\xff", b""])
 def test_an_error_with_a_cause_that_cannot_be_read_ends_the_invocation(body: bytes) -> None:
     runtime_api, said = api()
     runtime_api.deliver(invocation(), 1)

@@ -24,7 +24,7 @@ from lambent.model.invocation import Succeeded
 from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.polling.backoff import Backoff
 from lambent.polling.function_calls import Called
-from lambent.polling.item_failures import failed_items
+from lambent.polling.item_failures import failed_items, read_failures
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.polled import Polled
 from lambent.polling.ports import Envelope, Record, SourceError
@@ -282,17 +282,18 @@ class SqsPoller:
                 return ()
         self._throttled.succeeded()
         polled.status.count("InvokedEventCount", len(records))
-        done = self._done(called, records)
+        done = await self._done(called, records)
         polled.status.note_call(has_failed=not done)
         polled.status.count("FailedInvokeEventCount", len(records) - len(done))
         return done
 
-    def _done(self, called: Called, records: Sequence[Record]) -> Sequence[Record]:
+    async def _done(self, called: Called, records: Sequence[Record]) -> Sequence[Record]:
         if not isinstance(called.outcome, Succeeded):
             return ()
         if not self._options.reports_failures:
             return records
-        failed = failed_items(called.outcome.payload, {one.id for one in records})
+        ids = {one.id for one in records}
+        failed = await read_failures(failed_items, called.outcome.payload, ids)
         if failed is None:
             return ()
         return [one for one in records if one.id not in failed]
