@@ -2,6 +2,8 @@
 
 PYTHON := .venv/bin/python
 SOURCES := src tests bench tools
+# Tests that take long begin first, so that none is waited for at the end.
+LONG := tests/crash tests/servers tests/scenario/mappings
 # Tests that look at the whole machine, or measure what others would disturb: one at a time.
 ALONE := tests/isolation tests/hostile $(addprefix tests/scenario/test_,up.py bursts.py floods.py)
 
@@ -22,7 +24,7 @@ test: setup ## Run all tests; TESTS=path runs some of them
 ifdef TESTS
 	@$(PYTHON) -m pytest $(TESTS)
 else
-	@$(PYTHON) -m pytest -n 3 --dist loadfile tests $(ALONE:%=--ignore=%)
+	@$(PYTHON) -m pytest -n 2 --dist loadfile $(LONG) tests $(ALONE:%=--ignore=%)
 	@$(PYTHON) -m pytest $(ALONE)
 endif
 

@@ -1,6 +1,7 @@
 """Kinesis whose shards split and merge as at AWS. Enhanced fan-out is tested with ministack."""
 
 import json
+import signal
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -61,6 +62,15 @@ class Kinesis(Server):
         for _ in range(4):
             before = self._saved_at()
             wait_for(lambda seen=before: self._saved_at() > seen, "the streams are saved")
+
+    def kill(self) -> None:
+        """At a moment at which its file is whole, without which it would not start again."""
+        while self._process is not None and self.is_running:
+            self._process.send_signal(signal.SIGSTOP)
+            if not self._file.exists() or self._saved() is not None:
+                break
+            self._process.send_signal(signal.SIGCONT)
+        super().kill()
 
     def _saved_at(self) -> int:
         """When it saved last, in nanoseconds; 0 if it never did."""
