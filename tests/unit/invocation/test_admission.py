@@ -86,6 +86,19 @@ def test_what_is_provisioned_counts_within_a_reservation() -> None:
     assert fill(counts, one) == (5, RESERVED)
 
 
+def test_what_is_provisioned_is_taken_out_of_the_reservation() -> None:
+    """The other versions share the rest, even while nothing provisioned runs."""
+    counts = admission()
+    one = version_of("f", "1")
+    counts.allot(one.key, Allotment(1, claim(one, 1).claims))
+    assert fill(counts, version_of("f")) == (0, RESERVED)
+    assert fill(counts, one) == (1, RESERVED)
+    counts = admission()
+    counts.allot(one.key, Allotment(5, claim(one, 3).claims))
+    assert fill(counts, version_of("f", "2")) == (2, RESERVED)
+    assert fill(counts, one) == (3, RESERVED)
+
+
 def test_a_lowered_limit_waits_for_what_runs() -> None:
     """And the account's own is kept even then."""
     counts = admission()
@@ -178,7 +191,11 @@ def _reason(  # type: ignore[no-untyped-def]
     }
     reserved = {name: most for name, (most, _) in allotted.items() if most is not None}
     if version.key.name in reserved:
-        if of_function[version.key.name] >= reserved[version.key.name]:
+        name = version.key.name
+        rest = reserved[name] - sum(own[name, one] for one in "12")
+        beyond = sum(max(of_version[name, one] - own[name, one], 0) for one in "12")
+        is_beyond = of_version[name, version.version] >= own[name, version.version]
+        if of_function[name] >= reserved[name] or (is_beyond and beyond >= rest):
             return RESERVED
     elif of_version[version.key.name, version.version] >= own[version.key.name, version.version]:
         pool = limit - sum(reserved.values())
