@@ -113,10 +113,10 @@ def _guess(directory: Path, runtime: str | None) -> tuple[str, str]:
         for name in _RUBY_FILES:
             if found := _RUBY_HANDLER.search(_text_of(directory / name)):
                 return _DEFAULT_RUNTIMES["ruby"], f"{Path(name).stem}.{found[1]}"
-    raise UsageError(_cannot_guess(directory, runtime, family))
+    raise UsageError(_cannot_guess(directory, runtime))
 
 
-def _cannot_guess(directory: Path, runtime: str | None, family: str) -> str:
+def _cannot_guess(directory: Path, runtime: str | None) -> str:
     where = f"or write it into {FUNCTION_FILE}"
     if runtime is not None:
         return (

@@ -129,7 +129,7 @@ class CodeSigning:
         def run(tx: Transaction) -> None:
             _require_usable(tx, key.scope, arn)
             require_function(tx, key)
-            bind_code_signing(tx, key, arn)
+            _bind(tx, key, arn)
 
         await self._store.transact(run)
         return {"CodeSigningConfigArn": arn, "FunctionName": key.name}
@@ -206,6 +206,10 @@ def bind_code_signing(tx: Transaction, key: FunctionKey, arn: str) -> None:
     """Make a function's packages subject to a configuration. Raises
     `CodeSigningConfigNotFoundException`."""
     _require_usable(tx, key.scope, arn)
+    _bind(tx, key, arn)
+
+
+def _bind(tx: Transaction, key: FunctionKey, arn: str) -> None:
     tx.settings.put(Kind.CODE_SIGNING, key, {"CodeSigningConfigArn": arn}, reference=arn)
 
 
