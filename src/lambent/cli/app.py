@@ -123,26 +123,19 @@ def up(
 
 @app.command()
 def doctor(config: ConfigFile = None, settings: Set = None, as_json: Json = False) -> None:
-    """Check what this machine can do, and say how to get what is missing."""
-    from lambent.cli.doctor import examine
+    """Say what this machine is, try a box on it, and say how to get what is missing.
 
-    checks = examine(_load(config, settings, {}).settings)
+    Exit code 0: functions run, with less than there could be perhaps; 1: they cannot; 2: misused.
+    """
+    from lambent.cli.doctor import examine
+    from lambent.cli.doctor.page import print_report
+
+    report = examine(_load(config, settings, {}).settings)
     if as_json:
-        print_json([check.as_json() for check in checks])
+        print_json(report.as_json())
     else:
-        print_table(
-            ("check", "state", "found", "how to fix"),
-            [
-                {
-                    "check": check.name,
-                    "state": check.state,
-                    "found": check.found,
-                    "how to fix": check.fix,
-                }
-                for check in checks
-            ],
-        )
-    if any(check.state == "broken" for check in checks):
+        print_report(report)
+    if report.state == "broken":
         raise typer.Exit(1)
 
 
