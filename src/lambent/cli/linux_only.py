@@ -12,8 +12,8 @@ _START = (
 _HOW = {
     "darwin": "on macOS run it in a Linux virtual machine: `brew install lima && limactl start"
     f" --name lambent template://debian-12`, `limactl shell lambent {_PACKAGES}`, then `limactl"
-    f" shell lambent` and {_START} (colima does, too: `brew install colima && colima start && colima"
-    " ssh`); its port is forwarded, so `lambent deploy`, `invoke` and `logs` work from macOS",
+    f" shell lambent` and {_START} (colima does, too: `brew install colima && colima start &&"
+    " colima ssh`); its port is forwarded, so `lambent deploy`, `invoke` and `logs` work from macOS",
     "win32": "on Windows run it in WSL2: `wsl --install -d Debian`, then in `wsl -d Debian`:"
     f" `{_PACKAGES}` and {_START}",
 }
