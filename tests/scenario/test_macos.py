@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -85,4 +86,19 @@ def test_windows_has_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
         require_linux("up")
     monkeypatch.setattr(sys, "platform", "freebsd14")
     with pytest.raises(CliError, match="needs Linux: run it on a Linux machine"):
+        require_linux("up")
+
+
+@pytest.mark.parametrize("machine", ["riscv64", "armv7l", "i686"])
+def test_other_processors_are_told_plainly(monkeypatch: pytest.MonkeyPatch, machine: str) -> None:
+    """Nothing is imported that has no numbers of system calls for them."""
+    monkeypatch.setattr(os, "uname", lambda: types.SimpleNamespace(machine=machine))
+    with pytest.raises(CliError, match=f"x86_64 or aarch64 in 64 bits; this is {machine}"):
+        require_linux("up")
+
+
+def test_a_32_bit_python_on_a_64_bit_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has other numbers of system calls than its machine's name says."""
+    monkeypatch.setattr(sys, "maxsize", 2**31 - 1)
+    with pytest.raises(CliError, match="with a 32-bit Python"):
         require_linux("up")
