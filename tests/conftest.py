@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.databases import database, postgresql
+from tests.deadlines import pytest_runtest_setup, pytest_runtest_teardown
 from tests.servers.activemq import activemq
 from tests.servers.kafka import mock_kafka, secured_kafka, tansu
 from tests.servers.kinesis import kinesis
@@ -19,6 +20,8 @@ __all__ = [
     "ministack",
     "mock_kafka",
     "postgresql",
+    "pytest_runtest_setup",
+    "pytest_runtest_teardown",
     "rabbitmq",
     "secured_kafka",
     "tansu",
