@@ -80,11 +80,14 @@ def start_launcher(
     directory: Path,
     roots: Sequence[Path],
     instance: str,
+    errors: int | None = None,
 ) -> LauncherHandle:
     """Start the launcher and wait until it is ready. To be called before privileges are dropped.
 
     `directory` is its own, `roots` are the directories that may be mounted into boxes,
-    `instance` (hex digits) makes the names of cgroups unique on this host. Raises `SandboxError`.
+    `instance` (hex digits) makes the names of cgroups unique on this host. `errors` is a
+    descriptor for what the launcher prints; without one that goes to our stderr. Raises
+    `SandboxError`.
     """
     ours, theirs = messages.socket_pair()
     config = {
@@ -110,6 +113,7 @@ def start_launcher(
         ],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
+        stderr=errors,
         cwd="/",
         env={},
     )
@@ -277,6 +281,11 @@ class LauncherBox:
         cpu = self._files.get("cpu")
         if cpu is not None:
             os.write(cpu, self._cpu_limit)
+
+    @property
+    def has_cpu_limit(self) -> bool:
+        """Whether `limit_cpu` limits anything on this host."""
+        return "cpu" in self._files
 
     def memory_peak_bytes(self) -> int:
         memory_peak = self._files.get("memory_peak")
