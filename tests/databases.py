@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from lambent.store.settings import StoreSettings
 
-_TIMEOUT_S = 60
+_TIMEOUT_S = 300
+"""For what the server does; on a busy host stopping alone has taken most of a minute."""
 
 
 class PostgreSql:
@@ -47,7 +48,9 @@ class PostgreSql:
 
     def stop(self) -> None:
         """End it, whatever is connected."""
-        self._run("pg_ctl", "stop", "-m", "immediate", "-D", str(self._directory / "data"))
+        self._run(
+            "pg_ctl", "stop", "-t", "240", "-m", "immediate", "-D", str(self._directory / "data")
+        )
 
     def _run(self, program: str, *arguments: str) -> None:
         """It refuses to be root's."""

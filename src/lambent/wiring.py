@@ -100,6 +100,7 @@ from lambent.worker.worker import Worker, open_worker
 logger = logging.getLogger(__name__)
 
 _PREPARED_AT_START = 200
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def run(settings: Settings) -> None:
@@ -380,6 +381,9 @@ async def _serve(
                 await stop.wait()
                 print("lambent is stopping", file=sys.stderr, flush=True)
             watching.cancel_scope.cancel()
+        # What is left ends by itself, each part by a deadline: nobody is helped by half an end.
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
     if store.lost is not None:
         raise store.lost
 
@@ -410,7 +414,7 @@ async def _prepare_deployed(store: Store, worker: Worker) -> None:
 
 async def _watch_signals(stop: anyio.Event, server: HttpServer) -> None:
     """The first SIGTERM or SIGINT lets what is in progress finish; a second one does not."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with anyio.open_signal_receiver(*_STOP_SIGNALS) as signals:
         async for _ in signals:
             if stop.is_set():
                 await server.close()
