@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.databases import database, postgresql
+from tests.databases import database, own_postgresql, postgresql
 from tests.servers.activemq import activemq
 from tests.servers.kafka import mock_kafka, secured_kafka, tansu
 from tests.servers.kinesis import kinesis
@@ -18,6 +18,7 @@ __all__ = [
     "kinesis",
     "ministack",
     "mock_kafka",
+    "own_postgresql",
     "postgresql",
     "rabbitmq",
     "secured_kafka",
