@@ -167,6 +167,8 @@ async def _allow(
         try:
             await _allow_action(authorizer, key, role, action, resource)
         except ApiError as error:
+            if error.status >= 500:
+                raise
             raise invalid_parameter(
                 "The provided execution role does not have permissions to call"
                 f" {action.partition(':')[2]} on {service}"
@@ -207,6 +209,8 @@ async def _serve(
             is_strict=settings.server.auth == "strict",
         )
         store.on_change(authorizer.forget)
+        store.on_return(keyring.note_doubt)
+        start_loop(tasks, clock, keyring.follow_doubts)
         identities = Identities(store, clock, keyring.load)
         if authorizer.is_strict and keyring.is_empty:
             front.root_credentials.write(await identities.create_root_key(home))
@@ -367,6 +371,7 @@ async def _serve(
         forwarder = await enter(open_forwarder(settings.aws, authorizer, stand_in))
         gateway.register_forward(forwarder.handle)
         start_task(tasks, None, _prepare_deployed, store, worker)
+        await store.note_started()
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -380,6 +385,7 @@ async def _serve(
                 print(f"lambent is ready at {front.url}", flush=True)
                 await stop.wait()
                 print("lambent is stopping", file=sys.stderr, flush=True)
+                store.note_stopping()
             watching.cancel_scope.cancel()
         # What is left ends by itself, each part by a deadline: nobody is helped by half an end.
         for number in _STOP_SIGNALS:
