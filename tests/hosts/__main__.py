@@ -59,8 +59,9 @@ def try_host(host: Host, wheel: os.PathLike[str], checks: str) -> results.HostRe
     outcomes: list[Outcome] = []
     kernel, how = "–", "–"
     try:
-        image = ready(host.image)
-        with host.place(image, WORK / host.name) as place:
+        if host.image is not None:
+            ready(host.image)
+        with host.place(WORK / host.name) as place:
             how = place.how
             kernel = place.run(["uname", "-r"], deadline_s=120).strip()
             with step("installing"):
@@ -82,10 +83,12 @@ def try_host(host: Host, wheel: os.PathLike[str], checks: str) -> results.HostRe
 
 def run_checks(host: Host, place: Place, checks: str, outcomes: list[Outcome]) -> None:
     """Run them there; each outcome is appended as it comes."""
-    command = ["env", "-C", "/srv/checkout", "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"]
-    command += ["/opt/lambent/bin/python", "-m", "tests.hosts.inside"]
+    command = ["env", "-C", place.checkout, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"]
+    command += [place.python, "-m", "tests.hosts.inside"]
     if host.is_service:
         command.append("--service")
+    if place.is_shared:
+        command.append("--shared")
     if checks:
         command.append(f"--checks={checks}")
 

@@ -141,7 +141,7 @@ def ready(image: Image) -> Image:
 
 
 def _fingerprint(image: Image) -> str:
-    parts = [repr(image), PACKAGES, SETUP, NODE, SPREAD, str(_requirements())]
+    parts = [repr(image), PACKAGES, SETUP, NODE, SPREAD, str(project_requirements())]
     parts += [*requirements(image.python), ssh_key().read_text()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -176,12 +176,13 @@ def _install_dependencies(image: Image, log: Path) -> None:
     pip = ["python3", "-m", "pip", "install", "--quiet", "--no-compile", "--only-binary=:all:"]
     pip += [f"--target={packages}", f"--python-version={image.python}"]
     pip += wheel_platforms(machine)
-    run([*pip, *_requirements()], log=log, deadline_s=1800)
+    run([*pip, *project_requirements()], log=log, deadline_s=1800)
     compiling = ["chroot", image.root, "/opt/lambent/bin/python", "-m", "compileall", "-q"]
     run([*compiling, f"/opt/lambent/lib/python{image.python}"], log=log, deadline_s=3600)
 
 
-def _requirements() -> list[str]:
+def project_requirements() -> list[str]:
+    """What Lambent and the tests that run on hosts need of PyPI."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return [*project["dependencies"], *TEST_PACKAGES]
 

@@ -41,6 +41,11 @@ class Machine(Place):
         """See `Place`."""
         return "KVM" if "kvm" in acceleration(self.image) else "emulated"
 
+    @property
+    def is_shared(self) -> bool:
+        """See `Place`."""
+        return False
+
     def start(self) -> None:
         """See `Place`."""
         making = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b"]

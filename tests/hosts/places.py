@@ -51,6 +51,21 @@ class Place(ABC):
         """What runs a command in it, for this machine."""
 
     @property
+    def python(self) -> str:
+        """The interpreter of the virtual environment that Lambent is installed in."""
+        return "/opt/lambent/bin/python"
+
+    @property
+    def checkout(self) -> str:
+        """The directory that tests are put into."""
+        return "/srv/checkout"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other platforms may run beside the one under test."""
+        return True
+
+    @property
     @abstractmethod
     def how(self) -> str:
         """How it runs, for the table: KVM, emulated, runc, …"""

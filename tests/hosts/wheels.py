@@ -42,11 +42,11 @@ def install(place: Place, wheel: Path) -> None:
         archive.add(wheel, wheel.name)
         for name in NEEDED:
             archive.add(ROOT / name, name, filter=_clean)
-    unpack = ["tar", "xzf", "-", "--no-same-owner", "-C", "/srv/checkout"]
+    unpack = ["tar", "xzf", "-", "--no-same-owner", "-C", place.checkout]
     place.run(unpack, deadline_s=INSTALL_DEADLINE_S, stdin=packed.getvalue())
-    pip = ["/opt/lambent/bin/python", "-m", "pip", "install", "--quiet", "--no-index"]
+    pip = [place.python, "-m", "pip", "install", "--quiet", "--no-index"]
     pip += ["--no-deps", "--force-reinstall", "--root-user-action=ignore"]
-    place.run([*pip, f"/srv/checkout/{wheel.name}"], deadline_s=INSTALL_DEADLINE_S)
+    place.run([*pip, f"{place.checkout}/{wheel.name}"], deadline_s=INSTALL_DEADLINE_S)
 
 
 def commit() -> str:

@@ -15,12 +15,15 @@ def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--service", action="store_true", help="the platform is lambent.service")
+    parser.add_argument("--shared", action="store_true", help="others run platforms here, too")
     parser.add_argument("--checks", default="", help="names with commas between; default: all")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hosts-", ignore_cleanup_errors=True) as directory:
+    # Not /tmp, which may be memory.
+    place = {"prefix": "hosts-", "dir": "/var/tmp"}
+    with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as directory:
         work = Path(directory)
         served = (Service if asked.service else Served)(work / "data")
-        checks = Checks(served, work)
+        checks = Checks(served, work, is_shared=asked.shared)
         wanted = asked.checks.split(",") if asked.checks else list(DEADLINES)
         is_up = False
         for name, deadline_s in DEADLINES.items():

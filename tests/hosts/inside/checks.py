@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from lambent.worker.interpreters import find_interpreters
 from tests.hosts.inside import functions
-from tests.hosts.inside.leftovers import family, left_overs, still_alive
+from tests.hosts.inside.leftovers import family, groups_of, of_anybody, of_one, still_alive
 from tests.hosts.inside.outcomes import NotRun, Refused
 from tests.hosts.inside.served import Served, call, call_well, create, wait_for
 
@@ -27,10 +27,13 @@ BURST = 50
 class Checks:
     """The checks, on one platform that they start, kill and stop."""
 
-    def __init__(self, served: Served, work: Path) -> None:
+    def __init__(self, served: Served, work: Path, *, is_shared: bool = False) -> None:
+        """`is_shared`: others run platforms on this host, too."""
         self.served = served
         self.work = work
+        self._is_shared = is_shared
         self._before: set[str] = set()
+        self._groups: set[Path] = set()
 
     def by_name(self, name: str) -> Callable[[], str]:
         """One of the checks, as `order.py` names it."""
@@ -51,7 +54,7 @@ class Checks:
 
     def start(self) -> str:
         """`lambent up` gets ready; the note says its tier."""
-        self._before = left_overs()
+        self._before = of_anybody()
         self.served.start()
         return f"isolation tier {tier()}"
 
@@ -189,6 +192,7 @@ class Checks:
             cut = threads.submit(lambda: call(client, "python", event))
             time.sleep(2)  # noqa: TID251 - the call has begun
             processes |= family(self.served.pid)
+            self._groups |= groups_of(processes)
             self.served.kill()
             assert cut.exception() is not None, "a killed platform answered"
         wait_for(lambda: not still_alive(processes), "all processes of the killed one end", 60)
@@ -196,13 +200,19 @@ class Checks:
         assert call_well(self.served.client(), "python", 5) == {"python": 5}
         assert call_well(self.served.client(), "provided", {}) == {"provided": "shell"}
         processes = family(self.served.pid)
+        self._groups |= groups_of(processes)
         self.served.stop()
         wait_for(lambda: not still_alive(processes), "all processes end", 60)
-        wait_for(lambda: left_overs() <= self._before, f"nothing is left: {self._left()}", 30)
+        try:
+            wait_for(lambda: not self._left(), "nothing is left", 30)
+        except AssertionError:
+            raise AssertionError(f"left: {', '.join(sorted(self._left())[:5])}") from None
         return f"{len(processes)} processes ended"
 
-    def _left(self) -> str:
-        return ", ".join(sorted(left_overs() - self._before)[:5])
+    def _left(self) -> set[str]:
+        if self._is_shared:
+            return of_one(self._groups, self.served.data_dir)
+        return of_anybody() - self._before
 
     def upgrade(self) -> str:
         """What an older Lambent kept is there and runs; its function is invoked."""

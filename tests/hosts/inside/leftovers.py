@@ -7,10 +7,36 @@ from pathlib import Path
 UID_BASE = 1_900_000_000
 
 
-def left_overs() -> set[str]:
+def of_anybody() -> set[str]:
     """Mounts, control groups, network interfaces, loop devices and processes that may be of a
-    platform; compared with what there was before it started."""
-    return {*_mounts(), *_groups(), *_interfaces(), *_loops(), *_users_of_boxes()}
+    platform. To be compared with what there was before it started, on a host that is ours alone."""
+    return {*_mounts(""), *_groups(), *_interfaces(), *_loops(""), *_users_of_boxes()}
+
+
+def of_one(groups: set[Path], data_dir: Path) -> set[str]:
+    """What is left of one platform on a host that others use as well. `groups`: `groups_of`."""
+    kept = {f"group {group}" for group in groups if group.exists()}
+    return {*kept, *_mounts(str(data_dir)), *_loops(str(data_dir))}
+
+
+def groups_of(processes: set[tuple[int, str]]) -> set[Path]:
+    """The topmost control groups named after the platform that these processes are in."""
+    tops = set()
+    for pid, _ in processes:
+        try:
+            lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            path = line.split(":", 2)[2]
+            if found := re.match(r".*?/lambent[^/]*", path):
+                tops.add(found[0])
+    return {at for mount in _group_mounts() for top in tops if (at := Path(mount + top)).exists()}
+
+
+def _group_mounts() -> set[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return {line.split()[4] for line in lines if " - cgroup" in line}
 
 
 def family(pid: int) -> set[tuple[int, str]]:
@@ -44,9 +70,9 @@ def _started(pid: int) -> str | None:
     return fields[19] if fields and fields[0] not in "ZX" else None
 
 
-def _mounts() -> set[str]:
+def _mounts(below: str) -> set[str]:
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return {f"mount {line.split()[4]}" for line in lines if "lambent" in line}
+    return {f"mount {line.split()[4]}" for line in lines if (below or "lambent") in line}
 
 
 def _groups() -> set[str]:
@@ -62,14 +88,14 @@ def _interfaces() -> set[str]:
     return {f"interface {name}" for name in os.listdir("/sys/class/net")}
 
 
-def _loops() -> set[str]:
+def _loops(below: str) -> set[str]:
     found = set()
     for path in Path("/sys/block").glob("loop*/loop/backing_file"):
         try:
             file = path.read_text().strip()
         except OSError:
             continue
-        if "lambent" in file:
+        if (below or "/sandbox/") in file:
             found.add(f"loop device of {file}")
     return found
 

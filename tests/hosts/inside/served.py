@@ -16,12 +16,13 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.hosts.inside.outcomes import Refused
+from tests.hosts.inside.outcomes import NotRun, Refused
 from tests.platforms import ACCOUNT, ROLE, zip_of
 
 START_S = 300
 """Emulated machines are ten to twenty times slower than real ones."""
 SERVICE = "lambent.service"
+UNIT = Path("/etc/systemd/system") / SERVICE
 SERVICE_ENDPOINT = "http://127.0.0.1:5262"
 
 
@@ -109,9 +110,21 @@ class Service(Served):
     def start(self) -> None:
         """See `Served`."""
         self.endpoint = SERVICE_ENDPOINT
+        self._install()
         systemctl("reset-failed", SERVICE)
         systemctl("start", SERVICE, deadline_s=START_S)
         wait_for(self._answers, "lambent.service answers", START_S)
+
+    def _install(self) -> None:
+        """As docs/run-as-a-service.md says."""
+        if UNIT.exists():
+            return
+        script = Path(sys.executable).with_name("lambent")
+        told = subprocess.run([script, "service"], capture_output=True, text=True, timeout=120)
+        if told.returncode != 0:
+            raise NotRun(f"`lambent service` prints no unit: {told.stderr[-300:]}")
+        UNIT.write_text(told.stdout)
+        systemctl("daemon-reload")
 
     def _answers(self) -> bool:
         state = systemctl("show", "--value", "--property=ActiveState", SERVICE)
