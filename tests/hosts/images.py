@@ -17,9 +17,11 @@ PACKAGES = (
     "systemd,systemd-sysv,dbus,dbus-user-session,libpam-systemd,udev,kmod,openssh-server,login,"
     "passwd,uidmap,iproute2,procps,util-linux,e2fsprogs,ca-certificates,python3-venv"
 )
-TEST_PACKAGES = ("boto3", "pytest", "pytest-timeout", "aio-pika")
+TEST_PACKAGES = ("boto3", "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "aio-pika")
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 DISK_SIZE = "4G"
+REMADE = ("opt/lambent", "srv/wheels", "srv/source", "var/cache/lambent")
+"""What is in an image beside Debian."""
 
 SETUP = r"""
 set -eu
@@ -119,30 +121,45 @@ def ssh_key() -> Path:
 
 def ready(image: Image) -> Image:
     """Make what is missing of an image; quick if nothing is. Raises StepFailed."""
-    stamp = image.directory / "made-of"
-    wanted = _fingerprint(image)
-    if stamp.exists() and stamp.read_text() == wanted:
+    stamp, of_debian = image.directory / "made-of", image.directory / "debian-made-of"
+    wanted, wanted_of_debian = _fingerprint(image), _fingerprint_of_debian(image)
+    if _says(stamp, wanted):
         return image
-    shutil.rmtree(image.directory, ignore_errors=True)
-    image.directory.mkdir(parents=True)
+    stamp.unlink(missing_ok=True)
     log = image.directory / "build.log"
-    with step(f"image {image.name}: Debian"):
-        _install_debian(image, log)
+    if not _says(of_debian, wanted_of_debian):
+        shutil.rmtree(image.directory, ignore_errors=True)
+        image.directory.mkdir(parents=True)
+        with step(f"image {image.name}: Debian"):
+            _install_debian(image, log)
+        of_debian.write_text(wanted_of_debian)
+    for path in REMADE:
+        shutil.rmtree(image.root / path, ignore_errors=True)
     with step(f"image {image.name}: dependencies"):
         _install_dependencies(image, log)
     with step(f"image {image.name}: runtimes of functions"):
         machine = MACHINES[image.architecture]
         install_runtimes(image.root, machine, image.python, log)
     with step(f"image {image.name}: disk"):
+        image.disk.unlink(missing_ok=True)
         mke2fs = ["mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", image.root, image.disk]
         run([*mke2fs, DISK_SIZE], log=log, deadline_s=600)
     stamp.write_text(wanted)
     return image
 
 
+def _says(stamp: Path, wanted: str) -> bool:
+    return stamp.exists() and stamp.read_text() == wanted
+
+
+def _fingerprint_of_debian(image: Image) -> str:
+    parts = [repr(image), PACKAGES, SETUP, ssh_key().read_text()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
 def _fingerprint(image: Image) -> str:
-    parts = [repr(image), PACKAGES, SETUP, NODE, SPREAD, str(project_requirements())]
-    parts += [*requirements(image.python), ssh_key().read_text()]
+    parts = [_fingerprint_of_debian(image), NODE, SPREAD, *project_requirements()]
+    parts += requirements(image.python)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
