@@ -181,7 +181,8 @@ def find_runtimes(settings: Settings) -> Runtimes:
         def report(name: str, done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, description=f"Prepared {name}")
 
-        prepared = prepare_runtimes(find_interpreters(), cache, report)
+        found = find_interpreters(answers=cache / "interpreters.json")
+        prepared = prepare_runtimes(found, cache, report)
     for one in prepared:
         if one.failure is not None:
             logger.warning(

@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _START_DEADLINE_MS = 30_000
+_END_DEADLINE_S = 65.0
+"""A moment more than the launcher gives itself."""
 _REQUESTS_WAITING_MAX = 10_000
 _PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
 _CAPTURE_ATTEMPTS, _CAPTURE_PAUSE_S = 200, 0.01
@@ -66,7 +68,7 @@ class LauncherHandle:
         """Let the launcher clear everything away and end."""
         self.socket.close()
         try:
-            self.process.wait(15)
+            self.process.wait(_END_DEADLINE_S)
         except subprocess.TimeoutExpired:
             logger.error("the launcher (pid %d) does not end", self.process.pid)
 
@@ -496,6 +498,13 @@ class Launcher:
         with contextlib.suppress(SandboxError):
             self._post(operation, fields, lambda _, descriptors: messages.close_all(descriptors))
 
+    def end(self) -> None:
+        """See `ports.Sandboxes`."""
+        if not self._is_gone:
+            self._give_up("the platform ends")
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Stop listening; the launcher itself ends with its handle."""
         self._loop.remove_reader(self._socket)
@@ -566,16 +575,21 @@ class Launcher:
     def _lose(self, reason: str) -> None:
         """Without the launcher nothing can be started any more: tell all who wait."""
         logger.error("%s", reason)
-        self._is_gone = True
-        self.close()
-        pending, self._pending = self._pending, {}
-        for on_reply in pending.values():
-            on_reply({"error": reason}, [])
+        self._give_up(reason)
         # All processes have died with the launcher.
         for box in list(self.boxes.values()):
             waiting, box.on_exit = box.on_exit, {}
             for on_exit in waiting.values():
                 on_exit(ExitStatus(signal=signal.SIGKILL))
+
+    def _give_up(self, reason: str) -> None:
+        """Tell all who wait for an answer that none will come."""
+        self._is_gone = True
+        self.close()
+        self._unsent.clear()
+        pending, self._pending = self._pending, {}
+        for on_reply in pending.values():
+            on_reply({"error": reason}, [])
 
 
 def _describe(template: Template) -> dict[str, Any]:
