@@ -39,6 +39,21 @@ def test_what_a_box_needs_is_named(tmp_path: Path, name: str, version: str) -> N
     expect_nothing(tmp_path)
 
 
+def test_a_kernel_that_denies_what_is_in_a_user_namespace(tmp_path: Path) -> None:
+    """As Ubuntu's does for ordinary users: the namespace is made, and every mount in it fails. The
+    exact error is told, with a cure, or a tier that needs no mount was chosen."""
+    as_user = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+    without = [sys.executable, "-m", "tests.isolation.lacking", "mount=EACCES", "--"]
+    code, report, tried = run_doctor([*as_user, *without, *command(tmp_path)])
+    if report["tier"] == "process":
+        assert code == 0, report["summary"]
+    else:
+        assert (code, report["state"]) == (1, "broken")
+        assert "Permission denied" in tried["launcher"]["found"]
+        assert tried["launcher"]["fix"]
+    expect_nothing(tmp_path)
+
+
 def test_without_sk_lookup_common_ports_lead_out(tmp_path: Path) -> None:
     """Before Linux 5.9 or without BPF: functions run, and it is said once what they lack."""
     code, report, tried = doctor_without(tmp_path, "bpf=ENOSYS")
