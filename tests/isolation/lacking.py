@@ -14,10 +14,11 @@ from lambent.sandbox.launcher import syscalls
 LOAD, JUMP_EQUAL, RETURN = 0x20, 0x15, 0x06
 NUMBER_AT, SECOND_ARGUMENT_AT = 0, 24
 ALLOW, ERROR = 0x7FFF0000, 0x00050000
-SET_SECCOMP, FILTER = 22, 2
+SET_NO_NEW_PRIVS, SET_SECCOMP, FILTER = 38, 22, 2
+_EVERYWHERE = {"mount_setattr": 442, "open_tree": 428, "move_mount": 429}
 OTHERS = {
-    "x86_64": {"bpf": 321, "mount_setattr": 442, "open_tree": 428, "move_mount": 429},
-    "aarch64": {"bpf": 280, "mount_setattr": 442, "open_tree": 428, "move_mount": 429},
+    "x86_64": {"bpf": 321, "mount": 165, **_EVERYWHERE},
+    "aarch64": {"bpf": 280, "mount": 40, **_EVERYWHERE},
 }[os.uname().machine]
 """Calls that are not for functions."""
 ALL = {"x86_64": syscalls.X86_64, "aarch64": syscalls.AARCH64}[os.uname().machine] | OTHERS
@@ -47,8 +48,10 @@ def main() -> None:
     code = program(sys.argv[1:at])
     buffer = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
+    given = ctypes.create_string_buffer(header)
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(SET_SECCOMP, FILTER, ctypes.create_string_buffer(header), 0, 0):
+    # Whoever is not root may filter what gains nothing.
+    if libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(SET_SECCOMP, FILTER, given, 0, 0):
         sys.exit(os.strerror(ctypes.get_errno()))
     os.execvp(sys.argv[at + 1], sys.argv[at + 1 :])
 
