@@ -66,7 +66,7 @@ def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
                     _try_to_give_up_privileges(settings, steps)
             with steps.step("nothing left") as step:
                 residue.remove_groups(_instance(directory))
-                residue.expect_nothing(_instance(directory), directory)
+                residue.expect_nothing(_instance(directory), directory, steps.processes)
                 step.found = "no process, mount, group, loop device or file"
     return steps.done
 
@@ -156,6 +156,7 @@ async def _try_in(
         try:
             await _use(box, tier, steps)
         finally:
+            steps.processes |= residue.descendants(handle.process.pid)
             with steps.step("end of the box"):
                 await box.close()
                 await volume.close()
