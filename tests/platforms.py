@@ -22,6 +22,7 @@ import pytest
 from botocore.config import Config
 
 from lambent.startup import instance_of
+from tests.forking import Forked
 
 ROLE = "arn:aws:iam::000000000000:role/lambda-role"
 ACCOUNT = "000000000000"
@@ -38,11 +39,17 @@ class Platform:
     """A running `lambent up`."""
 
     def __init__(
-        self, data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        is_fresh: bool = False,
     ):
+        """Start it; `is_fresh` in a process that has nothing loaded before (see `forking`)."""
         self.data_dir = data_dir
         command = [sys.executable, "-m", "lambent", "up", "--port", "0"]
-        self.process = subprocess.Popen(
+        start = subprocess.Popen[str] if is_fresh else Forked
+        self.process = start(
             [*command, "--data-dir", str(data_dir), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -135,7 +142,7 @@ class Platform:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One platform for all tests that do not stop it."""
-    running = Platform(tmp_path_factory.mktemp("platform") / "data")
+    running = Platform(tmp_path_factory.mktemp("platform") / "data", is_fresh=True)
     yield running
     code = running.stop()
     assert code == 0, running.output
