@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from lambent.worker import runtime_clients
 from lambent.worker.interpreters import Interpreter
-from tests.hosts.steps import StepFailed, run
+from tests.hosts.steps import WORK, StepFailed, run
 
 NODE = "22"
 """Debian's own is older than what functions may be written for."""
@@ -59,12 +59,14 @@ def _install_node(root: Path, machine: str, log: Path) -> None:
 
 def _prepare_node(cache: Path, machine: str) -> None:
     """AWS's SDK is the same for every machine; only the directory's name is not."""
-    here = os.uname()
-    there = os.uname_result((*here[:4], machine))
-    with patch("os.uname", return_value=there):
-        (done,) = runtime_clients.prepare_runtimes([_interpreter("node", f"{NODE}.0.0")], cache)
-    if done.failure is not None:
+    node = _interpreter("node", f"{NODE}.0.0")
+    (done,) = runtime_clients.prepare_runtimes([node], WORK / "runtimes")
+    if done.directory is None:
         raise StepFailed(f"Node.js cannot be prepared: {done.failure}")
+    here = os.uname()
+    with patch("os.uname", return_value=os.uname_result((*here[:4], machine))):
+        name = f"{runtime_clients.runtime_name(node)}-{runtime_clients._key(node)}"
+    shutil.copytree(done.directory, cache / name, symlinks=True)
 
 
 def _prepare_python(root: Path, machine: str, python: str, log: Path) -> None:
