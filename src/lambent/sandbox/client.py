@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lambent
+from lambent.kit.journal import PriorityLines
 from lambent.sandbox import messages
 from lambent.sandbox.ports import (
     Box,
@@ -61,6 +62,7 @@ class LauncherHandle:
 
     socket: socket.socket
     process: subprocess.Popen[bytes]
+    tier: str
 
     def close(self) -> None:
         """Let the launcher clear everything away and end."""
@@ -93,6 +95,7 @@ def start_launcher(
         "is_root": tier != "rootless",
         "uses_cgroups": tier == "root",
         "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
+        "logs_to_journal": isinstance(sys.stderr, PriorityLines),
     }
     source = str(Path(lambent.__file__).parent.parent)
     process = subprocess.Popen(
@@ -112,7 +115,7 @@ def start_launcher(
         env={},
     )
     theirs.close()
-    handle = LauncherHandle(ours, process)
+    handle = LauncherHandle(ours, process, tier)
     poll = select.poll()
     poll.register(ours, select.POLLIN)
     try:
@@ -309,8 +312,18 @@ class Launcher:
         """By number, in their order."""
         self.boxes: dict[str, LauncherBox] = {}
         self._is_gone = False
+        self._gone = asyncio.Event()
         end.setblocking(False)
         self._loop.add_reader(end, self._read)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the launcher has ended by itself: nothing can be started any more."""
+        return self._is_gone
+
+    async def wait_gone(self) -> None:
+        """Wait until it has."""
+        await self._gone.wait()
 
     async def open_volume(self, size_mb: int) -> Volume:
         def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Volume:
@@ -558,6 +571,7 @@ class Launcher:
         """Without the launcher nothing can be started any more: tell all who wait."""
         logger.error("%s", reason)
         self._is_gone = True
+        self._gone.set()
         self.close()
         pending, self._pending = self._pending, {}
         for on_reply in pending.values():
