@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lambent
+from lambent.kit.journal import PriorityLines
 from lambent.sandbox import messages, scopes
 from lambent.sandbox.ports import (
     Box,
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _START_DEADLINE_MS = 30_000
+_END_DEADLINE_S = 65.0
+"""A moment more than the launcher gives itself."""
 _REQUESTS_WAITING_MAX = 10_000
 _PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
 _CAPTURE_ATTEMPTS, _CAPTURE_PAUSE_S = 200, 0.01
@@ -62,6 +65,7 @@ class LauncherHandle:
 
     socket: socket.socket
     process: subprocess.Popen[bytes]
+    tier: str
     limits: Sequence[str] = ()
     """Those of memory, cpu and pids that control groups limit in boxes."""
 
@@ -69,7 +73,7 @@ class LauncherHandle:
         """Let the launcher clear everything away and end."""
         self.socket.close()
         try:
-            self.process.wait(15)
+            self.process.wait(_END_DEADLINE_S)
         except subprocess.TimeoutExpired:
             logger.error("the launcher (pid %d) does not end", self.process.pid)
 
@@ -81,11 +85,14 @@ def start_launcher(
     directory: Path,
     roots: Sequence[Path],
     instance: str,
+    errors: int | None = None,
 ) -> LauncherHandle:
     """Start the launcher and wait until it is ready. To be called before privileges are dropped.
 
     `directory` is its own, `roots` are the directories that may be mounted into boxes,
-    `instance` (hex digits) makes the names of cgroups unique on this host. Raises `SandboxError`.
+    `instance` (hex digits) makes the names of cgroups unique on this host. `errors` is a
+    descriptor for what the launcher prints; without one that goes to our stderr. Raises
+    `SandboxError`.
     """
     ours, theirs = messages.socket_pair()
     name = f"lambent-{instance}"
@@ -97,6 +104,7 @@ def start_launcher(
         "is_root": tier != "rootless",
         "uses_cgroups": tier != "root-no-cgroups",
         "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
+        "logs_to_journal": isinstance(sys.stderr, PriorityLines),
     }
     source = str(Path(lambent.__file__).parent.parent)
     command = [sys.executable, "-I", "-S", "-c", _COMMAND]
@@ -106,11 +114,12 @@ def start_launcher(
         scopes.wrap(command, name) if needs_scope else command,
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
+        stderr=errors,
         cwd="/",
         env=scopes.environment() if needs_scope else {},
     )
     theirs.close()
-    handle = LauncherHandle(ours, process)
+    handle = LauncherHandle(ours, process, tier)
     poll = select.poll()
     poll.register(ours, select.POLLIN)
     try:
@@ -278,6 +287,11 @@ class LauncherBox:
         if cpu is not None:
             os.write(cpu, self._cpu_limit)
 
+    @property
+    def has_cpu_limit(self) -> bool:
+        """Whether `limit_cpu` limits anything on this host."""
+        return "cpu" in self._files
+
     def memory_peak_bytes(self) -> int:
         memory_peak = self._files.get("memory_peak")
         if memory_peak is not None:
@@ -327,8 +341,18 @@ class Launcher:
         """By number, in their order."""
         self.boxes: dict[str, LauncherBox] = {}
         self._is_gone = False
+        self._gone = asyncio.Event()
         end.setblocking(False)
         self._loop.add_reader(end, self._read)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the launcher has ended by itself: nothing can be started any more."""
+        return self._gone.is_set()
+
+    async def wait_gone(self) -> None:
+        """Wait until it has."""
+        await self._gone.wait()
 
     async def open_volume(self, size_mb: int) -> Volume:
         def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Volume:
@@ -507,6 +531,13 @@ class Launcher:
         with contextlib.suppress(SandboxError):
             self._post(operation, fields, lambda _, descriptors: messages.close_all(descriptors))
 
+    def end(self) -> None:
+        """See `ports.Sandboxes`."""
+        if not self._is_gone:
+            self._give_up("the platform ends")
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Stop listening; the launcher itself ends with its handle."""
         self._loop.remove_reader(self._socket)
@@ -577,16 +608,22 @@ class Launcher:
     def _lose(self, reason: str) -> None:
         """Without the launcher nothing can be started any more: tell all who wait."""
         logger.error("%s", reason)
-        self._is_gone = True
-        self.close()
-        pending, self._pending = self._pending, {}
-        for on_reply in pending.values():
-            on_reply({"error": reason}, [])
+        self._gone.set()
+        self._give_up(reason)
         # All processes have died with the launcher.
         for box in list(self.boxes.values()):
             waiting, box.on_exit = box.on_exit, {}
             for on_exit in waiting.values():
                 on_exit(ExitStatus(signal=signal.SIGKILL))
+
+    def _give_up(self, reason: str) -> None:
+        """Tell all who wait for an answer that none will come."""
+        self._is_gone = True
+        self.close()
+        self._unsent.clear()
+        pending, self._pending = self._pending, {}
+        for on_reply in pending.values():
+            on_reply({"error": reason}, [])
 
 
 def _describe(template: Template) -> dict[str, Any]:
