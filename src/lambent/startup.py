@@ -113,6 +113,12 @@ class RootCredentials:
         os.fsync(self._file)
 
 
+def instance_of(data_dir: Path) -> str:
+    """What the platform on a data directory is called on this host: twelve hex digits that are part
+    of the names of its cgroups, the same after each start."""
+    return hashlib.sha256(str(data_dir.absolute()).encode()).hexdigest()[:12]
+
+
 @contextmanager
 def hold_data(root: Path) -> Iterator[DataDirectory]:
     """The data directory, made if need be, and held against a second platform."""
@@ -228,7 +234,7 @@ def isolate(
         tier=tier,
         directory=data.sandbox,
         roots=[data.code, *runtimes.mount_roots()],
-        instance=hashlib.sha256(str(data.root).encode()).hexdigest()[:12],
+        instance=instance_of(data.root),
     )
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forking
 from tests.scenario.conftest import Platform, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +27,10 @@ def handler(event, context):
 
 def run(platform: Platform, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
     """`lambent ARGUMENTS` against the platform."""
-    return subprocess.run(
+    return forking.run(
         [sys.executable, "-m", "lambent", *arguments],
-        capture_output=True,
-        text=True,
         timeout=60,
-        input=given,
+        given=given,
         env={"PATH": os.environ["PATH"], "LAMBENT_ENDPOINT": platform.endpoint},
     )
 
