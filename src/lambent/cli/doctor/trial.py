@@ -66,7 +66,7 @@ def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
         try:
             with contextlib.suppress(Stop):
                 _try_launcher(settings, tier, directory, steps)
-                if os.geteuid() == 0 and tier.startswith("root"):
+                if os.geteuid() == 0 and tier != "process":
                     _try_to_give_up_privileges(settings, steps)
         finally:
             with contextlib.suppress(OSError):
