@@ -99,6 +99,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show whether a platform runs, and how it is. Exit code 3: none runs; 4: cannot tell."""
+    require_linux("status")
     from lambent.cli import running
 
     found = running.status(load(config, settings, {"data-dir": data_dir}).settings.server.data_dir)
@@ -125,6 +126,7 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Stop the platform: let it finish what is in progress, then cut that off."""
+    require_linux("down")
     from lambent.cli import running
 
     if not 0 <= wait <= 86_400:
@@ -154,6 +156,7 @@ def service(
     ] = False,
 ) -> None:
     """Print a systemd unit that runs the platform; docs/run-as-a-service.md says how to use it."""
+    require_linux("service")
     from lambent.cli.service import unit
 
     print(unit(is_of_user=user), end="")
