@@ -1,5 +1,6 @@
 """Databases for tests: SQLite's is a file, PostgreSQL's is in a server of the tests' own."""
 
+import functools
 import os
 import pwd
 import shutil
@@ -7,12 +8,16 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
+from lambent.store.database import connect, migrate
 from lambent.store.settings import StoreSettings
+from lambent.store.tables import metadata
 
 _TIMEOUT_S = 60
 
@@ -25,7 +30,8 @@ class PostgreSql:
         self._bin = max(Path("/usr/lib/postgresql").glob("*/bin/initdb")).parent
         self._run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "postgres", "-N")
         # Tests kill platforms, never the server, so it need not flush to disk.
-        options = f"-k {directory} -c listen_addresses='' -c fsync=off"
+        fast = "-c fsync=off -c full_page_writes=off -c autovacuum=off -c max_wal_size=8GB"
+        options = f"-k {directory} -c listen_addresses='' {fast}"
         self._run(
             *("pg_ctl", "start", "-w", "-D", str(directory / "data")),
             *("-o", options, "-l", str(directory / "log")),
@@ -34,20 +40,41 @@ class PostgreSql:
     def new_database(self) -> str:
         """The URL of an empty database."""
         name = f"lambent_{uuid.uuid4().hex[:12]}"
-        self._run("createdb", "-h", str(self._directory), "-U", "postgres", name)
+        self._execute(f"CREATE DATABASE {name}", "postgres")
         return f"postgresql+psycopg://postgres@/{name}?host={self._directory}"
+
+    @functools.cached_property
+    def migrated(self) -> str:
+        """The URL of one database that has our tables; who uses it empties it after."""
+        url = self.new_database()
+        engine = connect(StoreSettings(url=url), self._directory)
+        migrate(engine)
+        engine.dispose()
+        return url
+
+    def empty(self, url: str) -> None:
+        """Remove all rows of a database with our tables, whoever is connected."""
+        self.end_connections(url)
+        tables = ", ".join(f'"{name}"' for name in metadata.tables)
+        self._execute(f"TRUNCATE {tables} RESTART IDENTITY", name_in(url))
 
     def end_connections(self, url: str) -> None:
         """End all connections to a database, as the server's operator may."""
-        name = str(sa.make_url(url).database)
-        query = (
-            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname='{name}'"
+        self._execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            f" WHERE datname='{name_in(url)}'",
+            "postgres",
         )
-        self._run("psql", "-h", str(self._directory), "-U", "postgres", "-c", query)
 
     def stop(self) -> None:
         """End it, whatever is connected."""
         self._run("pg_ctl", "stop", "-m", "immediate", "-D", str(self._directory / "data"))
+
+    def _execute(self, statement: str, database: str) -> None:
+        with psycopg.connect(
+            host=str(self._directory), user="postgres", dbname=database, autocommit=True
+        ) as connection:
+            connection.execute(statement.encode())
 
     def _run(self, program: str, *arguments: str) -> None:
         """It refuses to be root's."""
@@ -62,6 +89,11 @@ class PostgreSql:
             timeout=_TIMEOUT_S,
             cwd=self._directory,
         )
+
+
+def name_in(url: str) -> str:
+    """The database's, of a URL."""
+    return str(sa.make_url(url).database)
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +119,14 @@ def database(request: pytest.FixtureRequest) -> Callable[..., StoreSettings]:
     if request.param == "postgresql":
         fields["url"] = request.getfixturevalue("postgresql").new_database()
     return lambda **more: StoreSettings(**fields, **more)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated(request: pytest.FixtureRequest) -> Iterator[Callable[..., StoreSettings]]:
+    """As `database`, for tests that do not look at how tables are made: PostgreSQL's are there."""
+    if request.param == "sqlite":
+        yield StoreSettings
+        return
+    server: PostgreSql = request.getfixturevalue("postgresql")
+    yield partial(StoreSettings, url=server.migrated)
+    server.empty(server.migrated)
