@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,30 +19,50 @@ import sqlalchemy as sa
 from lambent.store.database import connect, migrate
 from lambent.store.settings import StoreSettings
 from lambent.store.tables import metadata
+from tests.servers.processes import free_port
 
-_TIMEOUT_S = 60
+_TIMEOUT_S = 300
+"""For what the server does; on a busy host stopping alone has taken most of a minute."""
 
 
 class PostgreSql:
-    """A PostgreSQL server that listens on a socket in its own directory only."""
+    """A PostgreSQL server that listens on a socket in its own directory only, or on a port of
+    loopback besides."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, port: int | None = None) -> None:
         self._directory = directory
+        self._port = port
         self._bin = max(Path("/usr/lib/postgresql").glob("*/bin/initdb")).parent
         self._run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "postgres", "-N")
-        # Tests kill platforms, never the server, so it need not flush to disk.
-        fast = "-c fsync=off -c full_page_writes=off -c autovacuum=off -c max_wal_size=8GB"
-        options = f"-k {directory} -c listen_addresses='' {fast}"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, as it does at first by itself."""
+        # Nothing ends the machine, so it need not flush to disk.
+        options = f"-k {self._directory} -c fsync=off -c full_page_writes=off -c autovacuum=off"
+        options += " -c max_wal_size=8GB -c listen_addresses="
+        options += "''" if self._port is None else f"127.0.0.1 -c port={self._port}"
         self._run(
-            *("pg_ctl", "start", "-w", "-D", str(directory / "data")),
-            *("-o", options, "-l", str(directory / "log")),
+            *("pg_ctl", "start", "-w", "-D", str(self._directory / "data")),
+            *("-o", options, "-l", str(self._directory / "log")),
         )
 
     def new_database(self) -> str:
         """The URL of an empty database."""
         name = f"lambent_{uuid.uuid4().hex[:12]}"
         self._execute(f"CREATE DATABASE {name}", "postgres")
-        return f"postgresql+psycopg://postgres@/{name}?host={self._directory}"
+        port = "" if self._port is None else f"&port={self._port}"
+        return f"postgresql+psycopg://postgres@/{name}?host={self._directory}{port}"
+
+    def new_database_at(self, port: int) -> str:
+        """The URL of an empty database behind another port of loopback."""
+        return f"postgresql+psycopg://postgres@127.0.0.1:{port}/{name_in(self.new_database())}"
+
+    @property
+    def port(self) -> int:
+        """Of loopback."""
+        assert self._port is not None
+        return self._port
 
     @functools.cached_property
     def migrated(self) -> str:
@@ -67,12 +88,18 @@ class PostgreSql:
         )
 
     def stop(self) -> None:
-        """End it, whatever is connected."""
-        self._run("pg_ctl", "stop", "-m", "immediate", "-D", str(self._directory / "data"))
+        """End it at once, whatever is connected."""
+        self._run(
+            "pg_ctl", "stop", "-t", "240", "-m", "immediate", "-D", str(self._directory / "data")
+        )
 
     def _execute(self, statement: str, database: str) -> None:
         with psycopg.connect(
-            host=str(self._directory), user="postgres", dbname=database, autocommit=True
+            host=str(self._directory),
+            port=self._port,
+            user="postgres",
+            dbname=database,
+            autocommit=True,
         ) as connection:
             connection.execute(statement.encode())
 
@@ -96,9 +123,9 @@ def name_in(url: str) -> str:
     return str(sa.make_url(url).database)
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSql]:
-    """One server for all tests."""
+@contextmanager
+def running_postgresql(port: int | None = None) -> Iterator[PostgreSql]:
+    """A server, until the context ends."""
     # In a place that the server's user and the platform's may enter, which /tmp is not: the
     # platform has one of its own. And with a path short enough for a socket.
     directory = Path(tempfile.mkdtemp(prefix="lambent-pg-", dir="/var/tmp"))
@@ -106,10 +133,26 @@ def postgresql() -> Iterator[PostgreSql]:
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(directory, owner.pw_uid, owner.pw_gid)
-    server = PostgreSql(directory)
-    yield server
-    server.stop()
-    shutil.rmtree(directory)
+    server = PostgreSql(directory, port)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    """One server for all tests that do not stop it."""
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[PostgreSql]:
+    """A server of the test's own, on a port of loopback."""
+    with running_postgresql(free_port()) as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -509,6 +509,7 @@ REACH: dict[str, Reach] = {
     "wiring.py:scheduler.follow_changes": _runs(_deploy_new),
     "wiring.py:code.keep_small": _runs(_deploy_new),
     "wiring.py:keep_trash_short": _runs(),
+    "wiring.py:keyring.follow_doubts": _runs(),
     "wiring.py:snapshots.follow_changes": _runs(_deploy_new),
     "worker/attempt.py:subscription.run": _listen,
     "worker/worker.py:environment.live": _fails(_invoke_new),

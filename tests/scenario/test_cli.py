@@ -142,7 +142,7 @@ def test_doctor(platform: Platform, code: Path) -> None:
     """Names the tier and the runtimes, as a table and as JSON, and tries a box; beside a running
     platform and on its disk, which goes on as before."""
     run(platform, "deploy", str(code), "--name", "beside-doctor")
-    where = ("doctor", "--set", f"server.data_dir={platform.data_dir}")
+    where = ("doctor", "--data-dir", str(platform.data_dir))
     report = json.loads(run(platform, *where, "--json").stdout)
     checks = {f"{check['section']}/{check['name']}": check for check in report["checks"]}
     assert len(checks) == len(report["checks"])
