@@ -139,7 +139,7 @@ def _expand_descriptor_table(size: int) -> None:
 def find_runtimes(settings: Settings, steps: Steps) -> Runtimes:
     """Find the host's interpreters and see to it that each has AWS's runtime client."""
     cache = Path(settings.worker.runtimes_dir or default_cache())
-    interpreters = find_interpreters()
+    interpreters = find_interpreters(answers=cache / "interpreters.json")
     while True:
         prepared = prepare_runtimes(interpreters, cache, steps)
         # `lambent gc` leaves alone what is kept.
@@ -183,7 +183,7 @@ def isolate(
     """Start the launcher and give up this process's own privileges."""
     tier = tiers.choose(settings.sandbox.isolation)
     if tier != tiers.TIERS[0]:
-        logger.warning("isolation is %r, weaker than it could be: see `lambent doctor`", tier)
+        logger.warning("%s", explain_weakness(tier, tiers.detect()))
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
@@ -206,6 +206,16 @@ def isolate(
         launcher.close()
         raise
     return launcher
+
+
+def explain_weakness(tier: str, isolation: tiers.Isolation) -> str:
+    """Why isolation is not the strongest: the first thing that lacks, or the operator's wish."""
+    lacking = next((one for one in isolation.findings if not one.is_there), None)
+    cause = f"{lacking.name}: {lacking.found}" if lacking else "sandbox.isolation asks for no more"
+    return (
+        f"isolation is {tier!r}, weaker than it could be ({cause}); `lambent doctor` says how to"
+        " make it stronger"
+    )
 
 
 def _prepare(directory: Path, mode: int, uid: int) -> None:

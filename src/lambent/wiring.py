@@ -137,7 +137,11 @@ def run(settings: Settings) -> None:
                 )
             finally:
                 launcher.close()
-    except (SandboxError, StoreError) as error:
+    except SandboxError as error:
+        raise SystemExit(
+            f"lambent: {error}. `lambent doctor` tries it step by step and names the cure"
+        ) from error
+    except StoreError as error:
         raise SystemExit(f"lambent: {error}") from error
 
 

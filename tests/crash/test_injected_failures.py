@@ -48,14 +48,14 @@ from tests.servers.activemq import ActiveMq
 from tests.servers.kafka import MockKafka
 from tests.servers.rabbitmq import RabbitMq
 
-from .failing_tasks import sites
+from .failing_tasks import SITES as PLACES
 
 ECHO = "def handler(event, context):\n    return event"
 BESIDE = "x" * 100_000
 """What is kept beside the database."""
 LARGE = "x" * 300_000
 """What is not checked on the event loop."""
-SITES = sorted(sites().values())
+SITES = sorted(PLACES.values())
 
 pytestmark = pytest.mark.timeout(180)
 

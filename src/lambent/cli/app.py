@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from lambent.cli import server_commands
+from lambent.cli.linux_only import require_linux
 from lambent.cli.options import SWITCH, ConfigFile, Endpoint, Json, Name, Set, load, pairs
 from lambent.cli.output import (
     CliError,
@@ -67,26 +68,20 @@ def _version(
 
 @app.command()
 def doctor(config: ConfigFile = None, settings: Set = None, as_json: Json = False) -> None:
-    """Check what this machine can do, and say how to get what is missing."""
-    from lambent.cli.doctor import examine
+    """Say what this machine is, try a box on it, and say how to get what is missing.
 
-    checks = examine(load(config, settings, {}).settings)
+    Exit code 0: functions run, with less than there could be perhaps; 1: they cannot; 2: misused.
+    """
+    require_linux("doctor")
+    from lambent.cli.doctor import examine
+    from lambent.cli.doctor.page import print_report
+
+    report = examine(load(config, settings, {}).settings)
     if as_json:
-        print_json([check.as_json() for check in checks])
+        print_json(report.as_json())
     else:
-        print_table(
-            ("check", "state", "found", "how to fix"),
-            [
-                {
-                    "check": check.name,
-                    "state": check.state,
-                    "found": check.found,
-                    "how to fix": check.fix,
-                }
-                for check in checks
-            ],
-        )
-    if any(check.state == "broken" for check in checks):
+        print_report(report)
+    if report.state == "broken":
         raise typer.Exit(1)
 
 
@@ -99,6 +94,7 @@ def backup(
     as_json: Json = False,
 ) -> None:
     """Copy functions, packages, keys and queued events into a file, while the platform runs."""
+    require_linux("backup")
     from lambent.cli.backup import back_up
 
     loaded = load(config, settings, {"data-dir": data_dir})
@@ -116,6 +112,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Put a backup into a new data directory, for `lambent up` to start from."""
+    require_linux("restore")
     from lambent.cli.backup import restore as restore_backup
 
     loaded = load(config, settings, {"data-dir": data_dir})

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lambent.cli.linux_only import require_linux
 from lambent.cli.options import SWITCH, ConfigFile, Json, Set, load
 from lambent.cli.output import (
     UsageError,
@@ -49,6 +50,7 @@ def up(
     settings: Set = None,
 ) -> None:
     """Start the platform; Ctrl-C stops it, or `lambent down`."""
+    require_linux("up")
     flags = {
         "host": host,
         "port": port,
@@ -97,6 +99,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show whether a platform runs, and how it is. Exit code 3: none runs; 4: cannot tell."""
+    require_linux("status")
     from lambent.cli import running
 
     found = running.status(load(config, settings, {"data-dir": data_dir}).settings.server.data_dir)
@@ -123,6 +126,7 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Stop the platform: let it finish what is in progress, then cut that off."""
+    require_linux("down")
     from lambent.cli import running
 
     if not 0 <= wait <= 86_400:

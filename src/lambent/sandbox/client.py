@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _START_DEADLINE_MS = 30_000
+_END_DEADLINE_S = 65.0
+"""A moment more than the launcher gives itself."""
 _REQUESTS_WAITING_MAX = 10_000
 _PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
 _CAPTURE_ATTEMPTS, _CAPTURE_PAUSE_S = 200, 0.01
@@ -68,7 +70,7 @@ class LauncherHandle:
         """Let the launcher clear everything away and end."""
         self.socket.close()
         try:
-            self.process.wait(15)
+            self.process.wait(_END_DEADLINE_S)
         except subprocess.TimeoutExpired:
             logger.error("the launcher (pid %d) does not end", self.process.pid)
 
@@ -80,11 +82,14 @@ def start_launcher(
     directory: Path,
     roots: Sequence[Path],
     instance: str,
+    errors: int | None = None,
 ) -> LauncherHandle:
     """Start the launcher and wait until it is ready. To be called before privileges are dropped.
 
     `directory` is its own, `roots` are the directories that may be mounted into boxes,
-    `instance` (hex digits) makes the names of cgroups unique on this host. Raises `SandboxError`.
+    `instance` (hex digits) makes the names of cgroups unique on this host. `errors` is a
+    descriptor for what the launcher prints; without one that goes to our stderr. Raises
+    `SandboxError`.
     """
     ours, theirs = messages.socket_pair()
     config = {
@@ -111,6 +116,7 @@ def start_launcher(
         ],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
+        stderr=errors,
         cwd="/",
         env={},
     )
@@ -279,6 +285,11 @@ class LauncherBox:
         if cpu is not None:
             os.write(cpu, self._cpu_limit)
 
+    @property
+    def has_cpu_limit(self) -> bool:
+        """Whether `limit_cpu` limits anything on this host."""
+        return "cpu" in self._files
+
     def memory_peak_bytes(self) -> int:
         memory_peak = self._files.get("memory_peak")
         return int(os.pread(memory_peak, 32, 0)) if memory_peak is not None else 0
@@ -319,7 +330,7 @@ class Launcher:
     @property
     def is_gone(self) -> bool:
         """Whether the launcher has ended by itself: nothing can be started any more."""
-        return self._is_gone
+        return self._gone.is_set()
 
     async def wait_gone(self) -> None:
         """Wait until it has."""
@@ -500,6 +511,13 @@ class Launcher:
         with contextlib.suppress(SandboxError):
             self._post(operation, fields, lambda _, descriptors: messages.close_all(descriptors))
 
+    def end(self) -> None:
+        """See `ports.Sandboxes`."""
+        if not self._is_gone:
+            self._give_up("the platform ends")
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Stop listening; the launcher itself ends with its handle."""
         self._loop.remove_reader(self._socket)
@@ -570,17 +588,22 @@ class Launcher:
     def _lose(self, reason: str) -> None:
         """Without the launcher nothing can be started any more: tell all who wait."""
         logger.error("%s", reason)
-        self._is_gone = True
+        self._give_up(reason)
         self._gone.set()
-        self.close()
-        pending, self._pending = self._pending, {}
-        for on_reply in pending.values():
-            on_reply({"error": reason}, [])
         # All processes have died with the launcher.
         for box in list(self.boxes.values()):
             waiting, box.on_exit = box.on_exit, {}
             for on_exit in waiting.values():
                 on_exit(ExitStatus(signal=signal.SIGKILL))
+
+    def _give_up(self, reason: str) -> None:
+        """Tell all who wait for an answer that none will come."""
+        self._is_gone = True
+        self.close()
+        self._unsent.clear()
+        pending, self._pending = self._pending, {}
+        for on_reply in pending.values():
+            on_reply({"error": reason}, [])
 
 
 def _describe(template: Template) -> dict[str, Any]:

@@ -115,6 +115,10 @@ async def open_worker(host: Host) -> AsyncIterator[Worker]:
     """A worker; on exit every environment is ended and given back."""
     async with anyio.create_task_group() as tasks:
         worker = Worker(host, tasks)
-        yield worker
-        await worker.end_in_order()
+        try:
+            yield worker
+            await worker.end_in_order()
+        finally:
+            # All boxes together: one by one it takes a busy host minutes.
+            host.sandboxes.end()
         tasks.cancel_scope.cancel()

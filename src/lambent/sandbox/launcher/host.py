@@ -33,6 +33,7 @@ _REMOVE_ATTEMPTS, _REMOVE_PAUSE_S = 200, 0.005
 _HOLD_S = 20.0
 _NETWORKS_READY = 4
 _VOLUMES_READY = 2
+_CLOSING_AT_ONCE = 16
 _TEMPLATES_AT_ONCE, _TEMPLATE_DEADLINE_S = 2, 30.0
 
 OnExit = Callable[[Box, int, dict[str, Any]], None]
@@ -186,6 +187,23 @@ class Host:
             os._exit(0)
         self.reap_later(pidfd)
 
+    def _close_volumes(self, volumes: Sequence[Volume]) -> None:
+        """Throw volumes away at the end. The kernel makes whoever gives back a disk wait, on a busy
+        host for half a second: several processes wait at the same time."""
+        for first in range(min(_CLOSING_AT_ONCE, len(volumes))):
+            try:
+                pid, pidfd = linux.fork()
+            except OSError:
+                pid = pidfd = -1  # Then it is done here.
+            if pid <= 0:
+                for volume in volumes[first::_CLOSING_AT_ONCE]:
+                    self._volumes.close(volume)
+            if pid == 0:
+                os._exit(0)
+            if pidfd >= 0:
+                os.close(pidfd)
+        linux.reap_all()
+
     def _throw_away_ready(self) -> None:
         for volume in self._volumes_ready:
             self._throw_away(volume)
@@ -305,10 +323,11 @@ class Host:
         linux.reap_all()
         for box in self.boxes.values():
             box.close()
+            if box.group is not None:
+                box.group.remove()
         for network in self._networks:
             network.close()
-        for volume in (*self._volumes_ready, *self._open_volumes.values()):
-            self._volumes.close(volume)
+        self._close_volumes([*self._volumes_ready, *self._open_volumes.values()])
         if self._tree is not None:
             cgroups.sweep(self._tree)
             cgroups.remove_tree(self._tree)
