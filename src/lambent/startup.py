@@ -4,7 +4,6 @@ data directory, bind the port, read the certificate, prepare runtimes, start the
 import contextlib
 import dataclasses
 import fcntl
-import hashlib
 import logging
 import os
 import resource
@@ -197,7 +196,7 @@ def isolate(
         tier=tier,
         directory=data.sandbox,
         roots=[data.code, *runtimes.mount_roots()],
-        instance=hashlib.sha256(str(data.root).encode()).hexdigest()[:12],
+        instance=data.instance,
     )
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
