@@ -8,6 +8,7 @@ import contextlib
 import gc
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from functools import partial
@@ -106,6 +107,7 @@ from lambent.worker.worker import Worker, open_worker
 logger = logging.getLogger(__name__)
 
 _PREPARED_AT_START = 200
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LAST_ANSWERS_S = 2.0
 
 
@@ -177,6 +179,8 @@ async def _allow(
         try:
             await _allow_action(authorizer, key, role, action, resource)
         except ApiError as error:
+            if error.status >= 500:
+                raise
             raise invalid_parameter(
                 "The provided execution role does not have permissions to call"
                 f" {action.partition(':')[2]} on {service}"
@@ -218,6 +222,8 @@ async def _serve(
             is_strict=settings.server.auth == "strict",
         )
         store.on_change(authorizer.forget)
+        store.on_return(keyring.note_doubt)
+        start_loop(tasks, clock, keyring.follow_doubts)
         identities = Identities(store, clock, keyring.load)
         if authorizer.is_strict and keyring.is_empty:
             front.root_credentials.write(await identities.create_root_key(home))
@@ -380,6 +386,7 @@ async def _serve(
         forwarder = await enter(open_forwarder(settings.aws, authorizer, stand_in))
         gateway.register_forward(forwarder.handle)
         start_task(tasks, None, _prepare_deployed, store, worker)
+        await store.note_started()
         tier = launcher.tier
         observe = partial(
             observe_status, settings, data, front.url, tier, sandboxes, store, worker, memory
@@ -409,9 +416,13 @@ async def _serve(
                 print(f"lambent is ready at {front.url}", flush=True)
                 manager.tell_ready(f"Listening on {front.url}")
                 await stop.wait()
-                print("lambent is stopping", flush=True)
+                print("lambent is stopping", file=sys.stderr, flush=True)
                 manager.tell_stopping()
+                store.note_stopping()
             watching.cancel_scope.cancel()
+        # What is left ends by itself, each part by a deadline: nobody is helped by half an end.
+        for number in _STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
     if store.lost is not None:
         raise store.lost
     if sandboxes.is_gone and data.is_of_unit:
@@ -455,7 +466,7 @@ async def _prepare_deployed(store: Store, worker: Worker) -> None:
 
 async def _watch_signals(stop: anyio.Event, server: HttpServer) -> None:
     """The first SIGTERM or SIGINT lets what is in progress finish; a second one does not."""
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with anyio.open_signal_receiver(*_STOP_SIGNALS) as signals:
         async for _ in signals:
             if stop.is_set():
                 await server.close()

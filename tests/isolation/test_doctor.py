@@ -22,8 +22,8 @@ STEPS = {
 
 
 def command(data_dir: Path, *settings: str) -> list[str]:
-    words = [sys.executable, "-m", "lambent", "doctor", "--json"]
-    for setting in (f"server.data_dir={data_dir}", *settings):
+    words = [sys.executable, "-m", "lambent", "doctor", "--json", "--data-dir", str(data_dir)]
+    for setting in settings:
         words += ["--set", setting]
     return words
 
@@ -91,6 +91,15 @@ def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
         os.kill(doctor.pid, signal.SIGKILL)
     code, report, _ = run_doctor(command(tmp_path))
     assert code == 0, report["summary"]
+    expect_nothing(tmp_path)
+
+
+def test_two_doctors_at_once(tmp_path: Path) -> None:
+    """Take turns on one disk, and neither finds anything of the other."""
+    both = [subprocess.Popen(command(tmp_path), stdout=subprocess.PIPE) for _ in range(2)]
+    for doctor in both:
+        output, _ = doctor.communicate(timeout=100)
+        assert (doctor.returncode, json.loads(output)["tier"]) == (0, "root"), output
     expect_nothing(tmp_path)
 
 

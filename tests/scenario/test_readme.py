@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forking import commands
 from tests.scenario.conftest import Platform
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
     for language, text in blocks:
         script.append(text if language == "sh" else f"python3 - <<'EXAMPLE'\n{text}EXAMPLE")
     script.append("lambent delete hello")
-    programs = Path(sys.executable).parent
+    programs = f"{commands()}:{Path(sys.executable).parent}"
     done = subprocess.run(
         ["bash", "-c", "\n".join(script)],
         capture_output=True,
@@ -127,7 +128,7 @@ def run_page(page: str, platform: Platform, directory: Path, **variables: str) -
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)
     assert blocks
-    programs = Path(sys.executable).parent
+    programs = f"{commands()}:{Path(sys.executable).parent}"
     done = subprocess.run(
         ["bash", "-c", "set -euo pipefail\n" + "\n".join(blocks)],
         capture_output=True,

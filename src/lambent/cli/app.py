@@ -67,7 +67,14 @@ def _version(
 
 
 @app.command()
-def doctor(config: ConfigFile = None, settings: Set = None, as_json: Json = False) -> None:
+def doctor(
+    data_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="As given to `lambent up`.")
+    ] = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
     """Say what this machine is, try a box on it, and say how to get what is missing.
 
     Exit code 0: functions run, with less than there could be perhaps; 1: they cannot; 2: misused.
@@ -76,7 +83,7 @@ def doctor(config: ConfigFile = None, settings: Set = None, as_json: Json = Fals
     from lambent.cli.doctor import examine
     from lambent.cli.doctor.page import print_report
 
-    report = examine(load(config, settings, {}).settings)
+    report = examine(load(config, settings, {"data-dir": data_dir}).settings)
     if as_json:
         print_json(report.as_json())
     else:

@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import forking
 
 import lambent
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """`lambent ARGUMENTS`."""
-    return subprocess.run(
+    return forking.run(
         [sys.executable, "-m", "lambent", *arguments],
-        capture_output=True,
-        text=True,
         timeout=30,
         env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment},
     )

@@ -66,7 +66,7 @@ def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
                     _try_to_give_up_privileges(settings, steps)
             with steps.step("nothing left") as step:
                 residue.remove_groups(_instance(directory))
-                residue.expect_nothing(_instance(directory), directory)
+                residue.expect_nothing(_instance(directory), directory, steps.processes)
                 step.found = "no process, mount, group, loop device or file"
     return steps.done
 
@@ -130,15 +130,18 @@ def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: 
 
 @contextmanager
 def _reasons(steps: Steps, said: IO[bytes]) -> Iterator[None]:
-    """Add what the launcher has printed to the step that failed meanwhile."""
+    """Add what the launcher has printed to the step that failed meanwhile, or as a step's find."""
     try:
         yield
     finally:
         said.seek(0)
         text = "; ".join(said.read(2000).decode(errors="replace").split("\n")).strip("; ")
+        said.truncate(0)
         failed = next((step for step in reversed(steps.done) if step.error), None)
         if failed is not None and text:
             failed.error += f" ({text})"
+        elif text:
+            steps.done.append(Step(name="words of the launcher", found=text))
 
 
 async def _try_in(
@@ -153,6 +156,7 @@ async def _try_in(
         try:
             await _use(box, tier, steps)
         finally:
+            steps.processes |= residue.descendants(handle.process.pid)
             with steps.step("end of the box"):
                 await box.close()
                 await volume.close()
@@ -167,8 +171,9 @@ async def _use(box: LauncherBox, tier: str, steps: Steps) -> None:
             raise Failed(f"/bin/sh ended with {status}: {seen.strip()}")
     with steps.step("isolation") as step:
         step.found = judge_isolation(seen, _own_namespaces(), tier)
-    with steps.step("network"):
+    with steps.step("network") as step:
         await _connect(box)
+        step.found = _way_out(box)
     async with start(box, _TICK) as program:
         with steps.step("freeze"):
             await program.read()
@@ -218,6 +223,12 @@ def judge_isolation(seen: str, ours: dict[str, str], tier: str) -> str:
 
 def _own_namespaces() -> dict[str, str]:
     return {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in _NAMESPACES}
+
+
+def _way_out(box: LauncherBox) -> str:
+    if not box.egress:
+        return "the host's own"
+    return "TCP to all ports and UDP" if box.datagrams else "TCP to common ports only, no UDP"
 
 
 async def _connect(box: LauncherBox) -> None:
