@@ -110,6 +110,19 @@ def test_examples_of_backups(platform: Platform, tmp_path: Path) -> None:
     assert '"packages":' in printed
 
 
+@pytest.mark.timeout(180)
+def test_examples_of_a_service(platform: Platform, tmp_path: Path) -> None:
+    """A platform in the background, on a data directory and a port of its own."""
+    printed = run_page(
+        *("run-as-a-service", platform, tmp_path),
+        LAMBENT_SERVER__DATA_DIR=str(tmp_path / "data"),
+        LAMBENT_SERVER__PORT="0",
+        XDG_CACHE_HOME=os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+    )
+    assert "lambent is ready at http://127.0.0.1:" in printed
+    assert str(tmp_path / "data/state/lambent.db") in printed
+
+
 def run_page(page: str, platform: Platform, directory: Path, **variables: str) -> str:
     """Run a page's examples, with further variables; gives what they print."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lambent
+from lambent.kit.journal import PriorityLines
 from lambent.sandbox import messages, scopes
 from lambent.sandbox.ports import (
     Box,
@@ -64,6 +65,7 @@ class LauncherHandle:
 
     socket: socket.socket
     process: subprocess.Popen[bytes]
+    tier: str
     limits: Sequence[str] = ()
     """Those of memory, cpu and pids that control groups limit in boxes."""
 
@@ -102,6 +104,7 @@ def start_launcher(
         "is_root": tier != "rootless",
         "uses_cgroups": tier != "root-no-cgroups",
         "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
+        "logs_to_journal": isinstance(sys.stderr, PriorityLines),
     }
     source = str(Path(lambent.__file__).parent.parent)
     command = [sys.executable, "-I", "-S", "-c", _COMMAND]
@@ -116,7 +119,7 @@ def start_launcher(
         env=scopes.environment() if needs_scope else {},
     )
     theirs.close()
-    handle = LauncherHandle(ours, process)
+    handle = LauncherHandle(ours, process, tier)
     poll = select.poll()
     poll.register(ours, select.POLLIN)
     try:
@@ -338,8 +341,18 @@ class Launcher:
         """By number, in their order."""
         self.boxes: dict[str, LauncherBox] = {}
         self._is_gone = False
+        self._gone = asyncio.Event()
         end.setblocking(False)
         self._loop.add_reader(end, self._read)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the launcher has ended by itself: nothing can be started any more."""
+        return self._gone.is_set()
+
+    async def wait_gone(self) -> None:
+        """Wait until it has."""
+        await self._gone.wait()
 
     async def open_volume(self, size_mb: int) -> Volume:
         def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Volume:
@@ -595,6 +608,7 @@ class Launcher:
     def _lose(self, reason: str) -> None:
         """Without the launcher nothing can be started any more: tell all who wait."""
         logger.error("%s", reason)
+        self._gone.set()
         self._give_up(reason)
         # All processes have died with the launcher.
         for box in list(self.boxes.values()):

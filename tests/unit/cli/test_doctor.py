@@ -229,8 +229,8 @@ def test_what_a_trial_leaves_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "left").mkdir()
     with pytest.raises(Failed, match="left behind"):
         residue.expect_nothing("0123456789ab", tmp_path / "left", patience_s=0)
+    mine = residue.descendants(os.getpid())
     with pytest.raises(Failed, match=f"process {os.getpid()}"):
-        mine = residue.descendants(os.getpid())
         residue.expect_nothing("0123456789ab", tmp_path / "none", mine, patience_s=0)
     another = {os.getpid(): "began before"}
     residue.expect_nothing("0123456789ab", tmp_path / "none", another)

@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lambent.kit.journal import PriorityLines
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import cgroup_tree, linux, lockdown
@@ -432,6 +433,8 @@ def main() -> None:
     """Entry of the launcher's process: descriptor and configuration come as arguments."""
     platform = socket.socket(fileno=_move_up(int(sys.argv[1])))
     config = json.loads(sys.argv[2])
+    if config.get("logs_to_journal"):
+        sys.stderr = PriorityLines(sys.stderr)
     # The terminal's Ctrl-C goes to the whole group; the platform decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
