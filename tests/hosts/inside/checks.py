@@ -83,7 +83,7 @@ class Checks:
         return ""
 
     def python(self) -> str:
-        """A Python function runs, is not root, and cannot read a file that is the operator's alone."""
+        """A Python function runs, is not root, and cannot read what only the operator may."""
         client = self.served.client()
         create(client, "python", {"app.py": functions.PYTHON}, Runtime=python_runtime())
         assert call_well(client, "python", {"x": [1]}) == {"python": {"x": [1]}}
