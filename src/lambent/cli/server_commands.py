@@ -1,4 +1,4 @@
-"""Commands for who runs a platform: up, status, down, service."""
+"""Commands for who runs a platform: up, status, down, gc, service."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ DataDir = Annotated[str | None, typer.Option("--data-dir", metavar="DIR", help="
 
 def add_to(app: typer.Typer) -> None:
     """Make these commands of the program."""
-    for command in (up, status, down, service):
+    for command in (up, status, down, gc, service):
         app.command()(command)
 
 
@@ -148,6 +148,35 @@ def down(
         print_note(
             f"stopped {where} (pid {done['pid']}) after {done['took_s']:g} s: {ends[done['how']]}"
         )
+
+
+def gc(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar=SWITCH, help="Only show what would be removed.")
+    ] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Remove what is no longer needed: old runtime clients, code, leftovers of killed platforms."""
+    require_linux("gc")
+    from lambent.cli.gc import collect
+
+    loaded = load(config, settings, {"data-dir": data_dir})
+    items = collect(loaded.settings, is_dry=dry_run)
+    total = sum(one.bytes for one in items if not one.problem)
+    if as_json:
+        found = [one.as_json() for one in items]
+        print_json({"dry_run": dry_run, "bytes": total, "items": found})
+    else:
+        rows = [{**one.as_json(), "bytes": f"{one.bytes:,}"} for one in items]
+        if rows:
+            print_table(("kind", "place", "bytes", "problem"), rows)
+        verb = "would be" if dry_run else "were"
+        print_note(f"{len(items)} things, {total:,} bytes {verb} removed")
+    if any(one.problem for one in items):
+        raise typer.Exit(1)
 
 
 def service(
