@@ -52,8 +52,10 @@ def _cure_of_denial(host: Host) -> str:
         return f"{kind.lower()} run --privileged …"
     if kind == "Kubernetes":
         return "securityContext: {privileged: true} for the container"
-    if kind in ("LXC", "systemd-nspawn"):
+    if kind == "LXC":
         return "lxc config set NAME security.nesting true; lxc restart NAME"
+    if kind == "systemd-nspawn":
+        return "systemd-nspawn --private-users=no --capability=all …"
     if not host.is_root:
         return "run as root: sudo lambent up"
     profile = host.read("/proc/self/attr/apparmor/current") or host.read("/proc/self/attr/current")
