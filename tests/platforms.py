@@ -1,6 +1,7 @@
 """A real platform, as a person starts it: `lambent up` in a process of its own, on port 0."""
 
 import base64
+import functools
 import contextlib
 import io
 import json
@@ -120,6 +121,11 @@ class Platform:
         }
         return boto3.client(service, **{**options, **more})
 
+    @functools.cached_property
+    def logs(self) -> Any:
+        """A client that is there for those who look again and again."""
+        return self.client("logs")
+
     def stop(self) -> int:
         """SIGTERM, if it still runs; gives the exit code."""
         if self.process.poll() is None:
@@ -211,7 +217,7 @@ def publish_layer(client: Any, name: str, files: Mapping[str, str | bytes]) -> s
 
 def log_lines(platform: Platform, name: str) -> list[str]:
     """All that is in a function's log group, in order."""
-    paginator = platform.client("logs").get_paginator("filter_log_events")
+    paginator = platform.logs.get_paginator("filter_log_events")
     pages = paginator.paginate(logGroupName=f"/aws/lambda/{name}")
     return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
 
