@@ -22,7 +22,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from lambent.startup import instance_of
+from lambent.data_directory import DataDirectory
 from tests.forking import Forked
 
 ROLE = "arn:aws:iam::000000000000:role/lambda-role"
@@ -94,7 +94,7 @@ class Platform:
 
     def cgroups(self) -> set[str]:
         """The cgroups with its name, wherever the host has them mounted; nobody else's."""
-        name = instance_of(self.data_dir)
+        name = DataDirectory(self.data_dir.absolute()).instance
         return {
             os.path.join(where, found)
             for where, names, _ in os.walk("/sys/fs/cgroup")

@@ -1,6 +1,7 @@
 """What lies where in a data directory."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 from lambent import instance
@@ -14,6 +15,16 @@ class DataDirectory:
     root: Path
     lock: int | None = None
     """Descriptor of the lock file, for the platform that holds it."""
+
+    @property
+    def instance(self) -> str:
+        """Hex digits that tell the platform from others of this machine."""
+        return hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
+
+    @property
+    def group(self) -> str:
+        """The name of its control groups."""
+        return f"lambent-{self.instance}"
 
     @property
     def is_of_unit(self) -> bool:

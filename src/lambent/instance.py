@@ -79,6 +79,11 @@ class Running:
         return _is_held(self._launcher_lock)
 
 
+def has_launcher(data_dir: Path) -> bool:
+    """Whether a process that builds sandboxes still works on a data directory."""
+    return _is_held(data_dir / _LAUNCHER_LOCK)
+
+
 def hold(root: Path) -> int | None:
     """Take the lock of a data directory that exists; gives its descriptor, or None if another has
     it. Raises OSError."""

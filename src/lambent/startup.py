@@ -4,7 +4,6 @@ data directory, bind the port, read the certificate, prepare runtimes, start the
 import contextlib
 import dataclasses
 import fcntl
-import hashlib
 import logging
 import os
 import resource
@@ -71,12 +70,6 @@ class RootCredentials:
         os.truncate(self._file, 0)
         os.pwrite(self._file, text.encode(), 0)
         os.fsync(self._file)
-
-
-def instance_of(data_dir: Path) -> str:
-    """What the platform on a data directory is called on this host: twelve hex digits that are part
-    of the names of its cgroups, the same after each start."""
-    return hashlib.sha256(str(data_dir.absolute()).encode()).hexdigest()[:12]
 
 
 @contextmanager
@@ -203,7 +196,7 @@ def isolate(
         tier=tier,
         directory=data.sandbox,
         roots=[data.code, *runtimes.mount_roots()],
-        instance=instance_of(data.root),
+        instance=data.instance,
     )
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]

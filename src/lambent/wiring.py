@@ -25,6 +25,7 @@ from lambent.control.identities import Identities
 from lambent.control.resources import Resources
 from lambent.control.s3 import S3Objects
 from lambent.data_directory import DataDirectory
+from lambent.garbage import Garbage
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.operations import control_plane, iam, logs, sts
 from lambent.gateway.operations.invoke import (
@@ -63,7 +64,7 @@ from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
-from lambent.operator_socket import open_operator_socket
+from lambent.operator_socket import Operations, open_operator_socket
 from lambent.own_log import keep_log_short, own_log
 from lambent.polling.operations import MappingOperations
 from lambent.polling.polling import open_polling
@@ -390,7 +391,13 @@ async def _serve(
         observe = partial(
             observe_status, settings, data, front.url, tier, sandboxes, store, worker, memory
         )
-        await enter(open_operator_socket(data.state, {"status": observe}, tasks))
+        garbage = Garbage(code, partial(_needed_code, store), (blobs, payloads))
+        asked: Operations = {
+            "status": observe,
+            "find_garbage": garbage.find,
+            "collect_garbage": garbage.collect,
+        }
+        await enter(open_operator_socket(data.state, asked, tasks))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)
         # What is loaded by now stays: the collector need not look at it again and again.

@@ -17,7 +17,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from lambent.cli import running
+from lambent.cli import gc, running
+from lambent.data_directory import DataDirectory
+from lambent.settings import load_settings
 from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, wait_for
 
 SLOW = "import time\ndef handler(e, c):\n    time.sleep(e)\n    return 'done'"
@@ -160,6 +162,62 @@ def test_one_in_the_foreground_is_seen_and_stopped(
     assert found["log"] is None
     assert daemon.run("down").returncode == 0
     assert own.process.wait(10) == 0
+
+
+@pytest.mark.timeout(120)
+def test_garbage_of_one_that_runs(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It removes itself what no version refers to; what is used stays."""
+    monkeypatch.setattr(gc, "_in_caches", lambda _: iter(()))
+    flags = {"server.data_dir": ("test", str(platform.data_dir))}
+    settings = load_settings(flags=flags, environment={}).settings
+    client = platform.client("lambda")
+    deploy(client, "stays", {"app.py": "def handler(e, c):\n    return 'here'"})
+    stray = platform.data_dir / "code" / ("0" * 64)
+    (stray / "inside").mkdir(parents=True)
+    uid = stray.parent.stat().st_uid
+    for path in (stray, stray / "inside"):
+        os.chown(path, uid, uid)
+    assert str(stray.name) in [one.place for one in gc.collect(settings, is_dry=True)]
+    assert stray.exists()
+    assert stray.name in [one.place for one in gc.collect(settings, is_dry=False)]
+    assert not stray.exists()
+    assert invoke(client, "stays")[0] == "here"
+    assert gc.collect(settings, is_dry=True) == []
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.root
+def test_garbage_of_one_that_was_killed(
+    start_platform: Callable[..., Platform], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its launcher, so that nobody has tidied up: its control groups and disks go."""
+    monkeypatch.setattr(gc, "_in_caches", lambda _: iter(()))
+    own = start_platform()
+    deploy(own.client("lambda"), "one", {"app.py": "def handler(e, c):\n    return 'here'"})
+    assert invoke(own.client("lambda"), "one")[0] == "here"
+    children = Path(f"/proc/{own.process.pid}/task/{own.process.pid}/children").read_text()
+    for child in children.split():
+        os.kill(int(child), signal.SIGKILL)
+    own.kill()
+    settings = load_settings(
+        flags={"server.data_dir": ("test", str(own.data_dir))}, environment={}
+    ).settings
+    group = DataDirectory(own.data_dir).group
+
+    def are_there() -> list[str]:
+        return [path for path, names, _ in os.walk("/sys/fs/cgroup") if group in names]
+
+    found = gc.collect(settings, is_dry=True)
+    if are_there():
+        assert "control groups" in {one.kind for one in found}
+
+    # The kernel needs a moment for the end of what was killed.
+    def is_clean() -> bool:
+        return not any(one.problem for one in gc.collect(settings, is_dry=False))
+
+    wait_for(is_clean, "everything can be removed")
+    assert are_there() == []
+    assert list((own.data_dir / "sandbox/volumes").iterdir()) == []
 
 
 @pytest.mark.timeout(120)

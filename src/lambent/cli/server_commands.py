@@ -1,4 +1,4 @@
-"""Commands for who runs a platform: up, status, down, service."""
+"""Commands for who runs a platform: up, status, down, gc, service."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ DataDir = Annotated[str | None, typer.Option("--data-dir", metavar="DIR", help="
 
 def add_to(app: typer.Typer) -> None:
     """Make these commands of the program."""
-    for command in (up, status, down, service):
+    for command in (up, status, down, gc, service):
         app.command()(command)
 
 
@@ -99,6 +99,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show whether a platform runs, and how it is. Exit code 3: none runs; 4: cannot tell."""
+    require_linux("status")
     from lambent.cli import running
 
     found = running.status(load(config, settings, {"data-dir": data_dir}).settings.server.data_dir)
@@ -125,6 +126,7 @@ def down(
     as_json: Json = False,
 ) -> None:
     """Stop the platform: let it finish what is in progress, then cut that off."""
+    require_linux("down")
     from lambent.cli import running
 
     if not 0 <= wait <= 86_400:
@@ -148,12 +150,42 @@ def down(
         )
 
 
+def gc(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar=SWITCH, help="Only show what would be removed.")
+    ] = False,
+    data_dir: DataDir = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Remove what is no longer needed: old runtime clients, code, leftovers of killed platforms."""
+    require_linux("gc")
+    from lambent.cli.gc import collect
+
+    loaded = load(config, settings, {"data-dir": data_dir})
+    items = collect(loaded.settings, is_dry=dry_run)
+    total = sum(one.bytes for one in items if not one.problem)
+    if as_json:
+        found = [one.as_json() for one in items]
+        print_json({"dry_run": dry_run, "bytes": total, "items": found})
+    else:
+        rows = [{**one.as_json(), "bytes": f"{one.bytes:,}"} for one in items]
+        if rows:
+            print_table(("kind", "place", "bytes", "problem"), rows)
+        verb = "would be" if dry_run else "were"
+        print_note(f"{len(items)} things, {total:,} bytes {verb} removed")
+    if any(one.problem for one in items):
+        raise typer.Exit(1)
+
+
 def service(
     user: Annotated[
         bool, typer.Option("--user", metavar=SWITCH, help="One for this user, without root.")
     ] = False,
 ) -> None:
     """Print a systemd unit that runs the platform; docs/run-as-a-service.md says how to use it."""
+    require_linux("service")
     from lambent.cli.service import unit
 
     print(unit(is_of_user=user), end="")

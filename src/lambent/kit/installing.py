@@ -79,6 +79,20 @@ def remove_unused(directory: Path) -> bool:
     return True
 
 
+def left_over(cache: Path) -> list[Path]:
+    """Directories in a cache whose maker, or remover, has ended before they were complete."""
+    found = []
+    for path in sorted(cache.glob(".partial-*")):
+        name = path.name.removeprefix(".partial-").rpartition("-")[0]
+        try:
+            with open(cache / f".{name}.lock") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # It is being made.
+        found.append(path)
+    return found
+
+
 def pip_install(python: Path, line: str, target: Path, requirements: Sequence[str]) -> None:
     """Install packages for an interpreter of version `line` (`3.11`) into a directory, from wheels
     only. Raises `InstallFailed`."""

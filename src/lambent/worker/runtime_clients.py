@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -111,6 +112,26 @@ def default_cache(environment: Mapping[str, str] | None = None) -> Path:
 def runtime_name(interpreter: Interpreter) -> str:
     """How an interpreter's directories begin, and what people are told of it."""
     return f"{_FOLDERS[interpreter.kind]}{interpreter.line}"
+
+
+def outdated_runtimes(cache: Path) -> list[Path]:
+    """Directories that this version of the platform does not use, whichever interpreters there
+    are: what would be made for them today has another name."""
+    found = []
+    for path in sorted(cache.glob("*-*")):
+        match = re.fullmatch(r"([a-z]+)([0-9]+(?:\.[0-9]+)?)-[0-9a-f]{12}", path.name)
+        kind = next((kind for kind, name in _FOLDERS.items() if match and name == match[1]), None)
+        if match is None or kind is None or path.is_symlink() or not path.is_dir():
+            continue
+        version = tuple(int(part) for part in (match[2] + ".0").split(".")[:2])
+        if kind == "python" and version < min(_PYTHON_REQUIREMENTS):
+            found.append(path)
+            continue
+        nothing = Path("/")
+        like = Interpreter(kind=kind, version=version, executable=nothing, prefix=nothing)
+        if path.name != f"{runtime_name(like)}-{_key(like)}":
+            found.append(path)
+    return found
 
 
 def _prepare(interpreter: Interpreter, cache: Path, steps: Steps | None) -> PreparedRuntime:
