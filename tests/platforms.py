@@ -1,8 +1,8 @@
 """A real platform, as a person starts it: `lambent up` in a process of its own, on port 0."""
 
 import base64
-import functools
 import contextlib
+import functools
 import io
 import json
 import os
