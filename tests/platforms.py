@@ -247,10 +247,13 @@ def log_of(answer: Mapping[str, Any]) -> str:
 
 
 def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = _WAIT_S) -> Any:
-    """Poll until `condition` gives something true; gives that."""
-    deadline = time.monotonic() + deadline_s
+    """Poll until `condition` gives something true; gives that. What takes long is looked at less
+    often: looking costs others time."""
+    began = time.monotonic()
+    deadline = began + deadline_s
     while True:
         if value := condition():
             return value
         assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.02)  # noqa: TID251 - a poll of an outside process
+        pause_s = min(0.02 + (time.monotonic() - began) / 20, 0.2)
+        time.sleep(pause_s)  # noqa: TID251 - a poll of an outside process
