@@ -1,6 +1,7 @@
 """This machine itself, with another Python: a virtual environment of its own."""
 
 import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,8 +55,12 @@ class Here(Place):
 
 
 def find_python(version: str) -> Path | None:
-    """An interpreter of this version: on the path, or of pyenv."""
-    if found := shutil.which(f"python{version}"):
-        return Path(found)
-    programs = Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")
-    return max(programs, default=None)
+    """An interpreter of this version: on the path, or of pyenv. pyenv's shims, which are there for
+    versions that are not chosen, too, do not answer."""
+    on_path = shutil.which(f"python{version}")
+    programs = [Path(on_path)] if on_path else []
+    programs += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+    for program in programs:
+        if subprocess.run([program, "--version"], capture_output=True).returncode == 0:
+            return program
+    return None

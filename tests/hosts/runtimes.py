@@ -16,6 +16,7 @@ from tests.hosts.steps import StepFailed, run
 
 NODE = "22"
 """Debian's own is older than what functions may be written for."""
+NODE_SDK = ("@aws-sdk/client-lambda@3", "@aws-sdk/client-sts@3")
 NODE_MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 PREPARE = """
 from pathlib import Path
@@ -45,7 +46,7 @@ def install_runtimes(root: Path, machine: str, python: str, log: Path) -> None:
     _install_node(root, machine, log)
     cache = root / "var/cache/lambent/runtimes"
     cache.mkdir(parents=True, exist_ok=True)
-    _prepare_node(cache, machine)
+    _prepare_node(cache, machine, log)
     _prepare_python(root, machine, python, log)
     run(["bash", "-c", SPREAD, "spread", root], log=log, deadline_s=600)
 
@@ -57,14 +58,19 @@ def _install_node(root: Path, machine: str, log: Path) -> None:
     run([*npm, f"node-linux-{kind}@{NODE}", "npm@10"], log=log, deadline_s=900)
 
 
-def _prepare_node(cache: Path, machine: str) -> None:
-    """AWS's SDK is the same for every machine; only the directory's name is not."""
+def _prepare_node(cache: Path, machine: str, log: Path) -> None:
+    """A small part of AWS's SDK, which is the same for every machine, where the platform looks for
+    all of it; the platform's own code puts its files beside it."""
+    node = _interpreter("node", f"{NODE}.0.0")
     here = os.uname()
-    there = os.uname_result((*here[:4], machine))
-    with patch("os.uname", return_value=there):
-        (done,) = runtime_clients.prepare_runtimes([_interpreter("node", f"{NODE}.0.0")], cache)
-    if done.failure is not None:
-        raise StepFailed(f"Node.js cannot be prepared: {done.failure}")
+    with patch("os.uname", return_value=os.uname_result((*here[:4], machine))):
+        directory = cache / f"{runtime_clients.runtime_name(node)}-{runtime_clients._key(node)}"
+        directory.mkdir()
+        npm = ["npm", "install", f"--prefix={directory}", "--ignore-scripts", "--no-audit"]
+        run([*npm, "--no-fund", *NODE_SDK], log=log, deadline_s=900)
+        (done,) = runtime_clients.prepare_runtimes([node], cache)
+    if done.directory != directory:
+        raise StepFailed(f"Node.js is not prepared in {directory}: {done}")
 
 
 def _prepare_python(root: Path, machine: str, python: str, log: Path) -> None:

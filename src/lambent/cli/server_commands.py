@@ -185,6 +185,7 @@ def service(
     ] = False,
 ) -> None:
     """Print a systemd unit that runs the platform; docs/run-as-a-service.md says how to use it."""
+    require_linux("service")
     from lambent.cli.service import unit
 
     print(unit(is_of_user=user), end="")

@@ -1,6 +1,7 @@
 """The fixed set of checks: what a user does, and what must be so after it. Each gives a note."""
 
 import concurrent.futures
+import json
 import os
 import platform as machine
 import re
@@ -22,6 +23,7 @@ from tests.hosts.inside.served import Served, call, call_well, create, wait_for
 
 OLD_DATA = Path(__file__).parents[1] / "fixtures" / "data-directory.tar.xz"
 BURST = 50
+UNKNOWN = "unknown"
 
 
 class Checks:
@@ -32,6 +34,7 @@ class Checks:
         self.served = served
         self.work = work
         self._is_shared = is_shared
+        self._promised: str | None = UNKNOWN
         self._before: set[str] = set()
         self._groups: set[Path] = set()
 
@@ -43,20 +46,29 @@ class Checks:
         return check
 
     def doctor(self) -> str:
-        """`lambent doctor` says that the platform can run."""
-        done = run_lambent("doctor", "--data-dir", str(self.served.data_dir))
-        if "No such option" in done.stderr:
-            done = run_lambent("doctor")
-        said = done.stdout + done.stderr
-        missing = re.findall(r"^(.*?)\s+missing\s+(.*)$", done.stdout, re.MULTILINE)
-        assert done.returncode == 0, said[-500:]
-        return "missing: " + "; ".join(" ".join(pair) for pair in missing) if missing else ""
+        """`lambent doctor` tries a sandbox and says what `lambent up` will choose."""
+        done = run_lambent("doctor", "--json")
+        try:
+            report = json.loads(done.stdout)
+        except ValueError:
+            raise AssertionError(f"no JSON: {done.stdout[-300:]}{done.stderr[-300:]}") from None
+        self._promised = report["tier"]
+        broken = [one for one in report["checks"] if one["state"] == "broken"]
+        assert not broken, "; ".join(f"{one['name']}: {one['found']}" for one in broken)
+        if report["tier"] is None:
+            raise Refused(report["summary"])
+        return str(report["summary"])
 
     def start(self) -> str:
-        """`lambent up` gets ready; the note says its tier."""
+        """`lambent up` gets ready, with the isolation that `lambent doctor` said."""
         self._before = of_anybody()
-        self.served.start()
-        return f"isolation tier {tier()}"
+        try:
+            self.served.start()
+        except Refused:
+            assert self._promised in (None, UNKNOWN), f"doctor promised {self._promised}"
+            raise
+        assert self._promised is not None, "doctor says that the platform cannot run here"
+        return f"isolation tier {self._promised}"
 
     def deploy(self) -> str:
         """`lambent deploy` creates a function from a directory."""
@@ -256,13 +268,6 @@ def run_lambent(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [script, *words], capture_output=True, text=True, timeout=170, env=environment
     )
-
-
-def tier() -> str:
-    """The isolation that the platform chooses here."""
-    from lambent.sandbox import tiers
-
-    return tiers.choose("auto")
 
 
 def python_runtime() -> str:
