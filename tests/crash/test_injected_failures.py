@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.forking import Forked
 from tests.platforms import (
     Platform,
     deploy,
@@ -69,7 +70,7 @@ class FailingPlatform(Platform):
         command = [sys.executable, "-m", "tests.crash.failing_tasks", *([fails] if fails else [])]
         command += ["--", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
         with self.log.open("w") as output:
-            self.process = subprocess.Popen(
+            self.process = Forked(
                 command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
             )
         found = wait_for(

@@ -22,8 +22,8 @@ STEPS = {
 
 
 def command(data_dir: Path, *settings: str) -> list[str]:
-    words = [sys.executable, "-m", "lambent", "doctor", "--json"]
-    for setting in (f"server.data_dir={data_dir}", *settings):
+    words = [sys.executable, "-m", "lambent", "doctor", "--json", "--data-dir", str(data_dir)]
+    for setting in settings:
         words += ["--set", setting]
     return words
 
@@ -41,7 +41,7 @@ def run_doctor(words: Sequence[str]) -> tuple[int, dict[str, Any], dict[str, Any
 
 
 def expect_nothing(place: Path) -> None:
-    directory = place / trial.NAME
+    directory = trial.directory_in(place)
     residue.expect_nothing(trial._instance(directory), directory)
     assert list(place.iterdir()) == []
 
@@ -85,12 +85,47 @@ def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
     """Leaves what the next one clears away."""
     with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL) as doctor:
         deadline = time.monotonic() + 60
-        while not (tmp_path / trial.NAME / "volumes").exists():
+        while not (trial.directory_in(tmp_path) / "volumes").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)  # noqa: TID251 - another process's work
         os.kill(doctor.pid, signal.SIGKILL)
     code, report, _ = run_doctor(command(tmp_path))
     assert code == 0, report["summary"]
+    expect_nothing(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["link", "directory", "file"])
+def test_a_place_where_somebody_has_been_before(tmp_path: Path, kind: str) -> None:
+    """In a directory that is everybody's nothing is touched that is somebody else's, nor what that
+    leads to."""
+    theirs = tmp_path / "theirs"
+    (theirs / "volumes").mkdir(parents=True)
+    (theirs / "volumes/kept").write_text("kept")
+    place = tmp_path / "place"
+    place.mkdir(mode=0o1777)
+    directory = trial.directory_in(place)
+    if kind == "link":
+        directory.symlink_to(theirs)
+    elif kind == "file":
+        directory.write_text("")
+    else:
+        theirs.rename(directory)
+        theirs = directory
+        os.chown(directory, 12_345, 12_345)
+    code, report, tried = run_doctor(command(place))
+    assert (code, report["state"]) == (1, "broken")
+    assert tried.keys() == {"directory"}
+    assert tried["directory"]["found"] == f"{directory} is no directory of ours: remove it"
+    assert (theirs / "volumes/kept").read_text() == "kept"
+    assert list(theirs.iterdir()) == [theirs / "volumes"]
+
+
+def test_two_doctors_at_once(tmp_path: Path) -> None:
+    """Take turns on one disk, and neither finds anything of the other."""
+    both = [subprocess.Popen(command(tmp_path), stdout=subprocess.PIPE) for _ in range(2)]
+    for doctor in both:
+        output, _ = doctor.communicate(timeout=100)
+        assert (doctor.returncode, json.loads(output)["tier"]) == (0, "root"), output
     expect_nothing(tmp_path)
 
 

@@ -88,7 +88,7 @@ async def test_closed_boxes_leave_nothing_behind(opened: Opened) -> None:
         ]
 
     await assert_works(opened)
-    before, host_mounts = await settled(held), mounts_of("self")
+    before = await settled(held)
     for _ in range(3):
         async with opened.box() as inside:
             with pytest.raises(SandboxError):
@@ -96,7 +96,7 @@ async def test_closed_boxes_leave_nothing_behind(opened: Opened) -> None:
             program = await inside.start("time.sleep(60)")
         program.close()
     await until(lambda: held() == before, f"the state before: {before}")
-    assert mounts_of("self") == host_mounts
+    assert not [line for line in mounts_of("self") if str(site.work) in line]
 
 
 async def test_many_boxes_at_once(opened: Opened) -> None:
@@ -184,10 +184,9 @@ async def test_the_launcher_inherits_nothing(tmp_path: Path) -> None:
         assert (root / "environ").read_bytes() == b""
         links = [os.readlink(entry) for entry in (root / "fd").iterdir()]
         assert os.readlink(f"/proc/self/fd/{writer}") not in links
-        pid = site.launcher_pid
     os.close(reader)
     os.close(writer)
-    assert str(pid) not in os.listdir("/proc")
+    assert site.handle.process.returncode == 0
     assert cgroups_of(site.instance) == []
     assert loop_devices_below(tmp_path) == []
 

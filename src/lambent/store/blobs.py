@@ -177,10 +177,13 @@ class Blobs:
 
     def empty_trash(self) -> None:
         """Delete what has been in the trash for a day."""
+        for path in self.expired():
+            path.unlink(missing_ok=True)
+
+    def expired(self) -> list[Path]:
+        """What has been in the trash for a day."""
         ends_at = self._clock.now() - TRASH_S
-        for thrown_away_at, path in _trashed(self._directory):
-            if thrown_away_at <= ends_at:
-                path.unlink(missing_ok=True)
+        return [path for since, path in _trashed(self._directory) if since <= ends_at]
 
     @staticmethod
     def _flush(path: Path) -> None:

@@ -212,10 +212,10 @@ class Room:
 
 @pytest.fixture
 async def room(
-    tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
+    tmp_path: Path, anyio_backend: object, migrated: Callable[..., StoreSettings]
 ) -> AsyncIterator[Room]:
     """One that runs, with a function."""
-    async with open_store(database(synchronous="OFF"), tmp_path) as store:
+    async with open_store(migrated(synchronous="OFF"), tmp_path) as store:
         await store.transact(lambda tx: tx.functions.create(version()))
         async with anyio.create_task_group() as tasks:
             room = Room(store, tmp_path / "payloads", tasks)

@@ -138,6 +138,8 @@ def test_a_user_to_whom_systemd_has_not_delegated_cpu(tmp_path: Path) -> None:
     assert checks["delegation"].found == "user@1000.service: memory pids; lacks cpu"
     assert "user@.service.d" in checks["delegation"].fix
     assert "Delegate=cpu memory pids" in checks["delegation"].fix
+    # Its own group is not what counts: a scope is asked for.
+    assert checks["own cgroup"].state == "ok"
     host = make_host(tmp_path, {f"{group}/cgroup.controllers": FULL}, uid=1000)
     checks = by_name(examine_control_groups(host))
     assert checks["delegation"].state == "ok"

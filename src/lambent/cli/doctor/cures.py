@@ -22,6 +22,8 @@ def cure_of(host: Host, step: str, error: str) -> str:
         )
     if _TOO_MANY in error and ("namespace" in error or "box" in step):
         return sysctl_fix("user.max_user_namespaces", 15_000) + "; the same for user.max_net_…"
+    if "no directory of ours" in error:
+        return "remove it, or name another directory with --data-dir"
     if "Too many open files" in error:
         return "raise the limit: ulimit -n 65536, or LimitNOFILE=65536 in the unit"
     if step == "memory limit":

@@ -11,9 +11,11 @@ import hashlib
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +32,7 @@ from lambent.sandbox.client import LauncherBox, LauncherHandle, open_sandboxes, 
 from lambent.sandbox.ports import BoxSpec
 from lambent.sandbox.settings import SandboxSettings
 
-NAME = ".lambent-doctor"
+_HOLD_S, _PAUSE_S = 60.0, 0.05
 _MEMORY_MB = 64
 _VOLUME_MB = 16
 _NAMESPACES = ("user", "pid", "net", "mnt", "ipc", "uts", "cgroup")
@@ -54,21 +56,32 @@ _GIVE_UP_PRIVILEGES = (
 def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
     """Build and use a box of a tier, on the disk that `data_dir` is on or will be."""
     steps = Steps()
-    with contextlib.suppress(Stop):
+    with contextlib.suppress(Stop), contextlib.ExitStack() as stack:
         with steps.step("directory", is_needed=True) as step:
             place = _place(data_dir)
-            directory = place / NAME
+            directory = directory_in(place)
             step.found = str(directory)
-        with _hold(place):
-            with _made(directory), contextlib.suppress(Stop):
+            stack.enter_context(_hold(place))
+            _make(directory)
+        try:
+            with contextlib.suppress(Stop):
                 _try_launcher(settings, tier, directory, steps)
-                if os.geteuid() == 0 and tier.startswith("root"):
+                if os.geteuid() == 0 and tier != "process":
                     _try_to_give_up_privileges(settings, steps)
-            with steps.step("nothing left") as step:
-                residue.remove_groups(_instance(directory))
-                residue.expect_nothing(_instance(directory), directory)
-                step.found = "no process, mount, group, loop device or file"
+        finally:
+            with contextlib.suppress(OSError):
+                shutil.rmtree(directory)
+        with steps.step("nothing left") as step:
+            residue.remove_groups(_instance(directory))
+            residue.expect_nothing(_instance(directory), directory, steps.processes)
+            step.found = "no process, mount, group, loop device or file"
     return steps.done
+
+
+def directory_in(place: Path) -> Path:
+    """The launcher's directory for the trial: always the same one, so that what a killed doctor has
+    left is cleared away by the next."""
+    return place / f".lambent-doctor-{os.geteuid()}"
 
 
 def _place(data_dir: Path) -> Path:
@@ -83,26 +96,34 @@ def _place(data_dir: Path) -> Path:
 def _hold(place: Path) -> Iterator[None]:
     """One doctor at a time has the place: the second waits, and finds nothing of the first."""
     lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    give_up = time.monotonic() + _HOLD_S
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise Failed(f"another process has held {place} for {_HOLD_S:g} s") from None
+                time.sleep(_PAUSE_S)  # noqa: TID251 - another process's work
         yield
     finally:
         os.close(lock)
 
 
-@contextmanager
-def _made(directory: Path) -> Iterator[None]:
-    """The launcher's directory. One that a killed doctor has left is used again."""
-    directory.mkdir(mode=0o755, exist_ok=True)
+def _make(directory: Path) -> None:
+    """Make the directory, or take what a doctor of ours has left. The place may be everybody's, as
+    `/tmp` is: nothing is touched that somebody else has put there. Raises OSError, `Failed`."""
     try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(directory)
+        directory.mkdir(mode=0o755)
+    except FileExistsError:
+        status = directory.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise Failed(f"{directory} is no directory of ours: remove it") from None
 
 
 def _instance(directory: Path) -> str:
-    """Always the same one, so that what a killed doctor has left is cleared away by the next."""
+    """Names the groups; always the same one for a directory."""
     return hashlib.sha256(str(directory).encode()).hexdigest()[:12]
 
 
@@ -130,15 +151,18 @@ def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: 
 
 @contextmanager
 def _reasons(steps: Steps, said: IO[bytes]) -> Iterator[None]:
-    """Add what the launcher has printed to the step that failed meanwhile."""
+    """Add what the launcher has printed to the step that failed meanwhile, or as a step's find."""
     try:
         yield
     finally:
         said.seek(0)
         text = "; ".join(said.read(2000).decode(errors="replace").split("\n")).strip("; ")
+        said.truncate(0)
         failed = next((step for step in reversed(steps.done) if step.error), None)
         if failed is not None and text:
             failed.error += f" ({text})"
+        elif text:
+            steps.done.append(Step(name="words of the launcher", found=text))
 
 
 async def _try_in(
@@ -153,6 +177,7 @@ async def _try_in(
         try:
             await _use(box, tier, steps)
         finally:
+            steps.processes |= residue.descendants(handle.process.pid)
             with steps.step("end of the box"):
                 await box.close()
                 await volume.close()
@@ -167,8 +192,9 @@ async def _use(box: LauncherBox, tier: str, steps: Steps) -> None:
             raise Failed(f"/bin/sh ended with {status}: {seen.strip()}")
     with steps.step("isolation") as step:
         step.found = judge_isolation(seen, _own_namespaces(), tier)
-    with steps.step("network"):
+    with steps.step("network") as step:
         await _connect(box)
+        step.found = _way_out(box)
     async with start(box, _TICK) as program:
         with steps.step("freeze"):
             await program.read()
@@ -218,6 +244,12 @@ def judge_isolation(seen: str, ours: dict[str, str], tier: str) -> str:
 
 def _own_namespaces() -> dict[str, str]:
     return {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in _NAMESPACES}
+
+
+def _way_out(box: LauncherBox) -> str:
+    if not box.egress:
+        return "the host's own"
+    return "TCP to all ports and UDP" if box.datagrams else "TCP to common ports only, no UDP"
 
 
 async def _connect(box: LauncherBox) -> None:
