@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,15 @@ class Platform:
     """A running `lambent up`."""
 
     def __init__(
-        self, data_dir: Path, *arguments: str, environment: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ):
+        """`prefix` is a program that becomes the platform, as somebody else perhaps."""
         self.data_dir = data_dir
-        command = [sys.executable, "-m", "lambent", "up", "--port", "0"]
+        command = [*prefix, sys.executable, "-m", "lambent", "up", "--port", "0"]
         self.process = subprocess.Popen(
             [*command, "--data-dir", str(data_dir), *arguments],
             stdout=subprocess.PIPE,

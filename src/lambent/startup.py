@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from lambent import weak_tier
 from lambent.kit.installing import InstallFailed
 from lambent.model.identity import AccessKey
 from lambent.sandbox import tiers
@@ -28,7 +29,7 @@ from lambent.store.blobs import is_of_blobs
 from lambent.store.database import file_of, url_of
 from lambent.store.settings import StoreSettings
 from lambent.worker.interpreters import find_interpreters
-from lambent.worker.runtime_clients import default_cache, prepare_runtimes
+from lambent.worker.runtime_clients import prepare_runtimes
 from lambent.worker.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
@@ -172,16 +173,17 @@ def _expand_descriptor_table(size: int) -> None:
         os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, size - 1))
 
 
-def find_runtimes(settings: Settings) -> Runtimes:
+def find_runtimes(settings: Settings, tier: str) -> Runtimes:
     """Find the host's interpreters and see to it that each has AWS's runtime client."""
-    cache = Path(settings.worker.runtimes_dir or default_cache())
+    interpreters = weak_tier.only_reachable(find_interpreters(), settings, tier)
+    cache = Path(settings.worker.runtimes_dir or weak_tier.cache(settings, tier))
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("Preparing runtimes", total=None)
 
         def report(name: str, done: int, total: int) -> None:
             progress.update(task, completed=done, total=total, description=f"Prepared {name}")
 
-        prepared = prepare_runtimes(find_interpreters(), cache, report)
+        prepared = prepare_runtimes(interpreters, cache, report)
     for one in prepared:
         if one.failure is not None:
             logger.warning(
@@ -191,11 +193,12 @@ def find_runtimes(settings: Settings) -> Runtimes:
     return Runtimes(prepared)
 
 
-def prepare_services(settings: Settings) -> Path | None:
+def prepare_services(settings: Settings, tier: str) -> Path | None:
     """Get the packages of the stand-in for other services, if it is wanted; gives their place."""
     if not settings.services.enabled:
         return None
-    cache = Path(settings.services.packages_dir or default_cache().with_name("services"))
+    ours = weak_tier.cache(settings, tier).with_name("services")
+    cache = Path(settings.services.packages_dir or ours)
     with Console(stderr=True).status("Preparing the stand-in for other services"):
         try:
             return prepare_packages(cache)
@@ -207,13 +210,20 @@ def prepare_services(settings: Settings) -> Path | None:
             ) from error
 
 
+def choose_tier(settings: Settings) -> str:
+    """The isolation to use, which is named if it is not the strongest."""
+    tier = tiers.choose(settings.sandbox.isolation)
+    if tier == "process":
+        weak_tier.accept(settings)
+    elif tier != tiers.TIERS[0]:
+        logger.warning("isolation is %r, weaker than it could be: see `lambent doctor`", tier)
+    return tier
+
+
 def isolate(
-    settings: Settings, data: DataDirectory, runtimes: Runtimes, packages: Path | None
+    settings: Settings, tier: str, data: DataDirectory, runtimes: Runtimes, packages: Path | None
 ) -> LauncherHandle:
     """Start the launcher and give up this process's own privileges."""
-    tier = tiers.choose(settings.sandbox.isolation)
-    if tier != tiers.TIERS[0]:
-        logger.warning("isolation is %r, weaker than it could be: see `lambent doctor`", tier)
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
@@ -231,7 +241,8 @@ def isolate(
     )
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
-        become_unprivileged(uid, uid, readable, [data.code, *private])
+        may_mount = tier != "process"
+        become_unprivileged(uid, uid, readable, [data.code, *private], may_mount=may_mount)
     except BaseException:
         launcher.close()
         raise

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lambent
-from lambent.sandbox import messages
+from lambent.sandbox import messages, peers, users
 from lambent.sandbox.ports import (
     Box,
     BoxSpec,
@@ -61,6 +61,7 @@ class LauncherHandle:
 
     socket: socket.socket
     process: subprocess.Popen[bytes]
+    tier: str
 
     def close(self) -> None:
         """Let the launcher clear everything away and end."""
@@ -89,8 +90,11 @@ def start_launcher(
         "directory": str(directory),
         "roots": [str(root) for root in roots],
         "group": f"lambent-{instance}",
-        "uid_base": settings.uid_base + int(instance[:4], 16) % 100 * 1000,
+        "uid_base": users.first_user(settings.uid_base, int(instance[:4], 16)),
         "is_root": tier != "rootless",
+        "uses_namespaces": tier != "process",
+        "separates_users": users.can_separate(settings.platform_uid),
+        "drops_bounding_set": users.has_capability(users.CAP_SETPCAP),
         "uses_cgroups": tier == "root",
         "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
     }
@@ -112,7 +116,7 @@ def start_launcher(
         env={},
     )
     theirs.close()
-    handle = LauncherHandle(ours, process)
+    handle = LauncherHandle(ours, process, tier)
     poll = select.poll()
     poll.register(ours, select.POLLIN)
     try:
@@ -198,6 +202,9 @@ class LauncherBox:
             else:
                 self._sockets[name] = socket.socket(fileno=descriptor)
         self.on_exit: dict[int, Callable[[ExitStatus], None]] = {}
+        self._shares_pids: bool = answer.get("shares_pids", False)
+        self._user: int | None = answer.get("user")
+        self._memory_peak = 0
         self._is_closed = False
 
     @property
@@ -209,9 +216,14 @@ class LauncherBox:
         return self._sockets["endpoint"]
 
     @property
-    def resolver(self) -> tuple[socket.socket, socket.socket]:
+    def resolver(self) -> tuple[socket.socket, socket.socket] | None:
         """The name server's sockets inside the box, UDP and TCP."""
-        return self._sockets["resolver_udp"], self._sockets["resolver_tcp"]
+        found = self._sockets.get("resolver_udp"), self._sockets.get("resolver_tcp")
+        return None if found[0] is None or found[1] is None else (found[0], found[1])
+
+    def admits(self, connection: socket.socket) -> bool:
+        """Whether who has connected to a listener of the box is of the box."""
+        return self._user is None or peers.user_of(connection) == self._user
 
     @property
     def egress(self) -> list[socket.socket]:
@@ -278,7 +290,12 @@ class LauncherBox:
 
     def memory_peak_bytes(self) -> int:
         memory_peak = self._files.get("memory_peak")
-        return int(os.pread(memory_peak, 32, 0)) if memory_peak is not None else 0
+        if memory_peak is not None:
+            return int(os.pread(memory_peak, 32, 0))
+        if self._shares_pids:
+            used = sum(peers.memory_peak_bytes(pid) for pid in self.on_exit)
+            self._memory_peak = max(self._memory_peak, used)
+        return self._memory_peak
 
     def let_go(self) -> None:
         """Close what the launcher handed over."""
@@ -299,7 +316,8 @@ class LauncherBox:
 class Launcher:
     """See `ports.Sandboxes`."""
 
-    def __init__(self, end: socket.socket, deadline_s: float) -> None:
+    def __init__(self, end: socket.socket, deadline_s: float, *, has_templates: bool) -> None:
+        self.has_templates = has_templates
         self._socket = end
         self._deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
@@ -591,7 +609,8 @@ async def open_sandboxes(
     handle: LauncherHandle, settings: SandboxSettings
 ) -> AsyncIterator[Launcher]:
     """The door to a started launcher, on the running loop."""
-    launcher = Launcher(handle.socket, settings.request_deadline_s)
+    has_templates = handle.tier != "process"
+    launcher = Launcher(handle.socket, settings.request_deadline_s, has_templates=has_templates)
     try:
         yield launcher
     finally:

@@ -25,6 +25,7 @@ from lambent.sandbox.launcher.apart import Apart, Work
 from lambent.sandbox.launcher.box import Box, Confinement
 from lambent.sandbox.launcher.entering import OnEntered, spawn
 from lambent.sandbox.launcher.loop import Loop
+from lambent.sandbox.launcher.mounts import make_private
 from lambent.sandbox.launcher.network import Network, create_network, home_namespace
 from lambent.sandbox.launcher.seccomp import Filter
 from lambent.sandbox.launcher.volumes import Volume, Volumes
@@ -48,9 +49,9 @@ class Host:
         directory = Path(config["directory"])
         is_root = bool(config["is_root"])
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._lock_fd = _hold(directory)
+        self._lock_fd = hold(directory)
         linux.unshare(linux.CLONE_NEWNS)
-        linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+        make_private()
         if not is_root:
             # That of the pid namespace we have just entered.
             linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
@@ -328,7 +329,7 @@ class Host:
             box.init_pidfd = -1
         else:
             del box.processes[pid]
-            self._on_process_exit(box, pid, _describe_end(box, result))
+            self._on_process_exit(box, pid, describe_end(box, result))
         if box.init_pidfd < 0 and not box.processes:
             self._finish(box)
 
@@ -359,7 +360,8 @@ def _nobody() -> None:
     """Nobody wants to know."""
 
 
-def _describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
+def describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
+    """How a process of a box has ended, as the platform is told."""
     kills = box.group.out_of_memory_kills() if box.group is not None else 0
     was_out_of_memory = kills > box.out_of_memory_kills
     box.out_of_memory_kills = kills
@@ -376,7 +378,7 @@ def _open_namespace(kind: str) -> int:
     return os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _hold(directory: Path) -> int:
+def hold(directory: Path) -> int:
     """Wait until no other launcher uses a directory: one whose platform was killed may still be
     tidying up. Gives the descriptor that holds it. Raises OSError."""
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

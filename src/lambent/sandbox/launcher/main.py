@@ -32,6 +32,7 @@ from lambent.sandbox.launcher.box import Box, NotExecutable
 from lambent.sandbox.launcher.host import Host
 from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.prepared import Prepared, Wanted
+from lambent.sandbox.launcher.process_host import ProcessHost
 from lambent.sandbox.launcher.snapshots import Snapshots
 from lambent.sandbox.launcher.stock import Stock
 from lambent.sandbox.launcher.templates import Template
@@ -52,8 +53,13 @@ class Launcher:
     def __init__(self, platform: socket.socket, config: dict[str, Any]) -> None:
         self._platform = platform
         self._loop = Loop()
-        self._host = Host(config, self._loop, self._on_exit)
-        self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
+        self._host: Host | ProcessHost
+        self._stock: Stock | None = None
+        if config["uses_namespaces"]:
+            self._host = Host(config, self._loop, self._on_exit)
+            self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
+        else:
+            self._host = ProcessHost(config, self._loop, self._on_exit)
         self._snapshots = Snapshots(self._loop)
         self._last_request = time.monotonic()
         self._given: set[str] = set()
@@ -95,22 +101,24 @@ class Launcher:
         finally:
             watchdog.tidy_up()
             self._snapshots.close()
-            self._stock.close()
+            if self._stock is not None:
+                self._stock.close()
             self._host.close()
 
     def _wait(self) -> list[selectors.SelectorKey]:
         """What has happened. In quiet moments something is made ahead of need."""
-        while not (self._host.has_all_ready and self._stock.is_full):
+        host, stock = self._host, self._stock
+        while isinstance(host, Host) and stock and not (host.has_all_ready and stock.is_full):
             quiet_s = self._last_request + _QUIET_S - time.monotonic()
             if happened := self._loop.wait(max(quiet_s, 0)):
                 return happened
             if quiet_s > 0:
                 continue
             try:
-                if not self._host.has_all_ready:
-                    self._host.make_one_ready()
+                if not host.has_all_ready:
+                    host.make_one_ready()
                 else:
-                    self._stock.make_one()
+                    stock.make_one()
             except (OSError, KeyError, ValueError):
                 # Whoever wants a box is told why there is none.
                 break
@@ -187,6 +195,9 @@ class Launcher:
         )
         self._given.add(box.name)
         described, descriptors = _describe(box)
+        if isinstance(self._host, ProcessHost):
+            described["shares_pids"] = True
+            described["user"] = box.host_id if self._host.separates_users else None
         self._reply(request, described, *descriptors)
         _hand_over(box)
 
@@ -227,10 +238,15 @@ class Launcher:
 
     def _prepare(self, request: dict[str, Any]) -> None:
         volume_mb = _number(request, "volume_mb", 1, 65_536)
-        self._stock.declare(_template(request["template"]), volume_mb)
+        self._need_stock().declare(_template(request["template"]), volume_mb)
         if not self._host.awaits_volumes:
             self._host.await_volumes(volume_mb, lambda: None)
         self._reply(request, {})
+
+    def _need_stock(self) -> Stock:
+        if self._stock is None:
+            raise ValueError("without namespaces nothing is prepared")
+        return self._stock
 
     def _start(self, request: dict[str, Any]) -> None:
         def on_started(prepared: Prepared | None, reason: str) -> None:
@@ -258,7 +274,9 @@ class Launcher:
         volume = None if request.get("volume") is None else _text(request["volume"])
         volume_mb = _number(request, "volume_mb", 1, 65_536)
         template = _template(request["template"])
-        start = partial(self._stock.start, template, wanted, volume_mb=volume_mb, volume=volume)
+        start = partial(
+            self._need_stock().start, template, wanted, volume_mb=volume_mb, volume=volume
+        )
         if volume is not None:
             start()
         else:
@@ -299,7 +317,11 @@ class Launcher:
 
     def _open_socket(self, request: dict[str, Any]) -> None:
         """A socket that belongs to a box's network, for the platform to connect."""
-        opened = boxes.open_socket(self._host.confinement, self._box(request))
+        box = self._box(request)
+        if isinstance(self._host, Host):
+            opened = boxes.open_socket(self._host.confinement, box)
+        else:
+            opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         with opened:
             self._reply(request, {}, opened.fileno())
 
@@ -417,8 +439,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        if not config["is_root"]:
-            _enter_user_namespace(platform)
+        if config["uses_namespaces"] and not config["is_root"]:
+            enter_user_namespace(platform)
         launcher = Launcher(platform, config)
     except OSError as error:
         messages.send(platform, messages.encode({"failed": str(error)}))
@@ -441,7 +463,7 @@ def _move_up(number: int) -> int:
     return moved
 
 
-def _enter_user_namespace(platform: socket.socket) -> None:
+def enter_user_namespace(platform: socket.socket) -> None:
     """Rootless: be root in a user namespace of our own, which is all that boxes need.
 
     Also in a pid namespace: one may come back from a box's only to one's own. Who calls waits

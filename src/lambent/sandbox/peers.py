@@ -1,0 +1,37 @@
+"""Who is at the other end of a connection over the loopback, and what a process uses: asked of
+`/proc`, where no namespace keeps environments apart."""
+
+import contextlib
+import re
+import socket
+import struct
+from pathlib import Path
+
+_PEAK = re.compile(rb"^VmHWM:\s+(\d+) kB", re.MULTILINE)
+
+
+def user_of(connection: socket.socket) -> int | None:
+    """The user whose process opened the other end of an IPv4 connection of this host; None if that
+    cannot be told: it is closed, perhaps."""
+    try:
+        theirs, ours = _spell(connection.getpeername()), _spell(connection.getsockname())
+        table = Path("/proc/net/tcp").read_text()
+    except OSError:
+        return None
+    found = re.search(rf"^ *\d+: {theirs} {ours} (?:\S+ ){{4}} *(\d+)", table, re.MULTILINE)
+    return int(found[1]) if found is not None else None
+
+
+def memory_peak_bytes(pid: int) -> int:
+    """The most memory a process has had; 0 if it has ended."""
+    with contextlib.suppress(OSError):
+        found = _PEAK.search(Path(f"/proc/{pid}/status").read_bytes())
+        if found is not None:
+            return int(found[1]) << 10
+    return 0
+
+
+def _spell(address: tuple[str, int]) -> str:
+    """As the kernel's table spells it: the host's byte order for the address."""
+    number = struct.unpack("=I", socket.inet_aton(address[0]))[0]
+    return f"{number:08X}:{address[1]:04X}"
