@@ -2,13 +2,19 @@
 
 PYTHON := .venv/bin/python
 SOURCES := src tests bench tools
-# Tests that take long begin first, so that none is waited for at the end.
-LONG := tests/crash tests/servers tests/scenario/mappings
-# Tests that look at the whole machine, or measure what others would disturb: one at a time.
-ALONE := tests/isolation tests/hostile $(addprefix tests/scenario/test_,up.py bursts.py floods.py)
+# More than two cores have time for: most tests wait for something most of the time.
+WORKERS := 4
+PYTEST := $(PYTHON) -m pytest
+# How long the long forms are.
+CRASH := CRASH_KILLS=200 CRASH_MAPPING_KILLS=40
+STRESS := STREAMS=10000
+BURST := BURST_CALLS=900
+FUZZ := FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000
+# Tests start hundreds of processes; without bytecode on disk each would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test crash burst stress fuzz-snapshots check bench format docs lock
+.PHONY: help setup run test test-fast test-long crash burst stress fuzz-snapshots hosts check bench format docs lock
 
 help: ## Say what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -22,24 +28,33 @@ run: setup ## Start a platform with the examples in it; FLAGS=... are those of l
 test: setup ## Run all tests; TESTS=path runs some of them
 	@tools/make-test-needs
 ifdef TESTS
-	@$(PYTHON) -m pytest $(TESTS)
+	@$(PYTEST) $(TESTS)
 else
-	@$(PYTHON) -m pytest -n 2 --dist loadfile $(LONG) tests $(ALONE:%=--ignore=%)
-	@$(PYTHON) -m pytest $(ALONE)
+	@$(PYTEST) -n $(WORKERS) --dist loadfile
 endif
 
+test-fast: setup ## Run the unit tests that need no server; done in seconds
+	@$(PYTEST) -q -n 2 --dist loadfile -k "not postgresql" tests/unit
+
+test-long: setup ## Run all tests in their long forms: those below, and properties with all examples
+	@tools/make-test-needs
+	@LONG_TESTS=1 $(CRASH) $(STRESS) $(BURST) $(FUZZ) $(PYTEST) -n 2 --dist loadfile --timeout 7200
+
 crash: setup ## Kill the platform 200 times under load, on each database, and account for every event
-	@CRASH_KILLS=200 CRASH_MAPPING_KILLS=40 $(PYTHON) -m pytest -q -s tests/crash
+	@$(CRASH) $(PYTEST) -q -s tests/crash
 
 stress: setup ## Run the long forms of tests that CI runs in short
-	@STREAMS=10000 $(PYTHON) -m pytest -q --timeout 600 tests/unit/kit/test_http_streams.py
+	@$(STRESS) $(PYTEST) -q --timeout 600 tests/unit/kit/test_http_streams.py
 
 burst: setup ## Call a function 900 times at once, and others beside it
-	@BURST_CALLS=900 $(PYTHON) -m pytest -q -s tests/scenario/test_bursts.py
+	@$(BURST) $(PYTEST) -q -s tests/scenario/test_bursts.py
 
 fuzz-snapshots: setup ## Change captured processes 100,000 times and judge them; as root, restore 20,000
-	@FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000 $(PYTHON) -m pytest -q -s --timeout 7200 \
+	@$(FUZZ) $(PYTEST) -q -s --timeout 7200 \
 	  tests/unit/sandbox/test_image_rules.py tests/isolation/test_snapshot_fuzz.py
+
+hosts: setup ## Prove it on machines and containers made for the purpose, as root; HOSTS="a b" runs some
+	@$(PYTHON) -m tests.hosts $(HOSTS)
 
 check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)

@@ -1,11 +1,14 @@
-"""Fixtures every kind of test uses."""
+"""What every kind of test uses: fixtures, time limits, and the order of a whole run."""
 
 import signal
 from typing import Any
 
 import pytest
 
-from tests.databases import database, postgresql
+from tests.budgets import pytest_fixture_setup, pytest_runtest_teardown
+from tests.databases import database, migrated, own_postgresql, postgresql
+from tests.lengths import load_profile
+from tests.schedule import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from tests.servers.activemq import activemq
 from tests.servers.kafka import mock_kafka, secured_kafka, tansu
 from tests.servers.kinesis import kinesis
@@ -16,13 +19,21 @@ __all__ = [
     "activemq",
     "database",
     "kinesis",
+    "migrated",
     "ministack",
     "mock_kafka",
+    "own_postgresql",
     "postgresql",
+    "pytest_collection_modifyitems",
+    "pytest_fixture_setup",
+    "pytest_runtest_teardown",
+    "pytest_xdist_make_scheduler",
     "rabbitmq",
     "secured_kafka",
     "tansu",
 ]
+
+load_profile()
 
 
 def pytest_configure() -> None:

@@ -1,6 +1,7 @@
 """A real platform, as a person starts it: `lambent up` in a process of its own, on port 0."""
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -20,9 +21,18 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from lambent.data_directory import DataDirectory
+from tests.forking import Forked
+
 ROLE = "arn:aws:iam::000000000000:role/lambda-role"
 ACCOUNT = "000000000000"
 PYTHON = f"python3.{sys.version_info.minor}"
+
+
+_STOP_S = 240
+"""How long a platform may take to stop on a host that is busy with other things."""
+_WAIT_S = 60
+"""How long anything may take there."""
 
 
 class Platform:
@@ -34,11 +44,14 @@ class Platform:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        is_fresh: bool = False,
     ):
-        """`prefix` is a program that becomes the platform, as somebody else perhaps."""
+        """Start it; `is_fresh` in a process that has nothing loaded before (see `forking`), as with
+        a `prefix`, a program that becomes the platform, as somebody else perhaps."""
         self.data_dir = data_dir
         command = [*prefix, sys.executable, "-m", "lambent", "up", "--port", "0"]
-        self.process = subprocess.Popen(
+        start = subprocess.Popen[str] if is_fresh or prefix else Forked
+        self.process = start(
             [*command, "--data-dir", str(data_dir), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -63,6 +76,39 @@ class Platform:
         self.kill()
         raise AssertionError(f"the platform did not get ready:\n{self.output}")
 
+    @property
+    def launcher_pid(self) -> int:
+        """Its launcher: a platform may have other children."""
+        (found,) = self.children(b"launcher")
+        return found
+
+    def children(self, word: bytes) -> list[int]:
+        """The processes it started that have a word in their command."""
+        pid, found = self.process.pid, []
+        # Each thread has children of its own.
+        for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in listed.read_text().split():
+                with contextlib.suppress(OSError):
+                    if word in Path(f"/proc/{child}/cmdline").read_bytes():
+                        found.append(int(child))
+        return found
+
+    def cgroups(self) -> set[str]:
+        """The cgroups with its name, wherever the host has them mounted; nobody else's."""
+        name = DataDirectory(self.data_dir.absolute()).instance
+        return {
+            os.path.join(where, found)
+            for where, names, _ in os.walk("/sys/fs/cgroup")
+            for found in names
+            if name in found or name in where
+        }
+
+    def mounts(self) -> set[str]:
+        """The mount points of this process's namespace that lie in its data directory."""
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        points = {line.split()[4] for line in lines}
+        return {one for one in points if Path(one).is_relative_to(self.data_dir)}
+
     def client(self, service: str, **more: Any) -> Any:
         """A boto3 client as users make it, without retries."""
         options: dict[str, Any] = {
@@ -81,7 +127,7 @@ class Platform:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.output += self.process.communicate(timeout=60)[0] or ""
+            self.output += self.process.communicate(timeout=_STOP_S)[0] or ""
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -98,7 +144,7 @@ class Platform:
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One platform for all tests that do not stop it."""
-    running = Platform(tmp_path_factory.mktemp("platform") / "data")
+    running = Platform(tmp_path_factory.mktemp("platform") / "data", is_fresh=True)
     yield running
     code = running.stop()
     assert code == 0, running.output
@@ -174,7 +220,7 @@ def log_lines(platform: Platform, name: str) -> list[str]:
 
 def wait_active(client: Any, name: str) -> dict[str, Any]:
     """Wait until the function's last change is in force; gives its configuration."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + _WAIT_S
     while True:
         configuration: dict[str, Any] = client.get_function_configuration(FunctionName=name)
         is_done = configuration.get("LastUpdateStatus", "Successful") != "InProgress"
@@ -196,7 +242,7 @@ def log_of(answer: Mapping[str, Any]) -> str:
     return base64.b64decode(answer["LogResult"]).decode()
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 20) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = _WAIT_S) -> Any:
     """Poll until `condition` gives something true; gives that."""
     deadline = time.monotonic() + deadline_s
     while True:

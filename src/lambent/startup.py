@@ -4,7 +4,6 @@ data directory, bind the port, read the certificate, prepare runtimes, start the
 import contextlib
 import dataclasses
 import fcntl
-import hashlib
 import logging
 import os
 import resource
@@ -12,18 +11,18 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
-from lambent import weak_tier
-from lambent.kit.installing import InstallFailed
+from lambent import instance, weak_tier
+from lambent.data_directory import DataDirectory
+from lambent.kit.installing import InstallFailed, keep
+from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
 from lambent.sandbox import tiers
 from lambent.sandbox.client import LauncherHandle, start_launcher
 from lambent.sandbox.privileges import become_unprivileged, hand_over
-from lambent.services.installation import prepare_packages
+from lambent.services.installation import packages_directory, prepare_packages
 from lambent.settings import ServerSettings, Settings
 from lambent.store.blobs import is_of_blobs
 from lambent.store.database import file_of, url_of
@@ -35,47 +34,6 @@ from lambent.worker.runtimes import Runtimes
 logger = logging.getLogger(__name__)
 
 _DESCRIPTORS_AT_ONCE = 65_536
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class DataDirectory:
-    """What lies where."""
-
-    root: Path
-
-    @property
-    def state(self) -> Path:
-        """Database, packages and logs; the platform's."""
-        return self.root / "state"
-
-    def blobs(self, store: StoreSettings) -> Path:
-        """Where packages are kept."""
-        if "://" in store.blobs_dir:
-            raise SystemExit(
-                f"lambent: cannot use store.blobs_dir = {store.blobs_dir}: packages are kept in a"
-                " directory; URLs of object stores are not supported"
-            )
-        return Path(store.blobs_dir).absolute() if store.blobs_dir else self.state / "blobs"
-
-    def event_payloads(self, store: StoreSettings) -> Path:
-        """Where large payloads of queued events are kept."""
-        blobs = self.blobs(store)
-        return blobs.with_name(f"{blobs.name}-events")
-
-    @property
-    def code(self) -> Path:
-        """Unpacked packages, shown to boxes; the platform's."""
-        return self.root / "code"
-
-    @property
-    def services(self) -> Path:
-        """The stand-in's own."""
-        return self.state / "services"
-
-    @property
-    def sandbox(self) -> Path:
-        """The launcher's own."""
-        return self.root / "sandbox"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,26 +78,30 @@ def hold_data(root: Path) -> Iterator[DataDirectory]:
     root = root.absolute()
     try:
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = instance.hold(root)
     except OSError as error:
         raise SystemExit(
             f"lambent: cannot use the data directory {root}: {error.strerror}; choose another with "
             "--data-dir"
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(lock, 32).decode(errors="replace").strip()
+    if lock is None:
         raise SystemExit(
-            f"lambent: {root} is already in use by another lambent (pid {holder}); stop it or "
-            "choose another directory with --data-dir"
-        ) from error
-    os.truncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            f"lambent: {root} is already in use by another lambent ({_describe_holder(root)}); stop"
+            " it with `lambent down` or choose another directory with --data-dir"
+        )
     try:
-        yield DataDirectory(root)
+        instance.write_facts(lock, instance.own_facts(version("lambent")))
+        yield DataDirectory(root, lock)
     finally:
         os.close(lock)
+
+
+def _describe_holder(root: Path) -> str:
+    try:
+        with instance.find_running(root) as running:
+            return "it is starting or ending" if running is None else f"pid {running.facts.pid}"
+    except instance.InstanceUnknown as error:
+        return str(error)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -173,17 +135,16 @@ def _expand_descriptor_table(size: int) -> None:
         os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, size - 1))
 
 
-def find_runtimes(settings: Settings, tier: str) -> Runtimes:
+def find_runtimes(settings: Settings, tier: str, steps: Steps) -> Runtimes:
     """Find the host's interpreters and see to it that each has AWS's runtime client."""
-    interpreters = weak_tier.only_reachable(find_interpreters(), settings, tier)
     cache = Path(settings.worker.runtimes_dir or weak_tier.cache(settings, tier))
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Preparing runtimes", total=None)
-
-        def report(name: str, done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, description=f"Prepared {name}")
-
-        prepared = prepare_runtimes(interpreters, cache, report)
+    found = find_interpreters(answers=cache / "interpreters.json")
+    interpreters = weak_tier.only_reachable(found, settings, tier)
+    while True:
+        prepared = prepare_runtimes(interpreters, cache, steps)
+        # `lambent gc` leaves alone what is kept.
+        if all([keep(one.directory) for one in prepared if one.directory is not None]):
+            break
     for one in prepared:
         if one.failure is not None:
             logger.warning(
@@ -193,21 +154,28 @@ def find_runtimes(settings: Settings, tier: str) -> Runtimes:
     return Runtimes(prepared)
 
 
-def prepare_services(settings: Settings, tier: str) -> Path | None:
+def prepare_services(settings: Settings, tier: str, steps: Steps) -> Path | None:
     """Get the packages of the stand-in for other services, if it is wanted; gives their place."""
     if not settings.services.enabled:
         return None
     ours = weak_tier.cache(settings, tier).with_name("services")
     cache = Path(settings.services.packages_dir or ours)
-    with Console(stderr=True).status("Preparing the stand-in for other services"):
-        try:
-            return prepare_packages(cache)
-        except InstallFailed as error:
-            raise SystemExit(
-                f"lambent: cannot install the stand-in for other services in {cache}: {error}. It"
-                " needs pip and a package index, once; without them start without --services, or"
-                " name servers of your own under [aws.*]"
-            ) from error
+    failure = None
+    try:
+        if not packages_directory(cache).exists():
+            steps.begin("services", "the stand-in for other services, with pip")
+        while not keep(packages := prepare_packages(cache)):
+            pass
+        return packages
+    except InstallFailed as error:
+        failure = str(error)
+        raise SystemExit(
+            f"lambent: cannot install the stand-in for other services in {cache}: {error}. It"
+            " needs pip and a package index, once; without them start without --services, or"
+            " name servers of your own under [aws.*]"
+        ) from error
+    finally:
+        steps.end("services", failure)
 
 
 def choose_tier(settings: Settings) -> str:
@@ -216,7 +184,7 @@ def choose_tier(settings: Settings) -> str:
     if tier == "process":
         weak_tier.accept(settings)
     elif tier != tiers.TIERS[0]:
-        logger.warning("isolation is %r, weaker than it could be: see `lambent doctor`", tier)
+        logger.warning("%s", explain_weakness(tier, tiers.detect()))
     return tier
 
 
@@ -237,7 +205,7 @@ def isolate(
         tier=tier,
         directory=data.sandbox,
         roots=[data.code, *runtimes.mount_roots()],
-        instance=hashlib.sha256(str(data.root).encode()).hexdigest()[:12],
+        instance=data.instance,
     )
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
@@ -247,6 +215,16 @@ def isolate(
         launcher.close()
         raise
     return launcher
+
+
+def explain_weakness(tier: str, isolation: tiers.Isolation) -> str:
+    """Why isolation is not the strongest: the first thing that lacks, or the operator's wish."""
+    lacking = next((one for one in isolation.findings if not one.is_there), None)
+    cause = f"{lacking.name}: {lacking.found}" if lacking else "sandbox.isolation asks for no more"
+    return (
+        f"isolation is {tier!r}, weaker than it could be ({cause}); `lambent doctor` says how to"
+        " make it stronger"
+    )
 
 
 def _prepare(directory: Path, mode: int, uid: int) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.forking import Forked
 from tests.platforms import (
     Platform,
     deploy,
@@ -48,14 +49,14 @@ from tests.servers.activemq import ActiveMq
 from tests.servers.kafka import MockKafka
 from tests.servers.rabbitmq import RabbitMq
 
-from .failing_tasks import sites
+from .failing_tasks import SITES as PLACES
 
 ECHO = "def handler(event, context):\n    return event"
 BESIDE = "x" * 100_000
 """What is kept beside the database."""
 LARGE = "x" * 300_000
 """What is not checked on the event loop."""
-SITES = sorted(sites().values())
+SITES = sorted(PLACES.values())
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -69,7 +70,7 @@ class FailingPlatform(Platform):
         command = [sys.executable, "-m", "tests.crash.failing_tasks", *([fails] if fails else [])]
         command += ["--", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
         with self.log.open("w") as output:
-            self.process = subprocess.Popen(
+            self.process = Forked(
                 command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
             )
         found = wait_for(
@@ -508,6 +509,7 @@ REACH: dict[str, Reach] = {
     "wiring.py:scheduler.follow_changes": _runs(_deploy_new),
     "wiring.py:code.keep_small": _runs(_deploy_new),
     "wiring.py:keep_trash_short": _runs(),
+    "wiring.py:keyring.follow_doubts": _runs(),
     "wiring.py:snapshots.follow_changes": _runs(_deploy_new),
     "worker/attempt.py:subscription.run": _listen,
     "worker/worker.py:environment.live": _fails(_invoke_new),

@@ -43,6 +43,13 @@ def started_at(pid: int) -> str | None:
     return None
 
 
+def number_inside(pid: int) -> int:
+    """The number it has in the box, where the first are the oldest: the host's begin again at low
+    ones."""
+    numbers = status_of(pid).get("NSpid", "").split()
+    return int(numbers[-1]) if numbers else 0
+
+
 def is_first(pid: int) -> bool:
     """Whether it is the first process of its pid namespace."""
     return status_of(pid).get("NSpid", "").endswith("\t1")
@@ -81,14 +88,14 @@ class Box:
             found.clear()
         for group in self._cgroups:
             found.update(map(int, read(str(group / "cgroup.procs")).split()))
-        return sorted(found)
+        return sorted(found, key=number_inside)
 
     def _in_namespace(self) -> list[int]:
-        pids = sorted(all_pids())
-        return [pid for pid in pids if link(f"/proc/{pid}/ns/pid") == self.namespace]
+        found = [pid for pid in all_pids() if link(f"/proc/{pid}/ns/pid") == self.namespace]
+        return sorted(found, key=number_inside)
 
     def functions(self) -> list[int]:
-        """The processes that run a function's code: all but init."""
+        """The processes that run a function's code: all but init. The runtime's comes first."""
         return [pid for pid in self.pids() if pid != self.init]
 
     def namespaces(self) -> set[tuple[str, str]]:
@@ -170,19 +177,23 @@ def state() -> dict[str, object]:
     kernel = Path("/proc/sys/kernel")
     return {
         "names": (socket.gethostname(), read("/proc/sys/kernel/domainname")),
-        "swaps": read("/proc/swaps"),
-        "modules": sorted(line.split()[0] for line in read("/proc/modules").splitlines()),
+        # What others change meanwhile is no function's doing: what functions write is known.
+        "swaps": [line for line in read("/proc/swaps").splitlines() if line.split()[2] == "36"],
         "kexec": read("/sys/kernel/kexec_loaded"),
         "settings": {
-            name: (kernel / name).read_text()
+            name: read(str(kernel / name)) in ("|/tmp/hostile\n", "/tmp/hostile\n", "511\n")
             for name in ("core_pattern", "ctrl-alt-del", "sysrq", "randomize_va_space", "modprobe")
-            if (kernel / name).exists()
         },
         "devices": {
             path: (os.stat(path).st_mode, os.stat(path).st_rdev)
             for path in ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/tty")
         },
     }
+
+
+def aio_contexts(pids: list[int]) -> int:
+    """How many contexts of asynchronous I/O processes have: each is mapped into memory."""
+    return sum(read(f"/proc/{pid}/maps").count("/[aio]") for pid in pids)
 
 
 def clock_ahead_s() -> float:

@@ -32,6 +32,8 @@ class View:
     personality: set[str]
     network: str
     aio: int
+    privileges: set[tuple[str, ...]]
+    """Without capabilities, and filtered, nobody loads a module."""
 
 
 def look(function: Function) -> View:
@@ -50,15 +52,21 @@ def look(function: Function) -> View:
         processes=len(box.pids()),
         keys=f"{box.uid}:" in Path("/proc/key-users").read_text(),
         host=host.state(),
+        # Where the attacks would mount: what others mount meanwhile is their own.
         host_mounts={
             line.split(" ")[4]
             for line in Path("/proc/self/mountinfo").read_text().splitlines()
+            if line.split(" ")[4].endswith("/mounted")
         },
         clock_ahead_s=host.clock_ahead_s(),
         personality={Path(f"/proc/{pid}/personality").read_text() for pid in pids},
         network=Path(f"/proc/{pids[0]}/net/dev_mcast").read_text()
         + Path(f"/proc/{pids[0]}/net/route").read_text(),
-        aio=int(Path("/proc/sys/fs/aio-nr").read_text()),
+        aio=host.aio_contexts(pids),
+        privileges={
+            (status["CapEff"], status["CapPrm"], status["NoNewPrivs"], status["Seccomp"])
+            for status in map(host.status_of, pids)
+        },
     )  # fmt: skip
 
 
@@ -119,7 +127,7 @@ SEEN_IN = {
     "adjtimex": "clock_ahead_s",
     "host-name": "host namespaces",
     "swap": "host",
-    "kernel-module": "host",
+    "kernel-module": "privileges",
     "accounting": "host",
     "kernel-log": "host",
     "personality": "personality",
@@ -144,6 +152,7 @@ def test_calls_that_reach_out(tried: Tried, attack: str) -> None:
             assert abs(after - before) < 1.5
         else:
             assert after == before, field
+    assert tried.after.privileges == {("0" * 16, "0" * 16, "1", "2")}
     assert not tried.after.devices
     assert not tried.after.keys
 

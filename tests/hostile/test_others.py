@@ -28,7 +28,7 @@ class Victim:
         told, self.address = function.do("others.hold", secret=secret)
         assert told == secret
         self.box = function.box()
-        launcher = next(host.below(platform.process.pid))
+        launcher = platform.launcher_pid
         self.zygotes = [
             pid
             for pid in host.below(launcher)

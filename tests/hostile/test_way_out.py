@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostile import host
 from tests.hostile.cases import case
 from tests.hostile.conftest import Function, Neighbour, StartFunction
 from tests.platforms import Platform
@@ -76,15 +77,35 @@ def test_services_of_the_host_are_not_reached(
     assert select.select(listeners, [], [], 0)[0] == []
 
 
+def remote_addresses(pid: int) -> set[str]:
+    """Where a process's own TCP sockets lead; others of the host are not its."""
+    sockets = {host.link(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return {
+        str(IPv4Address(bytes.fromhex(row[2].partition(":")[0])[::-1]))
+        for row in rows
+        if f"socket:[{row[9]}]" in sockets
+    }
+
+
+def test_a_processs_connections_are_found(platform: Platform) -> None:
+    """Its own, and nobody else's."""
+    with (
+        socket.create_server(("127.0.0.3", 0)) as server,
+        socket.create_connection(server.getsockname()),
+    ):
+        assert "127.0.0.3" in remote_addresses(os.getpid())
+        assert "127.0.0.3" not in remote_addresses(platform.process.pid)
+
+
 @case("metadata-address")
-def test_the_clouds_metadata_is_not_reached(attacker: Function) -> None:
+def test_the_clouds_metadata_is_not_reached(attacker: Function, platform: Platform) -> None:
     """Refused at once, and no connection of the platform's goes there."""
     targets = [[address, port] for address in METADATA for port in (80, 443)]
     found = attacker.do("way_out.connect", targets=targets)
     assert set(found) <= {"ECONNREFUSED", "ECONNRESET", "ConnectionResetError"}
-    table = Path("/proc/net/tcp").read_text().upper()
-    for address in METADATA:
-        assert socket.inet_aton(address)[::-1].hex().upper() + ":" not in table
+    connected = remote_addresses(platform.process.pid)
+    assert not connected & set(METADATA)
     targets = [[address, port] for address in METADATA_IPV6 for port in (80, 443)]
     assert set(attacker.do("way_out.connect", targets=targets)) <= REFUSALS
 

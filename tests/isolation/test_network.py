@@ -35,8 +35,11 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip of iproute2"),
 ]
 
-FAR, HOST_SIDE = "198.51.100.2", "198.51.100.1"
-FAR_IPV6, HOST_SIDE_IPV6 = "fd5e:6b1d:9c2a::2", "fd5e:6b1d:9c2a::1"
+# Networks of this process: another's tests run at the same time on the same host.
+_FIRST = IPv4Address("198.18.0.0") + os.getpid() % (1 << 15) * 4
+HOST_SIDE, FAR, BROADCAST = str(_FIRST + 1), str(_FIRST + 2), str(_FIRST + 3)
+_PREFIX = f"fd5e:6b1d:9c2a:{os.getpid() % (1 << 16):x}"
+HOST_SIDE_IPV6, FAR_IPV6 = (str(IPv6Address(f"{_PREFIX}::{number}")) for number in (1, 2))
 _IPV6_IS_OFF = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 needs_ipv6 = pytest.mark.skipif(
     not _IPV6_IS_OFF.exists() or _IPV6_IS_OFF.read_text() != "0\n", reason="needs IPv6"
@@ -141,9 +144,9 @@ def far_machine() -> Iterator[None]:
     server = None
     try:
         ip(f"link add {near} type veth peer name {far} netns {name}")
-        ip(f"addr add {HOST_SIDE}/24 dev {near}")
+        ip(f"addr add {HOST_SIDE}/30 dev {near}")
         ip(f"link set {near} up")
-        ip(f"-n {name} addr add {FAR}/24 dev {far}")
+        ip(f"-n {name} addr add {FAR}/30 dev {far}")
         ip(f"-n {name} link set {far} up")
         addresses = [FAR]
         if not needs_ipv6.args[0]:
@@ -825,7 +828,7 @@ async def test_refused_destinations_get_no_datagram(
     """Metadata, the host's own, broadcast and denied addresses, and what is loopback's: nothing
     arrives, the sender has ECONNREFUSED, and it is logged."""
     skip_without_datagrams(network)
-    refused = ["169.254.169.254", HOST_SIDE, "203.0.113.9", "198.51.100.255", "224.0.0.1"]
+    refused = ["169.254.169.254", HOST_SIDE, "203.0.113.9", BROADCAST, "224.0.0.1"]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as private:
         private.bind(("0.0.0.0", 8125))
         private.setblocking(False)
@@ -953,19 +956,19 @@ async def test_a_flood_of_datagrams_leaves_the_platform_time(network: Network) -
     async def watch() -> None:
         nonlocal longest_s
         while True:
-            began = time.monotonic()
+            # Of the processor: what others take of it is not the platform's doing.
+            began = time.thread_time()
             await anyio.lowlevel.checkpoint()
-            longest_s = max(longest_s, time.monotonic() - began)
+            longest_s = max(longest_s, time.thread_time() - began)
 
     async with way_out(network) as egress, anyio.create_task_group() as tasks:
         tasks.start_soon(watch)
         sent = await run_beside(
             network,
             f"""
-            import time
             peers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(50)]
-            count, until = 0, time.monotonic() + 0.5
-            while time.monotonic() < until:
+            count = 0
+            for _ in range(200):
                 for peer in peers:
                     count += 1
                     for port in (8125, 10000 + count % 5000):
@@ -974,8 +977,7 @@ async def test_a_flood_of_datagrams_leaves_the_platform_time(network: Network) -
             """,
         )
         tasks.cancel_scope.cancel()
-        assert isinstance(sent, int)
-        assert sent > 1000
+        assert sent == 10_000
         assert egress.connections <= 128
     assert egress.connections == 0
     assert longest_s < 0.5

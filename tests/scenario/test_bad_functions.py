@@ -1,12 +1,15 @@
 """Functions that misbehave: each gets AWS's answer, and the next invocation works."""
 
 import base64
+import json
 import re
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.scenario.conftest import Platform, deploy, invoke
+from lambent.kit import machine
+from tests.scenario.conftest import Platform, deploy, invoke, wait_active, zip_of
 
 CODE = """
 import ctypes, json, os, signal, subprocess, sys, threading, time
@@ -290,3 +293,23 @@ def test_code_that_loads_for_ever(start_platform: Any) -> None:
         "Phase: init\tStatus: timeout\n",
         "Phase: invoke\tStatus: timeout\n",
     ]
+
+
+def test_a_function_for_another_machine(platform: Platform) -> None:
+    """It can be configured, and says at the call what it is for and what this machine is; what is
+    created without an architecture is for this one."""
+    here = machine.architecture()
+    other = "arm64" if here == "x86_64" else "x86_64"
+    client = platform.client("lambda")
+    deploy(client, "elsewhere", {"app.py": CODE}, Architectures=[other])
+    with pytest.raises(ClientError) as refused:
+        client.invoke(FunctionName="elsewhere", Payload=b"1")
+    error = refused.value.response["Error"]
+    assert error["Code"] == "InvalidRuntimeException"
+    assert f"built for {other}, and this machine is {here}" in error["Message"]
+    code = zip_of({"app.py": CODE})
+    client.update_function_code(FunctionName="elsewhere", ZipFile=code, Architectures=[here])
+    wait_active(client, "elsewhere")
+    assert json.load(client.invoke(FunctionName="elsewhere", Payload=b"1")["Payload"]) == "fine"
+    created = deploy(client, "here", {"app.py": CODE})
+    assert created["Architectures"] == [here]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forking
 from tests.scenario.conftest import Platform, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +27,10 @@ def handler(event, context):
 
 def run(platform: Platform, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
     """`lambent ARGUMENTS` against the platform."""
-    return subprocess.run(
+    return forking.run(
         [sys.executable, "-m", "lambent", *arguments],
-        capture_output=True,
-        text=True,
         timeout=60,
-        input=given,
+        given=given,
         env={"PATH": os.environ["PATH"], "LAMBENT_ENDPOINT": platform.endpoint},
     )
 
@@ -139,18 +138,23 @@ def test_following_a_log(platform: Platform, code: Path) -> None:
             following.kill()
 
 
-def test_doctor() -> None:
-    """Names the tier and the runtimes, as a table and as JSON."""
-    done = subprocess.run(
-        [sys.executable, "-m", "lambent", "doctor", "--json"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert f"python3.{sys.version_info.minor}" in checks
+def test_doctor(platform: Platform, code: Path) -> None:
+    """Names the tier and the runtimes, as a table and as JSON, and tries a box; beside a running
+    platform and on its disk, which goes on as before."""
+    run(platform, "deploy", str(code), "--name", "beside-doctor")
+    where = ("doctor", "--data-dir", str(platform.data_dir))
+    report = json.loads(run(platform, *where, "--json").stdout)
+    checks = {f"{check['section']}/{check['name']}": check for check in report["checks"]}
+    assert len(checks) == len(report["checks"])
+    assert f"runtimes/python3.{sys.version_info.minor}" in checks
     assert all(check["fix"] for check in checks.values() if check["state"] != "ok")
-    assert done.returncode == any(check["state"] == "broken" for check in checks.values())
+    assert checks["isolation/isolation"]["found"] == f"tier {report['tier']}"
+    assert checks["trial/try: kill"]["state"] == "ok"
+    assert checks["trial/try: nothing left"]["state"] == "ok"
+    table = run(platform, *where)
+    assert "try: memory limit" in table.stdout
+    assert table.stdout.rstrip().endswith(report["summary"])
+    assert json.loads(run(platform, "invoke", "beside-doctor").stdout)["version"] == 1
 
 
 @pytest.mark.timeout(300)

@@ -19,6 +19,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.lengths import examples
+
 from .functions_api import ROLE, wait
 
 SOURCES = st.sampled_from(["a", "b", "c"])
@@ -180,9 +182,8 @@ def test_random_sequences(machine: type[ControlPlane]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25,
+            max_examples=examples(25),
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -53,7 +53,7 @@ class Server(ABC):
     in between: the ports stay the same.
     """
 
-    ready_within_s = 20.0
+    ready_within_s = 60.0
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix=f"lambent-{type(self).__name__.lower()}-"))

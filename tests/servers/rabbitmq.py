@@ -21,7 +21,7 @@ class RabbitMq(Server):
     """A broker with AMQP, AMQP over TLS and the management API, for alice, whose password is
     secret. Durable queues outlive a kill -9."""
 
-    ready_within_s = 60.0
+    ready_within_s = 120.0
 
     def __init__(self) -> None:
         super().__init__()

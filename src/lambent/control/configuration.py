@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lambent.kit import machine
 from lambent.model import limits
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
@@ -72,7 +73,7 @@ def create(
         runtime=params["Runtime"],
         handler=params["Handler"],
         logging=LoggingConfiguration(log_group=f"/aws/lambda/{key.name}"),
-        architecture=architecture(params, default="x86_64"),
+        architecture=architecture(params, default=machine.architecture()),
         code_key=code_key,
         code_size=code_size,
         configuration_id="",

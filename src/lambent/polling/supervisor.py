@@ -11,7 +11,7 @@ import anyio.abc
 from lambent.aws.calls import AwsCalls
 from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_loop, start_task
+from lambent.kit.tasks import Reported, start_loop, start_task
 from lambent.model.errors import ApiError
 from lambent.model.mapping import EventSourceMapping
 from lambent.polling.function_calls import FunctionCalls
@@ -108,7 +108,9 @@ class Supervisor:
         try:
             function = await around.door.resolve(mapping.function_key, mapping.qualifier)
             role = function.role
-        except ApiError:
+        except ApiError as error:
+            if error.status >= 500:
+                raise
             role = ""
         status = Status(mapping, around.metrics, around.clock, counts_events=options.counts_events)
         key = mapping.function_key
@@ -142,7 +144,9 @@ class Supervisor:
                 continue
             try:
                 await self._around.store.transact(partial(_put_results, changed))
-            except Exception as error:  # Of the database; it may pass.
+            except Reported:
+                pass  # They are written when the database is back.
+            except Exception as error:
                 logger.error("cannot write how event source mappings are doing: %s", error)
             else:
                 self._results.update(changed)

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import select
 import signal
 import socket
@@ -24,7 +25,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lambent
-from lambent.sandbox import messages, peers, users
+from lambent.kit.journal import PriorityLines
+from lambent.sandbox import messages, peers, scopes, users
 from lambent.sandbox.ports import (
     Box,
     BoxSpec,
@@ -46,6 +48,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _START_DEADLINE_MS = 30_000
+_END_DEADLINE_S = 65.0
+"""A moment more than the launcher gives itself."""
 _REQUESTS_WAITING_MAX = 10_000
 _PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
 _CAPTURE_ATTEMPTS, _CAPTURE_PAUSE_S = 200, 0.01
@@ -62,12 +66,14 @@ class LauncherHandle:
     socket: socket.socket
     process: subprocess.Popen[bytes]
     tier: str
+    limits: Sequence[str] = ()
+    """Those of memory, cpu and pids that control groups limit in boxes."""
 
     def close(self) -> None:
         """Let the launcher clear everything away and end."""
         self.socket.close()
         try:
-            self.process.wait(15)
+            self.process.wait(_END_DEADLINE_S)
         except subprocess.TimeoutExpired:
             logger.error("the launcher (pid %d) does not end", self.process.pid)
 
@@ -79,41 +85,41 @@ def start_launcher(
     directory: Path,
     roots: Sequence[Path],
     instance: str,
+    errors: int | None = None,
 ) -> LauncherHandle:
     """Start the launcher and wait until it is ready. To be called before privileges are dropped.
 
     `directory` is its own, `roots` are the directories that may be mounted into boxes,
-    `instance` (hex digits) makes the names of cgroups unique on this host. Raises `SandboxError`.
+    `instance` (hex digits) makes the names of cgroups unique on this host. `errors` is a
+    descriptor for what the launcher prints; without one that goes to our stderr. Raises
+    `SandboxError`.
     """
     ours, theirs = messages.socket_pair()
+    name = f"lambent-{instance}"
     config = {
         "directory": str(directory),
         "roots": [str(root) for root in roots],
-        "group": f"lambent-{instance}",
+        "group": name,
         "uid_base": users.first_user(settings.uid_base, int(instance[:4], 16)),
         "is_root": tier != "rootless",
         "uses_namespaces": tier != "process",
         "separates_users": users.can_separate(settings.platform_uid),
         "drops_bounding_set": users.has_capability(users.CAP_SETPCAP),
-        "uses_cgroups": tier == "root",
+        "uses_cgroups": tier in ("root", "rootless"),
         "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
+        "logs_to_journal": isinstance(sys.stderr, PriorityLines),
     }
     source = str(Path(lambent.__file__).parent.parent)
+    command = [sys.executable, "-I", "-S", "-c", _COMMAND]
+    command += [source, str(theirs.fileno()), json.dumps(config)]
+    needs_scope = bool(config["uses_cgroups"] and scopes.are_needed() and scopes.limits()[0])
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            _COMMAND,
-            source,
-            str(theirs.fileno()),
-            json.dumps(config),
-        ],
+        scopes.wrap(command, name) if needs_scope else command,
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
+        stderr=errors,
         cwd="/",
-        env={},
+        env=scopes.environment() if needs_scope else {},
     )
     theirs.close()
     handle = LauncherHandle(ours, process, tier)
@@ -128,7 +134,7 @@ def start_launcher(
         handle.close()
         reason = received[0].get("failed") if received is not None else "it ended"
         raise SandboxError(f"cannot start the launcher: {reason}")
-    return handle
+    return dataclasses.replace(handle, limits=received[0]["limits"])
 
 
 def _share_of_memory_mb() -> int:
@@ -196,15 +202,15 @@ class LauncherBox:
         self._freeze_words = (b"FROZEN", b"THAWED") if words else (b"1", b"0")
         self._files: dict[str, int] = {}
         self._sockets: dict[str, socket.socket] = {}
+        self._statuses: list[int] = []
+        """`/proc/PID/status` of its processes, where no group tells how much memory they use."""
         for name, descriptor in zip(answer["descriptors"], descriptors, strict=True):
             if name in ("freeze", "cpu", "memory_peak"):
                 self._files[name] = descriptor
             else:
                 self._sockets[name] = socket.socket(fileno=descriptor)
         self.on_exit: dict[int, Callable[[ExitStatus], None]] = {}
-        self._shares_pids: bool = answer.get("shares_pids", False)
         self._user: int | None = answer.get("user")
-        self._memory_peak = 0
         self._is_closed = False
 
     @property
@@ -239,6 +245,8 @@ class LauncherBox:
     async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> _Process:
         def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Process:
             self.on_exit[answer["process"]] = on_exit
+            if answer["has_status"]:
+                self.follow_memory(descriptors.pop())
             for descriptor in descriptors:
                 os.set_blocking(descriptor, False)
             log_pipe = descriptors[1] if len(descriptors) > 1 else None
@@ -288,22 +296,29 @@ class LauncherBox:
         if cpu is not None:
             os.write(cpu, self._cpu_limit)
 
+    @property
+    def has_cpu_limit(self) -> bool:
+        """Whether `limit_cpu` limits anything on this host."""
+        return "cpu" in self._files
+
     def memory_peak_bytes(self) -> int:
         memory_peak = self._files.get("memory_peak")
         if memory_peak is not None:
             return int(os.pread(memory_peak, 32, 0))
-        if self._shares_pids:
-            used = sum(peers.memory_peak_bytes(pid) for pid in self.on_exit)
-            self._memory_peak = max(self._memory_peak, used)
-        return self._memory_peak
+        return sum(_peak_of_process(status) for status in self._statuses)
+
+    def follow_memory(self, status: int) -> None:
+        """Count a process's memory, too; takes the descriptor."""
+        self._statuses.append(status)
 
     def let_go(self) -> None:
         """Close what the launcher handed over."""
         self._is_closed = True
         for sock in self._sockets.values():
             sock.close()
-        messages.close_all(list(self._files.values()))
+        messages.close_all([*self._files.values(), *self._statuses])
         self._files.clear()
+        self._statuses.clear()
 
     async def close(self) -> None:
         if self._is_closed:
@@ -311,6 +326,15 @@ class LauncherBox:
         self.let_go()
         await self._launcher.request_quietly("close_box", box=self.name)
         self._launcher.boxes.pop(self.name, None)
+
+
+def _peak_of_process(status: int) -> int:
+    """The most memory one process has had, in bytes; 0 when it has ended."""
+    try:
+        found = re.search(rb"^VmHWM:\s*(\d+) kB", os.pread(status, 4096, 0), re.MULTILINE)
+    except ProcessLookupError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
 
 
 class Launcher:
@@ -327,8 +351,18 @@ class Launcher:
         """By number, in their order."""
         self.boxes: dict[str, LauncherBox] = {}
         self._is_gone = False
+        self._gone = asyncio.Event()
         end.setblocking(False)
         self._loop.add_reader(end, self._read)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the launcher has ended by itself: nothing can be started any more."""
+        return self._gone.is_set()
+
+    async def wait_gone(self) -> None:
+        """Wait until it has."""
+        await self._gone.wait()
 
     async def open_volume(self, size_mb: int) -> Volume:
         def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Volume:
@@ -385,7 +419,9 @@ class Launcher:
             count = len(answer["descriptors"])
             box = self.boxes[answer["box"]] = LauncherBox(self, answer, descriptors[:count])
             box.on_exit[answer["process"]] = on_exit
-            stdout, log_pipe = descriptors[count:]
+            stdout, log_pipe, *status = descriptors[count:]
+            for descriptor in status:
+                box.follow_memory(descriptor)
             for descriptor in (stdout, log_pipe):
                 os.set_blocking(descriptor, False)
             volume = given or _Volume(self, answer["volume"])
@@ -505,6 +541,13 @@ class Launcher:
         with contextlib.suppress(SandboxError):
             self._post(operation, fields, lambda _, descriptors: messages.close_all(descriptors))
 
+    def end(self) -> None:
+        """See `ports.Sandboxes`."""
+        if not self._is_gone:
+            self._give_up("the platform ends")
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Stop listening; the launcher itself ends with its handle."""
         self._loop.remove_reader(self._socket)
@@ -575,16 +618,22 @@ class Launcher:
     def _lose(self, reason: str) -> None:
         """Without the launcher nothing can be started any more: tell all who wait."""
         logger.error("%s", reason)
-        self._is_gone = True
-        self.close()
-        pending, self._pending = self._pending, {}
-        for on_reply in pending.values():
-            on_reply({"error": reason}, [])
+        self._gone.set()
+        self._give_up(reason)
         # All processes have died with the launcher.
         for box in list(self.boxes.values()):
             waiting, box.on_exit = box.on_exit, {}
             for on_exit in waiting.values():
                 on_exit(ExitStatus(signal=signal.SIGKILL))
+
+    def _give_up(self, reason: str) -> None:
+        """Tell all who wait for an answer that none will come."""
+        self._is_gone = True
+        self.close()
+        self._unsent.clear()
+        pending, self._pending = self._pending, {}
+        for on_reply in pending.values():
+            on_reply({"error": reason}, [])
 
 
 def _describe(template: Template) -> dict[str, Any]:

@@ -1,13 +1,10 @@
-"""Who is at the other end of a connection over the loopback, and what a process uses: asked of
-`/proc`, where no namespace keeps environments apart."""
+"""Who is at the other end of a connection over the loopback, where no namespace keeps environments
+apart: asked of `/proc`."""
 
-import contextlib
 import re
 import socket
 import struct
 from pathlib import Path
-
-_PEAK = re.compile(rb"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
 def user_of(connection: socket.socket) -> int | None:
@@ -20,15 +17,6 @@ def user_of(connection: socket.socket) -> int | None:
         return None
     found = re.search(rf"^ *\d+: {theirs} {ours} (?:\S+ ){{4}} *(\d+)", table, re.MULTILINE)
     return int(found[1]) if found is not None else None
-
-
-def memory_peak_bytes(pid: int) -> int:
-    """The most memory a process has had; 0 if it has ended."""
-    with contextlib.suppress(OSError):
-        found = _PEAK.search(Path(f"/proc/{pid}/status").read_bytes())
-        if found is not None:
-            return int(found[1]) << 10
-    return 0
 
 
 def _spell(address: tuple[str, int]) -> str:

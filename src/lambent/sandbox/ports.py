@@ -263,6 +263,11 @@ class Sandboxes(Protocol):
         """Build a box. Raises `SandboxError` if the host refuses."""
         ...
 
+    def end(self) -> None:
+        """Let the launcher end every box at once. Nothing can be asked for afterwards, and nobody
+        hears of the end of a process; closing a box or volume needs no launcher any more."""
+        ...
+
 
 class SandboxError(Exception):
     """The host could not give what was asked; the message names the step and the reason."""

@@ -146,6 +146,11 @@ def hand_over(path: Path, uid: int, gid: int) -> None:
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _give_away(path, directory, uid, gid)
+    except OSError as error:
+        # EINVAL: this root is one of a user namespace in which there is no such user.
+        hint = " (no such user in this user namespace)" if error.errno == errno.EINVAL else ""
+        reason = f"{error.strerror}{hint}"
+        raise SandboxError(f"cannot give {path} to user {uid}: {reason}") from error
     finally:
         os.close(directory)
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import lambent
-from lambent.sandbox import users
-from lambent.sandbox.launcher import cgroups, landlock
+from lambent.sandbox import scopes, users
+from lambent.sandbox.launcher import cgroup_tree, landlock
 from lambent.sandbox.ports import SandboxError
 
 TIERS = ("root", "root-no-cgroups", "rootless", "process")
@@ -71,18 +71,9 @@ def detect() -> Isolation:
             fix="" if refusal is None else _namespace_hint(),
         )
     )
-    has_cgroups = is_root and refusal is None and _can_limit()
-    findings.append(
-        Finding(
-            name="cgroups",
-            is_there=has_cgroups,
-            found="memory, cpu and pids" if has_cgroups else "cannot be used",
-            fix=""
-            if has_cgroups
-            else "run as root on a host whose cgroup controllers memory, cpu "
-            "and pids are mounted and writable; without them limits are weaker",
-        )
-    )
+    limits, finding = _find_limits()
+    has_cgroups = {"memory", "pids"} <= {*limits}
+    findings.append(finding)
     findings.append(_look_for_landlock())
     if refusal is not None:
         tier = "process"
@@ -141,9 +132,20 @@ def _namespace_hint() -> str:
     return f"allow user namespaces on this host, or run as root; {_OF_CONTAINERS}"
 
 
-def _can_limit() -> bool:
-    tree = cgroups.find_tree(f"lambent-probe-{os.getpid()}")
-    try:
-        return tree.has_limits
-    finally:
-        cgroups.remove_tree(tree)
+def _find_limits() -> tuple[tuple[str, ...], Finding]:
+    """What control groups can limit here, and what to say of it."""
+    reason = "their controllers are not mounted and writable for this user"
+    if scopes.are_needed():
+        limits, reason = scopes.limits()
+    else:
+        limits = cgroup_tree.limits_here(f"lambent-probe-{os.getpid()}")
+    lacking = ", ".join(name for name in cgroup_tree.LIMITS if name not in limits)
+    there = ", ".join(limits) or "cannot be used"
+    return limits, Finding(
+        name="cgroups",
+        is_there=not lacking,
+        found=f"{there}; no {lacking}" if limits and lacking else there,
+        fix=f"limits of {lacking} are weaker: {reason}; run as root where they are"
+        if lacking
+        else "",
+    )

@@ -37,7 +37,7 @@ from lambent.model.invocation import (
     ResponseSink,
     Succeeded,
 )
-from lambent.sandbox.ports import ExitStatus, SandboxError, Snapshot, Volume
+from lambent.sandbox.ports import ExitStatus, SandboxBusy, SandboxError, Snapshot, Volume
 from lambent.telemetry import events, report
 from lambent.worker.attempt import CUT, Attempt, InitFailure
 from lambent.worker.environment_log import EnvironmentLog
@@ -472,7 +472,10 @@ class Environment:
             # One environment's failure is not the platform's: whoever waits for it is told.
             self._failure = error
             if isinstance(error, SandboxError):
-                logger.warning("environment %s of %s: %s", self.id, self.function.arn, error)
+                # That the launcher is busy passes; anything else is the host's.
+                advice = "" if isinstance(error, SandboxBusy) else "; see `lambent doctor`"
+                where = self.id, self.function.arn
+                logger.warning("environment %s of %s: %s%s", *where, error, advice)
             elif not isinstance(error, ApiError):
                 logger.exception("environment %s of %s failed", self.id, self.function.arn)
         finally:

@@ -13,9 +13,11 @@ import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from lambent.worker.interpreter_answers import Answers
 from lambent.worker.interpreter_places import (
     java_places,
     node_places,
@@ -89,12 +91,14 @@ def find_interpreters(
     *,
     home: Path | None = None,
     system: Iterable[Path] = _SYSTEM,
+    answers: Path | None = None,
 ) -> tuple[Interpreter, ...]:
     """The best interpreter of each version line, sorted; those that do not answer are skipped.
 
     `environment` and `home` say where the operator's own installations are; by default they are
-    this process's.
+    this process's. `answers` is a file that remembers them; without it each is asked.
     """
+    known = Answers(answers)
     environment = os.environ if environment is None else environment
     home = Path(environment.get("HOME", "/")) if home is None else home
     system = tuple(system)
@@ -105,12 +109,13 @@ def find_interpreters(
         "ruby": ruby_places(environment, home, system),
     }
     with ThreadPoolExecutor(_PROBES_MAX) as threads:
-        answers = [
-            threads.submit(_ask, kind, program, home)
+        asked = [
+            threads.submit(_ask, kind, program, home, known)
             for kind, paths in places.items()
             for program in dict.fromkeys(_programs(paths))
         ]
-        found = [answer.result() for answer in answers]
+        found = [one.result() for one in asked]
+    known.save()
     return best_of_each_line(one for one in found if one is not None)
 
 
@@ -145,20 +150,24 @@ def _programs(paths: Iterable[Path]) -> Iterator[Path]:
             yield real
 
 
-def _ask(kind: Kind, program: Path, home: Path) -> Interpreter | None:
+def _answer(kind: Kind, program: Path) -> Any:
+    """What a program says it is: implementation, version, executable and prefix."""
+    done = subprocess.run(
+        [program, *_PROBES[kind]],
+        env={"PATH": os.defpath},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_DEADLINE_S,
+        cwd="/",
+    )
+    return _of_java(done.stderr.decode(), program) if kind == "java" else json.loads(done.stdout)
+
+
+def _ask(kind: Kind, program: Path, home: Path, known: Answers) -> Interpreter | None:
     """Who a program says it is; None if it is not an interpreter that can be used."""
     try:
-        done = subprocess.run(
-            [program, *_PROBES[kind]],
-            env={"PATH": os.defpath},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_DEADLINE_S,
-            cwd="/",
-        )
-        implementation, numbers, executable, prefix = (
-            _of_java(done.stderr.decode(), program) if kind == "java" else json.loads(done.stdout)
-        )
+        answer = known.of(program, partial(_answer, kind, program))
+        implementation, numbers, executable, prefix = answer
         version = tuple(int(number) for number in numbers)
         path = Path(executable).resolve(strict=True)
     except (OSError, RuntimeError, subprocess.SubprocessError, ValueError, TypeError):

@@ -13,6 +13,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lambent.kit import machine
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.sandbox.ports import Mount
@@ -78,9 +79,12 @@ class Launch:
 
 
 class Runtimes:
-    """The runtimes of this host."""
+    """The runtimes of this host, which is of one architecture."""
 
-    def __init__(self, prepared: Sequence[PreparedRuntime]) -> None:
+    def __init__(
+        self, prepared: Sequence[PreparedRuntime], architecture: str = machine.architecture()
+    ) -> None:
+        self._architecture = architecture
         self._pythons = {
             one.interpreter.line: one for one in prepared if one.interpreter.kind == "python"
         }
@@ -123,6 +127,7 @@ class Runtimes:
 
     def _launch_runtime(self, function: FunctionVersion, code: Path, layers: Path | None) -> Launch:
         runtime = function.runtime or function.package_type
+        self._require_architecture(runtime, function.architecture)
         mount = Mount(source=str(code), target=TASK_ROOT)
         if runtime.startswith("provided"):
             return _launch_provided(mount, find_bootstrap(code, layers))
@@ -141,6 +146,17 @@ class Runtimes:
             shell = ("/bin/sh", "-c", f'exec "${_WRAPPER_VARIABLE}" "$0" "$@"')
             return dataclasses.replace(launch, argv=(*shell, *launch.argv), waiting_argv=())
         return launch
+
+    def _require_architecture(self, runtime: str, wanted: str) -> None:
+        """What the package holds may be programs of another machine, and nobody can tell before
+        the first of them fails in the middle of a call."""
+        if wanted != self._architecture:
+            here = self._architecture
+            raise RuntimeMissing(
+                runtime,
+                f"the function is built for {wanted}, and this machine is {here}; build it for"
+                f" {here} and deploy it so: aws lambda update-function-code --architectures {here}",
+            )
 
     def hint(self, runtime: str) -> str | None:
         """What to do before functions of a runtime run on this host; None if they do."""

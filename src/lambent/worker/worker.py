@@ -1,7 +1,7 @@
 """A host of execution environments: starts them, and ends them all when it closes."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -12,6 +12,7 @@ from lambent.model.function import FunctionVersion
 from lambent.worker.bytecode import compile_code
 from lambent.worker.environment import Environment
 from lambent.worker.host import Host
+from lambent.worker.lifecycle import State
 from lambent.worker.runtimes import RuntimeMissing
 from lambent.worker.snap_start import take_snapshot
 from lambent.worker.templates import find_template
@@ -95,6 +96,10 @@ class Worker:
         start_task(self._tasks, None, environment.live)
         return environment
 
+    def states(self) -> Iterator[State]:
+        """The state of each environment."""
+        return (one.state for one in self._environments)
+
     async def end_in_order(self) -> None:
         """Have idle environments end whose extensions want to be told, in the time these have."""
         ending = [one for one in self._environments if one.has_to_be_told]
@@ -110,6 +115,10 @@ async def open_worker(host: Host) -> AsyncIterator[Worker]:
     """A worker; on exit every environment is ended and given back."""
     async with anyio.create_task_group() as tasks:
         worker = Worker(host, tasks)
-        yield worker
-        await worker.end_in_order()
+        try:
+            yield worker
+            await worker.end_in_order()
+        finally:
+            # All boxes together: one by one it takes a busy host minutes.
+            host.sandboxes.end()
         tasks.cancel_scope.cancel()

@@ -11,8 +11,8 @@ from lambent.store.settings import StoreSettings
 
 @pytest.fixture
 async def room(
-    tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
+    tmp_path: Path, anyio_backend: object, migrated: Callable[..., StoreSettings]
 ) -> AsyncIterator[Room]:
     """A control plane with an empty store, on each kind of database."""
-    async with open_room(tmp_path, database=database(synchronous="OFF")) as room:
+    async with open_room(tmp_path, database=migrated(synchronous="OFF")) as room:
         yield room

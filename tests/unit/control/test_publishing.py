@@ -9,6 +9,7 @@ import pytest
 from control_room import HERE, Room, open_room, package, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.lengths import examples
 
 from lambent.model.function import LATEST
 
@@ -120,7 +121,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(st.lists(STEPS, max_size=12))
 def test_versions_follow_the_model(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any]]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.lengths import examples
 from tests.unit.gateway.wire import FakeExchange
 
 from lambent.gateway.protocol import parse
@@ -194,7 +195,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=examples(400), derandomize=True)
 @given(JSON)
 def test_no_json_is_too_odd(document: object) -> None:
     """Any JSON is read or refused with an error of the API."""
@@ -205,7 +206,7 @@ def test_no_json_is_too_odd(document: object) -> None:
         assert error.code in ("SerializationException", "ValidationException")
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(300), derandomize=True)
 @given(
     st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", ""]),
     st.text(st.sampled_from("/ab%2F0.{}:-+~é\x00?&=" + "1"), max_size=30).map(

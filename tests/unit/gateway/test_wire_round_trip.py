@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.lengths import examples
 from tests.unit.gateway import wire
 
 from lambent.gateway.protocol import parse, render
@@ -20,9 +21,7 @@ ROUTES = Routes(LAMBDA)
 EVENT_STREAMS = {"InvokeWithResponseStream", "StartLiveTail", "GetLogObject"}
 """Their answers are binary messages, which the operations write themselves."""
 
-few = settings(
-    max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
+few = settings(max_examples=examples(12), suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 @few

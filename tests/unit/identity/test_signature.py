@@ -11,11 +11,12 @@ import pytest
 from exchanges import KEY, SECRET, FakeExchange, signed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.lengths import examples
 
 from lambent.identity.signature import read_signature, verify, verify_head
 from lambent.model.errors import ApiError
 
-LONGEST = settings(max_examples=60, deadline=None)
+LONGEST = settings(max_examples=examples(60))
 
 
 def check(exchange: FakeExchange, *, secret: str = SECRET, at: float | None = None) -> bytes:

@@ -871,6 +871,34 @@ async def test_closing_ends_what_does_not_finish() -> None:
         assert await until_closed(reader) == b""
 
 
+async def test_closing_waits_for_nobody_who_is_late() -> None:
+    """Who does not send the rest of a request is given up after its deadline, as ever, however
+    long the grace."""
+    async with (
+        serving(Keeper(), request_deadline_s=0.05) as (server, port),
+        connected(port) as (reader, writer),
+    ):
+        writer.write(GET[:-2])
+        await wait_until(lambda: any(one.unfinished_bytes for one in server.connections))
+        async with asyncio.timeout(60):
+            await server.close(grace_s=900)
+        assert answers(await until_closed(reader))[0][0] == 408
+
+
+async def test_closing_waits_for_nobody_who_takes_no_answer() -> None:
+    """Who leaves an answer lying is cut off after the deadline for idle connections."""
+    keeper = Keeper()
+    async with (
+        serving(keeper, idle_deadline_s=0.05) as (server, port),
+        connected(port, limit=1024) as (_, writer),
+    ):
+        writer.write(GET)
+        await wait_until(lambda: keeper.exchanges)
+        keeper.exchanges[0].respond(200, body=bytes(64 << 20))
+        async with asyncio.timeout(60):
+            await server.close(grace_s=900)
+
+
 async def test_closing_can_be_hurried() -> None:
     """A second close waits no longer than asked, and ends the first."""
     keeper = Keeper()

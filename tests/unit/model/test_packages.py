@@ -8,6 +8,7 @@ import zipfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.lengths import examples
 
 from lambent.model import packages
 from lambent.model.packages import (
@@ -248,7 +249,7 @@ def test_damaged_contents_are_found() -> None:
         read(bytes(damaged))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.data())
 def test_random_damage_never_crashes(data: st.DataObject) -> None:
     """Whatever bytes arrive, the answer is a package or a PackageError."""

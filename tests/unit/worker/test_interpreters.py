@@ -1,5 +1,6 @@
 """Finding interpreters: the real one behind each name, one of each version line."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -175,3 +176,37 @@ def test_the_distributions_own_build_comes_first() -> None:
     )
     assert best_of_each_line([managed, system]) == (system,)
     assert best_of_each_line([system, managed]) == (system,)
+
+
+def test_what_was_answered_is_remembered(tmp_path: Path) -> None:
+    """A program is not asked again until its file changes; a file of answers that cannot be read
+    is as good as none."""
+    witness = tmp_path / "asked"
+    program = tmp_path / "base/bin/python3"
+    program.parent.mkdir(parents=True)
+    source = tmp_path / "python.c"
+    answer = json.dumps(["cpython", [3, 12, 1], str(program), str(tmp_path / "base")])
+    source.write_text(
+        "#include <stdio.h>\nint main(void) {\n"
+        f'fclose(fopen("{witness}", "a"));\n'
+        f"puts({json.dumps(answer)}); return 0; }}\n"
+    )
+    answers = tmp_path / "cache/interpreters.json"
+
+    def is_asked() -> bool:
+        witness.unlink(missing_ok=True)
+        environment = {"PATH": str(program.parent)}
+        found = find_interpreters(environment, home=tmp_path / "home", system=(), answers=answers)
+        assert [(one.line, one.executable) for one in found] == [("3.12", program)]
+        return witness.exists()
+
+    subprocess.run(["cc", "-o", program, source], check=True)
+    assert is_asked()
+    assert not is_asked()
+    program.touch()
+    assert is_asked()
+    assert not is_asked()
+    for damage in ("{", "[]", json.dumps({str(program): 7})):
+        answers.write_text(damage)
+        assert is_asked()
+    assert [one.name for one in answers.parent.iterdir()] == ["interpreters.json"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lambent.kit import machine
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
@@ -20,6 +21,7 @@ FUNCTION = FunctionVersion(
     role="arn:aws:iam::000000000000:role/r",
     runtime="python3.12",
     handler="app.handler",
+    architecture=machine.architecture(),
     memory_mb=256,
     logging=LoggingConfiguration(log_group="/aws/lambda/f"),
     code_key="00",
@@ -122,6 +124,20 @@ def test_a_runtime_that_is_not_here_says_what_to_do(
         RUNTIMES.launch(version, tmp_path)
     assert refused.value.code == "InvalidRuntimeException"
     assert all(word in refused.value.message for word in words), refused.value.message
+
+
+@pytest.mark.parametrize(("here", "wanted"), [("x86_64", "arm64"), ("arm64", "x86_64")])
+@pytest.mark.parametrize("runtime", ["python3.12", "provided.al2023"])
+def test_a_function_for_another_machine_is_refused(
+    tmp_path: Path, here: str, wanted: str, runtime: str
+) -> None:
+    """With both architectures and the command that changes the function's."""
+    runtimes = Runtimes([prepared("python", (3, 12, 1), "/usr")], architecture=here)
+    with pytest.raises(RuntimeMissing) as refused:
+        runtimes.launch(function(runtime, architecture=wanted), tmp_path)
+    assert f"built for {wanted}, and this machine is {here}" in refused.value.hint
+    assert f"update-function-code --architectures {here}" in refused.value.hint
+    runtimes.launch(function("python3.12", architecture=here), tmp_path)
 
 
 def test_a_host_without_node_says_so(tmp_path: Path) -> None:

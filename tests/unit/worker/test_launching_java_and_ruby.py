@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lambent.kit import machine
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.sandbox.ports import Mount
 from lambent.worker.interpreters import Interpreter, Kind
@@ -39,6 +40,7 @@ def function(
     return FunctionVersion(
         key=FunctionKey("000000000000", "eu-west-1", "f"),
         version="7",
+        architecture=machine.architecture(),
         role="arn:aws:iam::000000000000:role/r",
         runtime=runtime,
         handler="example.Handler",

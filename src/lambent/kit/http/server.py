@@ -142,8 +142,6 @@ class HttpServer:
         if self._server is not None:
             self._server.close()
             self._server = None
-        if self._sweep_timer is not None:
-            self._sweep_timer.cancel()
         self._all_gone = self._all_gone or asyncio.Event()
         for connection in list(self.connections):
             connection.finish()
@@ -153,6 +151,9 @@ class HttpServer:
                     await self._all_gone.wait()
             except TimeoutError:
                 pass
+        if self._sweep_timer is not None:
+            # Until here: who does not send the rest, or take an answer, is not waited for.
+            self._sweep_timer.cancel()
         for connection in list(self.connections):
             connection.abort()
 

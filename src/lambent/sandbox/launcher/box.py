@@ -93,6 +93,11 @@ class Box:
                 os.close(fd)
 
     @property
+    def limits_memory(self) -> bool:
+        """Whether its group limits memory; else each process has to be limited."""
+        return self.group is not None and self.group.limits_memory
+
+    @property
     def cgroup_fd(self) -> int:
         """The v2 group its processes are born into, or -1."""
         return self.group.unified_fd if self.group is not None else -1
@@ -200,7 +205,7 @@ def describe_entry(
     descriptors = [box.init_pidfd, *tasks, *(fd for fd, _ in placed), box.user_fd]
     first = 1 + len(tasks)
     calls = [lockdown.place(first + at, number) for at, (_, number) in enumerate(placed)]
-    calls += lockdown.enter(0, range(1, first), None if box.group is not None else box.memory_mb)
+    calls += lockdown.enter(0, range(1, first), None if box.limits_memory else box.memory_mb)
     keep = [number for _, number in placed]
     if executes:
         keep.append(lockdown.STATUS_FD)

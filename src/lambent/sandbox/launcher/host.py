@@ -20,7 +20,7 @@ from typing import Any
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import cgroups, filesystem, linux
+from lambent.sandbox.launcher import cgroup_tree, cgroups, filesystem, linux
 from lambent.sandbox.launcher.apart import Apart, Work
 from lambent.sandbox.launcher.box import Box, Confinement
 from lambent.sandbox.launcher.entering import OnEntered, spawn
@@ -34,6 +34,7 @@ _REMOVE_ATTEMPTS, _REMOVE_PAUSE_S = 200, 0.005
 _HOLD_S = 20.0
 _NETWORKS_READY = 4
 _VOLUMES_READY = 2
+_CLOSING_AT_ONCE = 16
 _TEMPLATES_AT_ONCE, _TEMPLATE_DEADLINE_S = 2, 30.0
 
 OnExit = Callable[[Box, int, dict[str, Any]], None]
@@ -43,13 +44,18 @@ OnExit = Callable[[Box, int, dict[str, Any]], None]
 class Host:
     """Owner of everything of this host that boxes are made of."""
 
-    def __init__(self, config: dict[str, Any], loop: Loop, on_exit: OnExit) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        tree: cgroup_tree.Tree | None,
+        loop: Loop,
+        on_exit: OnExit,
+    ) -> None:
+        """`tree` is where boxes get their groups; None: they have none. Raises OSError."""
         self._loop = loop
         self._on_process_exit = on_exit
         directory = Path(config["directory"])
         is_root = bool(config["is_root"])
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._lock_fd = hold(directory)
         linux.unshare(linux.CLONE_NEWNS)
         make_private()
         if not is_root:
@@ -60,9 +66,7 @@ class Host:
         filesystem.make_base_root(root)
         base_mounts_fd = _open_namespace("mnt")
         # What one may come back to, rootless as well.
-        linux.unshare(
-            linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
-        )
+        linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
         self._volumes = Volumes(directory / "volumes", may_use_disk=is_root)
         self._roots = {
             path: os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
@@ -86,10 +90,7 @@ class Host:
             null_fd=os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC),
         )
         linux.be_no_root_to_programs()
-        # Last, so that a launcher that cannot start leaves none behind.
-        self._tree = cgroups.find_tree(config["group"]) if config["uses_cgroups"] else None
-        if self._tree is not None:
-            cgroups.sweep(self._tree)
+        self._tree = tree
         self._networks: list[Network] = []
         self._volumes_ready: list[Volume] = []
         self._volume_size_mb = 0
@@ -186,6 +187,23 @@ class Host:
             self._volumes.close(volume)
             os._exit(0)
         self.reap_later(pidfd)
+
+    def _close_volumes(self, volumes: Sequence[Volume]) -> None:
+        """Throw volumes away at the end. The kernel makes whoever gives back a disk wait, on a busy
+        host for half a second: several processes wait at the same time."""
+        for first in range(min(_CLOSING_AT_ONCE, len(volumes))):
+            try:
+                pid, pidfd = linux.fork()
+            except OSError:
+                pid = pidfd = -1  # Then it is done here.
+            if pid <= 0:
+                for volume in volumes[first::_CLOSING_AT_ONCE]:
+                    self._volumes.close(volume)
+            if pid == 0:
+                os._exit(0)
+            if pidfd >= 0:
+                os.close(pidfd)
+        linux.reap_all()
 
     def _throw_away_ready(self) -> None:
         for volume in self._volumes_ready:
@@ -306,13 +324,13 @@ class Host:
         linux.reap_all()
         for box in self.boxes.values():
             box.close()
+            if box.group is not None:
+                box.group.remove()
         for network in self._networks:
             network.close()
-        for volume in (*self._volumes_ready, *self._open_volumes.values()):
-            self._volumes.close(volume)
+        self._close_volumes([*self._volumes_ready, *self._open_volumes.values()])
         if self._tree is not None:
-            cgroups.sweep(self._tree)
-            cgroups.remove_tree(self._tree)
+            cgroup_tree.sweep(self._tree)
 
     def _on_exit(self, box: Box, pid: int) -> None:
         """A process of a box has ended."""
@@ -379,8 +397,9 @@ def _open_namespace(kind: str) -> int:
 
 
 def hold(directory: Path) -> int:
-    """Wait until no other launcher uses a directory: one whose platform was killed may still be
-    tidying up. Gives the descriptor that holds it. Raises OSError."""
+    """Make a directory and wait until no other launcher uses it: one whose platform was killed may
+    still be tidying up. Gives the descriptor that holds it. Raises OSError."""
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + _HOLD_S
     while True:

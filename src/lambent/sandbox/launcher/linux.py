@@ -37,6 +37,15 @@ PR_SET_CHILD_SUBREAPER, _PR_SET_DUMPABLE = 36, 4
 _PR_SET_PDEATHSIG, _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS = 1, 28, 38
 _PR_GET_TID_ADDRESS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _SECBIT_NOROOT = 40, 47, 2, 1
 
+SINCE = {
+    _SYS_OPEN_TREE: ("open_tree", "5.2"),
+    _SYS_MOVE_MOUNT: ("move_mount", "5.2"),
+    _SYS_CLONE3: ("clone3", "5.3"),
+    _SYS_OPENAT2: ("openat2", "5.6"),
+    _SYS_MOUNT_SETATTR: ("mount_setattr", "5.12"),
+}
+"""Name of each call that is younger than others, and the version of Linux it came with."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
 
@@ -78,7 +87,7 @@ def fork(namespaces: int = 0, cgroup_fd: int = -1) -> tuple[int, int]:
         # Containers hide the call, whose flags no filter can see.
         return _fork_plainly()
     if pid < 0:
-        raise OSError(error, f"cannot start a process: {os.strerror(error)}")
+        raise _error(error, "start a process", _SYS_CLONE3)
     return pid, pidfd.value
 
 
@@ -243,11 +252,20 @@ def _prctl(option: int, value: int, step: str) -> None:
 
 def _syscall(number: int, step: str, *arguments: int | bytes) -> int:
     result = int(_libc.syscall(number, *arguments))
-    _check(result, step)
+    if result < 0:
+        raise _error(ctypes.get_errno(), step, number)
     return result
 
 
 def _check(result: int, step: str) -> None:
     if result < 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"cannot {step}: {os.strerror(error)}")
+        raise _error(ctypes.get_errno(), step)
+
+
+def _error(code: int, step: str, number: int = -1) -> OSError:
+    """What a failed call is told as. One that the kernel does not have is named."""
+    reason = os.strerror(code)
+    if code == errno.ENOSYS and number in SINCE:
+        name, version = SINCE[number]
+        reason += f": {name} needs Linux {version}, and a container that lets it through"
+    return OSError(code, f"cannot {step}: {reason}")

@@ -20,16 +20,17 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lambent.kit.journal import PriorityLines
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import linux, lockdown
+from lambent.sandbox.launcher import cgroup_tree, linux, lockdown
 from lambent.sandbox.launcher.box import Box, NotExecutable
-from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.host import Host, hold
 from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.prepared import Prepared, Wanted
 from lambent.sandbox.launcher.process_host import ProcessHost
@@ -50,13 +51,15 @@ Operation = Callable[[dict[str, Any]], None]
 class Launcher:
     """Serves one platform."""
 
-    def __init__(self, platform: socket.socket, config: dict[str, Any]) -> None:
+    def __init__(
+        self, platform: socket.socket, config: dict[str, Any], tree: cgroup_tree.Tree | None
+    ) -> None:
         self._platform = platform
         self._loop = Loop()
         self._host: Host | ProcessHost
         self._stock: Stock | None = None
         if config["uses_namespaces"]:
-            self._host = Host(config, self._loop, self._on_exit)
+            self._host = Host(config, tree, self._loop, self._on_exit)
             self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
         else:
             self._host = ProcessHost(config, self._loop, self._on_exit)
@@ -196,7 +199,6 @@ class Launcher:
         self._given.add(box.name)
         described, descriptors = _describe(box)
         if isinstance(self._host, ProcessHost):
-            described["shares_pids"] = True
             described["user"] = box.host_id if self._host.separates_users else None
         self._reply(request, described, *descriptors)
         _hand_over(box)
@@ -215,7 +217,9 @@ class Launcher:
 
         def on_entered(failure: OSError | None) -> None:
             if failure is None:
-                self._reply(request, {"process": pid}, *reads)
+                with _statuses(box, pid) as statuses:
+                    answer = {"process": pid, "has_status": bool(statuses)}
+                    self._reply(request, answer, *reads, *statuses)
             else:
                 self._refuse_because(request, failure)
             messages.close_all(reads)
@@ -256,7 +260,8 @@ class Launcher:
             self._given.add(prepared.box.name)
             described, descriptors = _describe(prepared.box)
             described |= {"volume": prepared.volume, "process": prepared.pid}
-            self._reply(request, described, *descriptors, *prepared.outputs)
+            with _statuses(prepared.box, prepared.pid) as statuses:
+                self._reply(request, described, *descriptors, *prepared.outputs, *statuses)
             messages.close_all(prepared.outputs)
             _hand_over(prepared.box)
 
@@ -378,6 +383,20 @@ def _describe(box: Box) -> tuple[dict[str, Any], list[int]]:
     return described, descriptors
 
 
+@contextlib.contextmanager
+def _statuses(box: Box, pid: int) -> Iterator[list[int]]:
+    """What tells of a process's memory, if the box's group does not."""
+    opened: list[int] = []
+    if box.group is None or not box.group.tells_memory_peak:
+        # It may have ended already.
+        with contextlib.suppress(OSError):
+            opened.append(os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC))
+    try:
+        yield opened
+    finally:
+        messages.close_all(opened)
+
+
 def _hand_over(box: Box) -> None:
     """Close what the platform has now: every process forked here would have to close it."""
     box.network.hand_over()
@@ -435,22 +454,34 @@ def main() -> None:
     """Entry of the launcher's process: descriptor and configuration come as arguments."""
     platform = socket.socket(fileno=_move_up(int(sys.argv[1])))
     config = json.loads(sys.argv[2])
+    if config.get("logs_to_journal"):
+        sys.stderr = PriorityLines(sys.stderr)
     # The terminal's Ctrl-C goes to the whole group; the platform decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    tree = None
     try:
-        if config["uses_namespaces"] and not config["is_root"]:
-            enter_user_namespace(platform)
-        launcher = Launcher(platform, config)
+        # Kept until the process ends.
+        hold(Path(config["directory"]))
+        if config["uses_namespaces"]:
+            tree = _take_place(platform, config)
+        launcher = Launcher(platform, config, tree)
     except OSError as error:
+        if tree is not None:
+            cgroup_tree.remove_tree(tree)
         messages.send(platform, messages.encode({"failed": str(error)}))
         sys.exit(1)
     # Children share this memory until one writes to it, and the collector writes everywhere.
     gc.collect()
     gc.freeze()
     gc.disable()
-    messages.send(platform, messages.encode({"ready": True}))
-    launcher.run()
+    limits = tree.limits if tree is not None else ()
+    messages.send(platform, messages.encode({"ready": True, "limits": limits}))
+    try:
+        launcher.run()
+    finally:
+        if tree is not None:
+            cgroup_tree.remove_tree(tree)
 
 
 def _move_up(number: int) -> int:
@@ -463,17 +494,38 @@ def _move_up(number: int) -> int:
     return moved
 
 
-def enter_user_namespace(platform: socket.socket) -> None:
-    """Rootless: be root in a user namespace of our own, which is all that boxes need.
+def _take_place(platform: socket.socket, config: dict[str, Any]) -> cgroup_tree.Tree | None:
+    """Go to the group and into the namespaces in which everything else is done.
 
-    Also in a pid namespace: one may come back from a box's only to one's own. Who calls waits
-    for the process in it that goes on as the launcher.
+    Rootless: be root in a user namespace of our own, which is all that boxes need. Also in a pid
+    namespace: one may come back from a box's only to one's own. Who calls waits for the process in
+    it that goes on as the launcher. Raises OSError.
     """
-    uid, gid = os.geteuid(), os.getegid()
-    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
+    is_root, ids = bool(config["is_root"]), {"uid": os.geteuid(), "gid": os.getegid()}
+    namespaces = 0 if is_root else linux.CLONE_NEWUSER | linux.CLONE_NEWPID
+    tree = None
+    if config["uses_cgroups"]:
+        tree = cgroup_tree.move_in(config["group"], namespaces)
+        cgroup_tree.sweep(tree)
+        tree = tree if tree.directories else None
+    else:
+        linux.unshare(linux.CLONE_NEWCGROUP | namespaces)
+    if is_root:
+        return tree
+    map_ids(ids)
+    go_on_in_child(platform)
+    return tree
+
+
+def map_ids(ids: Mapping[str, int]) -> None:
+    """Be root in a user namespace that was just made; `ids` are our `uid` and `gid` outside."""
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    for kind, number in ids.items():
+        Path(f"/proc/self/{kind}_map").write_text(f"0 {number} 1")
+
+
+def go_on_in_child(platform: socket.socket) -> None:
+    """Return in a child, the first of a new pid namespace, and end as it does."""
     pid, pidfd = linux.fork()
     if pid == 0:
         linux.die_with_parent()

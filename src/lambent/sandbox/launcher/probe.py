@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from lambent.sandbox.launcher import linux, mounts
-from lambent.sandbox.launcher.main import enter_user_namespace
+from lambent.sandbox.launcher.main import go_on_in_child, map_ids
 
 _PLACE = "/tmp"
 
@@ -26,7 +26,10 @@ def main() -> None:
 
 def _try(*, is_root: bool) -> None:
     if not is_root:
-        enter_user_namespace(socket.socket())
+        ids = {"uid": os.geteuid(), "gid": os.getegid()}
+        linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
+        map_ids(ids)
+        go_on_in_child(socket.socket())
     linux.unshare(linux.CLONE_NEWNS)
     mounts.make_private()
     if not is_root:

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from lambent.sandbox.launcher import entering, filesystem, landlock, linux, lockdown, process_tree
 from lambent.sandbox.launcher.box import Box
 from lambent.sandbox.launcher.entering import OnEntered
-from lambent.sandbox.launcher.host import OnExit, describe_end, hold
+from lambent.sandbox.launcher.host import OnExit, describe_end
 from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.network import Network
 from lambent.sandbox.launcher.places import (
@@ -59,7 +59,6 @@ class ProcessHost:
         self._on_process_exit = on_exit
         self._directory = Path(config["directory"])
         self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._lock_fd = hold(self._directory)
         self._roots = {
             path: os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
             for path in config["roots"]

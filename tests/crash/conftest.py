@@ -1,0 +1,5 @@
+"""What these tests share is in `tests/platforms.py`."""
+
+from tests.platforms import start_platform
+
+__all__ = ["start_platform"]

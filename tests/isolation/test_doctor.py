@@ -1,0 +1,150 @@
+"""`lambent doctor` tries a box on this host, and leaves nothing of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambent.cli.doctor import residue, trial
+
+pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
+STEPS = {
+    "launcher", "disk for /tmp", "box", "program", "isolation", "network", "freeze", "thaw",
+    "signal", "memory limit", "CPU limit", "kill", "nothing left",
+}  # fmt: skip
+
+
+def command(data_dir: Path, *settings: str) -> list[str]:
+    words = [sys.executable, "-m", "lambent", "doctor", "--json", "--data-dir", str(data_dir)]
+    for setting in settings:
+        words += ["--set", setting]
+    return words
+
+
+def run_doctor(words: Sequence[str]) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """Exit code, report, and what was tried by its name."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100)
+    report = json.loads(done.stdout)
+    tried = {
+        check["name"].removeprefix("try: "): check
+        for check in report["checks"]
+        if check["section"] == "trial"
+    }
+    return done.returncode, report, tried
+
+
+def expect_nothing(place: Path) -> None:
+    directory = trial.directory_in(place)
+    residue.expect_nothing(trial._instance(directory), directory)
+    assert list(place.iterdir()) == []
+
+
+def test_a_box_is_tried(tmp_path: Path) -> None:
+    """Built by the real launcher, used in all the ways a function's is, limited and killed."""
+    code, report, tried = run_doctor(command(tmp_path))
+    assert (code, report["tier"]) == (0, "root"), report["summary"]
+    assert tried.keys() >= STEPS
+    assert {check["state"] for check in tried.values()} == {"ok"}
+    assert tried["memory limit"]["found"] == "64 MB: killed beyond, and reported"
+    assert all(check["ms"] >= 0 for check in tried.values())
+    expect_nothing(tmp_path)
+
+
+def test_an_ordinary_user_tries_one_too(tmp_path: Path) -> None:
+    """In the tier that the user's `lambent up` would choose."""
+    as_user = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+    code, report, tried = run_doctor([*as_user, *command(tmp_path)])
+    assert (code, report["tier"]) == (0, "rootless"), report["summary"]
+    assert tried.keys() >= STEPS
+    assert {check["state"] for check in tried.values()} == {"ok"}
+    assert report["summary"].startswith("Isolation is rootless")
+    expect_nothing(tmp_path)
+
+
+def test_a_root_that_can_start_nothing(tmp_path: Path) -> None:
+    """As in a rootless container: whatever the tier says, doctor says broken, and why."""
+    as_root = ["unshare", "--user", "--map-root-user", "--"]
+    words = command(tmp_path, "sandbox.isolation=root-no-cgroups")
+    code, report, tried = run_doctor([*as_root, *words])
+    assert (code, report["state"]) == (1, "broken")
+    broken = [check for check in tried.values() if check["state"] == "broken"]
+    assert "Operation not permitted" in broken[0]["found"]
+    assert "user namespace" in broken[0]["fix"]
+    assert report["summary"].startswith("Lambent cannot run functions here")
+    expect_nothing(tmp_path)
+
+
+def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
+    """Leaves what the next one clears away."""
+    with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL) as doctor:
+        deadline = time.monotonic() + 60
+        while not (trial.directory_in(tmp_path) / "volumes").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)  # noqa: TID251 - another process's work
+        os.kill(doctor.pid, signal.SIGKILL)
+    code, report, _ = run_doctor(command(tmp_path))
+    assert code == 0, report["summary"]
+    expect_nothing(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["link", "directory", "file"])
+def test_a_place_where_somebody_has_been_before(tmp_path: Path, kind: str) -> None:
+    """In a directory that is everybody's nothing is touched that is somebody else's, nor what that
+    leads to."""
+    theirs = tmp_path / "theirs"
+    (theirs / "volumes").mkdir(parents=True)
+    (theirs / "volumes/kept").write_text("kept")
+    place = tmp_path / "place"
+    place.mkdir(mode=0o1777)
+    directory = trial.directory_in(place)
+    if kind == "link":
+        directory.symlink_to(theirs)
+    elif kind == "file":
+        directory.write_text("")
+    else:
+        theirs.rename(directory)
+        theirs = directory
+        os.chown(directory, 12_345, 12_345)
+    code, report, tried = run_doctor(command(place))
+    assert (code, report["state"]) == (1, "broken")
+    assert tried.keys() == {"directory"}
+    assert tried["directory"]["found"] == f"{directory} is no directory of ours: remove it"
+    assert (theirs / "volumes/kept").read_text() == "kept"
+    assert list(theirs.iterdir()) == [theirs / "volumes"]
+
+
+def test_two_doctors_at_once(tmp_path: Path) -> None:
+    """Take turns on one disk, and neither finds anything of the other."""
+    both = [subprocess.Popen(command(tmp_path), stdout=subprocess.PIPE) for _ in range(2)]
+    for doctor in both:
+        output, _ = doctor.communicate(timeout=100)
+        assert (doctor.returncode, json.loads(output)["tier"]) == (0, "root"), output
+    expect_nothing(tmp_path)
+
+
+def test_a_start_that_fails(tmp_path: Path) -> None:
+    """`lambent up` says why in one sentence, and names doctor, which says the same and the cure."""
+    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
+    as_root = ["unshare", "--user", "--map-root-user", "--", "sh", "-c", forbid, "sh"]
+    up = [sys.executable, "-m", "lambent", "up", "--port", "0"]
+    up += ["--data-dir", str(tmp_path / "data"), "--set", "sandbox.isolation=rootless"]
+    done = subprocess.run([*as_root, *up], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 1
+    error = done.stderr.strip().rpartition("\n")[2]
+    # The platform's user is none of that namespace's.
+    assert error == (
+        f"lambent: cannot give {tmp_path}/data/code to user 64999: Invalid argument (no such user"
+        " in this user namespace). `lambent doctor` tries it step by step and names the cure"
+    )
+    words = command(tmp_path / "none", "sandbox.isolation=rootless")
+    code, _, tried = run_doctor([*as_root, *words])
+    assert code == 1
+    assert "No space left on device" in tried["launcher"]["found"]
+    assert "sysctl -w user.max_user_namespaces=" in tried["launcher"]["fix"]

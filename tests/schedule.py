@@ -1,0 +1,74 @@
+"""Which tests begin first, and which stay together, when several workers share them (`-n`)."""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+FIRST = (
+    "tests/crash/",
+    "tests/scenario/mappings/",
+    "tests/hostile/",
+    "tests/scenario/",
+    "tests/isolation/",
+    "tests/servers/",
+)
+"""Files that take long begin first, so that none is waited for at the end; what is not named here
+comes last."""
+
+APART = tuple(
+    f"tests/crash/test_{name}.py" for name in ("async_crashes", "mapping_crashes", "outages")
+)
+"""Here every test takes long and shares nothing: any worker may take it. Elsewhere the tests of a
+file share its fixtures."""
+
+TOGETHER = {
+    # One after the other: they share a neighbour that is watched to the end.
+    "tests/hostile/": "hostile",
+    # They measure, or compare the machine before and after.
+    "tests/isolation/": "machine",
+    "tests/scenario/test_up.py": "machine",
+    "tests/scenario/test_bursts.py": "machine",
+    "tests/scenario/test_floods.py": "machine",
+}
+
+
+def unit_of(nodeid: str) -> str:
+    """What is given to a worker as a whole: a file, a test, or some files."""
+    for start, name in TOGETHER.items():
+        if nodeid.startswith(start):
+            return name
+    return nodeid if nodeid.startswith(APART) else nodeid.partition("::")[0]
+
+
+def rank_of(nodeid: str) -> int:
+    """Which of `FIRST` it belongs to."""
+    matches = (rank for rank, start in enumerate(FIRST) if nodeid.startswith(start))
+    return next(matches, len(FIRST))
+
+
+class _ByUnit(LoadScopeScheduling):
+    """Gives units to workers in the order of collection."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """`--dist loadfile` means our units."""
+    return _ByUnit(config, log) if config.option.dist == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take long first; those of one unit side by side."""
+    ranks: dict[str, int] = {}
+    for item in items:
+        ranks.setdefault(unit_of(item.nodeid), rank_of(item.nodeid))
+    units = sorted(ranks, key=lambda unit: ranks[unit])
+    places = {unit: place for place, unit in enumerate(units)}
+    items.sort(key=lambda item: places[unit_of(item.nodeid)])
