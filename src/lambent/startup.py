@@ -19,7 +19,7 @@ from lambent.data_directory import DataDirectory
 from lambent.kit.installing import InstallFailed, keep
 from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
-from lambent.sandbox import tiers
+from lambent.sandbox import tiers, users
 from lambent.sandbox.client import LauncherHandle, start_launcher
 from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.services.installation import packages_directory, prepare_packages
@@ -209,7 +209,8 @@ def isolate(
     )
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
-        may_mount = tier != "process"
+        may_mount = os.geteuid() != 0 or users.has_capability(users.CAP_SYS_ADMIN)
+        may_mount = may_mount and tier != "process"
         become_unprivileged(uid, uid, readable, [data.code, *private], may_mount=may_mount)
     except BaseException:
         launcher.close()
