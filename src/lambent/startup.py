@@ -19,7 +19,7 @@ from lambent.data_directory import DataDirectory
 from lambent.kit.installing import InstallFailed, keep
 from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
-from lambent.sandbox import tiers
+from lambent.sandbox import tiers, users
 from lambent.sandbox.client import LauncherHandle, start_launcher
 from lambent.sandbox.launcher.cgroup_tree import LIMITS
 from lambent.sandbox.privileges import become_unprivileged, hand_over
@@ -212,7 +212,8 @@ def isolate(
         logger.warning("control groups limit no %s here: see `lambent doctor`", ", ".join(lacking))
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
-        may_mount = tier != "process"
+        may_mount = os.geteuid() != 0 or users.has_capability(users.CAP_SYS_ADMIN)
+        may_mount = may_mount and tier != "process"
         become_unprivileged(uid, uid, readable, [data.code, *private], may_mount=may_mount)
     except BaseException:
         launcher.close()

@@ -79,4 +79,5 @@ def only_reachable(
 
 
 def _has_users(settings: Settings, tier: str) -> bool:
-    return tier == "process" and users.can_separate(settings.sandbox.platform_uid)
+    is_bare = tier == "process" or not users.has_capability(users.CAP_SYS_ADMIN)
+    return is_bare and users.can_separate(settings.sandbox.platform_uid)

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lambent.worker.runtime_clients import default_cache
 
@@ -45,6 +45,7 @@ _REFUSED = (
     *("reboot", "swapon", "swapoff", "acct", "syslog", "vhangup"),
     *("sethostname", "setdomainname", "settimeofday", "clock_settime", "adjtimex"),
 )
+_LANDLOCK = ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")
 _NEW_NAMESPACES = 0x7E020000
 _MASKED = (
     *("/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list"),
@@ -54,12 +55,14 @@ _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tr
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
-def run_in_container(
-    script: str, *, privileged: bool = False, with_cgroups: bool = True
-) -> tuple[int, str]:
+Kind = Literal["ordinary", "without Landlock", "unconfined", "privileged"]
+"""`unconfined`: no filter and nothing hidden, but no more capabilities than an ordinary one."""
+
+
+def run_in_container(script: str, kind: Kind) -> tuple[int, str]:
     """Run Python code as the root of a container; gives its exit code and output. Nothing of the
     container is left."""
-    with _bundle(script, privileged=privileged, with_cgroups=with_cgroups) as bundle:
+    with _bundle(script, kind) as bundle:
         name = f"lambent-test-{uuid.uuid4().hex[:12]}"
         runc = ("runc", "--root", str(bundle / "state"))
         try:
@@ -77,7 +80,7 @@ def run_in_container(
 
 
 @contextmanager
-def _bundle(script: str, *, privileged: bool, with_cgroups: bool) -> Iterator[Path]:
+def _bundle(script: str, kind: Kind) -> Iterator[Path]:
     bundle = Path(tempfile.mkdtemp(prefix="lambent-test-", dir="/var/tmp"))
     try:
         bundle.chmod(0o755)
@@ -99,21 +102,19 @@ def _bundle(script: str, *, privileged: bool, with_cgroups: bool) -> Iterator[Pa
             _bind(str(default_cache()), RUNTIMES, "rw"),
             _bind(str(bundle / "script.py"), "/run/script.py"),
         ]
-        config = _config(mounts, privileged=privileged, with_cgroups=with_cgroups)
+        config = _config(mounts, kind)
         (bundle / "config.json").write_text(json.dumps(config))
         yield bundle
     finally:
         shutil.rmtree(bundle, ignore_errors=True)
 
 
-def _config(
-    binds: Sequence[dict[str, Any]], *, privileged: bool, with_cgroups: bool
-) -> dict[str, Any]:
+def _config(binds: Sequence[dict[str, Any]], kind: Kind) -> dict[str, Any]:
     capabilities = [f"CAP_{name}" for name in _CAPABILITIES]
-    if privileged:
+    if kind == "privileged":
         capabilities = _own_capabilities()
     sets = ("bounding", "effective", "permitted")
-    access = "rw" if privileged else "ro"
+    access = "rw" if kind == "privileged" else "ro"
     mounts = [
         _mount("/proc", "proc", "proc"),
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "mode=755"),
@@ -123,14 +124,14 @@ def _config(
         _mount("/tmp", "tmpfs", "tmp", "nosuid", "nodev", "mode=1777"),
         _mount("/var", "tmpfs", "var", "nosuid", "nodev", "mode=755"),
     ]
-    if with_cgroups:
-        mounts.append(_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "nodev", access))
-    kinds = ("pid", "network", "ipc", "uts", "mount")
-    linux: dict[str, Any] = {"namespaces": [{"type": kind} for kind in kinds]}
-    if privileged:
+    mounts.append(_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "nodev", access))
+    namespaces = [{"type": one} for one in ("pid", "network", "ipc", "uts", "mount")]
+    linux: dict[str, Any] = {"namespaces": namespaces}
+    if kind == "privileged":
         linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
-    else:
-        linux |= {"maskedPaths": _MASKED, "readonlyPaths": _READ_ONLY, "seccomp": _filter()}
+    elif kind != "unconfined":
+        refused = _LANDLOCK if kind == "without Landlock" else ()
+        linux |= {"maskedPaths": _MASKED, "readonlyPaths": _READ_ONLY, "seccomp": _filter(refused)}
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
     return {
         "ociVersion": "1.0.2",
@@ -149,14 +150,14 @@ def _config(
     }
 
 
-def _filter() -> dict[str, Any]:
+def _filter(more: Sequence[str]) -> dict[str, Any]:
     cloning = {"index": 0, "value": _NEW_NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
     refuse = {"action": "SCMP_ACT_ERRNO"}
     flags = (1 << bit for bit in range(32) if _NEW_NAMESPACES >> bit & 1)
     return {
         "defaultAction": "SCMP_ACT_ALLOW",
         "syscalls": [
-            {**refuse, "names": list(_REFUSED), "errnoRet": 1},
+            {**refuse, "names": [*_REFUSED, *more], "errnoRet": 1},
             {**refuse, "names": ["clone3"], "errnoRet": 38},
             *(
                 {**refuse, "names": ["clone"], "args": [{**cloning, "value": one, "valueTwo": one}]}

@@ -32,7 +32,7 @@ from tests.platforms import Platform, deploy, invoke
 told = {}
 settings = ["--set", "worker.runtimes_dir=/var/cache/lambent/runtimes"]
 pathlib.Path("/var/lib").mkdir(exist_ok=True)
-platform = Platform(pathlib.Path("/var/lib/lambent"), *settings)
+platform = Platform(pathlib.Path("/var/lib/lambent"), *settings, is_fresh=True)
 try:
     told["said"] = platform.output
     client = platform.client("lambda")

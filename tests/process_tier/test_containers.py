@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.process_tier.containers import run_in_container
+from lambent.sandbox.launcher import landlock
+from tests.process_tier.containers import Kind, run_in_container
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("runc") is None,
@@ -37,9 +38,8 @@ doctor = subprocess.run(
 )
 told["doctor"] = json.loads(doctor.stdout)
 pathlib.Path("/var/lib").mkdir(exist_ok=True)
-platform = Platform(
-    pathlib.Path("/var/lib/lambent"), "--set", "worker.runtimes_dir=/var/cache/lambent/runtimes"
-)
+settings = ("--set", "worker.runtimes_dir=/var/cache/lambent/runtimes")
+platform = Platform(pathlib.Path("/var/lib/lambent"), *settings, is_fresh=True)
 try:
     told["said"] = platform.output
     client = platform.client("lambda")
@@ -92,22 +92,36 @@ def check_functions(told: Any) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_an_ordinary_container() -> None:
-    """The doctor and the platform say what tier it is; functions run all the same."""
-    code, output = run_in_container(SCRIPT)
+@pytest.mark.parametrize("kind", ["ordinary", "without Landlock"])
+def test_an_ordinary_container(kind: Kind) -> None:
+    """The doctor and the platform say what tier it is, and whether there is Landlock; functions run
+    all the same."""
+    code, output = run_in_container(SCRIPT, kind)
     told = told_by(output)
     assert code == 0, output
     assert told["doctor"]["tier"] == "process"
     assert told["doctor"]["state"] != "broken", told["doctor"]
     assert told["said"].count("ISOLATION IS WEAK") == 1
     assert "Each environment has a user of its own" in told["said"]
+    assert ("Landlock is absent" in told["said"]) == (kind != "ordinary" or landlock.abi() == 0)
+    check_functions(told)
+
+
+@pytest.mark.timeout(300)
+def test_a_container_that_may_make_user_namespaces() -> None:
+    """Root without capabilities over mounts is like an ordinary user: boxes with namespaces."""
+    code, output = run_in_container(SCRIPT, "unconfined")
+    told = told_by(output)
+    assert code == 0, output
+    assert told["doctor"]["tier"] == "rootless"
+    assert "ISOLATION IS WEAK" not in told["said"]
     check_functions(told)
 
 
 @pytest.mark.timeout(300)
 def test_a_privileged_container() -> None:
     """All that root of a host has: boxes with namespaces of their own."""
-    code, output = run_in_container(SCRIPT, privileged=True)
+    code, output = run_in_container(SCRIPT, "privileged")
     told = told_by(output)
     assert code == 0, output
     assert told["doctor"]["tier"] in ("root", "root-no-cgroups")

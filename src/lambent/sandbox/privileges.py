@@ -95,7 +95,7 @@ def _become_unprivileged_here(
         for path in _with_resolved([Path(sys.prefix), package, *readable, *writable]):
             if (closed := _closed(path, uid, gid)) is not None:
                 raise SandboxError(
-                    f"cannot use {path} in the tier 'process': user {uid} may not enter {closed},"
+                    f"cannot use {path}: the platform's user {uid} may not enter {closed},"
                     " and without mounts it cannot be shown elsewhere. Keep it where everybody may"
                     " go, or start lambent as an ordinary user"
                 )
