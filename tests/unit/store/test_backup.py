@@ -389,6 +389,7 @@ def killed(module: str, what: str, more: str, root: Path, file: Path, after_s: f
     return "done" in process.communicate()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_kills_leave_no_half_backup(tmp_path: Path, anyio_backend: object) -> None:
     """Whenever it comes: the file is whole or not there, and what else was left goes with the next
