@@ -174,6 +174,8 @@ def test_cures_of_errors(tmp_path: Path) -> None:
     assert "Linux 5.15" in cure_of(plain, "launcher", old)
     full = "cannot make namespaces: No space left on device"
     assert "user.max_user_namespaces" in cure_of(plain, "box", full)
+    closed = "cannot start a process: /root/data/v1/var/task: Permission denied"
+    assert "chmod o+x" in cure_of(plain, "program", closed)
     assert "LimitNOFILE" in cure_of(plain, "box", "Too many open files")
 
 
