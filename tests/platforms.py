@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,14 @@ class Platform:
         data_dir: Path,
         *arguments: str,
         environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
         is_fresh: bool = False,
     ):
-        """Start it; `is_fresh` in a process that has nothing loaded before (see `forking`)."""
+        """Start it; `is_fresh` in a process that has nothing loaded before (see `forking`), as with
+        a `prefix`, a program that becomes the platform, as somebody else perhaps."""
         self.data_dir = data_dir
-        command = [sys.executable, "-m", "lambent", "up", "--port", "0"]
-        start = subprocess.Popen[str] if is_fresh else Forked
+        command = [*prefix, sys.executable, "-m", "lambent", "up", "--port", "0"]
+        start = subprocess.Popen[str] if is_fresh or prefix else Forked
         self.process = start(
             [*command, "--data-dir", str(data_dir), *arguments],
             stdout=subprocess.PIPE,

@@ -511,6 +511,7 @@ REACH: dict[str, Reach] = {
     "services/stand_in.py:self._supervise": _runs(World.lists_queues),
     "services/stand_in.py:self._watch": _runs(World.lists_queues),
     "telemetry/logs.py:store.run": _runs(lambda one: log_lines(one.platform, "steady")),
+    "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
     "triggers/function_urls.py:_answer_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from lambent.cli.doctor import residue, trial
+from lambent.cli.doctor import place as place_of
+from lambent.cli.doctor import residue
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 STEPS = {
@@ -41,8 +42,8 @@ def run_doctor(words: Sequence[str]) -> tuple[int, dict[str, Any], dict[str, Any
 
 
 def expect_nothing(place: Path) -> None:
-    directory = trial.directory_in(place)
-    residue.expect_nothing(trial._instance(directory), directory)
+    directory = place_of.directory_in(place)
+    residue.expect_nothing(place_of.instance(directory), directory)
     assert list(place.iterdir()) == []
 
 
@@ -85,7 +86,7 @@ def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
     """Leaves what the next one clears away."""
     with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL) as doctor:
         deadline = time.monotonic() + 60
-        while not (trial.directory_in(tmp_path) / "volumes").exists():
+        while not (place_of.directory_in(tmp_path) / "volumes").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)  # noqa: TID251 - another process's work
         os.kill(doctor.pid, signal.SIGKILL)
@@ -103,7 +104,7 @@ def test_a_place_where_somebody_has_been_before(tmp_path: Path, kind: str) -> No
     (theirs / "volumes/kept").write_text("kept")
     place = tmp_path / "place"
     place.mkdir(mode=0o1777)
-    directory = trial.directory_in(place)
+    directory = place_of.directory_in(place)
     if kind == "link":
         directory.symlink_to(theirs)
     elif kind == "file":

@@ -124,7 +124,7 @@ def test_what_fails_when_tried_is_broken(tmp_path: Path) -> None:
     good, bad = judge_trial(host, steps)
     assert (good.name, good.state, good.ms) == ("try: launcher", "ok", 12.5)
     assert (bad.state, bad.found) == ("broken", steps[1].error)
-    assert bad.fix == "docker run --privileged \u2026"
+    assert bad.fix == "docker run --privileged IMAGE"
     report = Report(tier="root", checks=(good, bad))
     assert report.state == "broken"
     assert steps[1].error in report.summary

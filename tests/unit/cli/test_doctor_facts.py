@@ -49,6 +49,13 @@ def test_kinds_of_machine(
     assert kinds_of_machine(host) == [kind]
 
 
+def test_wsl1_is_no_linux(tmp_path: Path) -> None:
+    """And has a successor."""
+    files = {"/proc/sys/kernel/osrelease": "4.4.0-19041-Microsoft"}
+    check = by_name(examine_system(make_host(tmp_path, files)))["machine"]
+    assert (check.state, check.fix) == ("broken", "in Windows: wsl --set-version NAME 2")
+
+
 def test_a_chroot(tmp_path: Path) -> None:
     """Is told by the root of process 1, which is another directory."""
     host = make_host(tmp_path, {"/proc/1/root/etc/x": ""})

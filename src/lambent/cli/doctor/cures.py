@@ -21,7 +21,10 @@ def cure_of(host: Host, step: str, error: str) -> str:
             " version), or a container runtime whose seccomp profile knows the call"
         )
     if _TOO_MANY in error and ("namespace" in error or "box" in step):
-        return sysctl_fix("user.max_user_namespaces", 15_000) + "; the same for user.max_net_…"
+        return (
+            sysctl_fix("user.max_user_namespaces", 15_000)
+            + "; the same for user.max_net_namespaces and others"
+        )
     if "no directory of ours" in error:
         return "remove it, or name another directory with --data-dir"
     if "Too many open files" in error:
@@ -49,11 +52,13 @@ def _cure_of_denial(host: Host) -> str:
         )
     kind = container(host)
     if kind in ("Docker", "Podman"):
-        return f"{kind.lower()} run --privileged …"
+        return f"{kind.lower()} run --privileged IMAGE"
     if kind == "Kubernetes":
         return "securityContext: {privileged: true} for the container"
-    if kind in ("LXC", "systemd-nspawn"):
+    if kind == "LXC":
         return "lxc config set NAME security.nesting true; lxc restart NAME"
+    if kind == "systemd-nspawn":
+        return "systemd-nspawn --private-users=no --capability=all -D DIRECTORY"
     if not host.is_root:
         return "run as root: sudo lambent up"
     profile = host.read("/proc/self/attr/apparmor/current") or host.read("/proc/self/attr/current")
