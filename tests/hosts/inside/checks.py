@@ -53,10 +53,10 @@ class Checks:
         except ValueError:
             raise AssertionError(f"no JSON: {done.stdout[-300:]}{done.stderr[-300:]}") from None
         self._promised = report["tier"]
-        broken = [one for one in report["checks"] if one["state"] == "broken"]
-        assert not broken, "; ".join(f"{one['name']}: {one['found']}" for one in broken)
         if report["tier"] is None:
             raise Refused(report["summary"])
+        broken = [one for one in report["checks"] if one["state"] == "broken"]
+        assert not broken, "; ".join(f"{one['name']}: {one['found']}" for one in broken)
         return str(report["summary"])
 
     def start(self) -> str:

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.fake_hosts import make_host
 
 from lambent.cli.doctor import examine, examine_isolation, judge_trial, residue
 from lambent.cli.doctor.check import Check
@@ -20,6 +19,7 @@ from lambent.sandbox.tiers import Finding, Isolation
 from lambent.settings import load_settings
 from lambent.startup import explain_weakness
 from lambent.worker.interpreters import Interpreter
+from tests.unit.cli.fake_hosts import make_host
 
 PYTHON = Interpreter(
     kind="python", version=(3, 12, 1), executable=Path("/opt/bin/python3.12"), prefix=Path("/opt")
