@@ -41,11 +41,12 @@ _STAY = "trap '' TERM; echo ready; while :; do sleep 1; done"
 _EAT = "x=0123456789abcdef; while [ ${#x} -lt 536870912 ]; do x=$x$x; done"
 """512 MB at most: a host on which the limit does not hold is not to suffer."""
 _GIVE_UP_PRIVILEGES = (
-    "import sys; sys.path.insert(0, sys.argv[1])\n"
+    "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
     "from lambent.sandbox.privileges import become_unprivileged\n"
     "from lambent.sandbox.ports import SandboxError\n"
     "uid, may_mount = int(sys.argv[2]), sys.argv[3] == 'True'\n"
-    "try: become_unprivileged(uid, uid, [], [], may_mount=may_mount)\n"
+    "needed = [Path(sys.argv[4])]\n"
+    "try: become_unprivileged(uid, uid, needed, [], may_mount=may_mount)\n"
     "except (SandboxError, OSError) as error: sys.exit(str(error))"
 )
 
@@ -64,7 +65,7 @@ def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
             with contextlib.suppress(Stop):
                 _try_launcher(settings, tier, directory, steps)
                 if os.geteuid() == 0:
-                    _try_to_give_up_privileges(settings, tier, steps)
+                    _try_to_give_up_privileges(settings, tier, directory, steps)
         finally:
             with contextlib.suppress(OSError):
                 shutil.rmtree(directory)
@@ -243,12 +244,15 @@ async def _exceed(program: Program, tier: str) -> str:
     return f"{_MEMORY_MB} MB a process: refused beyond"
 
 
-def _try_to_give_up_privileges(settings: SandboxSettings, tier: str, steps: Steps) -> None:
-    """As the platform does when its launcher runs."""
+def _try_to_give_up_privileges(
+    settings: SandboxSettings, tier: str, directory: Path, steps: Steps
+) -> None:
+    """As the platform does when its launcher runs: it has to go on seeing functions' code."""
     source, uid = str(Path(lambent.__file__).parent.parent), str(settings.platform_uid)
+    arguments = [source, uid, str(may_mount(tier)), str(directory / place.CODE)]
     with steps.step("giving up root"):
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _GIVE_UP_PRIVILEGES, source, uid, str(may_mount(tier))],
+            [sys.executable, "-I", "-c", _GIVE_UP_PRIVILEGES, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
