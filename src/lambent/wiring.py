@@ -85,6 +85,7 @@ from lambent.startup import (
     Front,
     RootCredentials,
     bind,
+    choose_tier,
     find_runtimes,
     hold_data,
     isolate,
@@ -122,10 +123,11 @@ def run(settings: Settings) -> None:
             listener = bind(settings.server.host, settings.server.port)
             tls = load_certificate(settings.server)
             root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
+            tier = choose_tier(settings)
             with steps_end_with_us(), shown_steps(manager.tell_status) as steps:
-                runtimes = find_runtimes(settings, steps)
-                packages = prepare_services(settings, steps)
-            launcher = isolate(settings, data, runtimes, packages)
+                runtimes = find_runtimes(settings, tier, steps)
+                packages = prepare_services(settings, tier, steps)
+            launcher = isolate(settings, tier, data, runtimes, packages)
             give_back_large_blocks()
             try:
                 anyio.run(
@@ -239,6 +241,9 @@ async def _serve(
 
         @asynccontextmanager
         async def network(box: Box) -> AsyncIterator[None]:
+            if box.resolver is None:
+                yield
+                return
             way_out = egress.open(box.egress, box.name, box.datagrams)
             uses_ipv6 = egress.may_use_ipv6(box.egress)
             names = resolver.open(*box.resolver, uses_ipv6=uses_ipv6)
@@ -314,7 +319,7 @@ async def _serve(
             allow=check_target,
             clock=clock,
             tasks=tasks,
-            flush_logs=log_store.flush,
+            flush_logs=log_store.settle,
         )
         calls = await enter(open_aws_calls(aws))
         allow = partial(_allow_action, authorizer) if authorizer.is_strict else None
@@ -327,6 +332,7 @@ async def _serve(
                     allow=allow,
                     keep=asynchronous.courier.keep,
                     metrics=metrics,
+                    settle_logs=log_store.settle,
                     clock=clock,
                     settings=settings.polling,
                 )
