@@ -87,10 +87,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "platform" in metafunc.fixturenames:
         sorts = getattr(metafunc.module, "SORTS", ("users", "one-user"))
         possible = dict.fromkeys(one if IS_ROOT else "one-user" for one in sorts)
-        metafunc.parametrize("platform", list(possible), indirect=True, scope="module")
+        metafunc.parametrize("platform", list(possible), indirect=True, scope="session")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def platform(
     request: pytest.FixtureRequest,
     start_in_tier: Callable[..., Platform],
@@ -103,19 +103,19 @@ def platform(
     return platforms[sort]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lambda_client(platform: Platform) -> Any:
     """A boto3 Lambda client for the shared platform."""
     return platform.client("lambda")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def separates_users(platform: Platform) -> bool:
     """Whether environments have users of their own."""
     return "Each environment has a user of its own" in platform.output
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run_code(lambda_client: Any) -> Callable[..., Any]:
     """Runs Python code in an environment; it gives a value as `handler` does."""
     deployed: set[str] = set()

@@ -1,4 +1,4 @@
-"""Scenarios on a platform in the tier `process` whose functions and itself have one user: what may go
+"""Scenarios in the tier `process` where all functions and the platform have one user: what may go
 otherwise than where each environment has its own."""
 
 from tests.scenario.test_extensions import (
