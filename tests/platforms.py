@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import io
 import json
 import os
@@ -122,6 +123,11 @@ class Platform:
         }
         return boto3.client(service, **{**options, **more})
 
+    @functools.cached_property
+    def logs(self) -> Any:
+        """A client that is there for those who look again and again."""
+        return self.client("logs")
+
     def stop(self) -> int:
         """SIGTERM, if it still runs; gives the exit code."""
         if self.process.poll() is None:
@@ -213,7 +219,7 @@ def publish_layer(client: Any, name: str, files: Mapping[str, str | bytes]) -> s
 
 def log_lines(platform: Platform, name: str) -> list[str]:
     """All that is in a function's log group, in order."""
-    paginator = platform.client("logs").get_paginator("filter_log_events")
+    paginator = platform.logs.get_paginator("filter_log_events")
     pages = paginator.paginate(logGroupName=f"/aws/lambda/{name}")
     return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
 
@@ -243,10 +249,13 @@ def log_of(answer: Mapping[str, Any]) -> str:
 
 
 def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = _WAIT_S) -> Any:
-    """Poll until `condition` gives something true; gives that."""
-    deadline = time.monotonic() + deadline_s
+    """Poll until `condition` gives something true; gives that. What takes long is looked at less
+    often: looking costs others time."""
+    began = time.monotonic()
+    deadline = began + deadline_s
     while True:
         if value := condition():
             return value
         assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.02)  # noqa: TID251 - a poll of an outside process
+        pause_s = min(0.02 + (time.monotonic() - began) / 20, 0.2)
+        time.sleep(pause_s)  # noqa: TID251 - a poll of an outside process

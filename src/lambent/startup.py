@@ -21,6 +21,7 @@ from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
 from lambent.sandbox import tiers, users
 from lambent.sandbox.client import LauncherHandle, start_launcher
+from lambent.sandbox.launcher.cgroup_tree import LIMITS
 from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.services.installation import packages_directory, prepare_packages
 from lambent.settings import ServerSettings, Settings
@@ -207,6 +208,8 @@ def isolate(
         roots=[data.code, *runtimes.mount_roots()],
         instance=data.instance,
     )
+    if tier == "root" and (lacking := [one for one in LIMITS if one not in launcher.limits]):
+        logger.warning("control groups limit no %s here: see `lambent doctor`", ", ".join(lacking))
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
         may_mount = os.geteuid() != 0 or users.has_capability(users.CAP_SYS_ADMIN)

@@ -318,7 +318,7 @@ async def _serve(
             allow=check_target,
             clock=clock,
             tasks=tasks,
-            flush_logs=log_store.flush,
+            flush_logs=log_store.settle,
         )
         calls = await enter(open_aws_calls(aws))
         allow = partial(_allow_action, authorizer) if authorizer.is_strict else None
@@ -331,6 +331,7 @@ async def _serve(
                     allow=allow,
                     keep=asynchronous.courier.keep,
                     metrics=metrics,
+                    settle_logs=log_store.settle,
                     clock=clock,
                     settings=settings.polling,
                 )

@@ -17,15 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.server import ThreadedMotoServer
 
+from tests.crash.streams import new_stream
 from tests.databases import PostgreSql
 from tests.platforms import (
-    ACCOUNT,
     Platform,
     deploy,
     invoke,
@@ -41,20 +39,6 @@ PROMPTLY_S = 12.0
 """A server that says nothing is given 10 s, once."""
 SOURCE = "def handler(event, context):\n    print('got', event)\n    return event"
 OTHER = "def handler(event, context): return 'other'"
-
-
-@pytest.fixture
-def streams() -> Iterator[Any]:
-    """A client of Kinesis, in a server that stays."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield boto3.client(
-        "kinesis", endpoint_url=f"http://{host}:{port}", region_name="us-east-1",
-        aws_access_key_id=ACCOUNT, aws_secret_access_key="x",
-    )  # fmt: skip
-    server.stop()
 
 
 class Load:
@@ -192,10 +176,9 @@ def test_a_server_that_restarts(
     }
     platform = start_platform(environment=environment)
     client = prepare(platform)
-    streams.create_stream(StreamName="records", ShardCount=1)
-    arn = streams.describe_stream_summary(StreamName="records")["StreamDescriptionSummary"]
+    arn = new_stream(streams, "records")
     client.create_event_source_mapping(
-        FunctionName="streamed", EventSourceArn=arn["StreamARN"], StartingPosition="TRIM_HORIZON"
+        FunctionName="streamed", EventSourceArn=arn, StartingPosition="TRIM_HORIZON"
     )
     patient = platform.client("lambda", config=Config(retries={"mode": "standard"}))
     tried = list[int]()

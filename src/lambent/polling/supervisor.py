@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import anyio
@@ -41,6 +41,7 @@ class Surroundings:
     allow: Allow | None
     keep: Keep
     metrics: Metrics
+    settle_logs: Callable[[], Awaitable[None]]
     clock: Clock
     settings: PollingSettings
 
@@ -118,7 +119,7 @@ class Supervisor:
             mapping=mapping,
             options=options,
             role=role,
-            calls=FunctionCalls(mapping, around.door, around.metrics),
+            calls=FunctionCalls(mapping, around.door, around.metrics, around.settle_logs),
             status=status,
             stop=Stop(),
             keep=around.keep,
