@@ -14,7 +14,8 @@ FUZZ := FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-long crash burst stress fuzz-snapshots check check-install bench format docs lock
+.PHONY: help setup run test test-fast test-long crash burst stress fuzz-snapshots hosts check check-install bench \
+  format docs lock
 
 help: ## Say what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -33,8 +34,8 @@ else
 	@$(PYTEST) -n $(WORKERS) --dist loadfile
 endif
 
-test-fast: setup ## Run the unit tests that need no server; done in seconds
-	@$(PYTEST) -q -n 2 --dist loadfile -k "not postgresql" tests/unit
+test-fast: setup ## Run the quick unit tests, which need no server; done in seconds
+	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" -k "not postgresql" tests/unit
 
 test-long: setup ## Run all tests in their long forms: those below, and properties with all examples
 	@tools/make-test-needs
@@ -55,6 +56,9 @@ fuzz-snapshots: setup ## Change captured processes 100,000 times and judge them;
 
 check-install: setup ## Install the wheel as a user does, as root and as nobody, and use it
 	@$(PYTHON) tools/check_install.py
+
+hosts: setup ## Prove it on machines and containers made for the purpose, as root; HOSTS="a b" runs some
+	@$(PYTHON) -m tests.hosts $(HOSTS)
 
 check: setup ## Lint, formatting, types and the direction of imports
 	@$(PYTHON) -m ruff check $(SOURCES)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.budgets import pytest_fixture_setup, pytest_runtest_teardown
-from tests.databases import database, postgresql
+from tests.databases import database, migrated, own_postgresql, postgresql
 from tests.lengths import load_profile
 from tests.schedule import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from tests.servers.activemq import activemq
@@ -19,8 +19,10 @@ __all__ = [
     "activemq",
     "database",
     "kinesis",
+    "migrated",
     "ministack",
     "mock_kafka",
+    "own_postgresql",
     "postgresql",
     "pytest_collection_modifyitems",
     "pytest_fixture_setup",

@@ -1,5 +1,6 @@
 """Databases for tests: SQLite's is a file, PostgreSQL's is in a server of the tests' own."""
 
+import functools
 import os
 import pwd
 import shutil
@@ -7,50 +8,100 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
+from lambent.store.database import connect, migrate
 from lambent.store.settings import StoreSettings
+from lambent.store.tables import metadata
+from tests.servers.processes import free_port
 
 _TIMEOUT_S = 300
 """For what the server does; on a busy host stopping alone has taken most of a minute."""
 
 
 class PostgreSql:
-    """A PostgreSQL server that listens on a socket in its own directory only."""
+    """A PostgreSQL server that listens on a socket in its own directory only, or on a port of
+    loopback besides."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, port: int | None = None) -> None:
         self._directory = directory
+        self._port = port
         self._bin = max(Path("/usr/lib/postgresql").glob("*/bin/initdb")).parent
         self._run("initdb", "-D", str(directory / "data"), "-A", "trust", "-U", "postgres", "-N")
-        # Tests kill platforms, never the server, so it need not flush to disk.
-        options = f"-k {directory} -c listen_addresses='' -c fsync=off"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, as it does at first by itself."""
+        # Nothing ends the machine, so it need not flush to disk.
+        options = f"-k {self._directory} -c fsync=off -c full_page_writes=off -c autovacuum=off"
+        options += " -c max_wal_size=8GB -c listen_addresses="
+        options += "''" if self._port is None else f"127.0.0.1 -c port={self._port}"
         self._run(
-            *("pg_ctl", "start", "-w", "-D", str(directory / "data")),
-            *("-o", options, "-l", str(directory / "log")),
+            *("pg_ctl", "start", "-w", "-D", str(self._directory / "data")),
+            *("-o", options, "-l", str(self._directory / "log")),
         )
 
     def new_database(self) -> str:
         """The URL of an empty database."""
         name = f"lambent_{uuid.uuid4().hex[:12]}"
-        self._run("createdb", "-h", str(self._directory), "-U", "postgres", name)
-        return f"postgresql+psycopg://postgres@/{name}?host={self._directory}"
+        self._execute(f"CREATE DATABASE {name}", "postgres")
+        port = "" if self._port is None else f"&port={self._port}"
+        return f"postgresql+psycopg://postgres@/{name}?host={self._directory}{port}"
+
+    def new_database_at(self, port: int) -> str:
+        """The URL of an empty database behind another port of loopback."""
+        return f"postgresql+psycopg://postgres@127.0.0.1:{port}/{name_in(self.new_database())}"
+
+    @property
+    def port(self) -> int:
+        """Of loopback."""
+        assert self._port is not None
+        return self._port
+
+    @functools.cached_property
+    def migrated(self) -> str:
+        """The URL of one database that has our tables; who uses it empties it after."""
+        url = self.new_database()
+        engine = connect(StoreSettings(url=url), self._directory)
+        migrate(engine)
+        engine.dispose()
+        return url
+
+    def empty(self, url: str) -> None:
+        """Remove all rows of a database with our tables, whoever is connected."""
+        self.end_connections(url)
+        tables = ", ".join(f'"{name}"' for name in metadata.tables)
+        self._execute(f"TRUNCATE {tables} RESTART IDENTITY", name_in(url))
 
     def end_connections(self, url: str) -> None:
         """End all connections to a database, as the server's operator may."""
-        name = str(sa.make_url(url).database)
-        query = (
-            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname='{name}'"
+        self._execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            f" WHERE datname='{name_in(url)}'",
+            "postgres",
         )
-        self._run("psql", "-h", str(self._directory), "-U", "postgres", "-c", query)
 
     def stop(self) -> None:
-        """End it, whatever is connected."""
+        """End it at once, whatever is connected."""
         self._run(
             "pg_ctl", "stop", "-t", "240", "-m", "immediate", "-D", str(self._directory / "data")
         )
+
+    def _execute(self, statement: str, database: str) -> None:
+        with psycopg.connect(
+            host=str(self._directory),
+            port=self._port,
+            user="postgres",
+            dbname=database,
+            autocommit=True,
+        ) as connection:
+            connection.execute(statement.encode())
 
     def _run(self, program: str, *arguments: str) -> None:
         """It refuses to be root's."""
@@ -67,9 +118,14 @@ class PostgreSql:
         )
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSql]:
-    """One server for all tests."""
+def name_in(url: str) -> str:
+    """The database's, of a URL."""
+    return str(sa.make_url(url).database)
+
+
+@contextmanager
+def running_postgresql(port: int | None = None) -> Iterator[PostgreSql]:
+    """A server, until the context ends."""
     # In a place that the server's user and the platform's may enter, which /tmp is not: the
     # platform has one of its own. And with a path short enough for a socket.
     directory = Path(tempfile.mkdtemp(prefix="lambent-pg-", dir="/var/tmp"))
@@ -77,10 +133,26 @@ def postgresql() -> Iterator[PostgreSql]:
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(directory, owner.pw_uid, owner.pw_gid)
-    server = PostgreSql(directory)
-    yield server
-    server.stop()
-    shutil.rmtree(directory)
+    server = PostgreSql(directory, port)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    """One server for all tests that do not stop it."""
+    with running_postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgresql() -> Iterator[PostgreSql]:
+    """A server of the test's own, on a port of loopback."""
+    with running_postgresql(free_port()) as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -90,3 +162,14 @@ def database(request: pytest.FixtureRequest) -> Callable[..., StoreSettings]:
     if request.param == "postgresql":
         fields["url"] = request.getfixturevalue("postgresql").new_database()
     return lambda **more: StoreSettings(**fields, **more)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated(request: pytest.FixtureRequest) -> Iterator[Callable[..., StoreSettings]]:
+    """As `database`, for tests that do not look at how tables are made: PostgreSQL's are there."""
+    if request.param == "sqlite":
+        yield StoreSettings
+        return
+    server: PostgreSql = request.getfixturevalue("postgresql")
+    yield partial(StoreSettings, url=server.migrated)
+    server.empty(server.migrated)

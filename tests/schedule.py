@@ -16,7 +16,9 @@ FIRST = (
 """Files that take long begin first, so that none is waited for at the end; what is not named here
 comes last."""
 
-APART = ("tests/crash/test_async_crashes.py", "tests/crash/test_mapping_crashes.py")
+APART = tuple(
+    f"tests/crash/test_{name}.py" for name in ("async_crashes", "mapping_crashes", "outages")
+)
 """Here every test takes long and shares nothing: any worker may take it. Elsewhere the tests of a
 file share its fixtures."""
 

@@ -4,7 +4,6 @@ data directory, bind the port, read the certificate, prepare runtimes, start the
 import contextlib
 import dataclasses
 import fcntl
-import hashlib
 import logging
 import os
 import resource
@@ -12,69 +11,30 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
-from lambent.kit.installing import InstallFailed
+from lambent import instance, weak_tier
+from lambent.data_directory import DataDirectory
+from lambent.kit.installing import InstallFailed, keep
+from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
-from lambent.sandbox import tiers
+from lambent.sandbox import tiers, users
 from lambent.sandbox.client import LauncherHandle, start_launcher
+from lambent.sandbox.launcher.cgroup_tree import LIMITS
 from lambent.sandbox.privileges import become_unprivileged, hand_over
-from lambent.services.installation import prepare_packages
+from lambent.services.installation import packages_directory, prepare_packages
 from lambent.settings import ServerSettings, Settings
 from lambent.store.blobs import is_of_blobs
 from lambent.store.database import file_of, url_of
 from lambent.store.settings import StoreSettings
 from lambent.worker.interpreters import find_interpreters
-from lambent.worker.runtime_clients import default_cache, prepare_runtimes
+from lambent.worker.runtime_clients import prepare_runtimes
 from lambent.worker.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
 
 _DESCRIPTORS_AT_ONCE = 65_536
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class DataDirectory:
-    """What lies where."""
-
-    root: Path
-
-    @property
-    def state(self) -> Path:
-        """Database, packages and logs; the platform's."""
-        return self.root / "state"
-
-    def blobs(self, store: StoreSettings) -> Path:
-        """Where packages are kept."""
-        if "://" in store.blobs_dir:
-            raise SystemExit(
-                f"lambent: cannot use store.blobs_dir = {store.blobs_dir}: packages are kept in a"
-                " directory; URLs of object stores are not supported"
-            )
-        return Path(store.blobs_dir).absolute() if store.blobs_dir else self.state / "blobs"
-
-    def event_payloads(self, store: StoreSettings) -> Path:
-        """Where large payloads of queued events are kept."""
-        blobs = self.blobs(store)
-        return blobs.with_name(f"{blobs.name}-events")
-
-    @property
-    def code(self) -> Path:
-        """Unpacked packages, shown to boxes; the platform's."""
-        return self.root / "code"
-
-    @property
-    def services(self) -> Path:
-        """The stand-in's own."""
-        return self.state / "services"
-
-    @property
-    def sandbox(self) -> Path:
-        """The launcher's own."""
-        return self.root / "sandbox"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,38 +73,36 @@ class RootCredentials:
         os.fsync(self._file)
 
 
-def instance_of(data_dir: Path) -> str:
-    """What the platform on a data directory is called on this host: twelve hex digits that are part
-    of the names of its cgroups, the same after each start."""
-    return hashlib.sha256(str(data_dir.absolute()).encode()).hexdigest()[:12]
-
-
 @contextmanager
 def hold_data(root: Path) -> Iterator[DataDirectory]:
     """The data directory, made if need be, and held against a second platform."""
     root = root.absolute()
     try:
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = instance.hold(root)
     except OSError as error:
         raise SystemExit(
             f"lambent: cannot use the data directory {root}: {error.strerror}; choose another with "
             "--data-dir"
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(lock, 32).decode(errors="replace").strip()
+    if lock is None:
         raise SystemExit(
-            f"lambent: {root} is already in use by another lambent (pid {holder}); stop it or "
-            "choose another directory with --data-dir"
-        ) from error
-    os.truncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            f"lambent: {root} is already in use by another lambent ({_describe_holder(root)}); stop"
+            " it with `lambent down` or choose another directory with --data-dir"
+        )
     try:
-        yield DataDirectory(root)
+        instance.write_facts(lock, instance.own_facts(version("lambent")))
+        yield DataDirectory(root, lock)
     finally:
         os.close(lock)
+
+
+def _describe_holder(root: Path) -> str:
+    try:
+        with instance.find_running(root) as running:
+            return "it is starting or ending" if running is None else f"pid {running.facts.pid}"
+    except instance.InstanceUnknown as error:
+        return str(error)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -178,17 +136,16 @@ def _expand_descriptor_table(size: int) -> None:
         os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, size - 1))
 
 
-def find_runtimes(settings: Settings) -> Runtimes:
+def find_runtimes(settings: Settings, tier: str, steps: Steps) -> Runtimes:
     """Find the host's interpreters and see to it that each has AWS's runtime client."""
-    cache = Path(settings.worker.runtimes_dir or default_cache())
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Preparing runtimes", total=None)
-
-        def report(name: str, done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total, description=f"Prepared {name}")
-
-        found = find_interpreters(answers=cache / "interpreters.json")
-        prepared = prepare_runtimes(found, cache, report)
+    cache = Path(settings.worker.runtimes_dir or weak_tier.cache(settings, tier))
+    found = find_interpreters(answers=cache / "interpreters.json")
+    interpreters = weak_tier.only_reachable(found, settings, tier)
+    while True:
+        prepared = prepare_runtimes(interpreters, cache, steps)
+        # `lambent gc` leaves alone what is kept.
+        if all([keep(one.directory) for one in prepared if one.directory is not None]):
+            break
     for one in prepared:
         if one.failure is not None:
             logger.warning(
@@ -198,29 +155,44 @@ def find_runtimes(settings: Settings) -> Runtimes:
     return Runtimes(prepared)
 
 
-def prepare_services(settings: Settings) -> Path | None:
+def prepare_services(settings: Settings, tier: str, steps: Steps) -> Path | None:
     """Get the packages of the stand-in for other services, if it is wanted; gives their place."""
     if not settings.services.enabled:
         return None
-    cache = Path(settings.services.packages_dir or default_cache().with_name("services"))
-    with Console(stderr=True).status("Preparing the stand-in for other services"):
-        try:
-            return prepare_packages(cache)
-        except InstallFailed as error:
-            raise SystemExit(
-                f"lambent: cannot install the stand-in for other services in {cache}: {error}. It"
-                " needs pip and a package index, once; without them start without --services, or"
-                " name servers of your own under [aws.*]"
-            ) from error
+    ours = weak_tier.cache(settings, tier).with_name("services")
+    cache = Path(settings.services.packages_dir or ours)
+    failure = None
+    try:
+        if not packages_directory(cache).exists():
+            steps.begin("services", "the stand-in for other services, with pip")
+        while not keep(packages := prepare_packages(cache)):
+            pass
+        return packages
+    except InstallFailed as error:
+        failure = str(error)
+        raise SystemExit(
+            f"lambent: cannot install the stand-in for other services in {cache}: {error}. It"
+            " needs pip and a package index, once; without them start without --services, or"
+            " name servers of your own under [aws.*]"
+        ) from error
+    finally:
+        steps.end("services", failure)
+
+
+def choose_tier(settings: Settings) -> str:
+    """The isolation to use, which is named if it is not the strongest."""
+    tier = tiers.choose(settings.sandbox.isolation)
+    if tier == "process":
+        weak_tier.accept(settings)
+    elif tier != tiers.TIERS[0]:
+        logger.warning("%s", explain_weakness(tier, tiers.detect()))
+    return tier
 
 
 def isolate(
-    settings: Settings, data: DataDirectory, runtimes: Runtimes, packages: Path | None
+    settings: Settings, tier: str, data: DataDirectory, runtimes: Runtimes, packages: Path | None
 ) -> LauncherHandle:
     """Start the launcher and give up this process's own privileges."""
-    tier = tiers.choose(settings.sandbox.isolation)
-    if tier != tiers.TIERS[0]:
-        logger.warning("%s", explain_weakness(tier, tiers.detect()))
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
@@ -234,11 +206,15 @@ def isolate(
         tier=tier,
         directory=data.sandbox,
         roots=[data.code, *runtimes.mount_roots()],
-        instance=instance_of(data.root),
+        instance=data.instance,
     )
+    if tier == "root" and (lacking := [one for one in LIMITS if one not in launcher.limits]):
+        logger.warning("control groups limit no %s here: see `lambent doctor`", ", ".join(lacking))
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
-        become_unprivileged(uid, uid, readable, [data.code, *private])
+        may_mount = os.geteuid() != 0 or users.has_capability(users.CAP_SYS_ADMIN)
+        may_mount = may_mount and tier != "process"
+        become_unprivileged(uid, uid, readable, [data.code, *private], may_mount=may_mount)
     except BaseException:
         launcher.close()
         raise

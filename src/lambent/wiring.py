@@ -24,6 +24,8 @@ from lambent.control.control import open_control
 from lambent.control.identities import Identities
 from lambent.control.resources import Resources
 from lambent.control.s3 import S3Objects
+from lambent.data_directory import DataDirectory
+from lambent.garbage import Garbage
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.operations import control_plane, iam, logs, sts
 from lambent.gateway.operations.invoke import (
@@ -51,6 +53,9 @@ from lambent.invocation.provisioning import Provisioning
 from lambent.kit.allocation import give_back_large_blocks
 from lambent.kit.clock import Clock, SystemClock
 from lambent.kit.http.server import HttpServer
+from lambent.kit.log_lines import set_up_logging
+from lambent.kit.progress import shown_steps
+from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
 from lambent.kit.turns import Turns
 from lambent.model.credentials import Credentials
@@ -59,11 +64,13 @@ from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
+from lambent.operator_socket import Operations, open_operator_socket
+from lambent.own_log import keep_log_short, own_log
 from lambent.polling.operations import MappingOperations
 from lambent.polling.polling import open_polling
 from lambent.polling.source_checks import SourceChecks
 from lambent.polling.supervisor import Surroundings
-from lambent.sandbox.client import LauncherHandle, open_sandboxes
+from lambent.sandbox.client import Launcher, LauncherHandle, open_sandboxes
 from lambent.sandbox.egress import Egress
 from lambent.sandbox.ports import Box, SandboxError
 from lambent.sandbox.resolver import Resolver
@@ -74,16 +81,17 @@ from lambent.services.forwarder import open_forwarder
 from lambent.services.stand_in import StandIn, environment_of
 from lambent.settings import ROOT_CREDENTIALS, Settings
 from lambent.startup import (
-    DataDirectory,
     Front,
     RootCredentials,
     bind,
+    choose_tier,
     find_runtimes,
     hold_data,
     isolate,
     load_certificate,
     prepare_services,
 )
+from lambent.status import observe_status
 from lambent.store.blobs import keep_trash_short, open_blobs
 from lambent.store.problems import StoreError
 from lambent.store.store import Store, open_store
@@ -101,19 +109,24 @@ logger = logging.getLogger(__name__)
 
 _PREPARED_AT_START = 200
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LAST_ANSWERS_S = 2.0
 
 
 def run(settings: Settings) -> None:
     """Run the platform until SIGTERM or SIGINT. Ends the process with a message if it cannot."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    set_up_logging()
+    manager = ServiceManager()
     try:
         with hold_data(settings.server.data_dir) as data:
+            data.add_facts(log=own_log(data.state))
             listener = bind(settings.server.host, settings.server.port)
             tls = load_certificate(settings.server)
             root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
-            runtimes = find_runtimes(settings)
-            packages = prepare_services(settings)
-            launcher = isolate(settings, data, runtimes, packages)
+            tier = choose_tier(settings)
+            with shown_steps(manager.tell_status) as steps:
+                runtimes = find_runtimes(settings, tier, steps)
+                packages = prepare_services(settings, tier, steps)
+            launcher = isolate(settings, tier, data, runtimes, packages)
             give_back_large_blocks()
             try:
                 anyio.run(
@@ -124,6 +137,7 @@ def run(settings: Settings) -> None:
                     runtimes,
                     launcher,
                     packages,
+                    manager,
                     backend_options={"use_uvloop": True},
                 )
             finally:
@@ -167,6 +181,8 @@ async def _allow(
         try:
             await _allow_action(authorizer, key, role, action, resource)
         except ApiError as error:
+            if error.status >= 500:
+                raise
             raise invalid_parameter(
                 "The provided execution role does not have permissions to call"
                 f" {action.partition(':')[2]} on {service}"
@@ -180,9 +196,10 @@ async def _serve(
     runtimes: Runtimes,
     launcher: LauncherHandle,
     packages: Path | None,
+    manager: ServiceManager,
 ) -> None:
     """Open the rooms, serve, close them. `packages` are those of the stand-in for other services,
-    if it is wanted."""
+    if it is wanted; `manager` is told how it goes."""
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
@@ -207,6 +224,8 @@ async def _serve(
             is_strict=settings.server.auth == "strict",
         )
         store.on_change(authorizer.forget)
+        store.on_return(keyring.note_doubt)
+        start_loop(tasks, clock, keyring.follow_doubts)
         identities = Identities(store, clock, keyring.load)
         if authorizer.is_strict and keyring.is_empty:
             front.root_credentials.write(await identities.create_root_key(home))
@@ -221,6 +240,9 @@ async def _serve(
 
         @asynccontextmanager
         async def network(box: Box) -> AsyncIterator[None]:
+            if box.resolver is None:
+                yield
+                return
             way_out = egress.open(box.egress, box.name, box.datagrams)
             uses_ipv6 = egress.may_use_ipv6(box.egress)
             names = resolver.open(*box.resolver, uses_ipv6=uses_ipv6)
@@ -230,11 +252,12 @@ async def _serve(
                 names.close()
                 way_out.close()
 
+        sandboxes = await enter(open_sandboxes(launcher, settings.sandbox))
         snapshots = Snapshots(settings.worker.snapshots_mb << 20)
         stack.callback(snapshots.close)
         host = Host(
             settings=settings.worker,
-            sandboxes=await enter(open_sandboxes(launcher, settings.sandbox)),
+            sandboxes=sandboxes,
             logs=log_store,
             clock=clock,
             launch=launch,
@@ -246,12 +269,13 @@ async def _serve(
             tasks=tasks,
         )
         worker = await enter(open_worker(host))
+        memory = SystemMemory()
         scheduler = await enter(
             open_scheduling(
                 settings.scheduling,
                 worker,
                 clock,
-                SystemMemory(),
+                memory,
                 tenant_environments_max=settings.invocation.tenant_environments_max,
             )
         )
@@ -294,7 +318,7 @@ async def _serve(
             allow=check_target,
             clock=clock,
             tasks=tasks,
-            flush_logs=log_store.flush,
+            flush_logs=log_store.settle,
         )
         calls = await enter(open_aws_calls(aws))
         allow = partial(_allow_action, authorizer) if authorizer.is_strict else None
@@ -307,6 +331,7 @@ async def _serve(
                     allow=allow,
                     keep=asynchronous.courier.keep,
                     metrics=metrics,
+                    settle_logs=log_store.settle,
                     clock=clock,
                     settings=settings.polling,
                 )
@@ -367,6 +392,20 @@ async def _serve(
         forwarder = await enter(open_forwarder(settings.aws, authorizer, stand_in))
         gateway.register_forward(forwarder.handle)
         start_task(tasks, None, _prepare_deployed, store, worker)
+        await store.note_started()
+        tier = launcher.tier
+        observe = partial(
+            observe_status, settings, data, front.url, tier, sandboxes, store, worker, memory
+        )
+        garbage = Garbage(code, partial(_needed_code, store), (blobs, payloads))
+        asked: Operations = {
+            "status": observe,
+            "find_garbage": garbage.find,
+            "collect_garbage": garbage.collect,
+        }
+        await enter(open_operator_socket(data.state, asked, tasks))
+        start_loop(tasks, clock, manager.show_life, clock)
+        start_loop(tasks, clock, keep_log_short, data.state, clock)
         # What is loaded by now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -377,15 +416,23 @@ async def _serve(
             ) as server:
                 start_loop(watching, clock, _watch_signals, stop, server)
                 start_loop(watching, clock, _watch_database, store, clock, stop, server)
+                if data.is_of_unit:
+                    start_loop(watching, clock, _watch_launcher, sandboxes, clock, stop, server)
+                data.add_facts(url=front.url)
                 print(f"lambent is ready at {front.url}", flush=True)
+                manager.tell_ready(f"Listening on {front.url}")
                 await stop.wait()
                 print("lambent is stopping", file=sys.stderr, flush=True)
+                manager.tell_stopping()
+                store.note_stopping()
             watching.cancel_scope.cancel()
         # What is left ends by itself, each part by a deadline: nobody is helped by half an end.
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
     if store.lost is not None:
         raise store.lost
+    if sandboxes.is_gone and data.is_of_unit:
+        raise SandboxError("the launcher, which builds the sandboxes, has ended unexpectedly")
 
 
 async def _needed_code(store: Store) -> Set[str]:
@@ -400,6 +447,17 @@ async def _watch_database(
     await store.wait_lost(clock)
     await server.close()
     stop.set()
+
+
+async def _watch_launcher(
+    sandboxes: Launcher, clock: Clock, stop: anyio.Event, server: HttpServer
+) -> None:
+    """End when the launcher has ended: only a new platform has one, and systemd starts it. Without
+    systemd the API goes on. Who waits for an answer is told."""
+    await sandboxes.wait_gone()
+    stop.set()
+    await clock.sleep(_LAST_ANSWERS_S)
+    await server.close()
 
 
 async def _prepare_deployed(store: Store, worker: Worker) -> None:

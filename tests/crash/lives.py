@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.forking import Forked
 from tests.platforms import wait_for
 
 READY_S = 60
@@ -23,9 +24,7 @@ class Life:
         command = [sys.executable, "-m", f"tests.crash.{module}", point, str(number)]
         command += [str(data.parent / "witness"), "up", "--port", "0", "--data-dir", str(data)]
         with self._output.open("w") as output:
-            self._process = subprocess.Popen(
-                [*command, *options], stdout=output, stderr=subprocess.STDOUT
-            )
+            self._process = Forked([*command, *options], stdout=output, stderr=subprocess.STDOUT)
 
     def __enter__(self) -> "Life":
         return self

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import boto3
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -87,6 +88,7 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
                 aws=nothing,
                 allow=None,
                 keep=nothing,
+                settle_logs=anyio.lowlevel.checkpoint,
                 metrics=Metrics(),
                 clock=clock,
                 settings=PollingSettings(),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests import forking
 from tests.databases import PostgreSql
 from tests.platforms import log_lines, publish_layer
 
@@ -33,10 +34,8 @@ ECHO = "def handler(event, context): return [WORD, event]"
 
 
 def lambent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return forking.run(
         [sys.executable, "-m", "lambent", *arguments],
-        capture_output=True,
-        text=True,
         timeout=120,
         env={**os.environ, **environment},
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forking
 from tests.scenario.conftest import Platform, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +27,10 @@ def handler(event, context):
 
 def run(platform: Platform, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
     """`lambent ARGUMENTS` against the platform."""
-    return subprocess.run(
+    return forking.run(
         [sys.executable, "-m", "lambent", *arguments],
-        capture_output=True,
-        text=True,
         timeout=60,
-        input=given,
+        given=given,
         env={"PATH": os.environ["PATH"], "LAMBENT_ENDPOINT": platform.endpoint},
     )
 
@@ -143,7 +142,7 @@ def test_doctor(platform: Platform, code: Path) -> None:
     """Names the tier and the runtimes, as a table and as JSON, and tries a box; beside a running
     platform and on its disk, which goes on as before."""
     run(platform, "deploy", str(code), "--name", "beside-doctor")
-    where = ("doctor", "--set", f"server.data_dir={platform.data_dir}")
+    where = ("doctor", "--data-dir", str(platform.data_dir))
     report = json.loads(run(platform, *where, "--json").stdout)
     checks = {f"{check['section']}/{check['name']}": check for check in report["checks"]}
     assert len(checks) == len(report["checks"])

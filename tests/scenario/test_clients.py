@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import forking
 from tests.scenario.conftest import ACCOUNT, PYTHON, ROLE, Platform, deploy, wait_for, zip_of
 
 AWS = Path(sys.executable).with_name("aws")
@@ -36,11 +37,9 @@ def environment(platform: Platform) -> dict[str, str]:
 
 def aws(platform: Platform, *arguments: str) -> Any:
     """Run the AWS CLI; gives its decoded output. Fails with its error text."""
-    done = subprocess.run(
-        [str(AWS), *arguments, "--output", "json"],
+    done = forking.run(
+        [sys.executable, str(AWS), *arguments, "--output", "json"],
         env=environment(platform),
-        capture_output=True,
-        text=True,
         timeout=60,
         cwd=platform.data_dir.parent,
     )

@@ -5,7 +5,6 @@ import concurrent.futures
 import json
 import os
 import stat
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import forking
 from tests.databases import PostgreSql
 from tests.platforms import publish_layer
 
@@ -31,10 +31,8 @@ def handler(e, c):
 
 def refused(data_dir: Path, **environment: str) -> str:
     """Start a platform that must not start; gives what it says, a sentence or two."""
-    done = subprocess.run(
+    done = forking.run(
         [sys.executable, "-m", "lambent", "up", "--port", "0", "--data-dir", str(data_dir)],
-        capture_output=True,
-        text=True,
         timeout=120,
         env={**os.environ, **environment},
     )

@@ -22,6 +22,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests import forking
+
 from .conftest import ACCOUNT, PYTHON, ROLE, Platform, deploy, invoke, wait_active, wait_for, zip_of
 from .functions_api import refusal
 
@@ -319,7 +321,7 @@ def test_policies_that_are_none(strict: Strict) -> None:
 
 def lambent(strict: Strict, *arguments: str, **environment: str) -> str:
     """Run a command of ours as somebody on the same machine."""
-    done = subprocess.run(
+    done = forking.run(
         [sys.executable, "-m", "lambent", *arguments],
         env={
             **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
@@ -327,8 +329,6 @@ def lambent(strict: Strict, *arguments: str, **environment: str) -> str:
             "LAMBENT_SERVER__DATA_DIR": str(strict.platform.data_dir),
             **environment,
         },
-        capture_output=True,
-        text=True,
         timeout=60,
     )
     assert done.returncode == 0, done.stderr

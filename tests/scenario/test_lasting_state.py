@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.databases import PostgreSql
+from tests.forking import Forked
 
 from .conftest import wait_for
 from .functions_api import ROLE, package
@@ -32,7 +33,7 @@ class Process:
     """The control plane in a process that may be killed."""
 
     def __init__(self, data: Path, url: str = "") -> None:
-        self.process = subprocess.Popen(
+        self.process = Forked(
             [sys.executable, "-m", "tests.scenario.control_plane_process", str(data), url],
             stdout=subprocess.PIPE,
             text=True,

@@ -66,7 +66,9 @@ def test_the_command_line_works_on_macos(platform: Platform, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "words", [("up",), ("doctor",), ("backup", "x"), ("restore", "x")], ids=lambda words: words[0]
+    "words",
+    [("up",), ("status",), ("down",), ("service",), ("doctor",), ("backup", "x"), ("restore", "x")],
+    ids=lambda words: words[0],
 )
 def test_what_needs_linux_says_how_to_have_it(words: tuple[str, ...]) -> None:
     """In one sentence with the exact commands, and no traceback."""

@@ -176,8 +176,8 @@ def test_a_database_that_is_locked_costs_the_calls_that_need_it(own: Platform) -
     database.execute("ROLLBACK")
     database.close()
     (failure,) = failures
-    assert failure["ResponseMetadata"]["HTTPStatusCode"] == 500
-    assert failure["Error"]["Code"] == "ServiceException"
+    assert failure["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert failure["Error"]["Code"] == "ServiceUnavailable"
     assert "lock" not in failure["Error"]["Message"]
     assert calls > 10
     assert slowest < 5

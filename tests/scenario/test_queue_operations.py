@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests import forking
+
 from .conftest import Platform, deploy, wait_for
 
 SOURCE = "def handler(event, context):\n    raise ValueError('as asked')\n"
@@ -31,7 +33,7 @@ def queue(platform: Platform, *arguments: str) -> Any:
     """What `lambent queue` prints."""
     command = [sys.executable, "-m", "lambent", "queue", *arguments, "--json"]
     command += ["--endpoint-url", platform.endpoint]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = forking.run(command, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

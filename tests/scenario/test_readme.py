@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.forking import commands
 from tests.scenario.conftest import Platform
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
     for language, text in blocks:
         script.append(text if language == "sh" else f"python3 - <<'EXAMPLE'\n{text}EXAMPLE")
     script.append("lambent delete hello")
-    programs = Path(sys.executable).parent
+    programs = f"{commands()}:{Path(sys.executable).parent}"
     done = subprocess.run(
         ["bash", "-c", "\n".join(script)],
         capture_output=True,
@@ -109,12 +110,25 @@ def test_examples_of_backups(platform: Platform, tmp_path: Path) -> None:
     assert '"packages":' in printed
 
 
+@pytest.mark.timeout(180)
+def test_examples_of_a_service(platform: Platform, tmp_path: Path) -> None:
+    """A platform in the background, on a data directory and a port of its own."""
+    printed = run_page(
+        *("run-as-a-service", platform, tmp_path),
+        LAMBENT_SERVER__DATA_DIR=str(tmp_path / "data"),
+        LAMBENT_SERVER__PORT="0",
+        XDG_CACHE_HOME=os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
+    )
+    assert "lambent is ready at http://127.0.0.1:" in printed
+    assert str(tmp_path / "data/state/lambent.db") in printed
+
+
 def run_page(page: str, platform: Platform, directory: Path, **variables: str) -> str:
     """Run a page's examples, with further variables; gives what they print."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)
     assert blocks
-    programs = Path(sys.executable).parent
+    programs = f"{commands()}:{Path(sys.executable).parent}"
     done = subprocess.run(
         ["bash", "-c", "set -euo pipefail\n" + "\n".join(blocks)],
         capture_output=True,

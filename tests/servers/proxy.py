@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+import threading
 from contextlib import ExitStack
 from typing import Self
 
@@ -30,6 +31,8 @@ class Proxy:
         self._target_port = target_port
         self._tls = tls
         self._open: dict[anyio.CancelScope, ByteStream] = {}
+        self._passing = threading.Event()
+        self._passing.set()
         self._stack = ExitStack()
 
     @property
@@ -40,6 +43,12 @@ class Proxy:
     def cut(self) -> None:
         """Reset all connections; new ones are welcome."""
         self._portal.call(self._cut)
+
+    def silence(self, is_silent: bool) -> None:
+        """Whether nothing is passed on any more, as by a network that is gone: connections are
+        made and stay, and nobody hears anything, not even of an end. What was sent meanwhile comes
+        through afterwards."""
+        (self._passing.clear if is_silent else self._passing.set)()
 
     def refuse(self, refuses: bool) -> None:
         """Whether new connections are refused, as if no server ran. Those there are stay."""
@@ -60,7 +69,7 @@ class Proxy:
 
     async def between(self, client: ByteStream, server: ByteStream) -> None:
         """What happens on a connection, until it ends."""
-        await join(client, client, server)
+        await join(_Gate(client, self._passing), client, _Gate(server, self._passing))
 
     async def _run(self, *, task_status: TaskStatus[None]) -> None:
         """Connections outlive the listener, so they have a task group of their own."""
@@ -104,6 +113,30 @@ class Proxy:
             raw = stream.extra(SocketAttribute.raw_socket)
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
             scope.cancel()
+
+
+class _Gate(ByteStream):
+    """A stream that is not heard while nothing is passed on."""
+
+    def __init__(self, inner: ByteStream, passing: threading.Event) -> None:
+        self._inner = inner
+        self._passing = passing
+
+    async def receive(self, max_bytes: int = 65536) -> bytes:
+        try:
+            return await self._inner.receive(max_bytes)
+        finally:
+            while not self._passing.is_set():  # noqa: ASYNC110 - set by another thread
+                await anyio.sleep(0.05)
+
+    async def send(self, item: bytes) -> None:
+        await self._inner.send(item)
+
+    async def send_eof(self) -> None:
+        await self._inner.send_eof()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 async def join(reader: ByteReceiveStream, writer: ByteSendStream, server: ByteStream) -> None:

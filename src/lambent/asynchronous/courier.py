@@ -79,8 +79,10 @@ class Courier(Feeder[str, Delivery, Tried]):
     async def keep(self, deliveries: Iterable[Delivery]) -> None:
         """Have them delivered, and numbered; returns when they are on disk."""
         new = [dataclasses.replace(one, id=next(self._ids)) for one in deliveries]
-        await self._store.transact(lambda tx: tx.deliveries.add(new))
-        self.note_new(new)
+        try:
+            await self._store.transact(lambda tx: tx.deliveries.add(new))
+        finally:  # If it failed: perhaps they are there.
+            self.note_new(new)
 
     def note_new(self, deliveries: Sequence[Delivery]) -> None:
         """There are new ones in the store."""

@@ -5,6 +5,7 @@ while they are in memory (see `lanes.py`, `store/claims.py` and `journal.py`).
 """
 
 import asyncio
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -60,8 +61,10 @@ class Feeder(ABC, Generic[K, T, E]):
         tasks: anyio.abc.TaskGroup,
         lanes: Lanes[K, T],
     ) -> None:
-        self.us = store.id
-        """Whose claims are ours."""
+        self._claims = itertools.count()
+        self._doubtful: set[str] = set()
+        """Claims of transactions that failed. If one came to be all the same, what it claimed is in
+        nobody's memory."""
         self._store = store
         self._journal = journal
         self._clock = clock
@@ -162,10 +165,17 @@ class Feeder(ABC, Generic[K, T, E]):
         self._begin_some()
         self._ask()
 
-    def renounce(self, keys: Iterable[K]) -> None:
-        """What was expected could not be written."""
-        for key in keys:
-            self._lanes.arrive(key, (), 1, self._clock.now())
+    def renounce(self, claim: str, keys: Iterable[tuple[K, bool]]) -> None:
+        """What was about to be written was not, or nobody knows whether it was; with each lane
+        whether it had been expected."""
+        now = self._clock.now()
+        self._doubtful.add(claim)
+        for key, is_held in keys:
+            self._lanes.note_claimed(key, (), int(is_held), now, now)
+
+    def new_claim(self) -> str:
+        """Says by which transaction something was claimed."""
+        return str(next(self._claims))
 
     # -- transactions ----------------------------------------------------------------------
 
@@ -177,11 +187,12 @@ class Feeder(ABC, Generic[K, T, E]):
             return None
         ended, self._ended = self._ended, []
         given_back, self._given_back = self._given_back, []
-        return _Turn(self, wants, ended, given_back, now)
+        return _Turn(self, wants, ended, given_back, now, frozenset(self._doubtful))
 
     def turn_done(self, turn: "_Turn[K, T, E]") -> None:
         """A transaction has come to be."""
         now = self._clock.now()
+        self._doubtful -= turn.doubtful
         for thing in turn.given_back:
             self._lanes.note_stored(self.describe(thing)[1], now, now)
         for key, due_at in turn.after_commit():
@@ -192,8 +203,9 @@ class Feeder(ABC, Generic[K, T, E]):
         self.begin_some()
 
     def turn_failed(self, turn: "_Turn[K, T, E]") -> None:
-        """Nothing of a transaction has come to be: it is all to be written yet."""
+        """A transaction failed: it is all to be written again."""
         now = self._clock.now()
+        self._doubtful.add(turn.claim)
         self._ended = [*turn.ended, *self._ended]
         self._given_back = [*turn.given_back, *self._given_back]
         for key, expected in turn.wants:
@@ -248,8 +260,11 @@ class _Turn(Generic[K, T, E]):
         ended: Sequence[E],
         given_back: Sequence[T],
         now: float,
+        doubtful: frozenset[str],
     ) -> None:
         self._feeder = feeder
+        self.claim = feeder.new_claim()
+        self.doubtful = doubtful
         self._now = now
         self.wants = wants
         self.ended = ended
@@ -262,10 +277,11 @@ class _Turn(Generic[K, T, E]):
     def write(self, tx: Transaction) -> None:
         feeder, now = self._feeder, self._now
         table = feeder.table(tx)
+        table.claims.release(self.doubtful)
         table.claims.give_back((feeder.describe(one)[0], now) for one in self.given_back)
         for key, limit in self.wants:
             self.claimed[key], self.next_due[key] = table.claim(
-                key, by=feeder.us, now=now, limit=limit
+                key, by=self.claim, now=now, limit=limit
             )
         self.after_commit = feeder.conclude(tx, self.ended, self.claimed, now)
 

@@ -11,6 +11,7 @@ from typing import Protocol
 import anyio
 
 from lambent.kit.clock import Clock
+from lambent.kit.tasks import Reported
 from lambent.store.store import Store, Transaction
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,8 @@ class Journal:
                 await self._flush_logs()
             await self._store.transact(write)
         except Exception as error:  # Whatever the database says, all of them hear of it.
-            logger.error("cannot write events: %s", error)
+            if not isinstance(error, Reported):
+                logger.error("cannot write events: %s", error)
             for work in works:
                 work.failed(error)
             return False

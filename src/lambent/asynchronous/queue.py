@@ -24,6 +24,7 @@ from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
 from lambent.model.names import FunctionReference
 from lambent.store.blobs import Blobs
+from lambent.store.problems import StoreUnavailable
 from lambent.store.store import Transaction
 from lambent.telemetry.metrics import Metrics
 
@@ -122,6 +123,8 @@ class AsyncQueue:
             on_kept=on_kept,
         )
         await kept.wait()
+        if failures and isinstance(failures[0], ApiError):
+            raise failures[0]
         if failures:
             raise ApiError(
                 "ServiceException", f"The event could not be kept: {failures[0]}", status=500
@@ -133,7 +136,7 @@ class AsyncQueue:
             await anyio.to_thread.run_sync(
                 self._payloads.put, str(event.id), event.payload, limiter=self._writers
             )
-        except OSError as error:
+        except (OSError, StoreUnavailable) as error:
             on_kept(error)
         else:
             self._offered.append((event, on_kept))
@@ -164,13 +167,13 @@ class _Acceptance:
         self._dispatcher = dispatcher
         self._now = now
         self.ends_attempts = False
+        self._claim = dispatcher.new_claim()
         self._are_held = [dispatcher.expect(event.key) for event, _ in offered]
 
     def write(self, tx: Transaction) -> None:
-        us = self._dispatcher.us
         tx.async_events.add(
             (
-                (event, us if is_held else None)
+                (event, self._claim if is_held else None)
                 for (event, _), is_held in zip(self._offered, self._are_held, strict=True)
             )
         )
@@ -186,9 +189,11 @@ class _Acceptance:
 
     def failed(self, error: Exception) -> None:
         self._dispatcher.renounce(
-            event.key
-            for (event, _), is_held in zip(self._offered, self._are_held, strict=True)
-            if is_held
+            self._claim,
+            (
+                (event.key, is_held)
+                for (event, _), is_held in zip(self._offered, self._are_held, strict=True)
+            ),
         )
         for _, on_kept in self._offered:
             on_kept(error)

@@ -5,25 +5,25 @@ reads its arguments, calls one module and prints; `--json` prints one JSON docum
 nothing else. Exit codes: 0 it worked, 1 the function or the platform failed, 2 it was misused.
 """
 
-import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from lambent.cli import server_commands
 from lambent.cli.linux_only import require_linux
+from lambent.cli.options import SWITCH, ConfigFile, Endpoint, Json, Name, Set, load, pairs
 from lambent.cli.output import (
     CliError,
     UsageError,
-    console,
     print_error,
     print_json,
     print_note,
     print_table,
+    progress,
 )
 
 app = typer.Typer(
@@ -38,29 +38,8 @@ config_app = typer.Typer(help="What the platform is set to.", no_args_is_help=Tr
 app.add_typer(config_app, name="config")
 keys_app = typer.Typer(help="Who may use the platform.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+server_commands.add_to(app)
 
-SWITCH = ""
-"""The metavar of an option without a value: its help would show a type that nobody can give."""
-Endpoint = Annotated[
-    str,
-    typer.Option(
-        "--endpoint-url", envvar="LAMBENT_ENDPOINT", metavar="URL", help="Which platform to use."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", metavar=SWITCH, help="Print one JSON document.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Name or ARN of the function.")]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config", envvar="LAMBENT_CONFIG", help="Settings file, instead of ./lambent.toml."
-    ),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="Any setting, as `lambent config show` names it."
-    ),
-]
 LOCAL = "http://127.0.0.1:5262"
 
 
@@ -88,43 +67,14 @@ def _version(
 
 
 @app.command()
-def up(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[str | None, typer.Option(metavar="PORT", help="0 takes any free port.")] = None,
-    data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Where data is kept.")] = None,
-    auth: Annotated[
-        str | None, typer.Option(metavar="MODE", help="strict: every request signed and allowed.")
+def doctor(
+    data_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="As given to `lambent up`.")
     ] = None,
-    tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help="Serve HTTPS.")] = None,
-    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
-    services: Annotated[
-        bool,
-        typer.Option(
-            "--services", metavar=SWITCH, help="Also run a stand-in for SQS, SNS, S3 and others."
-        ),
-    ] = False,
     config: ConfigFile = None,
     settings: Set = None,
+    as_json: Json = False,
 ) -> None:
-    """Start the platform; Ctrl-C stops it."""
-    require_linux("up")
-    flags = {
-        "host": host,
-        "port": port,
-        "data-dir": data_dir,
-        "auth": auth,
-        "tls-cert": tls_cert,
-        "tls-key": tls_key,
-        "services": "true" if services else None,
-    }
-    loaded = _load(config, settings, flags)
-    from lambent.wiring import run
-
-    run(loaded.settings)
-
-
-@app.command()
-def doctor(config: ConfigFile = None, settings: Set = None, as_json: Json = False) -> None:
     """Say what this machine is, try a box on it, and say how to get what is missing.
 
     Exit code 0: functions run, with less than there could be perhaps; 1: they cannot; 2: misused.
@@ -133,7 +83,7 @@ def doctor(config: ConfigFile = None, settings: Set = None, as_json: Json = Fals
     from lambent.cli.doctor import examine
     from lambent.cli.doctor.page import print_report
 
-    report = examine(_load(config, settings, {}).settings)
+    report = examine(load(config, settings, {"data-dir": data_dir}).settings)
     if as_json:
         print_json(report.as_json())
     else:
@@ -154,7 +104,7 @@ def backup(
     require_linux("backup")
     from lambent.cli.backup import back_up
 
-    loaded = _load(config, settings, {"data-dir": data_dir})
+    loaded = load(config, settings, {"data-dir": data_dir})
     _print_contents(back_up(loaded.settings, file), "backed up to", as_json)
 
 
@@ -172,7 +122,7 @@ def restore(
     require_linux("restore")
     from lambent.cli.backup import restore as restore_backup
 
-    loaded = _load(config, settings, {"data-dir": data_dir})
+    loaded = load(config, settings, {"data-dir": data_dir})
     _print_contents(restore_backup(loaded.settings, file), "restored from", as_json)
 
 
@@ -227,13 +177,13 @@ def deploy(
     said = {
         **{"name": name, "runtime": runtime, "handler": handler, "role": role},
         **{"memory": memory, "timeout": timeout, "description": description},
-        "environment": {**(wanted.environment or {}), **_pairs(env, "--env")} if env else None,
+        "environment": {**(wanted.environment or {}), **pairs(env, "--env")} if env else None,
     }
     flags: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
     wanted = complete(dataclasses.replace(wanted, **flags), directory)
     open_s3 = partial(open_client, "s3", endpoint)
-    with open_client("lambda", endpoint) as client, _progress() as progress:
-        found = deploy_directory(client, open_s3, directory, wanted, progress)
+    with open_client("lambda", endpoint) as client, progress() as show:
+        found = deploy_directory(client, open_s3, directory, wanted, show)
     found.pop("ResponseMetadata", None)
     if as_json:
         print_json(found)
@@ -402,7 +352,7 @@ def mappings(
 @config_app.command("show")
 def show_config(config: ConfigFile = None, settings: Set = None, as_json: Json = False) -> None:
     """Print every setting, its value and where that comes from."""
-    loaded = _load(config, settings, {})
+    loaded = load(config, settings, {})
     rows = [
         {"setting": name, "value": value, "source": loaded.sources[name]}
         for name, value in loaded.shown().items()
@@ -466,43 +416,6 @@ def revoke_key(
 
     with open_client("iam", endpoint) as client:
         revoke(client, key)
-
-
-def _load(config: Path | None, settings: list[str] | None, flags: dict[str, str | None]) -> Any:
-    """Settings of all sources. `flags` are as they are spelled; all but one are of `[server]`."""
-    from lambent.settings import SettingsError, load_settings
-
-    given = {name: ("--set", text) for name, text in _pairs(settings, "--set").items()}
-    for flag, text in flags.items():
-        if text is not None:
-            is_switch = flag == "services"
-            name = "services.enabled" if is_switch else "server." + flag.replace("-", "_")
-            given[name] = (f"--{flag}", text)
-    try:
-        return load_settings(config_file=config, flags=given)
-    except SettingsError as error:
-        raise UsageError(str(error)) from error
-
-
-def _pairs(texts: list[str] | None, flag: str) -> dict[str, str]:
-    pairs = {}
-    for text in texts or ():
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise UsageError(f"cannot use {flag} {text}: write {flag} NAME=VALUE")
-        pairs[name] = value
-    return pairs
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """Shows the last step while it takes; nothing remains of it. Silent without a terminal."""
-    errors = console(is_error=True)
-    if not errors.is_terminal:
-        yield lambda _: None
-        return
-    with errors.status("") as status:
-        yield lambda step: status.update(f"{step} …")
 
 
 _COLUMNS = ("name", "runtime", "handler", "memory", "timeout", "code", "modified")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lambent.cli.output import CliError
+from lambent.data_directory import DataDirectory
 from lambent.settings import ROOT_CREDENTIALS, Settings
-from lambent.startup import DataDirectory, hold_data
+from lambent.startup import hold_data
 from lambent.store import backup as backups
 from lambent.store.backup import Contents, Places
 from lambent.store.problems import StoreError

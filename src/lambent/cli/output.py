@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,6 +45,17 @@ def print_error(message: str) -> None:
 def print_note(message: str) -> None:
     """A dim line on stderr, for people only."""
     console(is_error=True).print(message, style="dim")
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Shows the last step while it takes; nothing remains of it. Silent without a terminal."""
+    errors = console(is_error=True)
+    if not errors.is_terminal:
+        yield lambda _: None
+        return
+    with errors.status("") as status:
+        yield lambda step: status.update(f"{step} …")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

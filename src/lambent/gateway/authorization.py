@@ -39,6 +39,8 @@ class Authorization:
                 try:
                     await self._authorizer.check_all(caller, await _accesses(need, asked))
                 except ApiError as error:
+                    if error.status >= 500:
+                        raise
                     hidden[need.shows] = error
         return hidden
 

@@ -88,6 +88,9 @@ class Request:
 
     def fail(self, error: Exception) -> None:
         """The last resort: what failed was logged, and is told without details."""
+        if isinstance(error, ApiError):
+            self.refuse(error)
+            return
         name = type(error).__name__
         logger.error("request %s (%s): %s", self.request_id, self.operation.name, name)
         is_lambda = self.operation.service_model.service_name == "lambda"

@@ -5,6 +5,8 @@ Whoever changes them calls `load` before answering, so that the next request kno
 
 from collections.abc import Mapping, Sequence
 
+import anyio
+
 from lambent.identity.session_tokens import SessionTokens
 from lambent.kit.clock import Clock
 from lambent.model.identity import AccessKey, Identity, IdentityKey, key_principal
@@ -24,6 +26,7 @@ class Keyring:
         self._keys: Mapping[str, tuple[Principal, str]] = {}
         self._identities: Mapping[str, Identity] = {}
         self._statements: Mapping[str, Sequence[Statement]] = {}
+        self._doubt = anyio.Event()
         self.generation = 0
         """Changes whenever anything may have changed."""
 
@@ -31,6 +34,17 @@ class Keyring:
     def is_empty(self) -> bool:
         """Whether there is no key at all."""
         return not self._keys
+
+    def note_doubt(self) -> None:
+        """What was read may be old: a change may have come to be without being read."""
+        self._doubt.set()
+
+    async def follow_doubts(self) -> None:
+        """Read everything anew whenever it is in doubt, forever."""
+        while True:
+            await self._doubt.wait()
+            await self.load()
+            self._doubt = anyio.Event()
 
     async def load(self) -> None:
         """Read everything anew."""

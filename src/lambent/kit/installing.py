@@ -48,6 +48,51 @@ def make_directory(directory: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def keep(directory: Path) -> bool:
+    """Keep a directory from `remove_unused` for as long as this process lives; gives False if it
+    has been removed meanwhile."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        if os.path.samestat(os.stat(directory), os.fstat(descriptor)):
+            return True  # The descriptor stays open: that is what keeps it.
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # No locks on this file system: who removes will not have one either.
+    os.close(descriptor)
+    return False
+
+
+def remove_unused(directory: Path) -> bool:
+    """Remove a directory unless a process keeps it; gives whether it was. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        doomed = directory.with_name(f".partial-{directory.name}-{uuid.uuid4().hex}")
+        directory.rename(doomed)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    shutil.rmtree(doomed)
+    return True
+
+
+def left_over(cache: Path) -> list[Path]:
+    """Directories in a cache whose maker, or remover, has ended before they were complete."""
+    found = []
+    for path in sorted(cache.glob(".partial-*")):
+        name = path.name.removeprefix(".partial-").rpartition("-")[0]
+        try:
+            with open(cache / f".{name}.lock") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue  # It is being made.
+        found.append(path)
+    return found
+
+
 def pip_install(python: Path, line: str, target: Path, requirements: Sequence[str]) -> None:
     """Install packages for an interpreter of version `line` (`3.11`) into a directory, from wheels
     only. Raises `InstallFailed`."""

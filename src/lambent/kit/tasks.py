@@ -9,6 +9,7 @@ One task's exception must not end the platform, so whoever starts one says whose
 """
 
 import logging
+import random
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVarTuple, Unpack
@@ -28,6 +29,11 @@ _STEADY_S = 60.0
 Ts = TypeVarTuple("Ts")
 
 
+class Reported(Exception):
+    """For what is told in the log by whoever noticed, once for as long as it lasts: tasks and loops
+    that fail with it say nothing more."""
+
+
 def start_task(
     tasks: anyio.abc.TaskGroup,
     failed: Callable[[Exception], object] | None,
@@ -41,7 +47,8 @@ def start_task(
         try:
             await run(*args)
         except Exception as error:
-            logger.exception("%s failed", _name_of(run))
+            if not isinstance(error, Reported):
+                logger.exception("%s failed", _name_of(run))
             if failed is not None:
                 _tell(failed, error)
 
@@ -54,21 +61,24 @@ def start_loop(
     run: Callable[[Unpack[Ts]], Coroutine[Any, Any, object]],
     *args: *Ts,
 ) -> None:
-    """Start what must live until it returns or is cancelled. After an exception, which is logged,
-    it begins again: `run` keeps what it has not done yet."""
+    """Start what must live until it returns or is cancelled. After an exception it begins again:
+    `run` keeps what it has not done yet. The first of a row of like exceptions is logged."""
 
     async def guarded() -> None:
-        pause_s = _PAUSE_S_MIN
+        pause_s, told = _PAUSE_S_MIN, None
         while True:
             began = clock.monotonic()
             try:
                 await run(*args)
                 return
-            except Exception:
+            except Exception as error:
                 if clock.monotonic() - began > _STEADY_S:
-                    pause_s = _PAUSE_S_MIN
-                logger.exception("%s failed; it goes on in %g s", _name_of(run), pause_s)
-            await clock.sleep(pause_s)
+                    pause_s, told = _PAUSE_S_MIN, None
+                if not isinstance(error, Reported) and told is not type(error):
+                    told = type(error)
+                    logger.exception("%s failed; it is begun again until it works", _name_of(run))
+            # Not all at once: many loops fail for the same reason.
+            await clock.sleep(pause_s * random.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, _PAUSE_S_MAX)
 
     tasks.start_soon(guarded, name=_name_of(run))

@@ -1,6 +1,7 @@
 """Calling the function of a mapping with a batch, and waiting for what comes of it."""
 
 import dataclasses
+from collections.abc import Awaitable, Callable
 
 import anyio
 
@@ -41,14 +42,22 @@ class Called:
 
 
 class FunctionCalls:
-    """Calls the function of one mapping."""
+    """Calls the function of one mapping. `settle_logs` writes lines that a disk was too slow for
+    when the outcome was told."""
 
-    def __init__(self, mapping: EventSourceMapping, door: Door, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        mapping: EventSourceMapping,
+        door: Door,
+        metrics: Metrics,
+        settle_logs: Callable[[], Awaitable[None]],
+    ) -> None:
         self._key = mapping.function_key
         self._qualifier = mapping.qualifier
         self._arn = mapping.function_arn
         self._door = door
         self._metrics = metrics
+        self._settle_logs = settle_logs
 
     async def call(self, event: bytes, trace_header: str | None = None) -> Called:
         """Call it. Cancelled, the function runs on and nobody hears of its outcome."""
@@ -83,4 +92,5 @@ class FunctionCalls:
         except ApiError as error:
             return Called(request_id, Refused(error), function, trace_id)
         await is_done.wait()
+        await self._settle_logs()
         return Called(request_id, outcomes[0], function, trace_id)

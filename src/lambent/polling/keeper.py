@@ -8,7 +8,7 @@ import anyio
 import anyio.abc
 
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_loop
+from lambent.kit.tasks import Reported, start_loop
 from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, Source, State
 from lambent.polling.poller import Poller
 from lambent.polling.settings import PollingSettings
@@ -58,7 +58,10 @@ class Keeper:
                     self._stop()
                     return
                 await self._follow(mapping)
-            except Exception:  # Of the database; it may pass.
+            except Reported:  # The database may come back.
+                await self._clock.sleep(self._settings.backoff_s)
+                continue
+            except Exception:
                 logger.exception("event source mapping %s cannot be kept", self.uuid)
                 await self._clock.sleep(self._settings.backoff_s)
                 continue

@@ -2,17 +2,22 @@
 
 import dataclasses
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from lambent.kit.clock import Clock
 from lambent.model.delivery import Delivery
 from lambent.model.mapping import EventSourceMapping
 from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.options import Options
+from lambent.polling.ports import DATABASE_AWAY, SourceError
 from lambent.polling.role_calls import RoleCalls
 from lambent.polling.settings import PollingSettings
 from lambent.polling.status import Status
 from lambent.polling.stop import Stop
-from lambent.store.store import Store
+from lambent.store.problems import StoreUnavailable
+from lambent.store.store import Store, Transaction
+
+T = TypeVar("T")
 
 Keep = Callable[[list[Delivery]], Awaitable[None]]
 """Has records delivered to destinations; returns when they are on disk."""
@@ -42,6 +47,13 @@ class Polled:
     store: Store
     clock: Clock
     settings: PollingSettings
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """See `Store.transact`. Raises `SourceError` while the database is away."""
+        try:
+            return await self.store.transact(work)
+        except StoreUnavailable as error:
+            raise SourceError(DATABASE_AWAY) from error
 
     @property
     def region(self) -> str:

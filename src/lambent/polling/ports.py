@@ -59,6 +59,9 @@ class SourceError(Exception):
         there is none."""
 
 
+DATABASE_AWAY = "PROBLEM: Internal error: the platform's database is away."
+
+
 class EndOfPart(Exception):
     """There are no more records, and never will be: a shard that was split."""
 

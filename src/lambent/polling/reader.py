@@ -19,10 +19,19 @@ from lambent.polling.function_calls import Called
 from lambent.polling.item_failures import ReadFailures, failed_items, read_failures
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.polled import Polled
-from lambent.polling.ports import EndOfPart, LetGo, Part, PartLost, Record, SourceError
+from lambent.polling.ports import (
+    DATABASE_AWAY,
+    EndOfPart,
+    LetGo,
+    Part,
+    PartLost,
+    Record,
+    SourceError,
+)
 from lambent.polling.progress import Progress
 from lambent.polling.retries import EXPIRED, Discard, Done, Failed, Work
 from lambent.polling.stop import Stop
+from lambent.store.problems import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -350,7 +359,10 @@ class Lane:
             created_at=now,
             due_at=now,
         )
-        await polled.keep([delivery])
+        try:
+            await polled.keep([delivery])
+        except StoreUnavailable as error:
+            raise SourceError(DATABASE_AWAY) from error
 
 
 async def commit(polled: Polled, part: Part, record: Record, state: bytes | None = None) -> None:

@@ -8,7 +8,7 @@ import botocore.exceptions
 from lambent.aws.calls import AwsCalls, AwsUnreachable, error_code
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
-from lambent.polling.ports import SourceError
+from lambent.polling.ports import DATABASE_AWAY, SourceError
 
 Allow = Callable[[FunctionKey, str, str, str], Awaitable[None]]
 """Raises `ApiError` unless a role, by ARN, of a function may do an action (`sqs:ReceiveMessage`) to
@@ -36,6 +36,8 @@ class RoleCalls:
         try:
             await self._allow(self._key, self._role, action, resource)
         except ApiError as error:
+            if error.status >= 500:
+                raise SourceError(DATABASE_AWAY) from error
             raise SourceError(
                 f"PROBLEM: The execution role is not allowed to call {action}", reason=NOT_ALLOWED
             ) from error

@@ -119,6 +119,8 @@ class SourceChecks:
         try:
             await self._allow(function.key, function.role, action, resource)
         except ApiError as error:
+            if error.status >= 500:
+                raise
             raise invalid_parameter(
                 "The provided execution role does not have permissions to call"
                 f" {action.partition(':')[2]} on {service}"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import anyio
@@ -11,7 +11,7 @@ import anyio.abc
 from lambent.aws.calls import AwsCalls
 from lambent.invocation.door import Door
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_loop, start_task
+from lambent.kit.tasks import Reported, start_loop, start_task
 from lambent.model.errors import ApiError
 from lambent.model.mapping import EventSourceMapping
 from lambent.polling.function_calls import FunctionCalls
@@ -41,6 +41,7 @@ class Surroundings:
     allow: Allow | None
     keep: Keep
     metrics: Metrics
+    settle_logs: Callable[[], Awaitable[None]]
     clock: Clock
     settings: PollingSettings
 
@@ -108,7 +109,9 @@ class Supervisor:
         try:
             function = await around.door.resolve(mapping.function_key, mapping.qualifier)
             role = function.role
-        except ApiError:
+        except ApiError as error:
+            if error.status >= 500:
+                raise
             role = ""
         status = Status(mapping, around.metrics, around.clock, counts_events=options.counts_events)
         key = mapping.function_key
@@ -116,7 +119,7 @@ class Supervisor:
             mapping=mapping,
             options=options,
             role=role,
-            calls=FunctionCalls(mapping, around.door, around.metrics),
+            calls=FunctionCalls(mapping, around.door, around.metrics, around.settle_logs),
             status=status,
             stop=Stop(),
             keep=around.keep,
@@ -142,7 +145,9 @@ class Supervisor:
                 continue
             try:
                 await self._around.store.transact(partial(_put_results, changed))
-            except Exception as error:  # Of the database; it may pass.
+            except Reported:
+                pass  # They are written when the database is back.
+            except Exception as error:
                 logger.error("cannot write how event source mappings are doing: %s", error)
             else:
                 self._results.update(changed)

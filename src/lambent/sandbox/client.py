@@ -12,6 +12,7 @@ import dataclasses
 import json
 import logging
 import os
+import re
 import select
 import signal
 import socket
@@ -24,7 +25,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import lambent
-from lambent.sandbox import messages
+from lambent.kit.journal import PriorityLines
+from lambent.sandbox import messages, peers, scopes, users
 from lambent.sandbox.ports import (
     Box,
     BoxSpec,
@@ -63,6 +65,9 @@ class LauncherHandle:
 
     socket: socket.socket
     process: subprocess.Popen[bytes]
+    tier: str
+    limits: Sequence[str] = ()
+    """Those of memory, cpu and pids that control groups limit in boxes."""
 
     def close(self) -> None:
         """Let the launcher clear everything away and end."""
@@ -90,35 +95,34 @@ def start_launcher(
     `SandboxError`.
     """
     ours, theirs = messages.socket_pair()
+    name = f"lambent-{instance}"
     config = {
         "directory": str(directory),
         "roots": [str(root) for root in roots],
-        "group": f"lambent-{instance}",
-        "uid_base": settings.uid_base + int(instance[:4], 16) % 100 * 1000,
+        "group": name,
+        "uid_base": users.first_user(settings.uid_base, int(instance[:4], 16)),
         "is_root": tier != "rootless",
-        "uses_cgroups": tier == "root",
+        "uses_namespaces": tier != "process",
+        "separates_users": users.can_separate(settings.platform_uid),
+        "drops_bounding_set": users.has_capability(users.CAP_SETPCAP),
+        "uses_cgroups": tier in ("root", "rootless"),
         "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
+        "logs_to_journal": isinstance(sys.stderr, PriorityLines),
     }
     source = str(Path(lambent.__file__).parent.parent)
+    command = [sys.executable, "-I", "-S", "-c", _COMMAND]
+    command += [source, str(theirs.fileno()), json.dumps(config)]
+    needs_scope = bool(config["uses_cgroups"] and scopes.are_needed() and scopes.limits()[0])
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            _COMMAND,
-            source,
-            str(theirs.fileno()),
-            json.dumps(config),
-        ],
+        scopes.wrap(command, name) if needs_scope else command,
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         stderr=errors,
         cwd="/",
-        env={},
+        env=scopes.environment() if needs_scope else {},
     )
     theirs.close()
-    handle = LauncherHandle(ours, process)
+    handle = LauncherHandle(ours, process, tier)
     poll = select.poll()
     poll.register(ours, select.POLLIN)
     try:
@@ -130,7 +134,7 @@ def start_launcher(
         handle.close()
         reason = received[0].get("failed") if received is not None else "it ended"
         raise SandboxError(f"cannot start the launcher: {reason}")
-    return handle
+    return dataclasses.replace(handle, limits=received[0]["limits"])
 
 
 def _share_of_memory_mb() -> int:
@@ -198,12 +202,15 @@ class LauncherBox:
         self._freeze_words = (b"FROZEN", b"THAWED") if words else (b"1", b"0")
         self._files: dict[str, int] = {}
         self._sockets: dict[str, socket.socket] = {}
+        self._statuses: list[int] = []
+        """`/proc/PID/status` of its processes, where no group tells how much memory they use."""
         for name, descriptor in zip(answer["descriptors"], descriptors, strict=True):
             if name in ("freeze", "cpu", "memory_peak"):
                 self._files[name] = descriptor
             else:
                 self._sockets[name] = socket.socket(fileno=descriptor)
         self.on_exit: dict[int, Callable[[ExitStatus], None]] = {}
+        self._user: int | None = answer.get("user")
         self._is_closed = False
 
     @property
@@ -215,9 +222,14 @@ class LauncherBox:
         return self._sockets["endpoint"]
 
     @property
-    def resolver(self) -> tuple[socket.socket, socket.socket]:
+    def resolver(self) -> tuple[socket.socket, socket.socket] | None:
         """The name server's sockets inside the box, UDP and TCP."""
-        return self._sockets["resolver_udp"], self._sockets["resolver_tcp"]
+        found = self._sockets.get("resolver_udp"), self._sockets.get("resolver_tcp")
+        return None if found[0] is None or found[1] is None else (found[0], found[1])
+
+    def admits(self, connection: socket.socket) -> bool:
+        """Whether who has connected to a listener of the box is of the box."""
+        return self._user is None or peers.user_of(connection) == self._user
 
     @property
     def egress(self) -> list[socket.socket]:
@@ -233,6 +245,8 @@ class LauncherBox:
     async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> _Process:
         def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Process:
             self.on_exit[answer["process"]] = on_exit
+            if answer["has_status"]:
+                self.follow_memory(descriptors.pop())
             for descriptor in descriptors:
                 os.set_blocking(descriptor, False)
             log_pipe = descriptors[1] if len(descriptors) > 1 else None
@@ -289,15 +303,22 @@ class LauncherBox:
 
     def memory_peak_bytes(self) -> int:
         memory_peak = self._files.get("memory_peak")
-        return int(os.pread(memory_peak, 32, 0)) if memory_peak is not None else 0
+        if memory_peak is not None:
+            return int(os.pread(memory_peak, 32, 0))
+        return sum(_peak_of_process(status) for status in self._statuses)
+
+    def follow_memory(self, status: int) -> None:
+        """Count a process's memory, too; takes the descriptor."""
+        self._statuses.append(status)
 
     def let_go(self) -> None:
         """Close what the launcher handed over."""
         self._is_closed = True
         for sock in self._sockets.values():
             sock.close()
-        messages.close_all(list(self._files.values()))
+        messages.close_all([*self._files.values(), *self._statuses])
         self._files.clear()
+        self._statuses.clear()
 
     async def close(self) -> None:
         if self._is_closed:
@@ -307,10 +328,20 @@ class LauncherBox:
         self._launcher.boxes.pop(self.name, None)
 
 
+def _peak_of_process(status: int) -> int:
+    """The most memory one process has had, in bytes; 0 when it has ended."""
+    try:
+        found = re.search(rb"^VmHWM:\s*(\d+) kB", os.pread(status, 4096, 0), re.MULTILINE)
+    except ProcessLookupError:
+        return 0
+    return int(found[1]) * 1024 if found else 0
+
+
 class Launcher:
     """See `ports.Sandboxes`."""
 
-    def __init__(self, end: socket.socket, deadline_s: float) -> None:
+    def __init__(self, end: socket.socket, deadline_s: float, *, has_templates: bool) -> None:
+        self.has_templates = has_templates
         self._socket = end
         self._deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
@@ -320,8 +351,18 @@ class Launcher:
         """By number, in their order."""
         self.boxes: dict[str, LauncherBox] = {}
         self._is_gone = False
+        self._gone = asyncio.Event()
         end.setblocking(False)
         self._loop.add_reader(end, self._read)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the launcher has ended by itself: nothing can be started any more."""
+        return self._gone.is_set()
+
+    async def wait_gone(self) -> None:
+        """Wait until it has."""
+        await self._gone.wait()
 
     async def open_volume(self, size_mb: int) -> Volume:
         def adopt(answer: dict[str, Any], descriptors: list[int]) -> _Volume:
@@ -378,7 +419,9 @@ class Launcher:
             count = len(answer["descriptors"])
             box = self.boxes[answer["box"]] = LauncherBox(self, answer, descriptors[:count])
             box.on_exit[answer["process"]] = on_exit
-            stdout, log_pipe = descriptors[count:]
+            stdout, log_pipe, *status = descriptors[count:]
+            for descriptor in status:
+                box.follow_memory(descriptor)
             for descriptor in (stdout, log_pipe):
                 os.set_blocking(descriptor, False)
             volume = given or _Volume(self, answer["volume"])
@@ -575,6 +618,7 @@ class Launcher:
     def _lose(self, reason: str) -> None:
         """Without the launcher nothing can be started any more: tell all who wait."""
         logger.error("%s", reason)
+        self._gone.set()
         self._give_up(reason)
         # All processes have died with the launcher.
         for box in list(self.boxes.values()):
@@ -614,7 +658,8 @@ async def open_sandboxes(
     handle: LauncherHandle, settings: SandboxSettings
 ) -> AsyncIterator[Launcher]:
     """The door to a started launcher, on the running loop."""
-    launcher = Launcher(handle.socket, settings.request_deadline_s)
+    has_templates = handle.tier != "process"
+    launcher = Launcher(handle.socket, settings.request_deadline_s, has_templates=has_templates)
     try:
         yield launcher
     finally:

@@ -21,6 +21,13 @@ def packages_directory(cache: Path) -> Path:
     return cache / f"ministack-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
+def outdated_packages(cache: Path) -> list[Path]:
+    """Directories that this version of the platform does not use."""
+    current = packages_directory(cache)
+    found = cache.glob("ministack-*")
+    return sorted(one for one in found if one != current and one.is_dir() and not one.is_symlink())
+
+
 def prepare_packages(cache: Path) -> Path:
     """The directory of the packages, installed if need be. Raises `InstallFailed`."""
     directory = packages_directory(cache)

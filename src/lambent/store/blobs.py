@@ -25,6 +25,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore
 
 from lambent.kit.clock import Clock, SystemClock
+from lambent.store.outage import Outage, is_full
 from lambent.store.problems import StoreError
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Blobs:
     def __init__(self, directory: Path, clock: Clock | None = None) -> None:
         self._directory = directory
         self._clock = clock or SystemClock()
+        self._outage = Outage(f"the directory {directory}", self._clock)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for half_written in directory.glob("*#*"):
             half_written.unlink()  # What a crash left of obstore's own staging files.
@@ -54,7 +56,17 @@ class Blobs:
         return hashlib.sha256(data).hexdigest()
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep `data`, whose key is `key`; writes nothing if it is there already."""
+        """Keep `data`, whose key is `key`; writes nothing if it is there already. Raises
+        `StoreUnavailable` if the disk has no room."""
+        try:
+            self._put(key, data)
+        except OSError as error:
+            if is_full(error):
+                raise self._outage.note_failure(error, is_away=False) from error
+            raise
+        self._outage.note_success()
+
+    def _put(self, key: str, data: bytes) -> None:
         while True:
             if not self.exists(key):
                 try:
@@ -165,10 +177,13 @@ class Blobs:
 
     def empty_trash(self) -> None:
         """Delete what has been in the trash for a day."""
+        for path in self.expired():
+            path.unlink(missing_ok=True)
+
+    def expired(self) -> list[Path]:
+        """What has been in the trash for a day."""
         ends_at = self._clock.now() - TRASH_S
-        for thrown_away_at, path in _trashed(self._directory):
-            if thrown_away_at <= ends_at:
-                path.unlink(missing_ok=True)
+        return [path for since, path in _trashed(self._directory) if since <= ends_at]
 
     @staticmethod
     def _flush(path: Path) -> None:

@@ -4,7 +4,7 @@ Whoever claims a row has it until it is given back; when a platform starts, ever
 nothing is lost with who was working on it, and may be done twice.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -63,6 +63,13 @@ class Claims:
                 .values(claimed_by=None, due_at=sa.bindparam("when")),
                 which,
             )
+
+    def release(self, claims: Collection[str]) -> None:
+        """Let go of what was claimed `by` one of them."""
+        if claims:
+            claimed_by = self._table.c.claimed_by
+            query = sa.update(self._table).where(claimed_by.in_(claims))
+            self._connection.execute(query.values(claimed_by=None))
 
     def release_all(self, now: float) -> None:
         """Make everything due that is claimed, when nobody is there any more."""

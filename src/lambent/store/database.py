@@ -13,13 +13,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from lambent.store.holding import SessionHold
+from lambent.store.holding import Connection, SessionHold
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_MS = 10_000
-_LOCK_TIMEOUT_MS = 30_000
+_LOCK_TIMEOUT_MS = 5_000
 
 
 def url_of(settings: StoreSettings, data: Path) -> sa.URL:
@@ -87,8 +87,12 @@ def _connect_postgresql(url: sa.URL, synchronous: str, hold: SessionHold | None)
         max_overflow=0,
         pool_pre_ping=True,
         connect_args={
-            "connect_timeout": 10,
-            # With keep-alives the server lets go of a host that is gone within half a minute.
+            "connect_timeout": 3,
+            # With keep-alives either side lets go of a host that is gone within half a minute.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
             "options": f"-c lock_timeout={_LOCK_TIMEOUT_MS}"
             " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
             f" -c synchronous_commit={'off' if synchronous == 'OFF' else 'on'}",
@@ -96,9 +100,17 @@ def _connect_postgresql(url: sa.URL, synchronous: str, hold: SessionHold | None)
     )
     if hold is not None:
 
+        @sa.event.listens_for(engine, "do_connect")
+        def make(_dialect: object, _record: object, cargs: Any, cparams: Any) -> Connection:
+            return Connection.connect(*cargs, **cparams)
+
         @sa.event.listens_for(engine, "connect")
         def take(connection: Any, _record: object) -> None:
-            hold.take(connection)
+            try:
+                hold.take(connection)
+            except BaseException:
+                connection.close()  # The pool would forget it, open.
+                raise
 
     return engine
 

@@ -99,6 +99,12 @@ class Functions:
         count = sa.select(sa.func.count()).select_from(functions)
         return self._connection.execute(count.where(_is_in(functions, scope))).scalar_one()
 
+    def count_everywhere(self) -> int:
+        """How many functions there are, of whatever account and region."""
+        return self._connection.execute(
+            sa.select(sa.func.count()).select_from(functions)
+        ).scalar_one()
+
     def code_keys(self) -> set[str]:
         """Every package any version refers to."""
         rows = self._connection.execute(

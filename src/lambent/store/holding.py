@@ -10,6 +10,8 @@ import fcntl
 import json
 import os
 import socket
+import time
+from collections.abc import Generator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,49 @@ LOCK_ID = 0x6C616D62656E74
 """Of PostgreSQL's advisory lock; any number will do."""
 _PATIENCE, _PATIENCE_AGAIN = "5s", "1s"
 """A server needs a moment to notice that the one before is gone. Transactions wait for it."""
+_STATEMENT_MS = 6000
+_ANSWER_S, _ANSWER_S_STOPPING = 8.0, 2.0
+"""A little more than a statement may take: then the server is gone, and its network silent."""
+
+
+class _Silent(psycopg.OperationalError):
+    """The server says nothing."""
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that is given up when the server says nothing for too long. Keep-alives do not
+    notice a server that hangs, nor a proxy whose other side is gone."""
+
+    hold: "SessionHold | None" = None
+    """Says how long; None waits forever, as migrations and a start may take their time."""
+
+    def wait(self, gen: Any, *args: Any, **more: Any) -> Any:
+        """See psycopg: it waits for the server here, and looks up every 0.1 s."""
+        hold = self.hold
+        try:
+            return super().wait(gen if hold is None else _within(gen, hold), *args, **more)
+        except _Silent:
+            self.pgconn.finish()
+            raise
+
+    def bound(self, hold: "SessionHold") -> None:
+        """Wait no longer than `hold` says from now on, nor let a statement take longer."""
+        self.execute(f"SET statement_timeout = {_STATEMENT_MS}")
+        self.hold = hold
+
+
+def _within(gen: Any, hold: "SessionHold") -> Generator[Any, Any, Any]:
+    """What `gen` does, as long as the server answers."""
+    began = time.monotonic()
+    try:
+        asks = next(gen)
+        while True:
+            ready = yield asks
+            if not ready and time.monotonic() - began > hold.answer_s:
+                raise _Silent(f"no answer within {hold.answer_s:g} s")
+            asks = gen.send(ready)
+    except StopIteration as end:
+        return end.value
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +122,15 @@ class SessionHold:
         self._where = where
         self._holder = holder
         self._turn: int | None = None
+        self._is_bounded = False
+        self.answer_s = _ANSWER_S
+        """Seconds a server may take for an answer."""
 
-    def take(self, connection: psycopg.Connection[Any]) -> None:
+    def note_stopping(self) -> None:
+        """Have less patience: the platform is about to end."""
+        self.answer_s = _ANSWER_S_STOPPING
+
+    def take(self, connection: Connection) -> None:
         """Hold the database by a new connection. Raises StoreHeld if somebody else does, or did
         since this platform had it."""
         try:
@@ -102,6 +154,9 @@ class SessionHold:
                     f"{self._where} was used by another platform while this one had lost its"
                     " connection: this one ends, so that no event is handled by both"
                 )
+        if self._is_bounded:
+            with connection.transaction():
+                connection.bound(self)
 
     def begin_turn(self, connection: sa.Connection, starts: int) -> None:
         """Say who holds the database, from this platform's start on."""
@@ -110,6 +165,13 @@ class SessionHold:
             sa.text("UPDATE platform SET holder = CAST(:it AS JSON)"), {"it": document}
         )
         self._turn = starts
+
+    def bound(self, connection: sa.Connection) -> None:
+        """Wait no longer than `answer_s` from now on, by this connection and later ones."""
+        raw = connection.connection.dbapi_connection
+        if isinstance(raw, Connection):
+            self._is_bounded = True
+            raw.bound(self)
 
     @staticmethod
     def _first(connection: psycopg.Connection[Any]) -> str:

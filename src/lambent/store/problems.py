@@ -1,5 +1,8 @@
 """What is wrong with a database, or with what belongs to it."""
 
+from lambent.kit.tasks import Reported
+from lambent.model.errors import ApiError
+
 
 class StoreError(Exception):
     """The store cannot be used. The message is a sentence for the operator: what is wrong, where,
@@ -8,3 +11,15 @@ class StoreError(Exception):
 
 class StoreHeld(StoreError):
     """Another platform uses the database."""
+
+
+class StoreUnavailable(Reported, ApiError):
+    """The database or its disk is not there now: 503, which every AWS SDK tries again. Nothing was
+    acknowledged; a change whose connection broke may be in force all the same."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "ServiceUnavailable",
+            "The request has failed due to a temporary failure of the server.",
+            status=503,
+        )

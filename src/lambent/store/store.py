@@ -39,6 +39,7 @@ from lambent.store.holding import SessionHold, hold_file, this_platform
 from lambent.store.identities import Identities
 from lambent.store.layers import Layers
 from lambent.store.mappings import Mappings
+from lambent.store.outage import Outage, is_away
 from lambent.store.positions import Positions
 from lambent.store.problems import StoreError, StoreHeld
 from lambent.store.settings import StoreSettings
@@ -114,7 +115,9 @@ class Transaction:
 class Store:
     """Runs transactions and rings the bell."""
 
-    def __init__(self, engine: sa.Engine, opened: "_Opened") -> None:
+    def __init__(
+        self, engine: sa.Engine, opened: "_Opened", hold: SessionHold, outage: Outage
+    ) -> None:
         self.id = opened.id
         """The database's name: the same after a restart, wherever it is moved to."""
         self.is_new = opened.is_new
@@ -124,53 +127,86 @@ class Store:
         self.lost: StoreHeld | None = None
         """Set when another platform has taken the database: this one must end."""
         self._engine = engine
+        self._hold = hold
+        self._outage = outage
+        self._doubtful = _Changes(set(), set())
+        """What transactions that failed have touched: a commit whose connection broke may have come
+        to be. It is told again when the database is back."""
         self._limiter = anyio.CapacityLimiter(1)
+        self._running = 0
         self._listeners: list[Callable[[FunctionKey], None]] = []
         self._mapping_listeners: list[Callable[[str], None]] = []
         self._allotment_listeners: list[Callable[[FunctionKey, Allotment], None]] = []
+        self._return_listeners: list[Callable[[], None]] = []
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in the store's thread, in one transaction: all of it or, if it raises,
-        nothing. `work` may block but must not use the event loop. Not cancelled half-way."""
-        changed = set[FunctionKey]()
-        changed_mappings = set[str]()
+        nothing. `work` may block but must not use the event loop. Not cancelled half-way.
+
+        Raises `StoreUnavailable` while the database is away; then all of it may have happened."""
+        outage = self._outage
+        if outage.is_away and self._running:
+            raise outage.refuse()  # Somebody is finding out whether it is back.
+        losses = outage.losses
+        changes = _Changes(set(), set())
 
         def run() -> tuple[T, Mapping[FunctionKey, Allotment]]:
             if self.lost is not None:
                 raise self.lost
+            if outage.losses != losses:
+                raise outage.refuse()  # It was lost while this one waited for its turn.
             with self._engine.begin() as connection:
-                tx = Transaction(
-                    functions=Functions(connection, changed),
-                    aliases=Aliases(connection, changed),
-                    settings=FunctionSettings(connection, changed),
-                    layers=Layers(connection),
-                    code_signing=CodeSigningConfigs(connection),
-                    tags=Tags(connection),
-                    identities=Identities(connection),
-                    mappings=Mappings(connection, changed_mappings),
-                    positions=Positions(connection),
-                    async_events=AsyncEvents(connection),
-                    deliveries=Deliveries(connection),
-                )
+                tx = changes.transaction(connection)
                 result = work(tx)
-                told = changed if self._allotment_listeners else ()
+                changes.add(self._doubtful)
+                told = changes.functions if self._allotment_listeners else ()
                 return result, {key: tx.allotment(key) for key in told}
 
+        self._running += 1
         try:
             result, allotments = await anyio.to_thread.run_sync(run, limiter=self._limiter)
-        except StoreHeld as error:
-            self.lost = error
+        except Exception as error:
+            self._note_failure(error, changes)
             raise
+        finally:
+            self._running -= 1
+        self._doubtful = _Changes(set(), set())
         for key, allotment in allotments.items():
             for follow in self._allotment_listeners:
                 follow(key, allotment)
-        for key in changed:
+        for key in changes.functions:
             for listener in self._listeners:
                 listener(key)
-        for mapping in changed_mappings:
+        for mapping in changes.mappings:
             for follower in self._mapping_listeners:
                 follower(mapping)
+        if outage.note_success():
+            for returned in self._return_listeners:
+                returned()
         return result
+
+    def _note_failure(self, error: Exception, changes: "_Changes") -> None:
+        """Raises `StoreUnavailable` if that is what the error is."""
+        if isinstance(error, StoreHeld):
+            self.lost = error
+        away = is_away(error)
+        if away is not None:
+            self._doubtful.add(changes)
+            cause = getattr(error, "orig", None) or error
+            raise self._outage.note_failure(cause, is_away=away) from error
+
+    async def note_started(self) -> None:
+        """What takes long has been done: from now on, a server that does not answer is away."""
+
+        def run() -> None:
+            with self._engine.begin() as connection:
+                self._hold.bound(connection)
+
+        await anyio.to_thread.run_sync(run, limiter=self._limiter)
+
+    def note_stopping(self) -> None:
+        """The platform is about to end: wait less long for a server that does not answer."""
+        self._hold.note_stopping()
 
     async def wait_lost(self, clock: Clock) -> None:
         """Wait until another platform has taken the database, forever if none does. That can only
@@ -189,6 +225,11 @@ class Store:
     def on_mapping_change(self, listener: Callable[[str], None]) -> None:
         """As `on_change`, of event source mappings, with the UUID of the one that was touched."""
         self._mapping_listeners.append(listener)
+
+    def on_return(self, listener: Callable[[], None]) -> None:
+        """Call `listener` on the event loop when the database is back after an outage: what was
+        read of it before may be old. It must not block and must not raise."""
+        self._return_listeners.append(listener)
 
     async def follow_allotments(self, listener: Callable[[FunctionKey, Allotment], None]) -> None:
         """Tell `listener` what is set aside for each function, and what will be after every
@@ -210,6 +251,34 @@ class Store:
         return await self.transact(lambda tx: tx.route(key, qualifier))
 
 
+class _Changes(NamedTuple):
+    """What transactions have touched."""
+
+    functions: set[FunctionKey]
+    mappings: set[str]
+
+    def transaction(self, connection: sa.Connection) -> Transaction:
+        """The tables; what is touched through them is noted here."""
+        return Transaction(
+            functions=Functions(connection, self.functions),
+            aliases=Aliases(connection, self.functions),
+            settings=FunctionSettings(connection, self.functions),
+            layers=Layers(connection),
+            code_signing=CodeSigningConfigs(connection),
+            tags=Tags(connection),
+            identities=Identities(connection),
+            mappings=Mappings(connection, self.mappings),
+            positions=Positions(connection),
+            async_events=AsyncEvents(connection),
+            deliveries=Deliveries(connection),
+        )
+
+    def add(self, others: "_Changes") -> None:
+        """Have been touched as well."""
+        self.functions.update(others.functions)
+        self.mappings.update(others.mappings)
+
+
 class _Opened(NamedTuple):
     """What was found when a database was opened."""
 
@@ -224,15 +293,16 @@ async def open_store(
 ) -> AsyncIterator[Store]:
     """Open the database, in `data` if it is a file, and bring its tables up to date. Raises
     StoreError if it cannot be used, with nothing changed; StoreHeld if another platform does."""
+    clock = clock or SystemClock()
     with contextlib.ExitStack() as stack:
-        opening = partial(_open, settings, data, clock or SystemClock(), stack)
-        engine, opened = await anyio.to_thread.run_sync(opening)
-        yield Store(engine, opened)
+        opening = partial(_open, settings, data, clock, stack)
+        engine, hold, opened = await anyio.to_thread.run_sync(opening)
+        yield Store(engine, opened, hold, Outage(name_of(url_of(settings, data)), clock))
 
 
 def _open(
     settings: StoreSettings, data: Path, clock: Clock, stack: contextlib.ExitStack
-) -> tuple[sa.Engine, _Opened]:
+) -> tuple[sa.Engine, SessionHold, _Opened]:
     data.mkdir(parents=True, exist_ok=True)
     url = url_of(settings, data)
     where, file = name_of(url), file_of(url)
@@ -259,7 +329,7 @@ def _open(
         if is_file and not isinstance(error, sa.exc.OperationalError):
             raise damaged(where, cause) from error
         raise StoreError(f"cannot use {where}: {' '.join(str(cause).split())}") from error
-    return engine, _Opened(id_, starts, is_new)
+    return engine, hold, _Opened(id_, starts, is_new)
 
 
 def _begin(connection: sa.Connection) -> tuple[str, int]:

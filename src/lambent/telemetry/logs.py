@@ -1,13 +1,18 @@
 """The log store: groups and streams as CloudWatch Logs has them, in files.
 
-Appending is adding bytes to a list; one flusher writes what has gathered. Readers flush first, so
-they see everything. Nothing is synced: a log may lose its last moments with the machine, not with
-the process. Space is bounded: when a group or the whole store is over its limit, its oldest
-segments go. A disk that takes no more costs log events, never the platform.
+Appending is adding bytes to a list. At the end of an invocation they are written, before anybody
+is told of it: at once, into a file that is open, or by the flusher, which also writes what has
+gathered meanwhile. Readers flush first, so they see everything. Nothing is synced: a log may lose
+its last moments with the machine, not with the process. Space is bounded: when a group or the whole
+store is over its limit, its oldest segments go. A disk that takes no more costs log events, never
+the platform.
 """
 
+import asyncio
 import dataclasses
 import logging
+import os
+import resource
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -28,7 +33,12 @@ _TRIM_EVERY_S = 60.0
 _TRIM_AFTER_BYTES = 16 * 1024 * 1024
 _TRIM_AFTER_STREAMS = 100
 _SCAN_S_MAX = 30.0
+_WAIT_S = 0.1
+"""Nobody waits longer for lines to be written. A disk that hangs costs lines, no answers."""
+_SLOW_S, _APART_S = 0.005, 1.0
+"""How long a write may take, and for how long all are left to the flusher's thread otherwise."""
 
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _logger = logging.getLogger(__name__)
 
 
@@ -53,8 +63,71 @@ class Stream:
     stored_bytes: int
 
 
+class _Disk:
+    """Whether the event loop may write by itself. After a write that took long, on a busy machine
+    perhaps because another process had its turn, the next ones are watched: one that sleeps in the
+    kernel for long waits for the disk."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._monotonic = clock.monotonic
+        self._began = 0.0
+        self._sleeps = 0
+        self._watched_until = self._apart_until = float("-inf")
+
+    def may_begin(self) -> bool:
+        """Whether a write may begin now."""
+        self._began = began = self._monotonic()
+        if began < self._watched_until:
+            self._sleeps = _sleeps()
+        return began >= self._apart_until
+
+    def note_end(self) -> None:
+        """It is over."""
+        ended = self._monotonic()
+        if ended - self._began > _SLOW_S:
+            if self._began < self._watched_until and _sleeps() > self._sleeps:
+                self._apart_until = ended + _APART_S
+            self._watched_until = ended + 2 * _APART_S
+
+
+def _sleeps() -> int:
+    """How often this thread has waited, rather than been interrupted."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
+class _Waiting:
+    """Who waits for lines to be written, until they are or it takes too long."""
+
+    def __init__(self, on_late: Callable[[], None]) -> None:
+        self._then: list[Callable[[], None]] = []
+        self._on_late = on_late
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, then: Callable[[], None]) -> None:
+        """It is called once."""
+        self._then.append(then)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_WAIT_S, self._let_go)
+
+    def tell(self) -> None:
+        """They need not wait any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        told, self._then = self._then, []
+        for then in told:
+            try:
+                then()
+            except Exception:
+                _logger.exception("what waited for its lines failed")
+
+    def _let_go(self) -> None:
+        self._on_late()
+        self.tell()
+
+
 class _Writer:
-    """See `ports.LogStream`. Nothing is done on disk but by the next flush."""
+    """See `ports.LogStream`. The file is opened by the first flush."""
 
     def __init__(
         self, store: "LogStore", scope: Path, group: str, stream: str, buffer_bytes_max: int
@@ -71,6 +144,10 @@ class _Writer:
         self._segment = -1
         """The number of the current segment; found at the first write."""
         self._segment_bytes = 0
+        self._file: int | None = None
+        """A descriptor of the current segment."""
+        self._is_taken = False
+        """Whether the flusher is writing events of this stream; later ones come after."""
         store.dirty.add(self)
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
@@ -94,45 +171,106 @@ class _Writer:
         while self.is_full:
             await self._has_room.wait()
 
+    def when_written(self, then: Callable[[], None]) -> None:
+        if self.write_now():
+            then()
+        else:
+            self._store.after_flush(then)
+
+    def write_now(self) -> bool:
+        store = self._store
+        if not self._buffer or self._is_taken:
+            return not self._is_taken
+        if self._file is None or not (self._is_usable(self._file) and store.disk.may_begin()):
+            return False
+        store.dirty.discard(self)
+        data = b"".join(self.take())
+        try:
+            self._write(self._file, data)
+        except OSError as error:
+            store.note_failure(error)
+        else:
+            store.note_write(len(data))
+        return True
+
     def close(self) -> None:
         self.is_closed = True
+        if self._file is not None:
+            self._store.dirty.add(self)
 
     def take(self) -> list[bytes]:
         """What is to be written now."""
         taken, self._buffer = self._buffer, []
-        self._buffered_bytes = 0
-        self._has_room.set()
-        self._has_room = anyio.Event()
+        was_full, self._buffered_bytes = self.is_full, 0
+        if was_full:
+            self._has_room.set()
+            self._has_room = anyio.Event()
         return taken
+
+    def hand_over(self) -> list[bytes]:
+        """What is to be written by the flusher, who says when it is."""
+        self._is_taken = True
+        return self.take()
+
+    def note_written(self) -> None:
+        """The flusher has."""
+        self._is_taken = False
 
     def write(self, events: list[bytes]) -> int:
         """Append events to the current segment, in a thread; gives their bytes. Raises `OSError`
         and has lost them then."""
-        data = b"".join(events)
+        try:
+            if not events and self._file is not None:
+                return 0
+            return self._append(b"".join(events))
+        finally:
+            if self.is_closed:
+                self._let_go_of_file()
+
+    def _append(self, data: bytes) -> int:
+        if data and self._file is not None and self._is_usable(self._file):
+            self._write(self._file, data)
+            return len(data)
         group = segments.make_directory(self._scope, self._group)
         directory = segments.make_directory(group, self._stream)
         if self._segment < 0:
             existing = segments.segments(directory)
             self._segment = int(existing[-1].stem) + 1 if existing else 0
-        if not data:
-            return 0
-        path = directory / segments.segment_name(self._segment)
-        # A trimmed segment does not come back: positions in a stream only grow.
-        if self._segment_bytes > SEGMENT_BYTES or (self._segment_bytes and not path.exists()):
+        if self._file is not None and not self._is_usable(self._file):
             self._begin_segment()
+        if self._file is None:
             path = directory / segments.segment_name(self._segment)
+            self._file = os.open(path, _APPEND, 0o666)
+        if data:
+            self._write(self._file, data)
+        return len(data)
+
+    def _is_usable(self, file: int) -> bool:
+        """Whether the segment is neither full nor deleted. A deleted one does not come back:
+        positions in a stream only grow."""
+        return self._segment_bytes <= SEGMENT_BYTES and os.fstat(file).st_nlink > 0
+
+    def _write(self, file: int, data: bytes) -> None:
+        """Raises `OSError`; what comes later goes into another segment then, for this one may end
+        in half an event."""
         try:
-            with path.open("ab") as file:
-                file.write(data)
+            written = os.write(file, data)
+            while written < len(data):
+                written += os.write(file, data[written:])
         except OSError:
-            self._begin_segment()  # this one may end in half an event
+            self._begin_segment()
             raise
         self._segment_bytes += len(data)
-        return len(data)
 
     def _begin_segment(self) -> None:
         self._segment += 1
         self._segment_bytes = 0
+        self._let_go_of_file()
+
+    def _let_go_of_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
 
 
 class LogStore:
@@ -147,6 +285,11 @@ class LogStore:
         self._is_failing = False
         self._bytes_since_trim = 0
         self._streams_since_trim = 0
+        self._bell = anyio.Event()
+        self._waiting = _Waiting(self._note_late)
+        self._is_behind = False
+        """Whether somebody did not wait for lines that are not written yet."""
+        self.disk = _Disk(clock)
         self.dirty: set[_Writer] = set()
         """Writers that hold events in memory."""
 
@@ -163,11 +306,44 @@ class LogStore:
     async def flush(self) -> None:
         """Write everything that was appended before the call."""
         async with self._flushing:
-            taken = [(writer, writer.take()) for writer in self.dirty]
+            waiting, self._waiting = self._waiting, _Waiting(self._note_late)
+            taken = [(writer, writer.hand_over()) for writer in self.dirty]
             self.dirty.clear()
-            if taken:
-                with anyio.CancelScope(shield=True):  # what is taken is written
-                    await anyio.to_thread.run_sync(self._write_all, taken)
+            try:
+                if taken:
+                    with anyio.CancelScope(shield=True):  # what is taken is written
+                        await anyio.to_thread.run_sync(self._write_all, taken)
+            finally:
+                for writer, _ in taken:
+                    writer.note_written()
+                waiting.tell()
+
+    async def settle(self) -> None:
+        """Write what somebody was told of without waiting for it, if there is any."""
+        if self._is_behind:
+            self._is_behind = False
+            await self.flush()
+
+    def after_flush(self, then: Callable[[], None]) -> None:
+        """Call `then` when everything that was appended is written, or that takes too long."""
+        self._waiting.add(then)
+        self._bell.set()
+
+    def _note_late(self) -> None:
+        self._is_behind = True
+
+    async def flush_when_asked(self) -> None:
+        """Flush as soon as somebody waits for it, forever."""
+        while True:
+            await self._bell.wait()
+            self._bell = anyio.Event()
+            await self.flush()
+
+    def note_write(self, size: int) -> None:
+        """Something was written on the event loop."""
+        self._bytes_since_trim += size
+        self._is_failing = False
+        self.disk.note_end()
 
     async def run(self) -> None:
         """Flush, and keep within the bounds, for ever."""
@@ -192,9 +368,16 @@ class LogStore:
                 self._bytes_since_trim += writer.write(events)
             except OSError as error:
                 failure = error
-        if failure is not None and not self._is_failing:
+        if failure is not None:
+            self.note_failure(failure)
+        else:
+            self._is_failing = False
+
+    def note_failure(self, failure: OSError) -> None:
+        """Events could not be written. It is told once, until some are."""
+        if not self._is_failing:
             _logger.warning("cannot write function logs, events are lost: %s", failure)
-        self._is_failing = failure is not None
+        self._is_failing = True
 
     # -- queries ---------------------------------------------------------------------------
 
@@ -372,6 +555,7 @@ async def open_logs(
     store = LogStore(settings, root, clock)
     async with anyio.create_task_group() as tasks:
         start_loop(tasks, clock, store.run)
+        start_loop(tasks, clock, store.flush_when_asked)
         try:
             yield store
         finally:

@@ -1,5 +1,6 @@
 """What the worker needs of the log store: one append-only stream per execution environment."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -19,6 +20,15 @@ class LogStream(Protocol):
 
     async def wait_not_full(self) -> None:
         """Return as soon as there is room again."""
+        ...
+
+    def write_now(self) -> bool:
+        """Have what is buffered in the file, if that can be had at once; gives whether it is."""
+        ...
+
+    def when_written(self, then: Callable[[], None]) -> None:
+        """Call `then`, which must not raise, when all that was appended is in the file and outlives
+        the process: nearly always at once, else soon."""
         ...
 
     def close(self) -> None:

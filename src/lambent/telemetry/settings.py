@@ -17,6 +17,6 @@ class TelemetrySettings:
     stream_buffer_bytes_max: int = 1024 * 1024
     """Bytes one environment's log may hold in memory; beyond, its output waits in its pipes."""
     flush_every_s: float = 0.1
-    """Seconds between two writes of what has been logged to disk. A platform that is killed loses
-    the lines since the last one, and those of the write under way: by default up to about 0.3 s.
-    Lines of asynchronous events are written before an event is done, whenever that is."""
+    """Seconds between two writes of what functions have printed while they run. At the end of an
+    invocation it is written anyway, before it is answered: a platform that is killed loses only
+    lines of invocations that were under way."""

@@ -112,7 +112,11 @@ class FunctionUrls:
         start_task(self._tasks, failed, self._handle_slowly, exchange, url_id, path)
 
     async def _handle_slowly(self, exchange: Exchange, url_id: str, path: str) -> None:
-        url = await self._look_up(url_id)
+        try:
+            url = await self._look_up(url_id)
+        except ApiError as error:
+            _refuse_error(exchange, None, error)
+            return
         if url is None:
             _refuse(exchange, 403, None)
             return
@@ -261,15 +265,19 @@ def _fail(exchange: Exchange, _: Exception) -> None:
     _refuse(exchange, 500, "Internal Server Error")
 
 
-def _refuse_error(exchange: Exchange, url: FunctionUrl, error: ApiError) -> None:
-    """What a client of a URL is told of an error of the platform's."""
+def _refuse_error(exchange: Exchange, url: FunctionUrl | None, error: ApiError) -> None:
+    """What a client of a URL, None if it cannot be known now, is told of an error of the
+    platform's."""
+    cors = None if url is None else url.cors
     if error.status == 403:
         message = _FORBIDDEN if error.code == "AccessDeniedException" else error.message
-        _refuse(exchange, 403, message, url.cors)
+        _refuse(exchange, 403, message, cors)
     elif error.status == 429:
-        _refuse(exchange, 429, error.message, url.cors)
+        _refuse(exchange, 429, error.message, cors)
     elif error.status == 404:
-        _refuse(exchange, 403, None, url.cors)
+        _refuse(exchange, 403, None, cors)
+    elif error.status == 503:
+        _refuse(exchange, 503, "Service Unavailable", cors)
     else:
         _send(exchange, FAILED.status, FAILED.headers, FAILED.body)
 

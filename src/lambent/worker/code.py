@@ -154,6 +154,17 @@ class CodeCache:
                 self._bell.set()
                 raise
 
+    async def unneeded(self, needed: Set[str]) -> dict[str, int]:
+        """What `free` would delete because it is not needed, and its bytes."""
+        sizes = await anyio.to_thread.run_sync(self._measure)
+        return {
+            name: size
+            for name, size in sizes.items()
+            if not needed >= self._merged.get(name, {name})
+            and not self._uses[name]
+            and name not in self._under_way
+        }
+
     async def free(self, needed: Set[str]) -> None:
         """Delete what nobody uses and is not needed and, if the rest takes too much, what was used
         longest ago."""
@@ -214,6 +225,19 @@ def disk_usage(directory: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(path, name)).st_blocks * 512
     return total
+
+
+def leftovers(root: Path, is_needed: Callable[[str], bool]) -> list[Path]:
+    """What is of no use in a cache that nobody has opened: packages that are not needed any more,
+    layers that were put together, which is done again, and what a crash left half-done."""
+    if not root.is_dir():
+        return []
+    found = [path for path in root.iterdir() if path.is_dir() and path.name.startswith(_PARTIAL)]
+    for directory in _directories(root):
+        name = _package_of(directory)
+        if name.startswith(_MERGED) or not is_needed(name):
+            found.append(directory)
+    return sorted(found)
 
 
 def _directories(root: Path) -> list[Path]:

@@ -20,6 +20,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import anyio
 
@@ -255,9 +256,10 @@ class Environment:
             self._end(outcome)
             return
         self._is_told = True
+        attempt.drain()
         self._log.note_tail(invocation)
         self._on_told(self)
-        invocation.on_done(outcome)
+        self._log.stream.when_written(partial(invocation.on_done, outcome))
         self._note_progress()
 
     def _note_progress(self) -> None:
@@ -309,7 +311,8 @@ class Environment:
         self._enter(State.IDLE if self._is_up else self._down_state())
         self.idle_since = self._began + elapsed_s
         if outcome is not None and not is_told:
-            invocation.on_done(outcome)
+            # What it printed is there for whoever hears that it is over.
+            self._log.stream.when_written(partial(invocation.on_done, outcome))
         if self._retired:
             self._wake.set()
         elif self._state is not State.STOPPING:

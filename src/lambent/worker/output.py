@@ -55,6 +55,8 @@ class Output:
 
     def drain(self) -> None:
         """Take what is in the pipes now, including a last line without its newline."""
+        if self._paused and self._stream.write_now():
+            self.resume()
         for read in (self._read_stdout, self._read_frames):
             for _ in range(_DRAIN_READS):
                 if self._paused or not read():

@@ -14,9 +14,10 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from lambent.kit.installing import (
     pip_install,
     run_step,
 )
+from lambent.kit.progress import Steps
 from lambent.worker import java
 from lambent.worker.interpreters import Interpreter, Kind
 
@@ -69,8 +71,13 @@ _FOLDERS: Mapping[Kind, str] = {
 }
 _AT_ONCE = 2
 
-Report = Callable[[str, int, int], None]
-"""Told `(name, done, total)` when a runtime is ready; never from two threads at once."""
+_STEPS: Mapping[Kind, str] = {
+    "python": "AWS's runtime client and SDK, with pip",
+    "node": "AWS's SDK, with npm",
+    "java": "the runtime client, with javac",
+    "ruby": "AWS's SDK, with gem",
+}
+"""What takes long, for people."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,20 +92,14 @@ class PreparedRuntime:
 
 
 def prepare_runtimes(
-    interpreters: Sequence[Interpreter], cache: Path, report: Report = lambda *_: None
+    interpreters: Sequence[Interpreter], cache: Path, steps: Steps | None = None
 ) -> tuple[PreparedRuntime, ...]:
     """Prepare a directory in `cache` for each interpreter, two at a time; in the same order.
 
     What is there already costs next to nothing. Never raises for a runtime: see `failure`.
     """
-    done = 0
-    prepared = []
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        for one in threads.map(lambda interpreter: _prepare(interpreter, cache), interpreters):
-            done += 1
-            report(runtime_name(one.interpreter), done, len(interpreters))
-            prepared.append(one)
-    return tuple(prepared)
+        return tuple(threads.map(lambda one: _prepare(one, cache, steps), interpreters))
 
 
 def default_cache(environment: Mapping[str, str] | None = None) -> Path:
@@ -113,9 +114,33 @@ def runtime_name(interpreter: Interpreter) -> str:
     return f"{_FOLDERS[interpreter.kind]}{interpreter.line}"
 
 
-def _prepare(interpreter: Interpreter, cache: Path) -> PreparedRuntime:
+def outdated_runtimes(cache: Path) -> list[Path]:
+    """Directories that this version of the platform does not use, whichever interpreters there
+    are: what would be made for them today has another name."""
+    found = []
+    for path in sorted(cache.glob("*-*")):
+        match = re.fullmatch(r"([a-z]+)([0-9]+(?:\.[0-9]+)?)-[0-9a-f]{12}", path.name)
+        kind = next((kind for kind, name in _FOLDERS.items() if match and name == match[1]), None)
+        if match is None or kind is None or path.is_symlink() or not path.is_dir():
+            continue
+        version = tuple(int(part) for part in (match[2] + ".0").split(".")[:2])
+        if kind == "python" and version < min(_PYTHON_REQUIREMENTS):
+            found.append(path)
+            continue
+        nothing = Path("/")
+        like = Interpreter(kind=kind, version=version, executable=nothing, prefix=nothing)
+        if path.name != f"{runtime_name(like)}-{_key(like)}":
+            found.append(path)
+    return found
+
+
+def _prepare(interpreter: Interpreter, cache: Path, steps: Steps | None) -> PreparedRuntime:
+    name = runtime_name(interpreter)
+    failure = None
     try:
-        directory = cache / f"{runtime_name(interpreter)}-{_key(interpreter)}"
+        directory = cache / f"{name}-{_key(interpreter)}"
+        if steps is not None and not directory.exists():
+            steps.begin(name, _STEPS[interpreter.kind])
         cache.mkdir(mode=0o755, parents=True, exist_ok=True)
         if not _is_current(interpreter, directory):
             with locked(cache / f".{directory.name}.lock"):
@@ -124,7 +149,11 @@ def _prepare(interpreter: Interpreter, cache: Path) -> PreparedRuntime:
                 _copy_bootstrap(interpreter, directory)
         return PreparedRuntime(interpreter=interpreter, directory=directory)
     except (InstallFailed, OSError) as error:
-        return PreparedRuntime(interpreter=interpreter, directory=None, failure=str(error))
+        failure = str(error)
+        return PreparedRuntime(interpreter=interpreter, directory=None, failure=failure)
+    finally:
+        if steps is not None:
+            steps.end(name, failure)
 
 
 def _key(interpreter: Interpreter) -> str:

@@ -1,7 +1,7 @@
 """A host of execution environments: starts them, and ends them all when it closes."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -12,6 +12,7 @@ from lambent.model.function import FunctionVersion
 from lambent.worker.bytecode import compile_code
 from lambent.worker.environment import Environment
 from lambent.worker.host import Host
+from lambent.worker.lifecycle import State
 from lambent.worker.runtimes import RuntimeMissing
 from lambent.worker.snap_start import take_snapshot
 from lambent.worker.templates import find_template
@@ -40,7 +41,7 @@ class Worker:
             async with self._host.launch(function) as launch:
                 await compile_code(self._host.sandboxes, launch)
                 template = find_template(function, launch)
-                if template is not None:
+                if template is not None and self._host.sandboxes.has_templates:
                     self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)
                 if function.snap_starts:
                     await self._capture(function)
@@ -94,6 +95,10 @@ class Worker:
             start_task(self._tasks, None, self._capture_again, function)
         start_task(self._tasks, None, environment.live)
         return environment
+
+    def states(self) -> Iterator[State]:
+        """The state of each environment."""
+        return (one.state for one in self._environments)
 
     async def end_in_order(self) -> None:
         """Have idle environments end whose extensions want to be told, in the time these have."""

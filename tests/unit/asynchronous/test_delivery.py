@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -39,8 +40,9 @@ from lambent.model.invocation import (
 from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.store.blobs import Blobs
 from lambent.store.function_settings import Kind
+from lambent.store.problems import StoreUnavailable
 from lambent.store.settings import StoreSettings
-from lambent.store.store import Store, open_store
+from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.metrics import Metrics
 
 KEY = FunctionKey("111111111111", "us-east-1", "f")
@@ -210,10 +212,10 @@ class Room:
 
 @pytest.fixture
 async def room(
-    tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
+    tmp_path: Path, anyio_backend: object, migrated: Callable[..., StoreSettings]
 ) -> AsyncIterator[Room]:
     """One that runs, with a function."""
-    async with open_store(database(synchronous="OFF"), tmp_path) as store:
+    async with open_store(migrated(synchronous="OFF"), tmp_path) as store:
         await store.transact(lambda tx: tx.functions.create(version()))
         async with anyio.create_task_group() as tasks:
             room = Room(store, tmp_path / "payloads", tasks)
@@ -657,3 +659,34 @@ async def test_what_a_function_has_printed_is_written_before_its_event_is_done(r
     await room.offer(1)
     await room.settle(0)
     assert room.flushes == [1]
+
+
+async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many a commit comes to be without an answer: its events, claims and conclusions are
+    there, and nobody was told. Events are delivered at least once, acknowledged or not; nothing
+    waits for the next start."""
+    inner = room.store.transact
+    dice = random.Random(1)
+
+    async def transact(work: Callable[[Transaction], Any]) -> Any:
+        result = await inner(work)
+        if "Journal" in work.__qualname__ and dice.random() < 0.4:
+            raise StoreUnavailable
+        return result
+
+    monkeypatch.setattr(room.store, "transact", transact)
+    room.door.outcomes = [Succeeded(b"1")] * 1000
+    told: list[Exception | None] = []
+    for number in range(100):
+        room.hand_in(number, told.append)
+        if number % 10 == 0:
+            await room.quiet()
+            room.clock.advance(1)
+    with anyio.fail_after(20):
+        while await room.left() or len(told) < 100:
+            await room.quiet()
+            room.clock.advance(1)
+    assert {None, StoreUnavailable} == {one if one is None else type(one) for one in told}
+    assert len({one.request_id for one in room.door.attempts}) == 100

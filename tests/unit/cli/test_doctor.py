@@ -1,11 +1,11 @@
 """What `lambent doctor` says about isolation, runtimes and directories."""
 
+import os
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.fake_hosts import make_host
 
-from lambent.cli.doctor import examine_isolation, judge_trial, residue
+from lambent.cli.doctor import examine, examine_isolation, judge_trial, residue
 from lambent.cli.doctor.check import Check
 from lambent.cli.doctor.cures import cure_of
 from lambent.cli.doctor.disk import check_code_space, check_data_dir
@@ -16,8 +16,10 @@ from lambent.cli.doctor.verdict import Report
 from lambent.sandbox.ports import SandboxError
 from lambent.sandbox.settings import SandboxSettings
 from lambent.sandbox.tiers import Finding, Isolation
+from lambent.settings import load_settings
 from lambent.startup import explain_weakness
 from lambent.worker.interpreters import Interpreter
+from tests.unit.cli.fake_hosts import make_host
 
 PYTHON = Interpreter(
     kind="python", version=(3, 12, 1), executable=Path("/opt/bin/python3.12"), prefix=Path("/opt")
@@ -122,10 +124,38 @@ def test_what_fails_when_tried_is_broken(tmp_path: Path) -> None:
     good, bad = judge_trial(host, steps)
     assert (good.name, good.state, good.ms) == ("try: launcher", "ok", 12.5)
     assert (bad.state, bad.found) == ("broken", steps[1].error)
-    assert bad.fix == "docker run --privileged \u2026"
+    assert bad.fix == "docker run --privileged IMAGE"
     report = Report(tier="root", checks=(good, bad))
     assert report.state == "broken"
     assert steps[1].error in report.summary
+
+
+def test_a_page_of_an_ubuntu_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ordinary user's namespaces are made and allow nothing: the page says that nothing runs,
+    why, and both cures. (Files and the trial are made up: Ubuntu's kernel was not run.)"""
+    monkeypatch.setattr("lambent.cli.doctor.choose", lambda _: "rootless")
+    tried: list[str] = []
+
+    def try_box(settings: SandboxSettings, tier: str, place: Path) -> list[Step]:
+        tried.append(tier)
+        denied = "cannot start the launcher: cannot mount  on /: Permission denied"
+        return [Step(name="launcher", error=denied, ms=9.0)]
+
+    files = {
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1",
+        "/sys/module/apparmor/parameters/enabled": "Y",
+        "/etc/os-release": 'PRETTY_NAME="Ubuntu 24.04.1 LTS"',
+    }
+    settings = load_settings(flags={"server.data_dir": ("--set", str(tmp_path / "data"))}).settings
+    report = examine(settings, make_host(tmp_path / "host", files, uid=1000), try_box)
+    assert tried == ["rootless"]
+    assert report.state == "broken"
+    assert report.summary.startswith("Lambent cannot run functions here: try: launcher: cannot")
+    checks = {f"{check.section}/{check.name}": check for check in report.checks}
+    assert checks["system/distribution"].found == "Ubuntu 24.04.1 LTS"
+    for name in ("rights/user namespaces", "trial/try: launcher"):
+        assert "sudo apparmor_parser -r /etc/apparmor.d/lambent" in checks[name].fix
+        assert "kernel.apparmor_restrict_unprivileged_userns=0" in checks[name].fix
 
 
 def test_cures_of_errors(tmp_path: Path) -> None:
@@ -144,6 +174,8 @@ def test_cures_of_errors(tmp_path: Path) -> None:
     assert "Linux 5.15" in cure_of(plain, "launcher", old)
     full = "cannot make namespaces: No space left on device"
     assert "user.max_user_namespaces" in cure_of(plain, "box", full)
+    closed = "cannot start a process: /root/data/v1/var/task: Permission denied"
+    assert "chmod o+x" in cure_of(plain, "program", closed)
     assert "LimitNOFILE" in cure_of(plain, "box", "Too many open files")
 
 
@@ -184,6 +216,12 @@ def test_one_sentence() -> None:
     assert report.summary.startswith("Isolation is rootless: every function in its own namespaces")
     assert report.summary.endswith("; stronger: cgroups: cannot be used.")
     assert report.state == "missing"
+    user = Check(name="capabilities", state="missing", found="none, user 1000", section="rights")
+    denied = Check(name="user namespaces", state="missing", found="denied", section="rights")
+    report_of = {tier: Report(tier=tier, checks=(user, denied)) for tier in ("rootless", "process")}
+    assert report_of["rootless"].summary.endswith("; stronger: capabilities: none, user 1000.")
+    assert report_of["process"].summary.endswith("; stronger: user namespaces: denied.")
+    assert Report(tier="root", checks=(user,)).summary.endswith("user and limits.")
     assert set(report.as_json()) == {"tier", "state", "summary", "checks"}
     assert set(report.as_json()["checks"][0]) == {"name", "state", "found", "fix", "ms", "section"}
 
@@ -193,4 +231,8 @@ def test_what_a_trial_leaves_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "left").mkdir()
     with pytest.raises(Failed, match="left behind"):
         residue.expect_nothing("0123456789ab", tmp_path / "left", patience_s=0)
-    residue.expect_nothing("0123456789ab", tmp_path / "none")
+    mine = residue.descendants(os.getpid())
+    with pytest.raises(Failed, match=f"process {os.getpid()}"):
+        residue.expect_nothing("0123456789ab", tmp_path / "none", mine, patience_s=0)
+    another = {os.getpid(): "began before"}
+    residue.expect_nothing("0123456789ab", tmp_path / "none", another)

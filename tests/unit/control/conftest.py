@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from control_room import Room, open_room
 
 from lambent.store.settings import StoreSettings
+from tests.unit.control.control_room import Room, open_room
 
 
 @pytest.fixture
 async def room(
-    tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
+    tmp_path: Path, anyio_backend: object, migrated: Callable[..., StoreSettings]
 ) -> AsyncIterator[Room]:
     """A control plane with an empty store, on each kind of database."""
-    async with open_room(tmp_path, database=database(synchronous="OFF")) as room:
+    async with open_room(tmp_path, database=migrated(synchronous="OFF")) as room:
         yield room

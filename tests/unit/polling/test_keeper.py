@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from lambent.invocation.admission import Admission
@@ -61,6 +62,7 @@ class Room:
             aws=nothing,
             allow=None,
             keep=nothing,
+            settle_logs=anyio.lowlevel.checkpoint,
             metrics=Metrics(),
             clock=self.clock,
             settings=PollingSettings(),

@@ -1,10 +1,13 @@
 """The log store: what is appended is found, whatever happens in between, within bounds."""
 
 import os
+import resource
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -254,16 +257,17 @@ async def test_a_full_disk_costs_events_only(
     async with opened(tmp_path) as logs:
         writer = logs.open_stream(*SCOPE, GROUP, STREAM)
         await logs.flush()
-        blocked = segments.directory_of(tmp_path / "/".join(SCOPE), GROUP)
-        away = tmp_path / "away"
-        blocked.rename(away)
-        blocked.write_text("in the way")
-        for _ in range(3):
-            writer.append(BEGIN_MS, b"lost")
-            await logs.flush()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            for _ in range(3):
+                writer.append(BEGIN_MS, b"lost")
+                writer.write_now()
+                writer.append(BEGIN_MS, b"lost")
+                await logs.flush()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert [record.levelname for record in caplog.records] == ["WARNING"]
-        blocked.unlink()
-        away.rename(blocked)
         writer.append(BEGIN_MS, b"kept")
         assert await messages(logs) == [b"kept"]
 
@@ -410,3 +414,116 @@ def remove_directory(segment: Path) -> None:
     for path in segment.parent.iterdir():
         path.unlink()
     segment.parent.rmdir()
+
+
+def written(root: Path) -> bytes:
+    """What is in files, whoever has read or flushed."""
+    return b"".join(path.read_bytes() for path in sorted(root.rglob("*.log")))
+
+
+async def test_who_waits_for_lines_is_told_at_once_when_they_are_written(tmp_path: Path) -> None:
+    """Of a stream whose file is open that is before the call returns, of a new one soon."""
+    async with opened(tmp_path) as logs:
+        writer = logs.open_stream(*SCOPE, GROUP, STREAM)
+        told: list[bytes] = []
+        writer.append(BEGIN_MS, b"first")
+        writer.when_written(lambda: told.append(written(tmp_path)))
+        assert not told
+        with anyio.fail_after(5):
+            while not told:
+                await anyio.lowlevel.checkpoint()
+        assert b"first" in told[0]
+        for number in range(3):
+            writer.append(BEGIN_MS, b"line %d" % number)
+            writer.when_written(lambda: told.append(written(tmp_path)))
+            assert len(told) == 2 + number
+            assert b"line %d" % number in told[-1]
+        writer.when_written(lambda: told.append(b"nothing to write"))
+        assert told[-1] == b"nothing to write"
+        assert await messages(logs) == [b"first", b"line 0", b"line 1", b"line 2"]
+
+
+async def test_lines_stay_in_order_whoever_writes_them(tmp_path: Path) -> None:
+    """What comes while the flusher is writing waits for it."""
+    async with opened(tmp_path) as logs:
+        writer = logs.open_stream(*SCOPE, GROUP, STREAM)
+        await logs.flush()
+        go_on = threading.Event()
+        inner = logs._write_all
+
+        def held(*args: Any) -> None:
+            go_on.wait(5)
+            inner(*args)
+
+        logs._write_all = held  # type: ignore[method-assign]
+        told: list[bytes] = []
+        writer.append(BEGIN_MS, b"one")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(logs.flush)
+            while not writer._is_taken:
+                await anyio.lowlevel.checkpoint()
+            writer.append(BEGIN_MS, b"two")
+            writer.when_written(lambda: told.append(written(tmp_path)))
+            assert not told
+            go_on.set()
+        with anyio.fail_after(5):
+            while not told:
+                await anyio.lowlevel.checkpoint()
+        assert b"two" in told[0]
+        assert await messages(logs) == [b"one", b"two"]
+
+
+async def test_a_disk_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """The answer comes without its lines, after a moment; what must not be forgotten can settle."""
+    async with opened(tmp_path) as logs:
+        writer = logs.open_stream(*SCOPE, GROUP, STREAM)
+        hangs = threading.Event()
+        inner = logs._write_all
+
+        def held(*args: Any) -> None:
+            hangs.wait(5)
+            inner(*args)
+
+        logs._write_all = held  # type: ignore[method-assign]
+        writer.append(BEGIN_MS, b"late")
+        told: list[bytes] = []
+        began = time.monotonic()
+        for _ in range(3):
+            writer.when_written(lambda: told.append(written(tmp_path)))
+        with anyio.fail_after(5):
+            while len(told) < 3:  # noqa: ASYNC110 - no event tells
+                await anyio.sleep(0.01)
+        assert time.monotonic() - began < 2
+        assert told == [b"", b"", b""]
+        hangs.set()
+        await logs.settle()
+        assert b"late" in written(tmp_path)
+
+
+@pytest.mark.parametrize("sleeps", [True, False])
+async def test_a_disk_that_is_slow_does_not_stop_the_event_loop_again(
+    tmp_path: Path, sleeps: bool
+) -> None:
+    """After two slow writes lines go by the flusher's thread for a second; not if another process
+    had its turn meanwhile."""
+    async with opened(tmp_path) as logs:
+        writer = logs.open_stream(*SCOPE, GROUP, STREAM)
+        await logs.flush()
+        clock: Any = logs._clock
+        inner = writer._write
+
+        def slowly(*args: Any) -> None:
+            inner(*args)
+            clock.advance(0.006)
+            if sleeps:
+                time.sleep(0.001)  # noqa: TID251 - as the kernel does
+
+        writer._write = slowly  # type: ignore[method-assign]
+        found = []
+        for _ in range(4):
+            writer.append(BEGIN_MS, b"one")
+            found.append(writer.write_now())
+        assert found == ([True, True, False, False] if sleeps else [True] * 4)
+        clock.advance(1.1)
+        assert writer.write_now()
+        assert written(tmp_path).count(b"one") == 4

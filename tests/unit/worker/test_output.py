@@ -57,3 +57,30 @@ async def test_lines_that_cannot_be_logged_are_lost_and_nothing_else_is(
     output.close()
     assert kept == [b"good 1", b"good 2", b"good 3"]
     assert len(caplog.records) == 1
+
+
+async def test_what_is_in_a_pipe_that_was_left_alone_is_read_at_the_end(
+    pipe: tuple[int, int],
+) -> None:
+    """The log was full and the pipe not read any more; at the end of an invocation it is written,
+    so that there is room for what was printed last."""
+
+    class Full:
+        def __init__(self) -> None:
+            self.is_full = True
+
+        def write_now(self) -> bool:
+            self.is_full = False
+            return True
+
+    kept: list[bytes] = []
+    stream: Any = Full()
+    output = Output(Printing(pipe[0]), stream, ManualClock(), lambda _at, _l, m: kept.append(m))
+    os.write(pipe[1], b"one\n")
+    await asyncio.sleep(0.01)
+    assert output.is_paused
+    os.write(pipe[1], b"two\n")
+    output.drain()
+    assert kept == [b"one", b"two"]
+    assert not output.is_paused
+    output.close()

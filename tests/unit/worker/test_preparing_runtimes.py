@@ -40,8 +40,18 @@ def fake_node(root: Path, npm: str, major: int = 20) -> Interpreter:
 def test_a_directory_is_made_once_for_everybody(tmp_path: Path) -> None:
     """Packages and our files are in it, readable by all whatever the umask; npm ran once."""
     node = fake_node(tmp_path / "node", INSTALLS)
-    told: list[tuple[str, int, int]] = []
-    (first,) = prepare_runtimes([node], tmp_path / "cache", lambda *what: told.append(what))
+    told: list[tuple[str, ...]] = []
+
+    class Told:
+        """What is being done, as it is told."""
+
+        def begin(self, name: str, what: str) -> None:
+            told.append((name, what))
+
+        def end(self, name: str, failure: str | None = None) -> None:
+            told.append((name, failure or "ready"))
+
+    (first,) = prepare_runtimes([node], tmp_path / "cache", Told())
     (second,) = prepare_runtimes([node], tmp_path / "cache")
     assert first == second
     assert first.failure is None
@@ -49,7 +59,7 @@ def test_a_directory_is_made_once_for_everybody(tmp_path: Path) -> None:
     assert directory is not None
     assert directory.name.startswith("nodejs20-")
     assert (directory / "bootstrap.cjs").exists()
-    assert told == [("nodejs20", 1, 1)]
+    assert told == [("nodejs20", "AWS's SDK, with npm"), ("nodejs20", "ready")]
     assert (tmp_path / "node/runs").read_text() == "run\n"
     for path in (directory, *directory.rglob("*")):
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -97,6 +107,7 @@ def test_a_jre_alone_asks_for_a_jdk(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "install the JDK, such as apt install openjdk-17-jdk-headless" in (bad.failure or "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("javac") is None, reason="needs a JDK")
 def test_javas_client_needs_nothing_newer_than_java_8(tmp_path: Path) -> None:
     """As functions of java8 may run on such a JVM."""

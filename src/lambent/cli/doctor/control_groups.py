@@ -104,24 +104,20 @@ def _unified(host: Host, mount: Mount, *, has_limits: bool) -> Iterator[Check]:
     if (is_ours and not lacking) or (has_top and "ro" not in mount.options):
         yield Check(name="own cgroup", found=text)
         return
+    # Elsewhere the launcher asks the user's systemd for a scope: see `delegation`.
+    is_lack = has_limits and (host.is_root or not systemd.is_running(host))
     yield Check(
         name="own cgroup",
-        state="missing" if has_limits else "ok",
+        state="missing" if is_lack else "ok",
         found=text + (f"; lacks {' '.join(lacking)}" if lacking else ""),
-        fix="" if not has_limits else _unified_fix(host),
+        fix=_writable_fix(host) if is_lack else "",
     )
-
-
-def _unified_fix(host: Host) -> str:
-    if not host.is_root and systemd.is_running(host):
-        return "systemd-run --user --scope -p Delegate=yes lambent up"
-    return _writable_fix(host)
 
 
 def _writable_fix(host: Host) -> str:
     kind = container(host)
     if kind in ("Docker", "Podman"):
-        return f"{kind.lower()} run --privileged --cgroupns=private …"
+        return f"{kind.lower()} run --privileged --cgroupns=private IMAGE"
     if kind == "Kubernetes":
         return "securityContext: {privileged: true} for the container"
     if kind == "LXC":

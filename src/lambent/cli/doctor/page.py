@@ -30,7 +30,7 @@ def print_report(report: Report) -> None:
         out.print(table)
     for line in captured.get().splitlines():
         print(line.rstrip())
-    wrong = [check for check in report.checks if check.fix]
+    wrong = sorted((check for check in report.checks if check.fix), key=_urgency)
     if wrong:
         print("\nWhat to do:")
     for check in wrong:
@@ -43,6 +43,10 @@ def print_report(report: Report) -> None:
     print()
     style = _STYLES[report.state] if report.state != "missing" else "bold"
     Console(highlight=False, markup=False, soft_wrap=True).print(Text(report.summary, style=style))
+
+
+def _urgency(check: Check) -> int:
+    return ("broken", "missing", "ok").index(check.state)
 
 
 def _found(check: Check) -> str:

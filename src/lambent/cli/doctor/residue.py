@@ -3,8 +3,9 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from lambent.cli.doctor.steps import Failed
 
@@ -23,16 +24,43 @@ def remove_groups(instance: str) -> None:
                         os.rmdir(parent)
 
 
-def expect_nothing(instance: str, directory: Path, patience_s: float = _PATIENCE_S) -> None:
+def descendants(pid: int) -> dict[int, str]:
+    """A process and all that come from it; by number, with the moment each began."""
+    found, waiting = {}, [pid]
+    while waiting:
+        one = waiting.pop()
+        if began := _began(one):
+            found[one] = began
+        for children in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                waiting += map(int, children.read_text().split())
+    return found
+
+
+def expect_nothing(
+    instance: str,
+    directory: Path,
+    processes: Mapping[int, str] = MappingProxyType({}),
+    patience_s: float = _PATIENCE_S,
+) -> None:
     """Wait a moment until nothing is left. Raises `Failed`, which names what stays."""
     give_up = time.monotonic() + patience_s
-    while left := list(_find(instance, directory)):
+    while left := list(_find(instance, directory, processes)):
         if time.monotonic() > give_up:
             raise Failed(f"left behind: {', '.join(left)}")
         time.sleep(_PAUSE_S)  # noqa: TID251 - the kernel gives back in its own time
 
 
-def _find(instance: str, directory: Path) -> Iterator[str]:
+def _began(pid: int) -> str:
+    """When a process was started, as the kernel counts; empty if it has ended."""
+    try:
+        state, *_, began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:20]
+    except OSError:
+        return ""
+    return "" if state == "Z" else began
+
+
+def _find(instance: str, directory: Path, processes: Mapping[int, str]) -> Iterator[str]:
     if directory.exists():
         yield str(directory)
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
@@ -51,10 +79,4 @@ def _find(instance: str, directory: Path) -> Iterator[str]:
                 yield f"/dev/{backing.parent.parent.name}"
         except OSError:
             continue
-    for command in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = command.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if any(f"lambent-{instance}".encode() in word for word in words[5:]):
-            yield f"process {command.parent.name}"
+    yield from (f"process {pid}" for pid, began in processes.items() if _began(pid) == began)

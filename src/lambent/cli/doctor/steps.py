@@ -34,6 +34,8 @@ class Steps:
     """What has been tried so far."""
 
     done: list[Step] = dataclasses.field(default_factory=list)
+    processes: dict[int, str] = dataclasses.field(default_factory=dict)
+    """All that there were, to be looked for at the end."""
 
     @contextmanager
     def step(self, name: str, *, is_needed: bool = False) -> Iterator[Step]:

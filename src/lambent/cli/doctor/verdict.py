@@ -15,6 +15,13 @@ _MEANINGS = {
     "process": "functions are ordinary processes: for code you trust",
 }
 
+_CAUSES = {
+    "root-no-cgroups": ("cgroup controllers", "own cgroup", "cgroup v1", "cgroups"),
+    "rootless": ("capabilities", "privileges"),
+    "process": ("user namespaces", "namespaces", "capabilities"),
+}
+"""The checks that stand in the way of more than each tier, the likeliest first."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -41,7 +48,7 @@ class Report:
             return "Lambent cannot run functions here."
         meaning = _MEANINGS.get(self.tier, "functions are isolated")
         text = f"Isolation is {self.tier}: {meaning}"
-        stronger = weakness(self.checks) if self.tier != "root" else None
+        stronger = weakness(self.tier, self.checks) if self.tier != "root" else None
         return f"{text}; stronger: {stronger.name}: {stronger.found}." if stronger else f"{text}."
 
     def as_json(self) -> dict[str, Any]:
@@ -54,9 +61,11 @@ class Report:
         }
 
 
-def weakness(checks: Sequence[Check]) -> Check | None:
+def weakness(tier: str, checks: Sequence[Check]) -> Check | None:
     """The one thing that stands between this tier and a stronger one."""
-    of_isolation = [
+    missing = [
         one for one in checks if one.state == "missing" and one.section in ("isolation", "rights")
     ]
-    return of_isolation[0] if of_isolation else None
+    known = _CAUSES.get(tier, ())
+    of_tier = [one for name in known for one in missing if one.name == name]
+    return next(iter([*of_tier, *missing]), None)

@@ -192,6 +192,9 @@ class InvokeOperation:
         request_id = own_request_id(headers.get("x-amzn-requestid")) or request.request_id
 
         def on_kept(failure: Exception | None) -> None:
+            if isinstance(failure, ApiError):
+                request.refuse(failure)
+                return
             if failure is not None:
                 logger.error("cannot keep the event %s: %s", request_id, failure)
                 request.refuse(

@@ -223,7 +223,7 @@ class ShardPart:
     async def _keep(self, position: Position) -> None:
         self._position = position
         uuid, positions = self._polled.mapping.uuid, {self.name: position}
-        await self._polled.store.transact(lambda tx: tx.positions.put(uuid, positions))
+        await self._polled.transact(lambda tx: tx.positions.put(uuid, positions))
 
     def view(self, record: Record) -> tuple[Mapping[str, Any], Any]:
         """See `ports.Part`."""

@@ -151,21 +151,21 @@ class Shards:
         gone = [one for one, since in self._missing.items() if now - since >= _FORGET_AFTER_S]
         if gone:
             uuid, parts = self._uuid, {part: self._positions.pop(part) for part in gone}
-            await self._polled.store.transact(lambda tx: tx.positions.forget(uuid, parts))
+            await self._polled.transact(lambda tx: tx.positions.forget(uuid, parts))
         return self._positions
 
     async def _begin(self) -> dict[str, Position]:
         """Read the positions; the first time, decide them."""
-        store, uuid = self._polled.store, self._uuid
-        kept = await store.transact(lambda tx: tx.positions.of_mapping(uuid))
-        mapping = self._polled.mapping
+        polled, uuid = self._polled, self._uuid
+        kept = await polled.transact(lambda tx: tx.positions.of_mapping(uuid))
+        mapping = polled.mapping
         if kept or mapping.configuration.get("StartingPosition") != "LATEST":
             return dict(kept)
         # It was enabled then: whatever came later is wanted, even if we only come to it now.
         first = first_positions(
             self._listed, mapping.last_modified, finds_times=self._stream.finds_times
         )
-        await store.transact(lambda tx: tx.positions.put(uuid, first))
+        await polled.transact(lambda tx: tx.positions.put(uuid, first))
         return dict(first)
 
 

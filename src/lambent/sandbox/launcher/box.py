@@ -78,6 +78,8 @@ class Box:
     entering: dict[int, Callable[[], None]] = dataclasses.field(default_factory=dict)
     """By pid, of those that have not executed yet: hears what they have said."""
     out_of_memory_kills: int = 0
+    volume_mb: int = 0
+    """The size of its `/tmp`, where a limit for each file has to stand in for it."""
     on_closed: Callable[[], None] | None = None
     """Whoever wants to know when the box is gone. Set: the box is being closed."""
 
@@ -89,6 +91,11 @@ class Box:
         for fd in (self.init_pidfd, self.life_fd, self.user_fd, *self.processes.values()):
             if fd >= 0:
                 os.close(fd)
+
+    @property
+    def limits_memory(self) -> bool:
+        """Whether its group limits memory; else each process has to be limited."""
+        return self.group is not None and self.group.limits_memory
 
     @property
     def cgroup_fd(self) -> int:
@@ -198,7 +205,7 @@ def describe_entry(
     descriptors = [box.init_pidfd, *tasks, *(fd for fd, _ in placed), box.user_fd]
     first = 1 + len(tasks)
     calls = [lockdown.place(first + at, number) for at, (_, number) in enumerate(placed)]
-    calls += lockdown.enter(0, range(1, first), None if box.group is not None else box.memory_mb)
+    calls += lockdown.enter(0, range(1, first), None if box.limits_memory else box.memory_mb)
     keep = [number for _, number in placed]
     if executes:
         keep.append(lockdown.STATUS_FD)

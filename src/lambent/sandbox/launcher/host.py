@@ -20,11 +20,12 @@ from typing import Any
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import cgroups, filesystem, linux
+from lambent.sandbox.launcher import cgroup_tree, cgroups, filesystem, linux
 from lambent.sandbox.launcher.apart import Apart, Work
 from lambent.sandbox.launcher.box import Box, Confinement
 from lambent.sandbox.launcher.entering import OnEntered, spawn
 from lambent.sandbox.launcher.loop import Loop
+from lambent.sandbox.launcher.mounts import make_private
 from lambent.sandbox.launcher.network import Network, create_network, home_namespace
 from lambent.sandbox.launcher.seccomp import Filter
 from lambent.sandbox.launcher.volumes import Volume, Volumes
@@ -43,15 +44,20 @@ OnExit = Callable[[Box, int, dict[str, Any]], None]
 class Host:
     """Owner of everything of this host that boxes are made of."""
 
-    def __init__(self, config: dict[str, Any], loop: Loop, on_exit: OnExit) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        tree: cgroup_tree.Tree | None,
+        loop: Loop,
+        on_exit: OnExit,
+    ) -> None:
+        """`tree` is where boxes get their groups; None: they have none. Raises OSError."""
         self._loop = loop
         self._on_process_exit = on_exit
         directory = Path(config["directory"])
         is_root = bool(config["is_root"])
-        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._lock_fd = _hold(directory)
         linux.unshare(linux.CLONE_NEWNS)
-        linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+        make_private()
         if not is_root:
             # That of the pid namespace we have just entered.
             linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
@@ -60,9 +66,7 @@ class Host:
         filesystem.make_base_root(root)
         base_mounts_fd = _open_namespace("mnt")
         # What one may come back to, rootless as well.
-        linux.unshare(
-            linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
-        )
+        linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
         self._volumes = Volumes(directory / "volumes", may_use_disk=is_root)
         self._roots = {
             path: os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
@@ -86,10 +90,7 @@ class Host:
             null_fd=os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC),
         )
         linux.be_no_root_to_programs()
-        # Last, so that a launcher that cannot start leaves none behind.
-        self._tree = cgroups.find_tree(config["group"]) if config["uses_cgroups"] else None
-        if self._tree is not None:
-            cgroups.sweep(self._tree)
+        self._tree = tree
         self._networks: list[Network] = []
         self._volumes_ready: list[Volume] = []
         self._volume_size_mb = 0
@@ -329,8 +330,7 @@ class Host:
             network.close()
         self._close_volumes([*self._volumes_ready, *self._open_volumes.values()])
         if self._tree is not None:
-            cgroups.sweep(self._tree)
-            cgroups.remove_tree(self._tree)
+            cgroup_tree.sweep(self._tree)
 
     def _on_exit(self, box: Box, pid: int) -> None:
         """A process of a box has ended."""
@@ -347,7 +347,7 @@ class Host:
             box.init_pidfd = -1
         else:
             del box.processes[pid]
-            self._on_process_exit(box, pid, _describe_end(box, result))
+            self._on_process_exit(box, pid, describe_end(box, result))
         if box.init_pidfd < 0 and not box.processes:
             self._finish(box)
 
@@ -378,7 +378,8 @@ def _nobody() -> None:
     """Nobody wants to know."""
 
 
-def _describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
+def describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
+    """How a process of a box has ended, as the platform is told."""
     kills = box.group.out_of_memory_kills() if box.group is not None else 0
     was_out_of_memory = kills > box.out_of_memory_kills
     box.out_of_memory_kills = kills
@@ -395,9 +396,10 @@ def _open_namespace(kind: str) -> int:
     return os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _hold(directory: Path) -> int:
-    """Wait until no other launcher uses a directory: one whose platform was killed may still be
-    tidying up. Gives the descriptor that holds it. Raises OSError."""
+def hold(directory: Path) -> int:
+    """Make a directory and wait until no other launcher uses it: one whose platform was killed may
+    still be tidying up. Gives the descriptor that holds it. Raises OSError."""
+    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + _HOLD_S
     while True:

@@ -20,18 +20,20 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lambent.kit.journal import PriorityLines
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
-from lambent.sandbox.launcher import linux, lockdown
+from lambent.sandbox.launcher import cgroup_tree, linux, lockdown
 from lambent.sandbox.launcher.box import Box, NotExecutable
-from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.host import Host, hold
 from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.prepared import Prepared, Wanted
+from lambent.sandbox.launcher.process_host import ProcessHost
 from lambent.sandbox.launcher.snapshots import Snapshots
 from lambent.sandbox.launcher.stock import Stock
 from lambent.sandbox.launcher.templates import Template
@@ -49,11 +51,18 @@ Operation = Callable[[dict[str, Any]], None]
 class Launcher:
     """Serves one platform."""
 
-    def __init__(self, platform: socket.socket, config: dict[str, Any]) -> None:
+    def __init__(
+        self, platform: socket.socket, config: dict[str, Any], tree: cgroup_tree.Tree | None
+    ) -> None:
         self._platform = platform
         self._loop = Loop()
-        self._host = Host(config, self._loop, self._on_exit)
-        self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
+        self._host: Host | ProcessHost
+        self._stock: Stock | None = None
+        if config["uses_namespaces"]:
+            self._host = Host(config, tree, self._loop, self._on_exit)
+            self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
+        else:
+            self._host = ProcessHost(config, self._loop, self._on_exit)
         self._snapshots = Snapshots(self._loop)
         self._last_request = time.monotonic()
         self._given: set[str] = set()
@@ -95,22 +104,24 @@ class Launcher:
         finally:
             watchdog.tidy_up()
             self._snapshots.close()
-            self._stock.close()
+            if self._stock is not None:
+                self._stock.close()
             self._host.close()
 
     def _wait(self) -> list[selectors.SelectorKey]:
         """What has happened. In quiet moments something is made ahead of need."""
-        while not (self._host.has_all_ready and self._stock.is_full):
+        host, stock = self._host, self._stock
+        while isinstance(host, Host) and stock and not (host.has_all_ready and stock.is_full):
             quiet_s = self._last_request + _QUIET_S - time.monotonic()
             if happened := self._loop.wait(max(quiet_s, 0)):
                 return happened
             if quiet_s > 0:
                 continue
             try:
-                if not self._host.has_all_ready:
-                    self._host.make_one_ready()
+                if not host.has_all_ready:
+                    host.make_one_ready()
                 else:
-                    self._stock.make_one()
+                    stock.make_one()
             except (OSError, KeyError, ValueError):
                 # Whoever wants a box is told why there is none.
                 break
@@ -187,6 +198,8 @@ class Launcher:
         )
         self._given.add(box.name)
         described, descriptors = _describe(box)
+        if isinstance(self._host, ProcessHost):
+            described["user"] = box.host_id if self._host.separates_users else None
         self._reply(request, described, *descriptors)
         _hand_over(box)
 
@@ -204,7 +217,9 @@ class Launcher:
 
         def on_entered(failure: OSError | None) -> None:
             if failure is None:
-                self._reply(request, {"process": pid}, *reads)
+                with _statuses(box, pid) as statuses:
+                    answer = {"process": pid, "has_status": bool(statuses)}
+                    self._reply(request, answer, *reads, *statuses)
             else:
                 self._refuse_because(request, failure)
             messages.close_all(reads)
@@ -227,10 +242,15 @@ class Launcher:
 
     def _prepare(self, request: dict[str, Any]) -> None:
         volume_mb = _number(request, "volume_mb", 1, 65_536)
-        self._stock.declare(_template(request["template"]), volume_mb)
+        self._need_stock().declare(_template(request["template"]), volume_mb)
         if not self._host.awaits_volumes:
             self._host.await_volumes(volume_mb, lambda: None)
         self._reply(request, {})
+
+    def _need_stock(self) -> Stock:
+        if self._stock is None:
+            raise ValueError("without namespaces nothing is prepared")
+        return self._stock
 
     def _start(self, request: dict[str, Any]) -> None:
         def on_started(prepared: Prepared | None, reason: str) -> None:
@@ -240,7 +260,8 @@ class Launcher:
             self._given.add(prepared.box.name)
             described, descriptors = _describe(prepared.box)
             described |= {"volume": prepared.volume, "process": prepared.pid}
-            self._reply(request, described, *descriptors, *prepared.outputs)
+            with _statuses(prepared.box, prepared.pid) as statuses:
+                self._reply(request, described, *descriptors, *prepared.outputs, *statuses)
             messages.close_all(prepared.outputs)
             _hand_over(prepared.box)
 
@@ -258,7 +279,9 @@ class Launcher:
         volume = None if request.get("volume") is None else _text(request["volume"])
         volume_mb = _number(request, "volume_mb", 1, 65_536)
         template = _template(request["template"])
-        start = partial(self._stock.start, template, wanted, volume_mb=volume_mb, volume=volume)
+        start = partial(
+            self._need_stock().start, template, wanted, volume_mb=volume_mb, volume=volume
+        )
         if volume is not None:
             start()
         else:
@@ -299,7 +322,11 @@ class Launcher:
 
     def _open_socket(self, request: dict[str, Any]) -> None:
         """A socket that belongs to a box's network, for the platform to connect."""
-        opened = boxes.open_socket(self._host.confinement, self._box(request))
+        box = self._box(request)
+        if isinstance(self._host, Host):
+            opened = boxes.open_socket(self._host.confinement, box)
+        else:
+            opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         with opened:
             self._reply(request, {}, opened.fileno())
 
@@ -354,6 +381,20 @@ def _describe(box: Box) -> tuple[dict[str, Any], list[int]]:
         "freezes_with_words": group.freezes_with_words if group is not None else False,
     }
     return described, descriptors
+
+
+@contextlib.contextmanager
+def _statuses(box: Box, pid: int) -> Iterator[list[int]]:
+    """What tells of a process's memory, if the box's group does not."""
+    opened: list[int] = []
+    if box.group is None or not box.group.tells_memory_peak:
+        # It may have ended already.
+        with contextlib.suppress(OSError):
+            opened.append(os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC))
+    try:
+        yield opened
+    finally:
+        messages.close_all(opened)
 
 
 def _hand_over(box: Box) -> None:
@@ -413,22 +454,34 @@ def main() -> None:
     """Entry of the launcher's process: descriptor and configuration come as arguments."""
     platform = socket.socket(fileno=_move_up(int(sys.argv[1])))
     config = json.loads(sys.argv[2])
+    if config.get("logs_to_journal"):
+        sys.stderr = PriorityLines(sys.stderr)
     # The terminal's Ctrl-C goes to the whole group; the platform decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    tree = None
     try:
-        if not config["is_root"]:
-            _enter_user_namespace(platform)
-        launcher = Launcher(platform, config)
+        # Kept until the process ends.
+        hold(Path(config["directory"]))
+        if config["uses_namespaces"]:
+            tree = _take_place(platform, config)
+        launcher = Launcher(platform, config, tree)
     except OSError as error:
+        if tree is not None:
+            cgroup_tree.remove_tree(tree)
         messages.send(platform, messages.encode({"failed": str(error)}))
         sys.exit(1)
     # Children share this memory until one writes to it, and the collector writes everywhere.
     gc.collect()
     gc.freeze()
     gc.disable()
-    messages.send(platform, messages.encode({"ready": True}))
-    launcher.run()
+    limits = tree.limits if tree is not None else ()
+    messages.send(platform, messages.encode({"ready": True, "limits": limits}))
+    try:
+        launcher.run()
+    finally:
+        if tree is not None:
+            cgroup_tree.remove_tree(tree)
 
 
 def _move_up(number: int) -> int:
@@ -441,17 +494,38 @@ def _move_up(number: int) -> int:
     return moved
 
 
-def _enter_user_namespace(platform: socket.socket) -> None:
-    """Rootless: be root in a user namespace of our own, which is all that boxes need.
+def _take_place(platform: socket.socket, config: dict[str, Any]) -> cgroup_tree.Tree | None:
+    """Go to the group and into the namespaces in which everything else is done.
 
-    Also in a pid namespace: one may come back from a box's only to one's own. Who calls waits
-    for the process in it that goes on as the launcher.
+    Rootless: be root in a user namespace of our own, which is all that boxes need. Also in a pid
+    namespace: one may come back from a box's only to one's own. Who calls waits for the process in
+    it that goes on as the launcher. Raises OSError.
     """
-    uid, gid = os.geteuid(), os.getegid()
-    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
+    is_root, ids = bool(config["is_root"]), {"uid": os.geteuid(), "gid": os.getegid()}
+    namespaces = 0 if is_root else linux.CLONE_NEWUSER | linux.CLONE_NEWPID
+    tree = None
+    if config["uses_cgroups"]:
+        tree = cgroup_tree.move_in(config["group"], namespaces)
+        cgroup_tree.sweep(tree)
+        tree = tree if tree.directories else None
+    else:
+        linux.unshare(linux.CLONE_NEWCGROUP | namespaces)
+    if is_root:
+        return tree
+    map_ids(ids)
+    go_on_in_child(platform)
+    return tree
+
+
+def map_ids(ids: Mapping[str, int]) -> None:
+    """Be root in a user namespace that was just made; `ids` are our `uid` and `gid` outside."""
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+    for kind, number in ids.items():
+        Path(f"/proc/self/{kind}_map").write_text(f"0 {number} 1")
+
+
+def go_on_in_child(platform: socket.socket) -> None:
+    """Return in a child, the first of a new pid namespace, and end as it does."""
     pid, pidfd = linux.fork()
     if pid == 0:
         linux.die_with_parent()

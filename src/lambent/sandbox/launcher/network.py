@@ -27,6 +27,7 @@ import errno
 import functools
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -130,7 +131,15 @@ def _steer(sockets: dict[str, socket.socket], namespace_fd: int) -> tuple[str | 
         if "egress_ipv6" in sockets:
             sockets[f"egress_ipv6_{port}"] = _bound_socket(socket.SOCK_STREAM, ("::", port))
     ports = ", ".join(map(str, _PORTS_WITHOUT_STEERING))
-    return f"outbound TCP only to the ports {ports}: {reason}", None
+    limitation = f"outbound TCP only to the ports {ports}, and no UDP: {reason}"
+    _tell_once(limitation)
+    return limitation, None
+
+
+@functools.cache
+def _tell_once(limitation: str) -> None:
+    needs = "all ports need Linux 5.9 (BPF sk_lookup) and CAP_BPF or CAP_SYS_ADMIN of the host"
+    print(f"launcher: {limitation}; {needs}", file=sys.stderr)
 
 
 def _add_datagram_sockets(sockets: dict[str, socket.socket]) -> None:

@@ -221,7 +221,7 @@ class Maker:
             box.memory_mb = wanted.memory_mb
             if box.group is not None:
                 box.group.limit(wanted.memory_mb)
-            else:
+            if not box.limits_memory:
                 limit = wanted.memory_mb * 1024 * 1024
                 resource.prlimit(prepared.pid, resource.RLIMIT_DATA, (limit, limit))
             if wanted.snapshot is not None:

@@ -7,11 +7,13 @@ mounted: whatever ends the launcher, the kernel frees it. Elsewhere it is a tmpf
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import os
 import shutil
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 from lambent.sandbox.launcher import linux
@@ -60,6 +62,7 @@ class Volumes:
             self._templates[size_mb] = self._template(size_mb)
         elif not self._has_used_disk:
             self._uses_disk = False
+            _tell("there are no loop devices to be had")
         while len(self._templates) > _TEMPLATES_MAX:
             self._templates.pop(next(iter(self._templates))).unlink(missing_ok=True)
 
@@ -78,6 +81,7 @@ class Volumes:
                         raise OSError(f"cannot make a volume: {error}") from error
                     # No loop devices here, a container perhaps: never try again.
                     self._uses_disk = False
+                    _tell(error)
             if not self._uses_disk:
                 options = f"mode=1777,size={size_mb}m"
                 linux.mount("tmp", str(path), "tmpfs", _RESTRICTED, options)
@@ -146,6 +150,10 @@ class Volumes:
 _PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
+def _tell(reason: object) -> None:
+    print(f"launcher: /tmp of functions takes memory, not disk: {reason}", file=sys.stderr)
+
+
 def _run(command: list[str]) -> None:
     subprocess.run(
         command,
@@ -186,9 +194,11 @@ def _attach(image: Path) -> tuple[str, int]:
             config = struct.pack("=II", backing.fileno(), _BLOCK_BYTES) + bytes(info) + bytes(64)
             try:
                 fcntl.ioctl(fd, _LOOP_CONFIGURE, config)
-            except OSError:
-                # Somebody else was faster: take the next.
+            except OSError as error:
                 os.close(fd)
+                if error.errno in (errno.EINVAL, errno.ENOTTY):
+                    raise OSError(f"LOOP_CONFIGURE needs Linux 5.8: {error.strerror}") from error
+                # Somebody else was faster: take the next.
                 continue
             return device, fd
     raise OSError("cannot find a free loop device")

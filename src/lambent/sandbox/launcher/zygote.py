@@ -17,13 +17,8 @@ from lambent.sandbox import messages
 from lambent.sandbox.launcher import filesystem, linux
 from lambent.sandbox.launcher.box import Confinement, Entry, go_home, run_child
 
-_NAMESPACES = (
-    linux.CLONE_NEWNS
-    | linux.CLONE_NEWIPC
-    | linux.CLONE_NEWUTS
-    | linux.CLONE_NEWCGROUP
-    | linux.CLONE_NEWNET
-)
+_NAMESPACES = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWNET
+"""Not a cgroup namespace: from another than the launcher's it could not fork into boxes' groups."""
 
 _LAST_WORDS_S = 1.0
 _CAPABILITIES = (6, 7, 18, 19, 21)

@@ -1,0 +1,153 @@
+"""`lambent status` and `lambent down`: the platform that works on a data directory."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lambent.cli.output import CliError
+from lambent.data_directory import DataDirectory
+from lambent.instance import Facts, InstanceUnknown, Running, find_running
+from lambent.operator_socket import OperatorSocketError, ask
+
+NOT_RUNNING, UNKNOWN = 3, 4
+"""Exit codes of `status`, as the Linux Standard Base has them for init scripts."""
+_ANSWER_S = 10.0
+_CUT_OFF_S, _KILLED_S, _LAUNCHER_S = 30.0, 10.0, 60.0
+_LOOK_S, _TWO_SIGNALS_S = 0.5, 0.3
+
+
+def status(data_dir: Path) -> dict[str, Any]:
+    """What there is to know. Raises CliError if nothing can be known."""
+    data = DataDirectory(data_dir.absolute())
+    try:
+        with find_running(data.root) as running:
+            if running is None:
+                return {"running": False, "data_dir": str(data.root)}
+            return {"running": True, **_describe(running.facts, data)}
+    except InstanceUnknown as error:
+        raise CliError(str(error), exit_code=UNKNOWN) from error
+
+
+def _describe(facts: Facts, data: DataDirectory) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "state": "starting" if facts.url is None else "ready",
+        "url": facts.url,
+        "pid": facts.pid,
+        "version": facts.version,
+        "uptime_s": round(max(time.time() - facts.began_at, 0.0), 1),
+        "data_dir": str(data.root),
+        "log": facts.log,
+        "unit": facts.unit,
+    }
+    if facts.url is not None:
+        try:
+            found |= ask(data.state, "status", _ANSWER_S)
+        except OperatorSocketError as error:
+            found |= {"state": "silent", "problem": str(error)}
+    return found
+
+
+def rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """The same for people: a table's rows."""
+    shown = {name: value for name, value in found.items() if value is not None}
+    shown.pop("running")
+    if "uptime_s" in shown:
+        shown["uptime"] = _duration(shown.pop("uptime_s"))
+    if "environments" in shown:
+        counts = shown["environments"].items()
+        shown["environments"] = ", ".join(f"{count} {name}" for name, count in counts)
+        shown["environments"] = shown["environments"].replace("_", " ")
+    if "memory_mb" in shown:
+        memory = shown.pop("memory_mb")
+        shown["memory"] = (
+            f"{memory['platform']:,} MB of its own; {memory['available']:,} of"
+            f" {memory['total']:,} MB available"
+        )
+    if "database" in shown:
+        database = shown["database"]
+        size = "" if database["bytes"] is None else f", {database['bytes']:,} B"
+        shown["database"] = f"{database['name']}{size}, answers in {database['answers_in_ms']} ms"
+    if shown.pop("can_run_functions", True) is False:
+        shown["problem"] = "the launcher has ended: nothing can be run until it is restarted"
+    return [{"what": name.replace("_", " "), "": value} for name, value in shown.items()]
+
+
+def _duration(seconds: float) -> str:
+    days, rest = divmod(int(seconds), 86_400)
+    hours, minutes, left = rest // 3600, rest % 3600 // 60, rest % 60
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (left, "s")]
+    first = next((index for index, (count, _) in enumerate(parts) if count), 3)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2])
+
+
+def stop(data_dir: Path, wait_s: float, show: Callable[[str], None]) -> dict[str, Any]:
+    """End the platform that works on a data directory, if one does; gives what was done.
+
+    It finishes what is in progress for `wait_s` seconds, then cuts that off, then it is killed.
+    Raises CliError if it is not ours to end, or does not end.
+    """
+    data = DataDirectory(data_dir.absolute())
+    began = time.monotonic()
+    try:
+        with find_running(data.root) as running:
+            if running is None:
+                return {"stopped": False, "data_dir": str(data.root)}
+            if running.facts.unit is not None:
+                raise CliError(
+                    f"systemd runs this platform: stop it with `systemctl stop"
+                    f" {running.facts.unit}`"
+                )
+            how = _end(running, data, wait_s, show)
+            facts = running.facts
+    except InstanceUnknown as error:
+        raise CliError(str(error)) from error
+    except PermissionError as error:
+        raise CliError(f"cannot stop it: {error.strerror}. Run this as root") from error
+    return {
+        "stopped": True,
+        "how": how,
+        "pid": facts.pid,
+        "url": facts.url,
+        "data_dir": str(data.root),
+        "took_s": round(time.monotonic() - began, 1),
+    }
+
+
+def _end(running: Running, data: DataDirectory, wait_s: float, show: Callable[[str], None]) -> str:
+    how = "finished"
+    running.send(signal.SIGTERM)
+    # Never at once: the kernel makes one signal of two.
+    if not _wait(running, max(wait_s, _TWO_SIGNALS_S), lambda: show(_describe_rest(data))):
+        how = "cut off"
+        running.send(signal.SIGTERM)  # A second one does not wait for what is in progress.
+        if not _wait(running, _CUT_OFF_S, lambda: show("Cutting off what is in progress")):
+            how = "killed"
+            running.send(signal.SIGKILL)
+            if not _wait(running, _KILLED_S, lambda: show("Killing it")):
+                raise CliError(f"pid {running.facts.pid} does not end, although it was killed")
+    deadline = time.monotonic() + _LAUNCHER_S
+    while running.has_launcher():
+        if time.monotonic() > deadline:
+            raise CliError("the platform has ended, but its launcher still removes sandboxes")
+        show("Removing the sandboxes")
+        time.sleep(_LOOK_S / 5)  # noqa: TID251 - another process is looked at
+    return how
+
+
+def _wait(running: Running, seconds: float, look: Callable[[], None]) -> bool:
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        if running.wait(min(left, _LOOK_S)):
+            return True
+        look()
+    return running.wait(0)
+
+
+def _describe_rest(data: DataDirectory) -> str:
+    try:
+        busy = ask(data.state, "status", 1.0)["environments"]["busy"]
+    except (OperatorSocketError, KeyError):
+        return "Waiting for its end"
+    return f"Waiting for what is in progress: {busy} invocations run"

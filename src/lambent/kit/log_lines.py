@@ -1,0 +1,54 @@
+"""How the platform's own log lines look, by where they go.
+
+In systemd's journal each has a priority, in a file the time (UTC); a terminal or a pipe gets
+neither.
+"""
+
+import logging
+import os
+import stat
+import sys
+import time
+from typing import TextIO
+
+from lambent.kit import journal
+
+_FORMAT = "%(levelname)s %(name)s: %(message)s"
+_PRIORITIES = (
+    (logging.CRITICAL, journal.CRITICAL),
+    (logging.ERROR, journal.ERROR),
+    (logging.WARNING, journal.WARNING),
+    (logging.INFO, journal.INFO),
+)
+"""From the most severe down."""
+
+
+def set_up_logging(level: int = logging.WARNING) -> None:
+    """Log to stderr in the form that suits it."""
+    if journal.goes_to_journal(sys.stderr, os.environ):
+        sys.stderr = journal.PriorityLines(sys.stderr)
+        formatter: logging.Formatter = JournalFormatter(_FORMAT)
+    elif is_file(sys.stderr):
+        formatter = logging.Formatter(f"%(asctime)s {_FORMAT}", "%Y-%m-%dT%H:%M:%SZ")
+        formatter.converter = time.gmtime
+    else:
+        formatter = logging.Formatter(_FORMAT)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+class JournalFormatter(logging.Formatter):
+    """Puts the priority before each line, those of tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        levels = (one for level, one in _PRIORITIES if record.levelno >= level)
+        return journal.with_priority(super().format(record), next(levels, journal.DEBUG))
+
+
+def is_file(stream: TextIO) -> bool:
+    """Whether what is written there is kept in a file."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,115 @@
+"""Shows what takes long at the start, while it takes: on a terminal, else line by line."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+_REFRESH_S = 0.5
+_REPEAT_S = 10.0
+
+
+class Steps(Protocol):
+    """Is told of what is being done; from any thread."""
+
+    def begin(self, name: str, what: str) -> None:
+        """Something that may take long begins."""
+        ...
+
+    def end(self, name: str, failure: str | None = None) -> None:
+        """It has ended; `failure` says why it did not work. Nothing that never began ends."""
+        ...
+
+
+class _Steps:
+    """See `Steps`. `tell` is given one line whenever something changes."""
+
+    def __init__(self, tell: Callable[[str], None], print_line: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._print_line = print_line
+        self._lock = threading.Lock()
+        self._under_way: dict[str, tuple[str, float]] = {}
+        self._repeated_at = time.monotonic()
+
+    def begin(self, name: str, what: str) -> None:
+        with self._lock:
+            self._under_way[name] = (what, time.monotonic())
+            self._print_line(f"{name}: {what}")
+            self._tell(self._describe())
+
+    def end(self, name: str, failure: str | None = None) -> None:
+        with self._lock:
+            if name not in self._under_way:
+                return
+            _, began = self._under_way.pop(name)
+            took_s = time.monotonic() - began
+            self._print_line(f"{name}: {failure or 'ready'} after {took_s:.0f} s")
+            self._tell(self._describe())
+
+    def look(self) -> None:
+        """Some time has passed."""
+        with self._lock:
+            if not self._under_way:
+                return
+            self._tell(self._describe())
+            if time.monotonic() - self._repeated_at >= _REPEAT_S:
+                self._repeated_at = time.monotonic()
+                self._print_line(f"still at work: {self._describe()}")
+
+    def _describe(self) -> str:
+        now = time.monotonic()
+        return ", ".join(
+            f"{name}: {what} ({now - began:.0f} s)"
+            for name, (what, began) in self._under_way.items()
+        )
+
+
+@contextmanager
+def shown_steps(tell: Callable[[str], None]) -> Iterator[Steps]:
+    """Show what is begun and not ended yet: one line that changes on a terminal, else lines on
+    stderr when something begins and ends and every 10 s. `tell` gets each state as one line, too.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    with console.status("") if console.is_terminal else _nothing() as status:
+
+        def show(text: str) -> None:
+            if status is not None:
+                status.update(f"Preparing {text}" if text else "")
+            if text:
+                tell(f"Preparing {text}")
+
+        def print_line(text: str) -> None:
+            if status is None:
+                print(f"{_prefix()}preparing {text}", file=sys.stderr, flush=True)
+
+        steps = _Steps(show, print_line)
+        ended = threading.Event()
+
+        def look() -> None:
+            while not ended.wait(_REFRESH_S):
+                steps.look()
+
+        # Who gives up privileges afterwards must have one thread only: it ends in here.
+        thread = threading.Thread(target=look, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield steps
+        finally:
+            ended.set()
+            thread.join()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield None
+
+
+def _prefix() -> str:
+    """In the journal this is information, where all else on stderr is an error."""
+    from lambent.kit import journal
+
+    return f"<{journal.INFO}>" if isinstance(sys.stderr, journal.PriorityLines) else ""

@@ -1,0 +1,83 @@
+"""Tells whoever started the platform how its start goes: systemd, or `lambent up --detach`.
+
+The protocol is systemd's: one datagram of `NAME=value` lines to the socket in `$NOTIFY_SOCKET`.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import MutableMapping
+
+from lambent.kit.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+_SEND_S = 5.0
+_WATCHDOG_SHARE = 3
+"""A sign of life is sent so many times in the time after which one is missed."""
+
+
+class ServiceManager:
+    """The connection. It is made at once, because later this process may not reach the socket."""
+
+    def __init__(self, environment: MutableMapping[str, str] | None = None) -> None:
+        """The variables are taken out of the environment: they are not for other processes."""
+        environment = os.environ if environment is None else environment
+        address = environment.pop("NOTIFY_SOCKET", "")
+        self._socket = _connect(address) if address else None
+        self._watchdog_s = _seconds(environment.pop("WATCHDOG_USEC", ""))
+        if environment.pop("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+            self._watchdog_s = 0.0
+
+    def tell_status(self, text: str) -> None:
+        """One line for people: what is being done."""
+        self._send(f"STATUS={' '.join(text.split())}")
+
+    def tell_ready(self, text: str) -> None:
+        """The start is complete."""
+        self._send(f"READY=1\nSTATUS={text}")
+
+    def tell_stopping(self) -> None:
+        """The end has begun."""
+        self._send("STOPPING=1\nSTATUS=Finishing what is in progress")
+
+    async def show_life(self, clock: Clock) -> None:
+        """Send signs of life forever, if they are asked for. They come from the event loop, so a
+        platform whose loop hangs is restarted."""
+        while self._watchdog_s and self._socket is not None:
+            self._send("WATCHDOG=1")
+            await clock.sleep(self._watchdog_s / _WATCHDOG_SHARE)
+
+    def close(self) -> None:
+        """Tell nothing any more."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _send(self, message: str) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.send(message.encode())
+        except ConnectionError:
+            self.close()  # Who started us has gone; nobody wants to know.
+        except OSError as error:
+            logger.warning("cannot tell the service manager: %s", error)
+
+
+def _connect(address: str) -> socket.socket | None:
+    """`address` is a path, or a name in the abstract namespace behind an `@`."""
+    # Not inherited: other programs have nothing to tell.
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    connection.settimeout(_SEND_S)
+    try:
+        connection.connect("\0" + address[1:] if address.startswith("@") else address)
+    except OSError as error:
+        logger.warning("cannot reach the service manager at %s: %s", address, error)
+        connection.close()
+        return None
+    return connection
+
+
+def _seconds(microseconds: str) -> float:
+    return int(microseconds) / 1e6 if microseconds.isascii() and microseconds.isdigit() else 0.0

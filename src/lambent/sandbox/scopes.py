@@ -1,0 +1,93 @@
+"""A group of our own from systemd, where it manages the tree.
+
+systemd gives a part of its tree to whoever asks for it as a scope with `Delegate=`. Its own program
+`systemd-run` asks, waits and then becomes what it is told to run, as root through the system's
+manager, else through the user's. Nothing is written to a group that is not delegated.
+https://systemd.io/CGROUP_DELEGATION
+"""
+
+import functools
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import lambent
+from lambent.sandbox.launcher import cgroup_tree
+
+_MANAGER = Path("/run/systemd/system")
+"""There if systemd is the first process."""
+_PROBE_DEADLINE_S = 20.0
+_PROBE = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from lambent.sandbox.launcher import cgroup_tree; "
+    "print(*cgroup_tree.limits_here(sys.argv[2]))"
+)
+
+
+def wrap(command: list[str], name: str) -> list[str]:
+    """A command that runs another in a scope `NAME-….scope`, as the same process."""
+    asking = ["systemd-run", "--scope", "--quiet", "--collect", "--no-ask-password"]
+    if os.geteuid() != 0:
+        asking.append("--user")
+    asking += [
+        f"--unit={name}-{secrets.token_hex(4)}",
+        "--description=Environments of Lambent",
+        f"--property=Delegate={' '.join(cgroup_tree.LIMITS)}",
+        # Each box has a limit. That of the manager would be one for all.
+        "--property=TasksMax=infinity",
+    ]
+    # What systemd-run needs to find the manager is not for the command.
+    return [*asking, "--", "/usr/bin/env", "-i", *command]
+
+
+def environment() -> dict[str, str]:
+    """What `systemd-run` needs."""
+    found = {"PATH": os.environ.get("PATH", os.defpath)}
+    if os.geteuid() != 0:
+        found["XDG_RUNTIME_DIR"] = _runtime_directory()
+    return found
+
+
+def are_needed() -> bool:
+    """Whether groups come from systemd only, and there is one that can be asked."""
+    return not cgroup_tree.has_own_limits() and _can_ask()
+
+
+@functools.cache
+def limits() -> tuple[tuple[str, ...], str]:
+    """Those of `cgroup_tree.LIMITS` that a scope has, and why there are none. A scope is made to
+    find out, which ends at once."""
+    if not _can_ask():
+        who = "systemd" if os.geteuid() == 0 else "a systemd of this user"
+        return (), f"cannot ask {who} for a group: it does not run here, or systemd-run is missing"
+    name = "lambent-probe"
+    source = str(Path(lambent.__file__).parent.parent)
+    command = [sys.executable, "-I", "-S", "-c", _PROBE, source, name]
+    try:
+        done = subprocess.run(
+            wrap(command, name),
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_DEADLINE_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return (), f"systemd gives no group: {error}"
+    if done.returncode != 0:
+        return (), f"systemd gives no group: {done.stderr.strip()[-200:]}"
+    return tuple(done.stdout.split()), ""
+
+
+def _can_ask() -> bool:
+    if not _MANAGER.is_dir() or shutil.which("systemd-run") is None:
+        return False
+    return os.geteuid() == 0 or Path(_runtime_directory(), "systemd/private").is_socket()
+
+
+def _runtime_directory() -> str:
+    return os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"

@@ -1,0 +1,114 @@
+"""While a database or a disk does not do what it should: who asks is told, and the log is, once.
+
+A server restarts, a network is gone, a backup tool holds a file's lock, a disk is full. All of that
+passes, and none of it is a bug: the caller gets 503, which clients try again.
+"""
+
+import errno
+import logging
+import re
+import sqlite3
+
+import psycopg
+import sqlalchemy as sa
+
+from lambent.kit.clock import Clock
+from lambent.store.problems import StoreError, StoreHeld, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+_QUIET_S = 10.0
+"""What reads and refuses changes is well again when nothing was refused for so long."""
+_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_REFUSES = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+_LOST_STATES = ("08", "57P")
+"""Classes of PostgreSQL's errors that end the connection: it broke, the server stops or starts."""
+_READ_ONLY_STATE = "25006"
+"""A server that follows another one, which took over its address."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_OS_ERROR = re.compile(r"os error (\d+)")
+
+
+class Outage:
+    """What is known of how one database or directory is doing."""
+
+    def __init__(self, where: str, clock: Clock) -> None:
+        self._where = where
+        self._clock = clock
+        self._since: float | None = None
+        self._last = 0.0
+        self._refused = 0
+        self.is_away = False
+        """Whether it answers nobody: who asks need not wait to hear that."""
+        self.losses = 0
+        """How often it was found to be away."""
+
+    def note_failure(self, cause: BaseException, *, is_away: bool) -> StoreUnavailable:
+        """It failed; gives what to raise."""
+        now = self._clock.monotonic()
+        if self._since is None:
+            self._since = now
+            text = " ".join(str(cause).split())
+            what = "does not answer" if is_away else "takes no changes"
+            logger.error(
+                "%s %s: %s. Functions in memory go on; what needs it is refused until it is back",
+                *(self._where, what, text),
+            )
+        self._last = now
+        self._refused += 1
+        self.is_away = is_away
+        self.losses += is_away
+        return StoreUnavailable()
+
+    def refuse(self) -> StoreUnavailable:
+        """Gives what to raise without asking it."""
+        self._refused += 1
+        return StoreUnavailable()
+
+    def note_success(self) -> bool:
+        """It did what it should; gives whether that ends an outage."""
+        if self._since is None:
+            return False
+        now = self._clock.monotonic()
+        if not self.is_away and now - self._last < _QUIET_S:
+            return False
+        logger.warning(
+            "%s is back after %.0f s, in which %d requests were refused",
+            *(self._where, now - self._since, self._refused),
+        )
+        self._since, self._refused, self.is_away = None, 0, False
+        return True
+
+
+def is_away(error: BaseException) -> bool | None:
+    """Whether an error means that a database answers nobody now, rather than that it could not do
+    this; None if it is no outage."""
+    if isinstance(error, StoreError):  # The connection that was made anew is of no use yet.
+        return None if isinstance(error, StoreHeld) else True
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, sqlite3.OperationalError):
+        code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        return True if code in _BUSY else False if code in _REFUSES else None
+    if not isinstance(cause, psycopg.Error):
+        return None
+    if isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated:
+        return True
+    state = cause.sqlstate
+    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+        return state is None or state.startswith(_LOST_STATES)
+    return True if state == _READ_ONLY_STATE else None
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a disk has no room."""
+    if error.errno is None and (told := _OS_ERROR.search(str(error))):
+        return int(told[1]) in _FULL
+    return error.errno in _FULL

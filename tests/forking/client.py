@@ -1,0 +1,154 @@
+"""Those who ask the server: tests, and the commands of shells."""
+
+import atexit
+import functools
+import inspect
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+_READY_S = 120
+_COMMAND = """#!{python} -IS
+import json, os, signal, socket, sys
+read, write = os.pipe()
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+    server.connect({socket!r})
+    request = dict(
+        program={program!r}, is_module={is_module}, arguments=sys.argv[1:], directory=os.getcwd(),
+        environment=dict(os.environ), new_session=False,
+    )
+    socket.send_fds(server, [json.dumps(request).encode()], [0, 1, 2, write])
+    os.close(write)
+    pid = int(server.recv(32))
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, _: os.kill(pid, number))
+for descriptor in (0, 1, 2):
+    os.close(descriptor)
+code = os.waitstatus_to_exitcode(int.from_bytes(os.read(read, 4) or b"\\x09", "little"))
+if code < 0:
+    signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
+
+
+@functools.cache
+def _server(kind: str) -> Path:
+    """Start the one for a kind of program, once in this process; gives the path of its socket."""
+    directory = Path(tempfile.mkdtemp(prefix="lambent-forking-"))
+    path = directory / "socket"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.forking.server", str(path), kind],
+        stdin=subprocess.PIPE,
+        cwd=ROOT,
+    )
+
+    def end() -> None:
+        assert server.stdin is not None
+        server.stdin.close()
+        server.wait()
+        shutil.rmtree(directory)
+
+    atexit.register(end)
+    deadline = time.monotonic() + _READY_S
+    while not path.exists():
+        assert server.poll() is None, "the server of forks ended"
+        assert time.monotonic() < deadline, "the server of forks did not start"
+        time.sleep(0.01)  # noqa: TID251 - a poll of an outside process
+    return path
+
+
+@functools.cache
+def commands() -> Path:
+    """A directory with `lambent` and `aws`, for a PATH."""
+    directory = _server("lambent").parent / "bin"
+    directory.mkdir()
+    programs = {
+        "lambent": ("lambent", True),
+        "aws": (str(Path(sys.executable).with_name("aws")), False),
+    }
+    for name, (program, is_module) in programs.items():
+        text = _COMMAND.format(
+            python=sys.executable, socket=str(_server(name)), program=program, is_module=is_module
+        )
+        (directory / name).write_text(text)
+        (directory / name).chmod(0o755)
+    return directory
+
+
+class Forked(subprocess.Popen[Any]):
+    """`python -m MODULE`, or a script of Python, as `Popen` would start it."""
+
+    def _execute_child(self, *arguments: Any) -> None:
+        """Ask the server instead of forking and executing here."""
+        signature = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
+        asked = signature.bind(self, *arguments).arguments
+        command = [os.fspath(part) for part in asked["args"]]
+        assert command[0] == sys.executable
+        is_module = command[1] == "-m"
+        program, *rest = command[2:] if is_module else command[1:]
+        kind = program.partition(".")[0] if is_module else Path(program).name
+        environment = os.environ if asked["env"] is None else asked["env"]
+        request = {
+            "program": program,
+            "is_module": is_module,
+            "arguments": rest,
+            "directory": os.fspath(asked["cwd"] or os.getcwd()),
+            "environment": dict(environment),
+            "new_session": asked["start_new_session"],
+        }
+        wanted = (asked["p2cread"], asked["c2pwrite"], asked["errwrite"])
+        streams = [number if one == -1 else one for number, one in enumerate(wanted)]
+        self._status, told = os.pipe()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+            server.connect(str(_server(kind)))
+            socket.send_fds(server, [json.dumps(request).encode()], [*streams, told])
+            os.close(told)
+            self.pid = int(server.recv(32))
+        self._child_created = True
+        names = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+        self._close_pipe_fds(*(asked[name] for name in names))  # type: ignore[attr-defined]
+
+    def _try_wait(self, flags: int) -> tuple[int, int]:
+        if flags == os.WNOHANG and not select.select([self._status], [], [], 0)[0]:
+            return 0, 0
+        # If the server is killed its children go on, and nobody will know how they end.
+        status = int.from_bytes(os.read(self._status, 4) or bytes([signal.SIGKILL]), "little")
+        os.close(self._status)
+        return self.pid, status
+
+    def _internal_poll(self, *_: Any, **__: Any) -> int | None:
+        if self.returncode is None and self._waitpid_lock.acquire(blocking=False):  # type: ignore[attr-defined]
+            try:
+                if self.returncode is None:
+                    pid, status = self._try_wait(os.WNOHANG)
+                    if pid == self.pid:
+                        self._handle_exitstatus(status)  # type: ignore[attr-defined]
+            finally:
+                self._waitpid_lock.release()  # type: ignore[attr-defined]
+        return self.returncode
+
+
+def run(
+    command: list[str], *, timeout: float, given: str | None = None, **how: Any
+) -> "subprocess.CompletedProcess[str]":
+    """Run it to its end, with `given` on stdin; what it prints is text, read from pipes."""
+    stdin = subprocess.DEVNULL if given is None else subprocess.PIPE
+    pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Forked(command, text=True, **pipes, **how) as process:
+        try:
+            out, err = process.communicate(given, timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)

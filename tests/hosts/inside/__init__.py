@@ -1,0 +1,1 @@
+"""What runs on a host under test, beside the platform that was installed there."""

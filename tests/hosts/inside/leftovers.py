@@ -1,0 +1,114 @@
+"""What a platform may leave behind on a host."""
+
+import os
+import re
+from pathlib import Path
+
+UID_BASE = 1_900_000_000
+
+
+def of_anybody() -> set[str]:
+    """Mounts, control groups, network interfaces, loop devices and processes that may be of a
+    platform. To be compared with what there was before it started, on a host that is ours alone."""
+    return {*_mounts(""), *_groups(), *_interfaces(), *_loops(""), *_users_of_boxes()}
+
+
+def of_one(groups: set[Path], data_dir: Path) -> set[str]:
+    """What is left of one platform on a host that others use as well. `groups`: `groups_of`."""
+    kept = {f"group {group}" for group in groups if group.exists()}
+    return {*kept, *_mounts(str(data_dir)), *_loops(str(data_dir))}
+
+
+def groups_of(processes: set[tuple[int, str]]) -> set[Path]:
+    """The topmost control groups named after the platform that these processes are in."""
+    tops = set()
+    for pid, _ in processes:
+        try:
+            lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            path = line.split(":", 2)[2]
+            if found := re.match(r".*?/lambent[^/]*", path):
+                tops.add(found[0])
+    return {at for mount in _group_mounts() for top in tops if (at := Path(mount + top)).exists()}
+
+
+def _group_mounts() -> set[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return {line.split()[4] for line in lines if " - cgroup" in line}
+
+
+def family(pid: int) -> set[tuple[int, str]]:
+    """A process and all below it, with what tells each from a later one of the same number."""
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit() and (fields := _stat(int(name))):
+            parents[int(name)] = int(fields[1])
+    found: set[int] = set()
+    frontier = {pid}
+    while frontier:
+        found |= frontier
+        frontier = {child for child, parent in parents.items() if parent in frontier} - found
+    return {(one, started) for one in found if (started := _started(one))}
+
+
+def still_alive(processes: set[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Those that run; a zombie does not."""
+    return {(pid, started) for pid, started in processes if _started(pid) == started}
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _started(pid: int) -> str | None:
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] not in "ZX" else None
+
+
+def _mounts(below: str) -> set[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return {f"mount {line.split()[4]}" for line in lines if (below or "lambent") in line}
+
+
+def _groups() -> set[str]:
+    return {
+        f"group {os.path.join(where, name)}"
+        for where, names, _ in os.walk("/sys/fs/cgroup")
+        for name in names
+        if "lambent" in name
+    }
+
+
+def _interfaces() -> set[str]:
+    return {f"interface {name}" for name in os.listdir("/sys/class/net")}
+
+
+def _loops(below: str) -> set[str]:
+    found = set()
+    for path in Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            file = path.read_text().strip()
+        except OSError:
+            continue
+        if (below or "/sandbox/") in file:
+            found.add(f"loop device of {file}")
+    return found
+
+
+def _users_of_boxes() -> set[str]:
+    found = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                status = Path(f"/proc/{name}/status").read_text()
+            except OSError:
+                continue
+            user = re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)
+            if user and int(user[1]) >= UID_BASE and "State:\tZ" not in status:
+                found.add(f"process {name} of user {user[1]}")
+    return found

@@ -1,0 +1,68 @@
+"""How a check ends, and how that is told to the machine that started it."""
+
+import json
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+PASSED, FAILED, REFUSED, NOT_RUN = "passed", "failed", "refused", "not run"
+
+
+class Refused(Exception):
+    """The platform said clearly that it will not; the message is its sentence."""
+
+
+class NotRun(Exception):
+    """The check cannot be made here; the message says why."""
+
+
+class TooLong(Exception):
+    """The check's deadline passed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a check."""
+
+    check: str
+    state: str
+    note: str
+    seconds: float
+
+    def line(self) -> str:
+        """As one line of text."""
+        return json.dumps(asdict(self))
+
+
+def outcome_of_line(line: str) -> Outcome | None:
+    """What a line says; None if it is something else that was printed."""
+    try:
+        return Outcome(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
+
+
+def run_check(name: str, check: Callable[[], str], deadline_s: int) -> Outcome:
+    """Run one check; `check` gives what is worth a note. Never raises."""
+
+    def too_long(number: int, frame: object) -> None:
+        raise TooLong(f"not done within {deadline_s} s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(deadline_s)
+    began = time.monotonic()
+    try:
+        state, note = PASSED, check()
+    except Refused as error:
+        state, note = REFUSED, str(error)
+    except NotRun as error:
+        state, note = NOT_RUN, str(error)
+    except Exception as error:
+        traceback.print_exc()
+        state, note = FAILED, f"{type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    return Outcome(name, state, " ".join(note.split())[:600], round(time.monotonic() - began, 1))

@@ -1,0 +1,125 @@
+"""What was found on which host: a file that is kept, and the table made of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.hosts.inside.outcomes import FAILED, NOT_RUN, PASSED, REFUSED, Outcome
+from tests.hosts.steps import ROOT
+
+RESULTS = ROOT / "docs/reference/hosts.json"
+PAGE = ROOT / "docs/hosts.md"
+BEGIN, END = "<!-- hosts:begin -->", "<!-- hosts:end -->"
+SIGNS = {PASSED: "✓", FAILED: "**✗**", REFUSED: "refused", NOT_RUN: "–"}
+
+
+@dataclass(frozen=True)
+class HostResult:
+    """One run on one host."""
+
+    host: str
+    what: str
+    """What the host is, for people."""
+    kernel: str
+    how: str
+    """Emulated, KVM, runc, …"""
+    date: str
+    commit: str
+    outcomes: Sequence[Outcome]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no check failed."""
+        return all(outcome.state != FAILED for outcome in self.outcomes)
+
+    @property
+    def tier(self) -> str:
+        """The isolation that the platform reported, or a dash."""
+        for outcome in self.outcomes:
+            if outcome.check == "start" and outcome.state == PASSED:
+                return outcome.note.rpartition(" ")[2]
+        return "–"
+
+
+def read(path: Path = RESULTS) -> list[HostResult]:
+    """All results that are kept, in their order."""
+    if not path.exists():
+        return []
+    return [_from_json(entry) for entry in json.loads(path.read_text())]
+
+
+def keep(result: HostResult, order: Sequence[str], path: Path = RESULTS) -> list[HostResult]:
+    """Replace one host's result and leave the others; gives all. Checks that were not asked for
+    this time keep their earlier outcome. `order`: names of all hosts."""
+    results = {one.host: one for one in read(path)}
+    results[result.host] = merged(results.get(result.host), result)
+    known = [name for name in order if name in results]
+    others = [name for name in results if name not in order]
+    kept = [results[name] for name in [*known, *others]]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps([asdict(one) for one in kept], indent=1, ensure_ascii=False)
+    path.write_text(text + "\n")
+    return kept
+
+
+def merged(before: HostResult | None, now: HostResult) -> HostResult:
+    """A run of some checks, with the other checks' outcomes of the run before, if it was of the
+    same commit: results of two versions are never shown as one."""
+    if before is None or before.commit != now.commit:
+        return now
+    outcomes = {one.check: one for one in before.outcomes}
+    outcomes |= {one.check: one for one in now.outcomes}
+    return HostResult(**{**vars(now), "outcomes": list(outcomes.values())})
+
+
+def page(text: str, results: Sequence[HostResult], checks: Sequence[str]) -> str:
+    """`text` with the table between its marks. Raises ValueError if the marks are missing."""
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"the page needs {BEGIN} and {END}")
+    head, _, rest = text.partition(BEGIN)
+    tail = rest.partition(END)[2]
+    return f"{head}{BEGIN}\n\n{table(results, checks)}\n\n{END}{tail}"
+
+
+def table(results: Sequence[HostResult], checks: Sequence[str]) -> str:
+    """The hosts, their checks, and the sentences of what did not pass."""
+    hosts = [["host", "what it is", "kernel", "runs", "tier", "date", "commit"]]
+    hosts += [
+        [one.host, one.what, one.kernel, one.how, one.tier, one.date, one.commit] for one in results
+    ]
+    marks = [["check", *(one.host for one in results)]]
+    for check in checks:
+        marks.append([check, *(_sign(one, check) for one in results)])
+    notes = [
+        f"- {one.host}, {outcome.check}, {outcome.state}: {_cell(outcome.note)}"
+        for one in results
+        for outcome in one.outcomes
+        if outcome.state != PASSED
+    ]
+    parts = [_markdown(hosts), _markdown(marks)]
+    if notes:
+        parts.append("What did not pass, in its own words:\n\n" + "\n".join(notes))
+    return "\n\n".join(parts)
+
+
+def _sign(result: HostResult, check: str) -> str:
+    for outcome in result.outcomes:
+        if outcome.check == check:
+            return SIGNS[outcome.state]
+    return ""
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+
+
+def _from_json(entry: Mapping[str, Any]) -> HostResult:
+    outcomes = [Outcome(**outcome) for outcome in entry["outcomes"]]
+    return HostResult(**{**entry, "outcomes": outcomes})

@@ -1,0 +1,274 @@
+"""Where boxes get their groups in the kernel's own v2 tree: in a delegated group, in a scope, and
+where the tree keeps processes within their cgroup namespaces (`nsdelegate`)."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambent.sandbox.launcher import linux
+from tests.isolation.boxes import REPOSITORY, cgroups_of, until
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.anyio,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes cgroups"),
+]
+
+PLATFORM = """
+import json, os, sys
+from pathlib import Path
+work, instance, group, user, then, path = json.loads(sys.argv[1])
+if group:
+    (Path(group) / "cgroup.procs").write_text("0")
+import anyio
+from lambent.sandbox import scopes, tiers
+from tests.isolation.boxes import descendants, start_site
+if path:
+    # A host whose tree is systemd's.
+    os.environ["PATH"] = path + ":" + os.environ["PATH"]
+    scopes.are_needed = lambda: True
+    scopes.limits = lambda: (("memory",), "")
+if user:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+def group_of(pid):
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    return next(line[3:] for line in lines if line.startswith("0::"))
+async def main(site):
+    async with site.open() as opened, opened.box() as inside:
+        program = await inside.start('tell("go"); time.sleep(60)')
+        await program.line()
+        pids = descendants(site.launcher_pid)
+        print(json.dumps({
+            "platform": group_of("self"),
+            "launcher": group_of(site.launcher_pid),
+            "boxes": sorted({
+                group_of(pid).rpartition("/")[0] for pid in pids
+                if group_of(pid).rpartition("/")[2] not in ("launcher", "platform")
+            }),
+            "pid": site.launcher_pid,
+            "memory": inside.box.memory_peak_bytes(),
+        }), flush=True)
+        if then == "wait":
+            sys.stdin.readline()
+        if then == "freeze":
+            inside.box.freeze()
+            await anyio.sleep(60)
+        program.close()
+with start_site(Path(work), instance=instance, tier="rootless" if user else "root") as site:
+    anyio.run(main, site, backend_options={"use_uvloop": True})
+"""
+SYSTEMD_RUN = """#!{python} -IS
+# What systemd does for `systemd-run --scope`.
+import os, sys
+unit = next(word[7:] for word in sys.argv if word.startswith("--unit="))
+assert {{"--scope", "--property=Delegate=memory cpu pids"}} <= {{*sys.argv}}
+scope = "{slice}/" + unit + ".scope"
+os.mkdir(scope)
+with open(scope + "/cgroup.procs", "w") as file:
+    file.write("0")
+command = sys.argv[sys.argv.index("--") + 1:]
+os.execv(command[0], command)
+"""
+
+
+def v2_mount() -> tuple[Path, set[str]]:
+    """Where the v2 tree is mounted, and how."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, rest = line.partition(" - ")
+        kind, _, options = rest.split(" ", 2)
+        if kind == "cgroup2":
+            return Path(fields.split(" ")[4]), set(options.split(","))
+    pytest.skip("needs a v2 tree")
+
+
+@contextmanager
+def group(name: str) -> Iterator[Path]:
+    """A group of the test's own."""
+    made = v2_mount()[0] / name
+    made.mkdir()
+    try:
+        yield made
+    finally:
+        (made / "cgroup.kill").write_text("1")
+        poll = select.poll()
+        with (made / "cgroup.events").open() as events:
+            poll.register(events, select.POLLPRI)
+            while "populated 1" in os.pread(events.fileno(), 200, 0).decode():
+                assert poll.poll(10_000), "a process does not end"
+        for directory, _, _ in os.walk(made, topdown=False):
+            os.rmdir(directory)
+
+
+@contextmanager
+def kept_in_namespaces() -> Iterator[None]:
+    """The v2 tree as systemd mounts it. The option belongs to the tree, wherever it is mounted."""
+    mount, options = v2_mount()
+    if "nsdelegate" in options:
+        yield
+        return
+    linux.mount("", str(mount), "cgroup2", linux.MS_REMOUNT, "nsdelegate")
+    try:
+        if "nsdelegate" not in v2_mount()[1]:
+            pytest.skip("this is in a cgroup namespace, which may not change the tree")
+        yield
+    finally:
+        linux.mount("", str(mount), "cgroup2", linux.MS_REMOUNT, "")
+        assert v2_mount()[1] == options
+
+
+def start(
+    work: Path,
+    instance: str,
+    inside: Path | None = None,
+    *,
+    user: int = 0,
+    then: str = "end",
+    path: Path | None = None,
+) -> "subprocess.Popen[str]":
+    """A platform with one box, which tells where everybody is."""
+    told = json.dumps([str(work), instance, str(inside or ""), user, then, str(path or "")])
+    return subprocess.Popen(
+        [sys.executable, "-c", PLATFORM, told],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+
+
+def where(platform: "subprocess.Popen[str]") -> dict[str, Any]:
+    """What a platform tells."""
+    assert platform.stdout is not None
+    line = platform.stdout.readline()
+    assert line, f"the platform ended: {platform.wait(20)}"
+    return dict(json.loads(line))
+
+
+def end(platform: "subprocess.Popen[str]") -> None:
+    platform.communicate("go on\n", timeout=30)
+    assert platform.returncode == 0
+
+
+def test_processes_that_may_not_leave_their_cgroup_namespace(tmp_path: Path) -> None:
+    """Boxes start where the tree is mounted with `nsdelegate` and the platform is somewhere in it,
+    and nothing is left of them."""
+    instance = uuid.uuid4().hex[:12]
+    with group(f"test-{instance}") as made, kept_in_namespaces():
+        platform = start(tmp_path, instance, made)
+        found = where(platform)
+        end(platform)
+        assert found["platform"] == f"/test-{instance}"
+        assert found["launcher"] == f"/lambent-{instance}/launcher"
+        assert found["boxes"] == [f"/lambent-{instance}"]
+        assert [*made.glob("*/")] == []
+    assert cgroups_of(instance) == []
+
+
+def test_unit_with_a_delegated_group(tmp_path: Path) -> None:
+    """A service that has `Delegate=yes` uses its own group: platform and launcher are in leaves of
+    it, since a group with controllers has no processes. A second platform in it, whose group is not
+    delegated, finds another place."""
+    instance, other = uuid.uuid4().hex[:12], uuid.uuid4().hex[:12]
+    with group(f"test-{instance}.service") as made, kept_in_namespaces():
+        os.setxattr(made, "trusted.delegate", b"1")
+        platform = start(tmp_path, instance, made, then="wait")
+        found = where(platform)
+        unit = f"/test-{instance}.service"
+        assert found["platform"] == f"{unit}/platform"
+        assert found["launcher"] == f"{unit}/launcher"
+        assert found["boxes"] == [f"{unit}"]
+        assert (made / "cgroup.procs").read_text() == ""
+        work = tmp_path / "other"
+        work.mkdir()
+        second = start(work, other, made / "platform")
+        assert where(second)["launcher"] == f"/lambent-{other}/launcher"
+        end(second)
+        end(platform)
+    assert cgroups_of(instance) == cgroups_of(other) == []
+
+
+def test_foreign_processes_in_a_delegated_group(tmp_path: Path) -> None:
+    """A delegated group that others use as well is not taken: nobody moves what is not his."""
+    instance = uuid.uuid4().hex[:12]
+    with group(f"test-{instance}.service") as made:
+        os.setxattr(made, "trusted.delegate", b"1")
+        # Nobody's child but the init's.
+        script = f"echo $$ > {made}/cgroup.procs; setsid --fork sleep 60"
+        subprocess.run(["sh", "-c", script], check=True, timeout=10)
+        sleeper = (made / "cgroup.procs").read_text()
+        platform = start(tmp_path, instance, made)
+        found = where(platform)
+        end(platform)
+        assert found["platform"] == f"/test-{instance}.service"
+        assert found["launcher"] == f"/lambent-{instance}/launcher"
+        assert (made / "cgroup.procs").read_text() == sleeper
+
+
+async def test_scopes_of_systemd(tmp_path: Path) -> None:
+    """Where systemd manages the tree, the launcher is in a scope that systemd was asked for. What
+    platform and launcher leave when both are killed, a frozen box at that, the next start ends."""
+    instance = uuid.uuid4().hex[:12]
+    with group(f"test-{instance}.slice") as made, kept_in_namespaces():
+        program = tmp_path / "systemd-run"
+        program.write_text(SYSTEMD_RUN.format(python=sys.executable, slice=made))
+        program.chmod(0o755)
+        platform = start(tmp_path, instance, then="freeze", path=tmp_path)
+        found = where(platform)
+        scope = Path(found["launcher"]).parent
+        assert scope.parent.name == made.name
+        assert scope.match(f"lambent-{instance}-????????.scope")
+        assert found["boxes"] == [f"{scope}"]
+        assert "test-" not in found["platform"]
+        platform.kill()
+        os.kill(found["pid"], signal.SIGKILL)
+        platform.communicate(timeout=10)
+
+        left = made / scope.name
+        second = start(tmp_path, instance, path=tmp_path)
+        assert where(second)["boxes"] != found["boxes"]
+        end(second)
+        # systemd removes the scopes themselves.
+        assert {*left.glob("*/")} <= {left / "launcher"}
+        await until(lambda: "populated 0" in (left / "cgroup.events").read_text(), "the end")
+
+
+def test_ordinary_user_in_a_delegated_group() -> None:
+    """A user without root has groups where systemd has given one, and knows the memory used with
+    and without."""
+    instance, user = uuid.uuid4().hex[:12], 64532
+    needed = [Path(sys.prefix), REPOSITORY]
+    if any(not one.stat().st_mode & 1 for path in needed for one in (path, *path.parents)):
+        pytest.skip("another user does not reach this checkout")
+    with tempfile.TemporaryDirectory() as made_here:
+        work = Path(made_here)
+        os.chown(work, user, user)
+        found = _in_a_users_group(work, instance, user)
+    scope = f"/test-{instance}.scope"
+    assert found["boxes"] == [scope]
+    assert found["platform"] == f"{scope}/platform"
+    assert found["launcher"] == f"{scope}/launcher"
+    assert found["memory"] > 1 << 20
+
+
+def _in_a_users_group(work: Path, instance: str, user: int) -> dict[str, Any]:
+    with group(f"test-{instance}.scope") as made, kept_in_namespaces():
+        for owned in (made, made / "cgroup.procs", made / "cgroup.subtree_control"):
+            os.chown(owned, user, user)
+        os.setxattr(made, "user.delegate", b"1")
+        platform = start(work, instance, made, user=user)
+        found = where(platform)
+        end(platform)
+        return found

@@ -1,0 +1,215 @@
+"""What a store says and does while its database is away."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+import sqlalchemy as sa
+
+from lambent.kit.clock import ManualClock
+from lambent.model.concurrency import Allotment
+from lambent.model.function import FunctionKey
+from lambent.store.blobs import Blobs
+from lambent.store.function_settings import Kind
+from lambent.store.problems import StoreUnavailable
+from lambent.store.settings import StoreSettings
+from lambent.store.store import Store, Transaction, open_store
+from tests.databases import PostgreSql
+from tests.servers.proxy import Proxy
+from tests.unit.store.test_store import KEY, version
+
+pytestmark = pytest.mark.anyio
+
+
+def count(tx: Transaction) -> int:
+    """Any question."""
+    return tx.async_events.count()
+
+
+@asynccontextmanager
+async def behind(network: Proxy, server: PostgreSql, state: Path) -> AsyncIterator[Store]:
+    """A store that has little patience with its server."""
+    settings = StoreSettings(url=server.new_database_at(network.port))
+    async with open_store(settings, state) as store:
+        await store.note_started()
+        store.note_stopping()
+        yield store
+
+
+async def returns(store: Store) -> None:
+    """Wait until the database is back."""
+    with anyio.fail_after(20):
+        while True:
+            try:
+                await store.transact(count)
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.timeout(90)
+async def test_a_server_that_stops_is_told_of_once_and_comes_back(
+    tmp_path: Path, own_postgresql: PostgreSql, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = StoreSettings(url=own_postgresql.new_database())
+    returned = []
+    async with open_store(settings, tmp_path) as store:
+        store.on_return(lambda: returned.append(True))
+        await store.transact(count)
+        await asyncio.to_thread(own_postgresql.stop)
+        for _ in range(5):
+            with pytest.raises(StoreUnavailable) as refused:
+                await store.transact(count)
+            assert refused.value.status == 503
+        assert not returned
+        await asyncio.to_thread(own_postgresql.start)
+        await returns(store)
+        await store.transact(count)
+    assert returned == [True]
+    first, last = caplog.messages
+    assert "does not answer" in first
+    assert "is back after" in last
+
+
+@pytest.mark.timeout(90)
+async def test_who_waits_for_a_silent_server_waits_once_and_together(
+    tmp_path: Path, own_postgresql: PostgreSql
+) -> None:
+    """Ten that asked before anybody knew are told when the first is; who asks then is told at
+    once, but for one, who finds out whether it is back."""
+    with Proxy(own_postgresql.port) as network:
+        async with behind(network, own_postgresql, tmp_path) as store:
+            network.silence(True)
+            for most_s in (6.0, 4.0):
+                began = time.monotonic()
+                asked = [store.transact(count) for _ in range(10)]
+                found = await asyncio.gather(*asked, return_exceptions=True)
+                assert time.monotonic() - began < most_s
+                assert all(isinstance(one, StoreUnavailable) for one in found)
+            took_s = []
+
+            async def ask() -> None:
+                began = time.monotonic()
+                with pytest.raises(StoreUnavailable):
+                    await store.transact(count)
+                took_s.append(time.monotonic() - began)
+
+            await asyncio.gather(ask(), ask())
+            assert took_s[0] < 0.1
+            network.silence(False)
+            await returns(store)
+
+
+@pytest.mark.timeout(90)
+async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
+    tmp_path: Path, own_postgresql: PostgreSql
+) -> None:
+    """The network goes as the commit is sent, which arrives all the same. Nobody was told that it
+    holds, so whoever knows the function looks again when the database is back."""
+    rung: list[FunctionKey] = []
+    allotted: dict[FunctionKey, Allotment] = {}
+    with Proxy(own_postgresql.port) as network:
+        async with behind(network, own_postgresql, tmp_path) as store:
+
+            def change(tx: Transaction) -> None:
+                tx.functions.create(version())
+                document = {"ReservedConcurrentExecutions": 7}
+                tx.settings.put(Kind.CONCURRENCY, KEY, document)
+
+            store.on_change(rung.append)
+            await store.follow_allotments(allotted.__setitem__)
+            sa.event.listen(store._engine, "commit", lambda _: network.silence(True), once=True)
+            with pytest.raises(StoreUnavailable):
+                await store.transact(change)
+            assert not rung
+            network.silence(False)
+            await returns(store)
+    assert rung == [KEY]
+    assert allotted[KEY].reserved == 7
+
+
+async def test_a_full_disk_refuses_what_is_written_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And is told of once, until it is well for a while."""
+    clock = ManualClock()
+    pages: list[int] = []
+
+    def write(size: int, tx: Transaction) -> None:
+        tx.tags.replace(KEY.arn, {"x": "x" * size})
+
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path, clock) as store:
+        limited = sa.event.listens_for(store._engine, "begin")
+
+        @limited
+        def begin(connection: sa.Connection) -> None:
+            for most in pages:
+                connection.exec_driver_sql(f"PRAGMA max_page_count={most}")
+
+        pages.append(1)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await store.transact(partial(write, 1 << 20))
+            assert await store.transact(count) == 0
+        assert [one for one in caplog.messages if "takes no changes" in one] == caplog.messages
+        assert len(caplog.messages) == 1
+        pages[:] = [1_000_000]
+        await store.transact(partial(write, 1 << 20))
+        clock.advance(11)
+        await store.transact(count)
+        assert "is back" in caplog.messages[-1]
+
+
+async def test_a_lock_of_a_backup_tool_is_an_outage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambent.store.database._BUSY_TIMEOUT_MS", 100)
+    async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as store:
+        other = sqlite3.connect(tmp_path / "lambent.db", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreUnavailable):
+            await store.transact(count)
+        other.execute("ROLLBACK")
+        other.close()
+        assert await store.transact(count) == 0
+
+
+async def test_a_mistake_of_ours_is_no_outage(
+    tmp_path: Path, database: Callable[..., StoreSettings]
+) -> None:
+    """It is raised as it is, and nothing is refused afterwards."""
+
+    def work(tx: Transaction) -> None:
+        tx.async_events._connection.execute(sa.text("SELECT nothing FROM nowhere"))
+
+    async with open_store(database(synchronous="OFF"), tmp_path) as store:
+        with pytest.raises(sa.exc.DBAPIError):
+            await store.transact(work)
+        assert await store.transact(count) == 0
+
+
+def test_a_disk_without_room_for_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However the library below says so."""
+    blobs = Blobs(tmp_path / "blobs", ManualClock())
+    errors = [OSError(28, "No space left on device"), OSError("x: y (os error 28)")]
+
+    def put(_key: str, _data: bytes) -> None:
+        raise errors[-1]
+
+    monkeypatch.setattr(blobs, "_put", put)
+    while errors:
+        with pytest.raises(StoreUnavailable):
+            blobs.put("1", b"data")
+        errors.pop()
+    assert len(caplog.messages) == 1
+    errors.append(OSError(5, "Input/output error"))
+    with pytest.raises(OSError, match="Input"):
+        blobs.put("1", b"data")
