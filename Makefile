@@ -33,8 +33,8 @@ else
 	@$(PYTEST) -n $(WORKERS) --dist loadfile
 endif
 
-test-fast: setup ## Run the unit tests that need no server; done in seconds
-	@$(PYTEST) -q -n 2 --dist loadfile -k "not postgresql" tests/unit
+test-fast: setup ## Run the quick unit tests, which need no server; done in seconds
+	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" -k "not postgresql" tests/unit
 
 test-long: setup ## Run all tests in their long forms: those below, and properties with all examples
 	@tools/make-test-needs

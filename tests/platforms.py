@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import io
 import json
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,14 @@ class Platform:
         data_dir: Path,
         *arguments: str,
         environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
         is_fresh: bool = False,
     ):
-        """Start it; `is_fresh` in a process that has nothing loaded before (see `forking`)."""
+        """Start it; `is_fresh` in a process that has nothing loaded before (see `forking`), as with
+        a `prefix`, a program that becomes the platform, as somebody else perhaps."""
         self.data_dir = data_dir
-        command = [sys.executable, "-m", "lambent", "up", "--port", "0"]
-        start = subprocess.Popen[str] if is_fresh else Forked
+        command = [*prefix, sys.executable, "-m", "lambent", "up", "--port", "0"]
+        start = subprocess.Popen[str] if is_fresh or prefix else Forked
         self.process = start(
             [*command, "--data-dir", str(data_dir), *arguments],
             stdout=subprocess.PIPE,
@@ -119,6 +122,11 @@ class Platform:
             ),
         }
         return boto3.client(service, **{**options, **more})
+
+    @functools.cached_property
+    def logs(self) -> Any:
+        """A client that is there for those who look again and again."""
+        return self.client("logs")
 
     def stop(self) -> int:
         """SIGTERM, if it still runs; gives the exit code."""
@@ -211,7 +219,7 @@ def publish_layer(client: Any, name: str, files: Mapping[str, str | bytes]) -> s
 
 def log_lines(platform: Platform, name: str) -> list[str]:
     """All that is in a function's log group, in order."""
-    paginator = platform.client("logs").get_paginator("filter_log_events")
+    paginator = platform.logs.get_paginator("filter_log_events")
     pages = paginator.paginate(logGroupName=f"/aws/lambda/{name}")
     return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
 
@@ -241,10 +249,13 @@ def log_of(answer: Mapping[str, Any]) -> str:
 
 
 def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = _WAIT_S) -> Any:
-    """Poll until `condition` gives something true; gives that."""
-    deadline = time.monotonic() + deadline_s
+    """Poll until `condition` gives something true; gives that. What takes long is looked at less
+    often: looking costs others time."""
+    began = time.monotonic()
+    deadline = began + deadline_s
     while True:
         if value := condition():
             return value
         assert time.monotonic() < deadline, f"never happened: {what}"
-        time.sleep(0.02)  # noqa: TID251 - a poll of an outside process
+        pause_s = min(0.02 + (time.monotonic() - began) / 20, 0.2)
+        time.sleep(pause_s)  # noqa: TID251 - a poll of an outside process

@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from lambent import instance
+from lambent import instance, weak_tier
 from lambent.data_directory import DataDirectory
 from lambent.kit.installing import InstallFailed, keep
 from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
-from lambent.sandbox import tiers
+from lambent.sandbox import tiers, users
 from lambent.sandbox.client import LauncherHandle, start_launcher
+from lambent.sandbox.launcher.cgroup_tree import LIMITS
 from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.services.installation import packages_directory, prepare_packages
 from lambent.settings import ServerSettings, Settings
@@ -28,7 +29,7 @@ from lambent.store.blobs import is_of_blobs
 from lambent.store.database import file_of, url_of
 from lambent.store.settings import StoreSettings
 from lambent.worker.interpreters import find_interpreters
-from lambent.worker.runtime_clients import default_cache, prepare_runtimes
+from lambent.worker.runtime_clients import prepare_runtimes
 from lambent.worker.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
@@ -135,10 +136,11 @@ def _expand_descriptor_table(size: int) -> None:
         os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, size - 1))
 
 
-def find_runtimes(settings: Settings, steps: Steps) -> Runtimes:
+def find_runtimes(settings: Settings, tier: str, steps: Steps) -> Runtimes:
     """Find the host's interpreters and see to it that each has AWS's runtime client."""
-    cache = Path(settings.worker.runtimes_dir or default_cache())
-    interpreters = find_interpreters(answers=cache / "interpreters.json")
+    cache = Path(settings.worker.runtimes_dir or weak_tier.cache(settings, tier))
+    found = find_interpreters(answers=cache / "interpreters.json")
+    interpreters = weak_tier.only_reachable(found, settings, tier)
     while True:
         prepared = prepare_runtimes(interpreters, cache, steps)
         # `lambent gc` leaves alone what is kept.
@@ -153,11 +155,12 @@ def find_runtimes(settings: Settings, steps: Steps) -> Runtimes:
     return Runtimes(prepared)
 
 
-def prepare_services(settings: Settings, steps: Steps) -> Path | None:
+def prepare_services(settings: Settings, tier: str, steps: Steps) -> Path | None:
     """Get the packages of the stand-in for other services, if it is wanted; gives their place."""
     if not settings.services.enabled:
         return None
-    cache = Path(settings.services.packages_dir or default_cache().with_name("services"))
+    ours = weak_tier.cache(settings, tier).with_name("services")
+    cache = Path(settings.services.packages_dir or ours)
     failure = None
     try:
         if not packages_directory(cache).exists():
@@ -176,13 +179,20 @@ def prepare_services(settings: Settings, steps: Steps) -> Path | None:
         steps.end("services", failure)
 
 
+def choose_tier(settings: Settings) -> str:
+    """The isolation to use, which is named if it is not the strongest."""
+    tier = tiers.choose(settings.sandbox.isolation)
+    if tier == "process":
+        weak_tier.accept(settings)
+    elif tier != tiers.TIERS[0]:
+        logger.warning("%s", explain_weakness(tier, tiers.detect()))
+    return tier
+
+
 def isolate(
-    settings: Settings, data: DataDirectory, runtimes: Runtimes, packages: Path | None
+    settings: Settings, tier: str, data: DataDirectory, runtimes: Runtimes, packages: Path | None
 ) -> LauncherHandle:
     """Start the launcher and give up this process's own privileges."""
-    tier = tiers.choose(settings.sandbox.isolation)
-    if tier != tiers.TIERS[0]:
-        logger.warning("%s", explain_weakness(tier, tiers.detect()))
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
@@ -198,9 +208,13 @@ def isolate(
         roots=[data.code, *runtimes.mount_roots()],
         instance=data.instance,
     )
+    if tier == "root" and (lacking := [one for one in LIMITS if one not in launcher.limits]):
+        logger.warning("control groups limit no %s here: see `lambent doctor`", ", ".join(lacking))
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
-        become_unprivileged(uid, uid, readable, [data.code, *private])
+        may_mount = os.geteuid() != 0 or users.has_capability(users.CAP_SYS_ADMIN)
+        may_mount = may_mount and tier != "process"
+        become_unprivileged(uid, uid, readable, [data.code, *private], may_mount=may_mount)
     except BaseException:
         launcher.close()
         raise

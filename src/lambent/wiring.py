@@ -84,6 +84,7 @@ from lambent.startup import (
     Front,
     RootCredentials,
     bind,
+    choose_tier,
     find_runtimes,
     hold_data,
     isolate,
@@ -121,10 +122,11 @@ def run(settings: Settings) -> None:
             listener = bind(settings.server.host, settings.server.port)
             tls = load_certificate(settings.server)
             root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
+            tier = choose_tier(settings)
             with shown_steps(manager.tell_status) as steps:
-                runtimes = find_runtimes(settings, steps)
-                packages = prepare_services(settings, steps)
-            launcher = isolate(settings, data, runtimes, packages)
+                runtimes = find_runtimes(settings, tier, steps)
+                packages = prepare_services(settings, tier, steps)
+            launcher = isolate(settings, tier, data, runtimes, packages)
             give_back_large_blocks()
             try:
                 anyio.run(
@@ -238,6 +240,9 @@ async def _serve(
 
         @asynccontextmanager
         async def network(box: Box) -> AsyncIterator[None]:
+            if box.resolver is None:
+                yield
+                return
             way_out = egress.open(box.egress, box.name, box.datagrams)
             uses_ipv6 = egress.may_use_ipv6(box.egress)
             names = resolver.open(*box.resolver, uses_ipv6=uses_ipv6)

@@ -97,6 +97,7 @@ class Forked(subprocess.Popen[Any]):
         assert command[0] == sys.executable
         is_module = command[1] == "-m"
         program, *rest = command[2:] if is_module else command[1:]
+        kind = program.partition(".")[0] if is_module else Path(program).name
         environment = os.environ if asked["env"] is None else asked["env"]
         request = {
             "program": program,
@@ -110,7 +111,7 @@ class Forked(subprocess.Popen[Any]):
         streams = [number if one == -1 else one for number, one in enumerate(wanted)]
         self._status, told = os.pipe()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-            server.connect(str(_server("aws" if Path(program).name == "aws" else "lambent")))
+            server.connect(str(_server(kind)))
             socket.send_fds(server, [json.dumps(request).encode()], [*streams, told])
             os.close(told)
             self.pid = int(server.recv(32))

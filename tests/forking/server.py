@@ -22,29 +22,31 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
-LIBRARIES = {
-    "lambent": (
-        "aiohttp",
-        "alembic.command",
-        "anyio._backends._asyncio",
-        "asn1crypto.cms",
-        "botocore.session",
-        "cryptography.x509",
-        "httptools",
-        "obstore.store",
-        "psycopg",
-        "rich.progress",
-        "sqlalchemy.dialects.postgresql",
-        "sqlalchemy.dialects.sqlite",
-        "typer",
-        "typer._adapters",
-        "typer.rich_utils",
-        "uvloop",
-    ),
+_LIBRARIES = (
+    "aiohttp",
+    "alembic.command",
+    "anyio._backends._asyncio",
+    "asn1crypto.cms",
+    "botocore.session",
+    "cryptography.x509",
+    "httptools",
+    "obstore.store",
+    "psycopg",
+    "rich.progress",
+    "sqlalchemy.dialects.postgresql",
+    "sqlalchemy.dialects.sqlite",
+    "typer",
+    "typer._adapters",
+    "typer.rich_utils",
+    "uvloop",
+)
+LOADED = {
+    "lambent": (*_LIBRARIES, "lambent.wiring", "lambent.cli.app"),
+    "tests": _LIBRARIES,
     "aws": ("awscli.clidriver", "awscli.handlers"),
 }
-"""What is loaded before, for each kind of program: the AWS CLI has a botocore of its own. Nothing
-of Lambent is: some programs change it before it is imported."""
+"""What each kind of server loads: for `lambent`; for programs of the tests, which may change
+Lambent before it is imported; for the AWS CLI, which has a botocore of its own."""
 REQUEST_BYTES_MAX = 200_000
 
 
@@ -158,7 +160,7 @@ def _run_program(request: dict[str, Any]) -> None:
 
 def main() -> None:
     before = dict(os.environ)
-    for library in LIBRARIES[sys.argv[2]]:
+    for library in LOADED[sys.argv[2]]:
         importlib.import_module(library)
     of_libraries = dict(os.environ.items() - before.items())
     gc.freeze()  # A collection in a child would copy it all.

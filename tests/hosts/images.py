@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from lambent.kit.installing import locked
 from tests.hosts.runtimes import NODE, SPREAD, install_runtimes, requirements, wheel_platforms
 from tests.hosts.steps import ROOT, WORK, StepFailed, run, step
 
@@ -120,7 +121,14 @@ def ssh_key() -> Path:
 
 
 def ready(image: Image) -> Image:
-    """Make what is missing of an image; quick if nothing is. Raises StepFailed."""
+    """Make what is missing of an image; quick if nothing is. Two that need it do not make it at the
+    same time. Raises StepFailed."""
+    (WORK / "images").mkdir(parents=True, exist_ok=True)
+    with locked(WORK / "images" / f".{image.name}.lock"):
+        return _make(image)
+
+
+def _make(image: Image) -> Image:
     stamp, of_debian = image.directory / "made-of", image.directory / "debian-made-of"
     wanted, wanted_of_debian = _fingerprint(image), _fingerprint_of_debian(image)
     if _says(stamp, wanted):

@@ -81,7 +81,14 @@ def _prepare_python(root: Path, machine: str, python: str, log: Path) -> None:
     (root / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /srv/wheels\n")
     source = root / "srv/source"
     shutil.copytree(Path(runtime_clients.__file__).parents[1], source / "lambent")
-    clean = ["env", "-i", "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "chroot", str(root)]
+    clean = [
+        "env",
+        "-i",
+        "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME=/root",
+        "chroot",
+        str(root),
+    ]
     words = ["env", "PYTHONPATH=/srv/source", "/opt/lambent/bin/python", "-c", PREPARE]
     run([*clean, *words], log=log, deadline_s=1800)
     shutil.rmtree(source)

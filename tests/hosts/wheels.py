@@ -50,12 +50,14 @@ def install(place: Place, wheel: Path) -> None:
 
 
 def commit() -> str:
-    """The commit of this checkout, with a plus if files differ from it."""
+    """The last commit that changed the platform, with a plus if its files differ from it."""
     git = ["git", "-C", str(ROOT)]
-    head = subprocess.run([*git, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True)
-    changed = ["status", "--porcelain", "--", "src", "pyproject.toml", "tests"]
-    status = subprocess.run([*git, *changed], capture_output=True, text=True)
-    return head.stdout.strip() + ("+" if status.stdout.strip() else "")
+    platform = ["--", "src", "pyproject.toml"]
+    log = [*git, "log", "-1", "--format=%h", "--abbrev=10", *platform]
+    last = subprocess.run(log, capture_output=True, text=True).stdout.strip()
+    changed = [*git, "status", "--porcelain", *platform]
+    is_changed = subprocess.run(changed, capture_output=True, text=True).stdout.strip()
+    return f"{last}+" if is_changed else last
 
 
 def _clean(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -219,7 +219,8 @@ def cgroups_of(instance: str) -> list[Path]:
         if rest.startswith("cgroup"):
             # Groups of others come and go meanwhile, which `walk` does not mind.
             found += [Path(at) for at, _, _ in os.walk(fields.split(" ")[4])]
-    return [path for path in found if f"lambent-{instance}" in path.parts]
+    # A scope's name has more to it.
+    return [path for path in found if f"/lambent-{instance}" in str(path)]
 
 
 def loop_devices_below(directory: Path) -> list[str]:

@@ -17,8 +17,8 @@ ALLOW, ERROR = 0x7FFF0000, 0x00050000
 SET_NO_NEW_PRIVS, SET_SECCOMP, FILTER = 38, 22, 2
 _EVERYWHERE = {"mount_setattr": 442, "open_tree": 428, "move_mount": 429}
 OTHERS = {
-    "x86_64": {"bpf": 321, "mount": 165, **_EVERYWHERE},
-    "aarch64": {"bpf": 280, "mount": 40, **_EVERYWHERE},
+    "x86_64": {"bpf": 321, "mount": 165, "sethostname": 170, **_EVERYWHERE},
+    "aarch64": {"bpf": 280, "mount": 40, "sethostname": 161, **_EVERYWHERE},
 }[os.uname().machine]
 """Calls that are not for functions."""
 ALL = {"x86_64": syscalls.X86_64, "aarch64": syscalls.AARCH64}[os.uname().machine] | OTHERS

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from lambent.cli.doctor import residue, trial
+from lambent.cli.doctor import place as place_of
+from lambent.cli.doctor import residue
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 STEPS = {
@@ -41,8 +42,8 @@ def run_doctor(words: Sequence[str]) -> tuple[int, dict[str, Any], dict[str, Any
 
 
 def expect_nothing(place: Path) -> None:
-    directory = trial.directory_in(place)
-    residue.expect_nothing(trial._instance(directory), directory)
+    directory = place_of.directory_in(place)
+    residue.expect_nothing(place_of.instance(directory), directory)
     assert list(place.iterdir()) == []
 
 
@@ -69,15 +70,18 @@ def test_an_ordinary_user_tries_one_too(tmp_path: Path) -> None:
 
 
 def test_a_root_that_can_start_nothing(tmp_path: Path) -> None:
-    """As in a rootless container: whatever the tier says, doctor says broken, and why."""
+    """As in a rootless container, in a tier it does not have: doctor says broken, and why, when it
+    looks or at the latest when it tries."""
     as_root = ["unshare", "--user", "--map-root-user", "--"]
     words = command(tmp_path, "sandbox.isolation=root-no-cgroups")
-    code, report, tried = run_doctor([*as_root, *words])
+    code, report, _ = run_doctor([*as_root, *words])
     assert (code, report["state"]) == (1, "broken")
-    broken = [check for check in tried.values() if check["state"] == "broken"]
-    assert "Operation not permitted" in broken[0]["found"]
-    assert "user namespace" in broken[0]["fix"]
+    broken = [check for check in report["checks"] if check["state"] == "broken"]
+    assert "not permitted" in broken[0]["found"] or "cannot give isolation" in broken[0]["found"]
+    assert all(check["fix"] for check in broken)
     assert report["summary"].startswith("Lambent cannot run functions here")
+    names = {check["name"] for check in report["checks"]}
+    assert "user namespace" in names
     expect_nothing(tmp_path)
 
 
@@ -85,7 +89,7 @@ def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
     """Leaves what the next one clears away."""
     with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL) as doctor:
         deadline = time.monotonic() + 60
-        while not (trial.directory_in(tmp_path) / "volumes").exists():
+        while not (place_of.directory_in(tmp_path) / "volumes").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)  # noqa: TID251 - another process's work
         os.kill(doctor.pid, signal.SIGKILL)
@@ -103,7 +107,7 @@ def test_a_place_where_somebody_has_been_before(tmp_path: Path, kind: str) -> No
     (theirs / "volumes/kept").write_text("kept")
     place = tmp_path / "place"
     place.mkdir(mode=0o1777)
-    directory = trial.directory_in(place)
+    directory = place_of.directory_in(place)
     if kind == "link":
         directory.symlink_to(theirs)
     elif kind == "file":
@@ -130,7 +134,7 @@ def test_two_doctors_at_once(tmp_path: Path) -> None:
 
 
 def test_a_start_that_fails(tmp_path: Path) -> None:
-    """`lambent up` says why in one sentence, and names doctor, which says the same and the cure."""
+    """`lambent up` says why in one sentence, and names doctor, which has the cure."""
     forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
     as_root = ["unshare", "--user", "--map-root-user", "--", "sh", "-c", forbid, "sh"]
     up = [sys.executable, "-m", "lambent", "up", "--port", "0"]
@@ -138,13 +142,12 @@ def test_a_start_that_fails(tmp_path: Path) -> None:
     done = subprocess.run([*as_root, *up], capture_output=True, text=True, timeout=100)
     assert done.returncode == 1
     error = done.stderr.strip().rpartition("\n")[2]
-    # The platform's user is none of that namespace's.
-    assert error == (
-        f"lambent: cannot give {tmp_path}/data/code to user 64999: Invalid argument (no such user"
-        " in this user namespace). `lambent doctor` tries it step by step and names the cure"
-    )
+    assert error.startswith("lambent: cannot give ")
+    assert error.endswith("`lambent doctor` tries it step by step and names the cure")
     words = command(tmp_path / "none", "sandbox.isolation=rootless")
-    code, _, tried = run_doctor([*as_root, *words])
+    code, report, _ = run_doctor([*as_root, *words])
     assert code == 1
-    assert "No space left on device" in tried["launcher"]["found"]
-    assert "sysctl -w user.max_user_namespaces=" in tried["launcher"]["fix"]
+    checks = {f"{check['section']}/{check['name']}": check for check in report["checks"]}
+    limit = checks["rights/namespaces"]
+    assert (limit["state"], limit["found"]) == ("broken", "user.max_user_namespaces = 0")
+    assert "sysctl -w user.max_user_namespaces=" in limit["fix"]

@@ -1,18 +1,34 @@
 """Kernels that lack something: what works without it works, and what does not is named."""
 
 import re
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambent.sandbox.launcher import linux
 from tests.isolation.test_doctor import command, expect_nothing, run_doctor
+from tests.platforms import Platform, deploy
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 PAGE = Path(__file__).parents[2] / "docs/kernel-features.md"
 LOOP_CONFIGURE = "ioctl:0x4C0A"
+
+
+@pytest.fixture
+def open_place() -> Iterator[Path]:
+    """A directory that everybody may enter, as the tier `process` needs it."""
+    place = Path(tempfile.mkdtemp(prefix="lambent-test-"))
+    place.chmod(0o755)
+    yield place
+    expect_nothing(place)
+    place.rmdir()
 
 
 def doctor_without(place: Path, *lacking: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
@@ -22,9 +38,9 @@ def doctor_without(place: Path, *lacking: str) -> tuple[int, dict[str, Any], dic
 
 
 @pytest.mark.parametrize(("name", "version"), [("mount_setattr", "5.12"), ("clone3", "5.3")])
-def test_what_a_box_needs_is_named(tmp_path: Path, name: str, version: str) -> None:
+def test_what_a_box_needs_is_named(open_place: Path, name: str, version: str) -> None:
     """With the version of Linux that has it; nothing stays of the attempt."""
-    code, report, tried = doctor_without(tmp_path, f"{name}=ENOSYS")
+    code, report, tried = doctor_without(open_place, f"{name}=ENOSYS")
     if report["tier"] == "process":
         # A weaker tier, which needs no such call, was chosen.
         assert code == 0, report["summary"]
@@ -33,7 +49,6 @@ def test_what_a_box_needs_is_named(tmp_path: Path, name: str, version: str) -> N
         broken = [check for check in tried.values() if check["state"] == "broken"]
         assert f"{name} needs Linux {version}" in broken[0]["found"]
         assert "Linux 5.15 or newer" in broken[0]["fix"]
-    expect_nothing(tmp_path)
 
 
 def test_a_kernel_that_denies_what_is_in_a_user_namespace(tmp_path: Path) -> None:
@@ -69,6 +84,39 @@ def test_without_loop_configure_tmp_takes_memory(tmp_path: Path) -> None:
     assert "LOOP_CONFIGURE needs Linux 5.8" in words
     assert words.count("/tmp of functions takes memory, not disk") == 1
     expect_nothing(tmp_path)
+
+
+class PlatformWithout(Platform):
+    """A platform where the kernel answers so."""
+
+    def __init__(self, data_dir: Path, *lacking: str) -> None:
+        self.data_dir = data_dir
+        prefix = [sys.executable, "-m", "tests.isolation.lacking", *lacking, "--"]
+        up = [sys.executable, "-m", "lambent", "up", "--port", "0", "--data-dir", str(data_dir)]
+        self.process = subprocess.Popen(
+            [*prefix, *up], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.output = ""
+        self.endpoint = self._read_endpoint(deadline=time.monotonic() + 100)
+
+
+def test_an_environment_that_cannot_be_built(tmp_path: Path) -> None:
+    """The platform's log says why and names doctor, which finds the same step."""
+    platform = PlatformWithout(tmp_path / "data", "sethostname=EPERM")
+    try:
+        client = platform.client("lambda")
+        deploy(client, "unlucky", {"app.py": "def handler(event, context):\n    return 1\n"})
+        with pytest.raises(ClientError) as refused:
+            client.invoke(FunctionName="unlucky")
+    finally:
+        platform.stop()
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
+    told = [line for line in platform.output.splitlines() if "see `lambent doctor`" in line]
+    assert told, platform.output
+    assert "Operation not permitted" in told[0]
+    code, _, tried = doctor_without(tmp_path / "data", "sethostname=EPERM")
+    assert code == 1
+    assert "Operation not permitted" in tried["box"]["found"]
 
 
 def test_the_page_has_every_call_with_its_version() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lambent.worker.interpreters import find_interpreters
+from tests.interpreters import installed
 from tests.scenario.conftest import deploy, invoke
 
 BIG = "\n".join(f"def f{number}(x):\n    return x + {number}" for number in range(1500))
@@ -25,7 +25,7 @@ def handler(event, context):
 """
 
 
-RUNTIMES = [f"python{one.line}" for one in find_interpreters() if one.kind == "python"]
+RUNTIMES = [f"python{one.line}" for one in installed() if one.kind == "python"]
 
 
 @pytest.mark.parametrize("mode", [None, "exec"])

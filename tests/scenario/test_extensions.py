@@ -26,8 +26,9 @@ def handler(event, context):
         os._exit(3)
     if isinstance(event, (int, float)):
         time.sleep(event)
-    open("/tmp/seen", "a").write("x")
-    return len(open("/tmp/seen").read())
+    seen = os.environ.get("TMPDIR", "/tmp") + "/seen"
+    open(seen, "a").write("x")
+    return len(open(seen).read())
 """
 
 

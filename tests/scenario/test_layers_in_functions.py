@@ -10,9 +10,11 @@ from tests.platforms import Link, Platform, deploy, invoke, publish_layer, zip_o
 LIST = """
 import os
 def handler(event, context):
+    layers = os.environ.get("LAMBENT_LAYERS_DIR", "/opt")  # Set where no box has it at /opt.
     return {
-        os.path.join(where, name): open(os.path.join(where, name)).read()
-        for where, _, names in os.walk("/opt") for name in names
+        os.path.join("/opt", os.path.relpath(where, layers), name).replace("/./", "/"):
+            open(os.path.join(where, name)).read()
+        for where, _, names in os.walk(layers) for name in names
     }
 """
 

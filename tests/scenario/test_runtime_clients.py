@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-from lambent.worker.interpreters import find_interpreters
 from lambent.worker.runtime_clients import PreparedRuntime, default_cache, prepare_runtimes
+from tests.interpreters import installed
 
-RUNTIMES = {f"{one.kind}{one.line}": one for one in find_interpreters()}
+RUNTIMES = {f"{one.kind}{one.line}": one for one in installed()}
 PYTHONS = [name for name in RUNTIMES if name.startswith("python")]
 NODES = [name for name in RUNTIMES if name.startswith("node")]
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:scripted"

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests import forking
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 MIRROR = [sys.executable, "-m", "tests.forking.mirror"]
 FEW = {"PATH": "/bin", "ONE": "ü=1\n", "LC_ALL": "C.UTF-8"}

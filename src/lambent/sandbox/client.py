@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import lambent
 from lambent.kit.journal import PriorityLines
-from lambent.sandbox import messages, scopes
+from lambent.sandbox import messages, peers, scopes, users
 from lambent.sandbox.ports import (
     Box,
     BoxSpec,
@@ -100,9 +100,12 @@ def start_launcher(
         "directory": str(directory),
         "roots": [str(root) for root in roots],
         "group": name,
-        "uid_base": settings.uid_base + int(instance[:4], 16) % 100 * 1000,
+        "uid_base": users.first_user(settings.uid_base, int(instance[:4], 16)),
         "is_root": tier != "rootless",
-        "uses_cgroups": tier != "root-no-cgroups",
+        "uses_namespaces": tier != "process",
+        "separates_users": users.can_separate(settings.platform_uid),
+        "drops_bounding_set": users.has_capability(users.CAP_SETPCAP),
+        "uses_cgroups": tier in ("root", "rootless"),
         "prepared_memory_mb": settings.prepared_memory_mb or _share_of_memory_mb(),
         "logs_to_journal": isinstance(sys.stderr, PriorityLines),
     }
@@ -207,6 +210,7 @@ class LauncherBox:
             else:
                 self._sockets[name] = socket.socket(fileno=descriptor)
         self.on_exit: dict[int, Callable[[ExitStatus], None]] = {}
+        self._user: int | None = answer.get("user")
         self._is_closed = False
 
     @property
@@ -218,9 +222,14 @@ class LauncherBox:
         return self._sockets["endpoint"]
 
     @property
-    def resolver(self) -> tuple[socket.socket, socket.socket]:
+    def resolver(self) -> tuple[socket.socket, socket.socket] | None:
         """The name server's sockets inside the box, UDP and TCP."""
-        return self._sockets["resolver_udp"], self._sockets["resolver_tcp"]
+        found = self._sockets.get("resolver_udp"), self._sockets.get("resolver_tcp")
+        return None if found[0] is None or found[1] is None else (found[0], found[1])
+
+    def admits(self, connection: socket.socket) -> bool:
+        """Whether who has connected to a listener of the box is of the box."""
+        return self._user is None or peers.user_of(connection) == self._user
 
     @property
     def egress(self) -> list[socket.socket]:
@@ -331,7 +340,8 @@ def _peak_of_process(status: int) -> int:
 class Launcher:
     """See `ports.Sandboxes`."""
 
-    def __init__(self, end: socket.socket, deadline_s: float) -> None:
+    def __init__(self, end: socket.socket, deadline_s: float, *, has_templates: bool) -> None:
+        self.has_templates = has_templates
         self._socket = end
         self._deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
@@ -648,7 +658,8 @@ async def open_sandboxes(
     handle: LauncherHandle, settings: SandboxSettings
 ) -> AsyncIterator[Launcher]:
     """The door to a started launcher, on the running loop."""
-    launcher = Launcher(handle.socket, settings.request_deadline_s)
+    has_templates = handle.tier != "process"
+    launcher = Launcher(handle.socket, settings.request_deadline_s, has_templates=has_templates)
     try:
         yield launcher
     finally:

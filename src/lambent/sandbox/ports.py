@@ -136,8 +136,13 @@ class Box(Protocol):
         ...
 
     @property
-    def resolver(self) -> tuple[socket.socket, socket.socket]:
-        """Where the box asks for names: 127.0.0.1:53 inside it, UDP and TCP."""
+    def resolver(self) -> tuple[socket.socket, socket.socket] | None:
+        """Where the box asks for names: 127.0.0.1:53 inside it, UDP and TCP. None if its network is
+        the host's."""
+        ...
+
+    def admits(self, connection: socket.socket) -> bool:
+        """Whether a connection that a listener of the box has accepted is from inside it."""
         ...
 
     async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> Process:
@@ -215,6 +220,11 @@ class Volume(Protocol):
 
 class Sandboxes(Protocol):
     """The door to the launcher."""
+
+    @property
+    def has_templates(self) -> bool:
+        """Whether functions may start from templates. If not, all are executed."""
+        ...
 
     async def open_volume(self, size_mb: int) -> Volume:
         """Make an empty volume. Raises `SandboxError`."""

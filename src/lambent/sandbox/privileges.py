@@ -23,23 +23,38 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import lambent
+from lambent.sandbox import users
+from lambent.sandbox.launcher import landlock
+from lambent.sandbox.launcher.mounts import make_private
 from lambent.sandbox.ports import SandboxError
 
 _CLONE_NEWNS = 0x20000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT = 0x1, 0x2, 0x4, 0x20
-_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
+_MS_BIND = 0x1000
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
 _OPEN_TREE_CLONE, _MOVE_MOUNT_FROM_EMPTY_PATH, _MOUNT_ATTR_RDONLY = 0x1, 0x4, 0x1
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
 _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG, _PR_CAPBSET_DROP = 1, 2, 24
 _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 4
 
+_PR_SET_DUMPABLE = 4
+_CAPABILITY_HEADER = struct.pack("=Ii", 0x20080522, 0)
+_ALWAYS_WRITABLE = ("/tmp", "/var/tmp", "/dev", "/proc")
+_NOBODY = -1
+_LANDLOCK_WITH_RENAMES = 2
+"""The first version that allows renames from one directory to another."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _TMP = Path("/tmp")
 
 
 def become_unprivileged(
-    uid: int, gid: int, readable: Sequence[Path], writable: Sequence[Path]
+    uid: int,
+    gid: int,
+    readable: Sequence[Path],
+    writable: Sequence[Path],
+    *,
+    may_mount: bool = True,
 ) -> None:
     """Turn this single-threaded process into one of the user `uid`, for good.
 
@@ -47,7 +62,13 @@ def become_unprivileged(
     package stay reachable under the names they have. `writable` ones have been handed over
     (`hand_over`). The parent-death signal is kept. For a process that is not root this sets
     no_new_privs and nothing else. Raises `SandboxError`; the process should then end.
+
+    Unless `may_mount` there is no mount namespace: nothing is covered, paths have to be where the
+    user may go, and Landlock, where the kernel has it, keeps the process from writing elsewhere.
     """
+    if not may_mount:
+        _become_unprivileged_here(uid, gid, readable, writable)
+        return
     if os.geteuid() == 0:
         if len(os.listdir("/proc/self/task")) != 1:
             raise SandboxError("cannot drop privileges: the process has more than one thread")
@@ -62,6 +83,51 @@ def become_unprivileged(
             if not os.access(path, os.W_OK):
                 raise SandboxError(f"cannot keep {path} writable for user {uid}")
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs")
+
+
+def _become_unprivileged_here(
+    uid: int, gid: int, readable: Sequence[Path], writable: Sequence[Path]
+) -> None:
+    if len(os.listdir("/proc/self/task")) != 1:
+        raise SandboxError("cannot drop privileges: the process has more than one thread")
+    if users.can_separate(uid):
+        package = Path(lambent.__file__).parent
+        for path in _with_resolved([Path(sys.prefix), package, *readable, *writable]):
+            if (closed := _closed(path, uid, gid)) is not None:
+                raise SandboxError(
+                    f"cannot use {path}: the platform's user {uid} may not enter {closed},"
+                    " and without mounts it cannot be shown elsewhere. Keep it where everybody may"
+                    " go, or start lambent as an ordinary user"
+                )
+        _drop(uid, gid)
+    elif os.geteuid() == 0:
+        _check(_libc.capset(_CAPABILITY_HEADER, bytes(24)), "clear the capabilities")
+    else:
+        # Functions have the same user.
+        _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "hide this process's memory")
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs")
+    if landlock.abi() >= _LANDLOCK_WITH_RENAMES:
+        places = map(str, (*writable, *_ALWAYS_WRITABLE))
+        rules = landlock.make_rules(["/"], places)
+        try:
+            landlock.restrict_self(rules)
+        except OSError as error:
+            raise SandboxError(str(error)) from error
+        finally:
+            os.close(rules)
+
+
+def closed_to_others(path: Path) -> Path | None:
+    """The directory on the way to a path that not everybody may enter, the path itself included if
+    it is one; None if everybody gets there."""
+    return _closed(path, _NOBODY, _NOBODY)
+
+
+def _closed(path: Path, uid: int, gid: int) -> Path | None:
+    for directory in (*reversed(path.parents), path):
+        if directory.is_dir() and not _can_search(directory, uid, gid):
+            return directory
+    return None
 
 
 def hand_over(path: Path, uid: int, gid: int) -> None:
@@ -129,7 +195,10 @@ def _with_resolved(paths: Iterable[Path]) -> list[Path]:
 def _confine(uid: int, gid: int, readable: Sequence[Path], writable: Sequence[Path]) -> None:
     """Make the mount namespace."""
     _check(_libc.unshare(_CLONE_NEWNS), "make a mount namespace")
-    _mount("", Path("/"), "", _MS_REC | _MS_PRIVATE, "")
+    try:
+        make_private()
+    except OSError as error:
+        raise SandboxError(str(error)) from error
     covers = _covers(uid, gid, [*readable, *writable])
     # Copies are taken before anything is covered and put in place parents first.
     placed: dict[Path, int] = {}
@@ -220,7 +289,8 @@ def _drop(uid: int, gid: int) -> None:
         "read the parent-death signal",
     )
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
-    for capability in range(last + 1):
+    may_drop = users.has_capability(users.CAP_SETPCAP)  # Some containers' root has it not.
+    for capability in range(last + 1 if may_drop else 0):
         _check(_libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0), "drop the bounding set")
     _check(
         _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0),
@@ -229,8 +299,7 @@ def _drop(uid: int, gid: int) -> None:
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    header = struct.pack("=Ii", 0x20080522, 0)
-    _check(_libc.capset(header, bytes(24)), "clear the capabilities")
+    _check(_libc.capset(_CAPABILITY_HEADER, bytes(24)), "clear the capabilities")
     # The kernel forgets this signal when the user changes.
     _check(
         _libc.prctl(_PR_SET_PDEATHSIG, signal_on_death.value, 0, 0, 0),

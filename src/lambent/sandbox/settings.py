@@ -8,8 +8,13 @@ class SandboxSettings:
     """Settings of the `sandbox` room."""
 
     isolation: str = "auto"
-    """Which tier to use: `auto` takes the strongest this host gives; `root`, `root-no-cgroups` or
-    `rootless` insist on one and refuse to start without it. `lambent doctor` names them."""
+    """Which tier to use: `auto` takes the strongest this host gives; `root`, `root-no-cgroups`,
+    `rootless` or `process` insist on one and refuse to start without it. `lambent doctor` names
+    them."""
+    allow_weak: bool = False
+    """Whether to start in the tier `process` although `--auth strict`, or a rule of `egress`, asks
+    for what it cannot keep: functions apart from each other, from networks and from this host's
+    services. Default false."""
     platform_uid: int = 64_999
     """User and group the platform becomes after it was started by root. A number no account has."""
     uid_base: int = 1_900_000_000

@@ -10,16 +10,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lambent.sandbox import scopes
-from lambent.sandbox.launcher import cgroup_tree
+import lambent
+from lambent.sandbox import scopes, users
+from lambent.sandbox.launcher import cgroup_tree, landlock
 from lambent.sandbox.ports import SandboxError
 
-TIERS = ("root", "root-no-cgroups", "rootless")
+TIERS = ("root", "root-no-cgroups", "rootless", "process")
 """Strongest first."""
 
-_CAP_SYS_ADMIN = 21
-_TRY_USER_NAMESPACE = (
-    "import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000 | 0x20000) != 0)"
+_TRY_NAMESPACES = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from lambent.sandbox.launcher.probe import main; main()"
+)
+_OF_CONTAINERS = (
+    "a container has to be started with --privileged, or with --cap-add SYS_ADMIN and with"
+    " --security-opt seccomp=unconfined, apparmor=unconfined and systempaths=unconfined"
 )
 
 
@@ -45,7 +50,7 @@ class Isolation:
 
 def detect() -> Isolation:
     """Look at this host, as the user who runs this."""
-    is_root = os.geteuid() == 0 and _has_capability(_CAP_SYS_ADMIN)
+    is_root = os.geteuid() == 0 and users.has_capability(users.CAP_SYS_ADMIN)
     findings = [
         Finding(
             name="privileges",
@@ -57,23 +62,25 @@ def detect() -> Isolation:
             "a user per environment",
         )
     ]
-    user_namespaces = is_root or _can_make_user_namespaces()
+    refusal = _try_namespaces("root" if is_root else "rootless")
     findings.append(
         Finding(
             name="namespaces",
-            is_there=user_namespaces,
-            found="available" if user_namespaces else "refused by the kernel",
-            fix="" if user_namespaces else _user_namespace_hint(),
+            is_there=refusal is None,
+            found="available" if refusal is None else f"refused: {refusal}",
+            fix="" if refusal is None else _namespace_hint(),
         )
     )
     limits, finding = _find_limits()
     has_cgroups = {"memory", "pids"} <= {*limits}
     findings.append(finding)
-    tier: str | None
-    if is_root:
+    findings.append(_look_for_landlock())
+    if refusal is not None:
+        tier = "process"
+    elif is_root:
         tier = "root" if has_cgroups else "root-no-cgroups"
     else:
-        tier = "rootless" if user_namespaces else None
+        tier = "rootless"
     return Isolation(tier=tier, findings=tuple(findings))
 
 
@@ -94,27 +101,35 @@ def choose(wanted: str) -> str:
     return wanted
 
 
-def _has_capability(number: int) -> bool:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> number & 1)
-    return False
+def _try_namespaces(how: str) -> str | None:
+    """Why namespaces cannot be used as the tier `how`, root or rootless, does; None if they can."""
+    source = str(Path(lambent.__file__).parent.parent)
+    command = [sys.executable, "-I", "-S", "-c", _TRY_NAMESPACES, source, how]
+    done = subprocess.run(command, capture_output=True, timeout=20, text=True, check=False)
+    return None if done.returncode == 0 else done.stdout.strip() or "the kernel says no"
 
 
-def _can_make_user_namespaces() -> bool:
-    command = [sys.executable, "-I", "-S", "-c", _TRY_USER_NAMESPACE]
-    return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
+def _look_for_landlock() -> Finding:
+    version = landlock.abi()
+    return Finding(
+        name="landlock",
+        is_there=version > 0,
+        found=landlock.describe(version),
+        fix=""
+        if version > 0
+        else "only the tier process needs it: Linux 5.13 or later, booted with lsm=landlock",
+    )
 
 
-def _user_namespace_hint() -> str:
+def _namespace_hint() -> str:
     for path, wanted in (
         ("kernel/apparmor_restrict_unprivileged_userns", "0"),
         ("kernel/unprivileged_userns_clone", "1"),
     ):
         file = Path("/proc/sys") / path
-        if file.exists() and file.read_text().strip() != wanted:
+        if os.geteuid() != 0 and file.exists() and file.read_text().strip() != wanted:
             return f"allow them (sysctl -w {path.replace('/', '.')}={wanted}) or run as root"
-    return "allow unprivileged user namespaces on this host, or run as root"
+    return f"allow user namespaces on this host, or run as root; {_OF_CONTAINERS}"
 
 
 def _find_limits() -> tuple[tuple[str, ...], Finding]:

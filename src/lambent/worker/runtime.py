@@ -114,7 +114,7 @@ async def open_box(
         stack.push_async_callback(shielded, box.close)
         # What listens in the box has done so from the beginning: nothing that connects is lost.
         for server, sock in ((_serve(apis), box.runtime_api), (host.endpoint(), box.endpoint)):
-            await server.start(sock)
+            await server.start(sock, admits=box.admits)
             stack.push_async_callback(shielded, server.close)
         await stack.enter_async_context(host.network(box))
         own_volume.pop_all()
@@ -158,7 +158,7 @@ async def _start_prepared(
     """Start from a template; None if the function has none or the host cannot. What cannot be
     restored from a snapshot is an error: it would not be initialised otherwise. So is what the
     launcher has not come to in time: it would be asked for still more."""
-    template = find_template(function, launch)
+    template = find_template(function, launch) if sandboxes.has_templates else None
     if template is None:
         return None
     spec = StartSpec(

@@ -41,7 +41,7 @@ class Worker:
             async with self._host.launch(function) as launch:
                 await compile_code(self._host.sandboxes, launch)
                 template = find_template(function, launch)
-                if template is not None:
+                if template is not None and self._host.sandboxes.has_templates:
                     self._host.sandboxes.prepare(template, function.ephemeral_storage_mb)
                 if function.snap_starts:
                     await self._capture(function)

@@ -22,6 +22,7 @@ def main() -> None:
     place = {"prefix": "hosts-", "dir": "/var/tmp"}
     with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as directory:
         work = Path(directory)
+        work.chmod(0o755)  # As /var/lib is: where there are no mounts, other users must get in.
         served = (Service if asked.service else Served)(work / "data")
         checks = Checks(served, work, is_shared=asked.shared)
         wanted = asked.checks.split(",") if asked.checks else list(DEADLINES)

@@ -58,7 +58,7 @@ class Served:
     def _is_ready(self, process: subprocess.Popen[str]) -> bool:
         if process.poll() is not None:
             time.sleep(0.5)  # noqa: TID251 - its last words are still read
-            raise Refused(" ".join(self._said[-8:]) or f"ended with {process.returncode}")
+            raise Refused(" ".join(self._said[-2:]) or f"ended with {process.returncode}")
         if found := re.search(r"ready at (https?://\S+)", " ".join(self._said)):
             self.endpoint = found[1]
             return True
@@ -129,7 +129,7 @@ class Service(Served):
     def _answers(self) -> bool:
         state = systemctl("show", "--value", "--property=ActiveState", SERVICE)
         if state == "failed":
-            words = ["journalctl", "--unit", SERVICE, "--output=cat", "--lines=12"]
+            words = ["journalctl", "--unit", SERVICE, "--output=cat", "--lines=2"]
             said = subprocess.run(words, capture_output=True, text=True, timeout=60).stdout
             raise Refused(said)
         try:

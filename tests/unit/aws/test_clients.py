@@ -31,6 +31,7 @@ def test_those_used_last_are_kept(clients: AwsClients) -> None:
     assert clients.known("sqs", "eu-west-0", f"{0:012}") is None
 
 
+@pytest.mark.slow
 def test_regions_take_little_memory(clients: AwsClients) -> None:
     """However many callers name: what is known of services is there once."""
     clients.get("s3", "us-east-1")

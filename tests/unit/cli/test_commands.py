@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests import forking
 
 import lambent
+from tests import forking
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.fake_hosts import make_host
 
 from lambent.cli.doctor import examine, examine_isolation, judge_trial, residue
 from lambent.cli.doctor.check import Check
@@ -20,6 +19,7 @@ from lambent.sandbox.tiers import Finding, Isolation
 from lambent.settings import load_settings
 from lambent.startup import explain_weakness
 from lambent.worker.interpreters import Interpreter
+from tests.unit.cli.fake_hosts import make_host
 
 PYTHON = Interpreter(
     kind="python", version=(3, 12, 1), executable=Path("/opt/bin/python3.12"), prefix=Path("/opt")
@@ -124,7 +124,7 @@ def test_what_fails_when_tried_is_broken(tmp_path: Path) -> None:
     good, bad = judge_trial(host, steps)
     assert (good.name, good.state, good.ms) == ("try: launcher", "ok", 12.5)
     assert (bad.state, bad.found) == ("broken", steps[1].error)
-    assert bad.fix == "docker run --privileged \u2026"
+    assert bad.fix == "docker run --privileged IMAGE"
     report = Report(tier="root", checks=(good, bad))
     assert report.state == "broken"
     assert steps[1].error in report.summary
@@ -174,6 +174,8 @@ def test_cures_of_errors(tmp_path: Path) -> None:
     assert "Linux 5.15" in cure_of(plain, "launcher", old)
     full = "cannot make namespaces: No space left on device"
     assert "user.max_user_namespaces" in cure_of(plain, "box", full)
+    closed = "cannot start a process: /root/data/v1/var/task: Permission denied"
+    assert "chmod o+x" in cure_of(plain, "program", closed)
     assert "LimitNOFILE" in cure_of(plain, "box", "Too many open files")
 
 

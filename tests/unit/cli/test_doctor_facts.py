@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.fake_hosts import FULL, ROOT, V1, V2, make_host
 
 from lambent.cli.doctor import clock, disk
 from lambent.cli.doctor.check import Check
@@ -14,6 +13,7 @@ from lambent.cli.doctor.policies import examine_policies
 from lambent.cli.doctor.privileges import examine_privileges
 from lambent.cli.doctor.system import examine_system, kinds_of_machine
 from lambent.cli.doctor.systemd import examine_systemd
+from tests.unit.cli.fake_hosts import FULL, ROOT, V1, V2, make_host
 
 LIMITS_ONLY_IN_V1 = {
     "/proc/self/mountinfo": ROOT + V1,
@@ -47,6 +47,13 @@ def test_kinds_of_machine(
     """Containers and virtual machines are told from what they leave in the file system."""
     host = make_host(tmp_path, files, environment=environment)
     assert kinds_of_machine(host) == [kind]
+
+
+def test_wsl1_is_no_linux(tmp_path: Path) -> None:
+    """And has a successor."""
+    files = {"/proc/sys/kernel/osrelease": "4.4.0-19041-Microsoft"}
+    check = by_name(examine_system(make_host(tmp_path, files)))["machine"]
+    assert (check.state, check.fix) == ("broken", "in Windows: wsl --set-version NAME 2")
 
 
 def test_a_chroot(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Which service an unsigned request is for, by its form."""
 
+import functools
 from typing import Any
 from urllib.parse import urlencode
 
@@ -7,7 +8,6 @@ import botocore.session
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from tests.unit.identity.exchanges import FakeExchange
 
 from lambent.gateway.unsigned import (
     TARGETS,
@@ -19,6 +19,7 @@ from lambent.gateway.unsigned import (
 )
 from lambent.model.errors import ApiError
 from lambent.services.endpoints import STAND_IN_SERVICES
+from tests.unit.identity.exchanges import FakeExchange
 
 JSON = {"content-type": "application/x-amz-json-1.1"}
 
@@ -49,13 +50,10 @@ def public_operations() -> list[tuple[str, str, str]]:
     return found
 
 
-@pytest.mark.parametrize(("service", "signing_name", "operation"), public_operations())
-def test_what_is_never_signed_finds_its_service(
-    service: str, signing_name: str, operation: str
-) -> None:
-    """As botocore sends it."""
-    session = botocore.session.Session()
-    client: Any = session.create_client(
+@functools.cache
+def sender(service: str) -> Any:
+    """A client that raises what it would send."""
+    client: Any = botocore.session.get_session().create_client(
         service,
         region_name="us-east-1",
         endpoint_url="http://127.0.0.1",
@@ -66,6 +64,15 @@ def test_what_is_never_signed_finds_its_service(
         raise Sent(request)
 
     client.meta.events.register("before-send", stop)
+    return client
+
+
+@pytest.mark.parametrize(("service", "signing_name", "operation"), public_operations())
+def test_what_is_never_signed_finds_its_service(
+    service: str, signing_name: str, operation: str
+) -> None:
+    """As botocore sends it."""
+    client = sender(service)
     model = client.meta.service_model.operation_model(operation)
     shape = model.input_shape
     given = {name: EMPTY.get(shape.members[name].type_name, "a") for name in shape.required_members}

@@ -200,6 +200,7 @@ async def test_a_caller_that_leaves_while_it_is_behind_does_not_stop_the_runtime
         runtime.close()
 
 
+@pytest.mark.slow
 async def test_streams_of_any_size_to_callers_of_any_speed_all_end() -> None:
     """Streams of random sizes and chunks to callers that pause, hurry or leave: each ends, and the
     runtime's connection serves the next. STREAMS says how many."""

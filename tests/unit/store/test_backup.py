@@ -21,7 +21,6 @@ from pathlib import Path
 
 import anyio
 import pytest
-from test_store import KEY, version
 
 from lambent.model.async_event import AsyncEvent
 from lambent.store import backup as backups
@@ -32,6 +31,7 @@ from lambent.store.problems import StoreError
 from lambent.store.restore import restore
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Transaction, open_store
+from tests.unit.store.test_store import KEY, version
 
 pytestmark = pytest.mark.anyio
 ABOUT = {"lambent": "test"}
@@ -389,6 +389,7 @@ def killed(module: str, what: str, more: str, root: Path, file: Path, after_s: f
     return "done" in process.communicate()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_kills_leave_no_half_backup(tmp_path: Path, anyio_backend: object) -> None:
     """Whenever it comes: the file is whole or not there, and what else was left goes with the next

@@ -11,9 +11,6 @@ from pathlib import Path
 import anyio
 import pytest
 import sqlalchemy as sa
-from tests.databases import PostgreSql
-from tests.servers.proxy import Proxy
-from tests.unit.store.test_store import KEY, version
 
 from lambent.kit.clock import ManualClock
 from lambent.model.concurrency import Allotment
@@ -23,6 +20,9 @@ from lambent.store.function_settings import Kind
 from lambent.store.problems import StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
+from tests.databases import PostgreSql
+from tests.servers.proxy import Proxy
+from tests.unit.store.test_store import KEY, version
 
 pytestmark = pytest.mark.anyio
 

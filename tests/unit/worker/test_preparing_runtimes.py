@@ -107,6 +107,7 @@ def test_a_jre_alone_asks_for_a_jdk(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "install the JDK, such as apt install openjdk-17-jdk-headless" in (bad.failure or "")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("javac") is None, reason="needs a JDK")
 def test_javas_client_needs_nothing_newer_than_java_8(tmp_path: Path) -> None:
     """As functions of java8 may run on such a JVM."""

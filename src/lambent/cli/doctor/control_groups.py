@@ -117,7 +117,7 @@ def _unified(host: Host, mount: Mount, *, has_limits: bool) -> Iterator[Check]:
 def _writable_fix(host: Host) -> str:
     kind = container(host)
     if kind in ("Docker", "Podman"):
-        return f"{kind.lower()} run --privileged --cgroupns=private …"
+        return f"{kind.lower()} run --privileged --cgroupns=private IMAGE"
     if kind == "Kubernetes":
         return "securityContext: {privileged: true} for the container"
     if kind == "LXC":

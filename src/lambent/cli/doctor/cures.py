@@ -13,6 +13,11 @@ _TOO_MANY = "No space left on device"
 
 def cure_of(host: Host, step: str, error: str) -> str:
     """What to do about a step's error. Pure but for what the host's files say."""
+    if "/var/task: Permission denied" in error:
+        return (
+            "without mounts functions reach their code by its path: let everybody enter each"
+            " directory above the data directory (chmod o+x), or name another with --data-dir"
+        )
     if any(word in error for word in _DENIED):
         return _cure_of_denial(host)
     if _UNKNOWN_CALL in error:
@@ -21,7 +26,10 @@ def cure_of(host: Host, step: str, error: str) -> str:
             " version), or a container runtime whose seccomp profile knows the call"
         )
     if _TOO_MANY in error and ("namespace" in error or "box" in step):
-        return sysctl_fix("user.max_user_namespaces", 15_000) + "; the same for user.max_net_…"
+        return (
+            sysctl_fix("user.max_user_namespaces", 15_000)
+            + "; the same for user.max_net_namespaces and others"
+        )
     if "no directory of ours" in error:
         return "remove it, or name another directory with --data-dir"
     if "Too many open files" in error:
@@ -49,11 +57,13 @@ def _cure_of_denial(host: Host) -> str:
         )
     kind = container(host)
     if kind in ("Docker", "Podman"):
-        return f"{kind.lower()} run --privileged …"
+        return f"{kind.lower()} run --privileged IMAGE"
     if kind == "Kubernetes":
         return "securityContext: {privileged: true} for the container"
-    if kind in ("LXC", "systemd-nspawn"):
+    if kind == "LXC":
         return "lxc config set NAME security.nesting true; lxc restart NAME"
+    if kind == "systemd-nspawn":
+        return "systemd-nspawn --private-users=no --capability=all -D DIRECTORY"
     if not host.is_root:
         return "run as root: sudo lambent up"
     profile = host.read("/proc/self/attr/apparmor/current") or host.read("/proc/self/attr/current")

@@ -68,8 +68,11 @@ def _fix(host: Host, names: list[str]) -> str:
     kind = container(host)
     if kind in ("Docker", "Podman"):
         flags = " ".join(f"--cap-add {name}" for name in names)
-        unconfined = "--security-opt seccomp=unconfined --security-opt apparmor=unconfined"
-        return f"{kind.lower()} run {flags} {unconfined} …, or: {kind.lower()} run --privileged …"
+        options = " ".join(
+            f"--security-opt {name}=unconfined" for name in ("seccomp", "apparmor", "systempaths")
+        )
+        run = f"{kind.lower()} run"
+        return f"{run} {flags} {options} IMAGE, or: {run} --privileged IMAGE"
     if kind == "Kubernetes":
         return f"securityContext: {{capabilities: {{add: [{', '.join(names)}]}}}}"
     return "CapabilityBoundingSet= of the unit must name them, or must not be set"

@@ -28,10 +28,20 @@ _HYPERVISORS = {
 
 def examine_system(host: Host) -> Iterator[Check]:
     """What the machine is."""
-    yield Check(name="machine", found=", ".join(kinds_of_machine(host)) or "no container, no VM")
+    yield _machine(host)
     yield Check(name="distribution", found=distribution(host))
     yield _kernel(host)
     yield _processor(host)
+
+
+def _machine(host: Host) -> Check:
+    kinds = kinds_of_machine(host)
+    if "WSL1" in kinds:
+        return Check(
+            name="machine", state="broken", found="WSL1, which has no Linux kernel",
+            fix="in Windows: wsl --set-version NAME 2",
+        )  # fmt: skip
+    return Check(name="machine", found=", ".join(kinds) or "no container, no VM")
 
 
 def kinds_of_machine(host: Host) -> list[str]:

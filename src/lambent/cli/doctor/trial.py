@@ -6,16 +6,12 @@ and a number of its own, and at the end doctor looks for what is left.
 
 import asyncio
 import contextlib
-import fcntl
-import hashlib
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,15 +20,13 @@ from typing import IO
 import anyio
 
 import lambent
-from lambent.cli.doctor import residue
-from lambent.cli.doctor.disk import nearest
+from lambent.cli.doctor import place, residue
 from lambent.cli.doctor.program import DEADLINE_S, Program, start
 from lambent.cli.doctor.steps import Failed, Step, Steps, Stop
 from lambent.sandbox.client import LauncherBox, LauncherHandle, open_sandboxes, start_launcher
-from lambent.sandbox.ports import BoxSpec
+from lambent.sandbox.ports import BoxSpec, Mount
 from lambent.sandbox.settings import SandboxSettings
 
-_HOLD_S, _PAUSE_S = 60.0, 0.05
 _MEMORY_MB = 64
 _VOLUME_MB = 16
 _NAMESPACES = ("user", "pid", "net", "mnt", "ipc", "uts", "cgroup")
@@ -48,7 +42,8 @@ _GIVE_UP_PRIVILEGES = (
     "import sys; sys.path.insert(0, sys.argv[1])\n"
     "from lambent.sandbox.privileges import become_unprivileged\n"
     "from lambent.sandbox.ports import SandboxError\n"
-    "try: become_unprivileged(int(sys.argv[2]), int(sys.argv[2]), [], [])\n"
+    "uid, more = int(sys.argv[2]), {'may_mount': False} if sys.argv[3] == 'process' else {}\n"
+    "try: become_unprivileged(uid, uid, [], [], **more)\n"
     "except (SandboxError, OSError) as error: sys.exit(str(error))"
 )
 
@@ -58,73 +53,24 @@ def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
     steps = Steps()
     with contextlib.suppress(Stop), contextlib.ExitStack() as stack:
         with steps.step("directory", is_needed=True) as step:
-            place = _place(data_dir)
-            directory = directory_in(place)
+            chosen = place.choose(data_dir)
+            directory = place.directory_in(chosen)
             step.found = str(directory)
-            stack.enter_context(_hold(place))
-            _make(directory)
+            stack.enter_context(place.hold(chosen))
+            place.make(directory, _LOOK)
         try:
             with contextlib.suppress(Stop):
                 _try_launcher(settings, tier, directory, steps)
-                if os.geteuid() == 0 and tier != "process":
-                    _try_to_give_up_privileges(settings, steps)
+                if os.geteuid() == 0:
+                    _try_to_give_up_privileges(settings, tier, steps)
         finally:
             with contextlib.suppress(OSError):
                 shutil.rmtree(directory)
         with steps.step("nothing left") as step:
-            residue.remove_groups(_instance(directory))
-            residue.expect_nothing(_instance(directory), directory, steps.processes)
+            residue.remove_groups(place.instance(directory))
+            residue.expect_nothing(place.instance(directory), directory, steps.processes)
             step.found = "no process, mount, group, loop device or file"
     return steps.done
-
-
-def directory_in(place: Path) -> Path:
-    """The launcher's directory for the trial: always the same one, so that what a killed doctor has
-    left is cleared away by the next."""
-    return place / f".lambent-doctor-{os.geteuid()}"
-
-
-def _place(data_dir: Path) -> Path:
-    """Where to try it."""
-    there = nearest(data_dir)
-    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-        return there
-    return Path(tempfile.gettempdir())
-
-
-@contextmanager
-def _hold(place: Path) -> Iterator[None]:
-    """One doctor at a time has the place: the second waits, and finds nothing of the first."""
-    lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    give_up = time.monotonic() + _HOLD_S
-    try:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > give_up:
-                    raise Failed(f"another process has held {place} for {_HOLD_S:g} s") from None
-                time.sleep(_PAUSE_S)  # noqa: TID251 - another process's work
-        yield
-    finally:
-        os.close(lock)
-
-
-def _make(directory: Path) -> None:
-    """Make the directory, or take what a doctor of ours has left. The place may be everybody's, as
-    `/tmp` is: nothing is touched that somebody else has put there. Raises OSError, `Failed`."""
-    try:
-        directory.mkdir(mode=0o755)
-    except FileExistsError:
-        status = directory.lstat()
-        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            raise Failed(f"{directory} is no directory of ours: remove it") from None
-
-
-def _instance(directory: Path) -> str:
-    """Names the groups; always the same one for a directory."""
-    return hashlib.sha256(str(directory).encode()).hexdigest()[:12]
 
 
 def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: Steps) -> None:
@@ -134,14 +80,14 @@ def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: 
                 settings,
                 tier=tier,
                 directory=directory,
-                roots=[],
-                instance=_instance(directory),
+                roots=[directory / place.CODE],
+                instance=place.instance(directory),
                 errors=said.fileno(),
             )
             step.found = f"tier {tier}"
         try:
             with _reasons(steps, said), contextlib.suppress(Stop):
-                asyncio.run(_try_in(handle, settings, tier, steps))
+                asyncio.run(_try_in(handle, settings, tier, directory, steps))
         finally:
             with steps.step("end of the launcher"):
                 handle.close()
@@ -166,13 +112,14 @@ def _reasons(steps: Steps, said: IO[bytes]) -> Iterator[None]:
 
 
 async def _try_in(
-    handle: LauncherHandle, settings: SandboxSettings, tier: str, steps: Steps
+    handle: LauncherHandle, settings: SandboxSettings, tier: str, directory: Path, steps: Steps
 ) -> None:
     async with open_sandboxes(handle, settings) as sandboxes:
         with steps.step("disk for /tmp", is_needed=True):
             volume = await sandboxes.open_volume(_VOLUME_MB)
         with steps.step("box", is_needed=True):
-            spec = BoxSpec(memory_mb=_MEMORY_MB, mounts=[], volume=volume)
+            code = Mount(source=str(directory / place.CODE), target="/var/task")
+            spec = BoxSpec(memory_mb=_MEMORY_MB, mounts=[code], volume=volume)
             box = await sandboxes.open_box(spec)
         try:
             await _use(box, tier, steps)
@@ -185,7 +132,8 @@ async def _try_in(
 
 async def _use(box: LauncherBox, tier: str, steps: Steps) -> None:
     with steps.step("program", is_needed=True):
-        async with start(box, _LOOK) as program:
+        # A file of the function's own, from the disk that its code would be on.
+        async with start(box, ". ./bootstrap") as program:
             seen = await program.output()
             status = await program.end()
         if status.code != 0:
@@ -280,12 +228,12 @@ async def _exceed(program: Program, tier: str) -> str:
     return f"{_MEMORY_MB} MB a process: refused beyond"
 
 
-def _try_to_give_up_privileges(settings: SandboxSettings, steps: Steps) -> None:
+def _try_to_give_up_privileges(settings: SandboxSettings, tier: str, steps: Steps) -> None:
     """As the platform does when its launcher runs."""
     source, uid = str(Path(lambent.__file__).parent.parent), str(settings.platform_uid)
     with steps.step("giving up root"):
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _GIVE_UP_PRIVILEGES, source, uid],
+            [sys.executable, "-I", "-c", _GIVE_UP_PRIVILEGES, source, uid, tier],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

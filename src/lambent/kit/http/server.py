@@ -107,13 +107,21 @@ class HttpServer:
         self.connections: set[_Connection] = set()
         self.budget = budget or Budget(sys.maxsize)
         self.is_closing = False
+        self.admits: Callable[[socket.socket], bool] | None = None
         self._server: asyncio.Server | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._all_gone: asyncio.Event | None = None
 
-    async def start(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+    async def start(
+        self,
+        sock: socket.socket,
+        tls: ssl.SSLContext | None = None,
+        *,
+        admits: Callable[[socket.socket], bool] | None = None,
+    ) -> None:
         """Serve a bound socket on the running loop, with TLS if a context is given. Who does not
-        finish a handshake in time is turned away."""
+        finish a handshake in time is turned away, and whoever is not admitted."""
+        self.admits = admits
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: _Connection(self),
@@ -416,6 +424,9 @@ class _Connection(asyncio.Protocol):
         server = self._server
         if server.is_closing or len(server.connections) >= server.limits.connections_max:
             self._refuse(503)
+            self._close()
+        elif server.admits is not None and not server.admits(transport.get_extra_info("socket")):
+            self._refuse(403)
             self._close()
         else:
             server.connections.add(self)

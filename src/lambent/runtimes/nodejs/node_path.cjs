@@ -35,7 +35,8 @@ function resolveByNodePath(root, { forEsModules }) {
 /* Directories of NODE_PATH in which a module of the function would not look by itself. */
 function unreachable(root) {
   const searched = [];
-  for (let directory = root; ; directory = path.dirname(directory)) {
+  // A link to the package's place does not count: Node looks from where a module really is.
+  for (let directory = fs.realpathSync(root); ; directory = path.dirname(directory)) {
     searched.push(identity(path.join(directory, 'node_modules')));
     if (directory === path.dirname(directory)) {
       break;

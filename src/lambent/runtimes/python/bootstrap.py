@@ -51,8 +51,10 @@ PRELOADED = (
 LOADED = {}
 """Names of the modules that are there before a function is known, by their first part."""
 OUR_MODULES = ("assignment", "bootstrap", "channel", "checkpoint", "rehearsal", "zygote")
-BYTECODE = "/var/pycache"
 RUNTIME = os.path.dirname(os.path.abspath(__file__))
+ROOT = RUNTIME[: -len("/var/runtime")] if RUNTIME.endswith("/var/runtime") else ""
+"""Before the paths of a sandbox; something only where there are no namespaces."""
+BYTECODE = f"{ROOT}/var/pycache"
 VERSION = "{}.{}".format(*sys.version_info[:2])
 
 
@@ -81,7 +83,7 @@ def add_site_builtins():
 def prepare(path):
     """What both ways have in common, in the function's environment."""
     task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
-    sys.path[:] = search_path(path, task_root, "/opt/python", VERSION)
+    sys.path[:] = search_path(path, task_root, f"{ROOT}/opt/python", VERSION)
     use_bytecode(task_root)
     sys.dont_write_bytecode = True  # /var/task cannot be written.
 

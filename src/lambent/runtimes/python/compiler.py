@@ -18,7 +18,7 @@ SOURCE_BYTES_MAX = 4 * 1024 * 1024
 
 def main():
     root = os.environ["LAMBDA_TASK_ROOT"]
-    compiled = "/tmp/compiled.pyc"
+    compiled = os.path.join(os.environ.get("TMPDIR", "/tmp"), "compiled.pyc")
     with os.fdopen(int(os.environ["LAMBENT_OUTPUT_FD"]), "wb") as output:
         for directory, _, names in os.walk(root):
             for name in names:

@@ -78,6 +78,8 @@ class Box:
     entering: dict[int, Callable[[], None]] = dataclasses.field(default_factory=dict)
     """By pid, of those that have not executed yet: hears what they have said."""
     out_of_memory_kills: int = 0
+    volume_mb: int = 0
+    """The size of its `/tmp`, where a limit for each file has to stand in for it."""
     on_closed: Callable[[], None] | None = None
     """Whoever wants to know when the box is gone. Set: the box is being closed."""
 

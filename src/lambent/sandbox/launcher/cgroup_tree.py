@@ -92,8 +92,9 @@ class Origin:
 # -- looking -------------------------------------------------------------------------------
 
 
-def find_place(name: str, proc: Path = Path("/proc/self")) -> Place:
-    """Look for a place; directories of our own would be called `name`."""
+def find_place(name: str, proc: Path = Path("/proc/self"), platform: int = 0) -> Place:
+    """Look for a place; directories of our own would be called `name`. `platform` is the process
+    that has started this one, or this one itself."""
     mounts = list(_mounts(proc))
     own = _own_groups(proc)
     legacy = {
@@ -109,7 +110,7 @@ def find_place(name: str, proc: Path = Path("/proc/self")) -> Place:
         here = _within(mount, root, own.get("", "/"))
         # A scope of that name is what we have asked for, even if nothing on it tells so.
         is_delegated = here.match(f"{name}-*.scope") or (
-            _is_delegated(here) and _has_only_ours(here)
+            _is_delegated(here) and _has_only_ours(here, platform or os.getpid())
         )
         if is_delegated:
             home, offered = here, controllers_of(here)
@@ -158,19 +159,18 @@ def _is_delegated(group: Path) -> bool:
     return False
 
 
-def _has_only_ours(group: Path) -> bool:
-    """Whether all who are in a group have to do with this process: it may move them."""
+def _has_only_ours(group: Path, platform: int) -> bool:
+    """Whether all who are in a group are above or below the platform: then they may be moved."""
+    above = {platform, *_ancestors(platform)}
     try:
-        members = {int(pid) for pid in (group / "cgroup.procs").read_text().split()}
+        return all(pid in above or platform in _ancestors(pid) for pid in _members(group))
     except OSError:
         return False
-    return all(_is_kin(pid) for pid in members)
 
 
-def _is_kin(pid: int) -> bool:
-    """Whether a process is above us, or below our parent."""
-    above = {os.getpid(), *_ancestors(os.getpid())}
-    return pid in above or os.getppid() in _ancestors(pid)
+def _members(group: Path) -> set[int]:
+    """Who is in a group. Who is outside of our pid namespace has no number. Raises OSError."""
+    return {int(pid) for pid in (group / "cgroup.procs").read_text().split()} - {0}
 
 
 def _ancestors(pid: int) -> Iterator[int]:
@@ -219,7 +219,7 @@ def move_in(name: str, namespaces: int = 0) -> Tree:
 
     `namespaces` are those to make besides. Raises OSError.
     """
-    place = find_place(name)
+    place = find_place(name, platform=os.getppid())
     legacy = {one: directory for one, directory in place.legacy.items() if _make(directory)}
     home, origin = place.home, None
     if place.is_delegated:
@@ -309,8 +309,8 @@ def _kill(group: Path) -> None:
             with contextlib.suppress(OSError):
                 _write(group / file, word)
     with contextlib.suppress(OSError):
-        for pid in (group / "cgroup.procs").read_text().split():
-            os.kill(int(pid), signal.SIGKILL)
+        for pid in _members(group):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _offer(parent: Path, controllers: frozenset[str]) -> None:
@@ -352,7 +352,7 @@ def _enter(home: Path) -> Origin | None:
 
 def _move_all(group: Path, leaf: Path, *, but: int) -> None:
     """Move all processes of a group into a leaf. Raises OSError."""
-    while pids := {int(pid) for pid in (group / "cgroup.procs").read_text().split()} - {but, 0}:
+    while pids := _members(group) - {but}:
         leaf.mkdir(exist_ok=True)
         for pid in pids:
             try:

@@ -53,35 +53,59 @@ def spawn(
     one of the box's from here on, to be watched and reaped, whatever `on_entered` gets. Raises
     OSError, and calls nobody, if there is no process.
     """
+    entry = describe_entry(confinement, box, outputs=outputs, control=control, executes=True)
+
+    def execute() -> NoReturn:
+        lockdown.perform(entry.calls, entry.descriptors, confinement.filter.address)
+        os.chdir("/var/task")
+        execute_program(argv, environment)
+
+    # A child is born into the pid namespace that its parent has chosen.
+    linux.setns(box.init_pidfd, linux.CLONE_NEWPID)
+    try:
+        return start(
+            loop,
+            box,
+            execute,
+            map_user=partial(map_user, confinement, box),
+            on_entered=on_entered,
+        )
+    finally:
+        go_home(confinement)
+
+
+def execute_program(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Become a program. Raises NotExecutable if that is its own fault, else OSError."""
+    try:
+        os.execve(argv[0], list(argv), dict(environment))
+    except OSError as error:
+        if error.errno in _LACKS_OF_THE_HOST:
+            raise
+        raise NotExecutable(error.errno or 0, f"{argv[0]}: {error.strerror}") from None
+
+
+def start(
+    loop: Loop,
+    box: Box,
+    execute: Callable[[], NoReturn],
+    *,
+    map_user: Callable[[int], None],
+    on_entered: OnEntered,
+) -> int:
+    """Fork a process of a box's, which executes or tells why not; gives its pid. `map_user` gets
+    the pid when the process has made a user namespace. Raises OSError."""
     status, childs_status = socket.socketpair()
     try:
-        entry = describe_entry(confinement, box, outputs=outputs, control=control, executes=True)
-
-        def execute() -> NoReturn:
-            lockdown.perform(entry.calls, entry.descriptors, confinement.filter.address)
-            os.chdir("/var/task")
-            try:
-                os.execve(argv[0], list(argv), dict(environment))
-            except OSError as error:
-                if error.errno in _LACKS_OF_THE_HOST:
-                    raise
-                raise NotExecutable(error.errno or 0, f"{argv[0]}: {error.strerror}") from None
-
-        # A child is born into the pid namespace that its parent has chosen.
-        linux.setns(box.init_pidfd, linux.CLONE_NEWPID)
-        try:
-            pid, pidfd = linux.fork(cgroup_fd=box.cgroup_fd)
-            if pid == 0:
-                run_child(childs_status.fileno(), execute)
-        finally:
-            go_home(confinement)
+        pid, pidfd = linux.fork(cgroup_fd=box.cgroup_fd)
+        if pid == 0:
+            run_child(childs_status.fileno(), execute)
     except OSError:
         status.close()
         raise
     finally:
         childs_status.close()
     box.processes[pid] = pidfd
-    _Entering(confinement, loop, box, pid, status, on_entered)
+    _Entering(loop, box, pid, status, partial(map_user, pid), on_entered)
     return pid
 
 
@@ -90,18 +114,18 @@ class _Entering:
 
     def __init__(
         self,
-        confinement: Confinement,
         loop: Loop,
         box: Box,
         pid: int,
         status: socket.socket,
+        map_user: Callable[[], None],
         on_entered: OnEntered,
     ) -> None:
         self._loop = loop
         self._box = box
         self._pid = pid
         self._status = status
-        self._map_user = partial(map_user, confinement, box, pid)
+        self._map_user = map_user
         self._on_entered = on_entered
         status.setblocking(False)
         loop.register(status, selectors.EVENT_READ, self._on_word)

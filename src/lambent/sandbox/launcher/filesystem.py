@@ -83,17 +83,24 @@ def open_source(roots: dict[str, int], source: str) -> int:
     `roots` gives an O_PATH descriptor for each. Raises OSError if it lies elsewhere or a
     symbolic link is on the way.
     """
+    found = open_directory(roots, source)
+    try:
+        return linux.copy_mount(found, _RESTRICTED)
+    finally:
+        os.close(found)
+
+
+def open_directory(roots: dict[str, int], source: str) -> int:
+    """An O_PATH descriptor of such a directory."""
     for root, fd in roots.items():
         if source == root:
-            return linux.copy_mount(fd, _RESTRICTED)
+            return os.dup(fd)
         if source.startswith(root + "/"):
             found = linux.open_beneath(fd, source[len(root) + 1 :])
-            try:
-                if not stat.S_ISDIR(os.fstat(found).st_mode):
-                    raise NotADirectoryError(f"cannot mount {source}: it is not a directory")
-                return linux.copy_mount(found, _RESTRICTED)
-            finally:
+            if not stat.S_ISDIR(os.fstat(found).st_mode):
                 os.close(found)
+                raise NotADirectoryError(f"cannot mount {source}: it is not a directory")
+            return found
     raise PermissionError(f"cannot mount {source}: it is below none of the allowed roots")
 
 

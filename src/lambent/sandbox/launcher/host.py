@@ -25,6 +25,7 @@ from lambent.sandbox.launcher.apart import Apart, Work
 from lambent.sandbox.launcher.box import Box, Confinement
 from lambent.sandbox.launcher.entering import OnEntered, spawn
 from lambent.sandbox.launcher.loop import Loop
+from lambent.sandbox.launcher.mounts import make_private
 from lambent.sandbox.launcher.network import Network, create_network, home_namespace
 from lambent.sandbox.launcher.seccomp import Filter
 from lambent.sandbox.launcher.volumes import Volume, Volumes
@@ -56,7 +57,7 @@ class Host:
         directory = Path(config["directory"])
         is_root = bool(config["is_root"])
         linux.unshare(linux.CLONE_NEWNS)
-        linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
+        make_private()
         if not is_root:
             # That of the pid namespace we have just entered.
             linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
@@ -346,7 +347,7 @@ class Host:
             box.init_pidfd = -1
         else:
             del box.processes[pid]
-            self._on_process_exit(box, pid, _describe_end(box, result))
+            self._on_process_exit(box, pid, describe_end(box, result))
         if box.init_pidfd < 0 and not box.processes:
             self._finish(box)
 
@@ -377,7 +378,8 @@ def _nobody() -> None:
     """Nobody wants to know."""
 
 
-def _describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
+def describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
+    """How a process of a box has ended, as the platform is told."""
     kills = box.group.out_of_memory_kills() if box.group is not None else 0
     was_out_of_memory = kills > box.out_of_memory_kills
     box.out_of_memory_kills = kills

@@ -21,17 +21,19 @@ CLONE_NEWNET = 0x40000000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x20, 0x1000, 0x4000, 0x40000
+_MS_MOVE = 0x2000
 MNT_DETACH = 2
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 0x1, 0x2, 0x4
 
 _CLONE_PIDFD, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x1000, 0x200000, 0x1000000
 _CLONE_INTO_CGROUP = 0x200000000
 _OPEN_TREE_CLONE, _AT_EMPTY_PATH, _AT_RECURSIVE = 0x1, 0x1000, 0x8000
-_MOVE_MOUNT_F_EMPTY_PATH = 0x4
+_MOVE_MOUNT_F_EMPTY_PATH, _MOVE_MOUNT_T_EMPTY_PATH = 0x4, 0x40
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH = 0x2, 0x4, 0x8
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}[os.uname().machine]
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_CLONE3 = 428, 429, 435
 _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442
+PR_SET_CHILD_SUBREAPER, _PR_SET_DUMPABLE = 36, 4
 _PR_SET_PDEATHSIG, _PR_SET_SECUREBITS, _PR_SET_NO_NEW_PRIVS = 1, 28, 38
 _PR_GET_TID_ADDRESS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _SECBIT_NOROOT = 40, 47, 2, 1
 
@@ -81,9 +83,17 @@ def fork(namespaces: int = 0, cgroup_fd: int = -1) -> tuple[int, int]:
         return 0, -1
     error = ctypes.get_errno()
     api.PyOS_AfterFork_Parent()
+    if pid < 0 and error == errno.ENOSYS and not namespaces and cgroup_fd < 0:
+        # Containers hide the call, whose flags no filter can see.
+        return _fork_plainly()
     if pid < 0:
         raise _error(error, "start a process", _SYS_CLONE3)
     return pid, pidfd.value
+
+
+def _fork_plainly() -> tuple[int, int]:
+    pid = os.fork()
+    return (pid, os.pidfd_open(pid)) if pid else (0, -1)
 
 
 def output_pipe() -> tuple[int, int]:
@@ -175,18 +185,38 @@ def place_mount(copy: int, target: str) -> None:
     _syscall(_SYS_MOVE_MOUNT, f"mount on {target}", *arguments)
 
 
+def place_mount_at(copy: int, directory_fd: int) -> None:
+    """Attach a detached mount to a directory that is open."""
+    flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH
+    _syscall(_SYS_MOVE_MOUNT, "mount on a directory", copy, b"", directory_fd, b"", flags)
+
+
 def change_root(root: str) -> None:
     """Make `root`, a mount point, the root of this mount namespace; the old one is gone."""
     os.chdir(root)
-    _syscall(_SYS_PIVOT_ROOT, "change the root", b".", b".")
-    _check(_libc.umount2(b".", MNT_DETACH), "let go of the old root")
+    change_root_to_here()
+
+
+def change_root_to_here() -> None:
+    """The same with the working directory."""
+    try:
+        _syscall(_SYS_PIVOT_ROOT, "change the root", b".", b".")
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        # The first file system of all, an initramfs, cannot be replaced, only covered.
+        _check(_libc.mount(b".", b"/", None, _MS_MOVE, None), "cover the old root")
+        os.chroot(".")
+    else:
+        _check(_libc.umount2(b".", MNT_DETACH), "let go of the old root")
     os.chdir("/")
 
 
-def be_no_root_to_programs() -> None:
+def be_no_root_to_programs(*, may_set_bits: bool = True) -> None:
     """From here on, what this process and its children execute gains nothing: no capability for
-    being root, but for ambient ones, and none from files."""
-    _prctl(_PR_SET_SECUREBITS, _SECBIT_NOROOT, "set the secure bits")
+    being root, but for ambient ones, and none from files. Setting the bits takes CAP_SETPCAP."""
+    if may_set_bits:
+        _prctl(_PR_SET_SECUREBITS, _SECBIT_NOROOT, "set the secure bits")
     _prctl(_PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs")
 
 
@@ -204,6 +234,16 @@ def keep_capabilities(capabilities: Sequence[int]) -> None:
 def die_with_parent() -> None:
     """Be killed when the process that forked this one ends."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, "set the parent-death signal")
+
+
+def be_subreaper() -> None:
+    """Be the parent of every orphan among this process's descendants."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1, "become the parent of orphans")
+
+
+def hide_memory() -> None:
+    """Have nobody look into this process, other processes of its user included."""
+    _prctl(_PR_SET_DUMPABLE, 0, "hide this process's memory")
 
 
 def _prctl(option: int, value: int, step: str) -> None:

@@ -20,10 +20,11 @@ Argument = int | str | list[int] | None
 Call = list[Argument]
 """`[step, number, *arguments]`; the step is for error messages."""
 
-LOG_FD, CONTROL_FD, STATUS_FD = 3, 4, 5
+LOG_FD, CONTROL_FD, STATUS_FD, RULES_FD = 3, 4, 5, 6
 """Where a process in a box finds its pipe for framed logs, the socket its assignment comes through
-and, until it executes, the pipe that tells the launcher of failures. Whoever performs calls has no
-descriptor of its own below `FIRST_FREE_FD`, so that moving one to its place never hits another."""
+and, until it executes, the pipe that tells the launcher of failures, and Landlock's rules. Whoever
+performs calls has no descriptor of its own below `FIRST_FREE_FD`, so that moving one to its place
+never hits another."""
 FIRST_FREE_FD = 16
 
 _FILES_MAX = 1024
@@ -46,6 +47,7 @@ _NUMBERS = {
         "setresuid": 117,
         "capset": 126,
         "close_range": 436,
+        "landlock_restrict_self": 446,
     },
     "aarch64": {
         "read": 63,
@@ -63,6 +65,7 @@ _NUMBERS = {
         "setresuid": 147,
         "capset": 91,
         "close_range": 436,
+        "landlock_restrict_self": 446,
     },
 }[os.uname().machine]
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_CAPBSET_DROP = 1, 4, 22, 24
@@ -94,7 +97,7 @@ def enter(init: int, tasks: Sequence[int], memory_mb: int | None) -> list[Call]:
     """
     calls = [_call("join a group", "write", [index], "0", 1) for index in tasks]
     if memory_mb is not None:
-        calls.append(_limit(resource.RLIMIT_DATA, memory_mb * 1024 * 1024))
+        calls.append(limit(resource.RLIMIT_DATA, memory_mb * 1024 * 1024))
     calls.append(_call("join the namespaces", "setns", [init], _NAMESPACES))
     return calls
 
@@ -139,21 +142,32 @@ def join_user_namespace(user: int) -> list[Call]:
 
 
 def lock_down(
-    inner_id: int, last_capability: int, keep: Sequence[int], *, is_root: bool, executes: bool
+    inner_id: int,
+    last_capability: int,
+    keep: Sequence[int],
+    *,
+    is_root: bool,
+    executes: bool,
+    has_rules: bool = False,
+    umask: int = 0o022,
 ) -> list[Call]:
-    """Become a box's unprivileged user, for good, with no descriptors but those of `keep`."""
+    """Become a box's unprivileged user, for good, with no descriptors but those of `keep`.
+
+    A `last_capability` of -1 leaves the bounding set alone, which a process may lack the right to
+    drop. `has_rules`: Landlock's are at RULES_FD.
+    """
     calls = [
         _call("start a session", "setsid"),
-        _call("set the umask", "umask", 0o022),
-        _limit(resource.RLIMIT_NOFILE, _FILES_MAX),
+        _call("set the umask", "umask", umask),
+        limit(resource.RLIMIT_NOFILE, _FILES_MAX),
         # Not 0: a pipe to one of the host's programs would be fed all the same. No file is
         # written with 1 either.
-        _limit(resource.RLIMIT_CORE, 1),
-        _limit(resource.RLIMIT_MEMLOCK, _locked_bytes_max()),
+        limit(resource.RLIMIT_CORE, 1),
+        limit(resource.RLIMIT_MEMLOCK, _locked_bytes_max()),
     ]
     if is_root:
         # Rootless, the limit would count all processes of the user who runs the platform.
-        calls.append(_limit(resource.RLIMIT_NPROC, _PROCESSES_MAX))
+        calls.append(limit(resource.RLIMIT_NPROC, _PROCESSES_MAX))
     calls += [
         _prctl("drop the bounding set", _PR_CAPBSET_DROP, capability)
         for capability in range(last_capability + 1)
@@ -165,13 +179,18 @@ def lock_down(
         _call("become the group", "setresgid", inner_id, inner_id, inner_id),
         # From here on the process is not dumpable: what runs in the box may not look inside.
         _call("become the user", "setresuid", inner_id, inner_id, inner_id),
-        *_close_all_but(keep),
+        *_close_all_but([*keep, RULES_FD] if has_rules else keep),
         _call(
             "give up capabilities", "capset", _text(struct.pack("=Ii", 0x20080522, 0)), "\0" * 24
         ),
         _prctl("die with the launcher", _PR_SET_PDEATHSIG, signal.SIGKILL),
         _prctl("set no_new_privs", _PR_SET_NO_NEW_PRIVS, 1),
     ]
+    if has_rules:
+        calls += [
+            _call("confine itself to its files", "landlock_restrict_self", RULES_FD, 0),
+            _call("close descriptors", "close_range", RULES_FD, RULES_FD, 0),
+        ]
     if not executes:
         # What would have come with execution: without it nothing in its own /proc could be read.
         calls.append(_prctl("become dumpable", _PR_SET_DUMPABLE, 1))
@@ -210,7 +229,13 @@ def _close_all_but(keep: Sequence[int]) -> list[Call]:
     return calls
 
 
-def _limit(kind: int, value: int) -> Call:
+def be_subreaper() -> Call:
+    """Have the process be the parent of every orphan among its descendants."""
+    return _prctl("become the parent of orphans", linux.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def limit(kind: int, value: int) -> Call:
+    """Limit a resource of the process, for good."""
     limits = _text(struct.pack("=QQ", value, value))
     return _call("limit a resource", "prlimit64", 0, kind, limits, 0)
 

@@ -20,7 +20,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from lambent.sandbox.launcher.box import Box, NotExecutable
 from lambent.sandbox.launcher.host import Host, hold
 from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.prepared import Prepared, Wanted
+from lambent.sandbox.launcher.process_host import ProcessHost
 from lambent.sandbox.launcher.snapshots import Snapshots
 from lambent.sandbox.launcher.stock import Stock
 from lambent.sandbox.launcher.templates import Template
@@ -55,8 +56,13 @@ class Launcher:
     ) -> None:
         self._platform = platform
         self._loop = Loop()
-        self._host = Host(config, tree, self._loop, self._on_exit)
-        self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
+        self._host: Host | ProcessHost
+        self._stock: Stock | None = None
+        if config["uses_namespaces"]:
+            self._host = Host(config, tree, self._loop, self._on_exit)
+            self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
+        else:
+            self._host = ProcessHost(config, self._loop, self._on_exit)
         self._snapshots = Snapshots(self._loop)
         self._last_request = time.monotonic()
         self._given: set[str] = set()
@@ -98,22 +104,24 @@ class Launcher:
         finally:
             watchdog.tidy_up()
             self._snapshots.close()
-            self._stock.close()
+            if self._stock is not None:
+                self._stock.close()
             self._host.close()
 
     def _wait(self) -> list[selectors.SelectorKey]:
         """What has happened. In quiet moments something is made ahead of need."""
-        while not (self._host.has_all_ready and self._stock.is_full):
+        host, stock = self._host, self._stock
+        while isinstance(host, Host) and stock and not (host.has_all_ready and stock.is_full):
             quiet_s = self._last_request + _QUIET_S - time.monotonic()
             if happened := self._loop.wait(max(quiet_s, 0)):
                 return happened
             if quiet_s > 0:
                 continue
             try:
-                if not self._host.has_all_ready:
-                    self._host.make_one_ready()
+                if not host.has_all_ready:
+                    host.make_one_ready()
                 else:
-                    self._stock.make_one()
+                    stock.make_one()
             except (OSError, KeyError, ValueError):
                 # Whoever wants a box is told why there is none.
                 break
@@ -190,6 +198,8 @@ class Launcher:
         )
         self._given.add(box.name)
         described, descriptors = _describe(box)
+        if isinstance(self._host, ProcessHost):
+            described["user"] = box.host_id if self._host.separates_users else None
         self._reply(request, described, *descriptors)
         _hand_over(box)
 
@@ -232,10 +242,15 @@ class Launcher:
 
     def _prepare(self, request: dict[str, Any]) -> None:
         volume_mb = _number(request, "volume_mb", 1, 65_536)
-        self._stock.declare(_template(request["template"]), volume_mb)
+        self._need_stock().declare(_template(request["template"]), volume_mb)
         if not self._host.awaits_volumes:
             self._host.await_volumes(volume_mb, lambda: None)
         self._reply(request, {})
+
+    def _need_stock(self) -> Stock:
+        if self._stock is None:
+            raise ValueError("without namespaces nothing is prepared")
+        return self._stock
 
     def _start(self, request: dict[str, Any]) -> None:
         def on_started(prepared: Prepared | None, reason: str) -> None:
@@ -264,7 +279,9 @@ class Launcher:
         volume = None if request.get("volume") is None else _text(request["volume"])
         volume_mb = _number(request, "volume_mb", 1, 65_536)
         template = _template(request["template"])
-        start = partial(self._stock.start, template, wanted, volume_mb=volume_mb, volume=volume)
+        start = partial(
+            self._need_stock().start, template, wanted, volume_mb=volume_mb, volume=volume
+        )
         if volume is not None:
             start()
         else:
@@ -305,7 +322,11 @@ class Launcher:
 
     def _open_socket(self, request: dict[str, Any]) -> None:
         """A socket that belongs to a box's network, for the platform to connect."""
-        opened = boxes.open_socket(self._host.confinement, self._box(request))
+        box = self._box(request)
+        if isinstance(self._host, Host):
+            opened = boxes.open_socket(self._host.confinement, box)
+        else:
+            opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         with opened:
             self._reply(request, {}, opened.fileno())
 
@@ -442,7 +463,8 @@ def main() -> None:
     try:
         # Kept until the process ends.
         hold(Path(config["directory"]))
-        tree = _take_place(platform, config)
+        if config["uses_namespaces"]:
+            tree = _take_place(platform, config)
         launcher = Launcher(platform, config, tree)
     except OSError as error:
         if tree is not None:
@@ -490,13 +512,24 @@ def _take_place(platform: socket.socket, config: dict[str, Any]) -> cgroup_tree.
         linux.unshare(linux.CLONE_NEWCGROUP | namespaces)
     if is_root:
         return tree
+    map_ids(ids)
+    go_on_in_child(platform)
+    return tree
+
+
+def map_ids(ids: Mapping[str, int]) -> None:
+    """Be root in a user namespace that was just made; `ids` are our `uid` and `gid` outside."""
     Path("/proc/self/setgroups").write_text("deny")
     for kind, number in ids.items():
         Path(f"/proc/self/{kind}_map").write_text(f"0 {number} 1")
+
+
+def go_on_in_child(platform: socket.socket) -> None:
+    """Return in a child, the first of a new pid namespace, and end as it does."""
     pid, pidfd = linux.fork()
     if pid == 0:
         linux.die_with_parent()
-        return tree
+        return
     platform.close()
     result = linux.reap(pidfd)
     os._exit(1 if result is None or result.si_status else 0)

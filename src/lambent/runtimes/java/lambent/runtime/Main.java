@@ -86,7 +86,7 @@ public final class Main {
     private static ClassLoader classLoader(String root) throws MalformedURLException {
         List<URL> places = new ArrayList<>();
         places.add(new File(root).toURI().toURL());
-        for (String directory : new String[] {root + "/lib", "/opt/java/lib"}) {
+        for (String directory : new String[] {root + "/lib", layers() + "/java/lib"}) {
             File[] files = new File(directory).listFiles();
             if (files != null) {
                 Arrays.sort(files);
@@ -98,6 +98,14 @@ public final class Main {
             }
         }
         return new URLClassLoader(places.toArray(new URL[0]), Main.class.getClassLoader());
+    }
+
+    /** Where layers are: beside the runtime's own place, also where that is not at the root. */
+    private static String layers() {
+        String runtime = System.getenv("LAMBDA_RUNTIME_DIR");
+        String place = "/var/runtime";
+        boolean isElsewhere = runtime != null && runtime.endsWith(place);
+        return (isElsewhere ? runtime.substring(0, runtime.length() - place.length()) : "") + "/opt";
     }
 
     /** What is printed is written at the end of a line and before a print returns. */

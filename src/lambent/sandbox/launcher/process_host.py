@@ -1,0 +1,399 @@
+"""Environments without namespaces, for hosts that allow none: the tier `process`.
+
+It gives the launcher what `host.Host` gives, from less: an environment is a directory, two
+addresses of the loopback that nobody guesses, and processes with limits, a system call filter,
+Landlock's rules where the kernel has them and, if the launcher may, a user of their own.
+Nothing is prepared ahead of need. What this does not hold back is in docs/security.md.
+"""
+
+import contextlib
+import os
+import resource
+import secrets
+import selectors
+import shutil
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lambent.sandbox.launcher import entering, filesystem, landlock, linux, lockdown, process_tree
+from lambent.sandbox.launcher.box import Box
+from lambent.sandbox.launcher.entering import OnEntered
+from lambent.sandbox.launcher.host import OnExit, describe_end
+from lambent.sandbox.launcher.loop import Loop
+from lambent.sandbox.launcher.network import Network
+from lambent.sandbox.launcher.places import (
+    HINT,
+    ROOT_VARIABLE,
+    Places,
+    names_fixed_paths,
+)
+from lambent.sandbox.launcher.seccomp import Filter
+
+_USERS_MAX = 1000
+_REMOVE_ATTEMPTS, _REMOVE_PAUSE_S = 200, 0.01
+_STRANGERS_EVERY_S = 5.0
+_READABLE = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"),
+    *("/etc", "/proc", "/nix/store"),
+)
+_LINKED_FROM = ("/etc/resolv.conf", "/etc/localtime")
+"""They may lead out of `/etc`."""
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
+_ADDRESS_ATTEMPTS = 8
+_SHARED_TMP = "/tmp"
+"""Many functions name it: it is everybody's, so what they leave there is closed to others by
+`_UMASK`, and removed with them where their user tells whose it is."""
+_UMASK = 0o077
+
+
+class ProcessHost:
+    """Owner of everything that environments are made of."""
+
+    def __init__(self, config: dict[str, Any], loop: Loop, on_exit: OnExit) -> None:
+        self._loop = loop
+        self._on_process_exit = on_exit
+        self._directory = Path(config["directory"])
+        self._directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._roots = {
+            path: os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
+            for path in config["roots"]
+        }
+        self.separates_users = bool(config["separates_users"])
+        self._first_user = int(config["uid_base"])
+        self._has_landlock = landlock.abi() > 0
+        self._last_capability = _last_capability() if config["drops_bounding_set"] else -1
+        self._filter = Filter()
+        self._null_fd = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        linux.be_subreaper()
+        linux.be_no_root_to_programs(may_set_bits=config["drops_bounding_set"])
+        if not self.separates_users:
+            linux.hide_memory()
+        self._end_leftovers()
+        self._count = 0
+        self._users = iter(range(self._first_user, self._first_user + _USERS_MAX))
+        self._free_users: deque[int] = deque()
+        self._volumes: dict[str, int] = {}
+        """The user of each; -1 if all have the launcher's."""
+        self._places: dict[str, Places] = {}
+        """By box."""
+        self._rules: dict[str, int] = {}
+        """Landlock's, by box."""
+        self._limits: dict[str, int] = {}
+        """The size of a volume, in MB."""
+        self._helpers: set[int] = set()
+        """Children that belong to no box."""
+        self.boxes: dict[str, Box] = {}
+        loop.after(_STRANGERS_EVERY_S, self._look_for_strangers)
+
+    def _end_leftovers(self) -> None:
+        """What a launcher that was killed has left: processes, then files."""
+        if self.separates_users:
+            find = partial(process_tree.of_users, self._first_user, _USERS_MAX)
+        else:
+            beginning = f"{ROOT_VARIABLE}={self._directory}/".encode()
+            find = partial(process_tree.with_variable, beginning)
+        process_tree.kill_all(find)
+        for path in self._directory.glob("v*"):
+            shutil.rmtree(path, ignore_errors=True)
+        if self.separates_users:
+            _remove_of_users(_SHARED_TMP, range(self._first_user, self._first_user + _USERS_MAX))
+
+    # -- volumes ---------------------------------------------------------------------------
+
+    awaits_volumes = False
+
+    def await_volumes(self, size_mb: int, then: Callable[[], None]) -> None:
+        """Volumes are directories: they are there at once."""
+        then()
+
+    def open_volume(self, size_mb: int) -> str:
+        """The name of an empty volume. Its size bounds each file in it, not their sum. Raises
+        OSError."""
+        user = -1
+        if self.separates_users:
+            user = self._free_users.popleft() if self._free_users else next(self._users, -1)
+            if user < 0:
+                raise OSError(f"all of {_USERS_MAX} users have environments")
+        self._count += 1
+        name = f"v{self._count}"
+        root = self._directory / name
+        try:
+            root.mkdir(mode=0o711 if self.separates_users else 0o700)
+            root.chmod(0o711 if self.separates_users else 0o700)
+            (root / "tmp").mkdir(mode=0o700)
+            if user >= 0:
+                os.chown(root / "tmp", user, user)
+        except OSError:
+            if user >= 0:
+                self._free_users.append(user)
+            raise
+        self._volumes[name] = user
+        self._limits[name] = size_mb
+        return name
+
+    def close_volume(self, name: str) -> None:
+        """Throw a volume away, if there is one of that name."""
+        user = self._volumes.pop(name, None)
+        if user is None:
+            return
+        del self._limits[name]
+        root = self._directory / name
+        # A tree may be large, and its files are a stranger's: not the launcher's own time.
+        pid, pidfd = linux.fork()
+        if pid == 0:
+            shutil.rmtree(root, ignore_errors=True)
+            if user >= 0:
+                _remove_of_users(_SHARED_TMP, (user,))
+            os._exit(0)
+        self._helpers.add(pid)
+        give_back = partial(self._on_removed, pid, pidfd, user)
+        self._loop.register(pidfd, selectors.EVENT_READ, give_back)
+
+    def _on_removed(self, pid: int, pidfd: int, user: int) -> None:
+        linux.reap(pidfd)
+        self._loop.unregister(pidfd)
+        os.close(pidfd)
+        self._helpers.discard(pid)
+        if user >= 0:
+            self._free_users.append(user)
+
+    # -- boxes -----------------------------------------------------------------------------
+
+    def open_box(self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str) -> Box:
+        """An environment with nothing running. Raises OSError, ValueError, KeyError."""
+        user = self._volumes[volume]
+        root = self._directory / volume
+        self._check_sources(mounts)
+        _link(root, mounts)
+        sockets = _listen()
+        try:
+            addresses = ["{}:{}".format(*one.getsockname()) for one in sockets.values()]
+            self._count += 1
+            name = f"b{self._count}"
+            if self._has_landlock:
+                readable = [*_READABLE, *map(os.path.realpath, _LINKED_FROM), *mounts.values()]
+                writable = [str(root / "tmp"), _SHARED_TMP, *_DEVICES]
+                self._rules[name] = landlock.make_rules([*readable, str(root)], writable)
+        except BaseException:
+            for one in sockets.values():
+                one.close()
+            raise
+        network = Network(namespace_fd=-1, sockets=sockets, limitation=None, link_fd=None)
+        box = self.boxes[name] = Box(name, network, None, memory_mb, user, -1, -1, -1)
+        box.volume_mb = self._limits[volume]
+        self._places[name] = Places(root=str(root), runtime_api=addresses[0], endpoint=addresses[1])
+        return box
+
+    def _check_sources(self, mounts: Mapping[str, str]) -> None:
+        """Only directories below the allowed roots are shown, without links on the way."""
+        for target, source in mounts.items():
+            if target not in filesystem.TARGETS:
+                raise ValueError(f"nothing may be shown at {target!r}")
+            os.close(filesystem.open_directory(self._roots, source))
+
+    def spawn(
+        self,
+        box: Box,
+        *,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        outputs: Sequence[int],
+        control: int | None = None,
+        on_entered: OnEntered,
+    ) -> int:
+        """Begin to start a program; gives its pid. See `entering.start`. Raises OSError."""
+        places = self._places[box.name]
+        arguments = places.translate_all(argv)
+        variables = places.translate_variables(environment)
+        calls, descriptors = self._lock_down(box, outputs)
+
+        def execute() -> NoReturn:
+            lockdown.perform(calls, descriptors, self._filter.address)
+            os.chdir(f"{places.root}/var/task")
+            if names_fixed_paths(arguments[0]):
+                os.write(1, HINT)
+            entering.execute_program(arguments, variables)
+
+        pid = entering.start(
+            self._loop, box, execute, map_user=_makes_no_namespace, on_entered=on_entered
+        )
+        pidfd = box.processes[pid]
+        self._loop.register(pidfd, selectors.EVENT_READ, partial(self._on_exit, box, pid))
+        return pid
+
+    def _lock_down(self, box: Box, outputs: Sequence[int]) -> tuple[list[lockdown.Call], list[int]]:
+        """All a new process has to do until it is no more than an environment's."""
+        placed = [(self._null_fd, 0), (outputs[0], 1), (outputs[0], 2)]
+        if len(outputs) > 1:
+            placed.append((outputs[1], lockdown.LOG_FD))
+        rules = self._rules.get(box.name)
+        keep = [number for _, number in placed] + [lockdown.STATUS_FD]
+        if rules is not None:
+            placed.append((rules, lockdown.RULES_FD))
+        calls = [lockdown.place(at, number) for at, (_, number) in enumerate(placed)]
+        if box.memory_mb is not None:
+            calls.append(lockdown.limit(resource.RLIMIT_DATA, box.memory_mb << 20))
+        calls.append(lockdown.limit(resource.RLIMIT_FSIZE, box.volume_mb << 20))
+        if not self.separates_users:
+            # Whoever leaves the tree comes back to it: nothing else tells whose it is.
+            calls.append(lockdown.be_subreaper())
+        calls += lockdown.lock_down(
+            box.host_id if self.separates_users else os.geteuid(),
+            self._last_capability,
+            keep,
+            is_root=self.separates_users,
+            executes=True,
+            has_rules=rules is not None,
+            umask=_UMASK,
+        )
+        return calls, [fd for fd, _ in placed]
+
+    # -- ends ------------------------------------------------------------------------------
+
+    def _find(self, box: Box) -> set[int]:
+        """The processes of a box."""
+        if self.separates_users:
+            # Whoever leaves its parent becomes a child of the launcher's.
+            return process_tree.of_users(box.host_id, among=process_tree.below({os.getpid()}))
+        return process_tree.below(set(box.processes))
+
+    def stop_or_continue(self, box: Box, number: signal.Signals) -> None:
+        """Send a signal to every process of a box."""
+        for pidfd in box.processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, number)
+        process_tree.send_all(partial(self._find, box), number)
+
+    def kill(self, box: Box) -> None:
+        """Kill everything in a box. `box.on_closed` is called when all has been given back."""
+        for pidfd in box.processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
+        process_tree.kill_all(partial(self._find, box))
+        if not box.processes:
+            self._finish(box)
+
+    def close(self) -> None:
+        """End every box and give everything back."""
+        for box in list(self.boxes.values()):
+            process_tree.kill_all(partial(self._find, box))
+        self._end_strangers()
+        linux.reap_all()
+        for box in self.boxes.values():
+            box.close()
+        for name in self._volumes:
+            shutil.rmtree(self._directory / name, ignore_errors=True)
+        if self.separates_users:
+            _remove_of_users(_SHARED_TMP, range(self._first_user, self._first_user + _USERS_MAX))
+
+    def _on_exit(self, box: Box, pid: int) -> None:
+        """A process that was spawned has ended."""
+        while (hear := box.entering.get(pid)) is not None:
+            # What it has said to the end comes before the end.
+            hear()
+        pidfd = box.processes[pid]
+        result = linux.reap(pidfd, waits=False)
+        if result is None:
+            return
+        self._loop.unregister(pidfd)
+        os.close(pidfd)
+        del box.processes[pid]
+        self._on_process_exit(box, pid, describe_end(box, result))
+        self._end_strangers()
+        if box.on_closed is not None and not box.processes:
+            self._finish(box)
+
+    def _finish(self, box: Box, attempts: int = 0) -> None:
+        """What was spawned is dead: see that all others are, and give everything back."""
+        if self.separates_users and self._find(box) and attempts < _REMOVE_ATTEMPTS:
+            process_tree.kill_all(partial(self._find, box))
+            self._loop.after(_REMOVE_PAUSE_S, partial(self._finish, box, attempts + 1))
+            return
+        del self.boxes[box.name], self._places[box.name]
+        rules = self._rules.pop(box.name, None)
+        if rules is not None:
+            os.close(rules)
+        box.close()
+        if box.on_closed is not None:
+            box.on_closed()
+
+    def _look_for_strangers(self) -> None:
+        self._end_strangers()
+        self._loop.after(_STRANGERS_EVERY_S, self._look_for_strangers)
+
+    def _end_strangers(self) -> None:
+        """Children that were not started here: orphans of boxes. They are reaped and, where no
+        user tells whose they are, killed, for who has started them is gone."""
+        for _ in range(_REMOVE_ATTEMPTS):
+            known = {pid for box in self.boxes.values() for pid in box.processes} | self._helpers
+            strangers = process_tree.children(os.getpid()) - known
+            if not self.separates_users and strangers:
+                process_tree.kill_all(partial(_strangers_below, known))
+            for pid in strangers:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+            if self.separates_users or not strangers:
+                return
+
+
+def _strangers_below(known: set[int]) -> set[int]:
+    return process_tree.below(process_tree.children(os.getpid()) - known)
+
+
+def _remove_of_users(directory: str, users: Collection[int]) -> None:
+    """Remove what some users have in a directory that is everybody's."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_uid not in users:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    os.unlink(entry.path)
+
+
+def _link(root: Path, mounts: Mapping[str, str]) -> None:
+    """Show directories at their places below an environment's root."""
+    (root / "var").mkdir(mode=0o755, exist_ok=True)
+    for target in filesystem.TARGETS:
+        place = root / target[1:]
+        if place.is_symlink():
+            place.unlink()
+        if target in mounts:
+            with contextlib.suppress(FileNotFoundError):
+                place.rmdir()
+            place.symlink_to(mounts[target])
+        else:
+            place.mkdir(mode=0o755, exist_ok=True)
+
+
+def _listen() -> dict[str, socket.socket]:
+    """Listeners of an environment's APIs, at an address that is its own: the loopback has 16
+    million, so that nobody finds another's by trying."""
+    for _ in range(_ADDRESS_ATTEMPTS):
+        address = "127.{}.{}.{}".format(*(1 + byte % 254 for byte in secrets.token_bytes(3)))
+        sockets: dict[str, socket.socket] = {}
+        try:
+            for name in ("runtime_api", "endpoint"):
+                sockets[name] = socket.create_server((address, 0), backlog=256)
+                sockets[name].setblocking(False)
+            return sockets
+        except OSError as error:
+            for one in sockets.values():
+                one.close()
+            reason = error
+    raise OSError(f"cannot listen on the loopback: {reason}")
+
+
+def _makes_no_namespace(pid: int) -> None:
+    raise OSError(f"process {pid} wants a user namespace")
+
+
+def _last_capability() -> int:
+    return int(Path("/proc/sys/kernel/cap_last_cap").read_text())

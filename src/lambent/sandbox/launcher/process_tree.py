@@ -1,0 +1,115 @@
+"""Finding and ending processes that no namespace and no group holds together.
+
+A process belongs to an environment because its user does or, where all have one user, because an
+ancestor does. Whoever is stopped cannot start others, so ending a tree is stopping it, until
+nobody new is found, and then killing it.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+_ROUNDS_MAX = 100
+_HAS_CHILDREN = os.path.exists("/proc/thread-self/children")
+"""Some kernels are built without."""
+
+Find = Callable[[], set[int]]
+
+
+def of_users(first: int, count: int = 1, *, among: set[int] | None = None) -> set[int]:
+    """The processes whose user is one of `count` from `first` on, of all or of some; zombies are
+    none."""
+    found = set()
+    for pid in _pids() if among is None else among:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if first <= _user(pid) < first + count and _state(pid)[0] not in "ZX":
+                found.add(pid)
+    return found
+
+
+def below(roots: set[int]) -> set[int]:
+    """The processes of `roots` and all that descend from them; zombies are none."""
+    found, left = set(), list(roots)
+    while left:
+        pid = left.pop()
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            if pid not in found and _state(pid)[0] not in "ZX":
+                found.add(pid)
+                left += children(pid)
+    return found
+
+
+def children(pid: int) -> set[int]:
+    """The children of a process, zombies too."""
+    found: set[int] = set()
+    if not _HAS_CHILDREN:
+        return {one for one in _pids() if _has_parent(one, pid)}
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                text = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+                found |= {int(child) for child in text.split()}
+    return found
+
+
+def with_variable(beginning: bytes) -> set[int]:
+    """The processes this one may look into that have an environment variable, `NAME=…`, which
+    begins so."""
+    found = set()
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if pid != os.getpid() and any(one.startswith(beginning) for one in variables):
+                found.add(pid)
+    return found
+
+
+def send_all(find: Find, number: signal.Signals) -> None:
+    """Send a signal to all who are found, and to those they have started meanwhile."""
+    told: set[int] = set()
+    for _ in range(_ROUNDS_MAX):
+        pidfds: dict[int, int] = {}
+        for pid in find() - told:
+            with contextlib.suppress(OSError):
+                pidfds[pid] = os.pidfd_open(pid)
+        if not pidfds:
+            return
+        try:
+            # Whose number was free for a moment may be somebody else by now.
+            for pid in find() & pidfds.keys():
+                with contextlib.suppress(OSError):
+                    signal.pidfd_send_signal(pidfds[pid], number)
+        finally:
+            for pidfd in pidfds.values():
+                os.close(pidfd)
+        told |= pidfds.keys()
+
+
+def kill_all(find: Find) -> None:
+    """End all who are found."""
+    send_all(find, signal.SIGSTOP)
+    send_all(find, signal.SIGKILL)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _user(pid: int) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(text.partition("\nUid:\t")[2].split()[0])
+
+
+def _has_parent(pid: int, parent: int) -> bool:
+    try:
+        return _state(pid)[1] == parent
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def _state(pid: int) -> tuple[str, int]:
+    """State and parent."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return fields[0], int(fields[1])

@@ -1,0 +1,41 @@
+"""User numbers, and what this process may do with them."""
+
+import os
+from pathlib import Path
+
+CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID = 0, 1, 5, 6, 7
+CAP_SETPCAP, CAP_SYS_ADMIN = 8, 21
+_PER_INSTANCE = 1000
+_INSTANCES, _INSTANCES_IN_CONTAINER = 100, 15
+_FIRST_IN_CONTAINER = 45_000
+"""Containers whose users are mapped have 65,536 of them; the last ones have a meaning."""
+
+
+def has_capability(number: int) -> bool:
+    """Whether this process may do what a capability allows."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> number & 1)
+    return False
+
+
+def can_separate(platform_uid: int) -> bool:
+    """Whether this process may start others as users of their own, own their files and end them."""
+    needed = (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID)
+    exist = all(_exists(number) for number in (platform_uid, _FIRST_IN_CONTAINER))
+    return os.geteuid() == 0 and exist and all(map(has_capability, needed))
+
+
+def first_user(wanted: int, instance: int) -> int:
+    """The first of the numbers that environments of an instance have: from `wanted` on, or lower if
+    this user namespace does not know such numbers."""
+    first = wanted + instance % _INSTANCES * _PER_INSTANCE
+    if _exists(first + _PER_INSTANCE - 1):
+        return first
+    return _FIRST_IN_CONTAINER + instance % _INSTANCES_IN_CONTAINER * _PER_INSTANCE
+
+
+def _exists(number: int) -> bool:
+    """Whether a user number means anything in this user namespace."""
+    ranges = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
+    return any(int(first) <= number < int(first) + int(count) for first, _, count in ranges)

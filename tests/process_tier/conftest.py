@@ -1,0 +1,125 @@
+"""Platforms in the tier `process`: as root, where each environment has a user of its own, and as an
+ordinary user. Their directories are where everybody may go, which others of tests are not."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambent.worker.interpreters import find_interpreters
+from lambent.worker.runtime_clients import default_cache, prepare_runtimes
+from tests.isolation.boxes import descendants
+from tests.platforms import Platform, deploy, invoke
+
+IS_ROOT = os.geteuid() == 0
+NOBODY = 65_534
+AS_NOBODY = (
+    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
+    *("--inh-caps=-all", "--bounding-set=-all"),
+)
+SHOW = 'mount --bind "$0" "$1" && shift && exec "$@"'
+
+
+@pytest.fixture(scope="session")
+def open_directory() -> Iterator[Path]:
+    """A directory everybody may enter."""
+    directory = Path(tempfile.mkdtemp(prefix="lambent-test-", dir="/var/tmp"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def prepared() -> Path:
+    """Where the runtimes of all tests are, which nobody but their owner may enter, perhaps."""
+    prepare_runtimes(find_interpreters(), default_cache())
+    return default_cache()
+
+
+@pytest.fixture(scope="session")
+def start_in_tier(open_directory: Path, prepared: Path) -> Iterator[Callable[..., Platform]]:
+    """Starts platforms in the tier; `is_root` says as whom. Each is stopped at the end."""
+    started: list[Platform] = []
+    runtimes = open_directory / "runtimes"
+    runtimes.mkdir()
+
+    def start(name: str, *arguments: str, is_root: bool = IS_ROOT, **more: Any) -> Platform:
+        place = open_directory / name
+        place.mkdir(exist_ok=True)
+        prefix: tuple[str, ...] = ()
+        settings = ["--set", "sandbox.isolation=process"]
+        if IS_ROOT:
+            # Shown where everybody may go, to this platform alone.
+            prefix = ("unshare", "--mount", "sh", "-c", SHOW, str(prepared), str(runtimes))
+            settings += ["--set", f"worker.runtimes_dir={runtimes}"]
+            if not is_root:
+                os.chown(place, NOBODY, NOBODY)
+                prefix += AS_NOBODY
+        running = Platform(
+            place / "data",
+            *settings,
+            *arguments,
+            prefix=prefix,
+            environment={"HOME": str(place)} if IS_ROOT else None,
+            **more,
+        )
+        started.append(running)
+        return running
+
+    yield start
+    for running in started:
+        if running.process.stdout is not None and not running.process.stdout.closed:
+            assert running.stop() == 0, running.output
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(True, id="users", marks=pytest.mark.skipif(not IS_ROOT, reason="needs root")),
+        pytest.param(False, id="one-user"),
+    ],
+)
+def platform(request: pytest.FixtureRequest, start_in_tier: Callable[..., Platform]) -> Platform:
+    """One platform in the tier for all tests that do not stop it."""
+    return start_in_tier(f"platform-{request.param}", is_root=request.param)
+
+
+@pytest.fixture(scope="session")
+def lambda_client(platform: Platform) -> Any:
+    """A boto3 Lambda client for the shared platform."""
+    return platform.client("lambda")
+
+
+@pytest.fixture(scope="session")
+def separates_users(platform: Platform) -> bool:
+    """Whether environments have users of their own."""
+    return "Each environment has a user of its own" in platform.output
+
+
+@pytest.fixture(scope="session")
+def run_code(lambda_client: Any) -> Callable[..., Any]:
+    """Runs Python code in an environment; it gives a value as `handler` does."""
+    deployed: set[str] = set()
+
+    def run(body: str, event: Any = None, *, function: str = "") -> Any:
+        name = function or f"code-{len(deployed)}"
+        if name not in deployed:
+            deployed.add(name)
+            deploy(lambda_client, name, {"app.py": body}, Timeout=30)
+        payload, answer = invoke(lambda_client, name, event)
+        assert "FunctionError" not in answer, payload
+        return payload
+
+    return run
+
+
+def launcher_of(platform: Platform) -> int:
+    """The launcher's pid."""
+    for pid in descendants(platform.process.pid):
+        if b"sandbox.launcher" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return pid
+    raise AssertionError("there is no launcher")

@@ -1,0 +1,96 @@
+"""Lambent as root in a chroot, whose root is no mount point: boxes are what they are elsewhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lambent.worker.runtime_clients import default_cache
+from tests.process_tier.containers import REPOSITORY
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+# In a mount namespace of its own, which ends with it.
+ENTER = """
+set -e
+root=$1; shift
+for one in $SHOWN; do mkdir -p "$root$one"; mount --rbind "$one" "$root$one"; done
+mkdir -p "$root/var/cache/lambent/runtimes"
+mount --bind "$RUNTIMES" "$root/var/cache/lambent/runtimes"
+exec chroot "$root" "$@"
+"""
+START = ("unshare", "--mount", "--propagation", "slave", "sh", "-c", ENTER, "sh")
+SCRIPT = """
+import json, pathlib, subprocess, sys
+from tests.platforms import Platform, deploy, invoke
+told = {}
+settings = ["--set", "worker.runtimes_dir=/var/cache/lambent/runtimes"]
+pathlib.Path("/var/lib").mkdir(exist_ok=True)
+platform = Platform(pathlib.Path("/var/lib/lambent"), *settings, is_fresh=True)
+try:
+    told["said"] = platform.output
+    client = platform.client("lambda")
+    code = "import os\\ndef handler(event, context):\\n    return [os.listdir('/'), os.getuid()]"
+    deploy(client, "f", {"app.py": code})
+    told["inside"] = invoke(client, "f")[0]
+finally:
+    told["code"] = platform.stop()
+told["mounts"] = pathlib.Path("/proc/self/mountinfo").read_text().count("lambent")
+print("TOLD " + json.dumps(told))
+"""
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A directory that is to be a root: everything in it but temporary files is mounted."""
+    directory = Path(tempfile.mkdtemp(prefix="lambent-test-", dir="/var/tmp"))
+    directory.chmod(0o755)
+    for name in ("tmp", "root", "run"):
+        (directory / name).mkdir()
+    (directory / "tmp").chmod(0o1777)
+    for name in SYSTEM:
+        source = Path("/") / name
+        if source.is_symlink():
+            (directory / name).symlink_to(source.readlink())
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.mark.timeout(300)
+def test_root_in_a_chroot(root: Path) -> None:
+    """The tier is root's, functions see the box's files and nothing of the chroot, and no mount is
+    left, outside neither."""
+    shown = ["/usr", "/etc", "/proc", "/sys", "/dev", str(REPOSITORY)]
+    shown += [f"/{name}" for name in SYSTEM if Path(f"/{name}").is_dir()]
+    base = os.path.realpath(sys.base_prefix)
+    shown = [one for one in [*shown, base] if not Path(one).is_symlink() and one != "/usr"]
+    environment = {
+        **{"SHOWN": " ".join(["/usr", *shown]), "RUNTIMES": str(default_cache())},
+        **{"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": "/root"},
+    }
+    before = Path("/proc/self/mountinfo").read_text().count(str(root))
+    done = subprocess.run(
+        [*START, str(root), sys.executable, "-c", SCRIPT],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=240,
+        check=False,
+    )
+    output = done.stdout.decode()
+    lines = [line for line in output.splitlines() if line.startswith("TOLD ")]
+    assert lines, output
+    told = json.loads(lines[0][5:])
+    assert "ISOLATION IS WEAK" not in told["said"]
+    assert told["code"] == 0
+    names, uid = told["inside"]
+    assert uid == 993
+    assert {"var", "opt", "usr"} <= set(names)
+    assert "root" not in names
+    assert Path("/proc/self/mountinfo").read_text().count(str(root)) == before

@@ -1,0 +1,130 @@
+"""Lambent as the root of a container: an ordinary one, and a privileged one."""
+
+import json
+import os
+import shutil
+from typing import Any
+
+import pytest
+
+from lambent.sandbox.launcher import landlock
+from tests.process_tier.containers import Kind, run_in_container
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("runc") is None,
+    reason="needs root and runc; tools/make-test-needs installs it",
+)
+SCRIPT = """
+import json, pathlib, re, subprocess, sys
+from tests.platforms import Platform, deploy, invoke, publish_layer, wait_for
+
+FUNCTION = '''
+import os, subprocess, tempfile
+def handler(event, context):
+    daemon = subprocess.Popen(["setsid", "sleep", "1000"])
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("x")
+    status = dict(line.split(":\\\\t", 1) for line in open("/proc/self/status") if ":\\\\t" in line)
+    layers = os.environ.get("LAMBENT_LAYERS_DIR", "/opt")
+    return {
+        "uid": os.getuid(), "caps": status["CapEff"].strip(), "seccomp": status["Seccomp"].strip(),
+        "layer": open(layers + "/words").read(), "daemon": daemon.pid,
+    }
+'''
+NODE = "exports.handler = async (event) => ({ doubled: event.a * 2 });"
+told = {}
+doctor = subprocess.run(
+    [sys.executable, "-m", "lambent", "doctor", "--json"], capture_output=True, text=True
+)
+told["doctor"] = json.loads(doctor.stdout)
+pathlib.Path("/var/lib").mkdir(exist_ok=True)
+settings = ("--set", "worker.runtimes_dir=/var/cache/lambent/runtimes")
+platform = Platform(pathlib.Path("/var/lib/lambent"), *settings, is_fresh=True)
+try:
+    told["said"] = platform.output
+    client = platform.client("lambda")
+    layer = publish_layer(client, "words", {"words": "of the layer"})
+    deploy(client, "python", {"app.py": FUNCTION}, Layers=[layer])
+    told["first"] = invoke(client, "python")[0]
+    told["second"] = invoke(client, "python")[0]
+    deploy(client, "node", {"app.js": NODE}, Runtime="nodejs20.x")
+    told["node"] = invoke(client, "node", {"a": 21})[0]
+    slow = "import time\\ndef handler(event, context):\\n    time.sleep(30)"
+    deploy(client, "slow", {"app.py": slow}, Timeout=1)
+    told["slow"] = invoke(client, "slow")[0]
+    deploy(client, "grows", {"app.py": "def handler(e, c):\\n    return len(bytearray(e))"})
+    told["grows"] = invoke(client, "grows", 2 << 30)[0]
+finally:
+    told["code"] = platform.stop()
+    told["output"] = platform.output
+def runs(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+left = [one for one in pathlib.Path("/proc").iterdir() if one.name.isdigit()]
+told["left"] = [
+    (one / "cmdline").read_text() for one in left if runs(one.name) and one.name != "1"
+]
+print("TOLD " + json.dumps(told))
+"""
+
+
+def told_by(output: str) -> Any:
+    """What the script says at its end."""
+    lines = [line for line in output.splitlines() if line.startswith("TOLD ")]
+    assert lines, output
+    return json.loads(lines[0][5:])
+
+
+def check_functions(told: Any) -> None:
+    """They have run, confined, and nothing of them is left."""
+    for which in ("first", "second"):
+        assert told[which]["caps"] == "0" * 16
+        assert told[which]["seccomp"] == "2"
+        assert told[which]["layer"] == "of the layer"
+        assert told[which]["uid"] != 0
+    assert told["node"] == {"doubled": 42}
+    assert told["slow"]["errorType"] == "Sandbox.Timedout"
+    assert told["grows"]["errorType"] in ("MemoryError", "Runtime.ExitError", "Runtime.OutOfMemory")
+    assert told["code"] == 0, told["output"]
+    assert told["left"] == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["ordinary", "without Landlock"])
+def test_an_ordinary_container(kind: Kind) -> None:
+    """The doctor and the platform say what tier it is, and whether there is Landlock; functions run
+    all the same."""
+    code, output = run_in_container(SCRIPT, kind)
+    told = told_by(output)
+    assert code == 0, output
+    assert told["doctor"]["tier"] == "process"
+    assert told["doctor"]["state"] != "broken", told["doctor"]
+    assert told["said"].count("ISOLATION IS WEAK") == 1
+    assert "Each environment has a user of its own" in told["said"]
+    assert ("Landlock is absent" in told["said"]) == (kind != "ordinary" or landlock.abi() == 0)
+    check_functions(told)
+
+
+@pytest.mark.timeout(300)
+def test_a_container_that_may_make_user_namespaces() -> None:
+    """Root without capabilities over mounts is like an ordinary user: boxes with namespaces."""
+    code, output = run_in_container(SCRIPT, "unconfined")
+    told = told_by(output)
+    assert code == 0, output
+    assert told["doctor"]["tier"] == "rootless"
+    assert "ISOLATION IS WEAK" not in told["said"]
+    check_functions(told)
+
+
+@pytest.mark.timeout(300)
+def test_a_privileged_container() -> None:
+    """All that root of a host has: boxes with namespaces of their own."""
+    code, output = run_in_container(SCRIPT, "privileged")
+    told = told_by(output)
+    assert code == 0, output
+    assert told["doctor"]["tier"] in ("root", "root-no-cgroups")
+    assert told["doctor"]["state"] != "broken", told["doctor"]
+    assert "ISOLATION IS WEAK" not in told["said"]
+    check_functions(told)
