@@ -24,6 +24,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lambent import operator_socket, own_log
+from lambent.operator_socket import OperatorSocketError
 from tests.forking import Forked
 from tests.platforms import (
     Platform,
@@ -66,10 +68,12 @@ class FailingPlatform(Platform):
 
     def __init__(self, data_dir: Path, *arguments: str, fails: str = "") -> None:
         self.data_dir = data_dir
-        self.log = data_dir.parent / "output"
+        # Where `lambent up --detach` has it, so that it is kept short.
+        self.log = data_dir / "state" / own_log.NAME
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "tests.crash.failing_tasks", *([fails] if fails else [])]
         command += ["--", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
-        with self.log.open("w") as output:
+        with self.log.open("a") as output:
             self.process = Forked(
                 command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
             )
@@ -395,6 +399,14 @@ def _pages(url_of: Callable[[World], str], later: int) -> Reach:
     return reach
 
 
+def _ask_operator(world: World, site: str) -> None:
+    """The owner's command is told that it failed, and the next is answered."""
+    state = world.platform.data_dir / "state"
+    with world.platform.failing(site), pytest.raises(OperatorSocketError, match="it failed"):
+        operator_socket.ask(state, "status", 20)
+    assert operator_socket.ask(state, "status", 20)
+
+
 def _url_of_large(world: World) -> str:
     """Of a function whose answer takes a while to be read."""
     code = "def handler(event, context): return {'statusCode': 200, 'body': 'x' * 2_000_000}"
@@ -475,6 +487,7 @@ REACH: dict[str, Reach] = {
         500, "ServiceException", lambda one: one.lambdas.get_function(FunctionName="steady")
     ),
     "kit/clock.py:give_up": _runs(lambda one: one.sources["kinesis"].probe()),
+    "operator_socket.py:self._perform": _ask_operator,
     "polling/keeper.py:self._run": _polls_again,
     "polling/reader.py:lane.run": _feeds("kinesis"),
     "polling/sources/activemq.py:connection.beat": _feeds("active"),
@@ -509,6 +522,7 @@ REACH: dict[str, Reach] = {
     "wiring.py:catalog.follow_changes": _runs(_deploy_new),
     "wiring.py:scheduler.follow_changes": _runs(_deploy_new),
     "wiring.py:code.keep_small": _runs(_deploy_new),
+    "wiring.py:keep_log_short": _runs(),
     "wiring.py:keep_trash_short": _runs(),
     "wiring.py:keyring.follow_doubts": _runs(),
     "wiring.py:snapshots.follow_changes": _runs(_deploy_new),
@@ -524,8 +538,11 @@ BRIEF = {
 }
 """What is reached in `brief`, each in a test of its own."""
 
+UNDER_SYSTEMD = {"wiring.py:_watch_launcher", "wiring.py:manager.show_life"}
+"""What runs only as a service of systemd. These are loops, and begin again as all loops do."""
 
-@pytest.mark.parametrize("site", [one for one in SITES if one not in BRIEF])
+
+@pytest.mark.parametrize("site", [one for one in SITES if one not in BRIEF | UNDER_SYSTEMD])
 def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str) -> None:
     """Requests are answered with 500, loops go on, sources are read on, and who has nothing to do
     with it notices nothing."""
@@ -536,7 +553,7 @@ def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str)
 
 
 def test_every_place_that_is_described_is_there() -> None:
-    assert REACH.keys() | BRIEF == set(SITES)
+    assert REACH.keys() | BRIEF | UNDER_SYSTEMD == set(SITES)
     assert not REACH.keys() & BRIEF
 
 

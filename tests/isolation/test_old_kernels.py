@@ -26,9 +26,9 @@ def doctor_without(place: Path, *lacking: str) -> tuple[int, dict[str, Any], dic
 
 
 @pytest.mark.parametrize(("name", "version"), [("mount_setattr", "5.12"), ("clone3", "5.3")])
-def test_what_a_box_needs_is_named(tmp_path: Path, name: str, version: str) -> None:
+def test_what_a_box_needs_is_named(open_place: Path, name: str, version: str) -> None:
     """With the version of Linux that has it; nothing stays of the attempt."""
-    code, report, tried = doctor_without(tmp_path, f"{name}=ENOSYS")
+    code, report, tried = doctor_without(open_place, f"{name}=ENOSYS")
     if report["tier"] == "process":
         # A weaker tier, which needs no such call, was chosen.
         assert code == 0, report["summary"]
@@ -37,7 +37,7 @@ def test_what_a_box_needs_is_named(tmp_path: Path, name: str, version: str) -> N
         broken = [check for check in tried.values() if check["state"] == "broken"]
         assert f"{name} needs Linux {version}" in broken[0]["found"]
         assert "Linux 5.15 or newer" in broken[0]["fix"]
-    expect_nothing(tmp_path)
+    expect_nothing(open_place)
 
 
 def test_a_kernel_that_denies_what_is_in_a_user_namespace(tmp_path: Path) -> None:

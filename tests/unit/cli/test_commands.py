@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests import forking
 
 import lambent
+from tests import forking
+
+pytestmark = pytest.mark.slow
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":

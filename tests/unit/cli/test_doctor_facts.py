@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from tests.unit.cli.fake_hosts import FULL, ROOT, V1, V2, make_host
 
 from lambent.cli.doctor import clock, disk
 from lambent.cli.doctor.check import Check
@@ -14,6 +13,7 @@ from lambent.cli.doctor.policies import examine_policies
 from lambent.cli.doctor.privileges import examine_privileges
 from lambent.cli.doctor.system import examine_system, kinds_of_machine
 from lambent.cli.doctor.systemd import examine_systemd
+from tests.unit.cli.fake_hosts import FULL, ROOT, V1, V2, make_host
 
 LIMITS_ONLY_IN_V1 = {
     "/proc/self/mountinfo": ROOT + V1,

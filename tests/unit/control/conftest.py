@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from control_room import Room, open_room
 
 from lambent.store.settings import StoreSettings
+from tests.unit.control.control_room import Room, open_room
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from control_room import HERE, Room, open_room, package, refused
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from signer import JOB, PROFILE, Signer
 
 from lambent.control.settings import ControlSettings
 from lambent.control.signatures import SIGNATURE_ENTRY
 from lambent.kit.clock import ManualClock
+from tests.unit.control.control_room import HERE, Room, open_room, package, refused
+from tests.unit.control.signer import JOB, PROFILE, Signer
 
 pytestmark = pytest.mark.anyio
 NOW = datetime.datetime.fromtimestamp(ManualClock().now(), datetime.UTC)

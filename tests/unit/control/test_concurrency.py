@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from control_room import HERE, Room, open_room, refused
 
 from lambent.control.settings import ControlSettings
 from lambent.model.concurrency import Allotment, ProvisionedState
 from lambent.model.function import FunctionKey
+from tests.unit.control.control_room import HERE, Room, open_room, refused
 
 pytestmark = pytest.mark.anyio
 KEY = FunctionKey(*HERE, "f")

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from control_room import RUNTIMES
 
 from lambent.control import configuration
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion
+from tests.unit.control.control_room import RUNTIMES
 
 KEY = FunctionKey("111111111111", "us-east-1", "f")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import anyio
 import pytest
-from control_room import HERE, Room, open_room, package, refused, wait_until
 from sqlalchemy.exc import OperationalError
 
 from lambent.control.settings import ControlSettings
@@ -16,6 +15,7 @@ from lambent.model.errors import ApiError
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.packages import PackageError
 from lambent.sandbox.ports import SandboxBusy, SandboxError
+from tests.unit.control.control_room import HERE, Room, open_room, package, refused, wait_until
 
 pytestmark = pytest.mark.anyio
 KEY = FunctionKey(HERE.account, HERE.region, "f")

@@ -6,12 +6,12 @@ from typing import Any
 
 import anyio
 import pytest
-from control_room import HERE, Room, open_room, package, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.lengths import examples
 
 from lambent.model.function import LATEST
+from tests.lengths import examples
+from tests.unit.control.control_room import HERE, Room, open_room, package, refused
 
 
 @pytest.mark.anyio

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from control_room import package, refused
 from moto.server import ThreadedMotoServer
 
 from lambent.aws.clients import AwsClients
@@ -13,6 +12,7 @@ from lambent.aws.settings import AwsSettings, ServiceSettings
 from lambent.control import s3
 from lambent.control.s3 import S3Objects
 from lambent.kit.clock import SystemClock
+from tests.unit.control.control_room import package, refused
 
 pytestmark = pytest.mark.anyio
 REGION = "us-east-1"

@@ -1,9 +1,9 @@
 """Tags of functions."""
 
 import pytest
-from control_room import HERE, Room, refused
 
 from lambent.model.function import FunctionKey
+from tests.unit.control.control_room import HERE, Room, refused
 
 pytestmark = pytest.mark.anyio
 ARN = FunctionKey(HERE.account, HERE.region, "f").arn

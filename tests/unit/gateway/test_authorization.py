@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from tests.authorizers import nothing, strict
 
 from lambent.gateway.authorization import Authorization
 from lambent.gateway.coverage import offered
@@ -22,6 +21,7 @@ from lambent.model.identity import Identity, IdentityKey, session_principal
 from lambent.model.names import FunctionReference
 from lambent.model.policy import ResourcePolicy
 from lambent.model.principal import Principal, root_of
+from tests.authorizers import nothing, strict
 
 HERE = "111111111111"
 SCOPE = Scope(HERE, "us-east-1")

@@ -17,7 +17,6 @@ import uvloop
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from tests.authorizers import relaxed
 
 from lambent.gateway.call import Call
 from lambent.gateway.operations import sts
@@ -28,6 +27,7 @@ from lambent.kit.clock import SystemClock
 from lambent.model.errors import ApiError, conflict, not_found
 from lambent.model.function import Scope
 from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
+from tests.authorizers import relaxed
 
 ROLE = "arn:aws:iam::000000000000:role/r"
 SETTINGS = GatewaySettings(shutdown_grace_s=10)

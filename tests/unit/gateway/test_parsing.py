@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.lengths import examples
-from tests.unit.gateway.wire import FakeExchange
 
 from lambent.gateway.protocol import parse
 from lambent.gateway.protocol.models import load_model
 from lambent.gateway.protocol.routes import Routes
 from lambent.gateway.protocol.validate import validate
 from lambent.model.errors import ApiError
+from tests.lengths import examples
+from tests.unit.gateway.wire import FakeExchange
 
 LAMBDA = load_model("lambda")
 ROUTES = Routes(LAMBDA)

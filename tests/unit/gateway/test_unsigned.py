@@ -8,7 +8,6 @@ import botocore.session
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
-from tests.unit.identity.exchanges import FakeExchange
 
 from lambent.gateway.unsigned import (
     TARGETS,
@@ -20,6 +19,7 @@ from lambent.gateway.unsigned import (
 )
 from lambent.model.errors import ApiError
 from lambent.services.endpoints import STAND_IN_SERVICES
+from tests.unit.identity.exchanges import FakeExchange
 
 JSON = {"content-type": "application/x-amz-json-1.1"}
 

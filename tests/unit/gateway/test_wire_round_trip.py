@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.lengths import examples
-from tests.unit.gateway import wire
 
 from lambent.gateway.protocol import parse, render
 from lambent.gateway.protocol.models import load_model
 from lambent.gateway.protocol.routes import Routes
 from lambent.model.errors import ApiError
+from tests.lengths import examples
+from tests.unit.gateway import wire
 
 LAMBDA = load_model("lambda")
 LOGS = load_model("logs")

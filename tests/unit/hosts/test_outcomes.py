@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from tests.hosts.inside.checks import Checks
 from tests.hosts.inside.order import ALONE, DEADLINES
 from tests.hosts.inside.outcomes import (

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from tests.hosts.inside.outcomes import FAILED, NOT_RUN, PASSED, REFUSED, Outcome
 from tests.hosts.results import HostResult, keep, merged, page, read, table
 

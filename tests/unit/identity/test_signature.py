@@ -8,13 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from exchanges import KEY, SECRET, FakeExchange, signed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.lengths import examples
 
 from lambent.identity.signature import read_signature, verify, verify_head
 from lambent.model.errors import ApiError
+from tests.lengths import examples
+from tests.unit.identity.exchanges import KEY, SECRET, FakeExchange, signed
 
 LONGEST = settings(max_examples=examples(60))
 

@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from versions import version_of
 
 from lambent.invocation.admission import Admission, Tally
 from lambent.invocation.door import Door
@@ -14,6 +13,7 @@ from lambent.model.concurrency import Allotment, Claim, throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation, Outcome, Succeeded
+from tests.unit.invocation.versions import version_of
 
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 UNRESERVED = "ConcurrentInvocationLimitExceeded"

@@ -3,12 +3,12 @@
 from collections import Counter
 
 import pytest
-from versions import version_of
 
 from lambent.invocation.provisioning import Provisioning
 from lambent.model.alias import Route
 from lambent.model.concurrency import Allotment, Claim, ProvisionedState
 from lambent.model.function import FunctionVersion
+from tests.unit.invocation.versions import version_of
 
 ONE, TWO = version_of("f", "1"), version_of("f", "2")
 KEY = ONE.key

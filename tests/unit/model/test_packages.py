@@ -8,7 +8,6 @@ import zipfile
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.lengths import examples
 
 from lambent.model import packages
 from lambent.model.packages import (
@@ -18,6 +17,7 @@ from lambent.model.packages import (
     PackageTooLarge,
     read_package,
 )
+from tests.lengths import examples
 
 
 def info(name: str, mode: int = 0o644, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:

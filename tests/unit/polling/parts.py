@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
-from rig import ids
 
 from lambent.polling.ports import EndOfPart, Envelope, Record
+from tests.unit.polling.rig import ids
 
 
 class FakePart:

@@ -4,11 +4,11 @@ from typing import Any
 
 import anyio
 import pytest
-from rig import ids, record
 
 from lambent.kit.clock import ManualClock
 from lambent.polling.buffer import Buffer
 from lambent.polling.ports import Record
+from tests.unit.polling.rig import ids, record
 
 pytestmark = pytest.mark.anyio
 

@@ -2,9 +2,9 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rig import record
 
 from lambent.polling.progress import Progress
+from tests.unit.polling.rig import record
 
 
 def test_a_part_is_done_up_to_what_is_open() -> None:

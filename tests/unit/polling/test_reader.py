@@ -7,10 +7,10 @@ from typing import Any
 
 import anyio
 import pytest
-from parts import FakePart
-from rig import FAILED, THROTTLED, Rig, make_rig, record
 
 from lambent.polling.reader import Reader
+from tests.unit.polling.parts import FakePart
+from tests.unit.polling.rig import FAILED, THROTTLED, Rig, make_rig, record
 
 pytestmark = pytest.mark.anyio
 

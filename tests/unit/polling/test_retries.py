@@ -5,9 +5,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from rig import ids, make_rig, record
 
 from lambent.polling.retries import Discard, Done, Failed, Work
+from tests.unit.polling.rig import ids, make_rig, record
 
 NOW = 1000.0
 

@@ -7,7 +7,6 @@ from typing import Any
 import anyio
 import botocore.exceptions
 import pytest
-from rig import STREAM, Calls, ids, make_rig
 
 from lambent.model.mapping import Source
 from lambent.polling.ports import EndOfPart, Record, SourceError
@@ -15,6 +14,7 @@ from lambent.polling.sources.dynamodb import DynamodbStream
 from lambent.polling.sources.kinesis import KinesisStream
 from lambent.polling.sources.shard_part import Shard, ShardPart
 from lambent.store.positions import Position
+from tests.unit.polling.rig import STREAM, Calls, ids, make_rig
 
 pytestmark = pytest.mark.anyio
 

@@ -8,12 +8,12 @@ import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rig import Rig, make_rig
 
 from lambent.polling.ports import Part, Record, SourceError
 from lambent.polling.sources.shard_part import Page, Shard
 from lambent.polling.sources.shards import Shards, ended_shards, first_positions, startable
 from lambent.store.positions import Position
+from tests.unit.polling.rig import Rig, make_rig
 
 TREE = [
     Shard("a", is_closed=True),

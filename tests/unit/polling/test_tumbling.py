@@ -6,12 +6,12 @@ from typing import Any
 
 import anyio
 import pytest
-from parts import FakePart
-from rig import FAILED, THROTTLED, Rig, make_rig, record
 
 from lambent.polling.reader import Reader
 from lambent.polling.tumbling import OpenWindow, TumblingLane
 from lambent.polling.windows import STATE_BYTES_MAX, Window
+from tests.unit.polling.parts import FakePart
+from tests.unit.polling.rig import FAILED, THROTTLED, Rig, make_rig, record
 
 pytestmark = pytest.mark.anyio
 

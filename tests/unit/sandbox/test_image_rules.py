@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.unit.sandbox.mutations import mutate
-from tests.unit.sandbox.recipes import assert_harmless
 
 from lambent.sandbox.launcher import image_rules as rules
 from lambent.sandbox.launcher.image import (
@@ -20,6 +18,8 @@ from lambent.sandbox.launcher.image import (
     Run,
     parse,
 )
+from tests.unit.sandbox.mutations import mutate
+from tests.unit.sandbox.recipes import assert_harmless
 
 CAPTURED = parse(Path(__file__).with_name("captured.json").read_bytes())
 """A real process."""

@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.hostile.cases import cases_by_file
-
 from lambent.sandbox.system_calls_reference import render
+from tests.hostile.cases import cases_by_file
 
 DOCS = Path(__file__).parents[3] / "docs"
 ROW = re.compile(r"^\| `([\w-]+)` \| ([^|]+) \| ([^|]+) \| `(test_\w+\.py)` \|$", re.MULTILINE)

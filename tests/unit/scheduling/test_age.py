@@ -1,11 +1,11 @@
 """Environments are replaced before the credentials they were given expire."""
 
 import pytest
-from house import House, Memory
 
 from lambent.identity.settings import IdentitySettings
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.settings import Settings, SettingsError, load_settings
+from tests.unit.scheduling.house import House, Memory
 
 pytestmark = pytest.mark.anyio
 AGE_MAX_S = SchedulingSettings().environment_age_max_s

@@ -1,6 +1,6 @@
 """Environments that have answered while their extensions go on."""
 
-from house import House
+from tests.unit.scheduling.house import House
 
 
 def test_a_call_waits_for_what_will_be_free_at_once() -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from house import RESERVE_MB, House, Memory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from lambent.model.errors import ApiError
 from lambent.model.invocation import Refused
 from lambent.scheduling.memory import SystemMemory
 from lambent.worker.lifecycle import State
+from tests.unit.scheduling.house import RESERVE_MB, House, Memory
 
 pytestmark = pytest.mark.anyio
 

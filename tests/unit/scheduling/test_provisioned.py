@@ -1,13 +1,13 @@
 """Environments that are kept initialised."""
 
 import pytest
-from house import RESERVE_MB, FakeEnvironment, House, Memory, function
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.model.concurrency import ProvisionedState
 from lambent.scheduling.settings import SchedulingSettings
 from lambent.worker.lifecycle import State
+from tests.unit.scheduling.house import RESERVE_MB, FakeEnvironment, House, Memory, function
 
 pytestmark = pytest.mark.anyio
 AGE_MAX_S = SchedulingSettings().environment_age_max_s

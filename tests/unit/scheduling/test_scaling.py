@@ -1,7 +1,6 @@
 """A function grows as fast as it may, and no faster."""
 
 import pytest
-from house import House, function
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +8,7 @@ from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
 from lambent.scheduling.scaling import ScalingRate
 from lambent.scheduling.settings import SchedulingSettings
+from tests.unit.scheduling.house import House, function
 
 pytestmark = pytest.mark.anyio
 KEY = FunctionKey("000000000000", "us-east-1", "f")

@@ -1,12 +1,12 @@
 """Environments of functions that keep their tenants apart."""
 
 import pytest
-from house import House, function
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.model.errors import ApiError
 from lambent.worker.lifecycle import State
+from tests.unit.scheduling.house import House, function
 
 pytestmark = pytest.mark.anyio
 

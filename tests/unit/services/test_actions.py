@@ -1,13 +1,13 @@
 """What a request for another service needs permission for."""
 
 import pytest
-from foreign import ACCOUNT, SCOPE, Foreign, form_request, json_request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.model.policy import Request, Statement, Verdict, decide
 from lambent.model.principal import Principal
 from lambent.services.actions import accesses_of
+from tests.unit.services.foreign import ACCOUNT, SCOPE, Foreign, form_request, json_request
 
 SQS = {"x-amz-target": "AmazonSQS.SendMessage"}
 TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:t"

@@ -2,7 +2,6 @@
 
 from urllib.parse import unquote
 
-from foreign import ACCOUNT, Foreign, caller
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from lambent.services.endpoints import (
     with_stand_in,
     without_chunks,
 )
+from tests.unit.services.foreign import ACCOUNT, Foreign, caller
 
 STAND_IN = "http://127.0.0.1:1"
 OWN = AwsSettings(sqs=ServiceSettings(endpoint_url="http://sqs.test/", deadline_s=7))

@@ -11,7 +11,6 @@ from typing import cast
 
 import anyio
 import pytest
-from foreign import caller
 
 from lambent.aws.settings import AwsSettings, ServiceSettings
 from lambent.identity.authorizer import Authorizer
@@ -22,6 +21,7 @@ from lambent.model.errors import ApiError
 from lambent.services.forwarder import open_forwarder
 from lambent.services.settings import ServicesSettings
 from lambent.services.stand_in import StandIn
+from tests.unit.services.foreign import caller
 
 pytestmark = pytest.mark.anyio
 RELAXED = cast(Authorizer, SimpleNamespace(is_strict=False))

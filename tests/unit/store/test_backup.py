@@ -21,7 +21,6 @@ from pathlib import Path
 
 import anyio
 import pytest
-from test_store import KEY, version
 
 from lambent.model.async_event import AsyncEvent
 from lambent.store import backup as backups
@@ -32,6 +31,7 @@ from lambent.store.problems import StoreError
 from lambent.store.restore import restore
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Transaction, open_store
+from tests.unit.store.test_store import KEY, version
 
 pytestmark = pytest.mark.anyio
 ABOUT = {"lambent": "test"}

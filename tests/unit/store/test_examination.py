@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from tests.databases import PostgreSql
 
 from lambent.store.database import connect, migrate
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
+from tests.databases import PostgreSql
 
 pytestmark = pytest.mark.anyio
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import anyio
 import psycopg
 import pytest
-from tests.databases import PostgreSql
 
 from lambent.kit.clock import ManualClock
 from lambent.store.holding import LOCK_ID
 from lambent.store.problems import StoreError, StoreHeld, StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
+from tests.databases import PostgreSql
 
 pytestmark = pytest.mark.anyio
 

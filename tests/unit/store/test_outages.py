@@ -11,9 +11,6 @@ from pathlib import Path
 import anyio
 import pytest
 import sqlalchemy as sa
-from tests.databases import PostgreSql
-from tests.servers.proxy import Proxy
-from tests.unit.store.test_store import KEY, version
 
 from lambent.kit.clock import ManualClock
 from lambent.model.concurrency import Allotment
@@ -23,6 +20,9 @@ from lambent.store.function_settings import Kind
 from lambent.store.problems import StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
+from tests.databases import PostgreSql
+from tests.servers.proxy import Proxy
+from tests.unit.store.test_store import KEY, version
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ async def behind(network: Proxy, server: PostgreSql, state: Path) -> AsyncIterat
     settings = StoreSettings(url=server.new_database_at(network.port))
     async with open_store(settings, state) as store:
         await store.note_started()
-        store.note_stopping()
+        store._hold.answer_s = 2.0
         yield store
 
 

@@ -2,10 +2,10 @@
 
 import anyio
 import pytest
-from tests.unit.invocation.versions import version_of
 
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.worker.snapshots import Snapshots
+from tests.unit.invocation.versions import version_of
 
 
 class FakeSnapshot:
