@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 from tests.hosts import results
 from tests.hosts.hosts import ALL_CHECKS, HOSTS, Host
@@ -40,10 +41,10 @@ def main() -> None:
             stop_with(f"there is no host {name!r}; there are: {', '.join(HOSTS)}")
     get_what_is_needed()
     with step("the wheel"):
-        wheel = build_wheel()
+        wheel, built_of = build_wheel(), commit()
     bad = []
     for name in asked.hosts or HOSTS:
-        found = try_host(HOSTS[name], wheel, asked.checks)
+        found = try_host(HOSTS[name], wheel, built_of, asked.checks)
         kept = results.keep(found, list(HOSTS))
         text = results.page(results.PAGE.read_text(), kept, ALL_CHECKS)
         results.PAGE.write_text(text)
@@ -53,7 +54,7 @@ def main() -> None:
         stop_with(f"checks failed on: {', '.join(bad)}; logs are in {WORK}")
 
 
-def try_host(host: Host, wheel: os.PathLike[str], checks: str) -> results.HostResult:
+def try_host(host: Host, wheel: Path, built_of: str, checks: str) -> results.HostResult:
     """All checks on one host. A host that does not start is a result, too."""
     say(f"=== {host.name}: {host.what}")
     outcomes: list[Outcome] = []
@@ -76,7 +77,7 @@ def try_host(host: Host, wheel: os.PathLike[str], checks: str) -> results.HostRe
         kernel=kernel,
         how=how,
         date=time.strftime("%Y-%m-%d", time.gmtime()),
-        commit=commit(),
+        commit=built_of,
         outcomes=outcomes,
     )
 
