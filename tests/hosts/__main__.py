@@ -15,6 +15,7 @@ from tests.hosts.places import Place
 from tests.hosts.steps import WORK, StepFailed, say, step, stop_with
 from tests.hosts.wheels import build_wheel, commit, install
 
+ALL_HOSTS = {host.name: host.what for host in HOSTS.values()}
 DEADLINE_S = 4 * 3600
 """Of all checks of one host; each has a shorter one of its own."""
 NEEDS = {
@@ -46,7 +47,7 @@ def main() -> None:
     for name in asked.hosts or HOSTS:
         found = try_host(HOSTS[name], wheel, built_of, asked.checks)
         kept = results.keep(found, list(HOSTS))
-        text = results.page(results.PAGE.read_text(), kept, ALL_CHECKS)
+        text = results.page(results.PAGE.read_text(), kept, ALL_CHECKS, ALL_HOSTS)
         results.PAGE.write_text(text)
         if not found.is_good:
             bad.append(name)
