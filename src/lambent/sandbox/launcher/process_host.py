@@ -64,7 +64,9 @@ class ProcessHost:
             for path in config["roots"]
         }
         self.separates_users = bool(config["separates_users"])
-        self._first_user = int(config["uid_base"])
+        self._first_user = -1
+        if self.separates_users:
+            self._users_lock, self._first_user = _take_users(config["uid_bases"])
         self._has_landlock = landlock.abi() > 0
         self._last_capability = _last_capability() if config["drops_bounding_set"] else -1
         self._filter = Filter()
@@ -343,6 +345,20 @@ class ProcessHost:
 
 def _strangers_below(known: set[int]) -> set[int]:
     return process_tree.below(process_tree.children(os.getpid()) - known)
+
+
+def _take_users(firsts: Sequence[int]) -> tuple[socket.socket, int]:
+    """The first number of a range that no other launcher has, which would take our processes for
+    its own. It is ours as long as the socket is open. Raises OSError."""
+    for first in firsts:
+        lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            lock.bind(f"\0lambent-users-{first}")
+        except OSError:
+            lock.close()
+            continue
+        return lock, first
+    raise OSError("other platforms have all user numbers for environments: see sandbox.uid_base")
 
 
 def _remove_of_users(directory: str, users: Collection[int]) -> None:
