@@ -14,7 +14,8 @@ FUZZ := FUZZ_SNAPSHOT_CHECKS=100000 FUZZ_SNAPSHOT_RESTORES=20000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast test-long crash burst stress fuzz-snapshots hosts check bench format docs lock
+.PHONY: help setup run test test-fast test-long crash burst stress fuzz-snapshots hosts check check-install bench \
+  format docs lock
 
 help: ## Say what there is
 	@awk -F ': .*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -34,7 +35,7 @@ else
 endif
 
 test-fast: setup ## Run the quick unit tests, which need no server; done in seconds
-	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" -k "not postgresql" tests/unit
+	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests/unit
 
 test-long: setup ## Run all tests in their long forms: those below, and properties with all examples
 	@tools/make-test-needs
@@ -52,6 +53,9 @@ burst: setup ## Call a function 900 times at once, and others beside it
 fuzz-snapshots: setup ## Change captured processes 100,000 times and judge them; as root, restore 20,000
 	@$(FUZZ) $(PYTEST) -q -s --timeout 7200 \
 	  tests/unit/sandbox/test_image_rules.py tests/isolation/test_snapshot_fuzz.py
+
+check-install: setup ## Install the wheel as a user does, as root and as nobody, and use it
+	@$(PYTHON) tools/check_install.py
 
 hosts: setup ## Prove it on machines and containers made for the purpose, as root; HOSTS="a b" runs some
 	@$(PYTHON) -m tests.hosts $(HOSTS)

@@ -46,6 +46,15 @@ class Life:
         self._see_dead()
         return None
 
+    def has_died_within(self, seconds: float) -> bool:
+        """Wait for it to kill itself."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        self._see_dead()
+        return True
+
     def end(self, within_s: float) -> None:
         """Wait for it to die, and see to it."""
         try:

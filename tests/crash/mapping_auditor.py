@@ -4,7 +4,8 @@ Records are named `KEY:NUMBER`; those of a key are produced in the order of thei
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -19,8 +20,12 @@ class MappingAuditor:
         self._produced: dict[str, int] = {}
         self._next: dict[str, int] = {}
         """The number that is to be done next, by key."""
+        self._began: dict[str, int] = {}
+        """In which life the last call with a record began."""
         self._done: dict[str, int] = {}
-        """In which life a record was done with first."""
+        """In which life the call began that a record was done with in."""
+        self._breaking: set[int] = set()
+        """Lives in which something was about to break, so that nobody knows the moment."""
         self._resent: set[str] = set()
         self._life = 0
         """How many faults there were so far: each may hide what was done right before it."""
@@ -40,10 +45,19 @@ class MappingAuditor:
         twice."""
         self._resent.add(name)
 
-    def note_fault(self, what: str) -> None:
-        """Something was broken from outside."""
+    @contextmanager
+    def fault(self, what: str) -> Iterator[None]:
+        """Something is broken from outside meanwhile. What a call that had begun before does is
+        done again: its record cannot be acknowledged any more."""
+        self._note(f"breaking {what}")
+        try:
+            yield
+        finally:
+            self._note(f"killed {what}")
+
+    def _note(self, line: str) -> None:
         with self._witness.open("a") as witness:
-            witness.write(f"killed {what}\n")
+            witness.write(f"{line}\n")
 
     def audit(self) -> None:
         """Judge what was done since the last time."""
@@ -60,9 +74,14 @@ class MappingAuditor:
         """The same of lines."""
         for line in lines:
             word, _, about = line.partition(" ")
-            if word == "killed":
+            if word == "breaking":
+                self._life += 1
+                self._breaking.add(self._life)
+            elif word == "killed":
                 self._life += 1
                 self.hits[about] += 1
+            elif word == "began":
+                self._began.update(dict.fromkeys(about.split(), self._life))
             elif word == "done":
                 for name in about.split():
                     self._note_done(name)
@@ -71,13 +90,15 @@ class MappingAuditor:
         key, _, text = name.partition(":")
         number = int(text)
         assert number < self._produced.get(key, 0), f"{name} was never produced"
+        began = self._began.get(name, self._life)
         if name in self._done:
-            is_excused = self._done[name] < self._life or name in self._resent
+            first = self._done[name]
+            is_excused = first < began or first in self._breaking or name in self._resent
             assert is_excused, f"{name} was done twice, and nothing was broken"
             self.repeated[name] += 1
-            self._done[name] = self._life
+            self._done[name] = began
             return
-        self._done[name] = self._life
+        self._done[name] = began
         if self._has_order:
             expected = self._next.get(key, 0)
             assert number == expected, f"{name} was done before {key}:{expected}"

@@ -24,10 +24,30 @@ def test_all_is_well() -> None:
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [
+        # A call that had begun cannot acknowledge any more what it does after the fault.
+        ["began a:0", "breaking p", "killed p", "done a:0", "began a:0", "done a:0"],
+        # Nobody knows when, between its announcement and its report, a fault was.
+        ["breaking p", "began a:0", "done a:0", "killed p", "began a:0", "done a:0"],
+        ["breaking p", "began a:0", "done a:0", "began a:0", "killed p", "done a:0"],
+    ],
+)
+def test_a_fault_excuses_the_call_it_meets(lines: list[str]) -> None:
+    """What it does is done again."""
+    judge = auditor()
+    judge.judge(lines)
+    assert judge.repeated == {"a:0": 1}
+
+
+@pytest.mark.parametrize(
     ("lines", "wrong"),
     [
         (["done a:0", "done a:0"], "twice"),
         (["done a:0", "killed p", "done a:0", "done a:0"], "twice"),
+        # What happens after the second call has begun excuses nothing.
+        (["began a:0", "done a:0", "began a:0", "killed p", "done a:0"], "twice"),
+        (["breaking p", "killed p", "began a:0", "done a:0", "began a:0", "done a:0"], "twice"),
         (["done a:1"], "before a:0"),
         (["done a:0 a:2"], "before a:1"),
         (["done b:0"], "never produced"),

@@ -56,19 +56,20 @@ def live(
     sender.start()
     try:
         if fault in POINTS:
-            life.end(8)
+            if not life.has_died_within(8):
+                with auditor.fault(ANY_TIME):
+                    life.end(0)
             return
         done.wait(numbers.uniform(0.3, 1.2))
         if fault == SERVER:
-            auditor.note_fault(SERVER)
-            flow.break_server()
-            auditor.note_fault(SERVER)
+            with auditor.fault(SERVER):
+                flow.break_server()
         elif fault == CONNECTIONS:
-            auditor.note_fault(CONNECTIONS)
-            flow.cut()
+            with auditor.fault(CONNECTIONS):
+                flow.cut()
         done.wait(numbers.uniform(0.3, 1.0))
-        auditor.note_fault(ANY_TIME)
-        life.end(0)
+        with auditor.fault(ANY_TIME):
+            life.end(0)
     finally:
         done.set()
         sender.join(60)
@@ -95,7 +96,6 @@ def test_no_record_is_lost(source: str, tmp_path: Path) -> None:
         )
         platform.kill()
         auditor = MappingAuditor(tmp_path / "witness", has_order=flow.has_order)
-        auditor.note_fault("begin")
         faults = list(FAULTS)
         numbers.shuffle(faults)
         for turn in range(KILLS):

@@ -139,6 +139,22 @@ def test_a_start_that_fails(daemon: Daemon) -> None:
     assert port in failed.stderr
 
 
+@pytest.mark.timeout(120)
+def test_a_start_that_is_given_up(daemon: Daemon) -> None:
+    """Who waits for it is ended, and does not leave half a start behind."""
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "lambent", "up", "--detach", "--port", "0"),
+            *("--data-dir", str(daemon.data_dir)),
+        ],
+        stdout=subprocess.DEVNULL,
+    ) as waiting:
+        wait_for(lambda: daemon.status()["running"], "the beginning of a start")
+        waiting.terminate()
+        assert waiting.wait(60) == 128 + signal.SIGTERM
+    assert not daemon.status()["running"]
+
+
 @pytest.mark.timeout(180)
 def test_a_killed_platform_is_not_running(daemon: Daemon) -> None:
     """Its lock has ended with it, whatever the file says; the next one starts."""

@@ -6,7 +6,7 @@ import sys
 from lambent.cli.output import CliError
 from lambent.kit.machine import ARCHITECTURES
 
-_PACKAGES = "sudo apt-get install -y python3-venv gcc make git"
+_PACKAGES = "sudo apt-get install -y python3-venv make git"
 _START = (
     "in a clone of Lambent made there `make setup && sudo .venv/bin/lambent up --data-dir"
     " /var/lib/lambent`"

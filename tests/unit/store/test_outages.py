@@ -38,7 +38,7 @@ async def behind(network: Proxy, server: PostgreSql, state: Path) -> AsyncIterat
     settings = StoreSettings(url=server.new_database_at(network.port))
     async with open_store(settings, state) as store:
         await store.note_started()
-        store.note_stopping()
+        store._hold.answer_s = 2.0
         yield store
 
 
