@@ -3,7 +3,7 @@
 import pytest
 
 from lambent.sandbox import users
-from lambent.sandbox.launcher.process_host import _take_users
+from lambent.sandbox.launcher.process_parts import take_users
 
 
 def test_places(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,15 +22,15 @@ def test_places(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nobody_takes_what_another_has() -> None:
     """Two launchers do not use the same numbers: each ends all processes that have them."""
     firsts = [2_000_000_000, 2_000_001_000]
-    one, first = _take_users(firsts)
-    other, second = _take_users(firsts)
+    one, first = take_users(firsts)
+    other, second = take_users(firsts)
     try:
         assert [first, second] == firsts
         with pytest.raises(OSError, match="all user numbers"):
-            _take_users(firsts)
+            take_users(firsts)
     finally:
         one.close()
         other.close()
-    again, first = _take_users(firsts)
+    again, first = take_users(firsts)
     again.close()
     assert first == firsts[0]
