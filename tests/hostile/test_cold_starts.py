@@ -11,6 +11,7 @@ import pytest
 from tests.hostile.cases import params
 from tests.hostile.conftest import StartFunction
 from tests.platforms import deploy, invoke, publish_layer
+from tests.yardstick import allowing
 
 COLD_START_MAX_S = 2.0
 """Of a neighbour, whatever a function does; on two busy cores."""
@@ -78,5 +79,6 @@ def test_what_enters_a_box_is_kept_from_it(
         for thread in threads:
             thread.join()
 
-    took = newcomers.call_during(attack)
-    assert max(took) < COLD_START_MAX_S, took
+    with allowing(COLD_START_MAX_S) as most_s:
+        took = newcomers.call_during(attack)
+    assert max(took) < most_s(), took

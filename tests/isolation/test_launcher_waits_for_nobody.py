@@ -17,6 +17,7 @@ import pytest
 from lambent.sandbox.ports import ExitStatus, Mount, SandboxBusy, StartSpec, Template
 from tests.isolation.boxes import INTERPRETER, PYTHON, Opened, Site, until
 from tests.isolation.test_launcher import ask
+from tests.yardstick import slowdown
 
 pytestmark = [
     pytest.mark.root,
@@ -78,22 +79,24 @@ async def test_new_sizes_of_volumes_keep_nobody_waiting(opened: Opened) -> None:
     """Making a file system of a size takes long: who wants a known one is served meanwhile. Few
     sizes are kept on the disk."""
     took: list[float] = []
+    made: list[int] = []
 
     async def want(size_mb: int) -> None:
         async with opened.volume(size_mb):
-            pass
+            made.append(size_mb)
 
     async with opened.volume(16):
         pass
+    before = slowdown()
     async with anyio.create_task_group() as tasks:
         for size_mb in range(100, 140):
             tasks.start_soon(want, size_mb)
-        for _ in range(10):
+        while len(made) < 40:
             began = time.monotonic()
             async with opened.volume(16):
                 took.append(time.monotonic() - began)
             await anyio.sleep(0.05)
-    assert max(took) < SHORT_S, took
+    assert max(took) < SHORT_S * max(before, slowdown()), took
     kept = list((opened.site.work / "sandbox" / "volumes").glob("template-*"))
     assert len(kept) <= 32
     assert "template-16" in {path.name for path in kept}
@@ -167,10 +170,13 @@ async def test_kinds_take_turns(opened: Opened) -> None:
         for _ in range(12):
             tasks.start_soon(start_again_and_again)
         await until(lambda: count > 10, "the first starts")
-        with anyio.fail_after(5):
-            async with started(opened, other, spec_of(site, 16, A="b")) as told:
-                assert '"A": "b"' in told
+        before = count
+        async with started(opened, other, spec_of(site, 16, A="b")) as told:
+            assert '"A": "b"' in told
+            since = count - before
         is_over = True
+    # Of those that were under way, and a few more: however long each takes here.
+    assert since < 60
 
 
 BUSY = """

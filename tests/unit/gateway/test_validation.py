@@ -199,13 +199,13 @@ def test_every_pattern_of_the_models_is_checked() -> None:
 def test_hostile_values_are_checked_quickly() -> None:
     """No pattern takes noticeable time on any value of the wrong kind, however long."""
     shapes = [LAMBDA.shape_for(name) for name in LAMBDA.shape_names]
-    started = time.perf_counter()
+    started = time.thread_time()
     for pattern in {shape.metadata["pattern"] for shape in shapes if "pattern" in shape.metadata}:
         compiled = compile_pattern(pattern)
         assert compiled is not None
         for seed in ("a", "-", "arn:aws:lambda:", "1", "/", "_a", "$LATEST", "a.", "🎉"):
             compiled.fullmatch(seed * 10_000 + "\x01")
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
 
 
 def test_a_huge_value_is_not_repeated_whole() -> None:
@@ -219,10 +219,10 @@ def test_a_huge_value_is_not_repeated_whole() -> None:
 def test_many_violations_are_not_all_told() -> None:
     """A list of a million bad members gets a bounded answer, soon."""
     configs: list[dict[str, str]] = [{}] * 1_000_000
-    started = time.perf_counter()
+    started = time.thread_time()
     text = violations("CreateFunction", {**CREATE, "FileSystemConfigs": configs})
     assert len(text) < 50_000
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_secrets_are_not_repeated() -> None:
