@@ -35,7 +35,7 @@ else
 endif
 
 test-fast: setup ## Run the quick unit tests, which need no server; done in seconds
-	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" -k "not postgresql" tests/unit
+	@$(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests/unit
 
 test-long: setup ## Run all tests in their long forms: those below, and properties with all examples
 	@tools/make-test-needs

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import fcntl
 import functools
 import io
 import json
@@ -32,6 +33,7 @@ PYTHON = f"python3.{sys.version_info.minor}"
 
 _STOP_S = 240
 """How long a platform may take to stop on a host that is busy with other things."""
+_OUTPUT_MAX = 1 << 20
 _WAIT_S = 60
 """How long anything may take there."""
 
@@ -66,6 +68,8 @@ class Platform:
     def _read_endpoint(self, deadline: float) -> str:
         assert self.process.stdout is not None
         descriptor = self.process.stdout.fileno()
+        # Nobody reads while tests run, and a platform that cannot write its log waits.
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _OUTPUT_MAX)
         while time.monotonic() < deadline:
             if select.select([descriptor], [], [], 0.2)[0]:
                 data = os.read(descriptor, 65536)

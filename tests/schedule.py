@@ -33,6 +33,10 @@ TOGETHER = {
 }
 
 
+_SERVERS = {"postgresql", "own_postgresql"}
+"""Fixtures."""
+
+
 def unit_of(nodeid: str) -> str:
     """What is given to a worker as a whole: a file, a test, or some files."""
     for start, name in TOGETHER.items():
@@ -65,7 +69,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that take long first; those of one unit side by side."""
+    """Those that take long first; those of one unit side by side. What needs a server is slow."""
+    for item in items:
+        if "postgresql" in item.name or _SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     ranks: dict[str, int] = {}
     for item in items:
         ranks.setdefault(unit_of(item.nodeid), rank_of(item.nodeid))

@@ -189,7 +189,7 @@ def _read_facts(descriptor: int) -> Facts | None:
         found: dict[str, Any] = json.loads(text)
         known = {field.name for field in dataclasses.fields(Facts)}
         return Facts(**{name: value for name, value in found.items() if name in known})
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -212,13 +212,18 @@ def isolate(
         logger.warning("control groups limit no %s here: see `lambent doctor`", ", ".join(lacking))
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
-        may_mount = os.geteuid() != 0 or users.has_capability(users.CAP_SYS_ADMIN)
-        may_mount = may_mount and tier != "process"
-        become_unprivileged(uid, uid, readable, [data.code, *private], may_mount=may_mount)
+        ours = [data.code, *private]
+        become_unprivileged(uid, uid, readable, ours, may_mount=may_mount(tier))
     except BaseException:
         launcher.close()
         raise
     return launcher
+
+
+def may_mount(tier: str) -> bool:
+    """Whether this process, in a tier, may have a mount namespace to give up its privileges in."""
+    has_right = os.geteuid() != 0 or users.has_capability(users.CAP_SYS_ADMIN)
+    return has_right and tier != "process"
 
 
 def explain_weakness(tier: str, isolation: tiers.Isolation) -> str:

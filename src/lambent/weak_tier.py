@@ -19,8 +19,12 @@ _SYSTEM_CACHE = Path("/var/cache/lambent/runtimes")
 
 def accept(settings: Settings) -> None:
     """Say what this tier lacks. Ends the process if what was asked for cannot be kept."""
-    if not settings.sandbox.allow_weak:
-        _refuse_what_cannot_be_kept(settings)
+    if wishes := unkept(settings):
+        raise SystemExit(
+            f"lambent: the tier 'process' cannot keep {', nor '.join(wishes)}. Give lambent a host"
+            " where namespaces are allowed (`lambent doctor` says how), or set sandbox.allow_weak"
+            " to start all the same"
+        )
     separates = users.can_separate(settings.sandbox.platform_uid)
     lines = [
         "!!! ISOLATION IS WEAK: tier 'process'. Run only functions you trust. !!!",
@@ -37,32 +41,30 @@ def accept(settings: Settings) -> None:
     print("\n".join(f"lambent: {line}" for line in lines), file=sys.stderr, flush=True)
 
 
-def _refuse_what_cannot_be_kept(settings: Settings) -> None:
-    unkept = []
+def unkept(settings: Settings) -> list[str]:
+    """The settings that this tier cannot keep, and for which it is therefore refused."""
+    if settings.sandbox.allow_weak:
+        return []
+    found = []
     if settings.server.auth == "strict":
-        unkept.append("--auth strict, which is for functions that do not trust each other")
+        found.append("--auth strict, which is for functions that do not trust each other")
     if not settings.egress.enabled:
-        unkept.append("egress.enabled = false")
+        found.append("egress.enabled = false")
     if settings.egress.deny:
-        unkept.append("egress.deny")
-    if unkept:
-        raise SystemExit(
-            f"lambent: the tier 'process' cannot keep {', nor '.join(unkept)}. Give lambent a host"
-            " where namespaces are allowed (`lambent doctor` says how), or set sandbox.allow_weak"
-            " to start all the same"
-        )
+        found.append("egress.deny")
+    return found
 
 
 def cache(settings: Settings, tier: str) -> Path:
     """Where runtimes are prepared unless the operator says otherwise."""
-    return _SYSTEM_CACHE if _has_users(settings, tier) else default_cache()
+    return _SYSTEM_CACHE if has_own_users(settings, tier) else default_cache()
 
 
 def only_reachable(
     interpreters: tuple[Interpreter, ...], settings: Settings, tier: str
 ) -> tuple[Interpreter, ...]:
     """The interpreters that users of functions get to; of the others it is said why not."""
-    if not _has_users(settings, tier):
+    if not has_own_users(settings, tier):
         return interpreters
     reachable = []
     for one in interpreters:
@@ -78,6 +80,7 @@ def only_reachable(
     return tuple(reachable)
 
 
-def _has_users(settings: Settings, tier: str) -> bool:
+def has_own_users(settings: Settings, tier: str) -> bool:
+    """Whether functions are users of their own and see the host's directories as those do."""
     is_bare = tier == "process" or not users.has_capability(users.CAP_SYS_ADMIN)
     return is_bare and users.can_separate(settings.sandbox.platform_uid)

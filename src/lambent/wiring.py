@@ -53,6 +53,7 @@ from lambent.invocation.provisioning import Provisioning
 from lambent.kit.allocation import give_back_large_blocks
 from lambent.kit.clock import Clock, SystemClock
 from lambent.kit.http.server import HttpServer
+from lambent.kit.installing import steps_end_with_us
 from lambent.kit.log_lines import set_up_logging
 from lambent.kit.progress import shown_steps
 from lambent.kit.service_manager import ServiceManager
@@ -123,7 +124,7 @@ def run(settings: Settings) -> None:
             tls = load_certificate(settings.server)
             root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
             tier = choose_tier(settings)
-            with shown_steps(manager.tell_status) as steps:
+            with steps_end_with_us(), shown_steps(manager.tell_status) as steps:
                 runtimes = find_runtimes(settings, tier, steps)
                 packages = prepare_services(settings, tier, steps)
             launcher = isolate(settings, tier, data, runtimes, packages)

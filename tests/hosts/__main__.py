@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 from tests.hosts import results
 from tests.hosts.hosts import ALL_CHECKS, HOSTS, Host
@@ -14,6 +15,7 @@ from tests.hosts.places import Place
 from tests.hosts.steps import WORK, StepFailed, say, step, stop_with
 from tests.hosts.wheels import build_wheel, commit, install
 
+ALL_HOSTS = {host.name: host.what for host in HOSTS.values()}
 DEADLINE_S = 4 * 3600
 """Of all checks of one host; each has a shorter one of its own."""
 NEEDS = {
@@ -40,12 +42,12 @@ def main() -> None:
             stop_with(f"there is no host {name!r}; there are: {', '.join(HOSTS)}")
     get_what_is_needed()
     with step("the wheel"):
-        wheel = build_wheel()
+        wheel, built_of = build_wheel(), commit()
     bad = []
     for name in asked.hosts or HOSTS:
-        found = try_host(HOSTS[name], wheel, asked.checks)
+        found = try_host(HOSTS[name], wheel, built_of, asked.checks)
         kept = results.keep(found, list(HOSTS))
-        text = results.page(results.PAGE.read_text(), kept, ALL_CHECKS)
+        text = results.page(results.PAGE.read_text(), kept, ALL_CHECKS, ALL_HOSTS)
         results.PAGE.write_text(text)
         if not found.is_good:
             bad.append(name)
@@ -53,7 +55,7 @@ def main() -> None:
         stop_with(f"checks failed on: {', '.join(bad)}; logs are in {WORK}")
 
 
-def try_host(host: Host, wheel: os.PathLike[str], checks: str) -> results.HostResult:
+def try_host(host: Host, wheel: Path, built_of: str, checks: str) -> results.HostResult:
     """All checks on one host. A host that does not start is a result, too."""
     say(f"=== {host.name}: {host.what}")
     outcomes: list[Outcome] = []
@@ -76,7 +78,7 @@ def try_host(host: Host, wheel: os.PathLike[str], checks: str) -> results.HostRe
         kernel=kernel,
         how=how,
         date=time.strftime("%Y-%m-%d", time.gmtime()),
-        commit=commit(),
+        commit=built_of,
         outcomes=outcomes,
     )
 

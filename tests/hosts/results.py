@@ -74,19 +74,22 @@ def merged(before: HostResult | None, now: HostResult) -> HostResult:
     return HostResult(**{**vars(now), "outcomes": list(outcomes.values())})
 
 
-def page(text: str, results: Sequence[HostResult], checks: Sequence[str]) -> str:
+def page(
+    text: str, results: Sequence[HostResult], checks: Sequence[str], hosts: Mapping[str, str]
+) -> str:
     """`text` with the table between its marks. Raises ValueError if the marks are missing."""
     if BEGIN not in text or END not in text:
         raise ValueError(f"the page needs {BEGIN} and {END}")
     head, _, rest = text.partition(BEGIN)
     tail = rest.partition(END)[2]
-    return f"{head}{BEGIN}\n\n{table(results, checks)}\n\n{END}{tail}"
+    return f"{head}{BEGIN}\n\n{table(results, checks, hosts)}\n\n{END}{tail}"
 
 
-def table(results: Sequence[HostResult], checks: Sequence[str]) -> str:
-    """The hosts, their checks, and the sentences of what did not pass."""
-    hosts = [["host", "what it is", "kernel", "runs", "tier", "date", "commit"]]
-    hosts += [
+def table(results: Sequence[HostResult], checks: Sequence[str], hosts: Mapping[str, str]) -> str:
+    """The hosts, their checks, and the sentences of what did not pass. `hosts`: names of all that
+    there are, with what they are."""
+    rows = [["host", "what it is", "kernel", "runs", "tier", "date", "commit"]]
+    rows += [
         [one.host, one.what, one.kernel, one.how, one.tier, one.date, one.commit] for one in results
     ]
     marks = [["check", *(one.host for one in results)]]
@@ -98,9 +101,12 @@ def table(results: Sequence[HostResult], checks: Sequence[str]) -> str:
         for outcome in one.outcomes
         if outcome.state != PASSED
     ]
-    parts = [_markdown(hosts), _markdown(marks)]
+    parts = [_markdown(rows), _markdown(marks)]
     if notes:
         parts.append("What did not pass, in its own words:\n\n" + "\n".join(notes))
+    known = {one.host for one in results}
+    if missing := [f"- {name}: {_cell(what)}" for name, what in hosts.items() if name not in known]:
+        parts.append("Not run yet:\n\n" + "\n".join(missing))
     return "\n\n".join(parts)
 
 

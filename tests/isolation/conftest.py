@@ -1,5 +1,7 @@
-"""A launcher per test."""
+"""A launcher per test, and places for them."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,3 +22,12 @@ async def opened(site: Site) -> AsyncIterator[Opened]:
     """A started launcher and its client."""
     async with site.open() as opened:
         yield opened
+
+
+@pytest.fixture
+def open_place() -> Iterator[Path]:
+    """A directory that everybody may enter, as the tier `process` needs it."""
+    place = Path(tempfile.mkdtemp(prefix="lambent-test-"))
+    place.chmod(0o755)
+    yield place
+    shutil.rmtree(place)

@@ -85,6 +85,18 @@ def test_a_root_that_can_start_nothing(tmp_path: Path) -> None:
     expect_nothing(tmp_path)
 
 
+def test_a_root_that_may_not_mount(open_place: Path) -> None:
+    """As in an ordinary container: the weaker tier that `lambent up` takes there works, its way to
+    give up root included, and the capabilities that lack are named."""
+    less = ["setpriv", "--bounding-set=-sys_admin,-net_admin", "--inh-caps=-all", "--"]
+    code, report, tried = run_doctor([*less, *command(open_place)])
+    assert (code, report["tier"] in ("rootless", "process")) == (0, True), report["summary"]
+    assert tried["giving up root"]["state"] == "ok"
+    (check,) = (check for check in report["checks"] if check["name"] == "capabilities")
+    assert "CAP_SYS_ADMIN" in check["found"]
+    expect_nothing(open_place)
+
+
 def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
     """Leaves what the next one clears away."""
     with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL) as doctor:

@@ -3,9 +3,7 @@
 import re
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,6 @@ from tests.platforms import Platform, deploy
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 PAGE = Path(__file__).parents[2] / "docs/kernel-features.md"
 LOOP_CONFIGURE = "ioctl:0x4C0A"
-
-
-@pytest.fixture
-def open_place() -> Iterator[Path]:
-    """A directory that everybody may enter, as the tier `process` needs it."""
-    place = Path(tempfile.mkdtemp(prefix="lambent-test-"))
-    place.chmod(0o755)
-    yield place
-    expect_nothing(place)
-    place.rmdir()
 
 
 def doctor_without(place: Path, *lacking: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
@@ -49,6 +37,7 @@ def test_what_a_box_needs_is_named(open_place: Path, name: str, version: str) ->
         broken = [check for check in tried.values() if check["state"] == "broken"]
         assert f"{name} needs Linux {version}" in broken[0]["found"]
         assert "Linux 5.15 or newer" in broken[0]["fix"]
+    expect_nothing(open_place)
 
 
 def test_a_kernel_that_denies_what_is_in_a_user_namespace(tmp_path: Path) -> None:

@@ -76,16 +76,31 @@ def start_in_tier(open_directory: Path, prepared: Path) -> Iterator[Callable[...
             assert running.stop() == 0, running.output
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        pytest.param(True, id="users", marks=pytest.mark.skipif(not IS_ROOT, reason="needs root")),
-        pytest.param(False, id="one-user"),
-    ],
-)
-def platform(request: pytest.FixtureRequest, start_in_tier: Callable[..., Platform]) -> Platform:
-    """One platform in the tier for all tests that do not stop it."""
-    return start_in_tier(f"platform-{request.param}", is_root=request.param)
+@pytest.fixture(scope="session")
+def platforms() -> dict[str, Platform]:
+    """Those of `platform`, which is asked for anew in each module."""
+    return {}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Modules say which sorts of platforms they use: `users`, `one-user` or both, as is usual."""
+    if "platform" in metafunc.fixturenames:
+        sorts = getattr(metafunc.module, "SORTS", ("users", "one-user"))
+        possible = dict.fromkeys(one if IS_ROOT else "one-user" for one in sorts)
+        metafunc.parametrize("platform", list(possible), indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def platform(
+    request: pytest.FixtureRequest,
+    start_in_tier: Callable[..., Platform],
+    platforms: dict[str, Platform],
+) -> Platform:
+    """One platform of each sort for all tests that do not stop it."""
+    sort: str = request.param
+    if sort not in platforms:
+        platforms[sort] = start_in_tier(f"platform-{sort}", is_root=sort == "users")
+    return platforms[sort]
 
 
 @pytest.fixture(scope="session")

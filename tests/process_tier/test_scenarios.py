@@ -38,7 +38,9 @@ from tests.scenario.test_streaming import (
     test_urls_stream,
 )
 
+SORTS = ("users",)
 __all__ = [
+    "SORTS",
     "custom",
     "deploy_with",
     "echo",

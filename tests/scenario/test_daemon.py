@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError
 
 from lambent.cli import gc, running
 from lambent.data_directory import DataDirectory
+from lambent.instance import has_launcher
 from lambent.settings import load_settings
 from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, wait_for
 
@@ -139,6 +140,22 @@ def test_a_start_that_fails(daemon: Daemon) -> None:
     assert port in failed.stderr
 
 
+@pytest.mark.timeout(120)
+def test_a_start_that_is_given_up(daemon: Daemon) -> None:
+    """Who waits for it is ended, and does not leave half a start behind."""
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "lambent", "up", "--detach", "--port", "0"),
+            *("--data-dir", str(daemon.data_dir)),
+        ],
+        stdout=subprocess.DEVNULL,
+    ) as waiting:
+        wait_for(lambda: daemon.status()["running"], "the beginning of a start")
+        waiting.terminate()
+        assert waiting.wait(60) == 128 + signal.SIGTERM
+    assert not daemon.status()["running"]
+
+
 @pytest.mark.timeout(180)
 def test_a_killed_platform_is_not_running(daemon: Daemon) -> None:
     """Its lock has ended with it, whatever the file says; the next one starts."""
@@ -195,10 +212,9 @@ def test_garbage_of_one_that_was_killed(
     own = start_platform()
     deploy(own.client("lambda"), "one", {"app.py": "def handler(e, c):\n    return 'here'"})
     assert invoke(own.client("lambda"), "one")[0] == "here"
-    children = Path(f"/proc/{own.process.pid}/task/{own.process.pid}/children").read_text()
-    for child in children.split():
-        os.kill(int(child), signal.SIGKILL)
+    os.kill(own.launcher_pid, signal.SIGKILL)
     own.kill()
+    wait_for(lambda: not has_launcher(own.data_dir), "the end of the launcher")
     settings = load_settings(
         flags={"server.data_dir": ("test", str(own.data_dir))}, environment={}
     ).settings

@@ -112,7 +112,11 @@ def test_examples_of_backups(platform: Platform, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(180)
 def test_examples_of_a_service(platform: Platform, tmp_path: Path) -> None:
-    """A platform in the background, on a data directory and a port of its own."""
+    """A platform in the background, on a data directory and a port of its own. What the README
+    shows of it is the same."""
+    section = README.partition("## Keep it running")[2].partition("```")[2].partition("```")[0]
+    commands = [line.partition("#")[0].strip() for line in section.splitlines()[1:]]
+    assert "\n".join(commands) in (ROOT / "docs/run-as-a-service.md").read_text(encoding="utf-8")
     printed = run_page(
         *("run-as-a-service", platform, tmp_path),
         LAMBENT_SERVER__DATA_DIR=str(tmp_path / "data"),

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from lambent.cli.output import CliError, console, print_note
 from lambent.data_directory import DataDirectory
@@ -58,6 +59,7 @@ def start(data_dir: Path, arguments: Sequence[str]) -> Facts:
             start_new_session=True,
         )
         os.close(descriptor)
+        signal.signal(signal.SIGTERM, _give_up)
         try:
             _wait_ready(process, news, log, at)
         except BaseException:
@@ -123,6 +125,10 @@ def _describe_end(process: "subprocess.Popen[bytes]", log: Path, at: int) -> str
         lines = file.read().decode(errors="replace").splitlines()
     said = "\n".join(lines[-_SHOWN_LINES:])
     return said or f"lambent ended with exit code {process.returncode} and said nothing"
+
+
+def _give_up(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

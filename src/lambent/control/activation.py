@@ -21,6 +21,7 @@ from lambent.model.errors import InitFailed
 from lambent.model.function import FunctionVersion
 from lambent.model.packages import PackageError
 from lambent.sandbox.ports import SandboxBusy
+from lambent.store.outage import is_full
 from lambent.store.store import Store, Transaction
 
 _log = logging.getLogger(__name__)
@@ -94,11 +95,19 @@ class Activation:
             return partial(failed, reason=str(error), code=error.reason_code)
         except (SandboxBusy, TimeoutError):
             raise  # The machine has no time for it now: the loop tries again.
+        except OSError as error:
+            if is_full(error):
+                raise  # There may be room later.
+            return self._unable(version, error)
         except Exception as error:  # Whatever it is: it is this version's trouble alone.
-            _log.exception("cannot prepare %s: %s", version.arn, error)
-            reason = "Lambda could not prepare the function."
-            return partial(failed, reason=reason, code="InternalError")
+            return self._unable(version, error)
         return settled
+
+    @staticmethod
+    def _unable(version: FunctionVersion, error: Exception) -> Conclude:
+        _log.exception("cannot prepare %s: %s", version.arn, error)
+        reason = "Lambda could not prepare the function."
+        return partial(failed, reason=reason, code="InternalError")
 
 
 def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> set[str]:

@@ -19,6 +19,7 @@ from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX, CODE_SIZE_ZIPPED_MAX
 from lambent.model.packages import PackageEmpty, PackageError, PackageTooLarge, read_package
 from lambent.store.blobs import Blobs
+from lambent.store.problems import StoreUnavailable
 from lambent.store.store import Store, Transaction
 
 T = TypeVar("T")
@@ -89,6 +90,8 @@ class Packages:
 
         try:
             return await self._store.transact(run)
+        except StoreUnavailable:
+            raise  # It may be in force all the same. If not, the next start sweeps.
         except ApiError:
             await self.discard_unused([code_key])
             raise

@@ -4,10 +4,12 @@ A directory appears by rename, complete or not at all; a lock file keeps two mak
 in it is world-readable, because others than its maker use it.
 """
 
+import contextlib
 import fcntl
 import importlib.util
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -15,9 +17,12 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 _STEP_DEADLINE_S = 600.0
 _REASON_MAX = 400
+_under_way: set["subprocess.Popen[str]"] = set()
+"""The steps that run, in whichever thread."""
 
 
 class InstallFailed(Exception):
@@ -132,25 +137,58 @@ def run_step(
     environment: Mapping[str, str] | None = None,
     deadline_s: float = _STEP_DEADLINE_S,
 ) -> None:
-    """Run a program to its end. Raises `InstallFailed` with what it said."""
-    try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=deadline_s,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InstallFailed(f"{step} did not end within {deadline_s:.0f} s") from error
-    if done.returncode != 0:
-        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines()]
+    """Run a program to its end, in a process group of its own. Raises `InstallFailed` with what it
+    said."""
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        _under_way.add(process)
+        try:
+            output, errors = process.communicate(timeout=deadline_s)
+        except subprocess.TimeoutExpired as error:
+            raise InstallFailed(f"{step} did not end within {deadline_s:.0f} s") from error
+        finally:
+            _kill(process)
+            _under_way.discard(process)
+    if process.returncode != 0:
+        lines = [line.strip() for line in (errors or output).splitlines()]
         telling = [line for line in lines if "error" in line.lower()] or lines
-        reason = " ".join(filter(None, telling))[:_REASON_MAX] or f"exit status {done.returncode}"
-        raise InstallFailed(f"{step}: {reason}")
+        status = f"exit status {process.returncode}"
+        raise InstallFailed(f"{step}: {' '.join(filter(None, telling))[:_REASON_MAX] or status}")
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    """With what it has started, if it still runs."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def steps_end_with_us() -> Iterator[None]:
+    """A SIGTERM or SIGINT that ends this process ends the steps that it runs, too: npm would go on
+    for minutes for nobody. For the main thread."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        for process in list(_under_way):
+            _kill(process)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _make_readable(root: Path) -> None:

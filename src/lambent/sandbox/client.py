@@ -96,11 +96,13 @@ def start_launcher(
     """
     ours, theirs = messages.socket_pair()
     name = f"lambent-{instance}"
+    places = users.first_users(settings.uid_base, int(instance[:4], 16))
     config = {
         "directory": str(directory),
         "roots": [str(root) for root in roots],
         "group": name,
-        "uid_base": users.first_user(settings.uid_base, int(instance[:4], 16)),
+        "uid_base": places[0],
+        "uid_bases": places,
         "is_root": tier != "rootless",
         "uses_namespaces": tier != "process",
         "separates_users": users.can_separate(settings.platform_uid),

@@ -19,7 +19,8 @@ class SandboxSettings:
     """User and group the platform becomes after it was started by root. A number no account has."""
     uid_base: int = 1_900_000_000
     """First of the user numbers that boxes run as on the host, one per box; 100,000 numbers from
-    here on must belong to nobody."""
+    here on must belong to nobody. A container that has no such numbers takes those from 45,000 to
+    59,999."""
     prepared_memory_mb: int = 0
     """MB of memory that runtimes prepared ahead of demand may take; 0 means 5 % of the host's, at
     most 512. A burst of new environments beyond them starts a little slower."""

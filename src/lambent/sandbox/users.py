@@ -26,13 +26,13 @@ def can_separate(platform_uid: int) -> bool:
     return os.geteuid() == 0 and exist and all(map(has_capability, needed))
 
 
-def first_user(wanted: int, instance: int) -> int:
-    """The first of the numbers that environments of an instance have: from `wanted` on, or lower if
-    this user namespace does not know such numbers."""
-    first = wanted + instance % _INSTANCES * _PER_INSTANCE
-    if _exists(first + _PER_INSTANCE - 1):
-        return first
-    return _FIRST_IN_CONTAINER + instance % _INSTANCES_IN_CONTAINER * _PER_INSTANCE
+def first_users(wanted: int, instance: int) -> list[int]:
+    """Where the numbers that environments of an instance have may begin, its usual place first:
+    from `wanted` on, or lower if this user namespace does not know such numbers."""
+    count = _INSTANCES
+    if not _exists(wanted + _INSTANCES * _PER_INSTANCE - 1):
+        wanted, count = _FIRST_IN_CONTAINER, _INSTANCES_IN_CONTAINER
+    return [wanted + (instance + at) % count * _PER_INSTANCE for at in range(count)]
 
 
 def _exists(number: int) -> bool:

@@ -87,7 +87,7 @@ def _connect_postgresql(url: sa.URL, synchronous: str, hold: SessionHold | None)
         max_overflow=0,
         pool_pre_ping=True,
         connect_args={
-            "connect_timeout": 3,
+            "connect_timeout": 10,
             # With keep-alives either side lets go of a host that is gone within half a minute.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -102,6 +102,7 @@ def _connect_postgresql(url: sa.URL, synchronous: str, hold: SessionHold | None)
 
         @sa.event.listens_for(engine, "do_connect")
         def make(_dialect: object, _record: object, cargs: Any, cparams: Any) -> Connection:
+            cparams["connect_timeout"] = hold.connect_s
             return Connection.connect(*cargs, **cparams)
 
         @sa.event.listens_for(engine, "connect")

@@ -28,6 +28,7 @@ _PATIENCE, _PATIENCE_AGAIN = "5s", "1s"
 """A server needs a moment to notice that the one before is gone. Transactions wait for it."""
 _STATEMENT_MS = 6000
 _ANSWER_S, _ANSWER_S_STOPPING = 8.0, 2.0
+_CONNECT_S_AT_START, _CONNECT_S, _CONNECT_S_STOPPING = 10, 3, 2
 """A little more than a statement may take: then the server is gone, and its network silent."""
 
 
@@ -125,10 +126,13 @@ class SessionHold:
         self._is_bounded = False
         self.answer_s = _ANSWER_S
         """Seconds a server may take for an answer."""
+        self.connect_s = _CONNECT_S_AT_START
+        """The same for a new connection."""
 
     def note_stopping(self) -> None:
         """Have less patience: the platform is about to end."""
         self.answer_s = _ANSWER_S_STOPPING
+        self.connect_s = _CONNECT_S_STOPPING
 
     def take(self, connection: Connection) -> None:
         """Hold the database by a new connection. Raises StoreHeld if somebody else does, or did
@@ -171,6 +175,7 @@ class SessionHold:
         raw = connection.connection.dbapi_connection
         if isinstance(raw, Connection):
             self._is_bounded = True
+            self.connect_s = _CONNECT_S
             raw.bound(self)
 
     @staticmethod

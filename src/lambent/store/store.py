@@ -134,6 +134,7 @@ class Store:
         to be. It is told again when the database is back."""
         self._limiter = anyio.CapacityLimiter(1)
         self._running = 0
+        self._is_stopping = False
         self._listeners: list[Callable[[FunctionKey], None]] = []
         self._mapping_listeners: list[Callable[[str], None]] = []
         self._allotment_listeners: list[Callable[[FunctionKey, Allotment], None]] = []
@@ -145,8 +146,8 @@ class Store:
 
         Raises `StoreUnavailable` while the database is away; then all of it may have happened."""
         outage = self._outage
-        if outage.is_away and self._running:
-            raise outage.refuse()  # Somebody is finding out whether it is back.
+        if outage.is_away and (self._running or (self._is_stopping and work is not _nothing)):
+            raise outage.refuse()  # Somebody finds out whether it is back.
         losses = outage.losses
         changes = _Changes(set(), set())
 
@@ -206,6 +207,7 @@ class Store:
 
     def note_stopping(self) -> None:
         """The platform is about to end: wait less long for a server that does not answer."""
+        self._is_stopping = True
         self._hold.note_stopping()
 
     async def wait_lost(self, clock: Clock) -> None:
@@ -215,7 +217,7 @@ class Store:
             await clock.sleep(_LOOK_S)
             if self._engine.dialect.name != "sqlite":
                 with contextlib.suppress(Exception):  # The server may be away for a while.
-                    await self.transact(lambda _: None)
+                    await self.transact(_nothing)
 
     def on_change(self, listener: Callable[[FunctionKey], None]) -> None:
         """Call `listener` on the event loop after every commit that touched a function, with the
@@ -249,6 +251,10 @@ class Store:
     async def route(self, key: FunctionKey, qualifier: str) -> Route | None:
         """Which version an invocation of `key` with this qualifier runs, aliases included."""
         return await self.transact(lambda tx: tx.route(key, qualifier))
+
+
+def _nothing(_: Transaction) -> None:
+    """Only sees whether the database is there."""
 
 
 class _Changes(NamedTuple):

@@ -24,6 +24,8 @@ from tests.hosts.inside.served import Served, call, call_well, create, wait_for
 OLD_DATA = Path(__file__).parents[1] / "fixtures" / "data-directory.tar.xz"
 BURST = 50
 UNKNOWN = "unknown"
+NO_GROUPS = ("process", "root-no-cgroups")
+"""Tiers without control groups."""
 
 
 class Checks:
@@ -114,9 +116,13 @@ class Checks:
         return "provided.al2023"
 
     def memory_kill(self) -> str:
-        """A function that eats all memory is killed, its log says so, and it runs again."""
+        """A function that eats all memory is killed, its log says so, and it runs again. Without
+        control groups it is refused memory instead."""
         payload, answer = call(self.served.client(), "python", {"do": "eat"})
         assert answer.get("FunctionError") == "Unhandled", payload
+        if self._promised in NO_GROUPS and payload["errorType"] == "MemoryError":
+            assert call_well(self.served.client(), "python", 3) == {"python": 3}
+            return "a limit of the process: MemoryError, no kill"
         assert payload["errorType"] == "Runtime.ExitError", payload
         assert payload["errorMessage"].endswith("signal: killed"), payload
         log = log_of(answer)

@@ -29,7 +29,7 @@ def handler(event, context):
     return {"python": event}
 """
 NODE = "exports.handler = async (event) => ({node: event});"
-PROVIDED = r"""#!/bin/sh
+PROVIDED = r"""#!/bin/bash
 set -euo pipefail
 request() {
   exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API%:*}/${AWS_LAMBDA_RUNTIME_API#*:}"

@@ -13,6 +13,8 @@ import pytest
 import lambent
 from tests import forking
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     """`lambent ARGUMENTS`."""

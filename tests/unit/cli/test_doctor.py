@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lambent.cli.doctor import examine, examine_isolation, judge_trial, residue
+from lambent.cli.doctor import check_promises, examine, examine_isolation, judge_trial, residue
 from lambent.cli.doctor.check import Check
 from lambent.cli.doctor.cures import cure_of
 from lambent.cli.doctor.disk import check_code_space, check_data_dir
@@ -34,6 +34,15 @@ def test_interpreters_are_named_as_runtimes(tmp_path: Path) -> None:
     (tmp_path / "python3.12-0123456789ab").mkdir()
     checks = {check.name: check for check in check_runtimes([PYTHON], tmp_path)}
     assert checks["python3.12"].fix == ""
+
+
+def test_an_interpreter_that_functions_may_not_enter(tmp_path: Path) -> None:
+    """Where there are no mounts to show it elsewhere: `lambent up` leaves it out as well."""
+    checks = {
+        check.name: check for check in check_runtimes([PYTHON], tmp_path, lambda _: Path("/root"))
+    }
+    assert checks["python3.12"].state == "missing"
+    assert "may not enter /root" in checks["python3.12"].found
 
 
 def test_a_language_that_is_missing(tmp_path: Path) -> None:
@@ -99,6 +108,18 @@ def test_weaker_isolation_is_shown_with_what_is_missing(monkeypatch: pytest.Monk
     ]
     assert checks[0].found == "tier root-no-cgroups"
     assert checks[1].fix == "mount them"
+
+
+def test_what_the_weakest_tier_cannot_keep(tmp_path: Path) -> None:
+    """Is broken, as `lambent up` refuses to start with it."""
+    flags = {"server.auth": ("--auth", "strict"), "server.data_dir": ("--set", str(tmp_path))}
+    settings = load_settings(flags=flags).settings
+    (check,) = check_promises("process", settings)
+    assert check.state == "broken"
+    assert "--auth strict" in check.found
+    assert list(check_promises("rootless", settings)) == []
+    allowed = load_settings(flags={**flags, "sandbox.allow_weak": ("--set", "true")}).settings
+    assert list(check_promises("process", allowed)) == []
 
 
 def test_no_isolation_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +197,7 @@ def test_cures_of_errors(tmp_path: Path) -> None:
     assert "user.max_user_namespaces" in cure_of(plain, "box", full)
     closed = "cannot start a process: /root/data/v1/var/task: Permission denied"
     assert "chmod o+x" in cure_of(plain, "program", closed)
+    assert "mount --bind" in cure_of(plain, "launcher", "cannot mount  on /: Invalid argument")
     assert "LimitNOFILE" in cure_of(plain, "box", "Too many open files")
 
 

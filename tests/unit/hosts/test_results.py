@@ -59,7 +59,7 @@ def test_the_table_says_what_did_not_pass() -> None:
         Outcome("burst", FAILED, "<nothing> came", 1.0),
         Outcome("node", NOT_RUN, "no Node.js", 0.0),
     )
-    text = table([one], ["start", "SnapStart", "burst", "node", "kill"])
+    text = table([one], ["start", "SnapStart", "burst", "node", "kill"], {})
     assert "| h | what h is | 6.1 | runc | root | 2026-01-02 | abc |" in text
     rows = ["start | ✓", "SnapStart | refused", "burst | **✗**", "node | –", "kill | "]
     for row in rows:
@@ -73,19 +73,19 @@ def test_a_host_that_did_not_start_has_no_tier() -> None:
     """And what stopped it is told, though it is no check."""
     one = result("h", Outcome("host", FAILED, "no kernel", 0.0))
     assert one.tier == "–"
-    assert "- h, host, failed: no kernel" in table([one], ["start"])
+    assert "- h, host, failed: no kernel" in table([one], ["start"], {"h": "what h is"})
 
 
 def test_only_the_part_between_the_marks_is_written() -> None:
     """A page without marks is an error, and is not overwritten."""
     text = "# Hosts\n<!-- hosts:begin -->\nold\n<!-- hosts:end -->\nafter\n"
-    written = page(text, [result("h", STARTED)], ["start"])
+    written = page(text, [result("h", STARTED)], ["start"], {})
     assert written.startswith("# Hosts\n<!-- hosts:begin -->\n")
     assert written.endswith("<!-- hosts:end -->\nafter\n")
     assert "old" not in written
-    assert page(written, [result("h", STARTED)], ["start"]) == written
+    assert page(written, [result("h", STARTED)], ["start"], {}) == written
     with pytest.raises(ValueError, match="hosts:begin"):
-        page("# Hosts\n", [], [])
+        page("# Hosts\n", [], [], {})
 
 
 def test_what_is_kept_is_json_for_others(tmp_path: Path) -> None:
@@ -97,3 +97,11 @@ def test_what_is_kept_is_json_for_others(tmp_path: Path) -> None:
     assert entry["outcomes"] == [
         {"check": "start", "state": "passed", "note": "isolation tier root", "seconds": 3.0}
     ]
+
+
+def test_hosts_that_were_never_run_are_named() -> None:
+    """Silence about a host is no statement about it."""
+    hosts = {"h": "what h is", "later": "a | machine"}
+    text = table([result("h", STARTED)], ["start"], hosts)
+    assert text.endswith("Not run yet:\n\n- later: a \\| machine")
+    assert "Not run yet" not in table([result("h", STARTED)], ["start"], {"h": "what h is"})

@@ -20,6 +20,8 @@ spec.loader.exec_module(program)
 data, own, port = Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 sys.addaudithook(program.Guard(data, own, ("127.0.0.1", port)))
 """
+pytestmark = pytest.mark.slow
+
 REFUSED = [
     "open(data / 'state/lambent.db').read()",
     "os.open(data / 'state/lambent.db', os.O_RDONLY)",

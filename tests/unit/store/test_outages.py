@@ -12,7 +12,10 @@ import anyio
 import pytest
 import sqlalchemy as sa
 
-from lambent.kit.clock import ManualClock
+from lambent.control.identities import Identities
+from lambent.identity.keyring import open_keyring
+from lambent.kit.clock import ManualClock, SystemClock
+from lambent.kit.tasks import start_loop
 from lambent.model.concurrency import Allotment
 from lambent.model.function import FunctionKey
 from lambent.store.blobs import Blobs
@@ -38,7 +41,7 @@ async def behind(network: Proxy, server: PostgreSql, state: Path) -> AsyncIterat
     settings = StoreSettings(url=server.new_database_at(network.port))
     async with open_store(settings, state) as store:
         await store.note_started()
-        store.note_stopping()
+        store._hold.answer_s = 2.0
         yield store
 
 
@@ -213,3 +216,30 @@ def test_a_disk_without_room_for_packages(
     errors.append(OSError(5, "Input/output error"))
     with pytest.raises(OSError, match="Input"):
         blobs.put("1", b"data")
+
+
+@pytest.mark.timeout(90)
+async def test_keys_are_read_again_after_an_outage(
+    tmp_path: Path, own_postgresql: PostgreSql
+) -> None:
+    """A key may be gone from the database without anybody having been told: the change was
+    committed, and reading it failed. It must not be good until the next start."""
+    settings = StoreSettings(url=own_postgresql.new_database())
+    async with open_store(settings, tmp_path) as store, anyio.create_task_group() as tasks:
+        keyring = await open_keyring(store, ManualClock())
+        identities = Identities(store, ManualClock(), keyring.load)
+        key = (await identities.create_root_key(KEY.scope)).id
+        assert keyring.find(key, None) is not None
+        store.on_return(keyring.note_doubt)
+        start_loop(tasks, SystemClock(), keyring.follow_doubts)
+        await store.transact(lambda tx: tx.identities.delete_key(key))
+        assert keyring.find(key, None) is not None
+        await asyncio.to_thread(own_postgresql.stop)
+        with pytest.raises(StoreUnavailable):
+            await keyring.load()
+        await asyncio.to_thread(own_postgresql.start)
+        await returns(store)
+        with anyio.fail_after(20):
+            while keyring.find(key, None) is not None:  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.01)
+        tasks.cancel_scope.cancel()

@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from lambent import weak_tier
 from lambent.cli.doctor.check import Check, State
 from lambent.cli.doctor.clock import examine_clock
 from lambent.cli.doctor.control_groups import examine_control_groups
@@ -25,11 +26,11 @@ from lambent.cli.doctor.systemd import examine_systemd
 from lambent.cli.doctor.trial import try_box
 from lambent.cli.doctor.verdict import Report
 from lambent.sandbox.ports import SandboxError
+from lambent.sandbox.privileges import closed_to_others
 from lambent.sandbox.settings import SandboxSettings
 from lambent.sandbox.tiers import Isolation, choose, detect
 from lambent.settings import Settings
 from lambent.worker.interpreters import find_interpreters
-from lambent.worker.runtime_clients import default_cache
 
 Try = Callable[[SandboxSettings, str, Path], list[Step]]
 
@@ -37,9 +38,10 @@ Try = Callable[[SandboxSettings, str, Path], list[Step]]
 def examine(settings: Settings, host: Host | None = None, try_: Try = try_box) -> Report:
     """Look at everything `lambent up` would use with these settings, and try it."""
     host = host or Host()
-    cache = Path(settings.worker.runtimes_dir or default_cache())
     data_dir, code = settings.server.data_dir, settings.server.data_dir / "code"
     tier, isolation = examine_isolation(settings.sandbox, detect())
+    cache = Path(settings.worker.runtimes_dir or weak_tier.cache(settings, tier or ""))
+    is_closed = closed_to_others if weak_tier.has_own_users(settings, tier or "") else _open
     checks = [
         *_in("system", examine_system(host)),
         *_in("system", examine_systemd(host)),
@@ -50,8 +52,9 @@ def examine(settings: Settings, host: Host | None = None, try_: Try = try_box) -
         *_in("disk", [check_data_dir(data_dir), *examine_disk(host, data_dir)]),
         *_in("disk", [check_code_space(code, settings.worker.code_mb)]),
         *_in("clock", examine_clock(host)),
-        *_in("runtimes", check_runtimes(find_interpreters(), cache)),
+        *_in("runtimes", check_runtimes(find_interpreters(), cache, is_closed)),
         *_in("isolation", isolation),
+        *_in("isolation", check_promises(tier, settings)),
     ]
     if tier is not None:
         checks += _in("trial", judge_trial(host, try_(settings.sandbox, tier, data_dir)))
@@ -76,6 +79,16 @@ def examine_isolation(
     return tier, checks
 
 
+def check_promises(tier: str | None, settings: Settings) -> Iterator[Check]:
+    """What was asked for and the weakest tier cannot keep: `lambent up` refuses to start then."""
+    if tier == "process" and (wishes := weak_tier.unkept(settings)):
+        yield Check(
+            name="promises", state="broken",
+            found=f"the tier 'process' cannot keep {', nor '.join(wishes)}",
+            fix="a host where namespaces are allowed, or sandbox.allow_weak = true",
+        )  # fmt: skip
+
+
 def judge_trial(host: Host, steps: Iterable[Step]) -> Iterator[Check]:
     """What was tried, as checks: whatever went wrong there goes wrong for functions."""
     for step in steps:
@@ -85,6 +98,10 @@ def judge_trial(host: Host, steps: Iterable[Step]) -> Iterator[Check]:
             yield Check(name=name, state="broken", found=step.error, fix=fix, ms=step.ms)
         else:
             yield Check(name=name, found=step.found, ms=step.ms)
+
+
+def _open(path: Path) -> Path | None:
+    return None
 
 
 def _in(section: str, checks: Iterable[Check]) -> list[Check]:

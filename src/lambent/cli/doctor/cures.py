@@ -13,11 +13,13 @@ _TOO_MANY = "No space left on device"
 
 def cure_of(host: Host, step: str, error: str) -> str:
     """What to do about a step's error. Pure but for what the host's files say."""
-    if "/var/task: Permission denied" in error:
+    if "/var/task: Permission denied" in error or "without mounts" in error:
         return (
             "without mounts functions reach their code by its path: let everybody enter each"
             " directory above the data directory (chmod o+x), or name another with --data-dir"
         )
+    if "on /: Invalid argument" in error and container(host) == "":
+        return "in a chroot: mount --bind ROOT ROOT before chroot ROOT"
     if any(word in error for word in _DENIED):
         return _cure_of_denial(host)
     if _UNKNOWN_CALL in error:

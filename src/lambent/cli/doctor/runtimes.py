@@ -2,7 +2,7 @@
 
 import importlib.util
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lambent.cli.doctor.check import Check
@@ -11,10 +11,22 @@ from lambent.worker.interpreters import Interpreter
 from lambent.worker.runtime_clients import runtime_name
 
 
-def check_runtimes(interpreters: Sequence[Interpreter], cache: Path) -> Iterator[Check]:
-    """One check per interpreter found, and one per language without any."""
+def check_runtimes(
+    interpreters: Sequence[Interpreter],
+    cache: Path,
+    closed: Callable[[Path], Path | None] = lambda _: None,
+) -> Iterator[Check]:
+    """One check per interpreter found, and one per language without any. `closed` says which
+    directory keeps functions from getting to a path, if one does."""
     for one in interpreters:
         folder = runtime_name(one)
+        if (barrier := closed(one.prefix)) is not None:
+            yield Check(
+                name=f"{folder}.x" if one.kind == "node" else folder, state="missing",
+                found=f"{one.executable}, but functions' users may not enter {barrier}",
+                fix="install it where everybody may go, or start lambent as an ordinary user",
+            )  # fmt: skip
+            continue
         is_prepared = any(cache.glob(f"{folder}-*"))
         found = f"{one.executable}, {'prepared' if is_prepared else 'not prepared yet'}"
         if one.kind == "java" and not is_prepared and java.find_compiler(one) is None:

@@ -26,9 +26,11 @@ from lambent.cli.doctor.steps import Failed, Step, Steps, Stop
 from lambent.sandbox.client import LauncherBox, LauncherHandle, open_sandboxes, start_launcher
 from lambent.sandbox.ports import BoxSpec, Mount
 from lambent.sandbox.settings import SandboxSettings
+from lambent.startup import may_mount
 
 _MEMORY_MB = 64
 _VOLUME_MB = 16
+_WORDS_MAX = 4000
 _NAMESPACES = ("user", "pid", "net", "mnt", "ipc", "uts", "cgroup")
 _LOOK = (
     f"for n in {' '.join(_NAMESPACES)}; do readlink /proc/self/ns/$n; done;"
@@ -39,11 +41,12 @@ _STAY = "trap '' TERM; echo ready; while :; do sleep 1; done"
 _EAT = "x=0123456789abcdef; while [ ${#x} -lt 536870912 ]; do x=$x$x; done"
 """512 MB at most: a host on which the limit does not hold is not to suffer."""
 _GIVE_UP_PRIVILEGES = (
-    "import sys; sys.path.insert(0, sys.argv[1])\n"
+    "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
     "from lambent.sandbox.privileges import become_unprivileged\n"
     "from lambent.sandbox.ports import SandboxError\n"
-    "uid, more = int(sys.argv[2]), {'may_mount': False} if sys.argv[3] == 'process' else {}\n"
-    "try: become_unprivileged(uid, uid, [], [], **more)\n"
+    "uid, may_mount = int(sys.argv[2]), sys.argv[3] == 'True'\n"
+    "needed = [Path(sys.argv[4])]\n"
+    "try: become_unprivileged(uid, uid, needed, [], may_mount=may_mount)\n"
     "except (SandboxError, OSError) as error: sys.exit(str(error))"
 )
 
@@ -62,7 +65,7 @@ def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
             with contextlib.suppress(Stop):
                 _try_launcher(settings, tier, directory, steps)
                 if os.geteuid() == 0:
-                    _try_to_give_up_privileges(settings, tier, steps)
+                    _try_to_give_up_privileges(settings, tier, directory, steps)
         finally:
             with contextlib.suppress(OSError):
                 shutil.rmtree(directory)
@@ -75,7 +78,8 @@ def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
 
 def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: Steps) -> None:
     with tempfile.TemporaryFile() as said:
-        with _reasons(steps, said), steps.step("launcher", is_needed=True) as step:
+        words = _Words(said)
+        with _reasons(steps, words), steps.step("launcher", is_needed=True) as step:
             handle = start_launcher(
                 settings,
                 tier=tier,
@@ -86,7 +90,7 @@ def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: 
             )
             step.found = f"tier {tier}"
         try:
-            with _reasons(steps, said), contextlib.suppress(Stop):
+            with _reasons(steps, words), contextlib.suppress(Stop):
                 asyncio.run(_try_in(handle, settings, tier, directory, steps))
         finally:
             with steps.step("end of the launcher"):
@@ -95,15 +99,27 @@ def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: 
                     raise Failed("it does not end")
 
 
+class _Words:
+    """What the launcher prints. It writes at the same position of the file as we would."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._heard = 0
+
+    def new(self) -> str:
+        """What it has printed since the last time, on one line."""
+        said = os.pread(self._file.fileno(), _WORDS_MAX, self._heard)
+        self._heard += len(said)
+        return "; ".join(said.decode(errors="replace").split("\n")).strip("; ")
+
+
 @contextmanager
-def _reasons(steps: Steps, said: IO[bytes]) -> Iterator[None]:
+def _reasons(steps: Steps, words: _Words) -> Iterator[None]:
     """Add what the launcher has printed to the step that failed meanwhile, or as a step's find."""
     try:
         yield
     finally:
-        said.seek(0)
-        text = "; ".join(said.read(2000).decode(errors="replace").split("\n")).strip("; ")
-        said.truncate(0)
+        text = words.new()
         failed = next((step for step in reversed(steps.done) if step.error), None)
         if failed is not None and text:
             failed.error += f" ({text})"
@@ -228,12 +244,15 @@ async def _exceed(program: Program, tier: str) -> str:
     return f"{_MEMORY_MB} MB a process: refused beyond"
 
 
-def _try_to_give_up_privileges(settings: SandboxSettings, tier: str, steps: Steps) -> None:
-    """As the platform does when its launcher runs."""
+def _try_to_give_up_privileges(
+    settings: SandboxSettings, tier: str, directory: Path, steps: Steps
+) -> None:
+    """As the platform does when its launcher runs: it has to go on seeing functions' code."""
     source, uid = str(Path(lambent.__file__).parent.parent), str(settings.platform_uid)
+    arguments = [source, uid, str(may_mount(tier)), str(directory / place.CODE)]
     with steps.step("giving up root"):
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _GIVE_UP_PRIVILEGES, source, uid, tier],
+            [sys.executable, "-I", "-c", _GIVE_UP_PRIVILEGES, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

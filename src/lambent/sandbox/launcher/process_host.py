@@ -9,13 +9,11 @@ Nothing is prepared ahead of need. What this does not hold back is in docs/secur
 import contextlib
 import os
 import resource
-import secrets
 import selectors
 import shutil
 import signal
-import socket
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +30,7 @@ from lambent.sandbox.launcher.places import (
     Places,
     names_fixed_paths,
 )
+from lambent.sandbox.launcher.process_parts import link, listen, remove_of_users, take_users
 from lambent.sandbox.launcher.seccomp import Filter
 
 _USERS_MAX = 1000
@@ -44,7 +43,6 @@ _READABLE = (
 _LINKED_FROM = ("/etc/resolv.conf", "/etc/localtime")
 """They may lead out of `/etc`."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
-_ADDRESS_ATTEMPTS = 8
 _SHARED_TMP = "/tmp"
 """Many functions name it: it is everybody's, so what they leave there is closed to others by
 `_UMASK`, and removed with them where their user tells whose it is."""
@@ -64,7 +62,9 @@ class ProcessHost:
             for path in config["roots"]
         }
         self.separates_users = bool(config["separates_users"])
-        self._first_user = int(config["uid_base"])
+        self._first_user = -1
+        if self.separates_users:
+            self._users_lock, self._first_user = take_users(config["uid_bases"])
         self._has_landlock = landlock.abi() > 0
         self._last_capability = _last_capability() if config["drops_bounding_set"] else -1
         self._filter = Filter()
@@ -101,7 +101,7 @@ class ProcessHost:
         for path in self._directory.glob("v*"):
             shutil.rmtree(path, ignore_errors=True)
         if self.separates_users:
-            _remove_of_users(_SHARED_TMP, range(self._first_user, self._first_user + _USERS_MAX))
+            remove_of_users(_SHARED_TMP, range(self._first_user, self._first_user + _USERS_MAX))
 
     # -- volumes ---------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class ProcessHost:
         if pid == 0:
             shutil.rmtree(root, ignore_errors=True)
             if user >= 0:
-                _remove_of_users(_SHARED_TMP, (user,))
+                remove_of_users(_SHARED_TMP, (user,))
             os._exit(0)
         self._helpers.add(pid)
         give_back = partial(self._on_removed, pid, pidfd, user)
@@ -169,8 +169,8 @@ class ProcessHost:
         user = self._volumes[volume]
         root = self._directory / volume
         self._check_sources(mounts)
-        _link(root, mounts)
-        sockets = _listen()
+        link(root, mounts)
+        sockets = listen()
         try:
             addresses = ["{}:{}".format(*one.getsockname()) for one in sockets.values()]
             self._count += 1
@@ -289,7 +289,7 @@ class ProcessHost:
         for name in self._volumes:
             shutil.rmtree(self._directory / name, ignore_errors=True)
         if self.separates_users:
-            _remove_of_users(_SHARED_TMP, range(self._first_user, self._first_user + _USERS_MAX))
+            remove_of_users(_SHARED_TMP, range(self._first_user, self._first_user + _USERS_MAX))
 
     def _on_exit(self, box: Box, pid: int) -> None:
         """A process that was spawned has ended."""
@@ -343,52 +343,6 @@ class ProcessHost:
 
 def _strangers_below(known: set[int]) -> set[int]:
     return process_tree.below(process_tree.children(os.getpid()) - known)
-
-
-def _remove_of_users(directory: str, users: Collection[int]) -> None:
-    """Remove what some users have in a directory that is everybody's."""
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_uid not in users:
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    os.unlink(entry.path)
-
-
-def _link(root: Path, mounts: Mapping[str, str]) -> None:
-    """Show directories at their places below an environment's root."""
-    (root / "var").mkdir(mode=0o755, exist_ok=True)
-    for target in filesystem.TARGETS:
-        place = root / target[1:]
-        if place.is_symlink():
-            place.unlink()
-        if target in mounts:
-            with contextlib.suppress(FileNotFoundError):
-                place.rmdir()
-            place.symlink_to(mounts[target])
-        else:
-            place.mkdir(mode=0o755, exist_ok=True)
-
-
-def _listen() -> dict[str, socket.socket]:
-    """Listeners of an environment's APIs, at an address that is its own: the loopback has 16
-    million, so that nobody finds another's by trying."""
-    for _ in range(_ADDRESS_ATTEMPTS):
-        address = "127.{}.{}.{}".format(*(1 + byte % 254 for byte in secrets.token_bytes(3)))
-        sockets: dict[str, socket.socket] = {}
-        try:
-            for name in ("runtime_api", "endpoint"):
-                sockets[name] = socket.create_server((address, 0), backlog=256)
-                sockets[name].setblocking(False)
-            return sockets
-        except OSError as error:
-            for one in sockets.values():
-                one.close()
-            reason = error
-    raise OSError(f"cannot listen on the loopback: {reason}")
 
 
 def _makes_no_namespace(pid: int) -> None:

@@ -122,13 +122,9 @@ class Volumes:
         features = "^has_journal,^resize_inode,uninit_bg"
         # Blocks like the loop device's: for a small disk mkfs would take smaller ones.
         command = ["mkfs.ext4", "-q", "-F", "-m", "0", "-b", str(_BLOCK_BYTES), "-O", features]
-        command += ["-E", "root_perms=1777"]
-        try:
-            # Newer mkfs sets the permissions itself.
-            _run([*command, str(template)])
-        except subprocess.SubprocessError:
-            _run([*command[:-2], str(template)])
-            self._open_to_everyone(template)
+        _run([*command, str(template)])
+        # A newer mkfs sets permissions, but none leaves out `lost+found`: functions would see it.
+        self._open_to_everyone(template)
 
     def _open_to_everyone(self, template: Path) -> None:
         mount_point = template.with_suffix(".mount")
