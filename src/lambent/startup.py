@@ -222,7 +222,7 @@ def isolate(
 
 def may_mount(tier: str) -> bool:
     """Whether this process, in a tier, may have a mount namespace to give up its privileges in."""
-    has_right = os.geteuid() != 0 or users.has_capability(users.CAP_SYS_ADMIN)
+    has_right = not users.is_root() or users.has_capability(users.CAP_SYS_ADMIN)
     return has_right and tier != "process"
 
 
@@ -254,11 +254,11 @@ def _places_elsewhere(store: StoreSettings, data: DataDirectory, uid: int) -> li
     blobs, events = data.blobs(store), data.event_payloads(store)
     ours: dict[Path, Callable[[str], bool]] = {blobs: is_of_blobs, events: is_of_blobs}
     file = file_of(url_of(store, data.state))
-    if file is not None and file.parent != data.state and os.geteuid() == 0:
+    if file is not None and file.parent != data.state and users.is_root():
         # SQLite writes beside the file, too.
         ours[file.parent] = lambda name: name.startswith(file.name)
     for directory, is_ours in ours.items():
-        if os.geteuid() != 0 or not directory.exists() or directory.stat().st_uid == uid:
+        if not users.is_root() or not directory.exists() or directory.stat().st_uid == uid:
             continue
         others = [one.name for one in directory.iterdir() if not is_ours(one.name)]
         if others:

@@ -69,6 +69,15 @@ def test_an_ordinary_user_tries_one_too(tmp_path: Path) -> None:
     expect_nothing(tmp_path)
 
 
+def test_a_root_of_nobody_else(tmp_path: Path) -> None:
+    """Root of a user namespace without other users (`unshare -r`) counts as an ordinary user."""
+    as_root = ["unshare", "--user", "--map-root-user", "--"]
+    code, report, tried = run_doctor([*as_root, *command(tmp_path)])
+    assert (code, report["tier"]) == (0, "rootless"), report["summary"]
+    assert {check["state"] for check in tried.values()} == {"ok"}
+    expect_nothing(tmp_path)
+
+
 def test_a_root_that_can_start_nothing(tmp_path: Path) -> None:
     """As in a rootless container, in a tier it does not have: doctor says broken, and why, when it
     looks or at the latest when it tries."""

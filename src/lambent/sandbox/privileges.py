@@ -69,7 +69,7 @@ def become_unprivileged(
     if not may_mount:
         _become_unprivileged_here(uid, gid, readable, writable)
         return
-    if os.geteuid() == 0:
+    if users.is_root():
         if len(os.listdir("/proc/self/task")) != 1:
             raise SandboxError("cannot drop privileges: the process has more than one thread")
         package = Path(lambent.__file__).parent
@@ -82,6 +82,8 @@ def become_unprivileged(
         for path in writable:
             if not os.access(path, os.W_OK):
                 raise SandboxError(f"cannot keep {path} writable for user {uid}")
+    elif os.geteuid() == 0:
+        _check(_libc.capset(_CAPABILITY_HEADER, bytes(24)), "clear the capabilities")
     _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "set no_new_privs")
 
 
@@ -137,7 +139,7 @@ def hand_over(path: Path, uid: int, gid: int) -> None:
     `SandboxError` if the directory is the root, somebody else's home or holds what is neither
     root's nor the user's, or a root's file with a second name elsewhere.
     """
-    if os.geteuid() != 0:
+    if not users.is_root():
         return
     path = path.resolve()
     others_homes = {Path(entry.pw_dir) for entry in pwd.getpwall() if entry.pw_uid != uid}

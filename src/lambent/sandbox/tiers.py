@@ -50,7 +50,7 @@ class Isolation:
 
 def detect() -> Isolation:
     """Look at this host, as the user who runs this."""
-    is_root = os.geteuid() == 0 and users.has_capability(users.CAP_SYS_ADMIN)
+    is_root = users.is_root() and users.has_capability(users.CAP_SYS_ADMIN)
     findings = [
         Finding(
             name="privileges",

@@ -19,11 +19,16 @@ def has_capability(number: int) -> bool:
     return False
 
 
+def is_root() -> bool:
+    """Whether this process is root of other users, too. Root of a user namespace that has no other
+    (`unshare -r`) is an ordinary user who looks like root."""
+    return os.geteuid() == 0 and _exists(_FIRST_IN_CONTAINER)
+
+
 def can_separate(platform_uid: int) -> bool:
     """Whether this process may start others as users of their own, own their files and end them."""
     needed = (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID)
-    exist = all(_exists(number) for number in (platform_uid, _FIRST_IN_CONTAINER))
-    return os.geteuid() == 0 and exist and all(map(has_capability, needed))
+    return is_root() and _exists(platform_uid) and all(map(has_capability, needed))
 
 
 def first_users(wanted: int, instance: int) -> list[int]:

@@ -30,6 +30,8 @@ def _try(*, is_root: bool) -> None:
         linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
         map_ids(ids)
         go_on_in_child(socket.socket())
+    # What the launcher comes back to from each box.
+    home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     linux.unshare(linux.CLONE_NEWNS)
     mounts.make_private()
     if not is_root:
@@ -52,6 +54,7 @@ def _try(*, is_root: bool) -> None:
     if pid == 0:
         _become_first()
     result = linux.reap(pidfd)
+    linux.setns(home, linux.CLONE_NEWPID)
     sys.exit(1 if result is None or result.si_status else 0)
 
 
