@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.hosts.places import Place
 from tests.hosts.steps import ROOT, WORK, run
 
-NEEDED = ("pyproject.toml", "tests")
+NEEDED = ("pyproject.toml", "tests", "docs")
 INSTALL_DEADLINE_S = 600
 
 
