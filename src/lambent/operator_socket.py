@@ -111,7 +111,7 @@ def ask(directory: Path, operation: str, deadline_s: float) -> Any:
                 answer = json.loads(answers.readline(_ANSWER_MAX))
     except OSError as error:
         raise OperatorSocketError(f"cannot ask the platform: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OperatorSocketError("the platform ended before it answered") from error
     if "error" in answer:
         raise OperatorSocketError(f"cannot {operation}: {answer['error']}")
