@@ -60,6 +60,8 @@ async def main(site):
             }),
             "pid": site.launcher_pid,
             "memory": inside.box.memory_peak_bytes(),
+            "limits": list(site.handle.limits),
+            "own_limit": await inside.run("tell(resource.getrlimit(resource.RLIMIT_DATA)[0])"),
         }), flush=True)
         if then == "wait":
             sys.stdin.readline()
@@ -261,6 +263,8 @@ def test_ordinary_user_in_a_delegated_group() -> None:
     assert found["platform"] == f"{scope}/platform"
     assert found["launcher"] == f"{scope}/launcher"
     assert found["memory"] > 1 << 20
+    # What the group does not limit, each process has a limit of.
+    assert found["own_limit"] == (-1 if "memory" in found["limits"] else 512 << 20)
 
 
 def _in_a_users_group(work: Path, instance: str, user: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambent.kit import machine
-from tests.scenario.conftest import Platform, deploy, invoke, wait_active, zip_of
+from tests.scenario.conftest import Platform, deploy, invoke
 
 CODE = """
 import ctypes, json, os, signal, subprocess, sys, threading, time
@@ -296,20 +296,19 @@ def test_code_that_loads_for_ever(start_platform: Any) -> None:
 
 
 def test_a_function_for_another_machine(platform: Platform) -> None:
-    """It can be configured, and says at the call what it is for and what this machine is; what is
-    created without an architecture is for this one."""
+    """A script runs, whatever machine the function is said to be for; a program for another machine
+    is refused by name. What is created without an architecture is for this machine."""
     here = machine.architecture()
-    other = "arm64" if here == "x86_64" else "x86_64"
+    other, number = ("arm64", 183) if here == "x86_64" else ("x86_64", 62)
     client = platform.client("lambda")
     deploy(client, "elsewhere", {"app.py": CODE}, Architectures=[other])
+    assert json.load(client.invoke(FunctionName="elsewhere", Payload=b"1")["Payload"]) == "fine"
+    program = b"\x7fELF\x02\x01" + bytes(12) + number.to_bytes(2, "little")
+    deploy(client, "program", {"bootstrap": program}, Runtime="provided.al2023")
     with pytest.raises(ClientError) as refused:
-        client.invoke(FunctionName="elsewhere", Payload=b"1")
+        client.invoke(FunctionName="program", Payload=b"1")
     error = refused.value.response["Error"]
     assert error["Code"] == "InvalidRuntimeException"
     assert f"built for {other}, and this machine is {here}" in error["Message"]
-    code = zip_of({"app.py": CODE})
-    client.update_function_code(FunctionName="elsewhere", ZipFile=code, Architectures=[here])
-    wait_active(client, "elsewhere")
-    assert json.load(client.invoke(FunctionName="elsewhere", Payload=b"1")["Payload"]) == "fine"
     created = deploy(client, "here", {"app.py": CODE})
     assert created["Architectures"] == [here]

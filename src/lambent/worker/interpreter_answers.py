@@ -36,7 +36,8 @@ class Answers:
         """Write them for the next start. What cannot be written is asked again."""
         if self._file is None or not self._is_changed:
             return
-        kept = {program: known for program, known in self._known.items() if Path(program).exists()}
+        # Where this user may not look, `Path.exists` would raise.
+        kept = {name: known for name, known in self._known.items() if os.path.exists(name)}
         partial = self._file.with_name(f".{self._file.name}-{uuid.uuid4().hex}")
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from tests.servers.activemq import ActiveMq
 from tests.servers.ministack import Ministack
 from tests.servers.processes import free_port
 from tests.servers.proxy import Proxy
+from tests.yardstick import slowdown
 
 from .broker_platforms import PASSWORD, Secret, broker_platform, map_queue
 from .conftest import Function, Platform, wait_for
@@ -275,7 +276,7 @@ def test_disabling_hands_back(queue: Queue, secret: Secret, new_function: NewFun
     function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
     assert queue.take() == "b"
     function.wait_state(uuid, "Disabled")
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 6 * slowdown()
     wait_for(lambda: queue.bodies() == ["c"], "the first is acknowledged")
     function.client.update_event_source_mapping(UUID=uuid, Enabled=True)
     assert [bodies_of(event) for event in function.wait_events(2)] == [["a"], ["c"]]

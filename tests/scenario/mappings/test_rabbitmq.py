@@ -15,6 +15,7 @@ import pytest
 from tests.servers.ministack import Ministack
 from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitMq
+from tests.yardstick import slowdown
 
 from .broker_platforms import PASSWORD, Secret, broker_platform, map_queue
 from .conftest import Function, Platform, wait_for
@@ -289,7 +290,7 @@ def test_disabling_hands_back(queue: Queue, secret: Secret, new_function: NewFun
     function.client.update_event_source_mapping(UUID=uuid, Enabled=False)
     queue.wait_count(5, 3)
     function.wait_state(uuid, "Disabled")
-    assert time.monotonic() - began < 5.5
+    assert time.monotonic() - began < 5.5 * slowdown()
     function.client.update_event_source_mapping(UUID=uuid, Enabled=True)
     events = function.wait_events(2)
     assert [bodies_of(event) for event in events] == [["first"], [*"abcde"]]
