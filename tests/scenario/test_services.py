@@ -26,7 +26,7 @@ from botocore.exceptions import ClientError
 
 from .conftest import ACCOUNT, Platform, deploy, invoke, wait_for
 from .functions_api import refusal
-from .test_up import alive
+from .test_up import alive, seen
 
 AWS_CLI = str(Path(sys.executable).with_name("aws"))
 OTHER_ACCOUNT = "123456789012"
@@ -443,12 +443,13 @@ def test_what_it_keeps_outlives_a_restart(
     second = start_platform(tmp_path / "data", "--services")
     orphan = stand_in_of(second)
     assert orphan is not None
+    process = seen(orphan)
     sqs = second.client("sqs")
     assert receive(sqs, queue)["Body"] == "still here"
     sqs.send_message(QueueUrl=queue, MessageBody="after the kill")
     second.kill()
     third = start_platform(tmp_path / "data", "--services")
-    assert not alive({orphan})
+    assert not alive(process)
     assert stand_in_of(third) not in (None, orphan)
     assert receive(third.client("sqs"), queue)["Body"] == "after the kill"
     found = third.client("s3").get_object(Bucket="lasting", Key="a")
@@ -486,11 +487,12 @@ def test_an_orphan_that_hangs_is_ended(
     first = start_platform(tmp_path / "data", "--services")
     orphan = stand_in_of(first)
     assert orphan is not None
+    process = seen(orphan)
     os.kill(orphan, signal.SIGSTOP)
     first.kill()
     second = start_platform(tmp_path / "data", "--services")
     assert stand_in_of(second) not in (None, orphan)
-    assert wait_for(lambda: not alive({orphan}), "the orphan's end")
+    assert wait_for(lambda: not alive(process), "the orphan's end")
 
 
 def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:

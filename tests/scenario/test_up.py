@@ -71,6 +71,11 @@ def alive(pids: Processes) -> set[int]:
     return running
 
 
+def seen(pid: int) -> Processes:
+    """One that runs, to be asked about when it may have ended."""
+    return {pid: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]}
+
+
 def has_begun(platform: Platform, name: str) -> bool:
     """Whether a handler has said so."""
     try:

@@ -206,7 +206,7 @@ def test_what_was_answered_is_remembered(tmp_path: Path) -> None:
     program.touch()
     assert is_asked()
     assert not is_asked()
-    for damage in ("{", "[]", json.dumps({str(program): 7})):
+    for damage in ("{", "[]", "[" * 100_000, json.dumps({str(program): 7})):
         answers.write_text(damage)
         assert is_asked()
     assert [one.name for one in answers.parent.iterdir()] == ["interpreters.json"]
