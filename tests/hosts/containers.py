@@ -24,7 +24,7 @@ class Container(Place):
         super().__init__(directory)
         self.image = image
         self.is_privileged = is_privileged
-        self._name = f"lambent-hosts-{uuid.uuid4().hex[:8]}"
+        self._name = f"host-under-test-{uuid.uuid4().hex[:8]}"
         self._bundle = directory / "bundle"
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -228,7 +228,7 @@ class Checks:
             wait_for(lambda: not self._left(), "nothing is left", 30)
         except AssertionError:
             raise AssertionError(f"left: {', '.join(sorted(self._left())[:5])}") from None
-        return f"{len(processes)} processes ended"
+        return f"{len(processes)} processes and {len(self._groups)} control groups ended"
 
     def _left(self) -> set[str]:
         if self._is_shared:

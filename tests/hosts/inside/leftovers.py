@@ -31,12 +31,15 @@ def groups_of(processes: set[tuple[int, str]]) -> set[Path]:
             path = line.split(":", 2)[2]
             if found := re.match(r".*?/lambent[^/]*", path):
                 tops.add(found[0])
-    return {at for mount in _group_mounts() for top in tops if (at := Path(mount + top)).exists()}
+    # In a container mounts may begin at its own group, while paths begin at the host's.
+    places = {Path(at + top.removeprefix(root)) for root, at in _group_mounts() for top in tops}
+    return {place for place in places if place.exists()}
 
 
-def _group_mounts() -> set[str]:
+def _group_mounts() -> set[tuple[str, str]]:
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return {line.split()[4] for line in lines if " - cgroup" in line}
+    fields = [line.split() for line in lines if " - cgroup" in line]
+    return {(field[3].rstrip("/"), field[4]) for field in fields}
 
 
 def family(pid: int) -> set[tuple[int, str]]:
