@@ -144,7 +144,10 @@ def _boots_with_kvm(image: Image) -> bool:
         *("-append", f"console={CONSOLES[image.architecture]} panic=-1"),
     ]
     process = subprocess.Popen(
-        [*ENDS_WITH_US, *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [*ENDS_WITH_US, *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     try:
         output = process.communicate(timeout=KVM_CHECK_S)[0]
