@@ -983,15 +983,28 @@ async def test_a_flood_of_datagrams_leaves_the_platform_time(network: Network) -
     assert longest_s < 0.5
 
 
+def bind_both() -> tuple[socket.socket, socket.socket]:
+    """A datagram socket and a listener on one port: one that is free for both."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.bind(("127.0.0.1", 0))
+        udp.setblocking(False)
+        try:
+            tcp = socket.create_server(udp.getsockname())
+        except OSError as error:
+            udp.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        tcp.setblocking(False)
+        return udp, tcp
+
+
 @asynccontextmanager
 async def name_server(answers: Callable[[bytes], bytes | None]) -> AsyncIterator[NameServer]:
     """A name server for UDP and TCP on loopback."""
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", 0))
-    udp.setblocking(False)
+    udp, tcp = bind_both()
     address: NameServer = udp.getsockname()
-    tcp = socket.create_server(address)
-    tcp.setblocking(False)
 
     async def serve_udp() -> None:
         while True:

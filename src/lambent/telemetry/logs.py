@@ -33,8 +33,9 @@ _TRIM_EVERY_S = 60.0
 _TRIM_AFTER_BYTES = 16 * 1024 * 1024
 _TRIM_AFTER_STREAMS = 100
 _SCAN_S_MAX = 30.0
-_WAIT_S = 0.1
-"""Nobody waits longer for lines to be written. A disk that hangs costs lines, no answers."""
+_WAIT_S = 2.0
+"""Nobody waits longer for lines to be written. A disk that hangs costs lines, no answers; a host
+that is merely busy costs neither."""
 _SLOW_S, _APART_S = 0.005, 1.0
 """How long a write may take, and for how long all are left to the flusher's thread otherwise."""
 
