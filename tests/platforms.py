@@ -69,7 +69,8 @@ class Platform:
         assert self.process.stdout is not None
         descriptor = self.process.stdout.fileno()
         # Nobody reads while tests run, and a platform that cannot write its log waits.
-        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _OUTPUT_MAX)
+        with contextlib.suppress(PermissionError):  # A container may have its own limit.
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _OUTPUT_MAX)
         while time.monotonic() < deadline:
             if select.select([descriptor], [], [], 0.2)[0]:
                 data = os.read(descriptor, 65536)

@@ -73,6 +73,8 @@ class FailingPlatform(Platform):
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "tests.crash.failing_tasks", *([fails] if fails else [])]
         command += ["--", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
+        # What another platform in this directory has said is not ours.
+        self.log.unlink(missing_ok=True)
         with self.log.open("a") as output:
             self.process = Forked(
                 command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT

@@ -23,6 +23,13 @@ def status_of(pid: int) -> dict[str, str]:
     return {}
 
 
+def command_of(pid: int) -> bytes:
+    """Its command line; empty if it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 def all_pids() -> list[int]:
     """Every process of the host."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
@@ -137,21 +144,23 @@ class Box:
 
 
 def cgroups_of(pid: int) -> list[tuple[str, str]]:
-    """The cgroups of a process: mount point and path, for each mounted hierarchy."""
-    points: dict[str, str] = {}
+    """The cgroups of a process: mount point and path below it, for each mounted hierarchy. In a
+    container the mount may show the hierarchy from the container's own group down."""
+    points: dict[str, tuple[str, str]] = {}
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ")
+        root, point = before.split(" ")[3:5]
         if kind == "cgroup2":
-            points[""] = before.split(" ")[4]
+            points[""] = point, root
         elif kind == "cgroup":
-            points.update(dict.fromkeys(options.split(","), before.split(" ")[4]))
+            points.update(dict.fromkeys(options.split(","), (point, root)))
     found = []
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
-        point = points.get(controllers.split(",")[0])
-        if point is not None:
-            found.append((point, path))
+        if (shown := points.get(controllers.split(",")[0])) is not None:
+            point, root = shown
+            found.append((point, path.removeprefix(root.rstrip("/"))))
     return found
 
 

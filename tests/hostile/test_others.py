@@ -32,8 +32,8 @@ class Victim:
         self.zygotes = [
             pid
             for pid in host.below(launcher)
-            if b"zygote.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
-            and host.status_of(pid)["Uid"].startswith("0\t")
+            if b"zygote.py" in host.command_of(pid)
+            and host.status_of(pid).get("Uid", "").startswith("0\t")
         ]
         assert self.zygotes
         self.platform = [platform.process.pid, launcher]

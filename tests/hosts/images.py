@@ -7,6 +7,7 @@ for machines). Lambent itself is not in it: it is installed when the image runs,
 import hashlib
 import os
 import shutil
+import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,7 @@ def _make(image: Image) -> Image:
     stamp.unlink(missing_ok=True)
     log = image.directory / "build.log"
     if not _says(of_debian, wanted_of_debian):
-        shutil.rmtree(image.directory, ignore_errors=True)
+        remove_tree(image.directory)
         image.directory.mkdir(parents=True)
         with step(f"image {image.name}: Debian"):
             _install_debian(image, log)
@@ -155,6 +156,19 @@ def _make(image: Image) -> Image:
         run([*mke2fs, DISK_SIZE], log=log, deadline_s=600)
     stamp.write_text(wanted)
     return image
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove a directory. What is mounted in it belongs to this machine (an attempt that was killed
+    leaves its `/dev/shm` there) and is unmounted before, never emptied."""
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        point = line.split()[4]
+        if Path(point).is_relative_to(directory.resolve()):
+            subprocess.run(["umount", "--lazy", point], check=True, timeout=60)
+    if directory.exists():
+        subprocess.run(
+            ["rm", "-r", "--force", "--one-file-system", directory], check=True, timeout=600
+        )
 
 
 def _says(stamp: Path, wanted: str) -> bool:

@@ -13,7 +13,6 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lambent.kit import machine
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.sandbox.ports import Mount
@@ -36,7 +35,6 @@ _HEAP_SHARE, _YOUNG_SHARE = 0.9, 0.05
 """Of the function's memory, for Node's old and young generation, as AWS sets them."""
 _OF_A_SHELL: Mapping[str, str] = {"PWD": TASK_ROOT, "SHLVL": "0"}
 """At AWS a script starts the runtimes of languages, but for Java, and leaves these."""
-_ELF_MACHINES = {62: "x86_64", 183: "arm64"}
 _WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 _OTHER_LANGUAGES = {
     "dotnet": ".NET",
@@ -80,12 +78,9 @@ class Launch:
 
 
 class Runtimes:
-    """The runtimes of this host, which is of one architecture."""
+    """The runtimes of this host."""
 
-    def __init__(
-        self, prepared: Sequence[PreparedRuntime], architecture: str = machine.architecture()
-    ) -> None:
-        self._architecture = architecture
+    def __init__(self, prepared: Sequence[PreparedRuntime]) -> None:
         self._pythons = {
             one.interpreter.line: one for one in prepared if one.interpreter.kind == "python"
         }
@@ -130,7 +125,6 @@ class Runtimes:
         runtime = function.runtime or function.package_type
         mount = Mount(source=str(code), target=TASK_ROOT)
         if runtime.startswith("provided"):
-            self._require_architecture(runtime, code, layers)
             return _launch_provided(mount, find_bootstrap(code, layers))
         prepared = self._find(runtime)
         match prepared.interpreter.kind:
@@ -147,20 +141,6 @@ class Runtimes:
             shell = ("/bin/sh", "-c", f'exec "${_WRAPPER_VARIABLE}" "$0" "$@"')
             return dataclasses.replace(launch, argv=(*shell, *launch.argv), waiting_argv=())
         return launch
-
-    def _require_architecture(self, runtime: str, code: Path, layers: Path | None) -> None:
-        """A program of another machine would fail with no more than "Exec format error". Scripts
-        run on every machine, whatever `Architectures` says. Raises RuntimeMissing."""
-        file = _bootstrap_file(code, layers)
-        built_for = architecture_of(file) if file is not None else None
-        if built_for not in (None, self._architecture):
-            here = self._architecture
-            command = f"aws lambda update-function-code --architectures {here}"
-            raise RuntimeMissing(
-                runtime,
-                f"its bootstrap is built for {built_for}, and this machine is {here}; build it for"
-                f" {here} and deploy it with: {command}",
-            )
 
     def hint(self, runtime: str) -> str | None:
         """What to do before functions of a runtime run on this host; None if they do."""
@@ -233,41 +213,16 @@ def find_bootstrap(code: Path, layers: Path | None = None) -> str | None:
     """The program of an OS-only function, as its box names it: that of the package, else that of
     the merged layers; None if neither has an executable `bootstrap`. A link counts as one: where it
     leads is known only inside the box."""
-    file = _bootstrap_file(code, layers)
-    if file is None:
-        return None
-    return f"{TASK_ROOT if file.parent == code else LAYERS_ROOT}/bootstrap"
-
-
-def _bootstrap_file(code: Path, layers: Path | None) -> Path | None:
-    for directory in (code, layers):
+    for directory, target in ((code, TASK_ROOT), (layers, LAYERS_ROOT)):
         if directory is None:
             continue
-        file = directory / "bootstrap"
         try:
-            mode = file.lstat().st_mode
+            mode = (directory / "bootstrap").lstat().st_mode
         except OSError:
             continue
         if stat.S_ISLNK(mode) or (stat.S_ISREG(mode) and mode & 0o001):
-            return file
+            return f"{target}/bootstrap"
     return None
-
-
-def architecture_of(program: Path) -> str | None:
-    """What machine an ELF program is built for, in AWS's words or as a number; None for a script,
-    and for a link, which leads somewhere else inside the box."""
-    try:
-        file = os.open(program, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        header = os.read(file, 20)
-    finally:
-        os.close(file)
-    if len(header) < 20 or not header.startswith(b"\x7fELF"):
-        return None
-    number = int.from_bytes(header[18:20], "little" if header[5] == 1 else "big")
-    return _ELF_MACHINES.get(number, f"ELF machine {number}")
 
 
 def _launch_provided(code: Mount, bootstrap: str | None) -> Launch:

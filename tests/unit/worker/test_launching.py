@@ -126,29 +126,11 @@ def test_a_runtime_that_is_not_here_says_what_to_do(
     assert all(word in refused.value.message for word in words), refused.value.message
 
 
-@pytest.mark.parametrize(
-    ("here", "other", "number"), [("x86_64", "arm64", 183), ("arm64", "x86_64", 62)]
-)
-def test_a_bootstrap_for_another_machine_is_refused(
-    tmp_path: Path, here: str, other: str, number: int
-) -> None:
-    """By what the program is built for, with both architectures and the command that changes the
-    function's. Scripts, links and programs for this machine run, whatever the function says."""
-    runtimes = Runtimes([prepared("python", (3, 12, 1), "/usr")], architecture=here)
-    bootstrap = tmp_path / "bootstrap"
-    bootstrap.write_bytes(b"\x7fELF\x02\x01" + bytes(12) + number.to_bytes(2, "little"))
-    bootstrap.chmod(0o755)
-    with pytest.raises(RuntimeMissing) as refused:
-        runtimes.launch(function("provided.al2023", architecture=here), tmp_path)
-    assert f"built for {other}, and this machine is {here}" in refused.value.hint
-    assert f"update-function-code --architectures {here}" in refused.value.hint
-    for content in (b"#!/bin/sh\n", b"\x7fELF", b""):
-        bootstrap.write_bytes(content)
-        runtimes.launch(function("provided.al2023", architecture=other), tmp_path)
-    bootstrap.unlink()
-    bootstrap.symlink_to("/proc/self/exe")
-    runtimes.launch(function("provided.al2023", architecture=other), tmp_path)
-    runtimes.launch(function("python3.12", architecture=other), tmp_path)
+def test_scripts_run_on_every_machine(tmp_path: Path) -> None:
+    """Whatever machine the function is said to be for: a package may have no native code."""
+    for architecture in ("x86_64", "arm64"):
+        RUNTIMES.launch(function("python3.12", architecture=architecture), tmp_path)
+        RUNTIMES.launch(function("provided.al2023", architecture=architecture), tmp_path)
 
 
 def test_a_host_without_node_says_so(tmp_path: Path) -> None:
