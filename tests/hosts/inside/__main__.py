@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tests.hosts.inside.checks import Checks
-from tests.hosts.inside.order import ALONE, DEADLINES
+from tests.hosts.inside.order import ALONE, DEADLINES, ONLY_SERVICES
 from tests.hosts.inside.outcomes import NOT_RUN, PASSED, Outcome, run_check
 from tests.hosts.inside.served import Served, Service
 
@@ -28,7 +28,7 @@ def main() -> None:
         wanted = asked.checks.split(",") if asked.checks else list(DEADLINES)
         is_up = False
         for name, deadline_s in DEADLINES.items():
-            if name not in wanted:
+            if name not in wanted or (name in ONLY_SERVICES and not asked.service):
                 continue
             if name not in ALONE and not is_up:
                 outcome = Outcome(name, NOT_RUN, "the platform did not start", 0.0)

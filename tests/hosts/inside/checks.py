@@ -19,11 +19,13 @@ from lambent.worker.interpreters import find_interpreters
 from tests.hosts.inside import functions
 from tests.hosts.inside.leftovers import family, groups_of, of_anybody, of_one, still_alive
 from tests.hosts.inside.outcomes import NotRun, Refused
-from tests.hosts.inside.served import Served, call, call_well, create, wait_for
+from tests.hosts.inside.served import SERVICE, Served, call, call_well, create, wait_for
 
 OLD_DATA = Path(__file__).parents[1] / "fixtures" / "data-directory.tar.xz"
 BURST = 50
 UNKNOWN = "unknown"
+STOP_S = 90
+"""`TimeoutStopSec` of lambent.service."""
 NO_GROUPS = ("process", "root-no-cgroups")
 """Tiers without control groups."""
 
@@ -201,6 +203,32 @@ class Checks:
         assert {answer[0] for answer in answers} == {answers[0][0]}, answers
         assert answers[0][1] == "snap-start", answers
         return runtime
+
+    def service(self) -> str:
+        """systemd starts it again after SIGKILL, stops it within its time although an invocation
+        goes on, and its lines are in the journal with their levels."""
+        killed = self.served.pid
+        self.served.kill()
+        wait_for(lambda: self.served.pid not in (0, killed), "systemd starts it again", 120)
+        self.served.start()
+        client = self.served.client(connections=2)
+        assert call_well(client, "python", 4) == {"python": 4}
+        words = ["journalctl", f"--unit={SERVICE}", "--output=json", "--no-pager"]
+        told = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
+        lines = [json.loads(line) for line in told.splitlines()]
+        ready = [one for one in lines if "ready at" in str(one["MESSAGE"])]
+        assert len(ready) >= 2, "the journal does not tell of two starts"
+        assert {one["PRIORITY"] for one in ready} == {"6"}
+        assert not [one for one in lines if re.match(r"<\d>", str(one["MESSAGE"]))]
+        with concurrent.futures.ThreadPoolExecutor(1) as threads:
+            threads.submit(call, client, "python", {"do": "sleep", "seconds": 55})
+            time.sleep(2)  # noqa: TID251 - the call has begun
+            began = time.monotonic()
+            self.served.stop()
+            took_s = time.monotonic() - began
+        assert took_s < STOP_S, f"systemctl stop took {took_s:.0f} s"
+        self.served.start()
+        return f"systemctl stop took {took_s:.0f} s beside a call of 55 s"
 
     def kill(self) -> str:
         """After SIGKILL everything of the platform ends; it starts again with its functions, and

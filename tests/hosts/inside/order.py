@@ -12,10 +12,13 @@ DEADLINES = {
     "freeze": 120,
     "burst": 400,
     "SnapStart": 300,
+    "service": 600,
     "kill": 500,
     "upgrade": 500,
     "isolation suite": 2400,
     "hostile suite": 3600,
 }
+ONLY_SERVICES = ("service",)
+"""Checks of what systemd does for the platform."""
 ALONE = ("doctor", "start", "upgrade", "isolation suite", "hostile suite")
 """Checks that need no platform that was started before them."""
