@@ -13,6 +13,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,10 @@ _STEP_DEADLINE_S = 600.0
 _REASON_MAX = 400
 _under_way: set["subprocess.Popen[str]"] = set()
 """The steps that run, in whichever thread."""
+_starting: set[int] = set()
+"""Threads that are starting one, which is not among those that run yet."""
+_deferred: set[int] = set()
+"""Signals that came meanwhile."""
 
 
 class InstallFailed(Exception):
@@ -139,18 +144,7 @@ def run_step(
 ) -> None:
     """Run a program to its end, in a process group of its own. Raises `InstallFailed` with what it
     said."""
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        _under_way.add(process)
+    with _start(command, cwd, environment) as process:
         try:
             output, errors = process.communicate(timeout=deadline_s)
         except subprocess.TimeoutExpired as error:
@@ -163,6 +157,31 @@ def run_step(
         telling = [line for line in lines if "error" in line.lower()] or lines
         status = f"exit status {process.returncode}"
         raise InstallFailed(f"{step}: {' '.join(filter(None, telling))[:_REASON_MAX] or status}")
+
+
+def _start(
+    command: Sequence[str], cwd: Path | None, environment: Mapping[str, str] | None
+) -> "subprocess.Popen[str]":
+    """Start a step; a signal that comes meanwhile ends it when it is known. Raises OSError."""
+    _starting.add(threading.get_ident())
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        _under_way.add(process)
+        return process
+    finally:
+        _starting.discard(threading.get_ident())
+        while _deferred:
+            os.kill(os.getpid(), _deferred.pop())
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:
@@ -178,6 +197,9 @@ def steps_end_with_us() -> Iterator[None]:
     for minutes for nobody. For the main thread."""
 
     def end(number: int, _: FrameType | None) -> None:
+        if _starting:
+            _deferred.add(number)
+            return
         for process in list(_under_way):
             _kill(process)
         signal.signal(number, signal.SIG_DFL)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lambent.kit import installing
 from lambent.kit.installing import InstallFailed, run_step
 
 PROGRAM = """
@@ -69,4 +70,5 @@ def test_a_step_that_fails() -> None:
         run_step("step", ["sh", "-c", "exit 3"])
     with pytest.raises(OSError, match="nonexistent"):
         run_step("step", ["/nonexistent"])
+    assert not installing._starting
     run_step("step", ["sh", "-c", "exit 0"])

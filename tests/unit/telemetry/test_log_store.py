@@ -481,7 +481,7 @@ async def test_a_disk_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:
         inner = logs._write_all
 
         def held(*args: Any) -> None:
-            hangs.wait(5)
+            hangs.wait(20)
             inner(*args)
 
         logs._write_all = held  # type: ignore[method-assign]
@@ -493,7 +493,7 @@ async def test_a_disk_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:
         with anyio.fail_after(5):
             while len(told) < 3:  # noqa: ASYNC110 - no event tells
                 await anyio.sleep(0.01)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 4  # 2 s, and what a busy host adds
         assert told == [b"", b"", b""]
         hangs.set()
         await logs.settle()
