@@ -181,11 +181,12 @@ def prepare_services(settings: Settings, tier: str, steps: Steps) -> Path | None
 
 def choose_tier(settings: Settings) -> str:
     """The isolation to use, which is named if it is not the strongest."""
-    tier = tiers.choose(settings.sandbox.isolation)
+    isolation = tiers.detect()
+    tier = tiers.choose(settings.sandbox.isolation, isolation)
     if tier == "process":
         weak_tier.accept(settings)
     elif tier != tiers.TIERS[0]:
-        logger.warning("%s", explain_weakness(tier, tiers.detect()))
+        logger.warning("%s", explain_weakness(tier, isolation))
     return tier
 
 

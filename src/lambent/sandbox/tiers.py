@@ -84,10 +84,9 @@ def detect() -> Isolation:
     return Isolation(tier=tier, findings=tuple(findings))
 
 
-def choose(wanted: str) -> str:
-    """The tier to use. `wanted` is `auto` or one of `TIERS`; raises `SandboxError` if it is not
-    to be had."""
-    isolation = detect()
+def choose(wanted: str, isolation: Isolation) -> str:
+    """The tier to use on a host that was looked at. `wanted` is `auto` or one of `TIERS`. Raises
+    `SandboxError` if the host does not have it."""
     if wanted != "auto" and wanted not in TIERS:
         raise SandboxError(f"cannot use isolation {wanted!r}: choose auto or one of {TIERS}")
     missing = "; ".join(f"{one.name}: {one.fix}" for one in isolation.findings if one.fix)

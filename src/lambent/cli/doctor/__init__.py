@@ -67,7 +67,7 @@ def examine_isolation(
     """The tier the platform would use, and what stronger ones need."""
     fix = "; ".join(finding.fix for finding in isolation.findings if finding.fix)
     try:
-        tier = choose(settings.isolation)
+        tier = choose(settings.isolation, isolation)
     except SandboxError as error:
         tier = None
         checks = [Check(name="isolation", state="broken", found=str(error), fix=fix)]
