@@ -27,7 +27,7 @@ from bench.own import (
     running_platform,
 )
 
-from lambent.worker.interpreters import find_interpreters
+from lambent.node.languages.interpreters import find_interpreters
 
 _HEAVY = ("fastapi", "pydantic", "numpy")
 _HEAVY_CODE = (

@@ -253,7 +253,7 @@ def _drain(server: Ministack, url: str) -> int:
 
 
 def _map(endpoint: str, url: str, **more: Any) -> str:
-    """A mapping of a queue; gives its UUID."""
+    """A mapping of a queue; returns its UUID."""
     arn = f"arn:aws:sqs:us-east-1:000000000000:{url.rpartition('/')[2]}"
     found = lambda_client(endpoint).create_event_source_mapping(
         FunctionName="noop", EventSourceArn=arn, **more

@@ -42,7 +42,7 @@ Report = Callable[[str], None]
 def running_platform(
     existing: str | None = None, environment: Mapping[str, str] | None = None
 ) -> Iterator[str]:
-    """A platform of our own, with an empty data directory or an existing one; gives its
+    """A platform of our own, with an empty data directory or an existing one; returns its
     endpoint."""
     with tempfile.TemporaryDirectory(prefix="lambent-bench-") as empty:
         data_dir = existing or empty

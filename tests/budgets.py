@@ -21,7 +21,7 @@ def _limit(item: pytest.Item, settings: pytest_timeout.Settings) -> None:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
 ) -> object:
-    """The test's own time begins anew when something shared is there."""
+    """The test's own time begins again when something shared is there."""
     global _depth
     if fixturedef.scope == "function":
         return (yield)

@@ -2,8 +2,8 @@
 
 import functools
 
-from lambent.worker.interpreters import Interpreter, find_interpreters
-from lambent.worker.runtime_clients import default_cache
+from lambent.node.languages.interpreters import Interpreter, find_interpreters
+from lambent.node.languages.runtime_clients import default_cache
 
 
 @functools.cache

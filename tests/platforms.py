@@ -134,7 +134,7 @@ class Platform:
         return self.client("logs")
 
     def stop(self) -> int:
-        """SIGTERM, if it still runs; gives the exit code."""
+        """SIGTERM, if it still runs; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -202,7 +202,7 @@ def zip_of(files: Mapping[str, str | bytes]) -> bytes:
 
 
 def deploy(client: Any, name: str, files: Mapping[str, str | bytes], **more: Any) -> dict[str, Any]:
-    """Create a function and wait until it is active; gives its configuration."""
+    """Create a function and wait until it is active; returns its configuration."""
     options: dict[str, Any] = {
         "Runtime": PYTHON,
         "Role": ROLE,
@@ -217,7 +217,7 @@ def deploy(client: Any, name: str, files: Mapping[str, str | bytes], **more: Any
 
 
 def publish_layer(client: Any, name: str, files: Mapping[str, str | bytes]) -> str:
-    """Publish a layer version; gives its ARN."""
+    """Publish a layer version; returns its ARN."""
     answer = client.publish_layer_version(LayerName=name, Content={"ZipFile": zip_of(files)})
     return str(answer["LayerVersionArn"])
 
@@ -230,7 +230,7 @@ def log_lines(platform: Platform, name: str) -> list[str]:
 
 
 def wait_active(client: Any, name: str) -> dict[str, Any]:
-    """Wait until the function's last change is in force; gives its configuration."""
+    """Wait until the function's last change is in force; returns its configuration."""
     deadline = time.monotonic() + _WAIT_S
     while True:
         configuration: dict[str, Any] = client.get_function_configuration(FunctionName=name)

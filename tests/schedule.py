@@ -52,7 +52,7 @@ def rank_of(nodeid: str) -> int:
 
 
 class _ByUnit(LoadScopeScheduling):
-    """Gives units to workers in the order of collection."""
+    """Returns units to workers in the order of collection."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         config.option.loadscopereorder = False

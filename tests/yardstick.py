@@ -29,7 +29,7 @@ def slowdown() -> float:
 
 @contextmanager
 def allowing(seconds: float) -> Iterator[Callable[[], float]]:
-    """Gives what a bound comes to here, to be asked afterwards. The host is asked before and after
-    what is measured, not meanwhile: what the platform lets happen excuses nothing."""
+    """Returns what a bound comes to here, to be asked afterwards. The host is asked before and
+    after what is measured, not meanwhile: what the platform lets happen excuses nothing."""
     before = slowdown()
     yield lambda: seconds * max(before, slowdown())

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from lambent.worker.runtime_clients import default_cache
+from lambent.node.languages.runtime_clients import default_cache
 
 ROOT = Path(__file__).parents[1]
 ORDINARY = "nobody"
@@ -120,7 +120,8 @@ def build(work: Path) -> Path:
 
 @contextmanager
 def running(person: Person) -> Iterator[str]:
-    """A platform of the person's; gives its endpoint. It has to stop by itself when it is told."""
+    """A platform of the person's; returns its endpoint. It has to stop by itself when it is
+    told."""
     process = person.start("lambent", "up", "--port", "0", "--data-dir", str(person.home / "data"))
     output = ""
     try:

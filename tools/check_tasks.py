@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-_EXEMPT = ("lambent/kit/tasks.py", "lambent/services/stand_in_program.py")
+_EXEMPT = ("lambent/kit/tasks.py", "lambent/services/local_services_program.py")
 """The guard, and what is a process of its own."""
 _STARTS = frozenset({"start_soon", "create_task", "ensure_future"})
 

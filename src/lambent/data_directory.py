@@ -62,7 +62,7 @@ class DataDirectory:
 
     @property
     def services(self) -> Path:
-        """The stand-in's own."""
+        """The emulator's own."""
         return self.state / "services"
 
     @property

@@ -9,8 +9,8 @@ from typing import Any
 
 import anyio.to_thread
 
+from lambent.node.code.cache import CodeCache
 from lambent.store.blobs import Blobs
-from lambent.worker.code import CodeCache
 
 CODE, TRASH = "unpacked code", "deleted packages"
 
@@ -34,7 +34,7 @@ class Garbage:
         ]
 
     async def collect(self) -> list[dict[str, Any]]:
-        """Remove it; gives what that was."""
+        """Remove it; returns what that was."""
         found = await self.find()
         await self.code.free(await self.needed())
         for blobs in self.blobs:

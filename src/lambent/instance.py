@@ -69,7 +69,7 @@ class Running:
             pass
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, at most so long; gives whether it has ended."""
+        """Wait for its end, at most so long; returns whether it has ended."""
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(max(seconds, 0) * 1000))
@@ -85,7 +85,7 @@ def has_launcher(data_dir: Path) -> bool:
 
 
 def hold(root: Path) -> int | None:
-    """Take the lock of a data directory that exists; gives its descriptor, or None if another has
+    """Take the lock of a data directory that exists; returns its descriptor, or None if another has
     it. Raises OSError."""
     lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for _ in range(_TAKES):

@@ -55,7 +55,7 @@ async def keep_log_short(state: Path, clock: Clock) -> None:
 
 
 def shorten(path: Path, bytes_max: int) -> bool:
-    """Move what is in a log file to the one before, if it is too much; gives whether it was."""
+    """Move what is in a log file to the one before, if it is too much; returns whether it was."""
     if path.stat().st_size <= bytes_max:
         return False
     before = path.with_name(f"{NAME}.1")

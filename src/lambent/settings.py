@@ -30,14 +30,14 @@ from lambent.gateway.settings import GatewaySettings
 from lambent.identity.settings import IdentitySettings
 from lambent.invocation.settings import InvocationSettings
 from lambent.model.limits import TIMEOUT_S_MAX
+from lambent.node.pools.settings import SchedulingSettings
+from lambent.node.settings import WorkerSettings
 from lambent.polling.settings import PollingSettings
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.sandbox.settings import SandboxSettings
-from lambent.scheduling.settings import SchedulingSettings
 from lambent.services.settings import ServicesSettings
 from lambent.store.settings import StoreSettings
 from lambent.telemetry.settings import TelemetrySettings
-from lambent.worker.settings import WorkerSettings
 
 ENVIRONMENT_PREFIX = "LAMBENT_"
 CONFIG_FILE = "lambent.toml"
@@ -190,7 +190,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(
             f"cannot use identity.session_s = {settings.identity.session_s:g}: environments live"
             f" for up to {longest_s:g} s (scheduling.environment_age_max_s and the longest"
-            " time-out), and their credentials must outlive them"
+            " timeout), and their credentials must outlive them"
         )
 
 

@@ -19,6 +19,9 @@ from lambent.data_directory import DataDirectory
 from lambent.kit.installing import InstallFailed, keep
 from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
+from lambent.node.languages.interpreters import find_interpreters
+from lambent.node.languages.runtime_clients import prepare_runtimes
+from lambent.node.languages.runtimes import Runtimes
 from lambent.sandbox import tiers, users
 from lambent.sandbox.client import LauncherHandle, start_launcher
 from lambent.sandbox.launcher.cgroup_tree import LIMITS
@@ -28,9 +31,6 @@ from lambent.settings import ServerSettings, Settings
 from lambent.store.blobs import is_of_blobs
 from lambent.store.database import file_of, url_of
 from lambent.store.settings import StoreSettings
-from lambent.worker.interpreters import find_interpreters
-from lambent.worker.runtime_clients import prepare_runtimes
-from lambent.worker.runtimes import Runtimes
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _DESCRIPTORS_AT_ONCE = 65_536
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Front:
+class Listener:
     """What was opened for clients while it could be."""
 
     listener: socket.socket
@@ -156,7 +156,7 @@ def find_runtimes(settings: Settings, tier: str, steps: Steps) -> Runtimes:
 
 
 def prepare_services(settings: Settings, tier: str, steps: Steps) -> Path | None:
-    """Get the packages of the stand-in for other services, if it is wanted; gives their place."""
+    """Get the packages of the emulator of other services, if it is wanted; gives their place."""
     if not settings.services.enabled:
         return None
     ours = weak_tier.cache(settings, tier).with_name("services")
@@ -164,14 +164,14 @@ def prepare_services(settings: Settings, tier: str, steps: Steps) -> Path | None
     failure = None
     try:
         if not packages_directory(cache).exists():
-            steps.begin("services", "the stand-in for other services, with pip")
+            steps.begin("services", "the emulator of other services, with pip")
         while not keep(packages := prepare_packages(cache)):
             pass
         return packages
     except InstallFailed as error:
         failure = str(error)
         raise SystemExit(
-            f"lambent: cannot install the stand-in for other services in {cache}: {error}. It"
+            f"lambent: cannot install the emulator of other services in {cache}: {error}. It"
             " needs pip and a package index, once; without them start without --services, or"
             " name servers of your own under [aws.*]"
         ) from error

@@ -9,15 +9,19 @@ from typing import Any
 import anyio.to_thread
 
 from lambent.data_directory import DataDirectory
+from lambent.node.environment.lifecycle import EnvironmentState
+from lambent.node.pools.memory import SystemMemory
+from lambent.node.worker import Worker
 from lambent.sandbox.client import Launcher
-from lambent.scheduling.memory import SystemMemory
 from lambent.settings import Settings
 from lambent.store.database import file_of, name_of, url_of
 from lambent.store.store import Store
-from lambent.worker.lifecycle import State
-from lambent.worker.worker import Worker
 
-_SHOWN = {State.BUSY: "busy", State.IDLE: "idle", State.FROZEN: "frozen"}
+_SHOWN = {
+    EnvironmentState.BUSY: "busy",
+    EnvironmentState.IDLE: "idle",
+    EnvironmentState.FROZEN: "frozen",
+}
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 

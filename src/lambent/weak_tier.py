@@ -5,12 +5,12 @@ import logging
 import sys
 from pathlib import Path
 
+from lambent.node.languages.interpreters import Interpreter
+from lambent.node.languages.runtime_clients import default_cache
 from lambent.sandbox import users
 from lambent.sandbox.launcher import landlock
 from lambent.sandbox.privileges import closed_to_others
 from lambent.settings import Settings
-from lambent.worker.interpreters import Interpreter
-from lambent.worker.runtime_clients import default_cache
 
 logger = logging.getLogger(__name__)
 

@@ -16,16 +16,24 @@ from pathlib import Path
 
 import anyio
 
-from lambent.asynchronous.asynchronous import open_asynchronous
 from lambent.asynchronous.operations import QueueOperations
-from lambent.aws.calls import open_aws_calls
+from lambent.asynchronous.room import open_asynchronous
+from lambent.aws.client import open_aws_calls
 from lambent.aws.clients import AwsClients
-from lambent.control.control import open_control
 from lambent.control.identities import Identities
 from lambent.control.resources import Resources
+from lambent.control.room import open_control
 from lambent.control.s3 import S3Objects
 from lambent.data_directory import DataDirectory
 from lambent.garbage import Garbage
+from lambent.gateway.admin_api import (
+    MAPPINGS,
+    METRICS,
+    QUEUE,
+    QUEUES,
+    RUNTIMES,
+    AdminApi,
+)
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.operations import control_plane, iam, logs, sts
 from lambent.gateway.operations.invoke import (
@@ -34,21 +42,13 @@ from lambent.gateway.operations.invoke import (
     INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
 )
-from lambent.gateway.operator_pages import (
-    MAPPINGS,
-    METRICS,
-    QUEUE,
-    QUEUES,
-    RUNTIMES,
-    OperatorPages,
-)
 from lambent.gateway.protocol.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.identity.keyring import Keyring, open_keyring
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
-from lambent.invocation.door import Door
+from lambent.invocation.invoker import Invoker
 from lambent.invocation.provisioning import Provisioning
 from lambent.kit.allocation import give_back_large_blocks
 from lambent.kit.clock import Clock, SystemClock
@@ -65,24 +65,29 @@ from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
+from lambent.node.code.cache import open_code_cache
+from lambent.node.environment.host import NodeContext
+from lambent.node.environment.snapshots import Snapshots
+from lambent.node.languages.runtimes import LaunchSpec, Runtimes
+from lambent.node.pools.memory import SystemMemory
+from lambent.node.pools.scheduler import open_scheduling
+from lambent.node.worker import Worker, open_worker
 from lambent.operator_socket import Operations, open_operator_socket
 from lambent.own_log import keep_log_short, own_log
+from lambent.polling.mapping_supervisor import PollingContext
 from lambent.polling.operations import MappingOperations
-from lambent.polling.polling import open_polling
+from lambent.polling.room import open_polling
 from lambent.polling.source_checks import SourceChecks
-from lambent.polling.supervisor import Surroundings
 from lambent.sandbox.client import Launcher, LauncherHandle, open_sandboxes
 from lambent.sandbox.egress import Egress
 from lambent.sandbox.ports import Box, SandboxError
 from lambent.sandbox.resolver import Resolver
-from lambent.scheduling.memory import SystemMemory
-from lambent.scheduling.scheduler import open_scheduling
-from lambent.services.endpoints import with_stand_in
+from lambent.services.endpoints import with_local_services
 from lambent.services.forwarder import open_forwarder
-from lambent.services.stand_in import StandIn, environment_of
+from lambent.services.local_services import LocalServices, environment_of
 from lambent.settings import ROOT_CREDENTIALS, Settings
 from lambent.startup import (
-    Front,
+    Listener,
     RootCredentials,
     bind,
     choose_tier,
@@ -98,13 +103,8 @@ from lambent.store.problems import StoreError
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
 from lambent.telemetry.metrics import Metrics
-from lambent.triggers.deliveries import Deliveries, open_deliveries
+from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
 from lambent.triggers.function_urls import FunctionUrls
-from lambent.worker.code import open_code_cache
-from lambent.worker.host import Host
-from lambent.worker.runtimes import Launch, Runtimes
-from lambent.worker.snapshots import Snapshots
-from lambent.worker.worker import Worker, open_worker
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def run(settings: Settings) -> None:
                     _serve,
                     settings,
                     data,
-                    Front(listener, tls, root_credentials),
+                    Listener(listener, tls, root_credentials),
                     runtimes,
                     launcher,
                     packages,
@@ -193,13 +193,13 @@ async def _allow(
 async def _serve(
     settings: Settings,
     data: DataDirectory,
-    front: Front,
+    front: Listener,
     runtimes: Runtimes,
     launcher: LauncherHandle,
     packages: Path | None,
     manager: ServiceManager,
 ) -> None:
-    """Open the rooms, serve, close them. `packages` are those of the stand-in for other services,
+    """Open the rooms, serve, close them. `packages` are those of the emulator of other services,
     if it is wanted; `manager` is told how it goes."""
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as stack:
@@ -233,7 +233,7 @@ async def _serve(
         gateway = await enter(open_gateway(settings.gateway, authorizer, resources))
 
         @asynccontextmanager
-        async def launch(function: FunctionVersion) -> AsyncIterator[Launch]:
+        async def launch(function: FunctionVersion) -> AsyncIterator[LaunchSpec]:
             async with code.use(function.code_key, function.layer_keys) as (package, layers):
                 yield runtimes.launch(function, package, layers)
 
@@ -256,7 +256,7 @@ async def _serve(
         sandboxes = await enter(open_sandboxes(launcher, settings.sandbox))
         snapshots = Snapshots(settings.worker.snapshots_mb << 20)
         stack.callback(snapshots.close)
-        host = Host(
+        host = NodeContext(
             settings=settings.worker,
             sandboxes=sandboxes,
             logs=log_store,
@@ -283,9 +283,9 @@ async def _serve(
         catalog = Catalog(store.route)
         admission = Admission(settings.invocation)
         provisioning = Provisioning(scheduler)
-        door = Door(admission, catalog, scheduler)
-        await store.follow_allotments(admission.allot)
-        await store.follow_allotments(provisioning.allot)
+        door = Invoker(admission, catalog, scheduler)
+        await store.follow_reservations(admission.apply_quota)
+        await store.follow_reservations(provisioning.apply_quota)
         store.on_change(catalog.forget)
         store.on_change(scheduler.note_change)
         store.on_change(snapshots.note_change)
@@ -294,19 +294,19 @@ async def _serve(
         start_loop(tasks, clock, scheduler.follow_changes, store.resolve)
         start_loop(tasks, clock, snapshots.follow_changes, store.resolve)
         start_loop(tasks, clock, code.keep_small, partial(_needed_code, store), clock)
-        stand_in = None
+        local_services = None
         aws_settings = settings.aws
         if packages is not None:
-            stand_in = StandIn(
+            local_services = LocalServices(
                 settings.services,
                 clock,
                 packages=packages,
                 data=data.root,
                 directory=data.services,
             )
-            stack.callback(stand_in.close)
-            aws_settings = with_stand_in(settings.aws, stand_in.url)
-        aws = AwsClients(aws_settings, stand_in.url if stand_in is not None else None)
+            stack.callback(local_services.close)
+            aws_settings = with_local_services(settings.aws, local_services.url)
+        aws = AwsClients(aws_settings, local_services.url if local_services is not None else None)
         check_target = partial(_allow, authorizer) if authorizer.is_strict else None
         metrics = Metrics()
         asynchronous = await open_asynchronous(
@@ -325,7 +325,7 @@ async def _serve(
         allow = partial(_allow_action, authorizer) if authorizer.is_strict else None
         mappings = await enter(
             open_polling(
-                Surroundings(
+                PollingContext(
                     store=store,
                     door=door,
                     aws=calls,
@@ -369,7 +369,7 @@ async def _serve(
         gateway.register(sessions, "sts")
         gateway.register(iam.operations(identities), "iam")
         gateway.register_internal(PATH_PREFIX, links.handle)
-        pages = OperatorPages(
+        pages = AdminApi(
             authorizer,
             QueueOperations(store, payloads, clock),
             MappingOperations(store, mappings.statuses),
@@ -383,14 +383,16 @@ async def _serve(
         store.on_change(urls.forget)
         gateway.register_internal(URL_PATH_PREFIX, urls.handle_path)
         gateway.register_hosts(urls.handle_host)
-        if stand_in is not None:
-            deliveries = Deliveries(door, asynchronous.queue, authorizer, tasks, stand_in.token)
+        if local_services is not None:
+            deliveries = LocalServiceCalls(
+                door, asynchronous.queue, authorizer, tasks, local_services.token
+            )
             address = await enter(open_deliveries(deliveries))
             environment = environment_of(
                 data.services, account=home.account, region=home.region, port=front.port
             )
-            await enter(stand_in.running(address, environment))
-        forwarder = await enter(open_forwarder(settings.aws, authorizer, stand_in))
+            await enter(local_services.running(address, environment))
+        forwarder = await enter(open_forwarder(settings.aws, authorizer, local_services))
         gateway.register_forward(forwarder.handle)
         start_task(tasks, None, _prepare_deployed, store, worker)
         await store.note_started()

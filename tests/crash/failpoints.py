@@ -13,10 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lambent.asynchronous.conclusions import Conclusions
 from lambent.asynchronous.destinations import Destinations
-from lambent.asynchronous.journal import Journal
-from lambent.invocation.door import Door
+from lambent.asynchronous.group_commit import GroupCommit
+from lambent.asynchronous.settlement import Settlement
+from lambent.invocation.invoker import Invoker
 from lambent.model.errors import ApiError
 from lambent.model.invocation import Invocation, Outcome, Refused
 from lambent.store import store as stores
@@ -58,9 +58,9 @@ def run(points: Mapping[str, Point], watch: Callable[[Write], None]) -> None:
 
 
 def _note_attempts(write: Write) -> None:
-    invoke = Door.invoke
+    invoke = Invoker.invoke
 
-    def patched(self: Door, invocation: Invocation) -> None:
+    def patched(self: Invoker, invocation: Invocation) -> None:
         write("began", invocation.request_id)
         invocation.on_done = partial(_note_end, write, invocation.request_id, invocation.on_done)
         try:
@@ -69,7 +69,7 @@ def _note_attempts(write: Write) -> None:
             write("refused", invocation.request_id)
             raise
 
-    Door.invoke = patched  # type: ignore[method-assign]
+    Invoker.invoke = patched  # type: ignore[method-assign]
 
 
 def _note_end(
@@ -92,9 +92,9 @@ def _before_commit(come_by: Callable[[], None]) -> None:
 
 
 def _after_commit(come_by: Callable[[], None]) -> None:
-    commit = Journal._commit
+    commit = GroupCommit._commit
 
-    async def patched(self: Journal, works: Any) -> bool:
+    async def patched(self: GroupCommit, works: Any) -> bool:
         transact = self._store.transact
 
         class Stopping:
@@ -110,7 +110,7 @@ def _after_commit(come_by: Callable[[], None]) -> None:
         finally:
             self._store = store
 
-    Journal._commit = patched  # type: ignore[method-assign]
+    GroupCommit._commit = patched  # type: ignore[method-assign]
 
 
 def _between_payload_and_row(come_by: Callable[[], None]) -> None:
@@ -124,14 +124,14 @@ def _between_payload_and_row(come_by: Callable[[], None]) -> None:
 
 
 def _between_outcome_and_delete(come_by: Callable[[], None]) -> None:
-    write = Conclusions.write
+    write = Settlement.write
 
-    def patched(self: Conclusions) -> None:
+    def patched(self: Settlement) -> None:
         if self._over or self.again:
             come_by()
         write(self)
 
-    Conclusions.write = patched  # type: ignore[method-assign]
+    Settlement.write = patched  # type: ignore[method-assign]
 
 
 def _between_send_and_delete(come_by: Callable[[], None]) -> None:

@@ -34,7 +34,7 @@ class Life:
         self._process.wait(30)
 
     def read_endpoint(self) -> str | None:
-        """Wait until it is ready; gives its endpoint, None if it died before it had one."""
+        """Wait until it is ready; returns its endpoint, None if it died before it had one."""
 
         def look() -> Any:
             is_dead = self._process.poll() is not None

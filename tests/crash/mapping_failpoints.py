@@ -11,7 +11,7 @@ from typing import Any
 
 from lambent.model.invocation import Succeeded
 from lambent.polling import reader
-from lambent.polling.function_calls import Called, FunctionCalls
+from lambent.polling.function_calls import CallResult, FunctionCalls
 from lambent.polling.sources.sqs import Queue
 from tests.crash.failpoints import Point, Write, run
 
@@ -34,7 +34,9 @@ def _decoded(text: str) -> str:
 def _note_calls(write: Write) -> None:
     call = FunctionCalls.call
 
-    async def patched(self: FunctionCalls, event: bytes, trace_header: str | None = None) -> Called:
+    async def patched(
+        self: FunctionCalls, event: bytes, trace_header: str | None = None
+    ) -> CallResult:
         names = " ".join(names_in(json.loads(event)))
         write("began", names)
         called = await call(self, event, trace_header)

@@ -26,7 +26,7 @@ def streams() -> Iterator[Any]:
 
 
 def new_stream(streams: Any, name: str) -> str:
-    """A stream of one shard; gives its ARN."""
+    """A stream of one shard; returns its ARN."""
     streams.create_stream(StreamName=name, ShardCount=1)
     summary = streams.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
     return str(summary["StreamARN"])

@@ -44,7 +44,7 @@ from tests.scenario.mappings.test_activemq import Queue as ActiveQueue
 from tests.scenario.mappings.test_kafka import Topic
 from tests.scenario.mappings.test_rabbitmq import Queue as RabbitQueue
 from tests.scenario.mappings.test_sqs import Queue as SqsQueue
-from tests.scenario.test_services import receive, stand_in_of
+from tests.scenario.test_services import local_services_of, receive
 from tests.scenario.test_snap_start import RUNTIME as SNAP_START_RUNTIME
 from tests.scenario.test_telemetry_api import LISTENER, SUBSCRIPTION
 from tests.servers.activemq import ActiveMq
@@ -107,7 +107,7 @@ class FailingPlatform(Platform):
         urllib.request.urlopen(f"{self.endpoint}/_lambent/health", timeout=20).close()
 
     def stop(self) -> int:
-        """SIGTERM; gives the exit code."""
+        """SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
@@ -243,7 +243,7 @@ class World:
             except ClientError:
                 return False
 
-        wait_for(lists, "the stand-in answers", deadline_s=60)
+        wait_for(lists, "the emulator answers", deadline_s=60)
 
 
 @pytest.fixture(scope="module")
@@ -452,34 +452,34 @@ def _publish_to_topic(world: World) -> None:
     sns.publish(TopicArn=topic, Message="hello")
 
 
-def _end_stand_in(world: World) -> None:
-    pid = stand_in_of(world.platform)
+def _end_local_services(world: World) -> None:
+    pid = local_services_of(world.platform)
     assert pid is not None
-    world.platform.tell("now", "services/stand_in.py:self._watch")
-    wait_for(lambda: stand_in_of(world.platform) not in (pid, None), "another stand-in", 60)
+    world.platform.tell("now", "services/local_services.py:self._watch")
+    wait_for(lambda: local_services_of(world.platform) not in (pid, None), "another emulator", 60)
     world.lists_queues()
 
 
 REACH: dict[str, Reach] = {
-    "asynchronous/asynchronous.py:courier.run": _runs(World.relays),
-    "asynchronous/asynchronous.py:dispatcher.run": _runs(World.relays),
-    "asynchronous/asynchronous.py:journal.run": _runs(World.relays),
-    "asynchronous/courier.py:self._send": _fails(World.relays),
+    "asynchronous/room.py:courier.run": _runs(World.relays),
+    "asynchronous/room.py:dispatcher.run": _runs(World.relays),
+    "asynchronous/room.py:journal.run": _runs(World.relays),
+    "asynchronous/destination_dispatcher.py:self._send": _fails(World.relays),
     "asynchronous/dispatcher.py:self._begin_slowly": _fails(lambda one: one.relays(BESIDE)),
     "asynchronous/dispatcher.py:self._forget_payloads": _fails(lambda one: one.relays(BESIDE)),
-    "asynchronous/feeder.py:sleep": _runs(World.relays),
+    "asynchronous/claimed_queue.py:sleep": _runs(World.relays),
     "asynchronous/queue.py:self._write_beside": _answers(
         500, "ServiceException", lambda one: one.relays(BESIDE)
     ),
     "control/activation.py:self._activate": _fails(_deploy_new),
-    "control/control.py:activation.run": _runs(_deploy_new),
+    "control/room.py:activation.run": _runs(_deploy_new),
     "gateway/code_links.py:self._serve": _pages(
         lambda one: one.lambdas.get_function(FunctionName="steady")["Code"]["Location"], 200
     ),
     "gateway/operations/invoke.py:slowly": _answers(
         500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
     ),
-    "gateway/operator_pages.py:self._answer": _pages(
+    "gateway/admin_api.py:self._answer": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/mappings", 200
     ),
     "gateway/server.py:self._handle_large": _answers(
@@ -490,28 +490,28 @@ REACH: dict[str, Reach] = {
     ),
     "kit/clock.py:give_up": _runs(lambda one: one.sources["kinesis"].probe()),
     "operator_socket.py:self._perform": _ask_operator,
-    "polling/keeper.py:self._run": _polls_again,
+    "polling/mapping_reconciler.py:self._run": _polls_again,
     "polling/reader.py:lane.run": _feeds("kinesis"),
     "polling/sources/activemq.py:connection.beat": _feeds("active"),
     "polling/sources/activemq.py:queue.receive": _feeds("active"),
-    "polling/sources/kafka_member.py:self._end_when_told": _feeds("kafka"),
-    "polling/sources/kafka_parts.py:self._process": _feeds("kafka"),
+    "polling/sources/kafka_consumer.py:self._end_when_told": _feeds("kafka"),
+    "polling/sources/kafka_assignment.py:self._process": _feeds("kafka"),
     "polling/sources/rabbitmq.py:_look": _feeds("rabbit"),
     "polling/sources/shards.py:self._serve": _feeds("kinesis"),
     "polling/sources/sqs.py:delete": _fails(_flood),
     "polling/sources/sqs.py:self._keep_hidden": _feeds("sqs"),
     "polling/sources/sqs.py:self._look": _feeds("sqs"),
     "polling/sources/sqs.py:self._work": _feeds("sqs"),
-    "polling/supervisor.py:self._keep": _runs(),
-    "polling/supervisor.py:self._write_results": _runs(),
-    "scheduling/scheduler.py:scheduler.run": _runs(_deploy_new),
+    "polling/mapping_supervisor.py:self._keep": _runs(),
+    "polling/mapping_supervisor.py:self._write_results": _runs(),
+    "node/pools/scheduler.py:scheduler.run": _runs(_deploy_new),
     "services/forwarder.py:serve": _answers(
         500, "ServiceException", lambda one: one.platform.client("sqs").list_queues()
     ),
-    "services/stand_in.py:self._follow_output": _runs(World.lists_queues),
-    "services/stand_in.py:self._follow_output#2": _fails(_end_stand_in),
-    "services/stand_in.py:self._supervise": _runs(World.lists_queues),
-    "services/stand_in.py:self._watch": _runs(World.lists_queues),
+    "services/local_services.py:self._follow_output": _runs(World.lists_queues),
+    "services/local_services.py:self._follow_output#2": _fails(_end_local_services),
+    "services/local_services.py:self._supervise": _runs(World.lists_queues),
+    "services/local_services.py:self._watch": _runs(World.lists_queues),
     "telemetry/logs.py:store.run": _runs(lambda one: log_lines(one.platform, "steady")),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
@@ -528,15 +528,15 @@ REACH: dict[str, Reach] = {
     "wiring.py:keep_trash_short": _runs(),
     "wiring.py:keyring.follow_doubts": _runs(),
     "wiring.py:snapshots.follow_changes": _runs(_deploy_new),
-    "worker/attempt.py:subscription.run": _listen,
-    "worker/worker.py:environment.live": _fails(_invoke_new),
+    "node/environment/attempt.py:subscription.run": _listen,
+    "node/worker.py:environment.live": _fails(_invoke_new),
 }
 """How each is reached in `world`."""
 
 BRIEF = {
-    "polling/supervisor.py:keeper.close",
+    "polling/mapping_supervisor.py:keeper.close",
     "wiring.py:_prepare_deployed",
-    "worker/worker.py:self._capture_again",
+    "node/worker.py:self._capture_again",
 }
 """What is reached in `brief`, each in a test of its own."""
 
@@ -583,7 +583,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
 
     thread = threading.Thread(target=call)
     thread.start()
-    environments = "worker/worker.py:environment.live"
+    environments = "node/worker.py:environment.live"
     wait_for(lambda: platform.count("began", environments), "the call is under way")
     platform.write("group wiring.py:catalog.follow_changes")
     began = time.monotonic()
@@ -600,7 +600,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
 @pytest.mark.skipif(not SNAP_START_RUNTIME, reason="no Python that may use SnapStart")
 def test_a_version_that_cannot_be_captured_again_is_initialised(brief: FailingPlatform) -> None:
     """Its snapshot is gone with the platform before."""
-    with brief.failing("worker/worker.py:self._capture_again"):
+    with brief.failing("node/worker.py:self._capture_again"):
         assert invoke(brief.client("lambda"), "snapped", 1, Qualifier="1")[0] == 1
     assert invoke(brief.client("lambda"), "snapped", 2, Qualifier="1")[0] == 2
 
@@ -619,5 +619,5 @@ def test_what_fails_as_the_platform_ends_does_not_keep_it_from_that(
             StartingPosition="LATEST",
             SourceAccessConfigurations=[{"Type": "VPC_SUBNET", "URI": "subnet:subnet-01234567"}],
         )
-    with brief.failing("polling/supervisor.py:keeper.close"):
+    with brief.failing("polling/mapping_supervisor.py:keeper.close"):
         assert brief.stop() == 0, brief.text()[-5000:]

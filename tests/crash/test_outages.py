@@ -98,7 +98,7 @@ class Load:
 
 
 def refused(call: Callable[..., Any], **parameters: Any) -> float:
-    """A change is refused as something that passes; gives how long that took."""
+    """A change is refused as something that passes; returns how long that took."""
     began = time.monotonic()
     with pytest.raises(ClientError) as error:
         call(**parameters)
@@ -113,7 +113,7 @@ def assert_passes(error: ClientError) -> None:
 
 
 def refuses_changes(client: Any) -> float:
-    """What writes is refused; gives how long that took at most."""
+    """What writes is refused; returns how long that took at most."""
     code = zip_of({"app.py": OTHER})
     return max(
         refused(client.update_function_code, FunctionName="changed", ZipFile=code),
@@ -128,7 +128,7 @@ def refuses_changes(client: Any) -> float:
 
 
 def prepare(platform: Platform) -> Any:
-    """Functions that the tests know; gives a client."""
+    """Functions that the tests know; returns a client."""
     client = platform.client("lambda")
     for name in ("warm", "kept", "changed", "streamed"):
         deploy(client, name, {"app.py": SOURCE})

@@ -44,7 +44,7 @@ os._exit(code)
 
 @functools.cache
 def _server(kind: str) -> Path:
-    """Start the one for a kind of program, once in this process; gives the path of its socket."""
+    """Start the one for a kind of program, once in this process; returns the path of its socket."""
     directory = Path(tempfile.mkdtemp(prefix="lambent-forking-"))
     path = directory / "socket"
     server = subprocess.Popen(

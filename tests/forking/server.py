@@ -51,7 +51,7 @@ REQUEST_BYTES_MAX = 200_000
 
 
 def serve(listener: socket.socket) -> dict[str, Any] | None:
-    """Serve until stdin ends; gives None. In each child, gives what it is to run."""
+    """Serve until stdin ends; returns None. In each child, gives what it is to run."""
     statuses: dict[int, int] = {}
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -48,7 +48,7 @@ class Function:
         self._is_deleted = False
 
     def do(self, what: str, **arguments: Any) -> Any:
-        """Let it do something that ends well; gives what it told."""
+        """Let it do something that ends well; returns what it told."""
         payload, answer = self.try_to(what, **arguments)
         assert "FunctionError" not in answer, payload
         self.last_namespace = payload["box"]
@@ -57,7 +57,7 @@ class Function:
     def try_to(
         self, what: str, *, version: str = "$LATEST", **arguments: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """Let it do something that may end badly; gives the payload and the whole answer."""
+        """Let it do something that may end badly; returns the payload and the whole answer."""
         event = {"do": what, **arguments}
         return invoke(self.client, self.name, event, LogType="Tail", Qualifier=version)
 

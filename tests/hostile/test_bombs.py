@@ -30,7 +30,7 @@ ENDLESS = {
     "flood": (1, {"Sandbox.Timedout"}),
     "log-flood": (1, {"Sandbox.Timedout"}),
 }
-"""Bombs with their time-outs, in seconds, and how they may end."""
+"""Bombs with their timeouts, in seconds, and how they may end."""
 
 
 def used(platform: Platform) -> dict[str, int]:
@@ -54,7 +54,7 @@ def held(platform: Platform) -> tuple[int, int]:
 
 @pytest.mark.parametrize("bomb", params(*ENDLESS))
 def test_endless(start: StartFunction, neighbour: Neighbour, platform: Platform, bomb: str) -> None:
-    """Ends by its time-out or its limit; nothing of it is left, the neighbour was served."""
+    """Ends by its timeout or its limit; nothing of it is left, the neighbour was served."""
     timeout_s, ends = ENDLESS[bomb]
     function = start(Timeout=timeout_s, MemorySize=MEMORY_MB)
     box = function.box()

@@ -37,7 +37,8 @@ class Newcomers:
             deploy(client, name, ECHO, MemorySize=128)
 
     def call_during(self, attack: Callable[[], Any]) -> list[float]:
-        """Call one after the other while the attack lasts; gives how long each took, in seconds."""
+        """Call one after the other while the attack lasts; returns how long each took, in
+        seconds."""
         took = []
         attacker = threading.Thread(target=attack)
         attacker.start()

@@ -159,7 +159,7 @@ def test_no_path_leads_to_the_host(attacker: Function, platform: Platform, secre
 def test_what_lies_in_tmp_leads_nobody_astray(
     start: StartFunction, platform: Platform, secret: Path
 ) -> None:
-    """After a time-out, a new start on the same /tmp and a deletion, the targets are there."""
+    """After a timeout, a new start on the same /tmp and a deletion, the targets are there."""
     function = start(Timeout=1)
     box = function.box()
     targets = [secret, platform.data_dir, platform.data_dir / "code"]

@@ -78,7 +78,7 @@ def test_a_second_answer_counts_for_nothing(attacker: Function, neighbour: Neigh
 
 @case("answer-late")
 def test_a_late_answer_reaches_nobody(start: StartFunction, mode: str) -> None:
-    """After its time-out a request is answered, whatever comes then."""
+    """After its timeout a request is answered, whatever comes then."""
     function = start(mode, Timeout=1)
     payload, _ = function.try_to("forgeries.remember")
     assert payload["errorType"] == "Sandbox.Timedout"
@@ -99,7 +99,7 @@ def test_asking_again_gives_the_own_event(attacker: Function, neighbour: Neighbo
 def test_events_stolen_from_oneself(
     start: StartFunction, neighbour: Neighbour, platform: Platform
 ) -> None:
-    """A function whose threads take its events ends in its own time-outs, in its own box."""
+    """A function whose threads take its events ends in its own timeouts, in its own box."""
     function = start(Timeout=1, MemorySize=512)
     function.do("forgeries.compete")
     box = Box(function.last_namespace)

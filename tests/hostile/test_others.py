@@ -170,7 +170,7 @@ def test_the_parent_is_nobody(victim: Victim, attacker: Function) -> None:
 
 @case("signal-everything")
 def test_kill_everything_kills_one_box(victim: Victim, attacker: Function) -> None:
-    """Nothing but the attacker's own processes ends; its next call begins anew."""
+    """Nothing but the attacker's own processes ends; its next call begins again."""
     box = attacker.box()
     payload, answer = attacker.try_to("others.signal_everything")
     assert answer["FunctionError"] == "Unhandled"
@@ -215,22 +215,22 @@ def test_a_crash_leaves_nothing_on_the_host(attacker: Function) -> None:
         assert core == ["1", "1"]
 
 
-@case("time-out-kills", "deletion-kills")
-@pytest.mark.parametrize("end", ["time-out", "deletion"])
+@case("timeout-kills", "deletion-kills")
+@pytest.mark.parametrize("end", ["timeout", "deletion"])
 def test_survivors(start: StartFunction, mode: str, end: str, neighbour: Neighbour) -> None:
     """Daemons that left their session, ignore signals and closed everything end with the box."""
-    function = start(mode, Timeout=1 if end == "time-out" else 15)
+    function = start(mode, Timeout=1 if end == "timeout" else 15)
     function.do("daemons.leave", count=5)
     box = function.box()
     pids = box.functions()
     assert len(pids) >= 6
-    if end == "time-out":
+    if end == "timeout":
         payload, _ = function.try_to("others.wait_for_word")
         assert payload["errorType"] == "Sandbox.Timedout"
     else:
         function.delete()
     box.wait_gone()
     wait_for(lambda: not any(map(host.started_at, pids)), "the end of every daemon")
-    if end == "time-out":
+    if end == "timeout":
         assert function.do("attempts.echo", value=2) == 2
     assert neighbour.box.pids()

@@ -179,7 +179,7 @@ def test_the_platforms_own_door_is_not_reached_from_outside(
 def test_questions_for_names_are_bounded(
     attacker: Function, neighbour: Neighbour, platform: Platform
 ) -> None:
-    """Thousands of questions and of pieces of garbage: the neighbour is served, and what the
+    """Thousands of questions and of chunks of garbage: the neighbour is served, and what the
     platform holds for them stays small."""
     pid = platform.process.pid
     before = len(os.listdir(f"/proc/{pid}/fd"))

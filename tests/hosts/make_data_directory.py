@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _without_volumes(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Empty file systems are made anew, and are large."""
+    """Empty file systems are made again, and are large."""
     return None if "/volumes/" in entry.name else entry
 
 

@@ -51,7 +51,7 @@ def read(path: Path = RESULTS) -> list[HostResult]:
 
 
 def keep(result: HostResult, order: Sequence[str], path: Path = RESULTS) -> list[HostResult]:
-    """Replace one host's result and leave the others; gives all. Checks that were not asked for
+    """Replace one host's result and leave the others; returns all. Checks that were not asked for
     this time keep their earlier outcome. `order`: names of all hosts."""
     results = {one.host: one for one in read(path)}
     results[result.host] = merged(results.get(result.host), result)

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
-from lambent.worker import runtime_clients
-from lambent.worker.interpreters import Interpreter
+from lambent.node.languages import runtime_clients
+from lambent.node.languages.interpreters import Interpreter
 from tests.hosts.steps import StepFailed, run
 
 NODE = "22"
@@ -20,8 +20,8 @@ NODE_SDK = ("@aws-sdk/client-lambda@3", "@aws-sdk/client-sts@3")
 NODE_MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 PREPARE = """
 from pathlib import Path
-from lambent.worker.interpreters import find_interpreters
-from lambent.worker.runtime_clients import prepare_runtimes
+from lambent.node.languages.interpreters import find_interpreters
+from lambent.node.languages.runtime_clients import prepare_runtimes
 found = [one for one in find_interpreters() if one.kind == "python"]
 for one in prepare_runtimes(found, Path("/var/cache/lambent/runtimes")):
     assert one.failure is None, one.failure

@@ -62,7 +62,7 @@ class Program:
             return await asyncio.shield(self.ended)
 
     async def read(self, fd: int | None = None) -> bytes:
-        """The next piece of its output, empty when there will be no more."""
+        """The next chunk of its output, empty when there will be no more."""
         fd = self.process.stdout if fd is None else fd
         with anyio.fail_after(DEADLINE_S):
             await anyio.wait_readable(fd)
@@ -74,17 +74,17 @@ class Program:
         while not line.endswith(b"\n"):
             with anyio.fail_after(DEADLINE_S):
                 await anyio.wait_readable(self.process.stdout)
-            piece = os.read(self.process.stdout, 1)
-            assert piece, f"the program ended after {line!r}"
-            line += piece
+            chunk = os.read(self.process.stdout, 1)
+            assert chunk, f"the program ended after {line!r}"
+            line += chunk
         return line.decode().strip()
 
     async def output(self) -> str:
         """All its output, until every process that could write is gone."""
-        pieces = []
-        while piece := await self.read():
-            pieces.append(piece)
-        return b"".join(pieces).decode()
+        chunks = []
+        while chunk := await self.read():
+            chunks.append(chunk)
+        return b"".join(chunks).decode()
 
     def close(self) -> None:
         """Close the pipes."""

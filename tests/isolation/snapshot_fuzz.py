@@ -38,7 +38,7 @@ from lambent.sandbox.launcher.image import (
     parse,
 )
 from lambent.sandbox.launcher.seccomp import Filter
-from lambent.sandbox.launcher.snapshots import Snapshot
+from lambent.sandbox.launcher.snapshots import StoredSnapshot
 from tests.unit.sandbox.mutations import mutate
 from tests.unit.sandbox.recipes import assert_harmless
 
@@ -233,7 +233,7 @@ class Fuzzer:
         ends: list[str | None] = []
         try:
             try:
-                snapshot = Snapshot(image, memory, self.apart)
+                snapshot = StoredSnapshot(image, memory, self.apart)
                 snapshot.restore(
                     process.pid,
                     process.pidfd,
@@ -279,7 +279,7 @@ class Fuzzer:
     def restore_with_code(self, code: bytes, kind: str) -> str | None:
         """What the rules are for, without the rules: code that takes the place of the launcher's,
         and that comes back to it. Gives why the process was killed."""
-        page = (tracing.Program.CODE[:-1] + code + b"\xcc").ljust(PAGE, b"\0")
+        page = (tracing.TracedProgram.CODE[:-1] + code + b"\xcc").ljust(PAGE, b"\0")
         image, memory = self.good, make_memory("snapshot")
         with memory:
             memory.write(os.pread(self.memory.fileno(), image.size_bytes, 0) + page)

@@ -219,7 +219,7 @@ async def test_a_killed_launcher_takes_its_boxes_along(opened: Opened) -> None:
 
 @contextlib.contextmanager
 def running_platform(work: Path, instance: str, state: str) -> Iterator[tuple[int, int]]:
-    """A platform in a process of its own with a busy box; gives its pid and its launcher's."""
+    """A platform in a process of its own with a busy box; returns its pid and its launcher's."""
     platform = subprocess.Popen(
         [sys.executable, "-c", PLATFORM, work, instance, state],
         stdout=subprocess.PIPE,

@@ -32,8 +32,8 @@ import os, socket
 control = socket.socket(fileno=4)
 control.send(b"ready")
 said = b""
-while piece := control.recv(65536):
-    said += piece
+while chunk := control.recv(65536):
+    said += chunk
 os.write(1, said)
 """
 
@@ -58,7 +58,7 @@ def spec_of(site: Site, volume_mb: int, **environment: str) -> StartSpec:
 
 @asynccontextmanager
 async def started(opened: Opened, template: Template, spec: StartSpec) -> AsyncIterator[str]:
-    """Start from a template; gives what the runtime was told."""
+    """Start from a template; returns what the runtime was told."""
 
     def ignore(_: ExitStatus) -> None:
         pass

@@ -60,8 +60,8 @@ def exchange(address, payload):
     with socket.create_connection(address, timeout=20) as peer:
         threading.Thread(target=lambda: (peer.sendall(payload), peer.shutdown(1))).start()
         received = b""
-        while piece := peer.recv(1 << 20):
-            received += piece
+        while chunk := peer.recv(1 << 20):
+            received += chunk
     return received
 """
 
@@ -70,8 +70,8 @@ import asyncio, hashlib, sys
 async def digest(reader, writer):
     # Speaks only after the other side has ended: half-close must be passed on.
     received = hashlib.sha256()
-    while piece := await reader.read(1 << 16):
-        received.update(piece)
+    while chunk := await reader.read(1 << 16):
+        received.update(chunk)
     writer.write(received.digest() + bytes(range(256)) * 4096 * {megabytes})
     await writer.drain()
     writer.close()
@@ -293,7 +293,7 @@ def test_a_functions_own_listeners_are_its_own(network: Network) -> None:
 SEND_DATAGRAMS = """
     class Message(ctypes.Structure):
         _fields_ = [("name", ctypes.c_char_p), ("name_length", ctypes.c_uint32),
-            ("pieces", ctypes.c_void_p), ("pieces_length", ctypes.c_size_t),
+            ("chunks", ctypes.c_void_p), ("chunks_length", ctypes.c_size_t),
             ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
             ("flags", ctypes.c_int), ("sent", ctypes.c_uint)]
     def send_many(peer, address):

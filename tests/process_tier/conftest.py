@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from lambent.worker.interpreters import find_interpreters
-from lambent.worker.runtime_clients import default_cache, prepare_runtimes
+from lambent.node.languages.interpreters import find_interpreters
+from lambent.node.languages.runtime_clients import default_cache, prepare_runtimes
 from tests.isolation.boxes import descendants
 from tests.platforms import Platform, deploy, invoke
 
@@ -78,7 +78,7 @@ def start_in_tier(open_directory: Path, prepared: Path) -> Iterator[Callable[...
 
 @pytest.fixture(scope="session")
 def platforms() -> dict[str, Platform]:
-    """Those of `platform`, which is asked for anew in each module."""
+    """Those of `platform`, which is asked for again in each module."""
     return {}
 
 

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from lambent.worker.runtime_clients import default_cache
+from lambent.node.languages.runtime_clients import default_cache
 
 REPOSITORY = Path(__file__).parents[2]
 RUNTIMES = "/var/cache/lambent/runtimes"
@@ -60,7 +60,7 @@ Kind = Literal["ordinary", "without Landlock", "unconfined", "privileged"]
 
 
 def run_in_container(script: str, kind: Kind) -> tuple[int, str]:
-    """Run Python code as the root of a container; gives its exit code and output. Nothing of the
+    """Run Python code as the root of a container; returns its exit code and output. Nothing of the
     container is left."""
     with _bundle(script, kind) as bundle:
         name = f"lambent-test-{uuid.uuid4().hex[:12]}"

@@ -224,7 +224,7 @@ def handler(event, context):
 
 
 def test_a_time_out_ends_all(lambda_client: Any) -> None:
-    """After a time-out nothing of the environment runs, and the next invocation starts anew."""
+    """After a timeout nothing of the environment runs, and the next invocation starts again."""
     code = """
 import os, subprocess, time
 def handler(event, context):

@@ -16,7 +16,7 @@ from .functions_api import open_api
 
 
 async def main(data: Path, url: str) -> None:
-    """Serve for ever."""
+    """Serve forever."""
     async with open_api(data, StoreSettings(url=url)) as endpoint:
         print(endpoint, flush=True)
         await anyio.sleep_forever()

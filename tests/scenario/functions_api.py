@@ -20,8 +20,8 @@ from botocore.exceptions import ClientError
 
 from lambent.aws.clients import AwsClients
 from lambent.aws.settings import AwsSettings
-from lambent.control.control import open_control
 from lambent.control.resources import Resources
+from lambent.control.room import open_control
 from lambent.control.s3 import S3Objects
 from lambent.control.settings import ControlSettings
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
@@ -31,18 +31,18 @@ from lambent.gateway.server import open_front_door, open_gateway
 from lambent.gateway.settings import GatewaySettings
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
-from lambent.invocation.door import Door
+from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import SystemClock
 from lambent.model.function import FunctionVersion
-from lambent.polling.polled import Polled
+from lambent.node.code.cache import open_code_cache
+from lambent.polling.active_mapping import ActiveMapping
+from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.settings import PollingSettings
-from lambent.polling.supervisor import Supervisor, Surroundings
 from lambent.store.blobs import Blobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import open_store
 from lambent.telemetry.metrics import Metrics
-from lambent.worker.code import open_code_cache
 from tests.authorizers import relaxed
 
 ACCOUNT = "111111111111"
@@ -55,7 +55,7 @@ nothing: Any = None
 
 @asynccontextmanager
 async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIterator[str]:
-    """Serve on loopback; gives the endpoint."""
+    """Serve on loopback; returns the endpoint."""
     clock = SystemClock()
     blobs = Blobs(data / "blobs")
     settings = GatewaySettings(shutdown_grace_s=1.0)
@@ -82,9 +82,9 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
             open_gateway(settings, relaxed(Resources(store).policy)) as gateway,
             anyio.create_task_group() as tasks,
         ):
-            around = Surroundings(
+            around = PollingContext(
                 store=store,
-                door=Door(Admission(InvocationSettings()), Catalog(store.route), nothing),
+                door=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
                 aws=nothing,
                 allow=None,
                 keep=nothing,
@@ -93,7 +93,7 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
                 clock=clock,
                 settings=PollingSettings(),
             )
-            await Supervisor(around, lambda _: read_nothing, tasks).open()
+            await MappingSupervisor(around, lambda _: read_nothing, tasks).open()
             gateway.register(control_plane.operations(control, links, "localhost"))
             gateway.register_internal(PATH_PREFIX, links.handle)
             sock = socket.create_server(("127.0.0.1", 0))
@@ -102,7 +102,7 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
             tasks.cancel_scope.cancel()
 
 
-async def read_nothing(polled: Polled) -> None:
+async def read_nothing(polled: ActiveMapping) -> None:
     """Stands in for what reads the sources of mappings."""
     with polled.stop.interrupts():
         await anyio.sleep_forever()

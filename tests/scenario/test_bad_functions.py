@@ -154,7 +154,7 @@ def test_a_handler_that_exits(lambda_client: Any, bad: str, event: Any, reason: 
 
 
 def test_a_handler_that_hangs(lambda_client: Any) -> None:
-    """Killed at its time-out with everything it had started; /tmp is kept."""
+    """Killed at its timeout with everything it had started; /tmp is kept."""
     deploy(lambda_client, "hang", {"app.py": CODE}, Timeout=1, MemorySize=512)
     assert invoke(lambda_client, "hang", {"do": "keep"})[0] == 1
     payload, answer = invoke(lambda_client, "hang", {"do": "hang"}, LogType="Tail")
@@ -278,7 +278,7 @@ def test_code_that_exits_while_loading(lambda_client: Any) -> None:
 
 
 def test_code_that_loads_for_ever(start_platform: Any) -> None:
-    """Init is cut, tried once more inside the invocation, and ends with its time-out."""
+    """Init is cut, tried once more inside the invocation, and ends with its timeout."""
     own = start_platform(environment={"LAMBENT_WORKER__INIT_LIMIT_S": "1"})
     client = own.client("lambda")
     deploy(client, "loads", {"app.py": "import time; time.sleep(1000)"}, Timeout=1)

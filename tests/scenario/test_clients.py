@@ -36,7 +36,7 @@ def environment(platform: Platform) -> dict[str, str]:
 
 
 def aws(platform: Platform, *arguments: str) -> Any:
-    """Run the AWS CLI; gives its decoded output. Fails with its error text."""
+    """Run the AWS CLI; returns its decoded output. Fails with its error text."""
     done = forking.run(
         [sys.executable, str(AWS), *arguments, "--output", "json"],
         env=environment(platform),

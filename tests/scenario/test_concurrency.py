@@ -139,7 +139,7 @@ def test_the_others_share_what_is_not_reserved(start_platform: Any) -> None:
 
 
 def test_what_was_counted_is_given_back(platform: Platform, lambda_client: Any) -> None:
-    """However a call ends: also with a crash, a time-out, or a caller who does not wait."""
+    """However a call ends: also with a crash, a timeout, or a caller who does not wait."""
     name = "failing-at-once"
     code = """
 import os, time
@@ -235,7 +235,7 @@ def handler(event, context):
 
 
 def provision(client: Any, name: str, qualifier: str, number: int) -> dict[str, Any]:
-    """Ask for environments; gives the answer."""
+    """Ask for environments; returns the answer."""
     answer: dict[str, Any] = client.put_provisioned_concurrency_config(
         FunctionName=name, Qualifier=qualifier, ProvisionedConcurrentExecutions=number
     )

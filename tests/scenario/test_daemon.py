@@ -43,7 +43,7 @@ class Daemon:
         )
 
     def up(self, *arguments: str) -> str:
-        """Start it; gives its URL."""
+        """Start it; returns its URL."""
         started = self.run("up", "--detach", "--port", "0", *arguments)
         assert started.returncode == 0, started.stderr
         return started.stdout.strip().removeprefix("lambent is ready at ")

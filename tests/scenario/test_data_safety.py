@@ -30,7 +30,7 @@ def handler(e, c):
 
 
 def refused(data_dir: Path, **environment: str) -> str:
-    """Start a platform that must not start; gives what it says, a sentence or two."""
+    """Start a platform that must not start; returns what it says, a sentence or two."""
     done = forking.run(
         [sys.executable, "-m", "lambent", "up", "--port", "0", "--data-dir", str(data_dir)],
         timeout=120,

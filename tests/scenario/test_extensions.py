@@ -124,7 +124,7 @@ def test_an_invocation_lasts_until_the_extensions_wait(
 def test_an_extension_that_overruns_the_deadline(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """The answer stands, the environment starts anew and keeps its files."""
+    """The answer stands, the environment starts again and keeps its files."""
     deploy_with(
         "overruns",
         {"follower": FOLLOWER},
@@ -136,7 +136,7 @@ def test_an_extension_that_overruns_the_deadline(
     assert "FunctionError" not in answer
     wait_for(
         lambda: any("Status: timeout" in line for line in log_lines(platform, "overruns")),
-        "the time-out",
+        "the timeout",
     )
 
 

@@ -352,7 +352,7 @@ def test_methods(answers: Url, echo: Url) -> None:
 
 
 def test_errors(make_url: Callable[..., Url], echo: Url) -> None:
-    """A function's failure is 502, its time-out 504; ids that are none are forbidden."""
+    """A function's failure is 502, its timeout 504; ids that are none are forbidden."""
     failing = make_url("url-failing", "def handler(event, context): raise ValueError('secret')")
     answer = failing.request()
     assert (answer.status, answer.body) == (502, b"Internal Server Error")

@@ -245,7 +245,7 @@ def test_tags(client: Any, name: str) -> None:
 
 
 def test_account_settings(connect: Callable[..., Any]) -> None:
-    """Limits as at AWS; usage counts every version's copy."""
+    """Limits as in AWS; usage counts every version's copy."""
     client = connect(account="444444444444")
     create_active(client, "f", Publish=True)
     answer = client.get_account_settings()

@@ -67,7 +67,7 @@ class Strict:
         return self.platform.client(service, **(keys or self.root))
 
     def user(self, name: str, *statements: dict[str, Any]) -> dict[str, str]:
-        """A user with a policy; gives the keys."""
+        """A user with a policy; returns the keys."""
         iam = self.client("iam")
         iam.create_user(UserName=name)
         if statements:

@@ -16,7 +16,7 @@ pytestmark = needs_jdk
 
 @pytest.fixture(scope="module")
 def act(lambda_client: Any, classes: dict[str, bytes]) -> Any:
-    """Gives what the function answers to being told to do something, and the whole answer."""
+    """Returns what the function answers to being told to do something, and the whole answer."""
     deploy(lambda_client, "java-act", classes, Handler="example.Act", Timeout=5, **OPTIONS)
 
     def do(what: str) -> tuple[Any, dict[str, Any]]:
@@ -59,7 +59,7 @@ def test_the_context_is_full(lambda_client: Any, classes: dict[str, bytes]) -> N
 
 
 def test_the_heap_follows_the_functions_memory(act: Any) -> None:
-    """85 % of it, as at AWS."""
+    """85 % of it, as in AWS."""
     payload, _ = act("heap")
     assert 0.8 * 512 < payload <= 0.85 * 512
 

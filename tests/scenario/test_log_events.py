@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.telemetry.lines import LINE_BYTES_MAX, pieces
+from lambent.telemetry.lines import LINE_BYTES_MAX, chunks
 
 from .conftest import Platform, deploy, invoke, log_of, wait_for
 
@@ -105,16 +105,16 @@ def test_long_lines_are_cut_between_characters(
     st.text(min_size=1, max_size=8),
     st.integers(0, 3),
 )
-def test_pieces_of_any_text_are_text(size: int, text: str, shift: int) -> None:
+def test_chunks_of_any_text_are_text(size: int, text: str, shift: int) -> None:
     """And none is too long; what is no text is cut as well."""
     encoded = text.encode(errors="surrogatepass") if text.isprintable() else b"\xc3\xa4"
     line = b"x" * shift + encoded * (size // len(encoded))
-    found = pieces(line)
+    found = chunks(line)
     assert b"".join(found) == line
     assert all(0 < len(one) <= LINE_BYTES_MAX for one in found)
     for one in found:
         one.decode(errors="surrogatepass")
-    assert b"".join(pieces(b"\x80" * size)) == b"\x80" * size
+    assert b"".join(chunks(b"\x80" * size)) == b"\x80" * size
 
 
 def test_the_log_says_why_an_invocation_ended(platform: Platform, lambda_client: Any) -> None:

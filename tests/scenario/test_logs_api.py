@@ -84,7 +84,7 @@ class Api:
         self._portal.call(write)
 
     def run_cli(self, *arguments: str) -> Any:
-        """`aws logs …`; gives what it prints."""
+        """`aws logs …`; returns what it prints."""
         done = subprocess.run(
             [str(Path(sys.executable).with_name("aws")), "logs", *arguments],
             env={

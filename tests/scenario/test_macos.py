@@ -31,7 +31,7 @@ def run_on_macos(
 
 
 def test_macos_is_what_the_tests_make_it() -> None:
-    """The stand-in for macOS takes effect."""
+    """The emulator for macOS takes effect."""
     code = "import os, sys, ctypes; print(sys.platform, hasattr(os, 'pidfd_open'),"
     code += " hasattr(ctypes.CDLL(None), 'unshare'))"
     done = subprocess.run(

@@ -18,14 +18,14 @@ def function(client: Any, name: str) -> str:
 
 
 def statement(client: Any, **members: Any) -> dict[str, Any]:
-    """AddPermission; gives the statement."""
+    """AddPermission; returns the statement."""
     answer = client.add_permission(**{"Action": "lambda:InvokeFunction", **members})
     found: dict[str, Any] = json.loads(answer["Statement"])
     return found
 
 
 def policy(client: Any, **members: Any) -> dict[str, Any]:
-    """GetPolicy; gives the document."""
+    """GetPolicy; returns the document."""
     found: dict[str, Any] = json.loads(client.get_policy(**members)["Policy"])
     return found
 

@@ -128,7 +128,7 @@ def test_examples_of_a_service(platform: Platform, tmp_path: Path) -> None:
 
 
 def run_page(page: str, platform: Platform, directory: Path, **variables: str) -> str:
-    """Run a page's examples, with further variables; gives what they print."""
+    """Run a page's examples, with further variables; returns what they print."""
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- tested -->\n```sh\n(.*?)```", text, re.DOTALL)
     assert blocks

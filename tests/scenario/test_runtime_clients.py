@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from lambent.worker.runtime_clients import PreparedRuntime, default_cache, prepare_runtimes
+from lambent.node.languages.runtime_clients import PreparedRuntime, default_cache, prepare_runtimes
 from tests.interpreters import installed
 
 RUNTIMES = {f"{one.kind}{one.line}": one for one in installed()}

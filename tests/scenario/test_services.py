@@ -1,4 +1,4 @@
-"""Other services: a local stand-in behind the platform's own endpoint, or servers of one's own."""
+"""Other services: a local emulator behind the platform's own endpoint, or servers of one's own."""
 
 import base64
 import http.client
@@ -43,7 +43,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One with the stand-in."""
+    """One with the emulator."""
     data = tmp_path_factory.mktemp("services") / "data"
     running = Platform(data, "--services", "--set", "asynchronous.retry_s=0.05")
     yield running
@@ -78,8 +78,8 @@ def receive(sqs: Any, queue: str) -> Any:
     return None
 
 
-def stand_in_of(platform: Platform) -> int | None:
-    """The process id of the platform's stand-in."""
+def local_services_of(platform: Platform) -> int | None:
+    """The process id of the platform's emulator."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -87,7 +87,7 @@ def stand_in_of(platform: Platform) -> int | None:
                 parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
             except OSError:
                 continue
-            is_ours = any(part.endswith(b"stand_in_program.py") for part in command)
+            is_ours = any(part.endswith(b"local_services_program.py") for part in command)
             if is_ours and int(parent) == platform.process.pid:
                 return int(entry.name)
     return None
@@ -230,7 +230,7 @@ def test_a_state_machine_calls_a_function(platform: Platform) -> None:
 
 
 def test_a_destination_needs_no_settings(platform: Platform) -> None:
-    """Records of successes and dead letters go to queues of the stand-in."""
+    """Records of successes and dead letters go to queues of the emulator."""
     client, sqs = platform.client("lambda"), platform.client("sqs")
     source = "def handler(event, context):\n    return {'n': event['n']}\n"
     deploy(client, "answers", {"app.py": source})
@@ -307,7 +307,7 @@ def test_services_that_nobody_serves(platform: Platform) -> None:
     assert platform.client("sts").get_caller_identity()["Account"] == ACCOUNT
 
 
-def test_without_the_stand_in_the_cure_is_named(
+def test_without_the_local_services_the_cure_is_named(
     start_platform: Callable[..., Platform],
 ) -> None:
     """Who runs the platform learns what to do."""
@@ -321,7 +321,7 @@ def test_without_the_stand_in_the_cure_is_named(
     assert "endpoint_url" not in message
 
 
-def test_pages_for_operators_of_the_stand_in_are_closed(platform: Platform) -> None:
+def test_pages_for_operators_of_the_local_services_are_closed(platform: Platform) -> None:
     """Neither from outside nor from a box can it be reset, configured or looked into."""
     paths = (
         *("/_ministack/reset", "/%5Fministack/reset", "//_ministack/reset", "/_localstack/health"),
@@ -347,9 +347,9 @@ def signed(service: str, account: str = ACCOUNT) -> dict[str, str]:
 
 def test_hostile_requests_reach_nothing_of_the_host(platform: Platform) -> None:
     """Paths that climb, headers that are too large and bodies that are too large are refused, or
-    mean an object that does not exist; the stand-in goes on."""
+    mean an object that does not exist; the emulator goes on."""
     address = urlsplit(platform.endpoint)
-    before = stand_in_of(platform)
+    before = local_services_of(platform)
     climbing = "/bucket/" + "../" * 12 + "etc/passwd"
     encoded = "/bucket/" + "..%2f" * 12 + "etc%2fpasswd"
     for path in (
@@ -374,11 +374,11 @@ def test_hostile_requests_reach_nothing_of_the_host(platform: Platform) -> None:
         raw.sendall(f"{begin}{head}\r\n\r\n".encode())
         assert b" 413 " in raw.recv(65536)
     assert platform.client("sqs").list_queues()
-    assert stand_in_of(platform) == before
+    assert local_services_of(platform) == before
 
 
 def test_a_web_page_gets_no_permission(platform: Platform) -> None:
-    """The stand-in lets any page read its answers; the platform does not."""
+    """The emulator lets any page read its answers; the platform does not."""
     platform.client("s3").create_bucket(Bucket="page")
     platform.client("s3").put_object(Bucket="page", Key="a", Body=b"secret")
     with urllib.request.urlopen(f"{platform.endpoint}/page/a", timeout=10) as answer:
@@ -392,7 +392,7 @@ def test_a_web_page_gets_no_permission(platform: Platform) -> None:
         assert refused.code == 403
 
 
-def test_the_stand_in_has_no_way_to_the_host(platform: Platform) -> None:
+def test_the_local_services_has_no_way_to_the_host(platform: Platform) -> None:
     """It runs as the platform's user and connects to nobody: what a topic sends to an HTTP server
     of the host never arrives there."""
     arrived = threading.Event()
@@ -419,7 +419,7 @@ def test_the_stand_in_has_no_way_to_the_host(platform: Platform) -> None:
     assert not arrived.is_set()
     server.shutdown()
     server.server_close()
-    pid = stand_in_of(platform)
+    pid = local_services_of(platform)
     assert pid is not None
     status = Path(f"/proc/{pid}/status").read_text()
     (uids,) = [line.split()[1:] for line in status.splitlines() if line.startswith("Uid:")]
@@ -441,7 +441,7 @@ def test_what_it_keeps_outlives_a_restart(
     s3.put_object(Bucket="lasting", Key="a", Body=b"and here")
     assert first.stop() == 0, first.output
     second = start_platform(tmp_path / "data", "--services")
-    orphan = stand_in_of(second)
+    orphan = local_services_of(second)
     assert orphan is not None
     process = seen(orphan)
     sqs = second.client("sqs")
@@ -450,33 +450,35 @@ def test_what_it_keeps_outlives_a_restart(
     second.kill()
     third = start_platform(tmp_path / "data", "--services")
     assert not alive(process)
-    assert stand_in_of(third) not in (None, orphan)
+    assert local_services_of(third) not in (None, orphan)
     assert receive(third.client("sqs"), queue)["Body"] == "after the kill"
     found = third.client("s3").get_object(Bucket="lasting", Key="a")
     assert found["Body"].read() == b"and here"
 
 
-def test_a_killed_stand_in_comes_back(start_platform: Callable[..., Platform]) -> None:
+def test_a_killed_local_services_comes_back(start_platform: Callable[..., Platform]) -> None:
     """Under the same address; who asks meanwhile waits or is told to come again, by an error that
     SDKs know how to try again."""
     running = start_platform(None, "--services")
     sqs = running.client("sqs", config=Config(retries={"total_max_attempts": 5}))
     sqs.create_queue(QueueName="before")
-    first = stand_in_of(running)
+    first = local_services_of(running)
     assert first is not None
     os.kill(first, signal.SIGKILL)
     assert sqs.create_queue(QueueName="after")["QueueUrl"].endswith("/after")
-    assert stand_in_of(running) not in (None, first)
+    assert local_services_of(running) not in (None, first)
     assert running.stop() == 0
-    assert "the stand-in for other services has ended" in running.output
+    assert "the emulator of other services has ended" in running.output
 
 
-def test_a_stand_in_that_hangs_is_started_again(start_platform: Callable[..., Platform]) -> None:
+def test_a_local_services_that_hangs_is_started_again(
+    start_platform: Callable[..., Platform],
+) -> None:
     """One that is silent for longer than it may be."""
     running = start_platform(None, "--services", "--set", "services.start_deadline_s=8")
-    first = wait_for(lambda: stand_in_of(running), "the stand-in")
+    first = wait_for(lambda: local_services_of(running), "the emulator")
     os.kill(first, signal.SIGSTOP)
-    wait_for(lambda: stand_in_of(running) not in (None, first), "another one", deadline_s=40)
+    wait_for(lambda: local_services_of(running) not in (None, first), "another one", deadline_s=40)
     assert running.client("sqs").list_queues()["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
@@ -485,13 +487,13 @@ def test_an_orphan_that_hangs_is_ended(
 ) -> None:
     """By its successor, which needs the directory."""
     first = start_platform(tmp_path / "data", "--services")
-    orphan = stand_in_of(first)
+    orphan = local_services_of(first)
     assert orphan is not None
     process = seen(orphan)
     os.kill(orphan, signal.SIGSTOP)
     first.kill()
     second = start_platform(tmp_path / "data", "--services")
-    assert stand_in_of(second) not in (None, orphan)
+    assert local_services_of(second) not in (None, orphan)
     assert wait_for(lambda: not alive(process), "the orphan's end")
 
 
@@ -517,7 +519,7 @@ def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert done.returncode == 1
-    assert "cannot install the stand-in for other services" in done.stderr
+    assert "cannot install the emulator of other services" in done.stderr
     assert "start without --services" in done.stderr
     assert list((tmp_path / "cache").glob("ministack-*")) == []
 

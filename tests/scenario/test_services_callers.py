@@ -1,4 +1,4 @@
-"""Services of the stand-in that call functions and wait for their answers, as people use them."""
+"""Services of the emulator that call functions and wait for their answers, as people use them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -60,7 +60,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One with the stand-in."""
+    """One with the emulator."""
     running = Platform(tmp_path_factory.mktemp("callers") / "data", "--services")
     yield running
     assert running.stop() == 0, running.output

@@ -1,4 +1,4 @@
-"""The stand-in behind a strict platform: signatures are verified and policies decide before a
+"""The emulator behind a strict platform: signatures are verified and policies decide before a
 request gets there, and what it tells functions is asked for too."""
 
 import json
@@ -31,7 +31,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strict]:
-    """A strict platform with the stand-in, and the role that functions here have."""
+    """A strict platform with the emulator, and the role that functions here have."""
     data = tmp_path_factory.mktemp("strict") / "data"
     running = Strict(Platform(data, "--auth", "strict", "--services"))
     running.client("iam").create_role(
@@ -46,7 +46,7 @@ def allow(*actions: str, resource: str = "*") -> dict[str, Any]:
 
 
 def test_who_is_turned_away(strict: Strict) -> None:
-    """Nobody without a signature, a known key and a policy gets to the stand-in."""
+    """Nobody without a signature, a known key and a policy gets to the emulator."""
     unsigned = strict.platform.client("sqs", config=Config(signature_version=UNSIGNED))
     assert refusal(unsigned.list_queues)[0] == "MissingAuthenticationTokenException"
     assert refusal(strict.platform.client("sqs").list_queues)[0] == "UnrecognizedClientException"
@@ -177,7 +177,7 @@ def test_a_role_decides_for_a_function(strict: Strict) -> None:
 
 
 def test_a_topic_needs_the_functions_permission(strict: Strict) -> None:
-    """As at AWS: the function's policy lets SNS in, from this topic and from no other."""
+    """As in AWS: the function's policy lets SNS in, from this topic and from no other."""
     client, sns = strict.client("lambda"), strict.client("sns")
     source = "def handler(event, context): print('told', event['Records'][0]['Sns']['Message'])"
     arn = deploy(client, "is-told", {"app.py": source}, Role=ROLE)["FunctionArn"]

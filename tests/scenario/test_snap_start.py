@@ -57,7 +57,7 @@ def handler(event, context):
 
 
 def publish(client: Any, name: str, *, waits: bool = True) -> str:
-    """Publish a version and wait until it is ready; gives its number."""
+    """Publish a version and wait until it is ready; returns its number."""
     version = str(client.publish_version(FunctionName=name)["Version"])
     if waits:
         client.get_waiter("published_version_active").wait(
@@ -346,7 +346,8 @@ def test_a_restored_process_is_as_confined_as_any(lambda_client: Any) -> None:
 
 
 def test_versions_are_captured_again(start_platform: Callable[..., Platform]) -> None:
-    """A platform that starts anew initialises an environment, and has a snapshot for later ones."""
+    """A platform that starts again initialises an environment, and has a snapshot for later
+    ones."""
     first = start_platform()
     deploy(
         first.client("lambda"),

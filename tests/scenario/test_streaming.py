@@ -1,4 +1,4 @@
-"""Responses that come piece by piece: Node handlers, a custom runtime, event streams and URLs."""
+"""Responses that come chunk by chunk: Node handlers, a custom runtime, event streams and URLs."""
 
 import contextlib
 import http.client
@@ -95,7 +95,7 @@ def custom(lambda_client: Any) -> str:
 
 
 def stream(client: Any, name: str, event: Any, **more: Any) -> tuple[bytes, dict[str, Any], list]:
-    """Invoke; gives the whole payload, how it ended and when each piece came."""
+    """Invoke; returns the whole payload, how it ended and when each chunk came."""
     answer = client.invoke_with_response_stream(
         FunctionName=name, Payload=json.dumps(event).encode(), **more
     )
@@ -109,7 +109,7 @@ def stream(client: Any, name: str, event: Any, **more: Any) -> tuple[bytes, dict
     return payload, end, times
 
 
-def test_pieces_come_as_they_are_written(lambda_client: Any, streams: str) -> None:
+def test_chunks_come_as_they_are_written(lambda_client: Any, streams: str) -> None:
     """The first is there long before the last."""
     payload, end, times = stream(lambda_client, streams, {"wait": 500}, LogType="Tail")
     assert payload == b"first second"
@@ -140,7 +140,7 @@ def test_a_caller_who_wants_a_stream_gets_one_whatever_the_runtime_says(
 
 
 def test_buffered_callers_get_the_whole(lambda_client: Any, streams: str) -> None:
-    """Invoke collects the pieces, up to what it may carry; what is not streamed is one piece."""
+    """Invoke collects the chunks, up to what it may carry; what is not streamed is one chunk."""
     answer = lambda_client.invoke(FunctionName=streams, Payload=b"{}")
     assert answer["Payload"].read() == b"first second"
     payload, answer = invoke(lambda_client, streams, {"bytes": 7 << 20})
@@ -150,7 +150,7 @@ def test_buffered_callers_get_the_whole(lambda_client: Any, streams: str) -> Non
     assert (len(json.loads(payload)), end) == (200_000, {})
 
 
-def test_errors_before_and_behind_the_first_piece(lambda_client: Any, streams: str) -> None:
+def test_errors_before_and_after_the_first_chunk(lambda_client: Any, streams: str) -> None:
     """An early one is a function error; a late one comes behind what was said."""
     payload, end, _ = stream(lambda_client, streams, {"fail": "early"})
     assert (payload, end["ErrorCode"]) == (b"", "Unhandled")
@@ -166,7 +166,7 @@ def test_errors_before_and_behind_the_first_piece(lambda_client: Any, streams: s
 
 
 def test_ends_in_the_middle(lambda_client: Any, streams: str, custom: str) -> None:
-    """Time-out, exit and a cut connection are told behind what was said."""
+    """Timeout, exit and a cut connection are told behind what was said."""
     payload, end, _ = stream(lambda_client, streams, {"wait": 20_000})
     assert (payload, end["ErrorCode"]) == (b"first ", "Sandbox.Timedout")
     assert "Task timed out after 5.00 seconds" in end["ErrorDetails"]
@@ -221,7 +221,7 @@ def url_of(client: Any, name: str) -> str:
 
 
 def test_urls_stream(platform: Platform, lambda_client: Any) -> None:
-    """Status, headers and cookies first, then pieces as they come; failures are 502 or a cut."""
+    """Status, headers and cookies first, then chunks as they come; failures are 502 or a cut."""
     deploy(
         lambda_client,
         "url-streams",

@@ -256,7 +256,7 @@ def session_of(answer: dict[str, Any]) -> dict[str, str]:
 
 
 def create_role(strict: Strict, name: str, **principal: str) -> str:
-    """A role that may do all, for whom it trusts; gives the ARN."""
+    """A role that may do all, for whom it trusts; returns the ARN."""
     iam = strict.client("iam")
     trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     created = iam.create_role(

@@ -36,7 +36,7 @@ Listen = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def listen(platform: Platform, lambda_client: Any) -> Listen:
-    """Runs events through a function whose extension listens; gives what it was told."""
+    """Runs events through a function whose extension listens; returns what it was told."""
 
     def listen_(
         name: str,

@@ -109,7 +109,7 @@ def _handshake_answer(error: int) -> bytes:
 
 
 def _authenticate_answer(version: int, error: int, token: bytes) -> bytes:
-    """Error, message, token and, since version 1, how long the session lasts: for ever."""
+    """Error, message, token and, since version 1, how long the session lasts: forever."""
     message = b"Authentication failed" if error else None
     lifetime = struct.pack(">q", 0) if version >= 1 else b""
     if version < _FLEXIBLE_SINCE:

@@ -1,4 +1,4 @@
-"""Kinesis whose shards split and merge as at AWS. Enhanced fan-out is tested with ministack."""
+"""Kinesis whose shards split and merge as in AWS. Enhanced fan-out is tested with ministack."""
 
 import json
 import signal

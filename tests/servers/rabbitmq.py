@@ -59,7 +59,7 @@ disk_free_limit.absolute = 10MB
         self.control("set_permissions", "-p", name, "alice", ".*", ".*", ".*")
 
     def control(self, *arguments: str) -> str:
-        """Run rabbitmqctl; gives what it prints."""
+        """Run rabbitmqctl; returns what it prints."""
         done = subprocess.run(
             [_CONTROL, "-q", *arguments],
             env={**os.environ, **self.environment()},

@@ -49,15 +49,15 @@ async def asked(directory: Path, operation: str) -> Any:
 
 
 def say(directory: Path, data: bytes) -> bytes:
-    """Send any bytes; gives what comes back until the end."""
+    """Send any bytes; returns what comes back until the end."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(10)
         connection.connect(str(directory / "operator.sock"))
         try:
             connection.sendall(data)
             received = b""
-            while piece := connection.recv(65536):
-                received += piece
+            while chunk := connection.recv(65536):
+                received += chunk
         except ConnectionError:
             return b""
         return received

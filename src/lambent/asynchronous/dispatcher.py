@@ -13,12 +13,12 @@ from functools import partial
 import anyio.abc
 import anyio.to_thread
 
-from lambent.asynchronous.conclusions import Conclusions, Ended
-from lambent.asynchronous.feeder import Feeder
-from lambent.asynchronous.journal import Journal
+from lambent.asynchronous.claimed_queue import ClaimedQueue
+from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.lanes import Lanes
 from lambent.asynchronous.settings import AsynchronousSettings
-from lambent.invocation.door import Door
+from lambent.asynchronous.settlement import AttemptEnded, Settlement
+from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_task
 from lambent.model.async_event import AsyncEvent
@@ -40,15 +40,15 @@ _MANY = 16
 _YIELD_S = 0.05
 
 
-class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
+class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
     """Delivers the events of one database. `on_deliveries` is told of what destinations are to
     get, once it is written."""
 
     def __init__(
         self,
         store: Store,
-        journal: Journal,
-        door: Door,
+        journal: GroupCommit,
+        door: Invoker,
         payloads: Blobs,
         settings: AsynchronousSettings,
         clock: Clock,
@@ -71,7 +71,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         self._yields: asyncio.TimerHandle | None = None
 
     def accept(self, things: Iterable[tuple[AsyncEvent, FunctionKey, bool]]) -> None:
-        """See `Feeder`. While many wait for their events to be kept, these come first: what is
+        """While many wait for their events to be kept, these come first: what is
         kept can wait, who calls cannot."""
         things = list(things)
         if len(things) >= _MANY:
@@ -90,15 +90,15 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         self.begin_some()
 
     def table(self, tx: Transaction) -> AsyncEvents:
-        """See `Feeder`."""
+        """See `ClaimedQueue`."""
         return tx.async_events
 
     def describe(self, thing: AsyncEvent) -> tuple[int, FunctionKey]:
-        """See `Feeder`."""
+        """See `ClaimedQueue`."""
         return thing.id, thing.key
 
     def begin(self, thing: AsyncEvent, now: float) -> None:
-        """See `Feeder`."""
+        """See `ClaimedQueue`."""
         if now >= thing.expires_at:
             self.leave(thing.key, thing)
             return
@@ -106,7 +106,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
             age_ms = max(now - thing.accepted_at, 0.0) * 1000
             self._metrics.add("AsyncEventAge", thing.key, age_ms)
         function = self._door.resolve_nowait(thing.key, thing.qualifier)
-        if function is None or thing.is_beside:
+        if function is None or thing.is_offloaded:
             start_task(self._tasks, None, self._begin_slowly, thing)
         else:
             self._invoke(thing, function)
@@ -116,7 +116,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         function = None
         try:
             function = await self._door.resolve(event.key, event.qualifier)
-            if event.is_beside:
+            if event.is_offloaded:
                 payload = await self._payloads.read(str(event.id))
                 event = dataclasses.replace(event, payload=payload)
         except ApiError as error:
@@ -133,7 +133,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         if loops >= LOOPS_MAX and not self._door.may_loop(event.key, event.qualifier):
             self._metrics.add("RecursiveInvocationsDropped", event.key)
             outcome = Refused(recursive(event.key))
-            ended = Ended(event, function, outcome, final="RetriesExhausted")
+            ended = AttemptEnded(event, function, outcome, final="RetriesExhausted")
             self.end(event.key, ended, ran=False)
             return
         try:
@@ -162,18 +162,18 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         else:
             # Where it is a tenant who has no room, others of the function may have.
             final = "ZeroReservedConcurrency" if is_off else None
-            ended = Ended(event, function, outcome, final)
+            ended = AttemptEnded(event, function, outcome, final)
             self.end(event.key, ended, ran=not isinstance(outcome, Refused))
 
     def conclude(
         self,
         tx: Transaction,
-        ended: Sequence[Ended],
+        ended: Sequence[AttemptEnded],
         claimed: dict[FunctionKey, Sequence[AsyncEvent]],
         now: float,
     ) -> Callable[[], Iterable[tuple[FunctionKey, float]]]:
-        """See `Feeder`."""
-        conclusions = Conclusions(tx, self._settings, self._payloads, self._ids, now)
+        """See `ClaimedQueue`."""
+        conclusions = Settlement(tx, self._settings, self._payloads, self._ids, now)
         for one in ended:
             conclusions.conclude(one)
         for key, events in claimed.items():
@@ -181,7 +181,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         conclusions.write()
         return partial(self._after_commit, conclusions)
 
-    def _after_commit(self, conclusions: Conclusions) -> Iterable[tuple[FunctionKey, float]]:
+    def _after_commit(self, conclusions: Settlement) -> Iterable[tuple[FunctionKey, float]]:
         for key, count in conclusions.dropped.items():
             logger.warning("%s: %d events could not be delivered", key.arn, count)
             self._metrics.add("AsyncEventsDropped", key, count, count=count)
@@ -192,7 +192,7 @@ class Dispatcher(Feeder[FunctionKey, AsyncEvent, Ended]):
         return [(one.event.key, one.due_at) for one in conclusions.again]
 
     async def recover(self) -> None:
-        """See `Feeder`."""
+        """See `ClaimedQueue`."""
         await super().recover()
         known = await self._store.transact(lambda tx: tx.async_events.beside())
         found = await anyio.to_thread.run_sync(lambda: list(self._payloads.list_keys()))

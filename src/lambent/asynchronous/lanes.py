@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable, Sequence
 from typing import Generic, TypeVar
 
-from lambent.invocation.pace import WINDOW_S, Pace
+from lambent.invocation.adaptive_limit import WINDOW_S, AdaptiveLimit
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class _Lane(Generic[K, T]):
         """When the next in the store will be."""
         self.paused_until = 0.0
         self.pauses = 0
-        self.pace = Pace(now)
+        self.pace = AdaptiveLimit(now)
         self.alarm_at: float | None = None
         self.is_idle = False
         """Whether it is among those that can go on and have nothing under way."""
@@ -118,10 +118,10 @@ class Lanes(Generic[K, T]):
         lane = self._lane(key, now)
         if due <= now:
             lane.next_due = None
-            self._make_hungry(lane)
+            self._request_refill(lane)
         elif not lane.has_more and (lane.next_due is None or due < lane.next_due):
             lane.next_due = due
-            self._set_alarm(lane, due)
+            self._set_timer(lane, due)
 
     def wants(self, limit: int, now: float) -> list[tuple[K, int]]:
         """What to claim from the store: of which lanes, how many; at most `limit` in all. What
@@ -177,7 +177,7 @@ class Lanes(Generic[K, T]):
             if lane.in_flight >= lane.pace.limit:
                 lane.pace.note_full(now, self.in_flight_max)
                 if lane.in_flight >= lane.pace.limit:
-                    self._set_alarm(lane, now + WINDOW_S)
+                    self._set_timer(lane, now + WINDOW_S)
                     continue
             item = lane.waiting.popleft()
             self.held -= 1
@@ -185,7 +185,7 @@ class Lanes(Generic[K, T]):
             self.in_flight += 1
             self._queue(lane, now)
             if lane.has_more:
-                self._make_hungry(lane)
+                self._request_refill(lane)
             return lane.key, item
 
     def end(self, key: K, now: float, *, ran: bool) -> None:
@@ -198,7 +198,7 @@ class Lanes(Generic[K, T]):
             lane.pace.note_end()
         lane.paused_until = 0.0
         if lane.has_more:
-            self._make_hungry(lane)
+            self._request_refill(lane)
         self._queue(lane, now)
         self._forget(lane)
 
@@ -213,7 +213,7 @@ class Lanes(Generic[K, T]):
         self.in_flight -= 1
         lane.paused_until = now + min(_PAUSE_S * 2 ** min(lane.pauses, 16), _PAUSE_S_MAX)
         lane.pauses += 1
-        self._set_alarm(lane, lane.paused_until)
+        self._set_timer(lane, lane.paused_until)
         if lane.in_flight:
             lane.waiting.appendleft(item)
             self.held += 1
@@ -221,7 +221,7 @@ class Lanes(Generic[K, T]):
         given_back = (item, *lane.waiting)
         self.held -= len(lane.waiting)
         lane.waiting.clear()
-        self._make_hungry(lane)
+        self._request_refill(lane)
         return given_back
 
     # -- time ------------------------------------------------------------------------------
@@ -238,16 +238,16 @@ class Lanes(Generic[K, T]):
                 lane.next_due = None
                 lane.has_more = True
             if lane.next_due is not None:
-                self._set_alarm(lane, lane.next_due)
+                self._set_timer(lane, lane.next_due)
             if lane.paused_until > now:
-                self._set_alarm(lane, lane.paused_until)
+                self._set_timer(lane, lane.paused_until)
                 continue
             if lane.has_more:
-                self._make_hungry(lane)
+                self._request_refill(lane)
             self._queue(lane, now)
 
     @property
-    def is_hungry(self) -> bool:
+    def wants_refill(self) -> bool:
         """Whether `wants` may have something to say."""
         return bool(self._hungry)
 
@@ -256,7 +256,7 @@ class Lanes(Generic[K, T]):
         """When `wake` has something to do again."""
         return self._alarms[0][0] if self._alarms else None
 
-    def _set_alarm(self, lane: _Lane[K, T], at: float) -> None:
+    def _set_timer(self, lane: _Lane[K, T], at: float) -> None:
         """Have the lane looked at then, unless that happens sooner."""
         if lane.alarm_at is not None and lane.alarm_at <= at:
             return
@@ -282,7 +282,7 @@ class Lanes(Generic[K, T]):
             lane.is_busy = True
             self._busy.append(lane)
 
-    def _make_hungry(self, lane: _Lane[K, T]) -> None:
+    def _request_refill(self, lane: _Lane[K, T]) -> None:
         lane.has_more = True
         self._hungry.setdefault(lane.key)
 

@@ -15,7 +15,7 @@ _PURGED_AT_ONCE = 10_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Depth:
+class QueueDepth:
     """What waits for one function."""
 
     function: str
@@ -37,12 +37,12 @@ class QueueOperations:
         self._payloads = payloads
         self._clock = clock
 
-    async def depths(self, scope: Scope, name: str | None = None) -> Sequence[Depth]:
+    async def depths(self, scope: Scope, name: str | None = None) -> Sequence[QueueDepth]:
         """Of all functions of an account and region for which anything waits or runs, by name; or
         of one."""
         now = self._clock.now()
 
-        def read(tx: Transaction) -> Sequence[Depth]:
+        def read(tx: Transaction) -> Sequence[QueueDepth]:
             events = tx.async_events
             names = events.names(scope) if name is None else [name]
             found = []
@@ -52,14 +52,16 @@ class QueueOperations:
                 accepted_at = None if oldest is None else events.accepted_at(oldest)
                 age_s = None if accepted_at is None else max(now - accepted_at, 0.0)
                 found.append(
-                    Depth(function=one, due=due, later=later, in_flight=claimed, oldest_age_s=age_s)
+                    QueueDepth(
+                        function=one, due=due, later=later, in_flight=claimed, oldest_age_s=age_s
+                    )
                 )
             return found
 
         return await self._store.transact(read)
 
     async def purge(self, key: FunctionKey) -> int:
-        """Throw away what waits for a function and is not under way; gives how much that was."""
+        """Throw away what waits for a function and is not under way; returns how much that was."""
 
         def forget(ids: Sequence[int]) -> None:
             for one in ids:
@@ -71,7 +73,7 @@ class QueueOperations:
                 lambda tx: tx.async_events.purge(key, _PURGED_AT_ONCE)
             )
             purged += len(gone)
-            beside = [id_ for id_, is_beside in gone if is_beside]
+            beside = [id_ for id_, is_offloaded in gone if is_offloaded]
             if beside:
                 await anyio.to_thread.run_sync(forget, beside)
             if len(gone) < _PURGED_AT_ONCE:

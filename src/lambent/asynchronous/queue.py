@@ -14,7 +14,7 @@ import anyio.abc
 import anyio.to_thread
 
 from lambent.asynchronous.dispatcher import Dispatcher
-from lambent.asynchronous.journal import Journal
+from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.retries import AGE_S_MIN
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import Clock
@@ -42,7 +42,7 @@ class AsyncQueue:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: GroupCommit,
         dispatcher: Dispatcher,
         payloads: Blobs,
         settings: AsynchronousSettings,
@@ -90,14 +90,14 @@ class AsyncQueue:
             key=key,
             qualifier=qualifier,
             payload=payload,
-            is_beside=len(payload) > ROW_BYTES_MAX,
+            is_offloaded=len(payload) > ROW_BYTES_MAX,
             trace_id=trace_id,
             tenant_id=tenant_id,
             accepted_at=now,
             due_at=now,
             expires_at=now + AGE_S_MIN,
         )
-        if event.is_beside:
+        if event.is_offloaded:
             self._being_written += 1
             start_task(self._tasks, on_kept, self._write_beside, event, on_kept)
         else:
@@ -145,7 +145,7 @@ class AsyncQueue:
             self._being_written -= 1
 
     def collect(self) -> "_Acceptance | None":
-        """See `Party`."""
+        """See `Participant`."""
         if not self._offered:
             return None
         offered, self._offered = self._offered, []
@@ -188,7 +188,7 @@ class _Acceptance:
         )
 
     def failed(self, error: Exception) -> None:
-        self._dispatcher.renounce(
+        self._dispatcher.release(
             self._claim,
             (
                 (event.key, is_held)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from lambent.asynchronous.retries import Over
+from lambent.asynchronous.retries import Done
 from lambent.model.delivery import Delivery, DeliveryKind, object_prefix, service_of
 from lambent.model.function import LATEST, FunctionVersion
 from lambent.model.invocation import Outcome, Refused, Succeeded
@@ -24,7 +24,7 @@ _TOO_OLD = "The event has exceeded its maximum age."
 
 
 def deliveries_of(
-    over: Over,
+    over: Done,
     outcome: Outcome | None,
     function: FunctionVersion | None,
     configuration: Mapping[str, Any] | None,
@@ -76,7 +76,7 @@ def deliveries_of(
 
 
 def make_record(
-    over: Over,
+    over: Done,
     outcome: Outcome | None,
     function: FunctionVersion | None,
     *,

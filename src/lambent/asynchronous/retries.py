@@ -25,7 +25,7 @@ class RetryPolicy:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """There is another attempt."""
 
     event: AsyncEvent
@@ -34,7 +34,7 @@ class Again:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Over:
+class Done:
     """There is none."""
 
     event: AsyncEvent
@@ -49,7 +49,7 @@ class Over:
         return self.event.function_errors + (self.condition == "Success")
 
 
-def policy_of(configuration: Mapping[str, Any] | None) -> RetryPolicy:
+def policy_for(configuration: Mapping[str, Any] | None) -> RetryPolicy:
     """What an event-invoke configuration says; AWS's defaults for what it does not say."""
     found = configuration or {}
     return RetryPolicy(
@@ -64,7 +64,7 @@ def after_attempt(
     policy: RetryPolicy,
     settings: AsynchronousSettings,
     now: float,
-) -> Again | Over:
+) -> Retry | Done:
     """What follows from how an attempt ended.
 
     A function that fails is tried again after one and two minutes, as often as the policy says.
@@ -72,18 +72,18 @@ def after_attempt(
     begins when the event would be too old by then.
     """
     if isinstance(outcome, Succeeded):
-        return Over(event, "Success")
+        return Done(event, "Success")
     if isinstance(outcome, Refused):
         if outcome.error.status == 404:
-            return Over(event, "FunctionGone")
+            return Done(event, "FunctionGone")
         event = dataclasses.replace(event, system_errors=event.system_errors + 1)
         delay_s = settings.backoff_s * 2 ** min(event.system_errors - 1, 32)
         due_at = now + min(delay_s, settings.backoff_max_s)
     else:
         event = dataclasses.replace(event, function_errors=event.function_errors + 1)
         if event.function_errors > policy.retries:
-            return Over(event, "RetriesExhausted")
+            return Done(event, "RetriesExhausted")
         due_at = now + settings.retry_s * 2 ** (event.function_errors - 1)
     if due_at - event.accepted_at >= policy.age_max_s:
-        return Over(event, "EventAgeExceeded")
-    return Again(event, due_at)
+        return Done(event, "EventAgeExceeded")
+    return Retry(event, due_at)

@@ -9,12 +9,12 @@ class AsynchronousSettings:
 
     retry_s: float = 60.0
     """Seconds until the second attempt when a function has failed; twice that until the third.
-    Default: 60, as at AWS."""
+    Default: 60, as in AWS."""
     backoff_s: float = 1.0
     """Seconds until the next attempt when the function could not be reached, doubled each time.
-    Default: 1, as at AWS."""
+    Default: 1, as in AWS."""
     backoff_max_s: float = 300.0
-    """Most seconds between two such attempts. Default: 300, as at AWS."""
+    """Most seconds between two such attempts. Default: 300, as in AWS."""
     in_flight_max: int = 500
     """Events that are delivered at the same time. A function that has none under way may always
     begin one more. Default: 500, half of an account's concurrency, so that a backlog leaves room

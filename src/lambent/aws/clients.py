@@ -20,10 +20,10 @@ class AwsClients:
     """Made when they are needed first; those used last are kept. They share what botocore knows of
     services, which is most of what one takes."""
 
-    def __init__(self, settings: AwsSettings, stand_in: str | None = None) -> None:
-        """`stand_in` is the endpoint that takes a key's id for the account and needs no more."""
+    def __init__(self, settings: AwsSettings, local_services: str | None = None) -> None:
+        """`local_services` is an endpoint that takes a key's id for the account."""
         self._settings = settings
-        self._stand_in = stand_in
+        self._local_services = local_services
         self._clients: dict[tuple[str, str, str], Any] = {}
         """In the order of their last use."""
         self._sessions: dict[bool, Any] = {}
@@ -59,8 +59,10 @@ class AwsClients:
     def _make(self, service: str, region: str, account: str) -> Any:
         settings: ServiceSettings = getattr(self._settings, service)
         session = self._session(is_own=bool(settings.endpoint_url))
-        is_stand_in = settings.endpoint_url == self._stand_in
-        needs_key = settings.endpoint_url and (is_stand_in or session.get_credentials() is None)
+        is_local_services = settings.endpoint_url == self._local_services
+        needs_key = settings.endpoint_url and (
+            is_local_services or session.get_credentials() is None
+        )
         return session.create_client(
             service,
             region_name=region,

@@ -44,7 +44,7 @@ LOCAL = "http://127.0.0.1:5262"
 
 
 def main() -> int:
-    """Run one command; gives the exit code."""
+    """Run one command; returns the exit code."""
     try:
         app(prog_name="lambent")
     except CliError as error:
@@ -166,10 +166,10 @@ def deploy(
     """
     import dataclasses
 
+    from lambent.cli.admin_api import runtime_hint
     from lambent.cli.client import open_client
     from lambent.cli.deploy import deploy as deploy_directory
     from lambent.cli.function_file import complete, likely_mistakes, read_function_file
-    from lambent.cli.operator_pages import runtime_hint
 
     if not directory.is_dir():
         raise UsageError(f"cannot deploy {directory}: it is not a directory")
@@ -306,8 +306,8 @@ def queue(
     as_json: Json = False,
 ) -> None:
     """Show what waits to be delivered: asynchronous events, by function."""
-    from lambent.cli.operator_pages import list_queues
-    from lambent.cli.operator_pages import purge as purge_queue
+    from lambent.cli.admin_api import list_queues
+    from lambent.cli.admin_api import purge as purge_queue
 
     if purge:
         if name is None:
@@ -334,7 +334,7 @@ def mappings(
     as_json: Json = False,
 ) -> None:
     """Show event source mappings: state, lag or depth, rate and the last result."""
-    from lambent.cli.operator_pages import list_mappings
+    from lambent.cli.admin_api import list_mappings
 
     found = [
         one

@@ -11,13 +11,14 @@ from lambent.data_directory import DataDirectory
 from lambent.settings import ROOT_CREDENTIALS, Settings
 from lambent.startup import hold_data
 from lambent.store import backup as backups
-from lambent.store.backup import Contents, Places
+from lambent.store.backup import BackupPaths, Contents
 from lambent.store.problems import StoreError
 from lambent.store.restore import restore as restore_into
 
 
 def back_up(settings: Settings, file: Path) -> dict[str, Any]:
-    """Back up the platform with these settings; gives what is in the backup. Raises `CliError`."""
+    """Back up the platform with these settings; returns what is in the backup. Raises
+    `CliError`."""
     made_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     about = {"lambent": version("lambent"), "made_at": made_at}
     places = _places(settings, DataDirectory(settings.server.data_dir.absolute()))
@@ -26,7 +27,7 @@ def back_up(settings: Settings, file: Path) -> dict[str, Any]:
 
 
 def restore(settings: Settings, file: Path) -> dict[str, Any]:
-    """Restore a backup into the data directory of these settings; gives what was in it. Raises
+    """Restore a backup into the data directory of these settings; returns what was in it. Raises
     `CliError`, or SystemExit if a platform runs there."""
     if not file.is_file():
         raise CliError(f"cannot restore {file}: there is no such file")
@@ -35,8 +36,8 @@ def restore(settings: Settings, file: Path) -> dict[str, Any]:
         return _as_json(file, _said(lambda: restore_into(places, file)))
 
 
-def _places(settings: Settings, data: DataDirectory) -> Places:
-    return Places(
+def _places(settings: Settings, data: DataDirectory) -> BackupPaths:
+    return BackupPaths(
         store=settings.store,
         state=data.state,
         packages=data.blobs(settings.store),

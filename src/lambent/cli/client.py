@@ -24,7 +24,7 @@ from lambent.settings import ROOT_CREDENTIALS, default_data_dir
 DEFAULT_ENDPOINT = "http://127.0.0.1:5262"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _READ_TIMEOUT_S = 930
-"""Longer than the longest time-out a function may have."""
+"""Longer than the longest timeout a function may have."""
 
 
 @contextmanager

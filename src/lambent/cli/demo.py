@@ -22,7 +22,7 @@ from typing import IO, Any
 from lambent.cli.client import open_client
 from lambent.cli.deploy import deploy, find_function
 from lambent.cli.function_file import FUNCTION_FILE, FunctionFile, complete, read_function_file
-from lambent.cli.invoke import Answer, describe_failure, invoke
+from lambent.cli.invoke import InvokeResult, describe_failure, invoke
 from lambent.cli.output import CliError, print_error
 
 _LAST_WORDS_S = 5
@@ -40,7 +40,7 @@ Ctrl-C stops the platform.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run until the platform ends; gives its exit code. `arguments`: examples, flags of `up`."""
+    """Run until the platform ends; returns its exit code. `arguments`: examples, flags of `up`."""
     examples, *flags = arguments
     with _foreground():
         command = [sys.executable, "-m", "lambent", "up", *flags]
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
             if endpoint is not None and platform.poll() is None:
                 _show(Path(examples), endpoint)
             code = platform.wait()
-            # Not for ever: a child of the platform that will not end would hold the pipe.
+            # Not forever: a child of the platform that will not end would hold the pipe.
             reader.join(_LAST_WORDS_S)
     return code
 
@@ -112,7 +112,7 @@ def _deploy_if_missing(client: Any, endpoint: str, directory: Path, wanted: Func
 def _call(client: Any, wanted: FunctionFile) -> None:
     assert wanted.name is not None
     event = json.dumps({} if wanted.event is None else wanted.event)
-    answer: Answer = invoke(client, wanted.name, event.encode())
+    answer: InvokeResult = invoke(client, wanted.name, event.encode())
     print(f"\nlambent invoke {wanted.name} -d '{event}'", flush=True)
     print(answer.payload.decode(errors="replace"), flush=True)
     if answer.function_error:

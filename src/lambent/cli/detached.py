@@ -31,8 +31,8 @@ _MESSAGE_MAX = 4096
 
 
 def start(data_dir: Path, arguments: Sequence[str]) -> Facts:
-    """Start `lambent up` with these arguments and wait until it is ready; gives what it is. Raises
-    CliError, with what it said, if it ends before."""
+    """Start `lambent up` with these arguments and wait until it is ready; returns what it is.
+    Raises CliError, with what it said, if it ends before."""
     data = DataDirectory(data_dir.absolute())
     try:
         with find_running(data.root) as running:

@@ -17,12 +17,12 @@ from lambent.cli.output import CliError
 from lambent.data_directory import DataDirectory
 from lambent.garbage import CODE, TRASH
 from lambent.kit.installing import left_over, remove_unused
+from lambent.node.code.cache import disk_usage, leftovers
+from lambent.node.languages.runtime_clients import default_cache, outdated_runtimes
 from lambent.operator_socket import OperatorSocketError, ask
 from lambent.services.installation import outdated_packages
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs
-from lambent.worker.code import disk_usage, leftovers
-from lambent.worker.runtime_clients import default_cache, outdated_runtimes
 
 _OF_SERVICE = Path("/var/cache/lambent")
 """Where the unit of the whole machine has its caches."""
@@ -38,7 +38,7 @@ class Item:
     place: str
     bytes: int
     remove: Callable[[], bool] | None = None
-    """Gives False if somebody uses it after all; None if the platform has removed it."""
+    """Returns False if somebody uses it after all; None if the platform has removed it."""
     problem: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _in_caches(settings: Settings) -> Iterator[Item]:
         packages.add(_OF_SERVICE / "services")
     for kind, caches, find in (
         ("runtime clients", runtimes, outdated_runtimes),
-        ("packages of the stand-in", packages, outdated_packages),
+        ("packages of the emulator", packages, outdated_packages),
     ):
         for cache in sorted(caches):
             for directory in (*find(cache), *left_over(cache)):

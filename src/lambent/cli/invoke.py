@@ -11,7 +11,7 @@ from lambent.cli.output import UsageError
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class InvokeResult:
     """What came back."""
 
     status: int
@@ -62,13 +62,13 @@ def read_event(data: str) -> bytes:
 
 def invoke(
     client: Any, name: str, event: bytes, *, qualifier: str | None = None, is_tailed: bool = False
-) -> Answer:
+) -> InvokeResult:
     """Call a function and wait for its answer. Raises botocore's errors."""
     options = {"Qualifier": qualifier} if qualifier else {}
     if is_tailed:
         options["LogType"] = "Tail"
     answer = client.invoke(FunctionName=name, Payload=event, **options)
-    return Answer(
+    return InvokeResult(
         status=answer["StatusCode"],
         payload=answer["Payload"].read(),
         function_error=answer.get("FunctionError"),
@@ -77,7 +77,7 @@ def invoke(
     )
 
 
-def describe_failure(name: str, answer: Answer) -> str:
+def describe_failure(name: str, answer: InvokeResult) -> str:
     """One line about a function's error."""
     body = answer.decoded()
     if isinstance(body, dict) and "errorMessage" in body:

@@ -35,7 +35,7 @@ def read_events(
 def follow_events(
     client: Any, function: str, *, since_s: float, pattern: str
 ) -> Iterator[dict[str, Any]]:
-    """The same, and then each further event as it comes, for ever."""
+    """The same, and then each further event as it comes, forever."""
     start_ms = max(0, int((time.time() - since_s) * 1000))
     seen: dict[str, int] = {}
     while True:

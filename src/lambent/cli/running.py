@@ -83,7 +83,7 @@ def _duration(seconds: float) -> str:
 
 
 def stop(data_dir: Path, wait_s: float, show: Callable[[str], None]) -> dict[str, Any]:
-    """End the platform that works on a data directory, if one does; gives what was done.
+    """End the platform that works on a data directory, if one does; returns what was done.
 
     It finishes what is in progress for `wait_s` seconds, then cuts that off, then it is killed.
     Raises CliError if it is not ours to end, or does not end.

@@ -37,7 +37,7 @@ def up(
     services: Annotated[
         bool,
         typer.Option(
-            "--services", metavar=SWITCH, help="Also run a stand-in for SQS, SNS, S3 and others."
+            "--services", metavar=SWITCH, help="Also run an emulator for SQS, SNS, S3 and others."
         ),
     ] = False,
     detach: Annotated[

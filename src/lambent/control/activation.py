@@ -81,7 +81,7 @@ class Activation:
         self._under_way.discard(version.configuration_id)
 
     async def _try_to_prepare(self, version: FunctionVersion) -> Conclude | None:
-        """Gives what to write down of it, None for nothing."""
+        """Returns what to write down of it, None for nothing."""
         try:
             await self._prepare(version)
         except FileNotFoundError:

@@ -19,7 +19,7 @@ from cryptography import x509
 from lambent.control.configuration import require_text
 from lambent.control.lookup import require_function
 from lambent.control.paging import make_name_page, page_size, read_name_marker
-from lambent.control.signatures import Signature, SignatureInvalid, read_signature
+from lambent.control.signatures import CodeSignature, SignatureInvalid, read_signature
 from lambent.control.tags import check_tags
 from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, conflict
@@ -27,7 +27,7 @@ from lambent.model.function import FunctionKey, Scope
 from lambent.model.names import parse_unqualified
 from lambent.model.resources import CodeSigningKey, parse_code_signing_arn
 from lambent.model.times import iso_seconds
-from lambent.store.function_settings import Kind, Setting
+from lambent.store.function_settings import Kind, SettingRow
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
@@ -109,7 +109,7 @@ class CodeSigning:
         config_id = _parse(scope, arn)
         after = read_name_marker(params.get("Marker"))
 
-        def run(tx: Transaction) -> Sequence[Setting]:
+        def run(tx: Transaction) -> Sequence[SettingRow]:
             _require(tx, scope, config_id)
             found = tx.settings.find(Kind.CODE_SIGNING, arn)
             return [one for one in found if one.key.name > after]
@@ -156,7 +156,7 @@ class CodeSigning:
         await self._store.transact(run)
         return {}
 
-    async def check(self, scope: Scope, arn: str, data: bytes) -> Signature | None:
+    async def check(self, scope: Scope, arn: str, data: bytes) -> CodeSignature | None:
         """Check a package that is about to be deployed under a configuration; returns its
         signature if it is trusted.
 
@@ -220,7 +220,7 @@ def code_signing_of(tx: Transaction, key: FunctionKey) -> str | None:
 
 
 def _distrust(
-    signature: Signature | None, allowed: Sequence[str], now: datetime.datetime
+    signature: CodeSignature | None, allowed: Sequence[str], now: datetime.datetime
 ) -> str | None:
     """Why a package is not trusted; None if it is."""
     if signature is None:

@@ -27,7 +27,7 @@ from lambent.model.names import (
     parse_unqualified,
 )
 from lambent.model.times import iso_seconds
-from lambent.store.function_settings import Kind, Setting
+from lambent.store.function_settings import Kind, SettingRow
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
@@ -156,7 +156,7 @@ class Concurrency:
         key = parse_unqualified(params["FunctionName"], scope)
         after = read_name_marker(params.get("Marker"))
 
-        def run(tx: Transaction) -> Sequence[Setting]:
+        def run(tx: Transaction) -> Sequence[SettingRow]:
             require_function(tx, key)
             found = tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)
             return [one for one in found if one.qualifier > after]
@@ -276,7 +276,7 @@ def _require_single_claim(tx: Transaction, key: FunctionKey, qualifier: str) -> 
         )
 
 
-def _total(settings: Sequence[Setting]) -> int:
+def _total(settings: Sequence[SettingRow]) -> int:
     return sum(one.document[_PROVISIONED] for one in settings)
 
 

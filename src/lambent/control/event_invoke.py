@@ -15,7 +15,7 @@ from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import LATEST, Scope
 from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
 from lambent.model.partitions import has_right_partition
-from lambent.store.function_settings import Kind, Setting
+from lambent.store.function_settings import Kind, SettingRow
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
@@ -67,7 +67,7 @@ class EventInvokeConfigs:
         key = parse_unqualified(params["FunctionName"], scope)
         after = read_name_marker(params.get("Marker"))
 
-        def run(tx: Transaction) -> Sequence[Setting]:
+        def run(tx: Transaction) -> Sequence[SettingRow]:
             if tx.functions.get(key) is None:
                 raise not_found("The function doesn't exist.")
             found = tx.settings.list_of(Kind.EVENT_INVOKE, key)

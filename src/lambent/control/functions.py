@@ -17,7 +17,7 @@ from lambent.control.lookup import require_function, require_version
 from lambent.control.packages import Packages
 from lambent.control.paging import Page, make_page, page_size, read_marker
 from lambent.control.roles import CheckRole, CheckTarget
-from lambent.control.signatures import Signature
+from lambent.control.signatures import CodeSignature
 from lambent.control.states import pending, require_ready, require_revision, updating
 from lambent.control.storage import require_storage
 from lambent.control.tags import check_tags
@@ -37,7 +37,7 @@ Params = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Found:
+class FunctionDetails:
     """A function version, how it was asked for, and what its function has."""
 
     reference: FunctionReference
@@ -106,15 +106,15 @@ class Functions:
 
         return await self._packages.deploy(content.data, run)
 
-    async def get(self, scope: Scope, params: Params) -> Found:
+    async def get(self, scope: Scope, params: Params) -> FunctionDetails:
         """GetFunction and GetFunctionConfiguration."""
         reference = parse_function_name(
             params["FunctionName"], scope, qualifier=params.get("Qualifier"), takes_long_names=True
         )
 
-        def run(tx: Transaction) -> Found:
+        def run(tx: Transaction) -> FunctionDetails:
             concurrency = tx.settings.get(Kind.CONCURRENCY, reference.key)
-            return Found(
+            return FunctionDetails(
                 reference,
                 require_version(tx, reference),
                 tx.tags.get(reference.key.arn),
@@ -258,7 +258,7 @@ class Functions:
 
     async def _check_signature(
         self, scope: Scope, config_arn: str | None, data: bytes
-    ) -> Signature | None:
+    ) -> CodeSignature | None:
         if not config_arn:
             return None
         return await self._code_signing.check(scope, config_arn, data)
@@ -280,7 +280,7 @@ def _with_layers(tx: Transaction, version: FunctionVersion, params: Params) -> F
 
 
 def _signed(
-    version: FunctionVersion, signature: Signature | None, unzipped_size: int
+    version: FunctionVersion, signature: CodeSignature | None, unzipped_size: int
 ) -> FunctionVersion:
     """`version` with what is known of a new package of its."""
     other = {name: value for name, value in version.other.items() if not name.startswith("Signing")}

@@ -18,7 +18,7 @@ from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import Scope
 from lambent.model.identity import AccessKey, Identity, IdentityKey
-from lambent.model.policy import Request, Verdict, decide, statements_of
+from lambent.model.policy import AccessRequest, Verdict, decide, statements_of
 from lambent.model.principal import Principal, service
 from lambent.model.resources import parse_role_arn
 from lambent.store.store import Store, Transaction
@@ -273,7 +273,7 @@ class Identities:
 
 
 def _trusts_lambda(role: Identity) -> bool:
-    request = Request(
+    request = AccessRequest(
         principal=service("lambda.amazonaws.com"), action="sts:AssumeRole", resource=role.arn
     )
     trust = statements_of([role.trust or {}])

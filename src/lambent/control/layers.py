@@ -20,7 +20,7 @@ from lambent.model.layer import (
     parse_layer_version_arn,
     require_layer_version_arn,
 )
-from lambent.model.policy import Request, Verdict, decide
+from lambent.model.policy import AccessRequest, Verdict, decide
 from lambent.model.principal import root_of
 from lambent.model.times import iso_milliseconds
 from lambent.store.store import Store, Transaction
@@ -283,7 +283,7 @@ def _require_usable(
 
 def _require_shared(tx: Transaction, arn: str, layer: LayerKey, number: int, account: str) -> None:
     """Raises `AccessDeniedException` unless the layer version's policy lets an account use it."""
-    request = Request(principal=root_of(account), action=_GET, resource=arn)
+    request = AccessRequest(principal=root_of(account), action=_GET, resource=arn)
     granted = policies.granted(tx.layers.policy(layer, number))
     verdict = decide(request, identity=(), resource=granted, owner=layer.account)
     if verdict is not Verdict.ALLOWED:

@@ -19,7 +19,7 @@ from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
 from lambent.model.function import Scope
 from lambent.model.limits import MAPPINGS_PAGE_MAX, POLLED_TIMEOUT_S_MAX
-from lambent.model.mapping import CONCLUSIONS, DEFAULTS, EventSourceMapping, Source, State
+from lambent.model.mapping import CONCLUSIONS, DEFAULTS, EventSourceMapping, MappingState, Source
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.store.store import Store, Transaction
 
@@ -57,7 +57,7 @@ class Mappings:
             source_id=source_id,
             function_arn=reference.arn,
             function_name=reference.key.name,
-            state=State.CREATING if params.get("Enabled", True) else State.DISABLED,
+            state=MappingState.CREATING if params.get("Enabled", True) else MappingState.DISABLED,
             state_reason="User action" if source.is_stream else "USER_INITIATED",
             last_modified=self._clock.now(),
             last_result=None if source in (Source.SQS, Source.SQS_FIFO) else _NOTHING_YET,
@@ -156,7 +156,7 @@ class Mappings:
 
         def run(tx: Transaction) -> EventSourceMapping:
             current = _require_settled(tx, scope, params["UUID"])
-            deleting = dataclasses.replace(current, state=State.DELETING)
+            deleting = dataclasses.replace(current, state=MappingState.DELETING)
             tx.mappings.put(deleting)
             tx.tags.replace(current.arn, {})
             return deleting
@@ -165,13 +165,13 @@ class Mappings:
         return _view(deleting)
 
 
-def _next_state(state: State, enabled: bool | None) -> State:
+def _next_state(state: MappingState, enabled: bool | None) -> MappingState:
     """What an update makes of a settled mapping, for the time being."""
     if enabled is None:
-        return State.UPDATING if state is State.ENABLED else state
+        return MappingState.UPDATING if state is MappingState.ENABLED else state
     if enabled:
-        return State.ENABLING if state is State.DISABLED else State.UPDATING
-    return State.DISABLING if state is State.ENABLED else state
+        return MappingState.ENABLING if state is MappingState.DISABLED else MappingState.UPDATING
+    return MappingState.DISABLING if state is MappingState.ENABLED else state
 
 
 def _function(name: str, scope: Scope) -> FunctionReference:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 
-from lambent.control.s3 import Objects
+from lambent.control.s3 import ObjectReader
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX, CODE_SIZE_ZIPPED_MAX
 from lambent.model.packages import PackageEmpty, PackageError, PackageTooLarge, read_package
@@ -39,7 +39,7 @@ class Content(NamedTuple):
 class Packages:
     """Takes packages in and throws unused ones away."""
 
-    def __init__(self, store: Store, blobs: Blobs, objects: Objects) -> None:
+    def __init__(self, store: Store, blobs: Blobs, objects: ObjectReader) -> None:
         self._store = store
         self._blobs = blobs
         self._objects = objects

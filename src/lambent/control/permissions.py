@@ -39,7 +39,7 @@ class Permissions:
 
         def run(tx: Transaction) -> None:
             require_qualified(tx, reference)
-            current = policy_of(tx, reference)
+            current = policy_for(tx, reference)
             if current is None:
                 _require_own_revision(tx, reference, params.get("RevisionId"))
             else:
@@ -57,7 +57,7 @@ class Permissions:
             if tx.functions.get(reference.key) is None:
                 raise not_found(f"No policy found for: {reference.arn}")
             require_qualified(tx, reference)
-            current = policy_of(tx, reference)
+            current = policy_for(tx, reference)
             changed = policies.without_statement(current, params["StatementId"])
             policies.require_revision(current, params.get("RevisionId"), operation="GetPolicy")
             _put(tx, reference, changed)
@@ -76,7 +76,7 @@ class Permissions:
 
         def run(tx: Transaction) -> None:
             require_version(tx, reference)
-            current = policy_of(tx, reference)
+            current = policy_for(tx, reference)
             policies.require_revision(
                 current, params.get("RevisionId"), operation="GetResourcePolicy"
             )
@@ -95,7 +95,7 @@ class Permissions:
 
         def run(tx: Transaction) -> None:
             require_version(tx, reference)
-            current = policy_of(tx, reference)
+            current = policy_for(tx, reference)
             if current is None:
                 raise not_found("The resource you requested does not exist.")
             policies.require_revision(
@@ -108,7 +108,7 @@ class Permissions:
 
     async def _show(self, reference: FunctionReference) -> Params:
         def run(tx: Transaction) -> Params:
-            policy = policy_of(tx, reference)
+            policy = policy_for(tx, reference)
             if policy is None or find_version(tx, reference.key, reference.qualifier) is None:
                 raise not_found("The resource you requested does not exist.")
             return policies.view(policy)
@@ -155,7 +155,7 @@ def _condition(params: Params) -> Mapping[str, Mapping[str, str]]:
     return {"StringEquals": equals, "ArnLike": like, "Bool": true}
 
 
-def policy_of(tx: Transaction, reference: FunctionReference) -> policies.Policy | None:
+def policy_for(tx: Transaction, reference: FunctionReference) -> policies.Policy | None:
     """The policy of a function, a version or an alias, None if it has none."""
     return tx.settings.get(Kind.POLICY, reference.key, reference.qualifier or LATEST)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.control import policies
-from lambent.control.permissions import policy_of
+from lambent.control.permissions import policy_for
 from lambent.model.function import LATEST, FunctionKey, Scope
 from lambent.model.identity import Identity, IdentityKey
 from lambent.model.layer import parse_layer_version_arn
@@ -48,7 +48,7 @@ class Resources:
 
     async def statements(self, reference: FunctionReference) -> Sequence[Mapping[str, Any]]:
         """What a function's policy says as it is; nothing if it has none."""
-        return policies.statements(await self._store.transact(lambda tx: policy_of(tx, reference)))
+        return policies.statements(await self._store.transact(lambda tx: policy_for(tx, reference)))
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         """The ARNs of the layer versions that a function has."""
@@ -65,7 +65,7 @@ def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
         parts = arn.split(":")
         reference = parse_function_name(arn, Scope(parts[4], parts[3]))
         return ResourcePolicy(
-            policies.granted(policy_of(tx, reference)), tags=tx.tags.get(reference.key.arn)
+            policies.granted(policy_for(tx, reference)), tags=tx.tags.get(reference.key.arn)
         )
     if parse_mapping_arn(arn) or parse_code_signing_arn(arn):
         return ResourcePolicy(tags=tx.tags.get(arn))

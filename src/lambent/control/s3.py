@@ -15,7 +15,7 @@ _CHUNK_BYTES = 1 << 20
 _FETCHES_MAX = 2
 
 
-class Objects(Protocol):
+class ObjectReader(Protocol):
     """What the control plane needs of an object store."""
 
     async def fetch(self, *, region: str, bucket: str, key: str, version: str | None) -> bytes:

@@ -9,7 +9,7 @@ class ControlSettings:
 
     total_code_size_bytes: int = 300 * 1024**3
     """Bytes of packages one account may keep in one region, each version counting its full copy.
-    Default: 300 GiB, as at AWS."""
+    Default: 300 GiB, as in AWS."""
 
     signing_roots: str = ""
     """PEM file with the root certificates of whoever signs packages for code signing
@@ -18,7 +18,7 @@ class ControlSettings:
 
     unreserved_concurrency_min: int = 100
     """Concurrent executions of an account and region that must stay for functions that reserve
-    nothing. Default: 100, as at AWS."""
+    nothing. Default: 100, as in AWS."""
 
     parallel_preparations: int = 2
     """How many versions are prepared (unpacked) at the same time. Default: 2, since unpacking

@@ -37,7 +37,7 @@ class SignatureInvalid(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
+class CodeSignature:
     """What a genuine signature says."""
 
     profile_version_arn: str
@@ -52,7 +52,7 @@ def load_roots(file: str) -> Sequence[x509.Certificate]:
 
 def read_signature(
     data: bytes, roots: Sequence[x509.Certificate], now: datetime.datetime
-) -> Signature | None:
+) -> CodeSignature | None:
     """The package's signature, checked up to one of the roots; None if it is not signed.
 
     `data` was accepted as a package before. Raises `SignatureInvalid`.
@@ -89,7 +89,7 @@ def _digest(archive: zipfile.ZipFile) -> bytes:
 
 def _verify(
     envelope: bytes, content: bytes, roots: Sequence[x509.Certificate], now: datetime.datetime
-) -> Signature:
+) -> CodeSignature:
     if asn1crypto.pem.detect(envelope):
         _, _, envelope = asn1crypto.pem.unarmor(envelope)
     info = asn1crypto.cms.ContentInfo.load(envelope, strict=True)
@@ -121,7 +121,7 @@ def _verify(
     _check_chain(leaf, certificates, roots, signed_at)
     if signed_at > now:
         raise SignatureInvalid("it was signed in the future")
-    return Signature(
+    return CodeSignature(
         profile_version_arn=_text(attributes[_PROFILE][0]),
         job_arn=_text(attributes[_JOB][0]),
         expires=attributes[_EXPIRES][0].parse(asn1crypto.core.GeneralizedTime).native,

@@ -13,7 +13,7 @@ from lambent.model.function import LATEST, FunctionKey, Scope
 from lambent.model.function_url import FunctionUrl, new_url_id
 from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
 from lambent.model.times import iso_milliseconds
-from lambent.store.function_settings import Kind, Setting
+from lambent.store.function_settings import Kind, SettingRow
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
@@ -171,7 +171,7 @@ def _require(tx: Transaction, reference: FunctionReference) -> FunctionUrl:
     document = tx.settings.get(Kind.URL, reference.key, qualifier)
     if document is None:
         raise not_found("The resource you requested does not exist.")
-    return _to_url(Setting(reference.key, qualifier, document))
+    return _to_url(SettingRow(reference.key, qualifier, document))
 
 
 def _put(tx: Transaction, url: FunctionUrl) -> None:
@@ -183,7 +183,7 @@ def _put(tx: Transaction, url: FunctionUrl) -> None:
     tx.settings.put(Kind.URL, url.key, document, qualifier=url.qualifier, reference=url.id)
 
 
-def _to_url(setting: Setting) -> FunctionUrl:
+def _to_url(setting: SettingRow) -> FunctionUrl:
     return FunctionUrl(
         key=FunctionKey(*setting.key), qualifier=setting.qualifier, **setting.document
     )

@@ -22,7 +22,7 @@ class Authorization:
         self, caller: Caller, service: str, operation: str, params: Params
     ) -> Mapping[str, ApiError]:
         """Raise `ApiError` unless the caller may use an operation with these parameters; also for
-        names that are none. Gives the members of the answer that he may not see, and why."""
+        names that are none. Returns the members of the answer that he may not see, and why."""
         asked = Asked(params, caller, self._lookups)
         needed = await accesses(service, operation, asked)
         if self._authorizer.is_strict and caller.principal.session_key and service == "iam":

@@ -29,9 +29,9 @@ class GatewaySettings:
     at the front door; the doors inside the environments together may hold as much again. Beyond it
     the largest request that is still arriving is answered with 503. Default 1024."""
     request_deadline_s: float = 60.0
-    """Seconds a request may take to arrive, begun anew with every further 64 KiB."""
+    """Seconds a request may take to arrive, begun again with every further 64 KiB."""
     idle_deadline_s: float = 300.0
     """Seconds a connection may stay open without a request."""
     shutdown_grace_s: float = 900.0
     """Seconds that requests in progress get when the platform is told to stop; the longest
-    time-out a function may have."""
+    timeout a function may have."""

@@ -5,7 +5,7 @@ account everything is allowed. In strict mode every request is signed with a kno
 policies decide. Between accounts the resource's policy is asked in both modes.
 
 Decisions are kept as long as no policy changes, so that a call that was allowed before costs one
-look-up; those that depend on conditions are made anew each time.
+look-up; those that depend on conditions are made again each time.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, Scope
-from lambent.model.policy import Request, ResourcePolicy, Verdict, decide, is_unconditional
+from lambent.model.policy import AccessRequest, ResourcePolicy, Verdict, decide, is_unconditional
 from lambent.model.principal import ANONYMOUS, Principal, root_of
 
 LoadPolicy = Callable[[str], Awaitable[ResourcePolicy]]
@@ -200,7 +200,7 @@ class Authorizer:
         is_assuming = access.action == ASSUME_ROLE
         granted = known.trust if is_assuming else known.statements
         verdict = decide(
-            Request(
+            AccessRequest(
                 principal=principal,
                 action=access.action,
                 resource=access.resource,

@@ -40,14 +40,14 @@ class Keyring:
         self._doubt.set()
 
     async def follow_doubts(self) -> None:
-        """Read everything anew whenever it is in doubt, forever."""
+        """Read everything again whenever it is in doubt, forever."""
         while True:
             await self._doubt.wait()
             await self.load()
             self._doubt = anyio.Event()
 
     async def load(self) -> None:
-        """Read everything anew."""
+        """Read everything again."""
         identities, keys = await self._store.transact(_read)
         users = {one.key: one for one in identities}
         self._keys = {

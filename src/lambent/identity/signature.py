@@ -183,7 +183,7 @@ def verify_head(signature: Signature, exchange: Exchange, secret: str, now: floa
 def _check_signature(
     signature: Signature, exchange: Exchange, secret: str, payload_hash: str
 ) -> bytes:
-    """Compare the signature with the right one; gives the signing key."""
+    """Compare the signature with the right one; returns the signing key."""
     headers = exchange.headers
     canonical = "\n".join(
         (

@@ -14,7 +14,7 @@ in the middle of things leaves nothing to correct.
 """
 
 from lambent.invocation.settings import InvocationSettings
-from lambent.model.concurrency import Allotment, throttled
+from lambent.model.concurrency import Reservation, throttled
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
 
 _RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -48,7 +48,7 @@ class _Function:
         """Of all its versions."""
         self.beyond = 0
         """Those that run beyond what is provisioned for their version."""
-        self.tallies: dict[str, Tally] = {}
+        self.tallies: dict[str, RunningCounter] = {}
 
     def set_aside(self) -> int:
         """What nobody else may use."""
@@ -65,7 +65,7 @@ class _Function:
         self.beyond = sum(max(one.running - one.provisioned, 0) for one in tallies)
 
 
-class Tally:
+class RunningCounter:
     """One configuration of a function version."""
 
     __slots__ = ("configuration_id", "function", "is_outdated", "provisioned", "running")
@@ -86,24 +86,24 @@ class Admission:
         self._limit = settings.concurrent_executions
         self._accounts: dict[Scope, _Account] = {}
         self._functions: dict[FunctionKey, _Function] = {}
-        self._tallies: dict[str, Tally] = {}
+        self._tallies: dict[str, RunningCounter] = {}
 
     @property
     def size(self) -> int:
         """How many functions anything is remembered of."""
         return len(self._functions)
 
-    def admit(self, version: FunctionVersion) -> Tally:
+    def admit(self, version: FunctionVersion) -> RunningCounter:
         """Count one more invocation; `release` what this gives, once, when it has ended.
 
         Raises `ApiError` 429 if a limit is reached; then nothing is counted.
         """
-        tally = self._tallies.get(version.configuration_id)
-        if tally is None:
-            tally = self._open(version.configuration_id, self._function(version.key))
-        function = tally.function
+        counter = self._tallies.get(version.configuration_id)
+        if counter is None:
+            counter = self._open(version.configuration_id, self._function(version.key))
+        function = counter.function
         account = function.account
-        is_beyond = tally.running >= tally.provisioned
+        is_beyond = counter.running >= counter.provisioned
         reserved = function.reserved
         if reserved is not None:
             is_full = is_beyond and function.beyond >= reserved - function.provisioned
@@ -120,41 +120,43 @@ class Admission:
         function.beyond += is_beyond
         account.running += 1
         function.running += 1
-        tally.running += 1
-        return tally
+        counter.running += 1
+        return counter
 
     def is_off(self, key: FunctionKey) -> bool:
         """Whether a function's reservation is 0."""
         function = self._functions.get(key)
         return function is not None and function.reserved == 0
 
-    def release(self, tally: Tally) -> None:
+    def release(self, counter: RunningCounter) -> None:
         """The invocation has ended, or never began."""
-        function = tally.function
+        function = counter.function
         account = function.account
         account.running -= 1
         function.running -= 1
-        tally.running -= 1
-        if tally.running >= tally.provisioned:
+        counter.running -= 1
+        if counter.running >= counter.provisioned:
             function.beyond -= 1
             if function.reserved is None:
                 account.pooled -= 1
-        if tally.is_outdated and not tally.running:
+        if counter.is_outdated and not counter.running:
             self._drop_idle(function)
 
-    def allot(self, key: FunctionKey, allotment: Allotment) -> None:
+    def apply_quota(self, key: FunctionKey, reservation: Reservation) -> None:
         """From now on this is set aside for the function. It may be gone as well."""
         function = self._function(key)
         account = function.account
         account.pool += function.set_aside()
         account.pooled -= function.pooled()
-        function.reserved = allotment.reserved
-        for tally in function.tallies.values():
-            tally.provisioned = 0
-            tally.is_outdated = True
-        for configuration_id, (_, number) in allotment.provisioned().items():
-            tally = function.tallies.get(configuration_id) or self._open(configuration_id, function)
-            tally.provisioned = number
+        function.reserved = reservation.reserved
+        for counter in function.tallies.values():
+            counter.provisioned = 0
+            counter.is_outdated = True
+        for configuration_id, (_, number) in reservation.provisioned().items():
+            counter = function.tallies.get(configuration_id) or self._open(
+                configuration_id, function
+            )
+            counter.provisioned = number
         function.count()
         account.pool -= function.set_aside()
         account.pooled += function.pooled()
@@ -167,14 +169,17 @@ class Admission:
             function = self._functions[key] = _Function(key, account)
         return function
 
-    def _open(self, configuration_id: str, function: _Function) -> Tally:
-        tally = Tally(configuration_id, function)
-        self._tallies[configuration_id] = function.tallies[configuration_id] = tally
-        return tally
+    def _open(self, configuration_id: str, function: _Function) -> RunningCounter:
+        counter = RunningCounter(configuration_id, function)
+        self._tallies[configuration_id] = function.tallies[configuration_id] = counter
+        return counter
 
     def _drop_idle(self, function: _Function) -> None:
-        for tally in list(function.tallies.values()):
-            if not tally.running and not tally.provisioned:
-                del function.tallies[tally.configuration_id], self._tallies[tally.configuration_id]
+        for counter in list(function.tallies.values()):
+            if not counter.running and not counter.provisioned:
+                del (
+                    function.tallies[counter.configuration_id],
+                    self._tallies[counter.configuration_id],
+                )
         if not function.tallies and function.reserved is None:
             del self._functions[function.key]

@@ -6,9 +6,9 @@ true. What is true is asked of the scheduler each time and never stored.
 
 from collections import Counter
 
-from lambent.model.concurrency import Allotment, ProvisionedState
+from lambent.model.concurrency import ProvisionedState, Reservation
 from lambent.model.function import FunctionKey
-from lambent.scheduling.scheduler import Scheduler
+from lambent.node.pools.scheduler import Scheduler
 
 
 class Provisioning:
@@ -16,15 +16,15 @@ class Provisioning:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self._allotments: dict[FunctionKey, Allotment] = {}
+        self._allotments: dict[FunctionKey, Reservation] = {}
 
-    def allot(self, key: FunctionKey, allotment: Allotment) -> None:
+    def apply_quota(self, key: FunctionKey, reservation: Reservation) -> None:
         """From now on this is what the function claims: an alias that has moved takes its
         environments along."""
         before = self._allotments.pop(key, None)
-        if allotment.claims:
-            self._allotments[key] = allotment
-        wanted = allotment.provisioned()
+        if reservation.claims:
+            self._allotments[key] = reservation
+        wanted = reservation.provisioned()
         for function, _ in before.provisioned().values() if before is not None else ():
             if function.configuration_id not in wanted:
                 self._scheduler.provision(function, 0)
@@ -33,9 +33,9 @@ class Provisioning:
 
     def observe(self, key: FunctionKey, qualifier: str) -> ProvisionedState:
         """What became of one claim. Claims that lead to the same version are served in order."""
-        allotment = self._allotments.get(key, Allotment())
+        reservation = self._allotments.get(key, Reservation())
         taken = Counter[str]()
-        for claim in allotment.claims:
+        for claim in reservation.claims:
             ready, failure = 0, None
             for function, number in claim.shares:
                 state = self._scheduler.provisioned(function)

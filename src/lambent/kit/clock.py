@@ -68,7 +68,7 @@ class ManualClock:
 
 
 async def wait_at_most(clock: Clock, event: anyio.Event, seconds: float) -> bool:
-    """Wait for an event; gives whether it came within so many seconds."""
+    """Wait for an event; returns whether it came within so many seconds."""
     if event.is_set() or seconds <= 0:
         return event.is_set()
 

@@ -59,8 +59,8 @@ def is_dense(data: bytes, values: int = 50_000) -> bool:
     """Whether JSON may have more values than so many."""
     found = 0
     for start in range(0, len(data), _SLICE_BYTES):
-        piece = data[start : start + _SLICE_BYTES]
-        found += piece.count(b",") + piece.count(b"[") + piece.count(b"{")
+        chunk = data[start : start + _SLICE_BYTES]
+        found += chunk.count(b",") + chunk.count(b"[") + chunk.count(b"{")
         if found > values:
             return True
     return False

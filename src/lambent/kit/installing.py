@@ -75,7 +75,7 @@ def keep(directory: Path) -> bool:
 
 
 def remove_unused(directory: Path) -> bool:
-    """Remove a directory unless a process keeps it; gives whether it was. Raises OSError."""
+    """Remove a directory unless a process keeps it; returns whether it was. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

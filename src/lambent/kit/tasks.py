@@ -40,7 +40,7 @@ def start_task(
     run: Callable[[Unpack[Ts]], Coroutine[Any, Any, object]],
     *args: *Ts,
 ) -> None:
-    """Start a piece of work. An exception is logged and given to `failed`, if anyone waits: a task
+    """Start a chunk of work. An exception is logged and given to `failed`, if anyone waits: a task
     that answers a request has it answered with 500 there."""
 
     async def guarded() -> None:
@@ -111,7 +111,7 @@ def guarded(
 
 
 async def shielded(close: Callable[[], Awaitable[object]], deadline_s: float = 10.0) -> None:
-    """Run a clean-up to its end even while the caller is being cancelled, but not for ever."""
+    """Run a clean-up to its end even while the caller is being cancelled, but not forever."""
     with anyio.move_on_after(deadline_s, shield=True):
         await close()
 

@@ -45,7 +45,7 @@ class Route:
         return tuple((version, part) for version, part in parts if version is not None and part)
 
     def choose(self) -> FunctionVersion:
-        """The version for one invocation, drawn anew each time."""
+        """The version for one invocation, drawn again each time."""
         if self.other is not None and random.random() < self.other_share:
             return self.other
         return self.version

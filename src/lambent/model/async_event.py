@@ -18,7 +18,7 @@ class AsyncEvent:
     qualifier: str | None
     payload: bytes = dataclasses.field(repr=False)
     """Empty if it lies beside the row and has not been read."""
-    is_beside: bool = False
+    is_offloaded: bool = False
     """Whether the payload is too large for a row and lies beside it."""
     trace_id: str
     tenant_id: str = ""

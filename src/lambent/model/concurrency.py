@@ -18,7 +18,7 @@ class Claim:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Allotment:
+class Reservation:
     """What is set aside for one function."""
 
     reserved: int | None = None

@@ -57,14 +57,14 @@ Outcome = Succeeded | FunctionFailed | TimedOut | Crashed | Refused
 
 
 class ResponseSink(Protocol):
-    """Takes a response that comes piece by piece. How it ended is told as the outcome."""
+    """Takes a response that comes chunk by chunk. How it ended is told as the outcome."""
 
     def begin(self, content_type: str, resume: Callable[[], None]) -> None:
-        """The first piece is on its way. `resume` lets more come after `write` said no."""
+        """The first chunk is on its way. `resume` lets more come after `write` said no."""
         ...
 
     def write(self, data: bytes) -> bool:
-        """Take a piece; whether more may come now."""
+        """Take a chunk; whether more may come now."""
         ...
 
 

@@ -34,7 +34,7 @@ class Source(enum.Enum):
         return self in (Source.MSK, Source.KAFKA)
 
 
-class State(enum.StrEnum):
+class MappingState(enum.StrEnum):
     """Where a mapping is in its life. What has a conclusion is on its way there."""
 
     CREATING = "Creating"
@@ -46,12 +46,12 @@ class State(enum.StrEnum):
     DELETING = "Deleting"
 
 
-CONCLUSIONS: Mapping[State, State | None] = {
-    State.CREATING: State.ENABLED,
-    State.ENABLING: State.ENABLED,
-    State.UPDATING: State.ENABLED,
-    State.DISABLING: State.DISABLED,
-    State.DELETING: None,
+CONCLUSIONS: Mapping[MappingState, MappingState | None] = {
+    MappingState.CREATING: MappingState.ENABLED,
+    MappingState.ENABLING: MappingState.ENABLED,
+    MappingState.UPDATING: MappingState.ENABLED,
+    MappingState.DISABLING: MappingState.DISABLED,
+    MappingState.DELETING: None,
 }
 """What a state that passes becomes; None is the end of the mapping."""
 
@@ -160,7 +160,7 @@ class EventSourceMapping:
     function_arn: str
     """With the qualifier, if one was given."""
     function_name: str
-    state: State
+    state: MappingState
     state_reason: str
     last_modified: float
     """Epoch seconds."""

@@ -174,27 +174,27 @@ def _equals_ignore_case(operand: str) -> Test:
 
 
 def _wildcard(operand: str) -> Test:
-    r"""`*` is any text, `\*` a star and `\\` a backslash. The first place where a piece between
+    r"""`*` is any text, `\*` a star and `\\` a backslash. The first place where a chunk between
     stars is found is as good as any other, so no way is tried twice."""
-    pieces = [""]
+    chunks = [""]
     for found in _WILDCARD_PIECE.finditer(operand):
         if found[2]:
-            pieces.append("")
+            chunks.append("")
         else:
-            pieces[-1] += found[1] or found[3]
-    if len(pieces) == 1:
-        return lambda scalar: type(scalar) is str and scalar == pieces[0]
-    start, *middle, end = pieces
+            chunks[-1] += found[1] or found[3]
+    if len(chunks) == 1:
+        return lambda scalar: type(scalar) is str and scalar == chunks[0]
+    start, *middle, end = chunks
 
     def test(scalar: Any) -> bool:
         if type(scalar) is not str or not (scalar.startswith(start) and scalar.endswith(end)):
             return False
         at, stop = len(start), len(scalar) - len(end)
-        for piece in middle:
-            at = scalar.find(piece, at, stop)
+        for chunk in middle:
+            at = scalar.find(chunk, at, stop)
             if at < 0:
                 return False
-            at += len(piece)
+            at += len(chunk)
         return at <= stop
 
     return test

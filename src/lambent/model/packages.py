@@ -43,7 +43,7 @@ class PackageEmpty(PackageError):
     """There is nothing in the package."""
 
 
-class Entry(NamedTuple):
+class ZipEntry(NamedTuple):
     """One thing to put on disk. `path` is relative, clean, and unique in its plan."""
 
     path: str
@@ -59,11 +59,11 @@ class Entry(NamedTuple):
 class Package:
     """An open, checked package: its plan, and the contents of its files."""
 
-    def __init__(self, archive: zipfile.ZipFile, entries: list[Entry]) -> None:
+    def __init__(self, archive: zipfile.ZipFile, entries: list[ZipEntry]) -> None:
         self._archive = archive
         self.entries = entries
 
-    def chunks(self, entry: Entry) -> Iterator[bytes]:
+    def chunks(self, entry: ZipEntry) -> Iterator[bytes]:
         """The contents of a file. Raises PackageError if they are damaged."""
         try:
             with self._archive.open(entry.source) as contents:
@@ -116,7 +116,7 @@ def read_package(file: BinaryIO, limit: int = CODE_SIZE_UNZIPPED_MAX) -> Package
         raise PackageEmpty("the zip file has no entries")
     if sum(info.file_size for info in infos) > limit:
         raise PackageTooLarge(f"more than {limit} bytes unzipped")
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ZipEntry] = {}
     for info in infos:
         entry = _plan(archive, info)
         if entry is None:
@@ -139,7 +139,7 @@ def _count_records(file: BinaryIO) -> int:
     return count
 
 
-def _plan(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry | None:
+def _plan(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> ZipEntry | None:
     """The entry of one directory record; None for the package's own root."""
     name = _name_of(info)
     path = _clean_path(name)
@@ -152,13 +152,13 @@ def _plan(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Entry | None:
     is_directory = name.endswith(("/", "\\"))
     kind = stat.S_IFDIR if is_directory else stat.S_IFMT(mode) or stat.S_IFREG
     if kind == stat.S_IFDIR:
-        return Entry(path, kind, 0o755, info) if path else None
+        return ZipEntry(path, kind, 0o755, info) if path else None
     if not path:
         raise PackageError(f"{name!r} is not a file's name")
     if kind == stat.S_IFREG:
-        return Entry(path, kind, _mode_of(info), info)
+        return ZipEntry(path, kind, _mode_of(info), info)
     if kind == stat.S_IFLNK:
-        return Entry(path, kind, 0o777, info, _read_target(archive, info))
+        return ZipEntry(path, kind, 0o777, info, _read_target(archive, info))
     raise PackageError(f"{name!r} is a special file")
 
 
@@ -211,7 +211,7 @@ def _read_target(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
     return target
 
 
-def _check_parents(entries: Mapping[str, Entry]) -> None:
+def _check_parents(entries: Mapping[str, ZipEntry]) -> None:
     """Nothing lies below a file or behind a link, and the directories are not too many."""
     seen = set[str]()
     for path in entries:

@@ -26,7 +26,7 @@ _ACCOUNT = re.compile(r"(\d{12})|arn:aws:iam::(\d{12}):root", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class AccessRequest:
     """What somebody wants to do."""
 
     principal: Principal
@@ -63,7 +63,7 @@ class ResourcePolicy(NamedTuple):
 
 
 def decide(
-    request: Request,
+    request: AccessRequest,
     *,
     identity: Iterable[Statement],
     resource: Iterable[Statement],
@@ -124,7 +124,7 @@ def _effects(statements: Sequence[Statement]) -> set[str]:
     return {one["Effect"] for one in statements}
 
 
-def _applies(statement: Statement, request: Request) -> bool:
+def _applies(statement: Statement, request: AccessRequest) -> bool:
     """Whether action, resource and conditions fit."""
     if "NotAction" in statement:
         if _any_match(_listed(statement["NotAction"]), request.action):
@@ -144,7 +144,7 @@ def _applies(statement: Statement, request: Request) -> bool:
     return conditions_hold(statement.get("Condition", {}), request.context, expands=expands)
 
 
-def _names(patterns: Sequence[str], request: Request, *, expands: bool) -> bool:
+def _names(patterns: Sequence[str], request: AccessRequest, *, expands: bool) -> bool:
     """Whether one of the patterns fits one of the resource's names."""
     names = (request.resource, *request.also)
     for text in patterns:

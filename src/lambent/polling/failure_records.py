@@ -11,13 +11,13 @@ from typing import Any
 from lambent.kit.ids import new_request_id
 from lambent.model.function import LATEST
 from lambent.model.invocation import Succeeded
-from lambent.polling.function_calls import Called
+from lambent.polling.function_calls import CallResult
 from lambent.polling.retries import Discard
 
 
 def make_failure_record(
     discard: Discard,
-    called: Called | None,
+    called: CallResult | None,
     about: Mapping[str, Any],
     *,
     function_arn: str,
@@ -34,7 +34,7 @@ def make_failure_record(
             "requestId": new_request_id() if called is None else called.request_id,
             "functionArn": function_arn,
             "condition": discard.condition,
-            "approximateInvokeCount": max(discard.piece.attempts, 1),
+            "approximateInvokeCount": max(discard.chunk.attempts, 1),
         }
     }
     if called is not None and called.was_taken and discard.condition != "RecordAgeExceeded":

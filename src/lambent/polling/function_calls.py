@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
-from lambent.invocation.door import Door
+from lambent.invocation.invoker import Invoker
 from lambent.kit.ids import new_request_id
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
@@ -17,7 +17,7 @@ from lambent.telemetry.metrics import Metrics
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Called:
+class CallResult:
     """A call that is over."""
 
     request_id: str
@@ -48,7 +48,7 @@ class FunctionCalls:
     def __init__(
         self,
         mapping: EventSourceMapping,
-        door: Door,
+        door: Invoker,
         metrics: Metrics,
         settle_logs: Callable[[], Awaitable[None]],
     ) -> None:
@@ -59,7 +59,7 @@ class FunctionCalls:
         self._metrics = metrics
         self._settle_logs = settle_logs
 
-    async def call(self, event: bytes, trace_header: str | None = None) -> Called:
+    async def call(self, event: bytes, trace_header: str | None = None) -> CallResult:
         """Call it. Cancelled, the function runs on and nobody hears of its outcome."""
         request_id = new_request_id()
         function: FunctionVersion | None = None
@@ -90,7 +90,7 @@ class FunctionCalls:
                 )
             )
         except ApiError as error:
-            return Called(request_id, Refused(error), function, trace_id)
+            return CallResult(request_id, Refused(error), function, trace_id)
         await is_done.wait()
         await self._settle_logs()
-        return Called(request_id, outcomes[0], function, trace_id)
+        return CallResult(request_id, outcomes[0], function, trace_id)

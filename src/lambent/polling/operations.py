@@ -10,7 +10,7 @@ from lambent.store.store import Store
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class MappingShown:
+class MappingSummary:
     """One mapping, and what it is doing."""
 
     uuid: str
@@ -44,17 +44,17 @@ class MappingOperations:
         self._store = store
         self._statuses = statuses
 
-    async def list(self, scope: Scope) -> "list[MappingShown]":
+    async def list(self, scope: Scope) -> "list[MappingSummary]":
         """All of an account and region."""
         mappings = await self._store.transact(lambda tx: tx.mappings.list_in(scope))
         statuses = self._statuses()
         return [_show(one, statuses.get(one.uuid)) for one in mappings]
 
 
-def _show(mapping: EventSourceMapping, status: Status | None) -> MappingShown:
+def _show(mapping: EventSourceMapping, status: Status | None) -> MappingSummary:
     qualifier = mapping.qualifier
     age_ms = None if status is None else status.iterator_age_ms
-    return MappingShown(
+    return MappingSummary(
         uuid=mapping.uuid,
         function=mapping.function_name + (f":{qualifier}" if qualifier else ""),
         source=mapping.source_id,

@@ -14,7 +14,7 @@ _RETRIES_BEFORE_DESTINATION = 10
 """Kafka's mappings that retry without end and have a destination tell it after as many."""
 
 _CALLS_OF_POLLER = 10
-"""Batches that a provisioned poller has under way at most, as at AWS."""
+"""Batches that a provisioned poller has under way at most, as in AWS."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,20 +6,20 @@ from collections.abc import Awaitable, Callable, Sequence
 import anyio
 
 from lambent.model.mapping import EventSourceMapping
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
-from lambent.polling.polled import Polled
 from lambent.polling.ports import SourceError
 
 logger = logging.getLogger(__name__)
 
-Poll = Callable[[Polled], Awaitable[None]]
+Poll = Callable[[ActiveMapping], Awaitable[None]]
 """Reads a source until the mapping is stopped, and ends what is under way. Raises `SourceError`."""
 
 
 class Poller:
     """Polls again after each failure, ever more slowly."""
 
-    def __init__(self, polled: Polled, poll: Poll) -> None:
+    def __init__(self, polled: ActiveMapping, poll: Poll) -> None:
         self.polled = polled
         self._poll = poll
         self._ended = anyio.Event()

@@ -34,7 +34,7 @@ class Envelope:
 
     before: bytes
     after: bytes
-    """A closing bracket first, and at last a closing brace."""
+    """A closing bracket first, and finally a closing brace."""
 
     def wrap(self, documents: Iterable[bytes], members: bytes = b"") -> bytes:
         """The event; `members` are further ones of its object, with a comma before each."""
@@ -109,7 +109,7 @@ class Part(Protocol):
 
 Serve = Callable[[Part], Awaitable[bool]]
 """Processes the records of a part until it ends, is lost, or the mapping is stopped; what is under
-way is brought to an end first. Gives whether the part was processed to its end."""
+way is brought to an end first. Returns whether the part was processed to its end."""
 
 
 LetGo = Callable[[Sequence[Record]], Awaitable[None]]
@@ -117,7 +117,7 @@ LetGo = Callable[[Sequence[Record]], Awaitable[None]]
 and committed."""
 
 
-class Source(Protocol):
+class SourceReader(Protocol):
     """A source of one mapping."""
 
     async def run(self, serve: Serve) -> None:

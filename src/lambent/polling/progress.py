@@ -21,7 +21,7 @@ class Progress:
         self._open.extend(records)
 
     def end(self, records: Iterable[Record]) -> Record | None:
-        """They are done with. Gives the last record before which nothing is open, if there is one
+        """They are done with. Returns the last record before which nothing is open, if there is one
         that was not given before."""
         self._done.update(map(id, records))
         last = None

@@ -12,13 +12,13 @@ from lambent.kit.tasks import start_part
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.model.function import LATEST
 from lambent.model.invocation import Succeeded
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
 from lambent.polling.buffer import Buffer
 from lambent.polling.failure_records import make_failure_record
-from lambent.polling.function_calls import Called
+from lambent.polling.function_calls import CallResult
 from lambent.polling.item_failures import ReadFailures, failed_items, read_failures
 from lambent.polling.options import EVENT_BYTES_MAX
-from lambent.polling.polled import Polled
 from lambent.polling.ports import (
     DATABASE_AWAY,
     EndOfPart,
@@ -29,7 +29,7 @@ from lambent.polling.ports import (
     SourceError,
 )
 from lambent.polling.progress import Progress
-from lambent.polling.retries import EXPIRED, Discard, Done, Failed, Work
+from lambent.polling.retries import EXPIRED, BatchAttempts, BatchDone, BatchFailed, Discard
 from lambent.polling.stop import Stop
 from lambent.store.problems import StoreUnavailable
 
@@ -52,7 +52,7 @@ class Reader:
 
     def __init__(
         self,
-        polled: Polled,
+        polled: ActiveMapping,
         tell: Tell | None = None,
         read_failures: ReadFailures = failed_items,
         let_go: LetGo | None = None,
@@ -85,7 +85,7 @@ class Reader:
         return is_end and progress.is_clear and all(lane.is_clear for lane in lanes)
 
     async def _read(self, part: Part, lanes: "Sequence[Lane]", progress: Progress) -> bool:
-        """Fill the lanes; gives whether the part is at its end."""
+        """Fill the lanes; returns whether the part is at its end."""
         polled = self._polled
         settings = polled.settings
         backoff = Backoff(settings.backoff_s, settings.backoff_max_s)
@@ -153,7 +153,7 @@ class Lane:
     """One batch of a part at a time."""
 
     def __init__(
-        self, polled: Polled, part: Part, tell: Tell | None, read_failures: ReadFailures
+        self, polled: ActiveMapping, part: Part, tell: Tell | None, read_failures: ReadFailures
     ) -> None:
         self._polled = polled
         self._part = part
@@ -208,10 +208,10 @@ class Lane:
 
     async def deliver(self, records: Sequence[Record], progress: Progress) -> bool:
         """Have the function take a batch, or give its records up, and commit those that are done
-        with; gives whether all are, which they are not when it was enough before."""
+        with; returns whether all are, which they are not when it was enough before."""
         polled = self._polled
-        work = Work(records, polled.options, bytes_max=self._room)
-        called: Called | None = None
+        work = BatchAttempts(records, polled.options, bytes_max=self._room)
+        called: CallResult | None = None
         backoff: Backoff | None = None
         done = 0
         while (step := work.next(polled.clock.now())) is not None:
@@ -239,9 +239,9 @@ class Lane:
         await commit(self._polled, self._part, record)
 
     async def _next_wait(
-        self, work: Work, called: Called, records: Sequence[Record]
+        self, work: BatchAttempts, called: CallResult, records: Sequence[Record]
     ) -> Backoff | None:
-        """Note what came of a call; gives what says how long to wait before the next, if that is
+        """Note what came of a call; returns what says how long to wait before the next, if that is
         not made at once."""
         if not called.was_taken:
             return self._refused
@@ -263,7 +263,7 @@ class Lane:
     def _is_enough(self) -> bool:
         return self._polled.stop.is_set or self._stop.is_set
 
-    async def _call(self, records: Sequence[Record]) -> Called:
+    async def _call(self, records: Sequence[Record]) -> CallResult:
         status = self._polled.status
         event = self._event(records)
         status.in_flight += 1
@@ -275,56 +275,58 @@ class Lane:
         status.count("InvokedEventCount", len(records))
         return called
 
-    async def _result(self, called: Called, records: Sequence[Record]) -> Done | Failed:
+    async def _result(
+        self, called: CallResult, records: Sequence[Record]
+    ) -> BatchDone | BatchFailed:
         """What a call that was taken says of the records."""
         status = self._polled.status
-        result: Done | Failed = Failed()
+        result: BatchDone | BatchFailed = BatchFailed()
         if isinstance(called.outcome, Succeeded):
             result = await self._judge(called.outcome.payload, records)
-        if isinstance(result, Failed):
+        if isinstance(result, BatchFailed):
             status.note_call(has_failed=True)
             status.count("FailedInvokeEventCount", len(records) - result.at)
         return result
 
-    async def _judge(self, payload: bytes, records: Sequence[Record]) -> Done | Failed:
+    async def _judge(self, payload: bytes, records: Sequence[Record]) -> BatchDone | BatchFailed:
         """What the function's answer says of the records."""
         if not self._polled.options.reports_failures:
-            return Done()
+            return BatchDone()
         places = {one.id: number for number, one in enumerate(records)}
         failed = await read_failures(self._read_failures, payload, places)
         if failed is None:
-            return Failed()
+            return BatchFailed()
         if failed:
-            return Failed(min(places[one] for one in failed), is_partial=True)
-        return Done()
+            return BatchFailed(min(places[one] for one in failed), is_partial=True)
+        return BatchDone()
 
     async def _pause(self, backoff: Backoff) -> None:
         with self._polled.stop.interrupts(), self._stop.interrupts():
             await self._polled.clock.sleep(backoff.failed())
 
-    async def _give_up(self, discard: Discard, called: Called | None) -> bool:
+    async def _give_up(self, discard: Discard, called: CallResult | None) -> bool:
         """Be done with records that were given up; False if it was enough before."""
         polled = self._polled
         if polled.options.on_failure and not await self._report(discard, called):
             return False
-        polled.status.count("DroppedEventCount", len(discard.piece.records))
+        polled.status.count("DroppedEventCount", len(discard.chunk.records))
         if discard.condition == EXPIRED:
-            number = len(discard.piece.records)
+            number = len(discard.chunk.records)
             logger.warning(
                 "event source mapping %s: %d messages expired", polled.mapping.uuid, number
             )
         return True
 
-    async def _report(self, discard: Discard, called: Called | None) -> bool:
-        """Tell the destination; gives whether it was told before it was enough."""
+    async def _report(self, discard: Discard, called: CallResult | None) -> bool:
+        """Tell the destination; returns whether it was told before it was enough."""
         polled = self._polled
         event = None
         if _gets_payload(polled.options.on_failure):
-            event = self._event(discard.piece.records)
+            event = self._event(discard.chunk.records)
         body = make_failure_record(
             discard,
             called,
-            self._part.describe(discard.piece.records),
+            self._part.describe(discard.chunk.records),
             function_arn=polled.mapping.function_arn,
             now=polled.clock.now(),
             payload=event,
@@ -340,7 +342,7 @@ class Lane:
             else:
                 break
         self._untold.succeeded()
-        polled.status.count("OnFailureDestinationDeliveredEventCount", len(discard.piece.records))
+        polled.status.count("OnFailureDestinationDeliveredEventCount", len(discard.chunk.records))
         return True
 
     async def _keep(self, body: bytes, trace_id: str) -> None:
@@ -365,7 +367,9 @@ class Lane:
             raise SourceError(DATABASE_AWAY) from error
 
 
-async def commit(polled: Polled, part: Part, record: Record, state: bytes | None = None) -> None:
+async def commit(
+    polled: ActiveMapping, part: Part, record: Record, state: bytes | None = None
+) -> None:
     """Commit, again and again if need be, unless the part is lost or it was enough."""
     settings = polled.settings
     backoff = Backoff(settings.backoff_s, settings.backoff_max_s)

@@ -33,7 +33,7 @@ class PollingSettings:
     """Seconds that a request for messages of a queue waits for some; as long may a change of the
     mapping take. Default: 10; SQS allows 20 at most."""
     idle_poll_s: float = 1.0
-    """Seconds between two looks at a shard that has nothing new. Default: 1, as at AWS."""
+    """Seconds between two looks at a shard that has nothing new. Default: 1, as in AWS."""
     idle_polls_per_s: float = 50.0
     """Looks per second at shards that have nothing new, of all mappings together: of many shards,
     each is looked at less often. Default: 50, which costs less than a tenth of a processor."""

@@ -6,11 +6,11 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambent.aws.calls import AwsCalls, AwsUnreachable, error_code
+from lambent.aws.client import AwsClient, AwsUnreachable, error_code
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.mapping import Source
-from lambent.polling.role_calls import Allow
+from lambent.polling.role_client import Allow
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class SourceChecks:
     """Asks. A source that does not answer now is not held against the mapping: its poller says what
     is wrong and goes on trying. `allow` is None where everything is allowed."""
 
-    def __init__(self, aws: AwsCalls, allow: Allow | None) -> None:
+    def __init__(self, aws: AwsClient, allow: Allow | None) -> None:
         self._aws = aws
         self._allow = allow
 

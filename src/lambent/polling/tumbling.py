@@ -15,15 +15,15 @@ import anyio
 
 from lambent.kit.computing import read_wherever
 from lambent.kit.strict_json import member_as_written
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
 from lambent.polling.buffer import Buffer
-from lambent.polling.function_calls import Called
+from lambent.polling.function_calls import CallResult
 from lambent.polling.item_failures import ReadFailures
-from lambent.polling.polled import Polled
 from lambent.polling.ports import Part, Record
 from lambent.polling.progress import Progress
 from lambent.polling.reader import HELD_BYTES_MAX, Lane, Tell, commit
-from lambent.polling.retries import Done, Failed
+from lambent.polling.retries import BatchDone, BatchFailed
 from lambent.polling.windows import STATE_BYTES_MAX, Window, event_members, read_state, window_of
 
 _NO_STATE = b"{}"
@@ -86,7 +86,7 @@ class TumblingLane(Lane):
     """The only lane of a shard."""
 
     def __init__(
-        self, polled: Polled, part: Part, tell: Tell | None, read_failures: ReadFailures
+        self, polled: ActiveMapping, part: Part, tell: Tell | None, read_failures: ReadFailures
     ) -> None:
         super().__init__(polled, part, tell, read_failures)
         assert isinstance(part, WindowedPart), part
@@ -170,7 +170,7 @@ class TumblingLane(Lane):
         return window_of(record.arrived_at, int(self._polled.options.tumbling_s))
 
     async def _aggregate(self, records: Sequence[Record], progress: Progress) -> bool:
-        """Process a batch; gives whether it came to its end."""
+        """Process a batch; returns whether it came to its end."""
         if self._open is None:
             self._open = OpenWindow(self._window_of(records[0]))
         if not await self.deliver(records, progress):
@@ -194,12 +194,12 @@ class TumblingLane(Lane):
         await self._shard.close_window()
         return True
 
-    async def _wait_after_last(self, called: Called) -> Backoff | None:
+    async def _wait_after_last(self, called: CallResult) -> Backoff | None:
         """None if the window's last call succeeded."""
         if not called.was_taken:
             return self._refused
         self._refused.succeeded()
-        return self._failing if isinstance(await self._result(called, ()), Failed) else None
+        return self._failing if isinstance(await self._result(called, ()), BatchFailed) else None
 
     def _gives_up(self, failures: int) -> bool:
         """Whether the window's last call has failed for as long as it may."""
@@ -223,11 +223,11 @@ class TumblingLane(Lane):
         )
         return self._part.envelope.wrap([one.document for one in records], b"," + members)
 
-    async def _judge(self, payload: bytes, records: Sequence[Record]) -> Done | Failed:
+    async def _judge(self, payload: bytes, records: Sequence[Record]) -> BatchDone | BatchFailed:
         state = await read_wherever(read_state, payload, data=payload)
         if state is None:
-            return Failed()
-        result = await super()._judge(payload, records) if records else Done()
-        if self._open is not None and (isinstance(result, Done) or result.is_partial):
+            return BatchFailed()
+        result = await super()._judge(payload, records) if records else BatchDone()
+        if self._open is not None and (isinstance(result, BatchDone) or result.is_partial):
             self._open = dataclasses.replace(self._open, state=state)
         return result

@@ -55,7 +55,7 @@ def read_state(payload: bytes) -> bytes | None:
     """The state that a function returned, as it wrote it; None if there is none that is an object:
     then the invocation failed."""
     try:
-        # Written anew, numbers could lose digits.
+        # Written again, numbers could lose digits.
         state = member_as_written(payload.decode(), "state")
     except ValueError:
         return None

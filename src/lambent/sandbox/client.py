@@ -561,7 +561,7 @@ class Launcher:
         fields: dict[str, Any],
         on_reply: Callable[[dict[str, Any], list[int]], None],
     ) -> int:
-        """Send a request now or soon; gives its number."""
+        """Send a request now or soon; returns its number."""
         if self._is_gone:
             raise SandboxError("the launcher is gone")
         if len(self._unsent) >= _REQUESTS_WAITING_MAX:

@@ -111,7 +111,7 @@ class BoxEgress:
             self._admit(client)
 
     def _pause(self, listener: socket.socket, error: OSError) -> None:
-        """Out of descriptors: look again shortly instead of at once and for ever."""
+        """Out of descriptors: look again shortly instead of at once and forever."""
         _logger.warning("cannot accept a connection of box %s: %s", self._box, error)
         self._loop.remove_reader(listener)
 

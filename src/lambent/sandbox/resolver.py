@@ -200,7 +200,7 @@ class BoxResolver:
         except BlockingIOError:
             return
         except OSError as error:
-            # Out of descriptors: look again shortly instead of at once and for ever.
+            # Out of descriptors: look again shortly instead of at once and forever.
             _logger.warning("cannot accept a box's query: %s", error)
             self._loop.remove_reader(self._tcp)
             self._pause = self._loop.call_later(_PAUSE_S, self._resume)

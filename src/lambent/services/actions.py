@@ -16,7 +16,7 @@ from lambent.kit.http.messages import Exchange
 from lambent.kit.strict_json import parse_loosely
 from lambent.model.function import Scope
 from lambent.services.foreign_operations import OPERATIONS
-from lambent.services.foreign_resources import Asked
+from lambent.services.foreign_resources import RequestedResources
 
 _TARGETS = {
     "cognito-identity": ("AWSCognitoIdentityService",),
@@ -73,7 +73,7 @@ def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Acce
     if service in ("sqs", "sns"):
         operation = operation.removesuffix("Batch")
     find = OPERATIONS.get(service, {}).get(operation)
-    about = None if find is None else find(Asked(service, operation, params, scope))
+    about = None if find is None else find(RequestedResources(service, operation, params, scope))
     if about is None:
         return None
     return [

@@ -10,7 +10,7 @@ from lambent.identity.authorizer import Caller
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 
-STAND_IN_SERVICES = frozenset(
+LOCAL_SERVICES = frozenset(
     {
         *("cognito-identity", "cognito-idp", "dynamodb", "dynamodbstreams", "events", "firehose"),
         *("kafka", "kinesis", "kms", "monitoring", "mq", "pipes", "s3"),
@@ -59,11 +59,11 @@ class Endpoint:
     url: str
     connect_timeout_s: float
     deadline_s: float
-    is_stand_in: bool
+    is_local_services: bool
 
 
-def with_stand_in(settings: AwsSettings, url: str) -> AwsSettings:
-    """The settings in which every service that has no endpoint is the stand-in's."""
+def with_local_services(settings: AwsSettings, url: str) -> AwsSettings:
+    """The settings in which every service that has no endpoint is the emulator's."""
     chosen = {
         field.name: one
         if (one := getattr(settings, field.name)).endpoint_url
@@ -74,7 +74,7 @@ def with_stand_in(settings: AwsSettings, url: str) -> AwsSettings:
 
 
 def find_endpoint(
-    settings: AwsSettings, stand_in: str | None, name: str, target: str
+    settings: AwsSettings, local_services: str | None, name: str, target: str
 ) -> Endpoint | None:
     """Who serves the service with a signing name, None if nobody does. `target` is the request's
     `X-Amz-Target`: DynamoDB Streams signs as DynamoDB."""
@@ -82,31 +82,31 @@ def find_endpoint(
         name = "dynamodbstreams"
     service: ServiceSettings = getattr(settings, name) if name in _PASSED_ON else _DEFAULTS
     url = service.endpoint_url
-    if not url and stand_in is not None and name in STAND_IN_SERVICES:
-        url = stand_in
+    if not url and local_services is not None and name in LOCAL_SERVICES:
+        url = local_services
     if not url:
         return None
     return Endpoint(
         url=url.rstrip("/"),
         connect_timeout_s=service.connect_timeout_s,
         deadline_s=service.deadline_s,
-        is_stand_in=url == stand_in,
+        is_local_services=url == local_services,
     )
 
 
-def unknown_service(name: str, *, has_stand_in: bool) -> ApiError:
+def unknown_service(name: str, *, has_local_services: bool) -> ApiError:
     """What a client is told of a service that nobody serves, and whoever runs the platform may do
     about it."""
     cures = []
-    if not has_stand_in and name in STAND_IN_SERVICES:
-        cures.append("`lambent up --services` starts a stand-in for it")
+    if not has_local_services and name in LOCAL_SERVICES:
+        cures.append("`lambent up --services` starts an emulator for it")
     if name in _PASSED_ON:
         cures.append(f"[aws.{name}] endpoint_url in lambent.toml names a server for it")
-    others = ", ".join(sorted(STAND_IN_SERVICES)) if has_stand_in else ""
+    others = ", ".join(sorted(LOCAL_SERVICES)) if has_local_services else ""
     return ApiError(
         "UnknownServiceException",
         "Lambent serves lambda, logs, sts and iam"
-        + (f", and by its stand-in {others}" if others else "")
+        + (f", and by its emulator {others}" if others else "")
         + f"; this request is for '{name}'."
         + (f" {', or '.join(cures)}." if cures else ""),
     )
@@ -146,10 +146,10 @@ def without_chunks(headers: Mapping[str, str], body_bytes: int) -> dict[str, str
     return kept
 
 
-def for_stand_in(
+def for_local_services(
     headers: Mapping[str, str], target: str, caller: Caller
 ) -> tuple[dict[str, str], str]:
-    """Headers and target for the stand-in, which takes a key's id for the account and has nothing
+    """Headers and target for the emulator, which takes a key's id for the account and has nothing
     to verify. It is told no signatures and no session tokens."""
     kept = {name: value for name, value in headers.items() if name != "x-amz-security-token"}
     if caller.service is not None:

@@ -27,7 +27,7 @@ class About(NamedTuple):
     """Whether `arn` has an `UNKNOWN` part."""
 
 
-class Asked(NamedTuple):
+class RequestedResources(NamedTuple):
     """A request for another service."""
 
     service: str
@@ -41,8 +41,8 @@ class Asked(NamedTuple):
         return f"arn:aws:{self.service}:{region}:{account}:{resource}"
 
 
-Find = Callable[[Asked], Sequence[About] | None]
-"""Gives None if it cannot be told."""
+Find = Callable[[RequestedResources], Sequence[About] | None]
+"""Returns None if it cannot be told."""
 
 _NAME = r"[\w.-]{1,256}"
 _ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[\w+=,.@:/-]{1,1024}", re.ASCII)
@@ -52,7 +52,7 @@ _KEY = re.compile(r"(?:key/)?((?:mrk-)?[0-9a-f-]{32,36})")
 _PARAMETER = re.compile(r"/?([\w./-]{1,1024}?)(?::[\w.-]+)?", re.ASCII)
 
 
-def arn_of(asked: Asked, value: object) -> str | None:
+def arn_of(asked: RequestedResources, value: object) -> str | None:
     """The ARN of a resource of the service, None if a value is none."""
     if not isinstance(value, str) or _ARN.fullmatch(value) is None:
         return None
@@ -64,7 +64,7 @@ def named(**forms: str) -> Find:
     """Operations about what a parameter names, by name or by ARN: `TableName="table/{}"`; by ARN
     alone if the form begins with `=`. Only one of them may be given."""
 
-    def find(asked: Asked) -> Sequence[About] | None:
+    def find(asked: RequestedResources) -> Sequence[About] | None:
         given = [name for name in forms if asked.params.get(name) is not None]
         if len(given) != 1:
             return None
@@ -86,7 +86,7 @@ def _shape(form: str) -> str:
     return escaped.replace(re.escape("{}"), _NAME).replace(re.escape("{:}"), r"[\w.:-]{1,256}")
 
 
-def nothing(_asked: Asked) -> Sequence[About]:
+def nothing(_asked: RequestedResources) -> Sequence[About]:
     """Operations that AWS lists without a resource."""
     return [About("*")]
 
@@ -94,13 +94,13 @@ def nothing(_asked: Asked) -> Sequence[About]:
 def unsure(form: str) -> Find:
     """Operations about one resource of a form, of which the request does not say which."""
 
-    def find(asked: Asked) -> Sequence[About]:
+    def find(asked: RequestedResources) -> Sequence[About]:
         return [About(asked.arn(form.replace("{}", UNKNOWN)), is_unsure=True)]
 
     return find
 
 
-def _queue(asked: Asked) -> Sequence[About] | None:
+def _queue(asked: RequestedResources) -> Sequence[About] | None:
     params = asked.params
     match = _QUEUE_URL.fullmatch(str(params.get("QueueUrl")))
     if "QueueName" in params or match is None:
@@ -108,7 +108,7 @@ def _queue(asked: Asked) -> Sequence[About] | None:
     return [About(asked.arn(match[2], match[1]))]
 
 
-def _named_queue(asked: Asked) -> Sequence[About] | None:
+def _named_queue(asked: RequestedResources) -> Sequence[About] | None:
     name, owner = asked.params.get("QueueName"), asked.params.get("QueueOwnerAWSAccountId", "")
     is_name = isinstance(name, str) and re.fullmatch(_NAME, name, re.ASCII)
     if "QueueUrl" in asked.params or not is_name or not re.fullmatch(r"[0-9]{12}|", str(owner)):
@@ -116,7 +116,7 @@ def _named_queue(asked: Asked) -> Sequence[About] | None:
     return [About(asked.arn(str(name), str(owner)))]
 
 
-def _published(asked: Asked) -> Sequence[About] | None:
+def _published(asked: RequestedResources) -> Sequence[About] | None:
     """To a topic; to a telephone, which is no resource."""
     if "PhoneNumber" in asked.params:
         has_topic = "TopicArn" in asked.params or "TargetArn" in asked.params
@@ -124,7 +124,7 @@ def _published(asked: Asked) -> Sequence[About] | None:
     return named(TopicArn="={}", TargetArn="={}")(asked)
 
 
-def _items(asked: Asked) -> Sequence[About] | None:
+def _items(asked: RequestedResources) -> Sequence[About] | None:
     """Of a table, or of one of its indexes."""
     found = named(TableName="table/{}")(asked)
     index = asked.params.get("IndexName")
@@ -135,7 +135,7 @@ def _items(asked: Asked) -> Sequence[About] | None:
     return [About(f"{found[0].arn}/index/{index}")]
 
 
-def _tables(asked: Asked) -> Sequence[About] | None:
+def _tables(asked: RequestedResources) -> Sequence[About] | None:
     """Of several tables, each a member of `RequestItems`."""
     tables = asked.params.get("RequestItems")
     if not isinstance(tables, dict) or not tables:
@@ -143,7 +143,7 @@ def _tables(asked: Asked) -> Sequence[About] | None:
     return _each_table(asked, [(name, None) for name in tables])
 
 
-def _transacted(asked: Asked) -> Sequence[About] | None:
+def _transacted(asked: RequestedResources) -> Sequence[About] | None:
     """Of several tables, each with the permission of its own operation."""
     items = asked.params.get("TransactItems")
     if not isinstance(items, list) or not items:
@@ -162,7 +162,7 @@ def _transacted(asked: Asked) -> Sequence[About] | None:
 
 
 def _each_table(
-    asked: Asked, wanted: Sequence[tuple[object, str | None]]
+    asked: RequestedResources, wanted: Sequence[tuple[object, str | None]]
 ) -> Sequence[About] | None:
     found = []
     for name, action in dict.fromkeys(wanted) if _are_texts(wanted) else ():
@@ -177,7 +177,7 @@ def _are_texts(wanted: Sequence[tuple[object, str | None]]) -> bool:
     return all(isinstance(name, str) for name, _ in wanted)
 
 
-def _key(asked: Asked) -> Sequence[About] | None:
+def _key(asked: RequestedResources) -> Sequence[About] | None:
     """A key by its id or ARN; an alias, or what something was encrypted with, may be any key."""
     value = asked.params.get("KeyId")
     if value is None and asked.operation != "Decrypt":
@@ -193,7 +193,7 @@ def _key(asked: Asked) -> Sequence[About] | None:
     return [About(arn or asked.arn(f"key/{match[1]}"))]
 
 
-def _secret(asked: Asked) -> Sequence[About] | None:
+def _secret(asked: RequestedResources) -> Sequence[About] | None:
     """A secret by its whole ARN; of one that is named its ARN's last characters are not known."""
     value = asked.params.get("SecretId")
     arn = arn_of(asked, value)
@@ -205,7 +205,7 @@ def _secret(asked: Asked) -> Sequence[About] | None:
     return [About(asked.arn(f"secret:{name}-??????"), is_unsure=True)]
 
 
-def _new_secret(asked: Asked) -> Sequence[About] | None:
+def _new_secret(asked: RequestedResources) -> Sequence[About] | None:
     """There is none of that name, so it has no other."""
     name = asked.params.get("Name")
     if not isinstance(name, str) or re.fullmatch(r"[\w/+=.@-]{1,512}", name, re.ASCII) is None:
@@ -213,17 +213,17 @@ def _new_secret(asked: Asked) -> Sequence[About] | None:
     return [About(asked.arn(f"secret:{name}"))]
 
 
-def _parameter(asked: Asked) -> Sequence[About] | None:
+def _parameter(asked: RequestedResources) -> Sequence[About] | None:
     value = asked.params.get("Name", asked.params.get("Path"))
     return _each_parameter(asked, [value])
 
 
-def _parameters(asked: Asked) -> Sequence[About] | None:
+def _parameters(asked: RequestedResources) -> Sequence[About] | None:
     values = asked.params.get("Names")
     return _each_parameter(asked, values) if isinstance(values, list) else None
 
 
-def _each_parameter(asked: Asked, values: Sequence[object]) -> Sequence[About] | None:
+def _each_parameter(asked: RequestedResources, values: Sequence[object]) -> Sequence[About] | None:
     """Parameters by name, with a version or a label, or by ARN."""
     found = []
     for value in values:
@@ -239,7 +239,7 @@ def _each_parameter(asked: Asked, values: Sequence[object]) -> Sequence[About] |
     return found or None
 
 
-def _buses(asked: Asked) -> Sequence[About] | None:
+def _buses(asked: RequestedResources) -> Sequence[About] | None:
     """The buses that events are put on."""
     entries = asked.params.get("Entries")
     if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
@@ -256,7 +256,7 @@ def _buses(asked: Asked) -> Sequence[About] | None:
 def rule(parameter: str) -> Find:
     """Operations about a rule, of the default bus or of one that is named."""
 
-    def find(asked: Asked) -> Sequence[About] | None:
+    def find(asked: RequestedResources) -> Sequence[About] | None:
         bus = asked.params.get("EventBusName") or "default"
         on_bus = named(Name="event-bus/{}")(asked._replace(params={"Name": bus}))
         if on_bus is None:

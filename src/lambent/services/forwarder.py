@@ -24,7 +24,7 @@ from lambent.services.endpoints import (
     Endpoint,
     answer_headers,
     find_endpoint,
-    for_stand_in,
+    for_local_services,
     headers_of,
     plain_host,
     public_headers,
@@ -32,7 +32,7 @@ from lambent.services.endpoints import (
     unknown_service,
     without_chunks,
 )
-from lambent.services.stand_in import StandIn
+from lambent.services.local_services import LocalServices
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +40,13 @@ _AT_ONCE_MAX = 1024
 _HELD_BYTES_MAX = 8 * REQUEST_BYTES_MAX
 """Of requests that wait for an answer."""
 _WHOLE_BYTES_MAX = 256 * 1024
-"""An answer up to here is passed back at once, a longer one piece by piece."""
+"""An answer up to here is passed back at once, a longer one chunk by chunk."""
 _PIECE_BYTES = 64 * 1024
 _KEPT_S = 3.0
 """How long an idle connection is kept: less than servers do, which must not close one as the next
 request is on its way."""
 _AWAY_S = 10.0
-"""How long a request waits for a stand-in that is being started again."""
+"""How long a request waits for an emulator that is being started again."""
 
 Refuse = Callable[[ApiError], None]
 """Answers with an error in a form that the client understands."""
@@ -61,13 +61,13 @@ class Forwarder:
         authorizer: Authorizer,
         session: aiohttp.ClientSession,
         tasks: anyio.abc.TaskGroup,
-        stand_in: StandIn | None,
+        local_services: LocalServices | None,
     ) -> None:
         self._settings = settings
         self._authorizer = authorizer
         self._session = session
         self._tasks = tasks
-        self._stand_in = stand_in
+        self._local_services = local_services
         self._id = f"lambent-{secrets.token_hex(8)}"
         self._at_once = 0
         self._held_bytes = 0
@@ -76,13 +76,13 @@ class Forwarder:
         """Serve a request for the service with a signing name. False if nobody is known who could
         and the request, which would be one for an object, may mean something else. Raises
         `ApiError`."""
-        stand_in = self._stand_in.url if self._stand_in is not None else None
+        local_services = self._local_services.url if self._local_services is not None else None
         target = exchange.headers.get("x-amz-target", "")
-        endpoint = find_endpoint(self._settings, stand_in, service, target)
+        endpoint = find_endpoint(self._settings, local_services, service, target)
         if endpoint is None:
             if caller.service is None and service == "s3":
                 return False
-            raise unknown_service(service, has_stand_in=self._stand_in is not None)
+            raise unknown_service(service, has_local_services=self._local_services is not None)
         if self._id in exchange.headers.get("via", ""):
             raise ApiError(
                 "LoopDetected",
@@ -111,8 +111,8 @@ class Forwarder:
             with anyio.CancelScope() as scope:
                 exchange.on_disconnect(scope.cancel)
                 await self._authorize(exchange, caller, service)
-                if endpoint.is_stand_in:
-                    await self._await_stand_in()
+                if endpoint.is_local_services:
+                    await self._await_local_services()
                 await self._pass_on(exchange, caller, endpoint)
         except ApiError as error:
             refuse(error)
@@ -142,12 +142,12 @@ class Forwarder:
                 status=403,
             )
 
-    async def _await_stand_in(self) -> None:
-        assert self._stand_in is not None
-        if not await self._stand_in.wait_ready(_AWAY_S):
+    async def _await_local_services(self) -> None:
+        assert self._local_services is not None
+        if not await self._local_services.wait_ready(_AWAY_S):
             raise ApiError(
                 "ServiceUnavailable",
-                "The stand-in for other services is not running; the platform's log says why.",
+                "The emulator of other services is not running; the platform's log says why.",
                 status=503,
             )
 
@@ -156,8 +156,8 @@ class Forwarder:
         headers, target = without_chunks(headers_of(exchange), len(body)), target_of(exchange)
         if caller.principal is ANONYMOUS:
             headers = public_headers(headers)
-        if endpoint.is_stand_in:
-            headers, target = for_stand_in(headers, target, caller)
+        if endpoint.is_local_services:
+            headers, target = for_local_services(headers, target, caller)
             if self._authorizer.is_strict:
                 headers["host"] = plain_host(headers.get("host", ""))
         via = headers.get("via")
@@ -194,8 +194,8 @@ async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None
     exchange.on_writable(note)
     exchange.start(answer.status, headers, length=length)
     try:
-        async for piece in answer.content.iter_chunked(_PIECE_BYTES):
-            if not exchange.write(piece):
+        async for chunk in answer.content.iter_chunked(_PIECE_BYTES):
+            if not exchange.write(chunk):
                 await caught_up.wait()
                 caught_up = anyio.Event()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -207,7 +207,7 @@ async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None
 
 @asynccontextmanager
 async def open_forwarder(
-    settings: AwsSettings, authorizer: Authorizer, stand_in: StandIn | None
+    settings: AwsSettings, authorizer: Authorizer, local_services: LocalServices | None
 ) -> AsyncIterator[Forwarder]:
     """The forwarder; requests that are under way end with it."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S)
@@ -221,5 +221,5 @@ async def open_forwarder(
         ) as session,
         anyio.create_task_group() as tasks,
     ):
-        yield Forwarder(settings, authorizer, session, tasks, stand_in)
+        yield Forwarder(settings, authorizer, session, tasks, local_services)
         tasks.cancel_scope.cancel()

@@ -1,4 +1,4 @@
-"""The stand-in's packages, in a directory of their own: they must not meet the platform's.
+"""The emulator's packages, in a directory of their own: they must not meet the platform's.
 
 Made before privileges are given up, with the operator's own pip configuration; what is there
 already costs nothing.

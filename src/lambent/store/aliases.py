@@ -12,7 +12,7 @@ from lambent.store.tables import aliases
 _aliases = aliases.c
 
 
-class Aliases:
+class AliasRows:
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
     def __init__(self, connection: sa.Connection, changed: set[FunctionKey]) -> None:

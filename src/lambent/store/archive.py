@@ -32,7 +32,7 @@ _BLOCK = tarfile.BLOCKSIZE
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Member:
+class ArchiveMember:
     """What the list says of a file."""
 
     size: int
@@ -44,7 +44,7 @@ class ArchiveWriter:
 
     def __init__(self, file: IO[bytes], about: Mapping[str, Any]) -> None:
         self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.GNU_FORMAT)
-        self.members: dict[str, Member] = {}
+        self.members: dict[str, ArchiveMember] = {}
         self._add_text(HEADER, {"format": FORMAT, **about})
 
     def add(self, name: str, content: IO[bytes], size: int) -> None:
@@ -53,7 +53,7 @@ class ArchiveWriter:
         info = tarfile.TarInfo(name)
         info.size, info.mode = size, 0o600
         self._tar.addfile(info, reader)
-        self.members[name] = Member(size, reader.hash.hexdigest())
+        self.members[name] = ArchiveMember(size, reader.hash.hexdigest())
 
     def close(self) -> None:
         """Write the list of all that was added, and the end."""
@@ -68,13 +68,13 @@ class ArchiveWriter:
 
 def read_archive(
     archive: Path, file: IO[bytes], place: Callable[[str, int], Path | None]
-) -> Mapping[str, Member]:
+) -> Mapping[str, ArchiveMember]:
     """Unpack an archive and compare it with its list. `place` gives where a member is to be
-    written, None for nowhere; it may raise `StoreError`. Gives what is in the archive.
+    written, None for nowhere; it may raise `StoreError`. Returns what is in the archive.
 
     Raises `StoreError` if it is no archive, or not all of one.
     """
-    members: dict[str, Member] = {}
+    members: dict[str, ArchiveMember] = {}
     for name, size in _headers(archive, file):
         if name in members:
             raise _bad(archive, f"{name} is in it twice")
@@ -89,17 +89,17 @@ def read_archive(
                 return _complete(archive, members, document)
             if document.get("format") != FORMAT:
                 raise StoreError(f"cannot restore {archive}: it was made by a newer lambent")
-            members[name] = Member(size, hashlib.sha256(data).hexdigest())
+            members[name] = ArchiveMember(size, hashlib.sha256(data).hexdigest())
         else:
             members[name] = _unpack(archive, file, size, place(name, size))
     raise _bad(archive, "it was cut off")
 
 
 def _complete(
-    archive: Path, members: Mapping[str, Member], document: Mapping[str, Any]
-) -> Mapping[str, Member]:
+    archive: Path, members: Mapping[str, ArchiveMember], document: Mapping[str, Any]
+) -> Mapping[str, ArchiveMember]:
     try:
-        listed = {name: Member(**one) for name, one in document["files"].items()}
+        listed = {name: ArchiveMember(**one) for name, one in document["files"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise _bad(archive, "its list cannot be read") from error
     wrong = [name for name in {*listed, *members} if listed.get(name) != members.get(name)]
@@ -135,7 +135,7 @@ def _content(archive: Path, file: IO[bytes], size: int) -> Iterator[bytes]:
     file.read(-size % _BLOCK)
 
 
-def _unpack(archive: Path, file: IO[bytes], size: int, target: Path | None) -> Member:
+def _unpack(archive: Path, file: IO[bytes], size: int, target: Path | None) -> ArchiveMember:
     digest = hashlib.sha256()
     with open(target, "xb", opener=_private) if target else io.BytesIO() as output:
         for chunk in _content(archive, file, size):
@@ -145,7 +145,7 @@ def _unpack(archive: Path, file: IO[bytes], size: int, target: Path | None) -> M
         if target:
             output.flush()
             os.fsync(output.fileno())
-    return Member(size, digest.hexdigest())
+    return ArchiveMember(size, digest.hexdigest())
 
 
 def _private(path: str, flags: int) -> int:

@@ -29,7 +29,7 @@ _COPIES = 2
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class BackupPaths:
     """Where a platform keeps what is backed up."""
 
     store: StoreSettings
@@ -51,7 +51,7 @@ class Contents:
     """What the database refers to and is not there, or damaged."""
 
 
-def back_up(places: Places, file: Path, about: dict[str, str]) -> Contents:
+def back_up(places: BackupPaths, file: Path, about: dict[str, str]) -> Contents:
     """Write a backup to `file`, which must not be there yet, for its owner's eyes only.
 
     Raises StoreError if there is nothing to back up or it cannot be read, FileExistsError or
@@ -95,8 +95,8 @@ def back_up(places: Places, file: Path, about: dict[str, str]) -> Contents:
     )
 
 
-def _copy(places: Places, database: Path) -> tuple[list[str], list[str], list[str]]:
-    """Copy the database; gives the blobs it refers to that are there, and names of those that are
+def _copy(places: BackupPaths, database: Path) -> tuple[list[str], list[str], list[str]]:
+    """Copy the database; returns the blobs it refers to that are there, and names of those that are
     not. A layer may have been half deleted at that moment: then a second copy is whole."""
     for turn in range(_COPIES):
         database.unlink(missing_ok=True)

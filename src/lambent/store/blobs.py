@@ -169,7 +169,7 @@ class Blobs:
             pass
 
     def recover(self, key: str) -> bool:
-        """Take a blob back out of the trash; gives whether it was there."""
+        """Take a blob back out of the trash; returns whether it was there."""
         found = find_trashed(self._directory, key)
         if found is not None:
             found.rename(self._directory / key)

@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from lambent.store.holding import Connection, SessionHold
+from lambent.store.holding import HeldConnection, SessionHold
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
 
@@ -101,9 +101,9 @@ def _connect_postgresql(url: sa.URL, synchronous: str, hold: SessionHold | None)
     if hold is not None:
 
         @sa.event.listens_for(engine, "do_connect")
-        def make(_dialect: object, _record: object, cargs: Any, cparams: Any) -> Connection:
+        def make(_dialect: object, _record: object, cargs: Any, cparams: Any) -> HeldConnection:
             cparams["connect_timeout"] = hold.connect_s
-            return Connection.connect(*cargs, **cparams)
+            return HeldConnection.connect(*cargs, **cparams)
 
         @sa.event.listens_for(engine, "connect")
         def take(connection: Any, _record: object) -> None:

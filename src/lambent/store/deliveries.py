@@ -12,7 +12,7 @@ from lambent.store.claims import Claims
 from lambent.store.tables import deliveries
 
 
-class Deliveries:
+class DeliveryRows:
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
     def __init__(self, connection: sa.Connection) -> None:

@@ -29,7 +29,7 @@ class Kind(enum.StrEnum):
     URL = "url"
 
 
-class Setting(NamedTuple):
+class SettingRow(NamedTuple):
     """One document and what it belongs to."""
 
     key: FunctionKey
@@ -58,11 +58,11 @@ class FunctionSettings:
         ).scalar()
         return found
 
-    def list_of(self, kind: Kind, key: FunctionKey) -> list[Setting]:
+    def list_of(self, kind: Kind, key: FunctionKey) -> list[SettingRow]:
         """All documents of a function, by qualifier."""
         return self._select(_belongs_to(key), _settings.kind == kind)
 
-    def list_in(self, kind: Kind, scope: Scope) -> list[Setting]:
+    def list_in(self, kind: Kind, scope: Scope) -> list[SettingRow]:
         """All documents of one account and region."""
         return self._select(
             _settings.account == scope.account,
@@ -70,11 +70,11 @@ class FunctionSettings:
             _settings.kind == kind,
         )
 
-    def list_everywhere(self, kind: Kind) -> list[Setting]:
+    def list_everywhere(self, kind: Kind) -> list[SettingRow]:
         """All documents there are."""
         return self._select(_settings.kind == kind)
 
-    def find(self, kind: Kind, reference: str) -> list[Setting]:
+    def find(self, kind: Kind, reference: str) -> list[SettingRow]:
         """The documents that were put under this reference."""
         return self._select(_settings.kind == kind, _settings.reference == reference)
 
@@ -110,7 +110,7 @@ class FunctionSettings:
 
     def delete_qualifier(self, key: FunctionKey, qualifier: str) -> None:
         """Forget what belongs to a version or alias that is being deleted. Its URL stays
-        configured, as at AWS, and answers 403."""
+        configured, as in AWS, and answers 403."""
         self._connection.execute(
             sa.delete(function_settings).where(
                 _belongs_to(key), _settings.qualifier == qualifier, _settings.kind != Kind.URL.value
@@ -118,14 +118,14 @@ class FunctionSettings:
         )
         self._changed.add(key)
 
-    def _select(self, *where: sa.ColumnElement[bool]) -> list[Setting]:
+    def _select(self, *where: sa.ColumnElement[bool]) -> list[SettingRow]:
         rows = self._connection.execute(
             sa.select(function_settings)
             .where(*where)
             .order_by(_settings.account, _settings.region, _settings.name, _settings.qualifier)
         )
         return [
-            Setting(FunctionKey(row.account, row.region, row.name), row.qualifier, row.document)
+            SettingRow(FunctionKey(row.account, row.region, row.name), row.qualifier, row.document)
             for row in rows
         ]
 

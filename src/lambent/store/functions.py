@@ -24,7 +24,7 @@ _NOT_IN_DOCUMENT = {"key", "version", "code_key", "code_size"}
 _versions = function_versions.c
 
 
-class Functions:
+class FunctionRows:
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
     def __init__(self, connection: sa.Connection, changed: set[FunctionKey]) -> None:

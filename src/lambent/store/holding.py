@@ -36,7 +36,7 @@ class _Silent(psycopg.OperationalError):
     """The server says nothing."""
 
 
-class Connection(psycopg.Connection[Any]):
+class HeldConnection(psycopg.Connection[Any]):
     """A connection that is given up when the server says nothing for too long. Keep-alives do not
     notice a server that hangs, nor a proxy whose other side is gone."""
 
@@ -98,7 +98,7 @@ def this_platform(data: Path, clock: Clock) -> Holder:
 
 
 def hold_file(database: Path, holder: Holder) -> int:
-    """Hold a SQLite file; gives the descriptor to close when it is done with. Raises StoreHeld,
+    """Hold a SQLite file; returns the descriptor to close when it is done with. Raises StoreHeld,
     or StoreError if the lock's file cannot be made."""
     path = database.with_name(f"{database.name}.lock")
     try:
@@ -134,7 +134,7 @@ class SessionHold:
         self.answer_s = _ANSWER_S_STOPPING
         self.connect_s = _CONNECT_S_STOPPING
 
-    def take(self, connection: Connection) -> None:
+    def take(self, connection: HeldConnection) -> None:
         """Hold the database by a new connection. Raises StoreHeld if somebody else does, or did
         since this platform had it."""
         try:
@@ -173,7 +173,7 @@ class SessionHold:
     def bound(self, connection: sa.Connection) -> None:
         """Wait no longer than `answer_s` from now on, by this connection and later ones."""
         raw = connection.connection.dbapi_connection
-        if isinstance(raw, Connection):
+        if isinstance(raw, HeldConnection):
             self._is_bounded = True
             self.connect_s = _CONNECT_S
             raw.bound(self)

@@ -12,7 +12,7 @@ from lambent.store.tables import access_keys, identities, platform_secrets
 _identities = identities.c
 
 
-class Identities:
+class IdentityRows:
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
     def __init__(self, connection: sa.Connection) -> None:

@@ -14,7 +14,7 @@ _versions = layer_versions.c
 _COLUMNS = {"key", "number", "code_key", "code_size"}
 
 
-class Layers:
+class LayerRows:
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
     def __init__(self, connection: sa.Connection) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from lambent.model.function import Scope
-from lambent.model.mapping import EventSourceMapping, Source, State
+from lambent.model.mapping import EventSourceMapping, MappingState, Source
 from lambent.store.tables import event_source_mappings, mapping_positions
 
 _mappings = event_source_mappings.c
 _COLUMNS = {"uuid", "scope", "function_name", "source_id"}
 
 
-class Mappings:
+class MappingRows:
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
     def __init__(self, connection: sa.Connection, changed: set[str]) -> None:
@@ -103,6 +103,6 @@ def _to_mapping(row: sa.Row[Any]) -> EventSourceMapping:
         function_name=row.function_name,
         source_id=row.source_id,
         source=Source(document.pop("source")),
-        state=State(document.pop("state")),
+        state=MappingState(document.pop("state")),
         **document,
     )

@@ -52,7 +52,7 @@ class Outage:
         """How often it was found to be away."""
 
     def note_failure(self, cause: BaseException, *, is_away: bool) -> StoreUnavailable:
-        """It failed; gives what to raise."""
+        """It failed; returns what to raise."""
         now = self._clock.monotonic()
         if self._since is None:
             self._since = now
@@ -69,12 +69,12 @@ class Outage:
         return StoreUnavailable()
 
     def refuse(self) -> StoreUnavailable:
-        """Gives what to raise without asking it."""
+        """Returns what to raise without asking it."""
         self._refused += 1
         return StoreUnavailable()
 
     def note_success(self) -> bool:
-        """It did what it should; gives whether that ends an outage."""
+        """It did what it should; returns whether that ends an outage."""
         if self._since is None:
             return False
         now = self._clock.monotonic()
@@ -91,7 +91,7 @@ class Outage:
 def is_away(error: BaseException) -> bool | None:
     """Whether an error means that a database answers nobody now, rather than that it could not do
     this; None if it is no outage."""
-    if isinstance(error, StoreError):  # The connection that was made anew is of no use yet.
+    if isinstance(error, StoreError):  # The connection that was made again is of no use yet.
         return None if isinstance(error, StoreHeld) else True
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, sqlite3.OperationalError):

@@ -14,8 +14,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from lambent.kit.clock import SystemClock
-from lambent.store.archive import CREDENTIALS, DATABASE, EVENTS, PACKAGES, Member, read_archive
-from lambent.store.backup import Contents, Places, flush_directory
+from lambent.store.archive import (
+    CREDENTIALS,
+    DATABASE,
+    EVENTS,
+    PACKAGES,
+    ArchiveMember,
+    read_archive,
+)
+from lambent.store.backup import BackupPaths, Contents, flush_directory
 from lambent.store.blobs import Blobs
 from lambent.store.copying import copy_in
 from lambent.store.database import connect, file_of, name_of, revisions, url_of
@@ -28,7 +35,7 @@ _ROOM = 64 << 20
 """Bytes to leave free on a disk."""
 
 
-def restore(places: Places, archive: Path) -> Contents:
+def restore(places: BackupPaths, archive: Path) -> Contents:
     """Restore a backup into places where nothing is yet, which the caller holds against others.
 
     Raises StoreError if the archive is no whole backup, or something is in its way; OSError if it
@@ -69,7 +76,7 @@ def restore(places: Places, archive: Path) -> Contents:
 class _Unpacking:
     """Where the members of an archive are put; taken back if the context ends by an exception."""
 
-    def __init__(self, places: Places, archive: Path, target: Path | None) -> None:
+    def __init__(self, places: BackupPaths, archive: Path, target: Path | None) -> None:
         self._places = places
         self._archive = archive
         self._written: list[Path] = []
@@ -107,7 +114,7 @@ class _Unpacking:
         self._written.append(path)
         return path
 
-    def remove_damaged(self, members: Mapping[str, Member]) -> list[str]:
+    def remove_damaged(self, members: Mapping[str, ArchiveMember]) -> list[str]:
         """Packages that were damaged when they were backed up are of no use; gives their names."""
         damaged = [
             name for name, one in members.items()
@@ -123,7 +130,7 @@ class _Unpacking:
             os.replace(self._credentials, self._places.credentials)
 
 
-def _hold_empty(places: Places, stack: contextlib.ExitStack) -> sa.Engine:
+def _hold_empty(places: BackupPaths, stack: contextlib.ExitStack) -> sa.Engine:
     """PostgreSQL's database, held for as long as the stack. Raises StoreError unless it is
     empty."""
     url = url_of(places.store, places.state)

@@ -25,26 +25,26 @@ import sqlalchemy as sa
 
 from lambent.kit.clock import Clock, SystemClock
 from lambent.model.alias import Route
-from lambent.model.concurrency import Allotment, Claim
+from lambent.model.concurrency import Claim, Reservation
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
-from lambent.store.aliases import Aliases
+from lambent.store.aliases import AliasRows
 from lambent.store.async_events import AsyncEvents
 from lambent.store.code_signing import CodeSigningConfigs
 from lambent.store.database import connect, file_of, migrate, name_of, revisions, url_of
-from lambent.store.deliveries import Deliveries
+from lambent.store.deliveries import DeliveryRows
 from lambent.store.examination import damaged, is_new_database, is_new_file
 from lambent.store.function_settings import FunctionSettings, Kind
-from lambent.store.functions import Functions
+from lambent.store.functions import FunctionRows
 from lambent.store.holding import SessionHold, hold_file, this_platform
-from lambent.store.identities import Identities
-from lambent.store.layers import Layers
-from lambent.store.mappings import Mappings
+from lambent.store.identities import IdentityRows
+from lambent.store.layers import LayerRows
+from lambent.store.mappings import MappingRows
 from lambent.store.outage import Outage, is_away
 from lambent.store.positions import Positions
 from lambent.store.problems import StoreError, StoreHeld
 from lambent.store.settings import StoreSettings
 from lambent.store.tables import platform
-from lambent.store.tags import Tags
+from lambent.store.tags import TagRows
 
 T = TypeVar("T")
 _LOOK_S = 3.0
@@ -54,17 +54,17 @@ _LOOK_S = 3.0
 class Transaction:
     """The tables, within one transaction."""
 
-    functions: Functions
-    aliases: Aliases
+    functions: FunctionRows
+    aliases: AliasRows
     settings: FunctionSettings
-    layers: Layers
+    layers: LayerRows
     code_signing: CodeSigningConfigs
-    tags: Tags
-    identities: Identities
-    mappings: Mappings
+    tags: TagRows
+    identities: IdentityRows
+    mappings: MappingRows
     positions: Positions
     async_events: AsyncEvents
-    deliveries: Deliveries
+    deliveries: DeliveryRows
 
     def is_code_used(self, code_key: str) -> bool:
         """Whether any function or layer refers to this package."""
@@ -92,7 +92,7 @@ class Transaction:
             return Route(version, other, share, may_loop=may_loop)
         return Route(version, may_loop=may_loop)
 
-    def allotment(self, key: FunctionKey) -> Allotment:
+    def reservation(self, key: FunctionKey) -> Reservation:
         """What is set aside for a function."""
         reserved = self.settings.get(Kind.CONCURRENCY, key)
         claims = []
@@ -101,15 +101,15 @@ class Transaction:
             if route is not None:
                 wanted: int = setting.document["ProvisionedConcurrentExecutions"]
                 claims.append(Claim(setting.qualifier, route.split(wanted)))
-        return Allotment(
+        return Reservation(
             None if reserved is None else reserved["ReservedConcurrentExecutions"], tuple(claims)
         )
 
-    def allotments(self) -> Mapping[FunctionKey, Allotment]:
+    def reservations(self) -> Mapping[FunctionKey, Reservation]:
         """What is set aside, of every function that has anything."""
         kinds = (Kind.CONCURRENCY, Kind.PROVISIONED_CONCURRENCY)
         keys = {one.key for kind in kinds for one in self.settings.list_everywhere(kind)}
-        return {key: self.allotment(key) for key in keys}
+        return {key: self.reservation(key) for key in keys}
 
 
 class Store:
@@ -137,7 +137,7 @@ class Store:
         self._is_stopping = False
         self._listeners: list[Callable[[FunctionKey], None]] = []
         self._mapping_listeners: list[Callable[[str], None]] = []
-        self._allotment_listeners: list[Callable[[FunctionKey, Allotment], None]] = []
+        self._allotment_listeners: list[Callable[[FunctionKey, Reservation], None]] = []
         self._return_listeners: list[Callable[[], None]] = []
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
@@ -151,7 +151,7 @@ class Store:
         losses = outage.losses
         changes = _Changes(set(), set())
 
-        def run() -> tuple[T, Mapping[FunctionKey, Allotment]]:
+        def run() -> tuple[T, Mapping[FunctionKey, Reservation]]:
             if self.lost is not None:
                 raise self.lost
             if outage.losses != losses:
@@ -161,20 +161,20 @@ class Store:
                 result = work(tx)
                 changes.add(self._doubtful)
                 told = changes.functions if self._allotment_listeners else ()
-                return result, {key: tx.allotment(key) for key in told}
+                return result, {key: tx.reservation(key) for key in told}
 
         self._running += 1
         try:
-            result, allotments = await anyio.to_thread.run_sync(run, limiter=self._limiter)
+            result, reservations = await anyio.to_thread.run_sync(run, limiter=self._limiter)
         except Exception as error:
             self._note_failure(error, changes)
             raise
         finally:
             self._running -= 1
         self._doubtful = _Changes(set(), set())
-        for key, allotment in allotments.items():
+        for key, reservation in reservations.items():
             for follow in self._allotment_listeners:
-                follow(key, allotment)
+                follow(key, reservation)
         for key in changes.functions:
             for listener in self._listeners:
                 listener(key)
@@ -233,12 +233,14 @@ class Store:
         read of it before may be old. It must not block and must not raise."""
         self._return_listeners.append(listener)
 
-    async def follow_allotments(self, listener: Callable[[FunctionKey, Allotment], None]) -> None:
+    async def follow_reservations(
+        self, listener: Callable[[FunctionKey, Reservation], None]
+    ) -> None:
         """Tell `listener` what is set aside for each function, and what will be after every
         commit that touched one, before `transact` returns. It must not block and must not
         raise."""
-        for key, allotment in (await self.transact(lambda tx: tx.allotments())).items():
-            listener(key, allotment)
+        for key, reservation in (await self.transact(lambda tx: tx.reservations())).items():
+            listener(key, reservation)
         self._allotment_listeners.append(listener)
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
@@ -266,17 +268,17 @@ class _Changes(NamedTuple):
     def transaction(self, connection: sa.Connection) -> Transaction:
         """The tables; what is touched through them is noted here."""
         return Transaction(
-            functions=Functions(connection, self.functions),
-            aliases=Aliases(connection, self.functions),
+            functions=FunctionRows(connection, self.functions),
+            aliases=AliasRows(connection, self.functions),
             settings=FunctionSettings(connection, self.functions),
-            layers=Layers(connection),
+            layers=LayerRows(connection),
             code_signing=CodeSigningConfigs(connection),
-            tags=Tags(connection),
-            identities=Identities(connection),
-            mappings=Mappings(connection, self.mappings),
+            tags=TagRows(connection),
+            identities=IdentityRows(connection),
+            mappings=MappingRows(connection, self.mappings),
             positions=Positions(connection),
             async_events=AsyncEvents(connection),
-            deliveries=Deliveries(connection),
+            deliveries=DeliveryRows(connection),
         )
 
     def add(self, others: "_Changes") -> None:
@@ -339,7 +341,7 @@ def _open(
 
 
 def _begin(connection: sa.Connection) -> tuple[str, int]:
-    """Count the start; gives the database's name and the count."""
+    """Count the start; returns the database's name and the count."""
     row = connection.execute(sa.select(platform)).one_or_none()
     if row is None:
         row_id, starts = str(uuid.uuid4()), 1

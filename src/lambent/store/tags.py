@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from lambent.store.tables import tags as table
 
 
-class Tags:
+class TagRows:
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
     def __init__(self, connection: sa.Connection) -> None:

@@ -1,6 +1,6 @@
 """Regular expressions as CloudWatch Logs filter patterns have them: no groups, no look-around.
 
-Whoever may read logs may send one, and a backtracking engine can be kept busy for ever with a
+Whoever may read logs may send one, and a backtracking engine can be kept busy forever with a
 short one. This one builds a deterministic automaton as it reads: each character is looked at once.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 """

@@ -3,7 +3,7 @@
 import struct
 
 LINE_BYTES_MAX = 256 * 1024
-"""Longest event, without its newline; what is longer is cut in pieces, between characters."""
+"""Longest event, without its newline; what is longer is cut in chunks, between characters."""
 
 _CHARACTER_BYTES_MAX = 4
 _HEADER = struct.Struct(">IIQ")
@@ -34,8 +34,8 @@ class LineAssembler:
         *lines, self._rest = data.split(b"\n")
         found = []
         for line in lines:
-            found += pieces(line) if len(line) > LINE_BYTES_MAX else [line]
-        *complete, self._rest = pieces(self._rest)
+            found += chunks(line) if len(line) > LINE_BYTES_MAX else [line]
+        *complete, self._rest = chunks(self._rest)
         return found + complete
 
     def flush(self) -> list[bytes]:
@@ -66,7 +66,7 @@ class FrameDecoder:
             kind, length, micros = _HEADER.unpack_from(data, at)
             if kind not in _FRAME_TYPES or length > LINE_BYTES_MAX * 16:
                 following = _find_magic(data, at + 1)
-                found += [(0, "", piece) for piece in pieces(data[at:following].rstrip(b"\n"))]
+                found += [(0, "", chunk) for chunk in chunks(data[at:following].rstrip(b"\n"))]
                 at = following
                 continue
             end = at + _HEADER.size + length
@@ -74,7 +74,7 @@ class FrameDecoder:
                 break
             message = data[at + _HEADER.size : end].removesuffix(b"\n")
             level = _LEVELS.get(kind & 0xFF, "")
-            found += [(_milliseconds(micros), level, piece) for piece in pieces(message)]
+            found += [(_milliseconds(micros), level, chunk) for chunk in chunks(message)]
             at = end
         self._rest = data[at:]
         return found
@@ -86,7 +86,7 @@ class FrameDecoder:
             kind, _, micros = _HEADER.unpack_from(rest)
             level = _LEVELS.get(kind & 0xFF, "")
             at = _milliseconds(micros)
-            return [(at, level, piece) for piece in pieces(rest[_HEADER.size :])]
+            return [(at, level, chunk) for chunk in chunks(rest[_HEADER.size :])]
         return [(0, "", rest)] if rest.strip(b"\n") else []
 
 
@@ -106,7 +106,7 @@ def _find_magic(data: bytes, begin: int) -> int:
     return len(data)
 
 
-def pieces(line: bytes) -> list[bytes]:
+def chunks(line: bytes) -> list[bytes]:
     """A message as events, none of which is too long. UTF-8 stays UTF-8."""
     if len(line) <= LINE_BYTES_MAX:
         return [line]

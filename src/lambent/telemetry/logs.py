@@ -24,7 +24,7 @@ import anyio.to_thread
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.telemetry import queries, segments
-from lambent.telemetry.lines import LINE_BYTES_MAX, pieces
+from lambent.telemetry.lines import LINE_BYTES_MAX, chunks
 from lambent.telemetry.queries import Bounds, EventKey
 from lambent.telemetry.segments import SEGMENT_BYTES, LogEvent
 from lambent.telemetry.settings import TelemetrySettings
@@ -44,7 +44,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Group:
+class LogGroup:
     """A log group."""
 
     name: str
@@ -53,7 +53,7 @@ class Group:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Stream:
+class LogStream:
     """A log stream. Times are epoch milliseconds; None while there are no events."""
 
     name: str
@@ -159,8 +159,8 @@ class _Writer:
         now_ms = self._store.now_ms()
         # Nothing is logged in the future, whatever a function writes into its log pipe.
         at_ms = min(timestamp_ms or now_ms, now_ms)
-        for piece in (message,) if len(message) <= LINE_BYTES_MAX else pieces(message):
-            event = segments.encode(at_ms, now_ms, piece + b"\n")
+        for chunk in (message,) if len(message) <= LINE_BYTES_MAX else chunks(message):
+            event = segments.encode(at_ms, now_ms, chunk + b"\n")
             self._buffer.append(event)
             self._buffered_bytes += len(event)
 
@@ -347,7 +347,7 @@ class LogStore:
         self.disk.note_end()
 
     async def run(self) -> None:
-        """Flush, and keep within the bounds, for ever."""
+        """Flush, and keep within the bounds, forever."""
         trimmed = self._clock.monotonic()
         while True:
             await self._clock.sleep(self._settings.flush_every_s)
@@ -382,14 +382,16 @@ class LogStore:
 
     # -- queries ---------------------------------------------------------------------------
 
-    async def describe_groups(self, account: str, region: str) -> list[Group]:
+    async def describe_groups(self, account: str, region: str) -> list[LogGroup]:
         """All groups, by name."""
         await self.flush()
         return await anyio.to_thread.run_sync(
             self._describe_groups, account, region, limiter=self._scanning
         )
 
-    async def describe_streams(self, account: str, region: str, group: str) -> list[Stream] | None:
+    async def describe_streams(
+        self, account: str, region: str, group: str
+    ) -> list[LogStream] | None:
         """All streams of a group, by name; None if there is no such group."""
         await self.flush()
         return await anyio.to_thread.run_sync(
@@ -448,16 +450,16 @@ class LogStore:
                 lambda: self._clock.monotonic() > deadline,
             )
 
-    def _describe_groups(self, account: str, region: str) -> list[Group]:
+    def _describe_groups(self, account: str, region: str) -> list[LogGroup]:
         return sorted(
             (
-                Group(name, segments.created_ms(directory), _size(directory))
+                LogGroup(name, segments.created_ms(directory), _size(directory))
                 for name, directory in segments.list_directories(self._scope(account, region))
             ),
             key=lambda group: group.name,
         )
 
-    def _describe_streams(self, account: str, region: str, group: str) -> list[Stream] | None:
+    def _describe_streams(self, account: str, region: str, group: str) -> list[LogStream] | None:
         parent = segments.directory_of(self._scope(account, region), group)
         if not parent.is_dir():
             return None
@@ -516,7 +518,7 @@ def _drop_oldest_streams(group: Path, streams_max: int) -> None:
 def _drop_oldest(
     files: list[tuple[float, int, Path]], bytes_max: int
 ) -> list[tuple[float, int, Path]]:
-    """Delete from the oldest on until the rest is within the bound; gives the rest."""
+    """Delete from the oldest on until the rest is within the bound; returns the rest."""
     total = sum(size for _, size, _ in files)
     kept = sorted(files)
     while kept and total > bytes_max:
@@ -530,14 +532,14 @@ def _size(group: Path) -> int:
     return sum(size for _, size, _ in _files(group))
 
 
-def _describe(name: str, directory: Path) -> Stream:
+def _describe(name: str, directory: Path) -> LogStream:
     files = list(segments.sizes(directory))
     first = next((event for _, _, path in files for event in segments.read(path)), None)
     last = first
     for _, _, path in files[-1:]:
         for event in segments.read(path):
             last = event
-    return Stream(
+    return LogStream(
         name,
         segments.created_ms(directory),
         first.timestamp_ms if first else None,

@@ -9,7 +9,7 @@ class LogStream(Protocol):
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
         """Add one log event: UTF-8 text, kept with a newline at its end, as in AWS. Up to 256 KiB,
-        longer ones are cut in pieces; an empty one is none."""
+        longer ones are cut in chunks; an empty one is none."""
         ...
 
     @property
@@ -23,7 +23,7 @@ class LogStream(Protocol):
         ...
 
     def write_now(self) -> bool:
-        """Have what is buffered in the file, if that can be had at once; gives whether it is."""
+        """Have what is buffered in the file, if that can be had at once; returns whether it is."""
         ...
 
     def when_written(self, then: Callable[[], None]) -> None:

@@ -1,6 +1,6 @@
-"""Events and calls of services that the stand-in stands for: S3, SNS, EventBridge and others.
+"""Events and calls of services that the emulator stands for: S3, SNS, EventBridge and others.
 
-They come over a connection of the stand-in's own, on loopback, and show its token. As at AWS the
+They come over a connection of the emulator's own, on loopback, and show its token. As in AWS the
 service is the caller: the function's policy has to let it in, within a relaxed platform only if
 what the event is about belongs to another account.
 """
@@ -17,7 +17,7 @@ import anyio.abc
 
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.identity.authorizer import Access, Authorizer, Caller
-from lambent.invocation.door import Door
+from lambent.invocation.invoker import Invoker
 from lambent.kit.http.budget import Budget
 from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
@@ -45,12 +45,12 @@ _LIMITS = HttpLimits(
 _HELD_BYTES_MAX = 64 * SYNCHRONOUS_EVENT_BYTES_MAX
 
 
-class Deliveries:
+class LocalServiceCalls:
     """Takes them."""
 
     def __init__(
         self,
-        door: Door,
+        door: Invoker,
         queue: AsyncQueue,
         authorizer: Authorizer,
         tasks: anyio.abc.TaskGroup,
@@ -149,8 +149,8 @@ def _refuse(exchange: Exchange, error: ApiError) -> None:
 
 
 @asynccontextmanager
-async def open_deliveries(deliveries: Deliveries) -> AsyncIterator[tuple[str, int]]:
-    """Take deliveries on loopback; gives the address."""
+async def open_deliveries(deliveries: LocalServiceCalls) -> AsyncIterator[tuple[str, int]]:
+    """Take deliveries on loopback; returns the address."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     address: tuple[str, int] = listener.getsockname()
     server = HttpServer(deliveries.handle, _LIMITS, budget=Budget(_HELD_BYTES_MAX))

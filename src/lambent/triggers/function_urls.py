@@ -14,7 +14,7 @@ from typing import TypeGuard
 import anyio.abc
 
 from lambent.identity.authorizer import Access, Authorizer, Caller
-from lambent.invocation.door import Door
+from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.computing import LOOP_BYTES_MAX, computed, computed_apart
 from lambent.kit.http.messages import Exchange
@@ -51,7 +51,7 @@ class FunctionUrls:
     def __init__(
         self,
         find: Find,
-        door: Door,
+        door: Invoker,
         authorizer: Authorizer,
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
@@ -158,7 +158,7 @@ class FunctionUrls:
         return caller
 
     def _needs(self, url: FunctionUrl) -> list[Access]:
-        """What a caller needs permission for: both, as at AWS."""
+        """What a caller needs permission for: both, as in AWS."""
         if url.auth_type == "NONE" and not self._authorizer.is_strict:
             return []
         auth_type = (
@@ -249,7 +249,7 @@ def _answer(request: UrlRequest, response: UrlResponse) -> None:
 
 
 def _start(request: UrlRequest, response: UrlResponse) -> None:
-    """Begin an answer that comes in pieces, the first of which is the response's body."""
+    """Begin an answer that comes in chunks, the first of which is the response's body."""
     request.exchange.start(response.status, _headers(request, response))
 
 

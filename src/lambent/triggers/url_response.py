@@ -1,5 +1,5 @@
 """From what a function returned to the answer of its URL: payload format 2.0, or the stream format
-of functions that answer piece by piece.
+of functions that answer chunk by chunk.
 
 Whatever a function returns, the client gets well-formed HTTP: what cannot be sent is answered as
 AWS does, with 502.

@@ -1,4 +1,4 @@
-"""A function's response to the client of a URL, passed on piece by piece as it comes."""
+"""A function's response to the client of a URL, passed on chunk by chunk as it comes."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ class UrlStream:
         """What has come of it; None when the answer has begun."""
         self._has_failed = False
         self.is_used = False
-        """Whether the function has answered in pieces."""
+        """Whether the function has answered in chunks."""
 
     def begin(self, content_type: str, resume: Callable[[], None]) -> None:
         """See `ResponseSink`."""

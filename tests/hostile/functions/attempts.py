@@ -92,7 +92,7 @@ def buffer(content):
 
 
 def forked(act):
-    """Do it in a child that stays; gives what came of it and the child's pid."""
+    """Do it in a child that stays; returns what came of it and the child's pid."""
     told, tells = os.pipe()
     pid = os.fork()
     if pid == 0:

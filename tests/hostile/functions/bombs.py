@@ -1,4 +1,4 @@
-"""Attempts to use up what everybody shares. Each goes on until the time-out, or tells how far it
+"""Attempts to use up what everybody shares. Each goes on until the timeout, or tells how far it
 came."""
 
 import contextlib
@@ -16,7 +16,7 @@ from attempts import kept, libc
 
 
 def fork_bomb():
-    """Everybody forks, for ever."""
+    """Everybody forks, forever."""
     while True:
         with contextlib.suppress(OSError):
             os.fork()
@@ -134,7 +134,7 @@ def sync_bomb():
                     os.fsync(file.fileno())
                     os.sync()
     while True:
-        time.sleep(1)  # noqa: TID251 - until the time-out
+        time.sleep(1)  # noqa: TID251 - until the timeout
 
 
 def flood():

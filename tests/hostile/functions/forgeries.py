@@ -21,7 +21,7 @@ def own_id():
 
 
 def post(path, body, more=""):
-    """POST; gives the status."""
+    """POST; returns the status."""
     head = (
         "POST {} HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: {}\r\nConnection: close\r\n\r\n"
     )
@@ -29,7 +29,7 @@ def post(path, body, more=""):
 
 
 def raw(data, address=RUNTIME_API):
-    """Send bytes as they are; gives the status, `closed` or `silent`."""
+    """Send bytes as they are; returns the status, `closed` or `silent`."""
     with socket.create_connection(address, 5) as peer:
         peer.settimeout(0.3)
         try:
@@ -63,7 +63,7 @@ def remember():
     with open("/tmp/id", "w") as file:
         file.write(own_id())
     while True:
-        time.sleep(1)  # noqa: TID251 - until the time-out
+        time.sleep(1)  # noqa: TID251 - until the timeout
 
 
 def answer_late():
@@ -159,7 +159,7 @@ def garbage(seed):
     import random
 
     chance = random.Random(seed)
-    pieces = [
+    chunks = [
         b"", b"\0" * 1000, b"GET", b"\r\n" * 1000, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n", b"G" * 2_000_000, b"GET / HTTP/1.1\r\nA: " + b"b" * 2_000_000,
         b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 100_000, b"\x16\x03\x01\x02\x00" + bytes(500),
@@ -171,7 +171,7 @@ def garbage(seed):
         b"GET http://169.254.169.254/ HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n",
         *(chance.randbytes(chance.randrange(1, 5000)) for _ in range(20)),
     ]  # fmt: skip
-    return [raw(piece, address) for piece in pieces for address in (RUNTIME_API, ENDPOINT)]
+    return [raw(chunk, address) for chunk in chunks for address in (RUNTIME_API, ENDPOINT)]
 
 
 def connect_many(processes, each):

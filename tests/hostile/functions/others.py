@@ -181,5 +181,5 @@ def crash():
 
 
 def wait_for_word():
-    """Stay in the invocation, so that the host can look, until it ends by its time-out."""
+    """Stay in the invocation, so that the host can look, until it ends by its timeout."""
     select.select([], [], [])

@@ -144,7 +144,7 @@ def spread_memory():
 
 
 def full_memory(size_mb=190):
-    """As much as there is, in one piece."""
+    """As much as there is, in one chunk."""
     kept.append(mmap.mmap(-1, size_mb << 20, flags=mmap.MAP_PRIVATE))
     for at in range(0, len(kept[-1]), 4096):
         kept[-1][at] = 1

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from lambent.worker.interpreters import find_interpreters
+from lambent.node.languages.interpreters import find_interpreters
 from tests.hosts.inside import functions
 from tests.hosts.inside.leftovers import family, groups_of, of_anybody, of_one, still_alive
 from tests.hosts.inside.outcomes import NotRun, Refused

@@ -155,7 +155,7 @@ class Service(Served):
 
 
 def systemctl(*words: str, deadline_s: float = 60) -> str:
-    """Run it; gives what it printed."""
+    """Run it; returns what it printed."""
     done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=deadline_s)
     return done.stdout.strip()
 
@@ -191,7 +191,7 @@ def wait_active(client: Any, name: str) -> None:
 
 
 def call(client: Any, name: str, event: Any, **more: Any) -> tuple[Any, dict[str, Any]]:
-    """Invoke; gives the payload and the answer."""
+    """Invoke; returns the payload and the answer."""
     answer = client.invoke(
         FunctionName=name, Payload=json.dumps(event).encode(), LogType="Tail", **more
     )
@@ -199,7 +199,7 @@ def call(client: Any, name: str, event: Any, **more: Any) -> tuple[Any, dict[str
 
 
 def call_well(client: Any, name: str, event: Any, **more: Any) -> Any:
-    """Invoke a function that must not fail; gives the payload."""
+    """Invoke a function that must not fail; returns the payload."""
     payload, answer = call(client, name, event, **more)
     assert "FunctionError" not in answer, payload
     return payload

@@ -73,7 +73,7 @@ def _text(user: str, password: str) -> str:
 def map_queue(
     function: Function, broker: str, queue: str, secret: Secret, vhost: str = "", **more: Any
 ) -> str:
-    """Have a function called with what is in a queue; gives the mapping's UUID."""
+    """Have a function called with what is in a queue; returns the mapping's UUID."""
     access = [{"Type": "BASIC_AUTH", "URI": secret.arn}]
     if vhost:
         access.append({"Type": "VIRTUAL_HOST", "URI": vhost})

@@ -89,7 +89,7 @@ class Function:
         return self.events()
 
     def map(self, source_arn: str | None, **more: Any) -> str:
-        """Create a mapping and wait until it is enabled; gives its UUID."""
+        """Create a mapping and wait until it is enabled; returns its UUID."""
         if source_arn is not None:
             more["EventSourceArn"] = source_arn
         uuid: str = self.client.create_event_source_mapping(FunctionName=self.name, **more)["UUID"]
@@ -136,7 +136,7 @@ class Function:
         wait_for(is_gone, f"{uuid} is gone")
 
     def wait_result(self, uuid: str, result: str) -> dict[str, Any]:
-        """Until LastProcessingResult begins so; gives the mapping."""
+        """Until LastProcessingResult begins so; returns the mapping."""
 
         def shown() -> dict[str, Any] | None:
             mapping: dict[str, Any] = self.client.get_event_source_mapping(UUID=uuid)

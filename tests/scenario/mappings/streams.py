@@ -113,7 +113,7 @@ def texts(events: Sequence[Any]) -> list[str]:
 
 
 def wait_texts(function: Function, *wanted: str) -> list[str]:
-    """Until the function has seen all of them; gives what it saw, in order."""
+    """Until the function has seen all of them; returns what it saw, in order."""
     wait_for(
         lambda: set(wanted) <= set(texts(function.events())),
         f"{function.name} sees {wanted}",

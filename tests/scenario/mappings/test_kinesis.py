@@ -422,7 +422,7 @@ def act(event):
 
 def test_tumbling_windows_carry_a_state(stream: Stream, new_function: NewFunction) -> None:
     """Each call is given what the one before it in its window returned; the last one has no
-    records. The next window begins anew."""
+    records. The next window begins again."""
     function = new_function(SUM)
     function.map(
         stream.arn, StartingPosition="TRIM_HORIZON", TumblingWindowInSeconds=2, BatchSize=2
@@ -458,7 +458,7 @@ def test_windows_without_state_have_failed(stream: Stream, new_function: NewFunc
 
 
 def test_streams_that_go_and_come(stream: Stream, new_function: NewFunction) -> None:
-    """The mapping says that its stream is gone, and reads the one that is made anew under the same
+    """The mapping says that its stream is gone, and reads the one that is made again under the same
     name."""
     function = new_function()
     uuid = function.map(stream.arn, StartingPosition="TRIM_HORIZON")

@@ -243,7 +243,7 @@ def test_long_functions_keep_their_messages(
         "import time\ndef act(event): time.sleep(3.5); print('DONE')", Timeout=3
     )
     function.map(queue.arn)
-    # That its time-out is longer than the queue's, AWS only looks at when the mapping is made.
+    # That its timeout is longer than the queue's, AWS only looks at when the mapping is made.
     function.client.update_function_configuration(FunctionName=function.name, Timeout=10)
     wait_active(function.client, function.name)
     queue.send("slow")
@@ -415,7 +415,7 @@ def test_a_missing_queue(ministack: Ministack, new_function: NewFunction) -> Non
 
 
 def test_a_visibility_timeout_that_is_too_short(queue: Queue, new_function: NewFunction) -> None:
-    """Is refused, as at AWS."""
+    """Is refused, as in AWS."""
     function = new_function(Timeout=31)
     code, message = refusal(
         function.client.create_event_source_mapping,

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.asynchronous.courier import Courier
+from lambent.asynchronous.destination_dispatcher import DestinationDispatcher
 from lambent.asynchronous.destinations import DeliveryFailed
 from lambent.asynchronous.dispatcher import Dispatcher
-from lambent.asynchronous.journal import Journal
+from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.queue import ROW_BYTES_MAX, AsyncQueue, new_ids
-from lambent.asynchronous.retries import Again, Over, RetryPolicy, after_attempt, policy_of
+from lambent.asynchronous.retries import Done, Retry, RetryPolicy, after_attempt, policy_for
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.async_event import AsyncEvent
@@ -113,10 +113,10 @@ class Room:
         self.payloads = Blobs(payloads)
         door: Any = self.door
         elsewhere: Any = self.elsewhere
-        self.journal = Journal(store, self.clock, self.flush_logs)
+        self.journal = GroupCommit(store, self.clock, self.flush_logs)
         ids = new_ids(time.time(), store.starts)
         self.metrics = Metrics()
-        self.courier = Courier(
+        self.courier = DestinationDispatcher(
             *(store, self.journal, elsewhere, SETTINGS, self.clock, tasks),
             ids=ids,
             metrics=self.metrics,
@@ -315,7 +315,7 @@ async def test_no_retries_if_none_are_wanted(room: Room) -> None:
 async def test_destinations_get_what_is_theirs(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also one that is down for hours; what nobody can take is given up, at last, and the log says
+    """Also one that is down for hours; what nobody can take is given up, finally, and the log says
     what that was about."""
     config = {
         "MaximumRetryAttempts": 0,
@@ -587,7 +587,7 @@ def test_the_retry_rules(
     counted = step.event.function_errors - event.function_errors
     assert counted == (outcome in (FAILED, TimedOut(b"{}")))
     assert step.event.system_errors - event.system_errors == (outcome is THROTTLED)
-    if isinstance(step, Again):
+    if isinstance(step, Retry):
         assert now < step.due_at <= min(now + 300.0001, policy.age_max_s)
         if counted:
             assert step.event.function_errors <= policy.retries
@@ -615,7 +615,7 @@ def test_a_life_of_attempts(events: list[Outcome], retries: int) -> None:
         ran += not isinstance(outcome, Refused)
         step = after_attempt(event, outcome, policy, AsynchronousSettings(), now)
         event = step.event
-        if isinstance(step, Over):
+        if isinstance(step, Done):
             assert step.invoke_count == ran
             break
         now = step.due_at
@@ -632,7 +632,7 @@ def test_six_hours_of_errors_that_are_not_the_functions() -> None:
     outcome = Refused(ApiError("ServiceException", "m", status=500))
     times = [0.0]
     step = after_attempt(event, outcome, RetryPolicy(), AsynchronousSettings(), 0.0)
-    while isinstance(step, Again):
+    while isinstance(step, Retry):
         times.append(step.due_at)
         step = after_attempt(
             step.event, outcome, RetryPolicy(), AsynchronousSettings(), step.due_at
@@ -645,10 +645,10 @@ def test_six_hours_of_errors_that_are_not_the_functions() -> None:
 
 def test_policies() -> None:
     """What is not configured is AWS's default."""
-    assert policy_of(None) == RetryPolicy(retries=2, age_max_s=21_600)
-    assert policy_of({"MaximumRetryAttempts": 0}) == RetryPolicy(retries=0, age_max_s=21_600)
+    assert policy_for(None) == RetryPolicy(retries=2, age_max_s=21_600)
+    assert policy_for({"MaximumRetryAttempts": 0}) == RetryPolicy(retries=0, age_max_s=21_600)
     assert (
-        dataclasses.replace(policy_of({"MaximumEventAgeInSeconds": 60}), retries=1).age_max_s == 60
+        dataclasses.replace(policy_for({"MaximumEventAgeInSeconds": 60}), retries=1).age_max_s == 60
     )
 
 
@@ -672,7 +672,7 @@ async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
 
     async def transact(work: Callable[[Transaction], Any]) -> Any:
         result = await inner(work)
-        if "Journal" in work.__qualname__ and dice.random() < 0.4:
+        if "GroupCommit" in work.__qualname__ and dice.random() < 0.4:
             raise StoreUnavailable
         return result
 

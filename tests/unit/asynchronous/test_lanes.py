@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.asynchronous.lanes import HELD_PER_LANE_MAX, Lanes
-from lambent.invocation.pace import START, Pace
+from lambent.invocation.adaptive_limit import START, AdaptiveLimit
 
 HELD_MAX, IN_FLIGHT_MAX = 64, 8
 
@@ -151,7 +151,7 @@ def test_throttled_lanes_wait_longer_each_time() -> None:
 
 def run_at(rate_of: Callable[[int], float], seconds: int) -> int:
     """The number after so long, of a function of which as many attempts end per second."""
-    pace = Pace(0.0)
+    pace = AdaptiveLimit(0.0)
     for second in range(1, seconds + 1):
         for _ in range(int(rate_of(pace.limit))):
             pace.note_end()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.asynchronous.records import RECORD_BYTES_MAX, as_json, deliveries_of, make_record
-from lambent.asynchronous.retries import Over
+from lambent.asynchronous.retries import Done
 from lambent.model.async_event import AsyncEvent
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
@@ -18,12 +18,12 @@ QUEUE = "arn:aws:sqs:us-east-1:111111111111:q"
 SUCCESS = {"DestinationConfig": {"OnSuccess": {"Destination": QUEUE}}}
 
 
-def over(payload: bytes, condition: str = "Success") -> Over:
+def over(payload: bytes, condition: str = "Success") -> Done:
     event = AsyncEvent(
         request_id="r", key=KEY, qualifier=None, payload=payload, trace_id="t",
         accepted_at=0.0, due_at=0.0, function_errors=0 if condition == "Success" else 3,
     )  # fmt: skip
-    return Over(event, condition)
+    return Done(event, condition)
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))

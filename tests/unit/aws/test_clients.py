@@ -52,11 +52,13 @@ def test_regions_that_are_none(clients: AwsClients, region: str) -> None:
 
 
 def test_accounts_have_keys_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in takes the key's id for the account; who has credentials keeps them elsewhere."""
+    """An emulator takes the key's id for the account; who has credentials keeps them elsewhere."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOWN")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    stand_in = ServiceSettings(endpoint_url="http://127.0.0.1:2")
-    clients = AwsClients(AwsSettings(s3=stand_in, sqs=OWN), stand_in="http://127.0.0.1:2")
+    local_services = ServiceSettings(endpoint_url="http://127.0.0.1:2")
+    clients = AwsClients(
+        AwsSettings(s3=local_services, sqs=OWN), local_services="http://127.0.0.1:2"
+    )
 
     def key_of(service: str, account: str) -> str:
         client = clients.get(service, "us-east-1", account)

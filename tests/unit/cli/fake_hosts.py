@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lambent.cli.doctor.host import Host
+from lambent.cli.doctor.host import HostFacts
 
 V2 = "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
 ROOT = "24 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
@@ -34,7 +34,7 @@ COMMON = {
 
 def make_host(
     root: Path, files: Mapping[str, str | None] | None = None, uid: int = 0, **other: Any
-) -> Host:
+) -> HostFacts:
     """A host with systemd and cgroup v2, changed by `files`; None takes one away."""
     for name, text in {**COMMON, **(files or {})}.items():
         if text is not None:
@@ -52,4 +52,4 @@ def make_host(
         "rlimit": lambda _: (1024, resource.RLIM_INFINITY),
         "interpreter": "/opt/lambent/bin/python3.12",
     }
-    return Host(root=root, uid=uid, **{**known, **other})
+    return HostFacts(root=root, uid=uid, **{**known, **other})

@@ -63,7 +63,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
 
 
 def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:
-    """Instead of packing for ever."""
+    """Instead of packing forever."""
     (tmp_path / "app.py").write_text("x")
     (tmp_path / "again").symlink_to(tmp_path)
     with pytest.raises(UsageError, match="again"):

@@ -12,12 +12,12 @@ from lambent.cli.doctor.disk import check_code_space, check_data_dir
 from lambent.cli.doctor.runtimes import check_runtimes
 from lambent.cli.doctor.steps import Failed, Step
 from lambent.cli.doctor.trial import judge_isolation
-from lambent.cli.doctor.verdict import Report
+from lambent.cli.doctor.verdict import DoctorReport
+from lambent.node.languages.interpreters import Interpreter
 from lambent.sandbox.settings import SandboxSettings
 from lambent.sandbox.tiers import Finding, Isolation
 from lambent.settings import load_settings
 from lambent.startup import explain_weakness
-from lambent.worker.interpreters import Interpreter
 from tests.unit.cli.fake_hosts import make_host
 
 PYTHON = Interpreter(
@@ -139,7 +139,7 @@ def test_what_fails_when_tried_is_broken(tmp_path: Path) -> None:
     assert (good.name, good.state, good.ms) == ("try: launcher", "ok", 12.5)
     assert (bad.state, bad.found) == ("broken", steps[1].error)
     assert bad.fix == "docker run --privileged IMAGE"
-    report = Report(tier="root", checks=(good, bad))
+    report = DoctorReport(tier="root", checks=(good, bad))
     assert report.state == "broken"
     assert steps[1].error in report.summary
 
@@ -228,16 +228,18 @@ def test_why_a_start_is_weaker() -> None:
 def test_one_sentence() -> None:
     """The tier, what it means, and what would make it stronger."""
     missing = Check(name="cgroups", state="missing", found="cannot be used", section="isolation")
-    report = Report(tier="rootless", checks=(missing,))
+    report = DoctorReport(tier="rootless", checks=(missing,))
     assert report.summary.startswith("Isolation is rootless: every function in its own namespaces")
     assert report.summary.endswith("; stronger: cgroups: cannot be used.")
     assert report.state == "missing"
     user = Check(name="capabilities", state="missing", found="none, user 1000", section="rights")
     denied = Check(name="user namespaces", state="missing", found="denied", section="rights")
-    report_of = {tier: Report(tier=tier, checks=(user, denied)) for tier in ("rootless", "process")}
+    report_of = {
+        tier: DoctorReport(tier=tier, checks=(user, denied)) for tier in ("rootless", "process")
+    }
     assert report_of["rootless"].summary.endswith("; stronger: capabilities: none, user 1000.")
     assert report_of["process"].summary.endswith("; stronger: user namespaces: denied.")
-    assert Report(tier="root", checks=(user,)).summary.endswith("user and limits.")
+    assert DoctorReport(tier="root", checks=(user,)).summary.endswith("user and limits.")
     assert set(report.as_json()) == {"tier", "state", "summary", "checks"}
     assert set(report.as_json()["checks"][0]) == {"name", "state", "found", "fix", "ms", "section"}
 

@@ -189,14 +189,14 @@ def test_ubuntu_restricts_user_namespaces(tmp_path: Path) -> None:
     check = by_name(examine_policies(make_host(tmp_path, files, uid=1000)))["user namespaces"]
     assert check.state == "missing"
     assert "AppArmor" in check.found
-    for piece in (
+    for chunk in (
         "sudo tee /etc/apparmor.d/lambent",
         'profile lambent "/opt/lambent/bin/python3.12" flags=(unconfined) {',
         "\n  userns,\n",
         "sudo apparmor_parser -r /etc/apparmor.d/lambent",
         "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
     ):
-        assert piece in check.fix
+        assert chunk in check.fix
     # Root is not asked, and with the profile all is well.
     assert by_name(examine_policies(make_host(tmp_path, files)))["user namespaces"].state == "ok"
     files["/proc/self/attr/current"] = "lambent (unconfined)"

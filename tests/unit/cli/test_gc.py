@@ -14,11 +14,11 @@ from lambent.cli.output import CliError
 from lambent.instance import hold, own_facts, write_facts
 from lambent.kit.clock import ManualClock
 from lambent.kit.installing import keep, left_over, locked, make_directory, remove_unused
+from lambent.node.languages.interpreters import Interpreter
+from lambent.node.languages.runtime_clients import _key, runtime_name
 from lambent.services.installation import packages_directory
 from lambent.settings import Settings, load_settings
 from lambent.store.blobs import TRASH_S, Blobs
-from lambent.worker.interpreters import Interpreter
-from lambent.worker.runtime_clients import _key, runtime_name
 
 OLD = "0123456789ab"
 KEEPER = """

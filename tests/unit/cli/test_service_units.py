@@ -47,7 +47,7 @@ def test_its_variables_are_settings(is_of_user: bool) -> None:
     pairs = re.findall(r"^Environment=(LAMBENT_\w+)=(\S+)$", text, re.MULTILINE)
     settings = load_settings(environment=dict(pairs)).settings
     (deadline,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
-    # Pollers, extensions, the launcher and the stand-in take up to 35 s after that.
+    # Pollers, extensions, the launcher and the emulator take up to 35 s after that.
     assert settings.gateway.shutdown_grace_s + 35 <= int(deadline)
 
 

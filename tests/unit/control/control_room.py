@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from lambent.control.control import Control, open_control
+from lambent.control.room import Control, open_control
 from lambent.control.settings import ControlSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.concurrency import ProvisionedState

@@ -37,7 +37,7 @@ async def signing(tmp_path: Path, signer: Signer, anyio_backend: object) -> Asyn
 
 
 async def configure(room: Room, policy: str = "Enforce") -> str:
-    """A configuration that allows one profile; gives its ARN."""
+    """A configuration that allows one profile; returns its ARN."""
     answer = await room.control.code_signing.create(
         HERE,
         {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambent.control.settings import ControlSettings
-from lambent.model.concurrency import Allotment, ProvisionedState
+from lambent.model.concurrency import ProvisionedState, Reservation
 from lambent.model.function import FunctionKey
 from tests.unit.control.control_room import HERE, Room, open_room, refused
 
@@ -67,20 +67,20 @@ async def test_how_much_must_stay_is_a_setting(tmp_path: Path) -> None:
 
 async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
     """What is set aside is told within the call that changes it, and at the start."""
-    told: list[Allotment] = []
+    told: list[Reservation] = []
 
-    def follow(key: FunctionKey, allotment: Allotment) -> None:
+    def follow(key: FunctionKey, reservation: Reservation) -> None:
         assert key == KEY
-        told.append(allotment)
+        told.append(reservation)
 
     concurrency = {"FunctionName": "f", "ReservedConcurrentExecutions": 4}
     async with open_room(tmp_path, SMALL) as room:
         await room.create_active()
         await room.publish()
-        await room.store.follow_allotments(follow)
+        await room.store.follow_reservations(follow)
         assert told == []
         await room.control.concurrency.reserve(HERE, concurrency)
-        assert told[-1] == Allotment(4)
+        assert told[-1] == Reservation(4)
         await room.control.aliases.create(
             HERE, {"FunctionName": "f", "Name": "live", "FunctionVersion": "1"}
         )
@@ -90,9 +90,9 @@ async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
         assert [(one.version, number) for one, number in claim.shares] == [("1", 3)]
     async with open_room(tmp_path, SMALL) as room:
         told.clear()
-        await room.store.follow_allotments(follow)
+        await room.store.follow_reservations(follow)
         assert [(one.reserved, len(one.claims)) for one in told] == [(4, 1)]
         await room.control.aliases.delete(HERE, {"FunctionName": "f", "Name": "live"})
-        assert told[-1] == Allotment(4)
+        assert told[-1] == Reservation(4)
         await room.control.functions.delete(HERE, {"FunctionName": "f"})
-        assert told[-1] == Allotment()
+        assert told[-1] == Reservation()

@@ -33,8 +33,8 @@ def test_no_pattern_backtracks_without_end(pattern: str) -> None:
     if compiled is None:
         return
     began = time.process_time()
-    for piece in PIECES:
-        text = (piece * (LENGTH // len(piece) + 1))[:LENGTH]
+    for chunk in PIECES:
+        text = (chunk * (LENGTH // len(chunk) + 1))[:LENGTH]
         for end in ("", "!"):
             compiled.fullmatch(text + end)
             compiled.fullmatch(f"arn:aws:lambda:us-east-1:000000000000:{text}{end}")

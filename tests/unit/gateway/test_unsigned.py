@@ -18,7 +18,7 @@ from lambent.gateway.unsigned import (
     service_of,
 )
 from lambent.model.errors import ApiError
-from lambent.services.endpoints import STAND_IN_SERVICES
+from lambent.services.endpoints import LOCAL_SERVICES
 from tests.unit.identity.exchanges import FakeExchange
 
 JSON = {"content-type": "application/x-amz-json-1.1"}
@@ -99,7 +99,7 @@ def test_services_are_known_by_what_their_models_say() -> None:
     """Every service that can be reached and speaks JSON or forms is told."""
     session = botocore.session.get_session()
     by_signing_name: dict[str, set[str]] = {}
-    for name in (*STAND_IN_SERVICES - {"s3-object-lambda"}, "logs", "iam", "sts"):
+    for name in (*LOCAL_SERVICES - {"s3-object-lambda"}, "logs", "iam", "sts"):
         model = session.get_service_model(CLIENTS.get(name, name))
         protocols = model.metadata.get("protocols", [model.metadata["protocol"]])
         if "json" in protocols:

@@ -11,7 +11,7 @@ from lambent.control import policies
 from lambent.model.conditions import conditions_hold, is_operator
 from lambent.model.errors import ApiError
 from lambent.model.identity import session_principal
-from lambent.model.policy import Request, Statement, Verdict, decide, statements_of
+from lambent.model.policy import AccessRequest, Statement, Verdict, decide, statements_of
 from lambent.model.principal import ANONYMOUS, Principal, root_of, service
 from lambent.model.wildcards import matches, matches_arn
 
@@ -44,7 +44,7 @@ def verdict(
     arn: str = FUNCTION,
     context: dict[str, list[str]] | None = None,
 ) -> Verdict:
-    request = Request(principal=principal, action=action, resource=arn, context=context or {})
+    request = AccessRequest(principal=principal, action=action, resource=arn, context=context or {})
     return decide(request, identity=identity or [], resource=resource or [], owner=HERE)
 
 
@@ -217,7 +217,7 @@ def assumes(
     """What becomes of sts:AssumeRole under a trust policy."""
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", **trust}
     return decide(
-        Request(principal=principal, action="sts:AssumeRole", resource=ROLE_ARN),
+        AccessRequest(principal=principal, action="sts:AssumeRole", resource=ROLE_ARN),
         identity=identity,
         resource=statements_of([{"Statement": statement}]),
         owner=owner,
@@ -371,7 +371,7 @@ def test_a_resource_with_two_names() -> None:
     latest = f"{FUNCTION}:$LATEST"
 
     def found(*identity: Statement) -> Verdict:
-        request = Request(
+        request = AccessRequest(
             principal=USER, action="lambda:GetFunction", resource=latest, also=(FUNCTION,)
         )
         return decide(request, identity=identity, resource=(), owner=HERE)
@@ -428,7 +428,7 @@ def test_wildcards(text: str, pattern: str) -> None:
 
 
 def test_wildcards_take_no_time() -> None:
-    """A pattern that would keep a regular expression busy for ever."""
+    """A pattern that would keep a regular expression busy forever."""
     assert not matches("*a" * 2000 + "b", "a" * 20_000)
     assert not matches_arn(
         "arn:aws:lambda:*:*:" + "*a" * 2000 + "b", "arn:aws:lambda:r:a:" + "a" * 20_000

@@ -20,7 +20,7 @@ LONGEST = settings(max_examples=examples(60))
 
 
 def check(exchange: FakeExchange, *, secret: str = SECRET, at: float | None = None) -> bytes:
-    """Read and verify; gives the body."""
+    """Read and verify; returns the body."""
     signature = read_signature(exchange)
     assert signature is not None
     return verify(signature, exchange, secret, time.time() if at is None else at)

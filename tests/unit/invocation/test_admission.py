@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.invocation.admission import Admission, Tally
-from lambent.invocation.door import Door
+from lambent.invocation.admission import Admission, RunningCounter
+from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
-from lambent.model.concurrency import Allotment, Claim, throttled
+from lambent.model.concurrency import Claim, Reservation, throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import Invocation, Outcome, Succeeded
@@ -35,8 +35,8 @@ def fill(counts: Admission, version: FunctionVersion) -> tuple[int, str]:
     raise AssertionError("no limit")
 
 
-def claim(version: FunctionVersion, number: int) -> Allotment:
-    return Allotment(claims=(Claim(version.version, ((version, number),)),))
+def claim(version: FunctionVersion, number: int) -> Reservation:
+    return Reservation(claims=(Claim(version.version, ((version, number),)),))
 
 
 def test_the_account_s_limit() -> None:
@@ -50,7 +50,7 @@ def test_the_account_s_limit() -> None:
 def test_a_reservation_is_a_guarantee_and_a_limit() -> None:
     """Over all versions; the others have what is left."""
     counts = admission()
-    counts.allot(version_of("f").key, Allotment(reserved=4))
+    counts.apply_quota(version_of("f").key, Reservation(reserved=4))
     assert fill(counts, version_of("g")) == (6, UNRESERVED)
     counts.admit(version_of("f", "1"))
     assert fill(counts, version_of("f", "2")) == (3, RESERVED)
@@ -59,9 +59,9 @@ def test_a_reservation_is_a_guarantee_and_a_limit() -> None:
 def test_nothing_reserved_disables() -> None:
     """0 throttles every call."""
     counts = admission()
-    counts.allot(version_of("f").key, Allotment(reserved=0))
+    counts.apply_quota(version_of("f").key, Reservation(reserved=0))
     assert fill(counts, version_of("f")) == (0, RESERVED)
-    counts.allot(version_of("f").key, Allotment())
+    counts.apply_quota(version_of("f").key, Reservation())
     assert fill(counts, version_of("f"))[0] == 10
 
 
@@ -69,11 +69,11 @@ def test_provisioned_concurrency_is_set_aside_and_spills_over() -> None:
     """Its version has it to itself and shares the pool beyond."""
     counts = admission()
     one = version_of("f", "1")
-    counts.allot(one.key, claim(one, 3))
+    counts.apply_quota(one.key, claim(one, 3))
     assert fill(counts, version_of("f", "2")) == (7, UNRESERVED)
     assert fill(counts, one) == (3, UNRESERVED)
     counts = admission()
-    counts.allot(one.key, claim(one, 3))
+    counts.apply_quota(one.key, claim(one, 3))
     assert fill(counts, one) == (10, UNRESERVED)
 
 
@@ -81,7 +81,7 @@ def test_what_is_provisioned_counts_within_a_reservation() -> None:
     """It takes nothing more from the others."""
     counts = admission()
     one = version_of("f", "1")
-    counts.allot(one.key, Allotment(5, claim(one, 3).claims))
+    counts.apply_quota(one.key, Reservation(5, claim(one, 3).claims))
     assert fill(counts, version_of("g")) == (5, UNRESERVED)
     assert fill(counts, one) == (5, RESERVED)
 
@@ -90,11 +90,11 @@ def test_what_is_provisioned_is_taken_out_of_the_reservation() -> None:
     """The other versions share the rest, even while nothing provisioned runs."""
     counts = admission()
     one = version_of("f", "1")
-    counts.allot(one.key, Allotment(1, claim(one, 1).claims))
+    counts.apply_quota(one.key, Reservation(1, claim(one, 1).claims))
     assert fill(counts, version_of("f")) == (0, RESERVED)
     assert fill(counts, one) == (1, RESERVED)
     counts = admission()
-    counts.allot(one.key, Allotment(5, claim(one, 3).claims))
+    counts.apply_quota(one.key, Reservation(5, claim(one, 3).claims))
     assert fill(counts, version_of("f", "2")) == (2, RESERVED)
     assert fill(counts, one) == (3, RESERVED)
 
@@ -103,11 +103,11 @@ def test_a_lowered_limit_waits_for_what_runs() -> None:
     """And the account's own is kept even then."""
     counts = admission()
     running = [counts.admit(version_of("f")) for _ in range(8)]
-    counts.allot(version_of("f").key, Allotment(reserved=2))
+    counts.apply_quota(version_of("f").key, Reservation(reserved=2))
     assert fill(counts, version_of("f")) == (0, RESERVED)
     assert fill(counts, version_of("g")) == (2, UNRESERVED)
-    for tally in running[:7]:
-        counts.release(tally)
+    for counter in running[:7]:
+        counts.release(counter)
     counts.admit(version_of("f"))
     assert fill(counts, version_of("f")) == (0, RESERVED)
 
@@ -117,10 +117,10 @@ def test_nothing_is_remembered_of_what_is_gone() -> None:
     counts = admission()
     for number in range(50):
         version = version_of(f"f{number}")
-        counts.allot(version.key, claim(version, 1))
-        tally = counts.admit(version)
-        counts.allot(version.key, Allotment())
-        counts.release(tally)
+        counts.apply_quota(version.key, claim(version, 1))
+        counter = counts.admit(version)
+        counts.apply_quota(version.key, Reservation())
+        counts.release(counter)
     assert counts.size == 0
     assert fill(counts, version_of("g"))[0] == 10
 
@@ -132,7 +132,7 @@ ALLOTMENTS = st.builds(
 )
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["admit", "admit", "admit", "release", "allot"]),
+        st.sampled_from(["admit", "admit", "admit", "release", "apply_quota"]),
         st.integers(0, 2),
         st.sampled_from(["1", "2"]),
         ALLOTMENTS,
@@ -146,13 +146,13 @@ def test_no_limit_is_ever_exceeded(steps: list[tuple[str, int, str, tuple]]) -> 
     """Against the arithmetic written down once more, the slow way."""
     limit = 12
     counts = admission(limit)
-    running: list[tuple[FunctionVersion, Tally]] = []
+    running: list[tuple[FunctionVersion, RunningCounter]] = []
     allotted = {f"f{number}": (None, (0, 0)) for number in range(3)}
     for what, number, qualifier, wish in steps:
         version = version_of(f"f{number}", qualifier)
         if what == "release" and running:
             counts.release(running.pop(number % len(running))[1])
-        elif what == "allot":
+        elif what == "apply_quota":
             allotted[version.key.name] = wish
             reserved, numbers = wish
             claims = [
@@ -160,7 +160,7 @@ def test_no_limit_is_ever_exceeded(steps: list[tuple[str, int, str, tuple]]) -> 
                 for one, many in zip("12", numbers, strict=True)
                 if many
             ]
-            counts.allot(version.key, Allotment(reserved, tuple(claims)))
+            counts.apply_quota(version.key, Reservation(reserved, tuple(claims)))
         elif what == "admit":
             expected = _reason(limit, allotted, [one for one, _ in running], version)
             try:
@@ -170,10 +170,10 @@ def test_no_limit_is_ever_exceeded(steps: list[tuple[str, int, str, tuple]]) -> 
             else:
                 assert expected is None
                 assert len(running) <= limit
-    for _, tally in running:
-        counts.release(tally)
+    for _, counter in running:
+        counts.release(counter)
     for name in allotted:
-        counts.allot(version_of(name).key, Allotment())
+        counts.apply_quota(version_of(name).key, Reservation())
     assert counts.size == 0
     assert fill(counts, version_of("f0"))[0] == limit
 
@@ -226,7 +226,7 @@ class FakeScheduler:
 def test_the_door_gives_back_what_it_took() -> None:
     """When a call has ended, and when the scheduler refuses it; `on_done` has the count right."""
     counts, scheduler = admission(2), FakeScheduler()
-    door = Door(counts, None, scheduler)  # type: ignore[arg-type]
+    door = Invoker(counts, None, scheduler)  # type: ignore[arg-type]
     outcomes: list[Outcome] = []
 
     def call() -> None:
@@ -263,7 +263,7 @@ def test_an_outcome_that_cannot_be_told_is_nobody_elses_trouble(
     """Whoever ran the function goes on, and what was counted is given back."""
     counts = admission(1)
     scheduler = FakeScheduler()
-    door = Door(counts, None, scheduler)  # type: ignore[arg-type]
+    door = Invoker(counts, None, scheduler)  # type: ignore[arg-type]
 
     def tell(_: Outcome) -> None:
         raise ValueError("no such header")

@@ -6,7 +6,7 @@ import pytest
 
 from lambent.invocation.provisioning import Provisioning
 from lambent.model.alias import Route
-from lambent.model.concurrency import Allotment, Claim, ProvisionedState
+from lambent.model.concurrency import Claim, ProvisionedState, Reservation
 from lambent.model.function import FunctionVersion
 from tests.unit.invocation.versions import version_of
 
@@ -38,21 +38,21 @@ def provisioning(scheduler: FakeScheduler) -> Provisioning:
     return Provisioning(scheduler)  # type: ignore[arg-type]
 
 
-def allotment(**routes: tuple[Route, int]) -> Allotment:
+def reservation(**routes: tuple[Route, int]) -> Reservation:
     """What aliases claim."""
     claims = [Claim(name, route.split(number)) for name, (route, number) in routes.items()]
-    return Allotment(claims=tuple(claims))
+    return Reservation(claims=tuple(claims))
 
 
 def test_an_alias_takes_its_environments_along(
     scheduler: FakeScheduler, provisioning: Provisioning
 ) -> None:
     """To the version it leads to now; without a claim there are none."""
-    provisioning.allot(KEY, allotment(live=(Route(ONE), 5)))
+    provisioning.apply_quota(KEY, reservation(live=(Route(ONE), 5)))
     assert scheduler.wanted == {"1": 5}
-    provisioning.allot(KEY, allotment(live=(Route(TWO), 5)))
+    provisioning.apply_quota(KEY, reservation(live=(Route(TWO), 5)))
     assert scheduler.wanted == {"1": 0, "2": 5}
-    provisioning.allot(KEY, Allotment(reserved=7))
+    provisioning.apply_quota(KEY, Reservation(reserved=7))
     assert scheduler.wanted == {"1": 0, "2": 0}
 
 
@@ -63,13 +63,13 @@ def test_two_versions_share_by_weight(
     scheduler: FakeScheduler, provisioning: Provisioning, share: float, expected: dict[str, int]
 ) -> None:
     """As their calls do; none is lost in rounding."""
-    provisioning.allot(KEY, allotment(live=(Route(ONE, TWO, share), 10)))
+    provisioning.apply_quota(KEY, reservation(live=(Route(ONE, TWO, share), 10)))
     assert scheduler.wanted == expected
 
 
 def test_claims_on_one_version_add_up(scheduler: FakeScheduler, provisioning: Provisioning) -> None:
     """And are served in order."""
-    provisioning.allot(KEY, allotment(blue=(Route(ONE), 3), green=(Route(ONE), 4)))
+    provisioning.apply_quota(KEY, reservation(blue=(Route(ONE), 3), green=(Route(ONE), 4)))
     assert scheduler.wanted == {"1": 7}
     scheduler.states["1"] = ProvisionedState(5)
     assert provisioning.observe(KEY, "blue") == ProvisionedState(3)

@@ -37,7 +37,7 @@ class Recorder:
         return [exchange.path for exchange in self.exchanges]
 
 
-class Keeper(Recorder):
+class MappingReconciler(Recorder):
     """A handler that does not answer by itself."""
 
     def __call__(self, exchange: Exchange) -> None:
@@ -133,7 +133,7 @@ def answers(data: bytes) -> list[tuple[int, bytes]]:
 
 async def test_requests_of_one_connection_are_answered_in_order() -> None:
     """The second of two pipelined requests is handled only when the first was answered."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     async with serving(keeper) as (_, port), connected(port) as (reader, writer):
         writer.write(GET + LAST)
         await wait_until(lambda: keeper.exchanges)
@@ -224,7 +224,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
 async def test_going_on_is_not_said_in_the_middle_of_another_answer() -> None:
     """A request that waits behind another is not told to go on: it would be taken for the
     other's answer."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     async with serving(keeper) as (_, port), connected(port) as (reader, writer):
         writer.write(
             GET + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
@@ -312,7 +312,7 @@ async def test_only_the_first_answer_counts() -> None:
 
 async def test_a_client_that_leaves_is_noticed() -> None:
     """The owner of an exchange learns that the peer is gone; answering then does nothing."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     gone: list[str] = []
     async with serving(keeper) as (server, port):
         async with connected(port) as (_, writer):
@@ -496,7 +496,7 @@ async def test_what_follows_the_last_request_is_not_handled() -> None:
 
 async def test_nonsense_after_a_request_does_not_cost_its_answer() -> None:
     """A request in progress is answered although what follows it is refused."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     async with serving(keeper) as (_, port), connected(port) as (reader, writer):
         writer.write(GET + b"GARBAGE\r\n\r\n" + GET)
         await wait_until(lambda: keeper.exchanges)
@@ -638,7 +638,7 @@ async def test_slow_requests_end(start: bytes) -> None:
 
 async def test_idle_connections_end_and_busy_ones_do_not() -> None:
     """Only a connection without a request is idle: a long-running request is left alone."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     async with (
         serving(keeper, idle_deadline_s=0.05, request_deadline_s=0.05) as (server, port),
         connected(port) as (busy, writer),
@@ -692,7 +692,7 @@ async def test_requests_are_bounded_together() -> None:
 
 async def test_requests_are_held_until_they_are_answered() -> None:
     """While a handler keeps large ones, there is no room for others; small ones are not counted."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     async with (
         serving(keeper, held_bytes_max=150_000) as (server, port),
         connected(port) as (reader, writer),
@@ -837,7 +837,7 @@ async def test_a_thousand_idle_connections_hold_up_nobody() -> None:
 
 async def test_closing_finishes_what_is_in_progress() -> None:
     """Idle connections end at once, requests in progress are answered, new ones are refused."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     async with (
         serving(keeper) as (server, port),
         connected(port) as (idle, _),
@@ -859,7 +859,7 @@ async def test_closing_finishes_what_is_in_progress() -> None:
 
 async def test_closing_ends_what_does_not_finish() -> None:
     """When the grace is over, connections are cut and their exchanges told so."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     gone: list[str] = []
     async with serving(keeper) as (server, port), connected(port) as (reader, writer):
         writer.write(GET)
@@ -875,7 +875,7 @@ async def test_closing_waits_for_nobody_who_is_late() -> None:
     """Who does not send the rest of a request is given up after its deadline, as ever, however
     long the grace."""
     async with (
-        serving(Keeper(), request_deadline_s=0.05) as (server, port),
+        serving(MappingReconciler(), request_deadline_s=0.05) as (server, port),
         connected(port) as (reader, writer),
     ):
         writer.write(GET[:-2])
@@ -887,7 +887,7 @@ async def test_closing_waits_for_nobody_who_is_late() -> None:
 
 async def test_closing_waits_for_nobody_who_takes_no_answer() -> None:
     """Who leaves an answer lying is cut off after the deadline for idle connections."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     async with (
         serving(keeper, idle_deadline_s=0.05) as (server, port),
         connected(port, limit=1024) as (_, writer),
@@ -901,7 +901,7 @@ async def test_closing_waits_for_nobody_who_takes_no_answer() -> None:
 
 async def test_closing_can_be_hurried() -> None:
     """A second close waits no longer than asked, and ends the first."""
-    keeper = Keeper()
+    keeper = MappingReconciler()
     async with serving(keeper) as (server, port), connected(port) as (_, writer):
         writer.write(GET)
         await wait_until(lambda: keeper.exchanges)

@@ -84,11 +84,11 @@ def test_a_file_gets_the_time(tmp_path: Path) -> None:
 def test_what_comes_without_a_priority_is_an_error(
     tmp_path: Path, written: list[str], shown: str
 ) -> None:
-    """However it is cut into pieces; what has one keeps it."""
+    """However it is cut into chunks; what has one keeps it."""
     with (tmp_path / "stream").open("w") as stream:
         lines = PriorityLines(stream)
-        for piece in written:
-            lines.write(piece)
+        for chunk in written:
+            lines.write(chunk)
         lines.flush()
     assert (tmp_path / "stream").read_text() == shown
 

@@ -78,8 +78,8 @@ def test_read_loosely_a_document_is_what_python_takes_it_for() -> None:
 _OURS = {
     *("store/holding.py", "identity/session_tokens.py", "sandbox/launcher/main.py"),
     *("polling/sources/deliveries.py", "polling/sources/sqs.py", "polling/sources/kafka.py"),
-    *("polling/tumbling.py", "services/stand_in_program.py", "worker/failures.py"),
-    "worker/interpreters.py",
+    *("polling/tumbling.py", "services/local_services_program.py", "node/environment/failures.py"),
+    "node/languages/interpreters.py",
 }
 """Files that read what the platform wrote itself, or are processes of their own."""
 

@@ -13,12 +13,12 @@ from lambent.model.delivery import Delivery
 from lambent.model.errors import ApiError
 from lambent.model.function import Scope
 from lambent.model.invocation import FunctionFailed, Outcome, Refused, Succeeded
-from lambent.model.mapping import DEFAULTS, EventSourceMapping, Source, State
-from lambent.polling.function_calls import Called, FunctionCalls
+from lambent.model.mapping import DEFAULTS, EventSourceMapping, MappingState, Source
+from lambent.polling.active_mapping import ActiveMapping, OpenShards
+from lambent.polling.function_calls import CallResult, FunctionCalls
 from lambent.polling.options import options_of
-from lambent.polling.polled import OpenShards, Polled
 from lambent.polling.ports import Record
-from lambent.polling.role_calls import RoleCalls
+from lambent.polling.role_client import RoleClient
 from lambent.polling.settings import PollingSettings
 from lambent.polling.status import Status
 from lambent.polling.stop import Stop
@@ -42,13 +42,13 @@ class Function:
         self.act = act
         self.events: list[Any] = []
 
-    async def call(self, event: bytes, trace_header: str | None = None) -> Called:
+    async def call(self, event: bytes, trace_header: str | None = None) -> CallResult:
         """As `FunctionCalls`."""
         self.events.append(json.loads(event))
         given = self.act(self.events[-1])
         if not isinstance(given, Succeeded | FunctionFailed | Refused):
             given = Succeeded(json.dumps(given).encode())
-        return Called(f"request-{len(self.events)}", given, None)
+        return CallResult(f"request-{len(self.events)}", given, None)
 
     @property
     def batches(self) -> list[list[str]]:
@@ -95,7 +95,7 @@ class Calls:
     async def call(
         self, service: str, operation: str, parameters: Mapping[str, Any], **_: Any
     ) -> Any:
-        """As `RoleCalls`."""
+        """As `RoleClient`."""
         self.made.append((operation, dict(parameters)))
         return self.answer(operation, parameters)
 
@@ -104,7 +104,7 @@ class Calls:
 class Rig:
     """The mapping, and what is around it."""
 
-    polled: Polled
+    polled: ActiveMapping
     clock: ManualClock
     function: Function
     store: Positions
@@ -137,7 +137,7 @@ def make_rig(
         source_id=arn,
         function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
         function_name="f",
-        state=State.ENABLED,
+        state=MappingState.ENABLED,
         state_reason="User action",
         last_modified=clock.now(),
         configuration={
@@ -151,7 +151,7 @@ def make_rig(
     async def keep(some: list[Delivery]) -> None:
         deliveries.extend(some)
 
-    polled = Polled(
+    polled = ActiveMapping(
         mapping=mapping,
         options=options_of(mapping),
         role=ROLE,
@@ -159,7 +159,7 @@ def make_rig(
         status=Status(mapping, Metrics(), clock, counts_events=False),
         stop=Stop(),
         keep=keep,
-        aws=cast(RoleCalls, calls),
+        aws=cast(RoleClient, calls),
         open_shards=OpenShards(),
         store=cast(Store, store),
         clock=clock,

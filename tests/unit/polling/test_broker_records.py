@@ -15,14 +15,14 @@ from pamqp.header import ContentHeader
 
 from lambent.polling.ports import Record
 from lambent.polling.sources import activemq_records, amqp_tolerance, rabbitmq_records
-from lambent.polling.sources.broker_places import Engine, Place, parse_place
+from lambent.polling.sources.broker_endpoints import Endpoint, Engine, parse_place
 
 NOW = 1_700_000_000.0
 
 
 def rabbit(body: bytes = b"", **properties: Any) -> Record:
     """A message that came now."""
-    return rabbitmq_records.record_of(
+    return rabbitmq_records.to_record(
         Basic.Properties(**properties), body, tag=7, redelivered=True, now=NOW
     )
 
@@ -130,7 +130,7 @@ def test_properties_that_make_no_sense() -> None:
 
 def test_activemq_s_event() -> None:
     """With what a message has if its sender said nothing."""
-    record = activemq_records.record_of({"ack": "a1", "message-id": "ID:1"}, b"x", now=NOW)
+    record = activemq_records.to_record({"ack": "a1", "message-id": "ID:1"}, b"x", now=NOW)
     event = json.loads(activemq_records.envelope_of("arn:b").wrap([record.document]))
     assert event == {
         "eventSource": "aws:mq",
@@ -162,7 +162,7 @@ def test_activemq_s_event() -> None:
 def test_activemq_s_headers_that_make_no_sense() -> None:
     """Their senders may have put anything there."""
     headers = {"priority": "high", "expires": "²", "timestamp": "-1", "mine": "x"}
-    record = activemq_records.record_of(headers, b"", now=NOW)
+    record = activemq_records.to_record(headers, b"", now=NOW)
     found = json.loads(record.document)
     assert (found["priority"], found["expiration"], found["timestamp"]) == (4, "0", 0)
     assert found["properties"] == {"mine": "x"}
@@ -172,7 +172,7 @@ def test_activemq_s_headers_that_make_no_sense() -> None:
 @given(st.dictionaries(st.text(), st.text()), st.binary())
 def test_activemq_s_documents_are_json(headers: dict[str, str], body: bytes) -> None:
     """Whatever was sent."""
-    record = activemq_records.record_of(headers, body, now=NOW)
+    record = activemq_records.to_record(headers, body, now=NOW)
     assert base64.b64decode(json.loads(record.document)["data"]) == body
 
 
@@ -194,5 +194,5 @@ def test_activemq_s_documents_are_json(headers: dict[str, str], body: bytes) -> 
 def test_endpoints(url: str, place: tuple[Engine, int, bool] | None) -> None:
     """Those of protocols that are spoken here."""
     host = "b-1.mq.us-east-1.amazonaws.com"
-    expected = None if place is None else Place(place[0], host, place[1], place[2])
+    expected = None if place is None else Endpoint(place[0], host, place[1], place[2])
     assert parse_place(url) == expected

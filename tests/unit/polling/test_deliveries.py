@@ -9,11 +9,11 @@ import pytest
 
 from lambent.kit.clock import ManualClock
 from lambent.model.function import Scope
-from lambent.model.mapping import EventSourceMapping, Source, State
+from lambent.model.mapping import EventSourceMapping, MappingState, Source
 from lambent.polling.buffer import Buffer
 from lambent.polling.options import EVENT_BYTES_MAX, options_of
 from lambent.polling.ports import Envelope, PartLost, Record, SourceError
-from lambent.polling.retries import EXPIRED, Discard, Done, Failed, Work
+from lambent.polling.retries import EXPIRED, BatchAttempts, BatchDone, BatchFailed, Discard
 from lambent.polling.sources.deliveries import DeliveredQueue
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ MAPPING = EventSourceMapping(
     source_id="arn:aws:mq:us-east-1:111111111111:broker:b:b-1",
     function_arn="arn:aws:lambda:us-east-1:111111111111:function:f",
     function_name="f",
-    state=State.ENABLED,
+    state=MappingState.ENABLED,
     state_reason="",
     last_modified=0.0,
     configuration={"Queues": ["q"]},
@@ -168,22 +168,22 @@ async def test_windows_that_begin_with_a_record() -> None:
 def test_messages_expire_one_by_one() -> None:
     """Wherever in a batch they are, before each attempt; the rest is tried on."""
     records = [record("a"), record("b", expires_at=10.0), record("c"), record("d", expires_at=5.0)]
-    work = Work(records, options_of(MAPPING), bytes_max=1000)
+    work = BatchAttempts(records, options_of(MAPPING), bytes_max=1000)
     first = work.next(0.0)
     assert not isinstance(first, Discard)
     assert first is not None
     assert first.records == records
-    assert work.note(Failed())
+    assert work.note(BatchFailed())
     second = work.next(5.0)
     assert isinstance(second, Discard)
-    assert (second.condition, second.piece.records) == (EXPIRED, [records[3]])
+    assert (second.condition, second.chunk.records) == (EXPIRED, [records[3]])
     third = work.next(9.0)
     assert third is not None
     assert [one.id for one in getattr(third, "records", [])] == ["a", "b", "c"]
-    work.note(Failed())
+    work.note(BatchFailed())
     fourth = work.next(10.0)
     assert isinstance(fourth, Discard)
-    assert fourth.piece.records == [records[1]]
+    assert fourth.chunk.records == [records[1]]
     work.next(10.0)
-    work.note(Done())
+    work.note(BatchDone())
     assert work.next(11.0) is None

@@ -23,16 +23,16 @@ from hypothesis import strategies as st
 
 from lambent.kit.clock import SystemClock
 from lambent.model.function import Scope
-from lambent.model.mapping import EventSourceMapping, Source, State
-from lambent.polling.access import SourceAccess
+from lambent.model.mapping import EventSourceMapping, MappingState, Source
+from lambent.polling.credentials import SourceCredentials
 from lambent.polling.options import options_of
 from lambent.polling.ports import PartLost, Record
-from lambent.polling.retries import Discard, Work
+from lambent.polling.retries import BatchAttempts, Discard
 from lambent.polling.sources.kafka_cluster import login
+from lambent.polling.sources.kafka_errors import is_lost, problem
+from lambent.polling.sources.kafka_offsets import Start, find_offsets
 from lambent.polling.sources.kafka_partition import HELD_MAX, Partition
-from lambent.polling.sources.kafka_problems import is_lost, problem
 from lambent.polling.sources.kafka_records import Rendering, view
-from lambent.polling.sources.kafka_start import Start, find_offsets
 from lambent.polling.stop import Stop
 
 MSK = "arn:aws:kafka:us-east-1:111111111111:cluster/c/00000000-0000"
@@ -46,7 +46,7 @@ def mapping(source: Source, source_id: str) -> EventSourceMapping:
         source_id=source_id,
         function_arn="arn:aws:lambda:us-east-1:111111111111:function:f",
         function_name="f",
-        state=State.ENABLED,
+        state=MappingState.ENABLED,
         state_reason="",
         last_modified=0.0,
         configuration={},
@@ -182,25 +182,25 @@ def test_where_reading_starts(
     assert group.commits == commits
 
 
-SCRAM = SourceAccess(mechanism="SCRAM-SHA-512", user="u", password="p")
-ROOT = SourceAccess(mechanism="PLAIN", user="u", password="p", root_certificate="r")
-CLIENT = SourceAccess(certificate="c", private_key="k")
+SCRAM = SourceCredentials(mechanism="SCRAM-SHA-512", user="u", password="p")
+ROOT = SourceCredentials(mechanism="PLAIN", user="u", password="p", root_certificate="r")
+CLIENT = SourceCredentials(certificate="c", private_key="k")
 
 
 @pytest.mark.parametrize(
     ("access", "bootstrap", "protocol"),
     [
-        (SourceAccess(), "k:9092", "PLAINTEXT"),
+        (SourceCredentials(), "k:9092", "PLAINTEXT"),
         (SCRAM, "k:9092", "SASL_SSL"),
         (SCRAM, "127.0.0.1:9092,[::1]:9092,localhost:1", "SASL_PLAINTEXT"),
         (SCRAM, "127.0.0.1:9092,k:9092", "SASL_SSL"),
         (SCRAM, "127.evil.example:9092", "SASL_SSL"),
         (ROOT, "127.0.0.1:9092", "SASL_SSL"),
         (CLIENT, "127.0.0.1:9092", "SSL"),
-        (SourceAccess(root_certificate="r"), "k:9092", "SSL"),
+        (SourceCredentials(root_certificate="r"), "k:9092", "SSL"),
     ],
 )
-def test_passwords_stay_secret(access: SourceAccess, bootstrap: str, protocol: str) -> None:
+def test_passwords_stay_secret(access: SourceCredentials, bootstrap: str, protocol: str) -> None:
     """They leave the machine over TLS only."""
     assert login(access, bootstrap)["security.protocol"] == protocol
 
@@ -304,12 +304,12 @@ def test_a_record_that_no_event_can_hold() -> None:
     """Is given up untried, the others are not."""
     options = options_of(mapping(Source.KAFKA, "k:9092"))
     small, large = RENDERING.render([message(0, value=b"x"), message(1, value=b"x" * 300)])
-    work = Work([large], options, bytes_max=200)
+    work = BatchAttempts([large], options, bytes_max=200)
     found = work.next(0.0)
     assert isinstance(found, Discard)
     assert found.condition == "MaximumPayloadSizeExceeded"
     assert work.next(0.0) is None
-    assert not isinstance(Work([small], options, bytes_max=200).next(0.0), Discard)
+    assert not isinstance(BatchAttempts([small], options, bytes_max=200).next(0.0), Discard)
 
 
 @pytest.mark.anyio

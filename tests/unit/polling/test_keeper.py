@@ -12,15 +12,15 @@ import pytest
 
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
-from lambent.invocation.door import Door
+from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.function import Scope
-from lambent.model.mapping import DEFAULTS, EventSourceMapping, Source, State
-from lambent.polling.polled import Polled
+from lambent.model.mapping import DEFAULTS, EventSourceMapping, MappingState, Source
+from lambent.polling.active_mapping import ActiveMapping
+from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.ports import SourceError
 from lambent.polling.settings import PollingSettings
-from lambent.polling.supervisor import Supervisor, Surroundings
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 from lambent.telemetry.metrics import Metrics
@@ -35,7 +35,7 @@ MAPPING = EventSourceMapping(
     source_id=f"arn:aws:kinesis:{AT}:stream/s",
     function_arn=f"arn:aws:lambda:{AT}:function:f",
     function_name="f",
-    state=State.CREATING,
+    state=MappingState.CREATING,
     state_reason="User action",
     last_modified=0.0,
     configuration=DEFAULTS[Source.KINESIS],
@@ -49,16 +49,16 @@ class Room:
     def __init__(self, store: Store, tasks: anyio.abc.TaskGroup) -> None:
         self.store = store
         self.clock = ManualClock()
-        self.reading: list[Polled] = []
+        self.reading: list[ActiveMapping] = []
         """What is read now."""
         self.failures: list[SourceError] = []
         """What reading ends with, the first first."""
         self.batch = anyio.Event()
         """Ends a batch that is under way."""
         self.has_batch = False
-        around = Surroundings(
+        around = PollingContext(
             store=store,
-            door=Door(Admission(InvocationSettings()), Catalog(store.route), nothing),
+            door=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
             aws=nothing,
             allow=None,
             keep=nothing,
@@ -67,9 +67,9 @@ class Room:
             clock=self.clock,
             settings=PollingSettings(),
         )
-        self.supervisor = Supervisor(around, lambda _: self._read, tasks)
+        self.supervisor = MappingSupervisor(around, lambda _: self._read, tasks)
 
-    async def _read(self, polled: Polled) -> None:
+    async def _read(self, polled: ActiveMapping) -> None:
         self.reading.append(polled)
         try:
             if self.failures:
@@ -92,7 +92,7 @@ class Room:
     async def find(self) -> EventSourceMapping | None:
         return await self.store.transact(lambda tx: tx.mappings.find(UUID))
 
-    async def wait_state(self, state: State | None) -> None:
+    async def wait_state(self, state: MappingState | None) -> None:
         """Until the store says so; None: until it is gone."""
         with anyio.fail_after(5):
             while True:
@@ -129,16 +129,16 @@ async def open_room(data: Path) -> AsyncIterator[Room]:
 async def test_the_walk_through_the_states(room: Room) -> None:
     """Each passes into the one it leads to, and reading goes with them."""
     await room.put()
-    await room.wait_state(State.ENABLED)
+    await room.wait_state(MappingState.ENABLED)
     assert len(room.reading) == 1
-    await room.put(state=State.DISABLING)
-    await room.wait_state(State.DISABLED)
+    await room.put(state=MappingState.DISABLING)
+    await room.wait_state(MappingState.DISABLED)
     assert not room.reading
-    await room.put(state=State.ENABLING)
-    await room.wait_state(State.ENABLED)
+    await room.put(state=MappingState.ENABLING)
+    await room.wait_state(MappingState.ENABLED)
     await room.settle()
     assert len(room.reading) == 1
-    await room.put(state=State.DELETING)
+    await room.put(state=MappingState.DELETING)
     await room.wait_state(None)
     assert not room.reading
     assert not room.supervisor.statuses()
@@ -147,15 +147,15 @@ async def test_the_walk_through_the_states(room: Room) -> None:
 async def test_changes_are_read_with_at_once(room: Room) -> None:
     """A changed configuration is another reading; what does not change how it is read is not."""
     await room.put()
-    await room.wait_state(State.ENABLED)
+    await room.wait_state(MappingState.ENABLED)
     await room.settle()
     (first,) = room.reading
     await room.put(last_result="OK")
     await room.settle()
     assert room.reading == [first]
     configuration = {**MAPPING.configuration, "BatchSize": 7}
-    await room.put(state=State.UPDATING, configuration=configuration)
-    await room.wait_state(State.ENABLED)
+    await room.put(state=MappingState.UPDATING, configuration=configuration)
+    await room.wait_state(MappingState.ENABLED)
     await room.settle()
     (second,) = room.reading
     assert second.options.batch_size == 7
@@ -164,18 +164,18 @@ async def test_changes_are_read_with_at_once(room: Room) -> None:
 @pytest.mark.parametrize(
     ("state", "settled"),
     [
-        (State.DISABLING, State.DISABLED),
-        (State.UPDATING, State.ENABLED),
-        (State.DELETING, None),
+        (MappingState.DISABLING, MappingState.DISABLED),
+        (MappingState.UPDATING, MappingState.ENABLED),
+        (MappingState.DELETING, None),
     ],
 )
 async def test_a_state_is_not_told_before_reading_has_ended(
-    state: State, settled: State | None, room: Room
+    state: MappingState, settled: MappingState | None, room: Room
 ) -> None:
     """However long what is under way takes. A stream is not read again before, either."""
     room.has_batch = True
     await room.put()
-    await room.wait_state(State.ENABLED)
+    await room.wait_state(MappingState.ENABLED)
     (first,) = room.reading
     configuration = {**MAPPING.configuration, "BatchSize": 7}
     await room.put(state=state, configuration=configuration)
@@ -192,24 +192,24 @@ async def test_a_state_is_not_told_before_reading_has_ended(
     await room.wait_state(settled)
     await room.settle()
     assert first not in room.reading
-    assert len(room.reading) == (1 if settled is State.ENABLED else 0)
+    assert len(room.reading) == (1 if settled is MappingState.ENABLED else 0)
 
 
 async def test_queues_are_read_on_while_the_old_reader_ends(room: Room) -> None:
     """They have no order to keep; the state is told once only the new one reads."""
     room.has_batch = True
     await room.put(source=Source.SQS, configuration=DEFAULTS[Source.SQS])
-    await room.wait_state(State.ENABLED)
+    await room.wait_state(MappingState.ENABLED)
     configuration = {**DEFAULTS[Source.SQS], "BatchSize": 7}
-    await room.put(state=State.UPDATING, configuration=configuration)
+    await room.put(state=MappingState.UPDATING, configuration=configuration)
     await room.settle()
     assert [one.options.batch_size for one in room.reading] == [10, 7]
     found = await room.find()
     assert found is not None
-    assert found.state is State.UPDATING
+    assert found.state is MappingState.UPDATING
     room.has_batch = False
     room.batch.set()
-    await room.wait_state(State.ENABLED)
+    await room.wait_state(MappingState.ENABLED)
     assert [one.options.batch_size for one in room.reading] == [7]
 
 
@@ -218,7 +218,7 @@ async def test_a_source_that_fails_is_tried_again(room: Room) -> None:
     error = SourceError("PROBLEM: SASL authentication failed", reason="EVENT_SOURCE_AUTHN_ERROR")
     room.failures = [error, error]
     await room.put()
-    await room.wait_state(State.ENABLED)
+    await room.wait_state(MappingState.ENABLED)
     await room.settle()
     room.clock.advance(0.5)
     await room.settle()
@@ -226,7 +226,7 @@ async def test_a_source_that_fails_is_tried_again(room: Room) -> None:
     assert found is not None
     assert found.last_result == "PROBLEM: SASL authentication failed"
     assert found.state_reason == "EVENT_SOURCE_AUTHN_ERROR"
-    assert found.state is State.ENABLED
+    assert found.state is MappingState.ENABLED
     for seconds in (0.5, 2):
         assert not room.reading
         room.clock.advance(seconds)
@@ -243,10 +243,12 @@ async def test_a_restart_takes_up_what_there_is(tmp_path: Path, anyio_backend: o
     """Enabled mappings are read, states that pass are concluded."""
     async with open_store(StoreSettings(synchronous="OFF"), tmp_path) as store:
         await store.transact(lambda tx: tx.mappings.put(MAPPING))
-        other = dataclasses.replace(MAPPING, uuid=UUID.replace("8", "9"), state=State.DELETING)
+        other = dataclasses.replace(
+            MAPPING, uuid=UUID.replace("8", "9"), state=MappingState.DELETING
+        )
         await store.transact(lambda tx: tx.mappings.put(other))
     async with open_room(tmp_path) as room:
-        await room.wait_state(State.ENABLED)
+        await room.wait_state(MappingState.ENABLED)
         await room.settle()
         assert len(room.reading) == 1
         left = await room.store.transact(lambda tx: tx.mappings.everywhere())
@@ -257,7 +259,7 @@ async def test_closing_stops_all(room: Room) -> None:
     """Without waiting longer than the grace."""
     room.has_batch = True
     await room.put()
-    await room.wait_state(State.ENABLED)
+    await room.wait_state(MappingState.ENABLED)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(room.supervisor.close)
         await room.settle()

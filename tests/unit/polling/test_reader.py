@@ -19,7 +19,7 @@ QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
 
 @asynccontextmanager
 async def reading(rig: Rig, part: FakePart) -> AsyncIterator[list[bool]]:
-    """While a part is served; gives how that ended, once it did."""
+    """While a part is served; returns how that ended, once it did."""
     ended: list[bool] = []
 
     async def serve() -> None:

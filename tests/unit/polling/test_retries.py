@@ -6,25 +6,25 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.polling.retries import Discard, Done, Failed, Work
+from lambent.polling.retries import BatchAttempts, BatchDone, BatchFailed, Discard
 from tests.unit.polling.rig import ids, make_rig, record
 
 NOW = 1000.0
 
 
-def work(count: int, **configuration: Any) -> Work:
+def work(count: int, **configuration: Any) -> BatchAttempts:
     """A batch with records `0`, `1`, …"""
     records = [record(number, arrived_at=NOW) for number in range(count)]
-    return Work(records, make_rig(**configuration).polled.options, bytes_max=1000)
+    return BatchAttempts(records, make_rig(**configuration).polled.options, bytes_max=1000)
 
 
-def fail(some: Work, result: Failed | Done | None = None) -> list[str]:
-    """The next attempt, which ends so; gives what was tried."""
-    piece = some.next(NOW)
-    assert piece is not None
-    assert not isinstance(piece, Discard)
-    some.note(result or Failed())
-    return list(ids(piece.records))
+def fail(some: BatchAttempts, result: BatchFailed | BatchDone | None = None) -> list[str]:
+    """The next attempt, which ends so; returns what was tried."""
+    chunk = some.next(NOW)
+    assert chunk is not None
+    assert not isinstance(chunk, Discard)
+    some.note(result or BatchFailed())
+    return list(ids(chunk.records))
 
 
 def test_without_limits_a_batch_is_tried_until_it_succeeds() -> None:
@@ -32,7 +32,7 @@ def test_without_limits_a_batch_is_tried_until_it_succeeds() -> None:
     some = work(3)
     for _ in range(50):
         assert fail(some) == ["0", "1", "2"]
-    assert fail(some, Done()) == ["0", "1", "2"]
+    assert fail(some, BatchDone()) == ["0", "1", "2"]
     assert some.next(NOW) is None
 
 
@@ -43,7 +43,7 @@ def test_a_limit_of_retries_comes_after_the_first_attempt() -> None:
         fail(some)
     given_up = some.next(NOW)
     assert isinstance(given_up, Discard)
-    assert (given_up.condition, given_up.piece.attempts) == ("RetryAttemptsExhausted", 3)
+    assert (given_up.condition, given_up.chunk.attempts) == ("RetryAttemptsExhausted", 3)
     assert some.next(NOW) is None
 
 
@@ -55,16 +55,16 @@ def test_halving_costs_no_retries() -> None:
     assert fail(some) == ["0"]
     given_up = some.next(NOW)
     assert isinstance(given_up, Discard)
-    assert ids(given_up.piece.records) == ["0"]
-    assert fail(some, Done()) == ["1"]
-    assert fail(some, Done()) == ["2", "3"]
+    assert ids(given_up.chunk.records) == ["0"]
+    assert fail(some, BatchDone()) == ["1"]
+    assert fail(some, BatchDone()) == ["2", "3"]
     assert some.next(NOW) is None
 
 
 def test_what_was_reported_as_done_is_not_tried_again() -> None:
     """The batch goes on at the record that failed, and that was an attempt."""
     some = work(4, MaximumRetryAttempts=1)
-    fail(some, Failed(2, is_partial=True))
+    fail(some, BatchFailed(2, is_partial=True))
     assert some.left == 2
     assert fail(some) == ["2", "3"]
     assert isinstance(some.next(NOW), Discard)
@@ -73,10 +73,12 @@ def test_what_was_reported_as_done_is_not_tried_again() -> None:
 def test_old_records_are_given_up_before_they_are_tried() -> None:
     """Those at the beginning of the batch; the others are tried."""
     records = [record(0, NOW - 61), record(1, NOW - 61), record(2, NOW - 59)]
-    some = Work(records, make_rig(MaximumRecordAgeInSeconds=60).polled.options, bytes_max=1000)
+    some = BatchAttempts(
+        records, make_rig(MaximumRecordAgeInSeconds=60).polled.options, bytes_max=1000
+    )
     expired = some.next(NOW)
     assert isinstance(expired, Discard)
-    assert (expired.condition, ids(expired.piece.records)) == ("RecordAgeExceeded", ["0", "1"])
+    assert (expired.condition, ids(expired.chunk.records)) == ("RecordAgeExceeded", ["0", "1"])
     assert fail(some) == ["2"]
     later = some.next(NOW + 2)
     assert isinstance(later, Discard)
@@ -86,9 +88,9 @@ def test_old_records_are_given_up_before_they_are_tried() -> None:
 def test_records_that_no_event_can_hold_are_given_up() -> None:
     """Once they are alone."""
     options = make_rig(BisectBatchOnFunctionError=True).polled.options
-    some = Work([record(0, NOW), record(1, NOW, size=2000)], options, bytes_max=1000)
+    some = BatchAttempts([record(0, NOW), record(1, NOW, size=2000)], options, bytes_max=1000)
     assert fail(some) == ["0", "1"]
-    assert fail(some, Done()) == ["0"]
+    assert fail(some, BatchDone()) == ["0"]
     given_up = some.next(NOW)
     assert isinstance(given_up, Discard)
     assert given_up.condition == "MaximumPayloadSizeExceeded"
@@ -111,7 +113,7 @@ def test_records_are_done_with_in_order_and_once(
     attempts = 0
     while (step := some.next(NOW)) is not None:
         if isinstance(step, Discard):
-            done += ids(step.piece.records)
+            done += ids(step.chunk.records)
             continue
         attempts += 1
         names = list(ids(step.records))
@@ -120,14 +122,14 @@ def test_records_are_done_with_in_order_and_once(
         how, at = next(said)
         if how == 0:
             done += names
-            some.note(Done())
+            some.note(BatchDone())
         elif how == 1:
-            some.note(Failed())
+            some.note(BatchFailed())
         else:
             at %= len(names)
             done += names[:at]
-            some.note(Failed(at, is_partial=True))
+            some.note(BatchFailed(at, is_partial=True))
         assert some.left == count - len(done)
     assert done == [str(number) for number in range(count)]
-    # Every halving adds one piece; every piece has its attempts, and each record can be reported.
+    # Every halving adds one chunk; every chunk has its attempts, and each record can be reported.
     assert attempts <= 2 * count * (retries + 2)

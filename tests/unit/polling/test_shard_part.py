@@ -12,7 +12,7 @@ from lambent.model.mapping import Source
 from lambent.polling.ports import EndOfPart, Record, SourceError
 from lambent.polling.sources.dynamodb import DynamodbStream
 from lambent.polling.sources.kinesis import KinesisStream
-from lambent.polling.sources.shard_part import Shard, ShardPart
+from lambent.polling.sources.shard_stream import Shard, ShardPart
 from lambent.store.positions import Position
 from tests.unit.polling.rig import STREAM, Calls, ids, make_rig
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.polling.ports import Part, Record, SourceError
-from lambent.polling.sources.shard_part import Page, Shard
+from lambent.polling.sources.shard_stream import RecordPage, Shard
 from lambent.polling.sources.shards import Shards, ended_shards, first_positions, startable
 from lambent.store.positions import Position
 from tests.unit.polling.rig import Rig, make_rig
@@ -140,7 +140,7 @@ class FakeStream:
         """As `Stream`."""
         raise NotImplementedError
 
-    async def read(self, shard_id: str, iterator: str, limit: int) -> Page:
+    async def read(self, shard_id: str, iterator: str, limit: int) -> RecordPage:
         """As `Stream`."""
         raise NotImplementedError
 
@@ -207,7 +207,7 @@ async def test_ends_are_remembered_and_children_found() -> None:
 
 @pytest.mark.anyio
 async def test_shards_that_open_again_are_read_again() -> None:
-    """Those of a stream that was made anew under the same name; not in haste, for the list may be
+    """Those of a stream that was made again under the same name; not in haste, for the list may be
     old. Their children wait."""
     rig, stream = make_rig(), FakeStream(Shard("a"), Shard("a1", ("a",)))
 
@@ -273,7 +273,7 @@ async def test_positions_of_shards_that_are_gone_are_forgotten() -> None:
 @pytest.mark.anyio
 async def test_the_latest_is_decided_once() -> None:
     """It is written down before anything is read; shards that come later are read from their first
-    record, and after a restart nothing begins anew."""
+    record, and after a restart nothing begins again."""
     rig, stream = make_rig(StartingPosition="LATEST"), FakeStream(Shard("a"))
     since = rig.clock.now()
 

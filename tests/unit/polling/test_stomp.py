@@ -18,20 +18,20 @@ BODY_BYTES_MAX = 200_000
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 
 
-class Pieces(ByteStream):
-    """A stream on which these pieces come, and then its end, or nothing."""
+class Chunks(ByteStream):
+    """A stream on which these chunks come, and then its end, or nothing."""
 
-    def __init__(self, pieces: Sequence[bytes], *, ends: bool = True) -> None:
-        self._pieces = list(pieces)
+    def __init__(self, chunks: Sequence[bytes], *, ends: bool = True) -> None:
+        self._chunks = list(chunks)
         self._ends = ends
         self.sent = b""
 
     async def receive(self, max_bytes: int = 65536) -> bytes:
-        if self._pieces:
-            piece = self._pieces.pop(0)
-            if len(piece) > max_bytes:
-                self._pieces.insert(0, piece[max_bytes:])
-            return piece[:max_bytes]
+        if self._chunks:
+            chunk = self._chunks.pop(0)
+            if len(chunk) > max_bytes:
+                self._chunks.insert(0, chunk[max_bytes:])
+            return chunk[:max_bytes]
         if not self._ends:
             await anyio.sleep(math.inf)
         raise anyio.EndOfStream
@@ -46,9 +46,9 @@ class Pieces(ByteStream):
         """Nothing is open."""
 
 
-async def frames_of(*pieces: bytes) -> list[Frame]:
+async def frames_of(*chunks: bytes) -> list[Frame]:
     """All that is in a stream that ends."""
-    reader = FrameReader(Pieces(pieces), body_bytes_max=BODY_BYTES_MAX)
+    reader = FrameReader(Chunks(chunks), body_bytes_max=BODY_BYTES_MAX)
     found: list[Frame] = []
     while True:
         try:
@@ -70,8 +70,8 @@ def test_frames_come_as_they_were_sent(
         body = body.replace(b"\0", b"")
     frame = Frame("MESSAGE", headers, body)
     sent = b"\n" + frame.encode() + b"\r\n\n" + frame.encode()
-    pieces = [sent[at : at + size] for at in range(0, len(sent), size)]
-    assert anyio.run(frames_of, *pieces) == [frame, frame]
+    chunks = [sent[at : at + size] for at in range(0, len(sent), size)]
+    assert anyio.run(frames_of, *chunks) == [frame, frame]
 
 
 async def test_large_bodies_are_skipped() -> None:
@@ -110,7 +110,7 @@ async def test_nonsense_ends_the_connection(sent: bytes) -> None:
 
 async def test_a_silent_server_is_noticed() -> None:
     """It promised heart-beats, and none came; ours go on meanwhile."""
-    stream = Pieces([b"CONNECTED\nheart-beat:10,20\n\n\0", b"\n"], ends=False)
+    stream = Chunks([b"CONNECTED\nheart-beat:10,20\n\n\0", b"\n"], ends=False)
     connection = Connection(stream, SystemClock(), body_bytes_max=1, heartbeat_s=0.02)
     assert (await connection.log_in("h", "u", "p")).command == "CONNECTED"
     async with anyio.create_task_group() as tasks:
@@ -124,7 +124,7 @@ async def test_a_silent_server_is_noticed() -> None:
 
 async def test_a_server_without_heart_beats() -> None:
     """Is not expected to send any, and gets none."""
-    stream = Pieces([b"CONNECTED\nheart-beat:0,0\n\n\0"], ends=False)
+    stream = Chunks([b"CONNECTED\nheart-beat:0,0\n\n\0"], ends=False)
     connection = Connection(stream, SystemClock(), body_bytes_max=1, heartbeat_s=0.01)
     await connection.log_in("h", "u", "p")
     with anyio.fail_after(10):

@@ -26,7 +26,7 @@ def count(event: Any) -> Any:
 
 @asynccontextmanager
 async def reading(rig: Rig, part: FakePart) -> AsyncIterator[list[bool]]:
-    """While a shard is served; gives how that ended, once it did."""
+    """While a shard is served; returns how that ended, once it did."""
     ended: list[bool] = []
 
     async def serve() -> None:
@@ -135,7 +135,7 @@ async def test_an_open_window_outlives_a_restart() -> None:
 
 
 async def test_a_state_that_is_too_large_ends_its_window() -> None:
-    """The last call is given it; records that come still begin anew."""
+    """The last call is given it; records that come still begin again."""
     large = {"state": {"x": "x" * STATE_BYTES_MAX}}
     rig = make_rig(lambda event: large if event["Records"] else count(event))
     rig = make_rig(rig.function.act, TumblingWindowInSeconds=60, BatchSize=1)

@@ -4,7 +4,7 @@ import struct
 
 from lambent.sandbox.launcher import image_rules as rules
 from lambent.sandbox.launcher.image import PAGE, WAIT_FD, Image
-from lambent.sandbox.launcher.transplant import make_recipe
+from lambent.sandbox.launcher.restore import make_recipe
 
 RT_SIGACTION, CHDIR, UMASK, SET_TID_ADDRESS = 13, 80, 95, 218
 ANYTHING_ELSE = {RT_SIGACTION, CHDIR, UMASK, SET_TID_ADDRESS}

@@ -1,4 +1,4 @@
-"""Work that is done in children of the launcher."""
+"""ChildWork that is done in children of the launcher."""
 
 import os
 import select
@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from lambent.sandbox.launcher import tracing
-from lambent.sandbox.launcher.apart import Apart, Work
+from lambent.sandbox.launcher.apart import Apart, ChildWork
 from lambent.sandbox.launcher.image import make_memory
 
 Ends = list[tuple[bytes | None, str]]
@@ -30,7 +30,7 @@ class Loop:
     def do(self, act: Callable[[], bytes], *descriptors: int, deadline_s: float = 10) -> None:
         """Begin something."""
         self.apart.do(
-            Work(
+            ChildWork(
                 act=act,
                 descriptors=lambda: descriptors,
                 on_done=lambda *end: self.ends.append(end),
@@ -156,14 +156,14 @@ def test_the_launchers_end() -> None:
     """Is the end of its children, however it ends."""
     code = """
         import os, selectors, signal, sys
-        from lambent.sandbox.launcher.apart import Apart, Work
+        from lambent.sandbox.launcher.apart import Apart, ChildWork
 
         def act():
             os.write(1, b"%d" % os.getpid())
             signal.pause()
 
         apart = Apart(selectors.DefaultSelector(), 1)
-        apart.do(Work(act=act, descriptors=lambda: [], on_done=print, deadline_s=60))
+        apart.do(ChildWork(act=act, descriptors=lambda: [], on_done=print, deadline_s=60))
         signal.pause()
     """
     program = [sys.executable, "-c", textwrap.dedent(code)]

@@ -18,7 +18,7 @@ HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
 }
-OF_X86_ALONE = {"transplant.py", "capture.py", "tracing.py"}
+OF_X86_ALONE = {"restore.py", "capture.py", "tracing.py"}
 """Snapshots of processes: refused elsewhere before anything of these runs."""
 NAME = re.compile(r"_?(?:SYS|NR)_([A-Z0-9_]+)$")
 BUILT_INTO_BOTH_SINCE_5_0 = 424
@@ -113,6 +113,6 @@ def test_both_tables_of_allowed_calls_say_the_same(machine: str) -> None:
 def test_snapshots_are_refused_on_arm64(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clearly, before a process is touched: registers and numbers there are x86-64's."""
     monkeypatch.setattr("os.uname", lambda: type("Name", (), {"machine": "aarch64"}))
-    owner = snapshots.Snapshots.__new__(snapshots.Snapshots)
+    owner = snapshots.SnapshotFiles.__new__(snapshots.SnapshotFiles)
     with pytest.raises(OSError, match="x86-64 only"):
         owner.take(None, 1, bytes_max=1, on_taken=lambda *_: None)  # type: ignore[arg-type]

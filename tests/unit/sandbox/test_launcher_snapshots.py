@@ -12,7 +12,7 @@ import pytest
 from lambent.sandbox.launcher import capture
 from lambent.sandbox.launcher.apart import Apart
 from lambent.sandbox.launcher.image import make_memory, parse
-from lambent.sandbox.launcher.snapshots import Snapshot
+from lambent.sandbox.launcher.snapshots import StoredSnapshot
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="for x86-64 only")
 
@@ -24,7 +24,7 @@ def test_thrown_away_while_a_start_waits() -> None:
     apart = Apart(selectors.DefaultSelector(), 1)
     memory = make_memory("one")
     number = memory.fileno()
-    snapshot = Snapshot(image, memory, apart)
+    snapshot = StoredSnapshot(image, memory, apart)
     ends: list[str | None] = []
     ours, theirs = socket.socketpair()
     pidfd = os.pidfd_open(os.getpid())

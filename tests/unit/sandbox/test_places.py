@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lambent.sandbox.launcher.places import Places, names_fixed_paths
+from lambent.sandbox.launcher.process_directories import ProcessDirectories, names_fixed_paths
 
-PLACES = Places(root="/d/v1", runtime_api="127.9.9.9:1", endpoint="127.9.9.9:2")
+PLACES = ProcessDirectories(root="/d/v1", runtime_api="127.9.9.9:1", endpoint="127.9.9.9:2")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.model.policy import Request, Statement, Verdict, decide
+from lambent.model.policy import AccessRequest, Statement, Verdict, decide
 from lambent.model.principal import Principal
 from lambent.services.actions import accesses_of
 from tests.unit.services.foreign import ACCOUNT, SCOPE, Foreign, form_request, json_request
@@ -313,7 +313,7 @@ def test_what_may_be_any(
     assert found is not None
     [access] = found
     user = Principal(kind="user", account=ACCOUNT, arn="arn:aws:iam::1:user/u", user_id="AIDA")
-    request = Request(
+    request = AccessRequest(
         principal=user,
         action=access.action,
         resource=access.resource,

@@ -9,12 +9,12 @@ from lambent.aws.settings import AwsSettings, ServiceSettings
 from lambent.services.endpoints import (
     answer_headers,
     find_endpoint,
-    for_stand_in,
+    for_local_services,
     headers_of,
     plain_host,
     target_of,
     unknown_service,
-    with_stand_in,
+    with_local_services,
     without_chunks,
 )
 from tests.unit.services.foreign import ACCOUNT, Foreign, caller
@@ -24,13 +24,13 @@ OWN = AwsSettings(sqs=ServiceSettings(endpoint_url="http://sqs.test/", deadline_
 
 
 def test_who_serves_a_service() -> None:
-    """Settings come first, then the stand-in; DynamoDB Streams has settings of its own."""
+    """Settings come first, then the emulator; DynamoDB Streams has settings of its own."""
     own = find_endpoint(OWN, STAND_IN, "sqs", "AmazonSQS.ListQueues")
     assert own is not None
-    assert (own.url, own.deadline_s, own.is_stand_in) == ("http://sqs.test", 7, False)
+    assert (own.url, own.deadline_s, own.is_local_services) == ("http://sqs.test", 7, False)
     other = find_endpoint(OWN, STAND_IN, "ssm", "")
     assert other is not None
-    assert (other.url, other.is_stand_in) == (STAND_IN, True)
+    assert (other.url, other.is_local_services) == (STAND_IN, True)
     assert find_endpoint(OWN, None, "ssm", "") is None
     assert find_endpoint(OWN, STAND_IN, "ec2", "") is None
     streams = AwsSettings(dynamodbstreams=ServiceSettings(endpoint_url="http://streams.test"))
@@ -40,19 +40,19 @@ def test_who_serves_a_service() -> None:
     assert find_endpoint(streams, None, "dynamodb", "DynamoDB_20120810.ListTables") is None
 
 
-def test_settings_with_the_stand_in() -> None:
+def test_settings_with_the_local_services() -> None:
     """It is the endpoint of what has none."""
-    settings = with_stand_in(OWN, STAND_IN)
+    settings = with_local_services(OWN, STAND_IN)
     assert settings.sqs.endpoint_url == "http://sqs.test/"
     assert settings.s3.endpoint_url == settings.kinesis.endpoint_url == STAND_IN
 
 
 def test_cures() -> None:
     """The error says what would help, and nothing else."""
-    assert "--services" in unknown_service("ssm", has_stand_in=False).message
-    assert "endpoint_url" not in unknown_service("ssm", has_stand_in=False).message
-    assert "[aws.sqs] endpoint_url" in unknown_service("sqs", has_stand_in=False).message
-    assert "--services" not in unknown_service("ec2", has_stand_in=True).message
+    assert "--services" in unknown_service("ssm", has_local_services=False).message
+    assert "endpoint_url" not in unknown_service("ssm", has_local_services=False).message
+    assert "[aws.sqs] endpoint_url" in unknown_service("sqs", has_local_services=False).message
+    assert "--services" not in unknown_service("ec2", has_local_services=True).message
 
 
 @given(
@@ -79,7 +79,7 @@ def test_headers_of_the_connection_stay() -> None:
     assert headers_of(exchange) == {"host": "h", "x-amz-meta-a": "ä"}
 
 
-def test_the_stand_in_is_told_no_secrets() -> None:
+def test_the_local_services_is_told_no_secrets() -> None:
     """Neither signatures nor tokens nor keys; the account instead of a key, in the header also for
     a link."""
     signed = {
@@ -87,7 +87,7 @@ def test_the_stand_in_is_told_no_secrets() -> None:
         "x-amz-security-token": "token",
         "x-amz-target": "AmazonSQS.ListQueues",
     }
-    headers, target = for_stand_in(signed, "/", caller())
+    headers, target = for_local_services(signed, "/", caller())
     assert target == "/"
     assert f"Credential={ACCOUNT}/20000101/eu-west-1/sqs/aws4_request" in headers["authorization"]
     assert "x-amz-security-token" not in headers
@@ -96,10 +96,10 @@ def test_the_stand_in_is_told_no_secrets() -> None:
         "&X-Amz-Date=1&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Security-Token=token"
         "&X-Amz-Signature=abc"
     )
-    headers, target = for_stand_in({}, link, caller("s3"))
+    headers, target = for_local_services({}, link, caller("s3"))
     assert target == "/bkt/k?versionId=1"
     assert ACCOUNT in headers["authorization"]
-    assert for_stand_in({}, "/bkt/k", caller(None)) == ({}, "/bkt/k")
+    assert for_local_services({}, "/bkt/k", caller(None)) == ({}, "/bkt/k")
 
 
 def test_a_body_that_was_put_together() -> None:

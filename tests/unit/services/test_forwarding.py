@@ -19,8 +19,8 @@ from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.model.errors import ApiError
 from lambent.services.forwarder import open_forwarder
+from lambent.services.local_services import LocalServices
 from lambent.services.settings import ServicesSettings
-from lambent.services.stand_in import StandIn
 from tests.unit.services.foreign import caller
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +30,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def passing_on(serve: Serve, *, deadline_s: float = 5) -> AsyncIterator[int]:
-    """A front that passes all on to a server; gives its port."""
+    """A front that passes all on to a server; returns its port."""
     upstream = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = upstream.sockets[0].getsockname()[1]
     service = ServiceSettings(endpoint_url=f"http://127.0.0.1:{port}", deadline_s=deadline_s)
@@ -72,13 +72,13 @@ async def _patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     await writer.wait_closed()
 
 
-def answering(*pieces: bytes) -> Serve:
-    """A server that reads a head, writes pieces and closes."""
+def answering(*chunks: bytes) -> Serve:
+    """A server that reads a head, writes chunks and closes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        for piece in pieces:
-            writer.write(piece)
+        for chunk in chunks:
+            writer.write(chunk)
         writer.close()
         await writer.wait_closed()
 
@@ -106,11 +106,11 @@ async def test_an_answer_that_breaks_off_is_seen_to() -> None:
 
 
 @pytest.mark.parametrize(
-    "pieces", [(), (b"nonsense\r\n\r\n",), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",)]
+    "chunks", [(), (b"nonsense\r\n\r\n",), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",)]
 )
-async def test_servers_that_do_not_answer(pieces: tuple[bytes, ...]) -> None:
+async def test_servers_that_do_not_answer(chunks: tuple[bytes, ...]) -> None:
     """The client is told that the service is not to be had."""
-    async with passing_on(answering(*pieces)) as port:
+    async with passing_on(answering(*chunks)) as port:
         answer = await ask(port)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert answer.endswith(b"ServiceUnavailable")
@@ -162,19 +162,19 @@ async def test_what_leads_back_is_refused() -> None:
     assert again.endswith(b"LoopDetected")
 
 
-async def test_a_stand_in_that_cannot_start(
+async def test_a_local_services_that_cannot_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The platform goes on, what the program says is in its log, and it is tried again."""
     settings = ServicesSettings(enabled=True, start_deadline_s=6.0)
-    stand_in = StandIn(
+    local_services = LocalServices(
         settings, SystemClock(), packages=tmp_path, data=tmp_path, directory=tmp_path / "own"
     )
     with caplog.at_level(logging.WARNING), anyio.fail_after(30):
-        async with stand_in.running(("127.0.0.1", 1), {"PATH": "/usr/bin"}):
-            assert not await stand_in.wait_ready(0)
-    stand_in.close()
+        async with local_services.running(("127.0.0.1", 1), {"PATH": "/usr/bin"}):
+            assert not await local_services.wait_ready(0)
+    local_services.close()
     text = caplog.text
     assert "No module named 'ministack'" in text
     assert text.count("has ended") >= 2
-    assert "goes on without the stand-in" in text
+    assert "goes on without the emulator" in text

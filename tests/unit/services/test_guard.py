@@ -1,4 +1,4 @@
-"""What the stand-in's process may not do, whatever it is talked into."""
+"""What the emulator's process may not do, whatever it is talked into."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ import pytest
 
 import lambent.services
 
-PROGRAM = Path(lambent.services.__file__).with_name("stand_in_program.py")
+PROGRAM = Path(lambent.services.__file__).with_name("local_services_program.py")
 START = """
 import importlib.util, json, os, shutil, socket, subprocess, sys
 from pathlib import Path
@@ -60,7 +60,7 @@ ALLOWED = [
 
 
 def attempt(statement: str, data: Path, port: int) -> str:
-    """Run it under the guard; gives the error's name, empty if there was none."""
+    """Run it under the guard; returns the error's name, empty if there was none."""
     script = f"""{START}
 try:
     {statement}

@@ -25,7 +25,7 @@ import pytest
 from lambent.model.async_event import AsyncEvent
 from lambent.store import backup as backups
 from lambent.store.archive import DATABASE, EVENTS, HEADER, MANIFEST, PACKAGES
-from lambent.store.backup import Contents, Places, back_up
+from lambent.store.backup import BackupPaths, Contents, back_up
 from lambent.store.blobs import Blobs
 from lambent.store.problems import StoreError
 from lambent.store.restore import restore
@@ -39,8 +39,8 @@ BIG = b"b" * 100_000
 SECRET = "session-tokens"
 
 
-def places_in(root: Path, store: StoreSettings | None = None) -> Places:
-    return Places(
+def places_in(root: Path, store: StoreSettings | None = None) -> BackupPaths:
+    return BackupPaths(
         store=store or StoreSettings(synchronous="OFF"),
         state=root / "state",
         packages=root / "state" / "blobs",
@@ -57,8 +57,9 @@ def event(number: int, **fields: object) -> AsyncEvent:
     return dataclasses.replace(plain, **fields)  # type: ignore[arg-type]
 
 
-async def fill(places: Places) -> bytes:
-    """A platform's data: two functions, one package each, events of both sizes; gives a secret."""
+async def fill(places: BackupPaths) -> bytes:
+    """A platform's data: two functions, one package each, events of both sizes; returns a
+    secret."""
     async with open_store(places.store, places.state) as store:
         packages, events = Blobs(places.packages), Blobs(places.events)
         for blobs in (packages, events):
@@ -71,7 +72,7 @@ async def fill(places: Places) -> bytes:
         def write(tx: Transaction) -> bytes:
             tx.functions.create(version(code_key=keys[0]))
             tx.functions.create(version(key=KEY._replace(name="g"), code_key=keys[1]))
-            both = [(event(1), None), (event(2, payload=b"", is_beside=True), "somebody")]
+            both = [(event(1), None), (event(2, payload=b"", is_offloaded=True), "somebody")]
             tx.async_events.add(both)
             return tx.identities.platform_secret(SECRET)
 
@@ -80,7 +81,7 @@ async def fill(places: Places) -> bytes:
     return secret
 
 
-async def read(places: Places) -> tuple[list[str], int, bytes, bytes]:
+async def read(places: BackupPaths) -> tuple[list[str], int, bytes, bytes]:
     """What of it a platform finds: packages of the functions, events, a payload, the secret."""
     async with open_store(places.store, places.state) as store:
         packages, events = Blobs(places.packages), Blobs(places.events)
@@ -92,7 +93,7 @@ async def read(places: Places) -> tuple[list[str], int, bytes, bytes]:
     return sorted(packages.get(key).decode() for key in keys), count, events.get("2"), secret
 
 
-def run_back_up(places: Places, file: Path) -> Contents:
+def run_back_up(places: BackupPaths, file: Path) -> Contents:
     return back_up(places, file, ABOUT)
 
 
@@ -364,10 +365,10 @@ WORK = """
 import sys
 from pathlib import Path
 from lambent.store.{module} import {what}
-from lambent.store.backup import Places
+from lambent.store.backup import BackupPaths
 from lambent.store.settings import StoreSettings
 root, file = Path(sys.argv[1]), Path(sys.argv[2])
-places = Places(store=StoreSettings(), state=root / "state", packages=root / "state" / "blobs",
+places = BackupPaths(store=StoreSettings(), state=root / "state", packages=root / "state" / "blobs",
     events=root / "state" / "blobs-events", credentials=root / "root-credentials")
 print("begins", flush=True)
 {what}(places, file{more})
@@ -376,7 +377,7 @@ print("done", flush=True)
 
 
 def killed(module: str, what: str, more: str, root: Path, file: Path, after_s: float) -> bool:
-    """Run it and kill it after a while; gives whether it was done by then."""
+    """Run it and kill it after a while; returns whether it was done by then."""
     code = WORK.format(module=module, what=what, more=more)
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(root), str(file)], stdout=subprocess.PIPE, text=True

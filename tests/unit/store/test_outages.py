@@ -16,7 +16,7 @@ from lambent.control.identities import Identities
 from lambent.identity.keyring import open_keyring
 from lambent.kit.clock import ManualClock, SystemClock
 from lambent.kit.tasks import start_loop
-from lambent.model.concurrency import Allotment
+from lambent.model.concurrency import Reservation
 from lambent.model.function import FunctionKey
 from lambent.store.blobs import Blobs
 from lambent.store.function_settings import Kind
@@ -116,7 +116,7 @@ async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
     """The network goes as the commit is sent, which arrives all the same. Nobody was told that it
     holds, so whoever knows the function looks again when the database is back."""
     rung: list[FunctionKey] = []
-    allotted: dict[FunctionKey, Allotment] = {}
+    allotted: dict[FunctionKey, Reservation] = {}
     with Proxy(own_postgresql.port) as network:
         async with behind(network, own_postgresql, tmp_path) as store:
 
@@ -126,7 +126,7 @@ async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
                 tx.settings.put(Kind.CONCURRENCY, KEY, document)
 
             store.on_change(rung.append)
-            await store.follow_allotments(allotted.__setitem__)
+            await store.follow_reservations(allotted.__setitem__)
             sa.event.listen(store._engine, "commit", lambda _: network.silence(True), once=True)
             with pytest.raises(StoreUnavailable):
                 await store.transact(change)

@@ -14,12 +14,12 @@ from alembic.runtime.migration import MigrationContext
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.store.blobs import Blobs
 from lambent.store.database import connect, migrate
-from lambent.store.functions import Functions
+from lambent.store.functions import FunctionRows
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.store.tables import metadata
-from lambent.store.tags import Tags
+from lambent.store.tags import TagRows
 
 MakeSettings = Callable[..., StoreSettings]
 KEY = FunctionKey("111111111111", "us-east-1", "f")
@@ -79,7 +79,7 @@ def statements(connection: sa.Connection) -> set[str]:
     rows = connection.execute(
         sa.text("SELECT sql FROM sqlite_master WHERE tbl_name NOT LIKE 'alembic%'")
     )
-    # A table that was made anew has its name in quotes.
+    # A table that was made again has its name in quotes.
     return {" ".join(str(row.sql).replace('"', "").split()) for row in rows}
 
 
@@ -89,13 +89,13 @@ def test_migrations_can_be_taken_back(tmp_path: Path, database: MakeSettings) ->
     migrate(engine)
     with engine.begin() as connection:
         changed = set[FunctionKey]()
-        Functions(connection, changed).create(version())
-        Tags(connection).replace(KEY.arn, {"tag": "value"})
+        FunctionRows(connection, changed).create(version())
+        TagRows(connection).replace(KEY.arn, {"tag": "value"})
     migrate(engine, "0001")
     migrate(engine)
     with engine.begin() as connection:
-        assert Functions(connection, changed).get(KEY) == version()
-        assert Tags(connection).get(KEY.arn) == {"tag": "value"}
+        assert FunctionRows(connection, changed).get(KEY) == version()
+        assert TagRows(connection).get(KEY.arn) == {"tag": "value"}
     engine.dispose()
 
 

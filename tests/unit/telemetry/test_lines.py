@@ -17,7 +17,7 @@ def frame(message: bytes, kind: int = MAGIC, micros: int = 1_700_000_000_123_456
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
-    """`data` in pieces, cut at some places."""
+    """`data` in chunks, cut at some places."""
     ends = sorted(place % (len(data) + 1) for place in places)
     return [data[a:b] for a, b in zip([0, *ends], [*ends, len(data)], strict=True)]
 
@@ -28,8 +28,8 @@ def test_lines_do_not_depend_on_how_they_arrive(lines: list[bytes], data: st.Dat
     printed = b"".join(line + b"\n" for line in lines)
     assembler = LineAssembler()
     got = []
-    for piece in cut(printed, data.draw(st.lists(st.integers(0, 1000), max_size=5))):
-        got += assembler.feed(piece)
+    for chunk in cut(printed, data.draw(st.lists(st.integers(0, 1000), max_size=5))):
+        got += assembler.feed(chunk)
     assert lines == got
     assert assembler.flush() == []
 
@@ -66,8 +66,8 @@ def test_a_character_that_has_not_come_whole_waits() -> None:
 def test_long_lines_are_cut() -> None:
     """A line of 600 KiB is three events, whether its newline ever comes or not."""
     line = b"x" * (600 * 1024)
-    for assembler, pieces in ((LineAssembler(), [line + b"\n"]), (LineAssembler(), [line, b"\n"])):
-        got = [event for piece in pieces for event in assembler.feed(piece)]
+    for assembler, chunks in ((LineAssembler(), [line + b"\n"]), (LineAssembler(), [line, b"\n"])):
+        got = [event for chunk in chunks for event in assembler.feed(chunk)]
         assert [len(event) for event in got] == [LINE_BYTES_MAX, LINE_BYTES_MAX, 88 * 1024]
 
 
@@ -90,8 +90,8 @@ def test_frames_do_not_depend_on_how_they_arrive(
     sent = b"".join(frame(message, kind) for message, kind in messages)
     decoder = FrameDecoder()
     got = []
-    for piece in cut(sent, data.draw(st.lists(st.integers(0, 2000), max_size=5))):
-        got += decoder.feed(piece)
+    for chunk in cut(sent, data.draw(st.lists(st.integers(0, 2000), max_size=5))):
+        got += decoder.feed(chunk)
     levels = {MAGIC: "", 0xA55A0017: "ERROR", 0xA55A0002: ""}
     expected = [
         (1_700_000_000_123, levels[kind], message.removesuffix(b"\n")) for message, kind in messages
@@ -101,10 +101,10 @@ def test_frames_do_not_depend_on_how_they_arrive(
 
 
 @given(st.lists(st.binary(max_size=200), max_size=20))
-def test_any_bytes_are_some_events(pieces: list[bytes]) -> None:
+def test_any_bytes_are_some_events(chunks: list[bytes]) -> None:
     """Whatever a function writes into the log pipe, nothing breaks."""
     decoder = FrameDecoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)] + decoder.flush()
+    events = [event for chunk in chunks for event in decoder.feed(chunk)] + decoder.flush()
     assert all(isinstance(message, bytes) for _, _, message in events)
 
 

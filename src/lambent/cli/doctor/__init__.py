@@ -1,8 +1,8 @@
 """`lambent doctor`: what this machine is, what it can do, and how to get what it cannot.
 
-Facts are read (one module per subject, from a `Host` that tests can replace), then a box is tried
-(`trial.py`): built by the real launcher as a function's would be. Nothing is installed and nothing
-stays; a platform may run meanwhile or not. docs/doctor.md describes the page.
+Facts are read (one module per subject, from a `HostFacts` that tests can replace), then a box is
+tried (`trial.py`): built by the real launcher as a function's would be. Nothing is installed and
+nothing stays; a platform may run meanwhile or not. docs/doctor.md describes the page.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from lambent.cli.doctor.clock import examine_clock
 from lambent.cli.doctor.control_groups import examine_control_groups
 from lambent.cli.doctor.cures import cure_of
 from lambent.cli.doctor.disk import check_code_space, check_data_dir, examine_disk
-from lambent.cli.doctor.host import Host
+from lambent.cli.doctor.host import HostFacts
 from lambent.cli.doctor.limits import examine_limits
 from lambent.cli.doctor.policies import examine_policies
 from lambent.cli.doctor.privileges import examine_privileges
@@ -24,20 +24,20 @@ from lambent.cli.doctor.steps import Step
 from lambent.cli.doctor.system import examine_system
 from lambent.cli.doctor.systemd import examine_systemd
 from lambent.cli.doctor.trial import try_box
-from lambent.cli.doctor.verdict import Report
+from lambent.cli.doctor.verdict import DoctorReport
+from lambent.node.languages.interpreters import find_interpreters
 from lambent.sandbox.ports import SandboxError
 from lambent.sandbox.privileges import closed_to_others
 from lambent.sandbox.settings import SandboxSettings
 from lambent.sandbox.tiers import Isolation, choose, detect
 from lambent.settings import Settings
-from lambent.worker.interpreters import find_interpreters
 
 Try = Callable[[SandboxSettings, str, Path], list[Step]]
 
 
-def examine(settings: Settings, host: Host | None = None, try_: Try = try_box) -> Report:
+def examine(settings: Settings, host: HostFacts | None = None, try_: Try = try_box) -> DoctorReport:
     """Look at everything `lambent up` would use with these settings, and try it."""
-    host = host or Host()
+    host = host or HostFacts()
     data_dir, code = settings.server.data_dir, settings.server.data_dir / "code"
     tier, isolation = examine_isolation(settings.sandbox, detect())
     cache = Path(settings.worker.runtimes_dir or weak_tier.cache(settings, tier or ""))
@@ -58,7 +58,7 @@ def examine(settings: Settings, host: Host | None = None, try_: Try = try_box) -
     ]
     if tier is not None:
         checks += _in("trial", judge_trial(host, try_(settings.sandbox, tier, data_dir)))
-    return Report(tier=tier, checks=tuple(checks))
+    return DoctorReport(tier=tier, checks=tuple(checks))
 
 
 def examine_isolation(
@@ -89,7 +89,7 @@ def check_promises(tier: str | None, settings: Settings) -> Iterator[Check]:
         )  # fmt: skip
 
 
-def judge_trial(host: Host, steps: Iterable[Step]) -> Iterator[Check]:
+def judge_trial(host: HostFacts, steps: Iterable[Step]) -> Iterator[Check]:
     """What was tried, as checks: whatever went wrong there goes wrong for functions."""
     for step in steps:
         name = f"try: {step.name}"

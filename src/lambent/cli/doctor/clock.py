@@ -5,14 +5,14 @@ import struct
 from collections.abc import Iterator
 
 from lambent.cli.doctor.check import Check
-from lambent.cli.doctor.host import Host
+from lambent.cli.doctor.host import HostFacts
 
 _SOURCES = "/sys/devices/system/clocksource/clocksource0"
 _SLOW = frozenset({"hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit"})
 _TIMEX_BYTES, _STATUS_AT, _UNSYNCHRONISED = 208, 40, 0x40
 
 
-def examine_clock(host: Host) -> Iterator[Check]:
+def examine_clock(host: HostFacts) -> Iterator[Check]:
     """Source, time namespace, synchronisation."""
     yield _source(host)
     yield _synchronisation(host, kernel_status())
@@ -26,7 +26,7 @@ def kernel_status() -> int | None:
     return int(struct.unpack_from("=i", answer, _STATUS_AT)[0])
 
 
-def _source(host: Host) -> Check:
+def _source(host: HostFacts) -> Check:
     current = host.read(f"{_SOURCES}/current_clocksource") or "unknown"
     shifted = [line for line in host.read("/proc/self/timens_offsets").splitlines() if line]
     is_shifted = any(set(line.split()[1:]) - {"0"} for line in shifted)
@@ -44,7 +44,7 @@ def _source(host: Host) -> Check:
     return Check(name="clock source", state="missing", found=found, fix=fix)
 
 
-def _synchronisation(host: Host, status: int | None) -> Check:
+def _synchronisation(host: HostFacts, status: int | None) -> Check:
     keepers = (
         ("/run/systemd/timesync/synchronized", "systemd-timesyncd"),
         ("/run/chrony/chronyd.pid", "chrony"),

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from lambent.cli.doctor import systemd
 from lambent.cli.doctor.check import Check
-from lambent.cli.doctor.host import Host, Mount
+from lambent.cli.doctor.host import HostFacts, MountEntry
 from lambent.cli.doctor.system import container
 
 _LIMITS = ("memory", "cpu", "pids")
@@ -17,7 +17,7 @@ _DELEGATE = (
 )
 
 
-def layout(host: Host) -> str:
+def layout(host: HostFacts) -> str:
     """`v2`, `hybrid`, `v1` or `none`."""
     kinds = {mount.kind for mount in host.mounts() if mount.kind in ("cgroup", "cgroup2")}
     if kinds == {"cgroup2"}:
@@ -25,7 +25,7 @@ def layout(host: Host) -> str:
     return {0: "none", 1: "v1", 2: "hybrid"}[len(kinds)]
 
 
-def examine_control_groups(host: Host) -> Iterator[Check]:
+def examine_control_groups(host: HostFacts) -> Iterator[Check]:
     """Layout, controllers and delegation."""
     kind = layout(host)
     if kind == "none":
@@ -53,13 +53,13 @@ def examine_control_groups(host: Host) -> Iterator[Check]:
         yield _user_service(host)
 
 
-def _disabled(host: Host) -> set[str]:
+def _disabled(host: HostFacts) -> set[str]:
     """Controllers that the kernel has and does not use."""
     rows = [line.split() for line in host.read("/proc/cgroups").splitlines()]
     return {row[0] for row in rows if len(row) == 4 and row[3] == "0"}
 
 
-def _legacy(host: Host) -> Check:
+def _legacy(host: HostFacts) -> Check:
     """The limits of v1."""
     found: list[str] = []
     denied: list[str] = []
@@ -81,7 +81,7 @@ def _legacy(host: Host) -> Check:
     return Check(name="cgroup v1", state="missing", found=text, fix=_writable_fix(host))
 
 
-def _unified(host: Host, mount: Mount, *, has_limits: bool) -> Iterator[Check]:
+def _unified(host: HostFacts, mount: MountEntry, *, has_limits: bool) -> Iterator[Check]:
     """What the v2 tree gives, from its top to our own group."""
     top, own = mount.point, _directory(mount, _own_group(host, ""))
     here = host.read(f"{own}/cgroup.controllers").split()
@@ -114,7 +114,7 @@ def _unified(host: Host, mount: Mount, *, has_limits: bool) -> Iterator[Check]:
     )
 
 
-def _writable_fix(host: Host) -> str:
+def _writable_fix(host: HostFacts) -> str:
     kind = container(host)
     if kind in ("Docker", "Podman"):
         return f"{kind.lower()} run --privileged --cgroupns=private IMAGE"
@@ -127,7 +127,7 @@ def _writable_fix(host: Host) -> str:
     return "mount the controllers memory, cpu and pids where root may write to them"
 
 
-def _user_service(host: Host) -> Check:
+def _user_service(host: HostFacts) -> Check:
     """What systemd has handed to this user."""
     group = f"/user.slice/user-{host.uid}.slice/user@{host.uid}.service"
     mount = next(mount for mount in host.mounts() if mount.kind == "cgroup2")
@@ -140,7 +140,7 @@ def _user_service(host: Host) -> Check:
     return Check(name="delegation", found=text)
 
 
-def _own_group(host: Host, controller: str) -> str:
+def _own_group(host: HostFacts, controller: str) -> str:
     """This process's group in the tree of a controller; the v2 tree's name is empty."""
     for line in host.read("/proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -149,7 +149,7 @@ def _own_group(host: Host, controller: str) -> str:
     return "/"
 
 
-def _directory(mount: Mount, group: str) -> str:
+def _directory(mount: MountEntry, group: str) -> str:
     """Where a group is under a mount that shows the tree from its root down."""
     if mount.root != "/" and group.startswith(mount.root):
         group = group[len(mount.root) :]

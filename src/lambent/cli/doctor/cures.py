@@ -1,7 +1,7 @@
 """From the exact error of a step that was tried to what cures it."""
 
 from lambent.cli.doctor.control_groups import examine_control_groups
-from lambent.cli.doctor.host import Host, sysctl_fix
+from lambent.cli.doctor.host import HostFacts, sysctl_fix
 from lambent.cli.doctor.policies import apparmor_cure, restricts_user_namespaces
 from lambent.cli.doctor.privileges import is_in_user_namespace
 from lambent.cli.doctor.system import container
@@ -11,7 +11,7 @@ _UNKNOWN_CALL = "Function not implemented"
 _TOO_MANY = "No space left on device"
 
 
-def cure_of(host: Host, step: str, error: str) -> str:
+def cure_of(host: HostFacts, step: str, error: str) -> str:
     """What to do about a step's error. Pure but for what the host's files say."""
     if "/var/task: Permission denied" in error or "without mounts" in error:
         return (
@@ -44,7 +44,7 @@ def cure_of(host: Host, step: str, error: str) -> str:
     return "report it, with what `lambent doctor --json` prints"
 
 
-def _cure_of_denial(host: Host) -> str:
+def _cure_of_denial(host: HostFacts) -> str:
     if host.is_root and is_in_user_namespace(host):
         return (
             "this root is one of a user namespace, not the host's: run lambent outside of it, as"

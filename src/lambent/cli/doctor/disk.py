@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lambent.cli.doctor.check import Check
-from lambent.cli.doctor.host import Host, Mount
-from lambent.worker.code import disk_usage
+from lambent.cli.doctor.host import HostFacts, MountEntry
+from lambent.node.code.cache import disk_usage
 
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "drvfs", "virtiofs", "vboxsf", "ceph"})
 _FREE_MB_MIN = 1024
 _SYSTEM_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 
 
-def examine_disk(host: Host, data_dir: Path) -> Iterator[Check]:
+def examine_disk(host: HostFacts, data_dir: Path) -> Iterator[Check]:
     """Kind, options and space of the data directory's file system; loop devices."""
     there = nearest(data_dir)
     yield _file_system(host, there.resolve())
@@ -29,9 +29,9 @@ def nearest(path: Path) -> Path:
     return next(one for one in (path, *path.parents) if one.exists())
 
 
-def mount_of(host: Host, path: Path) -> Mount | None:
+def mount_of(host: HostFacts, path: Path) -> MountEntry | None:
     """The mount a path lies on."""
-    best: Mount | None = None
+    best: MountEntry | None = None
     for mount in host.mounts():
         is_longer = best is None or len(mount.point) >= len(best.point)
         if path.is_relative_to(mount.point) and is_longer:
@@ -39,7 +39,7 @@ def mount_of(host: Host, path: Path) -> Mount | None:
     return best
 
 
-def _file_system(host: Host, there: Path) -> Check:
+def _file_system(host: HostFacts, there: Path) -> Check:
     mount = mount_of(host, there)
     if mount is None:
         return Check(name="file system", found=f"{there}: unknown")
@@ -77,7 +77,7 @@ def _space(there: Path) -> Check:
     return Check(name="disk space", found=found)
 
 
-def _loop_devices(host: Host) -> Check:
+def _loop_devices(host: HostFacts) -> Check:
     lacks = []
     if not host.has("/dev/loop-control"):
         lacks.append("no /dev/loop-control")

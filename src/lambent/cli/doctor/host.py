@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
+class MountEntry:
     """One line of `/proc/self/mountinfo`."""
 
     kind: str
@@ -31,7 +31,7 @@ def _run(command: Sequence[str]) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class HostFacts:
     """What facts are gathered from. All has the real host as its default."""
 
     root: Path = Path("/")
@@ -74,7 +74,7 @@ class Host:
         lines = self.read("/proc/self/status").splitlines()
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
-    def mounts(self) -> list[Mount]:
+    def mounts(self) -> list[MountEntry]:
         """What is mounted, in the kernel's order: a later one covers an earlier one."""
         found = []
         for line in self.read("/proc/self/mountinfo").splitlines():
@@ -83,7 +83,7 @@ class Host:
             kind, _, more = rest.split(" ", 2)
             all_options = frozenset({*options.split(","), *more.split(",")})
             point = point.replace("\\040", " ")
-            found.append(Mount(kind=kind, root=root, point=point, options=all_options))
+            found.append(MountEntry(kind=kind, root=root, point=point, options=all_options))
         return found
 
 

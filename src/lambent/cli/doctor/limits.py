@@ -4,7 +4,7 @@ import resource
 from collections.abc import Iterator
 
 from lambent.cli.doctor.check import Check
-from lambent.cli.doctor.host import Host, sysctl_fix
+from lambent.cli.doctor.host import HostFacts, sysctl_fix
 
 _ENOUGH = (
     ("kernel.pid_max", 32_768, "processes at once, of the whole host"),
@@ -19,7 +19,7 @@ _FILES_MIN = 8192
 _PROCESSES_MIN = 4096
 
 
-def examine_limits(host: Host) -> Iterator[Check]:
+def examine_limits(host: HostFacts) -> Iterator[Check]:
     """Settings of the kernel, and the limits of this process."""
     for name, enough, what in _ENOUGH:
         text = host.sysctl(name)
@@ -38,7 +38,7 @@ def examine_limits(host: Host) -> Iterator[Check]:
     yield _memory(host)
 
 
-def _overcommit(host: Host) -> Check:
+def _overcommit(host: HostFacts) -> Check:
     mode = host.sysctl("vm.overcommit_memory") or "0"
     found = f"{mode} ({ {'0': 'heuristic', '1': 'always', '2': 'strict'}.get(mode, 'unknown') })"
     if mode != "2":
@@ -51,7 +51,7 @@ def _overcommit(host: Host) -> Check:
     )
 
 
-def _resource(host: Host, name: str, kind: int, enough: int, directive: str) -> Check:
+def _resource(host: HostFacts, name: str, kind: int, enough: int, directive: str) -> Check:
     """A limit of this process: what it may raise its own to."""
     _, hard = host.rlimit(kind)
     if hard == resource.RLIM_INFINITY or hard >= enough:
@@ -67,7 +67,7 @@ def _resource(host: Host, name: str, kind: int, enough: int, directive: str) -> 
     )
 
 
-def _memory(host: Host) -> Check:
+def _memory(host: HostFacts) -> Check:
     sizes = {}
     for line in host.read("/proc/meminfo").splitlines():
         name, _, value = line.partition(":")

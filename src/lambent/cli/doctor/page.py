@@ -3,12 +3,12 @@
 import sys
 
 from lambent.cli.doctor.check import Check
-from lambent.cli.doctor.verdict import Report
+from lambent.cli.doctor.verdict import DoctorReport
 
 _STYLES = {"ok": "green", "missing": "yellow", "broken": "bold red"}
 
 
-def print_report(report: Report) -> None:
+def print_report(report: DoctorReport) -> None:
     """Print it on stdout: in colour on a terminal, as whole lines elsewhere."""
     from rich import box
     from rich.console import Console

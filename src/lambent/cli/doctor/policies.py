@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 
 from lambent.cli.doctor.check import Check
-from lambent.cli.doctor.host import Host, sysctl_fix
+from lambent.cli.doctor.host import HostFacts, sysctl_fix
 
 _NAMESPACES = ("user", "pid", "net", "mnt", "ipc", "uts", "cgroup")
 _FEW_NAMESPACES = 1000
 """Each environment takes one of each kind."""
 
 
-def examine_policies(host: Host) -> Iterator[Check]:
+def examine_policies(host: HostFacts) -> Iterator[Check]:
     """Everything that may refuse a call."""
     yield from _user_namespaces(host)
     yield _namespace_counts(host)
@@ -19,13 +19,13 @@ def examine_policies(host: Host) -> Iterator[Check]:
     yield _yama(host)
 
 
-def restricts_user_namespaces(host: Host) -> bool:
+def restricts_user_namespaces(host: HostFacts) -> bool:
     """Whether AppArmor takes the capabilities of unprivileged user namespaces, as on Ubuntu from
     23.10 on: the namespace is made, and nothing can be done in it."""
     return host.sysctl("kernel.apparmor_restrict_unprivileged_userns") == "1"
 
 
-def apparmor_cure(host: Host) -> str:
+def apparmor_cure(host: HostFacts) -> str:
     """The commands that let lambent's interpreter, and nobody else, use user namespaces."""
     return (
         "sudo tee /etc/apparmor.d/lambent >/dev/null <<'END'\n"
@@ -44,7 +44,7 @@ def apparmor_cure(host: Host) -> str:
     )
 
 
-def _user_namespaces(host: Host) -> Iterator[Check]:
+def _user_namespaces(host: HostFacts) -> Iterator[Check]:
     name = "user namespaces"
     if not host.is_root and restricts_user_namespaces(host):
         profile = host.read("/proc/self/attr/current") or "unconfined"
@@ -73,7 +73,7 @@ def _user_namespaces(host: Host) -> Iterator[Check]:
         yield Check(name=name, found="no rule forbids them")
 
 
-def _namespace_counts(host: Host) -> Check:
+def _namespace_counts(host: HostFacts) -> Check:
     """How many of each kind a user may have."""
     limits = {
         kind: int(text)
@@ -92,14 +92,14 @@ def _namespace_counts(host: Host) -> Check:
     )
 
 
-def _apparmor(host: Host) -> Check:
+def _apparmor(host: HostFacts) -> Check:
     if host.read("/sys/module/apparmor/parameters/enabled") != "Y":
         return Check(name="AppArmor", found="off")
     profile = host.read("/proc/self/attr/apparmor/current") or host.read("/proc/self/attr/current")
     return Check(name="AppArmor", found=f"on, this process is {profile or 'unconfined'}")
 
 
-def _selinux(host: Host) -> Check:
+def _selinux(host: HostFacts) -> Check:
     if not host.has("/sys/fs/selinux/enforce"):
         return Check(name="SELinux", found="off")
     mode = "enforcing" if host.read("/sys/fs/selinux/enforce") == "1" else "permissive"
@@ -107,14 +107,14 @@ def _selinux(host: Host) -> Check:
     return Check(name="SELinux", found=f"{mode}, this process is {context}")
 
 
-def _yama(host: Host) -> Check:
+def _yama(host: HostFacts) -> Check:
     scope = host.sysctl("kernel.yama.ptrace_scope")
     if scope != "3":
         return Check(name="Yama", found=f"ptrace_scope = {scope}" if scope else "off")
     return Check(
         name="Yama",
         state="missing",
-        found="ptrace_scope = 3: no process may be traced, so SnapStart starts functions anew",
+        found="ptrace_scope = 3: no process may be traced, so SnapStart starts functions again",
         fix="echo 'kernel.yama.ptrace_scope = 1' | sudo tee -a /etc/sysctl.d/60-lambent.conf, and"
         " restart the machine: 3 cannot be taken back",
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lambent.cli.doctor.check import Check
-from lambent.cli.doctor.host import Host
+from lambent.cli.doctor.host import HostFacts
 from lambent.cli.doctor.system import container
 
 CAPABILITIES = {
@@ -23,7 +23,7 @@ CAPABILITIES = {
 """By name: number and what it is for."""
 
 
-def examine_privileges(host: Host) -> Iterator[Check]:
+def examine_privileges(host: HostFacts) -> Iterator[Check]:
     """Capabilities of root, and the system call filter of whoever started us."""
     status = host.status()
     if host.is_root:
@@ -42,12 +42,12 @@ def examine_privileges(host: Host) -> Iterator[Check]:
     yield Check(name="seccomp", found=mode + note)
 
 
-def is_in_user_namespace(host: Host) -> bool:
+def is_in_user_namespace(host: HostFacts) -> bool:
     """Whether users are numbered differently here than on the host."""
     return host.read("/proc/self/uid_map").split() not in ([], ["0", "0", "4294967295"])
 
 
-def _capabilities(host: Host, effective: int) -> Check:
+def _capabilities(host: HostFacts, effective: int) -> Check:
     lacking = {
         name: purpose
         for name, (number, purpose) in CAPABILITIES.items()
@@ -64,7 +64,7 @@ def _capabilities(host: Host, effective: int) -> Check:
     )
 
 
-def _fix(host: Host, names: list[str]) -> str:
+def _fix(host: HostFacts, names: list[str]) -> str:
     kind = container(host)
     if kind in ("Docker", "Podman"):
         flags = " ".join(f"--cap-add {name}" for name in names)

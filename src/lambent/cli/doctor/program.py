@@ -16,7 +16,7 @@ DEADLINE_S = 10
 _QUIET_S = 0.1
 
 
-class Program:
+class TrialProgram:
     """A process of a box. What is waited for raises `TimeoutError` after `DEADLINE_S`."""
 
     def __init__(self, process: Process, ended: "asyncio.Future[ExitStatus]") -> None:
@@ -29,17 +29,17 @@ class Program:
             return await asyncio.shield(self._ended)
 
     async def read(self) -> bytes:
-        """The next piece of its output; empty when there will be no more."""
+        """The next chunk of its output; empty when there will be no more."""
         with anyio.fail_after(DEADLINE_S):
             await anyio.wait_readable(self.process.stdout)
         return os.read(self.process.stdout, 1 << 16)
 
     async def output(self) -> str:
         """All of its output."""
-        pieces = []
-        while piece := await self.read():
-            pieces.append(piece)
-        return b"".join(pieces).decode(errors="replace")
+        chunks = []
+        while chunk := await self.read():
+            chunks.append(chunk)
+        return b"".join(chunks).decode(errors="replace")
 
     async def become_quiet(self) -> None:
         """Wait until it prints no more. Raises `Failed` if it goes on."""
@@ -54,7 +54,7 @@ class Program:
 
 
 @asynccontextmanager
-async def start(box: LauncherBox, script: str) -> AsyncIterator[Program]:
+async def start(box: LauncherBox, script: str) -> AsyncIterator[TrialProgram]:
     """Run a shell script in a box. Raises `SandboxError`."""
     ended: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
     spec = ProcessSpec(
@@ -62,6 +62,6 @@ async def start(box: LauncherBox, script: str) -> AsyncIterator[Program]:
     )
     process = await box.spawn(spec, ended.set_result)
     try:
-        yield Program(process, ended)
+        yield TrialProgram(process, ended)
     finally:
         os.close(process.stdout)

@@ -48,7 +48,7 @@ def expect_nothing(
     while left := list(_find(instance, directory, processes)):
         if time.monotonic() > give_up:
             raise Failed(f"left behind: {', '.join(left)}")
-        time.sleep(_PAUSE_S)  # noqa: TID251 - the kernel gives back in its own time
+        time.sleep(_PAUSE_S)  # noqa: TID251 - the kernel returns in its own time
 
 
 def _began(pid: int) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lambent.cli.doctor.check import Check
-from lambent.worker import java
-from lambent.worker.interpreters import Interpreter
-from lambent.worker.runtime_clients import runtime_name
+from lambent.node.languages import java
+from lambent.node.languages.interpreters import Interpreter
+from lambent.node.languages.runtime_clients import runtime_name
 
 
 def check_runtimes(

@@ -13,7 +13,7 @@ class Failed(Exception):
     """Something did not do what it should; the message says what."""
 
 
-class Stop(Exception):
+class StopCheck(Exception):
     """A step failed that all later ones need."""
 
 
@@ -30,7 +30,7 @@ class Step:
 
 
 @dataclasses.dataclass(slots=True)
-class Steps:
+class CheckSteps:
     """What has been tried so far."""
 
     done: list[Step] = dataclasses.field(default_factory=list)
@@ -39,7 +39,7 @@ class Steps:
 
     @contextmanager
     def step(self, name: str, *, is_needed: bool = False) -> Iterator[Step]:
-        """Try something. If it fails and is needed, raises `Stop`: nothing more can be tried."""
+        """Try something. If it fails and is needed, raises `StopCheck`: no more can be tried."""
         step = Step(name=name)
         self.done.append(step)
         began = time.perf_counter()
@@ -48,6 +48,6 @@ class Steps:
         except (SandboxError, Failed, OSError, subprocess.SubprocessError) as error:
             step.error = str(error) or "it took too long"
             if is_needed:
-                raise Stop from None
+                raise StopCheck from None
         finally:
             step.ms = round((time.perf_counter() - began) * 1000, 1)

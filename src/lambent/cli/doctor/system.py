@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from lambent.cli.doctor.check import Check
-from lambent.cli.doctor.host import Host
+from lambent.cli.doctor.host import HostFacts
 
 KERNEL_NEEDED = (5, 12)
 """`mount_setattr`, without which no box can be built."""
@@ -26,7 +26,7 @@ _HYPERVISORS = {
 }
 
 
-def examine_system(host: Host) -> Iterator[Check]:
+def examine_system(host: HostFacts) -> Iterator[Check]:
     """What the machine is."""
     yield _machine(host)
     yield Check(name="distribution", found=distribution(host))
@@ -34,7 +34,7 @@ def examine_system(host: Host) -> Iterator[Check]:
     yield _processor(host)
 
 
-def _machine(host: Host) -> Check:
+def _machine(host: HostFacts) -> Check:
     kinds = kinds_of_machine(host)
     if "WSL1" in kinds:
         return Check(
@@ -44,13 +44,13 @@ def _machine(host: Host) -> Check:
     return Check(name="machine", found=", ".join(kinds) or "no container, no VM")
 
 
-def kinds_of_machine(host: Host) -> list[str]:
+def kinds_of_machine(host: HostFacts) -> list[str]:
     """Container, chroot and virtual machine, the innermost first."""
     kinds = [container(host), "chroot" if _is_chroot(host) else "", virtual_machine(host)]
     return [kind for kind in kinds if kind]
 
 
-def container(host: Host) -> str:
+def container(host: HostFacts) -> str:
     """The kind of container this is, or nothing. WSL2 counts: its kernel is shared, too."""
     release = host.sysctl("kernel.osrelease")
     if "microsoft" in release.lower():
@@ -77,7 +77,7 @@ def container(host: Host) -> str:
     return "LXC" if "/lxc" in groups else ""
 
 
-def virtual_machine(host: Host) -> str:
+def virtual_machine(host: HostFacts) -> str:
     """The kind of virtual machine, or nothing."""
     vendor = host.read("/sys/class/dmi/id/sys_vendor")
     product = host.read("/sys/class/dmi/id/product_name")
@@ -92,7 +92,7 @@ def virtual_machine(host: Host) -> str:
     return "virtual machine" if flags and " hypervisor" in flags[1] else ""
 
 
-def distribution(host: Host) -> str:
+def distribution(host: HostFacts) -> str:
     """Its name with version."""
     for file in ("/etc/os-release", "/usr/lib/os-release"):
         found = re.search(r'^PRETTY_NAME="?([^"\n]*)', host.read(file), re.MULTILINE)
@@ -101,13 +101,13 @@ def distribution(host: Host) -> str:
     return "unknown"
 
 
-def kernel_version(host: Host) -> tuple[int, int]:
+def kernel_version(host: HostFacts) -> tuple[int, int]:
     """Major and minor, or zeros."""
     found = re.match(r"(\d+)\.(\d+)", host.sysctl("kernel.osrelease"))
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _is_chroot(host: Host) -> bool:
+def _is_chroot(host: HostFacts) -> bool:
     """Only root can tell; a container's own first process has the container's root."""
     try:
         first, ours = host.path("/proc/1/root").stat(), host.root.stat()
@@ -116,7 +116,7 @@ def _is_chroot(host: Host) -> bool:
     return (first.st_dev, first.st_ino) != (ours.st_dev, ours.st_ino)
 
 
-def _kernel(host: Host) -> Check:
+def _kernel(host: HostFacts) -> Check:
     release, version = host.sysctl("kernel.osrelease") or "unknown", kernel_version(host)
     if version < KERNEL_NEEDED:
         return Check(
@@ -134,7 +134,7 @@ def _kernel(host: Host) -> Check:
     return Check(name="kernel", found=release)
 
 
-def _processor(host: Host) -> Check:
+def _processor(host: HostFacts) -> Check:
     if host.machine not in _MACHINES:
         return Check(
             name="processor", state="broken", found=host.machine,

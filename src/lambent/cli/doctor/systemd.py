@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator
 
 from lambent.cli.doctor.check import Check
-from lambent.cli.doctor.host import Host
+from lambent.cli.doctor.host import HostFacts
 
 
-def is_running(host: Host) -> bool:
+def is_running(host: HostFacts) -> bool:
     """Whether systemd is process 1, as `sd_booted` tells."""
     return host.has("/run/systemd/system") and host.read("/proc/1/comm") in ("systemd", "init", "")
 
 
-def examine_systemd(host: Host) -> Iterator[Check]:
+def examine_systemd(host: HostFacts) -> Iterator[Check]:
     """Version, unit, user's session."""
     if not is_running(host):
         first = host.read("/proc/1/comm") or "unknown"
@@ -26,7 +26,7 @@ def examine_systemd(host: Host) -> Iterator[Check]:
         yield _session(host)
 
 
-def unit(host: Host) -> str:
+def unit(host: HostFacts) -> str:
     """The innermost unit this process is in."""
     groups = host.read("/proc/self/cgroup").splitlines()
     paths = [line.split(":", 2)[2] for line in groups if line.startswith(("0::", "1:name=systemd"))]
@@ -37,7 +37,7 @@ def unit(host: Host) -> str:
     return ""
 
 
-def _session(host: Host) -> Check:
+def _session(host: HostFacts) -> Check:
     if not host.has(f"/run/user/{host.uid}/systemd"):
         return Check(
             name="session", state="missing", found=f"no systemd for user {host.uid}",

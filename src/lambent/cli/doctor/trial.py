@@ -21,8 +21,8 @@ import anyio
 
 import lambent
 from lambent.cli.doctor import place, residue
-from lambent.cli.doctor.program import DEADLINE_S, Program, start
-from lambent.cli.doctor.steps import Failed, Step, Steps, Stop
+from lambent.cli.doctor.program import DEADLINE_S, TrialProgram, start
+from lambent.cli.doctor.steps import CheckSteps, Failed, Step, StopCheck
 from lambent.sandbox.client import LauncherBox, LauncherHandle, open_sandboxes, start_launcher
 from lambent.sandbox.ports import BoxSpec, Mount
 from lambent.sandbox.settings import SandboxSettings
@@ -53,8 +53,8 @@ _GIVE_UP_PRIVILEGES = (
 
 def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
     """Build and use a box of a tier, on the disk that `data_dir` is on or will be."""
-    steps = Steps()
-    with contextlib.suppress(Stop), contextlib.ExitStack() as stack:
+    steps = CheckSteps()
+    with contextlib.suppress(StopCheck), contextlib.ExitStack() as stack:
         with steps.step("directory", is_needed=True) as step:
             chosen = place.choose(data_dir)
             directory = place.directory_in(chosen)
@@ -62,7 +62,7 @@ def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
             stack.enter_context(place.hold(chosen))
             place.make(directory, _LOOK)
         try:
-            with contextlib.suppress(Stop):
+            with contextlib.suppress(StopCheck):
                 _try_launcher(settings, tier, directory, steps)
                 if os.geteuid() == 0:
                     _try_to_give_up_privileges(settings, tier, directory, steps)
@@ -76,7 +76,7 @@ def try_box(settings: SandboxSettings, tier: str, data_dir: Path) -> list[Step]:
     return steps.done
 
 
-def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: Steps) -> None:
+def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: CheckSteps) -> None:
     with tempfile.TemporaryFile() as said:
         words = _Words(said)
         with _reasons(steps, words), steps.step("launcher", is_needed=True) as step:
@@ -90,7 +90,7 @@ def _try_launcher(settings: SandboxSettings, tier: str, directory: Path, steps: 
             )
             step.found = f"tier {tier}"
         try:
-            with _reasons(steps, words), contextlib.suppress(Stop):
+            with _reasons(steps, words), contextlib.suppress(StopCheck):
                 asyncio.run(_try_in(handle, settings, tier, directory, steps))
         finally:
             with steps.step("end of the launcher"):
@@ -114,7 +114,7 @@ class _Words:
 
 
 @contextmanager
-def _reasons(steps: Steps, words: _Words) -> Iterator[None]:
+def _reasons(steps: CheckSteps, words: _Words) -> Iterator[None]:
     """Add what the launcher has printed to the step that failed meanwhile, or as a step's find."""
     try:
         yield
@@ -128,7 +128,7 @@ def _reasons(steps: Steps, words: _Words) -> Iterator[None]:
 
 
 async def _try_in(
-    handle: LauncherHandle, settings: SandboxSettings, tier: str, directory: Path, steps: Steps
+    handle: LauncherHandle, settings: SandboxSettings, tier: str, directory: Path, steps: CheckSteps
 ) -> None:
     async with open_sandboxes(handle, settings) as sandboxes:
         with steps.step("disk for /tmp", is_needed=True):
@@ -146,7 +146,7 @@ async def _try_in(
                 await volume.close()
 
 
-async def _use(box: LauncherBox, tier: str, steps: Steps) -> None:
+async def _use(box: LauncherBox, tier: str, steps: CheckSteps) -> None:
     with steps.step("program", is_needed=True):
         # A file of the function's own, from the disk that its code would be on.
         async with start(box, ". ./bootstrap") as program:
@@ -226,13 +226,15 @@ async def _connect(box: LauncherBox) -> None:
         accepted.close()
 
 
-async def _expect(program: Program, code: int | None = None, killed_by: int | None = None) -> None:
+async def _expect(
+    program: TrialProgram, code: int | None = None, killed_by: int | None = None
+) -> None:
     status = await program.end()
     if (status.code, status.signal) != (code, killed_by):
         raise Failed(f"it ended with {status}")
 
 
-async def _exceed(program: Program, tier: str) -> str:
+async def _exceed(program: TrialProgram, tier: str) -> str:
     """What stopped a program that takes more than it may."""
     status = await program.end()
     if status.out_of_memory:
@@ -245,7 +247,7 @@ async def _exceed(program: Program, tier: str) -> str:
 
 
 def _try_to_give_up_privileges(
-    settings: SandboxSettings, tier: str, directory: Path, steps: Steps
+    settings: SandboxSettings, tier: str, directory: Path, steps: CheckSteps
 ) -> None:
     """As the platform does when its launcher runs: it has to go on seeing functions' code."""
     source, uid = str(Path(lambent.__file__).parent.parent), str(settings.platform_uid)

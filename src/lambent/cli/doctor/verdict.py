@@ -24,7 +24,7 @@ _CAUSES = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class DoctorReport:
     """All that doctor says."""
 
     tier: str | None

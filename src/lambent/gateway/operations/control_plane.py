@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lambent.control.control import Control
+from lambent.control.room import Control
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.code_links import CodeLinks
 from lambent.gateway.operations import account, functions, layers, resources, urls, versions

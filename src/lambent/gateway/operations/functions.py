@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.control.control import Control
+from lambent.control.room import Control
 from lambent.gateway.call import Call, OperationHandler
 from lambent.gateway.code_links import CodeLinks
 from lambent.gateway.views import function_configuration, qualified_arn

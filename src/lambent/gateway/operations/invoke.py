@@ -31,7 +31,7 @@ from lambent.gateway.operations.invoke_checks import (
 )
 from lambent.gateway.server import Request
 from lambent.identity.authorizer import Authorizer
-from lambent.invocation.door import Door
+from lambent.invocation.invoker import Invoker
 from lambent.kit.computing import LOOP_BYTES_MAX, computed_apart
 from lambent.kit.strict_json import fault_of
 from lambent.kit.tasks import start_task
@@ -55,7 +55,7 @@ PrepareAnswer = Callable[[Request, Invocation], None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class InvokeMode:
     """What the three operations differ in."""
 
     prepare: PrepareAnswer
@@ -71,11 +71,11 @@ class InvokeOperation:
 
     def __init__(
         self,
-        door: Door,
+        door: Invoker,
         authorizer: Authorizer,
         queue: AsyncQueue,
         tasks: anyio.abc.TaskGroup,
-        way: Way,
+        way: InvokeMode,
     ) -> None:
         self._door = door
         self._authorizer = authorizer
@@ -250,9 +250,9 @@ class InvokeOperation:
         self._door.invoke(invocation)
 
 
-INVOKE = Way(prepare=answer_whole)
-INVOKE_WITH_RESPONSE_STREAM = Way(prepare=answer_as_stream, event_answer=None)
-INVOKE_ASYNC = Way(
+INVOKE = InvokeMode(prepare=answer_whole)
+INVOKE_WITH_RESPONSE_STREAM = InvokeMode(prepare=answer_as_stream, event_answer=None)
+INVOKE_ASYNC = InvokeMode(
     prepare=answer_nothing,
     is_always_event=True,
     event_answer=b'{"Status":202}',

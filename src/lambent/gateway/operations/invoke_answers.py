@@ -50,8 +50,8 @@ def _write_whole(request: Request, invocation: Invocation, outcome: Outcome) -> 
 
 
 class StreamAnswer:
-    """The answer of InvokeWithResponseStream: the result in pieces, then how it ended. A sink of
-    the invocation; a result that did not come in pieces is cut into some."""
+    """The answer of InvokeWithResponseStream: the result in chunks, then how it ended. A sink of
+    the invocation; a result that did not come in chunks is cut into some."""
 
     def __init__(self, request: Request, invocation: Invocation) -> None:
         self._request = request

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.control.control import Control
 from lambent.control.layers import listed
+from lambent.control.room import Control
 from lambent.gateway.call import Call, OperationHandler
 from lambent.gateway.code_links import CodeLinks
 from lambent.model.layer import LayerVersion

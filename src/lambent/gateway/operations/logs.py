@@ -9,7 +9,7 @@ from typing import Any
 from lambent.gateway.call import Call, OperationHandler
 from lambent.model.errors import ApiError
 from lambent.model.resources import LogGroupKey, parse_log_group
-from lambent.telemetry.logs import LogStore, Stream
+from lambent.telemetry.logs import LogStore, LogStream
 from lambent.telemetry.patterns import compile_pattern
 from lambent.telemetry.queries import Bounds, EventKey, event_key
 from lambent.telemetry.segments import LogEvent
@@ -153,7 +153,7 @@ def operations(logs: LogStore) -> Mapping[str, OperationHandler]:
     }
 
 
-async def _streams(logs: LogStore, call: Call, group: str) -> list[Stream]:
+async def _streams(logs: LogStore, call: Call, group: str) -> list[LogStream]:
     streams = await logs.describe_streams(*call.scope, group)
     if streams is None:
         raise _not_found("The specified log group does not exist.")
@@ -181,7 +181,7 @@ def _group(call: Call) -> LogGroupKey:
     return parse_log_group(params.get("logGroupName"), params.get("logGroupIdentifier"), call.scope)
 
 
-def _stream_view(stream: Stream, group_arn: str) -> dict[str, Any]:
+def _stream_view(stream: LogStream, group_arn: str) -> dict[str, Any]:
     return {
         "logStreamName": stream.name,
         "creationTime": stream.created_ms,

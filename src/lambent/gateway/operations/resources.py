@@ -4,7 +4,7 @@ is left to do here but to name them."""
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from lambent.control.control import Control
+from lambent.control.room import Control
 from lambent.gateway.call import Call, OperationHandler
 from lambent.model.function import Scope
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from lambent.control.control import Control
+from lambent.control.room import Control
 from lambent.gateway.call import Call, OperationHandler
 from lambent.model.function_url import FunctionUrl
 

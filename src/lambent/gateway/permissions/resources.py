@@ -36,7 +36,7 @@ class Resource:
     types: tuple[str, ...]
     """AWS's names of the types; none if the request is about no resource in particular."""
     find: Find
-    """Gives the resources of a request. Raises `ApiError` for names that are none."""
+    """Returns the resources of a request. Raises `ApiError` for names that are none."""
 
 
 async def _nothing(asked: Asked) -> Sequence[Target]:

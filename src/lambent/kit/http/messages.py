@@ -81,13 +81,13 @@ class Exchange(Protocol):
         *,
         length: int | None = None,
     ) -> None:
-        """Begin an answer that comes in pieces, of `length` bytes if that is known; `write` and
+        """Begin an answer that comes in chunks, of `length` bytes if that is known; `write` and
         `finish` follow. One that has no body, to HEAD or by its status, drops what is written.
         Header values are as for `respond`."""
         ...
 
     def write(self, data: bytes) -> bool:
-        """Send a piece of an answer that was started. False: the client is behind, nothing more
+        """Send a chunk of an answer that was started. False: the client is behind, nothing more
         should come until `on_writable`'s callback is called. True if the peer has gone."""
         ...
 
@@ -104,7 +104,7 @@ class Exchange(Protocol):
         ...
 
     def pause_body(self) -> None:
-        """Read no more of a body that is read piece by piece, until `resume_body`."""
+        """Read no more of a body that is read chunk by chunk, until `resume_body`."""
         ...
 
     def resume_body(self) -> None:
@@ -117,11 +117,11 @@ class Exchange(Protocol):
 
 
 class BodyReader(Protocol):
-    """Takes a request's body piece by piece, on the event loop. Exactly one of `end` and `cut` is
-    called at last, unless the exchange was answered before."""
+    """Takes a request's body chunk by chunk, on the event loop. Exactly one of `end` and `cut` is
+    called finally, unless the exchange was answered before."""
 
     def data(self, data: bytes) -> None:
-        """A piece."""
+        """A chunk."""
         ...
 
     def end(self, trailers: Mapping[str, str]) -> None:

@@ -62,7 +62,7 @@ class HttpLimits:
     connections_max: int = 4096
     """Open connections; more are answered with 503 and closed."""
     request_deadline_s: float | None = None
-    """Seconds a request may take to arrive, measured from its first byte and begun anew with
+    """Seconds a request may take to arrive, measured from its first byte and begun again with
     every further 64 KiB of its body."""
     idle_deadline_s: float | None = None
     """Seconds a connection may stay open without a request, or with an answer of which nothing
@@ -302,15 +302,15 @@ class _Exchange:
             lines.append("Transfer-Encoding: chunked")
         elif self._has_body:
             self.keep_alive = False
-        self._connection.write_piece(self, self._join(lines))
+        self._connection.write_chunk(self, self._join(lines))
 
     def write(self, data: bytes) -> bool:
         if not self.is_open or not data or not self._has_body:
             return True
         if not self._is_chunked:
-            return self._connection.write_piece(self, data)
+            return self._connection.write_chunk(self, data)
         size = f"{len(data):x}\r\n".encode()
-        return self._connection.write_piece(self, size, data, b"\r\n")
+        return self._connection.write_chunk(self, size, data, b"\r\n")
 
     def on_writable(self, callback: Callable[[], None]) -> None:
         self._on_writable = callback
@@ -361,7 +361,7 @@ class _Connection(asyncio.Protocol):
         self._can_write = True
         self._is_handing_out = False
         self._reader: BodyReader | None = None
-        """Takes the body that is arriving, if it is taken piece by piece."""
+        """Takes the body that is arriving, if it is taken chunk by chunk."""
         self._is_body_paused = False
         """That reader has asked to wait. The pause ends with its body: the next request on this
         connection is another's."""
@@ -373,7 +373,7 @@ class _Connection(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: bytes | bytearray = b""
-        """What has arrived of it. Not a list of pieces: tiny ones would take many times their
+        """What has arrived of it. Not a list of chunks: tiny ones would take many times their
         size."""
         self._held_bytes = 0
         self._in_progress_bytes = 0
@@ -614,7 +614,7 @@ class _Connection(asyncio.Protocol):
         self._body_bytes = 0
         limit = self._server.limits.body_bytes_max
         self._body_bytes_max = limit if isinstance(limit, int) else limit(exchange)
-        if length and self._server.streamed is not None and self._read_piecewise(exchange):
+        if length and self._server.streamed is not None and self._read_chunkwise(exchange):
             return
         if length > self._body_bytes_max:
             self._give_up_body(exchange, self._server.oversized)
@@ -639,8 +639,8 @@ class _Connection(asyncio.Protocol):
             self._give_up_body(exchange, handler)
         return handler is not None
 
-    def _read_piecewise(self, exchange: _Exchange) -> bool:
-        """Give an arriving body to who wants its pieces; False if nobody does or it has to wait
+    def _read_chunkwise(self, exchange: _Exchange) -> bool:
+        """Give an arriving body to who wants its chunks; False if nobody does or it has to wait
         for other answers."""
         streamed = self._server.streamed
         if streamed is None or self._current is not None or self._waiting or not self._can_write:
@@ -766,13 +766,13 @@ class _Connection(asyncio.Protocol):
         elif self._waiting and not self._is_handing_out:
             self._next()
 
-    def write_piece(self, exchange: _Exchange, *pieces: bytes) -> bool:
+    def write_chunk(self, exchange: _Exchange, *chunks: bytes) -> bool:
         """Send a part of the answer of the current exchange; whether more may come now."""
         if exchange is not self._current or self._transport is None:
             return True
         self._since = self._loop.time()
         self._answer_bytes = 0
-        self._transport.writelines(pieces)
+        self._transport.writelines(chunks)
         return self._can_write
 
     def _next(self) -> None:

@@ -13,14 +13,14 @@ from contextlib import asynccontextmanager
 import anyio
 
 from lambent.kit.tasks import start_part
-from lambent.polling.access import SourceAccess
+from lambent.polling.active_mapping import ActiveMapping
+from lambent.polling.credentials import SourceCredentials
 from lambent.polling.options import EVENT_BYTES_MAX
-from lambent.polling.polled import Polled
 from lambent.polling.ports import PartLost, Record, SourceError
-from lambent.polling.role_calls import NOT_ALLOWED
-from lambent.polling.sources.activemq_records import envelope_of, record_of
-from lambent.polling.sources.broker_places import (
-    Place,
+from lambent.polling.role_client import NOT_ALLOWED
+from lambent.polling.sources.activemq_records import envelope_of, to_record
+from lambent.polling.sources.broker_endpoints import (
+    Endpoint,
     Unreachable,
     not_authenticated,
     not_trusted,
@@ -37,7 +37,7 @@ _HEARTBEAT_S = 10.0
 class ActiveQueue(DeliveredQueue):
     """A queue while one connection lasts."""
 
-    def __init__(self, polled: Polled, connection: Connection) -> None:
+    def __init__(self, polled: ActiveMapping, connection: Connection) -> None:
         name = polled.mapping.configuration["Queues"][0]
         super().__init__(polled, name, envelope_of(polled.mapping.source_id))
         self._connection = connection
@@ -89,7 +89,7 @@ class ActiveQueue(DeliveredQueue):
             pass
 
     async def _take(self, frame: Frame) -> bool:
-        """Gives whether there may be more."""
+        """Returns whether there may be more."""
         if frame.command == "ERROR":
             self.end(_not_readable(frame, self.name))
         elif frame.command == "MESSAGE":
@@ -102,12 +102,12 @@ class ActiveQueue(DeliveredQueue):
         if frame.body is None:
             self.note_too_large()
             return False
-        return self.add(record_of(frame.headers, frame.body, now=self._polled.clock.now()))
+        return self.add(to_record(frame.headers, frame.body, now=self._polled.clock.now()))
 
 
 @asynccontextmanager
 async def open_queue(
-    polled: Polled, place: Place, access: SourceAccess
+    polled: ActiveMapping, place: Endpoint, access: SourceCredentials
 ) -> AsyncIterator[ActiveQueue]:
     """A mapping's queue, with messages on their way. Raises `SourceError`."""
     context = await trust() if place.uses_tls else None
@@ -134,7 +134,7 @@ async def open_queue(
             tasks.cancel_scope.cancel()
 
 
-async def _log_in(connection: Connection, place: Place, access: SourceAccess) -> None:
+async def _log_in(connection: Connection, place: Endpoint, access: SourceCredentials) -> None:
     if any(one in access.user + access.password for one in "\n\r\0"):
         raise not_authenticated()  # STOMP cannot even say it.
     try:

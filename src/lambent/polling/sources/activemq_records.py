@@ -44,7 +44,7 @@ def envelope_of(arn: str) -> Envelope:
     return Envelope(f'{before}, "messages": ['.encode(), b"]}")
 
 
-def record_of(headers: Mapping[str, str], body: bytes, *, now: float) -> Record:
+def to_record(headers: Mapping[str, str], body: bytes, *, now: float) -> Record:
     """A message that has come now, epoch seconds."""
     is_text = "content-length" not in headers
     expires_ms = _number(headers.get("expires"), 0)

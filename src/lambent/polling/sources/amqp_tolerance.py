@@ -2,7 +2,7 @@
 
 Anybody who may publish to a queue may put bytes into a text, or a year of 200 billion into a
 timestamp; RabbitMQ delivers them. pamqp raises then, which ends the connection, and the message is
-delivered again, for ever. A refusal of the virtual host it does not take for an answer at all.
+delivered again, forever. A refusal of the virtual host it does not take for an answer at all.
 """
 
 import struct

@@ -3,21 +3,21 @@
 https://docs.aws.amazon.com/lambda/latest/dg/with-mq.html
 """
 
-from lambent.polling.access import read_access
-from lambent.polling.polled import Polled
+from lambent.polling.active_mapping import ActiveMapping
+from lambent.polling.credentials import load_credentials
 from lambent.polling.reader import Reader
 from lambent.polling.sources import activemq, rabbitmq
-from lambent.polling.sources.broker_places import Engine, Unreachable, find_places
+from lambent.polling.sources.broker_endpoints import Engine, Unreachable, find_places
 from lambent.polling.sources.deliveries import DeliveredQueue
 
 _OPENS = {Engine.RABBITMQ: rabbitmq.open_queue, Engine.ACTIVEMQ: activemq.open_queue}
 
 
-async def poll(polled: Polled) -> None:
+async def poll(polled: ActiveMapping) -> None:
     """See `poller.Poll`."""
     with polled.stop.interrupts():
         places = await find_places(polled)
-        access = await read_access(polled)
+        access = await load_credentials(polled)
     queue: DeliveredQueue | None = None
     while not polled.stop.is_set and queue is None:
         place = places.pop(0)

@@ -16,8 +16,8 @@ from typing import Any
 import anyio
 
 from lambent.kit.clock import wait_at_most
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.options import EVENT_BYTES_MAX
-from lambent.polling.polled import Polled
 from lambent.polling.ports import Envelope, PartLost, Record, SourceError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class DeliveredQueue(ABC):
     """One queue, a `ports.Part`, for as long as one connection lasts. Its messages are in the
     order of their delivery."""
 
-    def __init__(self, polled: Polled, name: str, envelope: Envelope) -> None:
+    def __init__(self, polled: ActiveMapping, name: str, envelope: Envelope) -> None:
         self._polled = polled
         self._batch_size = polled.options.batch_size
         self._new: deque[Record] = deque()

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.kit.strict_json import parse
-from lambent.polling.polled import Polled
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.ports import Record
-from lambent.polling.sources.shard_part import Page, Shard
+from lambent.polling.sources.shard_stream import RecordPage, Shard
 from lambent.polling.sources.shards import poll_stream
 from lambent.polling.sources.stream_calls import StreamCalls, batch_info
 
@@ -23,7 +23,7 @@ class DynamodbStream:
     finds_times = False
     records_max = 1000
 
-    def __init__(self, polled: Polled) -> None:
+    def __init__(self, polled: ActiveMapping) -> None:
         self.arn = polled.mapping.source_id
         self._calls = StreamCalls(polled, "dynamodbstreams", self.arn)
 
@@ -48,11 +48,11 @@ class DynamodbStream:
         found = await self._calls.call("GetShardIterator", parameters, names_record=bool(after))
         return str(found["ShardIterator"])
 
-    async def read(self, shard_id: str, iterator: str, limit: int) -> Page:
+    async def read(self, shard_id: str, iterator: str, limit: int) -> RecordPage:
         """See `shard_part.Stream`."""
         found = await self._calls.call("GetRecords", {"ShardIterator": iterator, "Limit": limit})
         records = [self._to_record(raw) for raw in found.get("Records", ())]
-        return Page(records, found.get("NextShardIterator"))
+        return RecordPage(records, found.get("NextShardIterator"))
 
     def view(self, record: Record) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """See `ports.Part`."""
@@ -106,6 +106,6 @@ def _to_shard(found: Mapping[str, Any]) -> Shard:
     )
 
 
-async def poll(polled: Polled) -> None:
+async def poll(polled: ActiveMapping) -> None:
     """See `poller.Poll`."""
     await poll_stream(polled, DynamodbStream(polled))

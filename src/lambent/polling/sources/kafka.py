@@ -14,15 +14,15 @@ from anyio import to_thread
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from lambent.model.mapping import Source
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.item_failures import failed_offsets
-from lambent.polling.polled import Polled
 from lambent.polling.ports import Part
 from lambent.polling.reader import Reader
 from lambent.polling.sources.kafka_cluster import ClientLog, Cluster, find_cluster
-from lambent.polling.sources.kafka_member import Member
-from lambent.polling.sources.kafka_problems import problem
+from lambent.polling.sources.kafka_consumer import Member
+from lambent.polling.sources.kafka_errors import problem
+from lambent.polling.sources.kafka_offsets import Start
 from lambent.polling.sources.kafka_records import Rendering
-from lambent.polling.sources.kafka_start import Start
 
 _TOPIC_DESTINATION = "kafka://"
 _DELIVERY_S = 10
@@ -33,7 +33,7 @@ _PRODUCER = {
 }
 
 
-async def poll(polled: Polled) -> None:
+async def poll(polled: ActiveMapping) -> None:
     """See `poller.Poll`."""
     cluster: Cluster | None = None
     with polled.stop.interrupts():
@@ -45,13 +45,13 @@ async def poll(polled: Polled) -> None:
     if target.startswith(_TOPIC_DESTINATION):
         tell = partial(_tell_topic, cluster, target.removeprefix(_TOPIC_DESTINATION))
 
-    async def serve(polled: Polled, part: Part) -> bool:
+    async def serve(polled: ActiveMapping, part: Part) -> bool:
         return await Reader(polled, tell, read_failures=failed_offsets).serve(part)
 
     await _member(polled, cluster).run(serve)
 
 
-def _member(polled: Polled, cluster: Cluster) -> Member:
+def _member(polled: ActiveMapping, cluster: Cluster) -> Member:
     mapping = polled.mapping
     found = mapping.configuration
     (topic,) = found["Topics"]

@@ -9,10 +9,10 @@ from typing import Any
 import botocore.exceptions
 
 from lambent.model.mapping import Source
-from lambent.polling.access import CONFIG_NOT_VALID, SourceAccess, read_access
-from lambent.polling.polled import Polled
+from lambent.polling.active_mapping import ActiveMapping
+from lambent.polling.credentials import CONFIG_NOT_VALID, SourceCredentials, load_credentials
 from lambent.polling.ports import SourceError
-from lambent.polling.role_calls import refused
+from lambent.polling.role_client import refused
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class ClientLog:
         self.last = str(arguments[-1]) if arguments else text
 
 
-async def find_cluster(polled: Polled) -> Cluster:
+async def find_cluster(polled: ActiveMapping) -> Cluster:
     """Read the secrets, and ask where the cluster is if nobody said. Raises `SourceError`."""
     mapping = polled.mapping
     for one in mapping.configuration.get("SourceAccessConfigurations") or ():
@@ -80,7 +80,7 @@ async def find_cluster(polled: Polled) -> Cluster:
             raise SourceError(
                 f"PROBLEM: {one.get('Type')} is not supported", reason=CONFIG_NOT_VALID
             )
-    access = await read_access(polled)
+    access = await load_credentials(polled)
     if mapping.source is Source.KAFKA:
         return Cluster(mapping.source_id, login(access, mapping.source_id))
     known = polled.settings.brokers.get(mapping.source_id)
@@ -90,7 +90,9 @@ async def find_cluster(polled: Polled) -> Cluster:
     return await _ask_msk(polled, access)
 
 
-def login(access: SourceAccess, bootstrap: str, *, wants_tls: bool = False) -> Mapping[str, Any]:
+def login(
+    access: SourceCredentials, bootstrap: str, *, wants_tls: bool = False
+) -> Mapping[str, Any]:
     """Settings for what the mapping says of access.
 
     Passwords go over TLS, unless all servers are on this machine's loopback and no root certificate
@@ -115,7 +117,7 @@ def login(access: SourceAccess, bootstrap: str, *, wants_tls: bool = False) -> M
     return found
 
 
-async def _ask_msk(polled: Polled, access: SourceAccess) -> Cluster:
+async def _ask_msk(polled: ActiveMapping, access: SourceCredentials) -> Cluster:
     """See GetBootstrapBrokers, which has addresses for each way to get in."""
     arn = polled.mapping.source_id
     try:

@@ -66,7 +66,7 @@ class Partition:
         return self._rendering.envelope
 
     def put(self, messages: Sequence[Message]) -> bool:
-        """What came; gives whether it is to be paused."""
+        """What came; returns whether it is to be paused."""
         self._messages.extend(messages)
         self._bytes += sum(map(len, messages))
         self._filled.set()

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lambent.kit.strict_json import parse
-from lambent.polling.polled import Polled
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.ports import Record
-from lambent.polling.sources.shard_part import Page, Shard
+from lambent.polling.sources.shard_stream import RecordPage, Shard
 from lambent.polling.sources.shards import poll_stream
 from lambent.polling.sources.stream_calls import StreamCalls, batch_info
 
@@ -22,7 +22,7 @@ class KinesisStream:
     finds_times = True
     records_max = 10_000
 
-    def __init__(self, polled: Polled) -> None:
+    def __init__(self, polled: ActiveMapping) -> None:
         self.arn = polled.mapping.source_id
         self._stream_arn = self.arn.partition("/consumer/")[0]
         self._calls = StreamCalls(polled, "kinesis", self._stream_arn)
@@ -57,12 +57,12 @@ class KinesisStream:
         found = await self._calls.call("GetShardIterator", parameters, names_record=bool(after))
         return str(found["ShardIterator"])
 
-    async def read(self, shard_id: str, iterator: str, limit: int) -> Page:
+    async def read(self, shard_id: str, iterator: str, limit: int) -> RecordPage:
         """See `shard_part.Stream`."""
         parameters = {"StreamARN": self._stream_arn, "ShardIterator": iterator, "Limit": limit}
         found = await self._calls.call("GetRecords", parameters)
         records = [self._to_record(shard_id, raw) for raw in found.get("Records", ())]
-        return Page(
+        return RecordPage(
             records, found.get("NextShardIterator"), bool(found.get("MillisBehindLatest", 0))
         )
 
@@ -116,6 +116,6 @@ def _to_shard(found: Mapping[str, Any]) -> Shard:
     )
 
 
-async def poll(polled: Polled) -> None:
+async def poll(polled: ActiveMapping) -> None:
     """See `poller.Poll`."""
     await poll_stream(polled, KinesisStream(polled))

@@ -19,20 +19,20 @@ from aiormq import exceptions as amqp
 from yarl import URL
 
 from lambent.kit.tasks import start_part
-from lambent.polling.access import CONFIG_NOT_VALID, SourceAccess
-from lambent.polling.polled import Polled
+from lambent.polling.active_mapping import ActiveMapping
+from lambent.polling.credentials import CONFIG_NOT_VALID, SourceCredentials
 from lambent.polling.ports import PartLost, Record, SourceError
-from lambent.polling.role_calls import NOT_ALLOWED
+from lambent.polling.role_client import NOT_ALLOWED
 from lambent.polling.sources import amqp_tolerance
-from lambent.polling.sources.broker_places import (
-    Place,
+from lambent.polling.sources.broker_endpoints import (
+    Endpoint,
     Unreachable,
     not_authenticated,
     not_trusted,
     trust,
 )
 from lambent.polling.sources.deliveries import DeliveredQueue
-from lambent.polling.sources.rabbitmq_records import envelope_of, record_of
+from lambent.polling.sources.rabbitmq_records import envelope_of, to_record
 
 _DEADLINE_S = 10.0
 _HEARTBEAT_S = 10
@@ -49,7 +49,9 @@ logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 class RabbitQueue(DeliveredQueue):
     """A queue while one channel lasts."""
 
-    def __init__(self, polled: Polled, channel: aiormq.abc.AbstractChannel, vhost: str) -> None:
+    def __init__(
+        self, polled: ActiveMapping, channel: aiormq.abc.AbstractChannel, vhost: str
+    ) -> None:
         name = polled.mapping.configuration["Queues"][0]
         super().__init__(polled, name, envelope_of(polled.mapping.source_id, name, vhost))
         self._channel = channel
@@ -100,7 +102,7 @@ class RabbitQueue(DeliveredQueue):
 
     async def _on_message(self, message: aiormq.abc.DeliveredMessage) -> None:
         assert message.delivery_tag is not None
-        record = record_of(
+        record = to_record(
             message.header.properties,
             message.body,
             tag=message.delivery_tag,
@@ -120,7 +122,7 @@ class RabbitQueue(DeliveredQueue):
 
 @asynccontextmanager
 async def open_queue(
-    polled: Polled, place: Place, access: SourceAccess
+    polled: ActiveMapping, place: Endpoint, access: SourceCredentials
 ) -> AsyncIterator[RabbitQueue]:
     """A mapping's queue, with messages on their way. Raises `SourceError`."""
     vhost = access.virtual_host or "/"
@@ -146,7 +148,7 @@ async def open_queue(
 
 
 async def _open(
-    polled: Polled, place: Place, connection: aiormq.Connection, vhost: str
+    polled: ActiveMapping, place: Endpoint, connection: aiormq.Connection, vhost: str
 ) -> RabbitQueue:
     try:
         with anyio.fail_after(_DEADLINE_S):
@@ -166,7 +168,7 @@ async def _open(
     return queue
 
 
-async def _look(polled: Polled, queue: RabbitQueue) -> None:
+async def _look(polled: ActiveMapping, queue: RabbitQueue) -> None:
     """Now and then tell how many messages wait."""
     while True:
         await polled.clock.sleep(_LOOK_EVERY_S)

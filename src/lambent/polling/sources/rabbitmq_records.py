@@ -26,7 +26,7 @@ def envelope_of(arn: str, queue: str, vhost: str) -> Envelope:
     return Envelope(f'{before}, "rmqMessagesByQueue": {{{key}: ['.encode(), b"]}}")
 
 
-def record_of(
+def to_record(
     properties: Basic.Properties, body: bytes, *, tag: int, redelivered: bool, now: float
 ) -> Record:
     """A message that was delivered now, epoch seconds, under a delivery tag."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import anyio.to_thread
 
 from lambent.model.mapping import EventSourceMapping, Source
-from lambent.polling.polled import Polled
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.poller import Poll
 
 _MODULES: Mapping[Source, str] = {
@@ -22,10 +22,10 @@ _MODULES: Mapping[Source, str] = {
 """By kind, the module of this package whose `poll` is a `poller.Poll`."""
 
 
-def poll_of(mapping: EventSourceMapping) -> Poll:
+def poller_for(mapping: EventSourceMapping) -> Poll:
     """What reads the source of a mapping."""
 
-    async def poll(polled: Polled) -> None:
+    async def poll(polled: ActiveMapping) -> None:
         name = f"{__package__}.{_MODULES[mapping.source]}"
         module = await anyio.to_thread.run_sync(importlib.import_module, name)
         await module.poll(polled)

@@ -12,11 +12,11 @@ import anyio.abc
 
 from lambent.kit.clock import wait_at_most
 from lambent.kit.tasks import start_part
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
-from lambent.polling.polled import Polled
 from lambent.polling.ports import Serve, SourceError
 from lambent.polling.reader import Lane, Reader
-from lambent.polling.sources.shard_part import Shard, ShardPart, Stream
+from lambent.polling.sources.shard_stream import Shard, ShardPart, Stream
 from lambent.polling.tumbling import TumblingLane
 from lambent.store.positions import Position
 
@@ -42,7 +42,7 @@ def startable(
 
 def ended_shards(shards: Sequence[Shard], positions: Mapping[str, Position]) -> set[str]:
     """Those that were read to their end. Not one that is open, says the list: that is of a stream
-    that was made anew under the same name, or the list is old."""
+    that was made again under the same name, or the list is old."""
     is_open = {shard.id for shard in shards if not shard.is_closed}
     return {part for part, position in positions.items() if position.is_end and part not in is_open}
 
@@ -65,7 +65,7 @@ def first_positions(
 class Shards:
     """All of a stream."""
 
-    def __init__(self, polled: Polled, stream: Stream) -> None:
+    def __init__(self, polled: ActiveMapping, stream: Stream) -> None:
         self._polled = polled
         self._stream = stream
         self._uuid = polled.mapping.uuid
@@ -139,7 +139,7 @@ class Shards:
         return Position(since=self._polled.mapping.configuration.get("StartingPositionTimestamp"))
 
     async def _look(self) -> dict[str, Position]:
-        """List the shards; gives the positions. Raises `SourceError`."""
+        """List the shards; returns the positions. Raises `SourceError`."""
         self._listed = await self._stream.list()
         if self._positions is None:
             self._positions = await self._begin()
@@ -169,7 +169,7 @@ class Shards:
         return dict(first)
 
 
-async def poll_stream(polled: Polled, stream: Stream) -> None:
+async def poll_stream(polled: ActiveMapping, stream: Stream) -> None:
     """Read a stream until the mapping is stopped. Raises `SourceError`."""
     lane = TumblingLane if polled.options.tumbling_s else Lane
     await Shards(polled, stream).run(Reader(polled, new_lane=lane).serve)

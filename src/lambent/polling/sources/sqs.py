@@ -17,25 +17,25 @@ import anyio
 import anyio.abc
 import botocore.exceptions
 
-from lambent.aws.calls import error_code
-from lambent.invocation.pace import Pace
+from lambent.aws.client import error_code
+from lambent.invocation.adaptive_limit import AdaptiveLimit
 from lambent.kit.tasks import start_part
 from lambent.model.invocation import Succeeded
 from lambent.model.traces import LOOPS_MAX, extend_lineage
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
-from lambent.polling.function_calls import Called
+from lambent.polling.function_calls import CallResult
 from lambent.polling.item_failures import failed_items, read_failures
 from lambent.polling.options import EVENT_BYTES_MAX
-from lambent.polling.polled import Polled
 from lambent.polling.ports import Envelope, Record, SourceError
-from lambent.polling.role_calls import refused
+from lambent.polling.role_client import refused
 
 _DEADLINE_S = 30.0
 _AT_ONCE_MAX = 10
 """Messages in one request."""
 _WORKERS_AT_FIRST = 5
 _WORKERS_MAX = 1250
-"""Both as at AWS."""
+"""Both as in AWS."""
 _DELETES_MAX = 8
 _ENVELOPE = Envelope(b'{"Records":[', b"]}")
 _TRACE_HEADER = "AWSTraceHeader"
@@ -50,7 +50,7 @@ _ACTIONS = {
 class Queue:
     """The requests to one queue."""
 
-    def __init__(self, polled: Polled) -> None:
+    def __init__(self, polled: ActiveMapping) -> None:
         self.arn = polled.mapping.source_id
         self._aws = polled.aws
         _, _, _, _, self._account, self._name = self.arn.split(":")
@@ -66,7 +66,7 @@ class Queue:
         await self.look()
 
     async def look(self) -> int:
-        """Read the visibility timeout; gives how many messages wait. Raises `SourceError`."""
+        """Read the visibility timeout; returns how many messages wait. Raises `SourceError`."""
         names = ["VisibilityTimeout", "ApproximateNumberOfMessages"]
         found = await self._call("GetQueueAttributes", {"AttributeNames": names})
         attributes = found.get("Attributes", {})
@@ -86,7 +86,7 @@ class Queue:
         return messages
 
     async def delete(self, records: Sequence[Record]) -> list[Record]:
-        """Up to ten; gives those that it could not. Raises `SourceError`."""
+        """Up to ten; returns those that it could not. Raises `SourceError`."""
         entries = [
             {"Id": str(number), "ReceiptHandle": one.raw["ReceiptHandle"]}
             for number, one in enumerate(records)
@@ -132,11 +132,11 @@ class SqsPoller:
     """Workers that each receive a batch, have it processed and delete it, one after the other. One
     is always there; as long as there is more, there are as many as make it faster."""
 
-    def __init__(self, polled: Polled, queue: Queue) -> None:
+    def __init__(self, polled: ActiveMapping, queue: Queue) -> None:
         self._polled = polled
         self._queue = queue
         self._options = polled.options
-        self._pace = Pace(polled.clock.monotonic(), start=_WORKERS_AT_FIRST)
+        self._pace = AdaptiveLimit(polled.clock.monotonic(), start=_WORKERS_AT_FIRST)
         self._limit = min(self._options.concurrency_max or _WORKERS_MAX, _WORKERS_MAX)
         settings = polled.settings
         self._throttled = Backoff(settings.throttled_s, settings.throttled_max_s)
@@ -263,7 +263,7 @@ class SqsPoller:
             del self._held[id(records)]
 
     async def _deliver(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Have the function take a batch; gives what it has processed."""
+        """Have the function take a batch; returns what it has processed."""
         polled = self._polled
         event = _ENVELOPE.wrap([one.document for one in records])
         arn = polled.mapping.function_key.arn
@@ -287,7 +287,7 @@ class SqsPoller:
         polled.status.count("FailedInvokeEventCount", len(records) - len(done))
         return done
 
-    async def _done(self, called: Called, records: Sequence[Record]) -> Sequence[Record]:
+    async def _done(self, called: CallResult, records: Sequence[Record]) -> Sequence[Record]:
         if not isinstance(called.outcome, Succeeded):
             return ()
         if not self._options.reports_failures:
@@ -313,7 +313,7 @@ class SqsPoller:
         return not self._polled.stop.is_set
 
     async def _delete(self, records: Sequence[Record]) -> int:
-        """Delete messages, trying again while they are ours; gives how many are gone."""
+        """Delete messages, trying again while they are ours; returns how many are gone."""
         settings = self._polled.settings
         left = [records[at : at + _AT_ONCE_MAX] for at in range(0, len(records), _AT_ONCE_MAX)]
         gone = 0
@@ -375,7 +375,7 @@ class SqsPoller:
                 continue
 
 
-async def poll(polled: Polled) -> None:
+async def poll(polled: ActiveMapping) -> None:
     """See `poller.Poll`."""
     queue = Queue(polled)
     with polled.stop.interrupts():

@@ -99,32 +99,32 @@ class FrameReader:
         """Of known length, and the NUL behind."""
         if length < 0:
             raise ValueError("a negative length")
-        pieces: list[bytes] | None = [] if length <= self._body_bytes_max else None
+        chunks: list[bytes] | None = [] if length <= self._body_bytes_max else None
         while length:
-            piece = await self._exactly(min(length, _PIECE_BYTES))
-            length -= len(piece)
-            if pieces is not None:
-                pieces.append(piece)
+            chunk = await self._exactly(min(length, _PIECE_BYTES))
+            length -= len(chunk)
+            if chunks is not None:
+                chunks.append(chunk)
         if await self._exactly(1) != b"\0":
             raise ValueError("a frame that does not end")
-        return None if pieces is None else b"".join(pieces)
+        return None if chunks is None else b"".join(chunks)
 
     async def _text(self) -> bytes | None:
         """Up to the first NUL."""
-        pieces: list[bytes] = []
+        chunks: list[bytes] = []
         size = 0
         while True:
             try:
                 with anyio.fail_after(self.patience_s):
-                    pieces.append(await self._stream.receive_until(b"\0", _PIECE_BYTES))
+                    chunks.append(await self._stream.receive_until(b"\0", _PIECE_BYTES))
             except anyio.DelimiterNotFound:
-                pieces.append(await self._exactly(len(self._stream.buffer)))
+                chunks.append(await self._exactly(len(self._stream.buffer)))
             else:
-                size += len(pieces[-1])
-                return b"".join(pieces) if size <= self._body_bytes_max else None
-            size += len(pieces[-1])
+                size += len(chunks[-1])
+                return b"".join(chunks) if size <= self._body_bytes_max else None
+            size += len(chunks[-1])
             if size > self._body_bytes_max:
-                pieces.clear()
+                chunks.clear()
 
     async def _exactly(self, length: int) -> bytes:
         with anyio.fail_after(self.patience_s):

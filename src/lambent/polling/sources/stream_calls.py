@@ -6,12 +6,12 @@ from typing import Any
 
 import botocore.exceptions
 
-from lambent.aws.calls import error_code
+from lambent.aws.client import error_code
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.failure_records import timestamp
-from lambent.polling.polled import Polled
 from lambent.polling.ports import Record
-from lambent.polling.role_calls import refused
-from lambent.polling.sources.shard_part import NotFound, PositionLost, Slower
+from lambent.polling.role_client import refused
+from lambent.polling.sources.shard_stream import NotFound, PositionLost, Slower
 
 _THROTTLES = frozenset(
     {
@@ -33,7 +33,7 @@ so, too."""
 class StreamCalls:
     """Requests about one stream, as the function's role."""
 
-    def __init__(self, polled: Polled, service: str, stream_arn: str) -> None:
+    def __init__(self, polled: ActiveMapping, service: str, stream_arn: str) -> None:
         self._aws = polled.aws
         self._service = service
         self.stream_arn = stream_arn

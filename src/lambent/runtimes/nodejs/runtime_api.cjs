@@ -26,7 +26,7 @@ class RuntimeApi {
     return this.#request('POST', `${path(headers)}/response`, 202, body, attempt(headers));
   }
 
-  /* Begins to answer piece by piece. Gives a request to write to, with `taken`: a promise that
+  /* Begins to answer piece by piece. Returns a request to write to, with `taken`: a promise that
      settles when the whole answer has been taken. */
   stream(headers, contentType) {
     const request = http.request({

@@ -22,15 +22,15 @@ def wait():
 
 def read():
     """Wait for the environment of a function; nothing at all is the end."""
-    pieces = []
+    chunks = []
     while True:
-        piece = os.read(CONTROL_FD, 1 << 16)
-        if not piece:
+        chunk = os.read(CONTROL_FD, 1 << 16)
+        if not chunk:
             break
-        pieces.append(piece)
-    if not pieces:
+        chunks.append(chunk)
+    if not chunks:
         os._exit(0)
-    return json.loads(b"".join(pieces))
+    return json.loads(b"".join(chunks))
 
 
 def become(environment):

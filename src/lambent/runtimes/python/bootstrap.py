@@ -50,7 +50,7 @@ PRELOADED = (
 """What many functions import: all of the standard library."""
 LOADED = {}
 """Names of the modules that are there before a function is known, by their first part."""
-OUR_MODULES = ("assignment", "bootstrap", "channel", "checkpoint", "rehearsal", "zygote")
+OUR_MODULES = ("assignment", "bootstrap", "channel", "checkpoint", "warm_up", "zygote")
 RUNTIME = os.path.dirname(os.path.abspath(__file__))
 ROOT = RUNTIME[: -len("/var/runtime")] if RUNTIME.endswith("/var/runtime") else ""
 """Before the paths of a sandbox; something only where there are no namespaces."""
@@ -125,14 +125,14 @@ def use_bytecode(task_root):
 
 
 def preload():
-    """Import what every function's process needs; gives the standard library's search path."""
+    """Import what every function's process needs; returns the standard library's search path."""
     add_site_builtins()
     import_all(PRELOADED)
     from awslambdaric import __main__, bootstrap  # noqa: F401
 
     import channel  # noqa: F401
 
-    rehearse()
+    warm_up()
     for name in sys.modules:
         LOADED.setdefault(name.partition(".")[0], []).append(name)
     return [path for path in sys.path if path != RUNTIME]
@@ -147,9 +147,9 @@ def import_all(names):
             pass
 
 
-def rehearse():
-    """Serve an event that does not exist: see `rehearsal.py`."""
-    from rehearsal import rehearse as rehearse_with
+def warm_up():
+    """Serve an event that does not exist: see `warm_up.py`."""
+    from warm_up import warm_up as rehearse_with
 
     rehearse_with(serve_with)
 
@@ -186,7 +186,7 @@ def serve(standard_library):
 
 
 def forget_what_the_function_brings():
-    """Modules that the function has in a version of its own must be found anew, as must ours.
+    """Modules that the function has in a version of its own must be found again, as must ours.
 
     Gives their names.
     """

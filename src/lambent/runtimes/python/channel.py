@@ -112,12 +112,12 @@ class Channel(LambdaRuntimeClient):
         length = int(headers.get("content-length", 0))
         body = received[at + 4 : at + 4 + length]
         if len(body) < length:
-            pieces, missing = [body], length - len(body)
+            chunks, missing = [body], length - len(body)
             while missing > 0:
-                piece = self._read()
-                pieces.append(piece)
-                missing -= len(piece)
-            received = b"".join(pieces)
+                chunk = self._read()
+                chunks.append(chunk)
+                missing -= len(chunk)
+            received = b"".join(chunks)
             body, self._received = received[:length], received[length:]
         else:
             self._received = received[at + 4 + length :]

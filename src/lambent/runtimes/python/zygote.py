@@ -184,7 +184,7 @@ def main():
         )  # It was the first to be placed.
         os._exit(127)
     if request["rehearses"]:
-        bootstrap.rehearse()
+        bootstrap.warm_up()
     environment = assignment.wait()
     assignment.become(environment)
     if environment.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":

@@ -3,7 +3,7 @@
 module Lambent
   # The method a handler string names: `file.method` at the top level of a file, or
   # `file.Module::Class.method` of a class or module. The file is loaded at once; the rest is looked
-  # for by each invocation, as at AWS.
+  # for by each invocation, as in AWS.
   class Handler
     JSON_TYPE = 'application/json'
     UNKNOWN_TYPE = 'application/unknown'

@@ -1,4 +1,4 @@
-"""Work on processes of boxes, done in children of the launcher.
+"""ChildWork on processes of boxes, done in children of the launcher.
 
 What is done to a hostile process takes as long as it can make it take, and waits for it: the
 launcher's loop goes on meanwhile, and the child is killed when its time is over.
@@ -29,7 +29,7 @@ OnDone = Callable[[bytes | None, str], None]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Work:
+class ChildWork:
     """Something to be done in a child."""
 
     act: Callable[[], bytes]
@@ -49,9 +49,9 @@ class Apart:
         self._at_once = at_once
         self._running: set[int] = set()
         """Their pidfds."""
-        self._waiting: deque[Work] = deque()
+        self._waiting: deque[ChildWork] = deque()
 
-    def do(self, work: Work) -> None:
+    def do(self, work: ChildWork) -> None:
         """Have something done; `on_done` is called once, perhaps at once."""
         self._waiting.append(work)
         self._begin()
@@ -80,7 +80,7 @@ class Apart:
             on_exit = partial(self._on_exit, pidfd, work, report)
             self._selector.register(pidfd, selectors.EVENT_READ, on_exit)
 
-    def _on_exit(self, pidfd: int, work: Work, report: BinaryIO) -> None:
+    def _on_exit(self, pidfd: int, work: ChildWork, report: BinaryIO) -> None:
         self._selector.unregister(pidfd)
         self._running.discard(pidfd)
         ended = linux.reap(pidfd)
@@ -93,7 +93,7 @@ class Apart:
         self._begin()
 
 
-def _act(work: Work, report: BinaryIO, kept: Sequence[int]) -> NoReturn:
+def _act(work: ChildWork, report: BinaryIO, kept: Sequence[int]) -> NoReturn:
     """In a child."""
     try:
         linux.die_with_parent()

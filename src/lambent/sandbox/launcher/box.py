@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from lambent.sandbox.launcher import filesystem, linux, lockdown
-from lambent.sandbox.launcher.cgroups import Group
+from lambent.sandbox.launcher.cgroups import Cgroup
 from lambent.sandbox.launcher.network import Network
 from lambent.sandbox.launcher.seccomp import Filter
 
@@ -57,12 +57,12 @@ class Confinement:
 
 
 @dataclasses.dataclass(slots=True)
-class Box:
+class BoxState:
     """A box and what the launcher holds of it."""
 
     name: str
     network: Network
-    group: Group | None
+    group: Cgroup | None
     memory_mb: int | None
     """None until a prepared box is given to a function."""
     host_id: int
@@ -109,10 +109,10 @@ def open_box(
     name: str,
     host_id: int,
     network: Network,
-    group: Group | None,
+    group: Cgroup | None,
     memory_mb: int | None,
     mounts: Mapping[str, int],
-) -> Box:
+) -> BoxState:
     """Make the namespaces, lay out the root and start init. Raises OSError."""
     life_read, life_write = os.pipe2(os.O_CLOEXEC)
     try:
@@ -133,10 +133,10 @@ def open_box(
     finally:
         os.close(life_read)
     pidfd = os.pidfd_open(pid)
-    return Box(name, network, group, memory_mb, host_id, pid, pidfd, life_write)
+    return BoxState(name, network, group, memory_mb, host_id, pid, pidfd, life_write)
 
 
-class NotExecutable(OSError):
+class NotExecutableError(OSError):
     """The kernel does not execute a program, whoever asks: the fault of who wrote it."""
 
     def __init__(self, number: int, message: str) -> None:
@@ -153,10 +153,10 @@ def _new_namespaces(confinement: Confinement, network: Network) -> Iterator[None
         linux.setns(network.namespace_fd, linux.CLONE_NEWNET)
         yield
     finally:
-        go_home(confinement)
+        restore_namespaces(confinement)
 
 
-def go_home(confinement: Confinement) -> None:
+def restore_namespaces(confinement: Confinement) -> None:
     """Come back to the launcher's own namespaces."""
     try:
         for kind, fd in confinement.home_fds.items():
@@ -167,7 +167,7 @@ def go_home(confinement: Confinement) -> None:
         os._exit(1)
 
 
-def map_user(confinement: Confinement, box: Box, pid: int) -> None:
+def map_user(confinement: Confinement, box: BoxState, pid: int) -> None:
     """Show one host user as the box's user, and nobody else, in the user namespace that the
     process has made. Raises OSError."""
     if not confinement.is_root:
@@ -179,7 +179,7 @@ def map_user(confinement: Confinement, box: Box, pid: int) -> None:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
+class BoxEntry:
     """How a new process gets into a box."""
 
     calls: list[lockdown.Call]
@@ -188,12 +188,12 @@ class Entry:
 
 def describe_entry(
     confinement: Confinement,
-    box: Box,
+    box: BoxState,
     *,
     outputs: Sequence[int],
     control: int | None,
     executes: bool,
-) -> Entry:
+) -> BoxEntry:
     """All a new process has to do until it is no more than a box's user."""
     null = confinement.null_fd
     tasks = box.group.tasks_fds if box.group is not None else []
@@ -222,26 +222,26 @@ def describe_entry(
         is_root=confinement.is_root,
         executes=executes,
     )
-    return Entry(calls, [fd for fd in descriptors if fd >= 0])
+    return BoxEntry(calls, [fd for fd in descriptors if fd >= 0])
 
 
-def attach(confinement: Confinement, box: Box, mounts: Mapping[str, int]) -> None:
+def attach(confinement: Confinement, box: BoxState, mounts: Mapping[str, int]) -> None:
     """Show detached mounts in a box in which no function's code has run. Raises OSError."""
     linux.setns(box.init_pidfd, linux.CLONE_NEWNS)
     try:
         for target, copy in mounts.items():
             linux.place_mount(copy, target)
     finally:
-        go_home(confinement)
+        restore_namespaces(confinement)
 
 
-def open_socket(confinement: Confinement, box: Box) -> socket.socket:
+def open_socket(confinement: Confinement, box: BoxState) -> socket.socket:
     """A TCP socket in a box's network namespace, neither bound nor connected. Raises OSError."""
     linux.setns(box.init_pidfd, linux.CLONE_NEWNET)
     try:
         return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     finally:
-        go_home(confinement)
+        restore_namespaces(confinement)
 
 
 def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
@@ -256,7 +256,7 @@ def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
     except BaseException as error:
         reason = error.strerror if isinstance(error, OSError) and error.filename else None
         text = f"{error.filename}: {reason}" if reason and isinstance(error, OSError) else error
-        error_number = error.number if isinstance(error, NotExecutable) else 0
+        error_number = error.number if isinstance(error, NotExecutableError) else 0
         os.write(lockdown.STATUS_FD, f"{error_number} {text}".encode()[:1000])
     finally:
         os._exit(127)

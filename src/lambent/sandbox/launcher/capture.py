@@ -193,10 +193,10 @@ def _copy_pages(
 
 
 def _copy(tracee: Tracee, memory: BinaryIO, start: int, size: int, at: int) -> None:
-    """Copy a run of pages, a piece at a time."""
+    """Copy a run of pages, a chunk at a time."""
     for done in range(0, size, _COPIED_AT_ONCE):
-        piece = tracee.read(start + done, min(_COPIED_AT_ONCE, size - done))
-        if os.pwrite(memory.fileno(), piece, at + done) != len(piece):
+        chunk = tracee.read(start + done, min(_COPIED_AT_ONCE, size - done))
+        if os.pwrite(memory.fileno(), chunk, at + done) != len(chunk):
             raise OSError("there is no memory for its pages")
 
 

@@ -33,7 +33,7 @@ _SWEEP_S = 5.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class TreePlace:
     """What there is on this host; nothing has been changed yet."""
 
     home: Path | None
@@ -92,7 +92,7 @@ class Origin:
 # -- looking -------------------------------------------------------------------------------
 
 
-def find_place(name: str, proc: Path = Path("/proc/self"), platform: int = 0) -> Place:
+def find_place(name: str, proc: Path = Path("/proc/self"), platform: int = 0) -> TreePlace:
     """Look for a place; directories of our own would be called `name`. `platform` is the process
     that has started this one, or this one itself."""
     mounts = list(_mounts(proc))
@@ -117,7 +117,7 @@ def find_place(name: str, proc: Path = Path("/proc/self"), platform: int = 0) ->
         elif not is_managed(mount) or any(one in legacy for one in LIMITS):
             home, offered = mount / name, controllers_of(mount)
         break
-    return Place(home=home, is_delegated=is_delegated, offered=offered, legacy=legacy)
+    return TreePlace(home=home, is_delegated=is_delegated, offered=offered, legacy=legacy)
 
 
 def limits_here(name: str) -> tuple[str, ...]:

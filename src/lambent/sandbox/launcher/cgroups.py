@@ -18,7 +18,7 @@ _TASKS_MAX = 1025
 
 
 @dataclasses.dataclass(slots=True)
-class Group:
+class Cgroup:
     """One box's groups. The descriptors are open until `close`; the group lives on."""
 
     directories: list[Path]
@@ -108,14 +108,14 @@ class Group:
         return True
 
 
-def make_group(tree: Tree, name: str, memory_mb: int | None) -> Group:
+def make_group(tree: Tree, name: str, memory_mb: int | None) -> Cgroup:
     """The groups of a box, limited but for the CPU; for the memory later if none is given yet.
 
     Raises OSError.
     """
     directories = [directory / name for directory in tree.directories]
     in_v2 = "cpu" in tree.controllers
-    group = Group(directories, -1, [], -1, False, -1, "", -1, False, [], None, in_v2)
+    group = Cgroup(directories, -1, [], -1, False, -1, "", -1, False, [], None, in_v2)
     try:
         for directory in directories:
             directory.mkdir()
@@ -137,7 +137,7 @@ def make_group(tree: Tree, name: str, memory_mb: int | None) -> Group:
     return group
 
 
-def _set_up_unified(directory: Path, controllers: frozenset[str], group: Group) -> None:
+def _set_up_unified(directory: Path, controllers: frozenset[str], group: Cgroup) -> None:
     group._unified = directory
     group._freeze_file = directory / "cgroup.freeze"
     group.freeze_fd = _open(group._freeze_file, os.O_WRONLY)
@@ -156,7 +156,7 @@ def _set_up_unified(directory: Path, controllers: frozenset[str], group: Group) 
         _write(directory / "pids.max", str(_TASKS_MAX))
 
 
-def _set_up_legacy(tree: Tree, name: str, group: Group) -> None:
+def _set_up_legacy(tree: Tree, name: str, group: Cgroup) -> None:
     """What the v2 tree does not limit. Every v1 tree is joined, or its processes would be
     elsewhere."""
     legacy = {one: where for one, where in tree.legacy.items() if one not in tree.controllers}

@@ -16,12 +16,12 @@ from typing import NoReturn
 
 from lambent.sandbox.launcher import linux, lockdown
 from lambent.sandbox.launcher.box import (
-    Box,
+    BoxState,
     Confinement,
-    NotExecutable,
+    NotExecutableError,
     describe_entry,
-    go_home,
     map_user,
+    restore_namespaces,
     run_child,
 )
 from lambent.sandbox.launcher.loop import Loop
@@ -38,7 +38,7 @@ OnEntered = Callable[[OSError | None], None]
 def spawn(
     confinement: Confinement,
     loop: Loop,
-    box: Box,
+    box: BoxState,
     *,
     argv: Sequence[str],
     environment: Mapping[str, str],
@@ -46,7 +46,7 @@ def spawn(
     control: int | None = None,
     on_entered: OnEntered,
 ) -> int:
-    """Begin to start a program in a box; gives its pid.
+    """Begin to start a program in a box; returns its pid.
 
     `outputs` are the write ends for its output and, if there is a second, its framed log; `control`
     is its end of the socket an assignment comes through. Both stay the caller's. The process is
@@ -71,28 +71,28 @@ def spawn(
             on_entered=on_entered,
         )
     finally:
-        go_home(confinement)
+        restore_namespaces(confinement)
 
 
 def execute_program(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Become a program. Raises NotExecutable if that is its own fault, else OSError."""
+    """Become a program. Raises NotExecutableError if that is its own fault, else OSError."""
     try:
         os.execve(argv[0], list(argv), dict(environment))
     except OSError as error:
         if error.errno in _LACKS_OF_THE_HOST:
             raise
-        raise NotExecutable(error.errno or 0, f"{argv[0]}: {error.strerror}") from None
+        raise NotExecutableError(error.errno or 0, f"{argv[0]}: {error.strerror}") from None
 
 
 def start(
     loop: Loop,
-    box: Box,
+    box: BoxState,
     execute: Callable[[], NoReturn],
     *,
     map_user: Callable[[int], None],
     on_entered: OnEntered,
 ) -> int:
-    """Fork a process of a box's, which executes or tells why not; gives its pid. `map_user` gets
+    """Fork a process of a box's, which executes or tells why not; returns its pid. `map_user` gets
     the pid when the process has made a user namespace. Raises OSError."""
     status, childs_status = socket.socketpair()
     try:
@@ -115,7 +115,7 @@ class _Entering:
     def __init__(
         self,
         loop: Loop,
-        box: Box,
+        box: BoxState,
         pid: int,
         status: socket.socket,
         map_user: Callable[[], None],
@@ -155,7 +155,7 @@ class _Entering:
     def _fail(self, number: int, reason: str) -> None:
         signal.pidfd_send_signal(self._box.processes[self._pid], signal.SIGKILL)
         text = f"cannot start a process: {reason}"
-        self._end(NotExecutable(number, text) if number else OSError(text))
+        self._end(NotExecutableError(number, text) if number else OSError(text))
 
     def _end(self, failure: OSError | None) -> None:
         self._timer.cancel()

@@ -21,14 +21,14 @@ from typing import Any
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import cgroup_tree, cgroups, filesystem, linux
-from lambent.sandbox.launcher.apart import Apart, Work
-from lambent.sandbox.launcher.box import Box, Confinement
+from lambent.sandbox.launcher.apart import Apart, ChildWork
+from lambent.sandbox.launcher.box import BoxState, Confinement
 from lambent.sandbox.launcher.entering import OnEntered, spawn
 from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.mounts import make_private
 from lambent.sandbox.launcher.network import Network, create_network, home_namespace
 from lambent.sandbox.launcher.seccomp import Filter
-from lambent.sandbox.launcher.volumes import Volume, Volumes
+from lambent.sandbox.launcher.volumes import MountedVolume, Volumes
 
 _REMOVE_ATTEMPTS, _REMOVE_PAUSE_S = 200, 0.005
 _HOLD_S = 20.0
@@ -37,11 +37,11 @@ _VOLUMES_READY = 2
 _CLOSING_AT_ONCE = 16
 _TEMPLATES_AT_ONCE, _TEMPLATE_DEADLINE_S = 2, 30.0
 
-OnExit = Callable[[Box, int, dict[str, Any]], None]
+OnExit = Callable[[BoxState, int, dict[str, Any]], None]
 """Gets the box, the process and how it ended: `code`, `signal`, `out_of_memory`."""
 
 
-class Host:
+class HostResources:
     """Owner of everything of this host that boxes are made of."""
 
     def __init__(
@@ -92,7 +92,7 @@ class Host:
         linux.be_no_root_to_programs()
         self._tree = tree
         self._networks: list[Network] = []
-        self._volumes_ready: list[Volume] = []
+        self._volumes_ready: list[MountedVolume] = []
         self._volume_size_mb = 0
         """The size of those that are ready: the one wanted last."""
         self._awaited: dict[int, list[Callable[[], None]]] = {}
@@ -103,10 +103,10 @@ class Host:
         self._ids = itertools.count(int(config["uid_base"]))
         self._free_ids: deque[int] = deque()
         """Given again in the order they became free, so that nobody shares one by haste."""
-        self._open_volumes: dict[str, Volume] = {}
+        self._open_volumes: dict[str, MountedVolume] = {}
         self._host_ids: dict[str, int] = {}
         """By volume: boxes that share one, one after the other, are the same host user."""
-        self.boxes: dict[str, Box] = {}
+        self.boxes: dict[str, BoxState] = {}
 
     # -- ahead of need ---------------------------------------------------------------------
 
@@ -139,7 +139,7 @@ class Host:
         waiting = self._awaited.setdefault(size_mb, [])
         waiting.append(then)
         if len(waiting) == 1:
-            work = Work(
+            work = ChildWork(
                 act=partial(self._volumes.make_template, size_mb),
                 descriptors=tuple,
                 on_done=partial(self._on_template, size_mb),
@@ -180,7 +180,7 @@ class Host:
         self._throw_away(volume)
         self._free_ids.append(self._host_ids.pop(name))
 
-    def _throw_away(self, volume: Volume) -> None:
+    def _throw_away(self, volume: MountedVolume) -> None:
         # Giving back a disk takes the kernel a while: not the launcher's own.
         pid, pidfd = linux.fork()
         if pid == 0:
@@ -188,8 +188,8 @@ class Host:
             os._exit(0)
         self.reap_later(pidfd)
 
-    def _close_volumes(self, volumes: Sequence[Volume]) -> None:
-        """Throw volumes away at the end. The kernel makes whoever gives back a disk wait, on a busy
+    def _close_volumes(self, volumes: Sequence[MountedVolume]) -> None:
+        """Throw volumes away at the end. The kernel makes whoever returns a disk wait, on a busy
         host for half a second: several processes wait at the same time."""
         for first in range(min(_CLOSING_AT_ONCE, len(volumes))):
             try:
@@ -237,7 +237,9 @@ class Host:
             raise
         return copies
 
-    def open_box(self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str) -> Box:
+    def open_box(
+        self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str
+    ) -> BoxState:
         """A box with nothing but its init in it. Raises OSError, ValueError, KeyError."""
         self._count += 1
         name = f"b{self._count}"
@@ -273,7 +275,7 @@ class Host:
 
     def spawn(
         self,
-        box: Box,
+        box: BoxState,
         *,
         argv: Sequence[str],
         environment: Mapping[str, str],
@@ -295,17 +297,17 @@ class Host:
         self.watch(box, pid, box.processes[pid])
         return pid
 
-    def watch(self, box: Box, pid: int, pidfd: int) -> None:
+    def watch(self, box: BoxState, pid: int, pidfd: int) -> None:
         """Wait for the end of a process of a box."""
         self._loop.register(pidfd, selectors.EVENT_READ, partial(self._on_exit, box, pid))
 
-    def stop_or_continue(self, box: Box, number: signal.Signals) -> None:
+    def stop_or_continue(self, box: BoxState, number: signal.Signals) -> None:
         """Send a signal to every process of a box that has no freezer."""
         for pid in linux.processes_beside(box.init_pid) - {box.init_pid}:
             with contextlib.suppress(OSError):
                 os.kill(pid, number)
 
-    def kill(self, box: Box) -> None:
+    def kill(self, box: BoxState) -> None:
         """Kill everything in a box: its init's end is the end of all. `box.on_closed` is called
         when all has been given back."""
         if box.group is not None:
@@ -332,7 +334,7 @@ class Host:
         if self._tree is not None:
             cgroup_tree.sweep(self._tree)
 
-    def _on_exit(self, box: Box, pid: int) -> None:
+    def _on_exit(self, box: BoxState, pid: int) -> None:
         """A process of a box has ended."""
         while (hear := box.entering.get(pid)) is not None:
             # What it has said to the end comes before the end.
@@ -351,7 +353,7 @@ class Host:
         if box.init_pidfd < 0 and not box.processes:
             self._finish(box)
 
-    def _finish(self, box: Box) -> None:
+    def _finish(self, box: BoxState) -> None:
         """Everything in the box is dead: give all of it back."""
         del self.boxes[box.name]
         box.close()
@@ -362,7 +364,7 @@ class Host:
             on_closed()
 
     def _remove(
-        self, group: cgroups.Group, on_removed: Callable[[], None], attempts: int = 0
+        self, group: cgroups.Cgroup, on_removed: Callable[[], None], attempts: int = 0
     ) -> None:
         """Remove a group whose last process has been reaped; the kernel may need a moment."""
         if not group.remove():
@@ -378,7 +380,7 @@ def _nobody() -> None:
     """Nobody wants to know."""
 
 
-def describe_end(box: Box, result: os.waitid_result) -> dict[str, Any]:
+def describe_end(box: BoxState, result: os.waitid_result) -> dict[str, Any]:
     """How a process of a box has ended, as the platform is told."""
     kills = box.group.out_of_memory_kills() if box.group is not None else 0
     was_out_of_memory = kills > box.out_of_memory_kills
@@ -398,7 +400,7 @@ def _open_namespace(kind: str) -> int:
 
 def hold(directory: Path) -> int:
     """Make a directory and wait until no other launcher uses it: one whose platform was killed may
-    still be tidying up. Gives the descriptor that holds it. Raises OSError."""
+    still be tidying up. Returns the descriptor that holds it. Raises OSError."""
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + _HOLD_S

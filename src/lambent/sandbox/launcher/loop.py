@@ -35,7 +35,7 @@ class Loop(selectors.EpollSelector):
         return timer
 
     def wait(self, seconds: float | None) -> list[selectors.SelectorKey]:
-        """What has happened within so many seconds; what is due is done meanwhile. Gives nothing
+        """What has happened within so many seconds; what is due is done meanwhile. Returns nothing
         if a timer was due first."""
         while self._timers and self._timers[0][2].act is None:
             heapq.heappop(self._timers)

@@ -29,14 +29,14 @@ from lambent.kit.journal import PriorityLines
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import box as boxes
 from lambent.sandbox.launcher import cgroup_tree, linux, lockdown
-from lambent.sandbox.launcher.box import Box, NotExecutable
-from lambent.sandbox.launcher.host import Host, hold
+from lambent.sandbox.launcher.box import BoxState, NotExecutableError
+from lambent.sandbox.launcher.host import HostResources, hold
 from lambent.sandbox.launcher.loop import Loop
-from lambent.sandbox.launcher.prepared import Prepared, Wanted
+from lambent.sandbox.launcher.prewarmed import Prewarmed, StartRequest
 from lambent.sandbox.launcher.process_host import ProcessHost
-from lambent.sandbox.launcher.snapshots import Snapshots
-from lambent.sandbox.launcher.stock import Stock
-from lambent.sandbox.launcher.templates import Template
+from lambent.sandbox.launcher.snapshots import SnapshotFiles
+from lambent.sandbox.launcher.templates import ZygoteTemplate
+from lambent.sandbox.launcher.warm_pool import WarmPool
 from lambent.sandbox.launcher.watchdog import PlatformGone, Watchdog
 
 _QUIET_S = 0.008
@@ -48,7 +48,7 @@ _VARIABLES_MAX = 2048
 Operation = Callable[[dict[str, Any]], None]
 
 
-class Launcher:
+class LauncherServer:
     """Serves one platform."""
 
     def __init__(
@@ -56,14 +56,14 @@ class Launcher:
     ) -> None:
         self._platform = platform
         self._loop = Loop()
-        self._host: Host | ProcessHost
-        self._stock: Stock | None = None
+        self._host: HostResources | ProcessHost
+        self._stock: WarmPool | None = None
         if config["uses_namespaces"]:
-            self._host = Host(config, tree, self._loop, self._on_exit)
-            self._stock = Stock(self._host, self._loop, int(config["prepared_memory_mb"]))
+            self._host = HostResources(config, tree, self._loop, self._on_exit)
+            self._stock = WarmPool(self._host, self._loop, int(config["prepared_memory_mb"]))
         else:
             self._host = ProcessHost(config, self._loop, self._on_exit)
-        self._snapshots = Snapshots(self._loop)
+        self._snapshots = SnapshotFiles(self._loop)
         self._last_request = time.monotonic()
         self._given: set[str] = set()
         """Names of the boxes the platform knows."""
@@ -110,8 +110,12 @@ class Launcher:
 
     def _wait(self) -> list[selectors.SelectorKey]:
         """What has happened. In quiet moments something is made ahead of need."""
-        host, stock = self._host, self._stock
-        while isinstance(host, Host) and stock and not (host.has_all_ready and stock.is_full):
+        host, warm_pool = self._host, self._stock
+        while (
+            isinstance(host, HostResources)
+            and warm_pool
+            and not (host.has_all_ready and warm_pool.is_full)
+        ):
             quiet_s = self._last_request + _QUIET_S - time.monotonic()
             if happened := self._loop.wait(max(quiet_s, 0)):
                 return happened
@@ -121,7 +125,7 @@ class Launcher:
                 if not host.has_all_ready:
                     host.make_one_ready()
                 else:
-                    stock.make_one()
+                    warm_pool.make_one()
             except (OSError, KeyError, ValueError):
                 # Whoever wants a box is told why there is none.
                 break
@@ -161,7 +165,7 @@ class Launcher:
         self._send({"id": request["id"], "ok": ok}, list(descriptors))
 
     def _refuse_because(self, request: dict[str, Any], error: OSError) -> None:
-        number = error.number if isinstance(error, NotExecutable) else None
+        number = error.number if isinstance(error, NotExecutableError) else None
         self._refuse(request, str(error), number)
 
     def _refuse(
@@ -247,13 +251,13 @@ class Launcher:
             self._host.await_volumes(volume_mb, lambda: None)
         self._reply(request, {})
 
-    def _need_stock(self) -> Stock:
+    def _need_stock(self) -> WarmPool:
         if self._stock is None:
             raise ValueError("without namespaces nothing is prepared")
         return self._stock
 
     def _start(self, request: dict[str, Any]) -> None:
-        def on_started(prepared: Prepared | None, reason: str) -> None:
+        def on_started(prepared: Prewarmed | None, reason: str) -> None:
             if prepared is None:
                 self._refuse(request, f"cannot start a prepared runtime: {reason}")
                 return
@@ -268,7 +272,7 @@ class Launcher:
         environment = _variables(request["environment"])
         environment[_text(request["log_pipe_variable"])] = str(lockdown.LOG_FD)
         snapshot = request.get("snapshot")
-        wanted = Wanted(
+        wanted = StartRequest(
             snapshot=None if snapshot is None else self._snapshots.get(_text(snapshot)),
             memory_mb=_number(request, "memory_mb", 1, 1 << 20),
             mounts=_texts(request["mounts"]),
@@ -323,7 +327,7 @@ class Launcher:
     def _open_socket(self, request: dict[str, Any]) -> None:
         """A socket that belongs to a box's network, for the platform to connect."""
         box = self._box(request)
-        if isinstance(self._host, Host):
+        if isinstance(self._host, HostResources):
             opened = boxes.open_socket(self._host.confinement, box)
         else:
             opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -340,7 +344,7 @@ class Launcher:
         box.on_closed = lambda: self._on_closed(request, name)
         self._host.kill(box)
 
-    def _box(self, request: dict[str, Any]) -> Box:
+    def _box(self, request: dict[str, Any]) -> BoxState:
         name = _text(request["box"])
         if name not in self._given:
             raise KeyError(name)
@@ -351,7 +355,7 @@ class Launcher:
 
     # -- ends ------------------------------------------------------------------------------
 
-    def _on_exit(self, box: Box, pid: int, end: dict[str, Any]) -> None:
+    def _on_exit(self, box: BoxState, pid: int, end: dict[str, Any]) -> None:
         if box.name in self._given:
             self._send({"exited": {"box": box.name, "process": pid, **end}}, [])
 
@@ -360,7 +364,7 @@ class Launcher:
         self._reply(request, {})
 
 
-def _describe(box: Box) -> tuple[dict[str, Any], list[int]]:
+def _describe(box: BoxState) -> tuple[dict[str, Any], list[int]]:
     """What the platform gets of a box: facts, and the descriptors they name."""
     names = list(box.network.sockets)
     descriptors = [one.fileno() for one in box.network.sockets.values()]
@@ -384,7 +388,7 @@ def _describe(box: Box) -> tuple[dict[str, Any], list[int]]:
 
 
 @contextlib.contextmanager
-def _statuses(box: Box, pid: int) -> Iterator[list[int]]:
+def _statuses(box: BoxState, pid: int) -> Iterator[list[int]]:
     """What tells of a process's memory, if the box's group does not."""
     opened: list[int] = []
     if box.group is None or not box.group.tells_memory_peak:
@@ -397,15 +401,15 @@ def _statuses(box: Box, pid: int) -> Iterator[list[int]]:
         messages.close_all(opened)
 
 
-def _hand_over(box: Box) -> None:
+def _hand_over(box: BoxState) -> None:
     """Close what the platform has now: every process forked here would have to close it."""
     box.network.hand_over()
     if box.group is not None:
         box.group.close()
 
 
-def _template(value: Any) -> Template:
-    return Template(
+def _template(value: Any) -> ZygoteTemplate:
+    return ZygoteTemplate(
         name=_text(value["name"]),
         argv=_arguments(value["argv"]),
         environment=_variables(value["environment"]),
@@ -465,7 +469,7 @@ def main() -> None:
         hold(Path(config["directory"]))
         if config["uses_namespaces"]:
             tree = _take_place(platform, config)
-        launcher = Launcher(platform, config, tree)
+        launcher = LauncherServer(platform, config, tree)
     except OSError as error:
         if tree is not None:
             cgroup_tree.remove_tree(tree)

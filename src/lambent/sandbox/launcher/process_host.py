@@ -1,6 +1,6 @@
 """Environments without namespaces, for hosts that allow none: the tier `process`.
 
-It gives the launcher what `host.Host` gives, from less: an environment is a directory, two
+It gives the launcher what `host.HostResources` gives, from less: an environment is a directory, two
 addresses of the loopback that nobody guesses, and processes with limits, a system call filter,
 Landlock's rules where the kernel has them and, if the launcher may, a user of their own.
 Nothing is prepared ahead of need. What this does not hold back is in docs/security.md.
@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lambent.sandbox.launcher import entering, filesystem, landlock, linux, lockdown, process_tree
-from lambent.sandbox.launcher.box import Box
+from lambent.sandbox.launcher.box import BoxState
 from lambent.sandbox.launcher.entering import OnEntered
 from lambent.sandbox.launcher.host import OnExit, describe_end
 from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.network import Network
-from lambent.sandbox.launcher.places import (
+from lambent.sandbox.launcher.process_directories import (
     HINT,
     ROOT_VARIABLE,
-    Places,
+    ProcessDirectories,
     names_fixed_paths,
 )
 from lambent.sandbox.launcher.process_parts import link, listen, remove_of_users, take_users
@@ -79,7 +79,7 @@ class ProcessHost:
         self._free_users: deque[int] = deque()
         self._volumes: dict[str, int] = {}
         """The user of each; -1 if all have the launcher's."""
-        self._places: dict[str, Places] = {}
+        self._places: dict[str, ProcessDirectories] = {}
         """By box."""
         self._rules: dict[str, int] = {}
         """Landlock's, by box."""
@@ -87,7 +87,7 @@ class ProcessHost:
         """The size of a volume, in MB."""
         self._helpers: set[int] = set()
         """Children that belong to no box."""
-        self.boxes: dict[str, Box] = {}
+        self.boxes: dict[str, BoxState] = {}
         loop.after(_STRANGERS_EVERY_S, self._look_for_strangers)
 
     def _end_leftovers(self) -> None:
@@ -164,7 +164,9 @@ class ProcessHost:
 
     # -- boxes -----------------------------------------------------------------------------
 
-    def open_box(self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str) -> Box:
+    def open_box(
+        self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str
+    ) -> BoxState:
         """An environment with nothing running. Raises OSError, ValueError, KeyError."""
         user = self._volumes[volume]
         root = self._directory / volume
@@ -184,9 +186,11 @@ class ProcessHost:
                 one.close()
             raise
         network = Network(namespace_fd=-1, sockets=sockets, limitation=None, link_fd=None)
-        box = self.boxes[name] = Box(name, network, None, memory_mb, user, -1, -1, -1)
+        box = self.boxes[name] = BoxState(name, network, None, memory_mb, user, -1, -1, -1)
         box.volume_mb = self._limits[volume]
-        self._places[name] = Places(root=str(root), runtime_api=addresses[0], endpoint=addresses[1])
+        self._places[name] = ProcessDirectories(
+            root=str(root), runtime_api=addresses[0], endpoint=addresses[1]
+        )
         return box
 
     def _check_sources(self, mounts: Mapping[str, str]) -> None:
@@ -198,7 +202,7 @@ class ProcessHost:
 
     def spawn(
         self,
-        box: Box,
+        box: BoxState,
         *,
         argv: Sequence[str],
         environment: Mapping[str, str],
@@ -206,7 +210,7 @@ class ProcessHost:
         control: int | None = None,
         on_entered: OnEntered,
     ) -> int:
-        """Begin to start a program; gives its pid. See `entering.start`. Raises OSError."""
+        """Begin to start a program; returns its pid. See `entering.start`. Raises OSError."""
         places = self._places[box.name]
         arguments = places.translate_all(argv)
         variables = places.translate_variables(environment)
@@ -226,7 +230,9 @@ class ProcessHost:
         self._loop.register(pidfd, selectors.EVENT_READ, partial(self._on_exit, box, pid))
         return pid
 
-    def _lock_down(self, box: Box, outputs: Sequence[int]) -> tuple[list[lockdown.Call], list[int]]:
+    def _lock_down(
+        self, box: BoxState, outputs: Sequence[int]
+    ) -> tuple[list[lockdown.Call], list[int]]:
         """All a new process has to do until it is no more than an environment's."""
         placed = [(self._null_fd, 0), (outputs[0], 1), (outputs[0], 2)]
         if len(outputs) > 1:
@@ -255,21 +261,21 @@ class ProcessHost:
 
     # -- ends ------------------------------------------------------------------------------
 
-    def _find(self, box: Box) -> set[int]:
+    def _find(self, box: BoxState) -> set[int]:
         """The processes of a box."""
         if self.separates_users:
             # Whoever leaves its parent becomes a child of the launcher's.
             return process_tree.of_users(box.host_id, among=process_tree.below({os.getpid()}))
         return process_tree.below(set(box.processes))
 
-    def stop_or_continue(self, box: Box, number: signal.Signals) -> None:
+    def stop_or_continue(self, box: BoxState, number: signal.Signals) -> None:
         """Send a signal to every process of a box."""
         for pidfd in box.processes.values():
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, number)
         process_tree.send_all(partial(self._find, box), number)
 
-    def kill(self, box: Box) -> None:
+    def kill(self, box: BoxState) -> None:
         """Kill everything in a box. `box.on_closed` is called when all has been given back."""
         for pidfd in box.processes.values():
             with contextlib.suppress(ProcessLookupError):
@@ -291,7 +297,7 @@ class ProcessHost:
         if self.separates_users:
             remove_of_users(_SHARED_TMP, range(self._first_user, self._first_user + _USERS_MAX))
 
-    def _on_exit(self, box: Box, pid: int) -> None:
+    def _on_exit(self, box: BoxState, pid: int) -> None:
         """A process that was spawned has ended."""
         while (hear := box.entering.get(pid)) is not None:
             # What it has said to the end comes before the end.
@@ -308,7 +314,7 @@ class ProcessHost:
         if box.on_closed is not None and not box.processes:
             self._finish(box)
 
-    def _finish(self, box: Box, attempts: int = 0) -> None:
+    def _finish(self, box: BoxState, attempts: int = 0) -> None:
         """What was spawned is dead: see that all others are, and give everything back."""
         if self.separates_users and self._find(box) and attempts < _REMOVE_ATTEMPTS:
             process_tree.kill_all(partial(self._find, box))

@@ -8,8 +8,8 @@ from functools import partial
 from typing import BinaryIO
 
 from lambent.sandbox.launcher import capture, identity, image_rules, linux, tracing
-from lambent.sandbox.launcher.apart import Apart, Work
-from lambent.sandbox.launcher.box import Box
+from lambent.sandbox.launcher.apart import Apart, ChildWork
+from lambent.sandbox.launcher.box import BoxState
 from lambent.sandbox.launcher.image import (
     WAIT_FD,
     CannotCapture,
@@ -18,7 +18,7 @@ from lambent.sandbox.launcher.image import (
     make_memory,
     parse,
 )
-from lambent.sandbox.launcher.transplant import Recipe, make_recipe, transplant
+from lambent.sandbox.launcher.restore import Recipe, make_recipe, restore
 
 _SNAPSHOTS_MAX = 1000
 _RECIPES_MAX = 8
@@ -32,16 +32,16 @@ OnTaken = Callable[[str | None, int, str], None]
 not wait to be captured yet."""
 
 
-class Snapshots:
+class SnapshotFiles:
     """Owner of all snapshots."""
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
-        self._known: dict[str, Snapshot] = {}
+        self._known: dict[str, StoredSnapshot] = {}
         self._count = 0
         self._captures = Apart(selector, _CAPTURES_AT_ONCE)
         self._restores = Apart(selector, _RESTORES_AT_ONCE)
 
-    def take(self, box: Box, pid: int, *, bytes_max: int, on_taken: OnTaken) -> None:
+    def take(self, box: BoxState, pid: int, *, bytes_max: int, on_taken: OnTaken) -> None:
         """Capture a process of a box that has at most so many bytes of its own. Raises OSError,
         KeyError."""
         if os.uname().machine != "x86_64":
@@ -63,7 +63,7 @@ class Snapshots:
                 self._keep(memory, description, bytes_max, on_taken)
 
         self._captures.do(
-            Work(
+            ChildWork(
                 act=partial(_capture, pid, pidfd, init_pid, memory, bytes_max),
                 descriptors=lambda: [pidfd, memory.fileno()],
                 on_done=on_done,
@@ -84,7 +84,7 @@ class Snapshots:
             ):
                 raise CannotCapture("its pages are not those that were copied")
             image_rules.check(image)
-            snapshot = Snapshot(image, memory, self._restores)
+            snapshot = StoredSnapshot(image, memory, self._restores)
         except (CannotCapture, OSError, ValueError, KeyError, TypeError) as error:
             memory.close()
             on_taken(None, 0, str(error))
@@ -94,7 +94,7 @@ class Snapshots:
         self._known[name] = snapshot
         on_taken(name, image.size_bytes, "")
 
-    def get(self, name: str) -> "Snapshot":
+    def get(self, name: str) -> "StoredSnapshot":
         """Raises KeyError."""
         return self._known[name]
 
@@ -110,7 +110,7 @@ class Snapshots:
         self._restores.close()
 
 
-class Snapshot:
+class StoredSnapshot:
     """An image with what it takes to give it away again and again."""
 
     def __init__(self, image: Image, memory: BinaryIO, restores: Apart) -> None:
@@ -131,7 +131,7 @@ class Snapshot:
         user: int | None,
         on_done: Callable[[str | None], None],
     ) -> None:
-        """Make a process that waits for its assignment go on as the image; see `transplant`.
+        """Make a process that waits for its assignment go on as the image; see `restore`.
         `on_done` gets None or why it did not come to that: then the process is to be killed. Raises
         OSError."""
         recipe = self._recipe(tuple(capture.read_specials(pid)))
@@ -142,7 +142,7 @@ class Snapshot:
             on_done(None if result is not None else reason)
 
         self._restores.do(
-            Work(
+            ChildWork(
                 act=partial(_restore, self.image, recipe, pid, pidfd, self._memory, control, user),
                 descriptors=lambda: [pidfd, self._memory.fileno(), control.fileno()],
                 on_done=on_restored,
@@ -188,6 +188,6 @@ def _restore(
     # It has said that it is ready, and may not have begun to wait.
     tracing.wait_until_reading(pid, WAIT_FD)
     with tracing.hold(pid, pidfd) as tracee:
-        transplant(tracee, image, recipe, memory_fd=memory.fileno(), control=control, user=user)
+        restore(tracee, image, recipe, memory_fd=memory.fileno(), control=control, user=user)
     identity.check_released(pid)
     return b""

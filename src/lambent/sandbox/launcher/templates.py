@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from lambent.sandbox import messages
-from lambent.sandbox.launcher.host import Host
+from lambent.sandbox.launcher.host import HostResources
 from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.zygote import Zygote
 
@@ -23,7 +23,7 @@ _ZYGOTE_AGE_MAX_S = 3600.0
 
 
 @dataclasses.dataclass(slots=True, eq=False)
-class Template:
+class ZygoteTemplate:
     """How a runtime starts without a function."""
 
     name: str
@@ -59,11 +59,11 @@ Kind = tuple[str, int]
 class Zygotes:
     """The zygotes of the templates, started when they are needed."""
 
-    def __init__(self, host: Host, loop: Loop) -> None:
+    def __init__(self, host: HostResources, loop: Loop) -> None:
         self._host = host
         self._loop = loop
 
-    def get(self, template: Template, templates: Iterable[Template]) -> Zygote:
+    def get(self, template: ZygoteTemplate, templates: Iterable[ZygoteTemplate]) -> Zygote:
         """The template's zygote, a new one if there is none or it is old. `templates` are all, the
         one wanted longest ago first: those go first if there are too many zygotes.
 
@@ -79,7 +79,7 @@ class Zygotes:
             zygote = template.zygote = self._start(template)
         return zygote
 
-    def end(self, template: Template) -> None:
+    def end(self, template: ZygoteTemplate) -> None:
         """End the template's zygote, if there is one."""
         zygote, template.zygote = template.zygote, None
         if zygote is not None:
@@ -87,7 +87,7 @@ class Zygotes:
             zygote.close()
             self._host.reap_later(zygote.pidfd)
 
-    def _start(self, template: Template) -> Zygote:
+    def _start(self, template: ZygoteTemplate) -> Zygote:
         copies = self._host.open_sources(template.mounts)
         try:
             zygote = Zygote(
@@ -102,11 +102,11 @@ class Zygotes:
         self._loop.register(zygote.socket, selectors.EVENT_READ, on_readable)
         return zygote
 
-    def _end_idle(self, templates: Iterable[Template]) -> None:
+    def _end_idle(self, templates: Iterable[ZygoteTemplate]) -> None:
         running = [one for one in templates if one.zygote is not None and not one.zygote.is_busy]
         for template in running[: max(0, len(running) + 1 - _ZYGOTES_MAX)]:
             self.end(template)
 
-    def _on_readable(self, template: Template, zygote: Zygote) -> None:
+    def _on_readable(self, template: ZygoteTemplate, zygote: Zygote) -> None:
         if not zygote.on_readable() and template.zygote is zygote:
             self.end(template)

@@ -117,7 +117,7 @@ class Tracee:
     # -- going on --------------------------------------------------------------------------
 
     def call(self, instruction: int, number: int, *arguments: int) -> int:
-        """Make a system call with the `syscall` instruction at an address; gives its result.
+        """Make a system call with the `syscall` instruction at an address; returns its result.
 
         Raises OSError with its error. The registers are not those of before afterwards.
         """
@@ -234,7 +234,7 @@ def waits_in_read(tracee: Tracee, descriptor: int) -> Registers | None:
 
 
 def again(registers: Registers) -> Registers:
-    """Registers with which a process that was stopped in a system call makes that call anew."""
+    """Registers with which a process that was stopped in a system call makes that call again."""
     return {
         **registers,
         "rip": registers["rip"] - len(SYSCALL),
@@ -243,7 +243,7 @@ def again(registers: Registers) -> Registers:
     }
 
 
-class Program:
+class TracedProgram:
     """System calls that a tracee makes in a row, without a stop in between."""
 
     CODE = bytes.fromhex(

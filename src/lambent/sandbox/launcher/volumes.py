@@ -26,7 +26,7 @@ _RESTRICTED = linux.MS_NOSUID | linux.MS_NODEV
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Volume:
+class MountedVolume:
     """A mounted volume."""
 
     path: str
@@ -66,7 +66,7 @@ class Volumes:
         while len(self._templates) > _TEMPLATES_MAX:
             self._templates.pop(next(iter(self._templates))).unlink(missing_ok=True)
 
-    def open(self, size_mb: int) -> Volume:
+    def open(self, size_mb: int) -> MountedVolume:
         """An empty volume, of a size that is ready. Raises OSError."""
         self._count += 1
         path = self._directory / str(self._count)
@@ -88,9 +88,9 @@ class Volumes:
         except OSError:
             path.rmdir()
             raise
-        return Volume(str(path))
+        return MountedVolume(str(path))
 
-    def close(self, volume: Volume) -> None:
+    def close(self, volume: MountedVolume) -> None:
         """Throw a volume away."""
         with contextlib.suppress(OSError):
             linux.unmount(volume.path)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from lambent.sandbox import messages
 from lambent.sandbox.launcher import filesystem, linux
-from lambent.sandbox.launcher.box import Confinement, Entry, go_home, run_child
+from lambent.sandbox.launcher.box import BoxEntry, Confinement, restore_namespaces, run_child
 
 _NAMESPACES = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWNET
 """Not a cgroup namespace: from another than the launcher's it could not fork into boxes' groups."""
@@ -69,12 +69,12 @@ class Zygote:
             ours.close()
             raise
         finally:
-            go_home(confinement)
+            restore_namespaces(confinement)
             theirs.close()
         ours.setblocking(False)
         self._send({"filter": confinement.filter.code.decode("latin-1")}, [])
 
-    def fork(self, entry: Entry, cgroup_fd: int, on_forked: Forked, *, rehearses: bool) -> None:
+    def fork(self, entry: BoxEntry, cgroup_fd: int, on_forked: Forked, *, rehearses: bool) -> None:
         """Ask for a child in a box; `on_forked` is called once, later. A child that `rehearses`
         is ready later and faster afterwards."""
         request = {

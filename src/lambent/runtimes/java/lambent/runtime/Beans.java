@@ -187,7 +187,7 @@ final class Beans {
     }
 
     private Property property(Class<?> declaredBy, String name) {
-        // What a subclass declares anew has the name that the class it extends gives it.
+        // What a subclass declares again has the name that the class it extends gives it.
         String own = style.name(declaredBy, name);
         return properties.computeIfAbsent(own.equals(name) ? style.name(type, name) : own, Property::new);
     }

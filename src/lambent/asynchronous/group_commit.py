@@ -1,0 +1,98 @@
+"""One transaction after the other, each for all who have something to write.
+
+Whatever has come while the last commit was on its way is in the next one: many callers, one
+commit. Nobody waits for anybody, and nothing is written while there is nothing to say.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import anyio
+
+from lambent.kit.clock import Clock
+from lambent.kit.tasks import Reported
+from lambent.store.store import Store, Transaction
+
+logger = logging.getLogger(__name__)
+
+_RETRY_S = 1.0
+"""After a transaction that failed; what there is to write is kept."""
+
+
+class Batch(Protocol):
+    """What one party has for one transaction."""
+
+    @property
+    def ends_attempts(self) -> bool:
+        """Whether functions have run, and will not run again: their lines come first."""
+        ...
+
+    def write(self, tx: Transaction) -> None:
+        """In the store's thread; may keep what it reads for `done`."""
+        ...
+
+    def done(self) -> None:
+        """On the event loop, after the commit."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """On the event loop, when nothing of the transaction came to be."""
+        ...
+
+
+class Participant(Protocol):
+    """Who writes into the journal."""
+
+    def collect(self) -> Batch | None:
+        """What there is to write now, if anything."""
+        ...
+
+
+class GroupCommit:
+    """Runs the transactions."""
+
+    def __init__(
+        self, store: Store, clock: Clock, flush_logs: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`flush_logs` writes down what functions have printed by now."""
+        self._store = store
+        self._clock = clock
+        self._flush_logs = flush_logs
+        self._bell = anyio.Event()
+
+    def ring(self) -> None:
+        """There may be something to write."""
+        self._bell.set()
+
+    async def run(self, *parties: Participant) -> None:
+        """Write what the parties have, forever."""
+        while True:
+            self._bell = anyio.Event()
+            works = [work for party in parties if (work := party.collect()) is not None]
+            if works and not await self._commit(works):
+                await self._clock.sleep(_RETRY_S)
+            else:
+                await self._bell.wait()
+
+    async def _commit(self, works: Sequence[Batch]) -> bool:
+        def write(tx: Transaction) -> None:
+            for work in works:
+                work.write(tx)
+
+        try:
+            if any(work.ends_attempts for work in works):
+                await self._flush_logs()
+            await self._store.transact(write)
+        except Exception as error:  # Whatever the database says, all of them hear of it.
+            if not isinstance(error, Reported):
+                logger.error("cannot write events: %s", error)
+            for work in works:
+                work.failed(error)
+            return False
+        for work in works:
+            try:
+                work.done()
+            except Exception:  # The others are written, too, and hear of it.
+                logger.exception("what was written could not be told")
+        return True

@@ -1,0 +1,99 @@
+"""Calls of AWS services that wait on the event loop: long polls by the hundred, cancelled at once.
+
+botocore makes and signs each request and reads each answer, aiohttp carries them.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import anyio.to_thread
+import botocore.exceptions
+
+from lambent.aws.clients import AwsClients
+
+_CONNECTIONS_IDLE_S = 30.0
+
+
+class AwsUnreachable(Exception):
+    """A service gave no answer: no connection, no credentials, or none in time."""
+
+
+class AwsClient:
+    """Calls services where the settings say they are."""
+
+    def __init__(self, clients: AwsClients, http: aiohttp.ClientSession) -> None:
+        self._clients = clients
+        self._http = http
+
+    async def call(
+        self,
+        service: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        *,
+        region: str,
+        account: str,
+        deadline_s: float = 20.0,
+    ) -> Any:
+        """One request, without retries, and the members of its answer.
+
+        Raises `botocore.exceptions.ClientError` when the service refuses, `AwsUnreachable` when it
+        does not answer within `deadline_s`.
+        """
+        client: Any = self._clients.known(service, region, account)
+        try:
+            if client is None:
+                client = await anyio.to_thread.run_sync(self._clients.get, service, region, account)
+            model = client.meta.service_model.operation_model(operation)
+            context = {
+                "client_region": region,
+                "client_config": client.meta.config,
+                "auth_type": model.resolved_auth_type,
+            }
+            described = client._convert_to_request_dict(
+                parameters, model, client.meta.endpoint_url, context
+            )
+            request = client._endpoint.create_request(described, model)
+            async with self._http.request(
+                request.method,
+                request.url,
+                data=request.body,
+                headers={name: _text(value) for name, value in request.headers.items()},
+                timeout=aiohttp.ClientTimeout(total=deadline_s),
+                allow_redirects=False,
+            ) as response:
+                body = await response.read()
+        except botocore.exceptions.NoCredentialsError as error:
+            raise AwsUnreachable(f"{service}: there are no credentials for AWS") from error
+        except (botocore.exceptions.HTTPClientError, aiohttp.ClientError, OSError) as error:
+            where = "" if client is None else f" at {client.meta.endpoint_url}"
+            raise AwsUnreachable(f"{service}{where}: {error or type(error).__name__}") from error
+        answer = client._response_parser.parse(
+            {"status_code": response.status, "headers": response.headers, "body": body},
+            model.output_shape,
+        )
+        if response.status >= 300:
+            raise botocore.exceptions.ClientError(answer, operation)
+        return answer
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode()
+
+
+def error_code(error: botocore.exceptions.ClientError) -> str:
+    """The code of a refusal, without the namespace that some services put before it."""
+    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+    return code.rpartition("#")[2]
+
+
+@asynccontextmanager
+async def open_aws_calls(clients: AwsClients) -> AsyncIterator[AwsClient]:
+    """Calls with connections that are kept and shared."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_CONNECTIONS_IDLE_S)
+    async with aiohttp.ClientSession(
+        connector=connector, auto_decompress=True, skip_auto_headers=("User-Agent",)
+    ) as http:
+        yield AwsClient(clients, http)

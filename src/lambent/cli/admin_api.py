@@ -1,0 +1,64 @@
+"""What the platform's own pages say: queues, mappings, runtimes."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import botocore.awsrequest
+import botocore.httpsession
+from botocore.auth import SigV4Auth
+
+from lambent.cli.client import open_client
+from lambent.cli.output import CliError
+
+_QUEUES = "/_lambent/queues"
+_MAPPINGS = "/_lambent/mappings"
+_RUNTIMES = "/_lambent/runtimes"
+
+
+def list_queues(endpoint: str, name: str | None) -> list[dict[str, Any]]:
+    """Depths of all functions that have events, or of one. Raises CliError."""
+    found: list[dict[str, Any]] = _request(endpoint, "GET", _path(name))["queues"]
+    return found
+
+
+def purge(endpoint: str, name: str) -> int:
+    """Throw away what waits for a function; returns how much that was. Raises CliError."""
+    purged: int = _request(endpoint, "DELETE", _path(name))["purged"]
+    return purged
+
+
+def list_mappings(endpoint: str) -> list[dict[str, Any]]:
+    """The event source mappings and what they are doing. Raises CliError."""
+    found: list[dict[str, Any]] = _request(endpoint, "GET", _MAPPINGS)["mappings"]
+    return found
+
+
+def runtime_hint(endpoint: str, runtime: str) -> str | None:
+    """What to do on the platform's machine before functions of a runtime run there; None if they
+    do, or if the caller may not know."""
+    try:
+        found: dict[str, str | None] = _request(endpoint, "GET", _RUNTIMES)["runtimes"]
+    except CliError:
+        return None
+    return found.get(runtime)
+
+
+def _path(name: str | None) -> str:
+    return _QUEUES if name is None else f"{_QUEUES}/{quote(name, safe='')}"
+
+
+def _request(endpoint: str, method: str, path: str) -> dict[str, Any]:
+    """A request for a page of the platform's own, signed as the API's are."""
+    with open_client("lambda", endpoint) as client:
+        request = botocore.awsrequest.AWSRequest(method, endpoint.rstrip("/") + path)
+        credentials = client._request_signer._credentials
+        SigV4Auth(credentials, "lambda", client.meta.region_name).add_auth(request)
+        answer = botocore.httpsession.URLLib3Session().send(request.prepare())
+    try:
+        document: dict[str, Any] = json.loads(answer.content)
+    except ValueError as error:
+        raise CliError(f"cannot understand the answer of {endpoint}: {error}") from error
+    if answer.status_code != 200:
+        raise CliError(f"{document.get('code')}: {document.get('message')}")
+    return document

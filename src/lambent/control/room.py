@@ -1,0 +1,123 @@
+"""The control plane, opened: all use cases, and the reconciler that follows them."""
+
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from lambent.control.account import Account
+from lambent.control.activation import Activation, Prepare
+from lambent.control.aliases import Aliases
+from lambent.control.code_signing import CodeSigning
+from lambent.control.concurrency import Concurrency, ObserveProvisioned, nothing_provisioned
+from lambent.control.event_invoke import EventInvokeConfigs
+from lambent.control.functions import Functions
+from lambent.control.layers import Layers
+from lambent.control.management import Management
+from lambent.control.mappings import Mappings
+from lambent.control.packages import Packages
+from lambent.control.permissions import Permissions
+from lambent.control.roles import CheckRole, CheckSource, CheckTarget
+from lambent.control.s3 import ObjectReader
+from lambent.control.settings import ControlSettings
+from lambent.control.signatures import load_roots
+from lambent.control.tags import Tags
+from lambent.control.urls import Urls
+from lambent.control.versions import Versions
+from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
+from lambent.store.blobs import Blobs
+from lambent.store.store import Store
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """The use cases, one attribute per noun."""
+
+    functions: Functions
+    versions: Versions
+    aliases: Aliases
+    permissions: Permissions
+    layers: Layers
+    concurrency: Concurrency
+    event_invoke: EventInvokeConfigs
+    code_signing: CodeSigning
+    management: Management
+    mappings: Mappings
+    urls: Urls
+    tags: Tags
+    account: Account
+
+
+@asynccontextmanager
+async def open_control(
+    settings: ControlSettings,
+    *,
+    store: Store,
+    blobs: Blobs,
+    objects: ObjectReader,
+    prepare: Prepare,
+    runtimes: Sequence[str],
+    concurrent_executions: int,
+    observe_provisioned: ObserveProvisioned = nothing_provisioned,
+    clock: Clock,
+    check_role: CheckRole | None = None,
+    check_target: CheckTarget | None = None,
+    check_source: CheckSource | None = None,
+) -> AsyncIterator[Control]:
+    """Open the control plane.
+
+    `objects` is where `S3Bucket` packages come from, `prepare` makes a version ready to run,
+    `runtimes` are the runtime identifiers of the service model, `concurrent_executions` is the
+    account's limit, which invocation enforces and GetAccountSettings shows. `check_role`, if given,
+    refuses execution roles that cannot be used, `check_target` those that may not deliver to a
+    dead-letter queue or destination, `check_source` event sources that cannot be read.
+    `observe_provisioned` says what there is of provisioned concurrency.
+    """
+    packages = Packages(store, blobs, objects)
+    await packages.sweep()
+    code_size_max = settings.total_code_size_bytes
+    roots = load_roots(settings.signing_roots) if settings.signing_roots else []
+    code_signing = CodeSigning(store, clock, roots)
+    async with anyio.create_task_group() as tasks:
+        activation = Activation(
+            store, packages, prepare, clock, tasks, parallel=settings.parallel_preparations
+        )
+        store.on_change(lambda _key: activation.ring())
+        start_loop(tasks, clock, activation.run)
+        yield Control(
+            functions=Functions(
+                store,
+                packages,
+                clock,
+                code_signing,
+                runtimes=runtimes,
+                code_size_max=code_size_max,
+                check_role=check_role,
+                check_target=check_target,
+            ),
+            versions=Versions(store, clock, code_size_max=code_size_max),
+            aliases=Aliases(store),
+            permissions=Permissions(store),
+            layers=Layers(store, packages, clock, runtimes=runtimes, code_size_max=code_size_max),
+            concurrency=Concurrency(
+                store,
+                clock,
+                account_limit=concurrent_executions,
+                unreserved_min=settings.unreserved_concurrency_min,
+                observe=observe_provisioned,
+            ),
+            event_invoke=EventInvokeConfigs(store, clock, check_target),
+            code_signing=code_signing,
+            management=Management(store),
+            mappings=Mappings(store, clock, check_source, check_target),
+            urls=Urls(store, clock),
+            tags=Tags(store),
+            account=Account(
+                store,
+                code_size_max=code_size_max,
+                concurrent_executions=concurrent_executions,
+            ),
+        )
+        tasks.cancel_scope.cancel()

@@ -1,0 +1,128 @@
+"""Pages for operators and their programs: queues, event source mappings, metrics and runtimes.
+
+Callers are authenticated and authorised as for the API, under actions of the platform's own:
+`lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:ListMappings`,
+`lambent:GetMetrics`, `lambent:ListRuntimes`.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from functools import partial
+
+import anyio.abc
+
+from lambent.asynchronous.operations import QueueOperations
+from lambent.identity.authorizer import Access, Authorizer, Caller
+from lambent.kit.http.messages import Exchange
+from lambent.kit.tasks import start_task
+from lambent.model.errors import ApiError, not_found, service_failure
+from lambent.model.function import FunctionKey
+from lambent.polling.operations import MappingOperations
+from lambent.telemetry.metrics import Metrics
+
+QUEUES = "/_lambent/queues"
+QUEUE = "/_lambent/queues/"
+MAPPINGS = "/_lambent/mappings"
+METRICS = "/_lambent/metrics"
+RUNTIMES = "/_lambent/runtimes"
+_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+
+
+class AdminApi:
+    """Serves them."""
+
+    def __init__(
+        self,
+        authorizer: Authorizer,
+        queues: QueueOperations,
+        mappings: MappingOperations,
+        metrics: Metrics,
+        runtimes: Mapping[str, str | None],
+        tasks: anyio.abc.TaskGroup,
+    ) -> None:
+        """`runtimes`: for each identifier, what to do before it runs here, None if it does."""
+        self._authorizer = authorizer
+        self._queues = queues
+        self._mappings = mappings
+        self._metrics = metrics
+        self._runtimes = runtimes
+        self._tasks = tasks
+
+    def handle(self, exchange: Exchange) -> None:
+        """Answer one request to any of them."""
+        try:
+            caller = self._authorizer.authenticate(exchange)
+        except ApiError as error:
+            _refuse(exchange, error)
+        else:
+            start_task(self._tasks, partial(_fail, exchange), self._answer, exchange, caller)
+
+    async def _answer(self, exchange: Exchange, caller: Caller) -> None:
+        try:
+            if exchange.path == METRICS:
+                await self._answer_metrics(exchange, caller)
+            elif exchange.path == MAPPINGS:
+                await self._answer_mappings(exchange, caller)
+            elif exchange.path == RUNTIMES:
+                await self._answer_runtimes(exchange, caller)
+            else:
+                await self._answer_queues(exchange, caller)
+        except ApiError as error:
+            _refuse(exchange, error)
+
+    async def _answer_metrics(self, exchange: Exchange, caller: Caller) -> None:
+        _check_method(exchange, "GET")
+        account = caller.principal.account
+        await self._authorizer.check(caller, Access("lambent:GetMetrics", "*", account))
+        headers = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]
+        exchange.respond(200, headers, self._metrics.render(account))
+
+    async def _answer_mappings(self, exchange: Exchange, caller: Caller) -> None:
+        _check_method(exchange, "GET")
+        account = caller.scope.account
+        await self._authorizer.check(caller, Access("lambent:ListMappings", "*", account))
+        shown = await self._mappings.list(caller.scope)
+        _respond(exchange, {"mappings": [dataclasses.asdict(one) for one in shown]})
+
+    async def _answer_runtimes(self, exchange: Exchange, caller: Caller) -> None:
+        _check_method(exchange, "GET")
+        account = caller.scope.account
+        await self._authorizer.check(caller, Access("lambent:ListRuntimes", "*", account))
+        _respond(exchange, {"runtimes": self._runtimes})
+
+    async def _answer_queues(self, exchange: Exchange, caller: Caller) -> None:
+        scope = caller.scope
+        name = exchange.path.removeprefix(QUEUES).removeprefix("/") or None
+        if name is not None and _NAME.fullmatch(name) is None:
+            raise not_found(f"There is no function {name[:100]!r}.")
+        key = FunctionKey(scope.account, scope.region, name or "*")
+        if exchange.method == "DELETE" and name is not None:
+            access = Access("lambent:PurgeQueue", key.arn, scope.account)
+            await self._authorizer.check(caller, access)
+            _respond(exchange, {"function": name, "purged": await self._queues.purge(key)})
+            return
+        _check_method(exchange, "GET")
+        await self._authorizer.check(caller, Access("lambent:GetQueue", key.arn, scope.account))
+        depths = await self._queues.depths(scope, name)
+        _respond(exchange, {"queues": [dataclasses.asdict(one) for one in depths]})
+
+
+def _check_method(exchange: Exchange, allowed: str) -> None:
+    if exchange.method != allowed:
+        raise ApiError("MethodNotAllowedException", f"Only {allowed} is allowed here.", status=405)
+
+
+def _respond(exchange: Exchange, document: object) -> None:
+    body = json.dumps(document).encode()
+    exchange.respond(200, [("Content-Type", "application/json")], body)
+
+
+def _fail(exchange: Exchange, _: Exception) -> None:
+    _refuse(exchange, service_failure())
+
+
+def _refuse(exchange: Exchange, error: ApiError) -> None:
+    body = json.dumps({"code": error.code, "message": error.message}).encode()
+    exchange.respond(error.status, [("Content-Type", "application/json")], body)

@@ -1,0 +1,412 @@
+"""The Runtime API, as one runtime in one box sees it.
+
+A small state machine behind the HTTP routes of
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. It owns no socket and starts no
+task: exchanges come in, answers go out, and what the runtime did is told to a `RuntimeListener`.
+
+An invocation may be delivered before the runtime has come back to `/next` (between its answer
+and its next poll): it is kept and handed over the moment it does.
+"""
+
+import base64
+import enum
+import json
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from lambent.kit.http.messages import BodyReader, Exchange
+from lambent.kit.strict_json import parse_loosely
+from lambent.model.invocation import Invocation, ResponseSink
+from lambent.node.apis.responses import accept, refuse
+
+PREFIX = "/2018-06-01"
+NEXT = PREFIX + "/runtime/invocation/next"
+INVOCATION = PREFIX + "/runtime/invocation/"
+INIT_ERROR = PREFIX + "/runtime/init/error"
+RESTORE_NEXT = PREFIX + "/runtime/restore/next"
+RESTORE_ERROR = PREFIX + "/runtime/restore/error"
+PING = PREFIX + "/ping"
+
+RESPONSE_BYTES_MAX = 6 * 1024 * 1024 + 100
+"""AWS's limit of a buffered response."""
+
+STREAM_BYTES_MAX = 200 * 1024 * 1024
+"""AWS's limit of a streamed response."""
+_CAUSE_BYTES_MAX = 64 * 1024
+"""AWS's limit of the cause alone."""
+_MODE_HEADER = "lambda-runtime-function-response-mode"
+_TRAILER_TYPE = "lambda-runtime-function-error-type"
+_TRAILER_BODY = "lambda-runtime-function-error-body"
+
+
+class RuntimeListener(Protocol):
+    """What the environment wants to hear. All calls come on the event loop."""
+
+    def on_ready(self) -> None:
+        """The runtime asked for an invocation and none was pending."""
+        ...
+
+    def on_response(self, payload: bytes, content_type: str) -> None:
+        """The runtime answered the current invocation."""
+        ...
+
+    def on_error(self, payload: bytes, error_type: str) -> None:
+        """The runtime reported that the current invocation failed."""
+        ...
+
+    def on_oversized_response(self) -> None:
+        """The runtime's response, or its report of an error, was larger than allowed and was
+        refused."""
+        ...
+
+    def on_stream(self, content_type: str, resume: Callable[[], None]) -> ResponseSink:
+        """The runtime begins to answer the current invocation chunk by chunk. The sink gets the
+        chunks, and calls `resume` if it has asked to wait; `on_response` follows without a payload
+        when all is said, or `on_error`."""
+        ...
+
+    def on_init_error(self, payload: bytes, error_type: str) -> None:
+        """The runtime could not load the function and will exit."""
+        ...
+
+    def on_restore_ready(self) -> None:
+        """The runtime of a function that is to be restored from a snapshot has loaded it and
+        waits; `RuntimeApi.restore` lets it go on."""
+        ...
+
+    def on_restore_error(self, payload: bytes, error_type: str) -> None:
+        """What the function does after a restore has failed; the runtime will exit."""
+        ...
+
+
+class _State(enum.Enum):
+    """The runtime's side of the conversation, in the words of AWS's own emulator."""
+
+    STARTED = "Started"
+    RESTORE_READY = "RestoreReady"
+    RESTORING = "Restoring"
+    READY = "Ready"
+    RUNNING = "Running"
+    STREAMING = "InvocationResponse"
+    RESPONSE_SENT = "ResponseSent"
+    INIT_ERROR = "InitError"
+    DETACHED = "Exited"
+
+
+_BEFORE_READY = (
+    _State.STARTED,
+    _State.RESTORE_READY,
+    _State.RESTORING,
+    _State.INIT_ERROR,
+    _State.DETACHED,
+)
+
+
+class RuntimeApi:
+    """Answers one runtime. `handle` is the handler for the box's listening socket."""
+
+    def __init__(self, listener: RuntimeListener) -> None:
+        self._listener = listener
+        self._state = _State.STARTED
+        self._waiting: Exchange | None = None
+        self._pending: tuple[Invocation, int] | None = None
+        """The invocation that waits for the runtime to ask, or that it is running."""
+
+    def deliver(self, invocation: Invocation, deadline_ms: int) -> None:
+        """Give the runtime its next invocation; `deadline_ms` is in epoch milliseconds."""
+        self._pending = (invocation, deadline_ms)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and waiting.is_open:
+            self._hand_over(waiting)
+
+    def keeps(self, invocation: Invocation) -> bool:
+        """Whether the invocation still waits for the runtime to come and take it."""
+        return (
+            self._state not in (_State.RUNNING, _State.STREAMING)
+            and self._pending is not None
+            and self._pending[0] is invocation
+        )
+
+    def detach(self) -> None:
+        """Tell the listener nothing more and refuse whatever the runtime still asks."""
+        self._state = _State.DETACHED
+        self._pending = None
+        self._waiting = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the runtime is blocked in `/next`, so that it may be frozen."""
+        return self._waiting is not None and self._waiting.is_open
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether the runtime has asked for an invocation."""
+        return self._state not in _BEFORE_READY
+
+    def handle(self, exchange: Exchange) -> None:
+        """Serve one request of the runtime."""
+        path = exchange.path
+        if path == NEXT:
+            self._next(exchange) if exchange.method == "GET" else _method_not_allowed(exchange)
+        elif path == RESTORE_NEXT and exchange.method == "GET":
+            self._restore_next(exchange)
+        elif path == PING:
+            exchange.respond(200, [("Content-Type", "text/plain")], b"pong")
+        elif exchange.method != "POST":
+            _not_found(exchange)
+        elif path == INIT_ERROR:
+            self._init_error(exchange)
+        elif path == RESTORE_ERROR:
+            self._restore_error(exchange)
+        elif path.startswith(INVOCATION):
+            request_id, _, action = path[len(INVOCATION) :].partition("/")
+            if action == "response":
+                self._answer(exchange, request_id, is_error=False)
+            elif action == "error":
+                self._answer(exchange, request_id, is_error=True)
+            else:
+                _not_found(exchange)
+        else:
+            _not_found(exchange)
+
+    def handle_oversized(self, exchange: Exchange) -> None:
+        """Refuse a request whose body is larger than `RESPONSE_BYTES_MAX`."""
+        refuse(
+            exchange,
+            413,
+            "RequestEntityTooLarge",
+            f"Exceeded maximum allowed payload size ({RESPONSE_BYTES_MAX} bytes).",
+        )
+        running = self._pending[0].request_id if self._pending is not None else ""
+        own = f"{INVOCATION}{running}"
+        answers = exchange.path in (f"{own}/response", f"{own}/error")
+        if answers and self._state is _State.RUNNING:
+            self._finish()
+            self._listener.on_oversized_response()
+
+    def open_stream(self, exchange: Exchange) -> BodyReader | None:
+        """Take a request whose head has come. Returns the reader of its body, None if the body is
+        to be complete first.
+
+        A response is streamed if its caller wants a stream, whether or not the runtime says so:
+        clients such as Go's never do. One that the runtime streams to a caller who wants it whole
+        is collected.
+        """
+        if self._pending is None or self._state is not _State.RUNNING:
+            return None
+        invocation = self._pending[0]
+        mode = exchange.headers.get(_MODE_HEADER, "")
+        is_streamed = mode == "streaming" or (mode == "" and invocation.sink is not None)
+        if not is_streamed or exchange.path != f"{INVOCATION}{invocation.request_id}/response":
+            return None
+        self._state = _State.STREAMING
+        return _Stream(self, exchange)
+
+    def begin_stream(self, exchange: Exchange) -> ResponseSink:
+        """Tell the listener of a stream; gives who takes the chunks."""
+        content_type = exchange.headers.get("content-type", "application/octet-stream")
+        return self._listener.on_stream(content_type, exchange.resume_body)
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether chunks of a response are still wanted."""
+        return self._state is _State.STREAMING
+
+    def end_stream(self, error: tuple[bytes, str] | None) -> None:
+        """The stream is over; `error` is payload and type if it was cut by one."""
+        if not self.is_streaming:
+            return
+        self._finish()
+        if error is None:
+            self._listener.on_response(b"", "")
+        else:
+            self._listener.on_error(*error)
+
+    def _next(self, exchange: Exchange) -> None:
+        if self._state is _State.RUNNING:
+            self._hand_over(exchange)
+            return
+        if self._state in (_State.STREAMING, _State.INIT_ERROR, _State.DETACHED):
+            self._refuse(exchange, "Ready")
+            return
+        if self._waiting is not None and self._waiting.is_open:
+            self._refuse(exchange, "Ready")
+            return
+        self._state = _State.READY
+        if self._pending is not None:
+            self._hand_over(exchange)
+        else:
+            self._waiting = exchange
+        self._listener.on_ready()
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        assert self._pending is not None
+        invocation, deadline_ms = self._pending
+        self._state = _State.RUNNING
+        optional = ""
+        if invocation.trace_id:
+            optional += f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
+        if invocation.client_context:
+            optional += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
+        if invocation.tenant_id:
+            optional += f"Lambda-Runtime-Aws-Tenant-Id: {invocation.tenant_id}\r\n"
+        head = (
+            "HTTP/1.1 200 OK\r\n"
+            f"Content-Type: {invocation.content_type}\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
+            f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {invocation.invoked_arn}\r\n"
+            f"{optional}"
+            f"Content-Length: {len(invocation.event)}\r\n\r\n"
+        )
+        exchange.respond_raw(head.encode("latin-1"), invocation.event)
+
+    def _answer(self, exchange: Exchange, request_id: str, *, is_error: bool) -> None:
+        if self._state is not _State.RUNNING or self._pending is None:
+            self._refuse(exchange, "InvocationErrorResponse" if is_error else "InvocationResponse")
+            return
+        if request_id != self._pending[0].request_id:
+            refuse(exchange, 400, "InvalidRequestID", "Invalid request ID")
+            return
+        headers = exchange.headers
+        mode = headers.get("lambda-runtime-function-response-mode", "")
+        if not is_error and mode not in ("", "streaming"):
+            refuse(exchange, 400, "InvalidFunctionResponseMode", "Invalid function response mode")
+            self._finish()
+            self._listener.on_error(
+                error_document(
+                    "Runtime.InvalidResponseModeHeader", "Invalid function response mode"
+                ),
+                "Runtime.InvalidResponseModeHeader",
+            )
+            return
+        payload = exchange.body
+        self._finish()
+        if is_error:
+            error_type = headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")
+            self._listener.on_error(_without_cause(payload, headers), error_type)
+        else:
+            self._listener.on_response(payload, headers.get("content-type", "application/json"))
+        accept(exchange)
+
+    def _finish(self) -> None:
+        self._state = _State.RESPONSE_SENT
+        self._pending = None
+
+    def _init_error(self, exchange: Exchange) -> None:
+        if self._state is not _State.STARTED:
+            self._refuse(exchange, "InitError")
+            return
+        self._state = _State.INIT_ERROR
+        payload = exchange.body[:RESPONSE_BYTES_MAX]
+        error_type = exchange.headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")
+        accept(exchange)
+        self._listener.on_init_error(payload, error_type)
+
+    def restore(self, *, captures: bool = False) -> None:
+        """Let a runtime that waits to be restored go on, or to where it can be captured if it is
+        one of ours."""
+        waiting, self._waiting = self._waiting, None
+        if self._state is _State.RESTORE_READY and waiting is not None:
+            self._state = _State.RESTORING
+            headers = [("Content-Type", "application/json")]
+            if captures:
+                headers.append(("Lambent-Checkpoint", "wait"))
+            waiting.respond(200, headers)
+
+    def _restore_next(self, exchange: Exchange) -> None:
+        if self._state is not _State.STARTED:
+            self._refuse(exchange, "RestoreReady")
+            return
+        self._state = _State.RESTORE_READY
+        self._waiting = exchange
+        self._listener.on_restore_ready()
+
+    def _restore_error(self, exchange: Exchange) -> None:
+        if self._state not in (_State.STARTED, _State.RESTORING):
+            self._refuse(exchange, "RestoreError")
+            return
+        self._state = _State.INIT_ERROR
+        error_type = exchange.headers.get("lambda-runtime-function-error-type", "Runtime.Unknown")
+        accept(exchange)
+        self._listener.on_restore_error(exchange.body[:RESPONSE_BYTES_MAX], error_type)
+
+    def _refuse(self, exchange: Exchange, wanted: str) -> None:
+        refuse(
+            exchange,
+            403,
+            "InvalidStateTransition",
+            f"State transition from {self._state.value} to {wanted} failed for runtime. "
+            "Error: State transition is not allowed",
+        )
+
+
+def error_document(error_type: str, message: str) -> bytes:
+    """The JSON body AWS gives the caller when the platform, not the code, words the error."""
+    return json.dumps(
+        {"errorType": error_type, "errorMessage": message}, separators=(",", ":")
+    ).encode()
+
+
+def _without_cause(payload: bytes, headers: object) -> bytes:
+    """Strip the X-Ray cause some runtimes send inside the error document; a large document, which
+    the event loop has no time to read, is left as it is."""
+    assert hasattr(headers, "get")
+    is_read = len(payload) <= _CAUSE_BYTES_MAX
+    if headers.get("content-type") != "application/vnd.aws.lambda.error.cause+json" or not is_read:
+        return payload
+    try:
+        document = parse_loosely(payload)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        return b'"Invalid error body"'
+    document.pop("errorCause", None)
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+class _Stream:
+    """Reads a streamed response and passes it on."""
+
+    def __init__(self, api: RuntimeApi, exchange: Exchange) -> None:
+        self._api = api
+        self._exchange = exchange
+        self._sink = api.begin_stream(exchange)
+        self._bytes = 0
+
+    def data(self, data: bytes) -> None:
+        if not self._api.is_streaming:
+            return
+        self._bytes += len(data)
+        if self._bytes > STREAM_BYTES_MAX:
+            message = f"Exceeded maximum allowed payload size ({STREAM_BYTES_MAX} bytes)."
+            refuse(self._exchange, 413, "RequestEntityTooLarge", message)
+            error_type = "Function.ResponseSizeTooLarge"
+            self._api.end_stream((error_document(error_type, message), error_type))
+        elif not self._sink.write(data):
+            self._exchange.pause_body()
+
+    def end(self, trailers: Mapping[str, str]) -> None:
+        error_type = trailers.get(_TRAILER_TYPE)
+        accept(self._exchange)
+        if error_type is None:
+            self._api.end_stream(None)
+            return
+        try:
+            payload = base64.b64decode(trailers.get(_TRAILER_BODY, ""), validate=True)
+        except ValueError:  # Also for what is not ASCII.
+            payload = b""
+        self._api.end_stream((payload or error_document(error_type, ""), error_type))
+
+    def cut(self) -> None:
+        error_type = "Runtime.TruncatedResponse"
+        message = "The runtime closed the connection before the end of its response."
+        self._api.end_stream((error_document(error_type, message), error_type))
+
+
+def _not_found(exchange: Exchange) -> None:
+    refuse(exchange, 404, "NotFound", "404 page not found")
+
+
+def _method_not_allowed(exchange: Exchange) -> None:
+    refuse(exchange, 405, "MethodNotAllowed", "Method not allowed")

@@ -1,0 +1,341 @@
+"""The log of one environment, and who else is told what is in it.
+
+Everything the platform says of an environment's life and everything that is printed in it passes
+here once: to the log stream as text or JSON, to the tail for a caller who asked for one, and to the
+extensions that subscribed. Without subscribers and in text, as most environments are, an invocation
+costs three lines.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lambent.kit.clock import Clock
+from lambent.model.function import FunctionVersion
+from lambent.model.invocation import Invocation
+from lambent.node.apis.subscriptions import Subscription
+from lambent.telemetry import events, report
+from lambent.telemetry.application_lines import json_line, read_object
+from lambent.telemetry.events import Event, Phase, Record
+from lambent.telemetry.ports import LogStream
+from lambent.telemetry.report import Report
+
+_TAIL_BYTES = 4096
+_EARLY_MAX = 1000
+"""Events of init that are kept for who subscribes later in it."""
+_EARLY_BYTES_MAX = 262_144
+
+_Told = tuple[str, float, Any]
+"""Kind (`platform`, `function` or `extension`), epoch seconds, and what is told: an event of the
+platform's, text, or an object."""
+
+
+class EnvironmentLog:
+    """Writes and tells."""
+
+    def __init__(
+        self,
+        stream: LogStream,
+        clock: Clock,
+        function: FunctionVersion,
+        *,
+        environment_id: str,
+        initialization_type: str,
+    ) -> None:
+        logging = function.logging
+        self.stream = stream
+        self._clock = clock
+        self._function = function
+        self._initialization_type = initialization_type
+        self._environment_id = environment_id
+        self._is_json = logging.log_format == "JSON"
+        self._lowest_system = logging.system_log_level
+        self._lowest_application = logging.application_log_level
+        self._wraps = not (function.runtime or "provided").startswith("provided")
+        self._runtime = report.runtime_version(function.runtime, function.key.region)
+        self._subscriptions: list[Subscription] = []
+        self._early: list[_Told] | None = []
+        self._early_bytes = 0
+        self.is_plain = False
+        """Nobody listens and it is text: an invocation is nothing but its lines."""
+        self._tail: bytearray | None = None
+        self._request_id = ""
+        self._memory_used_bytes = 0
+
+    # -- init ------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """All begins again: who subscribed earlier is gone."""
+        self._subscriptions.clear()
+        self._early, self._early_bytes = [], 0
+        self.is_plain = False
+
+    def init_start(self, phase: str) -> None:
+        """An init begins."""
+        event = events.init_start(
+            self._phase(phase), function=self._described(), runtime=self._runtime
+        )
+        self._tell(event, report.init_start(self._runtime) if phase != "invoke" else None)
+
+    def init_runtime_done(self, phase: str, status: str, error_type: str | None = None) -> None:
+        """The runtime's part of init is over."""
+        self._tell(events.init_runtime_done(self._phase(phase), status, error_type), None)
+
+    def extension(
+        self, name: str, state: str, listens_to: Sequence[str], error_type: str | None = None
+    ) -> None:
+        """An extension is ready, or failed."""
+        self._tell(
+            events.extension(name, state, listens_to, error_type),
+            report.extension(name, state, listens_to, error_type),
+        )
+
+    def init_report(
+        self, phase: str, duration_ms: float, status: str, error_type: str | None = None
+    ) -> None:
+        """An init is over; in text only failures are told, and inits ahead of demand."""
+        text = None
+        if status != "success":
+            text = report.init_report(duration_ms, phase, status, error_type)
+        elif self._initialization_type != "on-demand":
+            text = report.init_report(duration_ms, phase, None, None)
+        self._tell(events.init_report(self._phase(phase), status, error_type, duration_ms), text)
+
+    def note(self, text: str) -> None:
+        """Something only the log tells."""
+        self._line(text.encode())
+
+    def close_subscriptions(self) -> None:
+        """Init is over: what was kept for late subscribers is not needed any more."""
+        self._early = None
+        self.is_plain = not self._is_json and not self._subscriptions
+
+    def restore_start(self) -> None:
+        """A restore from a snapshot begins."""
+        event = events.restore_start(function=self._described(), runtime=self._runtime)
+        self._tell(event, report.restore_start(self._runtime))
+
+    def restore_report(
+        self, duration_ms: float, status: str, error_type: str | None = None
+    ) -> None:
+        """A restore is over."""
+        self._tell(events.restore_runtime_done(status, error_type), None)
+        self._tell(
+            events.restore_report(status, error_type, duration_ms),
+            report.restore_report(duration_ms, None if status == "success" else status, error_type),
+        )
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """An extension listens from now on, and hears what init has told so far."""
+        self._subscriptions = [
+            one
+            for one in self._subscriptions
+            if (one.extension, one.wish.is_legacy)
+            != (subscription.extension, subscription.wish.is_legacy)
+        ]
+        self._subscriptions.append(subscription)
+        self.is_plain = False
+        for told in self._early or ():
+            subscription.offer(*told)
+        wish = subscription.wish
+        kind = "logsSubscription" if wish.is_legacy else "telemetrySubscription"
+        word = "LOGS" if wish.is_legacy else "TELEMETRY"
+        self._tell(
+            events.subscription(kind, subscription.extension, wish.types),
+            report.subscription(word, subscription.extension, wish.types),
+        )
+
+    # -- invocations -----------------------------------------------------------------------
+
+    def start(self, invocation: Invocation) -> None:
+        """An invocation starts."""
+        self._tail = bytearray() if invocation.wants_log_tail else None
+        self._request_id = invocation.request_id
+        version = self._function.version
+        text = report.start(invocation.request_id, version)
+        if self.is_plain:
+            self._line(text)
+        else:
+            tracing = events.tracing(invocation.trace_id)
+            event = events.start(invocation.request_id, version, tracing, invocation.tenant_id)
+            self._tell(event, text)
+
+    def runtime_done(
+        self,
+        invocation: Invocation,
+        *,
+        status: str,
+        error_type: str | None,
+        duration_ms: float,
+        produced_bytes: int,
+        spans: Sequence[tuple[str, float, float]] = (),
+    ) -> None:
+        """The runtime has done its part. Spans are name, beginning in epoch seconds and
+        milliseconds."""
+        event = events.runtime_done(
+            invocation.request_id,
+            status=status,
+            error_type=error_type,
+            duration_ms=duration_ms,
+            produced_bytes=produced_bytes,
+            spans=[events.span(*span) for span in spans],
+            tracing=events.tracing(invocation.trace_id),
+            tenant_id=invocation.tenant_id,
+        )
+        self._tell(event, None)
+
+    def end(
+        self,
+        invocation: Invocation,
+        *,
+        duration_ms: float,
+        init_ms: float | None = None,
+        restore_ms: float | None = None,
+        status: str | None,
+        error_type: str | None,
+        reason: str = "",
+    ) -> None:
+        """The invocation is over; `status` and `error_type` tell of a failure of the platform's
+        making (`timeout`, `error` with a dotted type), `reason` what the caller is told of it."""
+        memory_mb = self._function.memory_mb
+        limit_bytes = memory_mb * 1024 * 1024
+        used = limit_bytes if error_type == "Runtime.OutOfMemory" else self._memory_used_bytes
+        report_ = Report(
+            request_id=invocation.request_id,
+            duration_ms=duration_ms,
+            memory_mb=memory_mb,
+            memory_used_mb=min(-(-used // (1024 * 1024)), memory_mb),
+            init_ms=init_ms,
+            restore_ms=restore_ms,
+            status=status,
+            error_type=error_type,
+        )
+        end, text = report.end(invocation.request_id), report.report(report_)
+        if self.is_plain:
+            self._line(end)
+            self._line(text)
+        else:
+            if not self._is_json:
+                self._line(end)
+            self._tell_legacy("platform.end", {"requestId": invocation.request_id})
+            tracing = events.tracing(invocation.trace_id)
+            self._tell(
+                events.report(report_, tracing=tracing, tenant_id=invocation.tenant_id), text
+            )
+        if status is not None and not self._is_json:
+            self._explain(invocation, status, reason)
+        if self._tail is not None:
+            invocation.log_tail = bytes(self._tail[-_TAIL_BYTES:])
+            self._tail = None
+        self._request_id = ""
+
+    def _explain(self, invocation: Invocation, status: str, reason: str) -> None:
+        """Say why in the words that people, runbooks and metric filters look for."""
+        if status == "timeout":
+            at = events.iso_time(self._clock.now())
+            timeout_s = self._function.timeout_s
+            self._line(report.timed_out(at, invocation.request_id, timeout_s))
+        elif reason:
+            self._line(reason.encode())
+
+    def note_tail(self, invocation: Invocation) -> None:
+        """Give a caller who is answered before the end the log so far."""
+        if self._tail is not None:
+            invocation.log_tail = bytes(self._tail[-_TAIL_BYTES:])
+
+    def fault(self, request_id: str, status: str, error_type: str) -> None:
+        """An invocation ended by the platform's word: told to legacy subscribers only."""
+        text = f"RequestId: {request_id} Status: {status}\tErrorType: {error_type}"
+        self._tell_legacy("platform.fault", text)
+
+    def note_memory(self, used_bytes: int) -> None:
+        """Remember the most memory the environment has used so far."""
+        self._memory_used_bytes = max(self._memory_used_bytes, used_bytes)
+
+    # -- what is printed -------------------------------------------------------------------
+
+    def function_line(self, timestamp_ms: int, level: str, message: bytes) -> None:
+        """The function printed something; `timestamp_ms` is 0 if it is not known, `level` empty."""
+        document = None
+        if self._is_json and level:
+            # From AWS's or our runtime client: it is JSON already.
+            if not events.is_shown(level, self._lowest_application):
+                return
+            document = read_object(message) if self._subscriptions else None
+        elif self._is_json and not message:
+            return
+        elif self._is_json:
+            logged = json_line(
+                message,
+                at=timestamp_ms / 1000 or self._clock.now(),
+                request_id=self._request_id,
+                lowest=self._lowest_application,
+                wraps=self._wraps,
+            )
+            if logged is None:
+                return
+            message, document = logged
+        self._append(timestamp_ms, message)
+        if not self.is_plain:
+            told = document if document is not None else message.decode(errors="replace")
+            self._publish("function", timestamp_ms / 1000 or self._clock.now(), told)
+
+    def extension_line(self, timestamp_ms: int, _level: str, message: bytes) -> None:
+        """An external extension printed something."""
+        self._append(timestamp_ms, message)
+        if not self.is_plain:
+            document = read_object(message) if self._is_json else None
+            told = document if document is not None else message.decode(errors="replace")
+            self._publish("extension", self._clock.now(), told)
+
+    def close(self) -> None:
+        """No more lines will come."""
+        self.stream.close()
+
+    # -- where it goes ---------------------------------------------------------------------
+
+    def _tell(self, event: Event, text: bytes | None) -> None:
+        if self._is_json:
+            if events.is_shown(events.level_of(event), self._lowest_system):
+                self._line(events.encode(self._clock.now(), event))
+        elif text is not None:
+            self._line(text)
+        self._publish("platform", self._clock.now(), event)
+
+    def _tell_legacy(self, kind: str, record: Record | str) -> None:
+        """Tell what only the Logs API knows of."""
+        for subscription in self._subscriptions:
+            if subscription.wish.is_legacy:
+                subscription.offer("platform", self._clock.now(), (kind, record))
+
+    def _publish(self, kind: str, at: float, told: Any) -> None:
+        for subscription in self._subscriptions:
+            subscription.offer(kind, at, told)
+        early = self._early
+        if early is not None and len(early) < _EARLY_MAX and self._early_bytes < _EARLY_BYTES_MAX:
+            early.append((kind, at, told))
+            self._early_bytes += len(told) if isinstance(told, str) else 1000
+
+    def _line(self, message: bytes) -> None:
+        self._append(int(self._clock.now() * 1000), message)
+
+    def _append(self, timestamp_ms: int, message: bytes) -> None:
+        self.stream.append(timestamp_ms, message)
+        tail = self._tail
+        if tail is not None:
+            tail += message
+            tail += b"\n"
+            if len(tail) > 16 * _TAIL_BYTES:
+                del tail[:-_TAIL_BYTES]
+
+    def _phase(self, phase: str) -> Phase:
+        return Phase(initialization_type=self._initialization_type, phase=phase)
+
+    def _described(self) -> Record:
+        function = self._function
+        return {
+            "functionName": function.key.name,
+            "functionVersion": function.version,
+            "functionArn": function.arn,
+            "instanceId": self._environment_id,
+            "instanceMaxMemory": function.memory_mb,
+        }

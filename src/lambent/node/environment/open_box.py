@@ -1,0 +1,180 @@
+"""A box for one attempt to start a function, with everything the platform serves in it.
+
+What is inside never survives a failure, so a new attempt starts clean. A function without
+extensions may get a box in which its runtime waits already; then there is nothing to start.
+"""
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from lambent.kit.http.budget import Budget
+from lambent.kit.http.messages import Exchange
+from lambent.kit.http.server import HttpLimits, HttpServer
+from lambent.kit.tasks import shielded
+from lambent.model.function import FunctionVersion
+from lambent.node.apis import extensions_api, runtime_api, telemetry_api
+from lambent.node.apis.credentials_api import CredentialsApi
+from lambent.node.apis.extensions_api import ExtensionsApi
+from lambent.node.apis.responses import refuse
+from lambent.node.apis.runtime_api import RESPONSE_BYTES_MAX, RuntimeApi
+from lambent.node.apis.telemetry_api import TelemetryApi
+from lambent.node.environment.host import NodeContext
+from lambent.node.environment.templates import find_template
+from lambent.node.environment.variables import CREDENTIALS_PATH
+from lambent.node.languages.runtimes import LOG_PIPE_VARIABLE, LaunchSpec
+from lambent.sandbox.ports import (
+    Box,
+    BoxSpec,
+    ExitStatus,
+    Process,
+    SandboxBusy,
+    SandboxError,
+    Sandboxes,
+    Snapshot,
+    Started,
+    StartSpec,
+    Volume,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Apis:
+    """What is served behind `AWS_LAMBDA_RUNTIME_API`."""
+
+    runtime: RuntimeApi
+    extensions: ExtensionsApi
+    telemetry: TelemetryApi
+    credentials: CredentialsApi
+
+
+_API_LIMITS = HttpLimits(
+    body_bytes_max=RESPONSE_BYTES_MAX,
+    # Few programs ask one thing at a time; whatever else connects is the function's own.
+    connections_max=64,
+)
+_API_HELD_BYTES_MAX = 4 * RESPONSE_BYTES_MAX
+
+
+class OpenBox:
+    """A box that is served."""
+
+    def __init__(self, box: Box, volume: Volume, process: Process | None) -> None:
+        self.box = box
+        self.volume = volume
+        self.process = process
+        """The runtime's, if it was there already."""
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether the runtime was there already."""
+        return self.process is not None
+
+
+@asynccontextmanager
+async def open_box(
+    *,
+    host: NodeContext,
+    function: FunctionVersion,
+    launch: LaunchSpec,
+    volume: Volume | None,
+    snapshot: Snapshot | None,
+    variables: Mapping[str, str],
+    apis: Apis,
+    on_exit: Callable[[ExitStatus], None],
+) -> AsyncIterator[OpenBox]:
+    """A box of its own for an attempt; on exit everything inside is dead.
+
+    Without a `volume` one is made, which is the caller's from then on. `on_exit` is for a runtime
+    that was there already. Raises `SandboxError` if the host cannot build the box.
+    """
+    sandboxes = host.sandboxes
+    async with contextlib.AsyncExitStack() as stack, contextlib.AsyncExitStack() as own_volume:
+        started = await _start_prepared(
+            function, launch, sandboxes, volume, snapshot, variables, on_exit
+        )
+        if started is not None:
+            box, process = started.box, started.process
+            if volume is None:
+                volume = started.volume
+                own_volume.push_async_callback(shielded, volume.close)
+        else:
+            process = None
+            if volume is None:
+                volume = await sandboxes.open_volume(function.ephemeral_storage_mb)
+                own_volume.push_async_callback(shielded, volume.close)
+            mounts = (*launch.mounts, *launch.runtime_mounts)
+            box = await sandboxes.open_box(
+                BoxSpec(memory_mb=function.memory_mb, mounts=mounts, volume=volume)
+            )
+        stack.push_async_callback(shielded, box.close)
+        # What listens in the box has done so from the beginning: nothing that connects is lost.
+        for server, sock in ((_serve(apis), box.runtime_api), (host.endpoint(), box.endpoint)):
+            await server.start(sock, admits=box.admits)
+            stack.push_async_callback(shielded, server.close)
+        await stack.enter_async_context(host.network(box))
+        own_volume.pop_all()
+        yield OpenBox(box, volume, process)
+
+
+def _serve(apis: Apis) -> HttpServer:
+    """The server behind `AWS_LAMBDA_RUNTIME_API`."""
+
+    def handle(exchange: Exchange) -> None:
+        path = exchange.path
+        if path.startswith(runtime_api.PREFIX):
+            apis.runtime.handle(exchange)
+        elif path.startswith(extensions_api.PREFIX):
+            apis.extensions.handle(exchange)
+        elif path in (telemetry_api.TELEMETRY, telemetry_api.LOGS):
+            apis.telemetry.handle(exchange)
+        elif path == CREDENTIALS_PATH:
+            apis.credentials.handle(exchange)
+        else:
+            refuse(exchange, 404, "NotFound", "404 page not found")
+
+    return HttpServer(
+        handle,
+        _API_LIMITS,
+        oversized=apis.runtime.handle_oversized,
+        streamed=apis.runtime.open_stream,
+        budget=Budget(_API_HELD_BYTES_MAX),
+    )
+
+
+async def _start_prepared(
+    function: FunctionVersion,
+    launch: LaunchSpec,
+    sandboxes: Sandboxes,
+    volume: Volume | None,
+    snapshot: Snapshot | None,
+    variables: Mapping[str, str],
+    on_exit: Callable[[ExitStatus], None],
+) -> Started | None:
+    """Start from a template; None if the function has none or the host cannot. What cannot be
+    restored from a snapshot is an error: it would not be initialised otherwise. So is what the
+    launcher has not come to in time: it would be asked for still more."""
+    template = find_template(function, launch) if sandboxes.has_templates else None
+    if template is None:
+        return None
+    spec = StartSpec(
+        memory_mb=function.memory_mb,
+        mounts=launch.mounts,
+        environment=variables,
+        volume_mb=function.ephemeral_storage_mb,
+        log_pipe_variable=LOG_PIPE_VARIABLE,
+        volume=volume,
+    )
+    if snapshot is not None:
+        return await sandboxes.restore(template, snapshot, spec, on_exit)
+    try:
+        return await sandboxes.start(template, spec, on_exit)
+    except SandboxBusy:
+        raise
+    except SandboxError as error:
+        logger.warning("%s is executed instead: %s", function.arn, error)
+        return None

@@ -1,0 +1,149 @@
+"""Initialising a version when it is published, and keeping a snapshot of what it is then.
+
+A version that cannot be captured (threads, open connections, a host that cannot do it) is
+initialised for each environment, with the same hooks at the same moments: then the log of its
+publication says why.
+https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
+"""
+
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import anyio
+
+from lambent.kit.tasks import shielded
+from lambent.model.errors import InitFailed
+from lambent.model.function import FunctionVersion
+from lambent.model.invocation import FunctionFailed, ResponseSink
+from lambent.node.environment.attempt import CUT, Attempt, InitFailure
+from lambent.node.environment.environment import INIT_LIMIT_S_MIN
+from lambent.node.environment.environment_log import EnvironmentLog
+from lambent.node.environment.failures import crashed, describe_exit, of_extension
+from lambent.node.environment.host import NodeContext
+from lambent.node.environment.variables import SNAP_START
+from lambent.node.languages.runtimes import LaunchSpec
+from lambent.sandbox.ports import ExitStatus, SandboxError
+from lambent.telemetry import report
+
+logger = logging.getLogger(__name__)
+
+_REASON_MAX = 500
+
+
+async def take_snapshot(host: NodeContext, function: FunctionVersion) -> None:
+    """Initialise a version and keep what its processes are then. Raises InitFailed; a version that
+    cannot be captured is none the worse."""
+    if host.snapshots.knows(function):
+        return
+    async with host.launch(function) as launch:
+        await _take(host, function, launch)
+
+
+async def _take(host: NodeContext, function: FunctionVersion, launch: LaunchSpec) -> None:
+    environment_id = uuid.uuid4().hex
+    today = datetime.fromtimestamp(host.clock.now(), UTC).date()
+    stream = report.stream_name(function.version, environment_id, today)
+    key, group = function.key, function.logging.log_group
+    log = EnvironmentLog(
+        host.logs.open_stream(key.account, key.region, group, stream),
+        host.clock,
+        function,
+        environment_id=environment_id,
+        initialization_type=SNAP_START,
+    )
+    template = _Template()
+    attempt = template.attempt = Attempt(
+        template, host, function, launch, log, log_stream=stream, initialization_type=SNAP_START
+    )
+    try:
+        async with host.ask_to_start(function):
+            log.begin()
+            log.init_start("init")
+            began = host.clock.monotonic()
+            await attempt.open(None)
+        failure: InitFailure | None = CUT
+        with anyio.move_on_after(max(INIT_LIMIT_S_MIN, function.timeout_s)):
+            await attempt.start()
+            failure = await attempt.result
+        attempt.drain()
+        took_ms = (host.clock.monotonic() - began) * 1000
+        status = "success" if failure is None else failure.status
+        error_type = None if failure is None else failure.error_type
+        log.init_runtime_done("init", status, error_type)
+        log.init_report("init", took_ms, status, error_type)
+        if failure is not None:
+            raise InitFailed(*_describe(failure))
+        try:
+            host.snapshots.keep(function, await attempt.take_snapshot())
+        except SandboxError as error:
+            host.snapshots.keep(function, None)
+            log.note(f"SNAPSHOT_SKIPPED Reason: {error}")
+            logger.warning("%s is initialised for each environment: %s", function.arn, error)
+    finally:
+        await attempt.close()
+        if attempt.volume is not None:
+            await shielded(attempt.volume.close)
+        log.close()
+
+
+def _describe(failure: InitFailure) -> tuple[str, str]:
+    """Reason and reason code of the version's state."""
+    error_type = failure.error_type or ""
+    if failure.status == "timeout":
+        return "Function initialization timed out.", "FunctionError.InitTimeout"
+    if error_type == "Runtime.InvalidEntrypoint":
+        return "The function has no valid entry point.", "FunctionError.InvalidEntryPoint"
+    text = ""
+    if failure.outcome is not None:
+        outcome = failure.outcome("")
+        text = getattr(outcome, "payload", b"").decode(errors="replace")[:_REASON_MAX]
+    kind = "Extension" if error_type.startswith("Extension.") else "Runtime"
+    return f"Function initialization failed: {text}", f"FunctionError.{kind}InitError"
+
+
+class _Template:
+    """Listens to the runtime that is captured: its init is over when it waits to be restored."""
+
+    attempt: Attempt
+
+    def on_ready(self) -> None:
+        """A runtime that knows nothing of snapshots has gone on to the first event."""
+        self.attempt.settle(None)
+
+    def on_restore_ready(self) -> None:
+        self.attempt.api.restore(captures=True)
+        self.attempt.settle(None)
+
+    def on_restore_error(self, payload: bytes, error_type: str) -> None:
+        self.on_init_error(payload, error_type)
+
+    def on_init_error(self, payload: bytes, error_type: str) -> None:
+        outcome = FunctionFailed(payload, error_type)
+        self.attempt.settle(InitFailure("error", error_type, lambda _: outcome))
+
+    def on_runtime_exit(self, attempt: Attempt, status: ExitStatus) -> None:
+        attempt.settle(InitFailure("error", "Runtime.ExitError", lambda id_: crashed(id_, status)))
+
+    def on_extension_exit(self, attempt: Attempt, name: str, status: ExitStatus) -> None:
+        outcome = of_extension("Extension.Crash", describe_exit(status))
+        attempt.settle(InitFailure("error", "Extension.Crash", outcome))
+
+    def on_extension_failed(self, error_type: str, message: str) -> None:
+        self.attempt.settle(InitFailure("error", error_type, of_extension(error_type, message)))
+
+    def on_extension_waiting(self) -> None:
+        pass
+
+    def on_response(self, payload: bytes, content_type: str) -> None:
+        raise AssertionError("a template gets no events")
+
+    def on_error(self, payload: bytes, error_type: str) -> None:
+        raise AssertionError("a template gets no events")
+
+    def on_oversized_response(self) -> None:
+        raise AssertionError("a template gets no events")
+
+    def on_stream(self, content_type: str, resume: Callable[[], None]) -> ResponseSink:
+        raise AssertionError("a template gets no events")

@@ -1,0 +1,140 @@
+"""The environments of one configuration of one function version, and of one tenant if the function
+keeps its tenants apart.
+
+A pool is owned by the scheduler and only ever touched from the event loop, so it needs no
+lock. Free environments are a stack: the one used last is used next, so that the others grow
+old and can go. Those that are kept initialised come first. Invocations that found none free wait
+in a line; whatever becomes free first, a new environment or a used one, takes the oldest.
+"""
+
+from collections import deque
+
+from lambent.model.function import FunctionVersion
+from lambent.model.invocation import Invocation
+from lambent.node.environment.environment import Environment
+from lambent.node.environment.lifecycle import EnvironmentState
+from lambent.node.pools.provisioned import Provisioned
+
+PoolKey = str | tuple[str, str]
+"""A configuration's id, with the tenant's if there is one."""
+
+
+class Pool:
+    """State, and the decisions that need nothing but it."""
+
+    def __init__(self, key: PoolKey, function: FunctionVersion, tenant_id: str) -> None:
+        self.key = key
+        self.function = function
+        self.tenant_id = tenant_id
+        self.free: list[Environment] = []
+        """Started on demand; oldest idle first."""
+        self.provisioned = Provisioned()
+        self.waiting: deque[Invocation] = deque()
+        self.starting: dict[Environment, None] = {}
+        """Environments started on demand that have not been free yet. Provisioned ones may take
+        minutes to initialise: no call counts on them."""
+        self.finishing: dict[Environment, float] = {}
+        """Those that have answered and only wait for their extensions, and since when. They will
+        be free in a moment; not if that has lasted too long."""
+        self.members: set[Environment] = set()
+        self.short_since: float | None = None
+        """Since when there is no memory for another environment that is needed."""
+
+    @property
+    def needs_another(self) -> bool:
+        """Whether more invocations wait than environments are on their way."""
+        return len(self.waiting) > self.expected
+
+    @property
+    def expected(self) -> int:
+        """How many environments will be free soon."""
+        return len(self.starting) + len(self.finishing)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to look after."""
+        return not (self.members or self.waiting or self.provisioned.wanted)
+
+    def on_free(self, environment: Environment) -> None:
+        """Give a free environment its next invocation, or keep it for later."""
+        self.starting.pop(environment, None)
+        self.finishing.pop(environment, None)
+        if self.waiting:
+            environment.assign(self.waiting.popleft())
+        else:
+            self.free.append(environment)
+        if self.starting:
+            self.withdraw_unneeded()
+
+    def withdraw_unneeded(self) -> None:
+        """Let go of environments on which no call counts any more, if nothing has been begun for
+        them."""
+        while self.starting and self.expected > len(self.waiting):
+            youngest = next(reversed(self.starting))
+            if not youngest.is_queued:
+                return
+            del self.starting[youngest]
+            youngest.retire()
+
+    def on_responded(self, environment: Environment, now: float) -> None:
+        """Its caller has been answered: it will be free soon."""
+        self.finishing[environment] = now
+
+    def on_provisioned_free(self, environment: Environment) -> None:
+        """The same for one that was started ahead."""
+        self.finishing.pop(environment, None)
+        if not self.provisioned.is_usable(environment):
+            environment.retire()
+        elif self.waiting:
+            environment.assign(self.waiting.popleft())
+            self.withdraw_unneeded()
+        else:
+            self.provisioned.keep(environment)
+
+    def forget(self, environment: Environment, now: float) -> None:
+        """An environment is gone."""
+        self.members.discard(environment)
+        self.starting.pop(environment, None)
+        self.finishing.pop(environment, None)
+        if environment in self.free:
+            self.free.remove(environment)
+        self.provisioned.forget(environment, now)
+
+    def expect_no_more(self, finishing_before: float) -> None:
+        """Count no more on what has been finishing since before this monotonic time."""
+        for environment, since in list(self.finishing.items()):
+            if since < finishing_before:
+                del self.finishing[environment]
+
+    def look_after_idle(self, *, idle_before: float, freeze_before: float) -> None:
+        """Let go of what has been idle since before the one monotonic time, freeze what has been
+        since before the other; read output again that had to wait."""
+        while self.free and self.free[0].idle_since <= idle_before:
+            self.evict_oldest()
+        for free in (self.free, self.provisioned.free):
+            for environment in reversed(free):
+                if environment.state is EnvironmentState.FROZEN:
+                    break
+                if environment.idle_since <= freeze_before:
+                    environment.freeze()
+        for environment in self.members:
+            environment.resume_output()
+
+    def evict_oldest(self) -> None:
+        """Let go of the environment that has been idle for longest."""
+        self.free.pop(0).retire()
+
+    def retire_older_than(self, began_at: float) -> None:
+        """Let no environment that began before this monotonic time take new work."""
+        self.provisioned.retire_older_than(began_at)
+        for environment in [one for one in self.members if one.began_at < began_at]:
+            environment.retire()
+            if environment in self.free:
+                self.free.remove(environment)
+
+    def retire(self) -> None:
+        """The function has changed or was deleted: no environment takes new work."""
+        self.provisioned.retire()
+        for environment in list(self.members):
+            environment.retire()
+        self.free.clear()

@@ -1,0 +1,53 @@
+"""All pools of the platform, by configuration and by function."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from lambent.model.function import FunctionKey, FunctionVersion, Scope
+from lambent.node.pools.pool import Pool, PoolKey
+
+
+class Pools:
+    """Finds pools, and among them the environment that is needed least."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[PoolKey, Pool] = {}
+        self._by_function: defaultdict[FunctionKey, set[Pool]] = defaultdict(set)
+
+    def __iter__(self) -> Iterator[Pool]:
+        return iter(list(self.by_key.values()))
+
+    def open(self, key: PoolKey, function: FunctionVersion, tenant_id: str) -> Pool:
+        """Add a pool."""
+        pool = self.by_key[key] = Pool(key, function, tenant_id)
+        self._by_function[function.key].add(pool)
+        return pool
+
+    def discard(self, pool: Pool) -> None:
+        """Forget a pool that is over."""
+        del self.by_key[pool.key]
+        of_function = self._by_function[pool.function.key]
+        of_function.discard(pool)
+        if not of_function:
+            del self._by_function[pool.function.key]
+
+    def of_function(self, key: FunctionKey) -> list[Pool]:
+        """Those of one function's versions and tenants."""
+        return list(self._by_function.get(key, ()))
+
+    def evict_oldest(self, *, tenants_of: Scope | None = None) -> bool:
+        """Let go of the longest idle environment, or the longest idle of one account's tenants;
+        whether there was any."""
+        oldest: Pool | None = None
+        for pool in self.by_key.values():
+            if not pool.free or (
+                tenants_of is not None
+                and not (pool.tenant_id and pool.function.key.scope == tenants_of)
+            ):
+                continue
+            if oldest is None or pool.free[0].idle_since < oldest.free[0].idle_since:
+                oldest = pool
+        if oldest is None:
+            return False
+        oldest.evict_oldest()
+        return True

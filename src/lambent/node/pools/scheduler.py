@@ -1,0 +1,299 @@
+"""Which environment runs an invocation, and how many there are.
+
+`submit` is the warm path: a dictionary look-up, a pop and a call. Everything slower (starting,
+freezing, evicting) happens beside it: new environments live in the worker's task group, one
+sweep looks after the idle ones.
+
+Environments leave the host a reserve of memory. When it is touched the longest idle ones go, and
+a call that needs a new one waits until there is memory or it has waited for too long. With no
+environment at all one is started anyway, so that a host that is short does a little rather than
+nothing. Environments that are to be kept initialised are started where there is room, and never
+go to make any.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
+from lambent.model.concurrency import ProvisionedState, throttled
+from lambent.model.errors import ApiError
+from lambent.model.function import FunctionKey, FunctionVersion, Scope
+from lambent.model.invocation import Invocation, Refused
+from lambent.node.environment.environment import Environment
+from lambent.node.environment.failures import refusal
+from lambent.node.pools.memory import START_MB, HostMemory, MemoryBudget
+from lambent.node.pools.pool import Pool
+from lambent.node.pools.pools import Pools
+from lambent.node.pools.scaling import ScalingRate
+from lambent.node.pools.settings import SchedulingSettings
+from lambent.node.worker import Worker
+
+_EVICTIONS_AT_ONCE = 16
+_FINISHING_S = 0.02
+"""How long extensions may take at the end of an invocation before another environment is started
+for who waits."""
+_RENEWED_AHEAD = 0.1
+"""Share of the longest life before whose end a provisioned environment gets its successor."""
+
+Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
+"""The current value of a function's version, or None if there is none any more."""
+
+
+class Scheduler:
+    """Owner of all pools on this platform."""
+
+    def __init__(
+        self,
+        settings: SchedulingSettings,
+        worker: Worker,
+        clock: Clock,
+        memory: HostMemory,
+        *,
+        tenant_environments_max: int,
+    ) -> None:
+        self._settings = settings
+        self._memory = MemoryBudget(memory, clock, settings.memory_reserve_mb)
+        self._rate = ScalingRate(settings.scaling_per_10_s)
+        self._worker = worker
+        self._clock = clock
+        self._tenant_environments_max = tenant_environments_max
+        """Of one account and region."""
+        self._pools = Pools()
+        self._find_pool = self._pools.by_key.get
+        self._count = 0
+        self._tenants: defaultdict[Scope, int] = defaultdict(int)
+        """Environments of tenants."""
+        self._is_closed = False
+        self._changed: set[FunctionKey] = set()
+        self._bell = anyio.Event()
+
+    @property
+    def environments(self) -> int:
+        """How many environments there are, in whatever state."""
+        return self._count
+
+    def submit(self, invocation: Invocation) -> None:
+        """Run the invocation as soon as an environment is free; its outcome is reported to it.
+
+        Raises `ApiError` (429) if it needs one more environment, and there is no room for it or
+        the function grows too fast.
+        """
+        if self._is_closed:
+            raise _shut_down()
+        function, tenant_id = invocation.function, invocation.tenant_id
+        pool_key = (
+            (function.configuration_id, tenant_id) if tenant_id else function.configuration_id
+        )
+        pool = self._find_pool(pool_key)
+        if pool is None:
+            pool = self._pools.open(pool_key, function, tenant_id)
+        free = pool.provisioned.free or pool.free
+        if free:
+            free.pop().assign(invocation)
+            return
+        if len(pool.waiting) >= pool.expected:
+            if not self._rate.take(function.key, self._clock.monotonic()):
+                raise throttled()
+            self._make_room(pool)
+        pool.waiting.append(invocation)
+        if pool.needs_another:
+            self._start_if_there_is_memory(pool)
+
+    def provision(self, function: FunctionVersion, wanted: int) -> None:
+        """Keep so many environments of a version initialised, from now on."""
+        pool = self._find_pool(function.configuration_id)
+        if pool is None and wanted:
+            pool = self._pools.open(function.configuration_id, function, "")
+        if pool is not None:
+            pool.provisioned.want(wanted)
+
+    def provisioned(self, function: FunctionVersion) -> ProvisionedState:
+        """What there is of what should be kept initialised."""
+        pool = self._find_pool(function.configuration_id)
+        return ProvisionedState(0) if pool is None else pool.provisioned.state
+
+    def note_change(self, key: FunctionKey) -> None:
+        """A function was changed or deleted: look at its environments soon."""
+        if self._pools.of_function(key):
+            self._changed.add(key)
+            self._bell.set()
+
+    async def follow_changes(self, resolve: Resolve) -> None:
+        """Let go of environments of what no longer is current, forever."""
+        while True:
+            while self._changed:
+                key = self._changed.pop()
+                try:
+                    await self._retire_stale(key, resolve)
+                except BaseException:
+                    self._changed.add(key)
+                    raise
+            self._bell = anyio.Event()
+            await self._bell.wait()
+
+    async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
+        current = dict[str, FunctionVersion | None]()
+        for pool in self._pools.of_function(key):
+            version = pool.function.version
+            if version not in current:
+                current[version] = await resolve(key, version)
+            now = current[version]
+            if now is None or now.configuration_id != pool.function.configuration_id:
+                pool.retire()
+
+    def sweep(self) -> None:
+        """Freeze what has just become idle, let go of what has been idle for long or has to make
+        room, start what there is memory for by now."""
+        now = self._clock.monotonic()
+        age_max_s = self._settings.environment_age_max_s
+        self._rate.forget_full(now)
+        if (shortage_mb := self._memory.shortage_mb()) > 0:
+            self._evict(shortage_mb)
+        for pool in self._pools:
+            pool.look_after_idle(
+                idle_before=now - self._settings.keep_alive_s,
+                freeze_before=now - self._settings.freeze_after_s,
+            )
+            pool.retire_older_than(now - age_max_s)
+            if pool.finishing:
+                pool.expect_no_more(now - _FINISHING_S)
+                while pool.needs_another and pool.short_since is None:
+                    self._start_if_there_is_memory(pool)
+            if pool.short_since is not None:
+                self._look_after_short(pool, now)
+            if pool.provisioned.wanted:
+                self._provision(pool, now, now - age_max_s * (1 - _RENEWED_AHEAD))
+            if pool.is_over:
+                self._pools.discard(pool)
+
+    async def run(self) -> None:
+        """Sweep forever."""
+        while True:
+            await self._clock.sleep(self._settings.sweep_every_s)
+            self.sweep()
+
+    def close(self) -> None:
+        """Start nothing any more and refuse what waits: the worker is about to end."""
+        self._is_closed = True
+        for pool in self._pools:
+            while pool.waiting:
+                pool.waiting.popleft().on_done(Refused(_shut_down()))
+
+    @property
+    def _is_full(self) -> bool:
+        return self._count >= self._settings.environments_max
+
+    def _make_room(self, pool: Pool) -> None:
+        """For one more environment of a pool. What makes room is still ending when the new one
+        starts."""
+        scope = pool.function.key.scope
+        if pool.tenant_id and self._tenants[scope] >= self._tenant_environments_max:
+            if not self._pools.evict_oldest(tenants_of=scope):
+                raise throttled(message="Rate exceeded")
+        elif self._is_full and not self._pools.evict_oldest():
+            raise throttled()
+
+    def _start_if_there_is_memory(self, pool: Pool) -> None:
+        missing_mb = self._memory.missing_mb()
+        if missing_mb <= 0 or self._count == 0:
+            pool.short_since = None
+            pool.starting[self._start(pool, "on-demand", pool.on_free)] = None
+            return
+        self._evict(missing_mb)
+        if pool.short_since is None:
+            pool.short_since = self._clock.monotonic()
+
+    def _look_after_short(self, pool: Pool, now: float) -> None:
+        """Start what waits for memory, or refuse it when it has waited for too long."""
+        since = pool.short_since
+        while pool.needs_another:
+            self._start_if_there_is_memory(pool)
+            if pool.short_since is not None:
+                break
+        else:
+            pool.short_since = None
+        if since is not None and now - since >= self._settings.memory_wait_s:
+            while pool.short_since is not None and pool.needs_another:
+                pool.waiting.popleft().on_done(Refused(throttled()))
+            pool.short_since = None
+
+    def _provision(self, pool: Pool, now: float, old_before: float) -> None:
+        """Start what is missing of what is to be kept initialised, as far as there is room."""
+        for _ in range(pool.provisioned.startable(now, old_before)):
+            if self._is_full:
+                self._pools.evict_oldest()
+                return
+            if (missing_mb := self._memory.missing_mb()) > 0:
+                self._evict(missing_mb)
+                return
+            pool.provisioned.take_in(
+                self._start(pool, "provisioned-concurrency", pool.on_provisioned_free)
+            )
+
+    def _evict(self, missing_mb: int) -> None:
+        """Let go of the longest idle environments, of whatever function."""
+        for _ in range(min(-(-missing_mb // START_MB), _EVICTIONS_AT_ONCE)):
+            if not self._pools.evict_oldest():
+                return
+
+    def _start(
+        self, pool: Pool, initialization_type: str, on_free: Callable[[Environment], None]
+    ) -> Environment:
+        scope = pool.function.key.scope
+
+        def on_gone(environment: Environment) -> None:
+            self._count -= 1
+            if pool.tenant_id:
+                self._tenants[scope] -= 1
+            was_starting = environment in pool.starting
+            pool.forget(environment, self._clock.monotonic())
+            if pool.waiting and was_starting and environment.failure is not None:
+                pool.waiting.popleft().on_done(Refused(refusal(environment.failure)))
+            if pool.needs_another and not self._is_closed:
+                self._start_if_there_is_memory(pool)
+
+        self._count += 1
+        if pool.tenant_id:
+            self._tenants[scope] += 1
+        self._memory.note_start()
+        environment = self._worker.start(
+            pool.function,
+            initialization_type,
+            on_free=on_free,
+            on_responded=lambda environment: pool.on_responded(
+                environment, self._clock.monotonic()
+            ),
+            on_gone=on_gone,
+        )
+        pool.members.add(environment)
+        return environment
+
+
+def _shut_down() -> ApiError:
+    return ApiError("ServiceException", "The platform is being shut down.", status=500)
+
+
+@asynccontextmanager
+async def open_scheduling(
+    settings: SchedulingSettings,
+    worker: Worker,
+    clock: Clock,
+    memory: HostMemory,
+    *,
+    tenant_environments_max: int,
+) -> AsyncIterator[Scheduler]:
+    """The scheduler with its sweep running."""
+    scheduler = Scheduler(
+        settings, worker, clock, memory, tenant_environments_max=tenant_environments_max
+    )
+    async with anyio.create_task_group() as tasks:
+        start_loop(tasks, clock, scheduler.run)
+        try:
+            yield scheduler
+        finally:
+            scheduler.close()
+            tasks.cancel_scope.cancel()

@@ -1,0 +1,92 @@
+"""Calls of AWS services as the execution role of a mapping's function."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import botocore.exceptions
+
+from lambent.aws.client import AwsClient, AwsUnreachable, error_code
+from lambent.model.errors import ApiError
+from lambent.model.function import FunctionKey
+from lambent.polling.ports import DATABASE_AWAY, SourceError
+
+Allow = Callable[[FunctionKey, str, str, str], Awaitable[None]]
+"""Raises `ApiError` unless a role, by ARN, of a function may do an action (`sqs:ReceiveMessage`) to
+a resource."""
+NOT_ALLOWED = "EVENT_SOURCE_AUTHZ_ERROR"
+_PREFIXES = {"dynamodbstreams": "dynamodb"}
+
+
+class RoleClient:
+    """Calls as one role in one region. `allow` is None where everything is allowed."""
+
+    def __init__(
+        self, aws: AwsClient, allow: Allow | None, key: FunctionKey, role: str, region: str
+    ) -> None:
+        self._aws = aws
+        self._allow = allow
+        self._key = key
+        self._role = role
+        self._region = region
+
+    async def require(self, action: str, resource: str) -> None:
+        """Raise `SourceError` unless the role may."""
+        if self._allow is None:
+            return
+        try:
+            await self._allow(self._key, self._role, action, resource)
+        except ApiError as error:
+            if error.status >= 500:
+                raise SourceError(DATABASE_AWAY) from error
+            raise SourceError(
+                f"PROBLEM: The execution role is not allowed to call {action}", reason=NOT_ALLOWED
+            ) from error
+
+    async def call(
+        self,
+        service: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        *,
+        resource: str,
+        action: str | None = None,
+        account: str = "",
+        deadline_s: float = 20.0,
+    ) -> Any:
+        """One request to a resource, an ARN; returns the members of the answer. `action` is what
+        the role must be allowed, if it is not named as the operation; `account` the resource's, if
+        it is not the function's.
+
+        Raises `ClientError` when the service refuses, `SourceError` when it does not answer or the
+        role may not.
+        """
+        await self.require(action or f"{_PREFIXES.get(service, service)}:{operation}", resource)
+        try:
+            return await self._aws.call(
+                service,
+                operation,
+                parameters,
+                region=self._region,
+                account=account or self._key.account,
+                deadline_s=deadline_s,
+            )
+        except AwsUnreachable as error:
+            raise unreachable(str(error)) from error
+
+
+def unreachable(detail: str) -> SourceError:
+    """Nobody answers."""
+    return SourceError(
+        "PROBLEM: Connection error. The event source cannot be reached", detail=detail
+    )
+
+
+def refused(error: botocore.exceptions.ClientError) -> SourceError:
+    """A service said no, for no reason that the source knows better."""
+    details = error.response.get("Error", {})
+    code = error_code(error)
+    is_denied = "AccessDenied" in code or code in ("UnrecognizedClientException", "AuthFailure")
+    return SourceError(
+        f"PROBLEM: {code}: {details.get('Message', '')}"[:500],
+        reason=NOT_ALLOWED if is_denied else "",
+    )

@@ -1,0 +1,72 @@
+"""Where an environment without namespaces finds what a box has at fixed paths and addresses.
+
+All that is an environment's own lies in one directory, its root: `/tmp` is `ROOT/tmp`, and
+`/var/task`, `/opt` and so on are symbolic links there. Arguments and variables that name the paths
+of a box, or the addresses of its APIs, are rewritten when a program is started; what a program has
+written inside itself cannot be.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lambent.sandbox.launcher.filesystem import TARGETS
+
+RUNTIME_API, ENDPOINT = "127.0.0.1:9001", "127.0.0.1:9002"
+"""The addresses inside a box."""
+LAYERS_VARIABLE = "LAMBENT_LAYERS_DIR"
+ROOT_VARIABLE = "LAMBENT_ENVIRONMENT"
+"""Names the root; processes of a launcher that was killed are found by it."""
+_SECRETS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
+_NAMES = "|".join((*TARGETS, "/tmp"))
+_PATH = re.compile(rf"(?:^|(?<=[\s:;,=\"']))(?:{_NAMES})(?![^/\s:;,\"'])")
+_FIXED_PATH = re.compile(rb"(?<![-\w}/.])(?:/opt/|/var/task\b|/var/runtime\b)")
+_SCRIPT_BYTES = 65_536
+HINT = (
+    b"lambent: this program names /opt, /var/task or /var/runtime itself. With isolation 'process'"
+    b" there is no such directory: take $LAMBENT_LAYERS_DIR, $LAMBDA_TASK_ROOT and"
+    b" $LAMBDA_RUNTIME_DIR\n"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessDirectories:
+    """Those of one environment."""
+
+    root: str
+    runtime_api: str
+    """Address and port."""
+    endpoint: str
+
+    def translate(self, text: str) -> str:
+        """What a text that names paths or addresses of a box means here."""
+        text = text.replace(RUNTIME_API, self.runtime_api).replace(ENDPOINT, self.endpoint)
+        return _PATH.sub(lambda found: self.root + found[0], text)
+
+    def translate_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """A program's variables, with those that say where things are."""
+        own = {
+            "HOME": f"{self.root}/tmp",
+            "TMPDIR": f"{self.root}/tmp",
+            LAYERS_VARIABLE: f"{self.root}/opt",
+        }
+        translated = {
+            name: value if name in _SECRETS else self.translate(value)
+            for name, value in variables.items()
+        }
+        return {**own, **translated, ROOT_VARIABLE: self.root}
+
+    def translate_all(self, texts: Sequence[str]) -> list[str]:
+        """A program's arguments."""
+        return [self.translate(text) for text in texts]
+
+
+def names_fixed_paths(program: str) -> bool:
+    """Whether a program is a script that names paths which only a box has."""
+    try:
+        with Path(program).open("rb") as file:
+            text = file.read(_SCRIPT_BYTES)
+    except OSError:
+        return False
+    return text.startswith(b"#!") and _FIXED_PATH.search(text) is not None

@@ -1,0 +1,403 @@
+"""What runs in the emulator's process: ministack, on a socket it is given, with its deliveries to
+functions led to the platform.
+
+Run as a script by the interpreter of the platform, isolated from the platform's own packages; it
+imports nothing of the platform. The first line on stdin is its configuration. The end of stdin is
+the end of the platform, however that came about, and so its own.
+
+ministack answers anybody who reaches it and was not written to withstand its users, who here are
+functions in boxes. So it runs no programs, reads no files but its own and the system's, connects
+to nobody but the platform, and its pages for operators are closed.
+"""
+
+import asyncio
+import contextvars
+import fcntl
+import http.client
+import importlib
+import json
+import os
+import re
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+_STOP_DEADLINE_S = 15.0
+_SAVE_EVERY_S = 15.0
+_EVENT_DEADLINE_S = 30.0
+_CALL_DEADLINE_S = 910.0
+"""Seconds until a function's answer is given up: the longest timeout and a little."""
+_EVENT_ATTEMPTS = 8
+"""Of handing over an event while the platform takes none: about two minutes."""
+_ARN = re.compile(r"arn:[a-z-]+:lambda:([a-z0-9-]+):(\d{12}):function:([\w-]+)(?::([\w$-]+))?")
+_READS = frozenset({"os.listdir", "os.scandir"})
+_CHANGES = frozenset(
+    {
+        *("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir"),
+        *("os.symlink", "os.truncate"),
+    }
+)
+_PROGRAMS = frozenset(
+    {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
+)
+_SYSTEM = ("/dev/null", "/dev/urandom", "/etc", "/lib", "/lib64", "/proc/meminfo", "/usr")
+"""What may be read besides Python's library."""
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+Json = dict[str, Any]
+
+trace_header: contextvars.ContextVar[str] = contextvars.ContextVar("trace_header", default="")
+"""Of the request that is being served: it leads on to the functions that are invoked for it."""
+rule_arn: contextvars.ContextVar[str] = contextvars.ContextVar("rule_arn", default="")
+"""Of the EventBridge rule whose target is being invoked."""
+
+
+def main() -> None:
+    config = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_platform, daemon=True).start()
+    limit = config["memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    directory = Path(config["directory"])
+    _take(directory)
+    (directory / "tmp").mkdir(exist_ok=True)
+    sys.path.insert(0, config["packages"])
+    address = (config["deliveries"]["host"], config["deliveries"]["port"])
+    sys.addaudithook(Guard(Path(config["data"]), directory, address))
+    app = importlib.import_module("ministack.app")
+    lead_to_platform(FunctionDeliveries(config["deliveries"]))
+    objects = importlib.import_module("ministack.services.s3_object_lambda")
+    # Functions fetch the object from where they reach the platform.
+    _replace(objects, "_endpoint_for", lambda _: config["box_endpoint"])
+    asyncio.run(_serve(app, config["listener"]))
+
+
+def _end_with_platform() -> None:
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(_STOP_DEADLINE_S)
+    os._exit(1)
+
+
+def _take(directory: Path) -> None:
+    """Wait for whoever has the directory, who is on its way out: its platform is gone. Ends it if
+    it does not go."""
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + _STOP_DEADLINE_S + 1
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.kill(int(os.pread(lock, 16, 0)), signal.SIGKILL)
+            threading.Event().wait(0.05)
+    os.truncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+
+
+class Guard:
+    """An audit hook; raising is refusing."""
+
+    def __init__(self, data: Path, own: Path, platform: tuple[str, int]) -> None:
+        """`data` is the platform's directory and `own` the one in it that is ours; what is on
+        `sys.path` by now can be read."""
+        self._data = _prefix(data)
+        self._own = _prefix(own)
+        self._readable = tuple(
+            _prefix(place) for place in (*sys.path, *_SYSTEM, f"/proc/{os.getpid()}")
+        )
+        self._platform = platform
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _PROGRAMS:
+            raise PermissionError(f"the emulator runs no programs ({event})")
+        if event == "socket.connect" and arguments[1] != self._platform:
+            raise PermissionError(f"the emulator connects to the platform only: {arguments[1]}")
+        if event == "open":
+            self._check(arguments[0], is_change=bool(arguments[2] & _WRITES))
+        elif event in _READS:
+            self._check(arguments[0], is_change=False)
+        elif event in _CHANGES:
+            self._check(arguments[0], is_change=True)
+            if event in ("os.rename", "os.link"):
+                self._check(arguments[1], is_change=True)
+
+    def _check(self, path: object, *, is_change: bool) -> None:
+        if not isinstance(path, str | bytes | os.PathLike):
+            return  # A descriptor was opened by name before.
+        real = _prefix(path)
+        if real.startswith(self._own):
+            return
+        if real.startswith(self._data) or not real.startswith(self._readable):
+            raise PermissionError(f"the emulator may not use {real}")
+        if is_change and real != "/dev/null/":
+            raise PermissionError(f"the emulator may not change {real}")
+
+
+def _prefix(path: str | bytes | os.PathLike[Any]) -> str:
+    """What a path begins with that is this or in it."""
+    return os.path.join(os.path.realpath(os.fsdecode(path)), "")
+
+
+class FunctionDeliveries:
+    """Hands events and calls to the platform."""
+
+    def __init__(self, config: Json) -> None:
+        self._host: str = config["host"]
+        self._port: int = config["port"]
+        self._token: str = config["token"]
+
+    def send(self, arn: str, event: Any, source: Json) -> None:
+        """Have a function invoked later; returns at once."""
+        context = contextvars.copy_context()
+        run = (self._send, arn, json.dumps(event).encode(), source)
+        threading.Thread(target=context.run, args=run, daemon=True).start()
+
+    def _send(self, arn: str, body: bytes, source: Json) -> None:
+        for attempt in range(_EVENT_ATTEMPTS):
+            try:
+                status, answer = self._post(arn, body, source, "Event", _EVENT_DEADLINE_S)
+            except OSError as error:
+                status, answer = 503, str(error).encode()
+            if status == 202:
+                return
+            if status != 429 and status < 500:
+                break
+            threading.Event().wait(2**attempt)
+        _log(f"the event for {arn} was not taken: {status} {answer[:500].decode(errors='replace')}")
+
+    def call(self, arn: str, event: Any, source: Json) -> Json:
+        """Invoke a function; returns what ministack expects of its own."""
+        body = json.dumps(event).encode()
+        try:
+            status, answer = self._post(arn, body, source, "RequestResponse", _CALL_DEADLINE_S)
+        except OSError as error:
+            return _failed(f"the platform does not answer: {error}")
+        if status not in (200, 299):
+            return _failed(answer.decode(errors="replace"))
+        found: Json = {"body": json.loads(answer) if answer else None}
+        if status == 299:
+            found["error"] = True
+        return found
+
+    def _post(
+        self, arn: str, body: bytes, source: Json, kind: str, deadline_s: float
+    ) -> tuple[int, bytes]:
+        headers = {
+            "Authorization": f"Bearer {self._token}",
+            "Content-Type": "application/json",
+            "X-Function": arn,
+            "X-Invocation-Type": kind,
+            "X-Source": source.get("service", ""),
+            "X-Source-Arn": source.get("arn", ""),
+            "X-Source-Account": source.get("account", ""),
+            "X-Amzn-Trace-Id": trace_header.get(),
+        }
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=deadline_s)
+        try:
+            connection.request("POST", "/", body, {k: v for k, v in headers.items() if v})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except http.client.HTTPException as error:
+            raise OSError(f"no answer: {error!r}") from error
+        finally:
+            connection.close()
+
+
+def _failed(message: str) -> Json:
+    return {"body": {"errorMessage": message, "errorType": "ServiceException"}, "error": True}
+
+
+def lead_to_platform(deliveries: FunctionDeliveries) -> None:
+    """Replace what of ministack finds and invokes functions. Its version is pinned: should what
+    is replaced not be there, it does not start."""
+    responses = importlib.import_module("ministack.core.responses")
+    functions = importlib.import_module("ministack.services.lambda_svc")
+
+    def find(reference: str) -> tuple[Json | None, Json | None, str]:
+        match = _ARN.fullmatch(reference)
+        if match is None and "/" not in reference:  # A name, in the account and region at hand.
+            scope = f"{responses.get_region()}:{responses.get_account_id()}"
+            match = _ARN.fullmatch(f"arn:aws:lambda:{scope}:function:{reference}")
+        if match is None:
+            return None, None, reference
+        config = {
+            "FunctionName": match[3],
+            "FunctionArn": match[0],
+            "Version": match[4] or "$LATEST",
+            "Timeout": 900,
+        }
+        return {"config": config}, config, match[3]
+
+    def call(function: Json, event: Any) -> Json:
+        return deliveries.call(_arn_of(function), event, {})
+
+    def send(function: Json, event: Json) -> None:
+        bucket = event["Records"][0]["s3"]["bucket"]["arn"]
+        account = responses.get_account_id()
+        source = {"service": "s3.amazonaws.com", "arn": bucket, "account": account}
+        deliveries.send(_arn_of(function), event, source)
+
+    def find_qualified(reference: str, qualifier: str | None) -> tuple[Json | None, Json | None]:
+        return find(f"{reference}:{qualifier}" if qualifier else reference)[:2]
+
+    _replace(functions, "_get_func_record_for_ref", find)
+    # Those who take a reference apart first get it back whole: a name says no account.
+    _replace(functions, "_resolve_name_and_qualifier", lambda reference: (reference, None))
+    _replace(functions, "_get_func_record_for_qualifier", find_qualified)
+    _replace(functions, "_execute_function", call)
+    # Only S3 uses it.
+    _replace(functions, "invoke_async_with_retry", send)
+    _lead_topics(deliveries)
+    _lead_rules(deliveries, responses.get_account_id)
+    _find_owners_of_pools(responses)
+    _keep_trace_headers()
+
+
+def _lead_topics(deliveries: FunctionDeliveries) -> None:
+    topics = importlib.import_module("ministack.services.sns")
+
+    def send(endpoint: str, envelope: str, topic: str, subscription: str, *_: object) -> None:
+        message = json.loads(envelope)
+        for name in ("SigningCert", "Unsubscribe"):
+            # Functions are told these under other names than HTTP endpoints.
+            message[f"{name}Url"] = message.pop(f"{name}URL", "")
+        message.setdefault("Subject", None)
+        message.setdefault("MessageAttributes", {})
+        record = {
+            "EventSource": "aws:sns",
+            "EventVersion": "1.0",
+            "EventSubscriptionArn": subscription,
+            "Sns": message,
+        }
+        account = topic.split(":")[4]
+        source = {"service": "sns.amazonaws.com", "arn": topic, "account": account}
+        deliveries.send(endpoint, {"Records": [record]}, source)
+
+    _replace(topics, "_deliver_to_lambda", send)
+
+
+def _lead_rules(deliveries: FunctionDeliveries, account: Callable[[], str]) -> None:
+    rules = importlib.import_module("ministack.services.eventbridge")
+    invoke_target = rules._invoke_target
+
+    def invoke(target: Json, event: Json, rule: Json, *rest: Any) -> None:
+        before = rule_arn.set(rule.get("Arn", ""))
+        try:
+            invoke_target(target, event, rule, *rest)
+        finally:
+            rule_arn.reset(before)
+
+    def send(arn: str, payload: str) -> None:
+        source = {"service": "events.amazonaws.com", "arn": rule_arn.get(), "account": account()}
+        deliveries.send(arn, json.loads(payload), source)
+
+    _replace(rules, "_invoke_target", invoke)
+    _replace(rules, "_dispatch_to_lambda", send)
+
+
+def _find_owners_of_pools(responses: Any) -> None:
+    """Requests of Cognito that nobody signs are for the account and region of their pool."""
+    cognito = importlib.import_module("ministack.services.cognito")
+    pin, run_identity = cognito._pin_unsigned_idp_scope, cognito._run_identity_handler
+
+    def pin_account(data: Json) -> None:
+        if cognito._find_pool_by_client_id(data.get("ClientId"))[0] is None:
+            token = data.get("AccessToken") or data.get("Token") or ""
+            cognito._get_pool_unscoped(data.get("UserPoolId") or cognito._pool_id_from_token(token))
+        pin(data)
+
+    def run(handler: Any, action: str, data: Json) -> Any:
+        if action in cognito._UNSIGNED_IDENTITY_ACTIONS:
+            asked = data.get("IdentityPoolId"), data.get("IdentityId")
+            for (account, _, name), pool in cognito._identity_pools.all_items():
+                if name == asked[0] or asked[1] in pool.get("_identities", {}):
+                    responses.set_request_account_id(account)
+        return run_identity(handler, action, data)
+
+    _replace(cognito, "_pin_unsigned_idp_scope", pin_account)
+    _replace(cognito, "_run_identity_handler", run)
+
+
+def _keep_trace_headers() -> None:
+    """SQS keeps the header of the request with the message."""
+    queues = importlib.import_module("ministack.services.sqs")
+    build = queues._build_send_sys_attrs
+
+    def build_with_header(now: float, given: Json) -> Json:
+        attributes: Json = build(now, given)
+        if header := trace_header.get():
+            attributes.setdefault("AWSTraceHeader", header)
+        return attributes
+
+    _replace(queues, "_build_send_sys_attrs", build_with_header)
+
+
+def _replace(module: Any, name: str, function: Callable[..., Any]) -> None:
+    if not callable(getattr(module, name)):
+        raise TypeError(f"{module.__name__}.{name} is not a function")
+    setattr(module, name, function)
+
+
+def _arn_of(function: Json) -> str:
+    config = function.get("config") or function
+    return str(config["FunctionArn"])
+
+
+async def _serve(app: Any, listener: int) -> None:
+    hypercorn = importlib.import_module("hypercorn.asyncio")
+    configuration = importlib.import_module("hypercorn.config").Config()
+    configuration.bind = [f"fd://{listener}"]
+    configuration.loglevel = "WARNING"
+    configuration.graceful_timeout = 2
+    configuration.keep_alive_timeout = 75
+    used = [False]
+
+    async def serve(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            used[0] = True
+            headers = dict(scope["headers"])
+            trace_header.set(headers.get(b"x-amzn-trace-id", b"").decode("latin-1"))
+            if scope["path"].lstrip("/").startswith("_"):
+                await _refuse(send)
+                return
+        await app.app(scope, receive, send)
+
+    saving = asyncio.get_running_loop().create_task(_save_now_and_then(app, used))
+    try:
+        await hypercorn.serve(serve, configuration)
+    finally:
+        saving.cancel()
+
+
+async def _refuse(send: Any) -> None:
+    """What begins so is for operators, or reached by host names that we do not serve."""
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b"There is no such page.\n"})
+
+
+async def _save_now_and_then(app: Any, used: list[bool]) -> None:
+    """Else only an emulator that is told to stop would keep what it has."""
+    persistence = importlib.import_module("ministack.core.persistence")
+    while True:
+        await asyncio.sleep(_SAVE_EVERY_S)
+        if used[0]:
+            used[0] = False
+            began = time.monotonic()
+            persistence.save_all(app._build_persistence_save_dict())
+            # What takes long is done less often: meanwhile nobody is answered.
+            await asyncio.sleep(20 * (time.monotonic() - began))
+
+
+def _log(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

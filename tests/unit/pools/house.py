@@ -1,0 +1,190 @@
+"""A scheduler with a host and environments that do as a test says."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, cast
+
+from lambent.kit.clock import ManualClock
+from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.invocation import Invocation, Outcome, Succeeded
+from lambent.node.environment.lifecycle import EnvironmentState
+from lambent.node.pools.scheduler import Scheduler
+from lambent.node.pools.settings import SchedulingSettings
+from lambent.node.worker import Worker
+
+RESERVE_MB = 1000
+
+
+def function(name: str) -> FunctionVersion:
+    """A deployed function."""
+    return FunctionVersion(
+        key=FunctionKey("000000000000", "us-east-1", name),
+        version="$LATEST",
+        role="r",
+        runtime="python3.12",
+        handler="a.b",
+        logging=LoggingConfiguration(log_group="g"),
+        code_key="0" * 64,
+        code_size=1,
+        configuration_id=name,
+        revision_id="1",
+        last_modified_ms=0,
+    )
+
+
+class Memory:
+    """A host's memory, as a test says."""
+
+    def __init__(self, available_mb: int) -> None:
+        self.left_mb = available_mb
+        self.readings = 0
+
+    def total_mb(self) -> int:
+        return 16_000
+
+    def available_mb(self) -> int:
+        self.readings += 1
+        return self.left_mb
+
+
+class FakeEnvironment:
+    """An environment that a test makes free, and that ends as soon as it may when it is retired."""
+
+    def __init__(
+        self,
+        name: str,
+        initialization_type: str,
+        clock: ManualClock,
+        *,
+        on_free: Any,
+        on_responded: Any,
+        on_gone: Any,
+    ) -> None:
+        self.name = name
+        self.initialization_type = initialization_type
+        self.state = EnvironmentState.INITIALIZING
+        self.failure: Exception | None = None
+        self.is_queued = False
+        self.idle_since = 0.0
+        self.began_at = clock.monotonic()
+        self._clock = clock
+        self._on_free = on_free
+        self._on_told = on_responded
+        self._on_gone = on_gone
+        self._invocation: Invocation | None = None
+        self.is_gone = False
+        self._is_retired = False
+        self.tenants: set[str] = set()
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it has been initialised and is not busy."""
+        return not self.is_gone and self.state in (EnvironmentState.IDLE, EnvironmentState.FROZEN)
+
+    def fail_init(self) -> None:
+        self.idle_since = self._clock.monotonic()
+        self.state = EnvironmentState.RESET
+        self._on_free(self)
+
+    def crash(self) -> None:
+        """In the middle of a call."""
+        self._invocation = None
+        self.state = EnvironmentState.RESET
+        self._on_free(self)
+
+    def become_free(self) -> None:
+        self.idle_since = self._clock.monotonic()
+        invocation, self._invocation = self._invocation, None
+        if invocation is not None:
+            invocation.on_done(Succeeded(b"{}", "application/json"))
+        self.state = EnvironmentState.IDLE
+        if self._is_retired:
+            self.retire()
+        else:
+            self._on_free(self)
+
+    def answer(self) -> None:
+        """Answer the caller, while extensions go on."""
+        invocation, self._invocation = self._invocation, None
+        assert invocation is not None
+        self._on_told(self)
+        invocation.on_done(Succeeded(b"{}", "application/json"))
+
+    def assign(self, invocation: Invocation) -> None:
+        self.state = EnvironmentState.BUSY
+        self._invocation = invocation
+        self.tenants.add(invocation.tenant_id)
+
+    def freeze(self) -> None:
+        self.state = EnvironmentState.FROZEN
+
+    def resume_output(self) -> None:
+        pass
+
+    def retire(self) -> None:
+        self._is_retired = True
+        if not self.is_gone and self._invocation is None:
+            self.is_gone = True
+            self._on_gone(self)
+
+
+@dataclasses.dataclass
+class House:
+    """A scheduler with everything around it."""
+
+    memory: Memory = dataclasses.field(default_factory=lambda: Memory(15_000))
+    settings: SchedulingSettings = dataclasses.field(
+        default_factory=lambda: SchedulingSettings(memory_reserve_mb=RESERVE_MB, memory_wait_s=10.0)
+    )
+    tenant_environments_max: int = 100
+    clock: ManualClock = dataclasses.field(default_factory=ManualClock)
+    started: list[FakeEnvironment] = dataclasses.field(default_factory=list)
+    outcomes: list[Outcome] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.scheduler = Scheduler(
+            self.settings,
+            cast(Worker, self),
+            self.clock,
+            self.memory,
+            tenant_environments_max=self.tenant_environments_max,
+        )
+
+    def start(
+        self,
+        one: FunctionVersion,
+        initialization_type: str,
+        **callbacks: Callable[..., None],
+    ) -> Any:
+        environment = FakeEnvironment(one.key.name, initialization_type, self.clock, **callbacks)
+        self.started.append(environment)
+        return environment
+
+    def call(self, name: str, tenant_id: str = "") -> None:
+        """Raises `ApiError` if it is throttled."""
+        invocation = Invocation(
+            function=function(name),
+            request_id=str(len(self.outcomes)),
+            invoked_arn="arn",
+            event=b"{}",
+            tenant_id=tenant_id,
+            on_done=self.outcomes.append,
+        )
+        self.scheduler.submit(invocation)
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.scheduler.sweep()
+
+    def living(self) -> list[str]:
+        return [one.name for one in self.started if not one.is_gone]
+
+    def make_idle(self, *names: str) -> None:
+        """Environments that have been idle in this order, the first the longest."""
+        for name in names:
+            self.call(name)
+            self.started[-1].become_free()
+            self.started[-1].become_free() if self.started[
+                -1
+            ].state is EnvironmentState.BUSY else None
+            self.clock.advance(1)
