@@ -32,7 +32,7 @@ class AsyncEvents:
                 "name": event.key.name,
                 "qualifier": event.qualifier,
                 "payload": event.payload,
-                "is_offloaded": event.is_offloaded,
+                "is_beside": event.is_offloaded,
                 "trace_id": event.trace_id,
                 "tenant_id": event.tenant_id,
                 "accepted_at": event.accepted_at,
@@ -108,14 +108,14 @@ class AsyncEvents:
     def beside(self) -> set[int]:
         """The events whose payload lies beside the row."""
         return set(
-            self._connection.execute(sa.select(_events.id).where(_events.is_offloaded)).scalars()
+            self._connection.execute(sa.select(_events.id).where(_events.is_beside)).scalars()
         )
 
     def purge(self, key: FunctionKey, limit: int) -> Sequence[tuple[int, bool]]:
         """Delete up to `limit` events of a function that nobody works on; gives their ids, and
         whether the payload lies beside the row."""
         rows = self._connection.execute(
-            sa.select(_events.id, _events.is_offloaded)
+            sa.select(_events.id, _events.is_beside)
             .where(
                 _events.account == key.account,
                 _events.region == key.region,
@@ -125,7 +125,7 @@ class AsyncEvents:
             .limit(limit)
         ).all()
         self.claims.forget(row.id for row in rows)
-        return [(row.id, row.is_offloaded) for row in rows]
+        return [(row.id, row.is_beside) for row in rows]
 
 
 def _to_event(row: sa.Row[Any]) -> AsyncEvent:
@@ -135,7 +135,7 @@ def _to_event(row: sa.Row[Any]) -> AsyncEvent:
         key=FunctionKey(row.account, row.region, row.name),
         qualifier=row.qualifier,
         payload=row.payload,
-        is_offloaded=row.is_offloaded,
+        is_offloaded=row.is_beside,
         trace_id=row.trace_id,
         tenant_id=row.tenant_id,
         accepted_at=row.accepted_at,
