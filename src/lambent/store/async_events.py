@@ -6,8 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.async_event import AsyncEvent
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.function import FunctionKey
 from lambent.store.claims import Claims
 from lambent.store.tables import async_events
 
@@ -80,7 +81,8 @@ class AsyncEvents:
     def lanes(self) -> Iterator[tuple[FunctionKey, float]]:
         """See `Claims.lanes`."""
         for lane, due_at in self.claims.lanes():
-            yield FunctionKey(*lane), due_at
+            account, region, name = lane
+            yield FunctionKey(AccountId(account), Region(region), name), due_at
 
     def count(self) -> int:
         """How many events there are, in whatever state."""
