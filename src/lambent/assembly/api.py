@@ -12,7 +12,7 @@ from lambent.identity.authorizer import Authorizer
 from lambent.identity.execution_roles import ExecutionRoles
 from lambent.identity.keyring import Keyring, open_keyring
 from lambent.kit.tasks import start_loop
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.identity import AccessKey
 from lambent.settings import Settings
 
@@ -37,7 +37,7 @@ async def open_api(
     """Open the API. `write_root_key` receives the first key of a strict platform."""
     store, clock = storage.store, storage.clock
     keyring = await open_keyring(store, clock)
-    home = Scope(settings.gateway.account_id, settings.gateway.region)
+    home = settings.gateway.scope
     resources = Resources(store)
     authorizer = Authorizer(
         keyring,

@@ -15,8 +15,8 @@ from lambent.control import policies
 from lambent.control.identity_tags import changed_tags, listed_tags
 from lambent.control.identity_views import encoded, identity_view, key_view
 from lambent.kit.clock import Clock
+from lambent.model.arn import AccountId, Scope
 from lambent.model.errors import ApiError
-from lambent.model.function import Scope
 from lambent.model.identity import AccessKey, Identity, IdentityKey
 from lambent.model.principal import Principal
 from lambent.model.resources import parse_role_arn
@@ -247,7 +247,7 @@ class Identities:
         found = await self._store.transact(lambda tx: tx.identities.get(key))
         return found if found is not None and found.arn == arn else None
 
-    def new_key(self, account: str, user: str | None) -> AccessKey:
+    def new_key(self, account: AccountId, user: str | None) -> AccessKey:
         """A key nobody had before, not kept yet."""
         return AccessKey(
             id=new_id("AKIA"),

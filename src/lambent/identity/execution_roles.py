@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
 
 from lambent.identity.authorizer import ASSUME_ROLE, Access, Authorizer, Caller
 from lambent.identity.keyring import Keyring
+from lambent.model.arn import AccountId, Arn
 from lambent.model.credentials import Credentials
 from lambent.model.delivery import rights_at
 from lambent.model.errors import ApiError, invalid_parameter
@@ -43,7 +44,7 @@ class ExecutionRoles:
         )
         return self._keyring.sessions.issue(principal, lifetime_s=self._session_s)
 
-    def require_assumable(self, role_arn: str, account: str) -> None:
+    def require_assumable(self, role_arn: str, account: AccountId) -> None:
         """Check that functions of an account may have this role.
 
         Raises `AccessDeniedException` for a role of another account,
@@ -51,7 +52,7 @@ class ExecutionRoles:
         """
         if not self.are_checked:
             return
-        if role_arn.split(":")[4] != account:
+        if Arn.parse(role_arn).account != account:
             raise ApiError(
                 "AccessDeniedException", "Cross-account pass role is not allowed.", status=403
             )
@@ -70,7 +71,7 @@ class ExecutionRoles:
             role_arn, key.name, role_id=_UNKNOWN_ROLE_ID, account=key.account
         )
         caller = Caller(principal=principal, scope=key.scope, service=None, access_key_id=None)
-        owner = resource.split(":")[4] or key.account
+        owner = Arn.parse(resource).account or key.account
         await self._authorizer.check(caller, Access(action, resource, owner))
 
     async def require_call(

@@ -25,8 +25,9 @@ import sqlalchemy as sa
 
 from lambent.kit.clock import Clock, SystemClock
 from lambent.model.alias import Route
+from lambent.model.arn import Scope
 from lambent.model.concurrency import Claim, Reservation
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion
 from lambent.store.aliases import AliasRows
 from lambent.store.async_events import AsyncEvents
 from lambent.store.code_signing import CodeSigningConfigs
