@@ -53,7 +53,7 @@ from lambent.node.environment.host import NodeContext
 from lambent.node.environment.lifecycle import TRANSITIONS, EnvironmentState
 from lambent.node.environment.streamed_response import StreamedResponse
 from lambent.node.environment.variables import SNAP_START
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.sandbox.ports import ExitStatus, SandboxBusy, SandboxError, Snapshot, Volume
 from lambent.telemetry import events, report
 

@@ -23,7 +23,7 @@ from lambent.node.environment.environment_log import EnvironmentLog
 from lambent.node.environment.failures import crashed, describe_exit, of_extension
 from lambent.node.environment.host import NodeContext
 from lambent.node.environment.variables import SNAP_START
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.sandbox.ports import ExitStatus, SandboxError
 from lambent.telemetry import report
 
