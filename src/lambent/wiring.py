@@ -283,7 +283,7 @@ async def _serve(
         catalog = Catalog(store.route)
         admission = Admission(settings.invocation)
         provisioning = Provisioning(scheduler)
-        door = Invoker(admission, catalog, scheduler)
+        invoker = Invoker(admission, catalog, scheduler)
         await store.follow_reservations(admission.apply_quota)
         await store.follow_reservations(provisioning.apply_quota)
         store.on_change(catalog.forget)
@@ -312,7 +312,7 @@ async def _serve(
         asynchronous = await open_asynchronous(
             settings.asynchronous,
             store=store,
-            door=door,
+            invoker=invoker,
             payloads=payloads,
             metrics=metrics,
             aws=aws,
@@ -327,7 +327,7 @@ async def _serve(
             open_polling(
                 PollingContext(
                     store=store,
-                    door=door,
+                    invoker=invoker,
                     aws=calls,
                     allow=allow,
                     keep=asynchronous.courier.keep,
@@ -361,7 +361,7 @@ async def _serve(
             ("InvokeAsync", INVOKE_ASYNC),
             ("InvokeWithResponseStream", INVOKE_WITH_RESPONSE_STREAM),
         ):
-            operation = InvokeOperation(door, authorizer, asynchronous.queue, tasks, way)
+            operation = InvokeOperation(invoker, authorizer, asynchronous.queue, tasks, way)
             gateway.register_direct(name, operation.handle)
         gateway.register(control_plane.operations(control, links, settings.gateway.url_domain))
         gateway.register(logs.operations(log_store), "logs")
@@ -379,13 +379,13 @@ async def _serve(
         )
         for path in (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES):
             gateway.register_internal(path, pages.handle)
-        urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
+        urls = FunctionUrls(control.urls.find, invoker, authorizer, clock, tasks)
         store.on_change(urls.forget)
         gateway.register_internal(URL_PATH_PREFIX, urls.handle_path)
         gateway.register_hosts(urls.handle_host)
         if local_services is not None:
             deliveries = LocalServiceCalls(
-                door, asynchronous.queue, authorizer, tasks, local_services.token
+                invoker, asynchronous.queue, authorizer, tasks, local_services.token
             )
             address = await enter(open_deliveries(deliveries))
             environment = environment_of(

@@ -84,7 +84,7 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
         ):
             around = PollingContext(
                 store=store,
-                door=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
+                invoker=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
                 aws=nothing,
                 allow=None,
                 keep=nothing,

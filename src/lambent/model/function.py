@@ -92,6 +92,19 @@ class FunctionVersion:
     """Members stored and echoed in API form but not acted on yet (TracingConfig, VpcConfig,
     DeadLetterConfig, KMSKeyArn, Layers, FileSystemConfigs, SnapStart, …), by API name."""
 
+    def to_document(self) -> dict[str, Any]:
+        """The version as JSON members, for another process."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "FunctionVersion":
+        """The version that `to_document` wrote. Raises KeyError or TypeError if it is not one."""
+        members = dict(document)
+        members["key"] = FunctionKey(*members["key"])
+        members["logging"] = LoggingConfiguration(**members["logging"])
+        members["layer_keys"] = tuple(members["layer_keys"])
+        return cls(**members)
+
     @property
     def arn(self) -> str:
         """The ARN qualified by the version number; `$LATEST` is left unqualified."""
