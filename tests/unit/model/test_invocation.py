@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from lambent.model.concurrency import no_capacity, throttled
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.function import (
+    AttachedLayer,
+    FunctionKey,
+    FunctionVersion,
+    LoggingConfiguration,
+    SnapStart,
+)
 from lambent.model.invocation import (
     Crashed,
     FunctionFailed,
@@ -40,10 +46,13 @@ VERSIONS = st.builds(
     logging=st.builds(LoggingConfiguration, log_group=TEXT, application_log_level=st.none() | TEXT),
     code_key=TEXT,
     code_size=st.integers(0),
-    layer_keys=st.lists(TEXT, max_size=3).map(tuple),
+    layers=st.lists(st.builds(AttachedLayer), max_size=3).map(tuple),
     configuration_id=TEXT,
     revision_id=TEXT,
     last_modified_ms=st.integers(0),
+    snap_start=st.builds(SnapStart),
+    tenant_isolation=st.none() | TEXT,
+    dead_letter_target=st.none() | TEXT,
     other=st.dictionaries(TEXT, JSON, max_size=3),
 )
 REQUESTS = st.builds(
