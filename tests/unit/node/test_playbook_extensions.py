@@ -397,10 +397,13 @@ def test_why_it_ends(playbook: Playbook, fault: str, reason: str, error_type: st
     left_ms = agent.event["deadlineMs"] - play.clock.now() * 1000
     assert 1000 < left_ms <= 2000
     assert play.state is EnvironmentState.STOPPING
+    assert play.heard == ["free"]
     assert not box.is_closed
     call = play.invoke()
     agent.program.prints("bye")
     agent.program.exits(0)
+    assert play.heard == ["free", "free"]
+    assert play.states[-1] is EnvironmentState.RESET
     assert "bye" in play.log
     assert box.is_closed
     agent = come_up(play)

@@ -208,6 +208,31 @@ def test_a_timeout(playbook: Playbook, forked: bool) -> None:
     start_again(play)
 
 
+@pytest.mark.parametrize("late_s", [-0.0004, 0.004])
+def test_a_timer_that_is_not_punctual(playbook: Playbook, late_s: float) -> None:
+    """A host is busy: what is reported is the limit all the same."""
+    play = playbook(timeout_s=1)
+    play.begin_ready()
+    call = play.invoke()
+    play.passes(0.5)
+    play.clock.ahead_s = late_s
+    play.passes(0.5)
+    assert play.report(call)["Duration"] == "1000.00 ms"
+    assert play.report(call)["Billed Duration"] == "1000 ms"
+
+
+def test_a_response_at_the_last_moment(playbook: Playbook) -> None:
+    """It counts, and takes no longer than the limit."""
+    play = playbook(timeout_s=1)
+    play.begin_ready()
+    call = play.invoke()
+    play.passes(0.999)
+    play.clock.ahead_s = 0.004
+    play.runtime.responds(b"1")
+    assert call.outcome == Succeeded(b"1", "application/json")
+    assert play.report(call)["Duration"] == "1000.00 ms"
+
+
 def test_a_timeout_of_a_runtime_that_does_not_take_the_event(playbook: Playbook) -> None:
     """It has answered and never asks again."""
     play = playbook(timeout_s=1)

@@ -83,6 +83,7 @@ def test_a_hook_that_fails_after_the_restore(playbook: Playbook) -> None:
     assert (call.refusal.status, call.refusal.code) == (400, "SnapStartException")
     assert call.refusal.message == error.decode()
     assert play.report(call)["Error Type"] == "ValueError"
+    assert "Restore Duration" not in play.report(call)
 
 
 def test_a_long_reason_is_cut(playbook: Playbook) -> None:

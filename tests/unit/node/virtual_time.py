@@ -93,12 +93,14 @@ class LoopClock:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self.ahead_s = 0.0
+        """By how much it is ahead of the loop's timers."""
 
     def now(self) -> float:
-        return 1_700_000_000.0 + self._loop.time()
+        return 1_700_000_000.0 + self.monotonic()
 
     def monotonic(self) -> float:
-        return self._loop.time()
+        return self._loop.time() + self.ahead_s
 
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(seconds)
