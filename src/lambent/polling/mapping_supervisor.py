@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 
 from lambent.aws.client import AwsClient
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import Reported, start_loop, start_task
@@ -19,7 +20,7 @@ from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.mapping_reconciler import MappingReconciler
 from lambent.polling.options import options_of
 from lambent.polling.poller import Poll, Poller
-from lambent.polling.role_client import Allow, RoleClient
+from lambent.polling.role_client import RoleClient
 from lambent.polling.settings import PollingSettings
 from lambent.polling.status import Status
 from lambent.polling.stop import Stop
@@ -38,7 +39,7 @@ class PollingContext:
     store: Store
     door: Invoker
     aws: AwsClient
-    allow: Allow | None
+    roles: ExecutionRoles
     keep: Keep
     metrics: Metrics
     settle_logs: Callable[[], Awaitable[None]]
@@ -123,7 +124,7 @@ class MappingSupervisor:
             status=status,
             stop=Stop(),
             keep=around.keep,
-            aws=RoleClient(around.aws, around.allow, key, role, mapping.scope.region),
+            aws=RoleClient(around.aws, around.roles, key, role, mapping.scope.region),
             open_shards=self._open_shards,
             store=around.store,
             clock=around.clock,
