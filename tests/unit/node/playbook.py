@@ -34,7 +34,7 @@ from lambent.kit.turns import Turns
 from lambent.model.credentials import Credentials
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
-from lambent.model.invocation import Invocation, Outcome
+from lambent.model.invocation import InvocationKind, InvocationRequest, Outcome, RunReport
 from lambent.node.environment.environment import Environment
 from lambent.node.environment.host import NodeContext
 from lambent.node.environment.lifecycle import EnvironmentState
@@ -120,27 +120,38 @@ class Sink:
 
 
 class Call:
-    """An invocation, as its caller sees it."""
+    """An invocation, as its caller sees it: the request, and a `Reply` that notes what comes."""
 
-    def __init__(self, function: FunctionVersion, request_id: str, event: bytes, more: Any) -> None:
+    def __init__(
+        self, function: FunctionVersion, request_id: str, event: bytes, sink: Sink | None, more: Any
+    ) -> None:
         self.outcomes: list[Outcome] = []
-        self.ended_at: list[float] = []
-        """Virtual seconds."""
+        self.reports: list[RunReport] = []
         self.request_id = request_id
-        self.sink: Sink | None = more.get("sink")
-        self.invocation = Invocation(
+        self._sink = sink
+        self.request = InvocationRequest(
             request_id=request_id,
+            kind=InvocationKind.REQUEST_RESPONSE,
             function=function,
-            invoked_arn=function.arn,
             event=event,
             trace_id=TRACE,
-            on_done=self._on_done,
+            wants_stream=sink is not None,
             **more,
         )
 
-    def _on_done(self, outcome: Outcome) -> None:
+    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
+        assert self._sink is not None
+        assert not self.is_done
+        self._sink.begin(content_type, resume)
+
+    def write(self, data: bytes) -> bool:
+        assert self._sink is not None
+        assert not self.is_done
+        return self._sink.write(data)
+
+    def finish(self, outcome: Outcome, report: RunReport) -> None:
         self.outcomes.append(outcome)
-        self.ended_at.append(asyncio.get_running_loop().time())
+        self.reports.append(report)
 
     @property
     def is_done(self) -> bool:
@@ -171,7 +182,13 @@ class Call:
     @property
     def log_tail(self) -> str:
         """The log that its caller was given."""
-        return self.invocation.log_tail.decode()
+        return self.run_report.log_tail.decode()
+
+    @property
+    def run_report(self) -> RunReport:
+        """What came with the outcome."""
+        (report,) = self.reports
+        return report
 
 
 class ScriptedLog:
@@ -263,7 +280,7 @@ class Play:
         """What the environment told its pool: `free`, `responded`, `gone`."""
         self.states: list[EnvironmentState] = []
         """The environment's when it told so."""
-        self._waiting: deque[Call] = deque()
+        self._waiting: deque[tuple[Call, float]] = deque()
         self._calls = 0
         self._environment: Environment | None = None
         self._host: NodeContext | None = None
@@ -335,14 +352,14 @@ class Play:
         self.begin()
         self.runtime.asks()
 
-    def invoke(self, event: bytes = b"{}", **more: Any) -> Call:
+    def invoke(self, event: bytes = b"{}", *, sink: Sink | None = None, **more: Any) -> Call:
         """Call the function: at once if the environment is free, else as soon as it is."""
         self._calls += 1
-        call = Call(self.function, f"id-{self._calls}", event, more)
+        call = Call(self.function, f"id-{self._calls}", event, sink, more)
         if self.heard and self.heard[-1] == "free" and self.state in _FREE:
-            self.loop.do(self.environment.assign, call.invocation)
+            self.loop.do(self.environment.assign, call.request, call)
         else:
-            self._waiting.append(call)
+            self._waiting.append((call, self.clock.monotonic()))
         return call
 
     def freeze(self) -> None:
@@ -360,7 +377,8 @@ class Play:
     def _on_free(self, environment: Environment) -> None:
         self._hear("free")
         if self._waiting:
-            environment.assign(self._waiting.popleft().invocation)
+            call, since = self._waiting.popleft()
+            environment.assign(call.request, call, since)
 
     def _hear(self, fact: str) -> None:
         self.heard.append(fact)

@@ -5,7 +5,15 @@ from collections.abc import Callable
 import pytest
 
 from lambent.model.errors import ApiError
-from lambent.model.invocation import Crashed, FunctionFailed, Succeeded, TimedOut
+from lambent.model.invocation import (
+    Crashed,
+    FunctionFailed,
+    Refusal,
+    RunReport,
+    Succeeded,
+    TimedOut,
+)
+from lambent.node.environment.failures import refusal
 from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.languages.runtimes import LaunchSpec
 from lambent.node.settings import WorkerSettings
@@ -68,6 +76,13 @@ def test_a_call_waits_for_init(playbook: Playbook) -> None:
     play.runtime.responds(b"1")
     assert call.outcome == Succeeded(b"1", "application/json")
     assert play.report(call)["Duration"] == "900.00 ms"
+    assert call.run_report == RunReport(
+        queued_s=5.0,
+        init_s=5.0,
+        duration_s=pytest.approx(0.9),
+        memory_used_mb=0,
+        response_bytes=1,
+    )
 
 
 @WAYS
@@ -392,8 +407,9 @@ def test_a_turn_that_does_not_come_throttles(playbook: Playbook) -> None:
     play.passes(300.0)
     assert play.heard == ["gone"]
     failure = play.environment.failure
-    assert isinstance(failure, ApiError)
-    assert failure.status == 429
+    assert failure is not None
+    refused = refusal(failure)
+    assert (refused.reason, refused.error.status) == (Refusal.NO_CAPACITY, 429)
     play.loop.do(turn.close)
 
 

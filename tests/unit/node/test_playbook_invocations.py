@@ -151,6 +151,8 @@ def test_a_crash(
         f"RequestId: id-1 Error: {reason}\nRuntime.ExitError",
     ]
     assert call.log_tail.splitlines() == "\n".join(play.log[1:]).splitlines()
+    assert call.run_report.duration_s == 0.5
+    assert call.run_report.memory_used_mb == int(used)
     assert play.state is EnvironmentState.RESET
     start_again(play)
 

@@ -39,6 +39,7 @@ def test_chunks_are_passed_on_as_they_come(playbook: Playbook) -> None:
     assert call.outcome == Succeeded(b"", "text/html")
     assert stream.request.status == 202
     assert play.report(call)["Duration"] == "500.00 ms"
+    assert call.run_report.response_bytes == len(b"first second")
     play.runtime.asks()
     assert play.state is EnvironmentState.IDLE
 
