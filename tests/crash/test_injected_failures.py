@@ -515,7 +515,7 @@ REACH: dict[str, Reach] = {
     "telemetry/logs.py:store.run": _runs(lambda one: log_lines(one.platform, "steady")),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
-    "triggers/function_urls.py:_answer_large": _pages(_url_of_large, 200),
+    "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),

@@ -69,7 +69,7 @@ async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncI
         ):
             around = PollingContext(
                 store=storage.store,
-                door=Invoker(
+                invoker=Invoker(
                     Admission(InvocationSettings()), Catalog(storage.store.route), nothing
                 ),
                 aws=nothing,

@@ -1,5 +1,6 @@
 """The process: its ready and stop messages, its signals, and what else ends it."""
 
+import asyncio
 import signal
 import sys
 
@@ -34,11 +35,12 @@ async def serve_until_stopped(
     """Accept clients until the process is asked to stop; then finish what is in progress."""
     data, front, clock = privileged.data, privileged.front, storage.clock
     stop = anyio.Event()
+    signals = _receive_stop_signals()
     async with anyio.create_task_group() as watching:
         async with open_front_door(
             api.gateway, settings.gateway, front.listener, front.tls
         ) as server:
-            start_loop(watching, clock, _watch_signals, stop, server)
+            start_loop(watching, clock, _watch_signals, signals, stop, server)
             start_loop(watching, clock, _watch_database, storage.store, clock, stop, server)
             if data.is_of_unit:
                 start_loop(
@@ -65,13 +67,30 @@ def raise_cause_of_end(privileged: Privileged, storage: Storage, execution: Exec
         raise SandboxError("the launcher, which builds the sandboxes, has ended unexpectedly")
 
 
-async def _watch_signals(stop: anyio.Event, server: HttpServer) -> None:
+def _receive_stop_signals() -> tuple[anyio.Event, anyio.Event]:
+    """Set at the first and at the second stop signal from now on. The handlers stay until others
+    replace them: asyncio removes its own first, and a signal in that moment would kill a platform
+    that is about to end."""
+    first, second = anyio.Event(), anyio.Event()
+    loop = asyncio.get_running_loop()
+
+    def note() -> None:
+        (second if first.is_set() else first).set()
+
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(note))
+    return first, second
+
+
+async def _watch_signals(
+    signals: tuple[anyio.Event, anyio.Event], stop: anyio.Event, server: HttpServer
+) -> None:
     """The first SIGTERM or SIGINT lets what is in progress finish; the second one cuts it off."""
-    with anyio.open_signal_receiver(*_STOP_SIGNALS) as signals:
-        async for _ in signals:
-            if stop.is_set():
-                await server.close()
-            stop.set()
+    first, second = signals
+    await first.wait()
+    stop.set()
+    await second.wait()
+    await server.close()
 
 
 async def _watch_database(

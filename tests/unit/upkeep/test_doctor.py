@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from lambent.assembly.startup import explain_weakness
-from lambent.node.languages.interpreters import Interpreter
 from lambent.sandbox.settings import SandboxSettings
 from lambent.sandbox.tiers import Finding, Isolation
 from lambent.settings import load_settings
@@ -18,9 +17,10 @@ from lambent.upkeep.doctor.runtimes import check_runtimes
 from lambent.upkeep.doctor.steps import Failed, Step
 from lambent.upkeep.doctor.trial import judge_isolation
 from lambent.upkeep.doctor.verdict import DoctorReport
+from tests.interpreters import an_interpreter
 from tests.unit.upkeep.fake_hosts import make_host
 
-PYTHON = Interpreter(
+PYTHON = an_interpreter(
     kind="python", version=(3, 12, 1), executable=Path("/opt/bin/python3.12"), prefix=Path("/opt")
 )
 
@@ -54,10 +54,10 @@ def test_a_language_that_is_missing(tmp_path: Path) -> None:
 def test_a_jre_alone_is_not_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For Java; nothing comes from the network for Ruby."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    java = Interpreter(
+    java = an_interpreter(
         kind="java", version=(17, 0, 1), executable=tmp_path / "bin/java", prefix=tmp_path
     )
-    ruby = Interpreter(
+    ruby = an_interpreter(
         kind="ruby", version=(3, 3, 1), executable=Path("/usr/bin/ruby"), prefix=Path("/usr")
     )
     checks = {check.name: check for check in check_runtimes([java, ruby], tmp_path)}
