@@ -8,19 +8,18 @@ class ServiceSettings:
     """One service. Credentials come from the usual places (environment, profile)."""
 
     endpoint_url: str = ""
-    """Endpoint of the service. Default: empty, which means AWS itself; anything that speaks its
-    protocol will do."""
+    """Endpoint of the service, or of a compatible one. Default: empty, which means AWS itself."""
 
     connect_timeout_s: float = 5.0
-    """Seconds until a service that does not answer the connection is given up. Default: 5."""
+    """Timeout of a connection attempt, in seconds. Default: 5."""
 
     deadline_s: float = 60.0
-    """Seconds the service may take to answer. Default: 60, what SDKs wait for an answer."""
+    """Timeout of a response, in seconds. Default: 60, as in AWS SDKs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AwsSettings:
-    """All of them."""
+    """Settings of each service."""
 
     s3: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """Amazon S3: packages named by `S3Bucket` and `S3Key`, and a destination."""
@@ -33,7 +32,7 @@ class AwsSettings:
     kinesis: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """Amazon Kinesis: event sources."""
     dynamodb: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
-    """Amazon DynamoDB: requests that are passed on."""
+    """Amazon DynamoDB: requests that are forwarded."""
     dynamodbstreams: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """DynamoDB Streams: event sources."""
     secretsmanager: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
