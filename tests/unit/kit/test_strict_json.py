@@ -79,6 +79,7 @@ _OURS = {
     *("store/holding.py", "identity/session_tokens.py", "sandbox/launcher/main.py"),
     *("polling/sources/deliveries.py", "polling/sources/sqs.py", "polling/sources/kafka.py"),
     *("polling/tumbling.py", "services/local_services_program.py", "node/environment/failures.py"),
+    *("telemetry/series/database.py", "telemetry/series/distribution.py"),
 }
 """Files that read what the platform wrote itself, or are processes of their own."""
 
