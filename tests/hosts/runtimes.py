@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from lambent.node.languages import preparing
 from lambent.node.languages.language import Interpreter
+from lambent.node.languages.registry import language_of
 from tests.hosts.steps import StepFailed, run
 from tests.interpreters import an_interpreter
 
@@ -39,7 +40,8 @@ chroot "$1" chown -R user:user /home/user/.cache
 
 def requirements(python: str) -> tuple[str, ...]:
     """What the platform installs for functions of this Python."""
-    return preparing._requirements(_interpreter("python", python))
+    interpreter = _interpreter("python", python)
+    return language_of(interpreter).requirements(interpreter)
 
 
 def install_runtimes(root: Path, machine: str, python: str, log: Path) -> None:

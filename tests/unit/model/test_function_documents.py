@@ -10,7 +10,7 @@ from lambent.model.function import (
     LoggingConfiguration,
     SnapStart,
 )
-from lambent.store.function_documents import fields_of, to_document
+from lambent.model.function_documents import fields_of, to_document
 
 KEY = FunctionKey("111111111111", "us-east-1", "f")
 LAYER = "arn:aws:lambda:us-east-1:111111111111:layer:l:1"
