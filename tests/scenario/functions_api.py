@@ -93,7 +93,7 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
                 clock=clock,
                 settings=PollingSettings(),
             )
-            await MappingSupervisor(around, lambda _: read_nothing, tasks).open()
+            await MappingSupervisor(around, read_nothing, tasks).open()
             gateway.register(control_plane.operations(control, links, "localhost"))
             gateway.register_internal(PATH_PREFIX, links.handle)
             sock = socket.create_server(("127.0.0.1", 0))

@@ -9,6 +9,9 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+EVENT_BYTES_MAX = 6 * 1024 * 1024
+"""Most bytes of an event. A batch ends before its event would be larger."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
@@ -113,14 +116,5 @@ way is brought to an end first. Returns whether the part was processed to its en
 
 
 LetGo = Callable[[Sequence[Record]], Awaitable[None]]
-"""Reading has ended: of what was read only these records, which are under way, will be processed
-and committed."""
-
-
-class SourceReader(Protocol):
-    """A source of one mapping."""
-
-    async def run(self, serve: Serve) -> None:
-        """Find the parts that are ours and have each served, until the mapping is stopped or the
-        task is cancelled. Raises `SourceError`; it is run again after a while."""
-        ...
+"""Called when reading has ended. Of the records that were read, only these are still processed and
+committed."""
