@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from lambent.model.arn import has_right_partition
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.filters import is_pattern
-from lambent.model.partitions import has_right_partition
 from lambent.model.sources.kind import Params, SourceKind
 from lambent.model.sources.registry import identify
 

@@ -7,17 +7,18 @@ the store, applies it to what it reads, and writes the state that follows.
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lambent.control.lookup import find_version
 from lambent.control.mapping_configuration import configure, find_source, reconfigure
 from lambent.control.paging import make_name_page, read_name_marker
-from lambent.control.roles import CheckSource, CheckTarget
 from lambent.control.tags import check_tags
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.kit.clock import Clock
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
-from lambent.model.function import Scope
+from lambent.model.function import FunctionVersion
 from lambent.model.limits import MAPPINGS_PAGE_MAX
 from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, MappingState
 from lambent.model.names import FunctionReference, parse_function_name
@@ -25,6 +26,9 @@ from lambent.model.sources.kind import SourceKind
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
+
+CheckSource = Callable[[EventSourceMapping, FunctionVersion], Awaitable[None]]
+"""Checks that a mapping's source exists and the function's role may read it. Raises `ApiError`."""
 
 _NOTHING_YET = "No records processed"
 
@@ -36,13 +40,13 @@ class Mappings:
         self,
         store: Store,
         clock: Clock,
+        roles: ExecutionRoles,
         check_source: CheckSource | None = None,
-        check_target: CheckTarget | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
+        self._roles = roles
         self._check_source = check_source
-        self._check_target = check_target
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateEventSourceMapping."""
@@ -143,8 +147,10 @@ class Mappings:
         if self._check_source is not None:
             await self._check_source(mapping, version)
         target = mapping.options.on_failure
-        if self._check_target is not None and target.startswith("arn:"):
-            await self._check_target(reference.key, version.role, target, mapping.object_prefix)
+        if target.startswith("arn:"):
+            await self._roles.require_delivery(
+                reference.key, version.role, target, mapping.object_prefix
+            )
 
     async def delete(self, scope: Scope, params: Params) -> Params:
         """DeleteEventSourceMapping."""

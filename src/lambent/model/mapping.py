@@ -6,7 +6,8 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.arn import Scope
+from lambent.model.function import FunctionKey
 from lambent.model.mapping_options import MappingOptions
 from lambent.model.sources.kind import Params, SourceKind
 

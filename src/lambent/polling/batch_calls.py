@@ -3,7 +3,6 @@ response says which records failed."""
 
 from collections.abc import Sequence
 
-from lambent.model.invocation import Succeeded
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.function_calls import CallResult
 from lambent.polling.item_failures import ReadFailures, failed_items, read_failures
@@ -28,7 +27,7 @@ class BatchCalls:
             called = await self._calls.call(event, trace_header)
         finally:
             status.in_flight -= 1
-        status.note_call(has_failed=not isinstance(called.outcome, Succeeded))
+        status.note_call(has_failed=not called.outcome.has_succeeded)
         if called.was_taken or called.is_loop:
             status.count("InvokedEventCount", count)
         return called

@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 
 from lambent.aws.client import AwsClient
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import Reported, start_loop, start_task
@@ -20,7 +21,7 @@ from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.mapping_reconciler import MappingReconciler
 from lambent.polling.poller import Poller
 from lambent.polling.positions import MappingPositions, OpenShards
-from lambent.polling.role_client import Allow, RoleClient
+from lambent.polling.role_client import RoleClient
 from lambent.polling.settings import PollingSettings
 from lambent.polling.status import Status
 from lambent.polling.stop import Stop
@@ -37,9 +38,9 @@ class PollingContext:
     """What pollers need from the rest of the platform."""
 
     store: Store
-    door: Invoker
+    invoker: Invoker
     aws: AwsClient
-    allow: Allow | None
+    roles: ExecutionRoles
     keep: Keep
     metrics: Metrics
     settle_logs: Callable[[], Awaitable[None]]
@@ -102,7 +103,7 @@ class MappingSupervisor:
     async def _new_poller(self, mapping: EventSourceMapping) -> Poller:
         context = self._context
         try:
-            function = await context.door.resolve(mapping.function_key, mapping.qualifier)
+            function = await context.invoker.resolve(mapping.function_key, mapping.qualifier)
             role = function.role
         except ApiError as error:
             if error.status >= 500:
@@ -115,9 +116,9 @@ class MappingSupervisor:
             clock=context.clock,
             settings=context.settings,
             aws=RoleClient(
-                context.aws, context.allow, mapping.function_key, role, mapping.scope.region
+                context.aws, context.roles, mapping.function_key, role, mapping.scope.region
             ),
-            calls=FunctionCalls(mapping, context.door, context.metrics, context.settle_logs),
+            calls=FunctionCalls(mapping, context.invoker, context.metrics, context.settle_logs),
             keep=context.keep,
             positions=MappingPositions(context.store, mapping.uuid),
             open_shards=self._open_shards,

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.kit.clock import SystemClock
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.mapping import EventSourceMapping, MappingState
 from lambent.model.sources.kafka import KAFKA
 from lambent.model.sources.kafka import MSK as MSK_KIND

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lambent.model.partitions import has_right_partition
+from lambent.model.arn import has_right_partition
 
 Params = Mapping[str, Any]
 """Members of the API."""
