@@ -32,7 +32,7 @@ class DataDirectory:
         return self.lock is not None and instance_lock.read_facts(self.lock).unit is not None
 
     def add_facts(self, **facts: str | None) -> None:
-        """Tell more to whoever looks which platform this is; see `lock.Facts`."""
+        """Publish more about this platform for other processes; see `lock.Facts`."""
         if self.lock is not None:
             instance_lock.add_facts(self.lock, **facts)
 

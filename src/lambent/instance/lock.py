@@ -227,7 +227,7 @@ def _start_ticks(pid: int) -> int:
 
 
 def _own_unit() -> str | None:
-    """The systemd unit whose main process this is, as `systemctl` is told of it."""
+    """The systemd unit whose main process this is, by the name that `systemctl` takes."""
     try:
         parent = Path(f"/proc/{os.getppid()}/comm").read_text().strip()
         groups = Path("/proc/self/cgroup").read_text()

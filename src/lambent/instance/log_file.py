@@ -2,7 +2,7 @@
 keeps it short.
 
 What is written there goes to the end, wherever that is (O_APPEND), so the file can be copied and
-emptied under whoever writes: the platform, its launcher, and what they have started.
+emptied while others write: the platform, its launcher, and what they have started.
 """
 
 import os
