@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
+import lambent
 from lambent.node.languages import preparing
 from lambent.node.languages.language import Interpreter
+from lambent.node.languages.registry import language_of
 from tests.hosts.steps import StepFailed, run
 from tests.interpreters import an_interpreter
 
@@ -39,7 +41,8 @@ chroot "$1" chown -R user:user /home/user/.cache
 
 def requirements(python: str) -> tuple[str, ...]:
     """What the platform installs for functions of this Python."""
-    return preparing._requirements(_interpreter("python", python))
+    interpreter = _interpreter("python", python)
+    return language_of(interpreter).requirements(interpreter)
 
 
 def install_runtimes(root: Path, machine: str, python: str, log: Path) -> None:
@@ -81,7 +84,7 @@ def _prepare_python(root: Path, machine: str, python: str, log: Path) -> None:
     run([*pip, *requirements(python)], log=log, deadline_s=900)
     (root / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /srv/wheels\n")
     source = root / "srv/source"
-    shutil.copytree(Path(preparing.__file__).parents[1], source / "lambent")
+    shutil.copytree(Path(lambent.__file__).parent, source / "lambent")
     clean = [
         "env",
         "-i",

@@ -43,7 +43,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # Whoever may connect may also stop the platform; this is for clients that hang.
+        # Any client that may connect may also stop the platform; this is for clients that hang.
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(_REQUEST_S, self._transport.abort)
 

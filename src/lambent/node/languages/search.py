@@ -57,4 +57,8 @@ def run_probe(program: Path, arguments: Sequence[str]) -> subprocess.CompletedPr
 
 def json_of(program: Path, arguments: Sequence[str]) -> Any:
     """What an interpreter prints, as JSON. Raises ValueError, too."""
-    return json.loads(run_probe(program, arguments).stdout)
+    printed = run_probe(program, arguments).stdout
+    try:
+        return json.loads(printed)
+    except RecursionError:
+        raise ValueError(f"{program} prints no answer") from None
