@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from lambent.node.languages.runtime_clients import default_cache
+from lambent.node.languages.preparing import default_cache
 
 ROOT = Path(__file__).parents[1]
 ORDINARY = "nobody"

@@ -5,8 +5,8 @@ import logging
 import sys
 from pathlib import Path
 
-from lambent.node.languages.interpreters import Interpreter
-from lambent.node.languages.runtime_clients import default_cache
+from lambent.node.languages.language import Interpreter
+from lambent.node.languages.preparing import default_cache
 from lambent.sandbox import users
 from lambent.sandbox.launcher import landlock
 from lambent.sandbox.privileges import closed_to_others

@@ -18,7 +18,7 @@ from lambent.data_directory import DataDirectory
 from lambent.garbage import CODE, TRASH
 from lambent.kit.installing import left_over, remove_unused
 from lambent.node.code.cache import disk_usage, leftovers
-from lambent.node.languages.runtime_clients import default_cache, outdated_runtimes
+from lambent.node.languages.preparing import default_cache, outdated_runtimes
 from lambent.operator_socket import OperatorSocketError, ask
 from lambent.services.installation import outdated_packages
 from lambent.settings import Settings

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lambent.assembly.startup import explain_weakness
 from lambent.cli.doctor import check_promises, examine, examine_isolation, judge_trial, residue
 from lambent.cli.doctor.check import Check
 from lambent.cli.doctor.cures import cure_of
@@ -13,14 +14,13 @@ from lambent.cli.doctor.runtimes import check_runtimes
 from lambent.cli.doctor.steps import Failed, Step
 from lambent.cli.doctor.trial import judge_isolation
 from lambent.cli.doctor.verdict import DoctorReport
-from lambent.node.languages.interpreters import Interpreter
 from lambent.sandbox.settings import SandboxSettings
 from lambent.sandbox.tiers import Finding, Isolation
 from lambent.settings import load_settings
-from lambent.startup import explain_weakness
+from tests.interpreters import an_interpreter
 from tests.unit.cli.fake_hosts import make_host
 
-PYTHON = Interpreter(
+PYTHON = an_interpreter(
     kind="python", version=(3, 12, 1), executable=Path("/opt/bin/python3.12"), prefix=Path("/opt")
 )
 
@@ -54,10 +54,10 @@ def test_a_language_that_is_missing(tmp_path: Path) -> None:
 def test_a_jre_alone_is_not_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For Java; nothing comes from the network for Ruby."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    java = Interpreter(
+    java = an_interpreter(
         kind="java", version=(17, 0, 1), executable=tmp_path / "bin/java", prefix=tmp_path
     )
-    ruby = Interpreter(
+    ruby = an_interpreter(
         kind="ruby", version=(3, 3, 1), executable=Path("/usr/bin/ruby"), prefix=Path("/usr")
     )
     checks = {check.name: check for check in check_runtimes([java, ruby], tmp_path)}

@@ -14,11 +14,11 @@ from lambent.cli.output import CliError
 from lambent.instance import hold, own_facts, write_facts
 from lambent.kit.clock import ManualClock
 from lambent.kit.installing import keep, left_over, locked, make_directory, remove_unused
-from lambent.node.languages.interpreters import Interpreter
-from lambent.node.languages.runtime_clients import _key, runtime_name
+from lambent.node.languages.preparing import _key, runtime_name
 from lambent.services.installation import packages_directory
 from lambent.settings import Settings, load_settings
 from lambent.store.blobs import TRASH_S, Blobs
+from tests.interpreters import an_interpreter
 
 OLD = "0123456789ab"
 KEEPER = """
@@ -72,10 +72,10 @@ def test_caches(settings: Settings, kept: Path) -> None:
     current = [
         f"{runtime_name(one)}-{_key(one)}"
         for one in (
-            Interpreter(kind="python", version=(3, 12, 1), executable=kept, prefix=kept),
-            Interpreter(kind="node", version=(20, 1), executable=kept, prefix=kept),
-            Interpreter(kind="java", version=(17, 0), executable=kept, prefix=kept),
-            Interpreter(kind="ruby", version=(3, 1, 2), executable=kept, prefix=kept),
+            an_interpreter(kind="python", version=(3, 12, 1), executable=kept, prefix=kept),
+            an_interpreter(kind="node", version=(20, 1), executable=kept, prefix=kept),
+            an_interpreter(kind="java", version=(17, 0), executable=kept, prefix=kept),
+            an_interpreter(kind="ruby", version=(3, 1, 2), executable=kept, prefix=kept),
         )
     ]
     foreign = ["notes-2024", "python-0123456789ab", "cobol3-0123456789ab", "python3.12"]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lambent.cli.doctor.check import Check
-from lambent.node.languages import java
-from lambent.node.languages.interpreters import Interpreter
-from lambent.node.languages.runtime_clients import runtime_name
+from lambent.node.languages.language import Interpreter
+from lambent.node.languages.preparing import runtime_name
+from lambent.node.languages.registry import LANGUAGES, language_of
 
 
 def check_runtimes(
@@ -18,40 +18,30 @@ def check_runtimes(
 ) -> Iterator[Check]:
     """One check per interpreter found, and one per language without any. `closed` says which
     directory keeps functions from getting to a path, if one does."""
-    for one in interpreters:
-        folder = runtime_name(one)
-        if (barrier := closed(one.prefix)) is not None:
+    for interpreter in interpreters:
+        language = language_of(interpreter)
+        folder = runtime_name(interpreter)
+        name = f"{folder}.x" if language.folder == "nodejs" else folder
+        if (barrier := closed(interpreter.prefix)) is not None:
             yield Check(
-                name=f"{folder}.x" if one.kind == "node" else folder, state="missing",
-                found=f"{one.executable}, but functions' users may not enter {barrier}",
+                name=name,
+                state="missing",
+                found=f"{interpreter.executable}, but functions' users may not enter {barrier}",
                 fix="install it where everybody may go, or start lambent as an ordinary user",
-            )  # fmt: skip
+            )
             continue
         is_prepared = any(cache.glob(f"{folder}-*"))
-        found = f"{one.executable}, {'prepared' if is_prepared else 'not prepared yet'}"
-        if one.kind == "java" and not is_prepared and java.find_compiler(one) is None:
-            yield Check(name=folder, state="missing", found=found, fix=java.NO_COMPILER)
+        found = f"{interpreter.executable}, {'prepared' if is_prepared else 'not prepared yet'}"
+        if not is_prepared and (obstacle := language.obstacle(interpreter)) is not None:
+            yield Check(name=folder, state="missing", found=found, fix=obstacle)
             continue
-        where = ", from the network" if one.kind in ("python", "node") else ""
+        where = ", from the network" if language.needs_network else ""
         fix = "" if is_prepared else f"`lambent up` prepares it{where}"
-        name = f"{folder}.x" if one.kind == "node" else folder
         yield Check(name=name, state="ok", found=found, fix=fix)
-    kinds = {one.kind for one in interpreters}
-    if "python" not in kinds:
-        fix = "install Python, such as: apt-get install python3"
-        yield Check(name="python", state="missing", found="no Python", fix=fix)
-    if "node" not in kinds:
-        fix = "install Node.js and npm, such as: apt-get install nodejs npm"
-        yield Check(name="nodejs", state="missing", found="no Node.js 20 or newer", fix=fix)
-    elif shutil.which("npm") is None:
-        fix = "install npm, such as: apt-get install npm"
-        yield Check(name="npm", state="missing", found="no npm to prepare Node.js with", fix=fix)
-    if "java" not in kinds:
-        fix = "install a JDK, such as: apt-get install openjdk-17-jdk-headless"
-        yield Check(name="java", state="missing", found="no Java", fix=fix)
-    if "ruby" not in kinds:
-        fix = "install Ruby, such as: apt-get install ruby"
-        yield Check(name="ruby", state="missing", found="no Ruby 2.7 or newer", fix=fix)
+    for language in LANGUAGES:
+        has_any = any(interpreter.kind == language.name for interpreter in interpreters)
+        for missing in language.missing_tools() if has_any else (language.missing,):
+            yield Check(name=missing.name, state="missing", found=missing.found, fix=missing.fix)
     if importlib.util.find_spec("pip") is None and shutil.which("uv") is None:
         fix = "install pip or uv, such as: python3 -m ensurepip"
         yield Check(name="pip", state="missing", found="no pip to prepare Python with", fix=fix)

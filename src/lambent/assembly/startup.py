@@ -20,7 +20,7 @@ from lambent.kit.installing import InstallFailed, keep
 from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
 from lambent.node.languages.interpreters import find_interpreters
-from lambent.node.languages.runtime_clients import prepare_runtimes
+from lambent.node.languages.preparing import prepare_runtimes
 from lambent.node.languages.runtimes import Runtimes
 from lambent.sandbox import tiers, users
 from lambent.sandbox.client import LauncherHandle, start_launcher

@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
-from lambent.gateway.operations.invoke_answers import answer_as_stream, answer_whole
-from lambent.model.invocation import Invocation, Succeeded
+from lambent.gateway.operations.invoke_replies import InvokeReply, StreamReply
+from lambent.model.invocation import (
+    NOT_RUN,
+    InvocationKind,
+    InvocationRequest,
+    Reply,
+    Succeeded,
+)
 
 
 class Request:
@@ -23,18 +29,17 @@ class Request:
         self.failures.append(error)
 
 
-@pytest.mark.parametrize("prepare", [answer_whole, answer_as_stream])
+@pytest.mark.parametrize("make_reply", [InvokeReply, StreamReply])
 def test_an_outcome_that_cannot_be_answered_fails_its_request(
-    prepare: Callable[[Any, Invocation], None], caplog: pytest.LogCaptureFixture
+    make_reply: Callable[[Any, InvocationRequest], Reply], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever has run the function hears nothing of it."""
     function: Any = None
-    invocation = Invocation(
-        request_id="r", function=function, invoked_arn="a", event=b"{}", on_done=lambda _: None
+    invocation = InvocationRequest(
+        request_id="r", kind=InvocationKind.REQUEST_RESPONSE, function=function, event=b"{}"
     )
     request = Request()
-    prepare(request, invocation)
-    invocation.on_done(Succeeded(b"1"))
+    make_reply(request, invocation).finish(Succeeded(b"1"), NOT_RUN)
     (failure,) = request.failures
     assert isinstance(failure, LookupError)
     assert "no such exchange" in caplog.text
