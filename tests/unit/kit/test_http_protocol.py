@@ -10,13 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambent.kit.clock import ManualClock
-from lambent.kit.http.protocol import (
-    EndOfRequest,
-    Event,
-    ProtocolError,
-    RequestHead,
-    RequestProtocol,
-)
+from lambent.kit.http.events import EndOfRequest, Event, ProtocolError, RequestHead
+from lambent.kit.http.protocol import RequestProtocol
 from lambent.kit.http.responses import (
     DateLine,
     Framing,

@@ -116,7 +116,9 @@ class Connection(asyncio.Protocol):
         if intake.reader is not None:
             intake.stop_body()
             exchange.keep_alive = False
-        if line.end(exchange):
+        line.current = None
+        if exchange.held_bytes:
+            line.release(exchange)
             intake.note_held()
         intake.since = self._loop.time()
         wire.send(head, body)
@@ -144,7 +146,8 @@ class Connection(asyncio.Protocol):
     ) -> None:
         if exchange is not self._line.current:
             return
-        self._line.end(exchange)
+        self._line.current = None
+        self._line.release(exchange)
         received = self._intake.take_over()
         stream = UpgradedConnection(self._wire, self._connections, idle_deadline_s)
         self._connections.add(stream)

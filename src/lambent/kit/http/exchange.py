@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from lambent.kit.http.events import RequestHead
 from lambent.kit.http.messages import ByteReceiver, ByteStream
-from lambent.kit.http.protocol import RequestHead
 from lambent.kit.http.responses import (
     DateLine,
     Framing,

@@ -13,16 +13,11 @@ import logging
 from collections.abc import Iterable
 
 from lambent.kit.http.connections import Connections, Service
+from lambent.kit.http.events import SMALL_BYTES, EndOfRequest, Event, RequestHead
 from lambent.kit.http.exchange import Channel, HttpExchange
 from lambent.kit.http.line import Line, call
 from lambent.kit.http.messages import BodyReader, Handler
-from lambent.kit.http.protocol import (
-    SMALL_BYTES,
-    EndOfRequest,
-    Event,
-    RequestHead,
-    RequestProtocol,
-)
+from lambent.kit.http.protocol import RequestProtocol
 from lambent.kit.http.responses import CONTINUE, encode_refusal
 from lambent.kit.http.wire import Wire
 
@@ -89,7 +84,9 @@ class Intake:
             self.since = self._loop.time()
         self._take(self._protocol.receive(data))
         if not self._wire.is_discarding:
-            if self.note_held():
+            # Before a call is made: most requests hold nothing that counts.
+            is_held = self._protocol.pending_bytes or self._body or self._line.held_bytes
+            if (is_held or self._held_bytes) and self.note_held():
                 self._make_room()
             self.read_or_pause()
 
@@ -124,9 +121,10 @@ class Intake:
     # -- events ----------------------------------------------------------------------------
 
     def _take(self, events: Iterable[Event]) -> None:
+        wire = self._wire
         try:
             for event in events:
-                if self._wire.is_discarding:
+                if wire.is_discarding:
                     return
                 if isinstance(event, RequestHead):
                     self._begin(event)
@@ -135,7 +133,7 @@ class Intake:
                 elif isinstance(event, bytes):
                     self._add_body(event)
                 elif self.reader is not None:
-                    self._wire.transport.abort()  # The reader hears that its body is cut.
+                    wire.transport.abort()  # The reader hears that its body is cut.
                 else:
                     self.refuse(event.status)
         except Exception:
@@ -174,11 +172,11 @@ class Intake:
             self._wire.write(CONTINUE)
 
     def _add_body(self, data: bytes) -> None:
-        exchange = self.arriving
-        if exchange is None:
+        exchange, reader = self.arriving, self.reader
+        if reader is not None:
+            reader.data(data)
             return
-        if self.reader is not None:
-            self.reader.data(data)
+        if exchange is None:
             return
         before = len(self._body)
         if not before:
@@ -212,11 +210,12 @@ class Intake:
             exchange.body, self._body = bytes(self._body), b""
             if size > SMALL_BYTES:
                 exchange.held_bytes += size
-        if self._line.is_empty and self._wire.can_write:
-            self._line.start(exchange)
+        line = self._line
+        if line.current is None and not line.waiting and self._wire.can_write:
+            line.start(exchange)
             call(exchange, self._service.handler)
         else:
-            self._line.add(exchange)
+            line.add(exchange)
 
     # -- bodies that are not collected -----------------------------------------------------
 

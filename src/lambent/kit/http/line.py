@@ -46,13 +46,10 @@ class Line:
         self.current = exchange = self.waiting.popleft()
         return exchange
 
-    def end(self, exchange: HttpExchange) -> bool:
-        """The current exchange has its response. Returns whether it held memory."""
-        self.current = None
-        held = exchange.held_bytes
-        self.held_bytes -= held
+    def release(self, exchange: HttpExchange) -> None:
+        """What an exchange held is free."""
+        self.held_bytes -= exchange.held_bytes
         exchange.held_bytes = 0
-        return held > 0
 
     def disconnect(self) -> None:
         """The peer has gone."""

@@ -2,10 +2,12 @@
 
 | module | what it does |
 |---|---|
-| `protocol.py`, `framing.py` | bytes of requests to events; no I/O |
+| `protocol.py`, `events.py`, `framing.py` | bytes of requests to events; no I/O |
 | `responses.py` | responses to bytes; no I/O |
 | `exchange.py` | one request and its response, as handlers see them (`messages.py`) |
-| `connection.py`, `line.py` | one client: events to exchanges, which are handled in their order |
+| `connection.py` | one client: joins the following three |
+| `intake.py` | the request that arrives: events to an exchange with its body |
+| `line.py` | complete requests, in their order |
 | `wire.py` | its transport: flow control, and how it ends |
 | `budget.py` | the memory that servers hold |
 | `upgraded.py` | a connection that a handler has taken over |
