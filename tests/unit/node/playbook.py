@@ -45,7 +45,7 @@ from lambent.node.environment.context import NodeContext
 from lambent.node.environment.environment import Environment
 from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.environment.snapshots import Snapshots
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import ExitStatus
 from tests.unit.node.scripted_box import (

@@ -15,7 +15,7 @@ from lambent.model.invocation import (
 )
 from lambent.node.environment.failures import refusal
 from lambent.node.environment.lifecycle import EnvironmentState
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import ExitStatus, NotExecutable, SandboxBusy, SandboxError
 from tests.unit.node.playbook import EXITS, Play

@@ -74,7 +74,7 @@ from lambent.node.environment.lifecycle import (
 from lambent.node.environment.run import Run
 from lambent.node.environment.startup import StartDurations, Startup, unwatched_limit_s
 from lambent.node.environment.variables import SNAP_START
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.sandbox.ports import SandboxBusy, SandboxError, Volume
 
 logger = logging.getLogger(__name__)

@@ -25,7 +25,7 @@ from lambent.node.environment.failures import (
 )
 from lambent.node.environment.startup import Startup, unwatched_limit_s
 from lambent.node.environment.variables import SNAP_START
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.sandbox.ports import SandboxError
 
 logger = logging.getLogger(__name__)
