@@ -23,7 +23,7 @@ QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
 
 @pytest.mark.parametrize("kind", SOURCE_KINDS.values(), ids=lambda kind: kind.name)
 async def test_every_kind_is_whole(kind: SourceKind) -> None:
-    """It has a driver, and defaults only for members that it takes; its conflict text is complete."""
+    """It has a driver, and defaults only for members that it takes."""
     assert isinstance(await load_driver(kind), SourceDriver)
     assert kind.defaults.keys() <= kind.parameters
     assert set(kind.required) <= kind.parameters
