@@ -246,8 +246,8 @@ class Sandboxes(Protocol):
 
     async def take_snapshot(self, box: Box, process: Process, size_mb_max: int) -> Snapshot:
         """Capture a process that was started from a template and waits to be captured, if that
-        takes at most `bytes_max` of memory; the process ends. Raises `SandboxError`, which says why
-        it cannot be captured."""
+        takes at most `size_mb_max` MB of memory; the process ends. Raises `SandboxError`, which
+        says why it cannot be captured."""
         ...
 
     async def restore(
