@@ -26,24 +26,23 @@ from lambent.control.room import open_control
 from lambent.control.s3 import S3Objects
 from lambent.data_directory import DataDirectory
 from lambent.garbage import Garbage
-from lambent.gateway.admin_api import (
-    MAPPINGS,
-    METRICS,
-    QUEUE,
-    QUEUES,
-    RUNTIMES,
-    AdminApi,
-)
+from lambent.gateway.admin_api import PATHS, AdminApi
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
-from lambent.gateway.operations import control_plane, iam, logs, sts
-from lambent.gateway.operations.invoke import (
+from lambent.gateway.fronts import Front
+from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.server import open_front_door, open_gateway
+from lambent.gateway.services.iam.service import IAM
+from lambent.gateway.services.lambda_.invoke import (
     INVOKE,
     INVOKE_ASYNC,
     INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
 )
-from lambent.gateway.protocol.models import runtime_identifiers
-from lambent.gateway.server import open_front_door, open_gateway
+from lambent.gateway.services.lambda_.rooms import LambdaRooms
+from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.sts.operations import StsRooms
+from lambent.gateway.services.sts.service import STS
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.identity.keyring import Keyring, open_keyring
 from lambent.invocation.admission import Admission
@@ -65,6 +64,7 @@ from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionKey, FunctionVersion, Scope
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
+from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.node.code.cache import open_code_cache
 from lambent.node.environment.host import NodeContext
 from lambent.node.environment.snapshots import Snapshots
@@ -104,6 +104,7 @@ from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
 from lambent.telemetry.metrics import Metrics
 from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
+from lambent.triggers.function_urls import HOSTS as URL_HOSTS
 from lambent.triggers.function_urls import FunctionUrls
 
 logger = logging.getLogger(__name__)
@@ -362,13 +363,14 @@ async def _serve(
             ("InvokeWithResponseStream", INVOKE_WITH_RESPONSE_STREAM),
         ):
             operation = InvokeOperation(door, authorizer, asynchronous.queue, tasks, way)
-            gateway.register_direct(name, operation.handle)
-        gateway.register(control_plane.operations(control, links, settings.gateway.url_domain))
-        gateway.register(logs.operations(log_store), "logs")
-        sessions = sts.operations(identities, keyring.sessions, is_strict=authorizer.is_strict)
-        gateway.register(sessions, "sts")
-        gateway.register(iam.operations(identities), "iam")
-        gateway.register_internal(PATH_PREFIX, links.handle)
+            gateway.register_direct(LAMBDA, name, operation.handle)
+        lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
+        gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
+        gateway.register(LOGS, LOGS.bind(log_store))
+        sts_rooms = StsRooms(identities, keyring.sessions, authorizer.is_strict)
+        gateway.register(STS, STS.bind(sts_rooms))
+        gateway.register(IAM, IAM.bind(identities))
+        gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         pages = AdminApi(
             authorizer,
             QueueOperations(store, payloads, clock),
@@ -377,12 +379,15 @@ async def _serve(
             {name: runtimes.hint(name) for name in runtime_identifiers()},
             tasks,
         )
-        for path in (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES):
-            gateway.register_internal(path, pages.handle)
+        for path in PATHS:
+            gateway.fronts.add_path(path, Front(handle=pages.handle))
         urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
         store.on_change(urls.forget)
-        gateway.register_internal(URL_PATH_PREFIX, urls.handle_path)
-        gateway.register_hosts(urls.handle_host)
+        limit = SYNCHRONOUS_EVENT_BYTES_MAX
+        by_path = Front(handle=urls.handle_path, body_bytes_max=limit, is_open=True)
+        by_host = Front(handle=urls.handle_host, body_bytes_max=limit, is_open=True)
+        gateway.fronts.add_path(URL_PATH_PREFIX, by_path)
+        gateway.fronts.add_hosts(URL_HOSTS, by_host)
         if local_services is not None:
             deliveries = LocalServiceCalls(
                 door, asynchronous.queue, authorizer, tasks, local_services.token
@@ -392,7 +397,9 @@ async def _serve(
                 data.services, account=home.account, region=home.region, port=front.port
             )
             await enter(local_services.running(address, environment))
-        forwarder = await enter(open_forwarder(settings.aws, authorizer, local_services))
+        forwarder = await enter(
+            open_forwarder(settings.aws, authorizer, local_services, gateway.signing_names)
+        )
         gateway.register_forward(forwarder.handle)
         start_task(tasks, None, _prepare_deployed, store, worker)
         await store.note_started()

@@ -25,9 +25,11 @@ from lambent.control.room import open_control
 from lambent.control.s3 import S3Objects
 from lambent.control.settings import ControlSettings
 from lambent.gateway.code_links import PATH_PREFIX, open_code_links
-from lambent.gateway.operations import control_plane
-from lambent.gateway.protocol.models import runtime_identifiers
+from lambent.gateway.fronts import Front
+from lambent.gateway.models import runtime_identifiers
 from lambent.gateway.server import open_front_door, open_gateway
+from lambent.gateway.services.lambda_.rooms import LambdaRooms
+from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.settings import GatewaySettings
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
@@ -94,8 +96,8 @@ async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIt
                 settings=PollingSettings(),
             )
             await MappingSupervisor(around, lambda _: read_nothing, tasks).open()
-            gateway.register(control_plane.operations(control, links, "localhost"))
-            gateway.register_internal(PATH_PREFIX, links.handle)
+            gateway.register(LAMBDA, LAMBDA.bind(LambdaRooms(control, links, "localhost")))
+            gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
             sock = socket.create_server(("127.0.0.1", 0))
             async with open_front_door(gateway, settings, sock):
                 yield f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lambent.gateway.operations.invoke_answers import answer_as_stream, answer_whole
+from lambent.gateway.services.lambda_.invoke_answers import answer_as_stream, answer_whole
 from lambent.model.invocation import Invocation, Succeeded
 
 

@@ -12,7 +12,7 @@ import botocore.serialize
 from botocore.awsrequest import HeadersDict, create_request_object, prepare_request_dict
 from hypothesis import strategies as st
 
-from lambent.gateway.protocol.models import OperationModel, Shape
+from lambent.gateway.models import OperationModel, Shape
 
 DEPTH_MAX = 4
 
@@ -46,10 +46,12 @@ class FakeExchange:
         raise NotImplementedError
 
 
-def sent_by_botocore(operation: OperationModel, params: Mapping[str, Any]) -> FakeExchange:
-    """The request that botocore sends for an operation."""
+def sent_by_botocore(
+    operation: OperationModel, params: Mapping[str, Any], protocol: str | None = None
+) -> FakeExchange:
+    """The request that botocore sends for an operation, in a protocol or in the model's first."""
     serializer = botocore.serialize.create_serializer(
-        operation.metadata["protocol"], include_validation=False
+        protocol or operation.metadata["protocol"], include_validation=False
     )
     request = serializer.serialize_to_request(dict(params), operation)
     prepare_request_dict(request, endpoint_url="http://127.0.0.1:1", context={})
@@ -69,10 +71,14 @@ def sent_by_botocore(operation: OperationModel, params: Mapping[str, Any]) -> Fa
 
 
 def read_by_botocore(
-    operation: OperationModel, status: int, headers: Iterable[tuple[str, str]], body: bytes
+    operation: OperationModel,
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    body: bytes,
+    protocol: str | None = None,
 ) -> dict[str, Any]:
     """What botocore makes of an answer; a payload that it would stream is a file."""
-    parser = botocore.parsers.create_parser(operation.metadata["protocol"])
+    parser = botocore.parsers.create_parser(protocol or operation.metadata["protocol"])
     is_stream = operation.has_streaming_output and status < 300
     answer = {
         "status_code": status,
