@@ -12,6 +12,7 @@ from lambent.kit.http.messages import Exchange, Handler
 INTERNAL = "/_lambent/"
 """What the paths of fronts begin with: no path of an AWS API does."""
 SMALL_BODY_BYTES_MAX = 1 << 20
+"""Every front and operation takes a body of this size."""
 _HOSTS_MAX = 1024
 
 
@@ -22,6 +23,7 @@ class Front:
     handle: Handler
     """Serves a request. It authenticates the caller, if it wants to know one."""
     body_bytes_max: int = SMALL_BODY_BYTES_MAX
+    """At least so much."""
     is_open: bool = False
     """Whether anybody may send it a body. If not, the gateway refuses a request that is not signed
     well before its body is read; for large bodies only, others are the front's business."""

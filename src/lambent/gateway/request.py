@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lambent.gateway.call import Members
-from lambent.gateway.definitions import AnyService
 from lambent.gateway.models import OperationModel
-from lambent.gateway.protocols.protocol import WireProtocol, WireResponse
+from lambent.gateway.protocols.protocol import WireResponse
+from lambent.gateway.routing import Dialect
 from lambent.gateway.validation import validate
 from lambent.identity.authorizer import Caller
 from lambent.kit.http.messages import Exchange
@@ -23,8 +23,7 @@ class Request:
     """A request that was routed but not parsed. Not frozen: that would cost on the warm path."""
 
     exchange: Exchange
-    service: AnyService
-    protocol: WireProtocol
+    dialect: Dialect
     operation: OperationModel
     labels: Mapping[str, str]
     caller: Caller
@@ -37,20 +36,18 @@ class Request:
 
     def params(self) -> dict[str, Any]:
         """The input members, parsed and validated. Raises `ApiError`."""
-        params = self.protocol.parse(self.operation, self.exchange, self.labels)
+        params = self.dialect.protocol.parse(self.operation, self.exchange, self.labels)
         validate(self.operation, params)
         return params
 
     def respond(self, output: Members) -> None:
         """Respond with what the operation returned."""
-        response = self.protocol.render(self.operation, output, self.request_id)
+        response = self.dialect.protocol.render(self.operation, output, self.request_id)
         send(self.exchange, response, self.request_id)
 
     def refuse(self, error: ApiError) -> None:
         """Respond with an error."""
-        model = self.operation.service_model
-        response = self.protocol.render_error(model, error, self.request_id)
-        send(self.exchange, response, self.request_id)
+        send(self.exchange, self.dialect.render_error(error, self.request_id), self.request_id)
 
     def fail(self, error: Exception) -> None:
         """The last resort: the failure was logged, and the response has no details of it."""
@@ -59,7 +56,7 @@ class Request:
             return
         name = type(error).__name__
         logger.error("request %s (%s): %s", self.request_id, self.operation.name, name)
-        self.refuse(service_failure(self.service.failure_code))
+        self.refuse(service_failure(self.dialect.service.failure_code))
 
 
 DirectHandler = Callable[[Request], None]

@@ -1,11 +1,9 @@
 """From a request to the service and the operation that it is for."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from lambent.gateway.definitions import AnyService, BodyLimit
-from lambent.gateway.models import OperationModel, ServiceModel
-from lambent.gateway.protocols.protocol import Labels, Router, WireProtocol
+from lambent.gateway.protocols.protocol import Found, WireProtocol, WireResponse
 from lambent.gateway.protocols.query import QUERY
 from lambent.gateway.protocols.registry import PROTOCOLS
 from lambent.gateway.recognition import Recognition
@@ -16,25 +14,30 @@ USUAL_LIMIT = BodyLimit()
 """Of operations that have none of their own."""
 
 
-class Route(NamedTuple):
-    """Where a request goes."""
+class Dialect:
+    """A service in one of its protocols."""
 
-    service: AnyService
-    protocol: WireProtocol
-    operation: OperationModel
-    labels: Labels
+    def __init__(self, service: AnyService, protocol: WireProtocol) -> None:
+        self.service = service
+        self.protocol = protocol
+        self._router = protocol.router(service.model)
 
-    @property
-    def body_limit(self) -> BodyLimit:
-        """How large a body the operation takes."""
-        return self.service.body_limits.get(self.operation.name, USUAL_LIMIT)
+    def find(self, exchange: Exchange) -> Found | None:
+        """The operation that a request in this dialect is for, None if it is none of the
+        service's."""
+        return self._router.find(exchange)
+
+    def limit_of(self, operation: str) -> BodyLimit:
+        """How large a body an operation takes."""
+        return self.service.body_limits.get(operation, USUAL_LIMIT)
+
+    def render_error(self, error: ApiError, request_id: str) -> WireResponse:
+        """The response for an error, also one before the operation is known."""
+        return self.protocol.render_error(self.service.model, error, request_id)
 
 
-class Dialect(NamedTuple):
-    """How an error is written to a client of whom it is not known which operation it wants."""
-
-    protocol: WireProtocol
-    model: ServiceModel
+Route = tuple[Dialect, Found]
+"""Where a request goes. Not a class of its own: that would cost on the warm path."""
 
 
 class Services:
@@ -45,66 +48,58 @@ class Services:
         self.recognition = Recognition(services)
         self.signing_names = tuple(dict.fromkeys(service.signing_name for service in services))
         self.default = services[0]
-        self._spoken: dict[str, list[_Spoken]] = {}
+        self._dialects: dict[str, list[Dialect]] = {}
         for service in services:
-            spoken = [_Spoken(service, protocol) for protocol in service.protocols]
-            self._spoken.setdefault(service.signing_name, []).extend(spoken)
-        self._all = [spoken for several in self._spoken.values() for spoken in several]
-        self._rest = [spoken for spoken in self._all if spoken.protocol.is_rest]
+            dialects = [Dialect(service, protocol) for protocol in service.protocols]
+            self._dialects.setdefault(service.signing_name, []).extend(dialects)
+        every = [dialect for several in self._dialects.values() for dialect in several]
+        self._rest = [dialect for dialect in every if dialect.protocol.is_rest]
+        self._fallbacks = {
+            protocol.name: next(
+                (each for each in every if each.protocol is protocol),
+                Dialect(self.default, protocol),
+            )
+            for protocol in PROTOCOLS
+        }
+        """By protocol, for errors of requests whose service is not known."""
 
     def has(self, signing_name: str) -> bool:
         """Whether requests for this service are served here."""
-        return signing_name in self._spoken
+        return signing_name in self._dialects
 
     def route(self, signing_name: str, exchange: Exchange) -> Route:
         """Where a request for one of our services goes. Raises `UnknownOperationException`."""
-        candidates = self._spoken[signing_name]
-        for spoken in candidates:
-            if len(candidates) == 1 or spoken.protocol.is_spoken_in(exchange):
-                route = spoken.find(exchange)
-                if route is not None:
-                    return route
-        raise self._spoken_in(exchange, candidates).protocol.unknown_operation(exchange)
+        dialects = self._dialects[signing_name]
+        for dialect in dialects:
+            if len(dialects) == 1 or dialect.protocol.is_spoken_in(exchange):
+                found = dialect.find(exchange)
+                if found is not None:
+                    return dialect, found
+        raise _spoken_in(exchange, dialects).protocol.unknown_operation(exchange)
 
     def find_by_path(self, exchange: Exchange) -> Route | None:
         """Where a request goes whose method and path are those of an operation; if they are those
         of operations of several services, it goes to the first."""
-        for spoken in self._rest:
-            route = spoken.find(exchange)
-            if route is not None:
-                return route
+        for dialect in self._rest:
+            found = dialect.find(exchange)
+            if found is not None:
+                return dialect, found
         return None
 
     def dialect_of(self, exchange: Exchange, signing_name: str | None) -> Dialect:
-        """How to write an error so that the client can read it, for a request whose operation is
-        not known. `signing_name` is the service that it is for, if its signature says so."""
-        if signing_name is not None and signing_name in self._spoken:
-            spoken = self._spoken_in(exchange, self._spoken[signing_name])
-            return Dialect(spoken.protocol, spoken.service.model)
+        """In which dialect the client can read an error, for a request whose operation is not
+        known. `signing_name` is the service that it is for, if that is known."""
+        if signing_name is not None and signing_name in self._dialects:
+            return _spoken_in(exchange, self._dialects[signing_name])
         if signing_name == "s3":
-            return Dialect(QUERY, self.default.model)
-        protocol = next(each for each in PROTOCOLS if each.is_spoken_in(exchange))
-        services = (spoken.service for spoken in self._all if spoken.protocol is protocol)
-        return Dialect(protocol, next(services, self.default).model)
-
-    def _spoken_in(self, exchange: Exchange, candidates: "list[_Spoken]") -> "_Spoken":
-        """The one whose protocol a request speaks, else the first."""
-        forms = (spoken for spoken in candidates if spoken.protocol.is_spoken_in(exchange))
-        return next(forms, candidates[0])
+            return self._fallbacks[QUERY.name]
+        return _spoken_in(exchange, list(self._fallbacks.values()))
 
 
-class _Spoken:
-    """A service in one of its protocols."""
-
-    def __init__(self, service: AnyService, protocol: WireProtocol) -> None:
-        self.service = service
-        self.protocol = protocol
-        self._router: Router = protocol.router(service.model)
-
-    def find(self, exchange: Exchange) -> Route | None:
-        """Where a request in this protocol goes, None if it is for no operation of the service."""
-        found = self._router.find(exchange)
-        return None if found is None else Route(self.service, self.protocol, *found)
+def _spoken_in(exchange: Exchange, dialects: Sequence[Dialect]) -> Dialect:
+    """The dialect that a request speaks, else the first."""
+    spoken = (each for each in dialects if each.protocol.is_spoken_in(exchange))
+    return next(spoken, dialects[0])
 
 
 def refuse_to_guess(exchange: Exchange) -> ApiError:

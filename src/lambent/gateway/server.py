@@ -53,6 +53,8 @@ logger = logging.getLogger(__name__)
 HEALTH = INTERNAL + "health"
 _VERIFY_IN_THREAD_BYTES = 256 * 1024
 _PARSE_IN_THREAD_BYTES = 16 * 1024
+_SMALL_LENGTH_DIGITS = 6
+"""Of a length of less than `SMALL_BODY_BYTES_MAX`."""
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
@@ -143,12 +145,16 @@ class Gateway:
 
     def _body_limit(self, exchange: Exchange) -> int:
         """Bytes that the body of a request may have."""
+        length = exchange.headers.get("content-length")
+        if length is not None and len(length) <= _SMALL_LENGTH_DIGITS:
+            return SMALL_BODY_BYTES_MAX  # It is not larger, so it does not matter what may be.
         front = self.fronts.find(exchange)
         if front is not None:
             return front.body_bytes_max
         route = self._services.find_by_path(exchange)
         if route is not None:
-            return route.body_limit.bytes_max
+            dialect, (operation, _) = route
+            return dialect.limit_of(operation.name).bytes_max
         return SMALL_BODY_BYTES_MAX if is_public(exchange) else REQUEST_BYTES_MAX
 
     def screen(self, exchange: Exchange) -> Handler | None:
@@ -171,13 +177,10 @@ class Gateway:
         route = self._services.find_by_path(exchange)
         if route is None:
             self._turn_away(exchange, USUAL_LIMIT.error("Unknown"))
-        else:
-            self._refuse(
-                exchange,
-                Dialect(route.protocol, route.service.model),
-                route.body_limit.error(route.operation.name),
-                new_request_id(),
-            )
+            return
+        dialect, (operation, _) = route
+        error = dialect.limit_of(operation.name).error(operation.name)
+        self._refuse(exchange, dialect, error, new_request_id())
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -228,12 +231,12 @@ class Gateway:
             self._refuse(exchange, dialect, error, request_id)
             return
         try:
-            service, protocol, operation, labels = self._services.route(name, exchange)
+            dialect, (operation, labels) = self._services.route(name, exchange)
         except ApiError as error:
             self._refuse(exchange, self._services.dialect_of(exchange, name), error, request_id)
             return
-        request = Request(exchange, service, protocol, operation, labels, caller, request_id)
-        direct = self._direct.get((service.name, operation.name))
+        request = Request(exchange, dialect, operation, labels, caller, request_id)
+        direct = self._direct.get((dialect.service.name, operation.name))
         if direct is None:
             start_task(self._tasks, request.fail, self._serve, request)
             return
@@ -254,7 +257,7 @@ class Gateway:
             return name
         route = self._services.find_by_path(exchange)
         if route is not None:
-            return route.service.signing_name
+            return route[0].service.signing_name
         # Objects are what people fetch without a signature, or with one of the kind before ours.
         return self._services.default.signing_name if self._forward is None else "s3"
 
@@ -281,7 +284,7 @@ class Gateway:
             else:
                 params = request.params()
             output = await self.dispatcher.perform(
-                request.service,
+                request.dialect.service,
                 request.operation.name,
                 params,
                 request.caller,
@@ -304,8 +307,7 @@ class Gateway:
     def _refuse(
         self, exchange: Exchange, dialect: Dialect, error: ApiError, request_id: str
     ) -> None:
-        response = dialect.protocol.render_error(dialect.model, error, request_id)
-        send(exchange, response, request_id)
+        send(exchange, dialect.render_error(error, request_id), request_id)
 
 
 def _endpoint_of(exchange: Exchange) -> str:

@@ -30,7 +30,7 @@ class AwsJson:
         return "x-amz-target" in exchange.headers
 
     def router(self, service: ServiceModel) -> NamedOperations:
-        begin = f"{service.metadata['targetPrefix']}."
+        begin = f"{service.metadata.get('targetPrefix', '')}."
 
         def read_name(exchange: Exchange) -> str:
             target = exchange.headers.get("x-amz-target", "")
@@ -69,7 +69,7 @@ class AwsJson:
 
 
 def _content_type(service: ServiceModel) -> str:
-    return f"application/x-amz-json-{service.metadata['jsonVersion']}"
+    return f"application/x-amz-json-{service.metadata.get('jsonVersion', '1.1')}"
 
 
 AWS_JSON = AwsJson()

@@ -47,7 +47,7 @@ class SmithyCbor:
         return exchange.headers.get("smithy-protocol") == _PROTOCOL
 
     def router(self, service: ServiceModel) -> NamedOperations:
-        begin = f"/service/{service.metadata['targetPrefix']}/operation/"
+        begin = f"/service/{service.metadata.get('targetPrefix', '')}/operation/"
 
         def read_name(exchange: Exchange) -> str:
             is_ours = exchange.method == "POST" and exchange.path.startswith(begin)

@@ -10,7 +10,8 @@ from lambent.gateway.protocols.query import QUERY
 from lambent.gateway.protocols.rest_json import REST_JSON
 from lambent.gateway.protocols.rest_xml import REST_XML
 
-PROTOCOLS: Sequence[WireProtocol] = (SMITHY_CBOR, AWS_JSON, QUERY, REST_XML, REST_JSON)
+PROTOCOLS: Sequence[WireProtocol] = (SMITHY_CBOR, AWS_JSON, QUERY, REST_JSON, REST_XML)
+"""Those whose requests have a form of their own come first."""
 
 
 def protocols_of(service: ServiceModel) -> Sequence[WireProtocol]:

@@ -34,8 +34,8 @@ class RestXml:
     is_rest = True
 
     def is_spoken_in(self, exchange: Exchange) -> bool:
-        """It has no form of its own; no service speaks it and another protocol."""
-        return False
+        """It has no form of its own, as rest-json."""
+        return True
 
     def router(self, service: ServiceModel) -> Routes:
         return Routes(service)
