@@ -81,7 +81,9 @@ class SmithyCbor:
             status = int(shape.metadata.get("error", {}).get("httpStatusCode", status))
             text = next((name for name in shape.members if name.lower() == text), text)
         headers = _headers() + query_error_header(service, shape, error.code, status)
-        document = {"__type": code, text: error.message, **error.members}
+        # Half a character, which a caller may have put into a name, is no text in CBOR.
+        message = error.message.encode("utf-8", "replace").decode()
+        document = {"__type": code, text: message, **error.members}
         return WireResponse(status, headers, encode_cbor(document))
 
 
