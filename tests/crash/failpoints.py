@@ -17,8 +17,14 @@ from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.settlement import Settlement
 from lambent.invocation.invoker import Invoker
-from lambent.model.errors import ApiError
-from lambent.model.invocation import Invocation, Outcome, Refused
+from lambent.model.invocation import (
+    InvocationRequest,
+    Outcome,
+    Refused,
+    Reply,
+    RunReport,
+    WholeReply,
+)
 from lambent.store import store as stores
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store
@@ -60,24 +66,19 @@ def run(points: Mapping[str, Point], watch: Callable[[Write], None]) -> None:
 def _note_attempts(write: Write) -> None:
     invoke = Invoker.invoke
 
-    def patched(self: Invoker, invocation: Invocation) -> None:
-        write("began", invocation.request_id)
-        invocation.on_done = partial(_note_end, write, invocation.request_id, invocation.on_done)
-        try:
-            invoke(self, invocation)
-        except ApiError:
-            write("refused", invocation.request_id)
-            raise
+    def patched(self: Invoker, request: InvocationRequest, reply: Reply) -> None:
+        write("began", request.request_id)
+        invoke(self, request, WholeReply(partial(_note_end, write, request.request_id, reply)))
 
     Invoker.invoke = patched  # type: ignore[method-assign]
 
 
 def _note_end(
-    write: Write, request_id: str, report: Callable[[Outcome], None], outcome: Outcome
+    write: Write, request_id: str, reply: Reply, outcome: Outcome, report: RunReport
 ) -> None:
     if isinstance(outcome, Refused):
         write("refused", request_id)
-    report(outcome)
+    reply.finish(outcome, report)
 
 
 def _before_commit(come_by: Callable[[], None]) -> None:

@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambent import operator_socket, own_log
-from lambent.operator_socket import OperatorSocketError
+from lambent.instance import log_file, operator_socket
+from lambent.instance.operator_socket import OperatorSocketError
 from tests.forking import Forked
 from tests.platforms import (
     Platform,
@@ -69,7 +69,7 @@ class FailingPlatform(Platform):
     def __init__(self, data_dir: Path, *arguments: str, fails: str = "") -> None:
         self.data_dir = data_dir
         # Where `lambent up --detach` has it, so that it is kept short.
-        self.log = data_dir / "state" / own_log.NAME
+        self.log = data_dir / "state" / log_file.NAME
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "tests.crash.failing_tasks", *([fails] if fails else [])]
         command += ["--", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
@@ -318,7 +318,7 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingPlatform]
         _publish_snapped(before.client("lambda"))
         assert before.stop() == 0, before.text()[-5000:]
         before.kill()
-    platform = FailingPlatform(data, fails="wiring.py:_prepare_deployed")
+    platform = FailingPlatform(data, fails="assembly/platform.py:prepare_deployed")
     try:
         yield platform
     finally:
@@ -488,8 +488,8 @@ REACH: dict[str, Reach] = {
     "gateway/server.py:self._serve": _answers(
         500, "ServiceException", lambda one: one.lambdas.get_function(FunctionName="steady")
     ),
-    "kit/clock.py:give_up": _runs(lambda one: one.sources["kinesis"].probe()),
-    "operator_socket.py:self._perform": _ask_operator,
+    "kit/waiting.py:give_up": _runs(lambda one: one.sources["kinesis"].probe()),
+    "instance/operator_socket.py:self._perform": _ask_operator,
     "polling/mapping_reconciler.py:self._run": _polls_again,
     "polling/reader.py:lane.run": _feeds("kinesis"),
     "polling/sources/activemq.py:connection.beat": _feeds("active"),
@@ -515,19 +515,19 @@ REACH: dict[str, Reach] = {
     "telemetry/logs.py:store.run": _runs(lambda one: log_lines(one.platform, "steady")),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
-    "triggers/function_urls.py:_answer_large": _pages(_url_of_large, 200),
+    "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),
-    "wiring.py:_watch_database": _runs(),
-    "wiring.py:_watch_signals": _runs(),
-    "wiring.py:catalog.follow_changes": _runs(_deploy_new),
-    "wiring.py:scheduler.follow_changes": _runs(_deploy_new),
-    "wiring.py:code.keep_small": _runs(_deploy_new),
-    "wiring.py:keep_log_short": _runs(),
-    "wiring.py:keep_trash_short": _runs(),
-    "wiring.py:keyring.follow_doubts": _runs(),
-    "wiring.py:snapshots.follow_changes": _runs(_deploy_new),
+    "assembly/process.py:_watch_database": _runs(),
+    "assembly/process.py:_watch_signals": _runs(),
+    "assembly/execution.py:catalog.follow_changes": _runs(_deploy_new),
+    "assembly/execution.py:scheduler.follow_changes": _runs(_deploy_new),
+    "assembly/execution.py:code.keep_small": _runs(_deploy_new),
+    "assembly/platform.py:keep_log_short": _runs(),
+    "assembly/storage.py:keep_trash_short": _runs(),
+    "assembly/api.py:keyring.follow_doubts": _runs(),
+    "assembly/execution.py:snapshots.follow_changes": _runs(_deploy_new),
     "node/environment/attempt.py:subscription.run": _listen,
     "node/worker.py:environment.live": _fails(_invoke_new),
 }
@@ -535,12 +535,12 @@ REACH: dict[str, Reach] = {
 
 BRIEF = {
     "polling/mapping_supervisor.py:keeper.close",
-    "wiring.py:_prepare_deployed",
+    "assembly/platform.py:prepare_deployed",
     "node/worker.py:self._capture_again",
 }
 """What is reached in `brief`, each in a test of its own."""
 
-UNDER_SYSTEMD = {"wiring.py:_watch_launcher", "wiring.py:manager.show_life"}
+UNDER_SYSTEMD = {"assembly/process.py:_watch_launcher", "assembly/platform.py:manager.show_life"}
 """What runs only as a service of systemd. These are loops, and begin again as all loops do."""
 
 
@@ -562,7 +562,7 @@ def test_every_place_that_is_described_is_there() -> None:
 def test_what_fails_as_the_platform_starts_does_not_keep_it_from_that(
     brief: FailingPlatform,
 ) -> None:
-    wait_for(lambda: brief.count("failed", "wiring.py:_prepare_deployed"), "it fails")
+    wait_for(lambda: brief.count("failed", "assembly/platform.py:prepare_deployed"), "it fails")
     deploy(brief.client("lambda"), "young", {"app.py": ECHO})
     assert invoke(brief.client("lambda"), "young", 1)[0] == 1
 
@@ -585,7 +585,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
     thread.start()
     environments = "node/worker.py:environment.live"
     wait_for(lambda: platform.count("began", environments), "the call is under way")
-    platform.write("group wiring.py:catalog.follow_changes")
+    platform.write("group assembly/execution.py:catalog.follow_changes")
     began = time.monotonic()
     code = platform.process.wait(15)
     took_s = time.monotonic() - began
@@ -594,7 +594,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
     assert code not in (0, None), platform.text()[-5000:]
     assert took_s < 10
     assert len(failures) == 1
-    assert "InjectedError: wiring.py:catalog.follow_changes" in platform.text()
+    assert "InjectedError: assembly/execution.py:catalog.follow_changes" in platform.text()
 
 
 @pytest.mark.skipif(not SNAP_START_RUNTIME, reason="no Python that may use SnapStart")

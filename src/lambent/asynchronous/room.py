@@ -6,16 +6,17 @@ from collections.abc import Awaitable, Callable
 import anyio.abc
 
 from lambent.asynchronous.destination_dispatcher import DestinationDispatcher
-from lambent.asynchronous.destinations import Allow, Destinations
+from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.dispatcher import Dispatcher
 from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.queue import AsyncQueue, new_ids
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.aws.clients import AwsClients
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
-from lambent.model.function import Scope
+from lambent.model.arn import Arn
 from lambent.model.names import parse_function_name
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store
@@ -36,33 +37,32 @@ async def open_asynchronous(
     settings: AsynchronousSettings,
     *,
     store: Store,
-    door: Invoker,
+    invoker: Invoker,
     payloads: Blobs,
     aws: AwsClients,
-    allow: Allow | None,
+    roles: ExecutionRoles,
     metrics: Metrics,
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
     flush_logs: Callable[[], Awaitable[None]],
 ) -> Asynchronous:
     """Take up what was left and keep at it for as long as the tasks live.
-    `allow` decides whether a function's role may deliver; None allows everything. What functions
-    printed is on disk, by `flush_logs`, before it is written that they need not run again."""
+    `flush_logs` puts on disk what functions printed, before it is written that they need not run
+    again."""
     journal = GroupCommit(store, clock, flush_logs)
     ids = new_ids(clock.now(), store.starts)
 
     async def invoke(arn: str, payload: bytes, trace_id: str) -> None:
-        _, _, _, region, account, *_ = arn.split(":")
-        reference = parse_function_name(arn, Scope(account, region))
-        await door.resolve(reference.key, reference.qualifier)
+        reference = parse_function_name(arn, Arn.parse(arn).scope)
+        await invoker.resolve(reference.key, reference.qualifier)
         await queue.keep(reference, payload, trace_id)
 
-    destinations = Destinations(aws, invoke, allow)
+    destinations = Destinations(aws, invoke, roles)
     courier = DestinationDispatcher(
         *(store, journal, destinations, settings, clock, tasks), ids=ids, metrics=metrics
     )
     dispatcher = Dispatcher(
-        *(store, journal, door, payloads, settings, clock, tasks),
+        *(store, journal, invoker, payloads, settings, clock, tasks),
         ids=ids,
         metrics=metrics,
         on_deliveries=courier.note_new,

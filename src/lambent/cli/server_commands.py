@@ -64,7 +64,7 @@ def up(
     if detach:
         _start_detached(loaded.settings.server.data_dir, _arguments(flags, config, settings))
         return
-    from lambent.wiring import run
+    from lambent.assembly.platform import run
 
     run(loaded.settings)
 
@@ -161,7 +161,7 @@ def gc(
 ) -> None:
     """Remove what is no longer needed: old runtime clients, code, leftovers of killed platforms."""
     require_linux("gc")
-    from lambent.cli.gc import collect
+    from lambent.upkeep.gc import collect
 
     loaded = load(config, settings, {"data-dir": data_dir})
     items = collect(loaded.settings, is_dry=dry_run)

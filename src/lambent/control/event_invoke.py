@@ -8,13 +8,13 @@ from typing import Any
 
 from lambent.control.lookup import find_version
 from lambent.control.paging import make_name_page, page_size, read_name_marker
-from lambent.control.roles import CheckTarget
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.kit.clock import Clock
+from lambent.model.arn import Arn, Scope, has_right_partition
 from lambent.model.delivery import object_prefix
 from lambent.model.errors import invalid_parameter, not_found
-from lambent.model.function import LATEST, Scope
+from lambent.model.function import LATEST
 from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
-from lambent.model.partitions import has_right_partition
 from lambent.store.function_settings import Kind, SettingRow
 from lambent.store.store import Store, Transaction
 
@@ -30,10 +30,10 @@ _DESTINATION = re.compile(
 class EventInvokeConfigs:
     """Use cases of event-invoke configurations."""
 
-    def __init__(self, store: Store, clock: Clock, check_target: CheckTarget | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, roles: ExecutionRoles) -> None:
         self._store = store
         self._clock = clock
-        self._check_target = check_target
+        self._roles = roles
 
     async def put(self, scope: Scope, params: Params) -> Params:
         """PutFunctionEventInvokeConfig: replaces what there was."""
@@ -113,7 +113,7 @@ class EventInvokeConfigs:
 
     async def _check_targets(self, reference: FunctionReference, config: Params) -> None:
         """Refuse destinations that the function's role may not deliver to."""
-        if self._check_target is None:
+        if not self._roles.are_checked:
             return
         _check_destinations(config, reference)
         version = await self._store.transact(
@@ -123,7 +123,7 @@ class EventInvokeConfigs:
             arn = (config.get(target) or {}).get("Destination")
             if arn and version is not None:
                 prefix = object_prefix(reference.key.name)
-                await self._check_target(reference.key, version.role, arn, prefix)
+                await self._roles.require_delivery(reference.key, version.role, arn, prefix)
 
 
 def _reference(params: Params, scope: Scope) -> FunctionReference:
@@ -145,7 +145,7 @@ def _check_destinations(config: Params, reference: FunctionReference) -> None:
         arn = (config.get(target) or {}).get("Destination")
         if not arn:
             continue
-        service = arn.split(":")[2]
+        service = Arn.parse(arn).service
         if service not in _SERVICES or (target == "OnSuccess" and service == "s3"):
             raise invalid_parameter(f"The provided destination config {_shown(config)} is invalid.")
         is_one = _DESTINATION.fullmatch(arn) is not None
@@ -159,7 +159,8 @@ def _require_functions(tx: Transaction, config: Params, scope: Scope) -> None:
     """A destination that is a function of this account and region must be there."""
     for target in ("OnSuccess", "OnFailure"):
         arn = (config.get(target) or {}).get("Destination") or ""
-        if arn.split(":")[2:5] != ["lambda", scope.region, scope.account]:
+        parsed = Arn.try_parse(arn)
+        if parsed is None or (parsed.service, parsed.scope) != ("lambda", scope):
             continue
         found = parse_function_name(arn, scope)
         if find_version(tx, found.key, found.qualifier) is None:

@@ -16,15 +16,16 @@ from lambent.control.layers import attach_layers
 from lambent.control.lookup import require_function, require_version
 from lambent.control.packages import Packages
 from lambent.control.paging import Page, make_page, page_size, read_marker
-from lambent.control.roles import CheckRole, CheckTarget
 from lambent.control.signatures import CodeSignature
 from lambent.control.states import pending, require_ready, require_revision, updating
 from lambent.control.storage import require_storage
 from lambent.control.tags import check_tags
 from lambent.control.versions import publish, refuse_publish_to
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.kit.clock import Clock
+from lambent.model.arn import Scope
 from lambent.model.errors import conflict, invalid_parameter
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
+from lambent.model.function import LATEST, AttachedLayer, FunctionKey, FunctionVersion
 from lambent.model.names import (
     FunctionReference,
     parse_function_name,
@@ -58,8 +59,7 @@ class Functions:
         *,
         runtimes: Sequence[str],
         code_size_max: int,
-        check_role: CheckRole | None = None,
-        check_target: CheckTarget | None = None,
+        roles: ExecutionRoles,
     ) -> None:
         self._store = store
         self._packages = packages
@@ -67,8 +67,7 @@ class Functions:
         self._code_signing = code_signing
         self._runtimes = runtimes
         self._code_size_max = code_size_max
-        self._check_role = check_role
-        self._check_target = check_target
+        self._roles = roles
 
     async def create(self, scope: Scope, params: Params) -> FunctionVersion:
         """CreateFunction. With `Publish`, the answer is version 1."""
@@ -76,10 +75,9 @@ class Functions:
         refuse_publish_to(params)
         tags = params.get("Tags") or {}
         check_tags(tags)
-        # Whatever is wrong with the configuration is said before a package is fetched.
-        configuration.create(key, params, code_key="", code_size=0, runtimes=self._runtimes)
-        if self._check_role is not None:
-            await self._check_role(params["Role"], key.account)
+        # Built before the package is fetched: errors of the configuration come first, as in AWS.
+        described = configuration.create(key, params, runtimes=self._runtimes)
+        self._roles.require_assumable(params["Role"], key.account)
         await self._check_dead_letters(key, params)
         await self._store.transact(lambda tx: _require_creatable(tx, key, params))
         content = await self._packages.read(params["Code"], scope.region)
@@ -89,13 +87,7 @@ class Functions:
         def run(tx: Transaction, code_key: str) -> FunctionVersion:
             _require_absent(tx, key)
             require_storage(tx, key.scope, len(content.data), maximum=self._code_size_max)
-            created = configuration.create(
-                key,
-                params,
-                code_key=code_key,
-                code_size=len(content.data),
-                runtimes=self._runtimes,
-            )
+            created = dataclasses.replace(described, code_key=code_key, code_size=len(content.data))
             created = _signed(created, signature, content.unzipped_size)
             latest = pending(_with_layers(tx, created, params), now=self._clock.now())
             tx.functions.create(latest)
@@ -145,7 +137,7 @@ class Functions:
     async def _check_dead_letters(self, key: FunctionKey, params: Params) -> None:
         """Refuse a dead-letter queue that the function's role may not send to."""
         target = (params.get("DeadLetterConfig") or {}).get("TargetArn")
-        if self._check_target is None or not target:
+        if not target or not self._roles.are_checked:
             return
         role = params.get("Role")
         if role is None:
@@ -153,13 +145,13 @@ class Functions:
             if latest is None:
                 return
             role = latest.role
-        await self._check_target(key, role, target, "")
+        await self._roles.require_delivery(key, role, target)
 
     async def update_configuration(self, scope: Scope, params: Params) -> FunctionVersion:
         """UpdateFunctionConfiguration."""
         key = parse_unqualified(params["FunctionName"], scope)
-        if self._check_role is not None and "Role" in params:
-            await self._check_role(params["Role"], key.account)
+        if "Role" in params:
+            self._roles.require_assumable(params["Role"], key.account)
         await self._check_dead_letters(key, params)
 
         def run(tx: Transaction) -> FunctionVersion:
@@ -207,7 +199,7 @@ class Functions:
                 architecture=configuration.architecture(params, default=latest.architecture),
             )
             changed = _signed(changed, signature, content.unzipped_size)
-            layers = [layer["Arn"] for layer in latest.other.get("Layers", ())]
+            layers = [layer.arn for layer in latest.layers]
             attach_layers(
                 tx, key, layers, unzipped_size=content.unzipped_size, include_deleted=True
             )
@@ -271,12 +263,9 @@ def _with_layers(tx: Transaction, version: FunctionVersion, params: Params) -> F
     """`version` with the layers of a request, if it names some or none."""
     if "Layers" not in params:
         return version
-    layers = attach_layers(tx, version.key, params["Layers"], unzipped_size=version.unzipped_size)
-    other = {name: value for name, value in version.other.items() if name != "Layers"}
-    if layers:
-        other["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code_size} for layer in layers]
-    layer_keys = tuple(layer.code_key for layer in layers)
-    return dataclasses.replace(version, other=other, layer_keys=layer_keys)
+    found = attach_layers(tx, version.key, params["Layers"], unzipped_size=version.unzipped_size)
+    layers = tuple(AttachedLayer(layer.arn, layer.code_size, layer.code_key) for layer in found)
+    return dataclasses.replace(version, layers=layers)
 
 
 def _signed(

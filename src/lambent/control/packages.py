@@ -120,7 +120,7 @@ class Packages:
 
         def run(tx: Transaction) -> int:
             tx.layers.forget_unused()
-            used = tx.functions.code_keys() | tx.layers.code_keys()
+            used = tx.code_keys()
             present = set(self._blobs.list_keys())
             for code_key in present - used:
                 self._blobs.discard(code_key)

@@ -12,8 +12,8 @@ from lambent.gateway.routing import Dialect
 from lambent.gateway.validation import validate
 from lambent.identity.authorizer import Caller
 from lambent.kit.http.messages import Exchange
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, service_failure
-from lambent.model.function import Scope
 
 logger = logging.getLogger(__name__)
 

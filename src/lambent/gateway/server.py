@@ -44,7 +44,6 @@ from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import shielded, start_task
 from lambent.model.errors import ApiError, service_failure
-from lambent.model.function import Scope
 from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
 
@@ -92,7 +91,7 @@ class Gateway:
         self._forward: Forward | None = None
         self._anyone = Caller(
             principal=ANONYMOUS,
-            scope=Scope(settings.account_id, settings.region),
+            scope=settings.scope,
             service=None,
             access_key_id=None,
         )

@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 
 from lambent.aws.client import AwsClient
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import Reported, start_loop, start_task
@@ -19,7 +20,7 @@ from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.mapping_reconciler import MappingReconciler
 from lambent.polling.options import options_of
 from lambent.polling.poller import Poll, Poller
-from lambent.polling.role_client import Allow, RoleClient
+from lambent.polling.role_client import RoleClient
 from lambent.polling.settings import PollingSettings
 from lambent.polling.status import Status
 from lambent.polling.stop import Stop
@@ -36,9 +37,9 @@ class PollingContext:
     """What pollers need of the platform."""
 
     store: Store
-    door: Invoker
+    invoker: Invoker
     aws: AwsClient
-    allow: Allow | None
+    roles: ExecutionRoles
     keep: Keep
     metrics: Metrics
     settle_logs: Callable[[], Awaitable[None]]
@@ -107,7 +108,7 @@ class MappingSupervisor:
         around = self._around
         options = options_of(mapping)
         try:
-            function = await around.door.resolve(mapping.function_key, mapping.qualifier)
+            function = await around.invoker.resolve(mapping.function_key, mapping.qualifier)
             role = function.role
         except ApiError as error:
             if error.status >= 500:
@@ -119,11 +120,11 @@ class MappingSupervisor:
             mapping=mapping,
             options=options,
             role=role,
-            calls=FunctionCalls(mapping, around.door, around.metrics, around.settle_logs),
+            calls=FunctionCalls(mapping, around.invoker, around.metrics, around.settle_logs),
             status=status,
             stop=Stop(),
             keep=around.keep,
-            aws=RoleClient(around.aws, around.allow, key, role, mapping.scope.region),
+            aws=RoleClient(around.aws, around.roles, key, role, mapping.scope.region),
             open_shards=self._open_shards,
             store=around.store,
             clock=around.clock,

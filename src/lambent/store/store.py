@@ -25,8 +25,9 @@ import sqlalchemy as sa
 
 from lambent.kit.clock import Clock, SystemClock
 from lambent.model.alias import Route
+from lambent.model.arn import Scope
 from lambent.model.concurrency import Claim, Reservation
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion
 from lambent.store.aliases import AliasRows
 from lambent.store.async_events import AsyncEvents
 from lambent.store.code_signing import CodeSigningConfigs
@@ -65,6 +66,10 @@ class Transaction:
     positions: Positions
     async_events: AsyncEvents
     deliveries: DeliveryRows
+
+    def code_keys(self) -> set[str]:
+        """The packages that any version of a function or layer refers to."""
+        return self.functions.code_keys() | self.layers.code_keys()
 
     def is_code_used(self, code_key: str) -> bool:
         """Whether any function or layer refers to this package."""

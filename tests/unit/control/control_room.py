@@ -13,12 +13,14 @@ import pytest
 from lambent.control.room import Control, open_control
 from lambent.control.settings import ControlSettings
 from lambent.kit.clock import ManualClock
+from lambent.model.arn import Scope
 from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import ApiError, invalid_parameter
-from lambent.model.function import FunctionVersion, Scope
+from lambent.model.function import FunctionVersion
 from lambent.store.blobs import Blobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
+from tests.authorizers import unchecked_roles
 
 HERE = Scope("111111111111", "us-east-1")
 RUNTIMES = ("python3.12", "python3.13", "python3.8", "nodejs22.x", "provided.al2023")
@@ -164,6 +166,7 @@ async def open_room(
                 qualifier, ProvisionedState(0)
             ),
             clock=clock,
+            roles=unchecked_roles(),
         ) as control,
     ):
         room = Room(control, store, blobs, gate)

@@ -15,8 +15,8 @@ from lambent.gateway.definitions import AnyService
 from lambent.gateway.dispatch import Dispatcher
 from lambent.gateway.registry import SERVICES
 from lambent.identity.authorizer import Caller
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
-from lambent.model.function import Scope
 from lambent.model.principal import Principal
 from tests.authorizers import strict
 from tests.unit.gateway.running import running

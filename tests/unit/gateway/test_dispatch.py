@@ -11,8 +11,8 @@ from lambent.gateway.dispatch import Dispatcher
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.identity.authorizer import Authorizer, Caller
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, not_found
-from lambent.model.function import Scope
 from lambent.model.principal import Principal, root_of
 from tests.authorizers import relaxed, strict
 

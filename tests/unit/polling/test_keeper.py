@@ -15,7 +15,7 @@ from lambent.invocation.catalog import Catalog
 from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import ManualClock
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.mapping import DEFAULTS, EventSourceMapping, MappingState, Source
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
@@ -24,6 +24,7 @@ from lambent.polling.settings import PollingSettings
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 from lambent.telemetry.metrics import Metrics
+from tests.authorizers import unchecked_roles
 
 pytestmark = pytest.mark.anyio
 UUID = "00000000-0000-4000-8000-000000000000"
@@ -58,9 +59,9 @@ class Room:
         self.has_batch = False
         around = PollingContext(
             store=store,
-            door=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
+            invoker=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
             aws=nothing,
-            allow=None,
+            roles=unchecked_roles(),
             keep=nothing,
             settle_logs=anyio.lowlevel.checkpoint,
             metrics=Metrics(),

@@ -8,7 +8,7 @@ from typing import Any
 from lambent.control.room import Control
 from lambent.gateway.call import Call, Members
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 
 UseCase = Callable[[Scope, Mapping[str, Any]], Awaitable[Members]]
 

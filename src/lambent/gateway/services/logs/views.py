@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.resources import LogGroupKey
 from lambent.telemetry.logs import LogGroup, LogStream
 from lambent.telemetry.segments import LogEvent

@@ -8,6 +8,7 @@ from lambent.control import policies
 from lambent.gateway.permissions.asked import Asked, Target
 from lambent.gateway.permissions.needs import Resource
 from lambent.identity.authorizer import Access
+from lambent.model.arn import Arn
 from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import LATEST
 from lambent.model.layer import (
@@ -171,7 +172,7 @@ async def _new_code_signing(asked: Asked) -> Sequence[Target]:
 
 async def _tagged(asked: Asked) -> Sequence[Target]:
     arn = parse_tagged(asked.params["Resource"], asked.scope)
-    return [Target(arn, arn.split(":")[4])]
+    return [Target(arn, Arn.parse(arn).account)]
 
 
 async def _passed_role(asked: Asked) -> Sequence[Target]:

@@ -1,0 +1,140 @@
+"""The ways in for requests that the control plane does not serve: Invoke, function URLs, pages of
+`lambent`, other AWS services, and the operator's socket."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from lambent.assembly.api import Api
+from lambent.assembly.events import Events
+from lambent.assembly.execution import Execution
+from lambent.assembly.garbage import Garbage
+from lambent.assembly.privileged import Privileged
+from lambent.assembly.status import observe_status
+from lambent.assembly.storage import Storage
+from lambent.asynchronous.operations import QueueOperations
+from lambent.control.room import Control
+from lambent.gateway.admin_api import PATHS, AdminApi
+from lambent.gateway.fronts import Front
+from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.services.lambda_.invoke import (
+    INVOKE,
+    INVOKE_ASYNC,
+    INVOKE_WITH_RESPONSE_STREAM,
+    InvokeOperation,
+)
+from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.instance.operator_socket import Operations, open_operator_socket
+from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
+from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
+from lambent.node.languages.runtimes import Runtimes
+from lambent.polling.operations import MappingOperations
+from lambent.services.forwarder import open_forwarder
+from lambent.services.local_services import environment_of
+from lambent.settings import Settings
+from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
+from lambent.triggers.function_urls import HOSTS as URL_HOSTS
+from lambent.triggers.function_urls import FunctionUrls
+
+
+def register_invocations(storage: Storage, api: Api, execution: Execution, events: Events) -> None:
+    """Register the operations that call functions."""
+    for name, way in (
+        ("Invoke", INVOKE),
+        ("InvokeAsync", INVOKE_ASYNC),
+        ("InvokeWithResponseStream", INVOKE_WITH_RESPONSE_STREAM),
+    ):
+        operation = InvokeOperation(
+            execution.invoker, api.authorizer, events.queue, storage.tasks, way
+        )
+        api.gateway.register_direct(LAMBDA, name, operation.handle)
+
+
+def register_admin_api(storage: Storage, api: Api, events: Events, runtimes: Runtimes) -> None:
+    """Register the pages that the command line reads."""
+    pages = AdminApi(
+        api.authorizer,
+        QueueOperations(storage.store, storage.payloads, storage.clock),
+        MappingOperations(storage.store, events.mappings.statuses),
+        events.metrics,
+        {name: runtimes.hint(name) for name in runtime_identifiers()},
+        storage.tasks,
+    )
+    for path in PATHS:
+        api.gateway.fronts.add_path(path, Front(handle=pages.handle))
+
+
+def register_function_urls(
+    storage: Storage, api: Api, execution: Execution, control: Control
+) -> None:
+    """Register function URLs, by path and by host name."""
+    urls = FunctionUrls(
+        control.urls.find, execution.invoker, api.authorizer, storage.clock, storage.tasks
+    )
+    storage.store.on_change(urls.forget)
+    limit = SYNCHRONOUS_EVENT_BYTES_MAX
+    by_path = Front(handle=urls.handle_path, body_bytes_max=limit, is_open=True)
+    by_host = Front(handle=urls.handle_host, body_bytes_max=limit, is_open=True)
+    api.gateway.fronts.add_path(URL_PATH_PREFIX, by_path)
+    api.gateway.fronts.add_hosts(URL_HOSTS, by_host)
+
+
+@asynccontextmanager
+async def open_other_services(
+    settings: Settings,
+    privileged: Privileged,
+    storage: Storage,
+    api: Api,
+    execution: Execution,
+    events: Events,
+) -> AsyncIterator[None]:
+    """Serve requests for other AWS services: run the emulator, if it is wanted, and forward."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        local_services = events.local_services
+        if local_services is not None:
+            deliveries = LocalServiceCalls(
+                execution.invoker,
+                events.queue,
+                api.authorizer,
+                storage.tasks,
+                local_services.token,
+            )
+            address = await enter(open_deliveries(deliveries))
+            environment = environment_of(
+                privileged.data.services,
+                account=api.home.account,
+                region=api.home.region,
+                port=privileged.front.port,
+            )
+            await enter(local_services.running(address, environment))
+        own = api.gateway.signing_names
+        forwarder = await enter(open_forwarder(settings.aws, api.authorizer, local_services, own))
+        api.gateway.register_forward(forwarder.handle)
+        yield
+
+
+@asynccontextmanager
+async def open_operator_commands(
+    settings: Settings, privileged: Privileged, storage: Storage, execution: Execution
+) -> AsyncIterator[None]:
+    """Serve `lambent status` and `lambent gc`."""
+    observe = partial(
+        observe_status,
+        settings,
+        privileged.data,
+        privileged.front.url,
+        privileged.launcher.tier,
+        execution.sandboxes,
+        storage.store,
+        execution.worker,
+        execution.memory,
+    )
+    garbage = Garbage(storage.code, storage.needed_code, (storage.blobs, storage.payloads))
+    operations: Operations = {
+        "status": observe,
+        "find_garbage": garbage.find,
+        "collect_garbage": garbage.collect,
+    }
+    async with open_operator_socket(privileged.data.state, operations, storage.tasks):
+        yield

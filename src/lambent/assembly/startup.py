@@ -1,0 +1,272 @@
+"""What is done before the platform gives up its privileges, as whoever typed `lambent up`: take the
+data directory, bind the port, read the certificate, prepare runtimes, start the launcher."""
+
+import contextlib
+import dataclasses
+import fcntl
+import logging
+import os
+import resource
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from lambent.assembly import weak_tier
+from lambent.instance import lock as instance_lock
+from lambent.instance.data_directory import DataDirectory
+from lambent.kit.installing import InstallFailed, keep
+from lambent.kit.progress import Steps
+from lambent.model.identity import AccessKey
+from lambent.node.languages.interpreters import find_interpreters
+from lambent.node.languages.preparing import prepare_runtimes
+from lambent.node.languages.runtimes import Runtimes
+from lambent.sandbox import tiers, users
+from lambent.sandbox.client import LauncherHandle, start_launcher
+from lambent.sandbox.launcher.cgroup_tree import LIMITS
+from lambent.sandbox.privileges import become_unprivileged, hand_over
+from lambent.services.installation import packages_directory, prepare_packages
+from lambent.settings import ServerSettings, Settings
+from lambent.store.blobs import is_of_blobs
+from lambent.store.database import file_of, url_of
+from lambent.store.settings import StoreSettings
+
+logger = logging.getLogger(__name__)
+
+_DESCRIPTORS_AT_ONCE = 65_536
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listener:
+    """What was opened for clients while it could be."""
+
+    listener: socket.socket
+    tls: ssl.SSLContext | None
+    root_credentials: "RootCredentials"
+
+    @property
+    def port(self) -> int:
+        """The port, also if any was asked for."""
+        return int(self.listener.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the platform."""
+        address, port = self.listener.getsockname()[:2]
+        name = f"[{address}]" if ":" in address else address
+        return f"{'https' if self.tls else 'http'}://{name}:{port}"
+
+
+class RootCredentials:
+    """The file that tells whoever started the platform its first key, in AWS's format. It is
+    opened before the process gives up the right to."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+    def write(self, key: AccessKey) -> None:
+        """Replace what is in the file."""
+        text = f"[default]\naws_access_key_id = {key.id}\naws_secret_access_key = {key.secret}\n"
+        os.truncate(self._file, 0)
+        os.pwrite(self._file, text.encode(), 0)
+        os.fsync(self._file)
+
+
+@contextmanager
+def hold_data(root: Path) -> Iterator[DataDirectory]:
+    """The data directory, made if need be, and held against a second platform."""
+    root = root.absolute()
+    try:
+        root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        lock = instance_lock.hold(root)
+    except OSError as error:
+        raise SystemExit(
+            f"lambent: cannot use the data directory {root}: {error.strerror}; choose another with "
+            "--data-dir"
+        ) from error
+    if lock is None:
+        raise SystemExit(
+            f"lambent: {root} is already in use by another lambent ({_describe_holder(root)}); stop"
+            " it with `lambent down` or choose another directory with --data-dir"
+        )
+    try:
+        instance_lock.write_facts(lock, instance_lock.own_facts(version("lambent")))
+        yield DataDirectory(root, lock)
+    finally:
+        os.close(lock)
+
+
+def _describe_holder(root: Path) -> str:
+    try:
+        with instance_lock.find_running(root) as running:
+            return "it is starting or ending" if running is None else f"pid {running.facts.pid}"
+    except instance_lock.InstanceUnknown as error:
+        return str(error)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise SystemExit(
+            f"lambent: cannot listen on {host}:{port}: {error}; choose another with --port"
+        ) from error
+
+
+def load_certificate(server: ServerSettings) -> ssl.SSLContext | None:
+    if not server.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(server.tls_cert, server.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SystemExit(
+            f"lambent: cannot use the certificate {server.tls_cert} with the key {server.tls_key}:"
+            f" {error}"
+        ) from error
+    return context
+
+
+def _expand_descriptor_table(size: int) -> None:
+    """Make room for descriptors now: growing in a process with threads waits for the kernel's
+    grace period, 20 ms and more, and would do so in the middle of somebody's call."""
+    with contextlib.suppress(OSError):
+        os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, size - 1))
+
+
+def find_runtimes(settings: Settings, tier: str, steps: Steps) -> Runtimes:
+    """Find the host's interpreters and see to it that each has AWS's runtime client."""
+    cache = Path(settings.worker.runtimes_dir or weak_tier.cache(settings, tier))
+    found = find_interpreters(answers=cache / "interpreters.json")
+    interpreters = weak_tier.only_reachable(found, settings, tier)
+    while True:
+        prepared = prepare_runtimes(interpreters, cache, steps)
+        # `lambent gc` leaves alone what is kept.
+        if all([keep(one.directory) for one in prepared if one.directory is not None]):
+            break
+    for one in prepared:
+        if one.failure is not None:
+            logger.warning(
+                "%s %s cannot run functions: %s",
+                one.interpreter.kind, one.interpreter.line, one.failure,
+            )  # fmt: skip
+    return Runtimes(prepared)
+
+
+def prepare_services(settings: Settings, tier: str, steps: Steps) -> Path | None:
+    """Get the packages of the emulator of other services, if it is wanted; gives their place."""
+    if not settings.services.enabled:
+        return None
+    ours = weak_tier.cache(settings, tier).with_name("services")
+    cache = Path(settings.services.packages_dir or ours)
+    failure = None
+    try:
+        if not packages_directory(cache).exists():
+            steps.begin("services", "the emulator of other services, with pip")
+        while not keep(packages := prepare_packages(cache)):
+            pass
+        return packages
+    except InstallFailed as error:
+        failure = str(error)
+        raise SystemExit(
+            f"lambent: cannot install the emulator of other services in {cache}: {error}. It"
+            " needs pip and a package index, once; without them start without --services, or"
+            " name servers of your own under [aws.*]"
+        ) from error
+    finally:
+        steps.end("services", failure)
+
+
+def choose_tier(settings: Settings) -> str:
+    """The isolation to use, which is named if it is not the strongest."""
+    isolation = tiers.detect()
+    tier = tiers.choose(settings.sandbox.isolation, isolation)
+    if tier == "process":
+        weak_tier.accept(settings)
+    elif tier != tiers.TIERS[0]:
+        logger.warning("%s", explain_weakness(tier, isolation))
+    return tier
+
+
+def isolate(
+    settings: Settings, tier: str, data: DataDirectory, runtimes: Runtimes, packages: Path | None
+) -> LauncherHandle:
+    """Start the launcher and give up this process's own privileges."""
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
+    uid = settings.sandbox.platform_uid
+    # Functions see what is in `code`; nobody else sees keys and packages in `state`.
+    private = [data.state, *_places_elsewhere(settings.store, data, uid)]
+    for directory, mode in ((data.code, 0o755), *((one, 0o700) for one in private)):
+        _prepare(directory, mode, uid)
+    launcher = start_launcher(
+        settings.sandbox,
+        tier=tier,
+        directory=data.sandbox,
+        roots=[data.code, *runtimes.mount_roots()],
+        instance=data.instance,
+    )
+    if tier == "root" and (lacking := [one for one in LIMITS if one not in launcher.limits]):
+        logger.warning("control groups limit no %s here: see `lambent doctor`", ", ".join(lacking))
+    try:
+        readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
+        ours = [data.code, *private]
+        become_unprivileged(uid, uid, readable, ours, may_mount=may_mount(tier))
+    except BaseException:
+        launcher.close()
+        raise
+    return launcher
+
+
+def may_mount(tier: str) -> bool:
+    """Whether this process, in a tier, may have a mount namespace to give up its privileges in."""
+    has_right = not users.is_root() or users.has_capability(users.CAP_SYS_ADMIN)
+    return has_right and tier != "process"
+
+
+def explain_weakness(tier: str, isolation: tiers.Isolation) -> str:
+    """Why isolation is not the strongest: the first thing that lacks, or the operator's wish."""
+    lacking = next((one for one in isolation.findings if not one.is_there), None)
+    cause = f"{lacking.name}: {lacking.found}" if lacking else "sandbox.isolation asks for no more"
+    return (
+        f"isolation is {tier!r}, weaker than it could be ({cause}); `lambent doctor` says how to"
+        " make it stronger"
+    )
+
+
+def _prepare(directory: Path, mode: int, uid: int) -> None:
+    """Make a directory if need be, and the platform's own."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        directory.chmod(mode)
+    except OSError as error:
+        raise SystemExit(
+            f"lambent: cannot use the directory {directory}: {error.strerror}"
+        ) from error
+    hand_over(directory, uid, uid)
+
+
+def _places_elsewhere(store: StoreSettings, data: DataDirectory, uid: int) -> list[Path]:
+    """Directories of packages, of events and of a SQLite file, which may be anywhere and become the
+    platform's own. Root gives none away in which others keep something."""
+    blobs, events = data.blobs(store), data.event_payloads(store)
+    ours: dict[Path, Callable[[str], bool]] = {blobs: is_of_blobs, events: is_of_blobs}
+    file = file_of(url_of(store, data.state))
+    if file is not None and file.parent != data.state and users.is_root():
+        # SQLite writes beside the file, too.
+        ours[file.parent] = lambda name: name.startswith(file.name)
+    for directory, is_ours in ours.items():
+        if not users.is_root() or not directory.exists() or directory.stat().st_uid == uid:
+            continue
+        others = [one.name for one in directory.iterdir() if not is_ours(one.name)]
+        if others:
+            raise SystemExit(
+                f"lambent: cannot use {directory}: the platform would become its owner, and it"
+                f" holds other things ({others[0]}). Give store.url and store.blobs_dir directories"
+                " of their own"
+            )
+    return list(ours)
