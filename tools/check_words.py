@@ -61,12 +61,10 @@ _NAMES = {
 }
 """A name that was replaced, and its replacement."""
 _PENDING: tuple[str, ...] = (
-    "docs/event-sources/",
     "docs/reference/",
     "ARCHITECTURE.md",
     "src/lambent/assembly/",
     "src/lambent/asynchronous/",
-    "src/lambent/aws/",
     "src/lambent/cli/",
     "src/lambent/control/",
     "src/lambent/gateway/",
@@ -75,7 +73,7 @@ _PENDING: tuple[str, ...] = (
     "src/lambent/kit/",
     "src/lambent/model/",
     "src/lambent/node/",
-    "src/lambent/polling/",
+    "src/lambent/polling/function_calls.py",
     "src/lambent/runtimes/",
     "src/lambent/sandbox/",
     "src/lambent/services/",
