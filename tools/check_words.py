@@ -69,8 +69,6 @@ _PENDING: tuple[str, ...] = (
     "src/lambent/aws/",
     "src/lambent/cli/",
     "src/lambent/control/",
-    "src/lambent/gateway/",
-    "src/lambent/identity/",
     "src/lambent/invocation/",
     "src/lambent/kit/",
     "src/lambent/model/",

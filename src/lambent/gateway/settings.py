@@ -14,29 +14,28 @@ class GatewaySettings:
     region: str = "us-east-1"
     """The region of unsigned requests; signed ones name theirs."""
     url_domain: str = "localhost"
-    """What the host names of function URLs end in, behind `<id>.lambda-url.<region>.`. Default:
-    `localhost`, which browsers and curl take for this machine without asking anybody."""
+    """The domain of function URLs' host names, `<id>.lambda-url.<region>.<domain>`. Default:
+    `localhost`, which browsers and curl resolve to this machine without DNS."""
     allowed_hosts: tuple[str, ...] = ()
-    """Host names, with all below them, that a platform in relaxed mode answers to, besides
-    addresses, `localhost` and `url_domain`. Default none: who owns a name can make a page in a
-    browser here speak to the platform by it. With `server.auth = "strict"` every name is
-    answered to."""
+    """Host names that a platform in relaxed mode accepts with all names below them, in addition to
+    addresses, `localhost` and `url_domain`. Default none: through a name, its owner can let a page
+    in a local browser reach the platform. With `server.auth = "strict"` every name is accepted."""
     connections_max: int = 8192
-    """Open client connections; more are turned away with 503."""
+    """Most open client connections; further ones get 503."""
     connections_per_box_max: int = 256
-    """Open connections of one environment to the platform's API; more are turned away with 503.
+    """Most open connections of one environment to the platform's API; further ones get 503.
     Default 256, so that a few environments cannot take all of the platform's descriptors."""
     held_mb: int = 1024
-    """Most MB of requests that are not answered yet, and of answers that clients have not taken,
-    at the front door; the doors inside the environments together may hold as much again. Beyond it
-    the largest request that is still arriving is answered with 503. Default 1024."""
+    """Most MB of requests in progress and of responses that clients have not read, at the front
+    door. The endpoints inside all environments together may hold as much again. Above it, the
+    largest request that is still arriving gets 503. Default 1024."""
     request_deadline_s: float = 60.0
-    """Seconds a request may take to arrive, begun again with every further 64 KiB."""
+    """Seconds a request may take to arrive. The deadline starts again with every 64 KiB."""
     idle_deadline_s: float = 300.0
     """Seconds a connection may stay open without a request."""
     shutdown_grace_s: float = 900.0
-    """Seconds that requests in progress get when the platform is told to stop; the longest
-    timeout a function may have."""
+    """Seconds that requests in progress get when the platform stops. Default: the longest timeout
+    of a function."""
 
     @property
     def scope(self) -> Scope:

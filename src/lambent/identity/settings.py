@@ -8,5 +8,5 @@ class IdentitySettings:
     """Settings of the `identity` room."""
 
     session_s: float = 43_200.0
-    """Seconds that the temporary credentials of a function's environment last. Default: 12 hours;
-    environments are replaced before (`scheduling.environment_age_max_s`)."""
+    """Seconds that the temporary credentials of a function's environment are valid. Default: 12
+    hours. Environments are replaced earlier (`scheduling.environment_age_max_s`)."""
