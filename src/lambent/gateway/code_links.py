@@ -1,7 +1,8 @@
 """Links to deployment packages (`Code.Location` of GetFunction).
 
 A link contains the package it gives access to, its expiry, and a signature over both. The key is
-stored by the platform, so that links remain valid after a restart. Packages are read in a thread, few at a time.
+stored by the platform, so that links remain valid after a restart. Packages are read in a thread,
+few at a time.
 """
 
 import hashlib

@@ -34,8 +34,8 @@ class Hosts:
             raise ApiError(
                 "AccessDeniedException",
                 f"The host '{host[:255]}' is not accepted: it could belong to a page in a"
-                " browser, and this platform does not require signatures. Use 127.0.0.1 or localhost,"
-                " add the name to gateway.allowed_hosts, or start it with --auth strict.",
+                " browser, and this platform does not require signatures. Use 127.0.0.1 or"
+                " localhost, add the name to gateway.allowed_hosts, or start it with --auth strict.",
                 status=403,
             )
         if len(self._known) >= _KNOWN_MAX:

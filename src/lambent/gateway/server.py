@@ -58,8 +58,8 @@ _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
 Forward = Callable[[Exchange, Caller, str, Callable[[ApiError], None]], bool]
-"""Serves a request for another service, which is given by its signing name. Returns False if it does
-not serve it. The last argument responds with an error. May raise `ApiError`."""
+"""Serves a request for another service, given by its signing name. Returns False if it does not
+serve it. The last argument responds with an error. May raise `ApiError`."""
 
 
 class Gateway:
