@@ -35,7 +35,8 @@ class Hosts:
                 "AccessDeniedException",
                 f"The host '{host[:255]}' is not accepted: it could belong to a page in a"
                 " browser, and this platform does not require signatures. Use 127.0.0.1 or"
-                " localhost, add the name to gateway.allowed_hosts, or start it with --auth strict.",
+                " localhost, add the name to gateway.allowed_hosts, or start it with --auth"
+                " strict.",
                 status=403,
             )
         if len(self._known) >= _KNOWN_MAX:
