@@ -67,8 +67,6 @@ _PENDING: tuple[str, ...] = (
     "src/lambent/asynchronous/",
     "src/lambent/cli/",
     "src/lambent/control/",
-    "src/lambent/gateway/",
-    "src/lambent/identity/",
     "src/lambent/invocation/",
     "src/lambent/kit/",
     "src/lambent/model/",

@@ -479,7 +479,7 @@ REACH: dict[str, Reach] = {
     "gateway/services/lambda_/invoke.py:slowly": _answers(
         500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
     ),
-    "gateway/admin_api.py:self._answer": _pages(
+    "gateway/admin_api.py:self._serve": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/mappings", 200
     ),
     "gateway/server.py:self._handle_large": _answers(

@@ -1,6 +1,6 @@
-"""All keys, users and roles, in memory: no request waits for the database to be recognised.
+"""All keys, users and roles, in memory: no request waits for the database to be authenticated.
 
-Whoever changes them calls `load` before answering, so that the next request knows.
+Every change calls `load` before it is acknowledged, so that it applies to the next request.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ _SESSION_KEY = "session-tokens"
 
 
 class Keyring:
-    """Who has which key, and what each may do."""
+    """Keys with their principals, and the principals' policies."""
 
     def __init__(self, store: Store, sessions: SessionTokens) -> None:
         self._store = store
@@ -31,7 +31,7 @@ class Keyring:
         """Changes whenever anything may have changed."""
 
     def note_doubt(self) -> None:
-        """What was read may be old: a change may have come to be without being read."""
+        """Read everything again soon: a change may have been missed."""
         self._doubt.set()
 
     async def follow_doubts(self) -> None:
@@ -44,18 +44,20 @@ class Keyring:
     async def load(self) -> None:
         """Read everything again."""
         identities, keys = await self._store.transact(_read)
-        users = {one.key: one for one in identities}
+        users = {identity.key: identity for identity in identities}
         self._keys = {
             key.id: (key_principal(key, _user_of(key, users)), key.secret)
             for key in keys
             if key.is_active
         }
-        self._identities = {one.arn: one for one in identities}
-        self._statements = {one.arn: statements_of(one.policies.values()) for one in identities}
+        self._identities = {identity.arn: identity for identity in identities}
+        self._statements = {
+            identity.arn: statements_of(identity.policies.values()) for identity in identities
+        }
         self.generation += 1
 
     def find(self, access_key_id: str, session_token: str | None) -> tuple[Principal, str] | None:
-        """Whom a key makes whoever signs with it, and its secret; None if it is not known here.
+        """The principal that signs with a key, and the key's secret; None if it is not known.
 
         Raises `ExpiredTokenException` for temporary credentials that are too old.
         """
@@ -64,7 +66,7 @@ class Keyring:
         return self._keys.get(access_key_id)
 
     def statements(self, principal: Principal) -> Sequence[Statement]:
-        """What the principal's own policies say; nothing for a role or user that is not known."""
+        """The statements of the principal's own policies; none for an unknown role or user."""
         return self._statements.get(principal.role_arn or principal.arn, ())
 
     def tags(self, principal: Principal) -> Mapping[str, str]:
