@@ -224,10 +224,8 @@ async def _serve(
             home=home,
             is_strict=settings.server.auth == "strict",
         )
-        store.on_change(authorizer.forget)
-        store.on_return(keyring.note_doubt)
-        start_loop(tasks, clock, keyring.follow_doubts)
-        identities = Identities(store, clock, keyring.load)
+        await store.follow(authorizer)
+        identities = Identities(store, clock)
         if authorizer.is_strict and keyring.is_empty:
             front.root_credentials.write(await identities.create_root_key(home))
         gateway = await enter(open_gateway(settings.gateway, authorizer, resources))
@@ -284,12 +282,7 @@ async def _serve(
         admission = Admission(settings.invocation)
         provisioning = Provisioning(scheduler)
         door = Invoker(admission, catalog, scheduler)
-        await store.follow_reservations(admission.apply_quota)
-        await store.follow_reservations(provisioning.apply_quota)
-        store.on_change(catalog.forget)
-        store.on_change(scheduler.note_change)
-        store.on_change(snapshots.note_change)
-        store.on_change(code.note_change)
+        await store.follow(admission, provisioning, catalog, scheduler, snapshots, code)
         start_loop(tasks, clock, catalog.follow_changes)
         start_loop(tasks, clock, scheduler.follow_changes, store.resolve)
         start_loop(tasks, clock, snapshots.follow_changes, store.resolve)
@@ -380,7 +373,7 @@ async def _serve(
         for path in (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES):
             gateway.register_internal(path, pages.handle)
         urls = FunctionUrls(control.urls.find, door, authorizer, clock, tasks)
-        store.on_change(urls.forget)
+        await store.follow(urls)
         gateway.register_internal(URL_PATH_PREFIX, urls.handle_path)
         gateway.register_hosts(urls.handle_host)
         if local_services is not None:

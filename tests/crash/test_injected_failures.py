@@ -526,7 +526,6 @@ REACH: dict[str, Reach] = {
     "wiring.py:code.keep_small": _runs(_deploy_new),
     "wiring.py:keep_log_short": _runs(),
     "wiring.py:keep_trash_short": _runs(),
-    "wiring.py:keyring.follow_doubts": _runs(),
     "wiring.py:snapshots.follow_changes": _runs(_deploy_new),
     "node/environment/attempt.py:subscription.run": _listen,
     "node/worker.py:environment.live": _fails(_invoke_new),

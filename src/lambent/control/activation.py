@@ -17,6 +17,7 @@ from lambent.control.packages import Packages
 from lambent.control.states import failed, settled
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
+from lambent.model.changes import Changes
 from lambent.model.errors import InitFailed
 from lambent.model.function import FunctionVersion
 from lambent.model.packages import PackageError
@@ -57,9 +58,10 @@ class Activation:
         self._bell = anyio.Event()
         self._under_way = set[str]()
 
-    def ring(self) -> None:
-        """Something changed: look again."""
-        self._bell.set()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`: look again."""
+        if changes.functions or changes.is_everything:
+            self._bell.set()
 
     async def run(self) -> None:
         """Reconcile now and after every bell, until cancelled."""
@@ -113,6 +115,7 @@ class Activation:
 def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> set[str]:
     """Conclude if the version is still the one that was prepared; returns the packages that may
     have become unused."""
+    tx.locks.function(prepared.key)
     current = tx.functions.get(prepared.key, prepared.version)
     if current is None or current.configuration_id != prepared.configuration_id:
         return set()

@@ -37,6 +37,7 @@ class Aliases:
         )
 
         def run(tx: Transaction) -> Params:
+            tx.locks.function(key)
             if alias.weights and tx.functions.get(key) is None:
                 raise not_found(f"Function not found: {key.arn}:{alias.version}")
             require_function(tx, key)
@@ -84,6 +85,7 @@ class Aliases:
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
+            tx.locks.function(key)
             require_function(tx, key)
             current = tx.aliases.get(key, params["Name"])
             if current is None:
@@ -101,6 +103,7 @@ class Aliases:
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(key)
             require_function(tx, key)
             if tx.aliases.delete(key, params["Name"]):
                 tx.settings.delete_qualifier(key, params["Name"])

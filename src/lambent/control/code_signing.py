@@ -79,6 +79,7 @@ class CodeSigning:
         config_id = _parse(scope, params["CodeSigningConfigArn"])
 
         def run(tx: Transaction) -> Params:
+            tx.locks.scope(scope)
             document = self._changed(_require(tx, scope, config_id), params)
             tx.code_signing.put(scope, config_id, document)
             return document
@@ -91,6 +92,7 @@ class CodeSigning:
         config_id = _parse(scope, arn)
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(scope)
             _require(tx, scope, config_id)
             if tx.settings.find(Kind.CODE_SIGNING, arn):
                 raise conflict(
@@ -127,6 +129,8 @@ class CodeSigning:
         arn = params["CodeSigningConfigArn"]
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(key.scope)
+            tx.locks.function(key)
             _require_usable(tx, key.scope, arn)
             require_function(tx, key)
             _bind(tx, key, arn)
@@ -150,6 +154,7 @@ class CodeSigning:
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(key)
             require_function(tx, key)
             tx.settings.delete(Kind.CODE_SIGNING, key)
 

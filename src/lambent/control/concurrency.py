@@ -72,6 +72,8 @@ class Concurrency:
         wanted: int = params[_RESERVED]
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(key.scope)
+            tx.locks.function(key)
             _require_function(tx, key)
             provisioned = _total(tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key))
             if wanted < provisioned:
@@ -105,6 +107,7 @@ class Concurrency:
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(key)
             _require_function(tx, key)
             tx.settings.delete(Kind.CONCURRENCY, key)
 
@@ -118,6 +121,8 @@ class Concurrency:
         document = {_PROVISIONED: wanted, "LastModified": iso_seconds(self._clock.now())}
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(reference.key.scope)
+            tx.locks.function(reference.key)
             if reference.qualifier == LATEST:
                 raise invalid_parameter(_UNPUBLISHED)
             qualifier = require_published(tx, reference)
@@ -182,6 +187,7 @@ class Concurrency:
         reference = _qualified(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             qualifier = require_published(tx, reference)
             tx.settings.delete(Kind.PROVISIONED_CONCURRENCY, reference.key, qualifier)
 

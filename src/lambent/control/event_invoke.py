@@ -56,6 +56,7 @@ class EventInvokeConfigs:
         reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             _require_config(tx, reference)
             tx.settings.delete(Kind.EVENT_INVOKE, reference.key, reference.qualifier or LATEST)
 
@@ -94,6 +95,7 @@ class EventInvokeConfigs:
         await self._check_targets(reference, given.get("DestinationConfig") or {})
 
         def run(tx: Transaction) -> Params:
+            tx.locks.function(reference.key)
             if find_version(tx, reference.key, reference.qualifier) is None:
                 raise not_found("The function doesn't exist.")
             destinations = given.get("DestinationConfig") or {}

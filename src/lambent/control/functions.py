@@ -87,6 +87,7 @@ class Functions:
         signature = await self._check_signature(scope, signing, content.data)
 
         def run(tx: Transaction, code_key: str) -> FunctionVersion:
+            tx.locks.scope(key.scope)
             _require_absent(tx, key)
             require_storage(tx, key.scope, len(content.data), maximum=self._code_size_max)
             created = configuration.create(
@@ -163,6 +164,7 @@ class Functions:
         await self._check_dead_letters(key, params)
 
         def run(tx: Transaction) -> FunctionVersion:
+            tx.locks.function(key)
             latest = _require_changeable(tx, key, params)
             if "ImageConfig" in params:
                 raise invalid_parameter(
@@ -192,6 +194,8 @@ class Functions:
         maybe_unused = set[str]()
 
         def run(tx: Transaction, code_key: str) -> FunctionVersion:
+            tx.locks.scope(key.scope)
+            tx.locks.function(key)
             latest = _require_changeable(tx, key, params)
             if code_signing_of(tx, key) != signing:
                 raise conflict(
@@ -235,6 +239,7 @@ class Functions:
             )
 
         def run(tx: Transaction) -> set[str]:
+            tx.locks.function(key)
             require_function(tx, key)
             if qualifier is None:
                 unused = tx.functions.code_keys_of(key)

@@ -1,14 +1,14 @@
 """Users, roles, their policies and keys: the part of IAM that decides about this platform.
 
-Requests and answers are IAM's own members. Whoever keeps identities in memory is told, through
-`reload`, before an answer is given.
+Requests and responses have IAM's own members. The keyring follows the store, so a change is in
+force before it is answered.
 https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
 """
 
 import base64
 import dataclasses
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from lambent.control import policies
@@ -34,10 +34,9 @@ _ID_PREFIXES = {"user": "AIDA", "role": "AROA"}
 class Identities:
     """Use cases of users, roles and access keys."""
 
-    def __init__(self, store: Store, clock: Clock, reload: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._reload = reload
 
     async def create(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """CreateUser, CreateRole."""
@@ -70,7 +69,7 @@ class Identities:
                 )
             tx.identities.put(identity)
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {kind.title(): identity_view(identity)}
 
     async def get(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -98,7 +97,7 @@ class Identities:
                 )
             tx.identities.delete(key)
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def set_trust(self, scope: Scope, params: Params) -> Params:
@@ -109,7 +108,7 @@ class Identities:
         def run(tx: Transaction) -> None:
             tx.identities.put(dataclasses.replace(_require(tx, key), trust=trust))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def tag(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -121,7 +120,7 @@ class Identities:
             tags = changed_tags(identity.tags, params)
             tx.identities.put(dataclasses.replace(identity, tags=tags))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def list_tags(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -140,7 +139,7 @@ class Identities:
             changed = {**identity.policies, params["PolicyName"]: document}
             tx.identities.put(dataclasses.replace(identity, policies=changed))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def get_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -172,7 +171,7 @@ class Identities:
             rest = {one: value for one, value in identity.policies.items() if one != name}
             tx.identities.put(dataclasses.replace(identity, policies=rest))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def create_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
@@ -191,7 +190,7 @@ class Identities:
                 )
             tx.identities.put_key(key)
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {"AccessKey": {**key_view(key), "SecretAccessKey": key.secret}}
 
     async def list_keys(self, scope: Scope, params: Params, caller: Principal) -> Params:
@@ -214,7 +213,7 @@ class Identities:
             key = _require_key(tx, scope, params, caller)
             tx.identities.put_key(dataclasses.replace(key, is_active=is_active))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def delete_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
@@ -223,13 +222,13 @@ class Identities:
         def run(tx: Transaction) -> None:
             tx.identities.delete_key(_require_key(tx, scope, params, caller).id)
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def create_root_key(self, scope: Scope) -> AccessKey:
         """A key of the account's root, for whoever starts the platform for the first time."""
         key = self.new_key(scope.account, None)
-        await self._change(lambda tx: tx.identities.put_key(key))
+        await self._change(scope.account, lambda tx: tx.identities.put_key(key))
         return key
 
     async def role(self, arn: str) -> Identity | None:
@@ -267,9 +266,14 @@ class Identities:
             created_ms=int(self._clock.now() * 1000),
         )
 
-    async def _change(self, work: Callable[[Transaction], None]) -> None:
-        await self._store.transact(work)
-        await self._reload()
+    async def _change(self, account: str, work: Callable[[Transaction], None]) -> None:
+        """Change identities of an account, with nobody else doing so at the same time."""
+
+        def run(tx: Transaction) -> None:
+            tx.locks.account(account)
+            work(tx)
+
+        await self._store.transact(run)
 
 
 def _trusts_lambda(role: Identity) -> bool:

@@ -63,6 +63,7 @@ class Layers:
         )
 
         def run(tx: Transaction, code_key: str) -> LayerVersion:
+            tx.locks.scope(scope)
             require_storage(tx, scope, len(content.data), maximum=self._code_size_max)
             version = LayerVersion(
                 key=key,
@@ -144,6 +145,7 @@ class Layers:
         key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> set[str]:
+            tx.locks.account(key.account, key.region)
             version = tx.layers.get(key, number)
             if version is None:
                 return set()
@@ -168,6 +170,7 @@ class Layers:
         )
 
         def run(tx: Transaction) -> policies.Policy:
+            tx.locks.account(key.account, key.region)
             _require_shared_version(tx, key, number)
             current = tx.layers.policy(key, number)
             policies.require_revision(current, params.get("RevisionId"), operation="GetLayerPolicy")
@@ -183,6 +186,7 @@ class Layers:
         key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.account(key.account, key.region)
             _require_shared_version(tx, key, number)
             current = tx.layers.policy(key, number)
             changed = policies.without_statement(current, params["StatementId"])
@@ -271,7 +275,7 @@ def _require_usable(
             "Layers are not in the same region as the function. Layers are expected to be in"
             f" region {key.region}."
         )
-    version = tx.layers.get(layer, number, include_deleted=include_deleted)
+    version = tx.layers.get(layer, number, include_deleted=include_deleted, keeps=True)
     if version is not None and include_deleted:
         return version
     if layer.account != key.account:

@@ -36,6 +36,7 @@ class Management:
             document["RuntimeVersionArn"] = version_arn
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             require_version(tx, reference)
             tx.settings.put(
                 Kind.RUNTIME_MANAGEMENT,
@@ -66,6 +67,7 @@ class Management:
         document = {"RecursiveLoop": params["RecursiveLoop"]}
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(key)
             require_function(tx, key)
             tx.settings.put(Kind.RECURSION, key, document)
 

@@ -67,6 +67,7 @@ class Mappings:
         await self._check(mapping, reference)
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(scope)
             _require_function(tx, reference, source)
             _require_new(tx, mapping)
             tx.mappings.put(mapping)
@@ -122,6 +123,8 @@ class Mappings:
             return changed
 
         def run(tx: Transaction) -> EventSourceMapping:
+            tx.locks.scope(scope)
+            tx.locks.mapping(params["UUID"])
             changed = change(tx)
             tx.mappings.put(changed)
             return changed
@@ -155,6 +158,8 @@ class Mappings:
         """DeleteEventSourceMapping."""
 
         def run(tx: Transaction) -> EventSourceMapping:
+            tx.locks.scope(scope)
+            tx.locks.mapping(params["UUID"])
             current = _require_settled(tx, scope, params["UUID"])
             deleting = dataclasses.replace(current, state=MappingState.DELETING)
             tx.mappings.put(deleting)

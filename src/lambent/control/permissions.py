@@ -38,6 +38,7 @@ class Permissions:
         )
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             require_qualified(tx, reference)
             current = policy_for(tx, reference)
             if current is None:
@@ -54,6 +55,7 @@ class Permissions:
         reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             if tx.functions.get(reference.key) is None:
                 raise not_found(f"No policy found for: {reference.arn}")
             require_qualified(tx, reference)
@@ -75,6 +77,7 @@ class Permissions:
         policy = policies.make(policies.parse(params["Policy"]))
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             require_version(tx, reference)
             current = policy_for(tx, reference)
             policies.require_revision(
@@ -94,6 +97,7 @@ class Permissions:
         reference = _function_of(params["ResourceArn"], scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             require_version(tx, reference)
             current = policy_for(tx, reference)
             if current is None:

@@ -45,6 +45,7 @@ class Urls:
         )
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             version = find_version(tx, reference.key, reference.qualifier)
             if version is None:
                 raise not_found("Function does not exist")
@@ -80,6 +81,7 @@ class Urls:
             fields["cors"] = _cors(params["Cors"])
 
         def run(tx: Transaction) -> FunctionUrl:
+            tx.locks.function(reference.key)
             if find_version(tx, reference.key, reference.qualifier) is None:
                 raise not_found("Function does not exist")
             changed = dataclasses.replace(_require(tx, reference), **fields)
@@ -93,6 +95,7 @@ class Urls:
         reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             url = _require(tx, reference)
             tx.settings.delete(Kind.URL, url.key, url.qualifier)
 

@@ -53,6 +53,8 @@ class Versions:
         require_text(description or "", "description")
 
         def run(tx: Transaction) -> FunctionVersion:
+            tx.locks.scope(key.scope)
+            tx.locks.function(key)
             latest = tx.functions.get(key)
             if latest is None:
                 raise not_found(f"Function not found: {key.arn}")

@@ -107,6 +107,7 @@ def _is_same(one: EventSourceMapping, other: EventSourceMapping) -> bool:
 
 def _conclude(tx: Transaction, seen: EventSourceMapping) -> None:
     """Take a mapping out of a state that passes, unless it has changed since."""
+    tx.locks.mapping(seen.uuid)
     mapping = tx.mappings.find(seen.uuid)
     if mapping is None or mapping.state is not seen.state:
         return

@@ -12,6 +12,7 @@ from lambent.aws.client import AwsClient
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import Reported, start_loop, start_task
+from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
 from lambent.model.mapping import EventSourceMapping
 from lambent.polling.active_mapping import ActiveMapping, Keep, OpenShards
@@ -66,10 +67,7 @@ class MappingSupervisor:
 
     async def open(self) -> None:
         """Begin with all there are, and follow changes."""
-        self._around.store.on_mapping_change(self._note_change)
-        mappings = await self._around.store.transact(lambda tx: tx.mappings.everywhere())
-        for mapping in mappings:
-            self._note_change(mapping.uuid)
+        await self._around.store.follow(self)
         start_loop(self._tasks, self._around.clock, self._write_results)
 
     async def close(self) -> None:
@@ -86,6 +84,14 @@ class MappingSupervisor:
             for uuid, keeper in self._keepers.items()
             if keeper.poller is not None
         }
+
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        for uuid in changes.mappings:
+            self._note_change(uuid)
+        if changes.is_everything:
+            for keeper in self._keepers.values():
+                keeper.ring()
 
     def _note_change(self, uuid: str) -> None:
         keeper = self._keepers.get(uuid)
@@ -154,7 +160,8 @@ class MappingSupervisor:
 
 
 def _put_results(results: Mapping[str, tuple[str | None, str]], tx: Transaction) -> None:
-    for uuid, (result, reason) in results.items():
+    for uuid, (result, reason) in sorted(results.items()):
+        tx.locks.mapping(uuid)
         mapping = tx.mappings.find(uuid)
         if mapping is not None:
             tx.mappings.put(dataclasses.replace(mapping, last_result=result, state_reason=reason))

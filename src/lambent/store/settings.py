@@ -10,7 +10,15 @@ class StoreSettings:
     url: str = ""
     """SQLAlchemy URL of the database. Default: empty, which means SQLite in `lambent.db` in the
     data directory, so that nothing has to be installed. `postgresql+psycopg://…` names a server's.
-    One platform at a time uses a database; a second one does not start."""
+    One platform at a time uses a database; a second one does not start unless both are
+    `shared`."""
+
+    shared: bool = False
+    """Whether other platforms with this setting may use the same PostgreSQL database at the same
+    time. Default: false. True is for trials until several nodes are supported as a whole: what one
+    platform changes is in force on the others within a second, but each counts concurrency by
+    itself, and event source mappings are polled by one of them. All need the same packages: see
+    `blobs_dir`."""
 
     blobs_dir: str = ""
     """Directory of deployment packages, made if need be and the platform's own; large payloads of

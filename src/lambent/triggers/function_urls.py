@@ -20,8 +20,9 @@ from lambent.kit.computing import LOOP_BYTES_MAX, computed, computed_apart
 from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import guarded, start_task
+from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
+from lambent.model.function import LATEST, FunctionVersion, Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
 from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded, TimedOut
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
@@ -64,10 +65,11 @@ class FunctionUrls:
         self._known: dict[str, FunctionUrl | None] = {}
         self._changes = 0
 
-    def forget(self, key: FunctionKey) -> None:
-        """A function has changed."""
-        self._changes += 1
-        self._known.clear()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        if changes.functions or changes.is_everything:
+            self._changes += 1
+            self._known.clear()
 
     def handle_host(self, exchange: Exchange) -> bool:
         """Serve a request whose host name is a URL's; whether it was."""

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from lambent.control.packages import GRACE_S
 from lambent.control.room import Control, open_control
 from lambent.control.settings import ControlSettings
 from lambent.kit.clock import ManualClock
@@ -104,6 +105,13 @@ class Room:
         """UpdateFunctionConfiguration, without waiting."""
         params = {"FunctionName": name, **members}
         return await self.control.functions.update_configuration(HERE, params)
+
+    async def grace_ends(self) -> None:
+        """Return when the packages that nothing refers to have been deleted."""
+        with anyio.fail_after(10):
+            while await self.store.read(lambda tx: tx.unused_packages.next_at()) is not None:
+                self.clock.advance(GRACE_S)
+                await anyio.sleep(0.001)
 
 
 class Gate:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from lambent.model.changes import Changes
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.store.blobs import Blobs
 from lambent.store.database import connect, migrate
@@ -129,6 +130,16 @@ async def test_values_survive_a_restart(tmp_path: Path, database: MakeSettings) 
         assert await store.transact(lambda tx: tx.tags.get(KEY.arn)) == {"tag": "value"}
 
 
+class Bell:
+    """Notes which functions changed, and in which thread it hears of that."""
+
+    def __init__(self, rings: list[tuple[FunctionKey, int]]) -> None:
+        self._rings = rings
+
+    def note_changes(self, changes: Changes) -> None:
+        self._rings.extend((key, threading.get_ident()) for key in changes.functions)
+
+
 @pytest.mark.anyio
 async def test_transactions_are_all_or_nothing_and_ring_after_commit(
     tmp_path: Path, database: MakeSettings
@@ -136,7 +147,7 @@ async def test_transactions_are_all_or_nothing_and_ring_after_commit(
     """The bell rings on the loop, once for each function touched, and only if it came to be."""
     rings: list[tuple[FunctionKey, int]] = []
     async with open_store(database(synchronous="OFF"), tmp_path) as store:
-        store.on_change(lambda key: rings.append((key, threading.get_ident())))
+        await store.follow(Bell(rings))
 
         def fail(tx: Transaction) -> None:
             tx.functions.create(version())
