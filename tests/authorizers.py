@@ -7,7 +7,7 @@ from lambent.identity.authorizer import Authorizer, LoadPolicy
 from lambent.identity.keyring import Keyring
 from lambent.identity.session_tokens import SessionTokens
 from lambent.kit.clock import SystemClock
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.policy import ResourcePolicy, Statement, statements_of
 from lambent.model.principal import Principal
 

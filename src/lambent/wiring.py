@@ -62,7 +62,7 @@ from lambent.kit.turns import Turns
 from lambent.model.credentials import Credentials
 from lambent.model.delivery import rights_at
 from lambent.model.errors import ApiError, invalid_parameter
-from lambent.model.function import FunctionKey, FunctionVersion, Scope
+from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.model.identity import session_principal
 from lambent.node.code.cache import open_code_cache
@@ -215,7 +215,7 @@ async def _serve(
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
         keyring = await open_keyring(store, clock)
-        home = Scope(settings.gateway.account_id, settings.gateway.region)
+        home = settings.gateway.scope
         resources = Resources(store)
         authorizer = Authorizer(
             keyring,

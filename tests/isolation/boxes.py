@@ -211,6 +211,10 @@ def start_site(
 # -- the host's view -----------------------------------------------------------------------
 
 
+IS_SYSTEMD = Path("/run/systemd/system").is_dir()
+"""Whether systemd manages this host's cgroups."""
+
+
 def cgroups_of(instance: str) -> list[Path]:
     """Every cgroup of an instance there is, its own directories and the boxes'."""
     found = []

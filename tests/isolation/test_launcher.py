@@ -19,6 +19,7 @@ import pytest
 from lambent.sandbox import messages
 from lambent.sandbox.ports import BoxSpec, ExitStatus, Mount, SandboxError
 from tests.isolation.boxes import (
+    IS_SYSTEMD,
     REPOSITORY,
     Inside,
     Opened,
@@ -209,7 +210,8 @@ async def test_a_killed_launcher_takes_its_boxes_along(opened: Opened) -> None:
             await inside.spawn(["/bin/true"])
         with pytest.raises(SandboxError):
             await opened.sandboxes.open_volume(16)
-    assert cgroups_of(site.instance) != []
+    # A scope of systemd's ends with its last process.
+    assert cgroups_of(site.instance) != [] or IS_SYSTEMD
     with start_site(site.work, instance=site.instance) as successor:
         async with successor.open() as again:
             await assert_works(again)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import anyio.to_thread
 
 from lambent.kit.clock import Clock
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.arn import Scope
+from lambent.model.function import FunctionKey
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store, Transaction
 

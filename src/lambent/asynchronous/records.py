@@ -58,11 +58,12 @@ def deliveries_of(
 
     found: list[Delivery] = []
     is_success = over.condition == "Success"
-    dead_letters = None if function is None else function.other.get("DeadLetterConfig")
-    if not is_success and dead_letters:
-        target, kind = dead_letters["TargetArn"], DeliveryKind.DEAD_LETTER
+    dead_letter_target = None if function is None else function.dead_letter_target
+    if not is_success and dead_letter_target:
         attributes = _attributes(event.request_id, outcome)
-        found.append(delivery(target, kind, event.payload, attributes))
+        found.append(
+            delivery(dead_letter_target, DeliveryKind.DEAD_LETTER, event.payload, attributes)
+        )
     destinations = (configuration or {}).get("DestinationConfig") or {}
     chosen = destinations.get("OnSuccess" if is_success else "OnFailure") or {}
     if target := chosen.get("Destination"):

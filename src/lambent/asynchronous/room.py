@@ -15,7 +15,7 @@ from lambent.aws.clients import AwsClients
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
-from lambent.model.function import Scope
+from lambent.model.arn import Arn
 from lambent.model.names import parse_function_name
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store
@@ -52,8 +52,7 @@ async def open_asynchronous(
     ids = new_ids(clock.now(), store.starts)
 
     async def invoke(arn: str, payload: bytes, trace_id: str) -> None:
-        _, _, _, region, account, *_ = arn.split(":")
-        reference = parse_function_name(arn, Scope(account, region))
+        reference = parse_function_name(arn, Arn.parse(arn).scope)
         await door.resolve(reference.key, reference.qualifier)
         await queue.keep(reference, payload, trace_id)
 

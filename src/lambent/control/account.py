@@ -4,7 +4,7 @@ import dataclasses
 
 from lambent.control.concurrency import reserved_total
 from lambent.model import limits
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.store.store import Store, Transaction
 
 

@@ -10,13 +10,14 @@ from lambent.control.lookup import require_function
 from lambent.control.paging import NamePage, make_name_page, page_size, read_name_marker
 from lambent.control.states import new_id, require_revision
 from lambent.model.alias import Alias
+from lambent.model.arn import Scope
 from lambent.model.errors import (
     conflict,
     invalid_parameter,
     invalid_parameter_untyped,
     not_found,
 )
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion
 from lambent.model.names import parse_unqualified
 from lambent.store.store import Store, Transaction
 
@@ -145,7 +146,7 @@ def _check_targets(tx: Transaction, alias: Alias) -> None:
                 " in routing configuration."
             )
         other = _require_target(tx, alias.key, number)
-        if other.role != main.role or _dead_letter(other) != _dead_letter(main):
+        if other.role != main.role or other.dead_letter_target != main.dead_letter_target:
             raise invalid_parameter(
                 f"Versions {main.version} and {other.version} cannot share an alias: they must"
                 " have the same execution role and the same dead-letter queue."
@@ -162,10 +163,6 @@ def _require_target(tx: Transaction, key: FunctionKey, version: str) -> Function
     if found is None:
         raise not_found(f"Function not found: {key.arn}:{version}")
     return found
-
-
-def _dead_letter(version: FunctionVersion) -> Any:
-    return version.other.get("DeadLetterConfig")
 
 
 def _view(alias: Alias) -> Params:

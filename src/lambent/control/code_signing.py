@@ -22,8 +22,9 @@ from lambent.control.paging import make_name_page, page_size, read_name_marker
 from lambent.control.signatures import CodeSignature, SignatureInvalid, read_signature
 from lambent.control.tags import check_tags
 from lambent.kit.clock import Clock
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, conflict
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.function import FunctionKey
 from lambent.model.names import parse_unqualified
 from lambent.model.resources import CodeSigningKey, parse_code_signing_arn
 from lambent.model.times import iso_seconds

@@ -11,6 +11,7 @@ from typing import Any
 from lambent.control.lookup import find_version, require_function, require_published
 from lambent.control.paging import make_name_page, page_size, read_name_marker
 from lambent.kit.clock import Clock
+from lambent.model.arn import Scope
 from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import (
     ApiError,
@@ -19,7 +20,7 @@ from lambent.model.errors import (
     invalid_parameter_untyped,
     not_found,
 )
-from lambent.model.function import LATEST, FunctionKey, Scope
+from lambent.model.function import LATEST, FunctionKey
 from lambent.model.names import (
     UNQUALIFIED_ONLY,
     FunctionReference,

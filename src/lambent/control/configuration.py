@@ -14,9 +14,9 @@ from typing import Any
 
 from lambent.kit import machine
 from lambent.model import limits
+from lambent.model.arn import Arn
 from lambent.model.errors import ApiError, invalid_parameter
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
-from lambent.model.partitions import has_right_partition
+from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration, SnapStart
 from lambent.model.runtimes import check_runtime
 
 Params = Mapping[str, Any]
@@ -39,16 +39,11 @@ _DEFAULT_VPC: Params = {
     "VpcId": "",
     "Ipv6AllowedForDualStack": False,
 }
-_DEFAULTS_SHOWN = {
-    "TracingConfig": {"Mode": "PassThrough"},
-    "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-}
+_DEFAULT_TRACING: Params = {"Mode": "PassThrough"}
 
 
-def create(
-    key: FunctionKey, params: Params, *, code_key: str, code_size: int, runtimes: Sequence[str]
-) -> FunctionVersion:
-    """The `$LATEST` that a CreateFunction request describes, its state still to be set.
+def create(key: FunctionKey, params: Params, *, runtimes: Sequence[str]) -> FunctionVersion:
+    """The `$LATEST` that a CreateFunction request describes; code, layers and state are not set.
 
     `runtimes` are the identifiers of the service model. Raises `ApiError`.
     """
@@ -74,12 +69,13 @@ def create(
         handler=params["Handler"],
         logging=LoggingConfiguration(log_group=f"/aws/lambda/{key.name}"),
         architecture=architecture(params, default=machine.architecture()),
-        code_key=code_key,
-        code_size=code_size,
+        code_key="",
+        code_size=0,
         configuration_id="",
         revision_id="",
         last_modified_ms=0,
-        other=_DEFAULTS_SHOWN | _tenancy(params),
+        tenant_isolation=_tenant_isolation(params),
+        other={"TracingConfig": _DEFAULT_TRACING},
     )
     return update(plain, params, runtimes=runtimes)
 
@@ -106,12 +102,11 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
     if "VpcConfig" in params:
         other["VpcConfig"] = _DEFAULT_VPC | params["VpcConfig"]
     if "TracingConfig" in params:
-        other["TracingConfig"] = _DEFAULTS_SHOWN["TracingConfig"] | params["TracingConfig"]
+        other["TracingConfig"] = _DEFAULT_TRACING | params["TracingConfig"]
     if "SnapStart" in params:
-        apply_on = params["SnapStart"].get("ApplyOn", "None")
-        other["SnapStart"] = {"ApplyOn": apply_on, "OptimizationStatus": "Off"}
+        fields["snap_start"] = SnapStart(params["SnapStart"].get("ApplyOn", "None"))
     if "DeadLetterConfig" in params:
-        _replace(other, "DeadLetterConfig", _dead_letter(params["DeadLetterConfig"]))
+        fields["dead_letter_target"] = _dead_letter_target(params["DeadLetterConfig"])
     if "KMSKeyArn" in params:
         _replace(other, "KMSKeyArn", params["KMSKeyArn"])
     if "FileSystemConfigs" in params:
@@ -146,13 +141,14 @@ _PLAIN: Mapping[str, str] = {
 }
 
 
-def _tenancy(params: Params) -> dict[str, Any]:
-    """What is chosen when a function is created, for good."""
+def _tenant_isolation(params: Params) -> str | None:
+    """The mode; CreateFunction alone sets it."""
     if "TenancyConfig" not in params:
-        return {}
+        return None
     if params.get("SnapStart", {}).get("ApplyOn", "None") != "None":
         raise invalid_parameter("SnapStart is not supported for functions with tenancy enabled.")
-    return {"TenancyConfig": params["TenancyConfig"]}
+    mode: str = params["TenancyConfig"]["TenantIsolationMode"]
+    return mode
 
 
 def architecture(params: Params, *, default: str) -> str:
@@ -224,13 +220,14 @@ def _logging(current: LoggingConfiguration, changes: Params) -> LoggingConfigura
     )
 
 
-def _dead_letter(dead_letter: Params) -> Mapping[str, str] | None:
+def _dead_letter_target(dead_letter: Params) -> str | None:
     target: str = dead_letter.get("TargetArn", "")
     if not target:
         return None
-    if not has_right_partition(target) or target.split(":")[2] not in ("sqs", "sns"):
+    arn = Arn.try_parse(target)
+    if arn is None or not arn.is_in_partition_of("") or arn.service not in ("sqs", "sns"):
         raise invalid_parameter(
             f"cannot use {target} in DeadLetterConfig: the target must be an SQS queue or an SNS"
             " topic."
         )
-    return {"TargetArn": target}
+    return target

@@ -10,11 +10,11 @@ from lambent.control.lookup import find_version
 from lambent.control.paging import make_name_page, page_size, read_name_marker
 from lambent.control.roles import CheckTarget
 from lambent.kit.clock import Clock
+from lambent.model.arn import Arn, Scope, has_right_partition
 from lambent.model.delivery import object_prefix
 from lambent.model.errors import invalid_parameter, not_found
-from lambent.model.function import LATEST, Scope
+from lambent.model.function import LATEST
 from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
-from lambent.model.partitions import has_right_partition
 from lambent.store.function_settings import Kind, SettingRow
 from lambent.store.store import Store, Transaction
 
@@ -147,7 +147,7 @@ def _check_destinations(config: Params, reference: FunctionReference) -> None:
         arn = (config.get(target) or {}).get("Destination")
         if not arn:
             continue
-        service = arn.split(":")[2]
+        service = Arn.parse(arn).service
         if service not in _SERVICES or (target == "OnSuccess" and service == "s3"):
             raise invalid_parameter(f"The provided destination config {_shown(config)} is invalid.")
         is_one = _DESTINATION.fullmatch(arn) is not None
@@ -161,7 +161,8 @@ def _require_functions(tx: Transaction, config: Params, scope: Scope) -> None:
     """A destination that is a function of this account and region must be there."""
     for target in ("OnSuccess", "OnFailure"):
         arn = (config.get(target) or {}).get("Destination") or ""
-        if arn.split(":")[2:5] != ["lambda", scope.region, scope.account]:
+        parsed = Arn.try_parse(arn)
+        if parsed is None or (parsed.service, parsed.scope) != ("lambda", scope):
             continue
         found = parse_function_name(arn, scope)
         if find_version(tx, found.key, found.qualifier) is None:

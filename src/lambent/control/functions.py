@@ -23,8 +23,9 @@ from lambent.control.storage import require_storage
 from lambent.control.tags import check_tags
 from lambent.control.versions import publish, refuse_publish_to
 from lambent.kit.clock import Clock
+from lambent.model.arn import Scope
 from lambent.model.errors import conflict, invalid_parameter
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion, Scope
+from lambent.model.function import LATEST, AttachedLayer, FunctionKey, FunctionVersion
 from lambent.model.names import (
     FunctionReference,
     parse_function_name,
@@ -76,8 +77,8 @@ class Functions:
         refuse_publish_to(params)
         tags = params.get("Tags") or {}
         check_tags(tags)
-        # Whatever is wrong with the configuration is said before a package is fetched.
-        configuration.create(key, params, code_key="", code_size=0, runtimes=self._runtimes)
+        # Built before the package is fetched: errors of the configuration come first, as in AWS.
+        described = configuration.create(key, params, runtimes=self._runtimes)
         if self._check_role is not None:
             await self._check_role(params["Role"], key.account)
         await self._check_dead_letters(key, params)
@@ -90,13 +91,7 @@ class Functions:
             tx.locks.scope(key.scope)
             _require_absent(tx, key)
             require_storage(tx, key.scope, len(content.data), maximum=self._code_size_max)
-            created = configuration.create(
-                key,
-                params,
-                code_key=code_key,
-                code_size=len(content.data),
-                runtimes=self._runtimes,
-            )
+            created = dataclasses.replace(described, code_key=code_key, code_size=len(content.data))
             created = _signed(created, signature, content.unzipped_size)
             latest = pending(_with_layers(tx, created, params), now=self._clock.now())
             tx.functions.create(latest)
@@ -211,7 +206,7 @@ class Functions:
                 architecture=configuration.architecture(params, default=latest.architecture),
             )
             changed = _signed(changed, signature, content.unzipped_size)
-            layers = [layer["Arn"] for layer in latest.other.get("Layers", ())]
+            layers = [layer.arn for layer in latest.layers]
             attach_layers(
                 tx, key, layers, unzipped_size=content.unzipped_size, include_deleted=True
             )
@@ -276,12 +271,9 @@ def _with_layers(tx: Transaction, version: FunctionVersion, params: Params) -> F
     """`version` with the layers of a request, if it names some or none."""
     if "Layers" not in params:
         return version
-    layers = attach_layers(tx, version.key, params["Layers"], unzipped_size=version.unzipped_size)
-    other = {name: value for name, value in version.other.items() if name != "Layers"}
-    if layers:
-        other["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code_size} for layer in layers]
-    layer_keys = tuple(layer.code_key for layer in layers)
-    return dataclasses.replace(version, other=other, layer_keys=layer_keys)
+    found = attach_layers(tx, version.key, params["Layers"], unzipped_size=version.unzipped_size)
+    layers = tuple(AttachedLayer(layer.arn, layer.code_size, layer.code_key) for layer in found)
+    return dataclasses.replace(version, layers=layers)
 
 
 def _signed(

@@ -15,8 +15,8 @@ from lambent.control import policies
 from lambent.control.identity_tags import changed_tags, listed_tags
 from lambent.control.identity_views import encoded, identity_view, key_view
 from lambent.kit.clock import Clock
+from lambent.model.arn import AccountId, Arn, Scope
 from lambent.model.errors import ApiError, invalid_parameter
-from lambent.model.function import Scope
 from lambent.model.identity import AccessKey, Identity, IdentityKey
 from lambent.model.policy import AccessRequest, Verdict, decide, statements_of
 from lambent.model.principal import Principal, service
@@ -240,12 +240,12 @@ class Identities:
         found = await self._store.transact(lambda tx: tx.identities.get(key))
         return found if found is not None and found.arn == arn else None
 
-    async def require_assumable(self, role_arn: str, account: str) -> None:
+    async def require_assumable(self, role_arn: str, account: AccountId) -> None:
         """Refuse an execution role that is not there, not the account's, or not for Lambda.
 
         Raises `AccessDeniedException`, `InvalidParameterValueException`.
         """
-        if role_arn.split(":")[4] != account:
+        if Arn.parse(role_arn).account != account:
             raise ApiError(
                 "AccessDeniedException", "Cross-account pass role is not allowed.", status=403
             )
@@ -255,7 +255,7 @@ class Identities:
                 "The role defined for the function cannot be assumed by Lambda."
             )
 
-    def new_key(self, account: str, user: str | None) -> AccessKey:
+    def new_key(self, account: AccountId, user: str | None) -> AccessKey:
         """A key nobody had before, not kept yet."""
         return AccessKey(
             id=new_id("AKIA"),

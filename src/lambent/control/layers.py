@@ -10,8 +10,9 @@ from lambent.control.paging import make_name_page, page_size, read_marker, read_
 from lambent.control.storage import require_storage
 from lambent.kit.clock import Clock
 from lambent.model import limits
+from lambent.model.arn import AccountId, Scope
 from lambent.model.errors import ApiError, invalid_parameter, not_found
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.function import FunctionKey
 from lambent.model.layer import (
     LayerKey,
     LayerVersion,
@@ -285,7 +286,9 @@ def _require_usable(
     return version
 
 
-def _require_shared(tx: Transaction, arn: str, layer: LayerKey, number: int, account: str) -> None:
+def _require_shared(
+    tx: Transaction, arn: str, layer: LayerKey, number: int, account: AccountId
+) -> None:
     """Raises `AccessDeniedException` unless the layer version's policy lets an account use it."""
     request = AccessRequest(principal=root_of(account), action=_GET, resource=arn)
     granted = policies.granted(tx.layers.policy(layer, number))

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.control.lookup import require_function, require_version
+from lambent.model.arn import Scope
 from lambent.model.errors import invalid_parameter
-from lambent.model.function import LATEST, Scope
+from lambent.model.function import LATEST
 from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
 from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction

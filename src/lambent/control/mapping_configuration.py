@@ -5,11 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from lambent.model.arn import has_right_partition
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.filtering import DATA_KEYS
 from lambent.model.filters import is_pattern
 from lambent.model.mapping import DEFAULTS, PARAMETERS, Source, source_of
-from lambent.model.partitions import has_right_partition
 
 Params = Mapping[str, Any]
 

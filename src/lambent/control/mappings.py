@@ -16,8 +16,8 @@ from lambent.control.paging import make_name_page, read_name_marker
 from lambent.control.roles import CheckSource, CheckTarget
 from lambent.control.tags import check_tags
 from lambent.kit.clock import Clock
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
-from lambent.model.function import Scope
 from lambent.model.limits import MAPPINGS_PAGE_MAX, POLLED_TIMEOUT_S_MAX
 from lambent.model.mapping import CONCLUSIONS, DEFAULTS, EventSourceMapping, MappingState, Source
 from lambent.model.names import FunctionReference, parse_function_name

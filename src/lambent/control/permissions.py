@@ -9,8 +9,9 @@ from typing import Any
 
 from lambent.control import policies
 from lambent.control.lookup import find_version, require_qualified, require_version
+from lambent.model.arn import Scope
 from lambent.model.errors import invalid_parameter, not_found
-from lambent.model.function import LATEST, Scope
+from lambent.model.function import LATEST
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.store.function_settings import Kind
 from lambent.store.store import Store, Transaction

@@ -6,7 +6,8 @@ from typing import Any
 
 from lambent.control import policies
 from lambent.control.permissions import policy_for
-from lambent.model.function import LATEST, FunctionKey, Scope
+from lambent.model.arn import Arn, Scope
+from lambent.model.function import LATEST, FunctionKey
 from lambent.model.identity import Identity, IdentityKey
 from lambent.model.layer import parse_layer_version_arn
 from lambent.model.names import FunctionReference, parse_function_name
@@ -53,8 +54,7 @@ class Resources:
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         """The ARNs of the layer versions that a function has."""
         function = await self._store.transact(lambda tx: tx.functions.get(key))
-        layers = [] if function is None else function.other.get("Layers", ())
-        return [one["Arn"] for one in layers]
+        return [] if function is None else [layer.arn for layer in function.layers]
 
 
 def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
@@ -62,8 +62,7 @@ def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
     if layer is not None:
         return ResourcePolicy(policies.granted(tx.layers.policy(*layer)))
     if ":function:" in arn:
-        parts = arn.split(":")
-        reference = parse_function_name(arn, Scope(parts[4], parts[3]))
+        reference = parse_function_name(arn, Arn.parse(arn).scope)
         return ResourcePolicy(
             policies.granted(policy_for(tx, reference)), tags=tx.tags.get(reference.key.arn)
         )

@@ -1,7 +1,7 @@
 """How much an account may keep."""
 
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
-from lambent.model.function import Scope
 from lambent.store.store import Transaction
 
 

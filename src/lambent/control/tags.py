@@ -8,8 +8,9 @@ from lambent.control.configuration import require_text
 from lambent.control.lookup import require_function
 from lambent.control.states import require_no_update, revised
 from lambent.model import limits
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, invalid_parameter, not_found
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.function import FunctionKey
 from lambent.model.names import parse_function_name
 from lambent.model.resources import parse_code_signing_arn, parse_mapping_arn, parse_tagged
 from lambent.store.store import Store, Transaction

@@ -8,8 +8,9 @@ from typing import Any
 from lambent.control.lookup import find_version
 from lambent.control.paging import NamePage, make_name_page, page_size, read_name_marker
 from lambent.kit.clock import Clock
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
-from lambent.model.function import LATEST, FunctionKey, Scope
+from lambent.model.function import LATEST, FunctionKey
 from lambent.model.function_url import FunctionUrl, new_url_id
 from lambent.model.names import FunctionReference, parse_function_name, parse_unqualified
 from lambent.model.times import iso_milliseconds

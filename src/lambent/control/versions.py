@@ -16,15 +16,14 @@ from lambent.control.paging import Page, make_page, page_size, read_marker
 from lambent.control.states import new_id, pending, require_ready, require_revision, revised
 from lambent.control.storage import require_storage
 from lambent.kit.clock import Clock
+from lambent.model.arn import Scope
 from lambent.model.errors import invalid_parameter, not_found
-from lambent.model.function import FunctionVersion, Scope
+from lambent.model.function import FunctionVersion
 from lambent.model.names import parse_unqualified
+from lambent.store.function_documents import to_document
 from lambent.store.store import Store, Transaction
 
-_OPTIMIZED = {"OptimizationStatus": "On"}
 _NOT_CONFIGURATION = {
-    "key",
-    "version",
     "configuration_id",
     "revision_id",
     "last_modified_ms",
@@ -121,8 +120,8 @@ def publish(
         description=latest.description if description is None else description,
     )
     if snapshot.snap_starts:
-        other = {**snapshot.other, "SnapStart": {**snapshot.other["SnapStart"], **_OPTIMIZED}}
-        published = pending(dataclasses.replace(snapshot, other=other), now=now)
+        optimized = dataclasses.replace(snapshot.snap_start, optimization_status="On")
+        published = pending(dataclasses.replace(snapshot, snap_start=optimized), now=now)
     elif latest.state == "Active" and latest.last_update_status == "Successful":
         published = dataclasses.replace(
             snapshot,
@@ -140,8 +139,6 @@ def publish(
 def _fingerprint(latest: FunctionVersion) -> str:
     """Equal for equal code and configuration, whatever the states and ids."""
     document = {
-        name: value
-        for name, value in dataclasses.asdict(latest).items()
-        if name not in _NOT_CONFIGURATION
+        name: value for name, value in to_document(latest).items() if name not in _NOT_CONFIGURATION
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

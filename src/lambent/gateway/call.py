@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lambent.identity.authorizer import Caller
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
-from lambent.model.function import Scope
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,8 @@ from lambent.kit.http.messages import Exchange, Handler
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import shielded, start_task
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, service_failure
-from lambent.model.function import Scope
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX
 from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
@@ -135,7 +135,7 @@ class Gateway:
         self._forward: Forward | None = None
         self._anyone = Caller(
             principal=ANONYMOUS,
-            scope=Scope(settings.account_id, settings.region),
+            scope=settings.scope,
             service=None,
             access_key_id=None,
         )

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from lambent.model.arn import AccountId, Region, Scope
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
@@ -35,3 +37,8 @@ class GatewaySettings:
     shutdown_grace_s: float = 900.0
     """Seconds that requests in progress get when the platform is told to stop; the longest
     timeout a function may have."""
+
+    @property
+    def scope(self) -> Scope:
+        """The account and region of a request that says neither."""
+        return Scope(AccountId(self.account_id), Region(self.region))

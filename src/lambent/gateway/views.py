@@ -27,6 +27,14 @@ def function_configuration(
         "CodeSha256": version.code_sha256,
         "Version": version.version,
         "Environment": _environment(version.environment),
+        "SnapStart": {
+            "ApplyOn": version.snap_start.apply_on,
+            "OptimizationStatus": version.snap_start.optimization_status,
+        },
+        "Layers": [{"Arn": layer.arn, "CodeSize": layer.code_size} for layer in version.layers]
+        or None,
+        "DeadLetterConfig": _member("TargetArn", version.dead_letter_target),
+        "TenancyConfig": _member("TenantIsolationMode", version.tenant_isolation),
         **version.other,
         "RevisionId": version.revision_id,
         "PackageType": version.package_type,
@@ -71,6 +79,10 @@ def qualified_arn(version: FunctionVersion) -> str:
 
 def _without_none(members: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _member(name: str, value: str | None) -> Mapping[str, str] | None:
+    return None if value is None else {name: value}
 
 
 def _environment(variables: Mapping[str, str] | None) -> Mapping[str, Any] | None:

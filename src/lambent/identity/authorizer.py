@@ -18,9 +18,9 @@ from lambent.identity.keyring import Keyring
 from lambent.identity.signature import read_signature, verify, verify_head
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
+from lambent.model.arn import AccountId, Scope
 from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
-from lambent.model.function import Scope
 from lambent.model.policy import AccessRequest, ResourcePolicy, Verdict, decide, is_unconditional
 from lambent.model.principal import ANONYMOUS, Principal, root_of
 
@@ -116,7 +116,7 @@ class Authorizer:
         else:
             key_id = signature.access_key_id
             is_account = _ACCOUNT.fullmatch(key_id) is not None
-            principal = root_of(key_id if is_account else self._home.account)
+            principal = root_of(AccountId(key_id) if is_account else self._home.account)
         return Caller(
             principal=principal,
             scope=Scope(principal.account, signature.region),

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from lambent.kit.http.messages import Exchange
+from lambent.model.arn import Region
 from lambent.model.errors import ApiError
 
 SKEW_S = 300
@@ -53,7 +54,7 @@ class Signature:
     """What a signed request says of its signature; nothing of it is verified yet."""
 
     access_key_id: str
-    region: str
+    region: Region
     service: str
     day: str
     time: str
@@ -139,7 +140,7 @@ def _make(
         raise _incomplete("Credential must have the form key/date/region/service/aws4_request.")
     return Signature(
         access_key_id=match["key"],
-        region=match["region"],
+        region=Region(match["region"]),
         service=match["service"],
         day=match["day"],
         time=time,

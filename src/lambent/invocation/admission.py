@@ -14,9 +14,10 @@ in the middle of things leaves nothing to correct.
 """
 
 from lambent.invocation.settings import InvocationSettings
+from lambent.model.arn import Scope
 from lambent.model.changes import Changes
 from lambent.model.concurrency import Reservation, throttled
-from lambent.model.function import FunctionKey, FunctionVersion, Scope
+from lambent.model.function import FunctionKey, FunctionVersion
 
 _RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 

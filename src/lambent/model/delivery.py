@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
+from lambent.model.arn import Arn
 from lambent.model.function import FunctionKey
 
 
@@ -27,7 +28,7 @@ _SERVICES = {
 
 def service_of(target: str) -> str:
     """The service in an ARN."""
-    return target.split(":")[2]
+    return Arn.parse(target).service
 
 
 def object_prefix(function: str) -> str:

@@ -9,21 +9,16 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from lambent.model.arn import AccountId, Region, Scope
+
 LATEST = "$LATEST"
-
-
-class Scope(NamedTuple):
-    """Where a resource lives: every name is unique within one account and one region."""
-
-    account: str
-    region: str
 
 
 class FunctionKey(NamedTuple):
     """Identity of a function across its versions."""
 
-    account: str
-    region: str
+    account: AccountId
+    region: Region
     name: str
 
     @property
@@ -45,6 +40,30 @@ class LoggingConfiguration:
     log_group: str
     application_log_level: str | None = None
     system_log_level: str | None = None
+
+
+PUBLISHED_VERSIONS = "PublishedVersions"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SnapStart:
+    """Whether versions start from a snapshot (`SnapStart` of the API)."""
+
+    apply_on: str = "None"
+    """`PublishedVersions` or `None`."""
+    optimization_status: str = "Off"
+    """`On` for a version that starts from a snapshot."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AttachedLayer:
+    """A version of a layer that a function uses."""
+
+    arn: str
+    code_size: int
+    """Bytes of the zipped package."""
+    code_key: str
+    """Hex SHA-256 of its package."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +93,8 @@ class FunctionVersion:
     """Bytes of the zipped package."""
     unzipped_size: int = 0
     """Bytes of all files in the package; 0 if it was deployed before this was noted."""
-    layer_keys: tuple[str, ...] = ()
-    """Packages of its layers, named as `code_key` is; the later hides what the earlier has."""
+    layers: tuple[AttachedLayer, ...] = ()
+    """In order: files of the later hide those of the earlier."""
 
     configuration_id: str
     """Changes with code and configuration: no environment is shared across two of them."""
@@ -88,9 +107,14 @@ class FunctionVersion:
     last_update_status: str | None = None
     last_update_status_reason: str | None = None
     last_update_status_reason_code: str | None = None
+    snap_start: SnapStart = SnapStart()
+    tenant_isolation: str | None = None
+    """`TenantIsolationMode` of the API; None if invocations name no tenant."""
+    dead_letter_target: str | None = None
+    """The ARN of the queue or topic that gets events the function could not process."""
     other: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Members stored and echoed in API form but not acted on yet (TracingConfig, VpcConfig,
-    DeadLetterConfig, KMSKeyArn, Layers, FileSystemConfigs, SnapStart, …), by API name."""
+    """Members that the API stores and returns and that have no effect here (TracingConfig,
+    VpcConfig, KMSKeyArn, FileSystemConfigs, SigningJobArn, …), by API name in API form."""
 
     @property
     def arn(self) -> str:
@@ -105,7 +129,7 @@ class FunctionVersion:
     @property
     def wants_snap_start(self) -> bool:
         """Whether its published versions start from a snapshot."""
-        return bool(self.other.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions")
+        return self.snap_start.apply_on == PUBLISHED_VERSIONS
 
     @property
     def snap_starts(self) -> bool:
@@ -115,7 +139,12 @@ class FunctionVersion:
     @property
     def isolates_tenants(self) -> bool:
         """Whether every invocation names a tenant, and no environment serves two."""
-        return "TenancyConfig" in self.other
+        return self.tenant_isolation is not None
+
+    @property
+    def layer_keys(self) -> tuple[str, ...]:
+        """Packages of its layers, named as `code_key` is."""
+        return tuple(layer.code_key for layer in self.layers)
 
     @property
     def is_settled(self) -> bool:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from lambent.model.arn import AccountId, Arn
 from lambent.model.principal import Principal, root_of
 
 Document = Mapping[str, Any]
@@ -12,7 +13,7 @@ Document = Mapping[str, Any]
 class IdentityKey(NamedTuple):
     """Which user or role."""
 
-    account: str
+    account: AccountId
     kind: Literal["user", "role"]
     name: str
 
@@ -45,7 +46,7 @@ class AccessKey:
     """A long-lived key of a user or of an account's root."""
 
     id: str
-    account: str
+    account: AccountId
     user_name: str | None
     secret: str = dataclasses.field(repr=False)
     is_active: bool
@@ -67,12 +68,12 @@ _SESSION_NAME_MIN = 2
 
 
 def session_principal(
-    role_arn: str, session: str, *, role_id: str, account: str | None = None
+    role_arn: str, session: str, *, role_id: str, account: AccountId | None = None
 ) -> Principal:
     """Whoever has assumed a role, under a session name; `account` if it is not the ARN's."""
     if len(session) < _SESSION_NAME_MIN:
         session += "@lambda_function"
-    account = account or role_arn.split(":")[4]
+    account = account or Arn.parse(role_arn).account
     role = role_arn.rpartition("/")[2]
     return Principal(
         kind="role",

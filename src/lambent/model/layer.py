@@ -5,8 +5,8 @@ import dataclasses
 import re
 from typing import NamedTuple
 
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.errors import invalid_parameter, not_found
-from lambent.model.function import Scope
 
 _ARN = re.compile(
     r"arn:aws:lambda:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):layer:"
@@ -19,8 +19,8 @@ _NUMBER_MAX = 1 << 62
 class LayerKey(NamedTuple):
     """Identity of a layer across its versions."""
 
-    account: str
-    region: str
+    account: AccountId
+    region: Region
     name: str
 
     @property
@@ -64,7 +64,7 @@ class LayerVersion:
 def parse_layer_arn(arn: str) -> LayerKey | None:
     """The layer an ARN names, with or without a version; None if it is no such ARN."""
     match = _ARN.fullmatch(arn)
-    return None if match is None else LayerKey(match["account"], match["region"], match["name"])
+    return None if match is None else _key(match)
 
 
 def parse_layer_name(name: str, scope: Scope) -> LayerKey:
@@ -106,4 +106,8 @@ def parse_layer_version_arn(arn: str) -> tuple[LayerKey, int] | None:
     match = _ARN.fullmatch(arn)
     if match is None or match["number"] is None:
         return None
-    return LayerKey(match["account"], match["region"], match["name"]), int(match["number"])
+    return _key(match), int(match["number"])
+
+
+def _key(match: re.Match[str]) -> LayerKey:
+    return LayerKey(AccountId(match["account"]), Region(match["region"]), match["name"])

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.model.function import FunctionKey, Scope
-from lambent.model.partitions import has_right_partition
+from lambent.model.arn import Scope, has_right_partition
+from lambent.model.function import FunctionKey
 
 
 class Source(enum.Enum):

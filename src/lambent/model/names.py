@@ -8,8 +8,9 @@ platform only sees a `FunctionKey` and a qualifier.
 import dataclasses
 import re
 
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.errors import ApiError, invalid_parameter, not_found
-from lambent.model.function import LATEST, FunctionKey, Scope
+from lambent.model.function import LATEST, FunctionKey
 
 NAME_LENGTH_MAX = 64
 
@@ -84,7 +85,8 @@ def parse_function_name(
         raise not_found(
             f"Functions from '{region}' are not reachable in this region ('{scope.region}')"
         )
-    key = FunctionKey(match["account"] or scope.account, region, name)
+    account = AccountId(match["account"] or scope.account)
+    key = FunctionKey(account, Region(region), name)
     derived = match["qualifier"]
     if derived and qualifier and derived != qualifier:
         raise invalid_parameter(

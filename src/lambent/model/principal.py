@@ -3,13 +3,15 @@
 import dataclasses
 from typing import Literal
 
+from lambent.model.arn import AccountId
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """An account's root, a user, a role's session, a service, or nobody in particular."""
 
     kind: Literal["root", "user", "role", "service", "anonymous"]
-    account: str
+    account: AccountId
     """Twelve digits; empty for services and the anonymous."""
     arn: str
     """What policies and error messages call it. Of a service, its name."""
@@ -30,7 +32,7 @@ class Principal:
         return self.arn.rpartition("/")[2]
 
 
-def root_of(account: str) -> Principal:
+def root_of(account: AccountId) -> Principal:
     """The account itself, which may do everything in it."""
     return Principal(
         kind="root", account=account, arn=f"arn:aws:iam::{account}:root", user_id=account
@@ -39,8 +41,8 @@ def root_of(account: str) -> Principal:
 
 def service(name: str) -> Principal:
     """A service, for example `s3.amazonaws.com`."""
-    return Principal(kind="service", account="", arn=name, user_id=name)
+    return Principal(kind="service", account=AccountId(""), arn=name, user_id=name)
 
 
-ANONYMOUS = Principal(kind="anonymous", account="", arn="anonymous", user_id="anonymous")
+ANONYMOUS = Principal(kind="anonymous", account=AccountId(""), arn="anonymous", user_id="anonymous")
 """Whoever sends a request that is not signed."""

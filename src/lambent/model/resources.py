@@ -7,8 +7,8 @@ There is one partition, `aws`: an ARN of another partition names nothing here.
 import re
 from typing import NamedTuple
 
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.errors import ApiError, invalid_parameter, not_found
-from lambent.model.function import Scope
 from lambent.model.names import parse_function_name
 
 _REGION = r"(?P<region>[a-z0-9-]+)"
@@ -65,7 +65,7 @@ class LogGroupKey(NamedTuple):
 class IdentityName(NamedTuple):
     """A user or role as its ARN names it. Whether one with this path exists is not known here."""
 
-    account: str
+    account: AccountId
     kind: str
     path: str
     name: str
@@ -141,8 +141,8 @@ def _parse_identity(arn: str, kind: str) -> IdentityName | None:
     match = re.fullmatch(_IDENTITY, arn, re.ASCII)
     if match is None or match["kind"] != kind:
         return None
-    return IdentityName(match["account"], kind, match["path"], match["name"])
+    return IdentityName(AccountId(match["account"]), kind, match["path"], match["name"])
 
 
 def _scope_of(match: re.Match[str]) -> Scope:
-    return Scope(match["account"], match["region"])
+    return Scope(AccountId(match["account"]), Region(match["region"]))

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.mapping import EventSourceMapping
 from lambent.polling.status import Status
 from lambent.store.store import Store

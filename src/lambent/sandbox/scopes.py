@@ -86,7 +86,12 @@ def limits() -> tuple[tuple[str, ...], str]:
 def _can_ask() -> bool:
     if not _MANAGER.is_dir() or shutil.which("systemd-run") is None:
         return False
-    return os.geteuid() == 0 or Path(_runtime_directory(), "systemd/private").is_socket()
+    if os.geteuid() == 0:
+        return True
+    try:
+        return Path(_runtime_directory(), "systemd/private").is_socket()
+    except PermissionError:  # The directory of the user who ran `su` or `sudo`.
+        return False
 
 
 def _runtime_directory() -> str:

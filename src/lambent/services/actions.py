@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 from lambent.identity.authorizer import Access
 from lambent.kit.http.messages import Exchange
 from lambent.kit.strict_json import parse_loosely
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.services.foreign_operations import OPERATIONS
 from lambent.services.foreign_resources import RequestedResources
 

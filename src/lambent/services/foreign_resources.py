@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lambent.model.function import Scope
-from lambent.model.partitions import has_right_partition
+from lambent.model.arn import Scope, has_right_partition
 
 Params = Mapping[str, Any]
 UNKNOWN = "*" * 2048

@@ -6,8 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.async_event import AsyncEvent
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.function import FunctionKey
 from lambent.store.claims import Claims
 from lambent.store.tables import async_events
 
@@ -32,7 +33,7 @@ class AsyncEvents:
                 "name": event.key.name,
                 "qualifier": event.qualifier,
                 "payload": event.payload,
-                "is_offloaded": event.is_offloaded,
+                "is_beside": event.is_offloaded,
                 "trace_id": event.trace_id,
                 "tenant_id": event.tenant_id,
                 "accepted_at": event.accepted_at,
@@ -80,7 +81,8 @@ class AsyncEvents:
     def lanes(self) -> Iterator[tuple[FunctionKey, float]]:
         """See `Claims.lanes`."""
         for lane, due_at in self.claims.lanes():
-            yield FunctionKey(*lane), due_at
+            account, region, name = lane
+            yield FunctionKey(AccountId(account), Region(region), name), due_at
 
     def count(self) -> int:
         """How many events there are, in whatever state."""
@@ -108,14 +110,14 @@ class AsyncEvents:
     def beside(self) -> set[int]:
         """The events whose payload lies beside the row."""
         return set(
-            self._connection.execute(sa.select(_events.id).where(_events.is_offloaded)).scalars()
+            self._connection.execute(sa.select(_events.id).where(_events.is_beside)).scalars()
         )
 
     def purge(self, key: FunctionKey, limit: int) -> Sequence[tuple[int, bool]]:
         """Delete up to `limit` events of a function that nobody works on; gives their ids, and
         whether the payload lies beside the row."""
         rows = self._connection.execute(
-            sa.select(_events.id, _events.is_offloaded)
+            sa.select(_events.id, _events.is_beside)
             .where(
                 _events.account == key.account,
                 _events.region == key.region,
@@ -125,7 +127,7 @@ class AsyncEvents:
             .limit(limit)
         ).all()
         self.claims.forget(row.id for row in rows)
-        return [(row.id, row.is_offloaded) for row in rows]
+        return [(row.id, row.is_beside) for row in rows]
 
 
 def _to_event(row: sa.Row[Any]) -> AsyncEvent:
@@ -135,7 +137,7 @@ def _to_event(row: sa.Row[Any]) -> AsyncEvent:
         key=FunctionKey(row.account, row.region, row.name),
         qualifier=row.qualifier,
         payload=row.payload,
-        is_offloaded=row.is_offloaded,
+        is_offloaded=row.is_beside,
         trace_id=row.trace_id,
         tenant_id=row.tenant_id,
         accepted_at=row.accepted_at,

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.store.tables import code_signing_configs
 from lambent.store.upserts import upsert
 

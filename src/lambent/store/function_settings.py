@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from lambent.model.function import LATEST, FunctionKey, Scope
+from lambent.model.arn import Scope
+from lambent.model.function import LATEST, FunctionKey
 from lambent.store.tables import function_settings
 from lambent.store.upserts import upsert
 

@@ -4,23 +4,18 @@ A `Functions` lives as long as one transaction. Its writers note which functions
 so that the store can ring the bell once the transaction is committed.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from lambent.model.function import (
-    LATEST,
-    FunctionKey,
-    FunctionVersion,
-    LoggingConfiguration,
-    Scope,
-)
+from lambent.model.arn import Scope
+from lambent.model.function import LATEST, FunctionKey, FunctionVersion
 from lambent.model.names import version_number
+from lambent.store.function_documents import fields_of, to_document
 from lambent.store.tables import function_versions, functions
 
-_NOT_IN_DOCUMENT = {"key", "version", "code_key", "code_size"}
+_COLUMNS = {"code_key", "code_size"}
 _versions = function_versions.c
 
 
@@ -253,11 +248,8 @@ def _columns(version: FunctionVersion) -> dict[str, Any]:
 
 
 def _document(version: FunctionVersion) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in dataclasses.asdict(version).items()
-        if name not in _NOT_IN_DOCUMENT
-    }
+    document = to_document(version)
+    return {name: value for name, value in document.items() if name not in _COLUMNS}
 
 
 def _serving_document(version: FunctionVersion) -> dict[str, Any]:
@@ -276,10 +268,6 @@ def _from_document(row: sa.Row[Any], document: Mapping[str, Any], **fields: Any)
     return FunctionVersion(
         key=FunctionKey(row.account, row.region, row.name),
         version=str(row.number) if row.number else LATEST,
-        **{
-            **document,
-            "logging": LoggingConfiguration(**document["logging"]),
-            "layer_keys": tuple(document.get("layer_keys", ())),
-        },
+        **fields_of(document),
         **fields,
     )

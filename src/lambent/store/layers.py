@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.layer import LayerKey, LayerVersion
 from lambent.store.tables import function_versions, layer_versions, layers
 

@@ -8,7 +8,8 @@ has one writer, which needs no locks: there the methods only read.
 
 import sqlalchemy as sa
 
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.arn import Scope
+from lambent.model.function import FunctionKey
 from lambent.store.holding import RUNNING
 from lambent.store.tables import accounts, event_source_mappings, functions
 

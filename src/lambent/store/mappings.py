@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.mapping import EventSourceMapping, MappingState, Source
 from lambent.store.tables import event_source_mappings, mapping_positions
 from lambent.store.upserts import upsert

@@ -238,9 +238,7 @@ async_events = sa.Table(
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("qualifier", sa.String(128)),
     sa.Column("payload", sa.LargeBinary, nullable=False),
-    sa.Column(
-        "is_beside", sa.Boolean, key="is_offloaded", nullable=False, server_default=sa.false()
-    ),
+    sa.Column("is_beside", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("trace_id", sa.String(1024), nullable=False),
     sa.Column("tenant_id", sa.String(256), nullable=False, server_default=""),
     sa.Column("accepted_at", sa.Double, nullable=False),

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from lambent.model.alias import Route
+from lambent.model.arn import Scope
 from lambent.model.changes import Changes
 from lambent.model.concurrency import Claim, Reservation
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.function import FunctionKey
 from lambent.store.aliases import AliasRows
 from lambent.store.async_events import AsyncEvents
 from lambent.store.changes import ChangeRows, Touched

@@ -20,3 +20,9 @@ class TelemetrySettings:
     """Seconds between two writes of what functions have printed while they run. At the end of an
     invocation it is written anyway, before it is answered: a platform that is killed loses only
     lines of invocations that were under way."""
+    metrics_every_s: float = 10.0
+    """Seconds between two writes of metrics: what a platform that is killed loses."""
+    metrics_days: int = 15
+    """Days for which metrics are kept, minute by minute."""
+    metrics_mb: int = 512
+    """Most MB of metrics on disk; the oldest go first."""

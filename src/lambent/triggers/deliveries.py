@@ -23,8 +23,8 @@ from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import guarded, shielded, start_task
+from lambent.model.arn import AccountId, Arn, Scope
 from lambent.model.errors import ApiError, service_failure
-from lambent.model.function import Scope
 from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference, parse_function_name
@@ -96,7 +96,7 @@ class LocalServiceCalls:
             ("aws:sourceaccount", (account,)),
         )
         access = Access("lambda:InvokeFunction", reference.arn, owner, context)
-        scope = Scope(account, reference.key.region)
+        scope = Scope(AccountId(account), reference.key.region)
         caller = Caller(principal=principal, scope=scope, service=None, access_key_id=None)
         await self._authorizer.check(caller, access)
 
@@ -133,10 +133,10 @@ class LocalServiceCalls:
 
 
 def _parse(arn: str) -> FunctionReference:
-    parts = arn.split(":")
-    if len(parts) < 7:
+    parsed = Arn.try_parse(arn)
+    if parsed is None or ":" not in parsed.resource:
         raise ApiError("ValidationException", f"'{arn[:200]}' is not the ARN of a function.")
-    return parse_function_name(arn, Scope(parts[4], parts[3]))
+    return parse_function_name(arn, parsed.scope)
 
 
 def _fail(exchange: Exchange, _: Exception) -> None:

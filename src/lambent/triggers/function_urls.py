@@ -20,9 +20,10 @@ from lambent.kit.computing import LOOP_BYTES_MAX, computed, computed_apart
 from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import guarded, start_task
+from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
-from lambent.model.function import LATEST, FunctionVersion, Scope
+from lambent.model.function import LATEST, FunctionVersion
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
 from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded, TimedOut
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
@@ -36,7 +37,7 @@ from lambent.triggers.url_stream import UrlStream
 _HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
 _ID = re.compile(r"[a-z0-9]{32}")
 _KNOWN_MAX = 8192
-_NOWHERE = Scope("", "")
+_NOWHERE = Scope(AccountId(""), Region(""))
 _FORBIDDEN = (
     "Forbidden. For troubleshooting Function URL authorization issues, see:"
     " https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"

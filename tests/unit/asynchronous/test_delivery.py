@@ -51,11 +51,12 @@ FAILED = FunctionFailed(b"{}", "Error")
 THROTTLED = Refused(ApiError("TooManyRequestsException", "Rate Exceeded.", status=429))
 
 
-def version(**other: Any) -> FunctionVersion:
+def version(dead_letter_target: str | None = None) -> FunctionVersion:
     return FunctionVersion(
         key=KEY, version="$LATEST", role="r", runtime="python3.12", handler="app.handler",
         logging=LoggingConfiguration(log_group="g"), code_key="0" * 64, code_size=1,
-        configuration_id="c", revision_id="r", last_modified_ms=0, other=other,
+        configuration_id="c", revision_id="r", last_modified_ms=0,
+        dead_letter_target=dead_letter_target,
     )  # fmt: skip
 
 
@@ -284,7 +285,7 @@ async def test_old_events_are_dropped(room: Room, age_max_s: int, attempts: int)
 
 async def test_events_grow_old_while_they_wait(room: Room) -> None:
     """Throttled for longer than they may wait: the dead-letter queue gets them."""
-    room.door.version = version(DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:1:q"})
+    room.door.version = version("arn:aws:sqs:us-east-1:1:q")
     await room.store.transact(lambda tx: tx.functions.delete(KEY))
     await room.store.transact(lambda tx: tx.functions.create(room.door.version))
     room.door.outcomes = [THROTTLED] * 1000
@@ -390,7 +391,7 @@ async def test_payloads_without_a_row_are_forgotten(tmp_path: Path, anyio_backen
 async def test_a_function_that_is_switched_off(room: Room) -> None:
     """Reserved concurrency 0: no retries, straight to who wants to know. There is nothing to tell
     of an answer."""
-    room.door.version = version(DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:1:q"})
+    room.door.version = version("arn:aws:sqs:us-east-1:1:q")
     config = {
         "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sns:r:1:t"}},
         "LastModified": 0.0,
@@ -414,7 +415,7 @@ async def test_a_function_that_is_switched_off(room: Room) -> None:
 
 async def test_a_loop_ends(room: Room) -> None:
     """The chain in the trace header says that the function has been there 16 times."""
-    room.door.version = version(DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:1:q"})
+    room.door.version = version("arn:aws:sqs:us-east-1:1:q")
     header = "Root=1-0-0"
     for _ in range(LOOPS_MAX):
         header, _ = extend_lineage(header, KEY.arn)

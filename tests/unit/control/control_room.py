@@ -14,9 +14,10 @@ from lambent.control.packages import GRACE_S
 from lambent.control.room import Control, open_control
 from lambent.control.settings import ControlSettings
 from lambent.kit.clock import ManualClock
+from lambent.model.arn import Scope
 from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import ApiError, invalid_parameter
-from lambent.model.function import FunctionVersion, Scope
+from lambent.model.function import FunctionVersion
 from lambent.store.blobs import Blobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store

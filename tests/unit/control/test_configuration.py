@@ -7,7 +7,7 @@ import pytest
 
 from lambent.control import configuration
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.function import FunctionKey, FunctionVersion, SnapStart
 from tests.unit.control.control_room import RUNTIMES
 
 KEY = FunctionKey("111111111111", "us-east-1", "f")
@@ -15,7 +15,7 @@ KEY = FunctionKey("111111111111", "us-east-1", "f")
 
 def create(**members: Any) -> FunctionVersion:
     params = {"Role": "r", "Runtime": "python3.12", "Handler": "app.handler", **members}
-    return configuration.create(KEY, params, code_key="", code_size=0, runtimes=RUNTIMES)
+    return configuration.create(KEY, params, runtimes=RUNTIMES)
 
 
 def update(version: FunctionVersion, **members: Any) -> FunctionVersion:
@@ -35,10 +35,9 @@ def test_defaults() -> None:
     assert (plain.architecture, plain.description, plain.package_type) == ("x86_64", "", "Zip")
     assert (plain.logging.log_format, plain.logging.log_group) == ("Text", "/aws/lambda/f")
     assert plain.environment is None
-    assert plain.other == {
-        "TracingConfig": {"Mode": "PassThrough"},
-        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-    }
+    assert plain.other == {"TracingConfig": {"Mode": "PassThrough"}}
+    assert plain.snap_start == SnapStart("None", "Off")
+    assert (plain.layers, plain.dead_letter_target, plain.tenant_isolation) == ((), None, None)
 
 
 def test_absent_members_stay_and_present_ones_replace() -> None:
@@ -61,7 +60,7 @@ def test_members_that_are_only_stored() -> None:
         TracingConfig={"Mode": "Active"},
     )
     assert full.other["VpcConfig"]["SubnetIds"] == ["subnet-1"]
-    assert full.other["DeadLetterConfig"] == {"TargetArn": queue}
+    assert full.dead_letter_target == queue
     assert full.other["TracingConfig"] == {"Mode": "Active"}
     cleared = update(
         full,
@@ -71,7 +70,9 @@ def test_members_that_are_only_stored() -> None:
         FileSystemConfigs=[],
     )
     assert cleared.other["VpcConfig"]["SubnetIds"] == []
-    assert cleared.other.keys() == {"VpcConfig", "TracingConfig", "SnapStart"}
+    assert cleared.other.keys() == {"VpcConfig", "TracingConfig"}
+    assert cleared.snap_start == SnapStart()
+    assert cleared.dead_letter_target is None
     assert "SQS queue" in refusal(DeadLetterConfig={"TargetArn": "arn:aws:s3:::b"}).message
 
 

@@ -15,8 +15,9 @@ from lambent.gateway.coverage import offered
 from lambent.gateway.permissions.asked import Nothing
 from lambent.gateway.permissions.table import PERMISSIONS
 from lambent.identity.authorizer import Caller, LoadPolicy
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.function import FunctionKey
 from lambent.model.identity import Identity, IdentityKey, session_principal
 from lambent.model.names import FunctionReference
 from lambent.model.policy import ResourcePolicy

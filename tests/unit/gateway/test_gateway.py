@@ -24,8 +24,8 @@ from lambent.gateway.server import Gateway, Request, open_front_door, open_gatew
 from lambent.gateway.settings import GatewaySettings
 from lambent.identity.session_tokens import SessionTokens
 from lambent.kit.clock import SystemClock
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, conflict, not_found
-from lambent.model.function import Scope
 from lambent.model.limits import REQUEST_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
 from tests.authorizers import relaxed
 

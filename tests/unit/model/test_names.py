@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey, Scope
+from lambent.model.function import FunctionKey
 from lambent.model.names import parse_function_name, parse_unqualified, version_number
 
 HERE = Scope("111111111111", "us-east-1")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from lambent.model.arn import Scope, has_right_partition
 from lambent.model.errors import ApiError
-from lambent.model.function import Scope
 from lambent.model.layer import (
     parse_layer_arn,
     parse_layer_name,
@@ -12,7 +12,6 @@ from lambent.model.layer import (
 )
 from lambent.model.mapping import Source, source_of
 from lambent.model.names import parse_function_name
-from lambent.model.partitions import has_right_partition
 from lambent.model.resources import (
     parse_code_signing_arn,
     parse_log_group,

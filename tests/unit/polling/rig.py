@@ -9,9 +9,9 @@ from typing import Any, cast
 import anyio
 
 from lambent.kit.clock import ManualClock
+from lambent.model.arn import Scope
 from lambent.model.delivery import Delivery
 from lambent.model.errors import ApiError
-from lambent.model.function import Scope
 from lambent.model.invocation import FunctionFailed, Outcome, Refused, Succeeded
 from lambent.model.mapping import DEFAULTS, EventSourceMapping, MappingState, Source
 from lambent.polling.active_mapping import ActiveMapping, OpenShards

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from lambent.kit.clock import ManualClock
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.mapping import EventSourceMapping, MappingState, Source
 from lambent.polling.buffer import Buffer
 from lambent.polling.options import EVENT_BYTES_MAX, options_of

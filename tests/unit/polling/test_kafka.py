@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.kit.clock import SystemClock
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.mapping import EventSourceMapping, MappingState, Source
 from lambent.polling.credentials import SourceCredentials
 from lambent.polling.options import options_of

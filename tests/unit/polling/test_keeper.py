@@ -15,7 +15,7 @@ from lambent.invocation.catalog import Catalog
 from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import ManualClock
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.mapping import DEFAULTS, EventSourceMapping, MappingState, Source
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext

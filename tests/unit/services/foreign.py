@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from lambent.identity.authorizer import Caller
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 from lambent.model.principal import root_of
 
 ACCOUNT = "123456789012"

@@ -6,7 +6,7 @@ from typing import Any
 
 from lambent.control.room import Control
 from lambent.gateway.call import Call, OperationHandler
-from lambent.model.function import Scope
+from lambent.model.arn import Scope
 
 Members = Mapping[str, Any]
 UseCase = Callable[[Scope, Members], Awaitable[Members]]

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from lambent.identity.authorizer import Caller
-from lambent.model.function import LATEST, FunctionKey, Scope
+from lambent.model.arn import Scope
+from lambent.model.function import LATEST, FunctionKey
 from lambent.model.identity import Identity, IdentityKey
 from lambent.model.names import FunctionReference, parse_function_name
 

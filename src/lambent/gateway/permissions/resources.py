@@ -7,6 +7,7 @@ from typing import Any
 
 from lambent.control import policies
 from lambent.gateway.permissions.asked import Asked, Target, function_target
+from lambent.model.arn import Arn
 from lambent.model.errors import ApiError, invalid_parameter, not_found
 from lambent.model.identity import IdentityKey
 from lambent.model.layer import (
@@ -164,7 +165,7 @@ async def _new_code_signing(asked: Asked) -> Sequence[Target]:
 
 async def _tagged(asked: Asked) -> Sequence[Target]:
     arn = parse_tagged(asked.params["Resource"], asked.scope)
-    return [Target(arn, arn.split(":")[4])]
+    return [Target(arn, Arn.parse(arn).account)]
 
 
 async def _passed_role(asked: Asked) -> Sequence[Target]:

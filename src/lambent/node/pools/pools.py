@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from lambent.model.function import FunctionKey, FunctionVersion, Scope
+from lambent.model.arn import Scope
+from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.node.pools.pool import Pool, PoolKey
 
 

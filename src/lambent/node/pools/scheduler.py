@@ -21,10 +21,11 @@ import anyio
 from lambent.kit.backlog import Backlog
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
+from lambent.model.arn import Scope
 from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, throttled
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey, FunctionVersion, Scope
+from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import Invocation, Refused
 from lambent.node.environment.environment import Environment
 from lambent.node.environment.failures import refusal

@@ -1,0 +1,179 @@
+"""Metrics on disk: one row for each metric and minute, in an SQLite file of their own.
+
+The file is not part of the platform's database: it may be deleted, and a node's metrics are its
+own. Every method blocks; `MetricStore` calls them in one thread.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from lambent.model.arn import Scope
+from lambent.telemetry.series.distribution import Distribution
+from lambent.telemetry.series.keys import MetricKey
+
+Point = tuple[MetricKey, int]
+"""A metric and a minute since the epoch."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS metrics (
+    id INTEGER PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, namespace TEXT NOT NULL,
+    name TEXT NOT NULL, dimensions TEXT NOT NULL, unit TEXT NOT NULL, last_minute INTEGER NOT NULL,
+    UNIQUE (account, region, namespace, name, dimensions, unit)
+) STRICT;
+CREATE TABLE IF NOT EXISTS points (
+    metric INTEGER NOT NULL, minute INTEGER NOT NULL, count REAL NOT NULL, sum REAL NOT NULL,
+    min REAL NOT NULL, max REAL NOT NULL, buckets TEXT NOT NULL, PRIMARY KEY (metric, minute)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS points_by_minute ON points (minute);
+"""
+_VERSION = 1
+_FIND = "account = ? AND region = ? AND namespace = ? AND name = ? AND dimensions = ? AND unit = ?"
+
+
+class MetricDatabase:
+    """The open file."""
+
+    def __init__(self, file: Path) -> None:
+        """Opens or creates the file. One that is damaged or of another version is set aside."""
+        self._file = file
+        try:
+            self._connection = self._open()
+        except sqlite3.DatabaseError:
+            if not file.exists():
+                raise
+            for suffix in ("-wal", "-shm"):
+                file.with_name(file.name + suffix).unlink(missing_ok=True)
+            file.replace(file.with_name(f"{file.name}.damaged"))
+            self._connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
+        try:
+            # What a crash loses here is seconds of metrics, never what the platform accepted.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = OFF")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _VERSION):
+                raise sqlite3.DatabaseError(f"metrics of version {version}")
+            connection.executescript(_SCHEMA)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def add(self, points: Iterable[tuple[Point, Distribution]]) -> None:
+        """Add values to what minutes have."""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute("BEGIN")
+            try:
+                for (key, minute), values in points:
+                    self._add(cursor, key, minute, values)
+                cursor.execute("COMMIT")
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+
+    def _add(
+        self, cursor: sqlite3.Cursor, key: MetricKey, minute: int, values: Distribution
+    ) -> None:
+        row = cursor.execute(f"SELECT id FROM metrics WHERE {_FIND}", _columns(key)).fetchone()
+        if row is None:
+            cursor.execute(
+                "INSERT INTO metrics (account, region, namespace, name, dimensions, unit,"
+                " last_minute) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*_columns(key), minute),
+            )
+            metric = cursor.lastrowid
+        else:
+            (metric,) = row
+            cursor.execute(
+                "UPDATE metrics SET last_minute = ? WHERE id = ? AND last_minute < ?",
+                (minute, metric, minute),
+            )
+        known = cursor.execute(
+            "SELECT count, sum, min, max, buckets FROM points WHERE metric = ? AND minute = ?",
+            (metric, minute),
+        ).fetchone()
+        if known is not None:
+            values.merge(Distribution.load(*known))
+        cursor.execute(
+            "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (metric, minute, values.count, values.sum, values.min, values.max, values.dump()),
+        )
+
+    def points(self, key: MetricKey, start: int, end: int) -> Iterator[tuple[int, Distribution]]:
+        """What a metric has in each minute from `start` to before `end`, in order."""
+        rows = self._connection.execute(
+            "SELECT minute, count, sum, min, max, buckets FROM points JOIN metrics ON id = metric"
+            f" WHERE {_FIND} AND minute >= ? AND minute < ? ORDER BY minute",
+            (*_columns(key), start, end),
+        )
+        for minute, *values in rows:
+            yield minute, Distribution.load(*values)
+
+    def units(self, key: MetricKey) -> list[str]:
+        """The units a metric of this name and these dimensions was recorded in."""
+        *columns, _ = _columns(key)
+        rows = self._connection.execute(
+            f"SELECT unit FROM metrics WHERE {_FIND.removesuffix(' AND unit = ?')} ORDER BY unit",
+            columns,
+        )
+        return [unit for (unit,) in rows]
+
+    def list(
+        self, scope: Scope, *, since: int, after: int, limit: int
+    ) -> list[tuple[int, MetricKey]]:
+        """Metrics with values since a minute, with their numbers: up to `limit` of those whose
+        number is above `after`."""
+        rows = self._connection.execute(
+            "SELECT id, namespace, name, dimensions, unit FROM metrics WHERE account = ? AND"
+            " region = ? AND last_minute >= ? AND id > ? ORDER BY id LIMIT ?",
+            (*scope, since, after, limit),
+        )
+        return [
+            (number, MetricKey(scope, namespace, name, _dimensions(text), unit))
+            for number, namespace, name, text, unit in rows
+        ]
+
+    def forget(self, before: int, bytes_max: int) -> None:
+        """Delete what is older than a minute; if the file is larger than `bytes_max`, the oldest
+        tenth as well."""
+        self._delete(before)
+        (pages,), (size,), (free,) = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()
+            for name in ("page_count", "page_size", "freelist_count")
+        )
+        if (pages - free) * size > bytes_max:
+            oldest, newest = self._connection.execute(
+                "SELECT min(minute), max(minute) FROM points"
+            ).fetchone()
+            if oldest is not None:
+                self._delete(oldest + max((newest - oldest) // 10, 1))
+
+    def _delete(self, before: int) -> None:
+        self._connection.execute("DELETE FROM points WHERE minute < ?", (before,))
+        self._connection.execute("DELETE FROM metrics WHERE last_minute < ?", (before,))
+
+
+def _columns(key: MetricKey) -> tuple[str, ...]:
+    return (
+        *key.scope,
+        key.namespace,
+        key.name,
+        json.dumps(key.dimensions, ensure_ascii=False),
+        key.unit,
+    )
+
+
+def _dimensions(text: str) -> tuple[tuple[str, str], ...]:
+    pairs: list[Any] = json.loads(text)
+    return tuple((name, value) for name, value in pairs)

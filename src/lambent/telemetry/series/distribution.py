@@ -1,0 +1,93 @@
+"""Many values of a metric in little space: their count, sum and extremes, and percentiles.
+
+Positive values are counted in buckets whose bounds grow by 2 %, so a percentile is within 1 % of
+the true value whatever the values are. Distributions of two minutes, functions or nodes merge
+without loss, which a list of percentiles does not.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+
+_GROWTH = math.log(1.02)
+_NOT_POSITIVE = -(10**6)
+"""The bucket of values that have no logarithm; below all others."""
+
+
+@dataclass(slots=True)
+class Distribution:
+    """The values of one metric in one period."""
+
+    count: float = 0
+    sum: float = 0.0
+    min: float = math.inf
+    max: float = -math.inf
+    buckets: dict[int, float] = field(default_factory=dict)
+    """How many values, by the logarithm of their upper bound."""
+
+    def add(self, value: float, count: float = 1) -> None:
+        """Count a value, `count` times."""
+        self.count += count
+        self.sum += value * count
+        if value < self.min:
+            self.min = value
+        if value > self.max:
+            self.max = value
+        bucket = math.ceil(math.log(value) / _GROWTH) if value > 0 else _NOT_POSITIVE
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+
+    def add_summary(self, count: float, total: float, minimum: float, maximum: float) -> None:
+        """Count values of which only these statistics are known (`StatisticValues` of the API).
+        They have no percentiles unless all are equal, as in CloudWatch."""
+        if minimum == maximum:
+            self.add(minimum, count)
+            return
+        self.count += count
+        self.sum += total
+        self.min = min(self.min, minimum)
+        self.max = max(self.max, maximum)
+
+    def merge(self, other: "Distribution") -> None:
+        """Count all values of another."""
+        self.count += other.count
+        self.sum += other.sum
+        self.min = min(self.min, other.min)
+        self.max = max(self.max, other.max)
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+
+    @property
+    def average(self) -> float:
+        """The mean; the distribution must not be empty."""
+        return self.sum / self.count
+
+    def percentile(self, percent: float) -> float | None:
+        """The value that `percent` of all values do not exceed. None if it cannot be known: if
+        values are missing (`add_summary`) or negative."""
+        counted = math.fsum(self.buckets.values())
+        if counted < self.count or self.min < 0 or not self.buckets:
+            return None
+        rank = percent / 100 * counted
+        passed = 0.0
+        for bucket in sorted(self.buckets):
+            passed += self.buckets[bucket]
+            if passed >= rank:
+                return self._middle(bucket)
+        return self.max
+
+    def _middle(self, bucket: int) -> float:
+        if bucket == _NOT_POSITIVE:
+            return max(self.min, 0.0)
+        middle = math.exp((bucket - 0.5) * _GROWTH)
+        return min(max(middle, self.min), self.max)
+
+    def dump(self) -> str:
+        """The buckets as text, for storage; the other fields have columns of their own."""
+        return json.dumps([[bucket, count] for bucket, count in sorted(self.buckets.items())])
+
+    @classmethod
+    def load(
+        cls, count: float, total: float, minimum: float, maximum: float, buckets: str
+    ) -> "Distribution":
+        """What `dump` and the columns hold."""
+        return cls(count, total, minimum, maximum, {int(at): n for at, n in json.loads(buckets)})
