@@ -99,6 +99,7 @@ from lambent.startup import (
 )
 from lambent.status import observe_status
 from lambent.store.blobs import keep_trash_short, open_blobs
+from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import open_logs
@@ -389,6 +390,10 @@ async def _serve(
         gateway.register_forward(forwarder.handle)
         start_task(tasks, None, _prepare_deployed, store, worker)
         await store.note_started()
+        if store.is_shared:
+            feed = Feed(store, clock)
+            start_loop(tasks, clock, feed.run)
+            start_loop(tasks, clock, feed.listen)
         tier = launcher.tier
         observe = partial(
             observe_status, settings, data, front.url, tier, sandboxes, store, worker, memory
@@ -433,7 +438,7 @@ async def _serve(
 
 async def _needed_code(store: Store) -> Set[str]:
     """The packages that any version of a function or layer refers to."""
-    return await store.transact(lambda tx: tx.functions.code_keys() | tx.layers.code_keys())
+    return await store.read(lambda tx: tx.functions.code_keys() | tx.layers.code_keys())
 
 
 async def _watch_database(
@@ -458,7 +463,7 @@ async def _watch_launcher(
 
 async def _prepare_deployed(store: Store, worker: Worker) -> None:
     """Have code and runtimes of what was deployed before ready for the first calls."""
-    functions_ = await store.transact(lambda tx: tx.functions.list_everywhere(_PREPARED_AT_START))
+    functions_ = await store.read(lambda tx: tx.functions.list_everywhere(_PREPARED_AT_START))
     for function in functions_:
         try:
             await worker.prepare(function)

@@ -67,7 +67,7 @@ class Activation:
         """Reconcile now and after every bell, until cancelled."""
         while True:
             self._bell = anyio.Event()
-            for version in await self._store.transact(lambda tx: tx.functions.unsettled()):
+            for version in await self._store.read(lambda tx: tx.functions.unsettled()):
                 if version.configuration_id not in self._under_way:
                     self._under_way.add(version.configuration_id)
                     start_loop(self._tasks, self._clock, self._activate, version)
@@ -119,6 +119,8 @@ def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> s
     current = tx.functions.get(prepared.key, prepared.version)
     if current is None or current.configuration_id != prepared.configuration_id:
         return set()
+    if current.is_settled:
+        return set()  # Another platform on the same database was faster.
     serving = tx.functions.serving(prepared.key, prepared.version)
     assert serving is not None
     outcome = conclude(current)

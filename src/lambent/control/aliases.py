@@ -61,7 +61,7 @@ class Aliases:
                 raise not_found(f"Cannot find alias arn: {key.arn}:{params['Name']}")
             return _view(alias)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListAliases: by name; with `FunctionVersion`, those that lead to it."""
@@ -78,7 +78,7 @@ class Aliases:
                 found = [one for one in tx.aliases.pointing_to(key, version) if one.name > after]
             return make_name_page(found, size, lambda alias: alias.name)
 
-        page = await self._store.transact(run)
+        page = await self._store.read(run)
         return page.members("Aliases", [_view(alias) for alias in page.items])
 
     async def update(self, scope: Scope, params: Params) -> Params:

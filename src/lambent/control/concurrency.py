@@ -101,7 +101,7 @@ class Concurrency:
             require_function(tx, key)
             return tx.settings.get(Kind.CONCURRENCY, key) or {}
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def release(self, scope: Scope, params: Params) -> Params:
         """DeleteFunctionConcurrency."""
@@ -153,7 +153,7 @@ class Concurrency:
                 )
             return document
 
-        document = await self._store.transact(run)
+        document = await self._store.read(run)
         assert reference.qualifier is not None
         return _view(document, self._observe(reference.key, reference.qualifier))
 
@@ -168,7 +168,7 @@ class Concurrency:
             return [one for one in found if one.qualifier > after]
 
         page = make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             page_size(params.get("MaxItems")),
             lambda setting: setting.qualifier,
         )

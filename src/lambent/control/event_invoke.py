@@ -47,7 +47,7 @@ class EventInvokeConfigs:
         """GetFunctionEventInvokeConfig."""
         reference = _reference(params, scope)
         return _view(
-            await self._store.transact(lambda tx: _require_config(tx, reference)),
+            await self._store.read(lambda tx: _require_config(tx, reference)),
             reference,
         )
 
@@ -75,7 +75,7 @@ class EventInvokeConfigs:
             return [one for one in found if one.qualifier > after]
 
         page = make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             page_size(params.get("MaxItems")),
             lambda setting: setting.qualifier,
         )
@@ -118,7 +118,7 @@ class EventInvokeConfigs:
         if self._check_target is None:
             return
         _check_destinations(config, reference)
-        version = await self._store.transact(
+        version = await self._store.read(
             lambda tx: find_version(tx, reference.key, reference.qualifier)
         )
         for target in ("OnSuccess", "OnFailure"):

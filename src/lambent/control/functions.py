@@ -117,7 +117,7 @@ class Functions:
                 concurrency["ReservedConcurrentExecutions"] if concurrency else None,
             )
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def list(self, scope: Scope, params: Params) -> Page:
         """ListFunctions: every `$LATEST`, or with `FunctionVersion=ALL` every version."""
@@ -136,7 +136,7 @@ class Functions:
                 found = tx.functions.list_latest(scope, after=name, limit=size + 1)
             return make_page(found, size)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def _check_dead_letters(self, key: FunctionKey, params: Params) -> None:
         """Refuse a dead-letter queue that the function's role may not send to."""
@@ -145,7 +145,7 @@ class Functions:
             return
         role = params.get("Role")
         if role is None:
-            latest = await self._store.transact(lambda tx: tx.functions.get(key))
+            latest = await self._store.read(lambda tx: tx.functions.get(key))
             if latest is None:
                 return
             role = latest.role

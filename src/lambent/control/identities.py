@@ -75,12 +75,12 @@ class Identities:
     async def get(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """GetUser, GetRole."""
         key = _key(scope, params, kind)
-        identity = await self._store.transact(lambda tx: _require(tx, key))
+        identity = await self._store.read(lambda tx: _require(tx, key))
         return {kind.title(): identity_view(identity)}
 
     async def list(self, scope: Scope, kind: Kind) -> Params:
         """ListUsers, ListRoles, all of them on one page."""
-        found = await self._store.transact(lambda tx: tx.identities.list_of(scope.account, kind))
+        found = await self._store.read(lambda tx: tx.identities.list_of(scope.account, kind))
         return {f"{kind.title()}s": [identity_view(one) for one in found], "IsTruncated": False}
 
     async def delete(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -126,7 +126,7 @@ class Identities:
     async def list_tags(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """ListUserTags, ListRoleTags."""
         key = _key(scope, params, kind)
-        identity = await self._store.transact(lambda tx: _require(tx, key))
+        identity = await self._store.read(lambda tx: _require(tx, key))
         return {"Tags": listed_tags(identity), "IsTruncated": False}
 
     async def put_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -145,7 +145,7 @@ class Identities:
     async def get_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """GetUserPolicy, GetRolePolicy."""
         key, name = _key(scope, params, kind), params["PolicyName"]
-        identity = await self._store.transact(lambda tx: _require(tx, key))
+        identity = await self._store.read(lambda tx: _require(tx, key))
         if name not in identity.policies:
             raise _missing_policy(kind, name)
         return {
@@ -157,7 +157,7 @@ class Identities:
     async def list_policies(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """ListUserPolicies, ListRolePolicies."""
         key = _key(scope, params, kind)
-        identity = await self._store.transact(lambda tx: _require(tx, key))
+        identity = await self._store.read(lambda tx: _require(tx, key))
         return {"PolicyNames": sorted(identity.policies), "IsTruncated": False}
 
     async def delete_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -202,7 +202,7 @@ class Identities:
                 _require(tx, IdentityKey(scope.account, "user", user))
             return tx.identities.keys(scope.account, user)
 
-        keys = await self._store.transact(run)
+        keys = await self._store.read(run)
         return {"AccessKeyMetadata": [key_view(key) for key in keys], "IsTruncated": False}
 
     async def update_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
@@ -237,7 +237,7 @@ class Identities:
         if name is None:
             return None
         key = IdentityKey(name.account, "role", name.name)
-        found = await self._store.transact(lambda tx: tx.identities.get(key))
+        found = await self._store.read(lambda tx: tx.identities.get(key))
         return found if found is not None and found.arn == arn else None
 
     async def require_assumable(self, role_arn: str, account: AccountId) -> None:

@@ -86,12 +86,12 @@ class Layers:
     async def get(self, scope: Scope, params: Params) -> LayerVersion:
         """GetLayerVersion."""
         key, number = _version_key(params, scope)
-        return await self._store.transact(lambda tx: _require_version(tx, key, number))
+        return await self._store.read(lambda tx: _require_version(tx, key, number))
 
     async def get_by_arn(self, scope: Scope, params: Params) -> LayerVersion:
         """GetLayerVersionByArn, of another account too if it is shared."""
         key, number = require_layer_version_arn(params["Arn"])
-        return await self._store.transact(lambda tx: _require_version(tx, key, number))
+        return await self._store.read(lambda tx: _require_version(tx, key, number))
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListLayers: by name, each with its newest version that matches the filters."""
@@ -106,7 +106,7 @@ class Layers:
             return list(newest.values())
 
         page = make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             page_size(params.get("MaxItems")),
             lambda version: version.key.name,
         )
@@ -134,7 +134,7 @@ class Layers:
             return [version for version in found if _matches(version, params)]
 
         page = make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             size,
             lambda version: version.key.name,
             number=lambda version: version.number,
@@ -208,7 +208,7 @@ class Layers:
                 raise not_found("No policy is associated with the given resource.")
             return policies.view(policy)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     def _check_runtimes(self, path: str, given: str | Sequence[str] | None) -> None:
         """Raises `ValidationException` for an identifier that names no runtime."""

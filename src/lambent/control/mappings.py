@@ -78,7 +78,7 @@ class Mappings:
 
     async def get(self, scope: Scope, params: Params) -> Params:
         """GetEventSourceMapping."""
-        return _view(await self._store.transact(lambda tx: _require(tx, scope, params["UUID"])))
+        return _view(await self._store.read(lambda tx: _require(tx, scope, params["UUID"])))
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListEventSourceMappings: of a function, a source, both, or all."""
@@ -98,7 +98,7 @@ class Mappings:
                 found = [one for one in found if one.function_arn == reference.arn]
             return found
 
-        page = make_name_page(await self._store.transact(run), size, lambda one: one.uuid)
+        page = make_name_page(await self._store.read(run), size, lambda one: one.uuid)
         return page.members("EventSourceMappings", [_listed(one) for one in page.items])
 
     async def update(self, scope: Scope, params: Params) -> Params:
@@ -136,7 +136,7 @@ class Mappings:
 
     async def _check(self, mapping: EventSourceMapping, reference: FunctionReference) -> None:
         """Ask whether the source can be read, and the destination be told, for the function."""
-        version = await self._store.transact(
+        version = await self._store.read(
             lambda tx: find_version(tx, reference.key, reference.qualifier)
         )
         if version is None:

@@ -118,7 +118,7 @@ class Permissions:
                 raise not_found("The resource you requested does not exist.")
             return policies.view(policy)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
 
 def _require_own_revision(

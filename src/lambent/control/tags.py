@@ -60,7 +60,7 @@ class Tags:
             arn = _require_resource(tx, scope, params["Resource"], operation="ListTags")
             return {"Tags": tx.tags.get(arn)}
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
 
 def check_tags(tags: Mapping[str, str]) -> None:

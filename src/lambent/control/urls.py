@@ -68,7 +68,7 @@ class Urls:
     async def get(self, scope: Scope, params: Params) -> FunctionUrl:
         """GetFunctionUrlConfig."""
         reference = _reference(params, scope)
-        return await self._store.transact(lambda tx: _require(tx, reference))
+        return await self._store.read(lambda tx: _require(tx, reference))
 
     async def update(self, scope: Scope, params: Params) -> FunctionUrl:
         """UpdateFunctionUrlConfig: members that are absent stay as they were."""
@@ -115,7 +115,7 @@ class Urls:
             return [_to_url(one) for one in found if one.qualifier > after]
 
         return make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             page_size(params.get("MaxItems")),
             lambda url: url.qualifier,
         )
@@ -131,7 +131,7 @@ class Urls:
                     return url
             return None
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     def _now(self) -> str:
         return iso_milliseconds(int(self._clock.now() * 1000))

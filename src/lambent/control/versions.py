@@ -86,7 +86,7 @@ class Versions:
                 raise not_found(f"Function not found: {key.arn}")
             return make_page(tx.functions.list_versions(key, after=after, limit=size + 1), size)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
 
 def refuse_publish_to(params: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from lambent.model.arn import AccountId, Region
 from lambent.model.function import FunctionKey
 from lambent.store.tables import changes, platform
 
@@ -53,7 +54,8 @@ class Touched:
     def add(self, kind: Kind, key: str) -> None:
         """Add what a row says."""
         if kind is Kind.FUNCTION:
-            self.functions.add(FunctionKey(*key.split(":")))
+            account, region, name = key.split(":")
+            self.functions.add(FunctionKey(AccountId(account), Region(region), name))
         elif kind is Kind.MAPPING:
             self.mappings.add(key)
         else:

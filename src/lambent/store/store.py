@@ -42,7 +42,7 @@ from lambent.store.database import (
 )
 from lambent.store.examination import damaged, is_new_database, is_new_file
 from lambent.store.holding import SessionHold, hold_file, this_platform
-from lambent.store.outage import Outage, is_away
+from lambent.store.outage import Outage, is_away, is_read_only
 from lambent.store.problems import StoreError, StoreHeld
 from lambent.store.settings import StoreSettings
 from lambent.store.tables import platform
@@ -66,6 +66,8 @@ class Store:
         """Whether there was nothing in the database when it was opened."""
         self.starts = opened.starts
         """Which of the platforms that have worked on the database this one is, from 1."""
+        self.url = engines.writing.url
+        """Where the database is; its text hides the password."""
         self.is_shared = hold.is_shared
         """Whether other platforms may work on the database at the same time."""
         self.lost: StoreHeld | None = None
@@ -99,8 +101,13 @@ class Store:
         committed when it began."""
 
         def run() -> T:
-            with self._reader.begin() as connection:
-                return work(tables_of(connection, Touched()))
+            try:
+                with self._reader.begin() as connection:
+                    return work(tables_of(connection, Touched()))
+            except sa.exc.DBAPIError as error:
+                if is_read_only(error):  # Of a writer that would be an outage.
+                    raise RuntimeError("work that only reads has tried to write") from error
+                raise
 
         return await self._guarded(run, self._reading)
 

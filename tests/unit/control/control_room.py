@@ -114,6 +114,13 @@ class Room:
                 self.clock.advance(GRACE_S)
                 await anyio.sleep(0.001)
 
+    async def grace_until(self, condition: Callable[[], bool]) -> None:
+        """Let graces pass until the condition holds."""
+        with anyio.fail_after(10):
+            while not condition():
+                self.clock.advance(GRACE_S)
+                await anyio.sleep(0.001)
+
 
 class Gate:
     """Stands in for the worker: preparing a version waits for the gate and may fail."""

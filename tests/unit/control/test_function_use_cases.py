@@ -85,8 +85,7 @@ async def test_updates_in_progress_block_changes_and_keep_the_old_serving(room: 
     assert after.last_update_status == "Successful"
     assert after.revision_id != updated.revision_id
     assert await room.store.resolve(KEY, LATEST) == after
-    await room.grace_ends()
-    await wait_until(lambda: not room.blobs.exists(before.code_key))
+    await room.grace_until(lambda: not room.blobs.exists(before.code_key))
 
 
 async def test_failed_creation(room: Room) -> None:
@@ -274,8 +273,7 @@ async def test_no_blob_is_lost_or_left_in_a_crowd(room: Room) -> None:
     assert all(is_whole)
     await settle_all(room)
     used = await room.store.transact(lambda tx: tx.functions.code_keys())
-    await room.grace_ends()
-    await wait_until(lambda: set(room.blobs.list_keys()) == used)
+    await room.grace_until(lambda: set(room.blobs.list_keys()) == used)
 
 
 async def settle_all(room: Room) -> None:
