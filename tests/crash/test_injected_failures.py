@@ -318,7 +318,7 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingPlatform]
         _publish_snapped(before.client("lambda"))
         assert before.stop() == 0, before.text()[-5000:]
         before.kill()
-    platform = FailingPlatform(data, fails="wiring.py:_prepare_deployed")
+    platform = FailingPlatform(data, fails="assembly/platform.py:prepare_deployed")
     try:
         yield platform
     finally:
@@ -473,6 +473,7 @@ REACH: dict[str, Reach] = {
     ),
     "control/activation.py:self._activate": _fails(_deploy_new),
     "control/room.py:activation.run": _runs(_deploy_new),
+    "control/room.py:packages.delete_unused": _runs(_deploy_new),
     "gateway/code_links.py:self._serve": _pages(
         lambda one: one.lambdas.get_function(FunctionName="steady")["Code"]["Location"], 200
     ),
@@ -519,14 +520,14 @@ REACH: dict[str, Reach] = {
     "triggers/function_urls.py:self._handle_slowly": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),
-    "wiring.py:_watch_database": _runs(),
-    "wiring.py:_watch_signals": _runs(),
-    "wiring.py:catalog.follow_changes": _runs(_deploy_new),
-    "wiring.py:scheduler.follow_changes": _runs(_deploy_new),
-    "wiring.py:code.keep_small": _runs(_deploy_new),
-    "wiring.py:keep_log_short": _runs(),
-    "wiring.py:keep_trash_short": _runs(),
-    "wiring.py:snapshots.follow_changes": _runs(_deploy_new),
+    "assembly/process.py:_watch_database": _runs(),
+    "assembly/process.py:_watch_signals": _runs(),
+    "assembly/execution.py:catalog.follow_changes": _runs(_deploy_new),
+    "assembly/execution.py:scheduler.follow_changes": _runs(_deploy_new),
+    "assembly/execution.py:code.keep_small": _runs(_deploy_new),
+    "assembly/platform.py:keep_log_short": _runs(),
+    "assembly/storage.py:keep_trash_short": _runs(),
+    "assembly/execution.py:snapshots.follow_changes": _runs(_deploy_new),
     "node/environment/attempt.py:subscription.run": _listen,
     "node/worker.py:environment.live": _fails(_invoke_new),
 }
@@ -534,16 +535,26 @@ REACH: dict[str, Reach] = {
 
 BRIEF = {
     "polling/mapping_supervisor.py:keeper.close",
-    "wiring.py:_prepare_deployed",
+    "assembly/platform.py:prepare_deployed",
     "node/worker.py:self._capture_again",
 }
 """What is reached in `brief`, each in a test of its own."""
 
-UNDER_SYSTEMD = {"wiring.py:_watch_launcher", "wiring.py:manager.show_life"}
+UNDER_SYSTEMD = {"assembly/process.py:_watch_launcher", "assembly/platform.py:manager.show_life"}
 """What runs only as a service of systemd. These are loops, and begin again as all loops do."""
 
+SHARED = {
+    "assembly/platform.py:feed.run",
+    "assembly/platform.py:feed.listen",
+    "polling/mapping_supervisor.py:self._seek_turn",
+}
+"""What runs only where platforms share a database. These are loops, too."""
 
-@pytest.mark.parametrize("site", [one for one in SITES if one not in BRIEF | UNDER_SYSTEMD])
+
+ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED
+
+
+@pytest.mark.parametrize("site", [one for one in SITES if one not in ELSEWHERE])
 def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str) -> None:
     """Requests are answered with 500, loops go on, sources are read on, and who has nothing to do
     with it notices nothing."""
@@ -554,14 +565,14 @@ def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str)
 
 
 def test_every_place_that_is_described_is_there() -> None:
-    assert REACH.keys() | BRIEF | UNDER_SYSTEMD == set(SITES)
+    assert REACH.keys() | BRIEF | UNDER_SYSTEMD | SHARED == set(SITES)
     assert not REACH.keys() & BRIEF
 
 
 def test_what_fails_as_the_platform_starts_does_not_keep_it_from_that(
     brief: FailingPlatform,
 ) -> None:
-    wait_for(lambda: brief.count("failed", "wiring.py:_prepare_deployed"), "it fails")
+    wait_for(lambda: brief.count("failed", "assembly/platform.py:prepare_deployed"), "it fails")
     deploy(brief.client("lambda"), "young", {"app.py": ECHO})
     assert invoke(brief.client("lambda"), "young", 1)[0] == 1
 
@@ -584,7 +595,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
     thread.start()
     environments = "node/worker.py:environment.live"
     wait_for(lambda: platform.count("began", environments), "the call is under way")
-    platform.write("group wiring.py:catalog.follow_changes")
+    platform.write("group assembly/execution.py:catalog.follow_changes")
     began = time.monotonic()
     code = platform.process.wait(15)
     took_s = time.monotonic() - began
@@ -593,7 +604,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
     assert code not in (0, None), platform.text()[-5000:]
     assert took_s < 10
     assert len(failures) == 1
-    assert "InjectedError: wiring.py:catalog.follow_changes" in platform.text()
+    assert "InjectedError: assembly/execution.py:catalog.follow_changes" in platform.text()
 
 
 @pytest.mark.skipif(not SNAP_START_RUNTIME, reason="no Python that may use SnapStart")

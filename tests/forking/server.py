@@ -41,7 +41,7 @@ _LIBRARIES = (
     "uvloop",
 )
 LOADED = {
-    "lambent": (*_LIBRARIES, "lambent.wiring", "lambent.cli.app"),
+    "lambent": (*_LIBRARIES, "lambent.assembly.platform", "lambent.cli.app"),
     "tests": _LIBRARIES,
     "aws": ("awscli.clidriver", "awscli.handlers"),
 }

@@ -12,12 +12,12 @@ import anyio
 
 from lambent.store.settings import StoreSettings
 
-from .functions_api import open_api
+from .functions_api import serve_api
 
 
 async def main(data: Path, url: str) -> None:
     """Serve forever."""
-    async with open_api(data, StoreSettings(url=url)) as endpoint:
+    async with serve_api(data, StoreSettings(url=url)) as endpoint:
         print(endpoint, flush=True)
         await anyio.sleep_forever()
 

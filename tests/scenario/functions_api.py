@@ -18,16 +18,12 @@ from anyio.from_thread import start_blocking_portal
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from lambent.assembly.api import open_api
+from lambent.assembly.control import ControlPorts, open_control_plane
+from lambent.assembly.storage import open_storage
 from lambent.aws.clients import AwsClients
-from lambent.aws.settings import AwsSettings
-from lambent.control.resources import Resources
-from lambent.control.room import open_control
-from lambent.control.s3 import S3Objects
-from lambent.control.settings import ControlSettings
-from lambent.gateway.code_links import PATH_PREFIX, open_code_links
-from lambent.gateway.operations import control_plane
-from lambent.gateway.protocol.models import runtime_identifiers
-from lambent.gateway.server import open_front_door, open_gateway
+from lambent.data_directory import DataDirectory
+from lambent.gateway.server import open_front_door
 from lambent.gateway.settings import GatewaySettings
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
@@ -35,15 +31,11 @@ from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import SystemClock
 from lambent.model.function import FunctionVersion
-from lambent.node.code.cache import open_code_cache
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
-from lambent.polling.settings import PollingSettings
-from lambent.store.blobs import Blobs
+from lambent.settings import Settings
 from lambent.store.settings import StoreSettings
-from lambent.store.store import open_store
 from lambent.telemetry.metrics import Metrics
-from tests.authorizers import relaxed
 
 ACCOUNT = "111111111111"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/role"
@@ -54,50 +46,43 @@ nothing: Any = None
 
 
 @asynccontextmanager
-async def open_api(data: Path, database: StoreSettings | None = None) -> AsyncIterator[str]:
+async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncIterator[str]:
     """Serve on loopback; returns the endpoint."""
-    clock = SystemClock()
-    blobs = Blobs(data / "blobs")
-    settings = GatewaySettings(shutdown_grace_s=1.0)
+    settings = Settings(
+        gateway=GatewaySettings(shutdown_grace_s=1.0),
+        store=database or StoreSettings(synchronous="OFF"),
+    )
+    directory = DataDirectory(data)
+    directory.state.mkdir(parents=True, exist_ok=True)
     async with (
-        open_store(database or StoreSettings(synchronous="OFF"), data) as store,
-        open_code_cache(data / "code", blobs.read) as cache,
+        open_storage(settings, directory, SystemClock()) as storage,
+        open_api(settings, storage, nothing) as api,
     ):
 
         async def prepare(version: FunctionVersion) -> None:
-            await cache.ensure(version.code_key)
+            await storage.code.ensure(version.code_key)
 
+        ports = ControlPorts(aws=AwsClients(settings.aws), prepare=prepare)
         async with (
-            open_control(
-                ControlSettings(),
-                store=store,
-                blobs=blobs,
-                objects=S3Objects(AwsClients(AwsSettings()), clock, deadline_s=60),
-                prepare=prepare,
-                runtimes=runtime_identifiers(),
-                concurrent_executions=1000,
-                clock=clock,
-            ) as control,
-            open_code_links(blobs.read, clock, b"key") as links,
-            open_gateway(settings, relaxed(Resources(store).policy)) as gateway,
+            open_control_plane(settings, storage, api, ports),
             anyio.create_task_group() as tasks,
         ):
             around = PollingContext(
-                store=store,
-                door=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
+                store=storage.store,
+                door=Invoker(
+                    Admission(InvocationSettings()), Catalog(storage.store.route), nothing
+                ),
                 aws=nothing,
-                allow=None,
+                roles=api.roles,
                 keep=nothing,
                 settle_logs=anyio.lowlevel.checkpoint,
                 metrics=Metrics(),
-                clock=clock,
-                settings=PollingSettings(),
+                clock=storage.clock,
+                settings=settings.polling,
             )
             await MappingSupervisor(around, lambda _: read_nothing, tasks).open()
-            gateway.register(control_plane.operations(control, links, "localhost"))
-            gateway.register_internal(PATH_PREFIX, links.handle)
             sock = socket.create_server(("127.0.0.1", 0))
-            async with open_front_door(gateway, settings, sock):
+            async with open_front_door(api.gateway, settings.gateway, sock):
                 yield f"http://127.0.0.1:{sock.getsockname()[1]}"
             tasks.cancel_scope.cancel()
 
@@ -123,7 +108,7 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     options = {"use_uvloop": True}
     with (
         start_blocking_portal("asyncio", options) as portal,
-        portal.wrap_async_context_manager(open_api(data)) as endpoint,
+        portal.wrap_async_context_manager(serve_api(data)) as endpoint,
     ):
         yield endpoint
 

@@ -13,9 +13,9 @@ import anyio.to_thread
 import botocore.exceptions
 
 from lambent.aws.clients import AwsClients
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.model.delivery import Delivery, DeliveryKind, service_of
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey
 from lambent.model.traces import TRACE_ID_MAX, is_trace_header
 
 _EVENT_TRACE_MAX = 500
@@ -48,20 +48,15 @@ class DeliveryFailed(Exception):
 InvokeLater = Callable[[str, bytes, str], Awaitable[None]]
 """Has a function, by ARN, invoked with an event and a trace header. Returns when the event is
 kept; raises `ApiError`."""
-Allow = Callable[[FunctionKey, str, str, str], Awaitable[None]]
-"""Raises `ApiError` unless the role of a function, by ARN, may deliver to a target; to a bucket,
-objects whose keys begin so."""
 
 
 class Destinations:
     """Sends deliveries."""
 
-    def __init__(
-        self, clients: AwsClients, invoke: InvokeLater, allow: Allow | None = None
-    ) -> None:
+    def __init__(self, clients: AwsClients, invoke: InvokeLater, roles: ExecutionRoles) -> None:
         self._clients = clients
         self._invoke = invoke
-        self._allow = allow
+        self._roles = roles
         self._limiter = anyio.CapacityLimiter(_SENDERS)
         self._queue_urls: dict[str, str] = {}
 
@@ -74,10 +69,9 @@ class Destinations:
             "s3": self._put_object,
         }.get(service_of(delivery.target))
         try:
-            if self._allow is not None:
-                await self._allow(
-                    delivery.key, delivery.role, delivery.target, delivery.object_prefix
-                )
+            await self._roles.require_delivery(
+                delivery.key, delivery.role, delivery.target, delivery.object_prefix
+            )
             if send is None:
                 await self._invoke(delivery.target, delivery.body, delivery.trace_id)
             else:

@@ -6,12 +6,13 @@ from collections.abc import Awaitable, Callable
 import anyio.abc
 
 from lambent.asynchronous.destination_dispatcher import DestinationDispatcher
-from lambent.asynchronous.destinations import Allow, Destinations
+from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.dispatcher import Dispatcher
 from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.queue import AsyncQueue, new_ids
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.aws.clients import AwsClients
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
@@ -39,15 +40,15 @@ async def open_asynchronous(
     door: Invoker,
     payloads: Blobs,
     aws: AwsClients,
-    allow: Allow | None,
+    roles: ExecutionRoles,
     metrics: Metrics,
     clock: Clock,
     tasks: anyio.abc.TaskGroup,
     flush_logs: Callable[[], Awaitable[None]],
 ) -> Asynchronous:
     """Take up what was left and keep at it for as long as the tasks live.
-    `allow` decides whether a function's role may deliver; None allows everything. What functions
-    printed is on disk, by `flush_logs`, before it is written that they need not run again."""
+    `flush_logs` puts on disk what functions printed, before it is written that they need not run
+    again."""
     journal = GroupCommit(store, clock, flush_logs)
     ids = new_ids(clock.now(), store.starts)
 
@@ -56,7 +57,7 @@ async def open_asynchronous(
         await door.resolve(reference.key, reference.qualifier)
         await queue.keep(reference, payload, trace_id)
 
-    destinations = Destinations(aws, invoke, allow)
+    destinations = Destinations(aws, invoke, roles)
     courier = DestinationDispatcher(
         *(store, journal, destinations, settings, clock, tasks), ids=ids, metrics=metrics
     )

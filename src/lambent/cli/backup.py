@@ -6,10 +6,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from lambent.assembly.startup import hold_data
 from lambent.cli.output import CliError
 from lambent.data_directory import DataDirectory
 from lambent.settings import ROOT_CREDENTIALS, Settings
-from lambent.startup import hold_data
 from lambent.store import backup as backups
 from lambent.store.backup import BackupPaths, Contents
 from lambent.store.problems import StoreError

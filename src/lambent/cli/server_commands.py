@@ -64,7 +64,7 @@ def up(
     if detach:
         _start_detached(loaded.settings.server.data_dir, _arguments(flags, config, settings))
         return
-    from lambent.wiring import run
+    from lambent.assembly.platform import run
 
     run(loaded.settings)
 

@@ -27,6 +27,9 @@ from lambent.store.store import Store, Transaction
 
 _log = logging.getLogger(__name__)
 
+_PREPARED_AT_START = 200
+"""Functions at most."""
+
 Prepare = Callable[[FunctionVersion], Awaitable[None]]
 """Make a version ready to run. Idempotent. Raises PackageError if its package cannot be used,
 InitFailed if it has to be initialised ahead and cannot be, SandboxBusy or TimeoutError if the
@@ -129,3 +132,14 @@ def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> s
         return set()
     tx.functions.update(outcome)
     return {serving.code_key}
+
+
+async def prepare_deployed(store: Store, prepare: Prepare) -> None:
+    """Prepare functions that were deployed before the platform started, so that their first call
+    is fast. A function that cannot be prepared is only logged: its callers get the error."""
+    functions = await store.read(lambda tx: tx.functions.list_everywhere(_PREPARED_AT_START))
+    for function in functions:
+        try:
+            await prepare(function)
+        except Exception as error:
+            _log.warning("cannot prepare %s: %r", function.arn, error)

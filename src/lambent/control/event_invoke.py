@@ -8,7 +8,7 @@ from typing import Any
 
 from lambent.control.lookup import find_version
 from lambent.control.paging import make_name_page, page_size, read_name_marker
-from lambent.control.roles import CheckTarget
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.kit.clock import Clock
 from lambent.model.arn import Arn, Scope, has_right_partition
 from lambent.model.delivery import object_prefix
@@ -30,10 +30,10 @@ _DESTINATION = re.compile(
 class EventInvokeConfigs:
     """Use cases of event-invoke configurations."""
 
-    def __init__(self, store: Store, clock: Clock, check_target: CheckTarget | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, roles: ExecutionRoles) -> None:
         self._store = store
         self._clock = clock
-        self._check_target = check_target
+        self._roles = roles
 
     async def put(self, scope: Scope, params: Params) -> Params:
         """PutFunctionEventInvokeConfig: replaces what there was."""
@@ -115,7 +115,7 @@ class EventInvokeConfigs:
 
     async def _check_targets(self, reference: FunctionReference, config: Params) -> None:
         """Refuse destinations that the function's role may not deliver to."""
-        if self._check_target is None:
+        if not self._roles.are_checked:
             return
         _check_destinations(config, reference)
         version = await self._store.read(
@@ -125,7 +125,7 @@ class EventInvokeConfigs:
             arn = (config.get(target) or {}).get("Destination")
             if arn and version is not None:
                 prefix = object_prefix(reference.key.name)
-                await self._check_target(reference.key, version.role, arn, prefix)
+                await self._roles.require_delivery(reference.key, version.role, arn, prefix)
 
 
 def _reference(params: Params, scope: Scope) -> FunctionReference:

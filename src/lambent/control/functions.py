@@ -16,12 +16,12 @@ from lambent.control.layers import attach_layers
 from lambent.control.lookup import require_function, require_version
 from lambent.control.packages import Packages
 from lambent.control.paging import Page, make_page, page_size, read_marker
-from lambent.control.roles import CheckRole, CheckTarget
 from lambent.control.signatures import CodeSignature
 from lambent.control.states import pending, require_ready, require_revision, updating
 from lambent.control.storage import require_storage
 from lambent.control.tags import check_tags
 from lambent.control.versions import publish, refuse_publish_to
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.kit.clock import Clock
 from lambent.model.arn import Scope
 from lambent.model.errors import conflict, invalid_parameter
@@ -59,8 +59,7 @@ class Functions:
         *,
         runtimes: Sequence[str],
         code_size_max: int,
-        check_role: CheckRole | None = None,
-        check_target: CheckTarget | None = None,
+        roles: ExecutionRoles,
     ) -> None:
         self._store = store
         self._packages = packages
@@ -68,8 +67,7 @@ class Functions:
         self._code_signing = code_signing
         self._runtimes = runtimes
         self._code_size_max = code_size_max
-        self._check_role = check_role
-        self._check_target = check_target
+        self._roles = roles
 
     async def create(self, scope: Scope, params: Params) -> FunctionVersion:
         """CreateFunction. With `Publish`, the answer is version 1."""
@@ -79,8 +77,7 @@ class Functions:
         check_tags(tags)
         # Built before the package is fetched: errors of the configuration come first, as in AWS.
         described = configuration.create(key, params, runtimes=self._runtimes)
-        if self._check_role is not None:
-            await self._check_role(params["Role"], key.account)
+        self._roles.require_assumable(params["Role"], key.account)
         await self._check_dead_letters(key, params)
         await self._store.transact(lambda tx: _require_creatable(tx, key, params))
         content = await self._packages.read(params["Code"], scope.region)
@@ -141,7 +138,7 @@ class Functions:
     async def _check_dead_letters(self, key: FunctionKey, params: Params) -> None:
         """Refuse a dead-letter queue that the function's role may not send to."""
         target = (params.get("DeadLetterConfig") or {}).get("TargetArn")
-        if self._check_target is None or not target:
+        if not target or not self._roles.are_checked:
             return
         role = params.get("Role")
         if role is None:
@@ -149,13 +146,13 @@ class Functions:
             if latest is None:
                 return
             role = latest.role
-        await self._check_target(key, role, target, "")
+        await self._roles.require_delivery(key, role, target)
 
     async def update_configuration(self, scope: Scope, params: Params) -> FunctionVersion:
         """UpdateFunctionConfiguration."""
         key = parse_unqualified(params["FunctionName"], scope)
-        if self._check_role is not None and "Role" in params:
-            await self._check_role(params["Role"], key.account)
+        if "Role" in params:
+            self._roles.require_assumable(params["Role"], key.account)
         await self._check_dead_letters(key, params)
 
         def run(tx: Transaction) -> FunctionVersion:

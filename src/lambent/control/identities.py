@@ -15,11 +15,10 @@ from lambent.control import policies
 from lambent.control.identity_tags import changed_tags, listed_tags
 from lambent.control.identity_views import encoded, identity_view, key_view
 from lambent.kit.clock import Clock
-from lambent.model.arn import AccountId, Arn, Scope
-from lambent.model.errors import ApiError, invalid_parameter
+from lambent.model.arn import AccountId, Scope
+from lambent.model.errors import ApiError
 from lambent.model.identity import AccessKey, Identity, IdentityKey
-from lambent.model.policy import AccessRequest, Verdict, decide, statements_of
-from lambent.model.principal import Principal, service
+from lambent.model.principal import Principal
 from lambent.model.resources import parse_role_arn
 from lambent.store.store import Store, Transaction
 
@@ -225,8 +224,15 @@ class Identities:
         await self._change(scope.account, run)
         return {}
 
+    async def ensure_root_key(self, scope: Scope, write: Callable[[AccessKey], None]) -> None:
+        """Create a key of the account's root and write it out, if there is no key at all: the user
+        who starts the platform for the first time needs one."""
+        if await self._store.transact(lambda tx: bool(tx.identities.keys())):
+            return
+        write(await self.create_root_key(scope))
+
     async def create_root_key(self, scope: Scope) -> AccessKey:
-        """A key of the account's root, for whoever starts the platform for the first time."""
+        """Create a key of the account's root."""
         key = self.new_key(scope.account, None)
         await self._change(scope.account, lambda tx: tx.identities.put_key(key))
         return key
@@ -239,21 +245,6 @@ class Identities:
         key = IdentityKey(name.account, "role", name.name)
         found = await self._store.read(lambda tx: tx.identities.get(key))
         return found if found is not None and found.arn == arn else None
-
-    async def require_assumable(self, role_arn: str, account: AccountId) -> None:
-        """Refuse an execution role that is not there, not the account's, or not for Lambda.
-
-        Raises `AccessDeniedException`, `InvalidParameterValueException`.
-        """
-        if Arn.parse(role_arn).account != account:
-            raise ApiError(
-                "AccessDeniedException", "Cross-account pass role is not allowed.", status=403
-            )
-        role = await self.role(role_arn)
-        if role is None or not _trusts_lambda(role):
-            raise invalid_parameter(
-                "The role defined for the function cannot be assumed by Lambda."
-            )
 
     def new_key(self, account: AccountId, user: str | None) -> AccessKey:
         """A key nobody had before, not kept yet."""
@@ -274,14 +265,6 @@ class Identities:
             work(tx)
 
         await self._store.transact(run)
-
-
-def _trusts_lambda(role: Identity) -> bool:
-    request = AccessRequest(
-        principal=service("lambda.amazonaws.com"), action="sts:AssumeRole", resource=role.arn
-    )
-    trust = statements_of([role.trust or {}])
-    return decide(request, identity=(), resource=trust, owner=role.key.account) is Verdict.ALLOWED
 
 
 def new_id(prefix: str) -> str:

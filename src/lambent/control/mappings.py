@@ -7,23 +7,28 @@ which reads the sources, and takes it there.
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from lambent.control.lookup import find_version
 from lambent.control.mapping_configuration import configure, find_source, reconfigure
 from lambent.control.paging import make_name_page, read_name_marker
-from lambent.control.roles import CheckSource, CheckTarget
 from lambent.control.tags import check_tags
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.kit.clock import Clock
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
+from lambent.model.function import FunctionVersion
 from lambent.model.limits import MAPPINGS_PAGE_MAX, POLLED_TIMEOUT_S_MAX
 from lambent.model.mapping import CONCLUSIONS, DEFAULTS, EventSourceMapping, MappingState, Source
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
+
+CheckSource = Callable[[Source, str, Sequence[str], FunctionVersion], Awaitable[None]]
+"""Checks that a source, by ARN or bootstrap servers, with secrets, by ARN, can be read for a
+function. Raises `ApiError`."""
 
 _NOTHING_YET = "No records processed"
 
@@ -35,13 +40,13 @@ class Mappings:
         self,
         store: Store,
         clock: Clock,
+        roles: ExecutionRoles,
         check_source: CheckSource | None = None,
-        check_target: CheckTarget | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
+        self._roles = roles
         self._check_source = check_source
-        self._check_target = check_target
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateEventSourceMapping."""
@@ -151,8 +156,10 @@ class Mappings:
             await self._check_source(mapping.source, mapping.source_id, secrets, version)
         on_failure = (found.get("DestinationConfig") or {}).get("OnFailure") or {}
         target = on_failure.get("Destination", "")
-        if self._check_target is not None and target.startswith("arn:"):
-            await self._check_target(reference.key, version.role, target, mapping.object_prefix)
+        if target.startswith("arn:"):
+            await self._roles.require_delivery(
+                reference.key, version.role, target, mapping.object_prefix
+            )
 
     async def delete(self, scope: Scope, params: Params) -> Params:
         """DeleteEventSourceMapping."""

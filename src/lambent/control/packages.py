@@ -153,7 +153,7 @@ class Packages:
 
         def run(tx: Transaction) -> int:
             tx.layers.forget_unused()
-            used = tx.functions.code_keys() | tx.layers.code_keys()
+            used = tx.code_keys()
             present = set(self._blobs.list_keys())
             if self._store.is_shared:
                 tx.unused_packages.mark(present - used, self._clock.now())

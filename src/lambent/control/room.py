@@ -15,16 +15,16 @@ from lambent.control.event_invoke import EventInvokeConfigs
 from lambent.control.functions import Functions
 from lambent.control.layers import Layers
 from lambent.control.management import Management
-from lambent.control.mappings import Mappings
+from lambent.control.mappings import CheckSource, Mappings
 from lambent.control.packages import Packages
 from lambent.control.permissions import Permissions
-from lambent.control.roles import CheckRole, CheckSource, CheckTarget
 from lambent.control.s3 import ObjectReader
 from lambent.control.settings import ControlSettings
 from lambent.control.signatures import load_roots
 from lambent.control.tags import Tags
 from lambent.control.urls import Urls
 from lambent.control.versions import Versions
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.store.blobs import Blobs
@@ -62,18 +62,16 @@ async def open_control(
     concurrent_executions: int,
     observe_provisioned: ObserveProvisioned = nothing_provisioned,
     clock: Clock,
-    check_role: CheckRole | None = None,
-    check_target: CheckTarget | None = None,
+    roles: ExecutionRoles,
     check_source: CheckSource | None = None,
 ) -> AsyncIterator[Control]:
     """Open the control plane.
 
     `objects` is where `S3Bucket` packages come from, `prepare` makes a version ready to run,
     `runtimes` are the runtime identifiers of the service model, `concurrent_executions` is the
-    account's limit, which invocation enforces and GetAccountSettings shows. `check_role`, if given,
-    refuses execution roles that cannot be used, `check_target` those that may not deliver to a
-    dead-letter queue or destination, `check_source` event sources that cannot be read.
-    `observe_provisioned` says what there is of provisioned concurrency.
+    account's limit, which invocation enforces and GetAccountSettings shows. `roles` checks
+    execution roles, `check_source` event sources; `observe_provisioned` returns the state of
+    provisioned concurrency.
     """
     packages = Packages(store, blobs, objects, clock)
     await packages.sweep()
@@ -95,8 +93,7 @@ async def open_control(
                 code_signing,
                 runtimes=runtimes,
                 code_size_max=code_size_max,
-                check_role=check_role,
-                check_target=check_target,
+                roles=roles,
             ),
             versions=Versions(store, clock, code_size_max=code_size_max),
             aliases=Aliases(store),
@@ -109,10 +106,10 @@ async def open_control(
                 unreserved_min=settings.unreserved_concurrency_min,
                 observe=observe_provisioned,
             ),
-            event_invoke=EventInvokeConfigs(store, clock, check_target),
+            event_invoke=EventInvokeConfigs(store, clock, roles),
             code_signing=code_signing,
             management=Management(store),
-            mappings=Mappings(store, clock, check_source, check_target),
+            mappings=Mappings(store, clock, roles, check_source),
             urls=Urls(store, clock),
             tags=Tags(store),
             account=Account(

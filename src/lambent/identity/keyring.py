@@ -27,11 +27,6 @@ class Keyring:
         self.generation = 0
         """Changes whenever anything may have changed."""
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no key at all."""
-        return not self._keys
-
     def note_changes(self, changes: Changes) -> None:
         """See `ChangeListener`."""
         if changes.directory is None:
@@ -65,10 +60,10 @@ class Keyring:
         identity = self._identities.get(principal.role_arn or principal.arn)
         return {} if identity is None else identity.tags
 
-    def role_id(self, arn: str) -> str | None:
-        """The id of the role with this ARN, None if there is none."""
-        role = self._identities.get(arn)
-        return None if role is None else role.id
+    def role(self, arn: str) -> Identity | None:
+        """The role with this ARN, None if there is none."""
+        identity = self._identities.get(arn)
+        return identity if identity is not None and identity.key.kind == "role" else None
 
     def is_current(self, principal: Principal) -> bool:
         """Whether it is still there: the same user or role, not a later one of that name; and the

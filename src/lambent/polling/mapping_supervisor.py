@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 
 from lambent.aws.client import AwsClient
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import Reported, start_loop, start_task
@@ -20,7 +21,7 @@ from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.mapping_reconciler import MappingReconciler
 from lambent.polling.options import options_of
 from lambent.polling.poller import Poll, Poller
-from lambent.polling.role_client import Allow, RoleClient
+from lambent.polling.role_client import RoleClient
 from lambent.polling.settings import PollingSettings
 from lambent.polling.status import Status
 from lambent.polling.stop import Stop
@@ -30,6 +31,7 @@ from lambent.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 _WRITE_EVERY_S = 0.5
+_TURN_S = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class PollingContext:
     store: Store
     door: Invoker
     aws: AwsClient
-    allow: Allow | None
+    roles: ExecutionRoles
     keep: Keep
     metrics: Metrics
     settle_logs: Callable[[], Awaitable[None]]
@@ -64,10 +66,14 @@ class MappingSupervisor:
         """LastProcessingResult and code that the store has, by mapping."""
         self._open_shards = OpenShards()
         self._is_closing = False
+        self._is_ours = not around.store.is_shared
+        """Whether this platform polls mappings; of those that share a database one does."""
 
     async def open(self) -> None:
         """Begin with all there are, and follow changes."""
         await self._around.store.follow(self)
+        if self._around.store.is_shared:
+            start_loop(self._tasks, self._around.clock, self._seek_turn)
         start_loop(self._tasks, self._around.clock, self._write_results)
 
     async def close(self) -> None:
@@ -93,6 +99,19 @@ class MappingSupervisor:
             for keeper in self._keepers.values():
                 keeper.ring()
 
+    async def _seek_turn(self) -> None:
+        """Begin to poll when no other platform does, and stop when another has begun."""
+        while True:
+            try:
+                is_ours = await self._around.store.transact(lambda tx: tx.locks.take_polling())
+            except Reported:
+                is_ours = self._is_ours  # Nobody can tell while the database is away.
+            if is_ours is not self._is_ours:
+                self._is_ours = is_ours
+                for keeper in self._keepers.values():
+                    keeper.ring()
+            await self._around.clock.sleep(_TURN_S)
+
     def _note_change(self, uuid: str) -> None:
         keeper = self._keepers.get(uuid)
         if keeper is not None:
@@ -100,7 +119,13 @@ class MappingSupervisor:
         elif not self._is_closing:
             around = self._around
             keeper = self._keepers[uuid] = MappingReconciler(
-                uuid, around.store, around.settings, around.clock, self._tasks, self._new_poller
+                uuid,
+                around.store,
+                around.settings,
+                around.clock,
+                self._tasks,
+                self._new_poller,
+                lambda: self._is_ours,
             )
             start_loop(self._tasks, around.clock, self._keep, keeper)
 
@@ -129,7 +154,7 @@ class MappingSupervisor:
             status=status,
             stop=Stop(),
             keep=around.keep,
-            aws=RoleClient(around.aws, around.allow, key, role, mapping.scope.region),
+            aws=RoleClient(around.aws, around.roles, key, role, mapping.scope.region),
             open_shards=self._open_shards,
             store=around.store,
             clock=around.clock,

@@ -1,40 +1,36 @@
 """Calls of AWS services as the execution role of a mapping's function."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import botocore.exceptions
 
 from lambent.aws.client import AwsClient, AwsUnreachable, error_code
+from lambent.identity.execution_roles import ExecutionRoles
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
 from lambent.polling.ports import DATABASE_AWAY, SourceError
 
-Allow = Callable[[FunctionKey, str, str, str], Awaitable[None]]
-"""Raises `ApiError` unless a role, by ARN, of a function may do an action (`sqs:ReceiveMessage`) to
-a resource."""
 NOT_ALLOWED = "EVENT_SOURCE_AUTHZ_ERROR"
 _PREFIXES = {"dynamodbstreams": "dynamodb"}
 
 
 class RoleClient:
-    """Calls as one role in one region. `allow` is None where everything is allowed."""
+    """Calls AWS services as one role in one region."""
 
     def __init__(
-        self, aws: AwsClient, allow: Allow | None, key: FunctionKey, role: str, region: str
+        self, aws: AwsClient, roles: ExecutionRoles, key: FunctionKey, role: str, region: str
     ) -> None:
         self._aws = aws
-        self._allow = allow
+        self._roles = roles
         self._key = key
         self._role = role
         self._region = region
 
     async def require(self, action: str, resource: str) -> None:
         """Raise `SourceError` unless the role may."""
-        if self._allow is None:
-            return
         try:
-            await self._allow(self._key, self._role, action, resource)
+            await self._roles.require(self._key, self._role, action, resource)
         except ApiError as error:
             if error.status >= 500:
                 raise SourceError(DATABASE_AWAY) from error

@@ -7,10 +7,10 @@ from typing import Any
 import botocore.exceptions
 
 from lambent.aws.client import AwsClient, AwsUnreachable, error_code
-from lambent.model.errors import ApiError, invalid_parameter
+from lambent.identity.execution_roles import ExecutionRoles
+from lambent.model.errors import invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.mapping import Source
-from lambent.polling.role_client import Allow
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ _ACTIONS: Mapping[Source, tuple[str, Sequence[str]]] = {
 
 class SourceChecks:
     """Asks. A source that does not answer now is not held against the mapping: its poller says what
-    is wrong and goes on trying. `allow` is None where everything is allowed."""
+    is wrong and goes on trying."""
 
-    def __init__(self, aws: AwsClient, allow: Allow | None) -> None:
+    def __init__(self, aws: AwsClient, roles: ExecutionRoles) -> None:
         self._aws = aws
-        self._allow = allow
+        self._roles = roles
 
     async def check(
         self, source: Source, source_id: str, secrets: Sequence[str], function: FunctionVersion
@@ -114,14 +114,4 @@ class SourceChecks:
     async def _require(
         self, function: FunctionVersion, action: str, resource: str, service: str
     ) -> None:
-        if self._allow is None:
-            return
-        try:
-            await self._allow(function.key, function.role, action, resource)
-        except ApiError as error:
-            if error.status >= 500:
-                raise
-            raise invalid_parameter(
-                "The provided execution role does not have permissions to call"
-                f" {action.partition(':')[2]} on {service}"
-            ) from error
+        await self._roles.require_call(function.key, function.role, action, resource, service)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from lambent.aws.clients import AwsClients
 from lambent.aws.settings import AwsSettings, ServiceSettings
 from lambent.identity.authorizer import Caller
 from lambent.kit.http.messages import Exchange
@@ -60,6 +61,14 @@ class Endpoint:
     connect_timeout_s: float
     deadline_s: float
     is_local_services: bool
+
+
+def aws_clients(settings: AwsSettings, local_services: str | None) -> AwsClients:
+    """Clients that use the emulator, by its URL, for services without an endpoint in the settings.
+    Without an emulator they use AWS."""
+    if local_services is None:
+        return AwsClients(settings)
+    return AwsClients(with_local_services(settings, local_services), local_services)
 
 
 def with_local_services(settings: AwsSettings, url: str) -> AwsSettings:

@@ -67,6 +67,19 @@ class Locks:
         which = {"which": RUNNING, "starts": starts}
         return bool(self._connection.execute(query, which).scalar())
 
+    def take_polling(self) -> bool:
+        """Whether this platform is the one that polls event source mappings: it is if no other is.
+        It stays so until its connection breaks."""
+        if not self._is_needed:
+            return True
+        query = sa.text(
+            "SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND pid = pg_backend_pid() AND classid = :which AND objid = 0 AND objsubid = 2"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+            " THEN true ELSE pg_try_advisory_lock(:which, 0) END"
+        )
+        return bool(self._connection.execute(query, {"which": RUNNING}).scalar())
+
     def mapping(self, uuid: str) -> None:
         """Lock an event source mapping; nothing if there is none."""
         if self._is_needed:

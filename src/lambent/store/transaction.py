@@ -45,6 +45,10 @@ class Transaction:
     changes: ChangeRows
     locks: Locks
 
+    def code_keys(self) -> set[str]:
+        """The packages that any version of a function or layer refers to."""
+        return self.functions.code_keys() | self.layers.code_keys()
+
     def is_code_used(self, code_key: str) -> bool:
         """Whether any function or layer refers to this package."""
         return self.functions.is_code_used(code_key) or self.layers.is_code_used(code_key)

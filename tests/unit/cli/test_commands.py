@@ -48,7 +48,7 @@ def test_help_names_every_command() -> None:
 def test_nothing_heavy_is_loaded_for_help() -> None:
     """botocore, uvloop and the rooms wait until a command needs them."""
     code = "import sys, lambent.cli.app; print([m for m in sys.argv[1:] if m in sys.modules])"
-    heavy = ["botocore", "uvloop", "sqlalchemy", "lambent.wiring", "lambent.settings"]
+    heavy = ["botocore", "uvloop", "sqlalchemy", "lambent.assembly.platform", "lambent.settings"]
     done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lambent.assembly.startup import explain_weakness
 from lambent.cli.doctor import check_promises, examine, examine_isolation, judge_trial, residue
 from lambent.cli.doctor.check import Check
 from lambent.cli.doctor.cures import cure_of
@@ -17,7 +18,6 @@ from lambent.node.languages.interpreters import Interpreter
 from lambent.sandbox.settings import SandboxSettings
 from lambent.sandbox.tiers import Finding, Isolation
 from lambent.settings import load_settings
-from lambent.startup import explain_weakness
 from tests.unit.cli.fake_hosts import make_host
 
 PYTHON = Interpreter(

@@ -21,6 +21,7 @@ from lambent.model.function import FunctionVersion
 from lambent.store.blobs import Blobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
+from tests.authorizers import unchecked_roles
 
 HERE = Scope("111111111111", "us-east-1")
 RUNTIMES = ("python3.12", "python3.13", "python3.8", "nodejs22.x", "provided.al2023")
@@ -180,6 +181,7 @@ async def open_room(
                 qualifier, ProvisionedState(0)
             ),
             clock=clock,
+            roles=unchecked_roles(),
         ) as control,
     ):
         room = Room(control, store, blobs, gate)

@@ -24,6 +24,7 @@ from lambent.polling.settings import PollingSettings
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 from lambent.telemetry.metrics import Metrics
+from tests.authorizers import unchecked_roles
 
 pytestmark = pytest.mark.anyio
 UUID = "00000000-0000-4000-8000-000000000000"
@@ -60,7 +61,7 @@ class Room:
             store=store,
             door=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
             aws=nothing,
-            allow=None,
+            roles=unchecked_roles(),
             keep=nothing,
             settle_logs=anyio.lowlevel.checkpoint,
             metrics=Metrics(),

@@ -20,13 +20,13 @@ from typing import IO
 import anyio
 
 import lambent
+from lambent.assembly.startup import may_mount
 from lambent.cli.doctor import place, residue
 from lambent.cli.doctor.program import DEADLINE_S, TrialProgram, start
 from lambent.cli.doctor.steps import CheckSteps, Failed, Step, StopCheck
 from lambent.sandbox.client import LauncherBox, LauncherHandle, open_sandboxes, start_launcher
 from lambent.sandbox.ports import BoxSpec, Mount
 from lambent.sandbox.settings import SandboxSettings
-from lambent.startup import may_mount
 
 _MEMORY_MB = 64
 _VOLUME_MB = 16

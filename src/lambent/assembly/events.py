@@ -1,0 +1,86 @@
+"""Events: clients of other AWS services, the asynchronous queue, event source mappings."""
+
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from lambent.assembly.api import Api
+from lambent.assembly.execution import Execution
+from lambent.assembly.privileged import Privileged
+from lambent.assembly.storage import Storage
+from lambent.asynchronous.queue import AsyncQueue
+from lambent.asynchronous.room import open_asynchronous
+from lambent.aws.client import open_aws_calls
+from lambent.aws.clients import AwsClients
+from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
+from lambent.polling.room import open_polling
+from lambent.polling.source_checks import SourceChecks
+from lambent.services.endpoints import aws_clients
+from lambent.services.local_services import LocalServices
+from lambent.settings import Settings
+from lambent.telemetry.metrics import Metrics
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """The ways that events come and go."""
+
+    local_services: LocalServices | None
+    """The emulator of other AWS services, not running yet; None if it is not wanted."""
+    aws: AwsClients
+    metrics: Metrics
+    queue: AsyncQueue
+    mappings: MappingSupervisor
+    source_checks: SourceChecks
+
+
+@asynccontextmanager
+async def open_events(
+    settings: Settings, privileged: Privileged, storage: Storage, api: Api, execution: Execution
+) -> AsyncIterator[Events]:
+    """Take up the queue and the mappings where the last platform left them."""
+    async with AsyncExitStack() as stack:
+        local_services = None
+        if privileged.packages is not None:
+            local_services = LocalServices(
+                settings.services,
+                storage.clock,
+                packages=privileged.packages,
+                data=privileged.data.root,
+                directory=privileged.data.services,
+            )
+            stack.callback(local_services.close)
+        aws = aws_clients(settings.aws, local_services.url if local_services is not None else None)
+        metrics = Metrics()
+        asynchronous = await open_asynchronous(
+            settings.asynchronous,
+            store=storage.store,
+            door=execution.invoker,
+            payloads=storage.payloads,
+            metrics=metrics,
+            aws=aws,
+            roles=api.roles,
+            clock=storage.clock,
+            tasks=storage.tasks,
+            flush_logs=storage.logs.settle,
+        )
+        calls = await stack.enter_async_context(open_aws_calls(aws))
+        context = PollingContext(
+            store=storage.store,
+            door=execution.invoker,
+            aws=calls,
+            roles=api.roles,
+            keep=asynchronous.courier.keep,
+            metrics=metrics,
+            settle_logs=storage.logs.settle,
+            clock=storage.clock,
+            settings=settings.polling,
+        )
+        yield Events(
+            local_services=local_services,
+            aws=aws,
+            metrics=metrics,
+            queue=asynchronous.queue,
+            mappings=await stack.enter_async_context(open_polling(context)),
+            source_checks=SourceChecks(calls, api.roles),
+        )

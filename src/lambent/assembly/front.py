@@ -1,0 +1,139 @@
+"""The ways in for requests that the control plane does not serve: Invoke, function URLs, pages of
+`lambent`, other AWS services, and the operator's socket."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from lambent.assembly.api import Api
+from lambent.assembly.events import Events
+from lambent.assembly.execution import Execution
+from lambent.assembly.privileged import Privileged
+from lambent.assembly.storage import Storage
+from lambent.asynchronous.operations import QueueOperations
+from lambent.control.room import Control
+from lambent.garbage import Garbage
+from lambent.gateway.admin_api import (
+    MAPPINGS,
+    METRICS,
+    QUEUE,
+    QUEUES,
+    RUNTIMES,
+    AdminApi,
+)
+from lambent.gateway.operations.invoke import (
+    INVOKE,
+    INVOKE_ASYNC,
+    INVOKE_WITH_RESPONSE_STREAM,
+    InvokeOperation,
+)
+from lambent.gateway.protocol.models import runtime_identifiers
+from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
+from lambent.node.languages.runtimes import Runtimes
+from lambent.operator_socket import Operations, open_operator_socket
+from lambent.polling.operations import MappingOperations
+from lambent.services.forwarder import open_forwarder
+from lambent.services.local_services import environment_of
+from lambent.settings import Settings
+from lambent.status import observe_status
+from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
+from lambent.triggers.function_urls import FunctionUrls
+
+
+def register_invocations(storage: Storage, api: Api, execution: Execution, events: Events) -> None:
+    """Register the operations that call functions."""
+    for name, way in (
+        ("Invoke", INVOKE),
+        ("InvokeAsync", INVOKE_ASYNC),
+        ("InvokeWithResponseStream", INVOKE_WITH_RESPONSE_STREAM),
+    ):
+        operation = InvokeOperation(
+            execution.invoker, api.authorizer, events.queue, storage.tasks, way
+        )
+        api.gateway.register_direct(name, operation.handle)
+
+
+def register_admin_api(storage: Storage, api: Api, events: Events, runtimes: Runtimes) -> None:
+    """Register the pages that the command line reads."""
+    pages = AdminApi(
+        api.authorizer,
+        QueueOperations(storage.store, storage.payloads, storage.clock),
+        MappingOperations(storage.store, events.mappings.statuses),
+        events.metrics,
+        {name: runtimes.hint(name) for name in runtime_identifiers()},
+        storage.tasks,
+    )
+    for path in (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES):
+        api.gateway.register_internal(path, pages.handle)
+
+
+async def register_function_urls(
+    storage: Storage, api: Api, execution: Execution, control: Control
+) -> None:
+    """Register function URLs, by path and by host name."""
+    urls = FunctionUrls(
+        control.urls.find, execution.invoker, api.authorizer, storage.clock, storage.tasks
+    )
+    await storage.store.follow(urls)
+    api.gateway.register_internal(URL_PATH_PREFIX, urls.handle_path)
+    api.gateway.register_hosts(urls.handle_host)
+
+
+@asynccontextmanager
+async def open_other_services(
+    settings: Settings,
+    privileged: Privileged,
+    storage: Storage,
+    api: Api,
+    execution: Execution,
+    events: Events,
+) -> AsyncIterator[None]:
+    """Serve requests for other AWS services: run the emulator, if it is wanted, and forward."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        local_services = events.local_services
+        if local_services is not None:
+            deliveries = LocalServiceCalls(
+                execution.invoker,
+                events.queue,
+                api.authorizer,
+                storage.tasks,
+                local_services.token,
+            )
+            address = await enter(open_deliveries(deliveries))
+            environment = environment_of(
+                privileged.data.services,
+                account=api.home.account,
+                region=api.home.region,
+                port=privileged.front.port,
+            )
+            await enter(local_services.running(address, environment))
+        forwarder = await enter(open_forwarder(settings.aws, api.authorizer, local_services))
+        api.gateway.register_forward(forwarder.handle)
+        yield
+
+
+@asynccontextmanager
+async def open_operator_commands(
+    settings: Settings, privileged: Privileged, storage: Storage, execution: Execution
+) -> AsyncIterator[None]:
+    """Serve `lambent status` and `lambent gc`."""
+    observe = partial(
+        observe_status,
+        settings,
+        privileged.data,
+        privileged.front.url,
+        privileged.launcher.tier,
+        execution.sandboxes,
+        storage.store,
+        execution.worker,
+        execution.memory,
+    )
+    garbage = Garbage(storage.code, storage.needed_code, (storage.blobs, storage.payloads))
+    operations: Operations = {
+        "status": observe,
+        "find_garbage": garbage.find,
+        "collect_garbage": garbage.collect,
+    }
+    async with open_operator_socket(privileged.data.state, operations, storage.tasks):
+        yield

@@ -1,0 +1,86 @@
+"""`lambent up`: opens all parts of the platform, serves, and closes them in reverse."""
+
+import gc
+from contextlib import AsyncExitStack
+
+import anyio
+
+from lambent.assembly.api import open_api
+from lambent.assembly.control import ControlPorts, open_control_plane
+from lambent.assembly.events import open_events
+from lambent.assembly.execution import open_execution
+from lambent.assembly.front import (
+    open_operator_commands,
+    open_other_services,
+    register_admin_api,
+    register_function_urls,
+    register_invocations,
+)
+from lambent.assembly.privileged import Privileged, open_privileged
+from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
+from lambent.assembly.storage import open_storage
+from lambent.control.activation import prepare_deployed
+from lambent.kit.allocation import give_back_large_blocks
+from lambent.kit.clock import SystemClock
+from lambent.kit.log_lines import set_up_logging
+from lambent.kit.service_manager import ServiceManager
+from lambent.kit.tasks import start_loop, start_task
+from lambent.own_log import keep_log_short
+from lambent.sandbox.ports import SandboxError
+from lambent.settings import Settings
+from lambent.store.feed import Feed
+from lambent.store.problems import StoreError
+
+
+def run(settings: Settings) -> None:
+    """Run the platform until SIGTERM or SIGINT. Raises SystemExit with a message if it cannot."""
+    set_up_logging()
+    manager = ServiceManager()
+    try:
+        with open_privileged(settings, manager) as privileged:
+            give_back_large_blocks()
+            options = {"use_uvloop": True}
+            anyio.run(_serve, settings, privileged, manager, backend_options=options)
+    except SandboxError as error:
+        raise SystemExit(
+            f"lambent: {error}. `lambent doctor` tries each step and says how to fix it"
+        ) from error
+    except StoreError as error:
+        raise SystemExit(f"lambent: {error}") from error
+
+
+async def _serve(settings: Settings, privileged: Privileged, manager: ServiceManager) -> None:
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        data = privileged.data
+        storage = await enter(open_storage(settings, data, clock))
+        api = await enter(open_api(settings, storage, privileged.front.root_credentials.write))
+        execution = await enter(open_execution(settings, privileged, storage, api))
+        events = await enter(open_events(settings, privileged, storage, api, execution))
+        ports = ControlPorts(
+            aws=events.aws,
+            prepare=execution.worker.prepare,
+            observe_provisioned=execution.provisioning.observe,
+            check_source=events.source_checks.check,
+        )
+        control = await enter(open_control_plane(settings, storage, api, ports))
+        register_invocations(storage, api, execution, events)
+        register_admin_api(storage, api, events, privileged.runtimes)
+        await register_function_urls(storage, api, execution, control)
+        await enter(open_other_services(settings, privileged, storage, api, execution, events))
+        tasks = storage.tasks
+        start_task(tasks, None, prepare_deployed, storage.store, execution.worker.prepare)
+        await storage.store.note_started()
+        if storage.store.is_shared:
+            feed = Feed(storage.store, clock)
+            start_loop(tasks, clock, feed.run)
+            start_loop(tasks, clock, feed.listen)
+        await enter(open_operator_commands(settings, privileged, storage, execution))
+        start_loop(tasks, clock, manager.show_life, clock)
+        start_loop(tasks, clock, keep_log_short, data.state, clock)
+        # What is loaded by now stays: the garbage collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        await serve_until_stopped(settings, privileged, storage, api, execution, manager)
+    raise_cause_of_end(privileged, storage, execution)

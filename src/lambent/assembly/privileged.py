@@ -1,0 +1,64 @@
+"""The first part: what needs the privileges of the user who starts the platform."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lambent.assembly.startup import (
+    Listener,
+    RootCredentials,
+    bind,
+    choose_tier,
+    find_runtimes,
+    hold_data,
+    isolate,
+    load_certificate,
+    prepare_services,
+)
+from lambent.data_directory import DataDirectory
+from lambent.kit.installing import steps_end_with_us
+from lambent.kit.progress import shown_steps
+from lambent.kit.service_manager import ServiceManager
+from lambent.node.languages.runtimes import Runtimes
+from lambent.own_log import own_log
+from lambent.sandbox.client import LauncherHandle
+from lambent.settings import ROOT_CREDENTIALS, Settings
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Privileged:
+    """What was opened or prepared before the process gave up its privileges."""
+
+    data: DataDirectory
+    front: Listener
+    runtimes: Runtimes
+    packages: Path | None
+    """Packages of the emulator of other AWS services; None if the emulator is not wanted."""
+    launcher: LauncherHandle
+
+
+@contextmanager
+def open_privileged(settings: Settings, manager: ServiceManager) -> Iterator[Privileged]:
+    """Prepare everything that needs privileges, then give them up. On exit the launcher ends and
+    the data directory is free again. Raises SystemExit and SandboxError."""
+    with hold_data(settings.server.data_dir) as data:
+        data.add_facts(log=own_log(data.state))
+        listener = bind(settings.server.host, settings.server.port)
+        tls = load_certificate(settings.server)
+        root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
+        tier = choose_tier(settings)
+        with steps_end_with_us(), shown_steps(manager.tell_status) as steps:
+            runtimes = find_runtimes(settings, tier, steps)
+            packages = prepare_services(settings, tier, steps)
+        launcher = isolate(settings, tier, data, runtimes, packages)
+        try:
+            yield Privileged(
+                data=data,
+                front=Listener(listener, tls, root_credentials),
+                runtimes=runtimes,
+                packages=packages,
+                launcher=launcher,
+            )
+        finally:
+            launcher.close()

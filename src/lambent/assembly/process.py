@@ -1,0 +1,113 @@
+"""The process: its ready and stop messages, its signals, and what else ends it."""
+
+import asyncio
+import signal
+import sys
+
+import anyio
+
+from lambent.assembly.api import Api
+from lambent.assembly.execution import Execution
+from lambent.assembly.privileged import Privileged
+from lambent.assembly.storage import Storage
+from lambent.gateway.server import open_front_door
+from lambent.kit.clock import Clock
+from lambent.kit.http.server import HttpServer
+from lambent.kit.service_manager import ServiceManager
+from lambent.kit.tasks import start_loop
+from lambent.sandbox.client import Launcher
+from lambent.sandbox.ports import SandboxError
+from lambent.settings import Settings
+from lambent.store.store import Store
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_LAST_RESPONSES_S = 2.0
+
+
+async def serve_until_stopped(
+    settings: Settings,
+    privileged: Privileged,
+    storage: Storage,
+    api: Api,
+    execution: Execution,
+    manager: ServiceManager,
+) -> None:
+    """Accept clients until the process is asked to stop; then finish what is in progress."""
+    data, front, clock = privileged.data, privileged.front, storage.clock
+    stop = anyio.Event()
+    signals = _receive_stop_signals()
+    async with anyio.create_task_group() as watching:
+        async with open_front_door(
+            api.gateway, settings.gateway, front.listener, front.tls
+        ) as server:
+            start_loop(watching, clock, _watch_signals, signals, stop, server)
+            start_loop(watching, clock, _watch_database, storage.store, clock, stop, server)
+            if data.is_of_unit:
+                start_loop(
+                    watching, clock, _watch_launcher, execution.sandboxes, clock, stop, server
+                )
+            data.add_facts(url=front.url)
+            print(f"lambent is ready at {front.url}", flush=True)
+            manager.tell_ready(f"Listening on {front.url}")
+            await stop.wait()
+            print("lambent is stopping", file=sys.stderr, flush=True)
+            manager.tell_stopping()
+            storage.store.note_stopping()
+        watching.cancel_scope.cancel()
+    # Each remaining part ends by a deadline of its own; a signal must not cut that short.
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def raise_cause_of_end(privileged: Privileged, storage: Storage, execution: Execution) -> None:
+    """Raise StoreError or SandboxError if the platform did not end because it was asked to."""
+    if storage.store.lost is not None:
+        raise storage.store.lost
+    if execution.sandboxes.is_gone and privileged.data.is_of_unit:
+        raise SandboxError("the launcher, which builds the sandboxes, has ended unexpectedly")
+
+
+def _receive_stop_signals() -> tuple[anyio.Event, anyio.Event]:
+    """Set at the first and at the second stop signal from now on. The handlers stay until others
+    replace them: asyncio removes its own first, and a signal in that moment would kill a platform
+    that is about to end."""
+    first, second = anyio.Event(), anyio.Event()
+    loop = asyncio.get_running_loop()
+
+    def note() -> None:
+        (second if first.is_set() else first).set()
+
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(note))
+    return first, second
+
+
+async def _watch_signals(
+    signals: tuple[anyio.Event, anyio.Event], stop: anyio.Event, server: HttpServer
+) -> None:
+    """The first SIGTERM or SIGINT lets what is in progress finish; the second one cuts it off."""
+    first, second = signals
+    await first.wait()
+    stop.set()
+    await second.wait()
+    await server.close()
+
+
+async def _watch_database(
+    store: Store, clock: Clock, stop: anyio.Event, server: HttpServer
+) -> None:
+    """End at once when another platform has taken the database."""
+    await store.wait_lost(clock)
+    await server.close()
+    stop.set()
+
+
+async def _watch_launcher(
+    sandboxes: Launcher, clock: Clock, stop: anyio.Event, server: HttpServer
+) -> None:
+    """End when the launcher has ended: only a new platform has one, and systemd starts it. Without
+    systemd the API stays up. Callers that wait for a response get an error."""
+    await sandboxes.wait_gone()
+    stop.set()
+    await clock.sleep(_LAST_RESPONSES_S)
+    await server.close()

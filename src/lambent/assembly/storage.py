@@ -1,0 +1,65 @@
+"""What lies on disk: database, packages, payloads of events, logs, unpacked code."""
+
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import anyio
+import anyio.abc
+
+from lambent.data_directory import DataDirectory
+from lambent.kit.clock import Clock
+from lambent.kit.tasks import start_loop
+from lambent.node.code.cache import CodeCache, open_code_cache
+from lambent.settings import Settings
+from lambent.store.blobs import Blobs, keep_trash_short, open_blobs
+from lambent.store.store import Store, Transaction, open_store
+from lambent.telemetry.logs import LogStore, open_logs
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """What later parts keep their data in, and the clock and the task group they share."""
+
+    clock: Clock
+    tasks: anyio.abc.TaskGroup
+    """For what runs as long as the platform; it ends before the storage closes."""
+    store: Store
+    blobs: Blobs
+    """Packages."""
+    payloads: Blobs
+    """Large payloads of queued events."""
+    logs: LogStore
+    code: CodeCache
+    needed_code: Callable[[], Awaitable[Set[str]]]
+    """Returns the keys of all packages that a function or layer version refers to."""
+
+
+@asynccontextmanager
+async def open_storage(
+    settings: Settings, data: DataDirectory, clock: Clock
+) -> AsyncIterator[Storage]:
+    """Open the storage in a data directory."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        store = await enter(open_store(settings.store, data.state, clock))
+        blobs, payloads = [
+            await open_blobs(directory, store.id, clock, is_new=store.is_new)
+            for directory in (data.blobs(settings.store), data.event_payloads(settings.store))
+        ]
+        logs = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
+        code = await enter(open_code_cache(data.code, blobs.read, settings.worker.code_mb << 20))
+        tasks = await enter(anyio.create_task_group())
+        stack.callback(tasks.cancel_scope.cancel)
+        start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
+        yield Storage(
+            clock=clock,
+            tasks=tasks,
+            store=store,
+            blobs=blobs,
+            payloads=payloads,
+            logs=logs,
+            code=code,
+            needed_code=partial(store.read, Transaction.code_keys),
+        )
