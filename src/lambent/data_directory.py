@@ -7,6 +7,9 @@ from pathlib import Path
 from lambent import instance
 from lambent.store.settings import StoreSettings
 
+EVENTS_SUFFIX = "-events"
+"""Added to the name of the place of packages, it names the place of payloads."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DataDirectory:
@@ -42,18 +45,18 @@ class DataDirectory:
         return self.root / "state"
 
     def blobs(self, store: StoreSettings) -> Path:
-        """Where packages are kept."""
+        """Where packages are kept unless `store.blobs_url` says otherwise."""
         if "://" in store.blobs_dir:
             raise SystemExit(
-                f"lambent: cannot use store.blobs_dir = {store.blobs_dir}: packages are kept in a"
-                " directory; URLs of object stores are not supported"
+                f"lambent: cannot use store.blobs_dir = {store.blobs_dir}: it must be a directory;"
+                " URLs of object stores are not supported there. Use store.blobs_url"
             )
         return Path(store.blobs_dir).absolute() if store.blobs_dir else self.state / "blobs"
 
     def event_payloads(self, store: StoreSettings) -> Path:
         """Where large payloads of queued events are kept."""
         blobs = self.blobs(store)
-        return blobs.with_name(f"{blobs.name}-events")
+        return blobs.with_name(f"{blobs.name}{EVENTS_SUFFIX}")
 
     @property
     def code(self) -> Path:

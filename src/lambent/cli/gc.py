@@ -22,7 +22,7 @@ from lambent.node.languages.runtime_clients import default_cache, outdated_runti
 from lambent.operator_socket import OperatorSocketError, ask
 from lambent.services.installation import outdated_packages
 from lambent.settings import Settings
-from lambent.store.blobs import Blobs
+from lambent.store.directory_blobs import DirectoryBlobs
 
 _OF_SERVICE = Path("/var/cache/lambent")
 """Where the unit of the whole machine has its caches."""
@@ -134,12 +134,16 @@ def _of_running(data: DataDirectory, *, is_dry: bool) -> Iterator[Item]:
 
 
 def _of_stopped(settings: Settings, data: DataDirectory) -> Iterator[Item]:
-    for place in (data.blobs(settings.store), data.event_payloads(settings.store)):
-        if place.is_dir():
-            for path in Blobs(place).expired():
-                yield Item(TRASH, str(path), path.stat().st_size, _unlinking(path))
-    packages = data.blobs(settings.store)
-    for directory in leftovers(data.code, lambda key: (packages / key).exists()):
+    if settings.store.blobs_url:
+        # The trash in a bucket is emptied by the platform; who needs what is known there alone.
+        left = []
+    else:
+        packages, events = data.blobs(settings.store), data.event_payloads(settings.store)
+        for place in (packages, events):
+            for trashed in DirectoryBlobs(place).expired() if place.is_dir() else ():
+                yield Item(TRASH, *trashed, _unlinking(Path(trashed.place)))
+        left = leftovers(data.code, lambda key: (packages / key).exists())
+    for directory in left:
         yield Item(CODE, str(directory), disk_usage(directory), _unrooting(directory))
     if instance.has_launcher(data.root):
         return  # It removes its sandboxes itself, at this moment.

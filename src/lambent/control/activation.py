@@ -23,6 +23,7 @@ from lambent.model.function import FunctionVersion
 from lambent.model.packages import PackageError
 from lambent.sandbox.ports import SandboxBusy
 from lambent.store.outage import is_full
+from lambent.store.problems import StoreUnavailable
 from lambent.store.store import Store, Transaction
 
 _log = logging.getLogger(__name__)
@@ -98,8 +99,8 @@ class Activation:
             return partial(failed, reason=str(error), code="InvalidZipFileException")
         except InitFailed as error:
             return partial(failed, reason=str(error), code=error.reason_code)
-        except (SandboxBusy, TimeoutError):
-            raise  # The machine has no time for it now: the loop tries again.
+        except (SandboxBusy, TimeoutError, StoreUnavailable):
+            raise  # There is no time for it now, or no package to be had: the loop tries again.
         except OSError as error:
             if is_full(error):
                 raise  # There may be room later.

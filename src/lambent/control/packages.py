@@ -21,7 +21,7 @@ from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX, CODE_SIZE_ZIPPED_MAX
 from lambent.model.packages import PackageEmpty, PackageError, PackageTooLarge, read_package
-from lambent.store.blobs import Blobs
+from lambent.store.blobs import Blobs, key_of
 from lambent.store.problems import StoreUnavailable
 from lambent.store.store import Store, Transaction
 
@@ -108,7 +108,7 @@ class Packages:
             raise
 
     def _put(self, data: bytes) -> str:
-        code_key = self._blobs.key_of(data)
+        code_key = key_of(data)
         self._blobs.put(code_key, data)
         return code_key
 

@@ -25,6 +25,20 @@ class StoreSettings:
     events are kept in one beside it, whose name ends in `-events`. Default: empty, which means
     `state/blobs` in the data directory."""
 
+    blobs_url: str = ""
+    """Where packages and large payloads are kept instead of in `blobs_dir`: `s3://bucket/prefix`,
+    a bucket that exists and a prefix that is the platform's own. Payloads are below the same prefix
+    with `-events` added. Credentials come from the environment (`AWS_ACCESS_KEY_ID` and
+    `AWS_SECRET_ACCESS_KEY`) or are those of the machine's role. Default: empty, which means
+    `blobs_dir`. `lambent backup` copies directories only."""
+
+    blobs_endpoint: str = ""
+    """Endpoint for `blobs_url`. Default: empty, which means AWS itself; anything that speaks the
+    protocol of S3 will do."""
+
+    blobs_region: str = "us-east-1"
+    """Region of the bucket of `blobs_url`. Default: us-east-1."""
+
     synchronous: str = "FULL"
     """SQLite's `synchronous` pragma. Default: FULL, because an acknowledged change must survive
     a power cut; `NORMAL` or `OFF` trade that for speed on throw-away machines."""

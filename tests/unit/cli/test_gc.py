@@ -18,7 +18,8 @@ from lambent.node.languages.interpreters import Interpreter
 from lambent.node.languages.runtime_clients import _key, runtime_name
 from lambent.services.installation import packages_directory
 from lambent.settings import Settings, load_settings
-from lambent.store.blobs import TRASH_S, Blobs
+from lambent.store.blobs import TRASH_S, key_of
+from lambent.store.directory_blobs import DirectoryBlobs
 
 OLD = "0123456789ab"
 KEEPER = """
@@ -129,8 +130,8 @@ def test_data_of_a_platform_that_does_not_run(settings: Settings) -> None:
     trash and code that will be used stay."""
     data = settings.server.data_dir
     clock = ManualClock(1_000_000_000)
-    blobs = Blobs(data / "state/blobs", clock)
-    used, gone, old = (blobs.key_of(text) for text in (b"used", b"gone", b"old"))
+    blobs = DirectoryBlobs(data / "state/blobs", clock)
+    used, gone, old = (key_of(text) for text in (b"used", b"gone", b"old"))
     blobs.put(used, b"used")
     blobs.put(old, b"old")
     blobs.discard(old)

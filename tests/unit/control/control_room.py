@@ -19,6 +19,7 @@ from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.store.blobs import Blobs
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 from tests.authorizers import unchecked_roles
@@ -166,7 +167,7 @@ async def open_room(
     """A room on the data in this directory; opening it again continues where it was."""
     gate, objects, clock = Gate(), MemoryObjects(), ManualClock()
     provisioned: dict[str, ProvisionedState] = {}
-    blobs = Blobs(data / "blobs")
+    blobs = DirectoryBlobs(data / "blobs")
     async with (
         open_store(database or StoreSettings(synchronous="OFF"), data) as store,
         open_control(

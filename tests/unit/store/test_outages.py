@@ -16,7 +16,7 @@ from lambent.control.identities import Identities
 from lambent.identity.keyring import open_keyring
 from lambent.kit.clock import ManualClock
 from lambent.model.changes import Changes
-from lambent.store.blobs import Blobs
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.function_settings import Kind
 from lambent.store.problems import StoreUnavailable
 from lambent.store.settings import StoreSettings
@@ -209,7 +209,7 @@ def test_a_disk_without_room_for_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """However the library below says so."""
-    blobs = Blobs(tmp_path / "blobs", ManualClock())
+    blobs = DirectoryBlobs(tmp_path / "blobs", ManualClock())
     errors = [OSError(28, "No space left on device"), OSError("x: y (os error 28)")]
 
     def put(_key: str, _data: bytes) -> None:

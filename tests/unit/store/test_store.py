@@ -13,8 +13,9 @@ from alembic.runtime.migration import MigrationContext
 
 from lambent.model.changes import Changes
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, LoggingConfiguration
-from lambent.store.blobs import Blobs
+from lambent.store.blobs import key_of
 from lambent.store.database import connect, migrate
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.functions import FunctionRows
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
@@ -222,8 +223,8 @@ async def unsettled(store: Store) -> list[FunctionVersion]:
 @pytest.mark.anyio
 async def test_blobs(tmp_path: Path) -> None:
     """Written once under the hash of their bytes; gone when deleted; deleting twice is fine."""
-    blobs = Blobs(tmp_path / "blobs")
-    key = Blobs.key_of(b"bytes")
+    blobs = DirectoryBlobs(tmp_path / "blobs")
+    key = key_of(b"bytes")
     blobs.put(key, b"bytes")
     blobs.put(key, b"bytes")
     assert blobs.get(key) == await blobs.read(key) == b"bytes"
@@ -237,7 +238,7 @@ async def test_blobs(tmp_path: Path) -> None:
 
 def test_half_written_blobs_are_swept(tmp_path: Path) -> None:
     """obstore writes beside the final name first; what a crash leaves there goes."""
-    Blobs(tmp_path).put("ab" * 32, b"whole")
+    DirectoryBlobs(tmp_path).put("ab" * 32, b"whole")
     (tmp_path / f"{'cd' * 32}#1").write_bytes(b"ha")
-    assert list(Blobs(tmp_path).list_keys()) == ["ab" * 32]
+    assert list(DirectoryBlobs(tmp_path).list_keys()) == ["ab" * 32]
     assert [path.name for path in tmp_path.iterdir()] == ["ab" * 32]
