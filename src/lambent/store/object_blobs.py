@@ -162,8 +162,7 @@ class ObjectBlobs:
             answer = request()
         except (BaseError, OSError) as error:
             if isinstance(error, FileNotFoundError) and _NO_BUCKET not in str(error):
-                self._note_success()
-                raise
+                raise  # A bucket that is gone says the same when it is asked for one object.
             with self._lock:
                 raise self._outage.note_failure(_cause(error), is_away=True) from None
         self._note_success()
