@@ -17,10 +17,17 @@ from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.settlement import Settlement
 from lambent.invocation.invoker import Invoker
-from lambent.model.errors import ApiError
-from lambent.model.invocation import Invocation, Outcome, Refused
+from lambent.model.invocation import (
+    InvocationRequest,
+    Outcome,
+    Refused,
+    Reply,
+    RunReport,
+    WholeReply,
+)
 from lambent.store import store as stores
-from lambent.store.blobs import Blobs
+from lambent.store.database import Engines
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.store import Store
 
 Write = Callable[[str, str], None]
@@ -60,35 +67,30 @@ def run(points: Mapping[str, Point], watch: Callable[[Write], None]) -> None:
 def _note_attempts(write: Write) -> None:
     invoke = Invoker.invoke
 
-    def patched(self: Invoker, invocation: Invocation) -> None:
-        write("began", invocation.request_id)
-        invocation.on_done = partial(_note_end, write, invocation.request_id, invocation.on_done)
-        try:
-            invoke(self, invocation)
-        except ApiError:
-            write("refused", invocation.request_id)
-            raise
+    def patched(self: Invoker, request: InvocationRequest, reply: Reply) -> None:
+        write("began", request.request_id)
+        invoke(self, request, WholeReply(partial(_note_end, write, request.request_id, reply)))
 
     Invoker.invoke = patched  # type: ignore[method-assign]
 
 
 def _note_end(
-    write: Write, request_id: str, report: Callable[[Outcome], None], outcome: Outcome
+    write: Write, request_id: str, reply: Reply, outcome: Outcome, report: RunReport
 ) -> None:
     if isinstance(outcome, Refused):
         write("refused", request_id)
-    report(outcome)
+    reply.finish(outcome, report)
 
 
 def _before_commit(come_by: Callable[[], None]) -> None:
-    connect = stores.connect
+    connect = stores.connect_both
 
-    def patched(*arguments: Any) -> sa.Engine:
-        engine = connect(*arguments)
-        sa.event.listen(engine, "commit", lambda _connection: come_by())
-        return engine
+    def patched(*arguments: Any) -> Engines:
+        engines = connect(*arguments)
+        sa.event.listen(engines.writing, "commit", lambda _connection: come_by())
+        return engines
 
-    stores.connect = patched  # type: ignore[attr-defined]
+    stores.connect_both = patched  # type: ignore[attr-defined]
 
 
 def _after_commit(come_by: Callable[[], None]) -> None:
@@ -114,13 +116,13 @@ def _after_commit(come_by: Callable[[], None]) -> None:
 
 
 def _between_payload_and_row(come_by: Callable[[], None]) -> None:
-    put = Blobs.put
+    put = DirectoryBlobs.put
 
-    def patched(self: Blobs, key: str, data: bytes) -> None:
+    def patched(self: DirectoryBlobs, key: str, data: bytes) -> None:
         put(self, key, data)
         come_by()
 
-    Blobs.put = patched  # type: ignore[method-assign]
+    DirectoryBlobs.put = patched  # type: ignore[method-assign]
 
 
 def _between_outcome_and_delete(come_by: Callable[[], None]) -> None:

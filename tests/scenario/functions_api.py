@@ -22,9 +22,9 @@ from lambent.assembly.api import open_api
 from lambent.assembly.control import ControlPorts, open_control_plane
 from lambent.assembly.storage import open_storage
 from lambent.aws.clients import AwsClients
-from lambent.data_directory import DataDirectory
 from lambent.gateway.server import open_front_door
 from lambent.gateway.settings import GatewaySettings
+from lambent.instance.data_directory import DataDirectory
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.invoker import Invoker
@@ -69,7 +69,7 @@ async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncI
         ):
             around = PollingContext(
                 store=storage.store,
-                door=Invoker(
+                invoker=Invoker(
                     Admission(InvocationSettings()), Catalog(storage.store.route), nothing
                 ),
                 aws=nothing,

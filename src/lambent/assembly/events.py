@@ -55,7 +55,7 @@ async def open_events(
         asynchronous = await open_asynchronous(
             settings.asynchronous,
             store=storage.store,
-            door=execution.invoker,
+            invoker=execution.invoker,
             payloads=storage.payloads,
             metrics=metrics,
             aws=aws,
@@ -67,7 +67,7 @@ async def open_events(
         calls = await stack.enter_async_context(open_aws_calls(aws))
         context = PollingContext(
             store=storage.store,
-            door=execution.invoker,
+            invoker=execution.invoker,
             aws=calls,
             roles=api.roles,
             keep=asynchronous.courier.keep,

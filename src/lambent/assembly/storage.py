@@ -9,7 +9,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from lambent.data_directory import EVENTS_SUFFIX, DataDirectory
+from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.node.code.cache import CodeCache, open_code_cache

@@ -23,9 +23,18 @@ from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_task
 from lambent.model.async_event import AsyncEvent
 from lambent.model.delivery import Delivery
-from lambent.model.errors import ApiError, service_failure
+from lambent.model.errors import ApiError, FunctionNotFound, service_failure
 from lambent.model.function import FunctionKey, FunctionVersion
-from lambent.model.invocation import Invocation, Outcome, Refused
+from lambent.model.invocation import (
+    NOT_RUN,
+    InvocationKind,
+    InvocationRequest,
+    Outcome,
+    Refusal,
+    Refused,
+    RunReport,
+    WholeReply,
+)
 from lambent.model.recursion import recursive
 from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.store.async_events import AsyncEvents
@@ -48,7 +57,7 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
         self,
         store: Store,
         journal: GroupCommit,
-        door: Invoker,
+        invoker: Invoker,
         payloads: Blobs,
         settings: AsynchronousSettings,
         clock: Clock,
@@ -62,7 +71,7 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
             held_max=settings.held_max, in_flight_max=settings.in_flight_max
         )
         super().__init__(store, journal, clock, tasks, lanes)
-        self._door = door
+        self._invoker = invoker
         self._payloads = payloads
         self._settings = settings
         self._ids = ids
@@ -105,7 +114,7 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
         if not (thing.function_errors or thing.system_errors):
             age_ms = max(now - thing.accepted_at, 0.0) * 1000
             self._metrics.add("AsyncEventAge", thing.key, age_ms)
-        function = self._door.resolve_nowait(thing.key, thing.qualifier)
+        function = self._invoker.resolve_nowait(thing.key, thing.qualifier)
         if function is None or thing.is_offloaded:
             start_task(self._tasks, None, self._begin_slowly, thing)
         else:
@@ -115,10 +124,12 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
         """The same for one of which something must be read first."""
         function = None
         try:
-            function = await self._door.resolve(event.key, event.qualifier)
+            function = await self._invoker.resolve(event.key, event.qualifier)
             if event.is_offloaded:
                 payload = await self._payloads.read(str(event.id))
                 event = dataclasses.replace(event, payload=payload)
+        except FunctionNotFound as error:
+            self._end(event, function, Refused(error, Refusal.NOT_FOUND))
         except ApiError as error:
             self._end(event, function, Refused(error))
         except Exception as error:  # Of the database or the disk: it may pass.
@@ -130,40 +141,38 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
 
     def _invoke(self, event: AsyncEvent, function: FunctionVersion) -> None:
         trace_id, loops = extend_lineage(event.trace_id, event.key.arn)
-        if loops >= LOOPS_MAX and not self._door.may_loop(event.key, event.qualifier):
+        if loops >= LOOPS_MAX and not self._invoker.may_loop(event.key, event.qualifier):
             self._metrics.add("RecursiveInvocationsDropped", event.key)
-            outcome = Refused(recursive(event.key))
-            ended = AttemptEnded(event, function, outcome, final="RetriesExhausted")
-            self.end(event.key, ended, ran=False)
+            self._end(event, function, Refused(recursive(event.key), Refusal.LOOP))
             return
+        request = InvocationRequest(
+            request_id=event.request_id,
+            kind=InvocationKind.EVENT,
+            function=function,
+            qualifier=event.qualifier,
+            event=event.payload,
+            trace_id=trace_id,
+            tenant_id=event.tenant_id,
+        )
         try:
-            self._door.invoke(
-                Invocation(
-                    request_id=event.request_id,
-                    function=function,
-                    invoked_arn=event.arn,
-                    event=event.payload,
-                    trace_id=trace_id,
-                    tenant_id=event.tenant_id,
-                    on_done=partial(self._end, event, function),
-                )
-            )
-        except ApiError as error:
-            self._end(event, function, Refused(error))
+            self._invoker.invoke(request, WholeReply(partial(self._end, event, function)))
         except Exception:
             logger.exception("the event %s could not be begun", event.request_id)
             self._end(event, function, Refused(service_failure()))
 
-    def _end(self, event: AsyncEvent, function: FunctionVersion | None, outcome: Outcome) -> None:
-        is_throttled = isinstance(outcome, Refused) and outcome.error.status == 429
-        is_off = is_throttled and self._door.is_off(event.key)
-        if is_throttled and not is_off and not event.tenant_id:
+    def _end(
+        self,
+        event: AsyncEvent,
+        function: FunctionVersion | None,
+        outcome: Outcome,
+        _: RunReport = NOT_RUN,
+    ) -> None:
+        if outcome.is_throttled and outcome.is_retryable and not event.tenant_id:
             self.put_off(event.key, event)
         else:
-            # Where it is a tenant who has no room, others of the function may have.
-            final = "ZeroReservedConcurrency" if is_off else None
-            ended = AttemptEnded(event, function, outcome, final)
-            self.end(event.key, ended, ran=not isinstance(outcome, Refused))
+            # Where a tenant has no room, others of the function may have.
+            ended = AttemptEnded(event, function, outcome)
+            self.end(event.key, ended, ran=outcome.has_run)
 
     def conclude(
         self,

@@ -8,12 +8,19 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, assert_never
 
 from lambent.asynchronous.retries import Done
 from lambent.model.delivery import Delivery, DeliveryKind, object_prefix, service_of
 from lambent.model.function import LATEST, FunctionVersion
-from lambent.model.invocation import Outcome, Refused, Succeeded
+from lambent.model.invocation import (
+    Crashed,
+    FunctionFailed,
+    Outcome,
+    Refused,
+    Succeeded,
+    TimedOut,
+)
 from lambent.model.traces import extend_lineage
 
 RECORD_BYTES_MAX = 256 * 1024
@@ -106,7 +113,7 @@ def make_record(
             "statusCode": 200,
             "executedVersion": LATEST if function is None else function.version,
         }
-        if not isinstance(outcome, Succeeded):
+        if not outcome.has_succeeded:
             response["functionError"] = "Unhandled"
         members.append(("responseContext", _json(response)))
         if has_payloads:
@@ -143,12 +150,15 @@ def _bytes_max(target: str) -> int | None:
 
 def _attributes(request_id: str, outcome: Outcome | None) -> Mapping[str, str]:
     """What a message in a dead-letter queue says beside the event."""
-    if isinstance(outcome, Refused):
-        code, message = outcome.error.status, outcome.error.message
-    elif outcome is None:
-        code, message = 429, _TOO_OLD
-    else:
-        code, message = 200, _error_message(outcome.payload)
+    match outcome:
+        case None:
+            code, message = 429, _TOO_OLD
+        case Refused():
+            code, message = outcome.error.status, outcome.error.message
+        case Succeeded() | FunctionFailed() | TimedOut() | Crashed():
+            code, message = 200, _error_message(outcome.payload)
+        case _:
+            assert_never(outcome)
     short = message.encode(errors="replace")[:_ERROR_MESSAGE_BYTES_MAX].decode(errors="ignore")
     found = {"RequestID": request_id, "ErrorCode": str(code)}
     # A message attribute cannot be empty.

@@ -4,11 +4,19 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.htm
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.model.async_event import AsyncEvent
-from lambent.model.invocation import Outcome, Refused, Succeeded
+from lambent.model.invocation import (
+    Crashed,
+    FunctionFailed,
+    Outcome,
+    Refusal,
+    Refused,
+    Succeeded,
+    TimedOut,
+)
 
 RETRIES_DEFAULT = 2
 AGE_S_MIN = 60.0
@@ -71,19 +79,26 @@ def after_attempt(
     One that was not reached costs no retry: 1 s, doubled each time, at most 5 minutes. Neither
     begins when the event would be too old by then.
     """
-    if isinstance(outcome, Succeeded):
-        return Done(event, "Success")
-    if isinstance(outcome, Refused):
-        if outcome.error.status == 404:
+    match outcome:
+        case Succeeded():
+            return Done(event, "Success")
+        case Refused(reason=Refusal.NOT_FOUND):
             return Done(event, "FunctionGone")
-        event = dataclasses.replace(event, system_errors=event.system_errors + 1)
-        delay_s = settings.backoff_s * 2 ** min(event.system_errors - 1, 32)
-        due_at = now + min(delay_s, settings.backoff_max_s)
-    else:
-        event = dataclasses.replace(event, function_errors=event.function_errors + 1)
-        if event.function_errors > policy.retries:
+        case Refused(reason=Refusal.SWITCHED_OFF):
+            return Done(event, "ZeroReservedConcurrency")
+        case Refused(reason=Refusal.LOOP):
             return Done(event, "RetriesExhausted")
-        due_at = now + settings.retry_s * 2 ** (event.function_errors - 1)
+        case Refused():
+            event = dataclasses.replace(event, system_errors=event.system_errors + 1)
+            delay_s = settings.backoff_s * 2 ** min(event.system_errors - 1, 32)
+            due_at = now + min(delay_s, settings.backoff_max_s)
+        case FunctionFailed() | TimedOut() | Crashed():
+            event = dataclasses.replace(event, function_errors=event.function_errors + 1)
+            if event.function_errors > policy.retries:
+                return Done(event, "RetriesExhausted")
+            due_at = now + settings.retry_s * 2 ** (event.function_errors - 1)
+        case _:
+            assert_never(outcome)
     if due_at - event.accepted_at >= policy.age_max_s:
         return Done(event, "EventAgeExceeded")
     return Retry(event, due_at)

@@ -37,7 +37,7 @@ async def open_asynchronous(
     settings: AsynchronousSettings,
     *,
     store: Store,
-    door: Invoker,
+    invoker: Invoker,
     payloads: Blobs,
     aws: AwsClients,
     roles: ExecutionRoles,
@@ -54,7 +54,7 @@ async def open_asynchronous(
 
     async def invoke(arn: str, payload: bytes, trace_id: str) -> None:
         reference = parse_function_name(arn, Arn.parse(arn).scope)
-        await door.resolve(reference.key, reference.qualifier)
+        await invoker.resolve(reference.key, reference.qualifier)
         await queue.keep(reference, payload, trace_id)
 
     destinations = Destinations(aws, invoke, roles)
@@ -62,7 +62,7 @@ async def open_asynchronous(
         *(store, journal, destinations, settings, clock, tasks), ids=ids, metrics=metrics
     )
     dispatcher = Dispatcher(
-        *(store, journal, door, payloads, settings, clock, tasks),
+        *(store, journal, invoker, payloads, settings, clock, tasks),
         ids=ids,
         metrics=metrics,
         on_deliveries=courier.note_new,

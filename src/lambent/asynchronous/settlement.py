@@ -28,9 +28,6 @@ class AttemptEnded:
     function: FunctionVersion | None
     """The version it ran, or was to run."""
     outcome: Outcome
-    final: str | None = None
-    """Why there is no other, whatever the outcome: the condition of an event whose function may not
-    run."""
 
 
 class Settlement:
@@ -63,12 +60,8 @@ class Settlement:
         """Decide what follows from an attempt."""
         event = ended.event
         configuration = self._configuration(event)
-        step: Retry | Done
-        if ended.final is not None:
-            step = Done(event, ended.final)
-        else:
-            policy = policy_for(configuration)
-            step = after_attempt(event, ended.outcome, policy, self._settings, self._now)
+        policy = policy_for(configuration)
+        step = after_attempt(event, ended.outcome, policy, self._settings, self._now)
         if isinstance(step, Retry):
             self.again.append(step)
         else:

@@ -18,6 +18,7 @@ from lambent.model.arn import Scope
 from lambent.model.changes import Changes
 from lambent.model.concurrency import Reservation, throttled
 from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.invocation import Refusal, Refused
 
 _RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 
@@ -95,11 +96,9 @@ class Admission:
         """How many functions anything is remembered of."""
         return len(self._functions)
 
-    def admit(self, version: FunctionVersion) -> RunningCounter:
-        """Count one more invocation; `release` what this gives, once, when it has ended.
-
-        Raises `ApiError` 429 if a limit is reached; then nothing is counted.
-        """
+    def admit(self, version: FunctionVersion) -> "RunningCounter | Refused":
+        """Count one more invocation and return its counter: call `release` with it once, when the
+        invocation has ended. Returns a refusal if a limit is reached; then nothing is counted."""
         counter = self._tallies.get(version.configuration_id)
         if counter is None:
             counter = self._open(version.configuration_id, self._function(version.key))
@@ -108,27 +107,24 @@ class Admission:
         is_beyond = counter.running >= counter.provisioned
         reserved = function.reserved
         if reserved is not None:
+            if not reserved:
+                return throttled(_RESERVED, reason=Refusal.SWITCHED_OFF)
             is_full = is_beyond and function.beyond >= reserved - function.provisioned
             if is_full or function.running >= reserved:
-                raise throttled(_RESERVED)
+                return throttled(_RESERVED)
             if account.running >= account.limit:
-                raise throttled()
+                return throttled()
         elif account.running >= account.limit:
-            raise throttled()
+            return throttled()
         elif is_beyond:
             if account.pooled >= account.pool:
-                raise throttled()
+                return throttled()
             account.pooled += 1
         function.beyond += is_beyond
         account.running += 1
         function.running += 1
         counter.running += 1
         return counter
-
-    def is_off(self, key: FunctionKey) -> bool:
-        """Whether a function's reservation is 0."""
-        function = self._functions.get(key)
-        return function is not None and function.reserved == 0
 
     def release(self, counter: RunningCounter) -> None:
         """The invocation has ended, or never began."""

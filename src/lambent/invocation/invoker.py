@@ -1,23 +1,33 @@
-"""The one door through which every function call passes: resolve, admit, assign, outcome.
+"""The invoker: every function call passes here. Resolve, admit, submit, outcome.
 
-`invoke` is synchronous and does nothing slow; the outcome comes back through the invocation's
-`on_done`. Only a version that is not in memory yet costs a look-up (`resolve`).
+`invoke` is synchronous and does nothing slow. The outcome comes back through the call's reply,
+whatever happens. Only a version that is not in memory yet costs a look-up (`resolve`).
 """
 
 import logging
+from collections.abc import Callable
+from functools import partial
 
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
-from lambent.model.errors import ApiError, conflict, not_found
+from lambent.model.errors import ApiError, FunctionNotFound, conflict
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
-from lambent.model.invocation import Invocation, Outcome
+from lambent.model.invocation import (
+    NOT_RUN,
+    InvocationRequest,
+    Outcome,
+    Refusal,
+    Refused,
+    Reply,
+    RunReport,
+)
 from lambent.node.pools.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
 
 class Invoker:
-    """Resolves, counts and passes on."""
+    """Resolves, counts and submits."""
 
     def __init__(self, admission: Admission, catalog: Catalog, scheduler: Scheduler) -> None:
         self._admission = admission
@@ -31,38 +41,11 @@ class Invoker:
         return None if route is None else route.choose()
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion:
-        """The version to run. Raises `ApiError` 404 if there is none."""
+        """The version to run. Raises `FunctionNotFound` if there is none."""
         route = await self._catalog.get(key, qualifier)
         if route is None:
-            raise not_found(f"Function not found: {key.arn}:{qualifier or LATEST}")
+            raise FunctionNotFound(f"Function not found: {key.arn}:{qualifier or LATEST}")
         return route.choose()
-
-    def check_invocable(self, function: FunctionVersion) -> None:
-        """Raise `ApiError` if the version's state forbids to run it."""
-        if function.state == "Pending" and function.snap_starts:
-            raise ApiError(
-                "SnapStartNotReadyException",
-                "Lambda is initializing your function. It will be ready to invoke once your"
-                " function state becomes ACTIVE.",
-                status=409,
-            )
-        if function.state == "Pending":
-            raise conflict(
-                "The operation cannot be performed at this time. "
-                "The function is currently in the following state: Pending"
-            )
-        if function.state == "Failed" and function.snap_starts:
-            raise ApiError("SnapStartException", function.state_reason or "", status=400)
-        if function.state == "Failed":
-            raise ApiError(
-                "InvalidZipFileException",
-                function.state_reason or "The function's deployment package cannot be used.",
-                status=502,
-            )
-
-    def is_off(self, key: FunctionKey) -> bool:
-        """Whether no concurrency at all is reserved for a function: nothing of it ever runs."""
-        return self._admission.is_off(key)
 
     def may_loop(self, key: FunctionKey, qualifier: str | None) -> bool:
         """Whether a function that was just resolved may call itself without end. One that has
@@ -70,27 +53,77 @@ class Invoker:
         route = self._catalog.get_nowait(key, qualifier)
         return route is None or route.may_loop
 
-    def invoke(self, invocation: Invocation) -> None:
-        """Run an invocation; `invocation.on_done` gets its outcome, once.
-
-        Raises `ApiError`: 409 if the function is not ready, 429 if too many run already; then
-        `on_done` is not called.
-        """
-        self.check_invocable(invocation.function)
-        admission = self._admission
-        counter = admission.admit(invocation.function)
-        report = invocation.on_done
-
-        def on_done(outcome: Outcome) -> None:
-            admission.release(counter)
-            try:
-                report(outcome)
-            except Exception:  # Who runs the function has to go on whatever becomes of its answer.
-                logger.exception("the outcome of %s cannot be told", invocation.request_id)
-
-        invocation.on_done = on_done
+    def invoke(self, request: InvocationRequest, reply: Reply) -> None:
+        """Run a request; its reply gets the outcome, once, perhaps before this returns."""
+        error = state_error(request.function)
+        if error is not None:
+            _finish(request, reply, Refused(error, Refusal.NOT_READY), NOT_RUN)
+            return
+        counter = self._admission.admit(request.function)
+        if isinstance(counter, Refused):
+            _finish(request, reply, counter, NOT_RUN)
+            return
+        call = _Call(request, reply, partial(self._admission.release, counter))
         try:
-            self._scheduler.submit(invocation)
+            self._scheduler.submit(request, call)
         except BaseException:
-            admission.release(counter)
+            self._admission.release(counter)
             raise
+
+
+class _Call:
+    """The reply of a call that is counted: what comes up passes here on its way to the caller."""
+
+    __slots__ = ("_release", "_reply", "_request")
+
+    def __init__(
+        self, request: InvocationRequest, reply: Reply, release: Callable[[], None]
+    ) -> None:
+        self._request = request
+        self._reply = reply
+        self._release = release
+
+    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
+        """See `Reply`."""
+        self._reply.begin(content_type, resume)
+
+    def write(self, data: bytes) -> bool:
+        """See `Reply`."""
+        return self._reply.write(data)
+
+    def finish(self, outcome: Outcome, report: RunReport) -> None:
+        """See `Reply`."""
+        self._release()
+        _finish(self._request, self._reply, outcome, report)
+
+
+def _finish(request: InvocationRequest, reply: Reply, outcome: Outcome, report: RunReport) -> None:
+    try:
+        reply.finish(outcome, report)
+    except Exception:  # The environment has to go on, whatever happens to the response.
+        logger.exception("the outcome of %s cannot be delivered", request.request_id)
+
+
+def state_error(function: FunctionVersion) -> ApiError | None:
+    """The error of a call that the version's state forbids; None if it may run."""
+    if function.state == "Pending" and function.snap_starts:
+        return ApiError(
+            "SnapStartNotReadyException",
+            "Lambda is initializing your function. It will be ready to invoke once your"
+            " function state becomes ACTIVE.",
+            status=409,
+        )
+    if function.state == "Pending":
+        return conflict(
+            "The operation cannot be performed at this time. "
+            "The function is currently in the following state: Pending"
+        )
+    if function.state == "Failed" and function.snap_starts:
+        return ApiError("SnapStartException", function.state_reason or "", status=400)
+    if function.state == "Failed":
+        return ApiError(
+            "InvalidZipFileException",
+            function.state_reason or "The function's deployment package cannot be used.",
+            status=502,
+        )
+    return None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
+from lambent.model.invocation import Refusal, Refused
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,8 +49,18 @@ class ProvisionedState:
 
 
 def throttled(
-    reason: str = "ConcurrentInvocationLimitExceeded", message: str = "Rate Exceeded."
-) -> ApiError:
-    """429 `TooManyRequestsException` of an invocation, with AWS's name for the limit that was
-    reached."""
-    return ApiError("TooManyRequestsException", message, status=429, members={"Reason": reason})
+    limit: str = "ConcurrentInvocationLimitExceeded",
+    message: str = "Rate Exceeded.",
+    *,
+    reason: Refusal = Refusal.THROTTLED,
+) -> Refused:
+    """429 `TooManyRequestsException`; `limit` is AWS's name for the limit that was reached.
+    https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_Errors
+    """
+    error = ApiError("TooManyRequestsException", message, status=429, members={"Reason": limit})
+    return Refused(error, reason)
+
+
+def no_capacity() -> Refused:
+    """The same for a call for which this node has no room."""
+    return throttled(reason=Refusal.NO_CAPACITY)

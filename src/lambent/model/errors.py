@@ -57,6 +57,13 @@ def not_found(message: str) -> ApiError:
     return ApiError("ResourceNotFoundException", message, status=404)
 
 
+class FunctionNotFound(ApiError):
+    """404 `ResourceNotFoundException`: there is no such function, version or alias to call."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ResourceNotFoundException", message, status=404)
+
+
 def conflict(message: str) -> ApiError:
     """409 `ResourceConflictException`."""
     return ApiError("ResourceConflictException", message, status=409)

@@ -1,29 +1,127 @@
-"""One call of a function and how it may end.
+"""One call of a function: the request that goes down, and the reply that comes up.
 
-An `Invocation` goes down through the one door; exactly one `Outcome` comes back up. The
-function's failure is a value here, never an exception, so that callers, retries and
-destinations can `match` over the closed union.
+An `InvocationRequest` goes from the invoker to the environment that runs it. It is a value: nothing
+is written into it on the way, so that it can cross a machine, be retried and be recorded. What
+comes up goes to the call's `Reply`: chunks of a streamed response, then exactly one `Outcome` with
+the `RunReport` of the environment.
+
+A function's failure is a value, never an exception. Code that depends on how a call ended matches
+over the closed union `Outcome`, or asks the facts that every outcome has: `has_succeeded`,
+`has_run`, `is_throttled`, `is_retryable` and `error_type`.
 """
 
 import dataclasses
+import enum
+import json
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionVersion
+from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.function_documents import fields_of, to_document
+
+
+class InvocationKind(enum.StrEnum):
+    """Who calls, and how."""
+
+    REQUEST_RESPONSE = "RequestResponse"
+    """A client that waits for the response (`Invoke`, `InvokeWithResponseStream`)."""
+    EVENT = "Event"
+    """An event that was accepted earlier (`InvocationType: Event`)."""
+    MAPPING = "EventSourceMapping"
+    """A batch of an event source mapping."""
+    URL = "FunctionUrl"
+    """A request to a function URL."""
+    SERVICE = "Service"
+    """Another AWS service that waits for the response."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InvocationRequest:
+    """A request to run one function version once."""
+
+    request_id: str
+    """UUID text; what the function sees as `aws_request_id`."""
+    kind: InvocationKind
+    function: FunctionVersion
+    """The version to run. Its timeout is the deadline: it counts from the moment at which an
+    environment takes the request."""
+    qualifier: str | None = None
+    """The version or alias that the caller named; None if it named none."""
+    event: bytes
+    content_type: str = "application/json"
+    client_context: str = ""
+    """JSON text, already base64-decoded; empty if the caller sent none."""
+    trace_id: str = ""
+    """`X-Amzn-Trace-Id` for the runtime, with the lineage of the call."""
+    tenant_id: str = ""
+    """The tenant, for a function that isolates tenants; else empty."""
+    wants_log_tail: bool = False
+    wants_stream: bool = False
+    """Whether the reply takes the response in chunks; else it is collected and is the outcome's
+    payload."""
+
+    @property
+    def invoked_arn(self) -> str:
+        """The function's ARN as invoked: with the qualifier, if the caller named one."""
+        arn = self.function.key.arn
+        return f"{arn}:{self.qualifier}" if self.qualifier else arn
+
+    def to_bytes(self) -> bytes:
+        """The request for another process: one line of JSON, then the event as it is."""
+        head: dict[str, Any] = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in ("function", "event")
+        }
+        function = self.function
+        head["function"] = {
+            "key": function.key,
+            "version": function.version,
+            **to_document(function),
+        }
+        return json.dumps(head, separators=(",", ":")).encode() + b"\n" + self.event
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "InvocationRequest":
+        """The request that `to_bytes` wrote. Raises ValueError if it is not one."""
+        line, separator, event = data.partition(b"\n")
+        if not separator:
+            raise ValueError("the request has no head")
+        try:
+            head = json.loads(line)
+            document = head.pop("function")
+            key, version = FunctionKey(*document.pop("key")), document.pop("version")
+            function = FunctionVersion(key=key, version=version, **fields_of(document))
+            kind = InvocationKind(head.pop("kind"))
+            return cls(function=function, kind=kind, event=event, **head)
+        except (AttributeError, KeyError, RecursionError, TypeError) as error:
+            raise ValueError(f"the head of the request is not valid: {error!r}") from error
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The function answered."""
+    """The function returned a result."""
+
+    has_succeeded: ClassVar[bool] = True
+    has_run: ClassVar[bool] = True
+    is_throttled: ClassVar[bool] = False
+    is_retryable: ClassVar[bool] = False
+    error_type: ClassVar[str | None] = None
 
     payload: bytes
+    """The whole result; empty if it was streamed to the reply."""
     content_type: str = "application/json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FunctionFailed:
-    """The function reported an error itself; `payload` is its error document, verbatim."""
+    """The function itself reported an error; `payload` is its error document, verbatim."""
+
+    has_succeeded: ClassVar[bool] = False
+    has_run: ClassVar[bool] = True
+    is_throttled: ClassVar[bool] = False
+    is_retryable: ClassVar[bool] = True
 
     payload: bytes
     error_type: str
@@ -31,7 +129,13 @@ class FunctionFailed:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The deadline passed first; everything the function had started was killed."""
+    """The function was still running at its deadline; everything it had started was killed."""
+
+    has_succeeded: ClassVar[bool] = False
+    has_run: ClassVar[bool] = True
+    is_throttled: ClassVar[bool] = False
+    is_retryable: ClassVar[bool] = True
+    error_type: ClassVar[str | None] = "Sandbox.Timedout"
 
     payload: bytes
 
@@ -41,54 +145,122 @@ class Crashed:
     """The runtime exited, was killed or could not be started; `error_type` is dotted
     (`Runtime.ExitError`, `Runtime.OutOfMemory`, `Runtime.InvalidEntrypoint`, …)."""
 
+    has_succeeded: ClassVar[bool] = False
+    has_run: ClassVar[bool] = True
+    is_throttled: ClassVar[bool] = False
+    is_retryable: ClassVar[bool] = True
+
     payload: bytes
     error_type: str
 
 
+class Refusal(enum.Enum):
+    """Why the code never ran."""
+
+    THROTTLED = enum.auto()
+    """A limit of the function, its account or its rate of growth is reached."""
+    SWITCHED_OFF = enum.auto()
+    """The function's reserved concurrency is 0."""
+    NO_CAPACITY = enum.auto()
+    """This node has no room for another environment now."""
+    NOT_FOUND = enum.auto()
+    """There is no such function, version or alias."""
+    NOT_READY = enum.auto()
+    """The state of the version forbids it."""
+    LOOP = enum.auto()
+    """The function has called itself too often."""
+    FAILED = enum.auto()
+    """The runtime is not installed, the host failed, the platform is stopping, …"""
+
+
+_THROTTLES = frozenset({Refusal.THROTTLED, Refusal.SWITCHED_OFF, Refusal.NO_CAPACITY})
+_FINAL = frozenset({Refusal.SWITCHED_OFF, Refusal.NOT_FOUND, Refusal.LOOP})
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refused:
-    """The code never ran: the runtime is not installed, the host gave no sandbox, the platform
-    is stopping. The caller sees `error`."""
+    """The code never ran. The caller gets `error`."""
+
+    has_succeeded: ClassVar[bool] = False
+    has_run: ClassVar[bool] = False
 
     error: ApiError
+    reason: Refusal = Refusal.FAILED
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether there was no room for the call."""
+        return self.reason in _THROTTLES
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same call may succeed later, without anybody changing the function."""
+        return self.reason not in _FINAL
+
+    @property
+    def error_type(self) -> str:
+        """AWS's name of the exception."""
+        return self.error.code
 
 
 Outcome = Succeeded | FunctionFailed | TimedOut | Crashed | Refused
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What an environment reports of a call next to its outcome."""
+
+    queued_s: float = 0.0
+    """Seconds for which the call waited for an environment."""
+    init_s: float | None = None
+    """Seconds that the init phase of its environment took, if this is the first call after it."""
+    duration_s: float = 0.0
+    """Seconds that the function took."""
+    memory_used_mb: int = 0
+    """The most memory that the environment has used so far."""
+    response_bytes: int = 0
+    """Bytes of the response, streamed or not."""
+    log_tail: bytes = b""
+    """The last 4 KiB of the call's log, if the request wants them."""
+
+
+NOT_RUN = RunReport()
+"""The report of a call that no environment has run."""
+
+
 class ResponseSink(Protocol):
-    """Takes a response that comes chunk by chunk. How it ended is told as the outcome."""
+    """Takes a response in chunks."""
 
     def begin(self, content_type: str, resume: Callable[[], None]) -> None:
-        """The first chunk is on its way. `resume` lets more come after `write` said no."""
+        """The first chunk follows. `resume` asks for more after `write` has returned False."""
         ...
 
     def write(self, data: bytes) -> bool:
-        """Take a chunk; whether more may come now."""
+        """Take a chunk; returns whether more may follow now."""
         ...
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
-class Invocation:
-    """One request to run one function version once. Lives in memory only."""
+class Reply(ResponseSink, Protocol):
+    """Takes what comes up from a call, on the event loop. `begin` and `write` are called only if
+    the request wants a stream and the function has begun to respond."""
 
-    request_id: str
-    """UUID text; what the function sees as `aws_request_id`."""
-    function: FunctionVersion
-    invoked_arn: str
-    """The ARN as invoked: with the qualifier, if the caller gave one."""
-    event: bytes
-    content_type: str = "application/json"
-    client_context: str = ""
-    """JSON text, already base64-decoded; empty if the caller sent none."""
-    trace_id: str = ""
-    """`X-Amzn-Trace-Id` to hand to the runtime."""
-    tenant_id: str = ""
-    """Whose event it is, of a function that isolates tenants; else empty."""
-    sink: ResponseSink | None = None
-    """Takes a streamed response; without one it is collected and is the outcome's payload."""
-    wants_log_tail: bool = False
-    on_done: Callable[[Outcome], None]
-    """Called exactly once, on the event loop, with the outcome."""
-    log_tail: bytes = b""
-    """The last 4 KiB of this invocation's log, set before `on_done` if `wants_log_tail`."""
+    def finish(self, outcome: Outcome, report: RunReport) -> None:
+        """The call has ended. Called exactly once."""
+        ...
+
+
+class WholeReply:
+    """A reply for a caller that does not want a stream: `finish` is a function of its own."""
+
+    __slots__ = ("finish",)
+
+    def __init__(self, finish: Callable[[Outcome, RunReport], None]) -> None:
+        self.finish = finish
+
+    def begin(self, content_type: str, resume: Callable[[], None]) -> None:
+        """See `ResponseSink`."""
+        raise AssertionError("the request does not want a stream")
+
+    def write(self, data: bytes) -> bool:
+        """See `ResponseSink`."""
+        raise AssertionError("the request does not want a stream")

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 
 import anyio
 
-from lambent.kit.clock import Clock, wait_at_most
+from lambent.kit.clock import Clock
+from lambent.kit.waiting import wait_at_most
 from lambent.polling.ports import Record
 
 

@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import botocore.exceptions
-
 from lambent.aws.client import error_code
+from lambent.aws.errors import ClientError
 from lambent.kit.strict_json import parse_loosely
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.ports import SourceError
@@ -73,7 +72,7 @@ async def _read_secret(polled: ActiveMapping, arn: str, *members: str) -> Mappin
         answer = await polled.aws.call(
             "secretsmanager", "GetSecretValue", {"SecretId": arn}, resource=arn
         )
-    except botocore.exceptions.ClientError as error:
+    except ClientError as error:
         if error_code(error) == "ResourceNotFoundException":
             raise _not_valid(f"there is no secret {arn}") from error
         raise refused(error) from error

@@ -10,7 +10,6 @@ from typing import Any
 
 from lambent.kit.ids import new_request_id
 from lambent.model.function import LATEST
-from lambent.model.invocation import Succeeded
 from lambent.polling.function_calls import CallResult
 from lambent.polling.retries import Discard
 
@@ -42,7 +41,7 @@ def make_failure_record(
             "statusCode": 200,
             "executedVersion": LATEST if called.function is None else called.function.version,
             # Null where it succeeded, and named records that had failed.
-            "functionError": None if isinstance(called.outcome, Succeeded) else "Unhandled",
+            "functionError": None if called.outcome.has_succeeded else "Unhandled",
         }
     members["version"] = "1.0"
     members["timestamp"] = timestamp(now)

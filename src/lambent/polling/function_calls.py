@@ -7,9 +7,17 @@ import anyio
 
 from lambent.invocation.invoker import Invoker
 from lambent.kit.ids import new_request_id
-from lambent.model.errors import ApiError
+from lambent.model.errors import ApiError, FunctionNotFound
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import Invocation, Outcome, Refused
+from lambent.model.invocation import (
+    InvocationKind,
+    InvocationRequest,
+    Outcome,
+    Refusal,
+    Refused,
+    RunReport,
+    WholeReply,
+)
 from lambent.model.mapping import EventSourceMapping
 from lambent.model.recursion import recursive
 from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
@@ -30,15 +38,12 @@ class CallResult:
     @property
     def was_taken(self) -> bool:
         """Whether the function ran: not if it was throttled, or could not be started."""
-        return not isinstance(self.outcome, Refused)
+        return self.outcome.has_run
 
     @property
     def is_loop(self) -> bool:
         """Whether it was refused because the function called itself too often."""
-        return (
-            isinstance(self.outcome, Refused)
-            and self.outcome.error.code == "RecursiveInvocationException"
-        )
+        return isinstance(self.outcome, Refused) and self.outcome.reason is Refusal.LOOP
 
 
 class FunctionCalls:
@@ -48,14 +53,13 @@ class FunctionCalls:
     def __init__(
         self,
         mapping: EventSourceMapping,
-        door: Invoker,
+        invoker: Invoker,
         metrics: Metrics,
         settle_logs: Callable[[], Awaitable[None]],
     ) -> None:
         self._key = mapping.function_key
         self._qualifier = mapping.qualifier
-        self._arn = mapping.function_arn
-        self._door = door
+        self._invoker = invoker
         self._metrics = metrics
         self._settle_logs = settle_logs
 
@@ -67,30 +71,32 @@ class FunctionCalls:
         outcomes: list[Outcome] = []
         is_done = anyio.Event()
 
-        def on_done(outcome: Outcome) -> None:
+        def finish(outcome: Outcome, _: RunReport) -> None:
             outcomes.append(outcome)
             is_done.set()
 
         try:
-            function = self._door.resolve_nowait(self._key, self._qualifier)
+            function = self._invoker.resolve_nowait(self._key, self._qualifier)
             if function is None:
-                function = await self._door.resolve(self._key, self._qualifier)
+                function = await self._invoker.resolve(self._key, self._qualifier)
             trace_id, loops = extend_lineage(trace_id_of(trace_header), self._key.arn)
-            if loops >= LOOPS_MAX and not self._door.may_loop(self._key, self._qualifier):
+            if loops >= LOOPS_MAX and not self._invoker.may_loop(self._key, self._qualifier):
                 self._metrics.add("RecursiveInvocationsDropped", self._key)
-                raise recursive(self._key)
-            self._door.invoke(
-                Invocation(
-                    request_id=request_id,
-                    function=function,
-                    invoked_arn=self._arn,
-                    event=event,
-                    trace_id=trace_id,
-                    on_done=on_done,
-                )
-            )
+                refused = Refused(recursive(self._key), Refusal.LOOP)
+                return CallResult(request_id, refused, function, trace_id)
+        except FunctionNotFound as error:
+            return CallResult(request_id, Refused(error, Refusal.NOT_FOUND), function, trace_id)
         except ApiError as error:
             return CallResult(request_id, Refused(error), function, trace_id)
+        request = InvocationRequest(
+            request_id=request_id,
+            kind=InvocationKind.MAPPING,
+            function=function,
+            qualifier=self._qualifier,
+            event=event,
+            trace_id=trace_id,
+        )
+        self._invoker.invoke(request, WholeReply(finish))
         await is_done.wait()
         await self._settle_logs()
         return CallResult(request_id, outcomes[0], function, trace_id)

@@ -39,7 +39,7 @@ class PollingContext:
     """What pollers need of the platform."""
 
     store: Store
-    door: Invoker
+    invoker: Invoker
     aws: AwsClient
     roles: ExecutionRoles
     keep: Keep
@@ -138,7 +138,7 @@ class MappingSupervisor:
         around = self._around
         options = options_of(mapping)
         try:
-            function = await around.door.resolve(mapping.function_key, mapping.qualifier)
+            function = await around.invoker.resolve(mapping.function_key, mapping.qualifier)
             role = function.role
         except ApiError as error:
             if error.status >= 500:
@@ -150,7 +150,7 @@ class MappingSupervisor:
             mapping=mapping,
             options=options,
             role=role,
-            calls=FunctionCalls(mapping, around.door, around.metrics, around.settle_logs),
+            calls=FunctionCalls(mapping, around.invoker, around.metrics, around.settle_logs),
             status=status,
             stop=Stop(),
             keep=around.keep,

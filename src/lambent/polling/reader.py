@@ -271,7 +271,7 @@ class Lane:
             called = await self._polled.calls.call(event)
         finally:
             status.in_flight -= 1
-        status.note_call(has_failed=not isinstance(called.outcome, Succeeded))
+        status.note_call(has_failed=not called.outcome.has_succeeded)
         status.count("InvokedEventCount", len(records))
         return called
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import botocore.exceptions
-
 from lambent.aws.client import AwsClient, AwsUnreachable, error_code
+from lambent.aws.errors import ClientError
 from lambent.identity.execution_roles import ExecutionRoles
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
@@ -77,7 +76,7 @@ def unreachable(detail: str) -> SourceError:
     )
 
 
-def refused(error: botocore.exceptions.ClientError) -> SourceError:
+def refused(error: ClientError) -> SourceError:
     """A service said no, for no reason that the source knows better."""
     details = error.response.get("Error", {})
     code = error_code(error)

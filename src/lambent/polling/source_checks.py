@@ -4,9 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import botocore.exceptions
-
 from lambent.aws.client import AwsClient, AwsUnreachable, error_code
+from lambent.aws.errors import ClientError
 from lambent.identity.execution_roles import ExecutionRoles
 from lambent.model.errors import invalid_parameter
 from lambent.model.function import FunctionVersion
@@ -70,7 +69,7 @@ class SourceChecks:
                 )
         except AwsUnreachable as error:
             logger.info("cannot look at %s: %s", source_id, error)
-        except botocore.exceptions.ClientError as error:
+        except ClientError as error:
             self._judge(source_id, error)
 
     async def _check_queue(self, arn: str, function: FunctionVersion) -> None:
@@ -99,7 +98,7 @@ class SourceChecks:
             service, operation, parameters, region=region, account=account, deadline_s=_DEADLINE_S
         )
 
-    def _judge(self, source_id: str, error: botocore.exceptions.ClientError) -> None:
+    def _judge(self, source_id: str, error: ClientError) -> None:
         code = error_code(error)
         if code.endswith(_QUEUE_MISSING):
             raise invalid_parameter(

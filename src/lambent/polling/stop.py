@@ -5,7 +5,8 @@ from contextlib import contextmanager, nullcontext
 
 import anyio
 
-from lambent.kit.clock import Clock, wait_at_most
+from lambent.kit.clock import Clock
+from lambent.kit.waiting import wait_at_most
 
 
 class Stop:

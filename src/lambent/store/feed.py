@@ -9,7 +9,8 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import make_conninfo
 
-from lambent.kit.clock import Clock, wait_at_most
+from lambent.kit.clock import Clock
+from lambent.kit.waiting import wait_at_most
 from lambent.store.changes import CHANNEL
 from lambent.store.database import KEEP_ALIVES
 from lambent.store.outage import is_away

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import assert_never
 
 import anyio
 import anyio.abc
@@ -25,7 +26,18 @@ from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import guarded, shielded, start_task
 from lambent.model.arn import AccountId, Arn, Scope
 from lambent.model.errors import ApiError, service_failure
-from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded
+from lambent.model.invocation import (
+    Crashed,
+    FunctionFailed,
+    InvocationKind,
+    InvocationRequest,
+    Outcome,
+    Refused,
+    RunReport,
+    Succeeded,
+    TimedOut,
+    WholeReply,
+)
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.principal import service as service_principal
@@ -50,13 +62,13 @@ class LocalServiceCalls:
 
     def __init__(
         self,
-        door: Invoker,
+        invoker: Invoker,
         queue: AsyncQueue,
         authorizer: Authorizer,
         tasks: anyio.abc.TaskGroup,
         token: str,
     ) -> None:
-        self._door = door
+        self._invoker = invoker
         self._queue = queue
         self._authorizer = authorizer
         self._tasks = tasks
@@ -101,35 +113,39 @@ class LocalServiceCalls:
         await self._authorizer.check(caller, access)
 
     async def _keep(self, exchange: Exchange, reference: FunctionReference, trace_id: str) -> None:
-        await self._door.resolve(reference.key, reference.qualifier)
+        await self._invoker.resolve(reference.key, reference.qualifier)
         if len(exchange.body) > ASYNCHRONOUS_EVENT_BYTES_MAX:
             raise ApiError("RequestTooLargeException", "The event is too large.", status=413)
         await self._queue.keep(reference, exchange.body, trace_id)
         exchange.respond(202)
 
     async def _call(self, exchange: Exchange, reference: FunctionReference, trace_id: str) -> None:
-        function = await self._door.resolve(reference.key, reference.qualifier)
+        function = await self._invoker.resolve(reference.key, reference.qualifier)
         trace_id, loops = extend_lineage(trace_id, reference.key.arn)
-        if loops >= LOOPS_MAX and not self._door.may_loop(reference.key, reference.qualifier):
+        if loops >= LOOPS_MAX and not self._invoker.may_loop(reference.key, reference.qualifier):
             raise recursive(reference.key)
 
-        def on_done(outcome: Outcome) -> None:
-            if isinstance(outcome, Refused):
-                _refuse(exchange, outcome.error)
-            else:
-                status = 200 if isinstance(outcome, Succeeded) else _FUNCTION_FAILED
-                exchange.respond(status, [("Content-Type", "application/json")], outcome.payload)
-
-        self._door.invoke(
-            Invocation(
-                request_id=new_request_id(),
-                function=function,
-                invoked_arn=reference.arn,
-                event=exchange.body,
-                trace_id=trace_id,
-                on_done=guarded(partial(_fail, exchange), on_done),
-            )
+        request = InvocationRequest(
+            request_id=new_request_id(),
+            kind=InvocationKind.SERVICE,
+            function=function,
+            qualifier=reference.qualifier,
+            event=exchange.body,
+            trace_id=trace_id,
         )
+        respond = guarded(partial(_fail, exchange), partial(_respond, exchange))
+        self._invoker.invoke(request, WholeReply(respond))
+
+
+def _respond(exchange: Exchange, outcome: Outcome, _: RunReport) -> None:
+    match outcome:
+        case Refused():
+            _refuse(exchange, outcome.error)
+        case Succeeded() | FunctionFailed() | TimedOut() | Crashed():
+            status = 200 if outcome.has_succeeded else _FUNCTION_FAILED
+            exchange.respond(status, [("Content-Type", "application/json")], outcome.payload)
+        case _:
+            assert_never(outcome)
 
 
 def _parse(arn: str) -> FunctionReference:

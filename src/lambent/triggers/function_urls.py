@@ -5,44 +5,36 @@ A URL is reached by its host name, `<id>.lambda-url.<region>.<domain>`, and by t
 until a function changes. As with Invoke, a call of a function that is in memory takes no task.
 """
 
-import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeGuard
 
 import anyio.abc
 
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
-from lambent.kit.computing import LOOP_BYTES_MAX, computed, computed_apart
+from lambent.kit.computing import LOOP_BYTES_MAX, computed
 from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import guarded, start_task
+from lambent.kit.tasks import start_task
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
 from lambent.model.function import LATEST, FunctionVersion
 from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
-from lambent.model.invocation import Invocation, Outcome, Refused, Succeeded, TimedOut
+from lambent.model.invocation import InvocationKind, InvocationRequest
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
 from lambent.model.traces import trace_id_of
-from lambent.triggers.cors import is_preflight, preflight_headers, with_cors
+from lambent.triggers.cors import is_preflight, preflight_headers
 from lambent.triggers.url_event import UrlRequest, make_event
-from lambent.triggers.url_response import FAILED, UrlResponse, read_buffered, read_stream
-from lambent.triggers.url_stream import UrlStream
+from lambent.triggers.url_reply import FORBIDDEN, UrlReply, fail, refuse, refuse_error
 
 _HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
 _ID = re.compile(r"[a-z0-9]{32}")
 _KNOWN_MAX = 8192
 _NOWHERE = Scope(AccountId(""), Region(""))
-_FORBIDDEN = (
-    "Forbidden. For troubleshooting Function URL authorization issues, see:"
-    " https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
-)
-
 Find = Callable[[str], Awaitable[FunctionUrl | None]]
 """Looks up a URL by its id."""
 
@@ -53,13 +45,13 @@ class FunctionUrls:
     def __init__(
         self,
         find: Find,
-        door: Invoker,
+        invoker: Invoker,
         authorizer: Authorizer,
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
     ) -> None:
         self._find = find
-        self._door = door
+        self._invoker = invoker
         self._authorizer = authorizer
         self._clock = clock
         self._tasks = tasks
@@ -92,9 +84,9 @@ class FunctionUrls:
         url = self._known.get(url_id)
         function = None
         if url is not None:
-            function = self._door.resolve_nowait(url.key, _qualifier(url))
+            function = self._invoker.resolve_nowait(url.key, _qualifier(url))
         elif url_id in self._known:
-            _refuse(exchange, 403, None)
+            refuse(exchange, 403, None)
             return
         if url is None or function is None or len(exchange.body) > LOOP_BYTES_MAX:
             self._start_slowly(exchange, url_id, path)
@@ -108,32 +100,32 @@ class FunctionUrls:
             else:
                 self._start_slowly(exchange, url_id, path)
         except ApiError as error:
-            _refuse_error(exchange, url, error)
+            refuse_error(exchange, url, error)
 
     def _start_slowly(self, exchange: Exchange, url_id: str, path: str) -> None:
-        failed = partial(_fail, exchange)
+        failed = partial(fail, exchange)
         start_task(self._tasks, failed, self._handle_slowly, exchange, url_id, path)
 
     async def _handle_slowly(self, exchange: Exchange, url_id: str, path: str) -> None:
         try:
             url = await self._look_up(url_id)
         except ApiError as error:
-            _refuse_error(exchange, None, error)
+            refuse_error(exchange, None, error)
             return
         if url is None:
-            _refuse(exchange, 403, None)
+            refuse(exchange, 403, None)
             return
         try:
             # A body may be large: to verify it and to make an event of it takes a while.
             caller = await computed(self._identify, exchange, url)
             await self._authorizer.check_all(caller, self._needs(url))
-            function = await self._door.resolve(url.key, _qualifier(url))
+            function = await self._invoker.resolve(url.key, _qualifier(url))
             request = self._request(exchange, url, path, caller)
             if request is not None:
                 event = await computed(make_event, request, self._clock.now())
                 self._invoke(request, function, event)
         except ApiError as error:
-            _refuse_error(exchange, url, error)
+            refuse_error(exchange, url, error)
 
     async def _look_up(self, url_id: str) -> FunctionUrl | None:
         changes = self._changes
@@ -157,7 +149,7 @@ class FunctionUrls:
             )
         caller = self._authorizer.authenticate(exchange)
         if caller.access_key_id is None:
-            raise ApiError("AccessDeniedException", _FORBIDDEN, status=403)
+            raise ApiError("AccessDeniedException", FORBIDDEN, status=403)
         return caller
 
     def _needs(self, url: FunctionUrl) -> list[Access]:
@@ -195,111 +187,20 @@ class FunctionUrls:
     def _invoke(self, request: UrlRequest, function: FunctionVersion, event: bytes) -> None:
         exchange, url = request.exchange, request.url
         if len(event) > SYNCHRONOUS_EVENT_BYTES_MAX:
-            _refuse(exchange, 413, "Request Entity Too Large")
+            refuse(exchange, 413, "Request Entity Too Large")
             return
-        stream = None
-        if url.invoke_mode == "RESPONSE_STREAM":
-            stream = UrlStream(
-                exchange, start=partial(_start, request), answer=partial(_answer, request)
-            )
-
-        def on_done(outcome: Outcome) -> None:
-            if isinstance(outcome, Refused):
-                _refuse_error(exchange, url, outcome.error)
-            elif stream is None and _is_large(outcome):
-                failed = partial(_fail, exchange)
-                start_task(self._tasks, failed, _answer_large, request, outcome.payload)
-            elif stream is None or not stream.is_used:
-                _answer(request, _response(url, outcome))
-            elif not stream.end(is_complete=isinstance(outcome, Succeeded)):
-                _answer(request, FAILED)
-
-        self._door.invoke(
-            Invocation(
+        self._invoker.invoke(
+            InvocationRequest(
                 request_id=request.request_id,
+                kind=InvocationKind.URL,
                 function=function,
-                invoked_arn=url.arn,
+                qualifier=_qualifier(url),
                 event=event,
                 trace_id=request.trace_id,
-                sink=stream,
-                on_done=guarded(partial(_fail, exchange), on_done),
-            )
+                wants_stream=url.invoke_mode == "RESPONSE_STREAM",
+            ),
+            UrlReply(request, self._tasks),
         )
-
-
-def _is_large(outcome: Outcome) -> TypeGuard[Succeeded]:
-    return isinstance(outcome, Succeeded) and len(outcome.payload) > LOOP_BYTES_MAX
-
-
-def _response(url: FunctionUrl, outcome: Outcome) -> UrlResponse:
-    if isinstance(outcome, TimedOut):
-        body = json.dumps({"Message": "Endpoint request timed out"}).encode()
-        return UrlResponse(504, [("Content-Type", "application/json")], body)
-    if not isinstance(outcome, Succeeded):
-        return FAILED
-    if url.invoke_mode == "RESPONSE_STREAM":
-        return read_stream(outcome.payload, outcome.content_type) or FAILED
-    return read_buffered(outcome.payload)
-
-
-async def _answer_large(request: UrlRequest, result: bytes) -> None:
-    """Answer with a result that takes a while to be read."""
-    _answer(request, await computed_apart(read_buffered, result, data=result))
-
-
-def _answer(request: UrlRequest, response: UrlResponse) -> None:
-    _send(request.exchange, response.status, _headers(request, response), response.body)
-
-
-def _start(request: UrlRequest, response: UrlResponse) -> None:
-    """Begin an answer that comes in chunks, the first of which is the response's body."""
-    request.exchange.start(response.status, _headers(request, response))
-
-
-def _headers(request: UrlRequest, response: UrlResponse) -> list[tuple[str, str]]:
-    return [
-        *with_cors(request.url.cors, request.exchange.headers, response.headers),
-        ("x-amzn-RequestId", request.request_id),
-        ("X-Amzn-Trace-Id", request.trace_id),
-    ]
-
-
-def _fail(exchange: Exchange, _: Exception) -> None:
-    _refuse(exchange, 500, "Internal Server Error")
-
-
-def _refuse_error(exchange: Exchange, url: FunctionUrl | None, error: ApiError) -> None:
-    """What a client of a URL, None if it cannot be known now, is told of an error of the
-    platform's."""
-    cors = None if url is None else url.cors
-    if error.status == 403:
-        message = _FORBIDDEN if error.code == "AccessDeniedException" else error.message
-        _refuse(exchange, 403, message, cors)
-    elif error.status == 429:
-        _refuse(exchange, 429, error.message, cors)
-    elif error.status == 404:
-        _refuse(exchange, 403, None, cors)
-    elif error.status == 503:
-        _refuse(exchange, 503, "Service Unavailable", cors)
-    else:
-        _send(exchange, FAILED.status, FAILED.headers, FAILED.body)
-
-
-def _refuse(
-    exchange: Exchange,
-    status: int,
-    message: str | None,
-    cors: Mapping[str, object] | None = None,
-) -> None:
-    headers = [("Content-Type", "application/json")]
-    if status == 403:
-        headers.append(("x-amzn-ErrorType", "AccessDeniedException"))
-    body = json.dumps({"Message": message}).encode()
-    _send(exchange, status, with_cors(cors, exchange.headers, headers), body)
-
-
-def _send(exchange: Exchange, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-    exchange.respond(status, headers, body if status not in (204, 304) else b"")
 
 
 def _qualifier(url: FunctionUrl) -> str | None:

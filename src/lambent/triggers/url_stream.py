@@ -35,12 +35,9 @@ class UrlStream:
         self._prelude: bytearray | None = bytearray()
         """What has come of it; None when the answer has begun."""
         self._has_failed = False
-        self.is_used = False
-        """Whether the function has answered in chunks."""
 
     def begin(self, content_type: str, resume: Callable[[], None]) -> None:
         """See `ResponseSink`."""
-        self.is_used = True
         self._content_type = content_type
         self._exchange.on_writable(resume)
 

@@ -26,14 +26,18 @@ from lambent.asynchronous.retries import Done, Retry, RetryPolicy, after_attempt
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.async_event import AsyncEvent
+from lambent.model.concurrency import throttled
 from lambent.model.delivery import Delivery, DeliveryKind
-from lambent.model.errors import ApiError, conflict, not_found
+from lambent.model.errors import ApiError, FunctionNotFound, conflict
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.model.invocation import (
+    NOT_RUN,
     FunctionFailed,
-    Invocation,
+    InvocationRequest,
     Outcome,
+    Refusal,
     Refused,
+    Reply,
     Succeeded,
     TimedOut,
 )
@@ -48,7 +52,8 @@ from lambent.telemetry.metrics import Metrics
 KEY = FunctionKey("111111111111", "us-east-1", "f")
 SETTINGS = AsynchronousSettings(in_flight_max=4, kept_at_once_max=100)
 FAILED = FunctionFailed(b"{}", "Error")
-THROTTLED = Refused(ApiError("TooManyRequestsException", "Rate Exceeded.", status=429))
+THROTTLED = throttled()
+SWITCHED_OFF = throttled(reason=Refusal.SWITCHED_OFF)
 
 
 def version(dead_letter_target: str | None = None) -> FunctionVersion:
@@ -60,15 +65,15 @@ def version(dead_letter_target: str | None = None) -> FunctionVersion:
     )  # fmt: skip
 
 
-class FakeDoor:
+class FakeInvoker:
     """Ends each invocation as the test says, or keeps it until told."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
-        self.attempts: list[Invocation] = []
+        self.attempts: list[InvocationRequest] = []
+        self.replies: list[Reply] = []
         self.error: ApiError | None = None
         self.version = version()
-        self.is_switched_off = False
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion:
         if self.error is not None:
@@ -81,13 +86,11 @@ class FakeDoor:
     def may_loop(self, key: FunctionKey, qualifier: str | None) -> bool:
         return False
 
-    def is_off(self, key: FunctionKey) -> bool:
-        return self.is_switched_off
-
-    def invoke(self, invocation: Invocation) -> None:
-        self.attempts.append(invocation)
+    def invoke(self, request: InvocationRequest, reply: Reply) -> None:
+        self.attempts.append(request)
+        self.replies.append(reply)
         if self.outcomes:
-            invocation.on_done(self.outcomes.pop(0))
+            reply.finish(self.outcomes.pop(0), NOT_RUN)
 
 
 class Elsewhere:
@@ -109,10 +112,10 @@ class Room:
     def __init__(self, store: Store, payloads: Path, tasks: anyio.abc.TaskGroup) -> None:
         self.store = store
         self.clock = ManualClock()
-        self.door = FakeDoor()
+        self.invoker = FakeInvoker()
         self.elsewhere = Elsewhere()
         self.payloads = DirectoryBlobs(payloads)
-        door: Any = self.door
+        invoker: Any = self.invoker
         elsewhere: Any = self.elsewhere
         self.journal = GroupCommit(store, self.clock, self.flush_logs)
         ids = new_ids(time.time(), store.starts)
@@ -123,7 +126,7 @@ class Room:
             metrics=self.metrics,
         )
         self.dispatcher = Dispatcher(
-            *(store, self.journal, door, self.payloads, SETTINGS, self.clock, tasks),
+            *(store, self.journal, invoker, self.payloads, SETTINGS, self.clock, tasks),
             ids=ids,
             metrics=self.metrics,
             on_deliveries=self.courier.note_new,
@@ -195,13 +198,13 @@ class Room:
 
     async def wait_for_attempt(self, number: int, after_s: float) -> None:
         """The next attempt is made after so much time, and not before."""
-        made = len(self.door.attempts)
+        made = len(self.invoker.attempts)
         await self.quiet()
         self.clock.advance(after_s - 0.5)
         await self.quiet()
-        assert len(self.door.attempts) == made
+        assert len(self.invoker.attempts) == made
         self.clock.advance(1.0)
-        await self.until(lambda: len(self.door.attempts) == number)
+        await self.until(lambda: len(self.invoker.attempts) == number)
 
     async def quiet(self) -> None:
         """Let everything happen that can without time: transactions wait for each other, so those
@@ -230,30 +233,30 @@ pytestmark = pytest.mark.anyio
 
 async def test_delivered_events_are_forgotten(room: Room) -> None:
     """Each is delivered once, under its own id."""
-    room.door.outcomes = [Succeeded(b"1")] * 20
+    room.invoker.outcomes = [Succeeded(b"1")] * 20
     for number in range(20):
         await room.offer(number)
     await room.settle(0)
-    assert len({one.request_id for one in room.door.attempts}) == 20
+    assert len({one.request_id for one in room.invoker.attempts}) == 20
 
 
 async def test_failures_are_tried_twice_more(room: Room) -> None:
     """After one minute, then after two, under the same id; then the event is dropped."""
-    room.door.outcomes = [FAILED, TimedOut(b"{}"), FAILED]
+    room.invoker.outcomes = [FAILED, TimedOut(b"{}"), FAILED]
     await room.offer()
-    await room.until(lambda: len(room.door.attempts) == 1)
+    await room.until(lambda: len(room.invoker.attempts) == 1)
     await room.wait_for_attempt(2, 60)
     assert await room.left() == 1
     await room.wait_for_attempt(3, 120)
     await room.settle(0)
-    assert len({one.request_id for one in room.door.attempts}) == 1
+    assert len({one.request_id for one in room.invoker.attempts}) == 1
 
 
 async def test_throttles_cost_no_retry(room: Room) -> None:
     """They are tried after 1, 2, 4 … seconds; the function's own retries are still there."""
-    room.door.outcomes = [THROTTLED, THROTTLED, THROTTLED, FAILED, Succeeded(b"1")]
+    room.invoker.outcomes = [THROTTLED, THROTTLED, THROTTLED, FAILED, Succeeded(b"1")]
     await room.offer()
-    await room.until(lambda: len(room.door.attempts) == 1)
+    await room.until(lambda: len(room.invoker.attempts) == 1)
     for number, delay_s in ((2, 1), (3, 2), (4, 4)):
         await room.wait_for_attempt(number, delay_s)
     await room.wait_for_attempt(5, 60)
@@ -270,13 +273,13 @@ async def test_old_events_are_dropped(room: Room, age_max_s: int, attempts: int)
         "LastModified": 0.0,
     }
     await room.store.transact(lambda tx: tx.settings.put(Kind.EVENT_INVOKE, KEY, config))
-    room.door.outcomes = [FAILED, FAILED]
+    room.invoker.outcomes = [FAILED, FAILED]
     await room.offer(1)
-    await room.until(lambda: len(room.door.attempts) == 1)
+    await room.until(lambda: len(room.invoker.attempts) == 1)
     if attempts == 2:
         await room.wait_for_attempt(2, 60)
     await room.settle(0)
-    assert len(room.door.attempts) == attempts
+    assert len(room.invoker.attempts) == attempts
     record = json.loads(room.elsewhere.sent[0].body)
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
     assert record["requestContext"]["approximateInvokeCount"] == attempts
@@ -285,10 +288,10 @@ async def test_old_events_are_dropped(room: Room, age_max_s: int, attempts: int)
 
 async def test_events_grow_old_while_they_wait(room: Room) -> None:
     """Throttled for longer than they may wait: the dead-letter queue gets them."""
-    room.door.version = version("arn:aws:sqs:us-east-1:1:q")
+    room.invoker.version = version("arn:aws:sqs:us-east-1:1:q")
     await room.store.transact(lambda tx: tx.functions.delete(KEY))
-    await room.store.transact(lambda tx: tx.functions.create(room.door.version))
-    room.door.outcomes = [THROTTLED] * 1000
+    await room.store.transact(lambda tx: tx.functions.create(room.invoker.version))
+    room.invoker.outcomes = [THROTTLED] * 1000
     await room.offer(1, b'{"a": 1}')
     await room.offer(2, b'{"a": 2}')
     for _ in range(80):
@@ -297,7 +300,7 @@ async def test_events_grow_old_while_they_wait(room: Room) -> None:
     await room.until(lambda: len(room.elsewhere.sent) == 2)
     await room.settle(0)
     assert {one.body for one in room.elsewhere.sent} == {b'{"a": 1}', b'{"a": 2}'}
-    assert len(room.door.attempts) == 6 * 3600 / 300
+    assert len(room.invoker.attempts) == 6 * 3600 / 300
 
 
 async def test_no_retries_if_none_are_wanted(room: Room) -> None:
@@ -307,10 +310,10 @@ async def test_no_retries_if_none_are_wanted(room: Room) -> None:
             Kind.EVENT_INVOKE, KEY, {"MaximumRetryAttempts": 0, "LastModified": 0.0}
         )
     )
-    room.door.outcomes = [FAILED]
+    room.invoker.outcomes = [FAILED]
     await room.offer()
     await room.settle(0)
-    assert len(room.door.attempts) == 1
+    assert len(room.invoker.attempts) == 1
 
 
 async def test_destinations_get_what_is_theirs(
@@ -324,7 +327,7 @@ async def test_destinations_get_what_is_theirs(
         "LastModified": 0.0,
     }
     await room.store.transact(lambda tx: tx.settings.put(Kind.EVENT_INVOKE, KEY, config))
-    room.door.outcomes = [FAILED, FAILED, FAILED]
+    room.invoker.outcomes = [FAILED, FAILED, FAILED]
     room.elsewhere.failures = [DeliveryFailed("down")] * 3
     await room.offer(1)
     for number, delay_s in ((1, 0), (2, 1), (3, 2), (4, 4)):
@@ -365,13 +368,13 @@ async def test_destinations_get_what_is_theirs(
 async def test_large_payloads_lie_beside(room: Room) -> None:
     """They come back whole, for retries as well, and are gone when the event is."""
     payload = json.dumps("x" * ROW_BYTES_MAX).encode()
-    room.door.outcomes = [FAILED, Succeeded(b"1")]
+    room.invoker.outcomes = [FAILED, Succeeded(b"1")]
     await room.offer(1, payload)
-    await room.until(lambda: len(room.door.attempts) == 1)
+    await room.until(lambda: len(room.invoker.attempts) == 1)
     assert len(list(room.payloads.list_keys())) == 1
     await room.wait_for_attempt(2, 60)
     await room.settle(0)
-    assert [one.event for one in room.door.attempts] == [payload, payload]
+    assert [one.event for one in room.invoker.attempts] == [payload, payload]
     await room.until(lambda: not list(room.payloads.list_keys()))
 
 
@@ -391,14 +394,13 @@ async def test_payloads_without_a_row_are_forgotten(tmp_path: Path, anyio_backen
 async def test_a_function_that_is_switched_off(room: Room) -> None:
     """Reserved concurrency 0: no retries, straight to who wants to know. There is nothing to tell
     of an answer."""
-    room.door.version = version("arn:aws:sqs:us-east-1:1:q")
+    room.invoker.version = version("arn:aws:sqs:us-east-1:1:q")
     config = {
         "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sns:r:1:t"}},
         "LastModified": 0.0,
     }
     await room.store.transact(lambda tx: tx.settings.put(Kind.EVENT_INVOKE, KEY, config))
-    room.door.is_switched_off = True
-    room.door.outcomes = [THROTTLED]
+    room.invoker.outcomes = [SWITCHED_OFF]
     await room.offer(1, b'{"a": 1}')
     await room.until(lambda: len(room.elsewhere.sent) == 2)
     await room.settle(0)
@@ -410,12 +412,12 @@ async def test_a_function_that_is_switched_off(room: Room) -> None:
     assert record["requestContext"]["approximateInvokeCount"] == 0
     assert record["requestPayload"] == {"a": 1}
     assert not record.keys() & {"responseContext", "responsePayload"}
-    assert len(room.door.attempts) == 1
+    assert len(room.invoker.attempts) == 1
 
 
 async def test_a_loop_ends(room: Room) -> None:
     """The chain in the trace header says that the function has been there 16 times."""
-    room.door.version = version("arn:aws:sqs:us-east-1:1:q")
+    room.invoker.version = version("arn:aws:sqs:us-east-1:1:q")
     header = "Root=1-0-0"
     for _ in range(LOOPS_MAX):
         header, _ = extend_lineage(header, KEY.arn)
@@ -424,7 +426,7 @@ async def test_a_loop_ends(room: Room) -> None:
     )
     await room.until(lambda: room.elsewhere.sent)
     await room.settle(0)
-    assert not room.door.attempts
+    assert not room.invoker.attempts
     assert room.elsewhere.sent[0].attributes["ErrorCode"] == "400"
     assert b"recursive_invocations_dropped_sum" in room.metrics.render(KEY.account)
 
@@ -435,22 +437,22 @@ async def test_a_flood_delays_nobody_else(room: Room) -> None:
         room.hand_in(number, lambda _failure: None)
         if number % 50 == 0:
             await room.quiet()
-    await room.until(lambda: len(room.door.attempts) == SETTINGS.in_flight_max)
+    await room.until(lambda: len(room.invoker.attempts) == SETTINGS.in_flight_max)
     await room.offer(1000, name="other")
-    await room.until(lambda: len(room.door.attempts) == SETTINGS.in_flight_max + 1)
-    assert room.door.attempts[-1].request_id.endswith("001000")
+    await room.until(lambda: len(room.invoker.attempts) == SETTINGS.in_flight_max + 1)
+    assert room.invoker.attempts[-1].request_id.endswith("001000")
 
 
 async def test_missing_and_unready_functions(room: Room) -> None:
     """A deleted function's events are dropped, one that is being made is waited for."""
-    room.door.error = not_found("gone")
+    room.invoker.error = FunctionNotFound("gone")
     await room.offer(1)
     await room.settle(0)
-    room.door.error = conflict("Pending")
+    room.invoker.error = conflict("Pending")
     await room.offer(2)
     await room.quiet()
-    room.door.error = None
-    room.door.outcomes = [Succeeded(b"1")]
+    room.invoker.error = None
+    room.invoker.outcomes = [Succeeded(b"1")]
     room.clock.advance(1.5)
     await room.settle(0)
 
@@ -459,13 +461,13 @@ async def test_only_so_many_at_once(room: Room) -> None:
     """The others wait until one has ended."""
     for number in range(10):
         await room.offer(number)
-    await room.until(lambda: len(room.door.attempts) == SETTINGS.in_flight_max)
+    await room.until(lambda: len(room.invoker.attempts) == SETTINGS.in_flight_max)
     await room.quiet()
-    assert len(room.door.attempts) == SETTINGS.in_flight_max
+    assert len(room.invoker.attempts) == SETTINGS.in_flight_max
     ended = 0
     while ended < 10:
-        await room.until(lambda ended=ended: len(room.door.attempts) > ended)
-        room.door.attempts[ended].on_done(Succeeded(b"1"))
+        await room.until(lambda ended=ended: len(room.invoker.attempts) > ended)
+        room.invoker.replies[ended].finish(Succeeded(b"1"), NOT_RUN)
         ended += 1
     await room.settle(0)
 
@@ -488,7 +490,7 @@ async def test_what_cannot_be_written_is_said_and_written_later(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Callers hear that their event is not kept; what came of attempts is not forgotten."""
-    room.door.outcomes = [Succeeded(b"1")]
+    room.invoker.outcomes = [Succeeded(b"1")]
     transact = room.store.transact
 
     async def fail(work: Any) -> Any:
@@ -503,7 +505,7 @@ async def test_what_cannot_be_written_is_said_and_written_later(
     monkeypatch.setattr(room.store, "transact", transact)
     room.clock.advance(2)
     await room.settle(0)
-    assert len(room.door.attempts) == 1
+    assert len(room.invoker.attempts) == 1
 
 
 @asynccontextmanager
@@ -523,11 +525,11 @@ async def test_a_platform_goes_on_where_it_died(
     settings = database(synchronous="OFF")
     async with life(settings, tmp_path) as room:
         await room.offer(1)
-        await room.until(lambda: room.door.attempts)
+        await room.until(lambda: room.invoker.attempts)
     async with life(settings, tmp_path) as room:
-        room.door.outcomes = [Succeeded(b"1")]
+        room.invoker.outcomes = [Succeeded(b"1")]
         await room.settle(0)
-        assert len(room.door.attempts) == 1
+        assert len(room.invoker.attempts) == 1
 
 
 async def test_an_heir_goes_on_at_once(
@@ -540,11 +542,11 @@ async def test_an_heir_goes_on_at_once(
         settings = database(synchronous="OFF", url=f"sqlite:///{tmp_path}/shared.db")
     async with life(settings, tmp_path / "dead") as dead:
         await dead.offer(1)
-        await dead.until(lambda: dead.door.attempts)
+        await dead.until(lambda: dead.invoker.attempts)
     async with life(settings, tmp_path / "heir") as heir:
-        heir.door.outcomes = [Succeeded(b"1")]
+        heir.invoker.outcomes = [Succeeded(b"1")]
         await heir.settle(0)
-        assert len(heir.door.attempts) == 1
+        assert len(heir.invoker.attempts) == 1
 
 
 def test_event_ids_never_clash() -> None:
@@ -656,7 +658,7 @@ def test_policies() -> None:
 async def test_what_a_function_has_printed_is_written_before_its_event_is_done(room: Room) -> None:
     """A platform that is killed has the lines of every event that does not come again. Events that
     only arrive wait for no lines."""
-    room.door.outcomes = [Succeeded(b"1")]
+    room.invoker.outcomes = [Succeeded(b"1")]
     await room.offer(1)
     await room.settle(0)
     assert room.flushes == [1]
@@ -678,7 +680,7 @@ async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
         return result
 
     monkeypatch.setattr(room.store, "transact", transact)
-    room.door.outcomes = [Succeeded(b"1")] * 1000
+    room.invoker.outcomes = [Succeeded(b"1")] * 1000
     told: list[Exception | None] = []
     for number in range(100):
         room.hand_in(number, told.append)
@@ -690,4 +692,4 @@ async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
             await room.quiet()
             room.clock.advance(1)
     assert {None, StoreUnavailable} == {one if one is None else type(one) for one in told}
-    assert len({one.request_id for one in room.door.attempts}) == 100
+    assert len({one.request_id for one in room.invoker.attempts}) == 100

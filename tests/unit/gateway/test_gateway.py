@@ -101,7 +101,7 @@ async def serving(operations: Operations) -> AsyncIterator[tuple[Gateway, int]]:
             yield gateway, port
 
 
-class Invoker:
+class FrontDoor:
     """A gateway in a thread, for clients that block."""
 
     def __init__(self, port: int, operations: Operations) -> None:
@@ -157,7 +157,7 @@ def _read_answer(client: socket.socket) -> tuple[int, dict[str, str], bytes]:
 
 
 @contextmanager
-def running() -> Iterator[Invoker]:
+def running() -> Iterator[FrontDoor]:
     """Run a gateway in a thread of its own."""
     ready = threading.Event()
     state: dict[str, Any] = {}
@@ -166,7 +166,9 @@ def running() -> Iterator[Invoker]:
         operations = Operations()
         stop = asyncio.Event()
         async with serving(operations) as (_, port):
-            state.update(door=Invoker(port, operations), stop=stop, loop=asyncio.get_running_loop())
+            state.update(
+                door=FrontDoor(port, operations), stop=stop, loop=asyncio.get_running_loop()
+            )
             ready.set()
             await stop.wait()
 
@@ -182,7 +184,7 @@ def running() -> Iterator[Invoker]:
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[Invoker]:
+def door() -> Iterator[FrontDoor]:
     """One gateway for all tests of this module."""
     with running() as door:
         yield door
@@ -191,7 +193,7 @@ def door() -> Iterator[Invoker]:
 # -- operations --------------------------------------------------------------------------------
 
 
-def test_an_operation_gets_its_call_and_answers(door: Invoker) -> None:
+def test_an_operation_gets_its_call_and_answers(door: FrontDoor) -> None:
     """Members, scope, request id and endpoint arrive; absent and null members stay absent."""
     client = door.client("lambda")
     answer = client.create_function(FunctionName="f", Role=ROLE, Code={"ZipFile": b"\x00zip"})
@@ -206,7 +208,7 @@ def test_an_operation_gets_its_call_and_answers(door: Invoker) -> None:
     assert metadata["RequestId"] == call.request_id
 
 
-def test_a_large_package_arrives_whole(door: Invoker) -> None:
+def test_a_large_package_arrives_whole(door: FrontDoor) -> None:
     """Also when it is parsed off the loop; its errors are the same."""
     package = bytes(range(256)) * 16_384
     client = door.client("lambda")
@@ -217,14 +219,14 @@ def test_a_large_package_arrives_whole(door: Invoker) -> None:
     assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
-def test_deleting_a_function_has_no_body(door: Invoker) -> None:
+def test_deleting_a_function_has_no_body(door: FrontDoor) -> None:
     """204, as AWS answers, not the 200 of the model."""
     answer = door.client("lambda").delete_function(FunctionName="f")
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204
     assert "content-length" not in answer["ResponseMetadata"]["HTTPHeaders"]
 
 
-def test_errors_reach_the_client_typed(door: Invoker) -> None:
+def test_errors_reach_the_client_typed(door: FrontDoor) -> None:
     """As exceptions of the client's own classes, with all their members."""
     client = door.client("lambda")
     with pytest.raises(client.exceptions.ResourceNotFoundException) as missing:
@@ -237,7 +239,7 @@ def test_errors_reach_the_client_typed(door: Invoker) -> None:
     assert busy.value.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "3"
 
 
-def test_bad_parameters_never_reach_an_operation(door: Invoker) -> None:
+def test_bad_parameters_never_reach_an_operation(door: FrontDoor) -> None:
     """Validation comes first."""
     before = len(door.operations.calls)
     with pytest.raises(ClientError) as refused:
@@ -247,7 +249,7 @@ def test_bad_parameters_never_reach_an_operation(door: Invoker) -> None:
     assert len(door.operations.calls) == before
 
 
-def test_a_bug_is_logged_and_not_shown(door: Invoker, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_is_logged_and_not_shown(door: FrontDoor, caplog: pytest.LogCaptureFixture) -> None:
     """500 without details; the log has them, with the request id."""
     for call in ("get_function", "invoke"):
         caplog.clear()
@@ -261,7 +263,7 @@ def test_a_bug_is_logged_and_not_shown(door: Invoker, caplog: pytest.LogCaptureF
         assert "Traceback" in caplog.text
 
 
-def test_an_error_cannot_split_the_answer(door: Invoker) -> None:
+def test_an_error_cannot_split_the_answer(door: FrontDoor) -> None:
     """A text with line breaks stays in the body."""
     with pytest.raises(ClientError) as missing:
         door.client("lambda").get_function(FunctionName="split")
@@ -269,7 +271,7 @@ def test_an_error_cannot_split_the_answer(door: Invoker) -> None:
     assert "x-injected" not in missing.value.response["ResponseMetadata"]["HTTPHeaders"]
 
 
-def test_a_direct_operation_answers_and_refuses(door: Invoker) -> None:
+def test_a_direct_operation_answers_and_refuses(door: FrontDoor) -> None:
     """Invoke needs no task, and its errors are rendered like all others."""
     client = door.client("lambda")
     answer = client.invoke(FunctionName="f", Payload=b'{"a": 1}')
@@ -282,7 +284,7 @@ def test_a_direct_operation_answers_and_refuses(door: Invoker) -> None:
     assert refused.value.response["Error"]["Code"] == "ValidationException"
 
 
-def test_operations_not_offered_say_so(door: Invoker) -> None:
+def test_operations_not_offered_say_so(door: FrontDoor) -> None:
     """With an error of the operation's own service."""
     with pytest.raises(ClientError) as refused:
         door.client("lambda").list_layers()
@@ -298,7 +300,7 @@ def test_operations_not_offered_say_so(door: Invoker) -> None:
     assert "GetFederationToken" in refused.value.response["Error"]["Message"]
 
 
-def test_the_other_services(door: Invoker) -> None:
+def test_the_other_services(door: FrontDoor) -> None:
     """CloudWatch Logs and STS speak their own protocols on the same port."""
     groups = door.client("logs").describe_log_groups(logGroupNamePrefix="/aws")["logGroups"]
     assert groups == [{"logGroupName": "/aws/lambda/f", "creationTime": 12}]
@@ -310,7 +312,7 @@ def test_the_other_services(door: Invoker) -> None:
     )
 
 
-def test_unsigned_requests_find_their_service(door: Invoker) -> None:
+def test_unsigned_requests_find_their_service(door: FrontDoor) -> None:
     """By their form; they act in the default account and region."""
     unsigned = {"signature_version": UNSIGNED}
     assert door.client("lambda", **unsigned).invoke(FunctionName="f")["StatusCode"] == 200
@@ -323,7 +325,7 @@ def test_unsigned_requests_find_their_service(door: Invoker) -> None:
 @pytest.mark.parametrize(
     "service", ["dynamodb", "sqs", "sns", "s3", "events", "cloudformation", "apigateway"]
 )
-def test_other_services_are_refused_in_their_own_protocol(door: Invoker, service: str) -> None:
+def test_other_services_are_refused_in_their_own_protocol(door: FrontDoor, service: str) -> None:
     """Functions get one endpoint for all of AWS: what is not served must say so legibly."""
     client = door.client(service)
     calls = {
@@ -345,7 +347,7 @@ def test_other_services_are_refused_in_their_own_protocol(door: Invoker, service
 # -- what is not an operation ------------------------------------------------------------------
 
 
-def test_health(door: Invoker) -> None:
+def test_health(door: FrontDoor) -> None:
     """For probes; nothing else below the internal prefix is guessed."""
     status, headers, body = door.say(b"GET /_lambent/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert (status, headers["content-type"]) == (200, "application/json")
@@ -355,7 +357,7 @@ def test_health(door: Invoker) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/2015-03-31/", "/%00", "/favicon.ico"])
-def test_unknown_paths_are_json(door: Invoker, path: str) -> None:
+def test_unknown_paths_are_json(door: FrontDoor, path: str) -> None:
     """Never a page."""
     status, headers, body = door.say(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     assert status == 404
@@ -373,7 +375,7 @@ def test_unknown_paths_are_json(door: Invoker, path: str) -> None:
         (b"Logs_19990101.CreateLogGroup", "UnknownServiceException"),
     ],
 )
-def test_unknown_targets_are_json(door: Invoker, target: bytes, code: str) -> None:
+def test_unknown_targets_are_json(door: FrontDoor, target: bytes, code: str) -> None:
     """The json protocol's own form of the same."""
     status, _, body = door.say(
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nX-Amz-Target: "
@@ -396,7 +398,7 @@ def test_unknown_targets_are_json(door: Invoker, target: bytes, code: str) -> No
         "é" * 100,
     ],
 )
-def test_malformed_signatures(door: Invoker, authorization: str) -> None:
+def test_malformed_signatures(door: FrontDoor, authorization: str) -> None:
     """403, as AWS answers what is no signature at all."""
     status, headers, _ = door.say(
         b"GET /2015-03-31/functions HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
@@ -408,7 +410,7 @@ def test_malformed_signatures(door: Invoker, authorization: str) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_an_event_too_large(door: Invoker, chunked: bool) -> None:
+def test_an_event_too_large(door: FrontDoor, chunked: bool) -> None:
     """413 in AWS's words, although the client sends all of it first."""
     head = b"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: localhost\r\n"
     size = SYNCHRONOUS_EVENT_BYTES_MAX + 1
@@ -424,7 +426,7 @@ def test_an_event_too_large(door: Invoker, chunked: bool) -> None:
     }
 
 
-def test_an_event_just_small_enough(door: Invoker) -> None:
+def test_an_event_just_small_enough(door: FrontDoor) -> None:
     """The limit itself is allowed, for boto3 too, and one byte more is a typed error."""
     client = door.client("lambda")
     event = b" " * SYNCHRONOUS_EVENT_BYTES_MAX
@@ -434,7 +436,7 @@ def test_an_event_just_small_enough(door: Invoker) -> None:
         client.invoke(FunctionName="f", Payload=event + b" ")
 
 
-def test_a_package_too_large(door: Invoker) -> None:
+def test_a_package_too_large(door: FrontDoor) -> None:
     """Refused by its announced length, before it is sent."""
     status, headers, body = door.say(
         b"POST /2015-03-31/functions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"

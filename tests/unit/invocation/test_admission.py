@@ -2,17 +2,14 @@
 
 from collections import Counter
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.invocation.admission import Admission, RunningCounter
-from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
-from lambent.model.concurrency import Claim, Reservation, throttled
-from lambent.model.errors import ApiError
+from lambent.model.concurrency import Claim, Reservation
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import Invocation, Outcome, Succeeded
+from lambent.model.invocation import Refused
 from tests.unit.invocation.versions import version_of
 
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -23,12 +20,19 @@ def admission(limit: int = 10) -> Admission:
     return Admission(InvocationSettings(concurrent_executions=limit))
 
 
+def admit(counts: Admission, version: FunctionVersion) -> RunningCounter:
+    """Count one for which there is room."""
+    admitted = counts.admit(version)
+    assert not isinstance(admitted, Refused)
+    return admitted
+
+
 def fill(counts: Admission, version: FunctionVersion) -> tuple[int, str]:
     """How many may run beside what runs, and why not more; they stay."""
     for number in range(1000):
-        try:
-            counts.admit(version)
-        except ApiError as error:
+        admitted = counts.admit(version)
+        if isinstance(admitted, Refused):
+            error = admitted.error
             assert (error.code, error.message) == ("TooManyRequestsException", "Rate Exceeded.")
             assert error.status == 429
             return number, str(error.members["Reason"])
@@ -102,7 +106,7 @@ def test_what_is_provisioned_is_taken_out_of_the_reservation() -> None:
 def test_a_lowered_limit_waits_for_what_runs() -> None:
     """And the account's own is kept even then."""
     counts = admission()
-    running = [counts.admit(version_of("f")) for _ in range(8)]
+    running = [admit(counts, version_of("f")) for _ in range(8)]
     counts.apply_quota(version_of("f").key, Reservation(reserved=2))
     assert fill(counts, version_of("f")) == (0, RESERVED)
     assert fill(counts, version_of("g")) == (2, UNRESERVED)
@@ -118,7 +122,7 @@ def test_nothing_is_remembered_of_what_is_gone() -> None:
     for number in range(50):
         version = version_of(f"f{number}")
         counts.apply_quota(version.key, claim(version, 1))
-        counter = counts.admit(version)
+        counter = admit(counts, version)
         counts.apply_quota(version.key, Reservation())
         counts.release(counter)
     assert counts.size == 0
@@ -163,11 +167,11 @@ def test_no_limit_is_ever_exceeded(steps: list[tuple[str, int, str, tuple]]) -> 
             counts.apply_quota(version.key, Reservation(reserved, tuple(claims)))
         elif what == "admit":
             expected = _reason(limit, allotted, [one for one, _ in running], version)
-            try:
-                running.append((version, counts.admit(version)))
-            except ApiError as error:
-                assert error.members["Reason"] == expected
+            admitted = counts.admit(version)
+            if isinstance(admitted, Refused):
+                assert admitted.error.members["Reason"] == expected
             else:
+                running.append((version, admitted))
                 assert expected is None
                 assert len(running) <= limit
     for _, counter in running:
@@ -208,70 +212,3 @@ def _reason(  # type: ignore[no-untyped-def]
         if pooled >= pool:
             return UNRESERVED
     return UNRESERVED if len(running) >= limit else None
-
-
-class FakeScheduler:
-    """Takes invocations, or refuses them."""
-
-    def __init__(self) -> None:
-        self.taken: list[Invocation] = []
-        self.is_full = False
-
-    def submit(self, invocation: Invocation) -> None:
-        if self.is_full:
-            raise throttled()
-        self.taken.append(invocation)
-
-
-def test_the_door_gives_back_what_it_took() -> None:
-    """When a call has ended, and when the scheduler refuses it; `on_done` has the count right."""
-    counts, scheduler = admission(2), FakeScheduler()
-    door = Invoker(counts, None, scheduler)  # type: ignore[arg-type]
-    outcomes: list[Outcome] = []
-
-    def call() -> None:
-        door.invoke(
-            Invocation(
-                request_id="r",
-                function=version_of("f"),
-                invoked_arn="arn",
-                event=b"{}",
-                on_done=outcomes.append,
-            )
-        )
-
-    scheduler.is_full = True
-    for _ in range(5):
-        with pytest.raises(ApiError):
-            call()
-    scheduler.is_full = False
-    call()
-    call()
-    with pytest.raises(ApiError):
-        call()
-    assert outcomes == []
-    scheduler.taken[0].on_done(Succeeded(b"1"))
-    assert outcomes == [Succeeded(b"1")]
-    call()
-    with pytest.raises(ApiError):
-        call()
-
-
-def test_an_outcome_that_cannot_be_told_is_nobody_elses_trouble(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Whoever ran the function goes on, and what was counted is given back."""
-    counts = admission(1)
-    scheduler = FakeScheduler()
-    door = Invoker(counts, None, scheduler)  # type: ignore[arg-type]
-
-    def tell(_: Outcome) -> None:
-        raise ValueError("no such header")
-
-    for _ in range(3):
-        invocation = Invocation(
-            request_id="r", function=version_of("f"), invoked_arn="a", event=b"{}", on_done=tell
-        )
-        door.invoke(invocation)
-        scheduler.taken[-1].on_done(Succeeded(b""))
-    assert len(caplog.records) == 3

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
-from lambent.model.invocation import Invocation
+from lambent.model.invocation import InvocationKind, InvocationRequest
 from lambent.node.apis.runtime_api import (
     INIT_ERROR,
     INVOCATION,
@@ -33,14 +33,12 @@ def function() -> FunctionVersion:
     )
 
 
-def invocation(request_id: str = "id-1", event: bytes = b'{"a":1}') -> Invocation:
-    version = function()
-    return Invocation(
+def invocation(request_id: str = "id-1", event: bytes = b'{"a":1}') -> InvocationRequest:
+    return InvocationRequest(
         request_id=request_id,
-        function=version,
-        invoked_arn=version.arn,
+        kind=InvocationKind.REQUEST_RESPONSE,
+        function=function(),
         event=event,
-        on_done=lambda outcome: None,
     )
 
 

@@ -10,8 +10,8 @@ import anyio
 
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import Scope
+from lambent.model.concurrency import throttled
 from lambent.model.delivery import Delivery
-from lambent.model.errors import ApiError
 from lambent.model.invocation import FunctionFailed, Outcome, Refused, Succeeded
 from lambent.model.mapping import DEFAULTS, EventSourceMapping, MappingState, Source
 from lambent.polling.active_mapping import ActiveMapping, OpenShards
@@ -29,7 +29,7 @@ from lambent.telemetry.metrics import Metrics
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/s"
 ROLE = "arn:aws:iam::000000000000:role/r"
 FAILED = FunctionFailed(b"{}", "ValueError")
-THROTTLED = Refused(ApiError("TooManyRequestsException", "Rate exceeded", status=429))
+THROTTLED = throttled()
 
 Act = Callable[[Any], Outcome | Any]
 """A function: gives an outcome, or what it answers."""

@@ -59,7 +59,7 @@ class Room:
         self.has_batch = False
         around = PollingContext(
             store=store,
-            door=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
+            invoker=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
             aws=nothing,
             roles=unchecked_roles(),
             keep=nothing,

@@ -6,7 +6,16 @@ from typing import Any, cast
 
 from lambent.kit.clock import ManualClock
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
-from lambent.model.invocation import Invocation, Outcome, Succeeded
+from lambent.model.invocation import (
+    InvocationKind,
+    InvocationRequest,
+    Outcome,
+    Refused,
+    Reply,
+    RunReport,
+    Succeeded,
+    WholeReply,
+)
 from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.pools.scheduler import Scheduler
 from lambent.node.pools.settings import SchedulingSettings
@@ -71,7 +80,7 @@ class FakeEnvironment:
         self._on_free = on_free
         self._on_told = on_responded
         self._on_gone = on_gone
-        self._invocation: Invocation | None = None
+        self._reply: Reply | None = None
         self.is_gone = False
         self._is_retired = False
         self.tenants: set[str] = set()
@@ -88,15 +97,15 @@ class FakeEnvironment:
 
     def crash(self) -> None:
         """In the middle of a call."""
-        self._invocation = None
+        self._reply = None
         self.state = EnvironmentState.RESET
         self._on_free(self)
 
     def become_free(self) -> None:
         self.idle_since = self._clock.monotonic()
-        invocation, self._invocation = self._invocation, None
-        if invocation is not None:
-            invocation.on_done(Succeeded(b"{}", "application/json"))
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply.finish(Succeeded(b"{}", "application/json"), RunReport())
         self.state = EnvironmentState.IDLE
         if self._is_retired:
             self.retire()
@@ -105,15 +114,17 @@ class FakeEnvironment:
 
     def answer(self) -> None:
         """Answer the caller, while extensions go on."""
-        invocation, self._invocation = self._invocation, None
-        assert invocation is not None
+        reply, self._reply = self._reply, None
+        assert reply is not None
         self._on_told(self)
-        invocation.on_done(Succeeded(b"{}", "application/json"))
+        reply.finish(Succeeded(b"{}", "application/json"), RunReport())
 
-    def assign(self, invocation: Invocation) -> None:
+    def assign(
+        self, request: InvocationRequest, reply: Reply, waiting_since: float | None = None
+    ) -> None:
         self.state = EnvironmentState.BUSY
-        self._invocation = invocation
-        self.tenants.add(invocation.tenant_id)
+        self._reply = reply
+        self.tenants.add(request.tenant_id)
 
     def freeze(self) -> None:
         self.state = EnvironmentState.FROZEN
@@ -123,7 +134,7 @@ class FakeEnvironment:
 
     def retire(self) -> None:
         self._is_retired = True
-        if not self.is_gone and self._invocation is None:
+        if not self.is_gone and self._reply is None:
             self.is_gone = True
             self._on_gone(self)
 
@@ -161,16 +172,19 @@ class House:
         return environment
 
     def call(self, name: str, tenant_id: str = "") -> None:
-        """Raises `ApiError` if it is throttled."""
-        invocation = Invocation(
+        """Raises `ApiError` if it is throttled at once."""
+        request = InvocationRequest(
             function=function(name),
+            kind=InvocationKind.REQUEST_RESPONSE,
             request_id=str(len(self.outcomes)),
-            invoked_arn="arn",
             event=b"{}",
             tenant_id=tenant_id,
-            on_done=self.outcomes.append,
         )
-        self.scheduler.submit(invocation)
+        before = len(self.outcomes)
+        reply = WholeReply(lambda outcome, _: self.outcomes.append(outcome))
+        self.scheduler.submit(request, reply)
+        if len(self.outcomes) > before and isinstance(self.outcomes[-1], Refused):
+            raise self.outcomes.pop().error
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)

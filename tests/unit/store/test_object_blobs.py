@@ -9,7 +9,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from lambent.assembly.storage import open_storage
-from lambent.data_directory import DataDirectory
+from lambent.instance.data_directory import DataDirectory
 from lambent.kit.clock import ManualClock, SystemClock
 from lambent.settings import Settings
 from lambent.store.blobs import TRASH_S, key_of

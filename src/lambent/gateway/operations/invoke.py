@@ -15,11 +15,6 @@ import anyio.abc
 
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.gateway.authorization import invoke_access
-from lambent.gateway.operations.invoke_answers import (
-    answer_as_stream,
-    answer_nothing,
-    answer_whole,
-)
 from lambent.gateway.operations.invoke_checks import (
     check_json,
     check_offered,
@@ -29,15 +24,16 @@ from lambent.gateway.operations.invoke_checks import (
     own_request_id,
     refuse_fault,
 )
+from lambent.gateway.operations.invoke_replies import InvokeReply, StreamReply
 from lambent.gateway.server import Request
 from lambent.identity.authorizer import Authorizer
-from lambent.invocation.invoker import Invoker
+from lambent.invocation.invoker import Invoker, state_error
 from lambent.kit.computing import LOOP_BYTES_MAX, computed_apart
 from lambent.kit.strict_json import fault_of
 from lambent.kit.tasks import start_task
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import Invocation, Outcome
+from lambent.model.invocation import InvocationKind, InvocationRequest, Reply
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, LEGACY_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.recursion import recursive
@@ -51,16 +47,14 @@ _SPELLING_MAX = 8192
 """Characters of a request that is remembered."""
 
 
-PrepareAnswer = Callable[[Request, Invocation], None]
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InvokeMode:
     """What the three operations differ in."""
 
-    prepare: PrepareAnswer
-    """Sees to it that a synchronous invocation is answered."""
-    is_always_event: bool = False
+    make_reply: Callable[[Request, InvocationRequest], Reply] | None
+    """Makes the reply of a synchronous call; None if every call is an event."""
+    streams: bool = False
+    """Whether the reply takes the response in chunks."""
     event_answer: bytes | None = b""
     """The body of 202; None if events are not taken."""
     event_bytes_max: int = ASYNCHRONOUS_EVENT_BYTES_MAX
@@ -71,13 +65,13 @@ class InvokeOperation:
 
     def __init__(
         self,
-        door: Invoker,
+        invoker: Invoker,
         authorizer: Authorizer,
         queue: AsyncQueue,
         tasks: anyio.abc.TaskGroup,
         way: InvokeMode,
     ) -> None:
-        self._door = door
+        self._invoker = invoker
         self._authorizer = authorizer
         self._tasks = tasks
         self._queue = queue
@@ -91,7 +85,7 @@ class InvokeOperation:
         event = request.exchange.body or b"{}"
         access = invoke_access(reference)
         is_allowed = self._authorizer.check_nowait(request.caller, access)
-        function = self._door.resolve_nowait(reference.key, reference.qualifier)
+        function = self._invoker.resolve_nowait(reference.key, reference.qualifier)
         if function is None or not is_allowed or len(event) > LOOP_BYTES_MAX:
             slowly = partial(self._handle_slowly, request, reference, params, event)
             start_task(self._tasks, request.fail, slowly)
@@ -108,7 +102,7 @@ class InvokeOperation:
     ) -> None:
         try:
             await self._authorizer.check(request.caller, invoke_access(reference))
-            function = await self._door.resolve(reference.key, reference.qualifier)
+            function = await self._invoker.resolve(reference.key, reference.qualifier)
             refuse_fault(await computed_apart(fault_of, event, data=event))
             self._begin(request, reference, params, function, event)
         except ApiError as error:
@@ -165,8 +159,8 @@ class InvokeOperation:
     ) -> None:
         way = self._way
         check_tenant(function, params.get("TenantId", ""))
-        if not way.is_always_event and params.get("InvocationType") != "Event":
-            self._invoke(request, reference, params, function, event)
+        if way.make_reply is not None and params.get("InvocationType") != "Event":
+            self._invoke(request, reference, params, function, event, way.make_reply)
         elif way.event_answer is None:
             raise invalid_parameter("InvocationType Event is not supported by this operation.")
         elif len(event) > way.event_bytes_max:
@@ -224,41 +218,38 @@ class InvokeOperation:
         params: Mapping[str, Any],
         function: FunctionVersion,
         event: bytes,
+        make_reply: Callable[[Request, InvocationRequest], Reply],
     ) -> None:
         if params.get("InvocationType") == "DryRun":
-            self._door.check_invocable(function)
+            error = state_error(function)
+            if error is not None:
+                raise error
             request.exchange.respond(204, [("x-amzn-RequestId", request.request_id)])
             return
         headers = request.exchange.headers
         trace_id = trace_id_of(headers.get("x-amzn-trace-id"))
         trace_id, loops = extend_lineage(trace_id, reference.key.arn)
-        if loops >= LOOPS_MAX and not self._door.may_loop(reference.key, reference.qualifier):
+        if loops >= LOOPS_MAX and not self._invoker.may_loop(reference.key, reference.qualifier):
             raise recursive(reference.key)
-        wants_log_tail = params.get("LogType") == "Tail"
-        invocation = Invocation(
+        invocation = InvocationRequest(
             request_id=own_request_id(headers.get("x-amzn-requestid")) or request.request_id,
+            kind=InvocationKind.REQUEST_RESPONSE,
             function=function,
-            invoked_arn=reference.arn,
+            qualifier=reference.qualifier,
             event=event,
             client_context=params["ClientContext"],
             trace_id=trace_id,
             tenant_id=params.get("TenantId", ""),
-            wants_log_tail=wants_log_tail,
-            on_done=_ignore,
+            wants_log_tail=params.get("LogType") == "Tail",
+            wants_stream=self._way.streams,
         )
-        self._way.prepare(request, invocation)
-        self._door.invoke(invocation)
+        self._invoker.invoke(invocation, make_reply(request, invocation))
 
 
-INVOKE = InvokeMode(prepare=answer_whole)
-INVOKE_WITH_RESPONSE_STREAM = InvokeMode(prepare=answer_as_stream, event_answer=None)
+INVOKE = InvokeMode(make_reply=InvokeReply)
+INVOKE_WITH_RESPONSE_STREAM = InvokeMode(make_reply=StreamReply, streams=True, event_answer=None)
 INVOKE_ASYNC = InvokeMode(
-    prepare=answer_nothing,
-    is_always_event=True,
+    make_reply=None,
     event_answer=b'{"Status":202}',
     event_bytes_max=LEGACY_EVENT_BYTES_MAX,
 )
-
-
-def _ignore(outcome: Outcome) -> None:
-    """Stands in until the invocation exists that its answer needs."""

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from lambent.kit.http.messages import Exchange
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import Invocation
+from lambent.model.invocation import InvocationRequest
 from lambent.node.apis.responses import accept, refuse
 
 PREFIX = "/2020-01-01/extension/"
@@ -142,14 +142,14 @@ class ExtensionsApi:
         """The runtime is ready: who comes now comes too late."""
         self._is_open = False
 
-    def invoke(self, invocation: Invocation, deadline_ms: int) -> None:
+    def invoke(self, request: InvocationRequest, deadline_ms: int) -> None:
         """Tell of an invocation; `deadline_ms` is in epoch milliseconds."""
         event: dict[str, Any] = {
             "eventType": INVOKE,
             "deadlineMs": deadline_ms,
-            "requestId": invocation.request_id,
-            "invokedFunctionArn": invocation.invoked_arn,
-            "tracing": {"type": "X-Amzn-Trace-Id", "value": invocation.trace_id},
+            "requestId": request.request_id,
+            "invokedFunctionArn": request.invoked_arn,
+            "tracing": {"type": "X-Amzn-Trace-Id", "value": request.trace_id},
         }
         data = json.dumps(event, separators=(",", ":")).encode()
         for extension in self._wants_invoke:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from lambent.kit.http.messages import BodyReader, Exchange
 from lambent.kit.strict_json import parse_loosely
-from lambent.model.invocation import Invocation, ResponseSink
+from lambent.model.invocation import InvocationRequest, ResponseSink
 from lambent.node.apis.responses import accept, refuse
 
 PREFIX = "/2018-06-01"
@@ -109,22 +109,22 @@ class RuntimeApi:
         self._listener = listener
         self._state = _State.STARTED
         self._waiting: Exchange | None = None
-        self._pending: tuple[Invocation, int] | None = None
+        self._pending: tuple[InvocationRequest, int] | None = None
         """The invocation that waits for the runtime to ask, or that it is running."""
 
-    def deliver(self, invocation: Invocation, deadline_ms: int) -> None:
+    def deliver(self, request: InvocationRequest, deadline_ms: int) -> None:
         """Give the runtime its next invocation; `deadline_ms` is in epoch milliseconds."""
-        self._pending = (invocation, deadline_ms)
+        self._pending = (request, deadline_ms)
         waiting, self._waiting = self._waiting, None
         if waiting is not None and waiting.is_open:
             self._hand_over(waiting)
 
-    def keeps(self, invocation: Invocation) -> bool:
+    def keeps(self, request: InvocationRequest) -> bool:
         """Whether the invocation still waits for the runtime to come and take it."""
         return (
             self._state not in (_State.RUNNING, _State.STREAMING)
             and self._pending is not None
-            and self._pending[0] is invocation
+            and self._pending[0] is request
         )
 
     def detach(self) -> None:
@@ -194,10 +194,10 @@ class RuntimeApi:
         """
         if self._pending is None or self._state is not _State.RUNNING:
             return None
-        invocation = self._pending[0]
+        request = self._pending[0]
         mode = exchange.headers.get(_MODE_HEADER, "")
-        is_streamed = mode == "streaming" or (mode == "" and invocation.sink is not None)
-        if not is_streamed or exchange.path != f"{INVOCATION}{invocation.request_id}/response":
+        is_streamed = mode == "streaming" or (mode == "" and request.wants_stream)
+        if not is_streamed or exchange.path != f"{INVOCATION}{request.request_id}/response":
             return None
         self._state = _State.STREAMING
         return _Stream(self, exchange)
@@ -241,25 +241,25 @@ class RuntimeApi:
 
     def _hand_over(self, exchange: Exchange) -> None:
         assert self._pending is not None
-        invocation, deadline_ms = self._pending
+        request, deadline_ms = self._pending
         self._state = _State.RUNNING
         optional = ""
-        if invocation.trace_id:
-            optional += f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
-        if invocation.client_context:
-            optional += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
-        if invocation.tenant_id:
-            optional += f"Lambda-Runtime-Aws-Tenant-Id: {invocation.tenant_id}\r\n"
+        if request.trace_id:
+            optional += f"Lambda-Runtime-Trace-Id: {request.trace_id}\r\n"
+        if request.client_context:
+            optional += f"Lambda-Runtime-Client-Context: {request.client_context}\r\n"
+        if request.tenant_id:
+            optional += f"Lambda-Runtime-Aws-Tenant-Id: {request.tenant_id}\r\n"
         head = (
             "HTTP/1.1 200 OK\r\n"
-            f"Content-Type: {invocation.content_type}\r\n"
-            f"Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
+            f"Content-Type: {request.content_type}\r\n"
+            f"Lambda-Runtime-Aws-Request-Id: {request.request_id}\r\n"
             f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
-            f"Lambda-Runtime-Invoked-Function-Arn: {invocation.invoked_arn}\r\n"
+            f"Lambda-Runtime-Invoked-Function-Arn: {request.invoked_arn}\r\n"
             f"{optional}"
-            f"Content-Length: {len(invocation.event)}\r\n\r\n"
+            f"Content-Length: {len(request.event)}\r\n\r\n"
         )
-        exchange.respond_raw(head.encode("latin-1"), invocation.event)
+        exchange.respond_raw(head.encode("latin-1"), request.event)
 
     def _answer(self, exchange: Exchange, request_id: str, *, is_error: bool) -> None:
         if self._state is not _State.RUNNING or self._pending is None:

@@ -45,7 +45,7 @@ from lambent.node.environment.variables import (
     environment_variables,
     extension_variables,
 )
-from lambent.node.languages.runtimes import EXTENSIONS_DIR, LAYERS_ROOT, TASK_ROOT, LaunchSpec
+from lambent.node.languages.launch import EXTENSIONS_DIR, LAYERS_ROOT, TASK_ROOT, LaunchSpec
 from lambent.sandbox.ports import (
     ExitStatus,
     NotExecutable,

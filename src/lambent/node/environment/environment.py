@@ -26,21 +26,23 @@ import anyio
 
 from lambent.kit.tasks import shielded
 from lambent.kit.turns import Turn
-from lambent.model.concurrency import throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import (
     Crashed,
     FunctionFailed,
-    Invocation,
+    InvocationRequest,
     Outcome,
     Refused,
+    Reply,
     ResponseSink,
+    RunReport,
     Succeeded,
 )
 from lambent.node.environment.attempt import CUT, Attempt, InitFailure
 from lambent.node.environment.environment_log import EnvironmentLog
 from lambent.node.environment.failures import (
+    NoCapacity,
     crashed,
     describe_exit,
     of_extension,
@@ -53,7 +55,7 @@ from lambent.node.environment.host import NodeContext
 from lambent.node.environment.lifecycle import TRANSITIONS, EnvironmentState
 from lambent.node.environment.streamed_response import StreamedResponse
 from lambent.node.environment.variables import SNAP_START
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.sandbox.ports import ExitStatus, SandboxBusy, SandboxError, Snapshot, Volume
 from lambent.telemetry import events, report
 
@@ -149,7 +151,12 @@ class Environment:
         self._began_init = 0.0
         self._began_restore: float | None = None
 
-        self._invocation: Invocation | None = None
+        self._invocation: InvocationRequest | None = None
+        """The request that is being run."""
+        self._reply: Reply | None = None
+        """Its reply, until the outcome is there."""
+        self._queued_s = 0.0
+        """Seconds for which it has waited for this environment."""
         self._has_responded = False
         """Whether its caller has its outcome already: extensions still work."""
         self._timer: asyncio.TimerHandle | None = None
@@ -186,25 +193,29 @@ class Environment:
 
     # -- the warm path ---------------------------------------------------------------------
 
-    def assign(self, invocation: Invocation) -> None:
-        """Run an invocation; only for a free environment. Its outcome is reported once."""
+    def assign(
+        self, request: InvocationRequest, reply: Reply, waiting_since: float | None = None
+    ) -> None:
+        """Run a request, which may have waited since a monotonic time; only for a free
+        environment."""
         self._enter(EnvironmentState.BUSY)
-        self._invocation = invocation
+        self._invocation, self._reply = request, reply
         self._began = self._host.clock.monotonic()
+        self._queued_s = 0.0 if waiting_since is None else self._began - waiting_since
         self._timer = self._loop.call_later(self.function.timeout_s, self._on_deadline)
-        self._log.start(invocation)
+        self._log.start(request)
         attempt = self._attempt
         if attempt is None or not self._is_up:
             self._wake.set()
         else:
             attempt.thaw()
-            self._deliver(attempt, invocation)
+            self._deliver(attempt, request)
 
-    def _deliver(self, attempt: Attempt, invocation: Invocation) -> None:
+    def _deliver(self, attempt: Attempt, request: InvocationRequest) -> None:
         deadline_ms = self._deadline_ms()
-        attempt.api.deliver(invocation, deadline_ms)
+        attempt.api.deliver(request, deadline_ms)
         if attempt.extensions.follow_invocations:
-            attempt.extensions.invoke(invocation, deadline_ms)
+            attempt.extensions.invoke(request, deadline_ms)
 
     def on_ready(self) -> None:
         """See `RuntimeListener`."""
@@ -234,7 +245,7 @@ class Environment:
     def on_stream(self, content_type: str, resume: Callable[[], None]) -> ResponseSink:
         """See `RuntimeListener`."""
         assert self._invocation is not None
-        sink = self._invocation.sink
+        sink = self._reply if self._invocation.wants_stream else None
         latency_s = self._host.clock.monotonic() - self._began
         self._streamed = StreamedResponse(sink, content_type, latency_s)
         self._streamed.begin(content_type, resume)
@@ -258,10 +269,29 @@ class Environment:
             return
         self._has_responded = True
         attempt.drain()
-        self._log.note_tail(invocation)
         self._on_told(self)
-        self._log.stream.when_written(partial(invocation.on_done, outcome))
+        self._log.stream.when_written(self._make_finish(outcome, self._answered_s))
         self._note_progress()
+
+    def _make_finish(self, outcome: Outcome, duration_s: float) -> Callable[[], None]:
+        """What gives the current invocation's outcome to its reply, once its log is written."""
+        reply, self._reply = self._reply, None
+        assert reply is not None
+        if self._streamed is not None:
+            response_bytes = self._streamed.count
+        else:
+            response_bytes = 0 if isinstance(outcome, Refused) else len(outcome.payload)
+        init_ms = self._init_ms if self._restore_ms is None else self._restore_ms
+        ran_out = outcome.error_type == "Runtime.OutOfMemory"
+        report = RunReport(
+            queued_s=self._queued_s,
+            init_s=None if init_ms is None else init_ms / 1000,
+            duration_s=duration_s,
+            memory_used_mb=self.function.memory_mb if ran_out else self._log.memory_used_mb,
+            response_bytes=response_bytes,
+            log_tail=self._log.take_tail(),
+        )
+        return partial(reply.finish, outcome, report)
 
     def _note_progress(self) -> None:
         """Runtime or extension wait for what comes next: init, or the invocation, may be over."""
@@ -306,14 +336,17 @@ class Environment:
             error_type=error_type,
             reason=reason_of(outcome) if isinstance(outcome, Crashed) else "",
         )
+        has_responded, self._has_responded = self._has_responded, False
+        finish = None
+        if outcome is not None and not has_responded:
+            finish = self._make_finish(outcome, duration_s)
         self._init_ms = self._restore_ms = None
         self._streamed = None
-        has_responded, self._has_responded = self._has_responded, False
         self._enter(EnvironmentState.IDLE if self._is_up else self._state_after_failure())
         self.idle_since = self._began + elapsed_s
-        if outcome is not None and not has_responded:
-            # What it printed is there for whoever hears that it is over.
-            self._log.stream.when_written(partial(invocation.on_done, outcome))
+        if finish is not None:
+            # A caller that hears of the end finds everything the function has printed.
+            self._log.stream.when_written(finish)
         if self._retired:
             self._wake.set()
         elif self._state is not EnvironmentState.STOPPING:
@@ -323,7 +356,7 @@ class Environment:
         self,
         error_type: str | None,
         produced_bytes: int,
-        invocation: Invocation | None = None,
+        invocation: InvocationRequest | None = None,
         status: str | None = None,
     ) -> None:
         invocation = invocation or self._invocation
@@ -480,14 +513,14 @@ class Environment:
                 advice = "" if isinstance(error, SandboxBusy) else "; see `lambent doctor`"
                 where = self.id, self.function.arn
                 logger.warning("environment %s of %s: %s%s", *where, error, advice)
-            elif not isinstance(error, ApiError):
+            elif not isinstance(error, ApiError | NoCapacity):
                 logger.exception("environment %s of %s failed", self.id, self.function.arn)
         finally:
             self._is_up = False
             self._retired = True
             try:
                 if self._invocation is not None:
-                    refused = Refused(refusal(self._failure or _SHUT_DOWN))
+                    refused = refusal(self._failure or _SHUT_DOWN)
                     self._end(refused, status="error", error_type="Sandbox.Failure")
                 self._log.close()
             finally:
@@ -541,7 +574,7 @@ class Environment:
         if not self._retired:
             self._on_free(self)
 
-    async def _init_in_invoke(self, invocation: Invocation, launch: LaunchSpec) -> None:
+    async def _init_in_invoke(self, invocation: InvocationRequest, launch: LaunchSpec) -> None:
         """The init of an environment without a runtime, on the invocation's time."""
         turn = self._turn = self._host.ask_to_start(self.function)
         if turn.is_waiting:
@@ -563,12 +596,12 @@ class Environment:
             self._end(outcome, status="error", error_type=failure.error_type)
 
     async def _come_up(self, turn: Turn) -> bool:
-        """Wait for a turn; False if it was given up. Raises `ApiError` if that takes too long."""
+        """Wait for a turn; False if it was given up. Raises `NoCapacity` if that takes too long."""
         try:
             return await turn.wait()
         except TimeoutError as error:
             logger.warning("%s is throttled: %s", self.function.arn, error)
-            raise throttled() from None
+            raise NoCapacity(str(error)) from None
 
     async def _start(
         self, launch: LaunchSpec, phase: str, turn: Turn, limit_s: float | None

@@ -11,7 +11,7 @@ from typing import Any
 
 from lambent.kit.clock import Clock
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import Invocation
+from lambent.model.invocation import InvocationRequest
 from lambent.node.apis.subscriptions import Subscription
 from lambent.telemetry import events, report
 from lambent.telemetry.application_lines import json_line, read_object
@@ -20,6 +20,7 @@ from lambent.telemetry.ports import LogStream
 from lambent.telemetry.report import Report
 
 _TAIL_BYTES = 4096
+_MB = 1024 * 1024
 _EARLY_MAX = 1000
 """Events of init that are kept for who subscribes later in it."""
 _EARLY_BYTES_MAX = 262_144
@@ -146,22 +147,22 @@ class EnvironmentLog:
 
     # -- invocations -----------------------------------------------------------------------
 
-    def start(self, invocation: Invocation) -> None:
+    def start(self, request: InvocationRequest) -> None:
         """An invocation starts."""
-        self._tail = bytearray() if invocation.wants_log_tail else None
-        self._request_id = invocation.request_id
+        self._tail = bytearray() if request.wants_log_tail else None
+        self._request_id = request.request_id
         version = self._function.version
-        text = report.start(invocation.request_id, version)
+        text = report.start(request.request_id, version)
         if self.is_plain:
             self._line(text)
         else:
-            tracing = events.tracing(invocation.trace_id)
-            event = events.start(invocation.request_id, version, tracing, invocation.tenant_id)
+            tracing = events.tracing(request.trace_id)
+            event = events.start(request.request_id, version, tracing, request.tenant_id)
             self._tell(event, text)
 
     def runtime_done(
         self,
-        invocation: Invocation,
+        request: InvocationRequest,
         *,
         status: str,
         error_type: str | None,
@@ -172,20 +173,20 @@ class EnvironmentLog:
         """The runtime has done its part. Spans are name, beginning in epoch seconds and
         milliseconds."""
         event = events.runtime_done(
-            invocation.request_id,
+            request.request_id,
             status=status,
             error_type=error_type,
             duration_ms=duration_ms,
             produced_bytes=produced_bytes,
             spans=[events.span(*span) for span in spans],
-            tracing=events.tracing(invocation.trace_id),
-            tenant_id=invocation.tenant_id,
+            tracing=events.tracing(request.trace_id),
+            tenant_id=request.tenant_id,
         )
         self._tell(event, None)
 
     def end(
         self,
-        invocation: Invocation,
+        request: InvocationRequest,
         *,
         duration_ms: float,
         init_ms: float | None = None,
@@ -197,50 +198,49 @@ class EnvironmentLog:
         """The invocation is over; `status` and `error_type` tell of a failure of the platform's
         making (`timeout`, `error` with a dotted type), `reason` what the caller is told of it."""
         memory_mb = self._function.memory_mb
-        limit_bytes = memory_mb * 1024 * 1024
-        used = limit_bytes if error_type == "Runtime.OutOfMemory" else self._memory_used_bytes
+        ran_out = error_type == "Runtime.OutOfMemory"
         report_ = Report(
-            request_id=invocation.request_id,
+            request_id=request.request_id,
             duration_ms=duration_ms,
             memory_mb=memory_mb,
-            memory_used_mb=min(-(-used // (1024 * 1024)), memory_mb),
+            memory_used_mb=memory_mb if ran_out else self.memory_used_mb,
             init_ms=init_ms,
             restore_ms=restore_ms,
             status=status,
             error_type=error_type,
         )
-        end, text = report.end(invocation.request_id), report.report(report_)
+        end, text = report.end(request.request_id), report.report(report_)
         if self.is_plain:
             self._line(end)
             self._line(text)
         else:
             if not self._is_json:
                 self._line(end)
-            self._tell_legacy("platform.end", {"requestId": invocation.request_id})
-            tracing = events.tracing(invocation.trace_id)
-            self._tell(
-                events.report(report_, tracing=tracing, tenant_id=invocation.tenant_id), text
-            )
+            self._tell_legacy("platform.end", {"requestId": request.request_id})
+            tracing = events.tracing(request.trace_id)
+            self._tell(events.report(report_, tracing=tracing, tenant_id=request.tenant_id), text)
         if status is not None and not self._is_json:
-            self._explain(invocation, status, reason)
-        if self._tail is not None:
-            invocation.log_tail = bytes(self._tail[-_TAIL_BYTES:])
-            self._tail = None
+            self._explain(request, status, reason)
         self._request_id = ""
 
-    def _explain(self, invocation: Invocation, status: str, reason: str) -> None:
+    def _explain(self, request: InvocationRequest, status: str, reason: str) -> None:
         """Say why in the words that people, runbooks and metric filters look for."""
         if status == "timeout":
             at = events.iso_time(self._clock.now())
             timeout_s = self._function.timeout_s
-            self._line(report.timed_out(at, invocation.request_id, timeout_s))
+            self._line(report.timed_out(at, request.request_id, timeout_s))
         elif reason:
             self._line(reason.encode())
 
-    def note_tail(self, invocation: Invocation) -> None:
-        """Give a caller who is answered before the end the log so far."""
-        if self._tail is not None:
-            invocation.log_tail = bytes(self._tail[-_TAIL_BYTES:])
+    def take_tail(self) -> bytes:
+        """The last of the invocation's log so far, for a caller who wants it; no more is kept."""
+        tail, self._tail = self._tail, None
+        return b"" if tail is None else bytes(tail[-_TAIL_BYTES:])
+
+    @property
+    def memory_used_mb(self) -> int:
+        """The most memory that the environment has used so far, rounded up."""
+        return min(-(-self._memory_used_bytes // _MB), self._function.memory_mb)
 
     def fault(self, request_id: str, status: str, error_type: str) -> None:
         """An invocation ended by the platform's word: told to legacy subscribers only."""

@@ -1,11 +1,11 @@
-"""What callers are told when an invocation ends by the platform's word, in AWS's phrasing."""
+"""The outcomes of invocations that the platform ends, in AWS's words."""
 
 import json
 from collections.abc import Callable
 
-from lambent.model.concurrency import throttled
+from lambent.model.concurrency import no_capacity
 from lambent.model.errors import ApiError
-from lambent.model.invocation import Crashed, FunctionFailed, TimedOut
+from lambent.model.invocation import Crashed, FunctionFailed, Refused, TimedOut
 from lambent.node.apis.runtime_api import RESPONSE_BYTES_MAX, error_document
 from lambent.sandbox.ports import ExitStatus, SandboxBusy
 
@@ -80,15 +80,20 @@ def _of_init(error_type: str, message: str) -> Callable[[str], Crashed]:
     return crashed_
 
 
-def refusal(failure: Exception) -> ApiError:
-    """What the caller is told when an environment failed by no fault of its function."""
-    if isinstance(failure, ApiError):
-        return failure
-    if isinstance(failure, SandboxBusy):
-        return throttled()
-    return ApiError(
-        "ServiceException", f"cannot start an execution environment: {failure}", status=500
-    )
+class NoCapacity(Exception):
+    """This node has no room for an environment now."""
+
+
+def refusal(failure: Exception) -> Refused:
+    """The outcome of a call whose environment failed by no fault of its function."""
+    match failure:
+        case NoCapacity() | SandboxBusy():
+            return no_capacity()
+        case ApiError():
+            return Refused(failure)
+        case _:
+            message = f"cannot start an execution environment: {failure}"
+            return Refused(ApiError("ServiceException", message, status=500))
 
 
 def reason_of(outcome: Crashed) -> str:

@@ -12,7 +12,7 @@ from lambent.kit.turns import Turn, Turns
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
 from lambent.node.environment.snapshots import Snapshots
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import Box, Sandboxes
 from lambent.telemetry.ports import Logs

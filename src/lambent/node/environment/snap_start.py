@@ -16,14 +16,14 @@ import anyio
 from lambent.kit.tasks import shielded
 from lambent.model.errors import InitFailed
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import FunctionFailed, ResponseSink
+from lambent.model.invocation import FunctionFailed, Refused, ResponseSink
 from lambent.node.environment.attempt import CUT, Attempt, InitFailure
 from lambent.node.environment.environment import INIT_LIMIT_S_MIN
 from lambent.node.environment.environment_log import EnvironmentLog
 from lambent.node.environment.failures import crashed, describe_exit, of_extension
 from lambent.node.environment.host import NodeContext
 from lambent.node.environment.variables import SNAP_START
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.sandbox.ports import ExitStatus, SandboxError
 from lambent.telemetry import report
 
@@ -98,7 +98,8 @@ def _describe(failure: InitFailure) -> tuple[str, str]:
     text = ""
     if failure.outcome is not None:
         outcome = failure.outcome("")
-        text = getattr(outcome, "payload", b"").decode(errors="replace")[:_REASON_MAX]
+        payload = b"" if isinstance(outcome, Refused) else outcome.payload
+        text = payload.decode(errors="replace")[:_REASON_MAX]
     kind = "Extension" if error_type.startswith("Extension.") else "Runtime"
     return f"Function initialization failed: {text}", f"FunctionError.{kind}InitError"
 

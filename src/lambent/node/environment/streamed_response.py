@@ -1,4 +1,4 @@
-"""A response that comes chunk by chunk."""
+"""A response that comes in chunks."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from lambent.node.environment.failures import oversized_response
 
 
 class StreamedResponse:
-    """Passed on to a sink, or collected without one."""
+    """Passed on to the caller's sink; without one the response is collected."""
 
     def __init__(self, sink: ResponseSink | None, content_type: str, latency_s: float) -> None:
         self._sink = sink

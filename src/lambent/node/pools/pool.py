@@ -8,15 +8,25 @@ in a line; whatever becomes free first, a new environment or a used one, takes t
 """
 
 from collections import deque
+from typing import NamedTuple
 
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import Invocation
+from lambent.model.invocation import InvocationRequest, Reply
 from lambent.node.environment.environment import Environment
 from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.pools.provisioned import Provisioned
 
 PoolKey = str | tuple[str, str]
 """A configuration's id, with the tenant's if there is one."""
+
+
+class Waiting(NamedTuple):
+    """An invocation that waits for an environment."""
+
+    request: InvocationRequest
+    reply: Reply
+    since: float
+    """Monotonic seconds."""
 
 
 class Pool:
@@ -29,7 +39,7 @@ class Pool:
         self.free: list[Environment] = []
         """Started on demand; oldest idle first."""
         self.provisioned = Provisioned()
-        self.waiting: deque[Invocation] = deque()
+        self.waiting: deque[Waiting] = deque()
         self.starting: dict[Environment, None] = {}
         """Environments started on demand that have not been free yet. Provisioned ones may take
         minutes to initialise: no call counts on them."""
@@ -60,7 +70,7 @@ class Pool:
         self.starting.pop(environment, None)
         self.finishing.pop(environment, None)
         if self.waiting:
-            environment.assign(self.waiting.popleft())
+            environment.assign(*self.waiting.popleft())
         else:
             self.free.append(environment)
         if self.starting:
@@ -86,7 +96,7 @@ class Pool:
         if not self.provisioned.is_usable(environment):
             environment.retire()
         elif self.waiting:
-            environment.assign(self.waiting.popleft())
+            environment.assign(*self.waiting.popleft())
             self.withdraw_unneeded()
         else:
             self.provisioned.keep(environment)

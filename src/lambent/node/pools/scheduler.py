@@ -23,14 +23,14 @@ from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.model.arn import Scope
 from lambent.model.changes import Changes
-from lambent.model.concurrency import ProvisionedState, throttled
+from lambent.model.concurrency import ProvisionedState, no_capacity, throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion
-from lambent.model.invocation import Invocation, Refused
+from lambent.model.invocation import NOT_RUN, InvocationRequest, Refused, Reply
 from lambent.node.environment.environment import Environment
 from lambent.node.environment.failures import refusal
 from lambent.node.pools.memory import START_MB, HostMemory, MemoryBudget
-from lambent.node.pools.pool import Pool
+from lambent.node.pools.pool import Pool, Waiting
 from lambent.node.pools.pools import Pools
 from lambent.node.pools.scaling import ScalingRate
 from lambent.node.pools.settings import SchedulingSettings
@@ -40,6 +40,7 @@ _EVICTIONS_AT_ONCE = 16
 _FINISHING_S = 0.02
 """How long extensions may take at the end of an invocation before another environment is started
 for who waits."""
+_SHUT_DOWN = Refused(ApiError("ServiceException", "The platform is being shut down.", status=500))
 _RENEWED_AHEAD = 0.1
 """Share of the longest life before whose end a provisioned environment gets its successor."""
 
@@ -79,15 +80,14 @@ class Scheduler:
         """How many environments there are, in whatever state."""
         return self._count
 
-    def submit(self, invocation: Invocation) -> None:
-        """Run the invocation as soon as an environment is free; its outcome is reported to it.
-
-        Raises `ApiError` (429) if it needs one more environment, and there is no room for it or
-        the function grows too fast.
-        """
+    def submit(self, request: InvocationRequest, reply: Reply) -> None:
+        """Run the request as soon as an environment is free. Its reply gets the outcome, perhaps
+        before this returns: `Refused` if the request needs one more environment, and there is no
+        room for it or the function grows too fast."""
         if self._is_closed:
-            raise _shut_down()
-        function, tenant_id = invocation.function, invocation.tenant_id
+            reply.finish(_SHUT_DOWN, NOT_RUN)
+            return
+        function, tenant_id = request.function, request.tenant_id
         pool_key = (
             (function.configuration_id, tenant_id) if tenant_id else function.configuration_id
         )
@@ -96,13 +96,15 @@ class Scheduler:
             pool = self._pools.open(pool_key, function, tenant_id)
         free = pool.provisioned.free or pool.free
         if free:
-            free.pop().assign(invocation)
+            free.pop().assign(request, reply)
             return
+        now = self._clock.monotonic()
         if len(pool.waiting) >= pool.expected:
-            if not self._rate.take(function.key, self._clock.monotonic()):
-                raise throttled()
-            self._make_room(pool)
-        pool.waiting.append(invocation)
+            refused = self._make_room(pool) if self._rate.take(function.key, now) else throttled()
+            if refused is not None:
+                reply.finish(refused, NOT_RUN)
+                return
+        pool.waiting.append(Waiting(request, reply, now))
         if pool.needs_another:
             self._start_if_there_is_memory(pool)
 
@@ -176,21 +178,22 @@ class Scheduler:
         self._is_closed = True
         for pool in self._pools:
             while pool.waiting:
-                pool.waiting.popleft().on_done(Refused(_shut_down()))
+                pool.waiting.popleft().reply.finish(_SHUT_DOWN, NOT_RUN)
 
     @property
     def _is_full(self) -> bool:
         return self._count >= self._settings.environments_max
 
-    def _make_room(self, pool: Pool) -> None:
-        """For one more environment of a pool. What makes room is still ending when the new one
-        starts."""
+    def _make_room(self, pool: Pool) -> Refused | None:
+        """Make room for one more environment of a pool; returns a refusal if there is none. What
+        makes room is still ending when the new one starts."""
         scope = pool.function.key.scope
         if pool.tenant_id and self._tenants[scope] >= self._tenant_environments_max:
             if not self._pools.evict_oldest(tenants_of=scope):
-                raise throttled(message="Rate exceeded")
+                return throttled(message="Rate exceeded")
         elif self._is_full and not self._pools.evict_oldest():
-            raise throttled()
+            return no_capacity()
+        return None
 
     def _start_if_there_is_memory(self, pool: Pool) -> None:
         missing_mb = self._memory.missing_mb()
@@ -213,7 +216,7 @@ class Scheduler:
             pool.short_since = None
         if since is not None and now - since >= self._settings.memory_wait_s:
             while pool.short_since is not None and pool.needs_another:
-                pool.waiting.popleft().on_done(Refused(throttled()))
+                pool.waiting.popleft().reply.finish(no_capacity(), NOT_RUN)
             pool.short_since = None
 
     def _provision(self, pool: Pool, now: float, old_before: float) -> None:
@@ -247,7 +250,7 @@ class Scheduler:
             was_starting = environment in pool.starting
             pool.forget(environment, self._clock.monotonic())
             if pool.waiting and was_starting and environment.failure is not None:
-                pool.waiting.popleft().on_done(Refused(refusal(environment.failure)))
+                pool.waiting.popleft().reply.finish(refusal(environment.failure), NOT_RUN)
             if pool.needs_another and not self._is_closed:
                 self._start_if_there_is_memory(pool)
 
@@ -266,10 +269,6 @@ class Scheduler:
         )
         pool.members.add(environment)
         return environment
-
-
-def _shut_down() -> ApiError:
-    return ApiError("ServiceException", "The platform is being shut down.", status=500)
 
 
 @asynccontextmanager

@@ -6,9 +6,9 @@ import ssl
 from urllib.parse import urlsplit
 
 import anyio.to_thread
-import botocore.exceptions
 
 from lambent.aws.client import error_code
+from lambent.aws.errors import ClientError
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.credentials import CONFIG_NOT_VALID
 from lambent.polling.ports import SourceError
@@ -79,7 +79,7 @@ async def _ask_amazon_mq(polled: ActiveMapping, arn: str) -> list[str]:
         answer = await polled.aws.call(
             "mq", "DescribeBroker", {"BrokerId": arn.rpartition(":")[2]}, resource=arn
         )
-    except botocore.exceptions.ClientError as error:
+    except ClientError as error:
         if error_code(error) == "NotFoundException":
             raise _not_valid(f"There is no broker {arn}") from error
         raise refused(error) from error

@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 
-from lambent.kit.clock import wait_at_most
+from lambent.kit.waiting import wait_at_most
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.ports import Envelope, PartLost, Record, SourceError

@@ -10,8 +10,8 @@ import anyio
 import anyio.abc
 from confluent_kafka import KafkaError, Message
 
-from lambent.kit.clock import wait_at_most
 from lambent.kit.tasks import start_part
+from lambent.kit.waiting import wait_at_most
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.ports import Part, PartLost
 from lambent.polling.role_client import unreachable

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import botocore.exceptions
-
+from lambent.aws.errors import ClientError
 from lambent.model.mapping import Source
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.credentials import CONFIG_NOT_VALID, SourceCredentials, load_credentials
@@ -124,7 +123,7 @@ async def _ask_msk(polled: ActiveMapping, access: SourceCredentials) -> Cluster:
         answer = await polled.aws.call(
             "kafka", "GetBootstrapBrokers", {"ClusterArn": arn}, resource=arn
         )
-    except botocore.exceptions.ClientError as error:
+    except ClientError as error:
         raise refused(error) from error
     if access.mechanism:
         members = ["BootstrapBrokerStringSaslScram"]

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 import anyio
 import anyio.abc
 
-from lambent.kit.clock import wait_at_most
 from lambent.kit.tasks import start_part
+from lambent.kit.waiting import wait_at_most
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
 from lambent.polling.ports import Serve, SourceError

@@ -15,9 +15,9 @@ from typing import Any
 
 import anyio
 import anyio.abc
-import botocore.exceptions
 
 from lambent.aws.client import error_code
+from lambent.aws.errors import ClientError
 from lambent.invocation.adaptive_limit import AdaptiveLimit
 from lambent.kit.tasks import start_part
 from lambent.model.invocation import Succeeded
@@ -122,7 +122,7 @@ class Queue:
                 account=self._account,
                 deadline_s=deadline_s,
             )
-        except botocore.exceptions.ClientError as error:
+        except ClientError as error:
             if error_code(error).endswith(("NonExistentQueue", "QueueDoesNotExist")):
                 raise SourceError("PROBLEM: The specified queue does not exist") from error
             raise refused(error) from error

@@ -4,9 +4,8 @@ records tell of their records."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import botocore.exceptions
-
 from lambent.aws.client import error_code
+from lambent.aws.errors import ClientError
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.failure_records import timestamp
 from lambent.polling.ports import Record
@@ -52,7 +51,7 @@ class StreamCalls:
                 resource=self.stream_arn,
                 account=self._account,
             )
-        except botocore.exceptions.ClientError as error:
+        except ClientError as error:
             code = error_code(error)
             if code in _LOST or (names_record and code in _NO_SUCH_RECORD):
                 raise PositionLost from error
