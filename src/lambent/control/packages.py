@@ -2,10 +2,9 @@
 
 A package is checked before anything is stored. Its blob is written before the transaction that
 refers to it and, in that transaction, made sure of once more. A blob that nothing refers to is
-marked, and deleted after a grace if it is still unused (see `store/unused_packages.py`). A
-transaction lasts some seconds at most, so one that referred to the blob when it was marked has
-ended by then; one that begins later takes the mark away first. What a crash leaves behind is swept
-when the platform starts.
+marked, and deleted after a grace if it is still unused (see `store/unused_packages.py`). Until then
+environments of the previous version may start. What a crash leaves behind is swept when the
+platform starts.
 """
 
 import io
@@ -29,9 +28,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _CHECKS_MAX = 2
-GRACE_S = 600.0
-"""For how long a package is unused before it is deleted: much longer than a transaction,
-and than the clocks of two platforms may differ."""
+GRACE_S = 60.0
+"""For how long a package is unused before it is deleted."""
 _DELETED_AT_ONCE = 20
 """In one transaction."""
 
@@ -95,7 +93,7 @@ class Packages:
         code_key = await anyio.to_thread.run_sync(self._put, data, limiter=self._limiter)
 
         def run(tx: Transaction) -> T:
-            tx.unused_packages.unmark(code_key)
+            tx.unused_packages.hold(code_key)
             self._blobs.put(code_key, data)
             return work(tx, code_key)
 

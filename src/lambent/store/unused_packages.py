@@ -1,8 +1,9 @@
 """Packages that nothing referred to when they were looked at.
 
-A package is marked first and deleted later, if it is still unused: a transaction that began to
-refer to it meanwhile, on whichever platform, has ended by then. Whoever refers to a package takes
-its mark away in the same transaction. The row's lock keeps that and a deletion apart.
+A package is marked first and deleted later, if it is still unused. A transaction that begins to
+refer to a package removes the mark, or makes sure that no other transaction can add one before it
+has ended: the lock on the row keeps it and a deletion apart, on whichever platform each of them
+runs.
 """
 
 from collections.abc import Iterable
@@ -32,8 +33,21 @@ class UnusedPackages:
                 rows,
             )
 
+    def hold(self, code_key: str) -> None:
+        """The transaction is about to refer to this one: nobody deletes it meanwhile. Waits for a
+        deletion that is under way."""
+        self._connection.execute(
+            sa.text(
+                "INSERT INTO unused_packages (code_key, since) VALUES (:key, 0)"
+                " ON CONFLICT (code_key) DO UPDATE SET since = 0"
+            ),
+            {"key": code_key},
+        )
+        # To others the row is there, and locked, until the transaction ends.
+        self.unmark(code_key)
+
     def unmark(self, code_key: str) -> None:
-        """Something refers to this one, or it is deleted."""
+        """It has been looked at again."""
         self._connection.execute(sa.delete(unused_packages).where(_marks.code_key == code_key))
 
     def take_due(self, until: float, limit: int) -> list[str]:
