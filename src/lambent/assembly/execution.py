@@ -16,7 +16,7 @@ from lambent.kit.tasks import start_loop
 from lambent.kit.turns import Turns
 from lambent.model.function import FunctionVersion
 from lambent.node.code.cache import CodeCache
-from lambent.node.environment.host import NodeContext
+from lambent.node.environment.context import NodeContext
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
 from lambent.node.languages.runtimes import Runtimes
