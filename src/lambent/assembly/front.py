@@ -64,14 +64,14 @@ def register_admin_api(storage: Storage, api: Api, events: Events, runtimes: Run
         api.gateway.fronts.add_path(path, Front(handle=pages.handle))
 
 
-def register_function_urls(
+async def register_function_urls(
     storage: Storage, api: Api, execution: Execution, control: Control
 ) -> None:
     """Register function URLs, by path and by host name."""
     urls = FunctionUrls(
         control.urls.find, execution.invoker, api.authorizer, storage.clock, storage.tasks
     )
-    storage.store.on_change(urls.forget)
+    await storage.store.follow(urls)
     limit = SYNCHRONOUS_EVENT_BYTES_MAX
     by_path = Front(handle=urls.handle_path, body_bytes_max=limit, is_open=True)
     by_host = Front(handle=urls.handle_host, body_bytes_max=limit, is_open=True)

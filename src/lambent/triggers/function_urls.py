@@ -19,8 +19,9 @@ from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import start_task
 from lambent.model.arn import AccountId, Region, Scope
+from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion
+from lambent.model.function import LATEST, FunctionVersion
 from lambent.model.function_url import PATH_PREFIX, FunctionUrl
 from lambent.model.invocation import InvocationKind, InvocationRequest
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
@@ -58,10 +59,11 @@ class FunctionUrls:
         self._known: dict[str, FunctionUrl | None] = {}
         self._changes = 0
 
-    def forget(self, key: FunctionKey) -> None:
-        """A function has changed."""
-        self._changes += 1
-        self._known.clear()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        if changes.functions or changes.is_everything:
+            self._changes += 1
+            self._known.clear()
 
     def handle_host(self, exchange: Exchange) -> None:
         """Serve a request whose host name is one of `HOSTS`."""
