@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from lambent.model.errors import ApiError
+from lambent.model.errors import ApiError, FunctionNotFound
 from lambent.model.function import FunctionVersion
 
 
@@ -161,12 +161,14 @@ class Refusal(enum.Enum):
     """The state of the version forbids it."""
     LOOP = enum.auto()
     """The function has called itself too often."""
+    INVALID = enum.auto()
+    """The call does not fit the function: it names no tenant, or one too many."""
     FAILED = enum.auto()
     """The runtime is not installed, the host failed, the platform is stopping, …"""
 
 
 _THROTTLES = frozenset({Refusal.THROTTLED, Refusal.SWITCHED_OFF, Refusal.NO_CAPACITY})
-_FINAL = frozenset({Refusal.SWITCHED_OFF, Refusal.NOT_FOUND, Refusal.LOOP})
+_FINAL = frozenset({Refusal.SWITCHED_OFF, Refusal.NOT_FOUND, Refusal.LOOP, Refusal.INVALID})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -178,6 +180,12 @@ class Refused:
 
     error: ApiError
     reason: Refusal = Refusal.FAILED
+
+    @classmethod
+    def of(cls, error: ApiError) -> "Refused":
+        """The outcome of a call whose function could not be looked up."""
+        is_missing = isinstance(error, FunctionNotFound)
+        return cls(error, Refusal.NOT_FOUND if is_missing else Refusal.FAILED)
 
     @property
     def is_throttled(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 
+from lambent.invocation.call import CallResult
 from lambent.kit.tasks import start_part
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.model.function import LATEST
@@ -16,7 +17,6 @@ from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
 from lambent.polling.buffer import Buffer
 from lambent.polling.failure_records import make_failure_record
-from lambent.polling.function_calls import CallResult
 from lambent.polling.item_failures import ReadFailures, failed_items, read_failures
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.ports import (
@@ -243,7 +243,7 @@ class Lane:
     ) -> Backoff | None:
         """Note what came of a call; returns what says how long to wait before the next, if that is
         not made at once."""
-        if not called.was_taken:
+        if not called.outcome.has_run:
             return self._refused
         self._refused.succeeded()
         if work.note(await self._result(called, records)):

@@ -13,12 +13,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import anyio
 
+from lambent.invocation.call import CallResult
 from lambent.kit.computing import read_wherever
 from lambent.kit.strict_json import member_as_written
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
 from lambent.polling.buffer import Buffer
-from lambent.polling.function_calls import CallResult
 from lambent.polling.item_failures import ReadFailures
 from lambent.polling.ports import Part, Record
 from lambent.polling.progress import Progress
@@ -183,7 +183,7 @@ class TumblingLane(Lane):
         gives whether the window is done with, which it is not when it was enough before."""
         failures = 0
         while (backoff := await self._wait_after_last(called := await self._call(()))) is not None:
-            failures += called.was_taken
+            failures += called.outcome.has_run
             if self._gives_up(failures):
                 break
             await self._pause(backoff)
@@ -196,7 +196,7 @@ class TumblingLane(Lane):
 
     async def _wait_after_last(self, called: CallResult) -> Backoff | None:
         """None if the window's last call succeeded."""
-        if not called.was_taken:
+        if not called.outcome.has_run:
             return self._refused
         self._refused.succeeded()
         return self._failing if isinstance(await self._result(called, ()), BatchFailed) else None

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import anyio
 
+from lambent.invocation.call import CallResult
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import Scope
 from lambent.model.concurrency import throttled
@@ -15,7 +16,7 @@ from lambent.model.delivery import Delivery
 from lambent.model.invocation import FunctionFailed, Outcome, Refused, Succeeded
 from lambent.model.mapping import DEFAULTS, EventSourceMapping, MappingState, Source
 from lambent.polling.active_mapping import ActiveMapping, OpenShards
-from lambent.polling.function_calls import CallResult, FunctionCalls
+from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.options import options_of
 from lambent.polling.ports import Record
 from lambent.polling.role_client import RoleClient

@@ -19,12 +19,12 @@ import botocore.exceptions
 
 from lambent.aws.client import error_code
 from lambent.invocation.adaptive_limit import AdaptiveLimit
+from lambent.invocation.call import CallResult
 from lambent.kit.tasks import start_part
 from lambent.model.invocation import Succeeded
 from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
-from lambent.polling.function_calls import CallResult
 from lambent.polling.item_failures import failed_items, read_failures
 from lambent.polling.options import EVENT_BYTES_MAX
 from lambent.polling.ports import Envelope, Record, SourceError
@@ -274,7 +274,7 @@ class SqsPoller:
                 called = await polled.calls.call(event, header)
             finally:
                 polled.status.in_flight -= 1
-            if called.was_taken or called.is_loop:
+            if called.outcome.has_run or called.is_loop:
                 break
             polled.status.note_call(has_failed=True)
             if not await self._wait_for_room():
