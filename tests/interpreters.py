@@ -1,12 +1,22 @@
 """The interpreters of this machine, of which some tests are made one for each."""
 
 import functools
+from pathlib import Path
 
-from lambent.node.languages.interpreters import Interpreter, find_interpreters
-from lambent.node.languages.runtime_clients import default_cache
+from lambent.node.languages.interpreters import find_interpreters
+from lambent.node.languages.language import Interpreter
+from lambent.node.languages.preparing import default_cache
+from lambent.node.languages.registry import LANGUAGE_BY_NAME
 
 
 @functools.cache
 def installed() -> tuple[Interpreter, ...]:
     """Those the platform finds, asked as rarely as it asks."""
     return find_interpreters(answers=default_cache() / "interpreters.json")
+
+
+def an_interpreter(
+    *, kind: str, version: tuple[int, ...], executable: Path, prefix: Path
+) -> Interpreter:
+    """One that need not exist."""
+    return LANGUAGE_BY_NAME[kind].interpreter(version, executable, prefix)

@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
-from lambent.node.languages import runtime_clients
-from lambent.node.languages.interpreters import Interpreter
+import lambent
+from lambent.node.languages import preparing
+from lambent.node.languages.language import Interpreter
+from lambent.node.languages.registry import language_of
 from tests.hosts.steps import StepFailed, run
+from tests.interpreters import an_interpreter
 
 NODE = "22"
 """Debian's own is older than what functions may be written for."""
@@ -21,7 +24,7 @@ NODE_MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 PREPARE = """
 from pathlib import Path
 from lambent.node.languages.interpreters import find_interpreters
-from lambent.node.languages.runtime_clients import prepare_runtimes
+from lambent.node.languages.preparing import prepare_runtimes
 found = [one for one in find_interpreters() if one.kind == "python"]
 for one in prepare_runtimes(found, Path("/var/cache/lambent/runtimes")):
     assert one.failure is None, one.failure
@@ -38,7 +41,8 @@ chroot "$1" chown -R user:user /home/user/.cache
 
 def requirements(python: str) -> tuple[str, ...]:
     """What the platform installs for functions of this Python."""
-    return runtime_clients._requirements(_interpreter("python", python))
+    interpreter = _interpreter("python", python)
+    return language_of(interpreter).requirements(interpreter)
 
 
 def install_runtimes(root: Path, machine: str, python: str, log: Path) -> None:
@@ -64,11 +68,11 @@ def _prepare_node(cache: Path, machine: str, log: Path) -> None:
     node = _interpreter("node", f"{NODE}.0.0")
     here = os.uname()
     with patch("os.uname", return_value=os.uname_result((*here[:4], machine))):
-        directory = cache / f"{runtime_clients.runtime_name(node)}-{runtime_clients._key(node)}"
+        directory = cache / f"{preparing.runtime_name(node)}-{preparing._key(node)}"
         directory.mkdir()
         npm = ["npm", "install", f"--prefix={directory}", "--ignore-scripts", "--no-audit"]
         run([*npm, "--no-fund", *NODE_SDK], log=log, deadline_s=900)
-        (done,) = runtime_clients.prepare_runtimes([node], cache)
+        (done,) = preparing.prepare_runtimes([node], cache)
     if done.directory != directory:
         raise StepFailed(f"Node.js is not prepared in {directory}: {done}")
 
@@ -80,7 +84,7 @@ def _prepare_python(root: Path, machine: str, python: str, log: Path) -> None:
     run([*pip, *requirements(python)], log=log, deadline_s=900)
     (root / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /srv/wheels\n")
     source = root / "srv/source"
-    shutil.copytree(Path(runtime_clients.__file__).parents[1], source / "lambent")
+    shutil.copytree(Path(lambent.__file__).parent, source / "lambent")
     clean = [
         "env",
         "-i",
@@ -101,9 +105,9 @@ def wheel_platforms(machine: str) -> list[str]:
     return [f"--platform={tag}" for tag in [*tags, f"manylinux2014_{machine}"]]
 
 
-def _interpreter(kind: runtime_clients.Kind, version: str) -> Interpreter:
+def _interpreter(kind: str, version: str) -> Interpreter:
     numbers = tuple(int(part) for part in version.split("."))
     program = shutil.which("node" if kind == "node" else "python3") or "/usr/bin/false"
-    return Interpreter(
+    return an_interpreter(
         kind=kind, version=numbers, executable=Path(program), prefix=Path(program).parent.parent
     )

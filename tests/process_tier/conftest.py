@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambent.node.languages.interpreters import find_interpreters
-from lambent.node.languages.runtime_clients import default_cache, prepare_runtimes
+from lambent.node.languages.preparing import default_cache, prepare_runtimes
 from tests.isolation.boxes import descendants
 from tests.platforms import Platform, deploy, invoke
 

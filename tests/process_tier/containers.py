@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from lambent.node.languages.runtime_clients import default_cache
+from lambent.node.languages.preparing import default_cache
 
 REPOSITORY = Path(__file__).parents[2]
 RUNTIMES = "/var/cache/lambent/runtimes"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lambent.node.languages.runtime_clients import default_cache
+from lambent.node.languages.preparing import default_cache
 from tests.process_tier.containers import REPOSITORY
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

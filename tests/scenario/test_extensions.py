@@ -1,4 +1,7 @@
-"""Extensions written as AWS's public samples are, in Python and in the shell, in real boxes."""
+"""Extensions written as AWS's public samples are, in Python and in the shell, in real boxes.
+
+One case of each kind. tests/unit/node/test_playbook_extensions.py has the failures of each
+phase."""
 
 import json
 from collections.abc import Callable
@@ -121,47 +124,19 @@ def test_an_invocation_lasts_until_the_extensions_wait(
     assert float(report.split("Duration: ")[1].split(" ")[0]) >= 1000
 
 
-def test_an_extension_that_overruns_the_deadline(
+def test_why_it_ends(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """The answer stands, the environment starts again and keeps its files."""
-    deploy_with(
-        "overruns",
-        {"follower": FOLLOWER},
-        variables={"EXTENSION_BEHAVIOUR": "INVOKE:hang"},
-        Timeout=1,
-    )
-    payload, answer = invoke(lambda_client, "overruns")
-    assert payload == 1
-    assert "FunctionError" not in answer
-    wait_for(
-        lambda: any("Status: timeout" in line for line in log_lines(platform, "overruns")),
-        "the timeout",
-    )
-
-
-@pytest.mark.parametrize(
-    ("event", "reason", "error"),
-    [(30, "timeout", "Sandbox.Timedout"), ("exit", "failure", "Runtime.ExitError")],
-)
-def test_why_it_ends(
-    platform: Platform,
-    lambda_client: Any,
-    deploy_with: Callable[..., None],
-    event: Any,
-    reason: str,
-    error: str,
-) -> None:
     """After a failure extensions are told which kind, then all starts again with /tmp as it was."""
-    name = f"ends-{reason}"
+    name = "ends-failure"
     deploy_with(name, {"follower": FOLLOWER}, Timeout=2)
     assert invoke(lambda_client, name)[0] == 1
-    payload, answer = invoke(lambda_client, name, event)
+    payload, answer = invoke(lambda_client, name, "exit")
     assert answer["FunctionError"] == "Unhandled"
-    assert payload["errorType"] == error
+    assert payload["errorType"] == "Runtime.ExitError"
     wait_for(lambda: "follower bye" in log_lines(platform, name), "the extension's end")
     lines = log_lines(platform, name)
-    assert any(f'"shutdownReason": "{reason}"' in line for line in lines)
+    assert any('"shutdownReason": "failure"' in line for line in lines)
     assert invoke(lambda_client, name)[0] == 2
     assert sum("registered" in line for line in log_lines(platform, name)) >= 2
 
@@ -233,11 +208,7 @@ def test_wrapper_script_from_a_layer(lambda_client: Any) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "error_type", "message"),
     [
-        ("start:exit0", "Extension.Crash", "exit code 0"),
         ("start:exit1", "Extension.Crash", "exit status 1"),
-        ("registered:exit4", "Extension.Crash", "exit status 4"),
-        ("registered:init/error", "Extension.InitError", "Extension.MyReason"),
-        ("INVOKE:exit1", "Extension.Crash", "exit status 1"),
         ("INVOKE:exit/error", "Extension.ExitError", "Extension.MyReason"),
     ],
 )
@@ -257,21 +228,6 @@ def test_extensions_that_fail(
     assert payload["errorMessage"].endswith(f"Error: {message}")
 
 
-def test_an_extension_that_never_registers(
-    platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
-) -> None:
-    """Init is cut and so is the invocation it is repeated in."""
-    deploy_with(
-        "never",
-        {"follower": FOLLOWER},
-        variables={"EXTENSION_BEHAVIOUR": "start:hang"},
-        Timeout=1,
-    )
-    payload, _ = invoke(lambda_client, "never")
-    assert payload["errorType"] == "Sandbox.Timedout"
-    assert any("Phase: init\tStatus: timeout" in x for x in log_lines(platform, "never"))
-
-
 def test_an_extension_that_ignores_the_end(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
@@ -287,12 +243,9 @@ def test_an_extension_that_ignores_the_end(
 def test_programs_that_cannot_be_started(
     lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """What is no program is a launch error, as are more than ten; the switch turns all off."""
+    """What is no program is a launch error; the switch turns all off."""
     deploy_with("unstartable", {"notes.txt": "no program"})
     payload, _ = invoke(lambda_client, "unstartable")
-    assert payload["errorType"] == "Extension.LaunchError"
-    deploy_with("eleven", {f"one{at}": FOLLOWER for at in range(11)})
-    payload, _ = invoke(lambda_client, "eleven")
     assert payload["errorType"] == "Extension.LaunchError"
     layer = publish_layer(
         lambda_client,

@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from lambent.node.languages.runtime_clients import PreparedRuntime, default_cache, prepare_runtimes
+from lambent.node.languages.language import PreparedRuntime
+from lambent.node.languages.preparing import default_cache, prepare_runtimes
 from tests.interpreters import installed
 
 RUNTIMES = {f"{one.kind}{one.line}": one for one in installed()}

@@ -178,12 +178,6 @@ def test_ends_in_the_middle(lambda_client: Any, streams: str, custom: str) -> No
     assert stream(lambda_client, custom, {})[0] == b"abc"
 
 
-def test_a_mode_that_is_none(lambda_client: Any, custom: str) -> None:
-    """Neither buffered nor streaming is refused, and the caller is told."""
-    payload, _ = invoke(lambda_client, custom, {"mode": "other", "pieces": []})
-    assert payload["errorType"] == "Runtime.InvalidResponseModeHeader"
-
-
 def test_limits_and_back_pressure(platform: Platform, lambda_client: Any, custom: str) -> None:
     """Twenty megabytes pass, more than two hundred do not; a slow reader holds the function back
     and not the platform's memory."""

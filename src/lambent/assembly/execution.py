@@ -16,9 +16,10 @@ from lambent.kit.tasks import start_loop
 from lambent.kit.turns import Turns
 from lambent.model.function import FunctionVersion
 from lambent.node.code.cache import CodeCache
-from lambent.node.environment.host import NodeContext
+from lambent.node.environment.context import NodeContext
 from lambent.node.environment.snapshots import Snapshots
-from lambent.node.languages.runtimes import LaunchSpec, Runtimes
+from lambent.node.languages.launch import LaunchSpec
+from lambent.node.languages.runtimes import Runtimes
 from lambent.node.pools.memory import SystemMemory
 from lambent.node.pools.scheduler import Scheduler, open_scheduling
 from lambent.node.worker import Worker, open_worker

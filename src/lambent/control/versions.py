@@ -19,8 +19,8 @@ from lambent.kit.clock import Clock
 from lambent.model.arn import Scope
 from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import FunctionVersion
+from lambent.model.function_documents import to_document
 from lambent.model.names import parse_unqualified
-from lambent.store.function_documents import to_document
 from lambent.store.store import Store, Transaction
 
 _NOT_CONFIGURATION = {

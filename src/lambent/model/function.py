@@ -116,20 +116,6 @@ class FunctionVersion:
     """Members that the API stores and returns and that have no effect here (TracingConfig,
     VpcConfig, KMSKeyArn, FileSystemConfigs, SigningJobArn, …), by API name in API form."""
 
-    def to_document(self) -> dict[str, Any]:
-        """The version as JSON members, for another process."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> "FunctionVersion":
-        """The version that `to_document` wrote. Raises KeyError or TypeError if it is not one."""
-        members = dict(document)
-        members["key"] = FunctionKey(*members["key"])
-        members["logging"] = LoggingConfiguration(**members["logging"])
-        members["layers"] = tuple(AttachedLayer(**layer) for layer in members["layers"])
-        members["snap_start"] = SnapStart(**members["snap_start"])
-        return cls(**members)
-
     @property
     def arn(self) -> str:
         """The ARN qualified by the version number; `$LATEST` is left unqualified."""

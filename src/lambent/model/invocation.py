@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from lambent.model.errors import ApiError, FunctionNotFound
-from lambent.model.function import FunctionVersion
+from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.function_documents import fields_of, to_document
 
 
 class InvocationKind(enum.StrEnum):
@@ -73,7 +74,12 @@ class InvocationRequest:
             for field in dataclasses.fields(self)
             if field.name not in ("function", "event")
         }
-        head["function"] = self.function.to_document()
+        function = self.function
+        head["function"] = {
+            "key": function.key,
+            "version": function.version,
+            **to_document(function),
+        }
         return json.dumps(head, separators=(",", ":")).encode() + b"\n" + self.event
 
     @classmethod
@@ -84,10 +90,12 @@ class InvocationRequest:
             raise ValueError("the request has no head")
         try:
             head = json.loads(line)
-            function = FunctionVersion.from_document(head.pop("function"))
+            document = head.pop("function")
+            key, version = FunctionKey(*document.pop("key")), document.pop("version")
+            function = FunctionVersion(key=key, version=version, **fields_of(document))
             kind = InvocationKind(head.pop("kind"))
             return cls(function=function, kind=kind, event=event, **head)
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError) as error:
             raise ValueError(f"the head of the request is not valid: {error!r}") from error
 
 

@@ -20,30 +20,30 @@ _EVERY_IPV4, _EVERY_IPV6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EgressSettings:
-    """What functions may reach, and through which name servers."""
+    """Network access of functions, and their name servers."""
 
     enabled: bool = True
-    """Whether functions reach anything outside their sandbox, names included. Default true, as a
-    function outside a VPC does."""
+    """Whether functions have network access, DNS included. Default: true, as for a function in AWS
+    without a VPC."""
     allow: tuple[str, ...] = ()
-    """Networks, such as `192.0.2.7/32` or `2001:db8::7/128`, reachable whatever else says no: the
-    way to a service on this host. Default none."""
+    """Networks, such as `192.0.2.7/32` or `2001:db8::7/128`, that are reachable even if another
+    rule refuses them, for example a service on this host. Default: none."""
     deny: tuple[str, ...] = ()
-    """Networks that are refused besides those always refused: loopback, link-local and other
-    metadata addresses, multicast, reserved ones and this host's own. `::/0` turns IPv6 off,
-    `0.0.0.0/0` refuses IPv6 as well. Default none, so other machines of a private network are
-    reachable."""
+    """Networks that are refused in addition to those always refused: loopback, link-local and
+    other metadata addresses, multicast, reserved addresses and this host's own. `::/0` turns IPv6
+    off, `0.0.0.0/0` refuses IPv6 as well. Default: none, so other machines of a private network
+    are reachable."""
     connections_per_box_max: int = 512
-    """Most connections of one environment at once; more are reset. Default 512: an environment
+    """Maximum connections of one environment; more are reset. Default: 512: an environment
     has 1,024 descriptors, and each connection takes two of the platform's."""
     connections_max: int = 4096
-    """Most connections and flows of datagrams of all environments at once; more are reset or
-    refused. Default 4,096, well below the descriptors a service usually may have."""
+    """Maximum connections and datagram flows of all environments; more are reset or refused.
+    Default: 4,096, well below the usual descriptor limit of a service."""
     connect_timeout_s: float = 10.0
-    """Longest wait for the far end to accept, seconds. Default 10."""
+    """Timeout of a connection attempt, in seconds. Default: 10."""
     idle_timeout_s: float = 350.0
-    """A connection without a byte in either direction for this long is reset, seconds. Default
-    350, that of AWS's NAT gateways."""
+    """Seconds without a byte in either direction after which a connection is reset. Default: 350,
+    as in AWS's NAT gateways."""
     nameservers: tuple[str, ...] = ()
     """Addresses of name servers, tried in this order. Default: those of /etc/resolv.conf."""
 

@@ -41,10 +41,10 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """What this host gives."""
+    """The isolation that this host allows."""
 
-    tier: str | None
-    """The strongest of `TIERS` that works here, or None."""
+    tier: str
+    """The strongest of `TIERS` that works here; `process` works everywhere."""
     findings: tuple[Finding, ...]
 
 
@@ -90,8 +90,6 @@ def choose(wanted: str, isolation: Isolation) -> str:
     if wanted != "auto" and wanted not in TIERS:
         raise SandboxError(f"cannot use isolation {wanted!r}: choose auto or one of {TIERS}")
     missing = "; ".join(f"{one.name}: {one.fix}" for one in isolation.findings if one.fix)
-    if isolation.tier is None:
-        raise SandboxError(f"cannot isolate functions on this host. {missing}")
     if wanted == "auto":
         return isolation.tier
     # Root can do all; a user without root only the weakest.

@@ -1,4 +1,4 @@
-"""Passes requests for other services on to whoever serves them, and the answers back."""
+"""Forwards requests for other services to their servers, and returns the responses."""
 
 import logging
 import secrets
@@ -38,22 +38,22 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE_MAX = 1024
 _HELD_BYTES_MAX = 8 * REQUEST_BYTES_MAX
-"""Of requests that wait for an answer."""
+"""Maximum bytes of requests that wait for a response."""
 _WHOLE_BYTES_MAX = 256 * 1024
-"""An answer up to here is passed back at once, a longer one chunk by chunk."""
-_PIECE_BYTES = 64 * 1024
+"""A response up to this size is returned at once, a longer one chunk by chunk."""
+_CHUNK_BYTES = 64 * 1024
 _KEPT_S = 3.0
-"""How long an idle connection is kept: less than servers do, which must not close one as the next
-request is on its way."""
+"""How long an idle connection is kept: shorter than servers do, so that they do not close one while
+the next request is being sent."""
 _AWAY_S = 10.0
-"""How long a request waits for an emulator that is being started again."""
+"""How long a request waits for an emulator that restarts."""
 
 Refuse = Callable[[ApiError], None]
-"""Answers with an error in a form that the client understands."""
+"""Responds with an error in the protocol of the service."""
 
 
 class Forwarder:
-    """Serves requests that are for none of the platform's own services."""
+    """Serves requests for services that are not the platform's own."""
 
     def __init__(
         self,
@@ -113,11 +113,11 @@ class Forwarder:
                 await self._authorize(exchange, caller, service)
                 if endpoint.is_local_services:
                     await self._await_local_services()
-                await self._pass_on(exchange, caller, endpoint)
+                await self._forward(exchange, caller, endpoint)
         except ApiError as error:
             refuse(error)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            logger.warning("cannot pass a request on to %s: %r", endpoint.url, error)
+            logger.warning("cannot forward a request to %s: %r", endpoint.url, error)
             message = f"The endpoint that is configured for '{service}' does not answer."
             refuse(ApiError("ServiceUnavailable", message, status=503))
         finally:
@@ -127,7 +127,7 @@ class Forwarder:
     async def _authorize(self, exchange: Exchange, caller: Caller, service: str) -> None:
         """Raise `AccessDeniedException` unless the caller may do this."""
         if not self._authorizer.is_strict or caller.principal is ANONYMOUS:
-            return  # The gateway lets nobody in unsigned but for what is everybody's.
+            return  # The gateway accepts unsigned requests only for public operations.
         if len(exchange.body) > LOOP_BYTES_MAX:
             accesses = await computed(accesses_of, service, exchange, caller.scope)
         else:
@@ -151,7 +151,7 @@ class Forwarder:
                 status=503,
             )
 
-    async def _pass_on(self, exchange: Exchange, caller: Caller, endpoint: Endpoint) -> None:
+    async def _forward(self, exchange: Exchange, caller: Caller, endpoint: Endpoint) -> None:
         body = exchange.body
         headers, target = without_chunks(headers_of(exchange), len(body)), target_of(exchange)
         if caller.principal is ANONYMOUS:
@@ -173,10 +173,10 @@ class Forwarder:
             timeout=timeout,
             allow_redirects=False,
         ) as answer:
-            await _pass_back(exchange, answer)
+            await _return_response(exchange, answer)
 
 
-async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None:
+async def _return_response(exchange: Exchange, answer: aiohttp.ClientResponse) -> None:
     headers = answer_headers(answer.raw_headers)
     length = answer.content_length
     if exchange.method == "HEAD" or answer.status in (204, 304):
@@ -194,12 +194,12 @@ async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None
     exchange.on_writable(note)
     exchange.start(answer.status, headers, length=length)
     try:
-        async for chunk in answer.content.iter_chunked(_PIECE_BYTES):
+        async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
             if not exchange.write(chunk):
                 await caught_up.wait()
                 caught_up = anyio.Event()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        logger.warning("an answer of %s broke off: %r", answer.url.host, error)
+        logger.warning("a response of %s broke off: %r", answer.url.host, error)
         exchange.abort()
     else:
         exchange.finish()
@@ -209,7 +209,7 @@ async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None
 async def open_forwarder(
     settings: AwsSettings, authorizer: Authorizer, local_services: LocalServices | None
 ) -> AsyncIterator[Forwarder]:
-    """The forwarder; requests that are under way end with it."""
+    """The forwarder; requests in progress end with it."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S)
     async with (
         aiohttp.ClientSession(

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from lambent.model.arn import Scope
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
+from lambent.model.function_documents import fields_of, to_document
 from lambent.model.names import version_number
-from lambent.store.function_documents import fields_of, to_document
 from lambent.store.tables import function_versions, functions
 
 _COLUMNS = {"code_key", "code_size"}

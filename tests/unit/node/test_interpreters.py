@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lambent.node.languages.interpreters import Interpreter, best_of_each_line, find_interpreters
+from lambent.node.languages.interpreters import best_of_each_line, find_interpreters
+from lambent.node.languages.language import Interpreter
+from tests.interpreters import an_interpreter
 
 BASE = Path(sys.base_prefix).resolve()
 LINE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -145,7 +147,7 @@ def test_the_best_of_each_line_is_kept() -> None:
     """By number, not by text; of equals the first."""
 
     def make(version: tuple[int, ...], where: str) -> Interpreter:
-        return Interpreter(
+        return an_interpreter(
             kind="python", version=version, executable=Path(where, "p"), prefix=Path(where)
         )
 
@@ -162,13 +164,13 @@ def test_the_best_of_each_line_is_kept() -> None:
 
 def test_the_distributions_own_build_comes_first() -> None:
     """It is optimised, which counts for more than a newer patch."""
-    system = Interpreter(
+    system = an_interpreter(
         kind="python",
         version=(3, 11, 2),
         executable=Path("/usr/bin/python3.11"),
         prefix=Path("/usr"),
     )
-    managed = Interpreter(
+    managed = an_interpreter(
         kind="python",
         version=(3, 11, 9),
         executable=Path("/opt/managed/bin/python3.11"),

@@ -10,10 +10,11 @@ from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
 from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
 from lambent.node.environment.variables import environment_variables
-from lambent.node.languages.interpreters import Interpreter, Kind
-from lambent.node.languages.runtime_clients import PreparedRuntime
-from lambent.node.languages.runtimes import LaunchSpec, RuntimeMissing, Runtimes, find_bootstrap
+from lambent.node.languages.language import PreparedRuntime
+from lambent.node.languages.launch import LaunchSpec
+from lambent.node.languages.runtimes import RuntimeMissing, Runtimes, find_bootstrap
 from lambent.sandbox.ports import Mount
+from tests.interpreters import an_interpreter
 
 FUNCTION = FunctionVersion(
     key=FunctionKey("000000000000", "eu-west-1", "f"),
@@ -32,10 +33,10 @@ FUNCTION = FunctionVersion(
 )
 
 
-def prepared(kind: Kind, version: tuple[int, ...], prefix: str) -> PreparedRuntime:
+def prepared(kind: str, version: tuple[int, ...], prefix: str) -> PreparedRuntime:
     """A prepared interpreter that needs not exist."""
     name = f"python{version[0]}.{version[1]}" if kind == "python" else "node"
-    interpreter = Interpreter(
+    interpreter = an_interpreter(
         kind=kind, version=version, executable=Path(prefix, "bin", name), prefix=Path(prefix)
     )
     return PreparedRuntime(interpreter=interpreter, directory=Path(f"/cache/{name}-{version[0]}"))

@@ -6,16 +6,16 @@ import pytest
 
 from lambent.kit import machine
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
-from lambent.node.languages.interpreters import Interpreter, Kind
 from lambent.node.languages.java import jvm_options
-from lambent.node.languages.runtime_clients import PreparedRuntime
+from lambent.node.languages.language import PreparedRuntime
 from lambent.node.languages.runtimes import RuntimeMissing, Runtimes
 from lambent.sandbox.ports import Mount
+from tests.interpreters import an_interpreter
 
 
-def prepared(kind: Kind, version: tuple[int, ...], prefix: Path | str) -> PreparedRuntime:
+def prepared(kind: str, version: tuple[int, ...], prefix: Path | str) -> PreparedRuntime:
     """A prepared interpreter that needs not exist."""
-    interpreter = Interpreter(
+    interpreter = an_interpreter(
         kind=kind, version=version, executable=Path(prefix, "bin", kind), prefix=Path(prefix)
     )
     return PreparedRuntime(

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import lambent
-from lambent.node.languages.interpreters import Interpreter
-from lambent.node.languages.runtime_clients import default_cache, prepare_runtimes
+from lambent.node.languages.language import Interpreter
+from lambent.node.languages.preparing import default_cache, prepare_runtimes
+from tests.interpreters import an_interpreter
 
 INSTALLS = """#!/bin/sh
 echo run >> "$(dirname "$0")/../runs"
@@ -32,7 +33,7 @@ def fake_node(root: Path, npm: str, major: int = 20) -> Interpreter:
     (root / "bin").mkdir(parents=True)
     (root / "bin/npm").write_text(npm)
     (root / "bin/npm").chmod(0o755)
-    return Interpreter(
+    return an_interpreter(
         kind="node", version=(major, 1, 2), executable=root / "bin/node", prefix=root
     )
 
@@ -77,7 +78,9 @@ echo code > "$2/lambent/runtime/Main.class"
 def fake_java(root: Path) -> Interpreter:
     """A JVM, without its compiler."""
     (root / "bin").mkdir(parents=True)
-    return Interpreter(kind="java", version=(17, 0, 1), executable=root / "bin/java", prefix=root)
+    return an_interpreter(
+        kind="java", version=(17, 0, 1), executable=root / "bin/java", prefix=root
+    )
 
 
 def test_javas_client_is_compiled_once(tmp_path: Path) -> None:
@@ -120,7 +123,7 @@ def test_javas_client_needs_nothing_newer_than_java_8(tmp_path: Path) -> None:
 
 def test_rubys_client_is_copied(tmp_path: Path) -> None:
     """It needs nothing else."""
-    ruby = Interpreter(
+    ruby = an_interpreter(
         kind="ruby", version=(3, 3, 1), executable=Path("/r/bin/ruby"), prefix=Path("/r")
     )
     (prepared,) = prepare_runtimes([ruby], tmp_path)
@@ -236,7 +239,7 @@ def fake_ruby(root: Path, gem: str) -> Interpreter:
     (root / "bin").mkdir(parents=True)
     (root / "bin/gem").write_text(gem)
     (root / "bin/gem").chmod(0o755)
-    return Interpreter(kind="ruby", version=(3, 3, 1), executable=root / "bin/ruby", prefix=root)
+    return an_interpreter(kind="ruby", version=(3, 3, 1), executable=root / "bin/ruby", prefix=root)
 
 
 def test_rubys_sdk_is_installed_where_gems_can_be_had(tmp_path: Path) -> None:

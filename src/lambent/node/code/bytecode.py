@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 
 from lambent.kit.tasks import shielded
-from lambent.node.languages.runtimes import LANGUAGE_DIR, TASK_ROOT, LaunchSpec
+from lambent.node.languages.launch import LANGUAGE_DIR, TASK_ROOT, LaunchSpec
 from lambent.sandbox.ports import BoxSpec, ExitStatus, ProcessSpec, SandboxError, Sandboxes
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ and a hash seed shared with nobody, or AWS's runtime client in its pure form.
 
 from lambent.model.function import FunctionVersion
 from lambent.node.environment.variables import template_variables
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.sandbox.ports import Template
 
 START_MODE_VARIABLE = "LAMBENT_START_MODE"

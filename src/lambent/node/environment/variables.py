@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
 from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
-from lambent.node.languages.runtimes import RUNTIME_DIR, TASK_ROOT, LaunchSpec
+from lambent.node.languages.launch import RUNTIME_DIR, TASK_ROOT, LaunchSpec
 
 RUNTIME_API = "127.0.0.1:9001"
 CREDENTIALS_PATH = "/2021-04-23/credentials"

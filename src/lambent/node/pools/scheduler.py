@@ -24,14 +24,13 @@ from lambent.model.concurrency import ProvisionedState, no_capacity, throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import NOT_RUN, InvocationRequest, Refused, Reply
-from lambent.node.environment.environment import Environment
 from lambent.node.environment.failures import refusal
 from lambent.node.pools.memory import START_MB, HostMemory, MemoryBudget
 from lambent.node.pools.pool import Pool, Waiting
 from lambent.node.pools.pools import Pools
+from lambent.node.pools.ports import EnvironmentSource, PooledEnvironment
 from lambent.node.pools.scaling import ScalingRate
 from lambent.node.pools.settings import SchedulingSettings
-from lambent.node.worker import Worker
 
 _EVICTIONS_AT_ONCE = 16
 _FINISHING_S = 0.02
@@ -51,7 +50,7 @@ class Scheduler:
     def __init__(
         self,
         settings: SchedulingSettings,
-        worker: Worker,
+        source: EnvironmentSource,
         clock: Clock,
         memory: HostMemory,
         *,
@@ -60,11 +59,11 @@ class Scheduler:
         self._settings = settings
         self._memory = MemoryBudget(memory, clock, settings.memory_reserve_mb)
         self._rate = ScalingRate(settings.scaling_per_10_s)
-        self._worker = worker
+        self._source = source
         self._clock = clock
         self._tenant_environments_max = tenant_environments_max
         """Of one account and region."""
-        self._pools = Pools()
+        self._pools = Pools(self, clock)
         self._find_pool = self._pools.by_key.get
         self._count = 0
         self._tenants: defaultdict[Scope, int] = defaultdict(int)
@@ -205,7 +204,7 @@ class Scheduler:
         missing_mb = self._memory.missing_mb()
         if missing_mb <= 0 or self._count == 0:
             pool.short_since = None
-            pool.starting[self._start(pool, "on-demand", pool.on_free)] = None
+            pool.starting[self._start(pool, is_provisioned=False)] = None
             return
         self._evict(missing_mb)
         if pool.short_since is None:
@@ -234,9 +233,7 @@ class Scheduler:
             if (missing_mb := self._memory.missing_mb()) > 0:
                 self._evict(missing_mb)
                 return
-            pool.provisioned.take_in(
-                self._start(pool, "provisioned-concurrency", pool.on_provisioned_free)
-            )
+            pool.provisioned.take_in(self._start(pool, is_provisioned=True))
 
     def _evict(self, missing_mb: int) -> None:
         """Let go of the longest idle environments, of whatever function."""
@@ -244,43 +241,32 @@ class Scheduler:
             if not self._pools.evict_oldest():
                 return
 
-    def _start(
-        self, pool: Pool, initialization_type: str, on_free: Callable[[Environment], None]
-    ) -> Environment:
-        scope = pool.function.key.scope
-
-        def on_gone(environment: Environment) -> None:
-            self._count -= 1
-            if pool.tenant_id:
-                self._tenants[scope] -= 1
-            was_starting = environment in pool.starting
-            pool.forget(environment, self._clock.monotonic())
-            if pool.waiting and was_starting and environment.failure is not None:
-                pool.waiting.popleft().reply.finish(refusal(environment.failure), NOT_RUN)
-            if pool.needs_another and not self._is_closed:
-                self._start_if_there_is_memory(pool)
-
+    def _start(self, pool: Pool, *, is_provisioned: bool) -> PooledEnvironment:
         self._count += 1
         if pool.tenant_id:
-            self._tenants[scope] += 1
+            self._tenants[pool.function.key.scope] += 1
         self._memory.note_start()
-        environment = self._worker.start(
-            pool.function,
-            initialization_type,
-            on_free=on_free,
-            on_responded=lambda environment: pool.on_responded(
-                environment, self._clock.monotonic()
-            ),
-            on_gone=on_gone,
-        )
+        environment = self._source.begin(pool.function, pool, is_provisioned=is_provisioned)
         pool.members.add(environment)
         return environment
+
+    def on_gone(self, pool: Pool, environment: PooledEnvironment) -> None:
+        """See `PoolOwner`."""
+        self._count -= 1
+        if pool.tenant_id:
+            self._tenants[pool.function.key.scope] -= 1
+        was_starting = environment in pool.starting
+        pool.forget(environment)
+        if pool.waiting and was_starting and environment.failure is not None:
+            pool.waiting.popleft().reply.finish(refusal(environment.failure), NOT_RUN)
+        if pool.needs_another and not self._is_closed:
+            self._start_if_there_is_memory(pool)
 
 
 @asynccontextmanager
 async def open_scheduling(
     settings: SchedulingSettings,
-    worker: Worker,
+    source: EnvironmentSource,
     clock: Clock,
     memory: HostMemory,
     *,
@@ -288,7 +274,7 @@ async def open_scheduling(
 ) -> AsyncIterator[Scheduler]:
     """The scheduler with its sweep running."""
     scheduler = Scheduler(
-        settings, worker, clock, memory, tenant_environments_max=tenant_environments_max
+        settings, source, clock, memory, tenant_environments_max=tenant_environments_max
     )
     async with anyio.create_task_group() as tasks:
         start_loop(tasks, clock, scheduler.run)

@@ -56,11 +56,6 @@ class Network:
     link_fd: int | None
     """Keeps the BPF program attached. Closed with the network, not before."""
 
-    @property
-    def redirects_all_ports(self) -> bool:
-        """Whether TCP to any port leads out."""
-        return self.limitation is None
-
     def hand_over(self) -> None:
         """Close what is in other hands by now: the listeners, and the namespace, which the
         processes in it keep."""

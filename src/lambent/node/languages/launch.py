@@ -1,0 +1,67 @@
+"""How a function's runtime starts in a box, and where the box shows what."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from lambent.sandbox.ports import Mount
+
+LOG_PIPE_VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD"
+TASK_ROOT = "/var/task"
+RUNTIME_DIR = "/var/runtime"
+LAYERS_ROOT = "/opt"
+EXTENSIONS_DIR = f"{LAYERS_ROOT}/extensions"
+LANGUAGE_DIR = Path("/var/lang")
+_HOST_PROGRAMS = Path("/usr")
+"""Every box shows the host's /usr; interpreters elsewhere are shown at `/var/lang`."""
+OF_A_SHELL: Mapping[str, str] = {"PWD": TASK_ROOT, "SHLVL": "0"}
+"""In AWS a script starts the runtimes of languages, but for Java, and leaves these."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchSpec:
+    """How to start one function's runtime in a box."""
+
+    mounts: tuple[Mount, ...]
+    """What is the function's own."""
+    argv: tuple[str, ...]
+    runtime_mounts: tuple[Mount, ...] = ()
+    """What all functions of the runtime are shown."""
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Variables this runtime wants; the function's own configuration overrides them."""
+    log_pipe_variable: str | None = None
+    waiting_argv: tuple[str, ...] = ()
+    """The same runtime, started without a function to wait for one; empty if it cannot."""
+    compiler_argv: tuple[str, ...] = ()
+    """Compiles the function's modules."""
+    bytecode: Path | None = None
+    """Where they are kept once they are compiled; None for runtimes without that."""
+    forks: bool = False
+    """Whether `waiting_argv` is a zygote's."""
+    extensions: tuple[str, ...] = ()
+    """Names of the programs in `/opt/extensions`, which start before the runtime."""
+    missing_entrypoint: bool = False
+    """An OS-only function without an executable `bootstrap`: there is nothing to start."""
+
+
+def is_in_box(prefix: Path) -> bool:
+    """Whether every box shows an installation where it is on the host."""
+    return prefix.is_relative_to(_HOST_PROGRAMS)
+
+
+def shown_prefix(prefix: Path) -> Path:
+    """Where a box shows an installation."""
+    return prefix if is_in_box(prefix) else LANGUAGE_DIR
+
+
+def shown_program(executable: Path, prefix: Path) -> str:
+    """Where a box shows a program of an installation."""
+    return str(shown_prefix(prefix) / executable.relative_to(prefix))
+
+
+def runtime_mounts(directory: Path, prefix: Path) -> tuple[Mount, ...]:
+    """What was prepared for an interpreter, and the interpreter if it is not in /usr."""
+    runtime = Mount(source=str(directory), target=RUNTIME_DIR)
+    if is_in_box(prefix):
+        return (runtime,)
+    return (runtime, Mount(source=str(prefix), target=str(LANGUAGE_DIR)))
