@@ -8,7 +8,8 @@ A caller hands in a `Call` and says how to make the `Reply` for it. There are th
 - `call` waits for the outcome and returns it.
 
 Once a function is found, everything that happens to the call comes up as the outcome of its reply:
-no exception says that a call was throttled.
+no exception says that a call was throttled. When the caller has the outcome, listeners get one fact
+about the call, `InvocationEnded`.
 """
 
 import logging
@@ -20,6 +21,7 @@ from lambent.invocation.admission import Admission, RunningCounter
 from lambent.invocation.call import Call, CallResult
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.checks import state_error, tenant_error
+from lambent.kit.clock import Clock
 from lambent.model.alias import Route
 from lambent.model.errors import ApiError, FunctionNotFound
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
@@ -34,6 +36,7 @@ from lambent.model.invocation import (
     RunReport,
     WholeReply,
 )
+from lambent.model.invocation_ended import InvocationEnded, Listener
 from lambent.model.recursion import recursive
 from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
 from lambent.node.pools.scheduler import Scheduler
@@ -42,15 +45,26 @@ logger = logging.getLogger(__name__)
 
 MakeReply = Callable[[InvocationRequest], Reply]
 """Makes the reply of a call, given the request as it goes down."""
+_End = Callable[[InvocationRequest, Reply, RunningCounter, Outcome, RunReport], None]
 
 
 class Invoker:
     """Every function call passes here."""
 
-    def __init__(self, admission: Admission, catalog: Catalog, scheduler: Scheduler) -> None:
+    def __init__(
+        self, admission: Admission, catalog: Catalog, scheduler: Scheduler, clock: Clock
+    ) -> None:
         self._admission = admission
         self._catalog = catalog
         self._scheduler = scheduler
+        self._clock = clock
+        self._listeners: list[Listener] = []
+        self._failing: list[Listener] = []
+        """Listeners that have raised: each is logged once."""
+
+    def on_ended(self, listener: Listener) -> None:
+        """Have every call reported that ends from now on. See `Listener`."""
+        self._listeners.append(listener)
 
     def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
         """The version that a call would run, if it is in memory; else None: then `resolve`. Of an
@@ -125,12 +139,11 @@ class Invoker:
             refused = Refused(recursive(call.key), Refusal.LOOP)
         admitted = refused or self._admit(request)
         if isinstance(admitted, Refused):
-            _finish(request, reply, admitted, NOT_RUN)
+            self._end(request, reply, None, admitted, NOT_RUN)
             return
+        counted = _CountedReply(request, reply, admitted, self._end)
         try:
-            self._scheduler.submit(
-                request, _CountedReply(request, reply, admitted, self._admission)
-            )
+            self._scheduler.submit(request, counted)
         except BaseException:
             self._admission.release(admitted)
             raise
@@ -142,23 +155,83 @@ class Invoker:
             return Refused(error, Refusal.NOT_READY)
         return self._admission.admit(request.function)
 
+    def _end(
+        self,
+        request: InvocationRequest,
+        reply: Reply,
+        counter: RunningCounter | None,
+        outcome: Outcome,
+        report: RunReport,
+    ) -> None:
+        """Every call ends here, once. `counter` is None if it was refused before it counted."""
+        fact = None
+        if self._listeners:
+            fact = self._describe(request, counter, outcome, report)
+        if counter is not None:
+            self._admission.release(counter)
+        try:
+            reply.finish(outcome, report)
+        except Exception:  # The environment has to go on, whatever happens to the response.
+            logger.exception("the outcome of %s cannot be delivered", request.request_id)
+        if fact is not None:
+            self._emit(fact)
+
+    def _describe(
+        self,
+        request: InvocationRequest,
+        counter: RunningCounter | None,
+        outcome: Outcome,
+        report: RunReport,
+    ) -> InvocationEnded:
+        function = request.function
+        running, account_running, pooled = (0, 0, 0)
+        if counter is not None and outcome.has_run:
+            running, account_running, pooled = self._admission.count(counter)
+        return InvocationEnded(
+            key=function.key,
+            version=function.version,
+            qualifier=request.qualifier,
+            kind=request.kind,
+            request_id=request.request_id,
+            trace_id=request.trace_id,
+            started_at=self._clock.now() - report.duration_s - report.queued_s,
+            queued_s=report.queued_s,
+            init_s=report.init_s,
+            duration_s=report.duration_s,
+            outcome=outcome.kind,
+            error_type=outcome.error_type,
+            request_bytes=len(request.event),
+            response_bytes=report.response_bytes,
+            memory_mb=function.memory_mb,
+            memory_used_mb=report.memory_used_mb,
+            is_provisioned=report.is_provisioned,
+            function_concurrency=running,
+            account_concurrency=account_running,
+            unreserved_concurrency=pooled,
+        )
+
+    def _emit(self, fact: InvocationEnded) -> None:
+        for listener in self._listeners:
+            try:
+                listener(fact)
+            except Exception:
+                if listener not in self._failing:
+                    self._failing.append(listener)
+                    logger.exception("a listener for ended invocations fails; said once")
+
 
 class _CountedReply:
     """The reply of a call that is counted: what comes up passes here on its way to the caller."""
 
-    __slots__ = ("_admission", "_counter", "_reply", "_request")
+    __slots__ = ("_counter", "_end", "_reply", "_request")
 
     def __init__(
-        self,
-        request: InvocationRequest,
-        reply: Reply,
-        counter: RunningCounter,
-        admission: Admission,
+        self, request: InvocationRequest, reply: Reply, counter: RunningCounter, end: _End
     ) -> None:
         self._request = request
         self._reply = reply
         self._counter = counter
-        self._admission = admission
+        self._end = end
 
     def begin(self, content_type: str, resume: Callable[[], None]) -> None:
         """See `Reply`."""
@@ -170,12 +243,4 @@ class _CountedReply:
 
     def finish(self, outcome: Outcome, report: RunReport) -> None:
         """See `Reply`."""
-        self._admission.release(self._counter)
-        _finish(self._request, self._reply, outcome, report)
-
-
-def _finish(request: InvocationRequest, reply: Reply, outcome: Outcome, report: RunReport) -> None:
-    try:
-        reply.finish(outcome, report)
-    except Exception:  # The environment has to go on, whatever happens to the response.
-        logger.exception("the outcome of %s cannot be delivered", request.request_id)
+        self._end(self._request, self._reply, self._counter, outcome, report)

@@ -99,10 +99,22 @@ class InvocationRequest:
             raise ValueError(f"the head of the request is not valid: {error!r}") from error
 
 
+class OutcomeKind(enum.StrEnum):
+    """How a call has ended, in one word."""
+
+    SUCCEEDED = "Succeeded"
+    FUNCTION_FAILED = "FunctionFailed"
+    TIMED_OUT = "TimedOut"
+    CRASHED = "Crashed"
+    THROTTLED = "Throttled"
+    REFUSED = "Refused"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Succeeded:
     """The function returned a result."""
 
+    kind: ClassVar[OutcomeKind] = OutcomeKind.SUCCEEDED
     has_succeeded: ClassVar[bool] = True
     has_run: ClassVar[bool] = True
     is_throttled: ClassVar[bool] = False
@@ -118,6 +130,7 @@ class Succeeded:
 class FunctionFailed:
     """The function itself reported an error; `payload` is its error document, verbatim."""
 
+    kind: ClassVar[OutcomeKind] = OutcomeKind.FUNCTION_FAILED
     has_succeeded: ClassVar[bool] = False
     has_run: ClassVar[bool] = True
     is_throttled: ClassVar[bool] = False
@@ -131,6 +144,7 @@ class FunctionFailed:
 class TimedOut:
     """The function was still running at its deadline; everything it had started was killed."""
 
+    kind: ClassVar[OutcomeKind] = OutcomeKind.TIMED_OUT
     has_succeeded: ClassVar[bool] = False
     has_run: ClassVar[bool] = True
     is_throttled: ClassVar[bool] = False
@@ -145,6 +159,7 @@ class Crashed:
     """The runtime exited, was killed or could not be started; `error_type` is dotted
     (`Runtime.ExitError`, `Runtime.OutOfMemory`, `Runtime.InvalidEntrypoint`, …)."""
 
+    kind: ClassVar[OutcomeKind] = OutcomeKind.CRASHED
     has_succeeded: ClassVar[bool] = False
     has_run: ClassVar[bool] = True
     is_throttled: ClassVar[bool] = False
@@ -196,6 +211,11 @@ class Refused:
         return cls(error, Refusal.NOT_FOUND if is_missing else Refusal.FAILED)
 
     @property
+    def kind(self) -> OutcomeKind:
+        """`THROTTLED` or `REFUSED`."""
+        return OutcomeKind.THROTTLED if self.is_throttled else OutcomeKind.REFUSED
+
+    @property
     def is_throttled(self) -> bool:
         """Whether there was no room for the call."""
         return self.reason in _THROTTLES
@@ -226,6 +246,8 @@ class RunReport:
     """Seconds that the function took."""
     memory_used_mb: int = 0
     """The most memory that the environment has used so far."""
+    is_provisioned: bool = False
+    """Whether the environment is one of provisioned concurrency."""
     response_bytes: int = 0
     """Bytes of the response, streamed or not."""
     log_tail: bytes = b""

@@ -74,7 +74,7 @@ class FakeInvoker(Invoker):
 
     def __init__(self) -> None:
         me: Any = self
-        super().__init__(Admission(InvocationSettings()), me, me)
+        super().__init__(Admission(InvocationSettings()), me, me, ManualClock())
         self.outcomes: list[Outcome] = []
         self.attempts: list[InvocationRequest] = []
         self.replies: list[Reply] = []

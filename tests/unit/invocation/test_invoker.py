@@ -11,15 +11,18 @@ from lambent.invocation.call import Call, CallResult
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
+from lambent.kit.clock import ManualClock
 from lambent.model.alias import Route
 from lambent.model.concurrency import no_capacity
 from lambent.model.errors import FunctionNotFound
 from lambent.model.function import FunctionKey
 from lambent.model.invocation import (
     NOT_RUN,
+    FunctionFailed,
     InvocationKind,
     InvocationRequest,
     Outcome,
+    OutcomeKind,
     Refusal,
     Refused,
     Reply,
@@ -27,6 +30,7 @@ from lambent.model.invocation import (
     Succeeded,
     WholeReply,
 )
+from lambent.model.invocation_ended import InvocationEnded
 from lambent.model.traces import LOOPS_MAX
 from tests.unit.invocation.versions import version_of
 
@@ -58,7 +62,8 @@ def make_invoker(
     if is_known:
         catalog._known[found.version.key] = {"$LATEST": found}
     scheduler: Any = node
-    return Invoker(Admission(InvocationSettings(concurrent_executions=limit)), catalog, scheduler)
+    admission = Admission(InvocationSettings(concurrent_executions=limit))
+    return Invoker(admission, catalog, scheduler, ManualClock())
 
 
 def a_call(
@@ -232,3 +237,80 @@ def test_tenants_have_to_fit_the_function(isolation: str | None, tenant_id: str)
     reasons = {one.reason for one in ends.outcomes if isinstance(one, Refused)}
     assert (reasons, len(ends.outcomes)) == ({Refusal.INVALID}, len(InvocationKind))
     assert not scheduler.taken
+
+
+def test_every_call_is_one_fact() -> None:
+    """Those that ran say how, after the caller has its outcome; those that did not say why."""
+    scheduler, ends = FakeScheduler(), Ends()
+    invoker = make_invoker(scheduler)
+    facts: list[InvocationEnded] = []
+
+    def listen(fact: InvocationEnded) -> None:
+        assert len(ends.outcomes) == len(facts) + 1
+        facts.append(fact)
+
+    invoker.on_ended(listen)
+    now = ManualClock().now()
+    for _ in range(2):
+        invoker.begin(a_call(), ends.make_reply)
+    report = RunReport(
+        queued_s=0.5, init_s=0.2, duration_s=1.5, memory_used_mb=40, response_bytes=3
+    )
+    scheduler.taken[0].finish(Succeeded(b"abc"), report)
+    scheduler.taken[1].finish(FunctionFailed(b"{}", "ValueError"), RunReport(duration_s=1.0))
+    scheduler.is_full = True
+    invoker.begin(a_call(kind=InvocationKind.EVENT), ends.make_reply)
+    invoker.begin(a_call(tenant_id="t"), ends.make_reply)
+    assert [one.outcome for one in facts] == [
+        OutcomeKind.SUCCEEDED,
+        OutcomeKind.FUNCTION_FAILED,
+        OutcomeKind.THROTTLED,
+        OutcomeKind.REFUSED,
+    ]
+    assert facts[0] == InvocationEnded(
+        key=version_of("f").key,
+        version="$LATEST",
+        qualifier=None,
+        kind=InvocationKind.REQUEST_RESPONSE,
+        request_id="r",
+        trace_id=ends.requests[0].trace_id,
+        started_at=now - 2.0,
+        queued_s=0.5,
+        init_s=0.2,
+        duration_s=1.5,
+        outcome=OutcomeKind.SUCCEEDED,
+        error_type=None,
+        request_bytes=2,
+        response_bytes=3,
+        memory_mb=128,
+        memory_used_mb=40,
+        is_provisioned=False,
+        function_concurrency=2,
+        account_concurrency=2,
+        unreserved_concurrency=2,
+    )
+    assert (facts[1].error_type, facts[1].function_concurrency) == ("ValueError", 1)
+    assert (facts[2].kind, facts[2].error_type) == (
+        InvocationKind.EVENT,
+        "TooManyRequestsException",
+    )
+    assert (facts[2].duration_s, facts[2].function_concurrency) == (0.0, 0)
+    assert facts[3].error_type == "InvalidParameterValueException"
+
+
+def test_a_listener_that_raises_harms_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    """Nor the listeners after it; it is logged, once."""
+    scheduler, ends = FakeScheduler(), Ends()
+    invoker = make_invoker(scheduler)
+    facts: list[InvocationEnded] = []
+
+    def fail(_: InvocationEnded) -> None:
+        raise LookupError("no such metric")
+
+    invoker.on_ended(fail)
+    invoker.on_ended(facts.append)
+    for _ in range(3):
+        invoker.begin(a_call(), ends.make_reply)
+        scheduler.taken[-1].finish(Succeeded(b"1"), NOT_RUN)
+    assert (len(ends.outcomes), len(facts)) == (3, 3)
+    assert len(caplog.records) == 1
