@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.settlement import Settlement
-from lambent.invocation.invoker import Invoker
+from lambent.invocation.call import Call
+from lambent.invocation.invoker import Invoker, MakeReply
+from lambent.model.alias import Route
 from lambent.model.invocation import (
     InvocationRequest,
     Outcome,
@@ -65,13 +67,16 @@ def run(points: Mapping[str, Point], watch: Callable[[Write], None]) -> None:
 
 
 def _note_attempts(write: Write) -> None:
-    invoke = Invoker.invoke
+    run = Invoker._run
 
-    def patched(self: Invoker, request: InvocationRequest, reply: Reply) -> None:
-        write("began", request.request_id)
-        invoke(self, request, WholeReply(partial(_note_end, write, request.request_id, reply)))
+    def patched(self: Invoker, call: Call, route: Route, make_reply: MakeReply) -> None:
+        def make_noting(request: InvocationRequest) -> Reply:
+            return WholeReply(partial(_note_end, write, call.request_id, make_reply(request)))
 
-    Invoker.invoke = patched  # type: ignore[method-assign]
+        write("began", call.request_id)
+        run(self, call, route, make_noting)
+
+    Invoker._run = patched  # type: ignore[method-assign]
 
 
 def _note_end(

@@ -87,7 +87,7 @@ async def open_execution(
             worker=worker,
             memory=memory,
             provisioning=provisioning,
-            invoker=Invoker(admission, catalog, scheduler),
+            invoker=Invoker(admission, catalog, scheduler, storage.clock),
         )
 
 

@@ -39,13 +39,13 @@ from lambent.triggers.function_urls import FunctionUrls
 
 def register_invocations(storage: Storage, api: Api, execution: Execution, events: Events) -> None:
     """Register the operations that call functions."""
-    for name, way in (
+    for name, mode in (
         ("Invoke", INVOKE),
         ("InvokeAsync", INVOKE_ASYNC),
         ("InvokeWithResponseStream", INVOKE_WITH_RESPONSE_STREAM),
     ):
         operation = InvokeOperation(
-            execution.invoker, api.authorizer, events.queue, storage.tasks, way
+            execution.invoker, api.authorizer, events.queue, storage.tasks, mode
         )
         api.gateway.register_direct(LAMBDA, name, operation.handle)
 

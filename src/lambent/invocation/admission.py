@@ -126,6 +126,14 @@ class Admission:
         counter.running += 1
         return counter
 
+    @staticmethod
+    def count(counter: RunningCounter) -> tuple[int, int, int]:
+        """How many invocations run now: of the counter's function, of its account in this region,
+        and in the pool of the latter."""
+        function = counter.function
+        account = function.account
+        return function.running, account.running, account.pooled
+
     def release(self, counter: RunningCounter) -> None:
         """The invocation has ended, or never began."""
         function = counter.function
