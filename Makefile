@@ -60,11 +60,12 @@ check-install: setup ## Install the wheel as a user does, as root and as nobody,
 hosts: setup ## Prove it on machines and containers made for the purpose, as root; HOSTS="a b" runs some
 	@$(PYTHON) -m tests.hosts $(HOSTS)
 
-check: setup ## Lint, formatting, types and the direction of imports
+check: setup ## Check lint, formatting, types, the direction of imports, tasks and words
 	@$(PYTHON) -m ruff check $(SOURCES)
 	@$(PYTHON) -m ruff format --check $(SOURCES)
 	@$(PYTHON) -m mypy
 	@$(PYTHON) tools/check_tasks.py src
+	@$(PYTHON) tools/check_words.py $(SOURCES) docs examples *.md
 	@.venv/bin/lint-imports
 
 format: setup ## Format the code and fix what can be fixed by itself
@@ -78,7 +79,7 @@ bench: setup ## Measure how fast functions are called, here and by others on thi
 docs: setup ## Write docs/reference from the code
 	@$(PYTHON) -m lambent.cli.settings_reference >docs/reference/settings.md
 	@$(PYTHON) -m lambent.gateway.coverage >docs/reference/api-coverage.md
-	@$(PYTHON) -m lambent.gateway.permissions.reference >docs/reference/permissions.md
+	@$(PYTHON) -m lambent.gateway.permissions_reference >docs/reference/permissions.md
 	@$(PYTHON) -m lambent.sandbox.system_calls_reference >docs/reference/system-calls.md
 
 lock: setup ## Write the installed versions to requirements/dev.lock

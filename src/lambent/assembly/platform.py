@@ -20,14 +20,15 @@ from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.storage import open_storage
 from lambent.control.activation import prepare_deployed
+from lambent.instance.log_file import keep_log_short
 from lambent.kit.allocation import give_back_large_blocks
 from lambent.kit.clock import SystemClock
 from lambent.kit.log_lines import set_up_logging
 from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
-from lambent.own_log import keep_log_short
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
+from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
 
 
@@ -42,7 +43,7 @@ def run(settings: Settings) -> None:
             anyio.run(_serve, settings, privileged, manager, backend_options=options)
     except SandboxError as error:
         raise SystemExit(
-            f"lambent: {error}. `lambent doctor` tries each step and says how to fix it"
+            f"lambent: {error}. `lambent doctor` tries it step by step and names the cure"
         ) from error
     except StoreError as error:
         raise SystemExit(f"lambent: {error}") from error
@@ -66,11 +67,15 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
-        register_function_urls(storage, api, execution, control)
+        await register_function_urls(storage, api, execution, control)
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.worker.prepare)
         await storage.store.note_started()
+        if storage.store.is_shared:
+            feed = Feed(storage.store, clock)
+            start_loop(tasks, clock, feed.run)
+            start_loop(tasks, clock, feed.listen)
         await enter(open_operator_commands(settings, privileged, storage, execution))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)

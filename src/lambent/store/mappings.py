@@ -1,16 +1,18 @@
 """Event source mappings in the database."""
 
-import dataclasses
 from typing import Any
 
 import sqlalchemy as sa
 
 from lambent.model.arn import Scope
-from lambent.model.mapping import EventSourceMapping, MappingState, Source
+from lambent.model.mapping import EventSourceMapping, MappingState
+from lambent.model.sources.registry import SOURCE_KINDS
 from lambent.store.tables import event_source_mappings, mapping_positions
+from lambent.store.upserts import upsert
 
 _mappings = event_source_mappings.c
-_COLUMNS = {"uuid", "scope", "function_name", "source_id"}
+_MEMBERS = ("function_arn", "state_reason", "last_modified", "last_result", "configuration")
+"""Members of a mapping that the document has under their own names."""
 
 
 class MappingRows:
@@ -54,33 +56,29 @@ class MappingRows:
 
     def put(self, mapping: EventSourceMapping) -> None:
         """Add a mapping, or replace it."""
-        self._forget(mapping.uuid)
-        document = {
-            name: value
-            for name, value in dataclasses.asdict(mapping).items()
-            if name not in _COLUMNS
-        }
-        document["source"] = mapping.source.value
-        self._connection.execute(
-            sa.insert(event_source_mappings).values(
-                uuid=mapping.uuid,
+        self._changed.add(mapping.uuid)
+        document = {name: getattr(mapping, name) for name in _MEMBERS}
+        document["source"] = mapping.kind.name
+        document["state"] = mapping.state.value
+        upsert(
+            self._connection,
+            event_source_mappings,
+            {"uuid": mapping.uuid},
+            {
                 **mapping.scope._asdict(),
-                function_name=mapping.function_name,
-                source_id=mapping.source_id,
-                document=document,
-            )
+                "function_name": mapping.function_name,
+                "source_id": mapping.source_id,
+                "document": document,
+            },
         )
 
     def delete(self, uuid: str) -> None:
         """Forget a mapping, and how far it has read."""
-        self._forget(uuid)
+        self._changed.add(uuid)
+        self._connection.execute(sa.delete(event_source_mappings).where(_mappings.uuid == uuid))
         self._connection.execute(
             sa.delete(mapping_positions).where(mapping_positions.c.uuid == uuid)
         )
-
-    def _forget(self, uuid: str) -> None:
-        self._changed.add(uuid)
-        self._connection.execute(sa.delete(event_source_mappings).where(_mappings.uuid == uuid))
 
     def _select(
         self, *where: sa.ColumnElement[bool], limit: int | None = None
@@ -102,7 +100,7 @@ def _to_mapping(row: sa.Row[Any]) -> EventSourceMapping:
         scope=Scope(row.account, row.region),
         function_name=row.function_name,
         source_id=row.source_id,
-        source=Source(document.pop("source")),
+        kind=SOURCE_KINDS[document.pop("source")],
         state=MappingState(document.pop("state")),
         **document,
     )
