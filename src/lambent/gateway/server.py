@@ -23,6 +23,7 @@ from lambent.gateway.definitions import AnyService
 from lambent.gateway.dispatch import Dispatcher
 from lambent.gateway.fronts import INTERNAL, SMALL_BODY_BYTES_MAX, Front, Fronts
 from lambent.gateway.hosts import Hosts
+from lambent.gateway.models import OperationModel
 from lambent.gateway.permissions.asked import Lookups
 from lambent.gateway.protocols.rest_json import REST_JSON
 from lambent.gateway.recognition import is_public
@@ -82,8 +83,7 @@ class Gateway:
         self._authorizer = authorizer
         self._tasks = tasks
         self._services = Services(services)
-        self._direct: dict[tuple[str, str], DirectHandler] = {}
-        """By service and operation."""
+        self._direct: dict[OperationModel, DirectHandler] = {}
         self._names = (
             None if authorizer.is_strict else Hosts((settings.url_domain, *settings.allowed_hosts))
         )
@@ -109,7 +109,7 @@ class Gateway:
 
     def register_direct(self, service: AnyService, name: str, handler: DirectHandler) -> None:
         """Offer an operation that responds without a task."""
-        self._direct[service.name, name] = handler
+        self._direct[service.model.operation_model(name)] = handler
 
     def register_forward(self, handler: Forward) -> None:
         """Pass requests for other services to `handler`."""
@@ -220,22 +220,20 @@ class Gateway:
     def _route(self, exchange: Exchange, caller: Caller) -> None:
         """Serve a request whose caller is known."""
         request_id = new_request_id()
+        name = caller.service
         try:
-            name = caller.service or self._recognise(exchange)
-            if not self._services.has(name):
-                self._handle_foreign(exchange, caller, name, request_id)
+            if name is None:
+                name = self._recognise(exchange)
+            route = self._services.route(name, exchange)
+            if route is None:
+                self._forward_request(exchange, caller, name, request_id)
                 return
-        except ApiError as error:
-            dialect = self._services.dialect_of(exchange, caller.service)
-            self._refuse(exchange, dialect, error, request_id)
-            return
-        try:
-            dialect, (operation, labels) = self._services.route(name, exchange)
         except ApiError as error:
             self._refuse(exchange, self._services.dialect_of(exchange, name), error, request_id)
             return
+        dialect, (operation, labels) = route
         request = Request(exchange, dialect, operation, labels, caller, request_id)
-        direct = self._direct.get((dialect.service.name, operation.name))
+        direct = self._direct.get(operation)
         if direct is None:
             start_task(self._tasks, request.fail, self._serve, request)
             return
@@ -260,20 +258,23 @@ class Gateway:
         # People fetch objects without a signature, or with one of an older version.
         return self._services.default.signing_name if self._forward is None else "s3"
 
-    def _handle_foreign(
+    def _forward_request(
         self, exchange: Exchange, caller: Caller, name: str, request_id: str
     ) -> None:
-        """Forward a request for another service. Raises `ApiError` if nobody serves it."""
+        """Forward a request for another service, or refuse it if nobody serves that."""
         dialect = self._services.dialect_of(exchange, caller.service)
 
         def refuse(error: ApiError) -> None:
             self._refuse(exchange, dialect, error, request_id)
 
-        if self._forward is not None and self._forward(exchange, caller, name, refuse):
-            return
-        if name == "s3" and caller.service is None:
-            raise REST_JSON.unknown_operation(exchange)
-        raise unserved(name, self._services)
+        try:
+            if self._forward is not None and self._forward(exchange, caller, name, refuse):
+                return
+            if name == "s3" and caller.service is None:
+                raise REST_JSON.unknown_operation(exchange)
+            raise unserved(name, self._services)
+        except ApiError as error:
+            refuse(error)
 
     async def _serve(self, request: Request) -> None:
         """Perform an operation and respond."""
