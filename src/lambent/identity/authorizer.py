@@ -19,8 +19,8 @@ from lambent.identity.signature import read_signature, verify, verify_head
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.model.arn import AccountId, Scope
+from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey
 from lambent.model.policy import AccessRequest, ResourcePolicy, Verdict, decide, is_unconditional
 from lambent.model.principal import ANONYMOUS, Principal, root_of
 
@@ -188,8 +188,11 @@ class Authorizer:
             self._known[resource] = found
         return found
 
-    def forget(self, key: FunctionKey) -> None:
-        """Forget decisions: a function has changed, and perhaps its policies."""
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`. With a function its policy may have changed. The keyring hears of
+        identities itself, and decisions go by its generation."""
+        if not (changes.functions or changes.is_everything):
+            return
         self._changes += 1
         self._decisions.clear()
         self._known.clear()

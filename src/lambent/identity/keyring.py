@@ -1,18 +1,17 @@
 """All keys, users and roles, in memory: no request waits for the database to be authenticated.
 
-Every change calls `load` before it is acknowledged, so that it applies to the next request.
+The keyring follows the store, which sends it everything again whenever something changes.
 """
 
 from collections.abc import Mapping, Sequence
 
-import anyio
-
 from lambent.identity.session_tokens import SessionTokens
 from lambent.kit.clock import Clock
+from lambent.model.changes import Changes
 from lambent.model.identity import AccessKey, Identity, IdentityKey, key_principal
 from lambent.model.policy import Statement, statements_of
 from lambent.model.principal import Principal
-from lambent.store.store import Store, Transaction
+from lambent.store.store import Store
 
 _SESSION_KEY = "session-tokens"
 
@@ -20,30 +19,19 @@ _SESSION_KEY = "session-tokens"
 class Keyring:
     """Keys with their principals, and the principals' policies."""
 
-    def __init__(self, store: Store, sessions: SessionTokens) -> None:
-        self._store = store
+    def __init__(self, sessions: SessionTokens) -> None:
         self.sessions = sessions
         self._keys: Mapping[str, tuple[Principal, str]] = {}
         self._identities: Mapping[str, Identity] = {}
         self._statements: Mapping[str, Sequence[Statement]] = {}
-        self._doubt = anyio.Event()
         self.generation = 0
         """Changes whenever anything may have changed."""
 
-    def note_doubt(self) -> None:
-        """Read everything again soon: a change may have been missed."""
-        self._doubt.set()
-
-    async def follow_doubts(self) -> None:
-        """Read everything again whenever it is in doubt, forever."""
-        while True:
-            await self._doubt.wait()
-            await self.load()
-            self._doubt = anyio.Event()
-
-    async def load(self) -> None:
-        """Read everything again."""
-        identities, keys = await self._store.transact(_read)
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        if changes.directory is None:
+            return
+        identities, keys = changes.directory
         users = {identity.key: identity for identity in identities}
         self._keys = {
             key.id: (key_principal(key, _user_of(key, users)), key.secret)
@@ -93,13 +81,9 @@ class Keyring:
 async def open_keyring(store: Store, clock: Clock) -> Keyring:
     """The keyring of everybody in the store."""
     key = await store.transact(lambda tx: tx.identities.platform_secret(_SESSION_KEY))
-    keyring = Keyring(store, SessionTokens(key, clock))
-    await keyring.load()
+    keyring = Keyring(SessionTokens(key, clock))
+    await store.follow(keyring)
     return keyring
-
-
-def _read(tx: Transaction) -> tuple[list[Identity], list[AccessKey]]:
-    return tx.identities.everyone(), tx.identities.keys()
 
 
 def _user_of(key: AccessKey, users: Mapping[IdentityKey, Identity]) -> Identity | None:
