@@ -21,7 +21,7 @@ from lambent.gateway.authorization import Authorization
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.dispatch import Dispatcher
-from lambent.gateway.fronts import INTERNAL, SMALL_BODY_BYTES_MAX, Front, Fronts
+from lambent.gateway.fronts import INTERNAL, Front, Fronts
 from lambent.gateway.hosts import Hosts
 from lambent.gateway.models import OperationModel
 from lambent.gateway.permissions.asked import Lookups
@@ -36,6 +36,7 @@ from lambent.gateway.routing import (
     refuse_to_guess,
     unserved,
 )
+from lambent.gateway.screening import Screening
 from lambent.gateway.settings import GatewaySettings
 from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.computing import computed
@@ -53,8 +54,6 @@ logger = logging.getLogger(__name__)
 HEALTH = INTERNAL + "health"
 _VERIFY_IN_THREAD_BYTES = 256 * 1024
 _PARSE_IN_THREAD_BYTES = 16 * 1024
-_SMALL_LENGTH_DIGITS = 6
-"""Of a length of less than `SMALL_BODY_BYTES_MAX`."""
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
@@ -87,6 +86,7 @@ class Gateway:
         self._names = (
             None if authorizer.is_strict else Hosts((settings.url_domain, *settings.allowed_hosts))
         )
+        self._screening = Screening(self.fronts, self._services, authorizer, self._names)
         self._held_for_boxes = Budget(settings.held_mb << 20)
         self._forward: Forward | None = None
         self._anyone = Caller(
@@ -120,7 +120,7 @@ class Gateway:
         may hold no more than two large requests in memory at a time."""
         settings = self._settings
         limits = HttpLimits(
-            body_bytes_max=self._body_limit,
+            body_bytes_max=self._screening.body_limit,
             connections_max=(
                 settings.connections_max if is_front_door else settings.connections_per_box_max
             ),
@@ -142,30 +142,11 @@ class Gateway:
 
     # -- before the body has come --------------------------------------------------------------
 
-    def _body_limit(self, exchange: Exchange) -> int:
-        """Bytes that the body of a request may have."""
-        length = exchange.headers.get("content-length")
-        if length is not None and len(length) <= _SMALL_LENGTH_DIGITS:
-            return SMALL_BODY_BYTES_MAX  # The body is smaller than every limit.
-        front = self.fronts.find(exchange)
-        if front is not None:
-            return front.body_bytes_max
-        route = self._services.find_by_path(exchange)
-        if route is not None:
-            dialect, (operation, _) = route
-            return dialect.limit_of(operation.name).bytes_max
-        return SMALL_BODY_BYTES_MAX if is_public(exchange) else REQUEST_BYTES_MAX
-
     def screen(self, exchange: Exchange) -> Handler | None:
         """Check the head of a request with a body. Returns a handler that responds if the body need
         not be read."""
         try:
-            if self._names is not None:
-                self._names.check(exchange)
-            front = self.fronts.find(exchange)
-            is_open = front.is_open if front is not None else is_public(exchange)
-            if not is_open:
-                exchange.is_vouched_for = self._authorizer.screen(exchange)
+            self._screening.check(exchange)
         except ApiError as error:
             refused = error
             return lambda exchange: self._turn_away(exchange, refused)
