@@ -275,13 +275,10 @@ class Reply(ResponseSink, Protocol):
         ...
 
 
-class WholeReply:
-    """A reply for a caller that does not want a stream: `finish` is a function of its own."""
+class Unstreamed:
+    """What replies have in common whose request does not want a stream."""
 
-    __slots__ = ("finish",)
-
-    def __init__(self, finish: Callable[[Outcome, RunReport], None]) -> None:
-        self.finish = finish
+    __slots__ = ()
 
     def begin(self, content_type: str, resume: Callable[[], None]) -> None:
         """See `ResponseSink`."""
@@ -290,3 +287,12 @@ class WholeReply:
     def write(self, data: bytes) -> bool:
         """See `ResponseSink`."""
         raise AssertionError("the request does not want a stream")
+
+
+class WholeReply(Unstreamed):
+    """A reply whose `finish` is the given function."""
+
+    __slots__ = ("finish",)
+
+    def __init__(self, finish: Callable[[Outcome, RunReport], None]) -> None:
+        self.finish = finish
