@@ -28,7 +28,8 @@ from lambent.model.invocation import (
     WholeReply,
 )
 from lambent.store import store as stores
-from lambent.store.blobs import Blobs
+from lambent.store.database import Engines
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.store import Store
 
 Write = Callable[[str, str], None]
@@ -87,14 +88,14 @@ def _note_end(
 
 
 def _before_commit(come_by: Callable[[], None]) -> None:
-    connect = stores.connect
+    connect = stores.connect_both
 
-    def patched(*arguments: Any) -> sa.Engine:
-        engine = connect(*arguments)
-        sa.event.listen(engine, "commit", lambda _connection: come_by())
-        return engine
+    def patched(*arguments: Any) -> Engines:
+        engines = connect(*arguments)
+        sa.event.listen(engines.writing, "commit", lambda _connection: come_by())
+        return engines
 
-    stores.connect = patched  # type: ignore[attr-defined]
+    stores.connect_both = patched  # type: ignore[attr-defined]
 
 
 def _after_commit(come_by: Callable[[], None]) -> None:
@@ -120,13 +121,13 @@ def _after_commit(come_by: Callable[[], None]) -> None:
 
 
 def _between_payload_and_row(come_by: Callable[[], None]) -> None:
-    put = Blobs.put
+    put = DirectoryBlobs.put
 
-    def patched(self: Blobs, key: str, data: bytes) -> None:
+    def patched(self: DirectoryBlobs, key: str, data: bytes) -> None:
         put(self, key, data)
         come_by()
 
-    Blobs.put = patched  # type: ignore[method-assign]
+    DirectoryBlobs.put = patched  # type: ignore[method-assign]
 
 
 def _between_outcome_and_delete(come_by: Callable[[], None]) -> None:

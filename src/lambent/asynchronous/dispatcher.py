@@ -180,6 +180,8 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
     async def recover(self) -> None:
         """See `ClaimedQueue`."""
         await super().recover()
+        if self._store.is_shared:
+            return  # Another platform may be about to write the row that a payload belongs to.
         known = await self._store.transact(lambda tx: tx.async_events.beside())
         found = await anyio.to_thread.run_sync(lambda: list(self._payloads.list_keys()))
         unknown = [key for key in found if int(key) not in known]

@@ -1,4 +1,4 @@
-"""Where boxes may connect to: the settings, and the rule made of them."""
+"""Where boxes may connect to: the settings, and the policy built from them."""
 
 import dataclasses
 import socket
@@ -69,35 +69,35 @@ _ALWAYS_REFUSED: dict[Network, str] = {
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 _REACHABLE_IPV6 = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"), _TRANSLATED)
-"""Public and private unicast. All else is reserved, has a meaning on this host alone, or stands
-for an IPv4 address."""
+"""Public and private unicast. All other addresses are reserved, are valid only on this host, or map
+to an IPv4 address."""
 
 
 class EgressPolicy:
-    """Which destinations are refused. Pure but for `is_host_address`."""
+    """Which destinations are refused. Pure except for `is_host_address`."""
 
     def __init__(
         self, settings: EgressSettings, is_host_address: Callable[[Address], bool]
     ) -> None:
-        """Raises ValueError for a network that cannot be read."""
+        """Raises ValueError for an invalid network."""
         self._enabled = settings.enabled
         self._allow = [_network("allow", text) for text in settings.allow]
         self._deny = [_network("deny", text) for text in settings.deny]
         if _EVERY_IPV4 in self._deny:
-            # Whoever wrote that means everything.
+            # `0.0.0.0/0` is meant to cover everything.
             self._deny.append(_EVERY_IPV6)
         self._is_host_address = is_host_address
 
     @property
     def may_use_ipv6(self) -> bool:
-        """Whether some IPv6 address may not be refused."""
+        """Whether any IPv6 address may be allowed."""
         allows_some = any(network.version == 6 for network in self._allow)
         return self._enabled and (allows_some or _EVERY_IPV6 not in self._deny)
 
     def refusal(self, address: Address) -> str | None:
-        """Why connections to `address` are refused, or None.
+        """Return why connections to `address` are refused, or None.
 
-        An IPv6 address that a gateway takes to an IPv4 one is refused with that.
+        An IPv6 address that a gateway translates to an IPv4 address is refused if that is.
         """
         if not self._enabled:
             return "egress is disabled"
@@ -118,7 +118,7 @@ class EgressPolicy:
 
 
 def _embedded(address: IPv6Address) -> list[IPv4Address]:
-    """The IPv4 addresses that packets to `address` may end at: by NAT64, 6to4 or Teredo."""
+    """Return the IPv4 addresses at which packets to `address` may end: by NAT64, 6to4 or Teredo."""
     found = [IPv4Address(address.packed[12:])] if address in _TRANSLATED else []
     if address.sixtofour is not None:
         found.append(address.sixtofour)
@@ -133,9 +133,9 @@ def _network(setting: str, text: str) -> Network:
 
 
 def is_host_address(address: Address) -> bool:
-    """Whether the kernel would deliver to this host, or broadcast, rather than to a machine.
+    """Whether the kernel would deliver to this host, or broadcast, rather than to another machine.
 
-    Asks the routing table, which also knows addresses that no interface shows.
+    It asks the routing table, which also knows addresses that no interface shows.
     """
     unicast = 1
     get_route, request = 26, 1
@@ -146,5 +146,5 @@ def is_host_address(address: Address) -> bool:
         netlink.send(struct.pack("=IHHII", 16 + len(body), get_route, request, 1, 0) + body)
         reply = netlink.recv(4096)
     (kind,) = struct.unpack_from("=H", reply, 4)
-    # An error is "no route": connecting will say so.
+    # An error means "no route": connecting will report it.
     return kind == 24 and reply[16 + 7] != unicast

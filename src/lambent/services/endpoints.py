@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from lambent.aws.clients import AwsClients
@@ -28,8 +28,8 @@ LOCAL_SERVICES = frozenset(
         ),
     }
 )
-"""By signing name: services of the emulator, without those of the platform and those that would run
-containers or programs."""
+"""By signing name: services of the emulator, without those that would run containers or programs.
+A service of the platform itself never gets there."""
 _PASSED_ON = {field.name for field in dataclasses.fields(AwsSettings)}
 _DEFAULTS = ServiceSettings()
 _HOP_BY_HOP = frozenset(
@@ -104,17 +104,18 @@ def find_endpoint(
     )
 
 
-def unknown_service(name: str, *, has_local_services: bool) -> ApiError:
-    """The error for a service without a server; the message says how the operator can add one."""
+def unknown_service(name: str, own: Sequence[str], *, has_local_services: bool) -> ApiError:
+    """The error for a service without a server; the message says how the operator can add one.
+    `own` are the signing names of the platform's own services."""
     cures = []
     if not has_local_services and name in LOCAL_SERVICES:
         cures.append("`lambent up --services` starts an emulator for it")
     if name in _PASSED_ON:
         cures.append(f"[aws.{name}] endpoint_url in lambent.toml names a server for it")
-    others = ", ".join(sorted(LOCAL_SERVICES)) if has_local_services else ""
+    others = ", ".join(sorted(LOCAL_SERVICES.difference(own))) if has_local_services else ""
     return ApiError(
         "UnknownServiceException",
-        "Lambent serves lambda, logs, sts and iam"
+        f"Lambent serves {', '.join(own[:-1])} and {own[-1]}"
         + (f", and by its emulator {others}" if others else "")
         + f"; this request is for '{name}'."
         + (f" {', or '.join(cures)}." if cures else ""),

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -62,12 +62,14 @@ class Forwarder:
         session: aiohttp.ClientSession,
         tasks: anyio.abc.TaskGroup,
         local_services: LocalServices | None,
+        own: Sequence[str],
     ) -> None:
         self._settings = settings
         self._authorizer = authorizer
         self._session = session
         self._tasks = tasks
         self._local_services = local_services
+        self._own = own
         self._id = f"lambent-{secrets.token_hex(8)}"
         self._at_once = 0
         self._held_bytes = 0
@@ -82,7 +84,8 @@ class Forwarder:
         if endpoint is None:
             if caller.service is None and service == "s3":
                 return False
-            raise unknown_service(service, has_local_services=self._local_services is not None)
+            has_local_services = self._local_services is not None
+            raise unknown_service(service, self._own, has_local_services=has_local_services)
         if self._id in exchange.headers.get("via", ""):
             raise ApiError(
                 "LoopDetected",
@@ -207,9 +210,13 @@ async def _return_response(exchange: Exchange, answer: aiohttp.ClientResponse) -
 
 @asynccontextmanager
 async def open_forwarder(
-    settings: AwsSettings, authorizer: Authorizer, local_services: LocalServices | None
+    settings: AwsSettings,
+    authorizer: Authorizer,
+    local_services: LocalServices | None,
+    own: Sequence[str],
 ) -> AsyncIterator[Forwarder]:
-    """The forwarder; requests in progress end with it."""
+    """The forwarder; requests in progress end with it. `own` are the signing names of the
+    platform's own services, which its errors list."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S)
     async with (
         aiohttp.ClientSession(
@@ -221,5 +228,5 @@ async def open_forwarder(
         ) as session,
         anyio.create_task_group() as tasks,
     ):
-        yield Forwarder(settings, authorizer, session, tasks, local_services)
+        yield Forwarder(settings, authorizer, session, tasks, local_services, own)
         tasks.cancel_scope.cancel()

@@ -46,7 +46,7 @@ from lambent.model.invocation import (
     TimedOut,
 )
 from lambent.model.traces import LOOPS_MAX, extend_lineage
-from lambent.store.blobs import Blobs
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.function_settings import Kind
 from lambent.store.problems import StoreUnavailable
 from lambent.store.settings import StoreSettings
@@ -120,7 +120,7 @@ class Room:
         self.clock = ManualClock()
         self.invoker = FakeInvoker()
         self.elsewhere = Elsewhere()
-        self.payloads = Blobs(payloads)
+        self.payloads = DirectoryBlobs(payloads)
         elsewhere: Any = self.elsewhere
         self.journal = GroupCommit(store, self.clock, self.flush_logs)
         ids = new_ids(time.time(), store.starts)
