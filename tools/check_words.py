@@ -62,16 +62,12 @@ _NAMES = {
 """A name that was replaced, and its replacement."""
 _PENDING: tuple[str, ...] = (
     "ARCHITECTURE.md",
-    "src/lambent/asynchronous/",
     "src/lambent/control/",
-    "src/lambent/invocation/",
     "src/lambent/kit/",
     "src/lambent/model/",
     "src/lambent/node/",
-    "src/lambent/polling/function_calls.py",
     "src/lambent/services/",
     "src/lambent/store/",
-    "src/lambent/triggers/",
     "tests/",
 )
 """Beginnings of paths, from the root of the repository, whose words are not checked yet."""

@@ -1,7 +1,7 @@
-"""From the store into memory, from there into attempts, and what came of them back into the store.
+"""From the store into memory, from there into attempts, and their results back into the store.
 
-What events and deliveries have in common: lanes of things whose time comes, claimed in the store
-while they are in memory (see `lanes.py`, `store/claims.py` and `journal.py`).
+Events and deliveries have this in common: they wait in lanes until they are due, and are claimed in
+the store while they are in memory (see `lanes.py`, `store/claims.py` and `group_commit.py`).
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from lambent.store.store import Store, Transaction
 
 _CLAIMED_AT_ONCE_MAX = 512
 _BEGUN_AT_ONCE_MAX = 32
-"""Further attempts begin after whatever else the event loop has to do."""
+"""Further attempts begin after other work of the event loop."""
 _IDLE_S = 3600.0
 
 K = TypeVar("K", bound=Hashable)
@@ -63,8 +63,8 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
     ) -> None:
         self._claims = itertools.count()
         self._doubtful: set[str] = set()
-        """Claims of transactions that failed. If one came to be all the same, what it claimed is in
-        nobody's memory."""
+        """Claims of transactions that failed. If one was committed all the same, nobody has in
+        memory what it claimed."""
         self._store = store
         self._journal = journal
         self._clock = clock
@@ -74,15 +74,15 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         self._given_back: list[T] = []
         self._is_beginning = False
         self.is_patient = False
-        """Whether attempts begin after commits only."""
+        """Whether attempts begin only after commits."""
         self._bell = anyio.Event()
         self._wakes_at = 0.0
 
-    # -- what they differ in ---------------------------------------------------------------
+    # -- what subclasses define ---------------------------------------------------------------
 
     @abstractmethod
     def table(self, tx: Transaction) -> Table[K, T]:
-        """Where they wait."""
+        """The table where the things wait."""
 
     @abstractmethod
     def describe(self, thing: T) -> tuple[int, K]:
@@ -96,31 +96,32 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
     def conclude(
         self, tx: Transaction, ended: Sequence[E], claimed: dict[K, Sequence[T]], now: float
     ) -> Callable[[], Iterable[tuple[K, float]]]:
-        """Write down what came of attempts, and take out of what was claimed what is no use to
-        begin. What this gives is called after the commit, on the event loop, and says in which
-        lanes the store has something to be tried again, and when."""
+        """Store the results of attempts, and remove from `claimed` what need not begin. Returns a
+        function that is called after the commit, on the event loop; it returns the lanes in which
+        the store has something to retry, and when."""
 
     # -- attempts --------------------------------------------------------------------------
 
     def end(self, key: K, ended: E, *, ran: bool) -> None:
-        """An attempt is over; whether it got as far as to run."""
+        """An attempt is over; `ran` says whether it got as far as to run."""
         self._lanes.end(key, self._clock.now(), ran=ran)
         self._ended.append(ended)
         self.begin_some()
 
     def put_off(self, key: K, thing: T) -> None:
-        """An attempt could not be made, nor could others of this lane just now."""
+        """An attempt could not be made, and others of this lane could not either now."""
         self._given_back.extend(self._lanes.pause(key, thing, self._clock.now()))
         self.begin_some()
 
     def leave(self, key: K, thing: T) -> None:
-        """Give one back without an attempt; it is looked at when it is claimed again."""
+        """Return a thing to the store without an attempt; it is examined when it is claimed
+        again."""
         self._lanes.end(key, self._clock.now(), ran=False)
         self._given_back.append(thing)
         self.begin_some()
 
     def begin_some(self) -> None:
-        """Begin attempts as far as may be."""
+        """Begin as many attempts as the limits allow."""
         if not (self._is_beginning or self.is_patient):
             self._begin_some()
         self._ask()
@@ -140,7 +141,7 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
             self._is_beginning = False
 
     def _ask(self) -> None:
-        """Have written what there is to write, and be woken in time."""
+        """Ask for a transaction if there is something to write, and for a wake-up in time."""
         if self._ended or self._given_back or self._lanes.wants_refill:
             self._journal.ring()
         wakes_at = self._lanes.wakes_at
@@ -150,12 +151,12 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
     # -- what comes ------------------------------------------------------------------------
 
     def expect(self, key: K) -> bool:
-        """Whether something that is about to be written may be ours at once."""
+        """Whether a thing that is about to be written may be held in memory at once."""
         return self._lanes.expect(key, self._clock.now())
 
     def accept(self, things: Iterable[tuple[T, K, bool]]) -> None:
-        """Take what has been written; with each its lane and whether it is ours, else it waits in
-        the store."""
+        """Take things that have been written: each with its lane and whether it is held in memory;
+        else it waits in the store."""
         now = self._clock.now()
         for thing, key, is_held in things:
             if is_held:
@@ -166,15 +167,15 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         self._ask()
 
     def release(self, claim: str, keys: Iterable[tuple[K, bool]]) -> None:
-        """What was about to be written was not, or nobody knows whether it was; with each lane
-        whether it had been expected."""
+        """Things were not written, or nobody knows whether they were. With each lane, whether it
+        expected one."""
         now = self._clock.now()
         self._doubtful.add(claim)
         for key, is_held in keys:
             self._lanes.note_claimed(key, (), int(is_held), now, now)
 
     def new_claim(self) -> str:
-        """Says by which transaction something was claimed."""
+        """A name for the claims of one transaction."""
         return f"{self._store.starts}.{next(self._claims)}"
 
     # -- transactions ----------------------------------------------------------------------
@@ -190,7 +191,7 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         return _Turn(self, wants, ended, given_back, now, frozenset(self._doubtful))
 
     def turn_done(self, turn: "_Turn[K, T, E]") -> None:
-        """A transaction has come to be."""
+        """A transaction was committed."""
         now = self._clock.now()
         self._doubtful -= turn.doubtful
         for thing in turn.given_back:
@@ -203,7 +204,7 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         self.begin_some()
 
     def turn_failed(self, turn: "_Turn[K, T, E]") -> None:
-        """A transaction failed: it is all to be written again."""
+        """A transaction failed: everything has to be written again."""
         now = self._clock.now()
         self._doubtful.add(turn.claim)
         self._ended = [*turn.ended, *self._ended]
@@ -228,7 +229,7 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         self.begin_some()
 
     async def run(self) -> None:
-        """Notice what becomes due, forever."""
+        """Begin what becomes due, forever."""
         while True:
             self._bell = anyio.Event()
             now = self._clock.now()
@@ -251,19 +252,19 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
 
 
 class _Turn(Generic[K, T, E]):
-    """A feeder's part of one transaction."""
+    """The queue's part of one transaction."""
 
     def __init__(
         self,
-        feeder: ClaimedQueue[K, T, E],
+        queue: ClaimedQueue[K, T, E],
         wants: Sequence[tuple[K, int]],
         ended: Sequence[E],
         given_back: Sequence[T],
         now: float,
         doubtful: frozenset[str],
     ) -> None:
-        self._feeder = feeder
-        self.claim = feeder.new_claim()
+        self._queue = queue
+        self.claim = queue.new_claim()
         self.doubtful = doubtful
         self._now = now
         self.wants = wants
@@ -275,18 +276,18 @@ class _Turn(Generic[K, T, E]):
         self.after_commit: Callable[[], Iterable[tuple[K, float]]] = tuple
 
     def write(self, tx: Transaction) -> None:
-        feeder, now = self._feeder, self._now
-        table = feeder.table(tx)
+        queue, now = self._queue, self._now
+        table = queue.table(tx)
         table.claims.release(self.doubtful)
-        table.claims.give_back((feeder.describe(one)[0], now) for one in self.given_back)
+        table.claims.give_back((queue.describe(one)[0], now) for one in self.given_back)
         for key, limit in self.wants:
             self.claimed[key], self.next_due[key] = table.claim(
                 key, by=self.claim, now=now, limit=limit
             )
-        self.after_commit = feeder.conclude(tx, self.ended, self.claimed, now)
+        self.after_commit = queue.conclude(tx, self.ended, self.claimed, now)
 
     def done(self) -> None:
-        self._feeder.turn_done(self)
+        self._queue.turn_done(self)
 
     def failed(self, error: Exception) -> None:
-        self._feeder.turn_failed(self)
+        self._queue.turn_failed(self)

@@ -49,8 +49,8 @@ _YIELD_S = 0.05
 
 
 class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
-    """Delivers the events of one database. `on_deliveries` is told of what destinations are to
-    get, once it is written."""
+    """Delivers the events of one database. `on_deliveries` is called with the deliveries to
+    destinations when they are on disk."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
         self._yields: asyncio.TimerHandle | None = None
 
     def accept(self, things: Iterable[tuple[AsyncEvent, FunctionKey, bool]]) -> None:
-        """While many wait for their events to be kept, these come first: what is
-        kept can wait, who calls cannot."""
+        """Take events that are on disk. While many callers wait for theirs to be written, writing
+        comes first: an event can wait, a caller cannot."""
         things = list(things)
         if len(things) >= _MANY:
             self.is_patient = True

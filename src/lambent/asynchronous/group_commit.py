@@ -110,6 +110,6 @@ class GroupCommit:
         for work in works:
             try:
                 work.done()
-            except Exception:  # The others are written, too, and hear of it.
-                logger.exception("what was written could not be told")
+            except Exception:  # The others are written, too, and are notified.
+                logger.exception("a participant failed after the commit")
         return True

@@ -1,8 +1,8 @@
 """Accepting events: many callers, one commit.
 
-Callers hand in events without waiting; whatever has come while the last commit was on its way is
-kept by the next one, and then all of them are told. An event that can begin at once is the
-dispatcher's from its first moment; others wait in the store.
+Callers hand in events without waiting. The next commit writes all events that have come during the
+last one; then each caller is notified. An event that can begin at once belongs to the dispatcher
+from the start; the others wait in the store.
 """
 
 import itertools
@@ -32,13 +32,13 @@ OnKept = Callable[[Exception | None], None]
 """Called on the event loop when the event is on disk, or with what went wrong."""
 
 ROW_BYTES_MAX = 32 * 1024
-"""Larger payloads lie beside their row."""
+"""Larger payloads are stored as blobs."""
 _2020_S = 1_577_836_800
 _WRITERS = 8
 
 
 class AsyncQueue:
-    """The way in."""
+    """Accepts events."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class AsyncQueue:
         tenant_id: str = "",
         on_kept: OnKept,
     ) -> None:
-        """Have an event kept. Raises `TooManyRequestsException` if too many wait for that."""
+        """Have an event written. Raises `TooManyRequestsException` if too many wait for that."""
         if len(self._offered) + self._being_written >= self._max:
             raise ApiError(
                 "TooManyRequestsException",
@@ -105,7 +105,8 @@ class AsyncQueue:
             self._journal.ring()
 
     async def keep(self, reference: FunctionReference, payload: bytes, trace_id: str) -> None:
-        """As `offer`, for who can wait: returns when the event is on disk. Raises `ApiError`."""
+        """As `offer`, for callers that can wait: returns when the event is on disk. Raises
+        `ApiError`."""
         kept = anyio.Event()
         failures: list[Exception] = []
 
@@ -200,7 +201,7 @@ class _Acceptance:
 
 
 def new_ids(now: float, start: int) -> Iterator[int]:
-    """Numbers that grow with time, so that rows are added at the table's end, and that no platform
-    gave before on this database, whatever the clock said: 41 bits that begin with the milliseconds
-    since 2020, and 22 that count the database's starts. Any thread may take one."""
+    """Numbers that grow with time, so that rows are added at the table's end, and that are new on
+    this database even if the clock was wrong: 41 bits start with the milliseconds since 2020, and
+    22 bits count the database's starts. Any thread may take one."""
     return itertools.count(int((now - _2020_S) * 1000) << 22 | start % (1 << 22), 1 << 22)

@@ -1,7 +1,6 @@
-"""What destinations and dead-letter queues are told, byte by byte as AWS does.
+"""The records for destinations and dead-letter queues, byte by byte as in AWS.
 
-Pure. Payloads are taken into a record as they are, so that numbers and duplicate keys stay what
-they were.
+Pure. A record contains payloads unchanged, so that numbers and duplicate keys stay as they were.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
@@ -37,7 +36,7 @@ def deliveries_of(
     configuration: Mapping[str, Any] | None,
     now: float,
 ) -> list[Delivery]:
-    """What is to be delivered about an event that is over.
+    """The deliveries about an event that is over.
 
     `outcome` is that of the last attempt, None if there was none just now; `function` the version
     it ran; `configuration` the event-invoke configuration of the qualifier.
@@ -149,7 +148,7 @@ def _bytes_max(target: str) -> int | None:
 
 
 def _attributes(request_id: str, outcome: Outcome | None) -> Mapping[str, str]:
-    """What a message in a dead-letter queue says beside the event."""
+    """The attributes of a message in a dead-letter queue."""
     match outcome:
         case None:
             code, message = 429, _TOO_OLD
@@ -166,7 +165,7 @@ def _attributes(request_id: str, outcome: Outcome | None) -> Mapping[str, str]:
 
 
 def _error_message(payload: bytes) -> str:
-    """What a function said when it failed."""
+    """The error message of a function that failed."""
     try:
         document = json.loads(payload)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What becomes of an event after an attempt.
+"""What follows for an event after an attempt.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
 
@@ -49,7 +49,7 @@ class Done:
     """With this one counted."""
     condition: str
     """`Success`, `RetriesExhausted`, `EventAgeExceeded`, `ZeroReservedConcurrency`; `FunctionGone`
-    if nobody is left who could want to know."""
+    if the function was deleted."""
 
     @property
     def invoke_count(self) -> int:
@@ -58,7 +58,7 @@ class Done:
 
 
 def policy_for(configuration: Mapping[str, Any] | None) -> RetryPolicy:
-    """What an event-invoke configuration says; AWS's defaults for what it does not say."""
+    """The policy of an event-invoke configuration; AWS's defaults for members it does not have."""
     found = configuration or {}
     return RetryPolicy(
         retries=found.get("MaximumRetryAttempts", RETRIES_DEFAULT),
@@ -75,9 +75,9 @@ def after_attempt(
 ) -> Retry | Done:
     """What follows from how an attempt ended.
 
-    A function that fails is tried again after one and two minutes, as often as the policy says.
-    One that was not reached costs no retry: 1 s, doubled each time, at most 5 minutes. Neither
-    begins when the event would be too old by then.
+    If the function failed, it is called again after one and two minutes, as often as the policy
+    allows. If it could not be reached, that costs no retry: the next attempt follows after 1 s,
+    doubled each time, at most 5 minutes. No attempt begins when the event would be too old.
     """
     match outcome:
         case Succeeded():

@@ -1,6 +1,6 @@
-"""What is written down about attempts that ended, in one transaction.
+"""What is stored about attempts that have ended, in one transaction.
 
-An event is forgotten in the transaction that keeps what its destinations are to be told.
+The transaction that deletes an event also adds the deliveries to its destinations.
 """
 
 import dataclasses

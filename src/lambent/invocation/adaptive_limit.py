@@ -1,20 +1,20 @@
 """How many events of one function, or batches of one queue, are worth delivering at the same time.
 
-More at once is not always faster: what keeps the processors busy only gets more environments, each
-of which takes its time to start. So the number doubles as long as that makes more attempts end, or
-none has ended yet; when it did not, it goes back, and is tried again later.
+More at once is not always faster: a function that keeps the processors busy only gets more
+environments, and each takes time to start. So the limit doubles as long as more attempts end per
+second, or none has ended yet. If it did not help, the limit goes back and is tried again later.
 """
 
 START = 16
 WINDOW_S = 1.0
 _GAIN_MIN = 1.1
-"""More per second by less than this is no gain."""
+"""A smaller increase per second is no gain."""
 _REST_S = 30.0
-"""How long what was found is kept before more is tried."""
+"""Seconds for which a limit stays before a higher one is tried."""
 
 
 class AdaptiveLimit:
-    """The number for one function or queue. Times are monotonic seconds."""
+    """The limit of one function or queue. Times are monotonic seconds."""
 
     __slots__ = ("_began", "_ended", "_limit_before", "_rate_before", "_rests_until", "limit")
 
@@ -31,12 +31,12 @@ class AdaptiveLimit:
         self._ended += 1
 
     def note_full(self, now: float, limit_max: int) -> None:
-        """As many run as may, and more wait."""
+        """As many run as the limit allows, and more wait."""
         elapsed_s = now - self._began
         if elapsed_s < WINDOW_S:
             return
         if elapsed_s > 4 * WINDOW_S:
-            # It was not full all that time; what has ended meanwhile says nothing.
+            # The limit was not reached all that time, so the rate says nothing.
             self._start_window(now)
             return
         rate = self._ended / elapsed_s

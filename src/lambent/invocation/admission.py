@@ -1,12 +1,12 @@
 """How many invocations run, and whether one more may.
 
-One object counts them all. It knows no more than how many of each configuration run and what is
-set aside for each function; what is left for the others follows from that, so a change of limits
-in the middle of things leaves nothing to correct.
+One object counts them all. It knows only how many of each configuration run and what is set aside
+for each function. What is left for the others follows from that, so nothing has to be corrected
+when limits change while invocations run.
 
 - A function with a reservation runs at most that many, over all its versions.
-- A version with provisioned concurrency runs that many on its own account, taken from the
-  reservation if there is one: its other versions share the rest. Without a reservation, what a
+- A version with provisioned concurrency has that many for itself, taken from the reservation if
+  there is one: the other versions share the rest. Without a reservation, what a
   version runs beyond and what all other functions run shares the *pool*: the account's limit less
   everything that is set aside.
 - The account's limit itself is never exceeded, not even while a lowered limit waits for
@@ -54,7 +54,7 @@ class _Function:
         self.tallies: dict[str, RunningCounter] = {}
 
     def set_aside(self) -> int:
-        """What nobody else may use."""
+        """What no other function may use."""
         return self.provisioned if self.reserved is None else self.reserved
 
     def pooled(self) -> int:
@@ -62,7 +62,7 @@ class _Function:
         return self.beyond if self.reserved is None else 0
 
     def count(self) -> None:
-        """Add up its versions: what is provisioned for them has changed."""
+        """Add up its versions after their provisioned concurrency has changed."""
         tallies = self.tallies.values()
         self.provisioned = sum(one.provisioned for one in tallies)
         self.beyond = sum(max(one.running - one.provisioned, 0) for one in tallies)
@@ -79,7 +79,7 @@ class RunningCounter:
         self.provisioned = 0
         self.running = 0
         self.is_outdated = False
-        """Whether the function has changed since this was made: perhaps nobody needs it again."""
+        """Whether the function has changed since: the counter may never be needed again."""
 
 
 class Admission:
@@ -93,7 +93,7 @@ class Admission:
 
     @property
     def size(self) -> int:
-        """How many functions anything is remembered of."""
+        """Number of functions that have an entry."""
         return len(self._functions)
 
     def admit(self, version: FunctionVersion) -> "RunningCounter | Refused":
@@ -157,7 +157,7 @@ class Admission:
             self.apply_quota(key, reservation)
 
     def apply_quota(self, key: FunctionKey, reservation: Reservation) -> None:
-        """From now on this is set aside for the function. It may be gone as well."""
+        """Set this aside for the function from now on. The function may have been deleted."""
         function = self._function(key)
         account = function.account
         account.pool += function.set_aside()

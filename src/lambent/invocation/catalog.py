@@ -1,9 +1,8 @@
 """What is deployed, in memory.
 
-The warm path may not ask the database, so what was looked up once is kept until the control
-plane says that the function has changed. A look-up that was under way when the change came is
-not kept: its answer may be the old one. What has changed is looked up again at once, ahead of the
-first call.
+The warm path may not ask the database, so the result of a look-up is kept until the control plane
+says that the function has changed. The result of a look-up that was under way at that moment is
+not kept: it may be outdated. A changed function is looked up again at once, before its first call.
 """
 
 from collections.abc import Awaitable, Callable
@@ -27,12 +26,12 @@ class Catalog:
         self._changed = Backlog[tuple[FunctionKey, str]]()
 
     def get_nowait(self, key: FunctionKey, qualifier: str | None) -> Route | None:
-        """What is known of the function; None means: ask `get`."""
+        """The route if it is in memory; None means: await `get`."""
         known = self._known.get(key)
         return known.get(qualifier or LATEST) if known is not None else None
 
     async def get(self, key: FunctionKey, qualifier: str | None) -> Route | None:
-        """Where the qualifier leads to, or None if there is no such thing."""
+        """The route of the qualifier, or None if there is none."""
         wanted = qualifier or LATEST
         known = self.get_nowait(key, wanted)
         if known is not None:
@@ -52,7 +51,7 @@ class Catalog:
 
     @property
     def size(self) -> int:
-        """How many functions anything is remembered of."""
+        """Number of functions that have an entry."""
         changed = {key for key, _ in self._changed}
         return len(self._known.keys() | self._looking.keys() | changed)
 

@@ -6,6 +6,8 @@ from lambent.model.function import FunctionVersion
 
 def state_error(function: FunctionVersion) -> ApiError | None:
     """The error of a call that the version's state forbids; None if the version may run."""
+    if function.state not in ("Pending", "Failed"):
+        return None
     if function.state == "Pending" and function.snap_starts:
         return ApiError(
             "SnapStartNotReadyException",
@@ -18,15 +20,13 @@ def state_error(function: FunctionVersion) -> ApiError | None:
             "The operation cannot be performed at this time. "
             "The function is currently in the following state: Pending"
         )
-    if function.state == "Failed" and function.snap_starts:
+    if function.snap_starts:
         return ApiError("SnapStartException", function.state_reason or "", status=400)
-    if function.state == "Failed":
-        return ApiError(
-            "InvalidZipFileException",
-            function.state_reason or "The function's deployment package cannot be used.",
-            status=502,
-        )
-    return None
+    return ApiError(
+        "InvalidZipFileException",
+        function.state_reason or "The function's deployment package cannot be used.",
+        status=502,
+    )
 
 
 def tenant_error(function: FunctionVersion, tenant_id: str) -> ApiError | None:

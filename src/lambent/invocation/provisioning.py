@@ -1,7 +1,8 @@
-"""Provisioned concurrency: from what functions claim to environments that are kept initialised.
+"""Provisioned concurrency: from the claims of functions to environments that are kept initialised.
 
-The wish is in the store and is told here whenever a function has changed; the scheduler makes it
-true. What is true is asked of the scheduler each time and never stored.
+The store has the desired numbers and notifies this module when a function has changed; the
+scheduler starts the environments. How many are ready is asked of the scheduler each time and never
+stored.
 """
 
 from collections import Counter
@@ -13,7 +14,7 @@ from lambent.node.pools.scheduler import Scheduler
 
 
 class Provisioning:
-    """Owner of the wishes."""
+    """Owner of the desired numbers."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -28,7 +29,7 @@ class Provisioning:
             self.apply_quota(key, reservation)
 
     def apply_quota(self, key: FunctionKey, reservation: Reservation) -> None:
-        """From now on this is what the function claims: an alias that has moved takes its
+        """Apply what the function claims from now on. An alias that has moved takes its
         environments along."""
         before = self._allotments.pop(key, None)
         if reservation.claims:
@@ -41,7 +42,7 @@ class Provisioning:
             self._scheduler.provision(function, number)
 
     def observe(self, key: FunctionKey, qualifier: str) -> ProvisionedState:
-        """What became of one claim. Claims that lead to the same version are served in order."""
+        """The state of one claim. Claims for the same version are served in order."""
         reservation = self._allotments.get(key, Reservation())
         taken = Counter[str]()
         for claim in reservation.claims:

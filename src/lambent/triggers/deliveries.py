@@ -1,8 +1,8 @@
-"""Events and calls of services that the emulator stands for: S3, SNS, EventBridge and others.
+"""Events and calls from the services of the emulator: S3, SNS, EventBridge and others.
 
-They come over a connection of the emulator's own, on loopback, and show its token. As in AWS the
-service is the caller: the function's policy has to let it in, within a relaxed platform only if
-what the event is about belongs to another account.
+They come over the emulator's own connections on loopback, with its token. As in AWS the service is
+the caller: the function's policy has to allow it. A relaxed platform checks the policy only if the
+event comes from a resource of another account.
 """
 
 import hmac
@@ -55,7 +55,7 @@ _HELD_BYTES_MAX = 64 * SYNCHRONOUS_EVENT_BYTES_MAX
 
 
 class LocalServiceCalls:
-    """Takes them."""
+    """Takes these calls."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class LocalServiceCalls:
         self._credentials = f"Bearer {token}".encode()
 
     def handle(self, exchange: Exchange) -> None:
-        """Take one."""
+        """Take one request of the emulator."""
         given = exchange.headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, self._credentials):
             exchange.respond(403)

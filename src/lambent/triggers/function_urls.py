@@ -1,8 +1,8 @@
 """Function URLs: any HTTP client's way to a function.
 
 A URL is reached by its host name, `<id>.lambda-url.<region>.<domain>`, and by the path
-`/_lambent/url/<id>/` where names cannot be resolved. What is known of an id is kept in memory
-until a function changes. As with Invoke, a call of a function that is in memory takes no task.
+`/_lambent/url/<id>/` where names cannot be resolved. URLs are kept in memory until a function
+changes. As with Invoke, a call of a function that is in memory takes no task.
 """
 
 import re
@@ -167,7 +167,7 @@ class FunctionUrls:
     def _request(
         self, exchange: Exchange, url: FunctionUrl, path: str, caller: Caller
     ) -> UrlRequest | None:
-        """What the function is to be told; None for a preflight, which is answered here."""
+        """The request for the function; None for a preflight, which gets its response here."""
         headers = exchange.headers
         if url.cors is not None and is_preflight(exchange.method, headers):
             exchange.respond(200, preflight_headers(url.cors, headers))

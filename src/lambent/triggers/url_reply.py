@@ -47,7 +47,7 @@ class UrlReply:
         """See `Reply`."""
         request = self._request
         self._stream = UrlStream(
-            request.exchange, start=partial(_start, request), answer=partial(_respond, request)
+            request.exchange, start=partial(_start, request), respond=partial(_respond, request)
         )
         self._stream.begin(content_type, resume)
 

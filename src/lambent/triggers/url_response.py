@@ -1,8 +1,7 @@
-"""From what a function returned to the answer of its URL: payload format 2.0, or the stream format
-of functions that answer chunk by chunk.
+"""From the result of a function to the response of its URL: payload format 2.0, or the stream
+format of functions that respond in chunks.
 
-Whatever a function returns, the client gets well-formed HTTP: what cannot be sent is answered as
-AWS does, with 502.
+The client always gets well-formed HTTP: a result that cannot be sent becomes 502, as in AWS.
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-response-payload
 """
 
@@ -37,7 +36,7 @@ _OURS = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UrlResponse:
-    """An answer to a client."""
+    """A response to a client."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -48,7 +47,7 @@ FAILED = UrlResponse(502, [("Content-Type", "text/plain")], b"Internal Server Er
 
 
 def read_buffered(payload: bytes) -> UrlResponse:
-    """The answer that the result of a function stands for."""
+    """The response that a function's result describes."""
     try:
         result = json.loads(payload)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A function's response to the client of a URL, passed on chunk by chunk as it comes."""
+"""A function's response to the client of a URL, passed on in chunks as they come."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ from lambent.triggers.url_response import (
 
 
 class UrlStream:
-    """A sink of an invocation. `start` begins the client's answer with the status and headers of a
-    response, whose body is sent from here; `answer` sends one that has none.
+    """Takes the chunks of one call. `start` begins the client's response with status and headers;
+    the body is sent from here. `respond` sends a response without a body.
 
-    What comes first may be a prelude that says status and headers: nothing is answered before that
-    is there. One that cannot be read is a failure of the function's.
+    The first chunks may hold a prelude with status and headers: nothing is sent before it is
+    complete. A prelude that cannot be parsed is a failure of the function.
     """
 
     def __init__(
@@ -25,15 +25,15 @@ class UrlStream:
         exchange: Exchange,
         *,
         start: Callable[[UrlResponse], None],
-        answer: Callable[[UrlResponse], None],
+        respond: Callable[[UrlResponse], None],
     ) -> None:
         self._exchange = exchange
         self._start = start
-        self._answer = answer
+        self._respond = respond
         self._without_body: UrlResponse | None = None
         self._content_type = ""
         self._prelude: bytearray | None = bytearray()
-        """What has come of it; None when the answer has begun."""
+        """What has come of it; None when the response has begun."""
         self._has_failed = False
 
     def begin(self, content_type: str, resume: Callable[[], None]) -> None:
@@ -52,23 +52,23 @@ class UrlStream:
         if has_prelude and PRELUDE_END not in self._prelude:
             self._has_failed = len(self._prelude) > PRELUDE_BYTES_MAX
             return True
-        return self._begin_answer()
+        return self._begin_response()
 
     def end(self, *, is_complete: bool) -> bool:
-        """The function has ended; False if the client has to be told that it failed."""
+        """The function has ended; returns False if the client still needs an error response."""
         if self._prelude is not None and not self._has_failed and is_complete:
-            self._begin_answer()
+            self._begin_response()
         if self._prelude is not None:
             return False
         if self._without_body is not None:
-            self._answer(self._without_body)
+            self._respond(self._without_body)
         elif is_complete:
             self._exchange.finish()
         else:
             self._exchange.abort()
         return True
 
-    def _begin_answer(self) -> bool:
+    def _begin_response(self) -> bool:
         assert self._prelude is not None
         response = read_stream(bytes(self._prelude), self._content_type)
         if response is None:

@@ -67,7 +67,7 @@ async def test_pools_of_tenants_are_given_up() -> None:
     async def resolve(key: object, version: str) -> None:
         asked.append(version)
 
-    await house.scheduler._retire_stale(function("f").key, resolve)
+    await house.scheduler._retire_stale(resolve, function("f").key)
     assert asked == ["$LATEST"]
     assert house.living() == []
     house.pass_time(1)

@@ -19,7 +19,7 @@ from lambent.model.invocation import (
     RunReport,
     Succeeded,
     TimedOut,
-    WholeReply,
+    Unstreamed,
 )
 
 logger = logging.getLogger(__name__)
@@ -27,17 +27,17 @@ logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 64 * 1024
 
 
-class InvokeReply(WholeReply):
+class InvokeReply(Unstreamed):
     """The response of Invoke: the result, whole, or the function's error."""
 
     __slots__ = ("_invocation", "_request")
 
     def __init__(self, request: Request, invocation: InvocationRequest) -> None:
-        super().__init__(self._finish)
         self._request = request
         self._invocation = invocation
 
-    def _finish(self, outcome: Outcome, report: RunReport) -> None:
+    def finish(self, outcome: Outcome, report: RunReport) -> None:
+        """See `Reply`."""
         try:
             match outcome:
                 case Succeeded(payload):
