@@ -59,7 +59,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         events = await enter(open_events(settings, privileged, storage, api, execution))
         ports = ControlPorts(
             aws=events.aws,
-            prepare=execution.worker.prepare,
+            prepare=execution.node.prepare,
             observe_provisioned=execution.provisioning.observe,
             check_source=events.source_checks.check,
         )
@@ -69,7 +69,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         register_function_urls(storage, api, execution, control)
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         tasks = storage.tasks
-        start_task(tasks, None, prepare_deployed, storage.store, execution.worker.prepare)
+        start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
         await enter(open_operator_commands(settings, privileged, storage, execution))
         start_loop(tasks, clock, manager.show_life, clock)

@@ -10,6 +10,7 @@ from functools import partial
 
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
+from lambent.invocation.ports import Node
 from lambent.model.errors import ApiError, FunctionNotFound, conflict
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
 from lambent.model.invocation import (
@@ -21,7 +22,6 @@ from lambent.model.invocation import (
     Reply,
     RunReport,
 )
-from lambent.node.pools.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 class Invoker:
     """Resolves, counts and submits."""
 
-    def __init__(self, admission: Admission, catalog: Catalog, scheduler: Scheduler) -> None:
+    def __init__(self, admission: Admission, catalog: Catalog, node: Node) -> None:
         self._admission = admission
         self._catalog = catalog
-        self._scheduler = scheduler
+        self._node = node
 
     def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
         """The version to run if it is in memory, else None: then `resolve`. Of an alias with two
@@ -65,7 +65,7 @@ class Invoker:
             return
         call = _Call(request, reply, partial(self._admission.release, counter))
         try:
-            self._scheduler.submit(request, call)
+            self._node.submit(request, call)
         except BaseException:
             self._admission.release(counter)
             raise

@@ -5,33 +5,18 @@ import pytest
 from lambent.invocation.admission import Admission
 from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
-from lambent.model.concurrency import no_capacity
 from lambent.model.invocation import (
     NOT_RUN,
     InvocationKind,
     InvocationRequest,
     Outcome,
     Refused,
-    Reply,
     RunReport,
     Succeeded,
     WholeReply,
 )
+from tests.unit.invocation.fake_node import FakeNode
 from tests.unit.invocation.versions import version_of
-
-
-class FakeScheduler:
-    """Takes requests, or refuses them."""
-
-    def __init__(self) -> None:
-        self.taken: list[Reply] = []
-        self.is_full = False
-
-    def submit(self, request: InvocationRequest, reply: Reply) -> None:
-        if self.is_full:
-            reply.finish(no_capacity(), NOT_RUN)
-        else:
-            self.taken.append(reply)
 
 
 def admission(limit: int) -> Admission:
@@ -48,9 +33,9 @@ def request() -> InvocationRequest:
 
 
 def test_the_invoker_gives_back_what_it_took() -> None:
-    """When a call has ended, and when the scheduler refuses it; `finish` has the count right."""
-    counts, scheduler = admission(2), FakeScheduler()
-    invoker = Invoker(counts, None, scheduler)  # type: ignore[arg-type]
+    """When a call has ended, and when the node refuses it; `finish` has the count right."""
+    counts, node = admission(2), FakeNode()
+    invoker = Invoker(counts, None, node)
     outcomes: list[Outcome] = []
 
     def call() -> None:
@@ -63,15 +48,15 @@ def test_the_invoker_gives_back_what_it_took() -> None:
         assert refused.is_throttled
         return refused
 
-    scheduler.is_full = True
+    node.is_full = True
     for _ in range(5):
         call_refused()
-    scheduler.is_full = False
+    node.is_full = False
     call()
     call()
     call_refused()
     assert outcomes == []
-    scheduler.taken[0].finish(Succeeded(b"1"), NOT_RUN)
+    node.taken[0].finish(Succeeded(b"1"), NOT_RUN)
     assert outcomes == [Succeeded(b"1")]
     call()
     call_refused()
@@ -82,13 +67,13 @@ def test_an_outcome_that_cannot_be_told_is_nobody_elses_trouble(
 ) -> None:
     """The environment goes on, and what was counted is given back."""
     counts = admission(1)
-    scheduler = FakeScheduler()
-    invoker = Invoker(counts, None, scheduler)  # type: ignore[arg-type]
+    node = FakeNode()
+    invoker = Invoker(counts, None, node)
 
     def fail(_: Outcome, __: RunReport) -> None:
         raise ValueError("no such header")
 
     for _ in range(3):
         invoker.invoke(request(), WholeReply(fail))
-        scheduler.taken[-1].finish(Succeeded(b""), NOT_RUN)
+        node.taken[-1].finish(Succeeded(b""), NOT_RUN)
     assert len(caplog.records) == 3

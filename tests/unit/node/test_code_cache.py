@@ -204,7 +204,7 @@ async def test_freeing_follows_changes_and_ends_of_environments(tmp_path: Path) 
         async with cache.use(KEY):
             await settle()
             needed.clear()
-            cache.note_change(None)
+            cache.note_change()
             await settle()
             assert KEY in names_in(tmp_path)
         await settle()

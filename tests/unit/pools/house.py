@@ -191,6 +191,13 @@ class House:
         self.clock.advance(seconds)
         self.scheduler.sweep()
 
+    @property
+    def count(self) -> int:
+        """How many environments the scheduler counts, which are those in its pools."""
+        count = self.scheduler._count
+        assert count == len(list(self.scheduler.environments()))
+        return count
+
     def living(self) -> list[str]:
         return [one.name for one in self.started if not one.is_gone]
 

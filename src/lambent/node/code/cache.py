@@ -137,7 +137,7 @@ class CodeCache:
 
     # -- space -----------------------------------------------------------------------------
 
-    def note_change(self, _: object) -> None:
+    def note_change(self) -> None:
         """Something may have been deleted or replaced."""
         self._bell.set()
 

@@ -97,11 +97,11 @@ class Attempt:
             function,
             launch=launch,
             log_stream=log.stream_name,
-            credentials=host.credentials(function),
+            credentials=host.roles.credentials(function),
             initialization_type=initialization_type,
             credentials_token=token,
         )
-        self._credentials = CredentialsApi(token, partial(host.credentials, function))
+        self._credentials = CredentialsApi(token, partial(host.roles.credentials, function))
         self.api = RuntimeApi(listener)
         self.extensions = ExtensionsApi(listener, function, launch.extensions)
         self.telemetry = TelemetryApi(self.extensions, self._subscribe)

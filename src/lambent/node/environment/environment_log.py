@@ -14,10 +14,10 @@ from lambent.kit.clock import Clock
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationRequest
 from lambent.node.apis.subscriptions import Subscription
+from lambent.node.ports import LogSink, LogStream
 from lambent.telemetry import events, report
 from lambent.telemetry.application_lines import json_line, read_object
 from lambent.telemetry.events import Event, Phase, Record
-from lambent.telemetry.ports import Logs, LogStream
 from lambent.telemetry.report import Report
 
 _TAIL_BYTES = 4096
@@ -32,7 +32,7 @@ platform's, text, or an object."""
 
 
 def open_environment_log(
-    logs: Logs,
+    logs: LogSink,
     clock: Clock,
     function: FunctionVersion,
     *,

@@ -113,9 +113,10 @@ async def open_box(
             )
         stack.push_async_callback(shielded, box.close)
         # What listens in the box has done so from the beginning: nothing that connects is lost.
-        for server, sock in ((_serve(apis), box.runtime_api), (host.endpoint(), box.endpoint)):
-            await server.start(sock, admits=box.admits)
-            stack.push_async_callback(shielded, server.close)
+        server = _serve(apis)
+        await server.start(box.runtime_api, admits=box.admits)
+        stack.push_async_callback(shielded, server.close)
+        await stack.enter_async_context(host.api.serve(box.endpoint, box.admits))
         await stack.enter_async_context(host.network(box))
         own_volume.pop_all()
         yield OpenBox(box, volume, process)

@@ -15,9 +15,9 @@ import os
 from collections.abc import Callable
 
 from lambent.kit.clock import Clock
+from lambent.node.ports import LogStream
 from lambent.sandbox.ports import Process
 from lambent.telemetry.lines import FrameDecoder, LineAssembler
-from lambent.telemetry.ports import LogStream
 
 logger = logging.getLogger(__name__)
 

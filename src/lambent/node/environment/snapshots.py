@@ -1,15 +1,11 @@
 """Snapshots of initialised versions, kept for their environments."""
 
-from collections.abc import Awaitable, Callable
-
-import anyio
+from collections.abc import Collection
 
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.sandbox.ports import Snapshot
 
 _FAILURES_MAX = 3
-
-Resolve = Callable[[FunctionKey, str | None], Awaitable[FunctionVersion | None]]
 
 
 class Snapshots:
@@ -23,8 +19,6 @@ class Snapshots:
         self._bytes = 0
         self._failures: dict[str, int] = {}
         """By configuration: how often in a row it could not be restored."""
-        self._changed: set[FunctionKey] = set()
-        self._bell = anyio.Event()
 
     def knows(self, function: FunctionVersion) -> bool:
         """Whether it was seen what becomes of the version when it is captured."""
@@ -59,30 +53,14 @@ class Snapshots:
         else:
             self.keep(function, None)
 
-    def note_change(self, key: FunctionKey) -> None:
-        """A function has changed: some of its versions may be gone."""
-        self._changed.add(key)
-        self._bell.set()
+    def versions(self, key: FunctionKey) -> list[FunctionVersion]:
+        """The versions of a function that are known here."""
+        return [function for function, _ in self._known.values() if function.key == key]
 
-    async def follow_changes(self, resolve: Resolve) -> None:
-        """Give back what no version needs any more, forever."""
-        while True:
-            while self._changed:
-                key = self._changed.pop()
-                try:
-                    await self._forget_stale(key, resolve)
-                except BaseException:
-                    self._changed.add(key)
-                    raise
-            self._bell = anyio.Event()
-            await self._bell.wait()
-
-    async def _forget_stale(self, key: FunctionKey, resolve: Resolve) -> None:
-        for function, _ in list(self._known.values()):
-            if function.key == key:
-                now = await resolve(function.key, function.version)
-                if now is None or now.configuration_id != function.configuration_id:
-                    self._forget(function.configuration_id)
+    def retire(self, configuration_ids: Collection[str]) -> None:
+        """Forget versions that are not current any more."""
+        for configuration_id in configuration_ids:
+            self._forget(configuration_id)
 
     def close(self) -> None:
         """Give all of them back."""

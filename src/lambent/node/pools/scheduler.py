@@ -1,24 +1,20 @@
 """Which environment runs an invocation, and how many there are.
 
 `submit` is the warm path: a dictionary look-up, a pop and a call. Everything slower (starting,
-freezing, evicting) happens beside it: new environments live in the worker's task group, one
-sweep looks after the idle ones.
+freezing, evicting) happens elsewhere: each environment has a task of its own, and one sweep looks
+after the idle ones.
 
-Environments leave the host a reserve of memory. When it is touched the longest idle ones go, and
-a call that needs a new one waits until there is memory or it has waited for too long. With no
-environment at all one is started anyway, so that a host that is short does a little rather than
-nothing. Environments that are to be kept initialised are started where there is room, and never
-go to make any.
+Environments leave a reserve of the host's memory free. When free memory falls below it, the
+environments that have been idle longest are removed, and a call that needs a new one waits until
+there is memory or it has waited for too long. If there is no environment at all, one is started
+anyway, so that a host with little memory does a little rather than nothing. Provisioned
+environments are started where there is room, and are never removed to make room.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-
-import anyio
+from collections.abc import Collection, Iterator
 
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_loop
 from lambent.model.arn import Scope
 from lambent.model.concurrency import ProvisionedState, no_capacity, throttled
 from lambent.model.errors import ApiError
@@ -39,9 +35,6 @@ for who waits."""
 _SHUT_DOWN = Refused(ApiError("ServiceException", "The platform is being shut down.", status=500))
 _RENEWED_AHEAD = 0.1
 """Share of the longest life before whose end a provisioned environment gets its successor."""
-
-Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
-"""The current value of a function's version, or None if there is none any more."""
 
 
 class Scheduler:
@@ -69,13 +62,15 @@ class Scheduler:
         self._tenants: defaultdict[Scope, int] = defaultdict(int)
         """Environments of tenants."""
         self._is_closed = False
-        self._changed: set[FunctionKey] = set()
-        self._bell = anyio.Event()
+
+    def environments(self) -> Iterator[PooledEnvironment]:
+        """All environments, in whatever state."""
+        return (environment for pool in self._pools for environment in list(pool.members))
 
     @property
-    def environments(self) -> int:
-        """How many environments there are, in whatever state."""
-        return self._count
+    def waiting(self) -> int:
+        """How many requests wait for an environment."""
+        return sum(len(pool.waiting) for pool in self._pools)
 
     def submit(self, request: InvocationRequest, reply: Reply) -> None:
         """Run the request as soon as an environment is free. Its reply gets the outcome, perhaps
@@ -113,39 +108,21 @@ class Scheduler:
         if pool is not None:
             pool.provisioned.want(wanted)
 
-    def provisioned(self, function: FunctionVersion) -> ProvisionedState:
-        """What there is of what should be kept initialised."""
-        pool = self._find_pool(function.configuration_id)
+    def provisioned(self, configuration_id: str) -> ProvisionedState:
+        """How many environments of those wanted are initialised."""
+        pool = self._find_pool(configuration_id)
         return ProvisionedState(0) if pool is None else pool.provisioned.state
 
-    def note_change(self, key: FunctionKey) -> None:
-        """A function was changed or deleted: look at its environments soon."""
-        if self._pools.of_function(key):
-            self._changed.add(key)
-            self._bell.set()
+    def versions(self, key: FunctionKey) -> list[FunctionVersion]:
+        """The versions of a function that have environments here."""
+        return [pool.function for pool in self._pools.of_function(key)]
 
-    async def follow_changes(self, resolve: Resolve) -> None:
-        """Let go of environments of what no longer is current, forever."""
-        while True:
-            while self._changed:
-                key = self._changed.pop()
-                try:
-                    await self._retire_stale(key, resolve)
-                except BaseException:
-                    self._changed.add(key)
-                    raise
-            self._bell = anyio.Event()
-            await self._bell.wait()
-
-    async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
-        current = dict[str, FunctionVersion | None]()
-        for pool in self._pools.of_function(key):
-            version = pool.function.version
-            if version not in current:
-                current[version] = await resolve(key, version)
-            now = current[version]
-            if now is None or now.configuration_id != pool.function.configuration_id:
-                pool.retire()
+    def retire(self, configuration_ids: Collection[str]) -> None:
+        """Let environments of these configurations take no new request."""
+        if configuration_ids:
+            for pool in self._pools:
+                if pool.function.configuration_id in configuration_ids:
+                    pool.retire()
 
     def sweep(self) -> None:
         """Freeze what has just become idle, let go of what has been idle for long or has to make
@@ -261,25 +238,3 @@ class Scheduler:
             pool.waiting.popleft().reply.finish(refusal(environment.failure), NOT_RUN)
         if pool.needs_another and not self._is_closed:
             self._start_if_there_is_memory(pool)
-
-
-@asynccontextmanager
-async def open_scheduling(
-    settings: SchedulingSettings,
-    source: EnvironmentSource,
-    clock: Clock,
-    memory: HostMemory,
-    *,
-    tenant_environments_max: int,
-) -> AsyncIterator[Scheduler]:
-    """The scheduler with its sweep running."""
-    scheduler = Scheduler(
-        settings, source, clock, memory, tenant_environments_max=tenant_environments_max
-    )
-    async with anyio.create_task_group() as tasks:
-        start_loop(tasks, clock, scheduler.run)
-        try:
-            yield scheduler
-        finally:
-            scheduler.close()
-            tasks.cancel_scope.cancel()
