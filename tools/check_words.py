@@ -74,7 +74,6 @@ _PENDING: tuple[str, ...] = (
     "src/lambent/invocation/",
     "src/lambent/kit/",
     "src/lambent/model/",
-    "src/lambent/node/",
     "src/lambent/polling/",
     "src/lambent/runtimes/",
     "src/lambent/sandbox/",

@@ -476,7 +476,7 @@ REACH: dict[str, Reach] = {
     "gateway/code_links.py:self._serve": _pages(
         lambda one: one.lambdas.get_function(FunctionName="steady")["Code"]["Location"], 200
     ),
-    "gateway/operations/invoke.py:slowly": _answers(
+    "gateway/services/lambda_/invoke.py:slowly": _answers(
         500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
     ),
     "gateway/admin_api.py:self._answer": _pages(

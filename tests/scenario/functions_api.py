@@ -80,7 +80,7 @@ async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncI
                 clock=storage.clock,
                 settings=settings.polling,
             )
-            await MappingSupervisor(around, lambda _: read_nothing, tasks).open()
+            await MappingSupervisor(around, read_nothing, tasks).open()
             sock = socket.create_server(("127.0.0.1", 0))
             async with open_front_door(api.gateway, settings.gateway, sock):
                 yield f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -27,6 +27,8 @@ QUEUE = "/_lambent/queues/"
 MAPPINGS = "/_lambent/mappings"
 METRICS = "/_lambent/metrics"
 RUNTIMES = "/_lambent/runtimes"
+PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES)
+"""Where the gateway must route to `AdminApi.handle`."""
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
 

@@ -37,8 +37,8 @@ _STREAMING_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 _STREAMING_UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _STREAMING = (_STREAMING_SIGNED, _STREAMING_UNSIGNED)
 _HASH = "x-amz-content-sha256"
-_WHOLE = frozenset({"iam", "lambda", "logs", "sts"})
-"""Services that take no body in chunks."""
+_IN_CHUNKS = frozenset({"s3", "s3-object-lambda", "s3express"})
+"""Services that take a body in chunks."""
 _SIGNED_HEADERS_MAX = 256
 _REMEMBERED_MAX = 4096
 _MAY_BE_UNSIGNED = frozenset({"x-amz-user-agent"})
@@ -278,7 +278,7 @@ def _hash_without_body(signature: Signature, headers: Mapping[str, str]) -> str 
     if signature.service == "s3" and signature.expires_s is not None:
         return _UNSIGNED  # Who makes a link does not know what will be uploaded with it.
     stated = headers.get(_HASH)
-    if stated in _STREAMING and signature.service in _WHOLE:
+    if stated in _STREAMING and signature.service not in _IN_CHUNKS:
         raise _incomplete(f"'{signature.service}' takes no body in chunks: {_HASH} is {stated}.")
     return stated if stated in _STREAMING or stated == _UNSIGNED else None
 

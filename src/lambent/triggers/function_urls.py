@@ -21,7 +21,7 @@ from lambent.kit.tasks import start_task
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.errors import ApiError
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
-from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
+from lambent.model.function_url import PATH_PREFIX, FunctionUrl
 from lambent.model.invocation import InvocationKind, InvocationRequest
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
@@ -30,7 +30,8 @@ from lambent.triggers.cors import is_preflight, preflight_headers
 from lambent.triggers.url_event import UrlRequest, make_event
 from lambent.triggers.url_reply import FORBIDDEN, UrlReply, fail, refuse, refuse_error
 
-_HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
+HOSTS = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
+"""The host names of URLs, in lower case and with the port."""
 _ID = re.compile(r"[a-z0-9]{32}")
 _KNOWN_MAX = 8192
 _NOWHERE = Scope(AccountId(""), Region(""))
@@ -62,16 +63,10 @@ class FunctionUrls:
         self._changes += 1
         self._known.clear()
 
-    def handle_host(self, exchange: Exchange) -> bool:
-        """Serve a request whose host name is a URL's; whether it was."""
-        host = exchange.headers.get("host", "")
-        if HOST_MARK not in host:
-            return False
-        match = _HOST.fullmatch(host.lower())
-        if match is None:
-            return False
-        self._handle(exchange, match[1], exchange.path)
-        return True
+    def handle_host(self, exchange: Exchange) -> None:
+        """Serve a request whose host name is one of `HOSTS`."""
+        url_id = exchange.headers["host"].lower().partition(".")[0]
+        self._handle(exchange, url_id, exchange.path)
 
     def handle_path(self, exchange: Exchange) -> None:
         """Serve a request below `PATH_PREFIX`."""

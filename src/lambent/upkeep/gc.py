@@ -1,4 +1,4 @@
-"""`lambent gc`: give back what is no longer needed.
+"""`lambent gc`: delete what is no longer needed.
 
 What a running platform owns it removes itself. Caches are shared with other platforms, which keep
 what they use. What a platform left that was killed is removed while the lock of its data directory

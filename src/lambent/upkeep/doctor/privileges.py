@@ -24,7 +24,7 @@ CAPABILITIES = {
 
 
 def examine_privileges(host: HostFacts) -> Iterator[Check]:
-    """Capabilities of root, and the system call filter of whoever started us."""
+    """Capabilities of root, and the system call filter of the process that started us."""
     status = host.status()
     if host.is_root:
         yield _capabilities(host, int(status.get("CapEff", "0"), 16))

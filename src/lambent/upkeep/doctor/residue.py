@@ -19,7 +19,7 @@ def remove_groups(instance: str) -> None:
         if rest.startswith("cgroup"):
             for parent, _, _ in os.walk(fields.split(" ")[4], topdown=False):
                 if instance in parent:
-                    # One that is still in use is told of by `expect_nothing`.
+                    # One that is still in use is reported by `expect_nothing`.
                     with contextlib.suppress(OSError):
                         os.rmdir(parent)
 

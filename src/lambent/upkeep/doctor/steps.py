@@ -1,4 +1,4 @@
-"""Steps of a trial: each is timed, and what goes wrong in one is told, not raised."""
+"""Steps of a trial: each is timed, and what goes wrong in one is reported, not raised."""
 
 import dataclasses
 import subprocess
