@@ -1,8 +1,9 @@
-"""What an extension subscribed to, on its way to the extension's server in the box.
+"""Delivers telemetry to an extension's server in the box.
 
-Records gather until there are enough of them or enough time has passed, and are sent by one task.
-Whoever is too slow loses what does not fit, and is told how much that was. The server is the
-function's own: nothing it does may cost the platform more than a bounded buffer.
+Records are buffered until there are enough of them or enough time has passed; then one task sends
+them. A subscriber that is too slow loses the records that do not fit, and learns how many. The
+server is the function's code: whatever it does, it costs the platform no more than a bounded
+buffer.
 """
 
 import asyncio
@@ -21,10 +22,10 @@ from lambent.sandbox.ports import SandboxError
 from lambent.telemetry import events
 
 _BUFFERS_MAX = 2
-"""A subscriber that is behind may have this many times what it wants at once."""
+"""For a subscriber that is behind, so many batches of the size it asked for are buffered."""
 _RETRY_S_MIN, _RETRY_S_MAX = 0.1, 5.0
 _DEADLINE_S = 30.0
-"""For one delivery; the time a box is frozen does not count."""
+"""For one delivery, not counting the time for which the box is frozen."""
 _ANSWER_BYTES_MAX = 16 * 1024
 _DROPPED = (
     "Some logs were dropped because the downstream consumer is slower than the logs production rate"
@@ -40,7 +41,7 @@ OpenSocket = Callable[[], Awaitable[socket.socket]]
 
 
 class Subscription:
-    """Takes records at once and delivers them later. `run` is its task; `close` ends it."""
+    """Takes records at once, and delivers them later. `run` is its task; `close` ends it."""
 
     def __init__(
         self, extension: str, wish: SubscriptionRequest, open_socket: OpenSocket, clock: Clock
@@ -54,7 +55,7 @@ class Subscription:
         self._dropped_records = 0
         self._dropped_bytes = 0
         self._first_at = 0.0
-        """When the oldest record came, in monotonic seconds."""
+        """Arrival of the oldest record, in monotonic seconds."""
         self._arrived = asyncio.Event()
         self._is_due = asyncio.Event()
         self._is_empty = asyncio.Event()
@@ -103,13 +104,13 @@ class Subscription:
             self._is_due.set()
 
     def freeze(self) -> None:
-        """The box is stopped: begin nothing, and give an answer that is awaited all the time."""
+        """The box is frozen: begin no delivery, and let the deadline of one under way wait."""
         self._is_thawed.clear()
         if self._attempt is not None:
             self._attempt.deadline = math.inf
 
     def thaw(self) -> None:
-        """The box goes on."""
+        """The box continues."""
         self._is_thawed.set()
         if self._attempt is not None:
             self._attempt.deadline = anyio.current_time() + _DEADLINE_S
@@ -124,7 +125,7 @@ class Subscription:
             self._is_flushing = False
 
     def close(self) -> None:
-        """Deliver nothing any more. Idempotent."""
+        """Deliver nothing more. Idempotent."""
         self._scope.cancel()
 
     async def run(self) -> None:
@@ -157,7 +158,7 @@ class Subscription:
             reason = _DROPPED_LEGACY if self.wish.is_legacy else _DROPPED
             event = events.logs_dropped(reason, self._dropped_records, self._dropped_bytes)
             self._dropped_records = self._dropped_bytes = 0
-            # Whatever else there is: this must not be lost.
+            # Not subject to the bound: this record must not be lost.
             self._keep(events.encode(self._clock.now(), event))
         if not self._records:
             self._is_empty.set()
@@ -180,14 +181,14 @@ class Subscription:
         return was_taken
 
     async def _send_lines(self, records: list[bytes]) -> None:
-        """Over one TCP connection, which is kept."""
+        """Send the records over the TCP connection, which stays open."""
         if self._writer is None or self._writer.is_closing():
             _, self._writer = await self._connect()
         self._writer.write(b"".join(record + b"\n" for record in records))
         await self._writer.drain()
 
     async def _post(self, path: str, records: list[bytes]) -> bool:
-        """In one request, over a connection of its own; whether it was taken."""
+        """Post the records in one request, on a new connection; returns whether that succeeded."""
         body = b"[" + b",".join(records) + b"]"
         reader, self._writer = await self._connect()
         head = (
@@ -220,7 +221,7 @@ class Subscription:
 
 
 def _is_for(wish: SubscriptionRequest, type_: str) -> bool:
-    """Whether an event of the platform's is part of what the API of a wish tells."""
+    """Whether the API that the extension subscribed at has this type of platform event."""
     if not wish.is_legacy:
         return type_ not in _LEGACY_ONLY
     return type_ in (_LEGACY_SINCE_2021 if wish.schema >= "2021-03-18" else _LEGACY)

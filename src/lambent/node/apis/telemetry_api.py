@@ -31,7 +31,7 @@ _BUFFERING = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionRequest:
-    """What an extension wants to hear, and where."""
+    """What an extension subscribes to, and where it listens."""
 
     is_legacy: bool
     """Of the Logs API."""
@@ -44,17 +44,17 @@ class SubscriptionRequest:
     port: int
     """Of the extension's server, in the box."""
     path: str | None
-    """To post to; None: lines over TCP."""
+    """The path to post to; None for lines over TCP."""
     method: str = "POST"
 
     @property
     def takes_objects(self) -> bool:
-        """Whether what was printed as a JSON object is told as one."""
+        """Whether a line that is a JSON object is sent as one, not as text."""
         return not self.is_legacy and self.schema >= _OBJECTS_SINCE
 
 
 class TelemetryApi:
-    """Takes subscriptions of the extensions of one box, while the environment starts."""
+    """Accepts subscriptions of the extensions of one box while the environment starts."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class TelemetryApi:
 
 
 def read_wish(body: bytes, *, is_legacy: bool) -> SubscriptionRequest:
-    """A request to subscribe. Raises ValueError, its message naming all that is wrong."""
+    """Parse a request to subscribe. Raises ValueError, which names everything that is wrong."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):

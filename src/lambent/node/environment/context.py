@@ -16,7 +16,7 @@ from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import Box, Sandboxes
 
 NetworkServices = Callable[[Box], AbstractAsyncContextManager[None]]
-"""Serves a box's way out: egress and name resolution."""
+"""Serves a box's network: egress and name resolution."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +28,13 @@ class NodeContext:
     logs: LogSink
     clock: Clock
     launch: Callable[[FunctionVersion], AbstractAsyncContextManager[LaunchSpec]]
-    """Lays out code and runtime of a function, which stay for as long as the context lasts; raises
-    `ApiError` if its runtime is missing."""
+    """Lays out code and runtime of a function, for as long as the context lasts. Raises `ApiError`
+    if its runtime is missing."""
     api: ApiEndpoint
     network: NetworkServices
     roles: CredentialSource
     starts: Turns
-    """Who may have a box built: the launcher builds a few at a time."""
+    """Turns to have a box built: the launcher builds a few at a time."""
     snapshots: Snapshots
     """Of versions that were initialised when they were published."""
     tasks: TaskGroup

@@ -1,9 +1,9 @@
-"""The log of one environment, and who else is told what is in it.
+"""The log of one environment, and its subscribers.
 
-Everything the platform says of an environment's life and everything that is printed in it passes
-here once: to the log stream as text or JSON, to the tail for a caller who asked for one, and to the
-extensions that subscribed. Without subscribers and in text, as most environments are, an invocation
-costs three lines.
+Everything that the platform logs about an environment and everything that its processes print
+passes here once: to the log stream as text or JSON, to the tail for a caller that asked for one,
+and to the extensions that subscribed. Most environments log text and have no subscribers; for them
+an invocation is three lines.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ from lambent.telemetry.report import Report
 _TAIL_BYTES = 4096
 _MB = 1024 * 1024
 _EARLY_MAX = 1000
-"""Events of init that are kept for who subscribes later in it."""
+"""Events of init that are kept for extensions that subscribe later in init."""
 _EARLY_BYTES_MAX = 262_144
 
 _Told = tuple[str, float, Any]
-"""Kind (`platform`, `function` or `extension`), epoch seconds, and what is told: an event of the
-platform's, text, or an object."""
+"""Kind (`platform`, `function` or `extension`), epoch seconds, and the content: a platform event,
+text, or an object."""
 
 
 def open_environment_log(
@@ -82,7 +82,7 @@ class EnvironmentLog:
         self._early: list[_Told] | None = []
         self._early_bytes = 0
         self.is_plain = False
-        """Nobody listens and it is text: an invocation is nothing but its lines."""
+        """It is text and has no subscribers: an invocation is nothing but its lines."""
         self._tail: bytearray | None = None
         self._request_id = ""
         self._memory_used_bytes = 0
@@ -90,7 +90,7 @@ class EnvironmentLog:
     # -- init ------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """All begins again: who subscribed earlier is gone."""
+        """A new attempt begins: subscribers of the last one are gone."""
         self._subscriptions.clear()
         self._early, self._early_bytes = [], 0
         self.is_plain = False
@@ -118,7 +118,7 @@ class EnvironmentLog:
     def init_report(
         self, phase: str, duration_ms: float, status: str, error_type: str | None = None
     ) -> None:
-        """An init is over; in text only failures are told, and inits ahead of demand."""
+        """An init is over. A text log only shows failures, and inits ahead of demand."""
         text = None
         if status != "success":
             text = report.init_report(duration_ms, phase, status, error_type)
@@ -127,11 +127,11 @@ class EnvironmentLog:
         self._tell(events.init_report(self._phase(phase), status, error_type, duration_ms), text)
 
     def note(self, text: str) -> None:
-        """Something only the log tells."""
+        """Log a line that subscribers do not get."""
         self._line(text.encode())
 
     def close_subscriptions(self) -> None:
-        """Init is over: what was kept for late subscribers is not needed any more."""
+        """Init is over: nobody can subscribe any more."""
         self._early = None
         self.is_plain = not self._is_json and not self._subscriptions
 
@@ -151,7 +151,7 @@ class EnvironmentLog:
         )
 
     def subscribe(self, subscription: Subscription) -> None:
-        """An extension listens from now on, and hears what init has told so far."""
+        """An extension subscribes; it also gets the events of init so far."""
         self._subscriptions = [
             one
             for one in self._subscriptions
@@ -220,8 +220,8 @@ class EnvironmentLog:
         error_type: str | None,
         reason: str = "",
     ) -> None:
-        """The invocation is over; `status` and `error_type` tell of a failure of the platform's
-        making (`timeout`, `error` with a dotted type), `reason` what the caller is told of it."""
+        """The invocation is over. If the platform ended it, `status` is `timeout` or `error`,
+        `error_type` is dotted, and `reason` is the text that explains it."""
         memory_mb = self._function.memory_mb
         ran_out = error_type == "Runtime.OutOfMemory"
         report_ = Report(
@@ -249,7 +249,7 @@ class EnvironmentLog:
         self._request_id = ""
 
     def _explain(self, request: InvocationRequest, status: str, reason: str) -> None:
-        """Say why in the words that people, runbooks and metric filters look for."""
+        """Explain a failure in the words that people, runbooks and metric filters look for."""
         if status == "timeout":
             at = events.iso_time(self._clock.now())
             timeout_s = self._function.timeout_s
@@ -258,7 +258,7 @@ class EnvironmentLog:
             self._line(reason.encode())
 
     def take_tail(self) -> bytes:
-        """The last of the invocation's log so far, for a caller who wants it; no more is kept."""
+        """The end of the invocation's log so far, for a caller that wants it; no more is kept."""
         tail, self._tail = self._tail, None
         return b"" if tail is None else bytes(tail[-_TAIL_BYTES:])
 
@@ -268,7 +268,7 @@ class EnvironmentLog:
         return min(-(-self._memory_used_bytes // _MB), self._function.memory_mb)
 
     def fault(self, request_id: str, status: str, error_type: str) -> None:
-        """An invocation ended by the platform's word: told to legacy subscribers only."""
+        """The platform ended an invocation. Only subscribers of the Logs API get this."""
         text = f"RequestId: {request_id} Status: {status}\tErrorType: {error_type}"
         self._tell_legacy("platform.fault", text)
 
@@ -279,7 +279,7 @@ class EnvironmentLog:
     # -- what is printed -------------------------------------------------------------------
 
     def function_line(self, timestamp_ms: int, level: str, message: bytes) -> None:
-        """The function printed something; `timestamp_ms` is 0 if it is not known, `level` empty."""
+        """The function printed a line. An unknown `timestamp_ms` is 0, an unknown `level` empty."""
         document = None
         if self._is_json and level:
             # From AWS's or our runtime client: it is JSON already.
@@ -305,7 +305,7 @@ class EnvironmentLog:
             self._publish("function", timestamp_ms / 1000 or self._clock.now(), told)
 
     def extension_line(self, timestamp_ms: int, _level: str, message: bytes) -> None:
-        """An external extension printed something."""
+        """An external extension printed a line."""
         self._append(timestamp_ms, message)
         if not self.is_plain:
             document = read_object(message) if self._is_json else None
@@ -327,7 +327,7 @@ class EnvironmentLog:
         self._publish("platform", self._clock.now(), event)
 
     def _tell_legacy(self, kind: str, record: Record | str) -> None:
-        """Tell what only the Logs API knows of."""
+        """Publish an event that only the Logs API has."""
         for subscription in self._subscriptions:
             if subscription.wish.is_legacy:
                 subscription.offer("platform", self._clock.now(), (kind, record))

@@ -9,11 +9,12 @@ _FAILURES_MAX = 3
 
 
 class Snapshots:
-    """Those there are, by configuration; the ones used longest ago go when there are too many."""
+    """The snapshots, by configuration. When they need too much memory, those used longest ago are
+    deleted."""
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
-        """Of all together, and so of any; 0 if there are to be none."""
+        """Most bytes of all snapshots together; 0 turns snapshots off."""
         self._known: dict[str, tuple[FunctionVersion, Snapshot | None]] = {}
         """By configuration; None stands for a version that cannot be captured."""
         self._bytes = 0
@@ -21,7 +22,7 @@ class Snapshots:
         """By configuration: how often in a row it could not be restored."""
 
     def knows(self, function: FunctionVersion) -> bool:
-        """Whether it was seen what becomes of the version when it is captured."""
+        """Whether the version has been captured, or cannot be."""
         return function.configuration_id in self._known
 
     def find(self, function: FunctionVersion) -> Snapshot | None:
@@ -33,7 +34,7 @@ class Snapshots:
         return known[1]
 
     def keep(self, function: FunctionVersion, snapshot: Snapshot | None) -> None:
-        """Take over a new snapshot; None if the version cannot be captured."""
+        """Own a new snapshot; None if the version cannot be captured."""
         self._forget(function.configuration_id)
         self._known[function.configuration_id] = function, snapshot
         if snapshot is None:
@@ -44,7 +45,7 @@ class Snapshots:
                 self._forget(configuration_id)
 
     def note_restore(self, function: FunctionVersion, *, failed: bool) -> None:
-        """What cannot be restored time and again is initialised for each environment instead."""
+        """Count failed restores: after three in a row environments are initialised instead."""
         failures = self._failures.pop(function.configuration_id, 0) + 1
         if not failed or function.configuration_id not in self._known:
             return
@@ -63,7 +64,7 @@ class Snapshots:
             self._forget(configuration_id)
 
     def close(self) -> None:
-        """Give all of them back."""
+        """Delete all of them."""
         for configuration_id in list(self._known):
             self._forget(configuration_id)
 

@@ -31,10 +31,10 @@ from lambent.node.pools.settings import SchedulingSettings
 _EVICTIONS_AT_ONCE = 16
 _FINISHING_S = 0.02
 """How long extensions may take at the end of an invocation before another environment is started
-for who waits."""
+for a call that waits."""
 _SHUT_DOWN = Refused(ApiError("ServiceException", "The platform is being shut down.", status=500))
 _RENEWED_AHEAD = 0.1
-"""Share of the longest life before whose end a provisioned environment gets its successor."""
+"""A provisioned environment gets its successor when this share of its lifetime is left."""
 
 
 class Scheduler:
@@ -125,8 +125,8 @@ class Scheduler:
                     pool.retire()
 
     def sweep(self) -> None:
-        """Freeze what has just become idle, let go of what has been idle for long or has to make
-        room, start what there is memory for by now."""
+        """Freeze environments that have just become idle, retire those that have been idle too long
+        or have to make room, and start those for which there is memory now."""
         now = self._clock.monotonic()
         age_max_s = self._settings.environment_age_max_s
         self._rate.forget_full(now)
@@ -156,7 +156,7 @@ class Scheduler:
             self.sweep()
 
     def close(self) -> None:
-        """Start nothing any more and refuse what waits: the worker is about to end."""
+        """Start nothing more, and refuse the requests that wait: the node is about to end."""
         self._is_closed = True
         for pool in self._pools:
             while pool.waiting:
@@ -188,7 +188,7 @@ class Scheduler:
             pool.short_since = self._clock.monotonic()
 
     def _look_after_short(self, pool: Pool, now: float) -> None:
-        """Start what waits for memory, or refuse it when it has waited for too long."""
+        """Start environments that wait for memory, or refuse the calls if that takes too long."""
         since = pool.short_since
         while pool.needs_another:
             self._start_if_there_is_memory(pool)
@@ -202,7 +202,7 @@ class Scheduler:
             pool.short_since = None
 
     def _provision(self, pool: Pool, now: float, old_before: float) -> None:
-        """Start what is missing of what is to be kept initialised, as far as there is room."""
+        """Start the provisioned environments that are missing, as far as there is room."""
         for _ in range(pool.provisioned.startable(now, old_before)):
             if self._is_full:
                 self._pools.evict_oldest()
@@ -213,7 +213,7 @@ class Scheduler:
             pool.provisioned.take_in(self._start(pool, is_provisioned=True))
 
     def _evict(self, missing_mb: int) -> None:
-        """Let go of the longest idle environments, of whatever function."""
+        """Retire the environments that have been idle longest, of any function."""
         for _ in range(min(-(-missing_mb // START_MB), _EVICTIONS_AT_ONCE)):
             if not self._pools.evict_oldest():
                 return
