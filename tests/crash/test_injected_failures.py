@@ -473,13 +473,14 @@ REACH: dict[str, Reach] = {
     ),
     "control/activation.py:self._activate": _fails(_deploy_new),
     "control/room.py:activation.run": _runs(_deploy_new),
+    "control/room.py:packages.delete_unused": _runs(_deploy_new),
     "gateway/code_links.py:self._serve": _pages(
         lambda one: one.lambdas.get_function(FunctionName="steady")["Code"]["Location"], 200
     ),
     "gateway/services/lambda_/invoke.py:slowly": _answers(
         500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
     ),
-    "gateway/admin_api.py:self._answer": _pages(
+    "gateway/admin_api.py:self._serve": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/mappings", 200
     ),
     "gateway/server.py:self._handle_large": _answers(
@@ -492,17 +493,17 @@ REACH: dict[str, Reach] = {
     "instance/operator_socket.py:self._perform": _ask_operator,
     "polling/mapping_reconciler.py:self._run": _polls_again,
     "polling/reader.py:lane.run": _feeds("kinesis"),
-    "polling/sources/activemq.py:connection.beat": _feeds("active"),
-    "polling/sources/activemq.py:queue.receive": _feeds("active"),
-    "polling/sources/kafka_consumer.py:self._end_when_told": _feeds("kafka"),
-    "polling/sources/kafka_assignment.py:self._process": _feeds("kafka"),
-    "polling/sources/rabbitmq.py:_look": _feeds("rabbit"),
-    "polling/sources/shards.py:self._serve": _feeds("kinesis"),
-    "polling/sources/sqs.py:delete": _fails(_flood),
-    "polling/sources/sqs.py:self._keep_hidden": _feeds("sqs"),
-    "polling/sources/sqs.py:self._look": _feeds("sqs"),
-    "polling/sources/sqs.py:self._work": _feeds("sqs"),
-    "polling/mapping_supervisor.py:self._keep": _runs(),
+    "polling/sources/mq/activemq.py:connection.beat": _feeds("active"),
+    "polling/sources/mq/activemq.py:queue.receive": _feeds("active"),
+    "polling/sources/kafka/consumer.py:self._end_when_stopped": _feeds("kafka"),
+    "polling/sources/kafka/assignment.py:self._process": _feeds("kafka"),
+    "polling/sources/mq/rabbitmq.py:_look": _feeds("rabbit"),
+    "polling/sources/streams/shards.py:self._serve": _feeds("kinesis"),
+    "polling/sources/sqs/received.py:delete": _fails(_flood),
+    "polling/sources/sqs/poller.py:self._received.keep_hidden": _feeds("sqs"),
+    "polling/sources/sqs/poller.py:self._look": _feeds("sqs"),
+    "polling/sources/sqs/poller.py:self._work": _feeds("sqs"),
+    "polling/mapping_supervisor.py:self._reconcile": _runs(),
     "polling/mapping_supervisor.py:self._write_results": _runs(),
     "node/node.py:node.run": _runs(_deploy_new),
     "services/forwarder.py:serve": _answers(
@@ -533,7 +534,7 @@ REACH: dict[str, Reach] = {
 """How each is reached in `world`."""
 
 BRIEF = {
-    "polling/mapping_supervisor.py:keeper.close",
+    "polling/mapping_supervisor.py:reconciler.close",
     "assembly/platform.py:prepare_deployed",
     "node/node.py:self._capture_again",
 }
@@ -542,8 +543,18 @@ BRIEF = {
 UNDER_SYSTEMD = {"assembly/process.py:_watch_launcher", "assembly/platform.py:manager.show_life"}
 """What runs only as a service of systemd. These are loops, and begin again as all loops do."""
 
+SHARED = {
+    "assembly/platform.py:feed.run",
+    "assembly/platform.py:feed.listen",
+    "polling/mapping_supervisor.py:self._seek_turn",
+}
+"""What runs only where platforms share a database. These are loops, too."""
 
-@pytest.mark.parametrize("site", [one for one in SITES if one not in BRIEF | UNDER_SYSTEMD])
+
+ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED
+
+
+@pytest.mark.parametrize("site", [one for one in SITES if one not in ELSEWHERE])
 def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str) -> None:
     """Requests are answered with 500, loops go on, sources are read on, and who has nothing to do
     with it notices nothing."""
@@ -554,7 +565,7 @@ def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str)
 
 
 def test_every_place_that_is_described_is_there() -> None:
-    assert REACH.keys() | BRIEF | UNDER_SYSTEMD == set(SITES)
+    assert REACH.keys() | BRIEF | UNDER_SYSTEMD | SHARED == set(SITES)
     assert not REACH.keys() & BRIEF
 
 
@@ -618,5 +629,5 @@ def test_what_fails_as_the_platform_ends_does_not_keep_it_from_that(
             StartingPosition="LATEST",
             SourceAccessConfigurations=[{"Type": "VPC_SUBNET", "URI": "subnet:subnet-01234567"}],
         )
-    with brief.failing("polling/mapping_supervisor.py:keeper.close"):
+    with brief.failing("polling/mapping_supervisor.py:reconciler.close"):
         assert brief.stop() == 0, brief.text()[-5000:]

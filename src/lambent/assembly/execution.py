@@ -60,15 +60,12 @@ async def open_execution(
         admission = Admission(settings.invocation)
         provisioning = Provisioning(node)
         retirement = Retirement(node, store.resolve)
-        await store.follow_reservations(admission.apply_quota)
-        await store.follow_reservations(provisioning.apply_quota)
-        store.on_change(catalog.forget)
-        store.on_change(retirement.note_change)
+        await store.follow(admission, provisioning, catalog, retirement)
         start_loop(tasks, clock, catalog.follow_changes)
         start_loop(tasks, clock, retirement.follow_changes)
         yield Execution(
             sandboxes=sandboxes,
             node=node,
             provisioning=provisioning,
-            invoker=Invoker(admission, catalog, node),
+            invoker=Invoker(admission, catalog, node, clock),
         )

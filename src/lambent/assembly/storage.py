@@ -6,12 +6,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
-from lambent.instance.data_directory import DataDirectory
+from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.settings import Settings
-from lambent.store.blobs import Blobs, keep_trash_short, open_blobs
+from lambent.store.blobs import Blobs, keep_trash_short
+from lambent.store.directory_blobs import DirectoryBlobs
+from lambent.store.object_blobs import ObjectBlobs
+from lambent.store.problems import StoreError, StoreUnavailable
+from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
 
@@ -29,7 +34,7 @@ class Packages:
 
     async def needed(self) -> Set[str]:
         """See `PackageStore`."""
-        return await self.store.transact(Transaction.code_keys)
+        return await self.store.read(Transaction.code_keys)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +63,8 @@ async def open_storage(
         enter = stack.enter_async_context
         store = await enter(open_store(settings.store, data.state, clock))
         blobs, payloads = [
-            await open_blobs(directory, store.id, clock, is_new=store.is_new)
-            for directory in (data.blobs(settings.store), data.event_payloads(settings.store))
+            await _open_blobs(settings.store, data, suffix, store, clock)
+            for suffix in ("", EVENTS_SUFFIX)
         ]
         logs = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
         tasks = await enter(anyio.create_task_group())
@@ -74,3 +79,24 @@ async def open_storage(
             logs=logs,
             packages=Packages(blobs, store),
         )
+
+
+async def _open_blobs(
+    settings: StoreSettings, data: DataDirectory, suffix: str, store: Store, clock: Clock
+) -> Blobs:
+    """Open the blobs that belong to the store's database. Raises StoreError."""
+
+    def run() -> Blobs:
+        blobs: Blobs
+        if settings.blobs_url:
+            blobs = ObjectBlobs(settings, suffix, clock)
+        else:
+            packages = data.blobs(settings)
+            blobs = DirectoryBlobs(packages.with_name(f"{packages.name}{suffix}"), clock)
+        try:
+            blobs.belong_to(store.id, is_new=store.is_new)
+        except StoreUnavailable as error:
+            raise StoreError(f"cannot use {settings.blobs_url}: see the line above") from error
+        return blobs
+
+    return await anyio.to_thread.run_sync(run)

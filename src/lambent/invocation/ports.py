@@ -61,8 +61,9 @@ class Node(Protocol):
         """
         ...
 
-    def versions(self, key: FunctionKey) -> Collection[FunctionVersion]:
-        """The versions of a function of which the node holds anything: environments, snapshots."""
+    def versions(self, key: FunctionKey | None = None) -> Collection[FunctionVersion]:
+        """The versions of which the node holds anything (environments, snapshots): those of one
+        function, or all."""
         ...
 
     def retire(self, configuration_ids: Collection[str]) -> None:

@@ -7,6 +7,7 @@ What is fulfilled is asked of the node each time and never stored.
 from collections import Counter
 
 from lambent.invocation.ports import Node
+from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, Reservation
 from lambent.model.function import FunctionKey
 
@@ -17,6 +18,14 @@ class Provisioning:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._allotments: dict[FunctionKey, Reservation] = {}
+
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        if changes.is_everything:
+            for key in self._allotments.keys() - changes.functions.keys():
+                self.apply_quota(key, Reservation())
+        for key, reservation in changes.functions.items():
+            self.apply_quota(key, reservation)
 
     def apply_quota(self, key: FunctionKey, reservation: Reservation) -> None:
         """From now on this is what the function claims: an alias that has moved takes its

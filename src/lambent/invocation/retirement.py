@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 
-import anyio
-
 from lambent.invocation.ports import Node
+from lambent.kit.backlog import Backlog
+from lambent.model.changes import Changes
 from lambent.model.function import FunctionKey, FunctionVersion
 
 Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
@@ -12,33 +12,26 @@ Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
 
 
 class Retirement:
-    """Follows the changes of functions."""
+    """Follows the changes of functions. A `ChangeListener`."""
 
     def __init__(self, node: Node, resolve: Resolve) -> None:
         self._node = node
         self._resolve = resolve
-        self._changed: set[FunctionKey] = set()
-        self._bell = anyio.Event()
+        self._changed = Backlog[FunctionKey]()
 
-    def note_change(self, key: FunctionKey) -> None:
-        """A function was changed or deleted: look at its versions soon."""
-        self._changed.add(key)
-        self._bell.set()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`: the versions of what changed are looked at soon."""
+        if changes.is_everything:
+            for version in self._node.versions():
+                self._changed.add(version.key)
+        for key in changes.functions:
+            self._changed.add(key)
 
     async def follow_changes(self) -> None:
-        """Retire what is not current, forever. A change that cannot be looked up is kept."""
-        while True:
-            while self._changed:
-                key = self._changed.pop()
-                try:
-                    self._node.retire(await self._find_stale(key))
-                except BaseException:
-                    self._changed.add(key)
-                    raise
-            self._bell = anyio.Event()
-            await self._bell.wait()
+        """Retire versions that are not current, until cancelled."""
+        await self._changed.work_off(self._retire_stale)
 
-    async def _find_stale(self, key: FunctionKey) -> set[str]:
+    async def _retire_stale(self, key: FunctionKey) -> None:
         current = dict[str, str | None]()
         stale = set[str]()
         for held in self._node.versions(key):
@@ -47,4 +40,4 @@ class Retirement:
                 current[held.version] = None if now is None else now.configuration_id
             if held.configuration_id != current[held.version]:
                 stale.add(held.configuration_id)
-        return stale
+        self._node.retire(stale)

@@ -103,7 +103,7 @@ class LocalNode:
         except RuntimeMissing:
             return  # The outcome of calls says so.
 
-    def versions(self, key: FunctionKey) -> Collection[FunctionVersion]:
+    def versions(self, key: FunctionKey | None = None) -> Collection[FunctionVersion]:
         """See `Node`."""
         return [*self._scheduler.versions(key), *self._context.snapshots.versions(key)]
 

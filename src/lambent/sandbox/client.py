@@ -471,7 +471,7 @@ class Launcher:
             if snapshot is not None:
                 return snapshot
             await asyncio.sleep(_CAPTURE_PAUSE_S)
-        raise SandboxError("it does not wait to be captured")
+        raise SandboxError("the runtime did not reach the snapshot point")
 
     async def restore(
         self,

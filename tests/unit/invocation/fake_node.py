@@ -38,8 +38,8 @@ class FakeNode:
     async def prepare(self, version: FunctionVersion) -> None:
         self.prepared.append(version)
 
-    def versions(self, key: FunctionKey) -> Collection[FunctionVersion]:
-        return [version for version in self.held if version.key == key]
+    def versions(self, key: FunctionKey | None = None) -> Collection[FunctionVersion]:
+        return [version for version in self.held if key in (None, version.key)]
 
     def retire(self, configuration_ids: Collection[str]) -> None:
         self.retired.append(set(configuration_ids))

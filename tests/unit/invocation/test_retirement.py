@@ -7,6 +7,8 @@ import anyio.lowlevel
 import pytest
 
 from lambent.invocation.retirement import Retirement
+from lambent.model.changes import Changes
+from lambent.model.concurrency import Reservation
 from lambent.model.function import FunctionKey, FunctionVersion
 from tests.unit.invocation.fake_node import FakeNode
 from tests.unit.invocation.versions import version_of
@@ -40,7 +42,7 @@ async def test_versions_that_are_gone_or_changed_are_retired() -> None:
         return now.get((key.name, version))
 
     retirement = Retirement(node, resolve)
-    retirement.note_change(latest.key)
+    retirement.note_changes(Changes(functions={latest.key: Reservation()}))
     await follow(retirement, node, 1)
     assert node.retired == [{latest.configuration_id, one.configuration_id}]
     assert asked == ["$LATEST", "1", "2"]
@@ -54,7 +56,7 @@ async def test_every_change_reaches_the_node() -> None:
         raise AssertionError("nothing is held")
 
     retirement = Retirement(node, resolve)
-    retirement.note_change(version_of("f").key)
+    retirement.note_changes(Changes(functions={version_of("f").key: Reservation()}))
     await follow(retirement, node, 1)
     assert node.retired == [set()]
 
@@ -71,9 +73,23 @@ async def test_a_change_that_cannot_be_looked_up_is_kept() -> None:
         return None
 
     retirement = Retirement(node, resolve)
-    retirement.note_change(one.key)
+    retirement.note_changes(Changes(functions={one.key: Reservation()}))
     with pytest.raises(OSError, match="away"):
         await retirement.follow_changes()
     assert node.retired == []
     await follow(retirement, node, 1)
     assert node.retired == [{one.configuration_id}]
+
+
+async def test_all_versions_are_looked_at_if_anything_may_have_changed() -> None:
+    """Also those of functions that the change does not name."""
+    one, other = version_of("f", "1"), version_of("g", "2")
+    node = FakeNode(held=[one, other])
+
+    async def resolve(key: FunctionKey, version: str) -> FunctionVersion | None:
+        return other if key == other.key else None
+
+    retirement = Retirement(node, resolve)
+    retirement.note_changes(Changes(is_everything=True))
+    await follow(retirement, node, 2)
+    assert node.retired == [{one.configuration_id}, set()]

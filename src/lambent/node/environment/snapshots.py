@@ -54,9 +54,10 @@ class Snapshots:
         else:
             self.keep(function, None)
 
-    def versions(self, key: FunctionKey) -> list[FunctionVersion]:
-        """The versions of a function that are known here."""
-        return [function for function, _ in self._known.values() if function.key == key]
+    def versions(self, key: FunctionKey | None) -> list[FunctionVersion]:
+        """The versions that are known here: those of one function, or all."""
+        known = [function for function, _ in self._known.values()]
+        return known if key is None else [function for function in known if function.key == key]
 
     def retire(self, configuration_ids: Collection[str]) -> None:
         """Forget versions that are not current any more."""

@@ -113,9 +113,10 @@ class Scheduler:
         pool = self._find_pool(configuration_id)
         return ProvisionedState(0) if pool is None else pool.provisioned.state
 
-    def versions(self, key: FunctionKey) -> list[FunctionVersion]:
-        """The versions of a function that have environments here."""
-        return [pool.function for pool in self._pools.of_function(key)]
+    def versions(self, key: FunctionKey | None) -> list[FunctionVersion]:
+        """The versions that have environments here: those of one function, or all."""
+        pools = self._pools if key is None else self._pools.of_function(key)
+        return [pool.function for pool in pools]
 
     def retire(self, configuration_ids: Collection[str]) -> None:
         """Let environments of these configurations take no new request."""

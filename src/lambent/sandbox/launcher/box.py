@@ -139,7 +139,7 @@ def open_box(
 
 
 class NotExecutableError(OSError):
-    """The kernel cannot execute a program, whoever the caller is: the fault of its author."""
+    """The kernel cannot execute a program, for any caller: the fault of its author."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)

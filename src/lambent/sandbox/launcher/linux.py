@@ -211,7 +211,7 @@ def change_root_to_here() -> None:
         _check(_libc.mount(b".", b"/", None, _MS_MOVE, None), "cover the old root")
         os.chroot(".")
     else:
-        _check(_libc.umount2(b".", MNT_DETACH), "let go of the old root")
+        _check(_libc.umount2(b".", MNT_DETACH), "detach the old root")
     os.chdir("/")
 
 

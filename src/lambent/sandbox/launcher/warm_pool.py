@@ -91,7 +91,7 @@ class WarmPool:
     def make_one(self) -> None:
         """Begin to prewarm one more box. Raises OSError, also if the host is low on memory."""
         if _available_mb() < self._reserve_mb:
-            raise OSError("there is no memory to prepare anything")
+            raise OSError("the host has no memory for prewarmed boxes")
         kind = self._next_to_make()
         if kind is not None:
             if self._free_mb < self._templates[kind[0]].memory_mb:
