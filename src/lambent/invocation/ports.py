@@ -1,6 +1,6 @@
 """What invocation needs of a node: a host that runs functions.
 
-This is the seam for more than one machine. What goes down are values (`InvocationRequest`,
+This is the border of a machine. What goes down are values (`InvocationRequest`,
 `FunctionVersion`, ids); what comes up are values too (`Outcome`, `RunReport`, `NodeLoad`), through
 the call's `Reply`. A node has no database and decides nothing about accounts and limits.
 `lambent.node` implements it in this process.
