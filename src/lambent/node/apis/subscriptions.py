@@ -44,10 +44,10 @@ class Subscription:
     """Takes records at once, and delivers them later. `run` is its task; `close` ends it."""
 
     def __init__(
-        self, extension: str, wish: SubscriptionRequest, open_socket: OpenSocket, clock: Clock
+        self, extension: str, request: SubscriptionRequest, open_socket: OpenSocket, clock: Clock
     ) -> None:
         self.extension = extension
-        self.wish = wish
+        self.request = request
         self._open_socket = open_socket
         self._clock = clock
         self._records: list[bytes] = []
@@ -67,25 +67,25 @@ class Subscription:
         self._is_thawed = asyncio.Event()
         self._is_thawed.set()
 
-    def offer(self, kind: str, at: float, told: Any) -> None:
+    def offer(self, kind: str, at: float, content: Any) -> None:
         """Take a record, if it was subscribed to; `at` is in epoch seconds."""
-        if kind not in self.wish.types:
+        if kind not in self.request.types:
             return
         if kind == "platform":
-            type_, record = told
-            if not _is_for(self.wish, type_):
+            type_, record = content
+            if not _is_for(self.request, type_):
                 return
         else:
-            type_, record = kind, told
-            if not isinstance(record, str) and not self.wish.takes_objects:
+            type_, record = kind, content
+            if not isinstance(record, str) and not self.request.takes_objects:
                 record = json.dumps(record, ensure_ascii=False)
         self._add(events.encode(at, (type_, record)))
 
     def _add(self, record: bytes) -> None:
-        wish = self.wish
+        request = self.request
         if (
-            self._bytes + len(record) > _BUFFERS_MAX * wish.bytes_max
-            or len(self._records) >= _BUFFERS_MAX * wish.items_max
+            self._bytes + len(record) > _BUFFERS_MAX * request.bytes_max
+            or len(self._records) >= _BUFFERS_MAX * request.items_max
         ):
             self._dropped_records += 1
             self._dropped_bytes += len(record)
@@ -93,14 +93,14 @@ class Subscription:
         self._keep(record)
 
     def _keep(self, record: bytes) -> None:
-        wish = self.wish
+        request = self.request
         if not self._records:
             self._first_at = self._clock.monotonic()
         self._records.append(record)
         self._bytes += len(record)
         self._is_empty.clear()
         self._arrived.set()
-        if self._bytes >= wish.bytes_max or len(self._records) >= wish.items_max:
+        if self._bytes >= request.bytes_max or len(self._records) >= request.items_max:
             self._is_due.set()
 
     def freeze(self) -> None:
@@ -141,7 +141,7 @@ class Subscription:
                 self._disconnect()
 
     async def _wait_until_due(self) -> None:
-        left_s = self._first_at + self.wish.timeout_s - self._clock.monotonic()
+        left_s = self._first_at + self.request.timeout_s - self._clock.monotonic()
         if left_s > 0 and not self._is_flushing:
             with anyio.move_on_after(left_s):
                 await self._is_due.wait()
@@ -155,7 +155,7 @@ class Subscription:
             await self._clock.sleep(pause_s)
             pause_s = min(2 * pause_s, _RETRY_S_MAX)
         if self._dropped_records:
-            reason = _DROPPED_LEGACY if self.wish.is_legacy else _DROPPED
+            reason = _DROPPED_LEGACY if self.request.is_legacy else _DROPPED
             event = events.logs_dropped(reason, self._dropped_records, self._dropped_bytes)
             self._dropped_records = self._dropped_bytes = 0
             # Not subject to the bound: this record must not be lost.
@@ -168,11 +168,11 @@ class Subscription:
         was_taken = False
         try:
             with anyio.CancelScope(deadline=anyio.current_time() + _DEADLINE_S) as self._attempt:
-                if self.wish.path is None:
+                if self.request.path is None:
                     await self._send_lines(records)
                     was_taken = True
                 else:
-                    was_taken = await self._post(self.wish.path, records)
+                    was_taken = await self._post(self.request.path, records)
         except (OSError, SandboxError, ValueError):
             pass
         self._attempt = None
@@ -189,10 +189,10 @@ class Subscription:
 
     async def _post(self, path: str, records: list[bytes]) -> bool:
         """Post the records in one request, on a new connection; returns whether that succeeded."""
-        body = b"[" + b",".join(records) + b"]"
+        body, request = b"[" + b",".join(records) + b"]", self.request
         reader, self._writer = await self._connect()
         head = (
-            f"{self.wish.method} {path} HTTP/1.1\r\nHost: sandbox.localdomain:{self.wish.port}"
+            f"{request.method} {path} HTTP/1.1\r\nHost: sandbox.localdomain:{request.port}"
             f"\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
             "Connection: close\r\n\r\n"
         )
@@ -206,7 +206,7 @@ class Subscription:
         sock = await self._open_socket()
         try:
             sock.setblocking(False)
-            address = ("127.0.0.1", self.wish.port)
+            address = ("127.0.0.1", self.request.port)
             await asyncio.get_running_loop().sock_connect(sock, address)
             return await asyncio.open_connection(sock=sock, limit=_ANSWER_BYTES_MAX)
         except BaseException:
@@ -220,8 +220,8 @@ class Subscription:
                 writer.transport.abort()
 
 
-def _is_for(wish: SubscriptionRequest, type_: str) -> bool:
+def _is_for(request: SubscriptionRequest, type_: str) -> bool:
     """Whether the API that the extension subscribed at has this type of platform event."""
-    if not wish.is_legacy:
+    if not request.is_legacy:
         return type_ not in _LEGACY_ONLY
-    return type_ in (_LEGACY_SINCE_2021 if wish.schema >= "2021-03-18" else _LEGACY)
+    return type_ in (_LEGACY_SINCE_2021 if request.schema >= "2021-03-18" else _LEGACY)

@@ -287,10 +287,10 @@ class Attempt:
         """Whether extensions have registered: its end takes time then."""
         return bool(self.extensions.registered)
 
-    def _subscribe(self, extension: Extension, wish: SubscriptionRequest) -> None:
+    def _subscribe(self, extension: Extension, request: SubscriptionRequest) -> None:
         assert self._box is not None
         subscription = Subscription(
-            extension.name, wish, self._box.box.open_socket, self._host.clock
+            extension.name, request, self._box.box.open_socket, self._host.clock
         )
         self._subscriptions.append(subscription)
         self._stack.callback(subscription.close)

@@ -26,7 +26,7 @@ _EARLY_MAX = 1000
 """Events of init that are kept for extensions that subscribe later in init."""
 _EARLY_BYTES_MAX = 262_144
 
-_Told = tuple[str, float, Any]
+_Entry = tuple[str, float, Any]
 """Kind (`platform`, `function` or `extension`), epoch seconds, and the content: a platform event,
 text, or an object."""
 
@@ -81,7 +81,7 @@ class EnvironmentLog:
         self._wraps = not (function.runtime or "provided").startswith("provided")
         self._runtime = report.runtime_version(function.runtime, function.key.region)
         self._subscriptions: list[Subscription] = []
-        self._early: list[_Told] | None = []
+        self._early: list[_Entry] | None = []
         self._early_bytes = 0
         self.is_plain = False
         """It is text and has no subscribers: an invocation is nothing but its lines."""
@@ -102,17 +102,17 @@ class EnvironmentLog:
         event = events.init_start(
             self._phase(phase), function=self._described(), runtime=self._runtime
         )
-        self._tell(event, report.init_start(self._runtime) if phase != "invoke" else None)
+        self._emit(event, report.init_start(self._runtime) if phase != "invoke" else None)
 
     def init_runtime_done(self, phase: str, status: str, error_type: str | None = None) -> None:
         """The runtime's part of init is over."""
-        self._tell(events.init_runtime_done(self._phase(phase), status, error_type), None)
+        self._emit(events.init_runtime_done(self._phase(phase), status, error_type), None)
 
     def extension(
         self, name: str, state: str, listens_to: Sequence[str], error_type: str | None = None
     ) -> None:
         """An extension is ready, or failed."""
-        self._tell(
+        self._emit(
             events.extension(name, state, listens_to, error_type),
             report.extension(name, state, listens_to, error_type),
         )
@@ -126,7 +126,7 @@ class EnvironmentLog:
             text = report.init_report(duration_ms, phase, status, error_type)
         elif self._initialization_type != "on-demand":
             text = report.init_report(duration_ms, phase, None, None)
-        self._tell(events.init_report(self._phase(phase), status, error_type, duration_ms), text)
+        self._emit(events.init_report(self._phase(phase), status, error_type, duration_ms), text)
 
     def note(self, text: str) -> None:
         """Log a line that subscribers do not get."""
@@ -140,14 +140,14 @@ class EnvironmentLog:
     def restore_start(self) -> None:
         """A restore from a snapshot begins."""
         event = events.restore_start(function=self._described(), runtime=self._runtime)
-        self._tell(event, report.restore_start(self._runtime))
+        self._emit(event, report.restore_start(self._runtime))
 
     def restore_report(
         self, duration_ms: float, status: str, error_type: str | None = None
     ) -> None:
         """A restore is over."""
-        self._tell(events.restore_runtime_done(status, error_type), None)
-        self._tell(
+        self._emit(events.restore_runtime_done(status, error_type), None)
+        self._emit(
             events.restore_report(status, error_type, duration_ms),
             report.restore_report(duration_ms, None if status == "success" else status, error_type),
         )
@@ -155,21 +155,21 @@ class EnvironmentLog:
     def subscribe(self, subscription: Subscription) -> None:
         """An extension subscribes; it also gets the events of init so far."""
         self._subscriptions = [
-            one
-            for one in self._subscriptions
-            if (one.extension, one.wish.is_legacy)
-            != (subscription.extension, subscription.wish.is_legacy)
+            other
+            for other in self._subscriptions
+            if (other.extension, other.request.is_legacy)
+            != (subscription.extension, subscription.request.is_legacy)
         ]
         self._subscriptions.append(subscription)
         self.is_plain = False
-        for told in self._early or ():
-            subscription.offer(*told)
-        wish = subscription.wish
-        kind = "logsSubscription" if wish.is_legacy else "telemetrySubscription"
-        word = "LOGS" if wish.is_legacy else "TELEMETRY"
-        self._tell(
-            events.subscription(kind, subscription.extension, wish.types),
-            report.subscription(word, subscription.extension, wish.types),
+        for entry in self._early or ():
+            subscription.offer(*entry)
+        request = subscription.request
+        kind = "logsSubscription" if request.is_legacy else "telemetrySubscription"
+        word = "LOGS" if request.is_legacy else "TELEMETRY"
+        self._emit(
+            events.subscription(kind, subscription.extension, request.types),
+            report.subscription(word, subscription.extension, request.types),
         )
 
     # -- invocations -----------------------------------------------------------------------
@@ -185,7 +185,7 @@ class EnvironmentLog:
         else:
             tracing = events.tracing(request.trace_id)
             event = events.start(request.request_id, version, tracing, request.tenant_id)
-            self._tell(event, text)
+            self._emit(event, text)
 
     def runtime_done(
         self,
@@ -209,7 +209,7 @@ class EnvironmentLog:
             tracing=events.tracing(request.trace_id),
             tenant_id=request.tenant_id,
         )
-        self._tell(event, None)
+        self._emit(event, None)
 
     def end(
         self,
@@ -243,9 +243,9 @@ class EnvironmentLog:
         else:
             if not self._is_json:
                 self._line(end)
-            self._tell_legacy("platform.end", {"requestId": request.request_id})
+            self._emit_legacy("platform.end", {"requestId": request.request_id})
             tracing = events.tracing(request.trace_id)
-            self._tell(events.report(report_, tracing=tracing, tenant_id=request.tenant_id), text)
+            self._emit(events.report(report_, tracing=tracing, tenant_id=request.tenant_id), text)
         if status is not None and not self._is_json:
             self._explain(request, status, reason)
         self._request_id = ""
@@ -272,7 +272,7 @@ class EnvironmentLog:
     def fault(self, request_id: str, status: str, error_type: str) -> None:
         """The platform ended an invocation. Only subscribers of the Logs API get this."""
         text = f"RequestId: {request_id} Status: {status}\tErrorType: {error_type}"
-        self._tell_legacy("platform.fault", text)
+        self._emit_legacy("platform.fault", text)
 
     def note_memory(self, used_bytes: int) -> None:
         """Remember the most memory the environment has used so far."""
@@ -303,16 +303,16 @@ class EnvironmentLog:
             message, document = logged
         self._append(timestamp_ms, message)
         if not self.is_plain:
-            told = document if document is not None else message.decode(errors="replace")
-            self._publish("function", timestamp_ms / 1000 or self._clock.now(), told)
+            content = document if document is not None else message.decode(errors="replace")
+            self._publish("function", timestamp_ms / 1000 or self._clock.now(), content)
 
     def extension_line(self, timestamp_ms: int, _level: str, message: bytes) -> None:
         """An external extension printed a line."""
         self._append(timestamp_ms, message)
         if not self.is_plain:
             document = read_object(message) if self._is_json else None
-            told = document if document is not None else message.decode(errors="replace")
-            self._publish("extension", self._clock.now(), told)
+            content = document if document is not None else message.decode(errors="replace")
+            self._publish("extension", self._clock.now(), content)
 
     def close(self) -> None:
         """No more lines will come."""
@@ -320,7 +320,7 @@ class EnvironmentLog:
 
     # -- where it goes ---------------------------------------------------------------------
 
-    def _tell(self, event: Event, text: bytes | None) -> None:
+    def _emit(self, event: Event, text: bytes | None) -> None:
         if self._is_json:
             if events.is_shown(events.level_of(event), self._lowest_system):
                 self._line(events.encode(self._clock.now(), event))
@@ -328,19 +328,19 @@ class EnvironmentLog:
             self._line(text)
         self._publish("platform", self._clock.now(), event)
 
-    def _tell_legacy(self, kind: str, record: Record | str) -> None:
+    def _emit_legacy(self, kind: str, record: Record | str) -> None:
         """Publish an event that only the Logs API has."""
         for subscription in self._subscriptions:
-            if subscription.wish.is_legacy:
+            if subscription.request.is_legacy:
                 subscription.offer("platform", self._clock.now(), (kind, record))
 
-    def _publish(self, kind: str, at: float, told: Any) -> None:
+    def _publish(self, kind: str, at: float, content: Any) -> None:
         for subscription in self._subscriptions:
-            subscription.offer(kind, at, told)
+            subscription.offer(kind, at, content)
         early = self._early
         if early is not None and len(early) < _EARLY_MAX and self._early_bytes < _EARLY_BYTES_MAX:
-            early.append((kind, at, told))
-            self._early_bytes += len(told) if isinstance(told, str) else 1000
+            early.append((kind, at, content))
+            self._early_bytes += len(content) if isinstance(content, str) else 1000
 
     def _line(self, message: bytes) -> None:
         self._append(int(self._clock.now() * 1000), message)

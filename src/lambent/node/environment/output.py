@@ -108,16 +108,16 @@ class Output:
 
     def _emit_frames(self, frames: list[tuple[int, str, bytes]]) -> None:
         for timestamp_ms, level, message in frames:
-            self._tell(timestamp_ms, level, message)
+            self._log(timestamp_ms, level, message)
 
     def _emit(self, lines: list[bytes]) -> None:
         if lines:
             now_ms = int(self._clock.now() * 1000)
             for line in lines:
-                self._tell(now_ms, "", line)
+                self._log(now_ms, "", line)
             self._pause_if_full()
 
-    def _tell(self, timestamp_ms: int, level: str, message: bytes) -> None:
+    def _log(self, timestamp_ms: int, level: str, message: bytes) -> None:
         """Log a line. One that cannot be logged is lost, and nothing else is."""
         try:
             self._on_line(timestamp_ms, level, message)
