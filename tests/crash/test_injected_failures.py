@@ -527,7 +527,6 @@ REACH: dict[str, Reach] = {
     "node/node.py:code.keep_small": _runs(_deploy_new),
     "assembly/platform.py:keep_log_short": _runs(),
     "assembly/storage.py:keep_trash_short": _runs(),
-    "assembly/api.py:keyring.follow_doubts": _runs(),
     "node/environment/attempt.py:subscription.run": _listen,
     "node/node.py:environment.live": _fails(_invoke_new),
 }
