@@ -26,8 +26,9 @@ from lambent.model.invocation import InvocationRequest, Reply
 from lambent.node.code.bytecode import compile_code
 from lambent.node.code.cache import CodeCache, open_code_cache
 from lambent.node.environment.context import NetworkServices, NodeContext
-from lambent.node.environment.environment import Environment, EnvironmentListener
+from lambent.node.environment.environment import Environment
 from lambent.node.environment.lifecycle import EnvironmentState
+from lambent.node.environment.ports import EnvironmentListener
 from lambent.node.environment.snap_start import take_snapshot
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.environment.templates import find_template

@@ -44,6 +44,7 @@ from lambent.model.invocation import InvocationKind, InvocationRequest, Outcome,
 from lambent.node.environment.context import NodeContext
 from lambent.node.environment.environment import Environment
 from lambent.node.environment.lifecycle import EnvironmentState
+from lambent.node.environment.ports import PooledEnvironment
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
 from lambent.node.settings import WorkerSettings
@@ -382,18 +383,18 @@ class Play:
         """Let time pass."""
         self.loop.pass_time(seconds)
 
-    def on_free(self, environment: Environment) -> None:
+    def on_free(self, environment: PooledEnvironment) -> None:
         """See `EnvironmentListener`."""
         self._hear("free")
         if self._waiting:
             call, since = self._waiting.popleft()
             environment.assign(call.request, call, since)
 
-    def on_responded(self, environment: Environment) -> None:
+    def on_responded(self, environment: PooledEnvironment) -> None:
         """See `EnvironmentListener`."""
         self._hear("responded")
 
-    def on_gone(self, environment: Environment) -> None:
+    def on_gone(self, environment: PooledEnvironment) -> None:
         """See `EnvironmentListener`."""
         self._hear("gone")
 

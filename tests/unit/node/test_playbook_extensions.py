@@ -138,6 +138,28 @@ def test_an_extension_that_ends_in_init(
     assert play.report(call)["Error Type"] == "Extension.Crash"
 
 
+def test_an_extension_that_ends_as_the_environment_becomes_ready(
+    playbook: Playbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All have asked, and one is gone before anybody saw it: init has failed."""
+    play = playbook(extensions=("agent",))
+    play.begin()
+    agent = play.extension("agent")
+    agent.registers(*BOTH)
+    agent.asks()
+    on_ready = play.environment.on_ready
+
+    def on_ready_and_gone() -> None:
+        on_ready()
+        agent.program.end(ExitStatus(code=1))
+
+    monkeypatch.setattr(play.environment, "on_ready", on_ready_and_gone)
+    play.runtime.asks()
+    assert play.lines("INIT_REPORT")[0].endswith("Status: error\tError Type: Extension.Crash")
+    play.passes(5.0)
+    assert play.state is EnvironmentState.RESET
+
+
 @pytest.mark.parametrize("asks_first", [False, True])
 def test_an_extension_that_says_it_cannot_start(playbook: Playbook, asks_first: bool) -> None:
     """Extension.InitError with its own reason; after its first event it is too late for that."""

@@ -14,7 +14,7 @@ from lambent.kit.clock import Clock
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationRequest, Reply
 from lambent.node.environment.lifecycle import EnvironmentState
-from lambent.node.pools.ports import PooledEnvironment
+from lambent.node.environment.ports import PooledEnvironment
 from lambent.node.pools.provisioned import Provisioned
 
 PoolKey = str | tuple[str, str]

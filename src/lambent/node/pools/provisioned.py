@@ -8,7 +8,7 @@ at once, and another is started after a while.
 from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import ApiError
 from lambent.node.environment.lifecycle import EnvironmentState
-from lambent.node.pools.ports import PooledEnvironment
+from lambent.node.environment.ports import PooledEnvironment
 
 _STARTING_MAX = 8
 """Most environments of one pool that are initialised at a time: calls need processors, too."""

@@ -21,10 +21,10 @@ from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import NOT_RUN, InvocationRequest, Refused, Reply
 from lambent.node.environment.failures import refusal
+from lambent.node.environment.ports import EnvironmentSource, PooledEnvironment
 from lambent.node.pools.memory import START_MB, HostMemory, MemoryBudget
 from lambent.node.pools.pool import Pool, Waiting
 from lambent.node.pools.pools import Pools
-from lambent.node.pools.ports import EnvironmentSource, PooledEnvironment
 from lambent.node.pools.scaling import ScalingRate
 from lambent.node.pools.settings import SchedulingSettings
 
