@@ -513,6 +513,35 @@ def test_a_runtime_that_ends_before_it_took_the_event(playbook: Playbook) -> Non
     assert call.outcome == Succeeded(b"2", "application/json")
 
 
+def test_an_extension_that_ends_before_the_runtime_took_the_event(playbook: Playbook) -> None:
+    """The call ends with it: it would not be run as it should."""
+    play = playbook(extensions=("agent",))
+    agent = start(play, "SHUTDOWN")
+    play.invoke()
+    play.runtime.responds()
+    call = play.invoke(b"second")
+    agent.program.exits(1)
+    assert error_of(call) == ("Extension.Crash", "exit status 1")
+    assert play.runtime.event == b"{}"
+
+
+def test_a_deadline_that_passes_while_extensions_end(playbook: Playbook) -> None:
+    """The runtime has ended before it took the event, and no other has started yet."""
+    play = playbook(extensions=("agent",), timeout_s=1)
+    agent = start(play, "SHUTDOWN")
+    play.invoke()
+    play.runtime.responds()
+    call = play.invoke(b"second")
+    play.runtime.exits(0)
+    assert agent.event["eventType"] == "SHUTDOWN"
+    play.passes(1.0)
+    assert isinstance(call.outcome, TimedOut)
+    assert play.state is EnvironmentState.STOPPING
+    agent.program.exits(0)
+    assert play.state is EnvironmentState.RESET
+    assert len(play.boxes) == 1
+
+
 def test_an_extension_asks_once(playbook: Playbook) -> None:
     """A second poll next to an open one is refused."""
     play = playbook(extensions=("agent",))
