@@ -65,7 +65,7 @@ _PENDING: tuple[str, ...] = (
     "src/lambent/control/",
     "src/lambent/kit/",
     "src/lambent/model/",
-    "src/lambent/node/",
+    "src/lambent/polling/function_calls.py",
     "src/lambent/services/",
     "src/lambent/store/",
     "tests/",

@@ -505,7 +505,7 @@ REACH: dict[str, Reach] = {
     "polling/sources/sqs/poller.py:self._work": _feeds("sqs"),
     "polling/mapping_supervisor.py:self._reconcile": _runs(),
     "polling/mapping_supervisor.py:self._write_results": _runs(),
-    "node/pools/scheduler.py:scheduler.run": _runs(_deploy_new),
+    "node/node.py:node.run": _runs(_deploy_new),
     "services/forwarder.py:serve": _answers(
         500, "ServiceException", lambda one: one.platform.client("sqs").list_queues()
     ),
@@ -523,20 +523,19 @@ REACH: dict[str, Reach] = {
     "assembly/process.py:_watch_database": _runs(),
     "assembly/process.py:_watch_signals": _runs(),
     "assembly/execution.py:catalog.follow_changes": _runs(_deploy_new),
-    "assembly/execution.py:scheduler.follow_changes": _runs(_deploy_new),
-    "assembly/execution.py:code.keep_small": _runs(_deploy_new),
+    "assembly/execution.py:retirement.follow_changes": _runs(_deploy_new),
+    "node/node.py:code.keep_small": _runs(_deploy_new),
     "assembly/platform.py:keep_log_short": _runs(),
     "assembly/storage.py:keep_trash_short": _runs(),
-    "assembly/execution.py:snapshots.follow_changes": _runs(_deploy_new),
     "node/environment/attempt.py:subscription.run": _listen,
-    "node/worker.py:self._live": _fails(_invoke_new),
+    "node/node.py:environment.live": _fails(_invoke_new),
 }
 """How each is reached in `world`."""
 
 BRIEF = {
     "polling/mapping_supervisor.py:reconciler.close",
     "assembly/platform.py:prepare_deployed",
-    "node/worker.py:self._capture_again",
+    "node/node.py:self._capture_again",
 }
 """What is reached in `brief`, each in a test of its own."""
 
@@ -593,7 +592,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
 
     thread = threading.Thread(target=call)
     thread.start()
-    environments = "node/worker.py:self._live"
+    environments = "node/node.py:environment.live"
     wait_for(lambda: platform.count("began", environments), "the call is under way")
     platform.write("group assembly/execution.py:catalog.follow_changes")
     began = time.monotonic()
@@ -610,7 +609,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
 @pytest.mark.skipif(not SNAP_START_RUNTIME, reason="no Python that may use SnapStart")
 def test_a_version_that_cannot_be_captured_again_is_initialised(brief: FailingPlatform) -> None:
     """Its snapshot is gone with the platform before."""
-    with brief.failing("node/worker.py:self._capture_again"):
+    with brief.failing("node/node.py:self._capture_again"):
         assert invoke(brief.client("lambda"), "snapped", 1, Qualifier="1")[0] == 1
     assert invoke(brief.client("lambda"), "snapped", 2, Qualifier="1")[0] == 2
 

@@ -1,9 +1,8 @@
-"""The data plane: sandboxes, environments, and the invoker that every function call passes."""
+"""The data plane: this machine's node, and the invoker that every function call passes."""
 
 import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 from lambent.assembly.api import Api
 from lambent.assembly.privileged import Privileged
@@ -12,17 +11,10 @@ from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.invoker import Invoker
 from lambent.invocation.provisioning import Provisioning
+from lambent.invocation.retirement import Retirement
 from lambent.kit.tasks import start_loop
-from lambent.kit.turns import Turns
-from lambent.model.function import FunctionVersion
-from lambent.node.code.cache import CodeCache
-from lambent.node.environment.context import NodeContext
-from lambent.node.environment.snapshots import Snapshots
-from lambent.node.languages.launch import LaunchSpec
-from lambent.node.languages.runtimes import Runtimes
+from lambent.node.node import LocalNode, open_node
 from lambent.node.pools.memory import SystemMemory
-from lambent.node.pools.scheduler import Scheduler, open_scheduling
-from lambent.node.worker import Worker, open_worker
 from lambent.sandbox.client import Launcher, open_sandboxes
 from lambent.sandbox.network_services import NetworkServices
 from lambent.settings import Settings
@@ -33,8 +25,7 @@ class Execution:
     """What runs functions."""
 
     sandboxes: Launcher
-    worker: Worker
-    memory: SystemMemory
+    node: LocalNode
     provisioning: Provisioning
     invoker: Invoker
 
@@ -44,67 +35,37 @@ async def open_execution(
     settings: Settings, privileged: Privileged, storage: Storage, api: Api
 ) -> AsyncIterator[Execution]:
     """Open the data plane. On exit every environment ends."""
+    store, tasks, clock = storage.store, storage.tasks, storage.clock
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         sandboxes = await enter(open_sandboxes(privileged.launcher, settings.sandbox))
-        snapshots = Snapshots(settings.worker.snapshots_mb << 20)
-        stack.callback(snapshots.close)
-        host = NodeContext(
-            settings=settings.worker,
-            sandboxes=sandboxes,
-            logs=storage.logs,
-            clock=storage.clock,
-            launch=partial(_launch, storage.code, privileged.runtimes),
-            endpoint=api.gateway.new_server,
-            network=NetworkServices(settings.egress).open,
-            credentials=api.roles.credentials,
-            starts=Turns(
-                settings.worker.starts_at_once, settings.worker.start_wait_s, storage.clock
-            ),
-            snapshots=snapshots,
-            tasks=storage.tasks,
-        )
-        worker = await enter(open_worker(host))
-        memory = SystemMemory()
-        scheduler = await enter(
-            open_scheduling(
+        node = await enter(
+            open_node(
+                settings.worker,
                 settings.scheduling,
-                worker,
-                storage.clock,
-                memory,
+                sandboxes=sandboxes,
+                network=NetworkServices(settings.egress).open,
+                runtimes=privileged.runtimes,
+                code_directory=privileged.data.code,
+                memory=SystemMemory(),
+                clock=clock,
+                packages=storage.packages,
+                roles=api.roles,
+                api=api.gateway,
+                logs=storage.logs,
                 tenant_environments_max=settings.invocation.tenant_environments_max,
             )
         )
-        catalog = Catalog(storage.store.route)
+        catalog = Catalog(store.route)
         admission = Admission(settings.invocation)
-        provisioning = Provisioning(scheduler)
-        await storage.store.follow(
-            admission, provisioning, catalog, scheduler, snapshots, storage.code
-        )
-        _look_again(storage, catalog, scheduler, snapshots)
+        provisioning = Provisioning(node)
+        retirement = Retirement(node, store.resolve)
+        await store.follow(admission, provisioning, catalog, retirement)
+        start_loop(tasks, clock, catalog.follow_changes)
+        start_loop(tasks, clock, retirement.follow_changes)
         yield Execution(
             sandboxes=sandboxes,
-            worker=worker,
-            memory=memory,
+            node=node,
             provisioning=provisioning,
-            invoker=Invoker(admission, catalog, scheduler, storage.clock),
+            invoker=Invoker(admission, catalog, node, clock),
         )
-
-
-@asynccontextmanager
-async def _launch(
-    code: CodeCache, runtimes: Runtimes, function: FunctionVersion
-) -> AsyncIterator[LaunchSpec]:
-    async with code.use(function.code_key, function.layer_keys) as (package, layers):
-        yield runtimes.launch(function, package, layers)
-
-
-def _look_again(
-    storage: Storage, catalog: Catalog, scheduler: Scheduler, snapshots: Snapshots
-) -> None:
-    """Have everything that keeps versions in memory look again at what has changed."""
-    store, code, tasks, clock = storage.store, storage.code, storage.tasks, storage.clock
-    start_loop(tasks, clock, catalog.follow_changes)
-    start_loop(tasks, clock, scheduler.follow_changes, store.resolve)
-    start_loop(tasks, clock, snapshots.follow_changes, store.resolve)
-    start_loop(tasks, clock, code.keep_small, storage.needed_code, clock)

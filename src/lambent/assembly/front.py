@@ -127,10 +127,11 @@ async def open_operator_commands(
         privileged.launcher.tier,
         execution.sandboxes,
         storage.store,
-        execution.worker,
-        execution.memory,
+        execution.node,
     )
-    garbage = Garbage(storage.code, storage.needed_code, (storage.blobs, storage.payloads))
+    garbage = Garbage(
+        execution.node.code, storage.packages.needed, (storage.blobs, storage.payloads)
+    )
     operations: Operations = {
         "status": observe,
         "find_garbage": garbage.find,

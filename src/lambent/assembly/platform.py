@@ -60,7 +60,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         events = await enter(open_events(settings, privileged, storage, api, execution))
         ports = ControlPorts(
             aws=events.aws,
-            prepare=execution.worker.prepare,
+            prepare=execution.node.prepare,
             observe_provisioned=execution.provisioning.observe,
             check_source=events.source_checks.check,
         )
@@ -70,7 +70,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         await register_function_urls(storage, api, execution, control)
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         tasks = storage.tasks
-        start_task(tasks, None, prepare_deployed, storage.store, execution.worker.prepare)
+        start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)
         await storage.store.note_started()
         if storage.store.is_shared:
             feed = Feed(storage.store, clock)

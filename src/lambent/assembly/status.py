@@ -2,26 +2,18 @@
 
 import os
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 
 from lambent.instance.data_directory import DataDirectory
-from lambent.node.environment.lifecycle import EnvironmentState
-from lambent.node.pools.memory import SystemMemory
-from lambent.node.worker import Worker
+from lambent.invocation.ports import Node
 from lambent.sandbox.client import Launcher
 from lambent.settings import Settings
 from lambent.store.database import file_of, name_of, url_of
 from lambent.store.store import Store
 
-_SHOWN = {
-    EnvironmentState.BUSY: "busy",
-    EnvironmentState.IDLE: "idle",
-    EnvironmentState.FROZEN: "frozen",
-}
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -32,8 +24,7 @@ async def observe_status(
     tier: str,
     sandboxes: Launcher,
     store: Store,
-    worker: Worker,
-    memory: SystemMemory,
+    node: Node,
 ) -> dict[str, Any]:
     """A document with stable names. Memory is in MB."""
     began = time.monotonic()
@@ -41,7 +32,7 @@ async def observe_status(
         lambda tx: (tx.functions.count_everywhere(), tx.async_events.count())
     )
     database_ms = (time.monotonic() - began) * 1000
-    states = Counter(_SHOWN.get(one, "starting_or_ending") for one in worker.states())
+    load = node.load()
     database = url_of(settings.store, data.state)
     file = file_of(database)
     return {
@@ -50,12 +41,17 @@ async def observe_status(
         "isolation": tier,
         "can_run_functions": not sandboxes.is_gone,
         "functions": functions,
-        "environments": {name: states[name] for name in (*_SHOWN.values(), "starting_or_ending")},
+        "environments": {
+            "busy": load.busy,
+            "idle": load.idle,
+            "frozen": load.frozen,
+            "starting_or_ending": load.changing,
+        },
         "queued_events": queued,
         "memory_mb": {
             "platform": await anyio.to_thread.run_sync(_own_memory_mb),
-            "available": memory.available_mb(),
-            "total": memory.total_mb(),
+            "available": load.memory_available_mb,
+            "total": load.memory_total_mb,
         },
         "database": {
             "name": name_of(database).removeprefix("the database "),

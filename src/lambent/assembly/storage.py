@@ -1,9 +1,8 @@
 """What lies on disk: database, packages, payloads of events, logs, unpacked code."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from collections.abc import AsyncIterator, Set
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
 import anyio
 import anyio.abc
@@ -12,7 +11,6 @@ import anyio.to_thread
 from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
-from lambent.node.code.cache import CodeCache, open_code_cache
 from lambent.settings import Settings
 from lambent.store.blobs import Blobs, keep_trash_short
 from lambent.store.directory_blobs import DirectoryBlobs
@@ -21,6 +19,22 @@ from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Packages:
+    """See `node.ports.PackageStore`."""
+
+    blobs: Blobs
+    store: Store
+
+    async def read(self, key: str) -> bytes:
+        """See `PackageStore`."""
+        return await self.blobs.read(key)
+
+    async def needed(self) -> Set[str]:
+        """See `PackageStore`."""
+        return await self.store.read(Transaction.code_keys)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +50,8 @@ class Storage:
     payloads: Blobs
     """Large payloads of queued events."""
     logs: LogStore
-    code: CodeCache
-    needed_code: Callable[[], Awaitable[Set[str]]]
-    """Returns the keys of all packages that a function or layer version refers to."""
+    packages: Packages
+    """The same, for nodes."""
 
 
 @asynccontextmanager
@@ -54,7 +67,6 @@ async def open_storage(
             for suffix in ("", EVENTS_SUFFIX)
         ]
         logs = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
-        code = await enter(open_code_cache(data.code, blobs.read, settings.worker.code_mb << 20))
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
@@ -65,8 +77,7 @@ async def open_storage(
             blobs=blobs,
             payloads=payloads,
             logs=logs,
-            code=code,
-            needed_code=partial(store.read, Transaction.code_keys),
+            packages=Packages(blobs, store),
         )
 
 

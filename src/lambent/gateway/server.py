@@ -115,6 +115,19 @@ class Gateway:
         """Pass requests for other services to `handler`."""
         self._forward = handler
 
+    @asynccontextmanager
+    async def serve(
+        self, listener: socket.socket, admits: Callable[[socket.socket], bool]
+    ) -> AsyncIterator[None]:
+        """Serve programs in a box for as long as the context lasts. Connections that `admits`
+        denies are refused."""
+        server = self.new_server()
+        await server.start(listener, admits=admits)
+        try:
+            yield
+        finally:
+            await shielded(server.close)
+
     def new_server(self, *, is_front_door: bool = False) -> HttpServer:
         """A server of this gateway, not yet started: the front door, or one in a box. One in a box
         may hold no more than two large requests in memory at a time."""

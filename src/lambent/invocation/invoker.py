@@ -21,6 +21,7 @@ from lambent.invocation.admission import Admission, RunningCounter
 from lambent.invocation.call import Call, CallResult
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.checks import state_error, tenant_error
+from lambent.invocation.ports import Node
 from lambent.kit.clock import Clock
 from lambent.model.alias import Route
 from lambent.model.errors import ApiError, FunctionNotFound
@@ -39,7 +40,6 @@ from lambent.model.invocation import (
 from lambent.model.invocation_ended import InvocationEnded, Listener
 from lambent.model.recursion import recursive
 from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
-from lambent.node.pools.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +51,10 @@ _End = Callable[[InvocationRequest, Reply, RunningCounter, Outcome, RunReport], 
 class Invoker:
     """Every function call passes here."""
 
-    def __init__(
-        self, admission: Admission, catalog: Catalog, scheduler: Scheduler, clock: Clock
-    ) -> None:
+    def __init__(self, admission: Admission, catalog: Catalog, node: Node, clock: Clock) -> None:
         self._admission = admission
         self._catalog = catalog
-        self._scheduler = scheduler
+        self._node = node
         self._clock = clock
         self._listeners: list[Listener] = []
         self._failing: list[Listener] = []
@@ -143,7 +141,7 @@ class Invoker:
             return
         counted = _CountedReply(request, reply, admitted, self._end)
         try:
-            self._scheduler.submit(request, counted)
+            self._node.submit(request, counted)
         except BaseException:
             self._admission.release(admitted)
             raise

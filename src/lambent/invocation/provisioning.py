@@ -1,23 +1,22 @@
 """Provisioned concurrency: from the claims of functions to environments that are kept initialised.
 
-The store has the desired numbers and notifies this module when a function has changed; the
-scheduler starts the environments. How many are ready is asked of the scheduler each time and never
-stored.
+The claims are in the store and come here whenever a function has changed; the node fulfils them.
+What is fulfilled is asked of the node each time and never stored.
 """
 
 from collections import Counter
 
+from lambent.invocation.ports import Node
 from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, Reservation
 from lambent.model.function import FunctionKey
-from lambent.node.pools.scheduler import Scheduler
 
 
 class Provisioning:
-    """Owner of the desired numbers."""
+    """Owner of the claims."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
+    def __init__(self, node: Node) -> None:
+        self._node = node
         self._allotments: dict[FunctionKey, Reservation] = {}
 
     def note_changes(self, changes: Changes) -> None:
@@ -37,9 +36,9 @@ class Provisioning:
         wanted = reservation.provisioned()
         for function, _ in before.provisioned().values() if before is not None else ():
             if function.configuration_id not in wanted:
-                self._scheduler.provision(function, 0)
+                self._node.provision(function, 0)
         for function, number in wanted.values():
-            self._scheduler.provision(function, number)
+            self._node.provision(function, number)
 
     def observe(self, key: FunctionKey, qualifier: str) -> ProvisionedState:
         """The state of one claim. Claims for the same version are served in order."""
@@ -48,7 +47,7 @@ class Provisioning:
         for claim in reservation.claims:
             ready, failure = 0, None
             for function, number in claim.shares:
-                state = self._scheduler.provisioned(function)
+                state = self._node.provisioned(function.configuration_id)
                 left = max(state.ready - taken[function.configuration_id], 0)
                 taken[function.configuration_id] += number
                 ready += min(left, number)

@@ -1,7 +1,6 @@
 """The invoker counts what runs, and every call gets its outcome."""
 
 import dataclasses
-from typing import Any
 
 import anyio
 import pytest
@@ -13,7 +12,6 @@ from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.alias import Route
-from lambent.model.concurrency import no_capacity
 from lambent.model.errors import FunctionNotFound
 from lambent.model.function import FunctionKey
 from lambent.model.invocation import (
@@ -32,25 +30,12 @@ from lambent.model.invocation import (
 )
 from lambent.model.invocation_ended import InvocationEnded
 from lambent.model.traces import LOOPS_MAX
+from tests.unit.invocation.fake_node import FakeNode
 from tests.unit.invocation.versions import version_of
 
 
-class FakeScheduler:
-    """Takes requests, or refuses them."""
-
-    def __init__(self) -> None:
-        self.taken: list[Reply] = []
-        self.is_full = False
-
-    def submit(self, request: InvocationRequest, reply: Reply) -> None:
-        if self.is_full:
-            reply.finish(no_capacity(), NOT_RUN)
-        else:
-            self.taken.append(reply)
-
-
 def make_invoker(
-    node: FakeScheduler, *, limit: int = 100, route: Route | None = None, is_known: bool = True
+    node: FakeNode, *, limit: int = 100, route: Route | None = None, is_known: bool = True
 ) -> Invoker:
     """An invoker of one function, `f`, which is in memory if it is known."""
     found = route or Route(version_of("f"))
@@ -61,9 +46,8 @@ def make_invoker(
     catalog = Catalog(load)
     if is_known:
         catalog._known[found.version.key] = {"$LATEST": found}
-    scheduler: Any = node
     admission = Admission(InvocationSettings(concurrent_executions=limit))
-    return Invoker(admission, catalog, scheduler, ManualClock())
+    return Invoker(admission, catalog, node, ManualClock())
 
 
 def a_call(
@@ -96,9 +80,9 @@ class Ends:
 
 
 def test_the_invoker_gives_back_what_it_took() -> None:
-    """When a call has ended, and when the scheduler refuses it; `finish` has the count right."""
-    scheduler = FakeScheduler()
-    invoker = make_invoker(scheduler, limit=2)
+    """When a call has ended, and when the node refuses it; `finish` has the count right."""
+    node = FakeNode()
+    invoker = make_invoker(node, limit=2)
     ends = Ends()
 
     def call() -> None:
@@ -110,15 +94,15 @@ def test_the_invoker_gives_back_what_it_took() -> None:
         assert isinstance(refused, Refused)
         assert refused.is_throttled
 
-    scheduler.is_full = True
+    node.is_full = True
     for _ in range(5):
         call_refused()
-    scheduler.is_full = False
+    node.is_full = False
     call()
     call()
     call_refused()
     assert ends.outcomes == []
-    scheduler.taken[0].finish(Succeeded(b"1"), NOT_RUN)
+    node.taken[0].finish(Succeeded(b"1"), NOT_RUN)
     assert ends.outcomes == [Succeeded(b"1")]
     call()
     call_refused()
@@ -128,35 +112,35 @@ def test_an_outcome_that_cannot_be_told_is_nobody_elses_trouble(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The environment goes on, and what was counted is given back."""
-    scheduler = FakeScheduler()
-    invoker = make_invoker(scheduler, limit=1)
+    node = FakeNode()
+    invoker = make_invoker(node, limit=1)
 
     def fail(_: Outcome, __: RunReport) -> None:
         raise ValueError("no such header")
 
     for _ in range(3):
         assert invoker.begin(a_call(), lambda _: WholeReply(fail))
-        scheduler.taken[-1].finish(Succeeded(b""), NOT_RUN)
+        node.taken[-1].finish(Succeeded(b""), NOT_RUN)
     assert len(caplog.records) == 3
 
 
 @pytest.mark.anyio
 async def test_a_function_that_is_not_in_memory() -> None:
     """Nothing happens until it is looked up; then it is."""
-    scheduler, ends = FakeScheduler(), Ends()
-    invoker = make_invoker(scheduler, is_known=False)
+    node, ends = FakeNode(), Ends()
+    invoker = make_invoker(node, is_known=False)
     assert not invoker.begin(a_call(), ends.make_reply)
     assert not ends.requests
     await invoker.start(a_call(), ends.make_reply)
     assert invoker.begin(a_call(), ends.make_reply)
-    assert len(scheduler.taken) == 2
+    assert len(node.taken) == 2
 
 
 @pytest.mark.anyio
 async def test_a_function_that_does_not_exist() -> None:
     """`start` raises, `call` returns it."""
     ends = Ends()
-    invoker = make_invoker(FakeScheduler())
+    invoker = make_invoker(FakeNode())
     with pytest.raises(FunctionNotFound, match=r"function:g:\$LATEST"):
         await invoker.start(a_call("g"), ends.make_reply)
     assert not ends.requests
@@ -169,8 +153,8 @@ async def test_a_function_that_does_not_exist() -> None:
 @pytest.mark.anyio
 async def test_waiting_for_the_outcome() -> None:
     """Of a call that runs, and of one that is refused at once."""
-    scheduler = FakeScheduler()
-    invoker = make_invoker(scheduler)
+    node = FakeNode()
+    invoker = make_invoker(node)
     results: list[CallResult] = []
 
     async def call() -> None:
@@ -180,22 +164,22 @@ async def test_waiting_for_the_outcome() -> None:
         tasks.start_soon(call)
         await anyio.wait_all_tasks_blocked()
         assert not results
-        scheduler.taken[0].finish(Succeeded(b"1"), NOT_RUN)
+        node.taken[0].finish(Succeeded(b"1"), NOT_RUN)
     assert (results[0].outcome, results[0].function) == (Succeeded(b"1"), version_of("f"))
-    scheduler.is_full = True
+    node.is_full = True
     assert (await invoker.call(a_call())).outcome.is_throttled
 
 
 @pytest.mark.parametrize("may_loop", [False, True])
 def test_a_chain_of_calls_ends(may_loop: bool) -> None:
     """After as many of the same function as AWS allows, unless it may loop."""
-    scheduler, ends = FakeScheduler(), Ends()
-    invoker = make_invoker(scheduler, route=Route(version_of("f"), may_loop=may_loop))
+    node, ends = FakeNode(), Ends()
+    invoker = make_invoker(node, route=Route(version_of("f"), may_loop=may_loop))
     header: str | None = None
     for _ in range(LOOPS_MAX + 1):
         invoker.begin(a_call(trace_header=header), ends.make_reply)
         header = ends.requests[-1].trace_id
-    assert len(scheduler.taken) == LOOPS_MAX + may_loop
+    assert len(node.taken) == LOOPS_MAX + may_loop
     loops = [one for one in ends.outcomes if isinstance(one, Refused)]
     assert [one.reason for one in loops] == [Refusal.LOOP] * (not may_loop)
 
@@ -203,7 +187,7 @@ def test_a_chain_of_calls_ends(may_loop: bool) -> None:
 def test_a_url_has_no_lineage() -> None:
     """As in AWS, a function that calls its own URL is not stopped."""
     ends = Ends()
-    invoker = make_invoker(FakeScheduler())
+    invoker = make_invoker(FakeNode())
     header: str | None = None
     for _ in range(2 * LOOPS_MAX):
         invoker.begin(a_call(kind=InvocationKind.URL, trace_header=header), ends.make_reply)
@@ -217,12 +201,12 @@ def test_a_version_that_is_not_ready() -> None:
     """Its state is the caller's answer, and nothing is counted."""
     ends = Ends()
     pending = dataclasses.replace(version_of("f"), state="Pending")
-    scheduler = FakeScheduler()
-    make_invoker(scheduler, route=Route(pending)).begin(a_call(), ends.make_reply)
+    node = FakeNode()
+    make_invoker(node, route=Route(pending)).begin(a_call(), ends.make_reply)
     (refused,) = ends.outcomes
     assert isinstance(refused, Refused)
     assert (refused.reason, refused.error.status) == (Refusal.NOT_READY, 409)
-    assert not scheduler.taken
+    assert not node.taken
 
 
 @pytest.mark.parametrize(("isolation", "tenant_id"), [(None, "t"), ("PER_TENANT", "")])
@@ -230,19 +214,19 @@ def test_tenants_have_to_fit_the_function(isolation: str | None, tenant_id: str)
     """However it is called: no environment serves two tenants, or one and nobody."""
     ends = Ends()
     version = dataclasses.replace(version_of("f"), tenant_isolation=isolation)
-    scheduler = FakeScheduler()
-    invoker = make_invoker(scheduler, route=Route(version))
+    node = FakeNode()
+    invoker = make_invoker(node, route=Route(version))
     for kind in InvocationKind:
         invoker.begin(a_call(kind=kind, tenant_id=tenant_id), ends.make_reply)
     reasons = {one.reason for one in ends.outcomes if isinstance(one, Refused)}
     assert (reasons, len(ends.outcomes)) == ({Refusal.INVALID}, len(InvocationKind))
-    assert not scheduler.taken
+    assert not node.taken
 
 
 def test_every_call_is_one_fact() -> None:
     """Those that ran say how, after the caller has its outcome; those that did not say why."""
-    scheduler, ends = FakeScheduler(), Ends()
-    invoker = make_invoker(scheduler)
+    node, ends = FakeNode(), Ends()
+    invoker = make_invoker(node)
     facts: list[InvocationEnded] = []
 
     def listen(fact: InvocationEnded) -> None:
@@ -256,9 +240,9 @@ def test_every_call_is_one_fact() -> None:
     report = RunReport(
         queued_s=0.5, init_s=0.2, duration_s=1.5, memory_used_mb=40, response_bytes=3
     )
-    scheduler.taken[0].finish(Succeeded(b"abc"), report)
-    scheduler.taken[1].finish(FunctionFailed(b"{}", "ValueError"), RunReport(duration_s=1.0))
-    scheduler.is_full = True
+    node.taken[0].finish(Succeeded(b"abc"), report)
+    node.taken[1].finish(FunctionFailed(b"{}", "ValueError"), RunReport(duration_s=1.0))
+    node.is_full = True
     invoker.begin(a_call(kind=InvocationKind.EVENT), ends.make_reply)
     invoker.begin(a_call(tenant_id="t"), ends.make_reply)
     assert [one.outcome for one in facts] == [
@@ -300,8 +284,8 @@ def test_every_call_is_one_fact() -> None:
 
 def test_a_listener_that_raises_harms_no_call(caplog: pytest.LogCaptureFixture) -> None:
     """Nor the listeners after it; it is logged, once."""
-    scheduler, ends = FakeScheduler(), Ends()
-    invoker = make_invoker(scheduler)
+    node, ends = FakeNode(), Ends()
+    invoker = make_invoker(node)
     facts: list[InvocationEnded] = []
 
     def fail(_: InvocationEnded) -> None:
@@ -311,6 +295,6 @@ def test_a_listener_that_raises_harms_no_call(caplog: pytest.LogCaptureFixture) 
     invoker.on_ended(facts.append)
     for _ in range(3):
         invoker.begin(a_call(), ends.make_reply)
-        scheduler.taken[-1].finish(Succeeded(b"1"), NOT_RUN)
+        node.taken[-1].finish(Succeeded(b"1"), NOT_RUN)
     assert (len(ends.outcomes), len(facts)) == (3, 3)
     assert len(caplog.records) == 1

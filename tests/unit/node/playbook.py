@@ -21,6 +21,7 @@ import dataclasses
 import json
 import re
 import shutil
+import socket
 import tempfile
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +30,6 @@ from typing import Any
 
 import anyio
 
-from lambent.kit.http.server import HttpServer
 from lambent.kit.turns import Turns
 from lambent.model.credentials import Credentials
 from lambent.model.errors import ApiError
@@ -44,6 +44,7 @@ from lambent.model.invocation import InvocationKind, InvocationRequest, Outcome,
 from lambent.node.environment.context import NodeContext
 from lambent.node.environment.environment import Environment
 from lambent.node.environment.lifecycle import EnvironmentState
+from lambent.node.environment.ports import PooledEnvironment
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
 from lambent.node.settings import WorkerSettings
@@ -213,9 +214,6 @@ class ScriptedLog:
         assert not self.is_closed
         self.events.append((timestamp_ms, message))
 
-    async def wait_not_full(self) -> None:
-        raise AssertionError("nobody waits")
-
     def write_now(self) -> bool:
         return False
 
@@ -303,9 +301,9 @@ class Play:
                 logs=self.logs,
                 clock=self.clock,
                 launch=self._launch,
-                endpoint=lambda: HttpServer(lambda exchange: exchange.respond(404)),
+                api=self,
                 network=lambda box: contextlib.nullcontext(),
-                credentials=lambda function: CREDENTIALS,
+                roles=self,
                 starts=self.turns,
                 snapshots=self.snapshots,
                 tasks=tasks,
@@ -322,6 +320,18 @@ class Play:
             yield self.launch_spec
         finally:
             self.laid_out -= 1
+
+    @contextlib.asynccontextmanager
+    async def serve(
+        self, listener: socket.socket, admits: Callable[[socket.socket], bool]
+    ) -> AsyncIterator[None]:
+        """See `ApiEndpoint`: nobody asks."""
+        with listener:
+            yield
+
+    def credentials(self, function: FunctionVersion) -> Credentials:
+        """See `CredentialSource`."""
+        return CREDENTIALS
 
     @property
     def host(self) -> NodeContext:
@@ -373,18 +383,18 @@ class Play:
         """Let time pass."""
         self.loop.pass_time(seconds)
 
-    def on_free(self, environment: Environment) -> None:
+    def on_free(self, environment: PooledEnvironment) -> None:
         """See `EnvironmentListener`."""
         self._hear("free")
         if self._waiting:
             call, since = self._waiting.popleft()
             environment.assign(call.request, call, since)
 
-    def on_responded(self, environment: Environment) -> None:
+    def on_responded(self, environment: PooledEnvironment) -> None:
         """See `EnvironmentListener`."""
         self._hear("responded")
 
-    def on_gone(self, environment: Environment) -> None:
+    def on_gone(self, environment: PooledEnvironment) -> None:
         """See `EnvironmentListener`."""
         self._hear("gone")
 

@@ -138,6 +138,28 @@ def test_an_extension_that_ends_in_init(
     assert play.report(call)["Error Type"] == "Extension.Crash"
 
 
+def test_an_extension_that_ends_as_the_environment_becomes_ready(
+    playbook: Playbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All have asked, and one is gone before anybody saw it: init has failed."""
+    play = playbook(extensions=("agent",))
+    play.begin()
+    agent = play.extension("agent")
+    agent.registers(*BOTH)
+    agent.asks()
+    on_ready = play.environment.on_ready
+
+    def on_ready_and_gone() -> None:
+        on_ready()
+        agent.program.end(ExitStatus(code=1))
+
+    monkeypatch.setattr(play.environment, "on_ready", on_ready_and_gone)
+    play.runtime.asks()
+    assert play.lines("INIT_REPORT")[0].endswith("Status: error\tError Type: Extension.Crash")
+    play.passes(5.0)
+    assert play.state is EnvironmentState.RESET
+
+
 @pytest.mark.parametrize("asks_first", [False, True])
 def test_an_extension_that_says_it_cannot_start(playbook: Playbook, asks_first: bool) -> None:
     """Extension.InitError with its own reason; after its first event it is too late for that."""
@@ -489,6 +511,35 @@ def test_a_runtime_that_ends_before_it_took_the_event(playbook: Playbook) -> Non
     assert play.runtime.event == b"second"
     play.runtime.responds(b"2")
     assert call.outcome == Succeeded(b"2", "application/json")
+
+
+def test_an_extension_that_ends_before_the_runtime_took_the_event(playbook: Playbook) -> None:
+    """The call ends with it: it would not be run as it should."""
+    play = playbook(extensions=("agent",))
+    agent = start(play, "SHUTDOWN")
+    play.invoke()
+    play.runtime.responds()
+    call = play.invoke(b"second")
+    agent.program.exits(1)
+    assert error_of(call) == ("Extension.Crash", "exit status 1")
+    assert play.runtime.event == b"{}"
+
+
+def test_a_deadline_that_passes_while_extensions_end(playbook: Playbook) -> None:
+    """The runtime has ended before it took the event, and no other has started yet."""
+    play = playbook(extensions=("agent",), timeout_s=1)
+    agent = start(play, "SHUTDOWN")
+    play.invoke()
+    play.runtime.responds()
+    call = play.invoke(b"second")
+    play.runtime.exits(0)
+    assert agent.event["eventType"] == "SHUTDOWN"
+    play.passes(1.0)
+    assert isinstance(call.outcome, TimedOut)
+    assert play.state is EnvironmentState.STOPPING
+    agent.program.exits(0)
+    assert play.state is EnvironmentState.RESET
+    assert len(play.boxes) == 1
 
 
 def test_an_extension_asks_once(playbook: Playbook) -> None:

@@ -233,6 +233,23 @@ def test_a_runtime_that_ends_as_it_becomes_ready(
     assert play.heard == ["free"]
 
 
+def test_the_first_failure_counts(playbook: Playbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A runtime reports an error and exits: the error is the answer, however fast it exits."""
+    play = playbook()
+    play.begin()
+    play.runtime.exits(1)
+    call = play.invoke()
+    runtime, on_init_error = play.runtime, play.environment.on_init_error
+
+    def on_init_error_and_gone(payload: bytes, error_type: str) -> None:
+        on_init_error(payload, error_type)
+        runtime.end(ExitStatus(code=1))
+
+    monkeypatch.setattr(play.environment, "on_init_error", on_init_error_and_gone)
+    runtime.init_error(ERROR, "Runtime.ImportModuleError")
+    assert call.outcome == FunctionFailed(ERROR, "Runtime.ImportModuleError")
+
+
 def test_a_missing_entrypoint(playbook: Playbook) -> None:
     """An OS-only function without `bootstrap`: no process is started."""
     launch = LaunchSpec(mounts=(), argv=(), missing_entrypoint=True)

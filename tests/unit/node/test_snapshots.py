@@ -1,11 +1,6 @@
 """Which snapshots are kept, and for how long."""
 
-import anyio
-import pytest
-
-from lambent.model.changes import Changes
-from lambent.model.concurrency import Reservation
-from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.function import FunctionVersion
 from lambent.node.environment.snapshots import Snapshots
 from tests.unit.invocation.versions import version_of
 
@@ -48,29 +43,17 @@ def test_the_ones_used_longest_ago_go() -> None:
     assert all(one.is_closed for one in kept)
 
 
-@pytest.mark.anyio
-async def test_changes_of_functions() -> None:
-    """Versions that are gone need none."""
+def test_versions_that_are_gone_need_none() -> None:
+    """The others are known as before."""
     one, two = versions(2)
     kept = [FakeSnapshot() for _ in range(2)]
     snapshots = Snapshots(1000)
     snapshots.keep(one, kept[0])
     snapshots.keep(two, kept[1])
-    asked = anyio.Event()
-
-    async def resolve(key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
-        if qualifier == two.version:
-            asked.set()
-            return two
-        return None
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(snapshots.follow_changes, resolve)
-        snapshots.note_changes(Changes(functions={one.key: Reservation()}))
-        with anyio.fail_after(5):
-            await asked.wait()
-        tasks.cancel_scope.cancel()
+    assert snapshots.versions(one.key) == [one, two]
+    snapshots.retire({one.configuration_id, "never seen"})
     assert [one.is_closed for one in kept] == [True, False]
+    assert snapshots.versions(one.key) == [two]
 
 
 def test_what_cannot_be_restored() -> None:

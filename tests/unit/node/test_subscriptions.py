@@ -33,7 +33,7 @@ async def test_a_box_that_gives_no_socket_is_asked_again() -> None:
             raise failures.pop(0)
         return socket.socket()
 
-    wish = SubscriptionRequest(
+    request = SubscriptionRequest(
         schema="2022-12-13",
         types=frozenset({"function"}),
         method="POST",
@@ -44,7 +44,7 @@ async def test_a_box_that_gives_no_socket_is_asked_again() -> None:
         timeout_s=0.0,
         is_legacy=False,
     )
-    subscription = Subscription("extension", wish, open_socket, SystemClock())
+    subscription = Subscription("extension", request, open_socket, SystemClock())
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(subscription.run)
         subscription.offer("function", 0.0, "hello")

@@ -15,7 +15,7 @@ from lambent.model.invocation import (
     WholeReply,
 )
 from lambent.node.environment.lifecycle import EnvironmentState
-from lambent.node.pools.ports import PoolListener
+from lambent.node.environment.ports import EnvironmentListener
 from lambent.node.pools.scheduler import Scheduler
 from lambent.node.pools.settings import SchedulingSettings
 
@@ -61,7 +61,7 @@ class FakeEnvironment:
         self,
         name: str,
         clock: ManualClock,
-        listener: PoolListener,
+        listener: EnvironmentListener,
         *,
         is_provisioned: bool,
     ) -> None:
@@ -163,7 +163,7 @@ class House:
         )
 
     def begin(
-        self, function: FunctionVersion, listener: PoolListener, *, is_provisioned: bool
+        self, function: FunctionVersion, listener: EnvironmentListener, *, is_provisioned: bool
     ) -> FakeEnvironment:
         """See `EnvironmentSource`."""
         environment = FakeEnvironment(
@@ -190,6 +190,13 @@ class House:
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.scheduler.sweep()
+
+    @property
+    def count(self) -> int:
+        """How many environments the scheduler counts, which are those in its pools."""
+        count = self.scheduler._count
+        assert count == len(list(self.scheduler.environments()))
+        return count
 
     def living(self) -> list[str]:
         return [one.name for one in self.started if not one.is_gone]

@@ -63,7 +63,7 @@ async def test_a_call_waits_only_so_long() -> None:
     assert isinstance(outcome.error, ApiError)
     assert (outcome.error.code, outcome.error.status) == ("TooManyRequestsException", 429)
     house.started[0].become_free()
-    assert house.scheduler.environments == 1
+    assert house.count == 1
 
 
 async def test_idle_environments_make_room_for_a_call() -> None:
@@ -119,7 +119,7 @@ def test_every_call_gets_one_outcome(steps: list[tuple[str, int, bool]]) -> None
     calls = 0
     for what, number, is_much in steps:
         before = len(house.started)
-        living = house.scheduler.environments
+        living = house.count
         if what == "call":
             house.call(f"f{number % 3}")
             calls += 1

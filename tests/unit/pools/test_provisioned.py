@@ -26,7 +26,7 @@ def initialise(house: House) -> None:
 
 
 def state(house: House) -> ProvisionedState:
-    return house.scheduler.provisioned(function("p"))
+    return house.scheduler.provisioned(function("p").configuration_id)
 
 
 def with_ready(number: int, **settings: object) -> House:
@@ -250,4 +250,4 @@ def test_whatever_happens_the_wish_comes_true(steps: list[tuple[str, int]]) -> N
     assert state(house) == ProvisionedState(wanted)
     house.scheduler.provision(function("p"), 0)
     house.pass_time(700)
-    assert house.scheduler.environments == 0
+    assert house.count == 0

@@ -22,7 +22,7 @@ def test_what_no_call_counts_on_any_more_is_not_started() -> None:
         first.become_free()
     second.become_free()
     assert len(house.living()) == 2
-    assert house.scheduler.environments == 2
+    assert house.count == 2
     assert len(house.outcomes) == 10
 
 

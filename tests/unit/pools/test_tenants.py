@@ -58,17 +58,13 @@ async def test_with_all_of_them_busy_the_call_is_throttled() -> None:
     assert house.started[-1].name == "f"
 
 
-async def test_pools_of_tenants_are_given_up() -> None:
+def test_pools_of_tenants_are_given_up() -> None:
     """A change of the function ends those of all tenants; nothing is remembered of them."""
     house = House()
     make_idle(house, *(f"tenant-{number}" for number in range(20)))
-    asked = []
-
-    async def resolve(key: object, version: str) -> None:
-        asked.append(version)
-
-    await house.scheduler._retire_stale(resolve, function("f").key)
-    assert asked == ["$LATEST"]
+    held = house.scheduler.versions(function("f").key)
+    assert {version.version for version in held} == {"$LATEST"}
+    house.scheduler.retire({version.configuration_id for version in held})
     assert house.living() == []
     house.pass_time(1)
     assert list(house.scheduler._pools) == []

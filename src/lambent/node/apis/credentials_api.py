@@ -1,4 +1,4 @@
-"""Where an environment that came from a snapshot gets its credentials.
+"""The endpoint at which an environment that was restored from a snapshot gets its credentials.
 
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 """
@@ -14,7 +14,7 @@ from lambent.node.apis.responses import refuse
 
 
 class CredentialsApi:
-    """Returns one environment's credentials to who knows its token."""
+    """Returns one environment's credentials to callers that know its token."""
 
     def __init__(self, token: str, credentials: Callable[[], Credentials]) -> None:
         self._token = token

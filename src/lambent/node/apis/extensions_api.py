@@ -1,9 +1,9 @@
 """The Extensions API, as the extensions of one box see it.
 
-Extensions are programs beside the runtime (external, from layers) or parts of it (internal). They
-register while the environment starts, wait for events as the runtime does, and an invocation is
-over when those that want invocations wait again. Like `RuntimeApi` this owns no socket and starts
-no task.
+Extensions are programs of their own (external, from layers) or parts of the runtime's process
+(internal). They register while the environment starts and wait for events as the runtime does. An
+invocation is over when the extensions that follow invocations wait again. Like `RuntimeApi`, this
+owns no socket and starts no task.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
 
@@ -28,14 +28,14 @@ _ERROR_TYPE_LENGTH_MAX = 256
 
 
 class ExtensionsListener(Protocol):
-    """What the environment wants to hear. All calls come on the event loop."""
+    """What the environment wants to know. All calls come on the event loop."""
 
     def on_extension_waiting(self) -> None:
         """An extension asked for its next event."""
         ...
 
     def on_extension_failed(self, error_type: str, message: str) -> None:
-        """An extension said that it cannot go on; `message` is in its own words."""
+        """An extension reported that it cannot go on; `message` is in its own words."""
         ...
 
 
@@ -54,7 +54,7 @@ class Extension:
     """An event that came while it did not wait."""
 
     def send(self, event: bytes) -> None:
-        """Give it an event, now or as soon as it asks."""
+        """Send it an event, now or as soon as it asks."""
         waiting, self.waiting = self.waiting, None
         if waiting is None or not waiting.is_open:
             self.pending = event
@@ -71,12 +71,12 @@ class Extension:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it said that it cannot go on: it should end, and gets no answers any more."""
+        """Whether it reported that it cannot go on: it should end, and gets no more events."""
         return self.state in ("InitError", "ExitError")
 
 
 class ExtensionsApi:
-    """Answers the extensions of one box. `expected` are the names of the external ones."""
+    """Serves the extensions of one box. `expected` are the names of the external ones."""
 
     def __init__(
         self, listener: ExtensionsListener, function: FunctionVersion, expected: Collection[str]
@@ -99,12 +99,12 @@ class ExtensionsApi:
 
     @property
     def follow_invocations(self) -> bool:
-        """Whether there are extensions to be told of invocations."""
+        """Whether any extension follows invocations."""
         return bool(self._wants_invoke)
 
     @property
     def all_waiting(self) -> bool:
-        """Whether every extension that is told of invocations waits for the next one."""
+        """Whether every extension that follows invocations waits for the next one."""
         return all(extension.waiting is not None for extension in self._wants_invoke)
 
     @property
@@ -113,7 +113,7 @@ class ExtensionsApi:
         return all(extension.state != "Registered" for extension in self._by_id.values())
 
     def get(self, exchange: Exchange) -> Extension | None:
-        """Who sent a request; None if that was refused."""
+        """The extension that sent a request; None if the request was refused."""
         id_ = exchange.headers.get(ID_HEADER.lower(), "")
         if not id_:
             refuse(
@@ -139,11 +139,11 @@ class ExtensionsApi:
         return None
 
     def close_registration(self) -> None:
-        """The runtime is ready: who comes now comes too late."""
+        """The runtime is ready: no extension may register any more."""
         self._is_open = False
 
     def invoke(self, request: InvocationRequest, deadline_ms: int) -> None:
-        """Tell of an invocation; `deadline_ms` is in epoch milliseconds."""
+        """Send an INVOKE event; `deadline_ms` is in epoch milliseconds."""
         event: dict[str, Any] = {
             "eventType": INVOKE,
             "deadlineMs": deadline_ms,
@@ -156,15 +156,15 @@ class ExtensionsApi:
             extension.send(data)
 
     def shut_down(self, reason: str, deadline_ms: int) -> list[str]:
-        """Tell of the end; returns the names of the external extensions that want to know."""
+        """Send the SHUTDOWN event; returns the names of the external extensions that get it."""
         event = {"eventType": SHUTDOWN, "shutdownReason": reason, "deadlineMs": deadline_ms}
         data = json.dumps(event, separators=(",", ":")).encode()
-        told = []
+        notified = []
         for extension in self._by_id.values():
             if extension.is_external and SHUTDOWN in extension.events:
                 extension.send(data)
-                told.append(extension.name)
-        return told
+                notified.append(extension.name)
+        return notified
 
     # -- requests --------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""How the APIs inside a box answer: the same for runtimes, extensions and telemetry."""
+"""Responses of the APIs inside a box, the same for runtimes, extensions and telemetry."""
 
 import json
 
@@ -12,11 +12,11 @@ _ACCEPTED = (
 
 
 def accept(exchange: Exchange) -> None:
-    """Answer that something was noted."""
+    """Respond that a report was accepted."""
     exchange.respond_raw(_ACCEPTED, _ACCEPTED_BODY)
 
 
 def refuse(exchange: Exchange, status: int, error_type: str, message: str) -> None:
-    """Answer with an error document."""
+    """Respond with an error document."""
     body = json.dumps({"errorMessage": message, "errorType": error_type}).encode()
     exchange.respond(status, [("Content-Type", "application/json")], body)

@@ -2,10 +2,11 @@
 
 A small state machine behind the HTTP routes of
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. It owns no socket and starts no
-task: exchanges come in, answers go out, and what the runtime did is told to a `RuntimeListener`.
+task: requests come in, responses go out, and a `RuntimeListener` is notified of what the runtime
+did.
 
-An invocation may be delivered before the runtime has come back to `/next` (between its answer
-and its next poll): it is kept and handed over the moment it does.
+An invocation may be delivered before the runtime has come back to `/next`, between its response and
+its next poll. Then it is kept and handed over at the next poll.
 """
 
 import base64
@@ -40,14 +41,14 @@ _TRAILER_BODY = "lambda-runtime-function-error-body"
 
 
 class RuntimeListener(Protocol):
-    """What the environment wants to hear. All calls come on the event loop."""
+    """What the environment wants to know. All calls come on the event loop."""
 
     def on_ready(self) -> None:
         """The runtime asked for an invocation and none was pending."""
         ...
 
     def on_response(self, payload: bytes, content_type: str) -> None:
-        """The runtime answered the current invocation."""
+        """The runtime sent the response to the current invocation."""
         ...
 
     def on_error(self, payload: bytes, error_type: str) -> None:
@@ -60,22 +61,22 @@ class RuntimeListener(Protocol):
         ...
 
     def on_stream(self, content_type: str, resume: Callable[[], None]) -> ResponseSink:
-        """The runtime begins to answer the current invocation chunk by chunk. The sink gets the
-        chunks, and calls `resume` if it has asked to wait; `on_response` follows without a payload
-        when all is said, or `on_error`."""
+        """The runtime begins to respond to the current invocation in chunks. The returned sink gets
+        them, and calls `resume` after it has refused more. At the end comes `on_response`, without
+        a payload, or `on_error`."""
         ...
 
     def on_init_error(self, payload: bytes, error_type: str) -> None:
-        """The runtime could not load the function and will exit."""
+        """The runtime cannot load the function and will exit."""
         ...
 
     def on_restore_ready(self) -> None:
-        """The runtime of a function that is to be restored from a snapshot has loaded it and
-        waits; `RuntimeApi.restore` lets it go on."""
+        """The runtime has loaded a function that uses SnapStart, and waits; `RuntimeApi.restore`
+        lets it continue."""
         ...
 
     def on_restore_error(self, payload: bytes, error_type: str) -> None:
-        """What the function does after a restore has failed; the runtime will exit."""
+        """A hook that runs after the restore has failed; the runtime will exit."""
         ...
 
 
@@ -103,7 +104,7 @@ _BEFORE_READY = (
 
 
 class RuntimeApi:
-    """Answers one runtime. `handle` is the handler for the box's listening socket."""
+    """Serves one runtime. `handle` is the handler for the box's listening socket."""
 
     def __init__(self, listener: RuntimeListener) -> None:
         self._listener = listener
@@ -120,7 +121,7 @@ class RuntimeApi:
             self._hand_over(waiting)
 
     def keeps(self, request: InvocationRequest) -> bool:
-        """Whether the invocation still waits for the runtime to come and take it."""
+        """Whether the invocation still waits for the runtime to take it."""
         return (
             self._state not in (_State.RUNNING, _State.STREAMING)
             and self._pending is not None
@@ -128,7 +129,7 @@ class RuntimeApi:
         )
 
     def detach(self) -> None:
-        """Tell the listener nothing more and refuse whatever the runtime still asks."""
+        """Notify the listener of nothing more, and refuse every further request of the runtime."""
         self._state = _State.DETACHED
         self._pending = None
         self._waiting = None
@@ -185,12 +186,12 @@ class RuntimeApi:
             self._listener.on_oversized_response()
 
     def open_stream(self, exchange: Exchange) -> BodyReader | None:
-        """Take a request whose head has come. Returns the reader of its body, None if the body is
-        to be complete first.
+        """Take a request whose head has arrived. Returns the reader of its body; None if the
+        request is to be handled when its body is complete.
 
         A response is streamed if its caller wants a stream, whether or not the runtime says so:
-        clients such as Go's never do. One that the runtime streams to a caller who wants it whole
-        is collected.
+        clients such as Go's never do. If the runtime streams to a caller that wants the response
+        whole, it is collected.
         """
         if self._pending is None or self._state is not _State.RUNNING:
             return None
@@ -203,7 +204,7 @@ class RuntimeApi:
         return _Stream(self, exchange)
 
     def begin_stream(self, exchange: Exchange) -> ResponseSink:
-        """Tell the listener of a stream; gives who takes the chunks."""
+        """Notify the listener of a stream; returns the sink for its chunks."""
         content_type = exchange.headers.get("content-type", "application/octet-stream")
         return self._listener.on_stream(content_type, exchange.resume_body)
 
@@ -304,8 +305,8 @@ class RuntimeApi:
         self._listener.on_init_error(payload, error_type)
 
     def restore(self, *, captures: bool = False) -> None:
-        """Let a runtime that waits to be restored go on, or to where it can be captured if it is
-        one of ours."""
+        """Let a runtime that waits to be restored continue. With `captures`, one of ours only
+        continues to the point at which it can be captured."""
         waiting, self._waiting = self._waiting, None
         if self._state is _State.RESTORE_READY and waiting is not None:
             self._state = _State.RESTORING
@@ -342,15 +343,15 @@ class RuntimeApi:
 
 
 def error_document(error_type: str, message: str) -> bytes:
-    """The JSON body AWS gives the caller when the platform, not the code, words the error."""
+    """The JSON body that a caller gets if the platform, not the function, words the error."""
     return json.dumps(
         {"errorType": error_type, "errorMessage": message}, separators=(",", ":")
     ).encode()
 
 
 def _without_cause(payload: bytes, headers: object) -> bytes:
-    """Strip the X-Ray cause some runtimes send inside the error document; a large document, which
-    the event loop has no time to read, is left as it is."""
+    """Remove the X-Ray cause that some runtimes send inside the error document. A large document
+    would take the event loop too long to parse; it is left as it is."""
     assert hasattr(headers, "get")
     is_read = len(payload) <= _CAUSE_BYTES_MAX
     if headers.get("content-type") != "application/vnd.aws.lambda.error.cause+json" or not is_read:

@@ -1,8 +1,9 @@
-"""What an extension subscribed to, on its way to the extension's server in the box.
+"""Delivers telemetry to an extension's server in the box.
 
-Records gather until there are enough of them or enough time has passed, and are sent by one task.
-Whoever is too slow loses what does not fit, and is told how much that was. The server is the
-function's own: nothing it does may cost the platform more than a bounded buffer.
+Records are buffered until there are enough of them or enough time has passed; then one task sends
+them. A subscriber that is too slow loses the records that do not fit, and learns how many. The
+server is the function's code: whatever it does, it costs the platform no more than a bounded
+buffer.
 """
 
 import asyncio
@@ -21,10 +22,10 @@ from lambent.sandbox.ports import SandboxError
 from lambent.telemetry import events
 
 _BUFFERS_MAX = 2
-"""A subscriber that is behind may have this many times what it wants at once."""
+"""For a subscriber that is behind, so many batches of the size it asked for are buffered."""
 _RETRY_S_MIN, _RETRY_S_MAX = 0.1, 5.0
 _DEADLINE_S = 30.0
-"""For one delivery; the time a box is frozen does not count."""
+"""For one delivery, not counting the time for which the box is frozen."""
 _ANSWER_BYTES_MAX = 16 * 1024
 _DROPPED = (
     "Some logs were dropped because the downstream consumer is slower than the logs production rate"
@@ -40,13 +41,13 @@ OpenSocket = Callable[[], Awaitable[socket.socket]]
 
 
 class Subscription:
-    """Takes records at once and delivers them later. `run` is its task; `close` ends it."""
+    """Takes records at once, and delivers them later. `run` is its task; `close` ends it."""
 
     def __init__(
-        self, extension: str, wish: SubscriptionRequest, open_socket: OpenSocket, clock: Clock
+        self, extension: str, request: SubscriptionRequest, open_socket: OpenSocket, clock: Clock
     ) -> None:
         self.extension = extension
-        self.wish = wish
+        self.request = request
         self._open_socket = open_socket
         self._clock = clock
         self._records: list[bytes] = []
@@ -54,7 +55,7 @@ class Subscription:
         self._dropped_records = 0
         self._dropped_bytes = 0
         self._first_at = 0.0
-        """When the oldest record came, in monotonic seconds."""
+        """Arrival of the oldest record, in monotonic seconds."""
         self._arrived = asyncio.Event()
         self._is_due = asyncio.Event()
         self._is_empty = asyncio.Event()
@@ -66,25 +67,25 @@ class Subscription:
         self._is_thawed = asyncio.Event()
         self._is_thawed.set()
 
-    def offer(self, kind: str, at: float, told: Any) -> None:
+    def offer(self, kind: str, at: float, content: Any) -> None:
         """Take a record, if it was subscribed to; `at` is in epoch seconds."""
-        if kind not in self.wish.types:
+        if kind not in self.request.types:
             return
         if kind == "platform":
-            type_, record = told
-            if not _is_for(self.wish, type_):
+            type_, record = content
+            if not _is_for(self.request, type_):
                 return
         else:
-            type_, record = kind, told
-            if not isinstance(record, str) and not self.wish.takes_objects:
+            type_, record = kind, content
+            if not isinstance(record, str) and not self.request.takes_objects:
                 record = json.dumps(record, ensure_ascii=False)
         self._add(events.encode(at, (type_, record)))
 
     def _add(self, record: bytes) -> None:
-        wish = self.wish
+        request = self.request
         if (
-            self._bytes + len(record) > _BUFFERS_MAX * wish.bytes_max
-            or len(self._records) >= _BUFFERS_MAX * wish.items_max
+            self._bytes + len(record) > _BUFFERS_MAX * request.bytes_max
+            or len(self._records) >= _BUFFERS_MAX * request.items_max
         ):
             self._dropped_records += 1
             self._dropped_bytes += len(record)
@@ -92,24 +93,24 @@ class Subscription:
         self._keep(record)
 
     def _keep(self, record: bytes) -> None:
-        wish = self.wish
+        request = self.request
         if not self._records:
             self._first_at = self._clock.monotonic()
         self._records.append(record)
         self._bytes += len(record)
         self._is_empty.clear()
         self._arrived.set()
-        if self._bytes >= wish.bytes_max or len(self._records) >= wish.items_max:
+        if self._bytes >= request.bytes_max or len(self._records) >= request.items_max:
             self._is_due.set()
 
     def freeze(self) -> None:
-        """The box is stopped: begin nothing, and give an answer that is awaited all the time."""
+        """The box is frozen: begin no delivery, and let the deadline of one under way wait."""
         self._is_thawed.clear()
         if self._attempt is not None:
             self._attempt.deadline = math.inf
 
     def thaw(self) -> None:
-        """The box goes on."""
+        """The box continues."""
         self._is_thawed.set()
         if self._attempt is not None:
             self._attempt.deadline = anyio.current_time() + _DEADLINE_S
@@ -124,7 +125,7 @@ class Subscription:
             self._is_flushing = False
 
     def close(self) -> None:
-        """Deliver nothing any more. Idempotent."""
+        """Deliver nothing more. Idempotent."""
         self._scope.cancel()
 
     async def run(self) -> None:
@@ -140,7 +141,7 @@ class Subscription:
                 self._disconnect()
 
     async def _wait_until_due(self) -> None:
-        left_s = self._first_at + self.wish.timeout_s - self._clock.monotonic()
+        left_s = self._first_at + self.request.timeout_s - self._clock.monotonic()
         if left_s > 0 and not self._is_flushing:
             with anyio.move_on_after(left_s):
                 await self._is_due.wait()
@@ -154,10 +155,10 @@ class Subscription:
             await self._clock.sleep(pause_s)
             pause_s = min(2 * pause_s, _RETRY_S_MAX)
         if self._dropped_records:
-            reason = _DROPPED_LEGACY if self.wish.is_legacy else _DROPPED
+            reason = _DROPPED_LEGACY if self.request.is_legacy else _DROPPED
             event = events.logs_dropped(reason, self._dropped_records, self._dropped_bytes)
             self._dropped_records = self._dropped_bytes = 0
-            # Whatever else there is: this must not be lost.
+            # Not subject to the bound: this record must not be lost.
             self._keep(events.encode(self._clock.now(), event))
         if not self._records:
             self._is_empty.set()
@@ -167,11 +168,11 @@ class Subscription:
         was_taken = False
         try:
             with anyio.CancelScope(deadline=anyio.current_time() + _DEADLINE_S) as self._attempt:
-                if self.wish.path is None:
+                if self.request.path is None:
                     await self._send_lines(records)
                     was_taken = True
                 else:
-                    was_taken = await self._post(self.wish.path, records)
+                    was_taken = await self._post(self.request.path, records)
         except (OSError, SandboxError, ValueError):
             pass
         self._attempt = None
@@ -180,18 +181,18 @@ class Subscription:
         return was_taken
 
     async def _send_lines(self, records: list[bytes]) -> None:
-        """Over one TCP connection, which is kept."""
+        """Send the records over the TCP connection, which stays open."""
         if self._writer is None or self._writer.is_closing():
             _, self._writer = await self._connect()
         self._writer.write(b"".join(record + b"\n" for record in records))
         await self._writer.drain()
 
     async def _post(self, path: str, records: list[bytes]) -> bool:
-        """In one request, over a connection of its own; whether it was taken."""
-        body = b"[" + b",".join(records) + b"]"
+        """Post the records in one request, on a new connection; returns whether that succeeded."""
+        body, request = b"[" + b",".join(records) + b"]", self.request
         reader, self._writer = await self._connect()
         head = (
-            f"{self.wish.method} {path} HTTP/1.1\r\nHost: sandbox.localdomain:{self.wish.port}"
+            f"{request.method} {path} HTTP/1.1\r\nHost: sandbox.localdomain:{request.port}"
             f"\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
             "Connection: close\r\n\r\n"
         )
@@ -205,7 +206,7 @@ class Subscription:
         sock = await self._open_socket()
         try:
             sock.setblocking(False)
-            address = ("127.0.0.1", self.wish.port)
+            address = ("127.0.0.1", self.request.port)
             await asyncio.get_running_loop().sock_connect(sock, address)
             return await asyncio.open_connection(sock=sock, limit=_ANSWER_BYTES_MAX)
         except BaseException:
@@ -219,8 +220,8 @@ class Subscription:
                 writer.transport.abort()
 
 
-def _is_for(wish: SubscriptionRequest, type_: str) -> bool:
-    """Whether an event of the platform's is part of what the API of a wish tells."""
-    if not wish.is_legacy:
+def _is_for(request: SubscriptionRequest, type_: str) -> bool:
+    """Whether the API that the extension subscribed at has this type of platform event."""
+    if not request.is_legacy:
         return type_ not in _LEGACY_ONLY
-    return type_ in (_LEGACY_SINCE_2021 if wish.schema >= "2021-03-18" else _LEGACY)
+    return type_ in (_LEGACY_SINCE_2021 if request.schema >= "2021-03-18" else _LEGACY)

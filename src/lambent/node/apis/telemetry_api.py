@@ -31,7 +31,7 @@ _BUFFERING = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionRequest:
-    """What an extension wants to hear, and where."""
+    """What an extension subscribes to, and where it listens."""
 
     is_legacy: bool
     """Of the Logs API."""
@@ -44,17 +44,17 @@ class SubscriptionRequest:
     port: int
     """Of the extension's server, in the box."""
     path: str | None
-    """To post to; None: lines over TCP."""
+    """The path to post to; None for lines over TCP."""
     method: str = "POST"
 
     @property
     def takes_objects(self) -> bool:
-        """Whether what was printed as a JSON object is told as one."""
+        """Whether a line that is a JSON object is sent as one, not as text."""
         return not self.is_legacy and self.schema >= _OBJECTS_SINCE
 
 
 class TelemetryApi:
-    """Takes subscriptions of the extensions of one box, while the environment starts."""
+    """Accepts subscriptions of the extensions of one box while the environment starts."""
 
     def __init__(
         self,
@@ -88,37 +88,37 @@ class TelemetryApi:
             refuse(exchange, 400, _validation_error(is_legacy=is_legacy), message)
             return
         try:
-            wish = read_wish(exchange.body, is_legacy=is_legacy)
+            subscription = parse_subscription(exchange.body, is_legacy=is_legacy)
         except ValueError as error:
             refuse(exchange, 400, _validation_error(is_legacy=is_legacy), str(error))
             return
         self._uses_legacy[extension.id] = is_legacy
-        self._on_subscribe(extension, wish)
+        self._on_subscribe(extension, subscription)
         exchange.respond(200, [("Content-Type", "application/json")], b'"OK"')
 
 
-def read_wish(body: bytes, *, is_legacy: bool) -> SubscriptionRequest:
-    """A request to subscribe. Raises ValueError, its message naming all that is wrong."""
+def parse_subscription(body: bytes, *, is_legacy: bool) -> SubscriptionRequest:
+    """Parse a request to subscribe. Raises ValueError, which names everything that is wrong."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
         raise ValueError("the request is not JSON") from None
     if not isinstance(request, Mapping):
         raise ValueError("the request is not an object")
-    wrong: list[str] = []
+    problems: list[str] = []
     schemas = _LOGS_SCHEMAS if is_legacy else _TELEMETRY_SCHEMAS
     schema = request.get("schemaVersion", _LOGS_SCHEMAS[0] if is_legacy else None)
     if schema not in schemas:
-        wrong.append(f"schemaVersion should be one of {', '.join(schemas)}")
+        problems.append(f"schemaVersion should be one of {', '.join(schemas)}")
     types = request.get("types") or []
     if not types:
-        wrong.append("types should not be empty")
+        problems.append("types should not be empty")
     elif not isinstance(types, list) or any(type_ not in _TYPES for type_ in types):
-        wrong.append(f"types should be among {', '.join(_TYPES)}")
-    numbers = _read_buffering(request.get("buffering") or {}, wrong)
-    port, path, method = _read_destination(request.get("destination"), wrong)
-    if wrong:
-        raise ValueError("; ".join(wrong))
+        problems.append(f"types should be among {', '.join(_TYPES)}")
+    numbers = _read_buffering(request.get("buffering") or {}, problems)
+    port, path, method = _read_destination(request.get("destination"), problems)
+    if problems:
+        raise ValueError("; ".join(problems))
     return SubscriptionRequest(
         is_legacy=is_legacy,
         types=tuple(dict.fromkeys(types)),
@@ -132,49 +132,49 @@ def read_wish(body: bytes, *, is_legacy: bool) -> SubscriptionRequest:
     )
 
 
-def _read_buffering(given: Any, wrong: list[str]) -> dict[str, int]:
+def _read_buffering(given: Any, problems: list[str]) -> dict[str, int]:
     numbers = {name: default for name, (_, _, default) in _BUFFERING.items()}
     if not isinstance(given, Mapping):
-        wrong.append("buffering should be an object")
+        problems.append("buffering should be an object")
         return numbers
     for name, (least, most, default) in _BUFFERING.items():
         value = given.get(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            wrong.append(f"buffering.{name} should be between {least} and {most}")
+            problems.append(f"buffering.{name} should be between {least} and {most}")
         else:
             numbers[name] = value
     return numbers
 
 
-def _read_destination(given: Any, wrong: list[str]) -> tuple[int, str | None, str]:
+def _read_destination(given: Any, problems: list[str]) -> tuple[int, str | None, str]:
     """Port, path (None for TCP) and method."""
     if not isinstance(given, Mapping):
-        wrong.append("destination is not provided")
+        problems.append("destination is not provided")
         return 0, None, "POST"
     protocol = given.get("protocol")
     if protocol not in ("HTTP", "TCP"):
-        wrong.append("destination protocol should be HTTP or TCP")
+        problems.append("destination protocol should be HTTP or TCP")
         return 0, None, "POST"
     path = None
     if protocol == "TCP" and "port" in given:
         port = given["port"]
     else:
-        port, path = _read_uri(given.get("URI"), "http" if protocol == "HTTP" else "tcp", wrong)
+        port, path = _read_uri(given.get("URI"), "http" if protocol == "HTTP" else "tcp", problems)
     if port is not None and (
         not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65_536
     ):
-        wrong.append("destination port should be between 1 and 65535")
+        problems.append("destination port should be between 1 and 65535")
     elif port in _RESERVED_PORTS:
-        wrong.append(f"port {port} is reserved")
+        problems.append(f"port {port} is reserved")
     method = given.get("method", "POST")
     if method not in ("POST", "PUT"):
-        wrong.append("destination method should be POST or PUT")
+        problems.append("destination method should be POST or PUT")
     if given.get("encoding", "JSON") != "JSON":
-        wrong.append("destination encoding should be JSON")
+        problems.append("destination encoding should be JSON")
     return port or 0, path if protocol == "HTTP" else None, str(method)
 
 
-def _read_uri(uri: Any, scheme: str, wrong: list[str]) -> tuple[int | None, str]:
+def _read_uri(uri: Any, scheme: str, problems: list[str]) -> tuple[int | None, str]:
     try:
         # Control characters would end up in a request.
         if not isinstance(uri, str) or not uri.isascii() or not uri.isprintable() or " " in uri:
@@ -182,14 +182,14 @@ def _read_uri(uri: Any, scheme: str, wrong: list[str]) -> tuple[int | None, str]
         parts = urlsplit(uri)
         port = parts.port
     except ValueError:
-        wrong.append("URI is not valid")
+        problems.append("URI is not valid")
         return None, "/"
     if parts.scheme != scheme:
-        wrong.append(f"URI scheme should be {scheme}")
+        problems.append(f"URI scheme should be {scheme}")
     if parts.hostname not in _HOSTS:
-        wrong.append(f"URI host should be {_HOSTS[0]}")
+        problems.append(f"URI host should be {_HOSTS[0]}")
     if port is None:
-        wrong.append("URI port is not provided")
+        problems.append("URI port is not provided")
     path = parts.path or "/"
     return port, f"{path}?{parts.query}" if parts.query else path
 

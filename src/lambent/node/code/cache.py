@@ -2,10 +2,11 @@
 
 `<root>/<hex sha256>` is one package, of a function or of a layer. Several layers together are one
 more directory of hard links, which costs no space. A directory appears by rename, complete or not
-at all, and goes by rename; what a crash left half-done is swept when the cache is opened. What no
-version refers to is deleted when its last environment has gone. The cache belongs to one boot of
-the machine: after a power cut a renamed directory may hold files whose bytes never reached the
-disk, so what an earlier boot left is thrown away and unpacked again when it is needed.
+at all, and is deleted by rename; what a crash left half done is removed when the cache is opened.
+A package that no version refers to is deleted when its last environment is gone. The cache belongs
+to one boot of the machine: after a power failure a renamed directory may hold files whose bytes
+never reached the disk. So the directories of an earlier boot are deleted, and unpacked again when
+they are needed.
 """
 
 import contextlib
@@ -26,7 +27,6 @@ import anyio.to_thread
 
 from lambent.kit.clock import Clock
 from lambent.kit.waiting import wait_at_most
-from lambent.model.changes import Changes
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
 from lambent.model.packages import Package, PackageTooLarge, ZipEntry, read_package
 
@@ -36,14 +36,14 @@ _BOOT = ".boot"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _EXTRACTIONS_MAX = 2
 _PAUSE_S = 2.0
-"""After a change: often there are several."""
+"""After a change: often several come together."""
 _LOOK_S = 600.0
-"""Deleted layers ring no bell."""
+"""A deleted layer is not announced as a change."""
 
 
 class CodeCache:
-    """Unpacked packages by code key, on this machine's disk; `bytes_max` is what those that nobody
-    uses just now may take, together with the others."""
+    """Unpacked packages by code key, on this machine's disk. Unused ones are deleted when all
+    together take more than `bytes_max`."""
 
     def __init__(
         self, root: Path, fetch: Callable[[str], Awaitable[bytes]], bytes_max: int
@@ -53,17 +53,17 @@ class CodeCache:
         self._bytes_max = bytes_max
         self._limiter = anyio.CapacityLimiter(_EXTRACTIONS_MAX)
         self._under_way: dict[str, anyio.Event] = {}
-        """What is being made or deleted."""
+        """Directories that are being made or deleted."""
         self._uses = Counter[str]()
-        """How many environments and preparations there are of each package."""
+        """How many environments and preparations use each package."""
         self._used_at: dict[str, int] = {}
         """The last use of each, as a number that grows."""
         self._numbers = itertools.count(1)
         self._merged: dict[str, frozenset[str]] = {}
-        """Of which layers a directory of several is."""
+        """The layers in each directory of several."""
         self._sizes: dict[str, int] = {}
         self._overdue = set[str]()
-        """What would have been deleted if nobody had used it."""
+        """Packages that would have been deleted if they had not been in use."""
         self._bell = anyio.Event()
         self._bell.set()
 
@@ -71,8 +71,8 @@ class CodeCache:
     async def use(
         self, code_key: str, layer_keys: Sequence[str] = ()
     ) -> AsyncIterator[tuple[Path, Path | None]]:
-        """The directories of a package and of its layers together (None without layers), which
-        stay for as long as the context lasts. Raises as `ensure` does."""
+        """The directories of a package and of its layers together (None without layers). They stay
+        for as long as the context lasts. Raises as `ensure` does."""
         names = {code_key, *layer_keys, _merged_name(layer_keys)}
         self._uses.update(names)
         try:
@@ -138,15 +138,14 @@ class CodeCache:
 
     # -- space -----------------------------------------------------------------------------
 
-    def note_changes(self, changes: Changes) -> None:
-        """See `ChangeListener`: a package may no longer be needed."""
-        if changes.functions or changes.is_everything:
-            self._bell.set()
+    def note_change(self) -> None:
+        """A package may have become superfluous."""
+        self._bell.set()
 
     async def keep_small(self, needed: Callable[[], Awaitable[Set[str]]], clock: Clock) -> None:
-        """Free what can be freed: now, when something changed and when what is not needed was used
-        for the last time, forever.
-        `needed` gives the packages that any version of a function or layer refers to."""
+        """Delete what is superfluous, forever: now, after a change, and when a package that is not
+        needed is used for the last time. `needed` returns the keys of the packages that a version
+        of a function or layer refers to."""
         while True:
             await wait_at_most(clock, self._bell, _LOOK_S)
             await clock.sleep(_PAUSE_S)
@@ -158,7 +157,7 @@ class CodeCache:
                 raise
 
     async def unneeded(self, needed: Set[str]) -> dict[str, int]:
-        """What `free` would delete because it is not needed, and its bytes."""
+        """The directories that `free` would delete because they are not needed, and their bytes."""
         sizes = await anyio.to_thread.run_sync(self._measure)
         return {
             name: size

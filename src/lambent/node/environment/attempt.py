@@ -63,7 +63,7 @@ from lambent.sandbox.ports import (
 _INTERNAL_BUDGET_S, _EXTERNAL_BUDGET_S = 0.5, 2.0
 """What shutting down may take when there are extensions; without any it takes no time."""
 _RUNTIME_SHARE = 0.3
-"""Of that, for the runtime to end by itself."""
+"""The runtime's share of it, to end by itself."""
 
 
 class AttemptListener(RuntimeListener, ExtensionsListener, Protocol):
@@ -97,11 +97,11 @@ class Attempt:
             function,
             launch=launch,
             log_stream=log.stream_name,
-            credentials=host.credentials(function),
+            credentials=host.roles.credentials(function),
             initialization_type=initialization_type,
             credentials_token=token,
         )
-        self._credentials = CredentialsApi(token, partial(host.credentials, function))
+        self._credentials = CredentialsApi(token, partial(host.roles.credentials, function))
         self.api = RuntimeApi(listener)
         self.extensions = ExtensionsApi(listener, function, launch.extensions)
         self.telemetry = TelemetryApi(self.extensions, self._subscribe)
@@ -112,7 +112,7 @@ class Attempt:
         self._box: OpenBox | None = None
         self._outputs: list[Output] = []
         self._processes: dict[str, Process] = {}
-        """Those that live, extensions by name, the runtime's by the empty one."""
+        """The running processes, by the extension's name; the runtime's name is empty."""
         self._ended = asyncio.Event()
         """A process has ended."""
         self._subscriptions: list[Subscription] = []
@@ -128,7 +128,7 @@ class Attempt:
     # -- init ------------------------------------------------------------------------------
 
     async def open(self, volume: Volume | None, snapshot: Snapshot | None = None) -> None:
-        """Have the box built; `init` comes next. The `volume` that is there afterwards is the
+        """Have the box built; `init` comes next. Afterwards `volume` is set, and is the
         environment's. Raises `SandboxError`."""
         self._box = await self._stack.enter_async_context(
             open_box(
@@ -224,7 +224,7 @@ class Attempt:
         return await self._host.sandboxes.take_snapshot(self._box.box, process, size_mb_max)
 
     def note_progress(self) -> None:
-        """Something may have become ready: see whether init is over."""
+        """Init is over if the runtime and all extensions are ready."""
         if not self.init_is_over.done() and self.api.has_asked and self.extensions.all_started:
             for extension in self.extensions.registered:
                 self._log.extension(extension.name, extension.state, extension.events)
@@ -258,7 +258,7 @@ class Attempt:
                 subscription.freeze()
 
     def thaw(self) -> None:
-        """Let the box's processes go on, if they were stopped."""
+        """Let the box's processes continue, if they were stopped."""
         if self._is_frozen and self._box is not None:
             self._is_frozen = False
             self._box.box.thaw()
@@ -271,26 +271,26 @@ class Attempt:
             self._box.box.limit_cpu()
 
     def drain(self) -> None:
-        """Log all that has been printed so far, and note how much memory was used."""
+        """Log everything printed so far, and note how much memory was used."""
         for output in self._outputs:
             output.drain()
         if self._box is not None:
             self._log.note_memory(self._box.box.memory_peak_bytes())
 
     def resume_output(self) -> None:
-        """Read on where reading stopped because the log store was full."""
+        """Read the processes' output again if reading stopped because the log store was full."""
         for output in self._outputs:
             output.resume()
 
     @property
     def has_extensions(self) -> bool:
-        """Whether its end has to be told to anybody."""
+        """Whether extensions have registered: its end takes time then."""
         return bool(self.extensions.registered)
 
-    def _subscribe(self, extension: Extension, wish: SubscriptionRequest) -> None:
+    def _subscribe(self, extension: Extension, request: SubscriptionRequest) -> None:
         assert self._box is not None
         subscription = Subscription(
-            extension.name, wish, self._box.box.open_socket, self._host.clock
+            extension.name, request, self._box.box.open_socket, self._host.clock
         )
         self._subscriptions.append(subscription)
         self._stack.callback(subscription.close)
@@ -319,29 +319,29 @@ class Attempt:
             self._listener.on_failure(self, Fault.RUNTIME, runtime_exited(status))
 
     async def shut_down(self, reason: str) -> None:
-        """Let runtime and extensions end in order, within their budget: `reason` is `spindown`,
-        `timeout` or `failure`. Without extensions there is nothing to wait for."""
+        """Let the runtime and the extensions end in order, within their budget. `reason` is
+        `spindown`, `timeout` or `failure`. Without extensions there is nothing to wait for."""
         self._is_stopping = True
         box = self._box
         if box is None or not self.has_extensions:
             return
         self.thaw()
         self.api.detach()
-        is_external = any(one.is_external for one in self.extensions.registered)
+        is_external = any(extension.is_external for extension in self.extensions.registered)
         budget_s = _EXTERNAL_BUDGET_S if is_external else _INTERNAL_BUDGET_S
         clock = self._host.clock
         deadline = clock.monotonic() + budget_s
         await self._end_runtime(box, budget_s * _RUNTIME_SHARE)
         if not is_external:
             return
-        # Before the last event: most extensions end when they have that.
+        # Before the last event, because most extensions end when they get it.
         with anyio.move_on_after(budget_s * _RUNTIME_SHARE):
             for subscription in self._subscriptions:
                 await subscription.flush()
         left_s = max(deadline - clock.monotonic(), 0.0)
-        told = self.extensions.shut_down(reason, int((clock.now() + left_s) * 1000))
+        notified = self.extensions.shut_down(reason, int((clock.now() + left_s) * 1000))
         for name, process in list(self._processes.items()):
-            if name not in told:
+            if name not in notified:
                 box.box.signal(process, signal.SIGKILL)
         with anyio.move_on_after(left_s):
             while self._processes:
@@ -358,7 +358,7 @@ class Attempt:
         box.box.signal(process, signal.SIGKILL)
 
     async def close(self) -> None:
-        """Kill what is left and give the box back. Idempotent."""
+        """Kill every process that is left, and close the box. Idempotent."""
         self._is_stopping = True
         self.api.detach()
         await shielded(self._stack.aclose)

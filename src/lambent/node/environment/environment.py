@@ -34,7 +34,6 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
-from typing import Protocol
 
 from lambent.kit.tasks import shielded
 from lambent.kit.turns import Turn
@@ -71,6 +70,7 @@ from lambent.node.environment.lifecycle import (
     EnvironmentState,
     IllegalTransition,
 )
+from lambent.node.environment.ports import EnvironmentListener
 from lambent.node.environment.run import Run
 from lambent.node.environment.startup import StartDurations, Startup, unwatched_limit_s
 from lambent.node.environment.variables import SNAP_START
@@ -82,22 +82,6 @@ logger = logging.getLogger(__name__)
 _SHUT_DOWN = ApiError("ServiceException", "The environment was shut down.", status=500)
 _REPORTED = StartDurations()
 """The start of an environment whose first invocation has reported it."""
-
-
-class EnvironmentListener(Protocol):
-    """What a pool wants to know of its environments. All calls come on the event loop."""
-
-    def on_free(self, environment: "Environment") -> None:
-        """It can take an invocation: after init, even a failed one, and after each invocation."""
-        ...
-
-    def on_responded(self, environment: "Environment") -> None:
-        """Its caller has the outcome; it will be free when its extensions have finished."""
-        ...
-
-    def on_gone(self, environment: "Environment") -> None:
-        """It will never take another invocation. Called once."""
-        ...
 
 
 class Environment:
@@ -177,7 +161,7 @@ class Environment:
         return is_idle and self._attempt is not None and self._attempt.has_extensions
 
     async def wait_gone(self) -> None:
-        """Return when everything was given back."""
+        """Return when everything is released."""
         await self._gone.wait()
 
     # -- the warm path ---------------------------------------------------------------------

@@ -1,9 +1,9 @@
-"""The log of one environment, and who else is told what is in it.
+"""The log of one environment, and its subscribers.
 
-Everything the platform says of an environment's life and everything that is printed in it passes
-here once: to the log stream as text or JSON, to the tail for a caller who asked for one, and to the
-extensions that subscribed. Without subscribers and in text, as most environments are, an invocation
-costs three lines.
+Everything that the platform logs about an environment and everything that its processes print
+passes here once: to the log stream as text or JSON, to the tail for a caller that asked for one,
+and to the extensions that subscribed. Most environments log text and have no subscribers; for them
+an invocation is three lines.
 """
 
 from collections.abc import Sequence
@@ -14,25 +14,25 @@ from lambent.kit.clock import Clock
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationRequest
 from lambent.node.apis.subscriptions import Subscription
+from lambent.node.ports import LogSink, LogStream
 from lambent.telemetry import events, report
 from lambent.telemetry.application_lines import json_line, read_object
 from lambent.telemetry.events import Event, Phase, Record
-from lambent.telemetry.ports import Logs, LogStream
 from lambent.telemetry.report import Report
 
 _TAIL_BYTES = 4096
 _MB = 1024 * 1024
 _EARLY_MAX = 1000
-"""Events of init that are kept for who subscribes later in it."""
+"""Events of init that are kept for extensions that subscribe later in init."""
 _EARLY_BYTES_MAX = 262_144
 
-_Told = tuple[str, float, Any]
-"""Kind (`platform`, `function` or `extension`), epoch seconds, and what is told: an event of the
-platform's, text, or an object."""
+_Entry = tuple[str, float, Any]
+"""Kind (`platform`, `function` or `extension`), epoch seconds, and the content: a platform event,
+text, or an object."""
 
 
 def open_environment_log(
-    logs: Logs,
+    logs: LogSink,
     clock: Clock,
     function: FunctionVersion,
     *,
@@ -81,10 +81,10 @@ class EnvironmentLog:
         self._wraps = not (function.runtime or "provided").startswith("provided")
         self._runtime = report.runtime_version(function.runtime, function.key.region)
         self._subscriptions: list[Subscription] = []
-        self._early: list[_Told] | None = []
+        self._early: list[_Entry] | None = []
         self._early_bytes = 0
         self.is_plain = False
-        """Nobody listens and it is text: an invocation is nothing but its lines."""
+        """It is text and has no subscribers: an invocation is nothing but its lines."""
         self._tail: bytearray | None = None
         self._request_id = ""
         self._memory_used_bytes = 0
@@ -92,7 +92,7 @@ class EnvironmentLog:
     # -- init ------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """All begins again: who subscribed earlier is gone."""
+        """A new attempt begins: subscribers of the last one are gone."""
         self._subscriptions.clear()
         self._early, self._early_bytes = [], 0
         self.is_plain = False
@@ -102,17 +102,17 @@ class EnvironmentLog:
         event = events.init_start(
             self._phase(phase), function=self._described(), runtime=self._runtime
         )
-        self._tell(event, report.init_start(self._runtime) if phase != "invoke" else None)
+        self._emit(event, report.init_start(self._runtime) if phase != "invoke" else None)
 
     def init_runtime_done(self, phase: str, status: str, error_type: str | None = None) -> None:
         """The runtime's part of init is over."""
-        self._tell(events.init_runtime_done(self._phase(phase), status, error_type), None)
+        self._emit(events.init_runtime_done(self._phase(phase), status, error_type), None)
 
     def extension(
         self, name: str, state: str, listens_to: Sequence[str], error_type: str | None = None
     ) -> None:
         """An extension is ready, or failed."""
-        self._tell(
+        self._emit(
             events.extension(name, state, listens_to, error_type),
             report.extension(name, state, listens_to, error_type),
         )
@@ -120,56 +120,56 @@ class EnvironmentLog:
     def init_report(
         self, phase: str, duration_ms: float, status: str, error_type: str | None = None
     ) -> None:
-        """An init is over; in text only failures are told, and inits ahead of demand."""
+        """An init is over. A text log only shows failures, and inits ahead of demand."""
         text = None
         if status != "success":
             text = report.init_report(duration_ms, phase, status, error_type)
         elif self._initialization_type != "on-demand":
             text = report.init_report(duration_ms, phase, None, None)
-        self._tell(events.init_report(self._phase(phase), status, error_type, duration_ms), text)
+        self._emit(events.init_report(self._phase(phase), status, error_type, duration_ms), text)
 
     def note(self, text: str) -> None:
-        """Something only the log tells."""
+        """Log a line that subscribers do not get."""
         self._line(text.encode())
 
     def close_subscriptions(self) -> None:
-        """Init is over: what was kept for late subscribers is not needed any more."""
+        """Init is over: nobody can subscribe any more."""
         self._early = None
         self.is_plain = not self._is_json and not self._subscriptions
 
     def restore_start(self) -> None:
         """A restore from a snapshot begins."""
         event = events.restore_start(function=self._described(), runtime=self._runtime)
-        self._tell(event, report.restore_start(self._runtime))
+        self._emit(event, report.restore_start(self._runtime))
 
     def restore_report(
         self, duration_ms: float, status: str, error_type: str | None = None
     ) -> None:
         """A restore is over."""
-        self._tell(events.restore_runtime_done(status, error_type), None)
-        self._tell(
+        self._emit(events.restore_runtime_done(status, error_type), None)
+        self._emit(
             events.restore_report(status, error_type, duration_ms),
             report.restore_report(duration_ms, None if status == "success" else status, error_type),
         )
 
     def subscribe(self, subscription: Subscription) -> None:
-        """An extension listens from now on, and hears what init has told so far."""
+        """An extension subscribes; it also gets the events of init so far."""
         self._subscriptions = [
-            one
-            for one in self._subscriptions
-            if (one.extension, one.wish.is_legacy)
-            != (subscription.extension, subscription.wish.is_legacy)
+            other
+            for other in self._subscriptions
+            if (other.extension, other.request.is_legacy)
+            != (subscription.extension, subscription.request.is_legacy)
         ]
         self._subscriptions.append(subscription)
         self.is_plain = False
-        for told in self._early or ():
-            subscription.offer(*told)
-        wish = subscription.wish
-        kind = "logsSubscription" if wish.is_legacy else "telemetrySubscription"
-        word = "LOGS" if wish.is_legacy else "TELEMETRY"
-        self._tell(
-            events.subscription(kind, subscription.extension, wish.types),
-            report.subscription(word, subscription.extension, wish.types),
+        for entry in self._early or ():
+            subscription.offer(*entry)
+        request = subscription.request
+        kind = "logsSubscription" if request.is_legacy else "telemetrySubscription"
+        word = "LOGS" if request.is_legacy else "TELEMETRY"
+        self._emit(
+            events.subscription(kind, subscription.extension, request.types),
+            report.subscription(word, subscription.extension, request.types),
         )
 
     # -- invocations -----------------------------------------------------------------------
@@ -185,7 +185,7 @@ class EnvironmentLog:
         else:
             tracing = events.tracing(request.trace_id)
             event = events.start(request.request_id, version, tracing, request.tenant_id)
-            self._tell(event, text)
+            self._emit(event, text)
 
     def runtime_done(
         self,
@@ -209,7 +209,7 @@ class EnvironmentLog:
             tracing=events.tracing(request.trace_id),
             tenant_id=request.tenant_id,
         )
-        self._tell(event, None)
+        self._emit(event, None)
 
     def end(
         self,
@@ -222,8 +222,8 @@ class EnvironmentLog:
         error_type: str | None,
         reason: str = "",
     ) -> None:
-        """The invocation is over; `status` and `error_type` tell of a failure of the platform's
-        making (`timeout`, `error` with a dotted type), `reason` what the caller is told of it."""
+        """The invocation is over. If the platform ended it, `status` is `timeout` or `error`,
+        `error_type` is dotted, and `reason` is the text that explains it."""
         memory_mb = self._function.memory_mb
         ran_out = error_type == "Runtime.OutOfMemory"
         report_ = Report(
@@ -243,15 +243,15 @@ class EnvironmentLog:
         else:
             if not self._is_json:
                 self._line(end)
-            self._tell_legacy("platform.end", {"requestId": request.request_id})
+            self._emit_legacy("platform.end", {"requestId": request.request_id})
             tracing = events.tracing(request.trace_id)
-            self._tell(events.report(report_, tracing=tracing, tenant_id=request.tenant_id), text)
+            self._emit(events.report(report_, tracing=tracing, tenant_id=request.tenant_id), text)
         if status is not None and not self._is_json:
             self._explain(request, status, reason)
         self._request_id = ""
 
     def _explain(self, request: InvocationRequest, status: str, reason: str) -> None:
-        """Say why in the words that people, runbooks and metric filters look for."""
+        """Explain a failure in the words that people, runbooks and metric filters look for."""
         if status == "timeout":
             at = events.iso_time(self._clock.now())
             timeout_s = self._function.timeout_s
@@ -260,7 +260,7 @@ class EnvironmentLog:
             self._line(reason.encode())
 
     def take_tail(self) -> bytes:
-        """The last of the invocation's log so far, for a caller who wants it; no more is kept."""
+        """The end of the invocation's log so far, for a caller that wants it; no more is kept."""
         tail, self._tail = self._tail, None
         return b"" if tail is None else bytes(tail[-_TAIL_BYTES:])
 
@@ -270,9 +270,9 @@ class EnvironmentLog:
         return min(-(-self._memory_used_bytes // _MB), self._function.memory_mb)
 
     def fault(self, request_id: str, status: str, error_type: str) -> None:
-        """An invocation ended by the platform's word: told to legacy subscribers only."""
+        """The platform ended an invocation. Only subscribers of the Logs API get this."""
         text = f"RequestId: {request_id} Status: {status}\tErrorType: {error_type}"
-        self._tell_legacy("platform.fault", text)
+        self._emit_legacy("platform.fault", text)
 
     def note_memory(self, used_bytes: int) -> None:
         """Remember the most memory the environment has used so far."""
@@ -281,7 +281,7 @@ class EnvironmentLog:
     # -- what is printed -------------------------------------------------------------------
 
     def function_line(self, timestamp_ms: int, level: str, message: bytes) -> None:
-        """The function printed something; `timestamp_ms` is 0 if it is not known, `level` empty."""
+        """The function printed a line. An unknown `timestamp_ms` is 0, an unknown `level` empty."""
         document = None
         if self._is_json and level:
             # From AWS's or our runtime client: it is JSON already.
@@ -303,16 +303,16 @@ class EnvironmentLog:
             message, document = logged
         self._append(timestamp_ms, message)
         if not self.is_plain:
-            told = document if document is not None else message.decode(errors="replace")
-            self._publish("function", timestamp_ms / 1000 or self._clock.now(), told)
+            content = document if document is not None else message.decode(errors="replace")
+            self._publish("function", timestamp_ms / 1000 or self._clock.now(), content)
 
     def extension_line(self, timestamp_ms: int, _level: str, message: bytes) -> None:
-        """An external extension printed something."""
+        """An external extension printed a line."""
         self._append(timestamp_ms, message)
         if not self.is_plain:
             document = read_object(message) if self._is_json else None
-            told = document if document is not None else message.decode(errors="replace")
-            self._publish("extension", self._clock.now(), told)
+            content = document if document is not None else message.decode(errors="replace")
+            self._publish("extension", self._clock.now(), content)
 
     def close(self) -> None:
         """No more lines will come."""
@@ -320,7 +320,7 @@ class EnvironmentLog:
 
     # -- where it goes ---------------------------------------------------------------------
 
-    def _tell(self, event: Event, text: bytes | None) -> None:
+    def _emit(self, event: Event, text: bytes | None) -> None:
         if self._is_json:
             if events.is_shown(events.level_of(event), self._lowest_system):
                 self._line(events.encode(self._clock.now(), event))
@@ -328,19 +328,19 @@ class EnvironmentLog:
             self._line(text)
         self._publish("platform", self._clock.now(), event)
 
-    def _tell_legacy(self, kind: str, record: Record | str) -> None:
-        """Tell what only the Logs API knows of."""
+    def _emit_legacy(self, kind: str, record: Record | str) -> None:
+        """Publish an event that only the Logs API has."""
         for subscription in self._subscriptions:
-            if subscription.wish.is_legacy:
+            if subscription.request.is_legacy:
                 subscription.offer("platform", self._clock.now(), (kind, record))
 
-    def _publish(self, kind: str, at: float, told: Any) -> None:
+    def _publish(self, kind: str, at: float, content: Any) -> None:
         for subscription in self._subscriptions:
-            subscription.offer(kind, at, told)
+            subscription.offer(kind, at, content)
         early = self._early
         if early is not None and len(early) < _EARLY_MAX and self._early_bytes < _EARLY_BYTES_MAX:
-            early.append((kind, at, told))
-            self._early_bytes += len(told) if isinstance(told, str) else 1000
+            early.append((kind, at, content))
+            self._early_bytes += len(content) if isinstance(content, str) else 1000
 
     def _line(self, message: bytes) -> None:
         self._append(int(self._clock.now() * 1000), message)

@@ -1,7 +1,7 @@
 """A box for one attempt to start a function, with everything the platform serves in it.
 
-What is inside never survives a failure, so a new attempt starts clean. A function without
-extensions may get a box in which its runtime waits already; then there is nothing to start.
+Nothing inside survives a failure, so a new attempt starts clean. A function without extensions may
+get a box in which its runtime waits already; then there is nothing to start.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Apis:
-    """What is served behind `AWS_LAMBDA_RUNTIME_API`."""
+    """The APIs behind `AWS_LAMBDA_RUNTIME_API`."""
 
     runtime: RuntimeApi
     extensions: ExtensionsApi
@@ -54,7 +54,7 @@ class Apis:
 
 _API_LIMITS = HttpLimits(
     body_bytes_max=RESPONSE_BYTES_MAX,
-    # Few programs ask one thing at a time; whatever else connects is the function's own.
+    # The runtime and ten extensions need few; the function may connect as well.
     connections_max=64,
 )
 _API_HELD_BYTES_MAX = 4 * RESPONSE_BYTES_MAX
@@ -67,11 +67,11 @@ class OpenBox:
         self.box = box
         self.volume = volume
         self.process = process
-        """The runtime's, if it was there already."""
+        """The runtime's process, if it was already running."""
 
     @property
     def is_prepared(self) -> bool:
-        """Whether the runtime was there already."""
+        """Whether the runtime was already running."""
         return self.process is not None
 
 
@@ -87,10 +87,10 @@ async def open_box(
     apis: Apis,
     on_exit: Callable[[ExitStatus], None],
 ) -> AsyncIterator[OpenBox]:
-    """A box of its own for an attempt; on exit everything inside is dead.
+    """A new box for an attempt; on exit everything inside is dead.
 
-    Without a `volume` one is made, which is the caller's from then on. `on_exit` is for a runtime
-    that was there already. Raises `SandboxError` if the host cannot build the box.
+    Without a `volume` one is made, which the caller owns from then on. `on_exit` is for a runtime
+    that was already running. Raises `SandboxError` if the host cannot build the box.
     """
     sandboxes = host.sandboxes
     async with contextlib.AsyncExitStack() as stack, contextlib.AsyncExitStack() as own_volume:
@@ -112,10 +112,11 @@ async def open_box(
                 BoxSpec(memory_mb=function.memory_mb, mounts=mounts, volume=volume)
             )
         stack.push_async_callback(shielded, box.close)
-        # What listens in the box has done so from the beginning: nothing that connects is lost.
-        for server, sock in ((_serve(apis), box.runtime_api), (host.endpoint(), box.endpoint)):
-            await server.start(sock, admits=box.admits)
-            stack.push_async_callback(shielded, server.close)
+        # The sockets have been listening from the beginning: no connection is lost.
+        server = _serve(apis)
+        await server.start(box.runtime_api, admits=box.admits)
+        stack.push_async_callback(shielded, server.close)
+        await stack.enter_async_context(host.api.serve(box.endpoint, box.admits))
         await stack.enter_async_context(host.network(box))
         own_volume.pop_all()
         yield OpenBox(box, volume, process)
@@ -155,9 +156,9 @@ async def _start_prepared(
     variables: Mapping[str, str],
     on_exit: Callable[[ExitStatus], None],
 ) -> Started | None:
-    """Start from a template; None if the function has none or the host cannot. What cannot be
-    restored from a snapshot is an error: it would not be initialised otherwise. So is what the
-    launcher has not come to in time: it would be asked for still more."""
+    """Start from a template. Returns None if the function has none, or if that fails: then it is
+    executed. A failed restore raises, because execution would not run the function's hooks. So does
+    a busy launcher: it would only get more to do."""
     template = find_template(function, launch) if sandboxes.has_templates else None
     if template is None:
         return None

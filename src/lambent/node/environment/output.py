@@ -1,12 +1,12 @@
-"""What a process in a box prints, on its way to the log.
+"""Moves what a process in a box prints to the log.
 
-Two pipes lead out of a box: plain stdout and stderr together, and the framed log pipe of
-runtime clients that keep multi-line messages whole. Both are read on the event loop as they
-fill, and once more at the end of an invocation, so that all a function printed before it
-answered belongs to that invocation's log.
+Two pipes lead out of a box: stdout and stderr together, and the framed log pipe of runtime clients
+that keep multi-line messages whole. Both are read on the event loop as they fill, and once more at
+the end of an invocation, so that everything a function printed before its response belongs to that
+invocation's log.
 
-When the log store is behind, the pipes are left alone until it has caught up: a function that
-prints without end is slowed, the platform's memory is not used.
+While the log store is behind, the pipes are not read: a function that prints without end is slowed
+down and does not fill the platform's memory.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ import os
 from collections.abc import Callable
 
 from lambent.kit.clock import Clock
+from lambent.node.ports import LogStream
 from lambent.sandbox.ports import Process
 from lambent.telemetry.lines import FrameDecoder, LineAssembler
-from lambent.telemetry.ports import LogStream
 
 logger = logging.getLogger(__name__)
 
 _READ_BYTES = 65_536
 _DRAIN_READS = 64
-"""A pipe holds 64 KiB at most; what a process keeps printing meanwhile may wait."""
+"""A pipe holds 64 KiB at most; output that a process prints meanwhile may wait."""
 
 
 class Output:
@@ -48,13 +48,13 @@ class Output:
         self._log_pipe: int | None = process.log_pipe
         self._paused = False
         self._has_failed = False
-        """It is told once: the function decides how many lines there are."""
+        """A failure is logged once: the function decides how many lines there are."""
         self._loop.add_reader(process.stdout, self._read_stdout)
         if process.log_pipe is not None:
             self._loop.add_reader(process.log_pipe, self._read_frames)
 
     def drain(self) -> None:
-        """Take what is in the pipes now, including a last line without its newline."""
+        """Read what is in the pipes now, including a last line without its newline."""
         if self._paused and self._stream.write_now():
             self.resume()
         for read in (self._read_stdout, self._read_frames):
@@ -73,7 +73,7 @@ class Output:
                 self._loop.add_reader(self._log_pipe, self._read_frames)
 
     def close(self) -> None:
-        """Take what is left and close the pipes. Idempotent."""
+        """Read what is left and close the pipes. Idempotent."""
         self.drain()
         self._emit_frames(self._frames.flush())
         self._close_stdout()
@@ -108,17 +108,17 @@ class Output:
 
     def _emit_frames(self, frames: list[tuple[int, str, bytes]]) -> None:
         for timestamp_ms, level, message in frames:
-            self._tell(timestamp_ms, level, message)
+            self._log(timestamp_ms, level, message)
 
     def _emit(self, lines: list[bytes]) -> None:
         if lines:
             now_ms = int(self._clock.now() * 1000)
             for line in lines:
-                self._tell(now_ms, "", line)
+                self._log(now_ms, "", line)
             self._pause_if_full()
 
-    def _tell(self, timestamp_ms: int, level: str, message: bytes) -> None:
-        """A line that cannot be logged is lost, and nothing else is."""
+    def _log(self, timestamp_ms: int, level: str, message: bytes) -> None:
+        """Log a line. One that cannot be logged is lost, and nothing else is."""
         try:
             self._on_line(timestamp_ms, level, message)
         except Exception:

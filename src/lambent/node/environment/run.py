@@ -44,10 +44,11 @@ class Run:
         "_queued_s",
         "_reply",
         "_responded_s",
-        "_streamed",
         "_timer",
         "ended_at",
+        "has_responded",
         "request",
+        "streamed",
     )
 
     def __init__(
@@ -61,15 +62,17 @@ class Run:
     ) -> None:
         """`waiting_since` is a monotonic time."""
         self.request = request
-        self._reply: Reply | None = reply
-        """None as soon as the caller's outcome is known."""
+        self.has_responded = False
+        """Whether the caller's outcome is known: what follows cannot change it."""
+        self.streamed: StreamedResponse | None = None
+        """The response, if it comes in chunks."""
+        self._reply = reply
         self._function = function
         self._log = log
         self._clock = clock
         self._began = clock.monotonic()
         self._queued_s = 0.0 if waiting_since is None else self._began - waiting_since
         self._timer: asyncio.TimerHandle | None = None
-        self._streamed: StreamedResponse | None = None
         self._responded_s = 0.0
         """Seconds from its beginning to the runtime's response."""
         self.ended_at = 0.0
@@ -100,31 +103,21 @@ class Run:
 
     # -- the response ----------------------------------------------------------------------
 
-    @property
-    def has_responded(self) -> bool:
-        """Whether the caller's outcome is known: what follows cannot change it."""
-        return self._reply is None
-
-    @property
-    def streamed(self) -> StreamedResponse | None:
-        """The response, if it comes in chunks."""
-        return self._streamed
-
     def begin_stream(self, content_type: str, resume: Callable[[], None]) -> ResponseSink:
         """The runtime begins to respond in chunks. Returns what takes them."""
         sink = self._reply if self.request.wants_stream else None
         latency_s = self._clock.monotonic() - self._began
-        self._streamed = StreamedResponse(sink, content_type, latency_s)
-        self._streamed.begin(content_type, resume)
-        return self._streamed
+        self.streamed = StreamedResponse(sink, content_type, latency_s)
+        self.streamed.begin(content_type, resume)
+        return self.streamed
 
     def note_response(self, outcome: Outcome) -> None:
         """The runtime has responded."""
         self._responded_s = self._clock.monotonic() - self._began
         if not self._log.is_plain:
             produced_bytes = len(outcome.payload) if isinstance(outcome, Succeeded) else 0
-            if self._streamed is not None:
-                produced_bytes = self._streamed.count
+            if self.streamed is not None:
+                produced_bytes = self.streamed.count
             status = events.status_of(outcome.error_type)
             self._report_runtime_done(status, outcome.error_type, produced_bytes)
 
@@ -167,10 +160,9 @@ class Run:
         return self._settle(outcome, duration_s, start)
 
     def _settle(self, outcome: Outcome, duration_s: float, start: StartDurations) -> Finish:
-        reply, self._reply = self._reply, None
-        assert reply is not None
-        if self._streamed is not None:
-            response_bytes = self._streamed.count
+        self.has_responded = True
+        if self.streamed is not None:
+            response_bytes = self.streamed.count
         else:
             response_bytes = 0 if isinstance(outcome, Refused) else len(outcome.payload)
         start_ms = start.init_ms if start.restore_ms is None else start.restore_ms
@@ -184,7 +176,7 @@ class Run:
             response_bytes=response_bytes,
             log_tail=self._log.take_tail(),
         )
-        return partial(reply.finish, outcome, report)
+        return partial(self._reply.finish, outcome, report)
 
     def _report_fault(self, status: str, error_type: str, duration_s: float) -> None:
         self._log.fault(self.request.request_id, status, error_type)
@@ -195,7 +187,7 @@ class Run:
         self, status: str, error_type: str | None, produced_bytes: int
     ) -> None:
         responded_s = self._responded_s
-        latency_s = self._streamed.latency_s if self._streamed is not None else responded_s
+        latency_s = self.streamed.latency_s if self.streamed is not None else responded_s
         began = self._clock.now() - responded_s
         self._log.runtime_done(
             self.request,

@@ -1,7 +1,7 @@
-"""Initialising a version when it is published, and keeping a snapshot of what it is then.
+"""Initialises a version when it is published, and captures its processes.
 
 A version that cannot be captured (threads, open connections, a host that cannot do it) is
-initialised for each environment, with the same hooks at the same moments: then the log of its
+initialised for each environment, with the same hooks at the same moments. The log of its
 publication says why.
 https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
 """
@@ -34,8 +34,8 @@ _REASON_MAX = 500
 
 
 async def take_snapshot(host: NodeContext, function: FunctionVersion) -> None:
-    """Initialise a version and keep what its processes are then. Raises InitFailed; a version that
-    cannot be captured is none the worse."""
+    """Initialise a version and keep a snapshot of its processes, if it can be captured. Raises
+    InitFailed."""
     if host.snapshots.knows(function):
         return
     async with host.launch(function) as launch:
@@ -94,12 +94,12 @@ def _describe(failure: Failure) -> tuple[str, str]:
 
 
 class _Template:
-    """Listens to the runtime that is captured: its init is over when it waits to be restored."""
+    """Listens to the runtime that is captured. Its init is over when it waits to be restored."""
 
     attempt: Attempt
 
     def on_ready(self) -> None:
-        """A runtime that knows nothing of snapshots has gone on to the first event."""
+        """A runtime that knows nothing of snapshots asks for its first event."""
         self.attempt.settle(None)
 
     def on_restore_ready(self) -> None:

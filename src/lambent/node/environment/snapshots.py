@@ -1,33 +1,28 @@
 """Snapshots of initialised versions, kept for their environments."""
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Collection
 
-from lambent.kit.backlog import Backlog
-from lambent.model.changes import Changes
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.sandbox.ports import Snapshot
 
 _FAILURES_MAX = 3
 
-Resolve = Callable[[FunctionKey, str | None], Awaitable[FunctionVersion | None]]
-
 
 class Snapshots:
-    """Those there are, by configuration; the ones used longest ago go when there are too many."""
+    """The snapshots, by configuration. When they need too much memory, those used longest ago are
+    deleted."""
 
     def __init__(self, bytes_max: int) -> None:
         self.bytes_max = bytes_max
-        """Of all together, and so of any; 0 if there are to be none."""
+        """Most bytes of all snapshots together; 0 turns snapshots off."""
         self._known: dict[str, tuple[FunctionVersion, Snapshot | None]] = {}
         """By configuration; None stands for a version that cannot be captured."""
         self._bytes = 0
         self._failures: dict[str, int] = {}
         """By configuration: how often in a row it could not be restored."""
-        self._changed = Backlog[FunctionKey]()
 
     def knows(self, function: FunctionVersion) -> bool:
-        """Whether it was seen what becomes of the version when it is captured."""
+        """Whether the version has been captured, or cannot be."""
         return function.configuration_id in self._known
 
     def find(self, function: FunctionVersion) -> Snapshot | None:
@@ -39,7 +34,7 @@ class Snapshots:
         return known[1]
 
     def keep(self, function: FunctionVersion, snapshot: Snapshot | None) -> None:
-        """Take over a new snapshot; None if the version cannot be captured."""
+        """Own a new snapshot; None if the version cannot be captured."""
         self._forget(function.configuration_id)
         self._known[function.configuration_id] = function, snapshot
         if snapshot is None:
@@ -50,7 +45,7 @@ class Snapshots:
                 self._forget(configuration_id)
 
     def note_restore(self, function: FunctionVersion, *, failed: bool) -> None:
-        """What cannot be restored time and again is initialised for each environment instead."""
+        """Count failed restores: after three in a row environments are initialised instead."""
         failures = self._failures.pop(function.configuration_id, 0) + 1
         if not failed or function.configuration_id not in self._known:
             return
@@ -59,25 +54,18 @@ class Snapshots:
         else:
             self.keep(function, None)
 
-    def note_changes(self, changes: Changes) -> None:
-        """See `ChangeListener`: some versions of what changed may be gone."""
-        for function, _ in self._known.values():
-            if changes.is_everything or function.key in changes.functions:
-                self._changed.add(function.key)
+    def versions(self, key: FunctionKey | None) -> list[FunctionVersion]:
+        """The versions that are known here: those of one function, or all."""
+        known = [function for function, _ in self._known.values()]
+        return known if key is None else [function for function in known if function.key == key]
 
-    async def follow_changes(self, resolve: Resolve) -> None:
-        """Close the snapshots that no version needs any more, until cancelled."""
-        await self._changed.work_off(partial(self._forget_stale, resolve))
-
-    async def _forget_stale(self, resolve: Resolve, key: FunctionKey) -> None:
-        for function, _ in list(self._known.values()):
-            if function.key == key:
-                now = await resolve(function.key, function.version)
-                if now is None or now.configuration_id != function.configuration_id:
-                    self._forget(function.configuration_id)
+    def retire(self, configuration_ids: Collection[str]) -> None:
+        """Forget versions that are not current any more."""
+        for configuration_id in configuration_ids:
+            self._forget(configuration_id)
 
     def close(self) -> None:
-        """Give all of them back."""
+        """Delete all of them."""
         for configuration_id in list(self._known):
             self._forget(configuration_id)
 

@@ -1,8 +1,8 @@
-"""Which functions start from a template that is prepared ahead, and which template that is.
+"""Which functions start from a prewarmed template, and from which one.
 
-Variables that only count when a program is executed, and a wrapper script, make a function start
-by execution; so does `LAMBENT_START_MODE=exec` in its configuration, for who wants an address space
-and a hash seed shared with nobody, or AWS's runtime client in its pure form.
+A function is executed instead if it has a wrapper script, or variables that only have an effect
+when a program is executed. `LAMBENT_START_MODE=exec` in its configuration does the same, for users
+who want an address space and a hash seed shared with nobody, or AWS's runtime client unchanged.
 """
 
 from lambent.model.function import FunctionVersion
@@ -17,7 +17,7 @@ _ANY_TIME = ("PYTHONPATH", "NODE_ENV", "NODE_PATH", "NODE_TLS_REJECT_UNAUTHORIZE
 
 
 def find_template(function: FunctionVersion, launch: LaunchSpec) -> Template | None:
-    """What the function's environments start from; None if they have to be executed.
+    """The template of the function's environments; None if they have to be executed.
 
     Accounts do not share templates: the children of one zygote know each other's address space.
     """

@@ -1,7 +1,7 @@
 """The environment variables a function sees.
 
-Three layers: defaults a user may override, the user's own, and reserved ones nobody may. Nothing
-of the host's environment is in them.
+Three layers: defaults that a user may override, the user's variables, and reserved ones. Nothing
+of the host's environment is among them.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 """
 
@@ -16,7 +16,7 @@ RUNTIME_API = "127.0.0.1:9001"
 CREDENTIALS_PATH = "/2021-04-23/credentials"
 SNAP_START = "snap-start"
 ENDPOINT_URL = "http://127.0.0.1:9002"
-"""Where the platform's API is, seen from inside a box."""
+"""The address of the platform's API inside a box."""
 _DEFAULTS = {
     "LANG": "en_US.UTF-8",
     "TZ": ":UTC",
@@ -80,7 +80,7 @@ def extension_variables(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def template_variables(function: FunctionVersion, launch: LaunchSpec) -> dict[str, str]:
-    """What a runtime prepared for functions like this one starts with: nothing of any function."""
+    """The variables of a prewarmed runtime for functions like this one: nothing of any function."""
     return {
         **_DEFAULTS,
         **launch.environment,

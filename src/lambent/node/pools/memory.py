@@ -1,7 +1,7 @@
 """How much memory this host has left.
 
-What counts is what the kernel could still give without swapping (`MemAvailable`) and, where the
-platform runs inside a limited control group, what is left of that limit: the smaller of the two.
+That is what the kernel can still provide without swapping (`MemAvailable`) or, if the platform runs
+in a limited control group, what is left of that limit: the smaller of the two.
 https://docs.kernel.org/filesystems/proc.html
 """
 
@@ -15,23 +15,23 @@ _MB = 1024 * 1024
 _READ_EVERY_S = 0.25
 _RESERVE_MB_MIN, _RESERVE_SHARE = 256, 0.05
 START_MB = 32
-"""What an environment that is starting is expected to take soon."""
+"""The memory that a starting environment is expected to take soon."""
 
 
 class HostMemory(Protocol):
-    """What the scheduler asks of the host. All in MiB."""
+    """What the scheduler needs to know of the host. All in MiB."""
 
     def total_mb(self) -> int:
         """All there is."""
         ...
 
     def available_mb(self) -> int:
-        """What could be given to one more environment."""
+        """Memory that is available to one more environment."""
         ...
 
 
 class MemoryBudget:
-    """What new environments may take, so that the reserve stays."""
+    """The memory that new environments may take while the reserve stays free."""
 
     def __init__(self, memory: HostMemory, clock: Clock, reserve_mb: int) -> None:
         self._memory = memory
@@ -42,15 +42,15 @@ class MemoryBudget:
         self._available_mb = 0
         self._read_at: float | None = None
         self._started_since = 0
-        """Environments begun since memory was read: it does not tell of them yet."""
+        """Environments begun since memory was read; the reading does not include them."""
 
     def shortage_mb(self) -> int:
-        """How much the reserve lacks; zero or less if nothing."""
+        """By how much free memory is below the reserve; zero or less if it is not."""
         self._read()
         return self._reserve_mb - self._available_mb
 
     def missing_mb(self) -> int:
-        """How much one more environment lacks; zero or less if nothing."""
+        """How much memory is missing for one more environment; zero or less if none is."""
         return self.shortage_mb() + (self._started_since + 1) * START_MB
 
     def note_start(self) -> None:
@@ -66,7 +66,7 @@ class MemoryBudget:
 
 
 class SystemMemory:
-    """This host's memory, as the kernel tells it. One reading takes some 30 microseconds."""
+    """This host's memory, as the kernel reports it. One reading takes some 30 microseconds."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._meminfo = root / "proc/meminfo"

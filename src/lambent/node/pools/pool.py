@@ -14,7 +14,7 @@ from lambent.kit.clock import Clock
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationRequest, Reply
 from lambent.node.environment.lifecycle import EnvironmentState
-from lambent.node.pools.ports import PooledEnvironment
+from lambent.node.environment.ports import PooledEnvironment
 from lambent.node.pools.provisioned import Provisioned
 
 PoolKey = str | tuple[str, str]
@@ -61,13 +61,13 @@ class Pool:
         self.waiting: deque[Waiting] = deque()
         self.starting: dict[PooledEnvironment, None] = {}
         """Environments started on demand that have not been free yet. Provisioned ones may take
-        minutes to initialise: no call counts on them."""
+        minutes to initialise: no call waits for them."""
         self.finishing: dict[PooledEnvironment, float] = {}
-        """Those that have answered and only wait for their extensions, and since when. They will
-        be free in a moment; not if that has lasted too long."""
+        """Environments that have responded and only wait for their extensions, and since when. They
+        are expected to be free in a moment, unless that has lasted too long."""
         self.members: set[PooledEnvironment] = set()
         self.short_since: float | None = None
-        """Since when there is no memory for another environment that is needed."""
+        """Since when there has been no memory for another environment that is needed."""
 
     @property
     def needs_another(self) -> bool:
@@ -81,11 +81,11 @@ class Pool:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nothing left to look after."""
+        """Whether the pool is empty and not needed."""
         return not (self.members or self.waiting or self.provisioned.wanted)
 
     def on_free(self, environment: PooledEnvironment) -> None:
-        """Give a free environment its next invocation, or keep it for later."""
+        """Assign the next invocation to a free environment, or keep it for later."""
         if environment.is_provisioned:
             self._on_provisioned_free(environment)
             return
@@ -117,8 +117,7 @@ class Pool:
         self._owner.on_gone(self, environment)
 
     def withdraw_unneeded(self) -> None:
-        """Let go of environments on which no call counts any more, if nothing has been begun for
-        them."""
+        """Retire environments that no call needs any more, if nothing has been started for them."""
         while self.starting and self.expected > len(self.waiting):
             youngest = next(reversed(self.starting))
             if not youngest.is_queued:
@@ -136,14 +135,14 @@ class Pool:
         self.provisioned.forget(environment, self._clock.monotonic())
 
     def expect_no_more(self, finishing_before: float) -> None:
-        """Count no more on what has been finishing since before this monotonic time."""
+        """Expect nothing more of environments that began to finish before this monotonic time."""
         for environment, since in list(self.finishing.items()):
             if since < finishing_before:
                 del self.finishing[environment]
 
     def look_after_idle(self, *, idle_before: float, freeze_before: float) -> None:
-        """Let go of what has been idle since before the one monotonic time, freeze what has been
-        since before the other; read output again that had to wait."""
+        """Retire environments that have been idle since `idle_before` (monotonic), freeze those
+        idle since `freeze_before`; read output that had to wait."""
         while self.free and self.free[0].idle_since <= idle_before:
             self.evict_oldest()
         for free in (self.free, self.provisioned.free):
@@ -156,13 +155,13 @@ class Pool:
             environment.resume_output()
 
     def evict_oldest(self) -> None:
-        """Let go of the environment that has been idle for longest."""
+        """Retire the environment that has been idle longest."""
         self.free.pop(0).retire()
 
     def retire_older_than(self, began_at: float) -> None:
         """Let no environment that began before this monotonic time take new work."""
         self.provisioned.retire_older_than(began_at)
-        for environment in [one for one in self.members if one.began_at < began_at]:
+        for environment in [member for member in self.members if member.began_at < began_at]:
             environment.retire()
             if environment in self.free:
                 self.free.remove(environment)

@@ -10,7 +10,7 @@ from lambent.node.pools.pool import Pool, PoolKey, PoolOwner
 
 
 class Pools:
-    """Finds pools, and among them the environment that is needed least."""
+    """Finds pools, and the environment that is needed least."""
 
     def __init__(self, owner: PoolOwner, clock: Clock) -> None:
         self._owner = owner
@@ -38,12 +38,12 @@ class Pools:
             del self._by_function[pool.function.key]
 
     def of_function(self, key: FunctionKey) -> list[Pool]:
-        """Those of one function's versions and tenants."""
+        """The pools of one function's versions and tenants."""
         return list(self._by_function.get(key, ()))
 
     def evict_oldest(self, *, tenants_of: Scope | None = None) -> bool:
-        """Let go of the longest idle environment, or the longest idle of one account's tenants;
-        whether there was any."""
+        """Retire the environment that has been idle longest, of all or of one account's tenants.
+        Returns whether there was one."""
         oldest: Pool | None = None
         for pool in self.by_key.values():
             if not pool.free or (

@@ -1,24 +1,24 @@
 """Environments that are initialised ahead of any call and stay so.
 
-Each pool has a number of them that is wanted, usually zero. The scheduler's sweep starts what is
-missing, a few at a time. One that grows old is replaced before it has to go, one whose init fails
-goes at once and is tried again after a while.
+Each pool wants a number of them, usually zero. The scheduler's sweep starts what is missing, a few
+at a time. An environment that grows old is replaced before it has to end. One whose init fails ends
+at once, and another is started after a while.
 """
 
 from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import ApiError
 from lambent.node.environment.lifecycle import EnvironmentState
-from lambent.node.pools.ports import PooledEnvironment
+from lambent.node.environment.ports import PooledEnvironment
 
 _STARTING_MAX = 8
-"""Environments of one pool that are initialised at the same time: calls need the processor too."""
+"""Most environments of one pool that are initialised at a time: calls need processors, too."""
 _FAILURES_TOLD = 3
 _RETRY_S_MAX = 300.0
 _INIT_FAILURE = "FUNCTION_ERROR_INIT_FAILURE"
 
 
 class Provisioned:
-    """State, and the decisions that need nothing but it."""
+    """The provisioned environments of a pool, and the decisions that need nothing else."""
 
     def __init__(self) -> None:
         self.wanted = 0
@@ -34,23 +34,23 @@ class Provisioned:
 
     @property
     def state(self) -> ProvisionedState:
-        """What there is."""
+        """How many are initialised, and why there are no more."""
         failure = self._reason if self._failures >= _FAILURES_TOLD else None
         return ProvisionedState(len(self._ready), failure)
 
     def want(self, number: int) -> None:
-        """Keep so many from now on. Whoever wants another number deserves a fresh attempt."""
+        """Keep so many from now on. A new number also begins a new series of attempts."""
         if number != self.wanted:
             self._failures, self._retry_at = 0, 0.0
         self.wanted = number
-        self._let_go_surplus()
+        self._retire_surplus()
 
     def startable(self, now: float, old_before: float) -> int:
         """How many should be started now, so that there are enough which began later than
         `old_before`."""
         if now < self._retry_at:
             return 0
-        young = sum(one.began_at >= old_before for one in self._ready)
+        young = sum(environment.began_at >= old_before for environment in self._ready)
         missing = self.wanted - young - len(self._starting)
         at_once = 1 if self._failures else _STARTING_MAX
         return max(min(missing, at_once - len(self._starting)), 0)
@@ -60,8 +60,7 @@ class Provisioned:
         self._starting.add(environment)
 
     def is_usable(self, environment: PooledEnvironment) -> bool:
-        """Whether an environment that says it is free may take calls. It may not when this is the
-        end of an init that failed."""
+        """Whether a free environment may take calls. It may not if its init has just failed."""
         if environment in self._ready:
             return True
         if environment not in self._starting:
@@ -75,10 +74,10 @@ class Provisioned:
         return True
 
     def keep(self, environment: PooledEnvironment) -> None:
-        """A free environment, for later; or the oldest of the free ones goes if they are more than
-        wanted."""
+        """Keep a free environment for later. If there are more than wanted, the oldest free one
+        ends."""
         self.free.append(environment)
-        self._let_go_surplus()
+        self._retire_surplus()
 
     def forget(self, environment: PooledEnvironment, now: float) -> None:
         """An environment is gone."""
@@ -95,22 +94,22 @@ class Provisioned:
 
     def retire_older_than(self, began_at: float) -> None:
         """Let no environment that began before this monotonic time take new work."""
-        for environment in [one for one in self._ready if one.began_at < began_at]:
-            self._let_go(environment)
+        for environment in [ready for ready in self._ready if ready.began_at < began_at]:
+            self._retire(environment)
 
     def retire(self) -> None:
         """No environment takes new work."""
         for environment in [*self._ready, *self._starting]:
-            self._let_go(environment)
+            self._retire(environment)
 
-    def _let_go_surplus(self) -> None:
+    def _retire_surplus(self) -> None:
         while self.free and len(self._ready) > self.wanted:
-            self._let_go(min(self.free, key=lambda one: one.began_at))
+            self._retire(min(self.free, key=lambda environment: environment.began_at))
         while self._starting and len(self._starting) + len(self._ready) > self.wanted:
-            # One of them may be there to replace one that grows old: never mind, it will again.
-            self._let_go(next(iter(self._starting)))
+            # One of them may replace one that grows old: then another will be started for that.
+            self._retire(next(iter(self._starting)))
 
-    def _let_go(self, environment: PooledEnvironment) -> None:
+    def _retire(self, environment: PooledEnvironment) -> None:
         self._ready.discard(environment)
         self._starting.discard(environment)
         if environment in self.free:

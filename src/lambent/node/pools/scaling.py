@@ -1,8 +1,7 @@
 """How fast a function may grow.
 
-Each function has a bucket with as many tokens as environments it may start in ten seconds; every
-new environment takes one, and they come back evenly. A full bucket gets no fuller. What is started
-ahead of calls takes none.
+Each function has a bucket with as many tokens as it may start environments in ten seconds. Every
+new environment takes one, and they return evenly. Environments started ahead of calls take none.
 https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html
 """
 
@@ -10,7 +9,7 @@ from lambent.model.function import FunctionKey
 
 _PERIOD_S = 10.0
 _EPSILON = 1e-9
-"""Sums of fractions may miss a whole number by so much."""
+"""Sums of fractions may differ from a whole number by so much."""
 
 
 class ScalingRate:
@@ -22,7 +21,7 @@ class ScalingRate:
         """Tokens and when they were counted, of the functions whose bucket is not full."""
 
     def take(self, key: FunctionKey, now: float) -> bool:
-        """Take a token, or say that there is none. Without a rate there always is."""
+        """Take a token; returns whether there was one. Without a rate there always is."""
         if not self._size:
             return True
         tokens = self._tokens(key, now)
@@ -32,14 +31,14 @@ class ScalingRate:
         return True
 
     def forget_full(self, now: float) -> None:
-        """Keep nothing of functions that have not grown lately."""
+        """Forget functions that have not grown lately."""
         for key in list(self._buckets):
             if self._tokens(key, now) >= self._size - _EPSILON:
                 del self._buckets[key]
 
     @property
     def size(self) -> int:
-        """How many functions anything is remembered of."""
+        """How many functions are remembered."""
         return len(self._buckets)
 
     def _tokens(self, key: FunctionKey, now: float) -> float:

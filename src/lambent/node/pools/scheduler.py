@@ -1,50 +1,40 @@
 """Which environment runs an invocation, and how many there are.
 
 `submit` is the warm path: a dictionary look-up, a pop and a call. Everything slower (starting,
-freezing, evicting) happens beside it: new environments live in the worker's task group, one
-sweep looks after the idle ones.
+freezing, evicting) happens elsewhere: each environment has a task of its own, and one sweep looks
+after the idle ones.
 
-Environments leave the host a reserve of memory. When it is touched the longest idle ones go, and
-a call that needs a new one waits until there is memory or it has waited for too long. With no
-environment at all one is started anyway, so that a host that is short does a little rather than
-nothing. Environments that are to be kept initialised are started where there is room, and never
-go to make any.
+Environments leave a reserve of the host's memory free. When free memory falls below it, the
+environments that have been idle longest are removed, and a call that needs a new one waits until
+there is memory or it has waited for too long. If there is no environment at all, one is started
+anyway, so that a host with little memory does a little rather than nothing. Provisioned
+environments are started where there is room, and are never removed to make room.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Collection, Iterator
 
-import anyio
-
-from lambent.kit.backlog import Backlog
 from lambent.kit.clock import Clock
-from lambent.kit.tasks import start_loop
 from lambent.model.arn import Scope
-from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, no_capacity, throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import NOT_RUN, InvocationRequest, Refused, Reply
 from lambent.node.environment.failures import refusal
+from lambent.node.environment.ports import EnvironmentSource, PooledEnvironment
 from lambent.node.pools.memory import START_MB, HostMemory, MemoryBudget
 from lambent.node.pools.pool import Pool, Waiting
 from lambent.node.pools.pools import Pools
-from lambent.node.pools.ports import EnvironmentSource, PooledEnvironment
 from lambent.node.pools.scaling import ScalingRate
 from lambent.node.pools.settings import SchedulingSettings
 
 _EVICTIONS_AT_ONCE = 16
 _FINISHING_S = 0.02
 """How long extensions may take at the end of an invocation before another environment is started
-for who waits."""
+for a call that waits."""
 _SHUT_DOWN = Refused(ApiError("ServiceException", "The platform is being shut down.", status=500))
 _RENEWED_AHEAD = 0.1
-"""Share of the longest life before whose end a provisioned environment gets its successor."""
-
-Resolve = Callable[[FunctionKey, str], Awaitable[FunctionVersion | None]]
-"""The current value of a function's version, or None if there is none any more."""
+"""A provisioned environment gets its successor when this share of its lifetime is left."""
 
 
 class Scheduler:
@@ -72,12 +62,15 @@ class Scheduler:
         self._tenants: defaultdict[Scope, int] = defaultdict(int)
         """Environments of tenants."""
         self._is_closed = False
-        self._changed = Backlog[FunctionKey]()
+
+    def environments(self) -> Iterator[PooledEnvironment]:
+        """All environments, in whatever state."""
+        return (environment for pool in self._pools for environment in list(pool.members))
 
     @property
-    def environments(self) -> int:
-        """How many environments there are, in whatever state."""
-        return self._count
+    def waiting(self) -> int:
+        """How many requests wait for an environment."""
+        return sum(len(pool.waiting) for pool in self._pools)
 
     def submit(self, request: InvocationRequest, reply: Reply) -> None:
         """Run the request as soon as an environment is free. Its reply gets the outcome, perhaps
@@ -115,35 +108,26 @@ class Scheduler:
         if pool is not None:
             pool.provisioned.want(wanted)
 
-    def provisioned(self, function: FunctionVersion) -> ProvisionedState:
-        """What there is of what should be kept initialised."""
-        pool = self._find_pool(function.configuration_id)
+    def provisioned(self, configuration_id: str) -> ProvisionedState:
+        """How many environments of those wanted are initialised."""
+        pool = self._find_pool(configuration_id)
         return ProvisionedState(0) if pool is None else pool.provisioned.state
 
-    def note_changes(self, changes: Changes) -> None:
-        """See `ChangeListener`: the environments of what changed are looked at soon."""
-        keys = {pool.function.key for pool in self._pools} if changes.is_everything else ()
-        for key in {*keys, *changes.functions}:
-            if self._pools.of_function(key):
-                self._changed.add(key)
+    def versions(self, key: FunctionKey | None) -> list[FunctionVersion]:
+        """The versions that have environments here: those of one function, or all."""
+        pools = self._pools if key is None else self._pools.of_function(key)
+        return [pool.function for pool in pools]
 
-    async def follow_changes(self, resolve: Resolve) -> None:
-        """Retire environments of versions that are no longer current, until cancelled."""
-        await self._changed.work_off(partial(self._retire_stale, resolve))
-
-    async def _retire_stale(self, resolve: Resolve, key: FunctionKey) -> None:
-        current = dict[str, FunctionVersion | None]()
-        for pool in self._pools.of_function(key):
-            version = pool.function.version
-            if version not in current:
-                current[version] = await resolve(key, version)
-            now = current[version]
-            if now is None or now.configuration_id != pool.function.configuration_id:
-                pool.retire()
+    def retire(self, configuration_ids: Collection[str]) -> None:
+        """Let environments of these configurations take no new request."""
+        if configuration_ids:
+            for pool in self._pools:
+                if pool.function.configuration_id in configuration_ids:
+                    pool.retire()
 
     def sweep(self) -> None:
-        """Freeze what has just become idle, let go of what has been idle for long or has to make
-        room, start what there is memory for by now."""
+        """Freeze environments that have just become idle, retire those that have been idle too long
+        or have to make room, and start those for which there is memory now."""
         now = self._clock.monotonic()
         age_max_s = self._settings.environment_age_max_s
         self._rate.forget_full(now)
@@ -173,7 +157,7 @@ class Scheduler:
             self.sweep()
 
     def close(self) -> None:
-        """Start nothing any more and refuse what waits: the worker is about to end."""
+        """Start nothing more, and refuse the requests that wait: the node is about to end."""
         self._is_closed = True
         for pool in self._pools:
             while pool.waiting:
@@ -205,7 +189,7 @@ class Scheduler:
             pool.short_since = self._clock.monotonic()
 
     def _look_after_short(self, pool: Pool, now: float) -> None:
-        """Start what waits for memory, or refuse it when it has waited for too long."""
+        """Start environments that wait for memory, or refuse the calls if that takes too long."""
         since = pool.short_since
         while pool.needs_another:
             self._start_if_there_is_memory(pool)
@@ -219,7 +203,7 @@ class Scheduler:
             pool.short_since = None
 
     def _provision(self, pool: Pool, now: float, old_before: float) -> None:
-        """Start what is missing of what is to be kept initialised, as far as there is room."""
+        """Start the provisioned environments that are missing, as far as there is room."""
         for _ in range(pool.provisioned.startable(now, old_before)):
             if self._is_full:
                 self._pools.evict_oldest()
@@ -230,7 +214,7 @@ class Scheduler:
             pool.provisioned.take_in(self._start(pool, is_provisioned=True))
 
     def _evict(self, missing_mb: int) -> None:
-        """Let go of the longest idle environments, of whatever function."""
+        """Retire the environments that have been idle longest, of any function."""
         for _ in range(min(-(-missing_mb // START_MB), _EVICTIONS_AT_ONCE)):
             if not self._pools.evict_oldest():
                 return
@@ -255,25 +239,3 @@ class Scheduler:
             pool.waiting.popleft().reply.finish(refusal(environment.failure), NOT_RUN)
         if pool.needs_another and not self._is_closed:
             self._start_if_there_is_memory(pool)
-
-
-@asynccontextmanager
-async def open_scheduling(
-    settings: SchedulingSettings,
-    source: EnvironmentSource,
-    clock: Clock,
-    memory: HostMemory,
-    *,
-    tenant_environments_max: int,
-) -> AsyncIterator[Scheduler]:
-    """The scheduler with its sweep running."""
-    scheduler = Scheduler(
-        settings, source, clock, memory, tenant_environments_max=tenant_environments_max
-    )
-    async with anyio.create_task_group() as tasks:
-        start_loop(tasks, clock, scheduler.run)
-        try:
-            yield scheduler
-        finally:
-            scheduler.close()
-            tasks.cancel_scope.cancel()

@@ -1,7 +1,7 @@
-"""What pools need of environments.
+"""What pools and environments are to each other.
 
-`node.environment` implements it with boxes and runtimes; tests implement it with objects that do
-what the test says.
+`Environment` implements `PooledEnvironment` with boxes and runtimes; tests implement it with
+objects that do what the test says.
 """
 
 from typing import Protocol
@@ -66,8 +66,8 @@ class PooledEnvironment(Protocol):
         ...
 
 
-class PoolListener(Protocol):
-    """What a pool is notified of. All calls come on the event loop."""
+class EnvironmentListener(Protocol):
+    """What a pool is notified of by its environments. All calls come on the event loop."""
 
     def on_free(self, environment: PooledEnvironment) -> None:
         """It can take an invocation: after init, even a failed one, and after each invocation."""
@@ -86,7 +86,7 @@ class EnvironmentSource(Protocol):
     """Starts environments."""
 
     def begin(
-        self, function: FunctionVersion, listener: PoolListener, *, is_provisioned: bool
+        self, function: FunctionVersion, listener: EnvironmentListener, *, is_provisioned: bool
     ) -> PooledEnvironment:
         """Begin an environment's life. Returns at once."""
         ...

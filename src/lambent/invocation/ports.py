@@ -1,0 +1,77 @@
+"""What invocation needs of a node: a host that runs functions.
+
+This is the border of a machine. What goes down are values (`InvocationRequest`,
+`FunctionVersion`, ids); what comes up are values too (`Outcome`, `RunReport`, `NodeLoad`), through
+the call's `Reply`. A node has no database and decides nothing about accounts and limits.
+`lambent.node` implements it in this process.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from lambent.model.concurrency import ProvisionedState
+from lambent.model.function import FunctionKey, FunctionVersion
+from lambent.model.invocation import InvocationRequest, Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLoad:
+    """What a node is doing, at one moment."""
+
+    busy: int = 0
+    """Environments that run an invocation."""
+    idle: int = 0
+    """Environments whose processes wait for one."""
+    frozen: int = 0
+    """Environments whose processes are stopped until the next one."""
+    changing: int = 0
+    """Environments that start, end or have to be initialised again."""
+    waiting: int = 0
+    """Requests that wait for an environment."""
+    memory_available_mb: int = 0
+    """Memory that the host can still give away."""
+    memory_total_mb: int = 0
+
+
+class Node(Protocol):
+    """Runs functions. Methods without `async` return at once and are called on the event loop."""
+
+    def submit(self, request: InvocationRequest, reply: Reply) -> None:
+        """Run a request as soon as an environment is free. The reply gets exactly one outcome,
+        perhaps before this returns: `Refused` if there is no room, or if the function grows too
+        fast."""
+        ...
+
+    def provision(self, version: FunctionVersion, wanted: int) -> None:
+        """From now on, keep so many environments of a version initialised."""
+        ...
+
+    def provisioned(self, configuration_id: str) -> ProvisionedState:
+        """How many environments of those wanted are initialised, and why there are no more."""
+        ...
+
+    async def prepare(self, version: FunctionVersion) -> None:
+        """Have everything ready so that a first environment of the version starts fast; a version
+        that uses SnapStart is initialised and captured. Idempotent.
+
+        Raises PackageError if its package cannot be used, InitFailed if it cannot be initialised,
+        SandboxBusy or TimeoutError if there is no time for it now; anything else means that this
+        node cannot do it.
+        """
+        ...
+
+    def versions(self, key: FunctionKey | None = None) -> Collection[FunctionVersion]:
+        """The versions of which the node holds anything (environments, snapshots): those of one
+        function, or all."""
+        ...
+
+    def retire(self, configuration_ids: Collection[str]) -> None:
+        """These configurations are not current any more, if any: their environments take no new
+        request and end, and whatever else is kept of them is deleted. Called after every change of
+        a function, without ids too: unpacked code may have become superfluous."""
+        ...
+
+    def load(self) -> NodeLoad:
+        """What the node is doing now."""
+        ...
