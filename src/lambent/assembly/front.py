@@ -39,13 +39,13 @@ from lambent.triggers.function_urls import FunctionUrls
 
 def register_invocations(storage: Storage, api: Api, execution: Execution, events: Events) -> None:
     """Register the operations that call functions."""
-    for name, way in (
+    for name, mode in (
         ("Invoke", INVOKE),
         ("InvokeAsync", INVOKE_ASYNC),
         ("InvokeWithResponseStream", INVOKE_WITH_RESPONSE_STREAM),
     ):
         operation = InvokeOperation(
-            execution.invoker, api.authorizer, events.queue, storage.tasks, way
+            execution.invoker, api.authorizer, events.queue, storage.tasks, mode
         )
         api.gateway.register_direct(LAMBDA, name, operation.handle)
 
@@ -64,14 +64,14 @@ def register_admin_api(storage: Storage, api: Api, events: Events, runtimes: Run
         api.gateway.fronts.add_path(path, Front(handle=pages.handle))
 
 
-def register_function_urls(
+async def register_function_urls(
     storage: Storage, api: Api, execution: Execution, control: Control
 ) -> None:
     """Register function URLs, by path and by host name."""
     urls = FunctionUrls(
         control.urls.find, execution.invoker, api.authorizer, storage.clock, storage.tasks
     )
-    storage.store.on_change(urls.forget)
+    await storage.store.follow(urls)
     limit = SYNCHRONOUS_EVENT_BYTES_MAX
     by_path = Front(handle=urls.handle_path, body_bytes_max=limit, is_open=True)
     by_host = Front(handle=urls.handle_host, body_bytes_max=limit, is_open=True)

@@ -43,7 +43,7 @@ class Garbage:
 
     def _expired(self) -> list[dict[str, Any]]:
         return [
-            {"kind": TRASH, "place": str(path), "bytes": path.stat().st_size}
+            {"kind": TRASH, "place": trashed.place, "bytes": trashed.size}
             for blobs in self.blobs
-            for path in blobs.expired()
+            for trashed in blobs.expired()
         ]

@@ -30,8 +30,8 @@ from lambent.sandbox.launcher.cgroup_tree import LIMITS
 from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.services.installation import packages_directory, prepare_packages
 from lambent.settings import ServerSettings, Settings
-from lambent.store.blobs import is_of_blobs
 from lambent.store.database import file_of, url_of
+from lambent.store.directory_blobs import is_of_blobs
 from lambent.store.settings import StoreSettings
 
 logger = logging.getLogger(__name__)
@@ -254,8 +254,9 @@ def _prepare(directory: Path, mode: int, uid: int) -> None:
 def _places_elsewhere(store: StoreSettings, data: DataDirectory, uid: int) -> list[Path]:
     """The directories of packages, events and the SQLite file, which may be anywhere; the platform
     becomes their owner. Root does not hand over a directory that holds other things."""
-    blobs, events = data.blobs(store), data.event_payloads(store)
-    ours: dict[Path, Callable[[str], bool]] = {blobs: is_of_blobs, events: is_of_blobs}
+    ours = dict[Path, Callable[[str], bool]]()
+    if not store.blobs_url:
+        ours = {data.blobs(store): is_of_blobs, data.event_payloads(store): is_of_blobs}
     file = file_of(url_of(store, data.state))
     if file is not None and file.parent != data.state and users.is_root():
         # SQLite also writes files next to the database.

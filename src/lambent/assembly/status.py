@@ -37,7 +37,7 @@ async def observe_status(
 ) -> dict[str, Any]:
     """A document with stable names. Memory is in MB."""
     began = time.monotonic()
-    functions, queued = await store.transact(
+    functions, queued = await store.read(
         lambda tx: (tx.functions.count_everywhere(), tx.async_events.count())
     )
     database_ms = (time.monotonic() - began) * 1000

@@ -1,8 +1,8 @@
-"""What an AWS service is to the gateway: a definition, as data, that its folder in `services/` has.
+"""Defines AWS services, as data. Each folder in `services/` has a `ServiceDefinition`.
 
-The service's model says how requests look and which constraints hold. The definition adds what no
-model says: the operations that are offered, what each needs permission for, and where AWS is known
-to differ from its model.
+The service's model says how requests look and which constraints apply. The definition adds what no
+model contains: the operations that are offered, the permissions that each needs, and where AWS is
+known to differ from its model.
 """
 
 import dataclasses
@@ -48,10 +48,10 @@ class BodyLimit:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """What docs/reference/api-coverage.md says of a service besides the names of its operations."""
+    """What docs/reference/api-coverage.md says of a service, apart from names of operations."""
 
     note: str = ""
-    """A sentence or two about what is offered and what is not."""
+    """One or two sentences about what is offered and what is not."""
     stored: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     """By operation, input members that are stored and shown and have no effect yet."""
     refused: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
@@ -71,17 +71,16 @@ class ServiceDefinition(Generic[Rooms]):
     operations: Mapping[str, Operation[Rooms]]
     """The operations that are offered, by name."""
     direct: frozenset[str] = frozenset()
-    """Further ones that write their responses themselves, without a task. Their handlers are
-    registered with `Gateway.register_direct`; they cannot be dispatched without a request."""
+    """Further operations, which write their responses themselves and without a task. Their
+    handlers are registered with `Gateway.register_direct`. They cannot be dispatched."""
     permissions: Mapping[str, Needs]
-    """What each operation needs permission for; empty if everybody may. One that is offered is
-    here."""
+    """The permissions that each offered operation needs; empty if every caller may use it."""
     body_limits: Mapping[str, BodyLimit] = dataclasses.field(default_factory=dict)
     """By operation, where it is not `REQUEST_BYTES_MAX`."""
     failure_code: str = "InternalFailure"
-    """The error code for a bug of the platform's."""
+    """The code of errors that are the platform's fault."""
     takes_session_tokens: bool = True
-    """Whether the credentials of GetSessionToken may call it: as in AWS, not IAM."""
+    """Whether the credentials of GetSessionToken may call it. IAM refuses them, as in AWS."""
     differences: tuple[Difference, ...] = ()
     """How `permissions` differ from AWS's list, for docs/reference/permissions.md."""
     resource_names: tuple[tuple[str, str], ...] = ()
@@ -95,7 +94,7 @@ class ServiceDefinition(Generic[Rooms]):
 
     @property
     def signing_name(self) -> str:
-        """What signatures call the service. Two services may share it: both API Gateways do."""
+        """The service's name in signatures. Two services may share it: both API Gateways do."""
         return str(self.model.signing_name)
 
     @property

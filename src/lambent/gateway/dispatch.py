@@ -1,7 +1,7 @@
-"""Performs an operation: validates its input, asks whether the caller may, calls its handler.
+"""Performs an operation: validates its input, authorizes the caller, calls its handler.
 
-Nothing here knows HTTP. The gateway comes here with what it has read of a request; other rooms call
-`dispatch` to use an AWS API as a client would, without a connection.
+Nothing here knows HTTP. The gateway calls `perform` with the input that it has parsed. Other rooms
+call `dispatch` to use an AWS API as a client would, without a connection.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class Dispatcher:
         `service` is botocore's name (`lambda`, `logs`). `params` are input members by API name,
         typed as in botocore: blobs are bytes, timestamps are datetimes. Links in the output begin
         with `endpoint`. Raises `ApiError` as the API does, `AccessDeniedException` included;
-        `UnknownOperationException` for what is no operation of a service that is registered.
+        `UnknownOperationException` if no registered service has the operation.
         """
         definition = self._services.get(service)
         if definition is None or operation not in definition.model.operation_names:
@@ -66,7 +66,7 @@ class Dispatcher:
         request_id: str,
         endpoint: str,
     ) -> Members:
-        """As `dispatch`, with input that was validated."""
+        """As `dispatch`, with input that is validated already."""
         handler = self._handlers.get((service.name, operation))
         if handler is None:
             raise ApiError(

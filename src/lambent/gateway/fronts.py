@@ -1,7 +1,7 @@
 """Ways in that are not the AWS API: function URLs, pages for operators, links to packages.
 
-A front is reached by a host name of its own or by a path below `/_lambent/`. It brings along how
-large a body it takes and whether it decides itself who may call.
+A front is reached by a host name or by a path below `/_lambent/`. It declares how large a body it
+takes, and whether anybody may send it one.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ class Front:
     """One way in."""
 
     handle: Handler
-    """Serves a request. It authenticates the caller, if it wants to know one."""
+    """Serves a request. It authenticates the caller if it needs one."""
     body_bytes_max: int = SMALL_BODY_BYTES_MAX
     """At least so much."""
     is_open: bool = False
-    """Whether anybody may send it a body. If not, the gateway refuses a request that is not signed
-    well before its body is read; for large bodies only, others are the front's business."""
+    """Whether anybody may send it a body. If not, the gateway checks the signature of a request
+    before it reads a body of more than a few KB. The front checks all others."""
 
 
 class Fronts:
@@ -40,7 +40,7 @@ class Fronts:
         """By path and method; None stands for every other method."""
         self._longest = 0
         """Characters of the longest path: what follows them cannot matter."""
-        self._nothing = Front(handle=_answer_nothing)
+        self._nothing = Front(handle=_respond_not_found)
 
     def add_hosts(self, hosts: re.Pattern[str], front: Front) -> None:
         """Send requests to `front` whose `Host`, in lower case and with the port, `hosts` matches
@@ -88,5 +88,5 @@ class Fronts:
         return front
 
 
-def _answer_nothing(exchange: Exchange) -> None:
+def _respond_not_found(exchange: Exchange) -> None:
     exchange.respond(404, [("Content-Type", "text/plain")], b"There is no such page.\n")

@@ -1,9 +1,9 @@
-"""Which service a request without a signature is for: its form says it.
+"""Recognizes the service of an unsigned request by the request's form.
 
-A signature names the service. Without one, a path of an operation says it, `X-Amz-Target` or the
-path tells the services apart that speak JSON and CBOR, and the version of the API those that speak
-forms. A few operations never have a signature, because they are how their callers come by
-credentials: the service models say which.
+A signature names the service. An unsigned request is recognized by the path of an operation, by
+`X-Amz-Target` (JSON), by the service in its path (CBOR) or by the version of the API (forms). A few
+operations are never signed, because callers get their credentials from them: the service models say
+which.
 """
 
 import functools
@@ -31,7 +31,7 @@ FOREIGN_TARGETS: Mapping[str, str] = {
     "TrentService": "kms",
     "secretsmanager": "secretsmanager",
 }
-"""Signing names of services that others serve, by what `X-Amz-Target` begins with."""
+"""Signing names of services that are forwarded, by the prefix of `X-Amz-Target`."""
 FOREIGN_VERSIONS: Mapping[str, str] = {
     "2010-03-31": "sns",
     "2010-08-01": "monitoring",
@@ -45,17 +45,17 @@ _TOKENS = {
     "/token": "sso-oauth",
     "/v1/token": "signin",
 }
-"""Paths at which credentials are had for something else than a signature."""
+"""Paths where clients get credentials without a signature."""
 _PUBLIC = ("cognito-identity", "cognito-idp")
 
 
 class Recognition:
-    """Tells services apart by the form of requests."""
+    """Recognizes services by the form of requests."""
 
     def __init__(self, services: Iterable[AnyService]) -> None:
-        """`services` are the platform's own; their models say how they are recognised."""
+        """`services` are the platform's own; their models say how they are recognized."""
         self.targets = dict(FOREIGN_TARGETS)
-        """Signing names, by what `X-Amz-Target` begins with, or the path of a CBOR request."""
+        """Signing names by the prefix of `X-Amz-Target`, which is in the path of CBOR requests."""
         self.versions = dict(FOREIGN_VERSIONS)
         """Signing names, by the version of the API that a form names."""
         for service in services:
@@ -66,9 +66,8 @@ class Recognition:
                 self.versions[service.model.api_version] = service.signing_name
 
     def service_of(self, exchange: Exchange) -> str | None:
-        """The signing name of the service that an unsigned request is for, None if its form is that
-        of no service in particular, and empty if it is that of a service which is not known here.
-        """
+        """The signing name of the service that an unsigned request is for. None if its form
+        indicates no service, empty if it indicates one that is not known here."""
         headers = exchange.headers
         target = headers.get("x-amz-target")
         if target is not None:
@@ -87,14 +86,14 @@ class Recognition:
 
 
 def is_public(exchange: Exchange) -> bool:
-    """Whether a request is for an operation that its service's model has no signature for, of a
-    service that others serve."""
+    """Whether a request is for an operation of a forwarded service that needs no signature,
+    according to the service's model."""
     headers = exchange.headers
     prefix, _, operation = headers.get("x-amz-target", "").partition(".")
     service = FOREIGN_TARGETS.get(prefix)
     if service not in _PUBLIC or operation not in _public_operations(service):
         return False
-    # No policy is asked: it must not look like another request to the server that it goes to.
+    # No policy is checked, so the server behind must not read another request out of it.
     is_plain = exchange.method == "POST" and exchange.path == "/" and not exchange.query
     return is_plain and headers.get("content-type", "").startswith("application/x-amz-json-1.")
 

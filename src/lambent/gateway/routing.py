@@ -1,4 +1,4 @@
-"""From a request to the service and the operation that it is for."""
+"""Finds the service and the operation of a request."""
 
 from collections.abc import Sequence
 
@@ -37,14 +37,14 @@ class Dialect:
 
 
 Route = tuple[Dialect, Found]
-"""Where a request goes. Not a class of its own: that would cost on the warm path."""
+"""Where a request goes. Not a class: creating one would cost time on the warm path."""
 
 
 class Services:
-    """The platform's own services, by what requests say."""
+    """The platform's own services. Finds the one that a request is for."""
 
     def __init__(self, services: Sequence[AnyService]) -> None:
-        """What is for no service in particular is for the first, and so are its errors."""
+        """The first is the default: it gets requests that indicate no service."""
         self.recognition = Recognition(services)
         self.signing_names = tuple(dict.fromkeys(service.signing_name for service in services))
         self.default = services[0]
@@ -68,7 +68,7 @@ class Services:
         return signing_name in self._dialects
 
     def route(self, signing_name: str, exchange: Exchange) -> Route:
-        """Where a request for one of our services goes. Raises `UnknownOperationException`."""
+        """The route of a request for a service of ours. Raises `UnknownOperationException`."""
         dialects = self._dialects[signing_name]
         for dialect in dialects:
             if len(dialects) == 1 or dialect.protocol.is_spoken_in(exchange):
@@ -78,8 +78,8 @@ class Services:
         raise _spoken_in(exchange, dialects).protocol.unknown_operation(exchange)
 
     def find_by_path(self, exchange: Exchange) -> Route | None:
-        """Where a request goes whose method and path are those of an operation; if they are those
-        of operations of several services, it goes to the first."""
+        """The route of a request whose method and path are those of an operation, else None. If
+        several services have such an operation, the first service gets the request."""
         for dialect in self._rest:
             found = dialect.find(exchange)
             if found is not None:
@@ -87,8 +87,8 @@ class Services:
         return None
 
     def dialect_of(self, exchange: Exchange, signing_name: str | None) -> Dialect:
-        """In which dialect the client can read an error, for a request whose operation is not
-        known. `signing_name` is the service that it is for, if that is known."""
+        """A dialect in which the client can read an error, for a request whose operation is not
+        known. `signing_name` is its service, if that is known."""
         if signing_name is not None and signing_name in self._dialects:
             return _spoken_in(exchange, self._dialects[signing_name])
         if signing_name == "s3":
@@ -97,13 +97,13 @@ class Services:
 
 
 def _spoken_in(exchange: Exchange, dialects: Sequence[Dialect]) -> Dialect:
-    """The dialect that a request speaks, else the first."""
+    """The dialect whose form a request has, else the first."""
     spoken = (each for each in dialects if each.protocol.is_spoken_in(exchange))
     return next(spoken, dialects[0])
 
 
 def refuse_to_guess(exchange: Exchange) -> ApiError:
-    """The error for an unsigned request whose form is that of a service which is not known."""
+    """The error for an unsigned request whose form names an unknown service."""
     target = exchange.headers.get("x-amz-target")
     said = "Version" if target is None else f"X-Amz-Target '{target[:200]}'"
     return ApiError(
@@ -114,7 +114,7 @@ def refuse_to_guess(exchange: Exchange) -> ApiError:
 
 
 def unserved(name: str, services: Services) -> ApiError:
-    """The error for a request for a service that nobody serves."""
+    """The error for a request for a service that is neither ours nor forwarded."""
     return ApiError(
         "UnknownServiceException",
         f"Lambent serves {', '.join(services.signing_names)}; this request is for '{name}'.",

@@ -1,4 +1,4 @@
-"""From an HTTP exchange to an operation and back.
+"""Serves HTTP exchanges: finds the operation, has it performed, responds.
 
 One handler serves every connection, the public port's and those from inside the boxes. Invoke
 responds directly (`register_direct`), without a task; every other operation runs in a task of the
@@ -58,8 +58,8 @@ _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
 Forward = Callable[[Exchange, Caller, str, Callable[[ApiError], None]], bool]
-"""Serves a request for a service, by signing name, that is not ours; returns whether it does. The
-last argument responds with an error. May raise `ApiError`."""
+"""Serves a request for another service, given by its signing name. Returns False if it does not
+serve it. The last argument responds with an error. May raise `ApiError`."""
 
 
 class Gateway:
@@ -112,12 +112,12 @@ class Gateway:
         self._direct[service.name, name] = handler
 
     def register_forward(self, handler: Forward) -> None:
-        """Offer requests for services that are not ours to `handler`."""
+        """Pass requests for other services to `handler`."""
         self._forward = handler
 
     def new_server(self, *, is_front_door: bool = False) -> HttpServer:
-        """A server of this gateway, to be started on a socket of the caller's: the front door, or
-        one in a box, which may make the platform hold no more than two large requests at a time."""
+        """A server of this gateway, not yet started: the front door, or one in a box. One in a box
+        may hold no more than two large requests in memory at a time."""
         settings = self._settings
         limits = HttpLimits(
             body_bytes_max=self._body_limit,
@@ -146,7 +146,7 @@ class Gateway:
         """Bytes that the body of a request may have."""
         length = exchange.headers.get("content-length")
         if length is not None and len(length) <= _SMALL_LENGTH_DIGITS:
-            return SMALL_BODY_BYTES_MAX  # It is not larger, so it does not matter what may be.
+            return SMALL_BODY_BYTES_MAX  # The body is smaller than every limit.
         front = self.fronts.find(exchange)
         if front is not None:
             return front.body_bytes_max
@@ -157,8 +157,8 @@ class Gateway:
         return SMALL_BODY_BYTES_MAX if is_public(exchange) else REQUEST_BYTES_MAX
 
     def screen(self, exchange: Exchange) -> Handler | None:
-        """Look at the head of a request with a body: returns what responds if the body need not be
-        read."""
+        """Check the head of a request with a body. Returns a handler that responds if the body need
+        not be read."""
         try:
             if self._names is not None:
                 self._names.check(exchange)
@@ -257,13 +257,13 @@ class Gateway:
         route = self._services.find_by_path(exchange)
         if route is not None:
             return route[0].service.signing_name
-        # Objects are what people fetch without a signature, or with one of the kind before ours.
+        # People fetch objects without a signature, or with one of an older version.
         return self._services.default.signing_name if self._forward is None else "s3"
 
     def _handle_foreign(
         self, exchange: Exchange, caller: Caller, name: str, request_id: str
     ) -> None:
-        """Have a request for a service that is not ours served by the one that is known for it."""
+        """Forward a request for another service. Raises `ApiError` if nobody serves it."""
         dialect = self._services.dialect_of(exchange, caller.service)
 
         def refuse(error: ApiError) -> None:
@@ -342,13 +342,13 @@ async def open_front_door(
     sock: socket.socket,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[HttpServer]:
-    """Accept clients on a bound socket. On exit, finish what is in progress first; on an exception,
-    or if one comes meanwhile, end at once."""
+    """Accept clients on a bound socket. On exit, finish the requests in progress; on an exception,
+    end at once."""
     server = gateway.new_server(is_front_door=True)
     await server.start(sock, tls)
     try:
         yield server
-        # Asked to stop: clients that wait get their responses. They would not after a failure.
+        # A normal stop: clients that wait get their responses. After a failure they would not.
         await server.close(settings.shutdown_grace_s)
     finally:
         await shielded(server.close)

@@ -7,6 +7,9 @@ from pathlib import Path
 from lambent.instance import lock as instance_lock
 from lambent.store.settings import StoreSettings
 
+EVENTS_SUFFIX = "-events"
+"""Added to the name of the place of packages, it names the place of payloads."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DataDirectory:
@@ -42,18 +45,19 @@ class DataDirectory:
         return self.root / "state"
 
     def blobs(self, store: StoreSettings) -> Path:
-        """Packages. Raises SystemExit for a URL of an object store."""
+        """Packages, unless `store.blobs_url` is set. Raises SystemExit for a URL of an object
+        store."""
         if "://" in store.blobs_dir:
             raise SystemExit(
-                f"lambent: cannot use store.blobs_dir = {store.blobs_dir}: packages are kept in a"
-                " directory; URLs of object stores are not supported"
+                f"lambent: cannot use store.blobs_dir = {store.blobs_dir}: it must be a directory;"
+                " URLs of object stores are not supported there. Use store.blobs_url"
             )
         return Path(store.blobs_dir).absolute() if store.blobs_dir else self.state / "blobs"
 
     def event_payloads(self, store: StoreSettings) -> Path:
         """Large payloads of queued events."""
         blobs = self.blobs(store)
-        return blobs.with_name(f"{blobs.name}-events")
+        return blobs.with_name(f"{blobs.name}{EVENTS_SUFFIX}")
 
     @property
     def code(self) -> Path:

@@ -28,8 +28,8 @@ LOCAL_SERVICES = frozenset(
         ),
     }
 )
-"""What the emulator serves, by signing name; left out is what would run containers and programs.
-Requests for services of the platform itself never come here, whatever this says."""
+"""By signing name: services of the emulator, without those that would run containers or programs.
+A service of the platform itself never gets there."""
 _PASSED_ON = {field.name for field in dataclasses.fields(AwsSettings)}
 _DEFAULTS = ServiceSettings()
 _HOP_BY_HOP = frozenset(
@@ -105,8 +105,8 @@ def find_endpoint(
 
 
 def unknown_service(name: str, own: Sequence[str], *, has_local_services: bool) -> ApiError:
-    """The error for a request for a service that nobody serves, with what can be done about it.
-    `own` are the services of the platform itself."""
+    """The error for a service without a server; the message says how the operator can add one.
+    `own` are the signing names of the platform's own services."""
     cures = []
     if not has_local_services and name in LOCAL_SERVICES:
         cures.append("`lambent up --services` starts an emulator for it")

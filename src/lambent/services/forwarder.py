@@ -215,8 +215,8 @@ async def open_forwarder(
     local_services: LocalServices | None,
     own: Sequence[str],
 ) -> AsyncIterator[Forwarder]:
-    """The forwarder; requests that are under way end with it. `own` are the signing names of the
-    platform's own services, for its errors."""
+    """The forwarder; requests in progress end with it. `own` are the signing names of the
+    platform's own services, which its errors list."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S)
     async with (
         aiohttp.ClientSession(

@@ -138,6 +138,23 @@ async def test_an_offer_may_be_accepted_later() -> None:
         assert server.budget.held == 0
 
 
+async def test_early_bytes_that_are_dropped_are_not_passed_over() -> None:
+    """When memory is short, they may be dropped; then the offer is not accepted any more: the
+    other protocol would begin in the middle."""
+    kept: list[Exchange] = []
+    switch = Switch()
+    async with serving(kept.append, held_bytes_max=1000) as (server, port):
+        async with connected(port) as (reader, writer):
+            writer.write(OFFER)
+            await wait_until(lambda: kept)
+            writer.write(b"y" * 3000)
+            await wait_until(lambda: any(each._wire.is_discarding for each in server.connections))
+            switch(kept[0])
+            assert await until_closed(reader) == b""
+        await wait_until(lambda: not server.connections)
+    assert switch.opened == []
+
+
 async def test_an_offer_that_is_not_accepted_is_an_ordinary_request() -> None:
     """Requests that follow it in the same read, also other offers, are handled after it, in their
     order, however many there are."""

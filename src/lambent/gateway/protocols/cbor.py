@@ -25,8 +25,8 @@ from lambent.model.errors import ApiError
 
 _PROTOCOL = "rpc-v2-cbor"
 _BYTES_MAX = 2 << 20
-"""Of a request. Every byte may be a value, so what a few bytes stand for in memory is bounded by
-this; a request of CloudWatch has 1 MB at most."""
+"""The maximum for a request. Every byte may be a value, so this limits the memory that the values
+take. CloudWatch's largest requests have 1 MB."""
 _DEPTH_MAX = 100
 _EPOCH_SECONDS = 1
 """The tag of a timestamp, the only tag in this protocol."""
@@ -34,7 +34,7 @@ _OTHER_TAGS = (
     *(0, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004),
     *(43000, 55799),
 )
-"""Tags for which the decoder would make values of types that no model has."""
+"""Tags that the decoder would turn into values of types that no model has."""
 
 
 class SmithyCbor:
@@ -88,8 +88,8 @@ class SmithyCbor:
 
 
 def operation_in_path(exchange: Exchange) -> tuple[str, str]:
-    """Service and operation as a request's path names them, `/service/<name>/operation/<name>`;
-    both are empty if it does not."""
+    """Service and operation in a request's path, `/service/<name>/operation/<name>`. Both are
+    empty if the path has another form."""
     parts = exchange.path.split("/")
     if len(parts) != 5 or parts[0] or (parts[1], parts[3]) != ("service", "operation"):
         return "", ""
@@ -97,9 +97,8 @@ def operation_in_path(exchange: Exchange) -> tuple[str, str]:
 
 
 def decode_cbor(body: bytes) -> Any:
-    """The document in a body. Raises `SerializationException` for what is no CBOR or has types that
-    the protocol does not have: tags other than a timestamp's, simple values, keys that are no text
-    or are there twice."""
+    """The document in a body. Raises `SerializationException` if the body is not CBOR, or contains
+    tags other than a timestamp's, keys that are not text, or a key twice."""
     if len(body) > _BYTES_MAX:
         raise serialization_error(f"the body has more than {_BYTES_MAX} bytes")
     stream = io.BytesIO(body)

@@ -16,7 +16,7 @@ from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 
 Labels = Mapping[str, str]
-"""What the path of a request says, by the name of the label in the model; decoded."""
+"""Values from the path of a request, decoded, by the name of the label in the model."""
 
 Found = tuple[OperationModel, Labels]
 """The operation that a request is for."""
@@ -24,7 +24,7 @@ Found = tuple[OperationModel, Labels]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WireResponse:
-    """A response, ready to be sent; the request id is added by whoever sends it."""
+    """A response, ready to be sent. The sender adds the request id."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -49,13 +49,12 @@ class WireProtocol(Protocol):
 
     @property
     def is_rest(self) -> bool:
-        """Whether method and path tell operations apart. Such a request says by itself which
-        service it is for."""
+        """Whether method and path identify the operation. They then identify the service, too."""
         ...
 
     def is_spoken_in(self, exchange: Exchange) -> bool:
-        """Whether a request has the form of this protocol. Asked only to tell apart the protocols
-        of a service that speaks several, and to find errors that a client can read."""
+        """Whether a request has the form of this protocol. This distinguishes the protocols of a
+        service that speaks several, and finds errors that a client can read."""
         ...
 
     def router(self, service: ServiceModel) -> Router:
@@ -77,7 +76,7 @@ class WireProtocol(Protocol):
         ...
 
     def render_error(self, service: ServiceModel, error: ApiError, request_id: str) -> WireResponse:
-        """The response of one that failed. `service` says how its errors look."""
+        """The response of an operation that failed, as the service's model lays errors out."""
         ...
 
 

@@ -18,11 +18,12 @@ from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 
 _DEPTH_MAX = 8
-"""Parts of a field's name; the rest is one part, which no member has."""
+"""Parts of a field's name. The rest becomes one part, which matches no member."""
 _POSITION = re.compile(r"[1-9][0-9]{0,5}")
 
 _Node = dict[str | None, Any]
-"""Of a form: what is below a name, by the next part of the name; its own value under None."""
+"""The fields of a form below a name, by the next part of the name. None is the key of the value of
+the name itself."""
 
 
 class Query:
@@ -84,7 +85,7 @@ def _as_tree(form: Mapping[str, list[str]]) -> _Node:
 
 
 def _from_form(shape: Shape, node: _Node, path: str) -> Any:
-    """The value of a shape below a name of a form, None if there is none."""
+    """The value of a shape in the fields below a name, None if there is none."""
     if shape.type_name == "structure":
         found = {}
         for name, member in shape.members.items():
@@ -107,7 +108,7 @@ def _from_form(shape: Shape, node: _Node, path: str) -> Any:
 
 
 def _wire_name(name: str, shape: Shape) -> str:
-    """What a member is called: a flattened list by its items' name."""
+    """The name of a member in forms. A flattened list has the name of its items."""
     if shape.type_name == "list" and shape.serialization.get("flattened"):
         return str(shape.member.serialization.get("name", shape.serialization.get("name", name)))
     return str(shape.serialization.get("name", name))
@@ -126,7 +127,7 @@ def _map_from_form(shape: Shape, entries: _Node, path: str) -> dict[str, Any]:
 
 
 def _in_order(items: _Node) -> list[tuple[str, _Node]]:
-    """Items by their position, which begins with 1; what is no position is ignored."""
+    """Items in the order of their positions, which begin with 1. Other keys are ignored."""
     positions = [at for at in items if at and _POSITION.fullmatch(at)]
     return [(at, items[at]) for at in sorted(positions, key=int)]
 

@@ -1,4 +1,4 @@
-"""What rest-json and rest-xml have in common: members in the path, the query and the headers."""
+"""Shared by rest-json and rest-xml: members in the path, the query and the headers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from lambent.kit.http.messages import Exchange
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RestInput:
-    """What was read of a request outside its body, and what its body has to say."""
+    """The members that are outside the body of a request, and the shapes of those in its body."""
 
     params: dict[str, Any]
     in_body: Mapping[str, Shape]
-    """Members whose values are in a document in the body."""
+    """Members of the document in the body."""
     payload: str | None
-    """The member that the body is, if it is one alone."""
+    """The one member that is the whole body, if there is one."""
 
 
 def read_outside_body(shape: Shape, exchange: Exchange, labels: Labels) -> RestInput:
@@ -63,14 +63,14 @@ def _from_query(shape: Shape, values: list[str], path: str) -> Any:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RestOutput:
-    """What is written of a response outside its body, and what its body has to say."""
+    """The status and headers of a response, and the shapes of the members in its body."""
 
     status: int
     headers: list[tuple[str, str]]
     in_body: Mapping[str, Shape]
-    """Members that are there and belong into a document in the body."""
+    """Members of the document in the body that have a value."""
     payload: str | None
-    """The member that the body is, if it is one alone."""
+    """The one member that is the whole body, if there is one."""
 
 
 def write_outside_body(operation: OperationModel, output: Members) -> RestOutput:

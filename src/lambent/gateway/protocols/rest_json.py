@@ -29,7 +29,7 @@ class RestJson:
     is_rest = True
 
     def is_spoken_in(self, exchange: Exchange) -> bool:
-        """It has no form of its own: what has none of another is this."""
+        """Requests without the form of another protocol are in this one."""
         return True
 
     def router(self, service: ServiceModel) -> Routes:

@@ -34,7 +34,7 @@ class RestXml:
     is_rest = True
 
     def is_spoken_in(self, exchange: Exchange) -> bool:
-        """It has no form of its own, as rest-json."""
+        """As with rest-json, requests have no form of their own."""
         return True
 
     def router(self, service: ServiceModel) -> Routes:

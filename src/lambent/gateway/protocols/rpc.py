@@ -1,4 +1,4 @@
-"""What the protocols without paths have in common: a request names its operation."""
+"""Shared by the protocols in which a request names its operation: json, query and CBOR."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from lambent.kit.http.messages import Exchange
 
 
 class NamedOperations:
-    """A router of a service whose requests name their operation."""
+    """Finds operations by the names in requests."""
 
     def __init__(self, service: ServiceModel, read_name: Callable[[Exchange], str]) -> None:
         """`read_name` returns a request's operation, empty if it names none of the service."""
@@ -23,7 +23,7 @@ class NamedOperations:
 
 
 def error_shape(service: ServiceModel, code: str) -> Shape | None:
-    """The shape of an error, by its own name or by the code that it has in query requests."""
+    """The shape of an error, by its name or by its code in the query protocol."""
     for shape in service.error_shapes:
         if code in (shape.name, shape.error_code):
             return shape
@@ -31,23 +31,22 @@ def error_shape(service: ServiceModel, code: str) -> Shape | None:
 
 
 def query_code(shape: Shape | None, code: str) -> str:
-    """What an error is called in query requests: services that once spoke it alone have names
-    without `Exception` there."""
+    """The code of an error in the query protocol, whose codes are often without `Exception`."""
     if shape is None:
         return "AccessDenied" if code == "AccessDeniedException" else code
     return str(shape.error_code)
 
 
 def sender_of(status: int) -> str:
-    """Whose fault an error is, in the words of query requests."""
+    """The type of an error in the query protocol: whose fault it is."""
     return "Sender" if status < 500 else "Receiver"
 
 
 def query_error_header(
     service: ServiceModel, shape: Shape | None, code: str, status: int
 ) -> list[tuple[str, str]]:
-    """The header with which a service that has changed its protocol tells clients an error's old
-    code. https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#query-compatible"""
+    """The header with an error's code in the query protocol, for clients of services that have
+    moved to another protocol. https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#query-compatible"""
     if not service.is_query_compatible:
         return []
     return [("x-amzn-query-error", f"{query_code(shape, code)};{sender_of(status)}")]

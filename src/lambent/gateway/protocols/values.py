@@ -1,6 +1,6 @@
-"""From what is written in documents, texts and headers to values as a model types them, and back.
+"""Converts between documents, texts and headers and values as a model types them.
 
-Documents are JSON's or CBOR's: both are made of structures, lists and maps, and differ in how they
+Documents are JSON or CBOR. Both consist of structures, lists and maps; they differ in how they
 write a blob or a timestamp.
 """
 
@@ -34,9 +34,10 @@ _DOCUMENT_NAMES = {
 """What AWS's parser calls values in its errors."""
 
 ReadScalar = Callable[[str, Any, str], Any]
-"""From a shape's type, what is written and where, to a value. Raises `SerializationException`."""
+"""Converts a scalar in a document: `(type of the shape, written value, path) -> value`. Raises
+`SerializationException`."""
 WriteScalar = Callable[[Shape, Any], Any]
-"""From a shape and its value to what is written."""
+"""Converts a scalar for a document: `(shape, value) -> written value`."""
 
 
 # -- documents ---------------------------------------------------------------------------------
@@ -45,8 +46,8 @@ WriteScalar = Callable[[Shape, Any], Any]
 def from_document(
     shape: Shape, value: Any, path: str, read_scalar: ReadScalar, depth: int = 0
 ) -> Any:
-    """What is written in a document as the shape types it. Unknown members are ignored, nulls are
-    absent. Raises `SerializationException`; its text names the place as `path`."""
+    """A value in a document as the shape types it. Unknown members are ignored, nulls are absent.
+    Raises `SerializationException`, whose text contains `path`."""
     if depth > _DEPTH_MAX:
         raise serialization_error(f"'{path}' is nested too deeply")
     kind = shape.type_name
@@ -77,7 +78,7 @@ def members_from_document(
     read_scalar: ReadScalar,
     depth: int = 0,
 ) -> dict[str, Any]:
-    """The members of a structure that are written in a document."""
+    """The members of a structure in a document."""
     found: dict[str, Any] = {}
     for name, member in members.items():
         value = document.get(member.serialization.get("name", name))
@@ -88,7 +89,7 @@ def members_from_document(
 
 
 def to_document(shape: Shape, value: Any, write_scalar: WriteScalar) -> Any:
-    """A value of the shape as a document writes it; absent and null members are left out."""
+    """A value of the shape for a document, without absent and null members."""
     kind = shape.type_name
     if kind == "structure":
         if getattr(shape, "is_document_type", False):
@@ -106,7 +107,7 @@ def to_document(shape: Shape, value: Any, write_scalar: WriteScalar) -> Any:
 
 
 def scalar_from_json(kind: str, value: Any, path: str) -> Any:
-    """A JSON value that is no structure, list or map."""
+    """A scalar in a JSON document."""
     if kind == "blob":
         return decode_blob(typed(value, str, path, "Blob"), path)
     if kind == "timestamp":
@@ -115,7 +116,7 @@ def scalar_from_json(kind: str, value: Any, path: str) -> Any:
 
 
 def plain_scalar(kind: str, value: Any, path: str) -> Any:
-    """A text, number or boolean, which every document writes alike."""
+    """A text, number or boolean, which all documents write the same way."""
     if kind in ("string", "character"):
         return _without_nul(typed(value, str, path, "String"), path)
     if kind == "boolean":
@@ -132,7 +133,7 @@ def plain_scalar(kind: str, value: Any, path: str) -> Any:
 
 
 def scalar_to_json(shape: Shape, value: Any) -> Any:
-    """A value as JSON writes it."""
+    """A scalar for a JSON document."""
     if shape.type_name == "blob":
         return base64.b64encode(value).decode()
     if shape.type_name == "timestamp":
@@ -174,8 +175,8 @@ def from_text(shape: Shape, text: str, path: str) -> Any:
 
 
 def to_text(shape: Shape, value: Any, timestamp_format: str) -> str:
-    """A value as a header or an XML element writes it. `timestamp_format` is meant where the shape
-    names none."""
+    """A value for a header or an XML element. `timestamp_format` applies where the shape has
+    none."""
     kind = shape.type_name
     if kind == "timestamp":
         form = shape.serialization.get("timestampFormat", timestamp_format)
@@ -208,7 +209,7 @@ def timestamp_from(value: Any, path: str) -> datetime.datetime:
 
 
 def decode_blob(text: str, path: str) -> bytes:
-    """What base64 stands for. Raises `SerializationException`."""
+    """The bytes that base64 encodes. Raises `SerializationException`."""
     try:
         if len(text) <= _BLOB_STEP:
             return base64.b64decode(text, validate=True)
@@ -224,7 +225,7 @@ def decode_blob(text: str, path: str) -> bytes:
 
 
 def _without_nul(text: str, path: str) -> str:
-    """The text, which must not have a NUL: no database and no file name can hold it."""
+    """The text, which must not contain a NUL: no database and no file name can store it."""
     if "\0" in text:
         raise serialization_error(f"'{path}' contains a NUL character")
     return text

@@ -96,8 +96,9 @@ def error_document(code: str, message: str, status: int, request_id: str) -> byt
 
 
 def decode_xml(body: bytes) -> Element:
-    """The root of a document; names have lost their namespaces. Raises `SerializationException` for
-    what is no XML, is nested deeply, or declares entities, which can grow without bound."""
+    """The root of a document, with names without their namespaces. Raises `SerializationException`
+    if the body is not XML, is nested deeply, has too many elements, or declares entities, which can
+    grow without limit."""
     builder = ElementTree.TreeBuilder()
     depth = elements = 0
 
@@ -132,7 +133,7 @@ def _local(name: str) -> str:
 
 
 def read_members(element: Element, members: Members, path: str) -> dict[str, Any]:
-    """The members of a structure that are written below an element; others are ignored."""
+    """The members of a structure below an element; unknown elements are ignored."""
     found: dict[str, Any] = {}
     for name, member in members.items():
         wire_name = member.serialization.get("name", name)
@@ -152,7 +153,7 @@ def read_members(element: Element, members: Members, path: str) -> dict[str, Any
 
 
 def read_value(shape: Shape, element: Element, path: str) -> Any:
-    """The value that an element stands for. Raises `SerializationException`."""
+    """The value of an element. Raises `SerializationException`."""
     if shape.type_name == "structure":
         return read_members(element, shape.members, path)
     if shape.type_name in ("list", "map"):

@@ -1,7 +1,8 @@
-"""One client's connection: its transport's events, the order of its responses, its end.
+"""One client's connection: it joins what arrives (`intake.py`), what waits for its response
+(`line.py`) and the transport (`wire.py`).
 
-The connection hands a complete request to the handler and reads on (`intake.py`). Requests that
-arrive before the response wait in line (`line.py`); while any wait, the connection is not read.
+The connection hands a complete request to the handler and reads on. Requests that arrive before the
+response wait in line; while any wait, the connection is not read.
 """
 
 import asyncio
@@ -145,6 +146,9 @@ class Connection(asyncio.Protocol):
         idle_deadline_s: float,
     ) -> None:
         if exchange is not self._line.current:
+            return
+        if self._wire.is_discarding:
+            self.abort()  # Memory was short, so what came after the request has been dropped.
             return
         self._line.current = None
         self._line.release(exchange)

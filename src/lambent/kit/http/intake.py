@@ -30,24 +30,6 @@ _HEADER_COST_BYTES = 128
 class Intake:
     """See the module. Complete requests join the line of their connection."""
 
-    __slots__ = (
-        "_body",
-        "_body_bytes_max",
-        "_channel",
-        "_connections",
-        "_held_bytes",
-        "_is_body_paused",
-        "_line",
-        "_loop",
-        "_protocol",
-        "_service",
-        "_wire",
-        "arriving",
-        "is_arriving",
-        "reader",
-        "since",
-    )
-
     def __init__(
         self, channel: Channel, service: Service, connections: Connections, wire: Wire, line: Line
     ) -> None:

@@ -5,7 +5,7 @@
 | `protocol.py`, `events.py`, `framing.py` | bytes of requests to events; no I/O |
 | `responses.py` | responses to bytes; no I/O |
 | `exchange.py` | one request and its response, as handlers see them (`messages.py`) |
-| `connection.py` | one client: joins the following three |
+| `connection.py` | one client; joins the next three |
 | `intake.py` | the request that arrives: events to an exchange with its body |
 | `line.py` | complete requests, in their order |
 | `wire.py` | its transport: flow control, and how it ends |

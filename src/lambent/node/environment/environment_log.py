@@ -72,6 +72,8 @@ class EnvironmentLog:
         self._clock = clock
         self._function = function
         self._initialization_type = initialization_type
+        self.is_provisioned = initialization_type == "provisioned-concurrency"
+        """Whether the environment is one of provisioned concurrency."""
         self._environment_id = environment_id
         self._is_json = logging.log_format == "JSON"
         self._lowest_system = logging.system_log_level

@@ -180,6 +180,7 @@ class Run:
             init_s=None if start_ms is None else start_ms / 1000,
             duration_s=duration_s,
             memory_used_mb=self._function.memory_mb if ran_out else self._log.memory_used_mb,
+            is_provisioned=self._log.is_provisioned,
             response_bytes=response_bytes,
             log_tail=self._log.take_tail(),
         )

@@ -14,12 +14,15 @@ go to make any.
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 
+from lambent.kit.backlog import Backlog
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.model.arn import Scope
+from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, no_capacity, throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion
@@ -69,8 +72,7 @@ class Scheduler:
         self._tenants: defaultdict[Scope, int] = defaultdict(int)
         """Environments of tenants."""
         self._is_closed = False
-        self._changed: set[FunctionKey] = set()
-        self._bell = anyio.Event()
+        self._changed = Backlog[FunctionKey]()
 
     @property
     def environments(self) -> int:
@@ -118,26 +120,18 @@ class Scheduler:
         pool = self._find_pool(function.configuration_id)
         return ProvisionedState(0) if pool is None else pool.provisioned.state
 
-    def note_change(self, key: FunctionKey) -> None:
-        """A function was changed or deleted: look at its environments soon."""
-        if self._pools.of_function(key):
-            self._changed.add(key)
-            self._bell.set()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`: the environments of what changed are looked at soon."""
+        keys = {pool.function.key for pool in self._pools} if changes.is_everything else ()
+        for key in {*keys, *changes.functions}:
+            if self._pools.of_function(key):
+                self._changed.add(key)
 
     async def follow_changes(self, resolve: Resolve) -> None:
-        """Let go of environments of what no longer is current, forever."""
-        while True:
-            while self._changed:
-                key = self._changed.pop()
-                try:
-                    await self._retire_stale(key, resolve)
-                except BaseException:
-                    self._changed.add(key)
-                    raise
-            self._bell = anyio.Event()
-            await self._bell.wait()
+        """Retire environments of versions that are no longer current, until cancelled."""
+        await self._changed.work_off(partial(self._retire_stale, resolve))
 
-    async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
+    async def _retire_stale(self, resolve: Resolve, key: FunctionKey) -> None:
         current = dict[str, FunctionVersion | None]()
         for pool in self._pools.of_function(key):
             version = pool.function.version

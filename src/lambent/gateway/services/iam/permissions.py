@@ -27,7 +27,7 @@ def _identity(kind: str) -> Find:
         principal, name = asked.caller.principal, asked.params.get(member)
         account = asked.scope.account
         if name is None:
-            # Who asks about nobody in particular asks about themselves.
+            # Without a name, the caller is meant.
             return [Target(principal.arn, account)]
         key = IdentityKey(account, "user" if kind == "user" else "role", name)
         found = await asked.lookups.identity(key)

@@ -13,7 +13,7 @@ IAM: ServiceDefinition[Identities] = ServiceDefinition(
     differences=DIFFERENCES,
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
-        note="Users and roles with inline policies and tags, and users' keys: what decides about"
-        " this platform. Permissions boundaries are refused."
+        note="Users and roles with inline policies and tags, and users' keys: the parts that"
+        " control access to this platform. Permissions boundaries are refused."
     ),
 )

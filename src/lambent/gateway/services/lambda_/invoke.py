@@ -1,8 +1,8 @@
-"""Invoke, InvokeWithResponseStream and InvokeAsync: the operations that answer without a task.
+"""Invoke, InvokeWithResponseStream and InvokeAsync: the operations that respond without a task.
 
-Everything up to handing the invocation to an environment is synchronous, and the answer is
-written from the environment's callback. Only a function that is not in memory yet, or a large
-event whose JSON must be checked off the loop, takes the slow road through a task.
+Everything until an environment has the request is synchronous, and the reply writes the response
+when the outcome comes up. Only a function that is not in memory yet, and a large event whose JSON
+must be checked off the loop, take a task.
 """
 
 import dataclasses
@@ -18,16 +18,18 @@ from lambent.gateway.request import Request
 from lambent.gateway.services.lambda_.invoke_checks import (
     check_json,
     check_offered,
-    check_tenant,
     decode_client_context,
     is_json_type,
     own_request_id,
+    refuse_error,
     refuse_fault,
 )
 from lambent.gateway.services.lambda_.invoke_replies import InvokeReply, StreamReply
 from lambent.gateway.services.lambda_.permissions.resources import invoke_access
 from lambent.identity.authorizer import Authorizer
-from lambent.invocation.invoker import Invoker, state_error
+from lambent.invocation.call import Call
+from lambent.invocation.checks import state_error, tenant_error
+from lambent.invocation.invoker import Invoker
 from lambent.kit.computing import LOOP_BYTES_MAX, computed_apart
 from lambent.kit.strict_json import fault_of
 from lambent.kit.tasks import start_task
@@ -36,8 +38,7 @@ from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationKind, InvocationRequest, Reply
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, LEGACY_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference, parse_function_name
-from lambent.model.recursion import recursive
-from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
+from lambent.model.traces import trace_id_of
 
 logger = logging.getLogger(__name__)
 
@@ -51,12 +52,13 @@ _SPELLING_MAX = 8192
 class InvokeMode:
     """What the three operations differ in."""
 
-    make_reply: Callable[[Request, InvocationRequest], Reply] | None
-    """Makes the reply of a synchronous call; None if every call is an event."""
+    make_reply: Callable[[Request, InvocationRequest], Reply]
+    """Makes the reply of a synchronous call."""
+    is_always_event: bool = False
     streams: bool = False
     """Whether the reply takes the response in chunks."""
-    event_answer: bytes | None = b""
-    """The body of 202; None if events are not taken."""
+    event_response: bytes | None = b""
+    """The body of 202; None if the operation takes no events."""
     event_bytes_max: int = ASYNCHRONOUS_EVENT_BYTES_MAX
 
 
@@ -69,29 +71,31 @@ class InvokeOperation:
         authorizer: Authorizer,
         queue: AsyncQueue,
         tasks: anyio.abc.TaskGroup,
-        way: InvokeMode,
+        mode: InvokeMode,
     ) -> None:
         self._invoker = invoker
         self._authorizer = authorizer
         self._tasks = tasks
         self._queue = queue
-        self._way = way
+        self._mode = mode
         self._read: dict[tuple[object, ...], tuple[FunctionReference, Mapping[str, Any]]] = {}
         """What was read of requests before: callers repeat themselves."""
 
     def handle(self, request: Request) -> None:
-        """Answer one request, now or later. Raises `ApiError`."""
+        """Respond to one request, now or later. Raises `ApiError`."""
         reference, params = self._read_request(request)
         event = request.exchange.body or b"{}"
-        access = invoke_access(reference)
-        is_allowed = self._authorizer.check_nowait(request.caller, access)
+        is_allowed = self._authorizer.check_nowait(request.caller, invoke_access(reference))
         function = self._invoker.resolve_nowait(reference.key, reference.qualifier)
         if function is None or not is_allowed or len(event) > LOOP_BYTES_MAX:
             slowly = partial(self._handle_slowly, request, reference, params, event)
             start_task(self._tasks, request.fail, slowly)
             return
         check_json(event)
-        self._begin(request, reference, params, function, event)
+        call = self._take(request, reference, params, function, event)
+        if call is not None:
+            is_begun = self._invoker.begin(call, partial(self._mode.make_reply, request))
+            assert is_begun, "a function that was in memory still is"
 
     async def _handle_slowly(
         self,
@@ -104,7 +108,9 @@ class InvokeOperation:
             await self._authorizer.check(request.caller, invoke_access(reference))
             function = await self._invoker.resolve(reference.key, reference.qualifier)
             refuse_fault(await computed_apart(fault_of, event, data=event))
-            self._begin(request, reference, params, function, event)
+            call = self._take(request, reference, params, function, event)
+            if call is not None:
+                await self._invoker.start(call, partial(self._mode.make_reply, request))
         except ApiError as error:
             request.refuse(error)
 
@@ -149,29 +155,54 @@ class InvokeOperation:
         self._read[spelling] = reference, params
         return reference, params
 
-    def _begin(
+    def _take(
         self,
         request: Request,
         reference: FunctionReference,
         params: Mapping[str, Any],
         function: FunctionVersion,
         event: bytes,
+    ) -> Call | None:
+        """The call to make now; None for an event, which is queued, and a dry run."""
+        mode = self._mode
+        if mode.is_always_event or params.get("InvocationType") == "Event":
+            self._check_event(function, params, event)
+            self._accept(request, reference, params, event)
+            return None
+        if params.get("InvocationType") == "DryRun":
+            refuse_error(tenant_error(function, params.get("TenantId", "")))
+            refuse_error(state_error(function))
+            request.exchange.respond(204, [("x-amzn-RequestId", request.request_id)])
+            return None
+        headers = request.exchange.headers
+        return Call(
+            request_id=own_request_id(headers.get("x-amzn-requestid")) or request.request_id,
+            kind=InvocationKind.REQUEST_RESPONSE,
+            key=reference.key,
+            qualifier=reference.qualifier,
+            event=event,
+            trace_header=headers.get("x-amzn-trace-id"),
+            tenant_id=params.get("TenantId", ""),
+            client_context=params["ClientContext"],
+            wants_log_tail=params.get("LogType") == "Tail",
+            wants_stream=mode.streams,
+        )
+
+    def _check_event(
+        self, function: FunctionVersion, params: Mapping[str, Any], event: bytes
     ) -> None:
-        way = self._way
-        check_tenant(function, params.get("TenantId", ""))
-        if way.make_reply is not None and params.get("InvocationType") != "Event":
-            self._invoke(request, reference, params, function, event, way.make_reply)
-        elif way.event_answer is None:
+        """Raises `ApiError` unless the event can be queued."""
+        mode = self._mode
+        refuse_error(tenant_error(function, params.get("TenantId", "")))
+        if mode.event_response is None:
             raise invalid_parameter("InvocationType Event is not supported by this operation.")
-        elif len(event) > way.event_bytes_max:
+        if len(event) > mode.event_bytes_max:
             raise ApiError(
                 "RequestTooLargeException",
-                f"Request must be smaller than {way.event_bytes_max} bytes for the InvokeFunction"
+                f"Request must be smaller than {mode.event_bytes_max} bytes for the InvokeFunction"
                 " operation",
                 status=413,
             )
-        else:
-            self._accept(request, reference, params, event, way.event_answer)
 
     def _accept(
         self,
@@ -179,9 +210,8 @@ class InvokeOperation:
         reference: FunctionReference,
         params: Mapping[str, Any],
         event: bytes,
-        answer: bytes,
     ) -> None:
-        """Have the event kept for later, and say so when it is. Raises `ApiError`."""
+        """Queue the event, and respond when it is on disk. Raises `ApiError`."""
         headers = request.exchange.headers
         request_id = own_request_id(headers.get("x-amzn-requestid")) or request.request_id
 
@@ -198,7 +228,7 @@ class InvokeOperation:
             request.exchange.respond(
                 202,
                 [("Content-Type", "application/json"), ("x-amzn-RequestId", request_id)],
-                answer,
+                self._mode.event_response or b"",
             )
 
         self._queue.offer(
@@ -211,45 +241,12 @@ class InvokeOperation:
             on_kept=on_kept,
         )
 
-    def _invoke(
-        self,
-        request: Request,
-        reference: FunctionReference,
-        params: Mapping[str, Any],
-        function: FunctionVersion,
-        event: bytes,
-        make_reply: Callable[[Request, InvocationRequest], Reply],
-    ) -> None:
-        if params.get("InvocationType") == "DryRun":
-            error = state_error(function)
-            if error is not None:
-                raise error
-            request.exchange.respond(204, [("x-amzn-RequestId", request.request_id)])
-            return
-        headers = request.exchange.headers
-        trace_id = trace_id_of(headers.get("x-amzn-trace-id"))
-        trace_id, loops = extend_lineage(trace_id, reference.key.arn)
-        if loops >= LOOPS_MAX and not self._invoker.may_loop(reference.key, reference.qualifier):
-            raise recursive(reference.key)
-        invocation = InvocationRequest(
-            request_id=own_request_id(headers.get("x-amzn-requestid")) or request.request_id,
-            kind=InvocationKind.REQUEST_RESPONSE,
-            function=function,
-            qualifier=reference.qualifier,
-            event=event,
-            client_context=params["ClientContext"],
-            trace_id=trace_id,
-            tenant_id=params.get("TenantId", ""),
-            wants_log_tail=params.get("LogType") == "Tail",
-            wants_stream=self._way.streams,
-        )
-        self._invoker.invoke(invocation, make_reply(request, invocation))
-
 
 INVOKE = InvokeMode(make_reply=InvokeReply)
-INVOKE_WITH_RESPONSE_STREAM = InvokeMode(make_reply=StreamReply, streams=True, event_answer=None)
+INVOKE_WITH_RESPONSE_STREAM = InvokeMode(make_reply=StreamReply, streams=True, event_response=None)
 INVOKE_ASYNC = InvokeMode(
-    make_reply=None,
-    event_answer=b'{"Status":202}',
+    make_reply=InvokeReply,
+    is_always_event=True,
+    event_response=b'{"Status":202}',
     event_bytes_max=LEGACY_EVENT_BYTES_MAX,
 )

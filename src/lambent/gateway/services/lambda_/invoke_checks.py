@@ -10,7 +10,6 @@ from typing import Any
 
 from lambent.kit.strict_json import fault_of
 from lambent.model.errors import ApiError, invalid_parameter
-from lambent.model.function import FunctionVersion
 
 CLIENT_CONTEXT_LENGTH_MAX = 3583
 """Characters of the base64 text."""
@@ -27,18 +26,10 @@ def is_json_type(content_type: str) -> bool:
     return kind in _TOLERATED_TYPES or _CONTENT_TYPE.fullmatch(content_type) is not None
 
 
-def check_tenant(function: FunctionVersion, tenant_id: str) -> None:
-    """Raises `ApiError` unless the request names a tenant exactly if the function isolates them."""
-    if function.isolates_tenants and not tenant_id:
-        raise invalid_parameter(
-            "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in"
-            " your request and try again."
-        )
-    if tenant_id and not function.isolates_tenants:
-        raise invalid_parameter(
-            "The invoked function is not enabled with tenancy configuration. Remove the tenant ID"
-            " from your request and try again."
-        )
+def refuse_error(error: ApiError | None) -> None:
+    """Raise the error, if there is one."""
+    if error is not None:
+        raise error
 
 
 def check_offered(params: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How functions look in answers: from values of the platform to the API's members."""
+"""How functions look in responses: from the platform's values to the API's members."""
 
 import hashlib
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def function_configuration(
 
 
 def account_settings(account: AccountSettings) -> dict[str, Any]:
-    """The answer of GetAccountSettings."""
+    """The output of GetAccountSettings."""
     return {
         "AccountLimit": {
             "TotalCodeSize": account.total_code_size_max,

@@ -1,4 +1,4 @@
-"""AWS Security Token Service: who am I, and let me be somebody else for a while."""
+"""AWS Security Token Service: who the caller is, and temporary credentials."""
 
 from lambent.gateway.definitions import Coverage, ServiceDefinition
 from lambent.gateway.services.sts.operations import OPERATIONS, StsRooms

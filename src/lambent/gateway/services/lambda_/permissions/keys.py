@@ -28,7 +28,7 @@ async def _mapped_function(asked: Asked) -> Values:
 
 
 async def _url_auth_type(asked: Asked) -> Values:
-    """What it is to become, else what it is."""
+    """The new type if the request has one, else the current one."""
     value = asked.params.get("AuthType") or await asked.lookups.url_auth_type(function_of(asked))
     return {} if value is None else {"lambda:functionurlauthtype": [value]}
 
@@ -45,7 +45,7 @@ async def _granted_principal(asked: Asked) -> Values:
 async def _revoked_principal(asked: Asked) -> Values:
     statement = await _revoked(asked)
     names = granted_principals(statement) if statement else ()
-    return some("lambda:principal", [name for one in names for name in spellings(one)])
+    return some("lambda:principal", [spelling for name in names for spelling in spellings(name)])
 
 
 async def _revoked_auth_type(asked: Asked) -> Values:
@@ -54,9 +54,10 @@ async def _revoked_auth_type(asked: Asked) -> Values:
 
 
 async def _revoked(asked: Asked) -> Mapping[str, Any]:
-    """The statement that RemovePermission is about, empty if there is none."""
+    """The statement that RemovePermission removes, empty if there is none."""
     statements = await asked.lookups.statements(function_of(asked))
-    return next((one for one in statements if one.get("Sid") == asked.params["StatementId"]), {})
+    wanted = asked.params["StatementId"]
+    return next((statement for statement in statements if statement.get("Sid") == wanted), {})
 
 
 async def _with_the_resource(asked: Asked) -> Values:

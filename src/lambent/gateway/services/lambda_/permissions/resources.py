@@ -70,20 +70,20 @@ async def _with_policy(asked: Asked) -> Sequence[Target]:
 
 
 async def _granted(asked: Asked) -> Sequence[Target]:
-    """The function, once for each grant of the policy that it is to have."""
+    """The function, once for each grant of its new policy."""
     [target] = await _with_policy(asked)
     return _each_grant(target, policies.parse(asked.params["Policy"])["Statement"])
 
 
 async def _revoked(asked: Asked) -> Sequence[Target]:
-    """The function, once for each grant of the policy that it has."""
+    """The function, once for each grant of its current policy."""
     [target] = await _with_policy(asked)
     reference = parse_function_name(asked.params["ResourceArn"], asked.scope)
     return _each_grant(target, await asked.lookups.statements(reference))
 
 
 def _each_grant(target: Target, statements: Sequence[Mapping[str, Any]]) -> Sequence[Target]:
-    """The target for each principal and authorisation of a URL that statements name."""
+    """The target for each principal and authorization type of a URL that statements name."""
     found = {}
     for statement in statements:
         auth_type = granted_auth_type(statement)
@@ -92,26 +92,26 @@ def _each_grant(target: Target, statements: Sequence[Mapping[str, Any]]) -> Sequ
             if auth_type is not None:
                 context["lambda:functionurlauthtype"] = (auth_type,)
             found[principal, auth_type] = target._replace(context=context)
-    # A policy that grants nobody anything takes away what was granted.
+    # A policy without grants revokes the grants there were.
     return list(found.values()) or [target]
 
 
 def granted_principals(statement: Mapping[str, Any]) -> Sequence[str]:
-    """Whom a statement of a function's policy names."""
+    """The principals that a statement of a function's policy names."""
     element = statement.get("Principal", "*")
     values = element.values() if isinstance(element, Mapping) else [element]
-    return [one for value in values for one in ([value] if isinstance(value, str) else value)]
+    return [name for value in values for name in ([value] if isinstance(value, str) else value)]
 
 
 def granted_auth_type(statement: Mapping[str, Any]) -> str | None:
-    """Through which URLs a statement lets somebody call: of this authorisation."""
+    """The authorization type of the URLs through which a statement allows calls."""
     equals = statement.get("Condition", {}).get("StringEquals", {})
     value = equals.get("lambda:FunctionUrlAuthType")
     return value if isinstance(value, str) else None
 
 
 def spellings(principal: str) -> tuple[str, ...]:
-    """All that a principal in a policy may be called: accounts have two names."""
+    """All names of a principal in a policy: accounts have two."""
     account = principal.removeprefix("arn:aws:iam::").removesuffix(":root")
     if len(account) == 12 and account.isdecimal():
         return account, f"arn:aws:iam::{account}:root"
@@ -135,7 +135,7 @@ async def _layer_version_by_arn(asked: Asked) -> Sequence[Target]:
 
 
 async def _new_layers(asked: Asked) -> Sequence[Target]:
-    """The layers that a function is to have and has not yet."""
+    """The layers that a request adds to a function."""
     arns = asked.params.get("Layers") or ()
     if not arns:
         return []
