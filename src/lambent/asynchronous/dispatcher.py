@@ -49,8 +49,8 @@ _YIELD_S = 0.05
 
 
 class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
-    """Delivers the events of one database. `on_deliveries` is told of what destinations are to
-    get, once it is written."""
+    """Delivers the events of one database. `on_deliveries` receives the deliveries to
+    destinations, once they are written."""
 
     def __init__(
         self,

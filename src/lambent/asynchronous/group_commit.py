@@ -111,5 +111,5 @@ class GroupCommit:
             try:
                 work.done()
             except Exception:  # The others are written, too, and hear of it.
-                logger.exception("what was written could not be told")
+                logger.exception("a participant failed after its commit")
         return True

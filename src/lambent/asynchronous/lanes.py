@@ -146,8 +146,8 @@ class Lanes(Generic[K, T]):
             self._set_timer(lane, due)
 
     def wants(self, limit: int, now: float) -> list[tuple[K, int]]:
-        """What to claim from the store: of which lanes, how many; at most `limit` in all. What
-        comes of it is to be told by `note_claimed`."""
+        """What to claim from the store: of which lanes, how many; at most `limit` in all. The
+        result goes to `note_claimed`."""
         wanted: list[tuple[K, int]] = []
         for key in list(self._hungry):
             if limit <= 0:

@@ -1,7 +1,7 @@
 """Accepting events: many callers, one commit.
 
 Callers hand in events without waiting; whatever has come while the last commit was on its way is
-kept by the next one, and then all of them are told. An event that can begin at once is the
+stored by the next one, and then all callers are notified. An event that can begin at once is the
 dispatcher's from its first moment; others wait in the store.
 """
 

@@ -1,4 +1,4 @@
-"""What destinations and dead-letter queues are told, byte by byte as AWS does.
+"""Records for destinations and dead-letter queues, byte by byte as in AWS.
 
 Pure. Payloads are taken into a record as they are, so that numbers and duplicate keys stay what
 they were.

@@ -1,6 +1,6 @@
 """What is written down about attempts that ended, in one transaction.
 
-An event is forgotten in the transaction that keeps what its destinations are to be told.
+An event is deleted in the transaction that stores the records for its destinations.
 """
 
 import dataclasses

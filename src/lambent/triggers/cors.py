@@ -1,5 +1,5 @@
-"""Cross-origin requests to function URLs: preflights are answered here, and what is configured
-replaces whatever the function says.
+"""Cross-origin requests to function URLs: preflight requests get their response here, and the
+configuration replaces the headers of the function.
 https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
 """
 

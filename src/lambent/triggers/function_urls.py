@@ -167,7 +167,7 @@ class FunctionUrls:
     def _request(
         self, exchange: Exchange, url: FunctionUrl, path: str, caller: Caller
     ) -> UrlRequest | None:
-        """What the function is to be told; None for a preflight, which is answered here."""
+        """The request for the function; None for a preflight, to which this responds."""
         headers = exchange.headers
         if url.cors is not None and is_preflight(exchange.method, headers):
             exchange.respond(200, preflight_headers(url.cors, headers))

@@ -1,8 +1,8 @@
 """From what a function returned to the answer of its URL: payload format 2.0, or the stream format
 of functions that answer chunk by chunk.
 
-Whatever a function returns, the client gets well-formed HTTP: what cannot be sent is answered as
-AWS does, with 502.
+Whatever a function returns, the client gets well-formed HTTP: what cannot be sent becomes a 502, as
+in AWS.
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-response-payload
 """
 

@@ -16,7 +16,7 @@ class UrlStream:
     """A sink of an invocation. `start` begins the client's answer with the status and headers of a
     response, whose body is sent from here; `answer` sends one that has none.
 
-    What comes first may be a prelude that says status and headers: nothing is answered before that
+    What comes first may be a prelude that says status and headers: nothing is sent before that
     is there. One that cannot be read is a failure of the function's.
     """
 
@@ -55,7 +55,7 @@ class UrlStream:
         return self._begin_answer()
 
     def end(self, *, is_complete: bool) -> bool:
-        """The function has ended; False if the client has to be told that it failed."""
+        """The function has ended; False if the client has to see that it failed."""
         if self._prelude is not None and not self._has_failed and is_complete:
             self._begin_answer()
         if self._prelude is not None:

@@ -125,7 +125,7 @@ def _keep(output: bytes, target: Path) -> None:
         try:
             partial.rename(target)
         except OSError:
-            # Two functions with the same package are compiled at once: whoever is first counts.
+            # Two functions with the same package are compiled at once: the first result counts.
             if not target.is_dir():
                 raise
     finally:

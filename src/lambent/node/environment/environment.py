@@ -177,7 +177,7 @@ class Environment:
         return is_idle and self._attempt is not None and self._attempt.has_extensions
 
     async def wait_gone(self) -> None:
-        """Return when everything was given back."""
+        """Return when everything was released."""
         await self._gone.wait()
 
     # -- the warm path ---------------------------------------------------------------------

@@ -86,7 +86,7 @@ class Failure:
 
     @property
     def shutdown_reason(self) -> str:
-        """What extensions are told."""
+        """The reason in the SHUTDOWN event of extensions."""
         return "timeout" if self.status == "timeout" else "failure"
 
 

@@ -11,7 +11,7 @@ step against it, and the diagram in docs/environment-lifecycle.md is drawn from 
 - `STOPPING`: extensions are notified of the end and have a little time.
 - `RESET`: no process is left (init failed, crash, timeout). `/tmp` is kept; the next invocation
   begins with an init of its own.
-- `GONE`: everything has been given back.
+- `GONE`: everything has been released.
 """
 
 import enum
