@@ -74,7 +74,7 @@ class PostgreSql:
         return url
 
     def empty(self, url: str) -> None:
-        """Remove all rows of a database with our tables, whoever is connected."""
+        """Remove all rows of a database with our tables, even if clients are connected."""
         self.end_connections(url)
         tables = ", ".join(f'"{name}"' for name in metadata.tables)
         self._execute(f"TRUNCATE {tables} RESTART IDENTITY", name_in(url))

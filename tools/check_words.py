@@ -9,8 +9,7 @@ string literals of `src/lambent` with a space in them (errors, log messages, hel
 checked in Python code, where an identifier equals the old name. Exempt are
 
 - quotations: everything in backticks or double quotes, and code blocks;
-- released sections of CHANGELOG.md: only the part above the second `## [` is checked;
-- files of `_PENDING`, whose words are not clean yet. Remove a path when it is.
+- released sections of CHANGELOG.md: only the part above the second `## [` is checked.
 """
 
 import ast
@@ -18,7 +17,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _WORDS = {
@@ -60,19 +59,6 @@ _NAMES = {
     "on_told": "on_responded",
 }
 """A name that was replaced, and its replacement."""
-_PENDING: tuple[str, ...] = (
-    "ARCHITECTURE.md",
-    "src/lambent/control/",
-    "src/lambent/kit/",
-    "src/lambent/model/",
-    "src/lambent/polling/function_calls.py",
-    "src/lambent/services/",
-    "src/lambent/store/",
-    "tests/",
-)
-"""Beginnings of paths, from the root of the repository, whose words are not checked yet."""
-
-_ROOT = Path(__file__).resolve().parents[1]
 _WORD = re.compile(rf"\b(?:{'|'.join(f'({word})' for word in _WORDS)})\b", re.IGNORECASE)
 _QUOTATION = re.compile(r"``[^`]*``|`[^`\n]*`|\"[^\"\n]*\"|“[^”]*”")
 _CODE_BLOCK = re.compile(r"^ {0,3}```.*?^ {0,3}```", re.MULTILINE | re.DOTALL)
@@ -82,39 +68,38 @@ _SUFFIXES = (".md", ".py", ".cjs", ".mjs", ".java", ".rb", ".toml")
 def found(file: Path) -> Iterator[tuple[int, str, str]]:
     """The line of each word or name of a file that is not used, the word, and what to say."""
     text = file.read_text(encoding="utf-8")
-    if not _is_pending(file):
-        for first_line, prose in _prose(file, text):
-            yield from _words(first_line, prose)
+    tokens: list[tokenize.TokenInfo] = []
     if file.suffix == ".py":
-        yield from _names(text)
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    for first_line, prose in _prose(file, text, tokens):
+        yield from _words(first_line, prose)
+    for token in tokens:
+        if token.type == tokenize.NAME and token.string in _NAMES:
+            yield token.start[0], token.string, _NAMES[token.string]
 
 
-def _is_pending(file: Path) -> bool:
-    path = file.resolve()
-    return path.is_relative_to(_ROOT) and path.relative_to(_ROOT).as_posix().startswith(_PENDING)
-
-
-def _prose(file: Path, text: str) -> Iterator[tuple[int, str]]:
+def _prose(
+    file: Path, text: str, tokens: Sequence[tokenize.TokenInfo]
+) -> Iterator[tuple[int, str]]:
     """What people read of a file, in parts, each with the number of its first line."""
     if file.suffix == ".py":
-        yield from _python_prose(text, has_messages="src/lambent/" in file.as_posix())
+        for token in tokens:
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+        yield from _literals(ast.parse(text), has_messages="src/lambent/" in file.as_posix())
         return
     if file.name == "CHANGELOG.md":
         text = "## [".join(text.split("## [")[:2])
     yield 1, _CODE_BLOCK.sub(_blank, text) if file.suffix == ".md" else text
 
 
-def _python_prose(text: str, *, has_messages: bool) -> Iterator[tuple[int, str]]:
-    """Comments, docstrings and, where there are messages for users, string literals."""
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            yield token.start[0], token.string
-    docstrings = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            docstrings.add(node.value)
-    for node in ast.walk(ast.parse(text)) if has_messages else docstrings:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+def _literals(tree: ast.AST, *, has_messages: bool) -> Iterator[tuple[int, str]]:
+    """Docstrings and, where there are messages for users, all text with a space in it."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        if id(node) in docstrings or (has_messages and " " in node.value):
             yield node.lineno, node.value
 
 
@@ -124,12 +109,6 @@ def _words(first_line: int, prose: str) -> Iterator[tuple[int, str, str]]:
         assert match.lastindex is not None
         line = first_line + prose.count("\n", 0, match.start())
         yield line, match[0], list(_WORDS.values())[match.lastindex - 1]
-
-
-def _names(text: str) -> Iterator[tuple[int, str, str]]:
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.NAME and token.string in _NAMES:
-            yield token.start[0], token.string, _NAMES[token.string]
 
 
 def _blank(match: re.Match[str]) -> str:

@@ -1,6 +1,6 @@
 """Judges what a platform that is killed again and again has done with its events.
 
-It knows what was answered with 202, what has arrived at the destination, which attempts were
+It knows what was accepted with 202, what has arrived at the destination, which attempts were
 made (the witness of `failpoints.py`) and, after each kill, what the database says.
 """
 
@@ -39,7 +39,7 @@ class Auditor:
         self._witness = witness
         self._read_to = 0
         self.accepted: dict[str, bool] = {}
-        """What was answered with 202; by request id, whether the function is to fail."""
+        """Events that were accepted with 202; by request ID, whether the function is to fail."""
         self.arrived = Counter[str]()
         """How often each record has arrived."""
         self.attempts = Counter[str]()

@@ -1,4 +1,4 @@
-"""`lambent up` whose tasks fail when they are told to, each at a place where it waits.
+"""`lambent up` whose tasks fail on command, each at a place where it waits.
 
     python -m tests.crash.failing_tasks [SITE] -- up …
 

@@ -159,7 +159,7 @@ POINTS: Mapping[str, Point] = {
     "between-send-and-delete": _between_send_and_delete,
 }
 ANY_TIME = "any-time"
-"""No point: whoever started it kills it."""
+"""No point: the process that started it kills it."""
 
 if __name__ == "__main__":
     run(POINTS, _note_attempts)

@@ -64,7 +64,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 class FailingPlatform(Platform):
-    """A platform whose tasks fail when they are told to."""
+    """A platform whose tasks fail on request."""
 
     def __init__(self, data_dir: Path, *arguments: str, fails: str = "") -> None:
         self.data_dir = data_dir
@@ -402,7 +402,7 @@ def _pages(url_of: Callable[[World], str], later: int) -> Reach:
 
 
 def _ask_operator(world: World, site: str) -> None:
-    """The owner's command is told that it failed, and the next is answered."""
+    """The owner's command reports the failure, and the next one works."""
     state = world.platform.data_dir / "state"
     with world.platform.failing(site), pytest.raises(OperatorSocketError, match="it failed"):
         operator_socket.ask(state, "status", 20)
@@ -555,7 +555,7 @@ ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED
 
 @pytest.mark.parametrize("site", [one for one in SITES if one not in ELSEWHERE])
 def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str) -> None:
-    """Requests are answered with 500, loops go on, sources are read on, and who has nothing to do
+    """Requests get status 500, loops go on, sources are read on, and who has nothing to do
     with it notices nothing."""
     assert site in REACH, "a new place where a task is started: say how it is reached"
     with world.traffic():

@@ -1,5 +1,5 @@
-"""A platform that is killed has the lines of everything that counts as done: of calls that were
-answered, of events and records that do not come again."""
+"""A platform that is killed has the lines of everything that counts as done: of calls that
+returned, of events and records that do not come again."""
 
 import base64
 import http.client

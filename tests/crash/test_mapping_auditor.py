@@ -61,7 +61,7 @@ def test_what_is_wrong(lines: list[str], wrong: str) -> None:
 
 
 def test_without_order() -> None:
-    """Only what is lost and what is repeated matters; what is left is told."""
+    """Only lost and repeated records matter; the rest is reported."""
     judge = auditor(has_order=False)
     judge.judge(["done a:2", "done a:0"])
     assert judge.left == 1

@@ -265,7 +265,7 @@ def test_a_network_that_is_gone_without_a_word(
     start_platform: Callable[..., Platform], own_postgresql: PostgreSql
 ) -> None:
     """Nobody resets a connection, nobody refuses one. After the first, who had to find out, callers
-    are told at once."""
+    get an error at once."""
     with Proxy(own_postgresql.port) as network:
         url = own_postgresql.new_database_at(network.port)
         platform = start_platform(

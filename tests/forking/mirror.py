@@ -1,4 +1,4 @@
-"""Says what it is given, and ends as it is told: `python -m tests.forking.mirror HOW`."""
+"""Prints its input, and ends as its argument says: `python -m tests.forking.mirror HOW`."""
 
 import atexit
 import json

@@ -78,7 +78,7 @@ def test_a_second_answer_counts_for_nothing(attacker: Function, neighbour: Neigh
 
 @case("answer-late")
 def test_a_late_answer_reaches_nobody(start: StartFunction, mode: str) -> None:
-    """After its timeout a request is answered, whatever comes then."""
+    """After its timeout a request has its response, whatever arrives then."""
     function = start(mode, Timeout=1)
     payload, _ = function.try_to("forgeries.remember")
     assert payload["errorType"] == "Sandbox.Timedout"
@@ -157,7 +157,7 @@ def test_answers_that_nobody_takes_are_bounded(
 
 @case("garbage-http")
 def test_garbage_at_both_doors(plain: Function, neighbour: Neighbour, platform: Platform) -> None:
-    """An error or silence; descriptors and memory are given back."""
+    """An error or silence; descriptors and memory are released."""
     before = memory_kb(platform), descriptors(platform)
     with neighbour.watched():
         answers = plain.do("forgeries.garbage", seed=20)

@@ -139,7 +139,7 @@ def test_what_ends_at_a_refused_address_is_refused(
 
 @case("datagrams")
 def test_datagrams_do_not_leave(attacker: Function) -> None:
-    """Nothing arrives at a socket of the host, on any of its addresses; whoever sends is told."""
+    """Nothing arrives at a socket of the host, on any address; the sender gets an error."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("0.0.0.0", 0))
         port = receiver.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What Docker gives a container unless it is told otherwise, as a configuration of runc.
+"""Docker's defaults for a container, as a configuration of runc.
 
 Capabilities, system calls, masked and read-only paths, mounts and namespaces are those of Docker
 Engine 25 and later. System calls that only 32-bit programs make are left out.

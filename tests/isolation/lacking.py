@@ -50,7 +50,7 @@ def main() -> None:
     header = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     given = ctypes.create_string_buffer(header)
     libc = ctypes.CDLL(None, use_errno=True)
-    # Whoever is not root may filter what gains nothing.
+    # A process without root may install a filter if it cannot gain privileges.
     if libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(SET_SECCOMP, FILTER, given, 0, 0):
         sys.exit(os.strerror(ctypes.get_errno()))
     os.execvp(sys.argv[at + 1], sys.argv[at + 1 :])

@@ -164,7 +164,7 @@ async def test_calls_that_reach_out_of_the_box_are_refused(opened: Opened) -> No
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs x86_64: has a 32-bit door")
 async def test_the_32_bit_door_is_shut(opened: Opened) -> None:
-    """`int 0x80` would use other call numbers: whoever tries is killed."""
+    """`int 0x80` would use other call numbers: a process that tries is killed."""
     async with opened.box() as inside:
         program = await inside.start(
             """
@@ -251,7 +251,7 @@ async def test_each_box_is_another_user_to_the_host(opened: Opened) -> None:
 
 
 async def test_a_program_that_cannot_be_executed_is_an_error_and_no_more(opened: Opened) -> None:
-    """The reason is told; the box goes on and closes in time."""
+    """The reason is reported; the box continues and closes in time."""
     (opened.site.code / "text").write_text("not a program")
     (opened.site.code / "text").chmod(0o644)
     (opened.site.code / "broken").write_text("#!/no/such/interpreter\n")
@@ -362,7 +362,7 @@ async def test_orphans_do_not_pile_up(opened: Opened) -> None:
 
 
 async def test_memory_is_limited(opened: Opened) -> None:
-    """A program that takes more than its box has is killed, and it is told why."""
+    """A program that uses more memory than its box has is killed, and the reason is reported."""
     async with opened.box(memory_mb=64) as inside:
         program = await inside.start(
             """

@@ -101,7 +101,7 @@ async def test_closed_boxes_leave_nothing_behind(opened: Opened) -> None:
 
 
 async def test_many_boxes_at_once(opened: Opened) -> None:
-    """Requests are answered in their order and matched to whoever asked."""
+    """Requests get replies in order, and each reply reaches its caller."""
     found = []
 
     async def use_box(number: int) -> None:
@@ -115,7 +115,7 @@ async def test_many_boxes_at_once(opened: Opened) -> None:
 
 
 async def test_a_caller_that_gives_up_leaves_nothing_behind(opened: Opened) -> None:
-    """Cancelled at any moment: what arrives too late is given back."""
+    """Cancelled at any moment: what arrives too late is released."""
     site = opened.site
     await assert_works(opened)
     async with opened.volume() as volume:
@@ -196,7 +196,7 @@ async def test_the_launcher_inherits_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_killed_launcher_takes_its_boxes_along(opened: Opened) -> None:
-    """Whoever waits is told; nothing hangs; the next launcher clears away what is left."""
+    """Waiting callers are notified; nothing hangs; the next launcher removes what is left."""
     site = opened.site
     async with opened.box() as inside:
         program = await inside.start('tell("go"); os.fork(); os.setpgid(0, 0); time.sleep(60)')
@@ -270,7 +270,7 @@ async def test_what_two_sudden_deaths_leave_the_next_start_sweeps(
 
 
 async def test_a_launcher_that_does_not_answer_is_an_error(opened: Opened) -> None:
-    """Every request has a deadline, and what comes too late is given back."""
+    """Every request has a deadline, and what arrives too late is released."""
     opened.sandboxes._deadline_s = 0.2
     os.kill(opened.site.launcher_pid, signal.SIGSTOP)
     try:

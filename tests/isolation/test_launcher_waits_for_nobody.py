@@ -58,7 +58,7 @@ def spec_of(site: Site, volume_mb: int, **environment: str) -> StartSpec:
 
 @asynccontextmanager
 async def started(opened: Opened, template: Template, spec: StartSpec) -> AsyncIterator[str]:
-    """Start from a template; returns what the runtime was told."""
+    """Start from a template; returns the variables that the runtime received."""
 
     def ignore(_: ExitStatus) -> None:
         pass

@@ -932,7 +932,7 @@ async def test_flows_without_datagrams_end(
 async def test_datagrams_do_not_leave_when_egress_is_off_or_the_host_is_full(
     network: Network,
 ) -> None:
-    """The sender is told, as by a far end without the port."""
+    """The sender gets an error, as from a remote end without the port."""
     skip_without_datagrams(network)
     send = f"""
     peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -43,7 +43,7 @@ def test_what_a_box_needs_is_named(open_place: Path, name: str, version: str) ->
 
 def test_a_kernel_that_denies_what_is_in_a_user_namespace(tmp_path: Path) -> None:
     """As Ubuntu's does for ordinary users: the namespace is made, and every mount in it fails. The
-    exact error is told, with a cure, or a tier that needs no mount was chosen."""
+    exact error is reported, with a fix, or a tier that needs no mount was chosen."""
     as_user = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
     without = [sys.executable, "-m", "tests.isolation.lacking", "mount=EACCES", "--"]
     code, report, tried = run_doctor([*as_user, *without, *command(tmp_path)])

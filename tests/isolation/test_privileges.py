@@ -169,7 +169,7 @@ def test_a_symbolic_link_to_the_data_directory_works(base: Path, tmp_path: Path)
 
 
 def test_the_parent_death_signal_stays(base: Path) -> None:
-    """Whoever asked to die with its parent still does."""
+    """A process with a parent-death signal still ends with its parent."""
     found = run_unprivileged(
         base,
         """

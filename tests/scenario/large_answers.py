@@ -6,7 +6,7 @@ from tests.platforms import Platform, wait_for
 
 
 def check_what_is_too_large(act: Any) -> None:
-    """A result and an error that are too large are told, and the same process goes on."""
+    """A result and an error that are too large are reported, and the same process continues."""
     count = act("count")[0]
     for what in ("large", "overflow"):
         assert act(what)[0]["errorType"] == "Function.ResponseSizeTooLarge"

@@ -180,7 +180,7 @@ def test_a_version_that_an_alias_needs_stays(client: Any, published: str) -> Non
 
 
 def test_aliases_go_with_their_function(client: Any, published: str) -> None:
-    """Whoever creates a function of that name again starts without them."""
+    """A new function of that name starts without them."""
     client.create_alias(FunctionName=published, Name="live", FunctionVersion="1")
     client.delete_function(FunctionName=published)
     create_active(client, published)

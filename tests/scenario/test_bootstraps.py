@@ -60,7 +60,7 @@ def test_a_layer_s_bootstrap_that_is_not_executed(lambda_client: Any) -> None:
 
 
 def test_an_asynchronous_event_for_it(platform: Platform, lambda_client: Any) -> None:
-    """Is over after its retries, as any that failed, and the destination is told."""
+    """Is over after its retries, as any failed event, and the destination gets a record."""
     told = deploy(lambda_client, "boot-told", {"app.py": "def handler(e, c): print(e)"})
     deploy(lambda_client, "boot-later", {"bootstrap": b"x"}, **OS_ONLY)
     lambda_client.put_function_event_invoke_config(
@@ -113,7 +113,7 @@ def test_sh_is_bash(lambda_client: Any) -> None:
 
 
 def test_files_that_nobody_may_read(lambda_client: Any) -> None:
-    """The modes of a package hold: who packs what only its owner may read is told so."""
+    """The modes of a package apply: a file that only its owner may read causes an error."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, mode in (("app.py", 0o644), ("group.txt", 0o640), ("none.txt", 0o000)):

@@ -37,7 +37,7 @@ def handler(event, context):
 def ask(
     platform: Platform, host: str, path: str = FUNCTIONS, method: str = "GET", **headers: str
 ) -> tuple[int, bytes]:
-    """What a browser gets that was told the host is here."""
+    """The response to a browser that was sent to this address."""
     connection = http.client.HTTPConnection("127.0.0.1", urlsplit(platform.endpoint).port or 80)
     try:
         connection.request(method, path, headers={"Host": host, **headers})

@@ -80,7 +80,7 @@ def refused(call: Callable[[], object]) -> tuple[int, str]:
 
 
 def test_nothing_reserved_disables_a_function(lambda_client: Any) -> None:
-    """From the moment the call is answered, until the reservation is taken away."""
+    """From the moment the call returns, until the reservation is removed."""
     name = "disabled"
     deploy(lambda_client, name, {"app.py": SPAN})
     lambda_client.publish_version(FunctionName=name)
@@ -354,7 +354,7 @@ def test_an_init_that_fails_is_told(lambda_client: Any) -> None:
 
 
 def test_limits_outlive_the_platform(start_platform: Any) -> None:
-    """Both are in force again before the first call is answered."""
+    """Both apply again before the first call returns."""
     first = start_platform()
     client = first.client("lambda")
     for name in ("off", "on"):

@@ -128,7 +128,7 @@ def test_down_does_not_wait_forever(daemon: Daemon) -> None:
 
 @pytest.mark.timeout(180)
 def test_a_start_that_fails(daemon: Daemon) -> None:
-    """The reason is told by the command that waited, with its exit code; nothing is left."""
+    """The command that waited reports the reason, with its exit code; nothing is left."""
     failed = daemon.run("up", "--detach", "--port", "0", "--set", "sandbox.isolation=none")
     assert failed.returncode == 1
     assert "cannot use isolation 'none'" in failed.stderr

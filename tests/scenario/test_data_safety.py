@@ -83,7 +83,7 @@ def test_database_and_packages_elsewhere(
     start_platform: Callable[..., Platform], tmp_path: Path
 ) -> None:
     """Both may be outside of the data directory, in places that are made; large events lie beside
-    the packages. Whoever else comes for them is refused and told who is there."""
+    the packages. Another platform is refused, and the message names the first."""
     blobs, database = tmp_path / "srv" / "packages", tmp_path / "srv" / "db" / "it.db"
     elsewhere = {
         "LAMBENT_STORE__BLOBS_DIR": str(blobs),

@@ -302,7 +302,7 @@ def test_dead_letter_queues(platform: Platform, elsewhere: Callable[[str], Any])
 
 
 def test_characters_that_queues_refuse(platform: Platform, elsewhere: Callable[[str], Any]) -> None:
-    """In events, answers and errors; what is told of them arrives all the same."""
+    """In events, responses and errors; their records arrive all the same."""
     client = platform.client("lambda")
     dead, told = Queue(elsewhere("sqs"), "odd-dead"), Queue(elsewhere("sqs"), "odd-told")
     source = "def handler(event, context): raise ValueError('\\x1b[31mred \\x00\\uffff' + event)"

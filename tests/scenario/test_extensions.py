@@ -113,7 +113,7 @@ def test_a_shell_is_enough(
 def test_an_invocation_lasts_until_the_extensions_wait(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """The caller is answered when the function has answered; the report comes later."""
+    """The caller gets the response when the function has returned; the report comes later."""
     deploy_with("lasts", {"follower": FOLLOWER}, variables={"EXTENSION_BEHAVIOUR": "INVOKE:sleep1"})
     assert invoke(lambda_client, "lasts")[0] == 1
     assert not any(line.startswith("REPORT") for line in log_lines(platform, "lasts"))
@@ -127,7 +127,7 @@ def test_an_invocation_lasts_until_the_extensions_wait(
 def test_why_it_ends(
     platform: Platform, lambda_client: Any, deploy_with: Callable[..., None]
 ) -> None:
-    """After a failure extensions are told which kind, then all starts again with /tmp as it was."""
+    """After a failure extensions learn its kind, then all starts again with /tmp as it was."""
     name = "ends-failure"
     deploy_with(name, {"follower": FOLLOWER}, Timeout=2)
     assert invoke(lambda_client, name)[0] == 1

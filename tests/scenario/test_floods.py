@@ -96,7 +96,7 @@ def send(
         try:
             connection.request(method, path, body, dict(request.headers.items()))
         except (BrokenPipeError, ConnectionResetError):
-            pass  # It was answered before all was sent.
+            pass  # The response came before all was sent.
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -163,7 +163,7 @@ FLOODS: dict[str, tuple[int, Callable[[Platform, Credentials], tuple[int, bytes]
 
 @pytest.mark.parametrize("name", FLOODS)
 def test_requests_do_not_stop_the_loop(platform: Platform, key: Credentials, name: str) -> None:
-    """Whatever is in a large request, others are answered meanwhile."""
+    """Whatever is in a large request, others get their response meanwhile."""
     status, flood = FLOODS[name]
     with allowing(STALL_S) as most_s, Watch(platform) as watch:
         answer = flood(platform, key)
@@ -273,7 +273,7 @@ def narrow(
 @pytest.mark.parametrize("name", HEADS)
 def test_what_never_ends_takes_little_memory(narrow: Platform, name: str) -> None:
     """Requests of strangers that do not arrive are held within a budget; others are served, and
-    what was held is given back. A strict platform does not even read what nobody has signed."""
+    what was held is released. A strict platform does not even read what nobody has signed."""
     before = rss(narrow)
     connection = http.client.HTTPConnection(urlsplit(narrow.endpoint).netloc, timeout=20)
     with unfinished(narrow, *HEADS[name]):

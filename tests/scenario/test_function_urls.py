@@ -380,7 +380,7 @@ def test_events_have_a_size(echo: Url) -> None:
 
 
 def test_cors(lambda_client: Any, make_url: Callable[..., Url]) -> None:
-    """Preflights are answered without the function; what is configured replaces its headers."""
+    """Preflight requests do not reach the function; the configuration replaces its headers."""
     source = """
 def handler(event, context):
     assert event["requestContext"]["http"]["method"] != "OPTIONS"

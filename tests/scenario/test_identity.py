@@ -63,7 +63,7 @@ class Strict:
         }
 
     def client(self, service: str, **keys: Any) -> Any:
-        """A client of the root, or of whoever has the keys."""
+        """A client of the root user, or of the owner of the keys."""
         return self.platform.client(service, **(keys or self.root))
 
     def user(self, name: str, *statements: dict[str, Any]) -> dict[str, str]:
@@ -93,7 +93,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strict]:
 
 
 def test_the_first_key(strict: Strict) -> None:
-    """Left for whoever started the platform, and for nobody else."""
+    """Readable for the user who started the platform, and for no other."""
     file = strict.platform.data_dir / "root-credentials"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.stat().st_uid == os.geteuid()
@@ -464,7 +464,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_tls(
     start_platform: Callable[..., Platform], certificate: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """HTTPS with the certificate; whoever does not speak it learns nothing and harms nobody."""
+    """HTTPS with the certificate; clients without it learn nothing and harm nothing."""
     cert, key = certificate
     platform = start_platform(tmp_path / "data", "--tls-cert", str(cert), "--tls-key", str(key))
     assert platform.endpoint.startswith("https://")

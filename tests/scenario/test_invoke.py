@@ -525,7 +525,7 @@ def test_aliases_route(lambda_client: Any) -> None:
 
 
 def test_results_as_event_streams(lambda_client: Any) -> None:
-    """Chunks, then how it ended; a function's failure is told at the end."""
+    """Chunks, then how it ended; a function's failure comes at the end."""
     source = """
 def handler(event, context):
     if event == "fail":

@@ -16,7 +16,7 @@ pytestmark = needs_jdk
 
 @pytest.fixture(scope="module")
 def act(lambda_client: Any, classes: dict[str, bytes]) -> Any:
-    """Returns what the function answers to being told to do something, and the whole answer."""
+    """Makes the function do something; returns its result and the whole response."""
     deploy(lambda_client, "java-act", classes, Handler="example.Act", Timeout=5, **OPTIONS)
 
     def do(what: str) -> tuple[Any, dict[str, Any]]:

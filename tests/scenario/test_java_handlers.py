@@ -184,7 +184,7 @@ def test_code_that_fails_when_it_is_loaded(
 
 
 def test_an_event_that_does_not_fit(lambda_client: Any, classes: dict[str, bytes]) -> None:
-    """Is told as AWS does, with the reason as its cause."""
+    """Is reported as in AWS, with the reason as its cause."""
     deploy(lambda_client, "java-misfit", classes, Handler="example.Forms::fixed", **OPTIONS)
     payload, _ = invoke(lambda_client, "java-misfit", {"an": "object"})
     assert payload["errorMessage"] == "An error occurred during JSON parsing"

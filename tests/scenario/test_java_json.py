@@ -350,7 +350,7 @@ def test_aws_event_classes_come_back_as_they_went(
 def test_an_event_class_inside_something_else(
     lambda_client: Any, classes: dict[str, bytes]
 ) -> None:
-    """Has the names of its methods, at AWS too."""
+    """Has the names of its methods, in AWS too."""
     deploy(lambda_client, "java-inside", classes, Handler="example.Events::inside", **OPTIONS)
     payload, _ = invoke(lambda_client, "java-inside", EVENTS["sqs"])
     record = {re.sub("ARN", "Arn", name): v for name, v in EVENTS["sqs"]["Records"][0].items()}

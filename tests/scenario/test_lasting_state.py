@@ -76,7 +76,7 @@ def running(data: Path, url: str = "") -> Iterator[Any]:
 
 @dataclasses.dataclass
 class Ledger:
-    """What one client was told, function by function: the last answer, and what it asked for
+    """What one client knows, function by function: the last response, and what it asked for
     without getting one."""
 
     acknowledged: dict[str, str | None] = dataclasses.field(default_factory=dict)

@@ -290,7 +290,7 @@ def test_groups_go_by_name_or_arn(api: Api, group: str, form: str) -> None:
 
 
 def test_what_is_not_there(api: Api, group: str) -> None:
-    """Is told as AWS tells it."""
+    """Is reported as in AWS."""
     client = api.client
     for call in (
         lambda: client.filter_log_events(logGroupName=group),

@@ -82,7 +82,7 @@ def test_what_needs_linux_says_how_to_have_it(words: tuple[str, ...]) -> None:
 
 
 def test_windows_has_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And any other system is told plainly."""
+    """Any other system gets a clear message."""
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(CliError, match="needs Linux: on Windows run it in WSL2: `wsl --install"):
         require_linux("up")

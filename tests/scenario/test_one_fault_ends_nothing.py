@@ -95,7 +95,7 @@ def test_a_policy_with_a_time_that_no_calendar_has_allows_nothing(
 def test_headers_that_cannot_be_sent_are_not_configured(
     lambda_client: Any, member: str, value: str, code: str
 ) -> None:
-    """What a browser would be told is checked when it is set, not when an anonymous one asks."""
+    """Headers for browsers are checked when they are set, not when a browser asks."""
     name = f"cors-{uuid.uuid4().hex[:8]}"
     deploy(lambda_client, name, {"app.py": ECHO})
     create = lambda_client.create_function_url_config
@@ -190,7 +190,7 @@ def test_a_database_that_is_locked_costs_the_calls_that_need_it(own: Platform) -
 
 
 def test_the_api_outlives_the_launcher(own: Platform) -> None:
-    """Also while an extension is being told things: its box cannot be reached any more."""
+    """Also during a delivery to an extension: its box cannot be reached any more."""
     client = own.client("lambda")
     layer = publish_layer(client, "listener", {"extensions/listener": LISTENER})
     variables = {"EXTENSION_SUBSCRIPTION": json.dumps(SUBSCRIPTION)}

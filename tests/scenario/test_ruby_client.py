@@ -102,7 +102,7 @@ def test_each_log_call_is_one_event(platform: Platform, lambda_client: Any) -> N
 
 
 def test_json_logs_have_levels(lambda_client: Any) -> None:
-    """So that those below the function's are left out; an exception is told with its parts."""
+    """So that those below the function's are left out; an exception is logged with its parts."""
     logging = {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"}
     code = """
 def handler(event:, context:)

@@ -80,7 +80,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def act(platform: Platform, lambda_client: Any) -> Any:
-    """Returns what the function answers to being told to do something, and the whole answer."""
+    """Makes the function do something; returns its result and the whole response."""
     deploy(lambda_client, "ruby-act", FILES, Runtime="ruby3.3", Handler="app.act", Timeout=5)
 
     def do(what: str) -> tuple[Any, dict[str, Any]]:

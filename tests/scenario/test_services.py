@@ -1,4 +1,4 @@
-"""Other services: a local emulator behind the platform's own endpoint, or servers of one's own."""
+"""Other services: a local emulator behind the platform's own endpoint, or your own servers."""
 
 import base64
 import http.client
@@ -411,7 +411,7 @@ def test_the_local_services_has_no_way_to_the_host(platform: Platform) -> None:
     url = f"http://127.0.0.1:{server.server_address[1]}/"
     sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
     sns.publish(TopicArn=topic, Message="hello")
-    # A function on the same topic was told by then.
+    # A function on the same topic has been notified by then.
     teller = Teller(platform, "way-out")
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=teller.arn)
     sns.publish(TopicArn=topic, Message="hello")
@@ -457,8 +457,8 @@ def test_what_it_keeps_outlives_a_restart(
 
 
 def test_a_killed_local_services_comes_back(start_platform: Callable[..., Platform]) -> None:
-    """Under the same address; who asks meanwhile waits or is told to come again, by an error that
-    SDKs know how to try again."""
+    """Under the same address; a request meanwhile waits, or gets an error that SDKs
+    retry."""
     running = start_platform(None, "--services")
     sqs = running.client("sqs", config=Config(retries={"total_max_attempts": 5}))
     sqs.create_queue(QueueName="before")
@@ -526,7 +526,7 @@ def test_without_packages_it_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_server_of_ones_own(start_platform: Callable[..., Platform]) -> None:
     """A service with an endpoint of its own is passed on as it is, signature and all; one that is
-    down is a modelled error; one that leads back is told so."""
+    down is a modelled error; one that leads back gets an error."""
     seen: list[tuple[str, str, dict[str, str], bytes]] = []
 
     class Server(BaseHTTPRequestHandler):

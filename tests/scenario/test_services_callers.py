@@ -186,7 +186,7 @@ def test_firehose_records_are_transformed(platform: Platform, account: str) -> N
 
 
 def test_objects_are_transformed_as_they_are_read(platform: Platform) -> None:
-    """S3 Object Lambda: the function answers whoever gets the object."""
+    """S3 Object Lambda: the function responds to the client that gets the object."""
     arn = deploy_for(platform, "writes", WRITES)
     s3 = platform.client("s3")
     s3.create_bucket(Bucket="plain")

@@ -178,7 +178,7 @@ def test_failures(lambda_client: Any) -> None:
 
 
 def test_not_ready(lambda_client: Any) -> None:
-    """Who calls before it is ready is told to wait."""
+    """A call before it is ready gets an error that says so."""
     deploy(
         lambda_client,
         "snap-slow",

@@ -119,7 +119,7 @@ def test_chunks_come_as_they_are_written(lambda_client: Any, streams: str) -> No
 
 
 def test_a_custom_runtime_streams(lambda_client: Any, custom: str) -> None:
-    """Whoever speaks the Runtime API may."""
+    """Any runtime may."""
     payload, end, times = stream(lambda_client, custom, {"wait": 0.2})
     assert (payload, end) == (b"abc", {})
     assert times[-1] - times[0] > 0.3
@@ -166,7 +166,7 @@ def test_errors_before_and_after_the_first_chunk(lambda_client: Any, streams: st
 
 
 def test_ends_in_the_middle(lambda_client: Any, streams: str, custom: str) -> None:
-    """Timeout, exit and a cut connection are told behind what was said."""
+    """Timeout, exit and a cut connection are reported after the last chunk."""
     payload, end, _ = stream(lambda_client, streams, {"wait": 20_000})
     assert (payload, end["ErrorCode"]) == (b"first ", "Sandbox.Timedout")
     assert "Task timed out after 5.00 seconds" in end["ErrorDetails"]

@@ -98,7 +98,7 @@ def test_a_denied_function_is_denied_by_every_name(strict: Strict) -> None:
 
 
 def test_a_mapping_is_about_its_function(strict: Strict) -> None:
-    """Whoever may not touch a function may not touch its mappings, which are named by UUIDs."""
+    """Without permission for a function there is none for its mappings, named by UUIDs."""
     root = strict.client("lambda")
     iam = strict.client("iam")
     iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(TRUST))

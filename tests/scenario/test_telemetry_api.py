@@ -1,4 +1,4 @@
-"""Telemetry and Logs API: extensions that subscribe are told what happens, in AWS's schemas.
+"""Telemetry and Logs API: extensions that subscribe receive events, in AWS's schemas.
 
 One case of each kind. tests/unit/node/test_playbook_telemetry.py has the rest: wrong subscriptions,
 failures, and listeners in trouble."""
@@ -39,7 +39,7 @@ Listen = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def listen(platform: Platform, lambda_client: Any) -> Listen:
-    """Runs events through a function whose extension listens; returns what it was told."""
+    """Sends events to a function whose extension subscribes; returns what it received."""
 
     def listen_(
         name: str,
@@ -131,7 +131,7 @@ def test_what_is_told(listen: Listen, protocol: str) -> None:
 
 
 def test_objects_in_json_logs(listen: Listen) -> None:
-    """With the log format JSON, what was printed as an object is told as one."""
+    """With the log format JSON, a printed object is delivered as an object."""
     told = listen("told-json", "you", LoggingConfig={"LogFormat": "JSON"})
     records = [event["record"] for event in told if kind(event) == "function"]
     assert {"level": "warn", "message": "structured"}.items() <= records[2].items()
@@ -164,7 +164,7 @@ def test_the_older_logs_api(listen: Listen) -> None:
 
 
 def test_a_flood_is_bounded(platform: Platform, listen: Listen) -> None:
-    """Who prints faster than it listens loses records and is told how many; nobody else does."""
+    """A function that prints faster than its subscriber reads loses records and learns how many."""
     told = listen("told-flood", "flood", Timeout=60)
     heard = sum(event["record"] == "x" * 100 for event in told)
     dropped = [event["record"] for event in told if kind(event) == "platform.logsDropped"]

@@ -98,7 +98,7 @@ def test_health(platform: Platform) -> None:
 
 
 def test_sigterm_finishes_what_is_in_flight(start_platform: Callable[..., Platform]) -> None:
-    """The running call is answered, then the platform ends with code 0 and leaves nothing."""
+    """The running call returns, then the platform ends with code 0 and leaves nothing."""
     own = start_platform()
     client = own.client("lambda")
     deploy(client, "slow", {"app.py": SAYS_IT_BEGAN})

@@ -76,7 +76,7 @@ def udp_leaves_boxes() -> bool:
 def test_datagrams_reach_an_allowed_service_and_no_other(
     start_platform: Callable[..., Platform], echo: tuple[str, int]
 ) -> None:
-    """A function talks over UDP to what it may reach, and is told what it may not; a platform
+    """A function uses UDP to reach allowed addresses, and gets errors for others; a platform
     that is not root refuses both as they are sent."""
     platform = start_platform(environment={"LAMBENT_EGRESS__ALLOW": f"{echo[0]}/32"})
     client = platform.client("lambda")

@@ -18,7 +18,7 @@ ACCOUNT = "000000000000"
 
 
 def aws_client(service: str, endpoint: str, account: str = ACCOUNT, **more: Any) -> Any:
-    """A boto3 client of a server whose accounts are told apart by the access key."""
+    """A boto3 client of a server on which the access key is the account."""
     options: dict[str, Any] = {
         "endpoint_url": endpoint,
         "region_name": "us-east-1",

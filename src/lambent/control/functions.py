@@ -285,7 +285,7 @@ def _signed(
 
 
 def _require_creatable(tx: Transaction, key: FunctionKey, params: Params) -> None:
-    """Refuse what can be told without the package: AWS looks at the layers first."""
+    """Check what needs no package: AWS looks at the layers first."""
     attach_layers(tx, key, params.get("Layers") or (), unzipped_size=0)
     _require_absent(tx, key)
 
@@ -296,7 +296,7 @@ def _require_absent(tx: Transaction, key: FunctionKey) -> None:
 
 
 def _require_changeable(tx: Transaction, key: FunctionKey, params: Params) -> FunctionVersion:
-    """`$LATEST` if it may be changed now by whoever sent these parameters."""
+    """`$LATEST` if the sender of these parameters may change it now."""
     latest = require_function(tx, key)
     require_ready(latest)
     require_revision(latest, params.get("RevisionId"))

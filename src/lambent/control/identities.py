@@ -1,7 +1,7 @@
 """Users, roles, their policies and keys: the part of IAM that decides about this platform.
 
 Requests and responses have IAM's own members. The keyring follows the store, so a change is in
-force before it is answered.
+force before the response is sent.
 https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
 """
 

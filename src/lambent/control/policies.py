@@ -90,7 +90,7 @@ def statements(policy: Policy | None) -> Sequence[Mapping[str, Any]]:
 
 
 def granted(policy: Policy | None) -> Sequence[Statement]:
-    """What a stored policy says to whoever decides; nothing if there is none."""
+    """The statements of a stored policy; none if there is no policy."""
     return [] if policy is None else statements_of([policy["Document"]])
 
 

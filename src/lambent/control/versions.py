@@ -1,8 +1,8 @@
 """Published versions: immutable snapshots of `$LATEST`, numbered from 1, never renumbered.
 
 A snapshot is only taken if there is something new: every published version remembers the
-*fingerprint* of the `$LATEST` it was made from, and the last one that is still there is
-answered instead if `$LATEST` has not changed since.
+*fingerprint* of the `$LATEST` it was made from, and the last one that still exists is
+returned instead if `$LATEST` has not changed since.
 """
 
 import dataclasses

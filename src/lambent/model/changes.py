@@ -1,7 +1,7 @@
 """The facts that the store sends out after a commit: what changed, and how it is now.
 
 Everything that keeps a part of the database in memory is a `ChangeListener`. It hears of the
-platform's own changes before `Store.transact` returns, so before the change is answered, and of
+platform's own changes before `Store.transact` returns, so before the response is sent, and of
 those of other platforms on the same database within a second.
 """
 

@@ -100,7 +100,7 @@ def _safely(test: Test, value: str, wanted: Pattern) -> bool:
     try:
         return test(value, wanted)
     except (ValueError, TypeError, OverflowError, OSError, binascii.Error):
-        return False  # Whoever wrote it wrote what is no such value: it does not hold.
+        return False  # The policy contains an invalid value: the condition is false.
 
 
 def _date(text: str) -> datetime.datetime:

@@ -1,4 +1,4 @@
-"""What is to be told elsewhere about an event that is over, as a value."""
+"""A record about a finished event that has to be delivered, as a value."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from lambent.model.function import FunctionKey
 
 
 class DeliveryKind(StrEnum):
-    """Why something is told."""
+    """Why a record is delivered."""
 
     ON_SUCCESS = "on-success"
     ON_FAILURE = "on-failure"

@@ -70,6 +70,6 @@ def conflict(message: str) -> ApiError:
 
 
 def service_failure(code: str = "ServiceException") -> ApiError:
-    """500: a bug of ours, or something of the machine's, which was logged; the caller is told no
+    """500: a bug of ours, or something of the machine's, which was logged; the caller gets no
     details."""
     return ApiError(code, "An error occurred and the request cannot be processed.", status=500)

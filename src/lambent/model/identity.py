@@ -54,12 +54,12 @@ class AccessKey:
 
 
 def user_principal(user: Identity) -> Principal:
-    """The user as whoever makes a request."""
+    """The user as the principal of a request."""
     return Principal(kind="user", account=user.key.account, arn=user.arn, user_id=user.id)
 
 
 def key_principal(key: AccessKey, user: Identity | None) -> Principal:
-    """Whom a key makes whoever signs with it."""
+    """The principal of requests that are signed with a key."""
     return root_of(key.account) if user is None else user_principal(user)
 
 
@@ -70,7 +70,7 @@ _SESSION_NAME_MIN = 2
 def session_principal(
     role_arn: str, session: str, *, role_id: str, account: AccountId | None = None
 ) -> Principal:
-    """Whoever has assumed a role, under a session name; `account` if it is not the ARN's."""
+    """The session of a role, with its name; `account` if it is not the ARN's."""
     if len(session) < _SESSION_NAME_MIN:
         session += "@lambda_function"
     account = account or Arn.parse(role_arn).account

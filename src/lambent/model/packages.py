@@ -1,8 +1,8 @@
 """Deployment packages: which zip files are acceptable, and what they hold.
 
 A package is hostile until read. `read_package` turns a zip file into a *plan*: a list of
-directories, files and links with clean relative paths and harmless permissions. Whoever
-extracts follows the plan and never asks the zip file again where something should go.
+directories, files and links with clean relative paths and harmless permissions. An
+extraction follows the plan and never asks the zip file again where something should go.
 Refused are entries that leave the package by name or lie behind a link, special files, encrypted
 or exotically compressed entries, duplicates, and anything the platform could not store.
 
@@ -164,7 +164,7 @@ def _plan(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> ZipEntry | None:
 
 def _mode_of(info: zipfile.ZipInfo) -> int:
     """What all others than its owner may do with a file, as a mode for everybody: a function is
-    one of the others. Whoever said nothing about a file wanted it to be read: tools of other
+    one of the others. A file without a mode is meant to be readable: tools of other
     systems have no modes, and Python's `zipfile` writes 0600 then."""
     mode = info.external_attr >> 16 & 0o777
     if info.create_system not in _UNIXES or mode == _UNSAID:

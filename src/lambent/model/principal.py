@@ -45,4 +45,4 @@ def service(name: str) -> Principal:
 
 
 ANONYMOUS = Principal(kind="anonymous", account=AccountId(""), arn="anonymous", user_id="anonymous")
-"""Whoever sends a request that is not signed."""
+"""The sender of an unsigned request."""

@@ -1,7 +1,7 @@
 """The resources of requests for other services: from parameters to ARNs.
 
-A name becomes an ARN only where it can be told for sure which. An operation that names nothing is
-about `*` only if AWS lists it without a resource; every other one is not told.
+A name becomes an ARN only if it identifies one resource. An operation that names nothing is
+about `*` only if AWS lists it without a resource; for every other one the resource is unknown.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
 

@@ -140,8 +140,9 @@ class Forwarder:
         elif caller.principal.kind != "root":
             raise ApiError(
                 "AccessDeniedException",
-                f"User: {caller.principal.arn} is not authorized to perform this: what the request"
-                f" needs of '{service}' cannot be told, so only the account's root may send it.",
+                f"User: {caller.principal.arn} is not authorized to perform this: cannot determine"
+                f" which permissions this {service} request needs; only the account's root user may"
+                " make it.",
                 status=403,
             )
 

@@ -1,7 +1,7 @@
 """The file format of backups: a tar file that any tar can read, with a few kinds of members only.
 
-The first member says what it is, the last lists the others with their sizes and checksums. Whoever
-reads an archive trusts nothing in it: only plain files with the names below are taken, links,
+The first member says what it is, the last lists the others with their sizes and checksums. A
+reader of an archive trusts nothing in it: only plain files with the names below are taken, links,
 other names, second copies and what the list does not have are refused.
 """
 

@@ -55,7 +55,7 @@ class AsyncEvents:
         return [_to_event(row) for row in rows], next_due
 
     def reschedule(self, events: Iterable[tuple[AsyncEvent, float]]) -> None:
-        """Let go of claims, after attempts that are counted in the events: they are due then."""
+        """Release claims, after attempts that are counted in the events: they are due then."""
         rows = [
             {
                 "which": event.id,

@@ -62,7 +62,7 @@ class DirectoryBlobs:
                 except BaseError as error:
                     raise OSError(f"cannot write the blob {key}: {error}") from error
             try:
-                # Even if it was there: whoever is writing it may not have come this far.
+                # Even if it was there: its writer may not have come this far.
                 self._flush(self._directory / key)
                 self._flush(self._directory)
             except FileNotFoundError:

@@ -1,8 +1,8 @@
 """One platform at a time works on a database.
 
 A SQLite file is held by a lock on a file beside it, PostgreSQL by an advisory lock of the session
-that does the work: whoever dies lets go of it, and no transaction is ever made without it. Both
-remember who holds the database, so that a second platform can name the first.
+that does the work: a process that ends releases it, and no transaction is ever made without it.
+Both remember who holds the database, so that a second platform can name the first.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""While a database or a disk does not do what it should: who asks is told, and the log is, once.
+"""Outages of a database or a disk: callers get an error, and the log reports them once.
 
 A server restarts, a network is gone, a backup tool holds a file's lock, a disk is full. All of that
 passes, and none of it is a bug: the caller gets 503, which clients try again.

@@ -18,7 +18,7 @@ AT_FDCWD = -100
 
 
 def everything():
-    """Each attempt by its name; one that went so far that it fell over is told as it is."""
+    """Each attempt by its name; one that ended with an exception is reported as it is."""
     outcomes = {}
     for name, act in ATTEMPTS.items():
         try:

@@ -134,7 +134,7 @@ def walk_out(targets):
 
 
 def lay_traps(targets):
-    """Names in /tmp that would lead whoever cleans up after us astray; then hang."""
+    """Names in /tmp that would lead a cleanup process astray; then hang."""
     for number, target in enumerate(targets):
         with contextlib.suppress(OSError):
             os.symlink(target, f"/tmp/trap-{number}")

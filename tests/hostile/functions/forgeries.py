@@ -74,7 +74,7 @@ def answer_late():
 
 
 def ask_while_running(count):
-    """Ask for the next event before this one is answered: whose events come."""
+    """Ask for the next event before responding to this one: whose events arrive."""
     found = []
     for _ in range(count):
         with socket.create_connection(RUNTIME_API, 5) as peer:

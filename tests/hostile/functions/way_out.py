@@ -68,7 +68,7 @@ def flood_datagrams(seconds):
 
 
 def diagnose():
-    """Sockets that the kernel lists to whoever asks: ports of TCP listeners."""
+    """Sockets that the kernel lists to any process: ports of TCP listeners."""
     request = struct.pack("=BBBBI", 2, 6, 0, 0, 1 << 10) + bytes(48)
     header = struct.pack("=IHHII", 16 + len(request), 20, 0x301, 1, 0)
     ports = []

@@ -1,4 +1,4 @@
-"""How a check ends, and how that is told to the machine that started it."""
+"""How a check ends, and how it is reported to the machine that started it."""
 
 import json
 import signal

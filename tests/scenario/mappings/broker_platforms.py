@@ -1,4 +1,4 @@
-"""Platforms that are told where brokers are, and secrets to get in."""
+"""Platforms with the addresses of brokers, and secrets to log in."""
 
 import json
 import shutil

@@ -315,7 +315,7 @@ def test_a_broker_that_is_killed(
 
 
 def test_who_is_not_let_in(ministack: Ministack, queue: Queue, new_function: NewFunction) -> None:
-    """A wrong password is told with AWS's code, and so is a user who may not read the queue; once
+    """AWS's code says that a password is wrong, or that a user may not read the queue; once
     the secrets are right, messages are read, and nothing needs to be restarted."""
     function = new_function()
     guess, bob = Secret(ministack, "a guess"), Secret(ministack, "bobs", "bob")

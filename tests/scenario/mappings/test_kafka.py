@@ -248,7 +248,7 @@ def read(topic: Topic) -> list[Any]:
 def test_too_large_for_an_event(
     topic: Topic, new_function: NewFunction, ministack: Ministack
 ) -> None:
-    """A record that fills more than an event is told of, and those around it are processed."""
+    """A record that is larger than an event is reported, and those around it are processed."""
     queue = ministack.client("sqs")
     url = queue.create_queue(QueueName="too-large")["QueueUrl"]
     large = Topic({**topic.settings, "message.max.bytes": 12_000_000}, topic.name, partitions=0)
@@ -304,7 +304,7 @@ def test_passwords_over_tls(
     ministack: Ministack,
     new_function: NewFunction,
 ) -> None:
-    """A wrong password is told; when the secret is right, reading begins."""
+    """A wrong password is reported; when the secret is right, reading begins."""
     kinds = ("BASIC_AUTH", "SASL_SCRAM_256_AUTH", "SASL_SCRAM_512_AUTH")
     topics = {kind: Topic(alice(secured_kafka), kind) for kind in kinds}
     functions = {kind: new_function(name=kind) for kind in kinds}

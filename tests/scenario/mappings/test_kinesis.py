@@ -164,7 +164,7 @@ def test_given_up_records_are_told_to_a_queue(
     stream: Stream, ministack: Ministack, new_function: NewFunction
 ) -> None:
     """A batch that fails is halved until the poison is alone, which is tried as often as retries
-    are allowed; a destination is told where it is."""
+    are allowed; a destination gets its place."""
     sqs = ministack.client("sqs")
     url = sqs.create_queue(QueueName="given-up")["QueueUrl"]
     sent = stream.put("1", "2", "poison", "4")
@@ -264,7 +264,7 @@ def test_topics_are_told(stream: Stream, ministack: Ministack, new_function: New
 def test_given_up_though_the_function_succeeded(
     identifier: str | None, stream: Stream, ministack: Ministack, new_function: NewFunction
 ) -> None:
-    """It only named records that had failed: the destination is told of no function error. The
+    """It only reported failed records: the destination gets no function error. The
     message carries the trace of the call."""
     sqs = ministack.client("sqs")
     url = sqs.create_queue(QueueName=stream.name[:80])["QueueUrl"]
@@ -466,7 +466,7 @@ def test_streams_that_go_and_come(stream: Stream, new_function: NewFunction) -> 
     wait_texts(function, "1")
     stream.client.delete_stream(StreamName=stream.name)
     function.wait_result(uuid, "PROBLEM: Stream not found")
-    # Sequence numbers of different streams are told apart by their second.
+    # Sequence numbers of different streams differ by their second.
     deleted = int(time.time())
     wait_for(lambda: int(time.time()) > deleted, "the second is over")
     stream.create()

@@ -330,8 +330,8 @@ def test_a_broker_that_is_killed(
 
 
 def test_a_wrong_password(ministack: Ministack, queue: Queue, new_function: NewFunction) -> None:
-    """Is told with AWS's code; once the secret is right, messages are read, and nothing needs to
-    be restarted."""
+    """Is reported with AWS's code; once the secret is right, messages are read, and nothing needs
+    a restart."""
     secret = Secret(ministack, "a guess")
     function = new_function()
     uuid = map_queue(function, "rabbit", queue.name, secret)

@@ -318,7 +318,7 @@ def test_windows_longer_than_the_visibility_timeout(
 def test_no_message_is_received_in_vain(
     change: str, ministack: Ministack, new_function: NewFunction
 ) -> None:
-    """Once a change is told, what comes is received by the new reader only, or by nobody: a queue
+    """After a change is reported, only the new reader receives messages, or none does: a queue
     that allows one receive keeps its messages. What comes before that is processed."""
     dead = Queue(ministack, f"sqs-vain-dead-{change}")
     redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 1})
@@ -391,7 +391,7 @@ def test_disabled_and_enabled_again(queue: Queue, new_function: NewFunction) -> 
 
 
 def test_a_missing_queue(ministack: Ministack, new_function: NewFunction) -> None:
-    """Is refused at creation; one that goes later is told, and found again when it is back."""
+    """Is refused at creation; one that disappears later is reported, and found again later."""
     function = new_function()
     arn = "arn:aws:sqs:us-east-1:000000000000:sqs-nowhere"
     code, message = refusal(

@@ -28,7 +28,7 @@ def with_(**sections: dict[str, object]) -> Settings:
 def test_what_cannot_be_kept_is_refused(
     asked: dict[str, dict[str, object]], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A platform that is asked for more does not start, unless it is told to all the same."""
+    """A platform with stricter settings does not start, unless `allow_weak` is set."""
     with pytest.raises(SystemExit, match=f"cannot keep {named}.*sandbox.allow_weak"):
         weak_tier.accept(with_(**asked))
     weak_tier.accept(with_(**asked, sandbox={"allow_weak": True}))

@@ -1,4 +1,4 @@
-"""Delivery of events, in time that only moves when it is told to."""
+"""Delivery of events, with a clock that only the test moves."""
 
 import dataclasses
 import itertools
@@ -541,7 +541,7 @@ async def test_an_heir_goes_on_at_once(
     tmp_path: Path, anyio_backend: object, database: Callable[..., StoreSettings]
 ) -> None:
     """So it is for a platform that has the database from another, with a data directory of its
-    own: whoever has the database has it alone."""
+    own: a platform does not share its database."""
     settings = database(synchronous="OFF")
     if not settings.url:
         settings = database(synchronous="OFF", url=f"sqlite:///{tmp_path}/shared.db")
@@ -673,7 +673,7 @@ async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Many a commit comes to be without an answer: its events, claims and conclusions are
-    there, and nobody was told. Events are delivered at least once, acknowledged or not; nothing
+    there, and no caller knows. Events are delivered at least once, acknowledged or not; nothing
     waits for the next start."""
     inner = room.store.transact
     dice = random.Random(1)

@@ -1,4 +1,4 @@
-"""What destinations are told, byte by byte."""
+"""Records for destinations, byte by byte."""
 
 import json
 from typing import Any

@@ -87,7 +87,7 @@ def test_an_empty_directory_is_refused(tmp_path: Path) -> None:
 
 
 def test_credentials_stay_out(tmp_path: Path) -> None:
-    """Those of whoever deploys, unless `.lambentignore` says otherwise."""
+    """Files of the user who deploys, unless `.lambentignore` says otherwise."""
     for name in ("app.py", ".env", ".aws/credentials"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")

@@ -45,7 +45,7 @@ class Signer:
 
     @property
     def root_pem(self) -> bytes:
-        """What the platform is told to trust."""
+        """The certificate that the platform trusts."""
         return self.root.public_bytes(serialization.Encoding.PEM)
 
     def sign(

@@ -67,7 +67,7 @@ async def test_how_much_must_stay_is_a_setting(tmp_path: Path) -> None:
 
 
 async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
-    """What is set aside is told within the call that changes it, and at the start."""
+    """Listeners get reservations within the call that changes them, and at the start."""
     told: list[Reservation] = []
 
     class Follower:

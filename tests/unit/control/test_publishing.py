@@ -31,7 +31,7 @@ async def test_a_version_is_a_snapshot(room: Room) -> None:
 
 @pytest.mark.anyio
 async def test_nothing_new_means_no_new_version(room: Room) -> None:
-    """Without a change the last version is answered, its description as it was."""
+    """Without a change the last version is returned, its description as it was."""
     await room.create_active()
     first = await room.publish(Description="one")
     assert first.description == "one"

@@ -92,7 +92,7 @@ async def test_revision_ids(rooms: tuple[Room, Room]) -> None:
 
 
 async def test_reserved_concurrency_adds_up(rooms: tuple[Room, Room]) -> None:
-    """Never to more than the account has, whoever asks for what."""
+    """Never to more than the account has, whatever the requests."""
     names = ("f", "g")
     for name in names:
         await rooms[0].create_active(name)

@@ -264,7 +264,7 @@ async def trusting(arn: str) -> ResourcePolicy:
 
 
 def test_every_operation_has_its_cases() -> None:
-    """Whoever offers an operation says here how its resource may be named."""
+    """Each operation that is offered has the spellings of its resource here."""
     for service in SERVICES:
         assert set(service.permissions) == service.offered, service.name
     assert set(CASES) == {name for service in SERVICES for name in service.offered}

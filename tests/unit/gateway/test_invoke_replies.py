@@ -33,7 +33,7 @@ class Request:
 def test_an_outcome_that_cannot_be_answered_fails_its_request(
     make_reply: Callable[[Any, InvocationRequest], Reply], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever has run the function hears nothing of it."""
+    """The node that ran the function does not notice."""
     function: Any = None
     invocation = InvocationRequest(
         request_id="r", kind=InvocationKind.REQUEST_RESPONSE, function=function, event=b"{}"

@@ -92,7 +92,7 @@ def test_what_is_never_signed_finds_its_service(
 
 
 def test_services_are_known_by_what_their_models_say() -> None:
-    """Every service that can be reached and speaks JSON or forms is told."""
+    """Every service that can be reached with JSON or forms is recognized."""
     session = botocore.session.get_session()
     by_signing_name: dict[str, set[str]] = {}
     for name in (*LOCAL_SERVICES - {"s3-object-lambda"}, "logs", "iam", "sts"):

@@ -70,7 +70,7 @@ def test_the_table_says_what_did_not_pass() -> None:
 
 
 def test_a_host_that_did_not_start_has_no_tier() -> None:
-    """And what stopped it is told, though it is no check."""
+    """The reason is shown, though it is not a check."""
     one = result("h", Outcome("host", FAILED, "no kernel", 0.0))
     assert one.tier == "–"
     assert "- h, host, failed: no kernel" in table([one], ["start"], {"h": "what h is"})

@@ -94,7 +94,7 @@ def test_services_and_strangers_need_the_resource_s_policy() -> None:
 
 
 def test_denials_win() -> None:
-    """Whoever makes them, even against the root."""
+    """From every side, even against the root."""
     assert verdict(USER, identity=[allow(), deny()]) is Verdict.DENIED_BY_IDENTITY
     assert verdict(USER, identity=[allow()], resource=[deny(Principal="*")]) is (
         Verdict.DENIED_BY_RESOURCE
@@ -440,7 +440,7 @@ def test_wildcards_take_no_time() -> None:
     "text", ["9" * 17, "9" * 20, "9" * 400, "9" * 5000, "-1", "", "²", "0001-01-01T00:00:00+23:59"]
 )
 def test_a_time_that_no_calendar_has_does_not_hold(operator: str, text: str) -> None:
-    """Whoever may write a policy may write anything into it."""
+    """The author of a policy may write anything into it."""
     context = {"aws:currenttime": ("2026-01-31T00:00:00Z",)}
     holds = conditions_hold({operator: {"aws:CurrentTime": text}}, context)
     assert holds == (operator == "DateNotEquals" or (operator == "DateGreaterThan" and "T" in text))

@@ -143,5 +143,5 @@ def test_what_is_said_replaces_what_was_said(tmp_path: Path) -> None:
     ],
 )
 def test_the_unit_of_a_process(group: str, unit: str | None) -> None:
-    """The innermost service of its control group is what `systemctl` is told."""
+    """The innermost service of its cgroup is the argument for `systemctl`."""
     assert instance_lock.unit_of(group) == unit

@@ -106,7 +106,7 @@ async def test_a_long_path(tmp_path: Path) -> None:
     ],
 )
 async def test_bad_requests(tmp_path: Path, sent: bytes, received: bytes) -> None:
-    """Are answered once or cut off, and others are served."""
+    """Get one response or are cut off, and others are served."""
     async with opened(tmp_path):
         came = await anyio.to_thread.run_sync(say, tmp_path, sent)
         assert came.startswith(received)

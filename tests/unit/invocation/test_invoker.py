@@ -111,7 +111,7 @@ def test_the_invoker_gives_back_what_it_took() -> None:
 def test_an_outcome_that_cannot_be_told_is_nobody_elses_trouble(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The environment goes on, and what was counted is given back."""
+    """The environment goes on, and the count is released."""
     node = FakeNode()
     invoker = make_invoker(node, limit=1)
 

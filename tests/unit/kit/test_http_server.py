@@ -37,7 +37,7 @@ class Recorder:
         return [exchange.path for exchange in self.exchanges]
 
 
-class MappingReconciler(Recorder):
+class HoldingHandler(Recorder):
     """A handler that does not answer by itself."""
 
     def __call__(self, exchange: Exchange) -> None:
@@ -132,8 +132,8 @@ def answers(data: bytes) -> list[tuple[int, bytes]]:
 
 
 async def test_requests_of_one_connection_are_answered_in_order() -> None:
-    """The second of two pipelined requests is handled only when the first was answered."""
-    keeper = MappingReconciler()
+    """The second of two pipelined requests is handled only after the response to the first."""
+    keeper = HoldingHandler()
     async with serving(keeper) as (_, port), connected(port) as (reader, writer):
         writer.write(GET + LAST)
         await wait_until(lambda: keeper.exchanges)
@@ -208,7 +208,7 @@ async def test_targets(target: bytes, path: str, query: str) -> None:
 
 
 async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
-    """`Expect: 100-continue` is answered when the head has arrived."""
+    """`Expect: 100-continue` gets its response when the head has arrived."""
     recorder = Recorder()
     async with serving(recorder) as (_, port), connected(port) as (reader, writer):
         writer.write(
@@ -224,7 +224,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
 async def test_going_on_is_not_said_in_the_middle_of_another_answer() -> None:
     """A request that waits behind another is not told to go on: it would be taken for the
     other's answer."""
-    keeper = MappingReconciler()
+    keeper = HoldingHandler()
     async with serving(keeper) as (_, port), connected(port) as (reader, writer):
         writer.write(
             GET + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n"
@@ -260,7 +260,7 @@ async def test_http_1_0_is_answered_and_closed() -> None:
 
 
 async def test_an_answer_cannot_be_split() -> None:
-    """Instead of header values with line breaks, 500 is sent; whoever answers is not told."""
+    """Instead of header values with line breaks, 500 is sent; the handler does not notice."""
     for value in ("a\r\nX: y", "a\nb", "a\0b"):
         for streams in (False, True):
 
@@ -312,7 +312,7 @@ async def test_only_the_first_answer_counts() -> None:
 
 async def test_a_client_that_leaves_is_noticed() -> None:
     """The owner of an exchange learns that the peer is gone; answering then does nothing."""
-    keeper = MappingReconciler()
+    keeper = HoldingHandler()
     gone: list[str] = []
     async with serving(keeper) as (server, port):
         async with connected(port) as (_, writer):
@@ -495,8 +495,8 @@ async def test_what_follows_the_last_request_is_not_handled() -> None:
 
 
 async def test_nonsense_after_a_request_does_not_cost_its_answer() -> None:
-    """A request in progress is answered although what follows it is refused."""
-    keeper = MappingReconciler()
+    """A request in progress gets its response although the next one is refused."""
+    keeper = HoldingHandler()
     async with serving(keeper) as (_, port), connected(port) as (reader, writer):
         writer.write(GET + b"GARBAGE\r\n\r\n" + GET)
         await wait_until(lambda: keeper.exchanges)
@@ -558,7 +558,7 @@ async def test_trailers_and_extensions_end(endless: bytes) -> None:
 
 
 async def test_heads_may_be_large_but_not_larger() -> None:
-    """Sixty kilobytes of request line and headers are read, more is answered with 431."""
+    """Sixty kilobytes of request line and headers are read, more gets a 431."""
     recorder = Recorder()
     lines = b"".join(b"X-%d: %s\r\n" % (number, b"v" * 1000) for number in range(60))
     async with serving(recorder) as (_, port):
@@ -638,7 +638,7 @@ async def test_slow_requests_end(start: bytes) -> None:
 
 async def test_idle_connections_end_and_busy_ones_do_not() -> None:
     """Only a connection without a request is idle: a long-running request is left alone."""
-    keeper = MappingReconciler()
+    keeper = HoldingHandler()
     async with (
         serving(keeper, idle_deadline_s=0.05, request_deadline_s=0.05) as (server, port),
         connected(port) as (busy, writer),
@@ -669,7 +669,7 @@ def _big(size: int, path: str = "/big") -> bytes:
 
 async def test_requests_are_bounded_together() -> None:
     """Of what is arriving, the largest is given up when all together are too much; the others go
-    on, and what is held for a request is given back when it is answered."""
+    on, and what is held for a request is released with its response."""
     recorder = Recorder()
     async with serving(recorder, held_bytes_max=150_000) as (server, port):
         async with connected(port) as (large, writer), connected(port) as (small, other):
@@ -692,7 +692,7 @@ async def test_requests_are_bounded_together() -> None:
 
 async def test_requests_are_held_until_they_are_answered() -> None:
     """While a handler keeps large ones, there is no room for others; small ones are not counted."""
-    keeper = MappingReconciler()
+    keeper = HoldingHandler()
     async with (
         serving(keeper, held_bytes_max=150_000) as (server, port),
         connected(port) as (reader, writer),
@@ -725,7 +725,7 @@ async def test_budgets_within_a_budget() -> None:
 
 
 async def test_heads_are_screened_before_bodies_are_read() -> None:
-    """What need not be read is answered and thrown away; who is vouched for is given up last."""
+    """What need not be read gets its response and is dropped; signed requests are given up last."""
     recorder = Recorder()
     seen: list[str] = []
 
@@ -761,7 +761,7 @@ async def test_targets_that_take_long_to_read(target: str) -> None:
 
 
 async def test_answers_that_nobody_takes_are_bounded_together() -> None:
-    """Whoever leaves too much lying is cut off, the others are not; what was taken is no longer
+    """A client that reads too little is cut off, others are not; what was read is no longer
     held."""
     size = 32 << 20
 
@@ -794,7 +794,7 @@ async def test_an_answer_of_which_nothing_is_taken_ends() -> None:
 
 
 async def test_a_body_in_tiny_pieces_arrives_whole() -> None:
-    """Whatever the pieces."""
+    """Whatever the chunks."""
     pieces = b"".join(b"2\r\n%02d\r\n" % (number % 100) for number in range(500))
     request = b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces
     async with serving(Recorder()) as (_, port):
@@ -836,8 +836,8 @@ async def test_a_thousand_idle_connections_hold_up_nobody() -> None:
 
 
 async def test_closing_finishes_what_is_in_progress() -> None:
-    """Idle connections end at once, requests in progress are answered, new ones are refused."""
-    keeper = MappingReconciler()
+    """Idle connections end at once, requests in progress are finished, new ones are refused."""
+    keeper = HoldingHandler()
     async with (
         serving(keeper) as (server, port),
         connected(port) as (idle, _),
@@ -859,7 +859,7 @@ async def test_closing_finishes_what_is_in_progress() -> None:
 
 async def test_closing_ends_what_does_not_finish() -> None:
     """When the grace is over, connections are cut and their exchanges told so."""
-    keeper = MappingReconciler()
+    keeper = HoldingHandler()
     gone: list[str] = []
     async with serving(keeper) as (server, port), connected(port) as (reader, writer):
         writer.write(GET)
@@ -875,7 +875,7 @@ async def test_closing_waits_for_nobody_who_is_late() -> None:
     """Who does not send the rest of a request is given up after its deadline, as ever, however
     long the grace."""
     async with (
-        serving(MappingReconciler(), request_deadline_s=0.05) as (server, port),
+        serving(HoldingHandler(), request_deadline_s=0.05) as (server, port),
         connected(port) as (reader, writer),
     ):
         writer.write(GET[:-2])
@@ -887,7 +887,7 @@ async def test_closing_waits_for_nobody_who_is_late() -> None:
 
 async def test_closing_waits_for_nobody_who_takes_no_answer() -> None:
     """Who leaves an answer lying is cut off after the deadline for idle connections."""
-    keeper = MappingReconciler()
+    keeper = HoldingHandler()
     async with (
         serving(keeper, idle_deadline_s=0.05) as (server, port),
         connected(port, limit=1024) as (_, writer),
@@ -901,7 +901,7 @@ async def test_closing_waits_for_nobody_who_takes_no_answer() -> None:
 
 async def test_closing_can_be_hurried() -> None:
     """A second close waits no longer than asked, and ends the first."""
-    keeper = MappingReconciler()
+    keeper = HoldingHandler()
     async with serving(keeper) as (server, port), connected(port) as (_, writer):
         writer.write(GET)
         await wait_until(lambda: keeper.exchanges)

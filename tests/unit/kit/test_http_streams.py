@@ -240,7 +240,7 @@ async def _one_stream(random_: random.Random, ports: Ports, runtime: Runtime, pa
 async def test_a_body_that_cannot_be_read_on_is_cut(
     body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever reads it hears so at once. If it was the reader's own fault, that is a bug, and
+    """The reader gets an error at once. If it was the reader's own fault, that is a bug, and
     somebody should hear of it."""
     told: list[str] = []
 

@@ -63,7 +63,7 @@ def test_a_step_that_takes_too_long(script: Path) -> None:
 
 
 def test_a_step_that_fails() -> None:
-    """Its last words are told, those about errors before others; without any, its exit code."""
+    """Its last lines are reported, those about errors before others; without any, its exit code."""
     with pytest.raises(InstallFailed, match=r"^step: an Error$"):
         run_step("step", ["sh", "-c", "echo hello; echo noise >&2; echo an Error >&2; exit 3"])
     with pytest.raises(InstallFailed, match=r"^step: exit status 3$"):

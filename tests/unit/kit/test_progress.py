@@ -14,7 +14,7 @@ from lambent.kit.progress import shown_steps
 
 def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """One when something begins and one when it ends, with the reason if it did not work; what
-    never began does not end. Whoever waits is told of each state."""
+    never began does not end. A waiting caller receives each state."""
     told: list[str] = []
     with shown_steps(told.append) as steps:
         steps.end("ruby3.1")

@@ -1,4 +1,4 @@
-"""How a service manager is told: systemd's protocol, on a socket of the test's."""
+"""Notifications to a service manager: systemd's protocol, on a socket of the test."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Turns: bounded, fair, and given back however they end."""
+"""Turns: bounded, fair, and released however they end."""
 
 from collections import Counter
 from collections.abc import Iterator

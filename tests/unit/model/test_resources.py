@@ -31,7 +31,7 @@ ROLE = "arn:aws:iam::111111111111:role/service/r"
 
 @pytest.mark.parametrize("partition", ["aws-x", "aws-cn", "aws-us-gov", "AWS", "awsx", ""])
 def test_other_partitions_name_nothing(partition: str) -> None:
-    """An ARN of any partition but `aws` is refused by whoever reads it."""
+    """An ARN of any partition but `aws` is refused by every parser."""
 
     def there(arn: str) -> str:
         return arn.replace("arn:aws:", f"arn:{partition}:")

@@ -12,7 +12,7 @@ box, its log, its subscriptions) on a loop with virtual time, in a box whose pro
     assert play.report("id-1") == "..."
 
 Each step runs to its end before the next one begins. At the end of every play the environment has
-to have given back all it had.
+to have released all it had.
 """
 
 import asyncio
@@ -469,7 +469,7 @@ class Play:
     # -- the end ---------------------------------------------------------------------------
 
     def end(self) -> None:
-        """End the environment, and see that all is given back."""
+        """End the environment, and check that it has released all."""
         try:
             if self._environment is not None:
                 self._end_environment()

@@ -230,7 +230,7 @@ async def test_whoever_comes_while_it_is_deleted_gets_it_anew(tmp_path: Path) ->
 
 
 async def test_a_crowd_survives_a_cancelled_leader(tmp_path: Path) -> None:
-    """If whoever unpacks gives up, the next one does it."""
+    """If the caller that unpacks gives up, the next one does it."""
     asked = anyio.Event()
     first = True
 

@@ -1,4 +1,4 @@
-"""Playbooks of extensions: what they are told, how they fail in each phase, and how they end."""
+"""Playbooks of extensions: events, failures in each phase, and ends."""
 
 from collections.abc import Callable
 from typing import Any
@@ -402,7 +402,7 @@ def test_an_extension_that_overruns_the_deadline(playbook: Playbook) -> None:
     [("timeout", "timeout", "Sandbox.Timedout"), ("exit", "failure", "Runtime.ExitError")],
 )
 def test_why_it_ends(playbook: Playbook, fault: str, reason: str, error_type: str) -> None:
-    """After a failure extensions are told which kind it was, and have two seconds; then all starts
+    """After a failure extensions learn its kind, and have two seconds; then all starts
     again with `/tmp` as it was."""
     play = playbook(extensions=("agent",), timeout_s=2)
     agent = start(play)
@@ -498,7 +498,7 @@ def test_an_extension_that_ends_between_invocations(playbook: Playbook) -> None:
 
 
 def test_a_runtime_that_ends_before_it_took_the_event(playbook: Playbook) -> None:
-    """The call is run by the next runtime, after extensions have been told of the end."""
+    """The call is run by the next runtime, after extensions were notified of the end."""
     play = playbook(extensions=("agent",))
     agent = start(play, "SHUTDOWN")
     play.invoke()
@@ -593,7 +593,7 @@ def test_spindown_with_an_external_extension(playbook: Playbook) -> None:
 
 
 def test_a_runtime_that_ends_by_itself_hastens_the_end(playbook: Playbook) -> None:
-    """The extension is told at once."""
+    """The extension is notified at once."""
     play = playbook(extensions=("agent",))
     agent = start(play)
     play.retire()

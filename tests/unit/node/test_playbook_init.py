@@ -183,7 +183,7 @@ def test_a_slow_init_succeeds_when_it_is_repeated(playbook: Playbook) -> None:
     assert call.kind == "Succeeded"
     assert play.report(call)["Duration"] == "13000.00 ms"
     assert "Init Duration" not in play.report(call)
-    # What works is told to subscribers and in JSON, not in text.
+    # Success is reported to subscribers and in JSON, not in text.
     assert len(play.lines("INIT_REPORT")) == 1
 
 
@@ -417,7 +417,7 @@ def test_an_environment_waits_for_its_turn(playbook: Playbook) -> None:
 
 
 def test_a_turn_that_does_not_come_throttles(playbook: Playbook) -> None:
-    """After `start_wait_s`, whoever waits is told to come again."""
+    """After `start_wait_s`, a waiting caller is throttled."""
     play = playbook(starts_at_once=1, settings=WorkerSettings(start_wait_s=300.0))
     turn = play.loop.do(play.host.ask_to_start, play.function)
     play.begin()

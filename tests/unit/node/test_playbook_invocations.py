@@ -55,7 +55,7 @@ def test_an_event_and_its_response(playbook: Playbook) -> None:
 
 
 def test_the_deadline_counts_from_the_assignment(playbook: Playbook) -> None:
-    """A runtime that comes late has less time left, and is told so."""
+    """A runtime that asks late has less time left, and its deadline says so."""
     play = playbook(timeout_s=3)
     play.begin_ready()
     play.invoke()
@@ -127,7 +127,7 @@ def test_a_function_error(playbook: Playbook) -> None:
 def test_a_crash(
     playbook: Playbook, status: ExitStatus, reason: str, error_type: str, forked: bool
 ) -> None:
-    """The caller reads how the runtime ended; the next call starts anew with the same files."""
+    """The caller reads how the runtime ended; the next call starts again with the same files."""
     play = playbook(forked=forked, memory_mb=256)
     play.begin_ready()
     call = play.invoke(wants_log_tail=True)
@@ -158,7 +158,7 @@ def test_a_crash(
 
 
 def test_a_crash_between_invocations(playbook: Playbook) -> None:
-    """Nobody is told but the pool, when it asks: the environment starts again with the next
+    """Only the pool learns of it, when it asks: the environment starts again with the next
     call."""
     play = playbook()
     play.begin_ready()

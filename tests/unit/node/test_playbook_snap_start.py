@@ -226,7 +226,7 @@ def test_others_have_no_credentials_to_fetch(playbook: Playbook) -> None:
 
 
 def test_a_version_is_captured(playbook: Playbook) -> None:
-    """When its runtime waits to be restored; then all is given back, and the log says INIT."""
+    """When its runtime waits to be restored; then all is released, and the log says INIT."""
     play = playbook(forked=True, **SNAP_STARTED)
     task = play.loop.begin(take_snapshot(play.host, play.function))
     play.passes(0.5)

@@ -203,7 +203,7 @@ def test_a_timeout_in_the_middle(playbook: Playbook) -> None:
 
 @pytest.mark.parametrize("wants_stream", [False, True])
 def test_a_mode_that_is_none(playbook: Playbook, wants_stream: bool) -> None:
-    """Neither buffered nor streaming: refused, and the caller is told."""
+    """Neither buffered nor streaming: refused, and the caller gets an error."""
     play = playbook()
     play.begin_ready()
     call = play.invoke(**({"sink": Sink()} if wants_stream else {}))

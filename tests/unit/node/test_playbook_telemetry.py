@@ -106,7 +106,7 @@ def call(play: Play, agent: Extension, *lines: str) -> None:
 
 @pytest.mark.parametrize("subscription", [SUBSCRIPTION, TCP], ids=["HTTP", "TCP"])
 def test_a_cold_invocation_in_order(playbook: Playbook, subscription: dict[str, Any]) -> None:
-    """With the records of the schema; what came before the subscription is told, too."""
+    """With the records of the schema; earlier records are delivered, too."""
     play = playbook(extensions=("agent",), memory_mb=512)
     agent, listener = start(play, subscription)
     agent.program.prints("subscribed\n")
@@ -246,7 +246,7 @@ def test_an_init_that_fails_is_told(playbook: Playbook) -> None:
 
 
 def test_objects_in_json_logs(playbook: Playbook) -> None:
-    """What was printed as an object is told as one, since a schema that can say so."""
+    """A printed object is delivered as an object, since a schema that supports it."""
     play = playbook(extensions=("agent",), logging=IN_JSON)
     agent, listener = start(play)
     call(play, agent, '{"level": "warn", "message": "structured"}', "plain")

@@ -44,7 +44,7 @@ def test_a_directory_is_made_once_for_everybody(tmp_path: Path) -> None:
     told: list[tuple[str, ...]] = []
 
     class Told:
-        """What is being done, as it is told."""
+        """The progress messages."""
 
         def begin(self, name: str, what: str) -> None:
             told.append((name, what))

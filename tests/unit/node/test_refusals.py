@@ -1,4 +1,4 @@
-"""What callers are told when an environment failed by no fault of its function."""
+"""Responses to callers when an environment failed by no fault of its function."""
 
 from lambent.model.errors import ApiError
 from lambent.node.environment.failures import refusal

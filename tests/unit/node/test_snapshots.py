@@ -6,7 +6,7 @@ from tests.unit.invocation.versions import version_of
 
 
 class FakeSnapshot:
-    """Knows whether it was given back."""
+    """Knows whether it was released."""
 
     size_bytes = 40
 

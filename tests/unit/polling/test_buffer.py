@@ -127,7 +127,7 @@ async def test_a_full_buffer_holds_the_reader_back() -> None:
 
 
 async def test_a_closed_buffer_is_emptied_or_not() -> None:
-    """As whoever closes it chooses."""
+    """As the caller of `close` chooses."""
     for discard, left in ((False, ["1"]), (True, [])):
         buffer = Buffer(ManualClock(), count_max=2, bytes_max=10_000)
         await buffer.put([record(1)])

@@ -92,7 +92,7 @@ def test_records(
 
 
 def test_events() -> None:
-    """Of a cluster of one's own, and of Amazon MSK."""
+    """Of a self-managed cluster, and of Amazon MSK."""
     stamp = (TIMESTAMP_CREATE_TIME, 1573691884835)
     records = RENDERING.render([message(n, value=b"x", timestamp=stamp) for n in (7, 8)])
     event = RENDERING.envelope.wrap([one.document for one in records])
@@ -250,7 +250,7 @@ def test_passwords_stay_secret(access: SourceCredentials, bootstrap: str, protoc
     ],
 )
 def test_problems(code: int, text: str, result: str, reason: str) -> None:
-    """Are told in AWS's words."""
+    """Are reported with AWS's texts."""
     found = problem(KafkaError(code, text), "t")
     assert (found.result, found.reason) == (f"PROBLEM: {result}", reason)
 

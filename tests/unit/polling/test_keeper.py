@@ -201,7 +201,7 @@ async def test_a_state_is_not_told_before_reading_has_ended(
 
 
 async def test_queues_are_read_on_while_the_old_reader_ends(room: Room) -> None:
-    """They have no order to keep; the state is told once only the new one reads."""
+    """They have no order to keep; the state is reported once only the new one reads."""
     room.has_batch = True
     await room.put(kind=SQS, configuration=SQS.defaults)
     await room.wait_state(MappingState.ENABLED)

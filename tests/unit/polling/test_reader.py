@@ -58,7 +58,7 @@ async def test_what_is_done_with_is_committed_before_the_rest_is_tried_again() -
 
 
 async def test_old_records_are_given_up_untried() -> None:
-    """The destination is told of them, but of no response."""
+    """The destination gets them, but no response."""
     rig = make_rig(
         MaximumRecordAgeInSeconds=60, DestinationConfig={"OnFailure": {"Destination": QUEUE}}
     )

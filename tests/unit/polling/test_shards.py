@@ -227,7 +227,7 @@ async def test_shards_that_open_again_are_read_again() -> None:
 
 @pytest.mark.anyio
 async def test_a_list_that_fails_stops_nobody() -> None:
-    """Who reads goes on, and the list is asked for again; if nobody reads, the mapping is told."""
+    """Readers go on, and the list is requested again; without a reader, the mapping reports it."""
     rig, stream = make_rig(), FakeStream(Shard("a"))
 
     async def test(served: Served) -> None:

@@ -27,7 +27,7 @@ async def test_an_environment_that_is_always_in_use_ends_too() -> None:
 
 
 async def test_a_busy_one_ends_after_its_call() -> None:
-    """It is told, and takes nothing more."""
+    """It is notified, and takes nothing more."""
     house = House(Memory(8000))
     house.make_idle("f")
     house.call("f")

@@ -25,7 +25,7 @@ async def test_the_longest_idle_go_first_whatever_their_function() -> None:
 
 
 async def test_few_go_at_once() -> None:
-    """What was let go gives its memory back later: it is measured before more go."""
+    """What was released frees its memory later: it is measured before more go."""
     house = House(Memory(8000))
     house.make_idle(*(f"f{number}" for number in range(40)))
     house.memory.left_mb = 0

@@ -5,7 +5,7 @@ from tests.unit.pools.house import House
 
 def test_what_no_call_counts_on_any_more_is_not_started() -> None:
     """A burst of short calls is served by the first environments: the others, the youngest first,
-    are let go while they wait for their turn."""
+    are released while they wait for their turn."""
     house = House()
     for _ in range(10):
         house.call("f")

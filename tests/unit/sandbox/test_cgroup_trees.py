@@ -109,7 +109,7 @@ def test_trees_that_nobody_manages(host: Host) -> None:
 
 
 def test_hybrid_hosts(host: Host) -> None:
-    """With v1 controllers limits are v1's; the v2 tree freezes, whoever manages it."""
+    """With v1 controllers limits are v1's; the v2 tree freezes, systemd's or not."""
     for tree, controllers in (("memory", "memory"), ("cpu,cpuacct", "cpu,cpuacct"), ("p", "pids")):
         host.mount(tree, "cgroup", f"rw,{controllers}")
     host.mount("freezer", "cgroup", "rw,freezer")

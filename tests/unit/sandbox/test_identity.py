@@ -1,4 +1,4 @@
-"""What a process has to be before it is let go."""
+"""What a process has to be before it is released."""
 
 import os
 import subprocess

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="for x86-
 
 
 def test_thrown_away_while_a_start_waits() -> None:
-    """The start is told; it does not get whatever file has taken over the descriptor's number."""
+    """The start fails; it does not get the file has taken over the descriptor's number."""
     image = parse(Path(__file__).with_name("captured.json").read_bytes())
     image = dataclasses.replace(image, specials=tuple(capture.read_specials(os.getpid())))
     apart = Apart(selectors.DefaultSelector(), 1)

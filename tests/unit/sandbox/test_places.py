@@ -56,7 +56,7 @@ def test_variables() -> None:
     ],
 )
 def test_programs_that_name_them(program: str, does: bool, tmp_path: Path) -> None:
-    """Scripts are looked at, as far as that can be told."""
+    """Scripts are examined, as far as that is possible."""
     file = tmp_path / "bootstrap"
     file.write_text(program)
     assert names_fixed_paths(str(file)) is does

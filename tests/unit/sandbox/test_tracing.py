@@ -14,7 +14,7 @@ READS = "import os; os.write(1, b'x'); os.read(0, 1)"
 
 
 def test_descriptors_of_any_number() -> None:
-    """Whoever has more than a thousand boxes holds processes, too."""
+    """A launcher with more than a thousand boxes can hold processes, too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 4096:
         pytest.skip("descriptors are few here")

@@ -109,7 +109,7 @@ async def test_an_answer_that_breaks_off_is_seen_to() -> None:
     "chunks", [(), (b"nonsense\r\n\r\n",), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",)]
 )
 async def test_servers_that_do_not_answer(chunks: tuple[bytes, ...]) -> None:
-    """The client is told that the service is not to be had."""
+    """The client learns that the service is not available."""
     async with passing_on(answering(*chunks)) as port:
         answer = await ask(port)
     assert answer.startswith(b"HTTP/1.1 503 ")

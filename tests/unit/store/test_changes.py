@@ -63,7 +63,7 @@ async def two(settings: StoreSettings, root: Path) -> AsyncIterator[tuple[Store,
 async def test_a_listener_begins_with_everything(
     tmp_path: Path, database: Callable[..., StoreSettings]
 ) -> None:
-    """And hears of each change with how it is now, before the change is answered."""
+    """And hears of each change with how it is now, before the response of the change."""
     async with open_store(database(synchronous="OFF"), tmp_path) as store:
         await store.transact(lambda tx: tx.functions.create(version()))
         await store.transact(partial(reserve, 3))

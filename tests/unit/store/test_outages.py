@@ -93,8 +93,8 @@ async def test_a_server_that_stops_is_told_of_once_and_comes_back(
 async def test_who_waits_for_a_silent_server_waits_once_and_together(
     tmp_path: Path, own_postgresql: PostgreSql
 ) -> None:
-    """Ten that asked before anybody knew are told when the first is; who asks then is told at
-    once, but for one, who finds out whether it is back."""
+    """Ten earlier callers get an error when the first does; later ones get it at
+    once, except one, which finds out whether it is back."""
     with Proxy(own_postgresql.port) as network:
         async with behind(network, own_postgresql, tmp_path) as store:
             network.silence(True)
@@ -122,8 +122,8 @@ async def test_who_waits_for_a_silent_server_waits_once_and_together(
 async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
     tmp_path: Path, own_postgresql: PostgreSql
 ) -> None:
-    """The network goes as the commit is sent, which arrives all the same. Nobody was told that it
-    holds, so whoever knows the function looks again when the database is back."""
+    """The network goes as the commit is sent, which arrives all the same. No caller knows that it
+    holds, so every cache of the function is read again when the database is back."""
     heard = Heard()
     with Proxy(own_postgresql.port) as network:
         async with behind(network, own_postgresql, tmp_path) as store:
@@ -148,7 +148,7 @@ async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
 async def test_a_full_disk_refuses_what_is_written_only(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And is told of once, until it is well for a while."""
+    """And is reported once, until it works for a while."""
     clock = ManualClock()
     pages: list[int] = []
 
@@ -231,7 +231,7 @@ async def test_keys_are_read_again_after_an_outage(
     tmp_path: Path, own_postgresql: PostgreSql
 ) -> None:
     """A key may be gone from the database without any listener having heard: the change was
-    committed, and nobody was told so. It must not be good until the next start."""
+    committed, and no listener knows. It must not be good until the next start."""
     with Proxy(own_postgresql.port) as network:
         async with behind(network, own_postgresql, tmp_path) as store:
             keyring = await open_keyring(store, ManualClock())

@@ -273,7 +273,7 @@ async def test_a_full_disk_costs_events_only(
 
 
 async def test_a_cancelled_reader_loses_nothing(tmp_path: Path) -> None:
-    """Whoever hangs up in the middle of a flush takes no events along."""
+    """A reader that disconnects in the middle of a flush loses no events."""
     async with opened(tmp_path) as logs:
         writer = logs.open_stream(*SCOPE, GROUP, STREAM)
         writer.append(BEGIN_MS, b"precious")
@@ -358,7 +358,7 @@ async def test_following_reads_only_what_was_written_since(tmp_path: Path) -> No
 
 
 async def test_a_search_without_end_is_ended(tmp_path: Path) -> None:
-    """Whoever asks for too much is told so."""
+    """A request for too much gets an error."""
     clock = ManualClock()
     async with open_logs(QUIET, tmp_path, clock) as logs:
         writer = logs.open_stream(*SCOPE, GROUP, STREAM)
@@ -417,7 +417,7 @@ def remove_directory(segment: Path) -> None:
 
 
 def written(root: Path) -> bytes:
-    """What is in files, whoever has read or flushed."""
+    """The content of the files, whether or not a reader flushed."""
     return b"".join(path.read_bytes() for path in sorted(root.rglob("*.log")))
 
 

@@ -30,7 +30,7 @@ def test_a_warm_invocation() -> None:
 
 
 def test_a_cold_start() -> None:
-    """The init is told and billed."""
+    """The init is reported and billed."""
     line = report.report(
         report.Report(
             request_id=ID, duration_ms=2.75, memory_mb=128, memory_used_mb=56, init_ms=113.51

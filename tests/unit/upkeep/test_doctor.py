@@ -247,7 +247,7 @@ def test_one_sentence() -> None:
 
 
 def test_what_a_trial_leaves_is_told_of(tmp_path: Path) -> None:
-    """Files that stay are told of by name."""
+    """Files that stay are named."""
     (tmp_path / "left").mkdir()
     with pytest.raises(Failed, match="left behind"):
         residue.expect_nothing("0123456789ab", tmp_path / "left", patience_s=0)

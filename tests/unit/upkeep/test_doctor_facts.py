@@ -44,7 +44,7 @@ def by_name(checks: Iterable[Check]) -> dict[str, Check]:
 def test_kinds_of_machine(
     tmp_path: Path, files: dict[str, str], environment: dict[str, str], kind: str
 ) -> None:
-    """Containers and virtual machines are told from what they leave in the file system."""
+    """Containers and virtual machines are recognized by their files."""
     host = make_host(tmp_path, files, environment=environment)
     assert kinds_of_machine(host) == [kind]
 
@@ -57,7 +57,7 @@ def test_wsl1_is_no_linux(tmp_path: Path) -> None:
 
 
 def test_a_chroot(tmp_path: Path) -> None:
-    """Is told by the root of process 1, which is another directory."""
+    """Is recognized by the root of process 1, which is another directory."""
     host = make_host(tmp_path, {"/proc/1/root/etc/x": ""})
     assert kinds_of_machine(host) == ["chroot"]
 
@@ -153,7 +153,7 @@ def test_a_user_to_whom_systemd_has_not_delegated_cpu(tmp_path: Path) -> None:
 
 
 def test_a_container_with_a_read_only_tree(tmp_path: Path) -> None:
-    """As Docker's default: the cure is a flag of whoever starts the container."""
+    """As Docker's default: the fix is a flag when the container is started."""
     files = {
         "/.dockerenv": "",
         "/proc/1/comm": "bash",
@@ -248,7 +248,7 @@ def test_root_with_few_capabilities(tmp_path: Path) -> None:
 
 
 def test_root_of_a_user_namespace(tmp_path: Path) -> None:
-    """Is not the host's root, and is told apart."""
+    """Is not the host's root, and is recognized."""
     host = make_host(tmp_path, {"/proc/self/uid_map": "0 1000 1"})
     assert "uid_map: 0 1000 1" in by_name(examine_privileges(host))["user namespace"].found
 

@@ -113,7 +113,7 @@ def test_what_a_killed_maker_left(settings: Settings) -> None:
 
 
 def test_a_directory_that_goes_while_it_is_wanted(tmp_path: Path) -> None:
-    """Who comes too late is told, and makes it once more."""
+    """A late user gets an error, and creates it again."""
     directory = tmp_path / "one-1"
     make_directory(directory, lambda path: (path / "x").touch())
     assert remove_unused(directory)
@@ -175,7 +175,7 @@ def test_what_belongs_to_somebody_else(settings: Settings) -> None:
 
 
 def test_what_cannot_be_removed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is told, and the rest is removed all the same."""
+    """Is reported, and the rest is removed all the same."""
     for name in (f"java17-{OLD}", f"java21-{OLD}"):
         (Path(settings.worker.runtimes_dir) / name).mkdir()
 
