@@ -174,7 +174,8 @@ class Identities:
         return {}
 
     async def create_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
-        """CreateAccessKey, of the caller if no user is named. The only answer with the secret."""
+        """CreateAccessKey, of the caller if no user is named. No other response contains the
+        secret."""
         user = _user_name(params, caller)
         key = self.new_key(scope.account, user)
 

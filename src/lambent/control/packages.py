@@ -144,8 +144,8 @@ class Packages:
             tx.unused_packages.unmark(code_key)
 
     async def sweep(self) -> None:
-        """Discard every blob that nothing refers to, and take back what is missed: a database that
-        was restored may know packages that had gone. On a database of its own the platform puts
+        """Discard every blob that nothing refers to, and recover blobs that are missing: a restored
+        database may refer to packages that were deleted. On a database of its own the platform puts
         unused blobs into the trash at once; on a shared one another platform may be about to refer
         to them, so they are marked."""
 
@@ -180,7 +180,7 @@ def _check(data: bytes) -> int:
     except PackageEmpty as error:
         raise invalid_parameter("Uploaded file must be a non-empty zip") from error
     except PackageError as error:
-        # AWS's message does not say what is wrong, and clients compare it.
+        # AWS's message names no cause, and clients compare it.
         _log.info("refused a package: %s", error)
         raise invalid_parameter(
             "Could not unzip uploaded file. Please check your file, then try to upload again."

@@ -90,7 +90,7 @@ def statements(policy: Policy | None) -> Sequence[Mapping[str, Any]]:
 
 
 def granted(policy: Policy | None) -> Sequence[Statement]:
-    """What a stored policy says to whoever decides; nothing if there is none."""
+    """The statements of a stored policy; none if there is no policy."""
     return [] if policy is None else statements_of([policy["Document"]])
 
 
@@ -153,7 +153,7 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 
 def view(policy: Policy) -> Mapping[str, str]:
-    """The answer of an operation that shows a policy."""
+    """The members of a response that shows a policy."""
     return {"Policy": to_json(policy["Document"]), "RevisionId": policy["RevisionId"]}
 
 
@@ -169,7 +169,7 @@ def require_revision(policy: Policy | None, revision_id: str | None, *, operatio
 
 
 def _problem(document: Any, kind: Kind) -> str | None:
-    """What is wrong with a document, if anything is."""
+    """The first error in a document; None if it is valid."""
     if not isinstance(document, dict):
         return "it must be a JSON object."
     if document.get("Version", _VERSIONS[0]) not in _VERSIONS:

@@ -1,7 +1,7 @@
 """Rows that wait for their time in lanes, and are claimed by who works on them.
 
-A claim lasts until it is given back. When a platform starts, it gives back what platforms that no
-longer run had claimed. So nothing is lost when a platform ends, and a row may be worked on twice.
+A claim lasts until it is released. When a platform starts, it releases the claims of platforms that
+no longer run. So nothing is lost when a platform ends, and a row may be worked on twice.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ class Claims:
             self._connection.execute(query, which)
 
     def give_back(self, due: Iterable[tuple[int, float]]) -> None:
-        """Let go of claims: rows by id are due again then."""
+        """Release claims: each row, by id, is due again at its time."""
         which = [{"which": id_, "when": at} for id_, at in due]
         if which:
             self._connection.execute(
@@ -66,7 +66,7 @@ class Claims:
             )
 
     def release(self, claims: Collection[str]) -> None:
-        """Let go of what was claimed `by` one of them."""
+        """Release the rows that were claimed `by` one of these."""
         if claims:
             claimed_by = self._table.c.claimed_by
             query = sa.update(self._table).where(claimed_by.in_(claims))

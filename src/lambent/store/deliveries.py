@@ -52,7 +52,7 @@ class DeliveryRows:
         return [_to_delivery(row) for row in rows], next_due
 
     def reschedule(self, failed: Iterable[tuple[Delivery, float]]) -> None:
-        """Let go of claims, after attempts that are counted in the deliveries."""
+        """Release claims after attempts that the deliveries count."""
         rows = [
             {"which": one.id, "when": due_at, "failures": one.attempts} for one, due_at in failed
         ]

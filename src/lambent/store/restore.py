@@ -1,7 +1,7 @@
 """A backup, put where a platform finds it.
 
 Everything is unpacked and checked first. The database comes last and at once: until it is there no
-platform starts on the packages beside it, and a restore that was interrupted may be repeated.
+platform starts on the packages next to it, and a restore that was interrupted may be repeated.
 """
 
 import contextlib
@@ -115,7 +115,8 @@ class _Unpacking:
         return path
 
     def remove_damaged(self, members: Mapping[str, ArchiveMember]) -> list[str]:
-        """Packages that were damaged when they were backed up are of no use; gives their names."""
+        """Remove packages that were already damaged when they were backed up. Returns their
+        names."""
         damaged = [
             name for name, one in members.items()
             if name.startswith(PACKAGES) and name != PACKAGES + one.sha256
