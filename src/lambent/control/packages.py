@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 _CHECKS_MAX = 2
 GRACE_S = 60.0
 """For how long a package is unused before it is deleted."""
+_LOCKED_S = 1.0
+"""Between looks at marks that another platform has locked."""
 _DELETED_AT_ONCE = 20
 """In one transaction."""
 
@@ -135,13 +137,17 @@ class Packages:
             delay_s = oldest + GRACE_S - self._clock.now()
             if delay_s > 0:
                 await self._clock.sleep(delay_s)
-            await self._store.transact(self._delete_due)
+            if not await self._store.transact(self._delete_due):
+                await self._clock.sleep(_LOCKED_S)
 
-    def _delete_due(self, tx: Transaction) -> None:
-        for code_key in tx.unused_packages.take_due(self._clock.now() - GRACE_S, _DELETED_AT_ONCE):
+    def _delete_due(self, tx: Transaction) -> bool:
+        """Returns whether there was any mark that nobody else had locked."""
+        due = tx.unused_packages.take_due(self._clock.now() - GRACE_S, _DELETED_AT_ONCE)
+        for code_key in due:
             if not tx.is_code_used(code_key):
                 self._blobs.delete(code_key)
             tx.unused_packages.unmark(code_key)
+        return bool(due)
 
     async def sweep(self) -> None:
         """Discard every blob that nothing refers to, and recover blobs that are missing: a restored

@@ -84,8 +84,8 @@ def back_up(places: BackupPaths, file: Path, about: dict[str, str]) -> Contents:
             output.flush()
             os.fsync(output.fileno())
         missing += [
-            name for name, one in writer.members.items()
-            if name.startswith(PACKAGES) and name != PACKAGES + one.sha256
+            name for name, member in writer.members.items()
+            if name.startswith(PACKAGES) and name != PACKAGES + member.sha256
         ]  # fmt: skip
         queued = _count(database, "async_events")
         size = archive.stat().st_size

@@ -49,7 +49,7 @@ class Claims:
 
     def forget(self, ids: Iterable[int]) -> None:
         """Delete rows."""
-        which = [{"which": one} for one in ids]
+        which = [{"which": entry} for entry in ids]
         if which:
             query = sa.delete(self._table).where(self._table.c.id == sa.bindparam("which"))
             self._connection.execute(query, which)
@@ -78,9 +78,9 @@ class Claims:
         claimed_by = self._table.c.claimed_by
         query = sa.select(claimed_by).where(claimed_by.is_not(None)).distinct()
         claims = list(self._connection.execute(query).scalars())
-        owners = {int(owner) for owner, dot, _ in (one.partition(".") for one in claims) if dot}
+        owners = {int(claim.partition(".")[0]) for claim in claims if "." in claim}
         running = tuple(f"{owner}." for owner in owners if is_running(owner))
-        left = [one for one in claims if not (running and one.startswith(running))]
+        left = [claim for claim in claims if not claim.startswith(running)]
         if left:
             release = sa.update(self._table).where(claimed_by.in_(left))
             self._connection.execute(release.values(claimed_by=None, due_at=now))

@@ -193,7 +193,7 @@ def _trashed(directory: Path, key: str | None = None) -> list[tuple[int, Path]]:
     except FileNotFoundError:
         return []
     found = [match for name in names if (match := _TRASHED.fullmatch(name))]
-    return [(int(one[1]), trash / one[0]) for one in found if key in (None, one[2])]
+    return [(int(item[1]), trash / item[0]) for item in found if key in (None, item[2])]
 
 
 @contextmanager

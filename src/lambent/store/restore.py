@@ -68,7 +68,7 @@ def restore(places: BackupPaths, archive: Path) -> Contents:
     return Contents(
         packages=sum(name.startswith(PACKAGES) for name in members) - len(damaged),
         events=events,
-        bytes=sum(one.size for one in members.values()),
+        bytes=sum(part.size for part in members.values()),
         missing=tuple(damaged),
     )
 
@@ -88,8 +88,8 @@ class _Unpacking:
         self._blobs = [DirectoryBlobs(directory) for directory in (places.packages, places.events)]
 
     def __enter__(self) -> "_Unpacking":
-        for one in self._blobs:
-            one.begin_restore()
+        for part in self._blobs:
+            part.begin_restore()
         for left in (self.database, self._credentials):
             left.unlink(missing_ok=True)
         return self
@@ -118,8 +118,8 @@ class _Unpacking:
         """Remove packages that were already damaged when they were backed up. Returns their
         names."""
         damaged = [
-            name for name, one in members.items()
-            if name.startswith(PACKAGES) and name != PACKAGES + one.sha256
+            name for name, part in members.items()
+            if name.startswith(PACKAGES) and name != PACKAGES + part.sha256
         ]  # fmt: skip
         for name in damaged:
             (self._places.packages / name.removeprefix(PACKAGES)).unlink()

@@ -202,7 +202,8 @@ class Store:
         def run() -> None:
             with self._engine.begin() as connection:
                 self._hold.bound(connection)
-            self._reader.dispose()  # New connections are bounded from their first moment.
+            if self._reader is not self._engine:
+                self._reader.dispose()  # New connections are bounded from their first moment.
 
         await anyio.to_thread.run_sync(run, limiter=self._writing)
 

@@ -91,7 +91,7 @@ class Transaction:
     def reservations(self) -> Mapping[FunctionKey, Reservation]:
         """The reservations of all functions that have one."""
         kinds = (Kind.CONCURRENCY, Kind.PROVISIONED_CONCURRENCY)
-        keys = {one.key for kind in kinds for one in self.settings.list_everywhere(kind)}
+        keys = {row.key for kind in kinds for row in self.settings.list_everywhere(kind)}
         return {key: self.reservation(key) for key in keys}
 
     def describe(self, touched: Touched | None) -> Changes:
