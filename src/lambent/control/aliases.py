@@ -75,7 +75,9 @@ class Aliases:
             if version is None:
                 found = tx.aliases.list_of(key, after=after, limit=size + 1)
             else:
-                found = [one for one in tx.aliases.pointing_to(key, version) if one.name > after]
+                found = [
+                    entry for entry in tx.aliases.pointing_to(key, version) if entry.name > after
+                ]
             return make_name_page(found, size, lambda alias: alias.name)
 
         page = await self._store.read(run)

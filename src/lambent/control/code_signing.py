@@ -115,7 +115,7 @@ class CodeSigning:
         def run(tx: Transaction) -> Sequence[SettingRow]:
             _require(tx, scope, config_id)
             found = tx.settings.find(Kind.CODE_SIGNING, arn)
-            return [one for one in found if one.key.name > after]
+            return [entry for entry in found if entry.key.name > after]
 
         page = make_name_page(
             await self._store.read(run),

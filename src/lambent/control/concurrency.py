@@ -165,7 +165,7 @@ class Concurrency:
         def run(tx: Transaction) -> Sequence[SettingRow]:
             require_function(tx, key)
             found = tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)
-            return [one for one in found if one.qualifier > after]
+            return [row for row in found if row.qualifier > after]
 
         page = make_name_page(
             await self._store.read(run),
@@ -176,10 +176,10 @@ class Concurrency:
             "ProvisionedConcurrencyConfigs",
             [
                 {
-                    "FunctionArn": one.arn,
-                    **_view(one.document, self._observe(key, one.qualifier)),
+                    "FunctionArn": row.arn,
+                    **_view(row.document, self._observe(key, row.qualifier)),
                 }
-                for one in page.items
+                for row in page.items
             ],
         )
 
@@ -199,9 +199,9 @@ class Concurrency:
         self, tx: Transaction, key: FunctionKey, qualifier: str, wanted: int
     ) -> None:
         others = [
-            one
-            for one in tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)
-            if one.qualifier != qualifier
+            row
+            for row in tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)
+            if row.qualifier != qualifier
         ]
         reserved = tx.settings.get(Kind.CONCURRENCY, key)
         if reserved is not None:
@@ -227,17 +227,17 @@ class Concurrency:
     def _unclaimed(self, tx: Transaction, key: FunctionKey) -> int:
         """What all functions but this one leave of the account's concurrency."""
         reserved = tx.settings.list_in(Kind.CONCURRENCY, key.scope)
-        accounted = {key, *(one.key for one in reserved)}
+        accounted = {key, *(row.key for row in reserved)}
         provisioned = tx.settings.list_in(Kind.PROVISIONED_CONCURRENCY, key.scope)
-        claimed: int = sum(one.document[_RESERVED] for one in reserved if one.key != key)
-        claimed += _total([one for one in provisioned if one.key not in accounted])
+        claimed: int = sum(row.document[_RESERVED] for row in reserved if row.key != key)
+        claimed += _total([row for row in provisioned if row.key not in accounted])
         return self._account_limit - claimed
 
 
 def reserved_total(tx: Transaction, scope: Scope) -> int:
     """What the functions of an account and region reserve together."""
     settings = tx.settings.list_in(Kind.CONCURRENCY, scope)
-    return sum(one.document[_RESERVED] for one in settings)
+    return sum(row.document[_RESERVED] for row in settings)
 
 
 def _qualified(params: Params, scope: Scope) -> FunctionReference:
@@ -271,10 +271,10 @@ def _require_ordinary(tx: Transaction, key: FunctionKey, qualifier: str) -> None
 
 def _require_single_claim(tx: Transaction, key: FunctionKey, qualifier: str) -> None:
     """A version may be provisioned itself or through one alias, not both."""
-    claimed = {one.qualifier for one in tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)}
+    claimed = {row.qualifier for row in tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)}
     alias = tx.aliases.get(key, qualifier)
     if alias is None:
-        if any(one.name in claimed for one in tx.aliases.pointing_to(key, qualifier)):
+        if any(row.name in claimed for row in tx.aliases.pointing_to(key, qualifier)):
             raise conflict("Version is pointed by a Provisioned Concurrency alias")
     elif alias.version in claimed:
         raise conflict(
@@ -284,7 +284,7 @@ def _require_single_claim(tx: Transaction, key: FunctionKey, qualifier: str) -> 
 
 
 def _total(settings: Sequence[SettingRow]) -> int:
-    return sum(one.document[_PROVISIONED] for one in settings)
+    return sum(row.document[_PROVISIONED] for row in settings)
 
 
 def _view(document: Params, state: ProvisionedState) -> dict[str, Any]:

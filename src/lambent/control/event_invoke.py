@@ -72,7 +72,7 @@ class EventInvokeConfigs:
             if tx.functions.get(key) is None:
                 raise not_found("The function doesn't exist.")
             found = tx.settings.list_of(Kind.EVENT_INVOKE, key)
-            return [one for one in found if one.qualifier > after]
+            return [row for row in found if row.qualifier > after]
 
         page = make_name_page(
             await self._store.read(run),
@@ -81,7 +81,7 @@ class EventInvokeConfigs:
         )
         return page.members(
             "FunctionEventInvokeConfigs",
-            [_view(one.document, FunctionReference(one.key, one.qualifier)) for one in page.items],
+            [_view(row.document, FunctionReference(row.key, row.qualifier)) for row in page.items],
         )
 
     async def _set(self, scope: Scope, params: Params, *, replaces: bool) -> Params:

@@ -70,7 +70,7 @@ class Functions:
         self._roles = roles
 
     async def create(self, scope: Scope, params: Params) -> FunctionVersion:
-        """CreateFunction. With `Publish`, the answer is version 1."""
+        """CreateFunction. With `Publish`, it returns version 1."""
         key = parse_unqualified(params["FunctionName"], scope)
         refuse_publish_to(params)
         tags = params.get("Tags") or {}
@@ -171,8 +171,8 @@ class Functions:
         return await self._store.transact(run)
 
     async def update_code(self, scope: Scope, params: Params) -> FunctionVersion:
-        """UpdateFunctionCode. With `Publish`, the answer is the version that was published; with
-        `DryRun`, what would have been."""
+        """UpdateFunctionCode. With `Publish`, it returns the published version; with `DryRun`, the
+        version that the update would make."""
         key = parse_unqualified(params["FunctionName"], scope)
         await self._store.transact(lambda tx: _require_changeable(tx, key, params))
         refuse_publish_to(params)
@@ -276,7 +276,7 @@ def _with_layers(tx: Transaction, version: FunctionVersion, params: Params) -> F
 def _signed(
     version: FunctionVersion, signature: CodeSignature | None, unzipped_size: int
 ) -> FunctionVersion:
-    """`version` with what is known of a new package of its."""
+    """`version` with the size and the signature of a new package."""
     other = {name: value for name, value in version.other.items() if not name.startswith("Signing")}
     if signature is not None:
         other["SigningProfileVersionArn"] = signature.profile_version_arn
@@ -285,7 +285,7 @@ def _signed(
 
 
 def _require_creatable(tx: Transaction, key: FunctionKey, params: Params) -> None:
-    """Check what needs no package: AWS looks at the layers first."""
+    """Refuse a request that fails whatever its package is. AWS checks the layers first."""
     attach_layers(tx, key, params.get("Layers") or (), unzipped_size=0)
     _require_absent(tx, key)
 
@@ -296,7 +296,7 @@ def _require_absent(tx: Transaction, key: FunctionKey) -> None:
 
 
 def _require_changeable(tx: Transaction, key: FunctionKey, params: Params) -> FunctionVersion:
-    """`$LATEST` if the sender of these parameters may change it now."""
+    """`$LATEST`, if a request with these parameters may change it now. Raises `ApiError`."""
     latest = require_function(tx, key)
     require_ready(latest)
     require_revision(latest, params.get("RevisionId"))

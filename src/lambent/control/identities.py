@@ -80,7 +80,7 @@ class Identities:
     async def list(self, scope: Scope, kind: Kind) -> Params:
         """ListUsers, ListRoles, all of them on one page."""
         found = await self._store.read(lambda tx: tx.identities.list_of(scope.account, kind))
-        return {f"{kind.title()}s": [identity_view(one) for one in found], "IsTruncated": False}
+        return {f"{kind.title()}s": [identity_view(entry) for entry in found], "IsTruncated": False}
 
     async def delete(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """DeleteUser, DeleteRole; refused while they have keys or policies."""
@@ -167,14 +167,15 @@ class Identities:
             identity = _require(tx, key)
             if name not in identity.policies:
                 raise _missing_policy(kind, name)
-            rest = {one: value for one, value in identity.policies.items() if one != name}
+            rest = {entry: value for entry, value in identity.policies.items() if entry != name}
             tx.identities.put(dataclasses.replace(identity, policies=rest))
 
         await self._change(scope.account, run)
         return {}
 
     async def create_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
-        """CreateAccessKey, of the caller if no user is named. The only answer with the secret."""
+        """CreateAccessKey, of the caller if no user is named. No other response contains the
+        secret."""
         user = _user_name(params, caller)
         key = self.new_key(scope.account, user)
 

@@ -16,13 +16,13 @@ def changed_tags(present: Mapping[str, str], params: Mapping[str, Any]) -> Mappi
     """
     tags = dict(present)
     seen = set()
-    for one in params.get("Tags") or ():
-        name = one["Key"].lower()
+    for tag in params.get("Tags") or ():
+        name = tag["Key"].lower()
         if name in seen or name.startswith("aws:"):
-            raise ApiError("InvalidInput", f"The tag key {one['Key']} is reserved or given twice.")
+            raise ApiError("InvalidInput", f"The tag key {tag['Key']} is reserved or given twice.")
         seen.add(name)
         tags = {key: value for key, value in tags.items() if key.lower() != name}
-        tags[one["Key"]] = one["Value"]
+        tags[tag["Key"]] = tag["Value"]
     removed = {key.lower() for key in params.get("TagKeys") or ()}
     tags = {key: value for key, value in tags.items() if key.lower() not in removed}
     if len(tags) > limits.TAGS_MAX:

@@ -1,10 +1,11 @@
 """Deployment packages on their way in and out.
 
 A package is checked before anything is stored. Its blob is written before the transaction that
-refers to it and, in that transaction, made sure of once more. A blob that nothing refers to is
-marked, and deleted after a grace if it is still unused (see `store/unused_packages.py`). Until then
-environments of the previous version may start. What a crash leaves behind is swept when the
-platform starts.
+refers to it and, in that transaction, made sure of once more. A platform that has its database for
+itself deletes a blob that nothing refers to inside a transaction: its transactions do not overlap,
+so no version can lose its blob. On a shared database the blob is marked, and deleted after a grace
+if it is still unused (see `store/unused_packages.py`). A sweep at the start removes what a crash
+left.
 """
 
 import io
@@ -29,7 +30,9 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _CHECKS_MAX = 2
 GRACE_S = 60.0
-"""For how long a package is unused before it is deleted."""
+"""For how long a package of a shared database is unused before it is deleted."""
+_LOCKED_S = 1.0
+"""Between looks at marks that another platform has locked."""
 _DELETED_AT_ONCE = 20
 """In one transaction."""
 
@@ -93,7 +96,8 @@ class Packages:
         code_key = await anyio.to_thread.run_sync(self._put, data, limiter=self._limiter)
 
         def run(tx: Transaction) -> T:
-            tx.unused_packages.hold(code_key)
+            if self._store.is_shared:
+                tx.unused_packages.hold(code_key)
             self._blobs.put(code_key, data)
             return work(tx, code_key)
 
@@ -111,7 +115,7 @@ class Packages:
         return code_key
 
     async def discard_unused(self, code_keys: Iterable[str]) -> None:
-        """Have those of the blobs that nothing refers to deleted after the grace."""
+        """Delete those of the blobs that nothing refers to; on a shared database, after a grace."""
         candidates = set(code_keys)
         if not candidates:
             return
@@ -119,13 +123,17 @@ class Packages:
         def run(tx: Transaction) -> None:
             found = candidates | tx.layers.forget_unused()
             unused = {code_key for code_key in found if not tx.is_code_used(code_key)}
-            tx.unused_packages.mark(unused, self._clock.now())
+            if self._store.is_shared:
+                tx.unused_packages.mark(unused, self._clock.now())
+                return
+            for code_key in unused:
+                self._blobs.delete(code_key)
 
         await self._store.transact(run)
         self._bell.set()
 
     async def delete_unused(self) -> None:
-        """Delete what has been unused for the whole grace, until cancelled."""
+        """Delete the packages with marks that are older than the grace, until cancelled."""
         while True:
             self._bell = anyio.Event()
             oldest = await self._store.read(lambda tx: tx.unused_packages.next_at())
@@ -135,17 +143,21 @@ class Packages:
             delay_s = oldest + GRACE_S - self._clock.now()
             if delay_s > 0:
                 await self._clock.sleep(delay_s)
-            await self._store.transact(self._delete_due)
+            if not await self._store.transact(self._delete_due):
+                await self._clock.sleep(_LOCKED_S)
 
-    def _delete_due(self, tx: Transaction) -> None:
-        for code_key in tx.unused_packages.take_due(self._clock.now() - GRACE_S, _DELETED_AT_ONCE):
+    def _delete_due(self, tx: Transaction) -> bool:
+        """Returns whether there was any mark that nobody else had locked."""
+        due = tx.unused_packages.take_due(self._clock.now() - GRACE_S, _DELETED_AT_ONCE)
+        for code_key in due:
             if not tx.is_code_used(code_key):
                 self._blobs.delete(code_key)
             tx.unused_packages.unmark(code_key)
+        return bool(due)
 
     async def sweep(self) -> None:
-        """Discard every blob that nothing refers to, and take back what is missed: a database that
-        was restored may know packages that had gone. On a database of its own the platform puts
+        """Discard every blob that nothing refers to, and recover blobs that are missing: a restored
+        database may refer to packages that were deleted. On a database of its own the platform puts
         unused blobs into the trash at once; on a shared one another platform may be about to refer
         to them, so they are marked."""
 
@@ -180,7 +192,7 @@ def _check(data: bytes) -> int:
     except PackageEmpty as error:
         raise invalid_parameter("Uploaded file must be a non-empty zip") from error
     except PackageError as error:
-        # AWS's message does not say what is wrong, and clients compare it.
+        # AWS's message names no cause, and clients compare it.
         _log.info("refused a package: %s", error)
         raise invalid_parameter(
             "Could not unzip uploaded file. Please check your file, then try to upload again."

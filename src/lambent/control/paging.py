@@ -31,7 +31,7 @@ class NamePage(Generic[Item]):
     next_marker: str | None
 
     def members(self, name: str, shown: Sequence[Any]) -> Mapping[str, Any]:
-        """The answer of a list operation whose items are called `name`."""
+        """The members of the response of a list operation whose items are called `name`."""
         members: dict[str, Any] = {name: shown}
         if self.next_marker is not None:
             members["NextMarker"] = self.next_marker

@@ -98,7 +98,7 @@ def with_statement(policy: Policy | None, added: Mapping[str, Any]) -> Policy:
     """The policy with one more statement. Raises `ApiError` if its id is taken or the policy
     becomes too large."""
     present = statements(policy)
-    if any(one.get("Sid") == added["Sid"] for one in present):
+    if any(entry.get("Sid") == added["Sid"] for entry in present):
         raise conflict(
             f"The statement id ({added['Sid']}) provided already exists. Please provide a new"
             " statement id, or remove the existing statement."
@@ -112,7 +112,7 @@ def without_statement(policy: Policy | None, sid: str) -> Policy | None:
     `ResourceNotFoundException`."""
     if policy is None:
         raise not_found("No policy is associated with the given resource.")
-    rest = [one for one in statements(policy) if one.get("Sid") != sid]
+    rest = [entry for entry in statements(policy) if entry.get("Sid") != sid]
     if len(rest) == len(statements(policy)):
         raise not_found(f"Statement {sid} is not found in resource policy.")
     return make({**policy["Document"], "Statement": rest}) if rest else None
@@ -153,7 +153,7 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 
 def view(policy: Policy) -> Mapping[str, str]:
-    """The answer of an operation that shows a policy."""
+    """The members of a response that shows a policy."""
     return {"Policy": to_json(policy["Document"]), "RevisionId": policy["RevisionId"]}
 
 
@@ -169,7 +169,7 @@ def require_revision(policy: Policy | None, revision_id: str | None, *, operatio
 
 
 def _problem(document: Any, kind: Kind) -> str | None:
-    """What is wrong with a document, if anything is."""
+    """The first error in a document; None if it is valid."""
     if not isinstance(document, dict):
         return "it must be a JSON object."
     if document.get("Version", _VERSIONS[0]) not in _VERSIONS:
@@ -178,34 +178,34 @@ def _problem(document: Any, kind: Kind) -> str | None:
     listed = [found] if isinstance(found, dict) else found
     if not isinstance(listed, list) or not listed:
         return "Statement must be a non-empty list."
-    sids = [one.get("Sid") for one in listed if isinstance(one, dict) and "Sid" in one]
+    sids = [entry.get("Sid") for entry in listed if isinstance(entry, dict) and "Sid" in entry]
     if len(set(map(str, sids))) != len(sids):
         return "every Sid must be there once."
-    return next(filter(None, (_statement_problem(one, kind) for one in listed)), None)
+    return next(filter(None, (_statement_problem(entry, kind) for entry in listed)), None)
 
 
-def _statement_problem(one: Any, kind: Kind) -> str | None:
-    if not isinstance(one, dict):
+def _statement_problem(entry: Any, kind: Kind) -> str | None:
+    if not isinstance(entry, dict):
         return "every statement must be a JSON object."
-    if one.get("Effect") not in ("Allow", "Deny"):
+    if entry.get("Effect") not in ("Allow", "Deny"):
         return "Effect must be Allow or Deny."
     for first, second in _NEEDED[kind]:
-        if (first in one) == (second in one):
+        if (first in entry) == (second in entry):
             return f"a statement needs either {first} or {second}."
     for name in _ABSENT[kind]:
-        if name in one:
+        if name in entry:
             return f"a statement here has no {name}."
     for name in ("Action", "NotAction", "Resource", "NotResource"):
-        if not _is_text(one.get(name, "")):
+        if not _is_text(entry.get(name, "")):
             return f"{name} must be text or a list of texts."
     for name in ("Principal", "NotPrincipal"):
-        principal = one.get(name, "*")
+        principal = entry.get(name, "*")
         if isinstance(principal, dict):
             if not all(_is_text(value) for value in principal.values()):
                 return f"the values in {name} must be texts or lists of texts."
         elif principal != "*":
             return f"{name} must be * or a JSON object."
-    return _condition_problem(one.get("Condition", {}))
+    return _condition_problem(entry.get("Condition", {}))
 
 
 def _condition_problem(condition: Any) -> str | None:
@@ -225,5 +225,5 @@ def _condition_problem(condition: Any) -> str | None:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) or (
-        isinstance(value, list) and all(isinstance(one, str) for one in value)
+        isinstance(value, list) and all(isinstance(entry, str) for entry in value)
     )

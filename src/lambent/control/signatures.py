@@ -104,10 +104,10 @@ def _verify(
     if stated.native != hashlib.sha384(content).digest():
         raise SignatureInvalid("the package was changed after it was signed")
     certificates = [
-        x509.load_der_x509_certificate(one.chosen.dump()) for one in signed["certificates"]
+        x509.load_der_x509_certificate(entry.chosen.dump()) for entry in signed["certificates"]
     ]
     serial = signer["sid"].chosen["serial_number"].native
-    (leaf,) = [one for one in certificates if one.serial_number == serial]
+    (leaf,) = [entry for entry in certificates if entry.serial_number == serial]
     key = leaf.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise SignatureInvalid("the signer's key is not an elliptic curve's")
@@ -151,7 +151,9 @@ def _check_chain(
         for root in roots:
             if _is_issued_by(current, root) or current == root:
                 return
-        issuers = [one for one in certificates if one != current and _is_issued_by(current, one)]
+        issuers = [
+            entry for entry in certificates if entry != current and _is_issued_by(current, entry)
+        ]
         if not issuers:
             break
         current = issuers[0]

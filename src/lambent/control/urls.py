@@ -112,7 +112,7 @@ class Urls:
             if tx.functions.get(key) is None:
                 raise not_found("Function does not exist")
             found = tx.settings.list_of(Kind.URL, key)
-            return [_to_url(one) for one in found if one.qualifier > after]
+            return [_to_url(row) for row in found if row.qualifier > after]
 
         return make_name_page(
             await self._store.read(run),

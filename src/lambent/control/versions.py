@@ -45,7 +45,7 @@ class Versions:
         self._code_size_max = code_size_max
 
     async def publish(self, scope: Scope, params: Mapping[str, Any]) -> FunctionVersion:
-        """PublishVersion: snapshot `$LATEST`, or answer the last snapshot if nothing changed."""
+        """PublishVersion: snapshot `$LATEST`, or return the last snapshot if nothing changed."""
         key = parse_unqualified(params["FunctionName"], scope)
         refuse_publish_to(params)
         description = params.get("Description")

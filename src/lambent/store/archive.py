@@ -57,7 +57,7 @@ class ArchiveWriter:
 
     def close(self) -> None:
         """Write the list of all that was added, and the end."""
-        listed = {name: dataclasses.asdict(one) for name, one in self.members.items()}
+        listed = {name: dataclasses.asdict(member) for name, member in self.members.items()}
         self._add_text(MANIFEST, {"files": listed})
         self._tar.close()
 
@@ -99,7 +99,7 @@ def _complete(
     archive: Path, members: Mapping[str, ArchiveMember], document: Mapping[str, Any]
 ) -> Mapping[str, ArchiveMember]:
     try:
-        listed = {name: ArchiveMember(**one) for name, one in document["files"].items()}
+        listed = {name: ArchiveMember(**member) for name, member in document["files"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise _bad(archive, "its list cannot be read") from error
     wrong = [name for name in {*listed, *members} if listed.get(name) != members.get(name)]

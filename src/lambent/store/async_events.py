@@ -55,7 +55,7 @@ class AsyncEvents:
         return [_to_event(row) for row in rows], next_due
 
     def reschedule(self, events: Iterable[tuple[AsyncEvent, float]]) -> None:
-        """Release claims, after attempts that are counted in the events: they are due then."""
+        """Release claims after attempts that the events count; each event is due at its time."""
         rows = [
             {
                 "which": event.id,
@@ -108,14 +108,14 @@ class AsyncEvents:
         return found
 
     def beside(self) -> set[int]:
-        """The events whose payload lies beside the row."""
+        """The events whose payload is stored next to the database."""
         return set(
             self._connection.execute(sa.select(_events.id).where(_events.is_beside)).scalars()
         )
 
     def purge(self, key: FunctionKey, limit: int) -> Sequence[tuple[int, bool]]:
-        """Delete up to `limit` events of a function that nobody works on; gives their ids, and
-        whether the payload lies beside the row."""
+        """Delete up to `limit` events of a function that nobody works on; returns their ids, and
+        whether each payload is stored next to the database."""
         rows = self._connection.execute(
             sa.select(_events.id, _events.is_beside)
             .where(

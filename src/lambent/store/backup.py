@@ -30,7 +30,7 @@ _COPIES = 2
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BackupPaths:
-    """Where a platform keeps what is backed up."""
+    """The places of what a backup contains."""
 
     store: StoreSettings
     state: Path
@@ -41,7 +41,7 @@ class BackupPaths:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What is in a backup."""
+    """The contents of a backup."""
 
     packages: int
     events: int
@@ -84,8 +84,8 @@ def back_up(places: BackupPaths, file: Path, about: dict[str, str]) -> Contents:
             output.flush()
             os.fsync(output.fileno())
         missing += [
-            name for name, one in writer.members.items()
-            if name.startswith(PACKAGES) and name != PACKAGES + one.sha256
+            name for name, member in writer.members.items()
+            if name.startswith(PACKAGES) and name != PACKAGES + member.sha256
         ]  # fmt: skip
         queued = _count(database, "async_events")
         size = archive.stat().st_size
@@ -177,7 +177,7 @@ def flush_directory(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _working_directory(file: Path) -> Iterator[Path]:
-    """A directory beside `file`, deleted at the end; what killed backups left there is, too."""
+    """A directory next to `file`, deleted at the end with the leftovers of killed backups."""
     with contextlib.ExitStack() as stack:
         for left in file.parent.glob(f".*{_UNFINISHED}"):
             with contextlib.suppress(OSError), _locked(left):

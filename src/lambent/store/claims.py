@@ -1,7 +1,7 @@
 """Rows that wait for their time in lanes, and are claimed by who works on them.
 
-A claim lasts until it is released. When a platform starts, it releases what platforms that no
-longer run had claimed. So nothing is lost when a platform ends, and a row may be worked on twice.
+A claim lasts until it is released. When a platform starts, it releases the claims of platforms that
+no longer run. So nothing is lost when a platform ends, and a row may be worked on twice.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -49,13 +49,13 @@ class Claims:
 
     def forget(self, ids: Iterable[int]) -> None:
         """Delete rows."""
-        which = [{"which": one} for one in ids]
+        which = [{"which": entry} for entry in ids]
         if which:
             query = sa.delete(self._table).where(self._table.c.id == sa.bindparam("which"))
             self._connection.execute(query, which)
 
     def give_back(self, due: Iterable[tuple[int, float]]) -> None:
-        """Release claims: rows by id are due again then."""
+        """Release claims: each row, by id, is due again at its time."""
         which = [{"which": id_, "when": at} for id_, at in due]
         if which:
             self._connection.execute(
@@ -66,7 +66,7 @@ class Claims:
             )
 
     def release(self, claims: Collection[str]) -> None:
-        """Release what was claimed `by` one of them."""
+        """Release the rows that were claimed `by` one of these."""
         if claims:
             claimed_by = self._table.c.claimed_by
             query = sa.update(self._table).where(claimed_by.in_(claims))
@@ -78,9 +78,9 @@ class Claims:
         claimed_by = self._table.c.claimed_by
         query = sa.select(claimed_by).where(claimed_by.is_not(None)).distinct()
         claims = list(self._connection.execute(query).scalars())
-        owners = {int(owner) for owner, dot, _ in (one.partition(".") for one in claims) if dot}
+        owners = {int(claim.partition(".")[0]) for claim in claims if "." in claim}
         running = tuple(f"{owner}." for owner in owners if is_running(owner))
-        left = [one for one in claims if not (running and one.startswith(running))]
+        left = [claim for claim in claims if not claim.startswith(running)]
         if left:
             release = sa.update(self._table).where(claimed_by.in_(left))
             self._connection.execute(release.values(claimed_by=None, due_at=now))

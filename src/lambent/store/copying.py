@@ -93,7 +93,7 @@ def copy_in(engine: sa.Engine, source: Path) -> None:
 
 
 def _open_file(path: Path) -> sa.Engine:
-    """A file that nobody else uses, without a log beside it."""
+    """A file that nobody else uses, without a log next to it."""
     return sa.create_engine(sa.URL.create("sqlite", database=str(path)))
 
 

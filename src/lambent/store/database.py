@@ -171,7 +171,7 @@ def _connect_postgresql(
 
 def revisions() -> list[str]:
     """The revisions of tables that this code knows."""
-    return [one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()]
+    return [entry.revision for entry in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:

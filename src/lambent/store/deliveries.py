@@ -23,23 +23,23 @@ class DeliveryRows:
         """Keep deliveries that nobody has begun."""
         rows = [
             {
-                "id": one.id,
-                "target": one.target,
+                "id": entry.id,
+                "target": entry.target,
                 "document": {
-                    "key": list(one.key),
-                    "arn": one.arn,
-                    "kind": one.kind,
-                    "attributes": dict(one.attributes),
-                    "object_prefix": one.object_prefix,
-                    "trace_id": one.trace_id,
-                    "role": one.role,
+                    "key": list(entry.key),
+                    "arn": entry.arn,
+                    "kind": entry.kind,
+                    "attributes": dict(entry.attributes),
+                    "object_prefix": entry.object_prefix,
+                    "trace_id": entry.trace_id,
+                    "role": entry.role,
                 },
-                "body": one.body,
-                "created_at": one.created_at,
-                "due_at": one.due_at,
-                "attempts": one.attempts,
+                "body": entry.body,
+                "created_at": entry.created_at,
+                "due_at": entry.due_at,
+                "attempts": entry.attempts,
             }
-            for one in new
+            for entry in new
         ]
         if rows:
             self._connection.execute(sa.insert(deliveries), rows)
@@ -52,9 +52,10 @@ class DeliveryRows:
         return [_to_delivery(row) for row in rows], next_due
 
     def reschedule(self, failed: Iterable[tuple[Delivery, float]]) -> None:
-        """Release claims, after attempts that are counted in the deliveries."""
+        """Release claims after attempts that the deliveries count."""
         rows = [
-            {"which": one.id, "when": due_at, "failures": one.attempts} for one, due_at in failed
+            {"which": entry.id, "when": due_at, "failures": entry.attempts}
+            for entry, due_at in failed
         ]
         if rows:
             self._connection.execute(

@@ -1,7 +1,7 @@
 """Blobs in a local directory.
 
-A file is written beside its final name, renamed and flushed. The mark and the trash are in the same
-directory: `.lambent` and `.trash`.
+A file is written next to its final name, renamed and flushed. The mark (`.lambent`) and the trash
+(`.trash`) are in the same directory.
 """
 
 import fcntl
@@ -62,7 +62,7 @@ class DirectoryBlobs:
                 except BaseError as error:
                     raise OSError(f"cannot write the blob {key}: {error}") from error
             try:
-                # Even if it was there: its writer may not have come this far.
+                # Even if it was there: the thread that writes it may not have come this far.
                 self._flush(self._directory / key)
                 self._flush(self._directory)
             except FileNotFoundError:
@@ -186,19 +186,19 @@ def find_trashed(directory: Path, key: str) -> Path | None:
 
 
 def _trashed(directory: Path, key: str | None = None) -> list[tuple[int, Path]]:
-    """What is in the trash, `key`'s or all, and since when."""
+    """The blobs in the trash, all or those of `key`, each with the time of its deletion."""
     trash = directory / _TRASH
     try:
         names = os.listdir(trash)
     except FileNotFoundError:
         return []
     found = [match for name in names if (match := _TRASHED.fullmatch(name))]
-    return [(int(one[1]), trash / one[0]) for one in found if key in (None, one[2])]
+    return [(int(item[1]), trash / item[0]) for item in found if key in (None, item[2])]
 
 
 @contextmanager
 def keep_deleted(directory: Path) -> Iterator[None]:
-    """Have what is deleted go to the trash for as long as the context lasts: a backup is made."""
+    """Move deleted blobs to the trash while the context lasts: a backup is made."""
     try:
         lock = open(directory / MARK, "rb")  # noqa: SIM115 - closed below
     except FileNotFoundError:

@@ -29,7 +29,7 @@ def is_new_file(path: Path, revisions: Collection[str]) -> bool:
         return True
     if not path.is_file():
         raise StoreError(f"cannot read {where}: it is no file")
-    # Without a log nothing need be made beside the file to read it.
+    # Without a log, SQLite creates no file next to the database to read it.
     mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "ro&immutable=1"
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=10)
@@ -54,7 +54,7 @@ def is_new_file(path: Path, revisions: Collection[str]) -> bool:
 
 
 def is_new_database(where: str, connection: sa.Connection, revisions: Collection[str]) -> bool:
-    """As `is_new_file`, of a PostgreSQL database. Tables of others may be beside ours."""
+    """As `is_new_file`, of a PostgreSQL database. The database may have tables of others."""
     tables = set(sa.inspect(connection).get_table_names())
     revision = None
     if "alembic_version" in tables:

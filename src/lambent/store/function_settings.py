@@ -1,4 +1,4 @@
-"""What is configured beside a function: its URL, its concurrency, its policy and so on.
+"""The settings of a function outside its configuration: URL, concurrency, policy and so on.
 
 Each is one document for a function, a kind and a qualifier. `$LATEST` as the qualifier stands
 for the function as a whole as well. They go when the function goes.
@@ -108,7 +108,7 @@ class FunctionSettings:
 
     def delete_qualifier(self, key: FunctionKey, qualifier: str) -> None:
         """Forget what belongs to a version or alias that is being deleted. Its URL stays
-        configured, as in AWS, and answers 403."""
+        configured, as in AWS, and responds with 403."""
         self._connection.execute(
             sa.delete(function_settings).where(
                 _belongs_to(key), _settings.qualifier == qualifier, _settings.kind != Kind.URL.value

@@ -159,7 +159,7 @@ class FunctionRows:
         self._changed.add(version.key)
 
     def update(self, version: FunctionVersion, *, serving: FunctionVersion | None = None) -> None:
-        """Replace a version; `serving` answers invocations instead of it, if given."""
+        """Replace a version. If `serving` is given, invocations run that instead."""
         self._connection.execute(
             sa.update(function_versions)
             .where(

@@ -1,8 +1,9 @@
 """One platform at a time works on a database.
 
-A SQLite file is held by a lock on a file beside it, PostgreSQL by an advisory lock of the session
-that does the work: a process that ends releases it, and no transaction is ever made without it.
-Both remember who holds the database, so that a second platform can name the first.
+A lock on a file next to it holds a SQLite file. An advisory lock of the session that writes holds a
+PostgreSQL database. The lock ends with its process, and nothing is written without it. Both kinds
+store who holds the database, so that a second platform can name the first. Platforms that share a
+PostgreSQL database (`store.shared`) take the lock in shared mode.
 """
 
 import dataclasses
@@ -45,7 +46,7 @@ class HeldConnection(psycopg.Connection[Any]):
     notice a server that hangs, nor a proxy whose other side is gone."""
 
     hold: "SessionHold | None" = None
-    """Says how long; None waits forever, as migrations and a start may take their time."""
+    """Says how long; None sets no limit, because migrations and a start may take long."""
 
     def wait(self, gen: Any, *args: Any, **more: Any) -> Any:
         """See psycopg: it waits for the server here, and looks up every 0.1 s."""
@@ -63,7 +64,7 @@ class HeldConnection(psycopg.Connection[Any]):
 
 
 def _within(gen: Any, hold: "SessionHold") -> Generator[Any, Any, Any]:
-    """What `gen` does, as long as the server answers."""
+    """Do what `gen` does, as long as the server responds in time."""
     began = time.monotonic()
     try:
         asks = next(gen)
@@ -131,7 +132,7 @@ class SessionHold:
         self._turn: int | None = None
         self._is_bounded = False
         self.answer_s = _ANSWER_S
-        """Seconds a server may take for an answer."""
+        """Seconds that a server may take to respond."""
         self.connect_s = _CONNECT_S_AT_START
         """The same for a new connection."""
 

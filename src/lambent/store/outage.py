@@ -1,4 +1,4 @@
-"""Outages of a database or a disk: callers get an error, and the log reports them once.
+"""Outages of a database or a disk: every caller gets an error, and the log gets one line.
 
 A server restarts, a network is gone, a backup tool holds a file's lock, a disk is full. All of that
 passes, and none of it is a bug: the caller gets 503, which clients try again.
@@ -38,7 +38,7 @@ _OS_ERROR = re.compile(r"os error (\d+)")
 
 
 class Outage:
-    """What is known of how one database or directory is doing."""
+    """The state of one database, directory or bucket."""
 
     def __init__(self, where: str, clock: Clock) -> None:
         self._where = where
@@ -47,7 +47,7 @@ class Outage:
         self._last = 0.0
         self._refused = 0
         self.is_away = False
-        """Whether it answers nobody: who asks need not wait to hear that."""
+        """Whether it responds to nobody, so that callers are refused without waiting."""
         self.losses = 0
         """How often it was found to be away."""
 
@@ -89,8 +89,8 @@ class Outage:
 
 
 def is_away(error: BaseException) -> bool | None:
-    """Whether an error means that a database answers nobody now, rather than that it could not do
-    this; None if it is no outage."""
+    """Whether an error means that a database responds to nobody now, rather than that it could not
+    do this; None if it is no outage."""
     if isinstance(error, StoreError):  # The connection that was made again is of no use yet.
         return None if isinstance(error, StoreHeld) else True
     cause = getattr(error, "orig", None) or error

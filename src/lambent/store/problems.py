@@ -1,12 +1,12 @@
-"""What is wrong with a database, or with what belongs to it."""
+"""Errors of a database and of the blobs that belong to it."""
 
 from lambent.kit.tasks import Reported
 from lambent.model.errors import ApiError
 
 
 class StoreError(Exception):
-    """The store cannot be used. The message is a sentence for the operator: what is wrong, where,
-    and what to do about it."""
+    """The store cannot be used. The message is a sentence for the operator: the error, its
+    place, and what to do about it."""
 
 
 class StoreHeld(StoreError):

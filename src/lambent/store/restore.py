@@ -1,7 +1,7 @@
 """A backup, put where a platform finds it.
 
 Everything is unpacked and checked first. The database comes last and at once: until it is there no
-platform starts on the packages beside it, and a restore that was interrupted may be repeated.
+platform starts on the packages next to it, and a restore that was interrupted may be repeated.
 """
 
 import contextlib
@@ -68,7 +68,7 @@ def restore(places: BackupPaths, archive: Path) -> Contents:
     return Contents(
         packages=sum(name.startswith(PACKAGES) for name in members) - len(damaged),
         events=events,
-        bytes=sum(one.size for one in members.values()),
+        bytes=sum(part.size for part in members.values()),
         missing=tuple(damaged),
     )
 
@@ -88,8 +88,8 @@ class _Unpacking:
         self._blobs = [DirectoryBlobs(directory) for directory in (places.packages, places.events)]
 
     def __enter__(self) -> "_Unpacking":
-        for one in self._blobs:
-            one.begin_restore()
+        for part in self._blobs:
+            part.begin_restore()
         for left in (self.database, self._credentials):
             left.unlink(missing_ok=True)
         return self
@@ -115,10 +115,11 @@ class _Unpacking:
         return path
 
     def remove_damaged(self, members: Mapping[str, ArchiveMember]) -> list[str]:
-        """Packages that were damaged when they were backed up are of no use; gives their names."""
+        """Remove packages that were already damaged when they were backed up. Returns their
+        names."""
         damaged = [
-            name for name, one in members.items()
-            if name.startswith(PACKAGES) and name != PACKAGES + one.sha256
+            name for name, part in members.items()
+            if name.startswith(PACKAGES) and name != PACKAGES + part.sha256
         ]  # fmt: skip
         for name in damaged:
             (self._places.packages / name.removeprefix(PACKAGES)).unlink()

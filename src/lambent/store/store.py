@@ -55,7 +55,7 @@ _LOOK_S = 3.0
 
 
 class Store:
-    """Runs transactions and tells listeners what they changed."""
+    """Runs transactions and sends listeners what they changed."""
 
     def __init__(
         self, engines: Engines, opened: "_Opened", hold: SessionHold, outage: Outage
@@ -119,7 +119,7 @@ class Store:
             listener.note_changes(everything)
 
     async def catch_up(self) -> None:
-        """Tell listeners what other platforms changed. Raises `StoreUnavailable`."""
+        """Send listeners what other platforms changed. Raises `StoreUnavailable`."""
         await self._write(_nothing, is_behind=True)
 
     async def _write(self, work: Callable[[Transaction], T], *, is_behind: bool) -> T:
@@ -197,23 +197,24 @@ class Store:
             raise self._outage.note_failure(cause, is_away=away) from error
 
     async def note_started(self) -> None:
-        """What takes long has been done: from now on, a server that does not answer is away."""
+        """The start is over: from now on, a server that does not respond in time is unavailable."""
 
         def run() -> None:
             with self._engine.begin() as connection:
                 self._hold.bound(connection)
-            self._reader.dispose()  # New connections are bounded from their first moment.
+            if self._reader is not self._engine:
+                self._reader.dispose()  # New connections are bounded from their first moment.
 
         await anyio.to_thread.run_sync(run, limiter=self._writing)
 
     def note_stopping(self) -> None:
-        """The platform is about to end: wait less long for a server that does not answer."""
+        """The platform is about to end: wait less long for a server that does not respond."""
         self._is_stopping = True
         self._hold.note_stopping()
 
     async def wait_lost(self, clock: Clock) -> None:
-        """Wait until another platform has taken the database, forever if none does. That can only
-        happen when the connection to a server breaks: it is looked at every few seconds."""
+        """Wait until another platform has taken the database. That can only happen when the
+        connection to a server breaks, so the connection is tested every few seconds."""
         while self.lost is None:
             await clock.sleep(_LOOK_S)
             if self._engine.dialect.name != "sqlite":

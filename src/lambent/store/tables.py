@@ -8,7 +8,7 @@ metadata = sa.MetaData()
 platform = sa.Table(
     "platform",
     metadata,
-    # The database's name, which is also beside the packages that belong to it.
+    # The database's name, which is also stored with the packages that belong to it.
     sa.Column("id", sa.String(36), primary_key=True),
     # How many times a platform began to work on it.
     sa.Column("starts", sa.BigInteger, nullable=False),
@@ -74,7 +74,7 @@ function_versions = sa.Table(
     sa.Column("configuration", sa.JSON, nullable=False),
     # What $LATEST was when this version was published (see control.versions).
     sa.Column("published_from", sa.String(64)),
-    # What still answers invocations while an update is in progress or after it failed.
+    # What invocations run while an update is in progress or after it failed.
     sa.Column("serving", sa.JSON(none_as_null=True)),
     sa.Column("serving_code_key", sa.String(64), index=True),
     sa.ForeignKeyConstraint(
@@ -104,7 +104,7 @@ aliases = sa.Table(
     ),
 )
 
-# What is configured beside a function: one document for each kind and qualifier.
+# Settings of a function outside its configuration: a document for each kind and qualifier.
 function_settings = sa.Table(
     "function_settings",
     metadata,

@@ -76,7 +76,7 @@ class Transaction:
         return Route(version, may_loop=may_loop)
 
     def reservation(self, key: FunctionKey) -> Reservation:
-        """What is set aside for a function."""
+        """The concurrency that is set aside for a function."""
         reserved = self.settings.get(Kind.CONCURRENCY, key)
         claims = []
         for setting in self.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key):
@@ -89,9 +89,9 @@ class Transaction:
         )
 
     def reservations(self) -> Mapping[FunctionKey, Reservation]:
-        """What is set aside, of every function that has anything."""
+        """The reservations of all functions that have one."""
         kinds = (Kind.CONCURRENCY, Kind.PROVISIONED_CONCURRENCY)
-        keys = {one.key for kind in kinds for one in self.settings.list_everywhere(kind)}
+        keys = {row.key for kind in kinds for row in self.settings.list_everywhere(kind)}
         return {key: self.reservation(key) for key in keys}
 
     def describe(self, touched: Touched | None) -> Changes:
@@ -111,7 +111,7 @@ class Transaction:
 
 
 def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
-    """The tables; what is changed through them is noted in `touched`."""
+    """The tables. Writes through them are noted in `touched`."""
     return Transaction(
         functions=FunctionRows(connection, touched.functions),
         aliases=AliasRows(connection, touched.functions),

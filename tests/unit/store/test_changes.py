@@ -290,3 +290,19 @@ async def test_readers_wait_for_no_writer(
         assert await store.resolve(KEY, None) is None
         with pytest.raises(RuntimeError, match="only reads"):
             await store.read(lambda tx: tx.functions.create(version()))
+
+
+async def test_one_platform_polls(tmp_path: Path, shared: StoreSettings) -> None:
+    """It stays the one, however often it asks, until it ends. Alone it always is."""
+
+    def ask(tx: Transaction) -> bool:
+        return tx.locks.take_polling()
+
+    async with open_store(shared, tmp_path / "other" / "state") as other:
+        async with open_store(shared, tmp_path / "one" / "state") as one:
+            for _ in range(3):
+                assert await one.transact(ask)
+                assert not await other.transact(ask)
+        assert await other.transact(ask)
+    async with open_store(StoreSettings(), tmp_path / "alone") as alone:
+        assert await alone.transact(ask)
