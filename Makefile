@@ -60,11 +60,12 @@ check-install: setup ## Install the wheel as a user does, as root and as nobody,
 hosts: setup ## Prove it on machines and containers made for the purpose, as root; HOSTS="a b" runs some
 	@$(PYTHON) -m tests.hosts $(HOSTS)
 
-check: setup ## Lint, formatting, types and the direction of imports
+check: setup ## Check lint, formatting, types, the direction of imports, tasks and words
 	@$(PYTHON) -m ruff check $(SOURCES)
 	@$(PYTHON) -m ruff format --check $(SOURCES)
 	@$(PYTHON) -m mypy
 	@$(PYTHON) tools/check_tasks.py src
+	@$(PYTHON) tools/check_words.py $(SOURCES) docs examples *.md
 	@.venv/bin/lint-imports
 
 format: setup ## Format the code and fix what can be fixed by itself

@@ -65,7 +65,7 @@ class Queue:
 
 
 async def serve(count: int) -> None:
-    """For ever."""
+    """Serve forever."""
     limits = HttpLimits(
         body_bytes_max=lambda _: 1 << 20,
         held_bytes_max=None,

@@ -23,7 +23,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from lambent.data_directory import DataDirectory
+from lambent.instance.data_directory import DataDirectory
 from tests.forking import Forked
 
 ROLE = "arn:aws:iam::000000000000:role/lambda-role"

@@ -185,7 +185,7 @@ def check(person: Person, wheel: Path) -> None:
 
 def main() -> None:
     """Check it for everyone this process can be."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("check-install was told to stop"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("check-install was stopped"))
     work = Path(tempfile.mkdtemp(prefix="lambent-install-"))
     work.chmod(0o755)
     try:

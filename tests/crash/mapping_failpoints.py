@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lambent.model.invocation import Succeeded
-from lambent.polling import reader
+from lambent.polling import batch_delivery
 from lambent.polling.function_calls import CallResult, FunctionCalls
-from lambent.polling.sources.sqs import Queue
+from lambent.polling.sources.sqs.queue import Queue
 from tests.crash.failpoints import Point, Write, run
 
 
@@ -56,12 +56,12 @@ def _after_call(come_by: Callable[[], None]) -> None:
 
 def _before_commit(come_by: Callable[[], None]) -> None:
     _around(Queue, "delete", before=come_by)
-    _around(reader, "commit", before=come_by)
+    _around(batch_delivery, "commit", before=come_by)
 
 
 def _after_commit(come_by: Callable[[], None]) -> None:
     _around(Queue, "delete", after=come_by)
-    _around(reader, "commit", after=come_by)
+    _around(batch_delivery, "commit", after=come_by)
 
 
 def _around(

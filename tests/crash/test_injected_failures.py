@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambent import operator_socket, own_log
-from lambent.operator_socket import OperatorSocketError
+from lambent.instance import log_file, operator_socket
+from lambent.instance.operator_socket import OperatorSocketError
 from tests.forking import Forked
 from tests.platforms import (
     Platform,
@@ -69,7 +69,7 @@ class FailingPlatform(Platform):
     def __init__(self, data_dir: Path, *arguments: str, fails: str = "") -> None:
         self.data_dir = data_dir
         # Where `lambent up --detach` has it, so that it is kept short.
-        self.log = data_dir / "state" / own_log.NAME
+        self.log = data_dir / "state" / log_file.NAME
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "tests.crash.failing_tasks", *([fails] if fails else [])]
         command += ["--", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
@@ -488,8 +488,8 @@ REACH: dict[str, Reach] = {
     "gateway/server.py:self._serve": _answers(
         500, "ServiceException", lambda one: one.lambdas.get_function(FunctionName="steady")
     ),
-    "kit/clock.py:give_up": _runs(lambda one: one.sources["kinesis"].probe()),
-    "operator_socket.py:self._perform": _ask_operator,
+    "kit/waiting.py:give_up": _runs(lambda one: one.sources["kinesis"].probe()),
+    "instance/operator_socket.py:self._perform": _ask_operator,
     "polling/mapping_reconciler.py:self._run": _polls_again,
     "polling/reader.py:lane.run": _feeds("kinesis"),
     "polling/sources/activemq.py:connection.beat": _feeds("active"),

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
+import lambent
 from lambent.node.languages import preparing
 from lambent.node.languages.language import Interpreter
 from lambent.node.languages.registry import language_of
@@ -83,7 +84,7 @@ def _prepare_python(root: Path, machine: str, python: str, log: Path) -> None:
     run([*pip, *requirements(python)], log=log, deadline_s=900)
     (root / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /srv/wheels\n")
     source = root / "srv/source"
-    shutil.copytree(Path(preparing.__file__).parents[1], source / "lambent")
+    shutil.copytree(Path(lambent.__file__).parent, source / "lambent")
     clean = [
         "env",
         "-i",

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lambent.cli.doctor import place as place_of
-from lambent.cli.doctor import residue
+from lambent.upkeep.doctor import place as place_of
+from lambent.upkeep.doctor import residue
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120)]
 STEPS = {

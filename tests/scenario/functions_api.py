@@ -22,9 +22,9 @@ from lambent.assembly.api import open_api
 from lambent.assembly.control import ControlPorts, open_control_plane
 from lambent.assembly.storage import open_storage
 from lambent.aws.clients import AwsClients
-from lambent.data_directory import DataDirectory
 from lambent.gateway.server import open_front_door
 from lambent.gateway.settings import GatewaySettings
+from lambent.instance.data_directory import DataDirectory
 from lambent.invocation.admission import Admission
 from lambent.invocation.catalog import Catalog
 from lambent.invocation.invoker import Invoker
@@ -80,7 +80,7 @@ async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncI
                 clock=storage.clock,
                 settings=settings.polling,
             )
-            await MappingSupervisor(around, lambda _: read_nothing, tasks).open()
+            await MappingSupervisor(around, read_nothing, tasks).open()
             sock = socket.create_server(("127.0.0.1", 0))
             async with open_front_door(api.gateway, settings.gateway, sock):
                 yield f"http://127.0.0.1:{sock.getsockname()[1]}"

@@ -17,10 +17,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from lambent.cli import gc, running
-from lambent.data_directory import DataDirectory
-from lambent.instance import has_launcher
+from lambent.cli import running
+from lambent.instance.data_directory import DataDirectory
+from lambent.instance.lock import has_launcher
 from lambent.settings import load_settings
+from lambent.upkeep import gc
 from tests.scenario.conftest import ACCOUNT, Platform, deploy, invoke, wait_for
 
 SLOW = "import time\ndef handler(e, c):\n    time.sleep(e)\n    return 'done'"

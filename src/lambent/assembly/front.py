@@ -8,11 +8,12 @@ from functools import partial
 from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
+from lambent.assembly.garbage import Garbage
 from lambent.assembly.privileged import Privileged
+from lambent.assembly.status import observe_status
 from lambent.assembly.storage import Storage
 from lambent.asynchronous.operations import QueueOperations
 from lambent.control.room import Control
-from lambent.garbage import Garbage
 from lambent.gateway.admin_api import (
     MAPPINGS,
     METRICS,
@@ -28,14 +29,13 @@ from lambent.gateway.operations.invoke import (
     InvokeOperation,
 )
 from lambent.gateway.protocol.models import runtime_identifiers
+from lambent.instance.operator_socket import Operations, open_operator_socket
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
 from lambent.node.languages.runtimes import Runtimes
-from lambent.operator_socket import Operations, open_operator_socket
 from lambent.polling.operations import MappingOperations
 from lambent.services.forwarder import open_forwarder
 from lambent.services.local_services import environment_of
 from lambent.settings import Settings
-from lambent.status import observe_status
 from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
 from lambent.triggers.function_urls import FunctionUrls
 

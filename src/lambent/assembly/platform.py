@@ -20,12 +20,12 @@ from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.storage import open_storage
 from lambent.control.activation import prepare_deployed
+from lambent.instance.log_file import keep_log_short
 from lambent.kit.allocation import give_back_large_blocks
 from lambent.kit.clock import SystemClock
 from lambent.kit.log_lines import set_up_logging
 from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
-from lambent.own_log import keep_log_short
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
 from lambent.store.problems import StoreError
@@ -42,7 +42,7 @@ def run(settings: Settings) -> None:
             anyio.run(_serve, settings, privileged, manager, backend_options=options)
     except SandboxError as error:
         raise SystemExit(
-            f"lambent: {error}. `lambent doctor` tries each step and says how to fix it"
+            f"lambent: {error}. `lambent doctor` tries it step by step and names the cure"
         ) from error
     except StoreError as error:
         raise SystemExit(f"lambent: {error}") from error

@@ -16,12 +16,12 @@ from lambent.assembly.startup import (
     load_certificate,
     prepare_services,
 )
-from lambent.data_directory import DataDirectory
+from lambent.instance.data_directory import DataDirectory
+from lambent.instance.log_file import own_log
 from lambent.kit.installing import steps_end_with_us
 from lambent.kit.progress import shown_steps
 from lambent.kit.service_manager import ServiceManager
 from lambent.node.languages.runtimes import Runtimes
-from lambent.own_log import own_log
 from lambent.sandbox.client import LauncherHandle
 from lambent.settings import ROOT_CREDENTIALS, Settings
 

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from lambent import instance, weak_tier
-from lambent.data_directory import DataDirectory
+from lambent.assembly import weak_tier
+from lambent.instance import lock as instance_lock
+from lambent.instance.data_directory import DataDirectory
 from lambent.kit.installing import InstallFailed, keep
 from lambent.kit.progress import Steps
 from lambent.model.identity import AccessKey
@@ -79,7 +80,7 @@ def hold_data(root: Path) -> Iterator[DataDirectory]:
     root = root.absolute()
     try:
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        lock = instance.hold(root)
+        lock = instance_lock.hold(root)
     except OSError as error:
         raise SystemExit(
             f"lambent: cannot use the data directory {root}: {error.strerror}; choose another with "
@@ -91,7 +92,7 @@ def hold_data(root: Path) -> Iterator[DataDirectory]:
             " it with `lambent down` or choose another directory with --data-dir"
         )
     try:
-        instance.write_facts(lock, instance.own_facts(version("lambent")))
+        instance_lock.write_facts(lock, instance_lock.own_facts(version("lambent")))
         yield DataDirectory(root, lock)
     finally:
         os.close(lock)
@@ -99,9 +100,9 @@ def hold_data(root: Path) -> Iterator[DataDirectory]:
 
 def _describe_holder(root: Path) -> str:
     try:
-        with instance.find_running(root) as running:
+        with instance_lock.find_running(root) as running:
             return "it is starting or ending" if running is None else f"pid {running.facts.pid}"
-    except instance.InstanceUnknown as error:
+    except instance_lock.InstanceUnknown as error:
         return str(error)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import anyio
 import anyio.abc
 
-from lambent.data_directory import DataDirectory
+from lambent.instance.data_directory import DataDirectory
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.node.code.cache import CodeCache, open_code_cache

@@ -10,9 +10,9 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-import botocore.exceptions
 
 from lambent.aws.clients import AwsClients
+from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.identity.execution_roles import ExecutionRoles
 from lambent.model.delivery import Delivery, DeliveryKind, service_of
 from lambent.model.errors import ApiError
@@ -81,14 +81,14 @@ class Destinations:
             raise DeliveryFailed(
                 f"{error.code}: {error.message}", is_permanent=is_permanent
             ) from error
-        except botocore.exceptions.ClientError as error:
+        except ClientError as error:
             details = error.response.get("Error", {})
             code = str(details.get("Code", "Unknown"))
             self._queue_urls.pop(delivery.target, None)
             raise DeliveryFailed(
                 f"{code}: {details.get('Message', '')}", is_permanent=code in _PERMANENT
             ) from error
-        except (botocore.exceptions.BotoCoreError, OSError, ValueError, KeyError) as error:
+        except (BotoCoreError, OSError, ValueError, KeyError) as error:
             raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
 
     def _client(self, delivery: Delivery, service: str) -> Any:

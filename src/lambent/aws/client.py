@@ -1,6 +1,6 @@
-"""Calls of AWS services that wait on the event loop: long polls by the hundred, cancelled at once.
+"""Asynchronous calls of AWS services: hundreds of concurrent long polls that can be cancelled.
 
-botocore makes and signs each request and reads each answer, aiohttp carries them.
+botocore makes and signs each request and parses each response; aiohttp carries them.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -17,11 +17,11 @@ _CONNECTIONS_IDLE_S = 30.0
 
 
 class AwsUnreachable(Exception):
-    """A service gave no answer: no connection, no credentials, or none in time."""
+    """A service did not respond: no connection, no credentials, or a timeout."""
 
 
 class AwsClient:
-    """Calls services where the settings say they are."""
+    """Calls services at the endpoints of the settings."""
 
     def __init__(self, clients: AwsClients, http: aiohttp.ClientSession) -> None:
         self._clients = clients
@@ -37,10 +37,10 @@ class AwsClient:
         account: str,
         deadline_s: float = 20.0,
     ) -> Any:
-        """One request, without retries, and the members of its answer.
+        """Make one request, without retries, and return the members of the response.
 
         Raises `botocore.exceptions.ClientError` when the service refuses, `AwsUnreachable` when it
-        does not answer within `deadline_s`.
+        does not respond within `deadline_s`.
         """
         client: Any = self._clients.known(service, region, account)
         try:
@@ -70,13 +70,13 @@ class AwsClient:
         except (botocore.exceptions.HTTPClientError, aiohttp.ClientError, OSError) as error:
             where = "" if client is None else f" at {client.meta.endpoint_url}"
             raise AwsUnreachable(f"{service}{where}: {error or type(error).__name__}") from error
-        answer = client._response_parser.parse(
+        parsed = client._response_parser.parse(
             {"status_code": response.status, "headers": response.headers, "body": body},
             model.output_shape,
         )
         if response.status >= 300:
-            raise botocore.exceptions.ClientError(answer, operation)
-        return answer
+            raise botocore.exceptions.ClientError(parsed, operation)
+        return parsed
 
 
 def _text(value: str | bytes) -> str:
@@ -84,14 +84,14 @@ def _text(value: str | bytes) -> str:
 
 
 def error_code(error: botocore.exceptions.ClientError) -> str:
-    """The code of a refusal, without the namespace that some services put before it."""
+    """The code of a refusal, without the namespace that some services prepend."""
     code = str(error.response.get("Error", {}).get("Code", "Unknown"))
     return code.rpartition("#")[2]
 
 
 @asynccontextmanager
 async def open_aws_calls(clients: AwsClients) -> AsyncIterator[AwsClient]:
-    """Calls with connections that are kept and shared."""
+    """Open a client whose calls share persistent connections."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_CONNECTIONS_IDLE_S)
     async with aiohttp.ClientSession(
         connector=connector, auto_decompress=True, skip_auto_headers=("User-Agent",)

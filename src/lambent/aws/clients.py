@@ -1,4 +1,5 @@
-"""Clients of AWS services, or of what speaks their protocols. They block: call them in threads."""
+"""botocore's clients of AWS services, or of compatible servers. They block: call them in
+threads."""
 
 import threading
 from typing import Any
@@ -13,25 +14,26 @@ from lambent.model.names import is_region
 _PLACEHOLDER = "lambent"
 _CONNECTIONS_MAX = 32
 CLIENTS_MAX = 64
-"""How many are kept: callers choose the regions."""
+"""Most clients that are kept. Callers choose the regions, so there may be many."""
 
 
 class AwsClients:
-    """Made when they are needed first; those used last are kept. They share what botocore knows of
-    services, which is most of what one takes."""
+    """Makes a client when it is first needed, and keeps those used last. Clients share botocore's
+    service models, which are most of their memory."""
 
     def __init__(self, settings: AwsSettings, local_services: str | None = None) -> None:
-        """`local_services` is an endpoint that takes a key's id for the account."""
+        """`local_services` is the endpoint of the emulator, which takes the access key id as the
+        account."""
         self._settings = settings
         self._local_services = local_services
         self._clients: dict[tuple[str, str, str], Any] = {}
         """In the order of their last use."""
         self._sessions: dict[bool, Any] = {}
-        """By whether an endpoint of one's own is meant."""
+        """By whether the endpoint is a custom one."""
         self._making = threading.Lock()
 
     def known(self, service: str, region: str, account: str) -> Any | None:
-        """The client of a service if it is made already."""
+        """The client of a service if there is one already."""
         key = (service, region, account)
         client = self._clients.pop(key, None)
         if client is not None:
@@ -39,11 +41,11 @@ class AwsClients:
         return client
 
     def get(self, service: str, region: str, account: str = _PLACEHOLDER) -> Any:
-        """The client of a service (`sqs`, `s3`, …) in a region, for any number of threads.
+        """The client of a service (`sqs`, `s3`, …) in a region. Any number of threads may use it.
 
-        Requests to an endpoint of one's own are signed with the account's id as the key when there
-        are no credentials: servers that stand in for AWS take it for the account. Raises
-        `InvalidParameterValueException` for a region that is none.
+        Requests to a custom endpoint are signed with the account's id as the access key id when
+        there are no credentials: emulators of AWS take it as the account. Raises
+        `InvalidParameterValueException` for an invalid region.
         """
         with self._making:
             client = self.known(service, region, account)
@@ -58,7 +60,7 @@ class AwsClients:
 
     def _make(self, service: str, region: str, account: str) -> Any:
         settings: ServiceSettings = getattr(self._settings, service)
-        session = self._session(is_own=bool(settings.endpoint_url))
+        session = self._session(is_custom=bool(settings.endpoint_url))
         is_local_services = settings.endpoint_url == self._local_services
         needs_key = settings.endpoint_url and (
             is_local_services or session.get_credentials() is None
@@ -70,22 +72,22 @@ class AwsClients:
             aws_access_key_id=account if needs_key else None,
             aws_secret_access_key=_PLACEHOLDER if needs_key else None,
             config=Config(
-                # A short one: the usual one is put together for each request, twice.
+                # botocore builds its default user agent twice for each request.
                 user_agent="lambent",
                 connect_timeout=settings.connect_timeout_s,
                 read_timeout=settings.deadline_s,
                 max_pool_connections=_CONNECTIONS_MAX,
                 retries={"total_max_attempts": 2},
-                # Anything that speaks S3 has paths; names of its own for buckets, few.
+                # All compatible servers support paths; few support buckets in host names.
                 s3={"addressing_style": "path"} if settings.endpoint_url else None,
             ),
         )
 
-    def _session(self, *, is_own: bool) -> Any:
-        session = self._sessions.get(is_own)
+    def _session(self, *, is_custom: bool) -> Any:
+        session = self._sessions.get(is_custom)
         if session is None:
-            session = self._sessions[is_own] = botocore.session.get_session()
-            if is_own:
-                # A cloud's metadata service knows no credentials for a server of one's own.
+            session = self._sessions[is_custom] = botocore.session.get_session()
+            if is_custom:
+                # The metadata service of a cloud has no credentials for a custom endpoint.
                 session.get_component("credential_provider").remove("iam-role")
         return session

@@ -1,4 +1,4 @@
-"""Where the platform finds other AWS services, and how long it waits for them."""
+"""Endpoints of other AWS services, and how long the platform waits for them."""
 
 import dataclasses
 
@@ -8,24 +8,24 @@ class ServiceSettings:
     """One service. Credentials come from the usual places (environment, profile)."""
 
     endpoint_url: str = ""
-    """Endpoint of the service. Default: empty, which means AWS itself; anything that speaks its
-    protocol will do."""
+    """Endpoint of the service, AWS's or that of a compatible server. Default: empty, which means
+    AWS."""
 
     connect_timeout_s: float = 5.0
-    """Seconds until a service that does not answer the connection is given up. Default: 5."""
+    """Timeout for a connection, in seconds. Default: 5."""
 
     deadline_s: float = 60.0
-    """Seconds the service may take to answer. Default: 60, what SDKs wait for an answer."""
+    """Timeout for a response, in seconds. Default: 60, as in AWS's SDKs."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AwsSettings:
-    """All of them."""
+    """Settings of all services."""
 
     s3: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
-    """Amazon S3: packages named by `S3Bucket` and `S3Key`, and a destination."""
+    """Amazon S3: packages named by `S3Bucket` and `S3Key`, and destinations."""
     sqs: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
-    """Amazon SQS: dead-letter queues and destinations."""
+    """Amazon SQS: event sources, dead-letter queues and destinations."""
     sns: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """Amazon SNS: dead-letter topics and destinations."""
     events: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
@@ -33,7 +33,7 @@ class AwsSettings:
     kinesis: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """Amazon Kinesis: event sources."""
     dynamodb: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
-    """Amazon DynamoDB: requests that are passed on."""
+    """Amazon DynamoDB: requests that the platform forwards."""
     dynamodbstreams: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """DynamoDB Streams: event sources."""
     secretsmanager: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)

@@ -25,6 +25,7 @@ from lambent.cli.output import (
     print_table,
     progress,
 )
+from lambent.upkeep import UpkeepError
 
 app = typer.Typer(
     help="AWS Lambda on machines you own. `lambent up` starts the platform; the other commands,"
@@ -50,6 +51,9 @@ def main() -> int:
     except CliError as error:
         print_error(str(error))
         return error.exit_code
+    except UpkeepError as error:
+        print_error(str(error))
+        return 1
     return 0
 
 
@@ -80,8 +84,8 @@ def doctor(
     Exit code 0: functions run, with less than there could be perhaps; 1: they cannot; 2: misused.
     """
     require_linux("doctor")
-    from lambent.cli.doctor import examine
-    from lambent.cli.doctor.page import print_report
+    from lambent.cli.doctor_page import print_report
+    from lambent.upkeep.doctor import examine
 
     report = examine(load(config, settings, {"data-dir": data_dir}).settings)
     if as_json:
@@ -102,7 +106,7 @@ def backup(
 ) -> None:
     """Copy functions, packages, keys and queued events into a file, while the platform runs."""
     require_linux("backup")
-    from lambent.cli.backup import back_up
+    from lambent.upkeep.backup import back_up
 
     loaded = load(config, settings, {"data-dir": data_dir})
     _print_contents(back_up(loaded.settings, file), "backed up to", as_json)
@@ -120,7 +124,7 @@ def restore(
 ) -> None:
     """Put a backup into a new data directory, for `lambent up` to start from."""
     require_linux("restore")
-    from lambent.cli.backup import restore as restore_backup
+    from lambent.upkeep.backup import restore as restore_backup
 
     loaded = load(config, settings, {"data-dir": data_dir})
     _print_contents(restore_backup(loaded.settings, file), "restored from", as_json)

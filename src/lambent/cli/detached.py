@@ -18,9 +18,9 @@ from pathlib import Path
 from types import FrameType
 
 from lambent.cli.output import CliError, console, print_note
-from lambent.data_directory import DataDirectory
-from lambent.instance import Facts, InstanceUnknown, find_running
-from lambent.own_log import open_log
+from lambent.instance.data_directory import DataDirectory
+from lambent.instance.lock import Facts, InstanceUnknown, find_running
+from lambent.instance.log_file import open_log
 
 _LOOK_S = 0.2
 _REPEAT_S = 10.0

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lambent.cli.output import CliError
-from lambent.data_directory import DataDirectory
-from lambent.instance import Facts, InstanceUnknown, Running, find_running
-from lambent.operator_socket import OperatorSocketError, ask
+from lambent.instance.data_directory import DataDirectory
+from lambent.instance.lock import Facts, InstanceUnknown, Running, find_running
+from lambent.instance.operator_socket import OperatorSocketError, ask
 
 NOT_RUNNING, UNKNOWN = 3, 4
 """Exit codes of `status`, as the Linux Standard Base has them for init scripts."""

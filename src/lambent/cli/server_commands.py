@@ -161,7 +161,7 @@ def gc(
 ) -> None:
     """Remove what is no longer needed: old runtime clients, code, leftovers of killed platforms."""
     require_linux("gc")
-    from lambent.cli.gc import collect
+    from lambent.upkeep.gc import collect
 
     loaded = load(config, settings, {"data-dir": data_dir})
     items = collect(loaded.settings, is_dry=dry_run)

@@ -1,13 +1,13 @@
-"""Event source mappings: create, read, change, delete.
+"""Event source mappings: create, read, update, delete.
 
-Changing one writes where it is going (`Creating`, `Updating`, …); the store's bell tells `polling`,
-which reads the sources, and takes it there.
+A change writes a transitional state (`Creating`, `Updating`, …). `polling` hears of the change from
+the store, applies it to what it reads, and writes the state that follows.
 """
 
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lambent.control.lookup import find_version
@@ -19,16 +19,16 @@ from lambent.kit.clock import Clock
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError, conflict, invalid_parameter, not_found
 from lambent.model.function import FunctionVersion
-from lambent.model.limits import MAPPINGS_PAGE_MAX, POLLED_TIMEOUT_S_MAX
-from lambent.model.mapping import CONCLUSIONS, DEFAULTS, EventSourceMapping, MappingState, Source
+from lambent.model.limits import MAPPINGS_PAGE_MAX
+from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, MappingState
 from lambent.model.names import FunctionReference, parse_function_name
+from lambent.model.sources.kind import SourceKind
 from lambent.store.store import Store, Transaction
 
 Params = Mapping[str, Any]
 
-CheckSource = Callable[[Source, str, Sequence[str], FunctionVersion], Awaitable[None]]
-"""Checks that a source, by ARN or bootstrap servers, with secrets, by ARN, can be read for a
-function. Raises `ApiError`."""
+CheckSource = Callable[[EventSourceMapping, FunctionVersion], Awaitable[None]]
+"""Checks that a mapping's source exists and the function's role may read it. Raises `ApiError`."""
 
 _NOTHING_YET = "No records processed"
 
@@ -50,7 +50,7 @@ class Mappings:
 
     async def create(self, scope: Scope, params: Params) -> Params:
         """CreateEventSourceMapping."""
-        source, source_id = find_source(params)
+        kind, source_id = find_source(params)
         reference = _function(params["FunctionName"], scope)
         mapping_id = str(uuid.uuid4())
         tags = params.get("Tags") or {}
@@ -58,21 +58,20 @@ class Mappings:
         mapping = EventSourceMapping(
             uuid=mapping_id,
             scope=scope,
-            source=source,
+            kind=kind,
             source_id=source_id,
             function_arn=reference.arn,
             function_name=reference.key.name,
             state=MappingState.CREATING if params.get("Enabled", True) else MappingState.DISABLED,
-            state_reason="User action" if source.is_stream else "USER_INITIATED",
+            state_reason=kind.state_reason,
             last_modified=self._clock.now(),
-            last_result=None if source in (Source.SQS, Source.SQS_FIFO) else _NOTHING_YET,
-            configuration=configure(source, params, uuid=mapping_id),
+            last_result=_NOTHING_YET if kind.shows_success else None,
+            configuration=configure(kind, source_id, params, uuid=mapping_id),
         )
-
         await self._check(mapping, reference)
 
         def run(tx: Transaction) -> None:
-            _require_function(tx, reference, source)
+            _require_function(tx, reference, kind)
             _require_new(tx, mapping)
             tx.mappings.put(mapping)
             tx.tags.replace(mapping.arn, tags)
@@ -99,11 +98,11 @@ class Mappings:
                 after=after,
             )
             if reference is not None and reference.qualifier is not None:
-                found = [one for one in found if one.function_arn == reference.arn]
+                found = [mapping for mapping in found if mapping.function_arn == reference.arn]
             return found
 
-        page = make_name_page(await self._store.transact(run), size, lambda one: one.uuid)
-        return page.members("EventSourceMappings", [_listed(one) for one in page.items])
+        page = make_name_page(await self._store.transact(run), size, lambda mapping: mapping.uuid)
+        return page.members("EventSourceMappings", list(map(_listed, page.items)))
 
     async def update(self, scope: Scope, params: Params) -> Params:
         """UpdateEventSourceMapping: members that are absent stay as they were."""
@@ -114,12 +113,14 @@ class Mappings:
             current = _require_settled(tx, scope, params["UUID"])
             changed = dataclasses.replace(
                 current,
-                configuration=reconfigure(current.source, current.configuration, params),
+                configuration=reconfigure(
+                    current.kind, current.source_id, current.configuration, params
+                ),
                 state=_next_state(current.state, params.get("Enabled")),
                 last_modified=self._clock.now(),
             )
             if reference is not None:
-                _require_function(tx, reference, current.source)
+                _require_function(tx, reference, current.kind)
                 changed = dataclasses.replace(
                     changed, function_arn=reference.arn, function_name=reference.key.name
                 )
@@ -137,22 +138,15 @@ class Mappings:
         return _view(changed)
 
     async def _check(self, mapping: EventSourceMapping, reference: FunctionReference) -> None:
-        """Ask whether the source can be read, and the destination be told, for the function."""
+        """Check that the function's role may read the source and write to the destination."""
         version = await self._store.transact(
             lambda tx: find_version(tx, reference.key, reference.qualifier)
         )
         if version is None:
             return
-        found = mapping.configuration
         if self._check_source is not None:
-            secrets = [
-                one["URI"]
-                for one in found.get("SourceAccessConfigurations") or ()
-                if one.get("URI", "").startswith("arn:")
-            ]
-            await self._check_source(mapping.source, mapping.source_id, secrets, version)
-        on_failure = (found.get("DestinationConfig") or {}).get("OnFailure") or {}
-        target = on_failure.get("Destination", "")
+            await self._check_source(mapping, version)
+        target = mapping.options.on_failure
         if target.startswith("arn:"):
             await self._roles.require_delivery(
                 reference.key, version.role, target, mapping.object_prefix
@@ -173,7 +167,7 @@ class Mappings:
 
 
 def _next_state(state: MappingState, enabled: bool | None) -> MappingState:
-    """What an update makes of a settled mapping, for the time being."""
+    """The state of a settled mapping after an update."""
     if enabled is None:
         return MappingState.UPDATING if state is MappingState.ENABLED else state
     if enabled:
@@ -182,14 +176,14 @@ def _next_state(state: MappingState, enabled: bool | None) -> MappingState:
 
 
 def _function(name: str, scope: Scope) -> FunctionReference:
-    """The function a mapping calls, which must be of the same account."""
+    """The function that a mapping is to call, which must belong to the same account."""
     reference = parse_function_name(name, scope)
     if reference.key.account != scope.account:
         raise invalid_parameter("Function does not exist")
     return reference
 
 
-def _require_function(tx: Transaction, reference: FunctionReference, source: Source) -> None:
+def _require_function(tx: Transaction, reference: FunctionReference, kind: SourceKind) -> None:
     version = find_version(tx, reference.key, reference.qualifier)
     if version is None:
         raise invalid_parameter("Function does not exist")
@@ -197,51 +191,36 @@ def _require_function(tx: Transaction, reference: FunctionReference, source: Sou
         raise invalid_parameter(
             "Event source mappings are not supported for functions with tenancy enabled."
         )
-    has_limit = source.is_kafka or source is Source.MQ
-    if has_limit and version.timeout_s > POLLED_TIMEOUT_S_MAX:
+    longest_s = kind.function_timeout_max_s
+    if longest_s is not None and version.timeout_s > longest_s:
         raise invalid_parameter(
             f"The function's timeout of {version.timeout_s} seconds is too long for this event"
-            f" source: it may be {POLLED_TIMEOUT_S_MAX} seconds at most."
+            f" source: it may be {longest_s} seconds at most."
         )
 
 
 def _require_new(tx: Transaction, mapping: EventSourceMapping) -> None:
-    """Raises `ResourceConflictException` if the source feeds the function already."""
+    """Raises `ResourceConflictException` if the function has a mapping for the same source."""
     for other in tx.mappings.list_in(
         mapping.scope, function_name=mapping.function_name, source_id=mapping.source_id
     ):
-        same_function = other.function_arn == mapping.function_arn
-        topics = mapping.configuration.get("Topics")
-        if other.uuid == mapping.uuid or not same_function or _part(mapping) != _part(other):
+        is_same_function = other.function_arn == mapping.function_arn
+        if other.uuid == mapping.uuid or not is_same_function or _part(mapping) != _part(other):
             continue
-        if mapping.source is Source.KAFKA:
-            what = (
-                f'An event source mapping with event source ("{mapping.source_id}"), function'
-                f' ("{mapping.function_arn}"), topics ("{",".join(topics or [])}") already exists.'
-            )
-        elif mapping.source.is_stream:
-            what = (
-                f'The event source arn (" {mapping.source_id} ") and function ("'
-                f' {mapping.function_name} ") provided mapping already exists.'
-            )
-        elif mapping.source not in (Source.SQS, Source.SQS_FIFO):
-            what = (
-                f'An event source mapping with event source ("{mapping.source_id}") and function'
-                f' ("{mapping.function_arn}") already exists.'
-            )
-        else:
-            what = (
-                f'An event source mapping with SQS arn (" {mapping.source_id} ") and function ("'
-                f' {mapping.function_name} ") already exists.'
-            )
+        found = mapping.kind.conflict.format(
+            source=mapping.source_id,
+            function=mapping.function_name,
+            function_arn=mapping.function_arn,
+            topics=",".join(mapping.options.topics),
+        )
         raise conflict(
-            f"{what} Please update or delete the existing mapping with UUID {other.uuid}"
+            f"{found} Please update or delete the existing mapping with UUID {other.uuid}"
         )
 
 
-def _part(mapping: EventSourceMapping) -> Any:
-    """Which part of a source a mapping reads, if it can be divided."""
-    return [mapping.configuration.get(member) for member in ("Topics", "Queues")]
+def _part(mapping: EventSourceMapping) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The part of a source that a mapping reads, if the source can be divided."""
+    return mapping.options.topics, mapping.options.queues
 
 
 def _require(tx: Transaction, scope: Scope, mapping_id: str) -> EventSourceMapping:
@@ -264,8 +243,8 @@ def _require_settled(tx: Transaction, scope: Scope, mapping_id: str) -> EventSou
 
 def _view(mapping: EventSourceMapping) -> Params:
     members: dict[str, Any] = {
-        # Those that were made before a default was shown have none.
-        **DEFAULTS[mapping.source],
+        # The database may have mappings that are older than one of these defaults.
+        **mapping.kind.defaults,
         **mapping.configuration,
         "UUID": mapping.uuid,
         "EventSourceMappingArn": mapping.arn,
@@ -275,7 +254,7 @@ def _view(mapping: EventSourceMapping) -> Params:
         "LastModified": _instant(mapping.last_modified),
         "LastProcessingResult": mapping.last_result,
     }
-    if mapping.source is not Source.KAFKA:
+    if mapping.kind.has_arn:
         members["EventSourceArn"] = mapping.source_id
     if "StartingPositionTimestamp" in members:
         members["StartingPositionTimestamp"] = _instant(members["StartingPositionTimestamp"])
@@ -283,7 +262,7 @@ def _view(mapping: EventSourceMapping) -> Params:
 
 
 def _listed(mapping: EventSourceMapping) -> Params:
-    """As lists show it: encrypted filters are left out."""
+    """The members in a list, which has no encrypted filters."""
     members = dict(_view(mapping))
     if "KMSKeyArn" in members:
         members.pop("FilterCriteria", None)

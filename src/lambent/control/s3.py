@@ -4,9 +4,9 @@ in bytes and time."""
 from typing import Any, Protocol
 
 import anyio.to_thread
-import botocore.exceptions
 
 from lambent.aws.clients import AwsClients
+from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
@@ -45,12 +45,12 @@ class S3Objects:
         def run() -> bytes:
             try:
                 return self._read(self._clients.get("s3", region), parameters)
-            except botocore.exceptions.ClientError as error:
+            except ClientError as error:
                 details = error.response.get("Error", {})
                 raise _refused(
                     details.get("Code", "Unknown"), details.get("Message", "Unknown")
                 ) from error
-            except botocore.exceptions.BotoCoreError as error:
+            except BotoCoreError as error:
                 raise _refused(type(error).__name__, str(error)) from error
 
         return await anyio.to_thread.run_sync(run, limiter=self._limiter)

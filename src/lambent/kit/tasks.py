@@ -12,13 +12,12 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVarTuple, Unpack
+from typing import Any, TypeVarTuple, Unpack
 
 import anyio
 import anyio.abc
 
-if TYPE_CHECKING:
-    from lambent.kit.clock import Clock
+from lambent.kit.clock import Clock
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ def start_task(
 
 def start_loop(
     tasks: anyio.abc.TaskGroup,
-    clock: "Clock",
+    clock: Clock,
     run: Callable[[Unpack[Ts]], Coroutine[Any, Any, object]],
     *args: *Ts,
 ) -> None:

@@ -8,7 +8,8 @@ from collections import Counter
 
 import anyio
 
-from lambent.kit.clock import Clock, wait_at_most
+from lambent.kit.clock import Clock
+from lambent.kit.waiting import wait_at_most
 
 
 class Turn:

@@ -1,83 +1,73 @@
 """Which records of a source a mapping's function is called with.
 
-Where the record is filtered by what it carries, the pattern names the source's data key. If record
-and pattern are not of the same form there, sources differ in what they do:
+A filter on the data of a record names the source's data key. Where the record has JSON there and
+the pattern is for text, or the reverse, sources differ:
 
-| record    | pattern for the data key | SQS   | Kinesis, DynamoDB | MQ, Kafka |
-|-----------|--------------------------|-------|-------------------|-----------|
-| JSON      | object                   | fits? | fits?             | fits?     |
-| text      | list                     | fits? | refused by the API| fits?     |
-| text      | object                   | no    | no                | ignored   |
-| JSON      | list                     | no    | refused by the API| ignored   |
-| not UTF-8 | either                   | -     | no                | ignored   |
+| record    | pattern for the data key | SQS     | Kinesis, DynamoDB  | MQ, Kafka |
+|-----------|--------------------------|---------|--------------------|-----------|
+| JSON      | object                   | matched | matched            | matched   |
+| text      | list                     | matched | refused by the API | matched   |
+| text      | object                   | no      | no                 | admitted  |
+| JSON      | list                     | no      | refused by the API | admitted  |
+| not UTF-8 | either                   | -       | no                 | admitted  |
 
-A JSON record is an object or an array; a number or a word by itself is text.
+A JSON record is an object or an array; a number or a word by itself is text. `FilterRules` has what
+each kind of source does.
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lambent.kit.strict_json import parse
 from lambent.model.filters import is_pattern, top_fields
-from lambent.model.mapping import Source
 from lambent.model.matching import Holds, Test, compile_object, compile_value
-
-DATA_KEYS: Mapping[Source, str] = {
-    Source.SQS: "body",
-    Source.SQS_FIFO: "body",
-    Source.KINESIS: "data",
-    Source.DYNAMODB: "dynamodb",
-    Source.MSK: "value",
-    Source.KAFKA: "value",
-    Source.MQ: "data",
-}
-"""What patterns call that which a record carries."""
+from lambent.model.sources.kind import FilterRules
 
 Data = bytes | str | Mapping[str, Any] | None
-"""What a record carries: bytes as they were sent, a message's text, an item's change, or nothing
-(of Kafka's records that have no value)."""
+"""The data of a record: bytes as they were sent, the text of a message, the change of an item, or
+None (Kafka's records without a value)."""
 
 _NOT_TEXT = object()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Criteria:
-    """The filters of one mapping, compiled. A record needs to fit one of them."""
+    """The filters of one mapping, compiled. A record must match one of them."""
 
-    source: Source
+    rules: FilterRules
     fits: Holds
     reads_data: bool
-    """Whether a filter is about more than metadata."""
+    """Whether a filter is about the data, not only about metadata."""
 
     @classmethod
-    def compile(cls, source: Source, criteria: Mapping[str, Any] | None) -> "Criteria | None":
-        """None if there are no filters. Raises `ValueError` for a pattern that is none."""
-        filters = (criteria or {}).get("Filters") or []
-        if not filters:
+    def compile(cls, rules: FilterRules, patterns: Sequence[str]) -> "Criteria | None":
+        """The criteria for `patterns`, JSON texts; None if there are none. Raises `ValueError` for
+        a malformed pattern."""
+        if not patterns:
             return None
-        key = DATA_KEYS[source]
-        patterns = [_parsed(one.get("Pattern", "null")) for one in filters]
-        whole = patterns[0] if len(patterns) == 1 else {"$or": patterns}
+        key = rules.data_key
+        parsed = [_parsed(pattern) for pattern in patterns]
+        whole = parsed[0] if len(parsed) == 1 else {"$or": parsed}
         return cls(
-            source=source,
-            fits=compile_object(whole, {key: _data_test(source)}),
+            rules=rules,
+            fits=compile_object(whole, {key: _data_test(rules)}),
             reads_data=any(name == key for name, _ in top_fields(whole)),
         )
 
     def admits(self, metadata: Mapping[str, Any], data: Data) -> bool:
-        """Whether the function is to see a record. `metadata` is the record as functions see it but
-        for its data.
+        """Whether the function gets a record. `metadata` is the record as functions see it, without
+        its data.
 
-        Kinesis's `data` stands at the top of a pattern. So does the rest of what is in `kinesis`,
-        such as `partitionKey`, which may be written as it stands in the record, too.
+        Members of the record's `metadata_key`, such as Kinesis's `partitionKey`, may stand at the
+        top level of a pattern, or where they are in the record.
         """
         document = dict(metadata)
-        if self.source is Source.KINESIS:
-            document.update(metadata.get("kinesis") or {})
+        if self.rules.metadata_key:
+            document.update(metadata.get(self.rules.metadata_key) or {})
         if self.reads_data:
-            document[DATA_KEYS[self.source]] = _read(data)
+            document[self.rules.data_key] = _read(data)
         return self.fits(document)
 
 
@@ -89,7 +79,7 @@ def _parsed(text: str) -> Mapping[str, Any]:
 
 
 def _read(data: Data) -> Any:
-    """JSON as an object or array, other text as it is."""
+    """Parses JSON that is an object or array; returns other text as it is."""
     if isinstance(data, bytes):
         try:
             data = data.decode()
@@ -105,15 +95,15 @@ def _read(data: Data) -> Any:
     return None if data is None else dict(data)
 
 
-def _data_test(source: Source) -> Callable[[Any], Test]:
-    """What to make of a pattern for the data key, as the table above has it."""
-    mismatched = source.is_kafka or source is Source.MQ
+def _data_test(rules: FilterRules) -> Callable[[Any], Test]:
+    """How to compile the part of a pattern for the data key, see the table above."""
+    mismatched = rules.admits_mismatch
 
     def compile_data(pattern: Any) -> Test:
         test = compile_value(pattern)
         if isinstance(pattern, dict):
             return lambda data: test(data) if isinstance(data, dict | list) else mismatched
-        if source.is_stream:
+        if rules.is_always_json:
             return lambda _: False
         return lambda data: test(data) if data is None or isinstance(data, str) else mismatched
 

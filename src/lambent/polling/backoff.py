@@ -1,8 +1,8 @@
-"""How long to wait after failures that follow each other."""
+"""Exponential backoff."""
 
 
 class Backoff:
-    """Twice as long each time, up to a limit; from the start again after a success."""
+    """Each delay is twice the previous one, up to a limit. A success resets it."""
 
     def __init__(self, first_s: float, max_s: float) -> None:
         self._first_s = first_s
@@ -10,11 +10,11 @@ class Backoff:
         self._failures = 0
 
     def failed(self) -> float:
-        """Seconds to wait now."""
+        """Note a failure. Returns the seconds to wait."""
         delay_s = min(self._first_s * 2.0 ** min(self._failures, 32), self._max_s)
         self._failures += 1
         return delay_s
 
     def succeeded(self) -> None:
-        """The next failure is the first again."""
+        """Note a success."""
         self._failures = 0

@@ -1,17 +1,18 @@
-"""Records between who reads them and who hands them to a function."""
+"""Records that were read and are not in a batch yet."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
 
 import anyio
 
-from lambent.kit.clock import Clock, wait_at_most
+from lambent.kit.clock import Clock
+from lambent.kit.waiting import wait_at_most
 from lambent.polling.ports import Record
 
 
 class Buffer:
-    """A bounded line of records, for one reader and one taker. A batch only has records of which
-    `kind_of` gives the same."""
+    """A bounded queue of records, with one producer and one consumer. A batch only has records for
+    which `kind_of` returns equal values."""
 
     def __init__(
         self,
@@ -26,15 +27,14 @@ class Buffer:
         self._count_max = count_max
         self._bytes_max = bytes_max
         self._records: deque[tuple[float, Record]] = deque()
-        """And since when each is here, on the monotonic clock."""
+        """Each with the time at which it was added, on the monotonic clock."""
         self._bytes = 0
         self._is_closed = False
         self._filled = anyio.Event()
         self._drained = anyio.Event()
 
     async def put(self, records: Iterable[Record]) -> None:
-        """Add records, once there is room; then all of them, so that what one read gave at once
-        may exceed the bounds."""
+        """Wait for room, then add all `records`: together they may exceed the bounds."""
         while len(self._records) >= self._count_max or self._bytes >= self._bytes_max:
             self._drained = anyio.Event()
             await self._drained.wait()
@@ -47,10 +47,13 @@ class Buffer:
     async def take(
         self, *, count: int, bytes_max: int, since: float | None, window_s: float
     ) -> list[Record]:
-        """The next batch: as soon as there are `count` records or `bytes_max` bytes, or a record of
-        another kind, else when the window ends and there are any. Windows follow each other, the
-        first begins at `since` on the monotonic clock, or each with its first record if that is
-        None; without one, what is there. Empty when no more will come.
+        """The next batch. It is complete when there are `count` records, `bytes_max` bytes, or a
+        record of another kind; otherwise when the window ends and there are records.
+
+        Windows of `window_s` seconds follow each other from `since` on, on the monotonic clock. If
+        `since` is None, a window begins with the first record of its batch. Without a window, the
+        batch has the records that are there. Returns an empty list once the buffer is closed and
+        empty.
         """
         while not self._is_closed and not self._has(count, bytes_max):
             self._filled = anyio.Event()
@@ -63,12 +66,12 @@ class Buffer:
                 continue
             await self._filled.wait()
             if window_s and since is not None:
-                # Windows may have passed that had no records.
+                # Skip windows that had no records.
                 since += max(self._clock.monotonic() - since, 0.0) // window_s * window_s
         return self._pop(count, bytes_max)
 
     def close(self, *, discard: bool) -> None:
-        """No more will be put; what is there is still taken, or not."""
+        """No more records will be put. Those that are there are still taken, unless `discard`."""
         self._is_closed = True
         if discard:
             self._records.clear()
@@ -77,12 +80,12 @@ class Buffer:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is there to be taken."""
+        """Whether there are no records."""
         return not self._records
 
     @property
     def is_closed(self) -> bool:
-        """Whether no more will be put."""
+        """Whether `close` was called."""
         return self._is_closed
 
     def _has(self, count: int, bytes_max: int) -> bool:
@@ -90,11 +93,11 @@ class Buffer:
             return True
         return bool(self._records) and self._is_other(self._records[0][1], self._records[-1][1])
 
-    def _is_other(self, one: Record, other: Record) -> bool:
-        return self._kind_of is not None and self._kind_of(one) != self._kind_of(other)
+    def _is_other(self, first: Record, second: Record) -> bool:
+        return self._kind_of is not None and self._kind_of(first) != self._kind_of(second)
 
     def _pop(self, count: int, bytes_max: int) -> list[Record]:
-        """From the front, at least one."""
+        """Remove and return the first records, at least one if there are any."""
         taken: list[Record] = []
         size = 0
         while self._records and len(taken) < count:

@@ -1,4 +1,4 @@
-"""What an on-failure destination is told of records that were given up.
+"""The record that an on-failure destination gets of discarded records.
 
 https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
 """
@@ -25,8 +25,8 @@ def make_failure_record(
 ) -> bytes:
     """The document: UTF-8 JSON.
 
-    `called` is the last call of the function with these records, None if there was none; `about`
-    says which records they are; `payload` is the event, for destinations that get it too.
+    `called` is the last call of the function with these records, None if there was none. `about`
+    says which records they are. `payload` is the event, for destinations that get it, too.
     """
     members: dict[str, Any] = {
         "requestContext": {
@@ -40,7 +40,7 @@ def make_failure_record(
         members["responseContext"] = {
             "statusCode": 200,
             "executedVersion": LATEST if called.function is None else called.function.version,
-            # Null where it succeeded, and named records that had failed.
+            # Null if the function succeeded and reported records that had failed.
             "functionError": None if called.outcome.has_succeeded else "Unhandled",
         }
     members["version"] = "1.0"
@@ -52,8 +52,8 @@ def make_failure_record(
     return b'%b,"payload":%b}' % (text[:-1], json.dumps(payload.decode()).encode())
 
 
-def timestamp(moment: float, *, has_milliseconds: bool = True) -> str:
-    """As AWS writes times in records."""
-    when = datetime.fromtimestamp(moment, UTC)
+def timestamp(epoch_s: float, *, has_milliseconds: bool = True) -> str:
+    """A time, epoch seconds, in the form of AWS's failure records."""
+    when = datetime.fromtimestamp(epoch_s, UTC)
     fraction = f".{when.microsecond // 1000:03d}" if has_milliseconds else ""
     return f"{when:%Y-%m-%dT%H:%M:%S}{fraction}Z"

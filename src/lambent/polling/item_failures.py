@@ -1,4 +1,4 @@
-"""What a function's answer says of single records: ReportBatchItemFailures.
+"""The records that a function's response reports as failed: ReportBatchItemFailures.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -9,31 +9,31 @@ from lambent.kit.computing import read_wherever
 from lambent.kit.strict_json import parse_plain
 
 ReadFailures = Callable[[bytes, Collection[str]], frozenset[str] | None]
-"""`failed_items` or `failed_offsets`, by how functions name the records of a source."""
+"""`failed_items` or `failed_offsets`, depending on how functions name the records of a source."""
 
 
 async def read_failures(
     read: ReadFailures, payload: bytes, known: Collection[str]
 ) -> frozenset[str] | None:
-    """What `read` finds in a response, off the event loop if that is large."""
+    """Apply `read` to a response. A large response is read off the event loop."""
     return await read_wherever(read, payload, frozenset(known), data=payload)
 
 
 def failed_items(payload: bytes, known: Collection[str]) -> frozenset[str] | None:
-    """The identifiers that a function reports as failed, of those in the batch (`known`); empty
-    when all succeeded, None when the whole batch failed.
+    """The identifiers that a function reports as failed, of those in the batch (`known`). Empty if
+    all records succeeded, None if the whole batch failed.
 
-    All succeeded if the answer is empty, `null`, `""`, `[]`, or an object whose `batchItemFailures`
-    is missing (as in `{}`, and in an answer that only has a window's state), null or empty. The
-    whole batch failed if the answer is not JSON or anything else (a number, a text, a list with
-    something in it), or if one of the failures has no `itemIdentifier` that is in the batch.
+    All records succeeded if the response is empty, `null`, `""`, `[]`, or an object whose
+    `batchItemFailures` is missing (as in a response that only has a window's state), null or empty.
+    The whole batch failed if the response is not JSON or is anything else (a number, a text, a list
+    that is not empty), or if a failure has no `itemIdentifier` that is in the batch.
     """
     return _failed(payload, known, lambda identifier: identifier)
 
 
 def failed_offsets(payload: bytes, known: Collection[str]) -> frozenset[str] | None:
-    """As `failed_items`, where identifiers are `{"partition": "topic-0", "offset": 100}`; in
-    `known` and what is returned, `topic-0:100`."""
+    """As `failed_items`, for identifiers such as `{"partition": "topic-0", "offset": 100}`. In
+    `known` and in the result, they are `topic-0:100`."""
     return _failed(payload, known, _offset)
 
 
@@ -41,14 +41,14 @@ def _failed(
     payload: bytes, known: Collection[str], name: Callable[[Any], Any]
 ) -> frozenset[str] | None:
     try:
-        answer = parse_plain(payload.decode() or "null")
+        response = parse_plain(payload.decode() or "null")
     except ValueError:
         return None
-    if answer in (None, "", []):
+    if response in (None, "", []):
         return frozenset()
-    if not isinstance(answer, dict):
+    if not isinstance(response, dict):
         return None
-    failures = answer.get("batchItemFailures")
+    failures = response.get("batchItemFailures")
     if failures is None:
         return frozenset()
     if not isinstance(failures, list):

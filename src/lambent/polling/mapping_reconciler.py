@@ -1,4 +1,4 @@
-"""One mapping from its creation to its end: takes it from state to state, and has it polled."""
+"""One mapping from creation to deletion: takes it from state to state, and has it polled."""
 
 import dataclasses
 import logging
@@ -9,7 +9,7 @@ import anyio.abc
 
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import Reported, start_loop
-from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, MappingState, Source
+from lambent.model.mapping import CONCLUSIONS, EventSourceMapping, MappingState
 from lambent.polling.poller import Poller
 from lambent.polling.settings import PollingSettings
 from lambent.store.store import Store, Transaction
@@ -24,7 +24,7 @@ NewPoller = Callable[[EventSourceMapping], Awaitable[Poller]]
 
 
 class MappingReconciler:
-    """Follows what the store says of one mapping."""
+    """Applies what the store says about one mapping."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class MappingReconciler:
         self._new_poller = new_poller
         self._bell = anyio.Event()
         self._ending: dict[Poller, None] = {}
-        """Those that were stopped and have something under way, the oldest first."""
+        """Pollers that were stopped and have batches under way, oldest first."""
         self.poller: Poller | None = None
 
     def ring(self) -> None:
@@ -60,17 +60,17 @@ class MappingReconciler:
                     self._stop()
                     return
                 await self._follow(mapping)
-            except Reported:  # The database may come back.
+            except Reported:  # The database is away; it is tried again.
                 await self._clock.sleep(self._settings.backoff_s)
                 continue
             except Exception:
-                logger.exception("event source mapping %s cannot be kept", self.uuid)
+                logger.exception("event source mapping %s cannot be reconciled", self.uuid)
                 await self._clock.sleep(self._settings.backoff_s)
                 continue
             await self._bell.wait()
 
     async def close(self) -> None:
-        """Stop polling; what takes longer than its grace is abandoned."""
+        """Stop polling. Batches that take longer than the grace period are abandoned."""
         self._stop()
         for poller in list(self._ending):
             await poller.wait_quiet(self._settings.stop_grace_s)
@@ -81,10 +81,9 @@ class MappingReconciler:
             self._stop()
         if is_wanted and self.poller is None:
             self.poller = await self._new_poller(mapping)
-            has_order = mapping.source not in (Source.SQS, Source.SQS_FIFO)
-            before = list(self._ending) if has_order else []
+            before = list(self._ending) if mapping.kind.is_ordered else []
             start_loop(self._tasks, self._clock, self._run, self.poller, before)
-        # Whoever hears of the new state may count on it: nobody reads as before.
+        # Once a caller sees the new state, no poller reads with the old configuration.
         if mapping.state in CONCLUSIONS and not self._ending:
             await self._store.transact(lambda tx: _conclude(tx, mapping))
 
@@ -101,12 +100,12 @@ class MappingReconciler:
 
 
 def _is_same(one: EventSourceMapping, other: EventSourceMapping) -> bool:
-    """Whether both are polled alike."""
-    return (one.function_arn, one.configuration) == (other.function_arn, other.configuration)
+    """Whether both are polled the same way."""
+    return (one.function_arn, one.options) == (other.function_arn, other.options)
 
 
 def _conclude(tx: Transaction, seen: EventSourceMapping) -> None:
-    """Take a mapping out of a state that passes, unless it has changed since."""
+    """Take a mapping out of a transitional state, unless it has changed since."""
     mapping = tx.mappings.find(seen.uuid)
     if mapping is None or mapping.state is not seen.state:
         return

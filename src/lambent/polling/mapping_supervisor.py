@@ -1,4 +1,4 @@
-"""All mappings: a keeper for each, and what becomes of them written back."""
+"""All mappings: a reconciler for each, and their results written to the database."""
 
 import dataclasses
 import logging
@@ -15,11 +15,12 @@ from lambent.kit.clock import Clock
 from lambent.kit.tasks import Reported, start_loop, start_task
 from lambent.model.errors import ApiError
 from lambent.model.mapping import EventSourceMapping
-from lambent.polling.active_mapping import ActiveMapping, Keep, OpenShards
+from lambent.polling.active_mapping import ActiveMapping, Keep
+from lambent.polling.drivers import Poll
 from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.mapping_reconciler import MappingReconciler
-from lambent.polling.options import options_of
-from lambent.polling.poller import Poll, Poller
+from lambent.polling.poller import Poller
+from lambent.polling.positions import MappingPositions, OpenShards
 from lambent.polling.role_client import RoleClient
 from lambent.polling.settings import PollingSettings
 from lambent.polling.status import Status
@@ -34,7 +35,7 @@ _WRITE_EVERY_S = 0.5
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PollingContext:
-    """What pollers need of the platform."""
+    """What pollers need from the rest of the platform."""
 
     store: Store
     invoker: Invoker
@@ -48,95 +49,87 @@ class PollingContext:
 
 
 class MappingSupervisor:
-    """Has every mapping kept."""
+    """Reconciles every mapping. `poll` reads the source of a mapping."""
 
-    def __init__(
-        self,
-        around: PollingContext,
-        sources: Callable[[EventSourceMapping], Poll],
-        tasks: anyio.abc.TaskGroup,
-    ) -> None:
-        self._around = around
-        self._sources = sources
+    def __init__(self, context: PollingContext, poll: Poll, tasks: anyio.abc.TaskGroup) -> None:
+        self._context = context
+        self._poll = poll
         self._tasks = tasks
-        self._keepers: dict[str, MappingReconciler] = {}
+        self._reconcilers: dict[str, MappingReconciler] = {}
         self._results: dict[str, tuple[str | None, str]] = {}
-        """LastProcessingResult and code that the store has, by mapping."""
+        """The LastProcessingResult and StateTransitionReason in the database, by mapping."""
         self._open_shards = OpenShards()
         self._is_closing = False
 
     async def open(self) -> None:
-        """Begin with all there are, and follow changes."""
-        self._around.store.on_mapping_change(self._note_change)
-        mappings = await self._around.store.transact(lambda tx: tx.mappings.everywhere())
+        """Begin with the mappings there are, and follow changes."""
+        self._context.store.on_mapping_change(self._note_change)
+        mappings = await self._context.store.transact(lambda tx: tx.mappings.everywhere())
         for mapping in mappings:
             self._note_change(mapping.uuid)
-        start_loop(self._tasks, self._around.clock, self._write_results)
+        start_loop(self._tasks, self._context.clock, self._write_results)
 
     async def close(self) -> None:
-        """Stop all, and abandon what takes too long."""
+        """Stop all, and abandon batches that take too long."""
         self._is_closing = True
         async with anyio.create_task_group() as closing:
-            for keeper in self._keepers.values():
-                start_task(closing, None, keeper.close)
+            for reconciler in self._reconcilers.values():
+                start_task(closing, None, reconciler.close)
 
     def statuses(self) -> Mapping[str, Status]:
-        """Of the mappings that are polled, by UUID."""
+        """The status of each mapping that is polled, by UUID."""
         return {
-            uuid: keeper.poller.polled.status
-            for uuid, keeper in self._keepers.items()
-            if keeper.poller is not None
+            uuid: reconciler.poller.polled.status
+            for uuid, reconciler in self._reconcilers.items()
+            if reconciler.poller is not None
         }
 
     def _note_change(self, uuid: str) -> None:
-        keeper = self._keepers.get(uuid)
-        if keeper is not None:
-            keeper.ring()
+        reconciler = self._reconcilers.get(uuid)
+        if reconciler is not None:
+            reconciler.ring()
         elif not self._is_closing:
-            around = self._around
-            keeper = self._keepers[uuid] = MappingReconciler(
-                uuid, around.store, around.settings, around.clock, self._tasks, self._new_poller
+            context = self._context
+            reconciler = self._reconcilers[uuid] = MappingReconciler(
+                uuid, context.store, context.settings, context.clock, self._tasks, self._new_poller
             )
-            start_loop(self._tasks, around.clock, self._keep, keeper)
+            start_loop(self._tasks, context.clock, self._reconcile, reconciler)
 
-    async def _keep(self, keeper: MappingReconciler) -> None:
-        await keeper.run()
-        self._keepers.pop(keeper.uuid, None)
-        self._results.pop(keeper.uuid, None)
+    async def _reconcile(self, reconciler: MappingReconciler) -> None:
+        await reconciler.run()
+        self._reconcilers.pop(reconciler.uuid, None)
+        self._results.pop(reconciler.uuid, None)
 
     async def _new_poller(self, mapping: EventSourceMapping) -> Poller:
-        around = self._around
-        options = options_of(mapping)
+        context = self._context
         try:
-            function = await around.invoker.resolve(mapping.function_key, mapping.qualifier)
+            function = await context.invoker.resolve(mapping.function_key, mapping.qualifier)
             role = function.role
         except ApiError as error:
             if error.status >= 500:
                 raise
             role = ""
-        status = Status(mapping, around.metrics, around.clock, counts_events=options.counts_events)
-        key = mapping.function_key
         polled = ActiveMapping(
             mapping=mapping,
-            options=options,
-            role=role,
-            calls=FunctionCalls(mapping, around.invoker, around.metrics, around.settle_logs),
-            status=status,
             stop=Stop(),
-            keep=around.keep,
-            aws=RoleClient(around.aws, around.roles, key, role, mapping.scope.region),
+            status=Status(mapping, context.metrics, context.clock),
+            clock=context.clock,
+            settings=context.settings,
+            aws=RoleClient(
+                context.aws, context.roles, mapping.function_key, role, mapping.scope.region
+            ),
+            calls=FunctionCalls(mapping, context.invoker, context.metrics, context.settle_logs),
+            keep=context.keep,
+            positions=MappingPositions(context.store, mapping.uuid),
             open_shards=self._open_shards,
-            store=around.store,
-            clock=around.clock,
-            settings=around.settings,
         )
         self._results[mapping.uuid] = (mapping.last_result, mapping.state_reason)
-        return Poller(polled, self._sources(mapping))
+        return Poller(polled, self._poll)
 
     async def _write_results(self) -> None:
-        """Write down what has changed, all of it in one transaction."""
+        """Write all results that have changed, in one transaction."""
         while True:
-            await self._around.clock.sleep(_WRITE_EVERY_S)
+            await self._context.clock.sleep(_WRITE_EVERY_S)
             changed = {}
             for uuid, status in self.statuses().items():
                 said = status.said
@@ -145,11 +138,11 @@ class MappingSupervisor:
             if not changed:
                 continue
             try:
-                await self._around.store.transact(partial(_put_results, changed))
+                await self._context.store.transact(partial(_put_results, changed))
             except Reported:
                 pass  # They are written when the database is back.
             except Exception as error:
-                logger.error("cannot write how event source mappings are doing: %s", error)
+                logger.error("cannot write the results of event source mappings: %s", error)
             else:
                 self._results.update(changed)
 

@@ -1,4 +1,4 @@
-"""What operators see of event source mappings."""
+"""Event source mappings in the admin API."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from lambent.store.store import Store
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class MappingSummary:
-    """One mapping, and what it is doing."""
+    """One mapping and its status."""
 
     uuid: str
     function: str
@@ -20,35 +20,34 @@ class MappingSummary:
     """ARN or bootstrap servers."""
     state: str
     last_result: str | None
-    """Of whatever was tried last, also where the API shows none."""
+    """The result of the last attempt, even where Lambda's API shows none."""
     reason: str
-    """A code, if something is wrong with the source."""
+    """A code, if the source cannot be read; else empty."""
     lag_s: float | None
-    """How old the last record was that was done with; None where there are no streams, or nothing
-    was read yet."""
+    """The age of the last record that is done. None if no record is."""
     waiting: int | None
-    """Records the source has for us, where it tells."""
+    """The number of records that wait in the source. None if it is unknown."""
     in_flight: int
-    """Batches that a function works on."""
+    """The number of batches that the function is processing."""
     rate: float
     """Records per second that the function was called with, over the last minute."""
     counts: Mapping[str, int]
-    """Records by AWS's names (`PolledEventCount`, …), since the mapping was last changed or the
-    platform started."""
+    """Numbers of records by AWS's names (`PolledEventCount`, …), since the mapping was last changed
+    or the platform started."""
 
 
 class MappingOperations:
-    """Lists them. `statuses` gives those of the mappings that are polled."""
+    """Lists mappings. `statuses` returns the status of each that is polled, by UUID."""
 
     def __init__(self, store: Store, statuses: Callable[[], Mapping[str, Status]]) -> None:
         self._store = store
         self._statuses = statuses
 
     async def list(self, scope: Scope) -> "list[MappingSummary]":
-        """All of an account and region."""
+        """All mappings of an account and region."""
         mappings = await self._store.transact(lambda tx: tx.mappings.list_in(scope))
         statuses = self._statuses()
-        return [_show(one, statuses.get(one.uuid)) for one in mappings]
+        return [_show(mapping, statuses.get(mapping.uuid)) for mapping in mappings]
 
 
 def _show(mapping: EventSourceMapping, status: Status | None) -> MappingSummary:

@@ -1,23 +1,21 @@
-"""The polling of one mapping as it is configured now: from here it is started and stopped."""
+"""The polling of one mapping as it is configured now."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import anyio
 
 from lambent.model.mapping import EventSourceMapping
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
+from lambent.polling.drivers import Poll
 from lambent.polling.ports import SourceError
 
 logger = logging.getLogger(__name__)
 
-Poll = Callable[[ActiveMapping], Awaitable[None]]
-"""Reads a source until the mapping is stopped, and ends what is under way. Raises `SourceError`."""
-
 
 class Poller:
-    """Polls again after each failure, ever more slowly."""
+    """Reads a source, again after each failure, with a growing pause."""
 
     def __init__(self, polled: ActiveMapping, poll: Poll) -> None:
         self.polled = polled
@@ -26,12 +24,12 @@ class Poller:
 
     @property
     def mapping(self) -> EventSourceMapping:
-        """As it was when this began."""
+        """The mapping as it was when this poller began."""
         return self.polled.mapping
 
     async def run(self, after: "Sequence[Poller]") -> None:
-        """Poll until `stop`, once earlier pollers of the same mapping have ended: so the records
-        of a stream stay in order."""
+        """Poll until `stop` is called. First waits for `after`, earlier pollers of the same
+        mapping, to end: so the records of a stream stay in order."""
         polled = self.polled
         settings = polled.settings
         backoff = Backoff(settings.backoff_s, settings.backoff_max_s)
@@ -58,13 +56,13 @@ class Poller:
             self.polled.status.note_problem(SourceError(text))
 
     def stop(self) -> None:
-        """Stop reading. What is under way comes to its end."""
+        """Stop reading. Batches under way continue to their end."""
         self.polled.stop.set()
 
     async def wait_quiet(self, grace_s: float) -> None:
-        """Give what is under way so much time; it may need more."""
+        """Wait until no batch is under way, for at most `grace_s` seconds."""
         await self.polled.stop.wait_quiet(self.polled.clock, grace_s)
 
     async def wait_ended(self) -> None:
-        """Until nothing is under way any more."""
+        """Wait until this poller has ended."""
         await self._ended.wait()

@@ -1,6 +1,6 @@
-"""How far a part has been processed, when several batches of it are under way at a time.
+"""How far a part is processed while several of its batches are under way. Pure.
 
-Pure. A part is read on from behind the last record before which nothing is open.
+The position to commit is the last record that is done and has no open record before it.
 """
 
 from collections import deque
@@ -10,19 +10,19 @@ from lambent.polling.ports import Record
 
 
 class Progress:
-    """The records of a part that were read and not committed, in order."""
+    """The records of a part that were read and are not committed, in order."""
 
     def __init__(self) -> None:
         self._open: deque[Record] = deque()
         self._done: set[int] = set()
 
     def begin(self, records: Iterable[Record]) -> None:
-        """They were read."""
+        """Records were read."""
         self._open.extend(records)
 
     def end(self, records: Iterable[Record]) -> Record | None:
-        """They are done with. Returns the last record before which nothing is open, if there is one
-        that was not given before."""
+        """Records are done. Returns the record to commit, or None if the position stays the
+        same."""
         self._done.update(map(id, records))
         last = None
         while self._open and id(self._open[0]) in self._done:
@@ -32,5 +32,5 @@ class Progress:
 
     @property
     def is_clear(self) -> bool:
-        """Whether nothing is open."""
+        """Whether no record is open."""
         return not self._open

@@ -1,7 +1,7 @@
-"""A batch of a stream or broker on its way: what is tried next after each attempt.
+"""The attempts of one batch of a stream or broker: what is tried next after each. Pure.
 
-Pure. Records are done with in order: what was not done with is tried again before anything behind
-it, and the chunks of a batch that was split are tried one after the other.
+Records are processed in order: a record that is not done is tried again before any later record,
+and the chunks of a batch that was split are tried one after the other.
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-errors.html
 """
 
@@ -9,11 +9,11 @@ import dataclasses
 from collections import deque
 from collections.abc import Sequence
 
-from lambent.polling.options import Options
+from lambent.model.mapping_options import MappingOptions
 from lambent.polling.ports import Record
 
 EXPIRED = "Expired"
-"""Condition of messages whose own time is over; nobody is told, as brokers do not tell either."""
+"""The condition of messages that have expired by their own expiration time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -22,51 +22,53 @@ class BatchSlice:
 
     records: Sequence[Record]
     attempts: int = 0
-    """Those that counted: when the function failed, and the chunk was not split for it."""
+    """Attempts that count: the function failed, and the chunk was not split."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Discard:
-    """Records that are given up."""
+    """Records that are discarded."""
 
     chunk: BatchSlice
     condition: str
-    """As an on-failure record has it."""
+    """The condition in the on-failure record."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchDone:
-    """The function took the records."""
+    """The function processed the records."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchFailed:
-    """The function failed, or said that the record at this index did: those before it are done
-    with."""
+    """The function failed, or reported that the record at this index failed. Records before it are
+    done."""
 
     at: int = 0
     is_partial: bool = False
-    """Whether the function said so."""
+    """Whether the function reported the record."""
 
 
 class BatchAttempts:
-    """The records of one batch that are not done with."""
+    """The records of one batch that are not done."""
 
-    def __init__(self, records: Sequence[Record], options: Options, *, bytes_max: int) -> None:
-        """`bytes_max` is for the records of an event; one that is larger is given up untried."""
+    def __init__(
+        self, records: Sequence[Record], options: MappingOptions, *, bytes_max: int
+    ) -> None:
+        """`bytes_max` is for the records of an event. A larger record is discarded untried."""
         self._options = options
         self._bytes_max = bytes_max
         self._chunks = deque([BatchSlice(records)])
 
     def next(self, now: float) -> BatchSlice | Discard | None:
-        """What is to be tried, or given up, next; None when nothing is left. What is given up is
-        not there any more."""
+        """The records to try or to discard next; None when all are done. `now` is epoch seconds.
+        Records that are to be discarded count as done."""
         if not self._chunks:
             return None
         chunk = self._chunks[0]
-        expired = [one for one in chunk.records if _has_expired(one, now)]
+        expired = [record for record in chunk.records if _has_expired(record, now)]
         if expired:
-            kept = [one for one in chunk.records if not _has_expired(one, now)]
+            kept = [record for record in chunk.records if not _has_expired(record, now)]
             self._replace(dataclasses.replace(chunk, records=kept))
             return Discard(dataclasses.replace(chunk, records=expired), EXPIRED)
         age_max_s = self._options.age_max_s
@@ -86,15 +88,15 @@ class BatchAttempts:
         return chunk
 
     def note(self, result: BatchDone | BatchFailed) -> bool:
-        """How the attempt with the first chunk ended; returns whether to wait before the next. (Of
-        an attempt that never reached the function there is nothing to note.)"""
+        """Note how the attempt with the first chunk ended. Returns whether to wait before the next.
+        (An attempt that did not reach the function is not noted.)"""
         chunk = self._chunks[0]
         if isinstance(result, BatchDone):
             self._chunks.popleft()
             return False
         rest = chunk.records[result.at :]
         if self._options.bisects and len(rest) > 1 and not result.at:
-            # Of one that is known to fail the others are kept apart.
+            # A record that is known to fail is separated from the others.
             middle = 1 if result.is_partial else len(rest) // 2
             halves = rest[:middle], rest[middle:]
             self._replace(*(dataclasses.replace(chunk, records=half) for half in halves))
@@ -104,11 +106,11 @@ class BatchAttempts:
 
     @property
     def left(self) -> int:
-        """How many records are not done with."""
+        """The number of records that are not done."""
         return sum(len(chunk.records) for chunk in self._chunks)
 
     def _replace(self, *chunks: BatchSlice) -> None:
-        """Put chunks in the place of the first."""
+        """Replace the first chunk."""
         self._chunks.popleft()
         self._chunks.extendleft(chunk for chunk in reversed(chunks) if chunk.records)
 
@@ -118,7 +120,7 @@ def _has_expired(record: Record, now: float) -> bool:
 
 
 def _count_older(records: Sequence[Record], than: float) -> int:
-    """How many at the beginning arrived before a moment."""
+    """How many records at the beginning arrived before a time."""
     for number, record in enumerate(records):
         if record.arrived_at >= than:
             return number

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import botocore.exceptions
-
 from lambent.aws.client import AwsClient, AwsUnreachable, error_code
+from lambent.aws.errors import ClientError
 from lambent.identity.execution_roles import ExecutionRoles
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
@@ -24,13 +23,14 @@ class RoleClient:
         self._aws = aws
         self._roles = roles
         self._key = key
-        self._role = role
-        self._region = region
+        self.role = role
+        """The role's ARN."""
+        self.region = region
 
     async def require(self, action: str, resource: str) -> None:
-        """Raise `SourceError` unless the role may."""
+        """Raise `SourceError` unless the role may do an action to a resource."""
         try:
-            await self._roles.require(self._key, self._role, action, resource)
+            await self._roles.require(self._key, self.role, action, resource)
         except ApiError as error:
             if error.status >= 500:
                 raise SourceError(DATABASE_AWAY) from error
@@ -49,12 +49,12 @@ class RoleClient:
         account: str = "",
         deadline_s: float = 20.0,
     ) -> Any:
-        """One request to a resource, an ARN; returns the members of the answer. `action` is what
-        the role must be allowed, if it is not named as the operation; `account` the resource's, if
-        it is not the function's.
+        """Make one request about a resource, an ARN, and return the members of the response.
+        `action` is what the role must be allowed, if it has another name than the operation;
+        `account` is the resource's, if it is not the function's.
 
-        Raises `ClientError` when the service refuses, `SourceError` when it does not answer or the
-        role may not.
+        Raises `ClientError` when the service refuses, `SourceError` when it does not respond or the
+        role is not allowed.
         """
         await self.require(action or f"{_PREFIXES.get(service, service)}:{operation}", resource)
         try:
@@ -62,7 +62,7 @@ class RoleClient:
                 service,
                 operation,
                 parameters,
-                region=self._region,
+                region=self.region,
                 account=account or self._key.account,
                 deadline_s=deadline_s,
             )
@@ -71,14 +71,14 @@ class RoleClient:
 
 
 def unreachable(detail: str) -> SourceError:
-    """Nobody answers."""
+    """The source does not respond."""
     return SourceError(
         "PROBLEM: Connection error. The event source cannot be reached", detail=detail
     )
 
 
-def refused(error: botocore.exceptions.ClientError) -> SourceError:
-    """A service said no, for no reason that the source knows better."""
+def refused(error: ClientError) -> SourceError:
+    """A service refused a request for a reason that the source has no better text for."""
     details = error.response.get("Error", {})
     code = error_code(error)
     is_denied = "AccessDenied" in code or code in ("UnrecognizedClientException", "AuthFailure")

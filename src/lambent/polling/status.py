@@ -1,9 +1,9 @@
-"""What a mapping is doing, for operators, metrics and the mapping's own members."""
+"""The state of a mapping's polling, for the admin API, metrics and the mapping's own members."""
 
 from collections import deque
 
 from lambent.kit.clock import Clock
-from lambent.model.mapping import EventSourceMapping, Source
+from lambent.model.mapping import EventSourceMapping
 from lambent.polling.ports import SourceError
 from lambent.telemetry.metrics import Metrics
 
@@ -13,36 +13,34 @@ _RATE_OVER_S = 60.0
 
 
 class Status:
-    """Of one mapping while it is polled. Sums are since it was last enabled or changed."""
+    """The status of one mapping while it is polled. Counts begin when the mapping is enabled or
+    changed, or the platform starts."""
 
-    def __init__(
-        self, mapping: EventSourceMapping, metrics: Metrics, clock: Clock, *, counts_events: bool
-    ) -> None:
+    def __init__(self, mapping: EventSourceMapping, metrics: Metrics, clock: Clock) -> None:
         self._mapping = mapping
         self._metrics = metrics
         self._clock = clock
-        self._counts_events = counts_events
         self._recent: deque[tuple[float, int]] = deque()
         """Records by second."""
         self._started = clock.monotonic()
         self.result: str | None = None
-        """LastProcessingResult; None while nothing has happened."""
+        """The LastProcessingResult. None until something happens."""
         self.reason = ""
-        """A code for the StateTransitionReason, if something is wrong with the source."""
+        """A code for the StateTransitionReason, if the source cannot be read; else empty."""
         self.counts: dict[str, int] = {}
-        """By AWS's names of metrics."""
+        """Numbers of records, by AWS's names of metrics."""
         self.iterator_age_ms: float | None = None
         self.waiting: int | None = None
-        """Records or messages that the source has for us, if it tells."""
+        """The number of records or messages that wait in the source. None if it is unknown."""
         self.in_flight = 0
-        """Batches that a function works on."""
+        """The number of batches that the function is processing."""
 
     def count(self, name: str, number: int) -> None:
         """Count records, under the name of AWS's metric (`PolledEventCount`, …)."""
         if not number:
             return
         self.counts[name] = self.counts.get(name, 0) + number
-        if self._counts_events:
+        if self._mapping.options.counts_events:
             key = self._mapping.function_key
             self._metrics.add(name, key, number, mapping=self._mapping.uuid)
         if name == "InvokedEventCount":
@@ -53,14 +51,14 @@ class Status:
             self._forget_old()
 
     def note_age(self, arrived_at: float) -> None:
-        """How old the last record of a batch was when the batch was done with. A metric of
-        streams."""
+        """A batch is done whose last record came into the source at `arrived_at`, epoch seconds.
+        Its age is the metric IteratorAge of streams."""
         self.iterator_age_ms = max(self._clock.now() - arrived_at, 0.0) * 1000
-        if self._mapping.source.is_stream:
+        if self._mapping.kind.has_iterator_age:
             self._metrics.add("IteratorAge", self._mapping.function_key, self.iterator_age_ms)
 
     def note_call(self, *, has_failed: bool) -> None:
-        """How a call of the function ended."""
+        """A call of the function has ended."""
         self.result = CALL_FAILED if has_failed else OK
         self.reason = ""
 
@@ -70,21 +68,20 @@ class Status:
         self.reason = error.reason
 
     def note_source_works(self) -> None:
-        """It can again."""
+        """The source can be read again."""
         has_problem = (self.result or "").startswith("PROBLEM: ")
         if self.reason or (has_problem and self.result != CALL_FAILED):
             self.result, self.reason = OK, ""
 
     @property
     def said(self) -> tuple[str | None, str] | None:
-        """The mapping's LastProcessingResult and StateTransitionReason, if there is news. Queues
-        have no result but of problems."""
-        is_quiet = self._mapping.source in (Source.SQS, Source.SQS_FIFO)
-        usual = "User action" if self._mapping.source.is_stream else "USER_INITIATED"
-        result = None if is_quiet and self.result == OK else self.result
-        if result is None and not is_quiet:
+        """The mapping's LastProcessingResult and StateTransitionReason. None if nothing has
+        happened that the mapping shows."""
+        kind = self._mapping.kind
+        result = self.result if kind.shows_success or self.result != OK else None
+        if result is None and kind.shows_success:
             return None
-        return result, self.reason or usual
+        return result, self.reason or kind.state_reason
 
     @property
     def rate(self) -> float:

@@ -1,16 +1,17 @@
-"""How whoever reads a source learns that it is enough."""
+"""How the tasks of a mapping stop."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import anyio
 
-from lambent.kit.clock import Clock, wait_at_most
+from lambent.kit.clock import Clock
+from lambent.kit.waiting import wait_at_most
 
 
 class Stop:
-    """Set once. Reading ends at once, what is under way in its own time. One that has a `whole` is
-    for a part of it: set when that is, or before."""
+    """Set once. Reading then ends at once; work under way continues to its end. A stop with a
+    `whole` belongs to a part of it: it is set when the whole is, or earlier."""
 
     def __init__(self, whole: "Stop | None" = None) -> None:
         self.is_set: bool = whole is not None and whole.is_set
@@ -24,7 +25,7 @@ class Stop:
         self._quiet.set()
 
     def set(self) -> None:
-        """Enough."""
+        """Stop."""
         self.is_set = True
         if self._whole is not None:
             self._whole._parts.discard(self)
@@ -35,7 +36,7 @@ class Stop:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """What is inside is a batch that should come to its end."""
+        """The block is work that is not cancelled, such as a batch."""
         if not self._under_way:
             self._quiet = anyio.Event()
         self._under_way += 1
@@ -48,12 +49,12 @@ class Stop:
                 self._quiet.set()
 
     async def wait_quiet(self, clock: Clock, seconds: float) -> None:
-        """Wait until nothing is under way, but no longer than that."""
+        """Wait until no work is under way, for at most `seconds`."""
         await wait_at_most(clock, self._quiet, seconds)
 
     @contextmanager
     def interrupts(self) -> Iterator[None]:
-        """What is inside is cancelled when it is enough; the block then ends quietly."""
+        """The block is cancelled when the stop is set. It then ends without an exception."""
         with anyio.CancelScope() as scope:
             if self.is_set:
                 scope.cancel()

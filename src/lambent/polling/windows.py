@@ -1,5 +1,5 @@
-"""Tumbling windows: the records of a shard that arrived within the same stretch of time are
-aggregated by several calls, each of which hands a state to the next.
+"""Tumbling windows: several calls aggregate the records of a shard that arrived in the same
+interval. Each call passes a state to the next.
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-windows.html
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 from lambent.kit.strict_json import member_as_written
 
 STATE_BYTES_MAX = 1_048_576
-"""A window whose state is larger is ended early."""
+"""A window with a larger state ends early."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Window:
 
 
 def window_of(arrived_at: float, seconds: int) -> Window:
-    """The window of that length in which a time lies. Windows start at multiples of their length
+    """The window of that length that contains a time. Windows start at multiples of their length
     since the epoch."""
     start = arrived_at // seconds * seconds
     return Window(start, start + seconds)
@@ -38,9 +38,9 @@ def event_members(
     is_final: bool,
     is_early: bool,
 ) -> bytes:
-    """What an event has beside its `Records`, as JSON without the braces around it: the window,
-    the state that the call before returned (`{}` for the first), whether this is the window's last
-    call, and whether the window is ended before its time."""
+    """The members of an event other than `Records`, as JSON without the outer braces: the window,
+    the state that the previous call returned (`{}` for the first), whether this is the window's
+    last call, and whether the window ends early."""
     members = {
         "shardId": shard_id,
         "eventSourceARN": source_arn,
@@ -52,10 +52,10 @@ def event_members(
 
 
 def read_state(payload: bytes) -> bytes | None:
-    """The state that a function returned, as it wrote it; None if there is none that is an object:
-    then the invocation failed."""
+    """The state that a function returned, as it wrote it. None if there is no state or it is not an
+    object: then the invocation failed."""
     try:
-        # Written again, numbers could lose digits.
+        # Parsing and writing it again could lose digits of numbers.
         state = member_as_written(payload.decode(), "state")
     except ValueError:
         return None

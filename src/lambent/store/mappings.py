@@ -1,16 +1,17 @@
 """Event source mappings in the database."""
 
-import dataclasses
 from typing import Any
 
 import sqlalchemy as sa
 
 from lambent.model.arn import Scope
-from lambent.model.mapping import EventSourceMapping, MappingState, Source
+from lambent.model.mapping import EventSourceMapping, MappingState
+from lambent.model.sources.registry import SOURCE_KINDS
 from lambent.store.tables import event_source_mappings, mapping_positions
 
 _mappings = event_source_mappings.c
-_COLUMNS = {"uuid", "scope", "function_name", "source_id"}
+_MEMBERS = ("function_arn", "state_reason", "last_modified", "last_result", "configuration")
+"""Members of a mapping that the document has under their own names."""
 
 
 class MappingRows:
@@ -55,12 +56,9 @@ class MappingRows:
     def put(self, mapping: EventSourceMapping) -> None:
         """Add a mapping, or replace it."""
         self._forget(mapping.uuid)
-        document = {
-            name: value
-            for name, value in dataclasses.asdict(mapping).items()
-            if name not in _COLUMNS
-        }
-        document["source"] = mapping.source.value
+        document = {name: getattr(mapping, name) for name in _MEMBERS}
+        document["source"] = mapping.kind.name
+        document["state"] = mapping.state.value
         self._connection.execute(
             sa.insert(event_source_mappings).values(
                 uuid=mapping.uuid,
@@ -102,7 +100,7 @@ def _to_mapping(row: sa.Row[Any]) -> EventSourceMapping:
         scope=Scope(row.account, row.region),
         function_name=row.function_name,
         source_id=row.source_id,
-        source=Source(document.pop("source")),
+        kind=SOURCE_KINDS[document.pop("source")],
         state=MappingState(document.pop("state")),
         **document,
     )

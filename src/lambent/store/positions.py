@@ -1,7 +1,7 @@
 """How far event source mappings have read the parts of their sources."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,7 +51,7 @@ class Positions:
         ]
         self._connection.execute(sa.insert(mapping_positions), rows)
 
-    def forget(self, uuid: str, parts: Mapping[str, object]) -> None:
+    def forget(self, uuid: str, parts: Iterable[str]) -> None:
         """Delete those of some parts."""
         which = [{"of": uuid, "which": part} for part in parts]
         if which:

@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from lambent.polling.sources.kafka_cluster import ClientLog
+from lambent.polling.sources.kafka.cluster import ClientLog
 from tests.scenario.test_readme import run_page
 from tests.servers.kafka import MockKafka, SecuredKafka, Tansu
 from tests.servers.ministack import Ministack

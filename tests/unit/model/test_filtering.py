@@ -12,8 +12,14 @@ from hypothesis import strategies as st
 from lambent.kit.strict_json import parse
 from lambent.model.filtering import Criteria, Data
 from lambent.model.filters import is_pattern
-from lambent.model.mapping import Source
+from lambent.model.mapping_options import MappingOptions
 from lambent.model.matching import compile_object
+from lambent.model.sources.kafka import KAFKA, MSK
+from lambent.model.sources.kind import SourceKind
+from lambent.model.sources.mq import MQ
+from lambent.model.sources.registry import SOURCE_KINDS
+from lambent.model.sources.sqs import SQS, SQS_FIFO
+from lambent.model.sources.streams import DYNAMODB, KINESIS
 
 NAMES = st.text(string.ascii_lowercase, min_size=1, max_size=3)
 SCALARS = (
@@ -73,15 +79,14 @@ def matches(pattern: str, document: str) -> bool:
     return compile_object(parse(pattern))(parse(document))
 
 
-def criteria(source: Source, *patterns: Any) -> Criteria:
-    filters = [{"Pattern": json.dumps(pattern)} for pattern in patterns]
-    compiled = Criteria.compile(source, {"Filters": filters})
+def criteria(kind: SourceKind, *patterns: Any) -> Criteria:
+    compiled = Criteria.compile(kind.filters, [json.dumps(pattern) for pattern in patterns])
     assert compiled is not None
     return compiled
 
 
-def admits(source: Source, pattern: Any, data: Data, **metadata: Any) -> bool:
-    return criteria(source, pattern).admits(metadata, data)
+def admits(kind: SourceKind, pattern: Any, data: Data, **metadata: Any) -> bool:
+    return criteria(kind, pattern).admits(metadata, data)
 
 
 @pytest.mark.parametrize(
@@ -268,20 +273,20 @@ LIST_FITS, LIST_NOT = ["hello"], [{"anything-but": "hello"}]
 
 
 @pytest.mark.parametrize(
-    ("source", "key", "mismatched"),
+    ("kind", "key", "mismatched"),
     [
-        (Source.SQS, "body", False),
-        (Source.SQS_FIFO, "body", False),
-        (Source.MQ, "data", True),
-        (Source.MSK, "value", True),
-        (Source.KAFKA, "value", True),
+        (SQS, "body", False),
+        (SQS_FIFO, "body", False),
+        (MQ, "data", True),
+        (MSK, "value", True),
+        (KAFKA, "value", True),
     ],
 )
-def test_forms(source: Source, key: str, mismatched: bool) -> None:
+def test_forms(kind: SourceKind, key: str, mismatched: bool) -> None:
     """Where record and pattern differ in form, SQS drops; MQ and Kafka look at metadata alone."""
 
     def decide(pattern: Any, data: Data, topic: str = "t") -> bool:
-        return admits(source, {key: pattern, "topic": ["t"]}, data, topic=topic)
+        return admits(kind, {key: pattern, "topic": ["t"]}, data, topic=topic)
 
     for data in (JSON, JSON.encode(), f" \r\n\t{JSON} "):
         assert decide(OBJECT_FITS, data)
@@ -297,32 +302,32 @@ def test_forms(source: Source, key: str, mismatched: bool) -> None:
         assert decide(pattern, BINARY) is mismatched
         assert not decide(pattern, BINARY, "other")
     for data in (JSON, TEXT, BINARY, None):
-        assert admits(source, {"topic": ["t"]}, data, topic="t")
-        assert not admits(source, {"topic": ["t"]}, data, topic="other")
+        assert admits(kind, {"topic": ["t"]}, data, topic="t")
+        assert not admits(kind, {"topic": ["t"]}, data, topic="other")
 
 
 def test_forms_of_streams() -> None:
     """A Kinesis record that is not JSON is dropped if the pattern is about its data, even if it
     asks for nothing to be there."""
-    assert admits(Source.KINESIS, {"data": OBJECT_FITS}, JSON.encode())
-    assert not admits(Source.KINESIS, {"data": OBJECT_NOT}, JSON.encode())
+    assert admits(KINESIS, {"data": OBJECT_FITS}, JSON.encode())
+    assert not admits(KINESIS, {"data": OBJECT_NOT}, JSON.encode())
     for data in (b"hello", b'"x"', b"", b"\xff", b'{"x": NaN}', b'{"x": 1', b"\xef\xbb\xbf{}"):
-        assert not admits(Source.KINESIS, {"data": {"y": [{"exists": False}]}}, data)
-        assert admits(Source.KINESIS, {"eventSource": ["k"]}, data, eventSource="k")
+        assert not admits(KINESIS, {"data": {"y": [{"exists": False}]}}, data)
+        assert admits(KINESIS, {"eventSource": ["k"]}, data, eventSource="k")
 
 
 @pytest.mark.parametrize("number", ["300", "true", "null", '"hello"'])
 def test_a_word_is_text(number: str) -> None:
     """A number or word by itself is text, though it is JSON."""
-    assert admits(Source.SQS, {"body": [number]}, number)
-    assert not admits(Source.SQS, {"body": [{"numeric": ["=", 300]}, True, None]}, number)
+    assert admits(SQS, {"body": [number]}, number)
+    assert not admits(SQS, {"body": [{"numeric": ["=", 300]}, True, None]}, number)
 
 
 def test_a_record_without_a_value() -> None:
     """Of Kafka's, is null."""
-    assert admits(Source.KAFKA, {"value": [None]}, None)
-    assert not admits(Source.KAFKA, {"value": ["x"]}, None)
-    assert admits(Source.KAFKA, {"value": {"x": [1]}}, None)
+    assert admits(KAFKA, {"value": [None]}, None)
+    assert not admits(KAFKA, {"value": ["x"]}, None)
+    assert admits(KAFKA, {"value": {"x": [1]}}, None)
 
 
 def test_metadata_of_kinesis() -> None:
@@ -333,9 +338,9 @@ def test_metadata_of_kinesis() -> None:
         {"kinesis": {"partitionKey": ["1"]}, "data": OBJECT_FITS},
         {"eventName": ["aws:kinesis:record"]},
     ):
-        assert criteria(Source.KINESIS, pattern).admits(record, JSON.encode())
+        assert criteria(KINESIS, pattern).admits(record, JSON.encode())
     other = {"eventName": "x", "kinesis": {"partitionKey": "2"}}
-    assert not criteria(Source.KINESIS, {"partitionKey": ["1"]}).admits(other, b"")
+    assert not criteria(KINESIS, {"partitionKey": ["1"]}).admits(other, b"")
     assert other == {"eventName": "x", "kinesis": {"partitionKey": "2"}}
 
 
@@ -356,8 +361,8 @@ def test_items_of_dynamodb() -> None:
         ({"NewImage": {"tags": {"L": {"S": ["b"]}}}}, True),
         ({"OldImage": {"x": {"S": [{"exists": False}]}}}, True),
     ):
-        assert admits(Source.DYNAMODB, {"dynamodb": pattern}, change) is expected
-    insert = criteria(Source.DYNAMODB, {"eventName": ["INSERT"]}, {"eventName": ["MODIFY"]})
+        assert admits(DYNAMODB, {"dynamodb": pattern}, change) is expected
+    insert = criteria(DYNAMODB, {"eventName": ["INSERT"]}, {"eventName": ["MODIFY"]})
     assert insert.admits({"eventName": "MODIFY"}, change)
     assert not insert.admits({"eventName": "REMOVE"}, change)
 
@@ -365,22 +370,23 @@ def test_items_of_dynamodb() -> None:
 def test_alternatives_of_metadata_and_data() -> None:
     """`$or` at the top may be about both."""
     either = {"$or": [{"body": {"x": [1]}}, {"eventSource": ["a"]}]}
-    assert admits(Source.SQS, either, JSON, eventSource="b")
-    assert admits(Source.SQS, either, TEXT, eventSource="a")
-    assert not admits(Source.SQS, either, TEXT, eventSource="b")
+    assert admits(SQS, either, JSON, eventSource="b")
+    assert admits(SQS, either, TEXT, eventSource="a")
+    assert not admits(SQS, either, TEXT, eventSource="b")
 
 
 def test_no_filters() -> None:
     """Nothing to compile."""
     for absent in (None, {}, {"Filters": []}, {"Filters": None}):
-        assert Criteria.compile(Source.SQS, absent) is None
+        options = MappingOptions.parse(SQS, {"FilterCriteria": absent})
+        assert Criteria.compile(SQS.filters, options.filters) is None
 
 
 @pytest.mark.parametrize("pattern", ["null", "", "{}", '{"a": 1}', '{"a": [{"what": 1}]}'])
 def test_no_pattern(pattern: str) -> None:
     """What the API would have refused is not compiled."""
     with pytest.raises(ValueError, match="not a filter pattern"):
-        Criteria.compile(Source.SQS, {"Filters": [{"Pattern": pattern}]})
+        Criteria.compile(SQS.filters, [pattern])
 
 
 def test_data_of_streams_in_alternatives() -> None:
@@ -465,14 +471,14 @@ def test_wildcards(pattern: str, text: str) -> None:
     assert compiled({"a": text}) is wildcard_by_table(pattern, text)
 
 
-@given(PATTERNS, DOCUMENTS | st.binary() | st.text(), st.sampled_from(list(Source)))
-def test_nothing_raises(pattern: Any, record: Any, source: Source) -> None:
+@given(PATTERNS, DOCUMENTS | st.binary() | st.text(), st.sampled_from(list(SOURCE_KINDS.values())))
+def test_nothing_raises(pattern: Any, record: Any, kind: SourceKind) -> None:
     """Whatever the record and the pattern are, it fits or does not."""
-    key = {"sqs": "body", "dynamodb": "dynamodb", "kafka": "value"}.get(source.value, "data")
+    key = {"sqs": "body", "dynamodb": "dynamodb", "kafka": "value"}.get(kind.name, "data")
     text = json.dumps({key: pattern})
     if not is_pattern(text):
         return
-    compiled = Criteria.compile(source, {"Filters": [{"Pattern": text}]})
+    compiled = Criteria.compile(kind.filters, [text])
     assert compiled is not None
     assert compiled.admits({}, record) in (True, False)
     if isinstance(record, dict):
@@ -509,7 +515,7 @@ def test_nothing_raises(pattern: Any, record: Any, source: Source) -> None:
 )
 def test_hostile_records(condition: Any, data: str) -> None:
     """Of a megabyte take a moment, not minutes."""
-    compiled = criteria(Source.SQS, {"body": {"a": [condition]}}, {"body": [condition]})
+    compiled = criteria(SQS, {"body": {"a": [condition]}}, {"body": [condition]})
     started = time.process_time()
     assert compiled.admits({}, data) in (True, False)
     assert time.process_time() - started < 5

@@ -10,7 +10,6 @@ from lambent.model.layer import (
     parse_layer_version,
     parse_layer_version_arn,
 )
-from lambent.model.mapping import Source, source_of
 from lambent.model.names import parse_function_name
 from lambent.model.resources import (
     parse_code_signing_arn,
@@ -19,6 +18,8 @@ from lambent.model.resources import (
     parse_role_arn,
     parse_tagged,
 )
+from lambent.model.sources.registry import identify
+from lambent.model.sources.sqs import SQS
 
 HERE = Scope("111111111111", "us-east-1")
 LAMBDA = "arn:aws:lambda:us-east-1:111111111111"
@@ -40,7 +41,7 @@ def test_other_partitions_name_nothing(partition: str) -> None:
     assert parse_code_signing_arn(there(CONFIG)) is None
     assert parse_mapping_arn(there(f"{LAMBDA}:event-source-mapping:{UUID}")) is None
     assert parse_role_arn(there(ROLE)) is None
-    assert source_of(there("arn:aws:sqs:us-east-1:111111111111:q")) is None
+    assert identify({"EventSourceArn": there("arn:aws:sqs:us-east-1:111111111111:q")}) is None
     for arn in (f"{LAMBDA}:function:f", CONFIG):
         with pytest.raises(ApiError):
             parse_tagged(there(arn), HERE)
@@ -54,8 +55,9 @@ def test_other_partitions_name_nothing(partition: str) -> None:
 
 def test_partitions_go_with_regions() -> None:
     """A queue of a region has the ARN of that region's partition and no other."""
-    assert source_of("arn:aws-cn:sqs:cn-north-1:111111111111:q") is Source.SQS
-    assert source_of("arn:aws:sqs:cn-north-1:111111111111:q") is None
+    chinese = "arn:aws-cn:sqs:cn-north-1:111111111111:q"
+    assert identify({"EventSourceArn": chinese}) == (SQS, chinese)
+    assert identify({"EventSourceArn": "arn:aws:sqs:cn-north-1:111111111111:q"}) is None
     assert has_right_partition("arn:aws:s3:::b")
     assert not has_right_partition("arn:aws-cn:s3:::b")
     assert has_right_partition("arn:aws-cn:s3:::b", "cn-north-1")

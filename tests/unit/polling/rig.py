@@ -13,11 +13,13 @@ from lambent.model.arn import Scope
 from lambent.model.concurrency import throttled
 from lambent.model.delivery import Delivery
 from lambent.model.invocation import FunctionFailed, Outcome, Refused, Succeeded
-from lambent.model.mapping import DEFAULTS, EventSourceMapping, MappingState, Source
-from lambent.polling.active_mapping import ActiveMapping, OpenShards
+from lambent.model.mapping import EventSourceMapping, MappingState
+from lambent.model.sources.kind import SourceKind
+from lambent.model.sources.streams import KINESIS
+from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.function_calls import CallResult, FunctionCalls
-from lambent.polling.options import options_of
 from lambent.polling.ports import Record
+from lambent.polling.positions import MappingPositions, OpenShards
 from lambent.polling.role_client import RoleClient
 from lambent.polling.settings import PollingSettings
 from lambent.polling.status import Status
@@ -79,7 +81,7 @@ class Positions:
         """As `Positions` of the store."""
         self.kept |= positions
 
-    def forget(self, uuid: str, parts: Mapping[str, object]) -> None:
+    def forget(self, uuid: str, parts: Iterable[str]) -> None:
         """As `Positions` of the store."""
         for part in parts:
             self.kept.pop(part)
@@ -87,6 +89,9 @@ class Positions:
 
 class Calls:
     """AWS, as the function's role."""
+
+    role = ROLE
+    region = "us-east-1"
 
     def __init__(self, answer: Callable[[str, Mapping[str, Any]], Any]) -> None:
         self.answer = answer
@@ -121,7 +126,7 @@ class Rig:
 def make_rig(
     act: Act = lambda _: None,
     *,
-    source: Source = Source.KINESIS,
+    kind: SourceKind = KINESIS,
     arn: str = STREAM,
     calls: Calls | None = None,
     positions: Mapping[str, Position] | None = None,
@@ -132,8 +137,8 @@ def make_rig(
     clock = ManualClock()
     mapping = EventSourceMapping(
         uuid="00000000-0000-4000-8000-000000000000",
-        scope=Scope("us-east-1", "000000000000"),
-        source=source,
+        scope=Scope("000000000000", "us-east-1"),
+        kind=kind,
         source_id=arn,
         function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
         function_name="f",
@@ -141,7 +146,7 @@ def make_rig(
         state_reason="User action",
         last_modified=clock.now(),
         configuration={
-            **DEFAULTS[source],
+            **kind.defaults,
             "StartingPosition": "TRIM_HORIZON",
             **configuration,
         },
@@ -153,16 +158,14 @@ def make_rig(
 
     polled = ActiveMapping(
         mapping=mapping,
-        options=options_of(mapping),
-        role=ROLE,
-        calls=cast(FunctionCalls, function),
-        status=Status(mapping, Metrics(), clock, counts_events=False),
         stop=Stop(),
-        keep=keep,
-        aws=cast(RoleClient, calls),
-        open_shards=OpenShards(),
-        store=cast(Store, store),
+        status=Status(mapping, Metrics(), clock),
         clock=clock,
+        aws=cast(RoleClient, calls or Calls(lambda *_: {})),
+        calls=cast(FunctionCalls, function),
+        keep=keep,
+        positions=MappingPositions(cast(Store, store), mapping.uuid),
+        open_shards=OpenShards(),
         settings=PollingSettings(**(settings or {})),
     )
     return Rig(polled, clock, function, store, deliveries)

@@ -14,8 +14,8 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from lambent.polling.ports import Record
-from lambent.polling.sources import activemq_records, amqp_tolerance, rabbitmq_records
-from lambent.polling.sources.broker_endpoints import Endpoint, Engine, parse_place
+from lambent.polling.sources.mq import activemq_records, amqp_tolerance, rabbitmq_records
+from lambent.polling.sources.mq.endpoints import Endpoint, Engine, parse_endpoint
 
 NOW = 1_700_000_000.0
 
@@ -195,4 +195,4 @@ def test_endpoints(url: str, place: tuple[Engine, int, bool] | None) -> None:
     """Those of protocols that are spoken here."""
     host = "b-1.mq.us-east-1.amazonaws.com"
     expected = None if place is None else Endpoint(place[0], host, place[1], place[2])
-    assert parse_place(url) == expected
+    assert parse_endpoint(url) == expected

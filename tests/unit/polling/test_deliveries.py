@@ -9,18 +9,18 @@ import pytest
 
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import Scope
-from lambent.model.mapping import EventSourceMapping, MappingState, Source
+from lambent.model.mapping import EventSourceMapping, MappingState
+from lambent.model.sources.mq import MQ
 from lambent.polling.buffer import Buffer
-from lambent.polling.options import EVENT_BYTES_MAX, options_of
-from lambent.polling.ports import Envelope, PartLost, Record, SourceError
+from lambent.polling.ports import EVENT_BYTES_MAX, Envelope, PartLost, Record, SourceError
 from lambent.polling.retries import EXPIRED, BatchAttempts, BatchDone, BatchFailed, Discard
-from lambent.polling.sources.deliveries import DeliveredQueue
+from lambent.polling.sources.mq.delivered_queue import DeliveredQueue
 
 pytestmark = pytest.mark.anyio
 MAPPING = EventSourceMapping(
     uuid="00000000-0000-4000-8000-000000000000",
     scope=Scope("111111111111", "us-east-1"),
-    source=Source.MQ,
+    kind=MQ,
     source_id="arn:aws:mq:us-east-1:111111111111:broker:b:b-1",
     function_arn="arn:aws:lambda:us-east-1:111111111111:function:f",
     function_name="f",
@@ -168,7 +168,7 @@ async def test_windows_that_begin_with_a_record() -> None:
 def test_messages_expire_one_by_one() -> None:
     """Wherever in a batch they are, before each attempt; the rest is tried on."""
     records = [record("a"), record("b", expires_at=10.0), record("c"), record("d", expires_at=5.0)]
-    work = BatchAttempts(records, options_of(MAPPING), bytes_max=1000)
+    work = BatchAttempts(records, MAPPING.options, bytes_max=1000)
     first = work.next(0.0)
     assert not isinstance(first, Discard)
     assert first is not None

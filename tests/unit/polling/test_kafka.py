@@ -23,26 +23,28 @@ from hypothesis import strategies as st
 
 from lambent.kit.clock import SystemClock
 from lambent.model.arn import Scope
-from lambent.model.mapping import EventSourceMapping, MappingState, Source
+from lambent.model.mapping import EventSourceMapping, MappingState
+from lambent.model.sources.kafka import KAFKA
+from lambent.model.sources.kafka import MSK as MSK_KIND
+from lambent.model.sources.kind import SourceKind
 from lambent.polling.credentials import SourceCredentials
-from lambent.polling.options import options_of
 from lambent.polling.ports import PartLost, Record
 from lambent.polling.retries import BatchAttempts, Discard
-from lambent.polling.sources.kafka_cluster import login
-from lambent.polling.sources.kafka_errors import is_lost, problem
-from lambent.polling.sources.kafka_offsets import Start, find_offsets
-from lambent.polling.sources.kafka_partition import HELD_MAX, Partition
-from lambent.polling.sources.kafka_records import Rendering, view
+from lambent.polling.sources.kafka.cluster import login
+from lambent.polling.sources.kafka.errors import is_lost, problem
+from lambent.polling.sources.kafka.offsets import Start, find_offsets
+from lambent.polling.sources.kafka.partition import HELD_MAX, Partition
+from lambent.polling.sources.kafka.records import Rendering, view
 from lambent.polling.stop import Stop
 
 MSK = "arn:aws:kafka:us-east-1:111111111111:cluster/c/00000000-0000"
 
 
-def mapping(source: Source, source_id: str) -> EventSourceMapping:
+def mapping(kind: SourceKind, source_id: str) -> EventSourceMapping:
     return EventSourceMapping(
         uuid="u",
         scope=Scope("111111111111", "us-east-1"),
-        source=source,
+        kind=kind,
         source_id=source_id,
         function_arn="arn:aws:lambda:us-east-1:111111111111:function:f",
         function_name="f",
@@ -53,7 +55,7 @@ def mapping(source: Source, source_id: str) -> EventSourceMapping:
     )
 
 
-RENDERING = Rendering(mapping(Source.KAFKA, "k:9092"), "k:9092", "t", 3)
+RENDERING = Rendering(mapping(KAFKA, "k:9092"), "k:9092", "t", 3)
 
 
 def message(offset: int = 0, **members: Any) -> Message:
@@ -112,7 +114,7 @@ def test_events() -> None:
             },
         }
     }
-    theirs = Rendering(mapping(Source.MSK, MSK), "b:9092", "t", 0)
+    theirs = Rendering(mapping(MSK_KIND, MSK), "b:9092", "t", 0)
     assert json.loads(theirs.envelope.wrap([])) == {
         "eventSource": "aws:kafka",
         "eventSourceArn": MSK,
@@ -302,7 +304,7 @@ async def test_a_partition_holds_so_much() -> None:
 
 def test_a_record_that_no_event_can_hold() -> None:
     """Is given up untried, the others are not."""
-    options = options_of(mapping(Source.KAFKA, "k:9092"))
+    options = mapping(KAFKA, "k:9092").options
     small, large = RENDERING.render([message(0, value=b"x"), message(1, value=b"x" * 300)])
     work = BatchAttempts([large], options, bytes_max=200)
     found = work.next(0.0)

@@ -16,7 +16,9 @@ from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import Scope
-from lambent.model.mapping import DEFAULTS, EventSourceMapping, MappingState, Source
+from lambent.model.mapping import EventSourceMapping, MappingState
+from lambent.model.sources.sqs import SQS
+from lambent.model.sources.streams import KINESIS
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.ports import SourceError
@@ -32,14 +34,14 @@ AT = "us-east-1:111111111111"
 MAPPING = EventSourceMapping(
     uuid=UUID,
     scope=Scope("111111111111", "us-east-1"),
-    source=Source.KINESIS,
+    kind=KINESIS,
     source_id=f"arn:aws:kinesis:{AT}:stream/s",
     function_arn=f"arn:aws:lambda:{AT}:function:f",
     function_name="f",
     state=MappingState.CREATING,
     state_reason="User action",
     last_modified=0.0,
-    configuration=DEFAULTS[Source.KINESIS],
+    configuration=KINESIS.defaults,
 )
 nothing: Any = None
 
@@ -68,7 +70,7 @@ class Room:
             clock=self.clock,
             settings=PollingSettings(),
         )
-        self.supervisor = MappingSupervisor(around, lambda _: self._read, tasks)
+        self.supervisor = MappingSupervisor(around, self._read, tasks)
 
     async def _read(self, polled: ActiveMapping) -> None:
         self.reading.append(polled)
@@ -199,9 +201,9 @@ async def test_a_state_is_not_told_before_reading_has_ended(
 async def test_queues_are_read_on_while_the_old_reader_ends(room: Room) -> None:
     """They have no order to keep; the state is told once only the new one reads."""
     room.has_batch = True
-    await room.put(source=Source.SQS, configuration=DEFAULTS[Source.SQS])
+    await room.put(kind=SQS, configuration=SQS.defaults)
     await room.wait_state(MappingState.ENABLED)
-    configuration = {**DEFAULTS[Source.SQS], "BatchSize": 7}
+    configuration = {**SQS.defaults, "BatchSize": 7}
     await room.put(state=MappingState.UPDATING, configuration=configuration)
     await room.settle()
     assert [one.options.batch_size for one in room.reading] == [10, 7]

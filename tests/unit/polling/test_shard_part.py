@@ -8,13 +8,13 @@ import anyio
 import botocore.exceptions
 import pytest
 
-from lambent.model.mapping import Source
+from lambent.model.sources.streams import DYNAMODB
 from lambent.polling.ports import EndOfPart, Record, SourceError
-from lambent.polling.sources.dynamodb import DynamodbStream
-from lambent.polling.sources.kinesis import KinesisStream
-from lambent.polling.sources.shard_stream import Shard, ShardPart
+from lambent.polling.sources.streams.dynamodb import DynamodbStream
+from lambent.polling.sources.streams.kinesis import KinesisStream
+from lambent.polling.sources.streams.shard import Shard, ShardPart
 from lambent.store.positions import Position
-from tests.unit.polling.rig import STREAM, Calls, ids, make_rig
+from tests.unit.polling.rig import STREAM, Calls, Rig, ids, make_rig
 
 pytestmark = pytest.mark.anyio
 
@@ -69,6 +69,10 @@ class Kinesis:
         }
 
 
+def stream_of(rig: Rig) -> KinesisStream:
+    return KinesisStream(rig.polled.aws, rig.polled.mapping.source_id)
+
+
 class Reading:
     """A shard as it is read."""
 
@@ -78,7 +82,7 @@ class Reading:
         self.is_listed = True
         self.part = ShardPart(
             self.rig.polled,
-            KinesisStream(self.rig.polled),
+            stream_of(self.rig),
             "shard",
             position or Position(),
             is_listed=lambda: self.is_listed,
@@ -273,7 +277,7 @@ async def test_lists_of_shards_have_pages() -> None:
     }
     calls = Calls(lambda _, parameters: pages[parameters.get("NextToken")])
     expected = [Shard("a"), Shard("b", ("a", "c"), is_closed=True)]
-    assert await KinesisStream(make_rig(calls=calls).polled).list() == expected
+    assert await stream_of(make_rig(calls=calls)).list() == expected
     assert [parameters for _, parameters in calls.made] == [
         {"StreamARN": STREAM},
         {"NextToken": "more"},
@@ -288,14 +292,14 @@ async def test_lists_of_shards_have_pages() -> None:
             "StreamDescription": described[parameters.get("ExclusiveStartShardId")]
         }
     )
-    rig = make_rig(calls=calls, source=Source.DYNAMODB, arn=TABLE)
-    assert await DynamodbStream(rig.polled).list() == [Shard("a"), Shard("b", ("a",))]
+    rig = make_rig(calls=calls, kind=DYNAMODB, arn=TABLE)
+    assert await DynamodbStream(rig.polled.aws, TABLE).list() == [Shard("a"), Shard("b", ("a",))]
 
 
 async def test_a_consumers_records_come_from_its_stream() -> None:
     """Which is what is asked for; failure records name it, too."""
     calls = Calls(Kinesis(1).answer)
-    stream = KinesisStream(make_rig(calls=calls, arn=f"{STREAM}/consumer/c:1").polled)
+    stream = stream_of(make_rig(calls=calls, arn=f"{STREAM}/consumer/c:1"))
     page = await stream.read("shard", await stream.open("shard"), 10)
     assert all(parameters["StreamARN"] == STREAM for _, parameters in calls.made)
     assert b'"eventSourceARN":"%b/consumer/c:1"' % STREAM.encode() in page.records[0].document
@@ -320,7 +324,7 @@ async def test_deletions_by_time_to_live_say_who_deleted() -> None:
         "userIdentity": {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"},
     }
     calls = Calls(lambda *_: {"Records": [change]})
-    stream = DynamodbStream(make_rig(calls=calls, source=Source.DYNAMODB, arn=TABLE).polled)
+    stream = DynamodbStream(make_rig(calls=calls, kind=DYNAMODB, arn=TABLE).polled.aws, TABLE)
     (record,) = (await stream.read("shard", "iterator", 10)).records
     assert record.document.decode() == (
         '{"eventID":"1","eventName":"REMOVE","eventVersion":"1.1","eventSource":"aws:dynamodb",'

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.polling.ports import Part, Record, SourceError
-from lambent.polling.sources.shard_stream import RecordPage, Shard
-from lambent.polling.sources.shards import Shards, ended_shards, first_positions, startable
+from lambent.polling.sources.streams.shard import RecordPage, Shard
+from lambent.polling.sources.streams.shards import Shards, ended_shards, first_positions, startable
 from lambent.store.positions import Position
 from tests.unit.polling.rig import Rig, make_rig
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.kit.clock import SystemClock
-from lambent.polling.sources.stomp import Connection, ConnectionEnded, Frame, FrameReader
+from lambent.polling.sources.mq.stomp import Connection, ConnectionEnded, Frame, FrameReader
 
 pytestmark = pytest.mark.anyio
 BODY_BYTES_MAX = 200_000

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from lambent.polling.reader import Reader
-from lambent.polling.tumbling import OpenWindow, TumblingLane
+from lambent.polling.tumbling import OpenWindow
 from lambent.polling.windows import STATE_BYTES_MAX, Window
 from tests.unit.polling.parts import FakePart
 from tests.unit.polling.rig import FAILED, THROTTLED, Rig, make_rig, record
@@ -30,7 +30,7 @@ async def reading(rig: Rig, part: FakePart) -> AsyncIterator[list[bool]]:
     ended: list[bool] = []
 
     async def serve() -> None:
-        ended.append(await Reader(rig.polled, new_lane=TumblingLane).serve(part))
+        ended.append(await Reader(rig.polled).serve(part))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(serve)

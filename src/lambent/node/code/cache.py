@@ -24,7 +24,8 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from lambent.kit.clock import Clock, wait_at_most
+from lambent.kit.clock import Clock
+from lambent.kit.waiting import wait_at_most
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
 from lambent.model.packages import Package, PackageTooLarge, ZipEntry, read_package
 

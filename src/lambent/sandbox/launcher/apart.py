@@ -1,7 +1,7 @@
-"""ChildWork on processes of boxes, done in children of the launcher.
+"""Work on processes of boxes, done in children of the launcher.
 
-What is done to a hostile process takes as long as it can make it take, and waits for it: the
-launcher's loop goes on meanwhile, and the child is killed when its time is over.
+A hostile process decides how long work on it takes, and can make it wait. The launcher's loop
+continues meanwhile, and a child that exceeds its deadline is killed.
 """
 
 import contextlib
@@ -21,28 +21,28 @@ from lambent.sandbox.launcher.image import make_memory
 
 _REPORT_BYTES_MAX = 8 << 20
 _MEMORY_BYTES = 512 << 20
-"""What a child may use beyond what the launcher has mapped."""
+"""Memory that a child may use beyond what the launcher has mapped."""
 _REASON_MAX = 500
 
 OnDone = Callable[[bytes | None, str], None]
-"""Gets what the work gave, or None and why there is nothing."""
+"""Receives the result of the work, or None and the reason."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ChildWork:
-    """Something to be done in a child."""
+    """Work for a child."""
 
     act: Callable[[], bytes]
-    """Its OSErrors are for whoever asked."""
+    """Its OSErrors go to the caller."""
     descriptors: Callable[[], Sequence[int]]
-    """What it needs of the launcher's, when it begins. Raises OSError, ValueError."""
+    """The launcher's descriptors that it needs, when it starts. Raises OSError, ValueError."""
     on_done: OnDone
     deadline_s: float
     nice: int = 0
 
 
 class Apart:
-    """Does work in children, `at_once` at a time, in the order it was asked for."""
+    """Does work in children, `at_once` at a time, in the order of the requests."""
 
     def __init__(self, selector: selectors.BaseSelector, at_once: int) -> None:
         self._selector = selector
@@ -52,12 +52,12 @@ class Apart:
         self._waiting: deque[ChildWork] = deque()
 
     def do(self, work: ChildWork) -> None:
-        """Have something done; `on_done` is called once, perhaps at once."""
+        """Start work or queue it; `on_done` is called once, possibly immediately."""
         self._waiting.append(work)
         self._begin()
 
     def close(self) -> None:
-        """Kill what runs; it is reaped with all other children."""
+        """Kill the running children; they are reaped with all other children."""
         self._waiting.clear()
         for pidfd in self._running:
             with contextlib.suppress(ProcessLookupError):
@@ -94,10 +94,10 @@ class Apart:
 
 
 def _act(work: ChildWork, report: BinaryIO, kept: Sequence[int]) -> NoReturn:
-    """In a child."""
+    """Runs in a child."""
     try:
         linux.die_with_parent()
-        # Who is killed by the clock leaves nothing that is held: see `tracing.Tracee.seize`.
+        # A child that the timer kills leaves no held process: see `tracing.Tracee.seize`.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, work.deadline_s)
         _close_all_but([0, 1, 2, *kept])
@@ -128,10 +128,10 @@ def _read(report: BinaryIO) -> tuple[bytes | None, str]:
 
 
 def _close_all_but(kept: Sequence[int]) -> None:
-    """What is open here too would not be closed when the launcher closes it."""
+    """Otherwise the launcher's descriptors would stay open here after it closes them."""
     first = 0
     for fd in sorted(set(kept)):
-        if fd > first:  # An empty range would be all there are.
+        if fd > first:  # An empty range would mean all of them.
             os.closerange(first, fd)
         first = fd + 1
     os.closerange(first, resource.getrlimit(resource.RLIMIT_NOFILE)[0])

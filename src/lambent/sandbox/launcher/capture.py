@@ -1,8 +1,24 @@
-"""Taking the image of a process.
+"""Captures the image of a process (SnapStart).
 
-Taken of a process that waits in a read and whose init has left nothing that cannot be carried:
-one thread, no children, no memory shared with others, no connections. It costs a bounded time and
-memory, whatever the process has made of itself.
+The process waits in a read of `WAIT_FD` and is stopped by ptrace, so nothing in it changes. It has
+one thread, no children, no shared memory, no connections and no files in `/tmp`: what cannot be
+restored is a reason to refuse (`CannotCapture`).
+
+What is stored is what only this process has:
+
+- the *mappings* from `/proc/PID/maps`: addresses, protection and file names;
+- the *pages* that differ from their file or are no longer untouched. `/proc/PID/pagemap` tells them
+  apart. Neighboring pages form *runs*, small gaps between runs are filled, and the bytes go to a
+  sealed file in memory. Pages that still equal their file are not stored, because the same file is
+  mapped again;
+- registers, signal mask and floating point state, through ptrace;
+- signal actions and the address of the thread ID: only the process can ask the kernel for these, so
+  it makes a few system calls before it continues to wait;
+- open files and their positions; sockets only as numbers.
+
+Time and memory are bounded, whatever the process has done to itself: at most `MAPPINGS_MAX`
+mappings, `RUNS_MAX` runs and `bytes_max` bytes, copied a chunk at a time. Equal entries of the
+pagemap are skipped in blocks, because a function can map far more memory than it uses.
 """
 
 import fcntl
@@ -45,8 +61,8 @@ _MAPPING = re.compile(
 
 
 def capture(tracee: Tracee, memory: BinaryIO, *, bytes_max: int) -> Image:
-    """Take the image of a held process, which waits on afterwards; its pages go to `memory`.
-    Raises CannotCapture, OSError."""
+    """Capture the image of a held process, which continues to wait afterwards. Its pages go to
+    `memory`. Raises CannotCapture, OSError."""
     registers = waits_in_read(tracee, WAIT_FD)
     if registers is None:
         raise CannotCapture("it does not wait to be captured")
@@ -67,7 +83,7 @@ def capture(tracee: Tracee, memory: BinaryIO, *, bytes_max: int) -> Image:
         for one in everything
         if one not in specials and one != stack and not rules.is_emulated(one)
     )
-    # Before anything of it is read.
+    # Before any of its memory is read.
     rules.check_memory(mappings, specials, stack)
     extended_state, signal_mask = tracee.extended_state(), tracee.signal_mask()
     sequences = tracee.restartable_sequences()
@@ -94,12 +110,12 @@ def capture(tracee: Tracee, memory: BinaryIO, *, bytes_max: int) -> Image:
 
 
 def is_sealed(memory: BinaryIO) -> bool:
-    """Whether nobody can change the pages any more."""
+    """Whether the pages can no longer be changed."""
     return fcntl.fcntl(memory, fcntl.F_GET_SEALS) == _SEALS
 
 
 def read_specials(pid: int) -> list[Mapping]:
-    """What the kernel has mapped into a process by itself."""
+    """Return the mappings that the kernel itself made in a process."""
     with _open_maps(pid) as lines:
         return [_mapping(line) for line in lines if line.rstrip("\n").endswith(SPECIAL)]
 
@@ -135,7 +151,7 @@ def _mapping(line: str) -> Mapping:
 
 
 def _open_files(pid: int) -> tuple[tuple[OpenFile, ...], tuple[int, ...]]:
-    """Files to open again, and the numbers of sockets, which cannot be."""
+    """Return the files to open again, and the numbers of sockets, which cannot be opened again."""
     files: list[OpenFile] = []
     sockets: list[int] = []
     numbers = [int(name) for name in os.listdir(f"/proc/{pid}/fd")]
@@ -201,8 +217,7 @@ def _copy(tracee: Tracee, memory: BinaryIO, start: int, size: int, at: int) -> N
 
 
 def _merged(pages: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The same with small gaps filled: they read as what is there, and fewer parts are mapped
-    faster."""
+    """Fill small gaps: the filled pages read the same, and fewer runs are mapped faster."""
     begin, end = 0, 0
     for start, size in pages:
         if end and start - end <= _GAP_MAX:
@@ -216,7 +231,7 @@ def _merged(pages: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 def _pages(pid: int, mapping: Mapping) -> Iterator[tuple[int, int]]:
-    """Start and size of what is the process's own in a mapping: neither untouched nor as it is in
+    """Yield start and size of the process's own pages in a mapping: neither untouched nor equal to
     a file."""
     begin: int | None = None
     for address, entry in _entries(pid, mapping):
@@ -231,8 +246,8 @@ def _pages(pid: int, mapping: Mapping) -> Iterator[tuple[int, int]]:
 
 
 def _entries(pid: int, mapping: Mapping) -> Iterator[tuple[int, int]]:
-    """Addresses with what the kernel says of the page there: of each page, but only of the first
-    of many that are alike. A function can map far more than it uses."""
+    """Yield addresses with the kernel's entry for the page: for each page, but only for the first
+    of a block of equal entries. A function can map far more than it uses."""
     with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap:
         for first in range(mapping.start, mapping.end, PAGE * _PAGEMAP_AT_ONCE):
             count = min(_PAGEMAP_AT_ONCE, (mapping.end - first) // PAGE)
@@ -251,7 +266,8 @@ def _entries(pid: int, mapping: Mapping) -> Iterator[tuple[int, int]]:
 
 
 def _ask(tracee: Tracee, registers: Registers) -> tuple[tuple[tuple[int, bytes], ...], int]:
-    """What only the process itself can be asked: actions of signals, where its thread's id is."""
+    """Ask what only the process itself can tell: signal actions, and the address of its thread
+    ID."""
     instruction = registers["rip"] - 2
     scratch = (registers["rsp"] - _SCRATCH_BELOW_STACK) & ~0xFFF
     tracee.call(instruction, _SYS_SIGALTSTACK, 0, scratch)

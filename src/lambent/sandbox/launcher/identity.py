@@ -1,7 +1,7 @@
-"""What a process is to the kernel: what it may do, and where it is.
+"""The identity of a process to the kernel: its privileges, and where it is.
 
-A process that becomes an image stays what it was in all of this; the launcher compares. A message
-names what differs and does not show it: callers may read it.
+A restored process keeps all of this; the launcher compares. A message names the part that differs
+and does not show its value, because callers may read it.
 """
 
 import os
@@ -24,7 +24,7 @@ Identity = dict[str, object]
 
 
 def read_identity(pid: int) -> Identity:
-    """By what each part is called in messages. Raises OSError."""
+    """Return the identity by the names used in messages. Raises OSError."""
     directory = f"/proc/{pid}"
     found: Identity = {f"its {name}": None for name in _STATUS}
     for line in _read(f"{directory}/status").split("\n"):
@@ -42,8 +42,8 @@ def read_identity(pid: int) -> Identity:
 
 
 def check_confined(identity: Identity, user: int | None) -> None:
-    """Whether it is what a process in a box has to be, `user` on the host if that is known, and
-    traced by this process. Raises OSError."""
+    """Check that it has the identity of a process in a box, `user` on the host if that is known,
+    and is traced by this process. Raises OSError."""
     wanted: Identity = {f"its {name}": _NOTHING for name in _SETS}
     wanted |= {"its NoNewPrivs": "1", "its Seccomp": "2", "its Threads": "1"}
     wanted["its TracerPid"] = str(os.getpid())
@@ -56,26 +56,26 @@ def check_confined(identity: Identity, user: int | None) -> None:
 
 
 def check_unchanged(before: Identity, after: Identity) -> None:
-    """Whether it is what it was. Raises OSError."""
+    """Check that nothing changed. Raises OSError."""
     for name in before.keys() | after.keys():
         if before.get(name) != after.get(name):
             raise OSError(f"{name} is not what it was")
 
 
 def check_released(pid: int) -> None:
-    """Whether nobody traces it. Raises OSError."""
+    """Check that no process traces it. Raises OSError."""
     if read_identity(pid)["its TracerPid"] != "0":
         raise OSError("it is still traced")
 
 
 def check_place(pid: int, directory: str) -> None:
-    """Whether it is in a directory of its root. Raises OSError."""
+    """Check that its working directory is a directory of its root. Raises OSError."""
     if not os.path.samestat(os.stat(f"/proc/{pid}/cwd"), os.stat(f"/proc/{pid}/root{directory}")):
         raise OSError(f"it is not in {directory}")
 
 
 def check_descriptors(pid: int, numbers: Iterable[int]) -> None:
-    """Whether it has these open and no others. Raises OSError."""
+    """Check that it has exactly these descriptors open. Raises OSError."""
     found, wanted = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}, set(numbers)
     if found != wanted:
         raise OSError(f"its descriptors are {sorted(found)}, not {sorted(wanted)}")

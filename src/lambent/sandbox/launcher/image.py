@@ -1,8 +1,8 @@
-"""What a process is at one moment: its memory, registers and the little else that counts.
+"""The captured state of a process: memory, registers, signal actions and open files.
 
-An image is plain data: `describe` and `parse` carry it from the process that takes it to the
-launcher. Whatever is in it comes from a hostile process; `image_rules.check` says whether it may
-be given to another.
+An image is plain data. `describe` and `parse` carry it from the child that captures a process to
+the launcher. Its content comes from a hostile process: `image_rules.check` decides whether it may
+be restored.
 """
 
 import dataclasses
@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 
 PAGE = 4096
 WAIT_FD = 4
-"""What a process reads from that waits to be captured, and what it goes on to read from."""
+"""Descriptor that a process reads from while it waits to be captured, and continues to read
+from."""
 SPECIAL = ("[vdso]", "[vvar]", "[vvar_vclock]")
 """What the kernel maps into every process."""
 REGISTERS = (
@@ -25,12 +26,12 @@ Registers = dict[str, int]
 
 
 class CannotCapture(Exception):
-    """The process has something that cannot be carried; the message says what."""
+    """The process has something that cannot be captured; the message names it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Mapping:
-    """A part of a process's memory."""
+    """A mapping of a process's memory."""
 
     start: int
     end: int
@@ -53,17 +54,17 @@ class Mapping:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Run:
-    """Consecutive pages that are in the image."""
+    """Consecutive pages that are stored in the image."""
 
     start: int
     size: int
     at: int
-    """Where in the image."""
+    """Offset in the image."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file that is open."""
+    """An open file."""
 
     number: int
     path: str
@@ -76,32 +77,32 @@ class Image:
     """A captured process, without the pages themselves."""
 
     size_bytes: int
-    """Of the pages."""
+    """Size of the pages."""
     registers: Registers
     extended_state: bytes
     signal_mask: bytes
     mappings: tuple[Mapping, ...]
-    """By address; neither `specials` nor the stack."""
+    """Sorted by address; without `specials` and the stack."""
     specials: tuple[Mapping, ...]
     stack: Mapping
     runs: dict[int, tuple[Run, ...]]
-    """The pages of each mapping, the stack's too, by its start."""
+    """The pages of each mapping, including the stack, by the start of the mapping."""
     actions: tuple[tuple[int, bytes], ...]
-    """What signals do that do not what they do by default."""
+    """Signals whose action is not the default, with their action."""
     tid_address: int
     sequences: tuple[int, int, int]
-    """Address, size and signature of the area for restartable sequences; zeros without one."""
+    """Address, size and signature of the restartable sequences area; zeros if there is none."""
     files: tuple[OpenFile, ...]
     dead_sockets: tuple[int, ...]
     umask: int
 
     def describe(self) -> bytes:
-        """The same as JSON."""
+        """Return the image as JSON."""
         return json.dumps(dataclasses.asdict(self), default=bytes.hex).encode()
 
 
 def parse(description: bytes) -> Image:
-    """What `describe` has described. Raises ValueError, KeyError, TypeError."""
+    """Parse the result of `describe`. Raises ValueError, KeyError, TypeError."""
     try:
         fields: dict[str, Any] = json.loads(description)
     except RecursionError as error:
@@ -127,6 +128,7 @@ def parse(description: bytes) -> Image:
 
 
 def make_memory(name: str) -> BinaryIO:
-    """A file in memory. As an object: a mere number might be another file's once it is closed."""
+    """Create a file in memory. It is an object, because a bare number may belong to another file
+    after it is closed."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     return os.fdopen(fd, "r+b", buffering=0)

@@ -1,7 +1,26 @@
-"""Which images may be given to a process.
+"""Decides which images may be restored into a process.
 
-Every number of an image was chosen by a hostile process. What does not fit what a program does of
-itself is refused, and the version is initialised for each environment instead.
+A hostile process chose every number of an image: it can change its memory, its registers and what
+`/proc` shows about it until the moment it is stopped. The launcher's code later maps this memory
+and writes to it inside another process, so a number that looks harmless may be an attack:
+
+- memory at the addresses of the *scratch* area, where the restore code runs, would replace that
+  code;
+- a thread ID, a restartable sequence or a signal action at the address of code would make the
+  kernel or the launcher write into code, or redirect the restore code into the function's;
+- segment registers and flags can put the processor into a mode that no ordinary program uses;
+- millions of mappings or runs of pages would keep the restore busy, and offsets and sizes can
+  overflow the arithmetic.
+
+So the rules do not look for attacks. They describe what an ordinary 64-bit program looks like, and
+reject everything else: where memory may be, in order and without overlap; which files it may come
+from; which registers may have which values; where the kernel may write. `check` is a pure function
+over the parsed image. It runs once per image, in the launcher, before anything is mapped.
+`check_memory` also runs during the capture, before memory is copied.
+
+The message of a rejection reaches the log of the publication (`SNAPSHOT_SKIPPED`); the version is
+then initialized for each environment. Even an image that passes these rules gains no privilege: see
+`restore`. `make fuzz-snapshots` tries both.
 """
 
 import os
@@ -20,17 +39,18 @@ from lambent.sandbox.launcher.image import (
 )
 
 SCRATCH, SCRATCH_BYTES = 0x100000, 0x80000
-"""Where the work is done in a process that becomes an image: below all that programs use."""
+"""The area that the restore code uses in a process that becomes an image: below everything that
+programs use."""
 LOWEST, HIGHEST = 0x10000, 0x7FFFFFFFF000
-"""What of the address space processes may use."""
+"""The part of the address space that processes may use."""
 MAPPINGS_MAX = 4096
 RUNS_MAX = 4096
 FILES_MAX = 64
 SIGNALS = [number for number in range(1, 65) if number not in (9, 19, 32, 33)]
-"""Those whose action a program may change; 32 and 33 are the C library's."""
+"""Signals whose action a program may change; the C library uses 32 and 33."""
 
 _COPIED_BYTES_MAX = 64 << 30
-"""How much memory may be looked through for pages that are in use."""
+"""How much memory may be scanned for pages in use."""
 _VSYSCALL = 0xFFFFFFFFFF600000
 _SPECIAL_BYTES_MAX = 1 << 20
 _OFFSET_MAX = 1 << 62
@@ -48,16 +68,16 @@ _FILE_ROOTS = (
 )
 _READ, _WRITE, _EXECUTE = 1, 2, 4
 _SEGMENTS = {"cs": 0x33, "ss": 0x2B, "ds": 0, "es": 0, "fs": 0, "gs": 0}
-"""Of a 64-bit program."""
+"""Values in a 64-bit program."""
 _EFLAGS = 0x1 | 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x200 | 0x400 | 0x800
-"""Those of arithmetic, the direction flag, and the two that are always set."""
+"""The arithmetic flags, the direction flag, and the two that are always set."""
 _XSTATE_BYTES = range(576, (16 << 10) + 1)
 _SEQUENCES_BYTES = range(32, 513)
 _SEQUENCES_ALIGNMENT = 32
 
 
 def check(image: Image) -> None:
-    """Raises CannotCapture, which says what is wrong."""
+    """Check a whole image. Raises CannotCapture, which says what is wrong."""
     check_memory(image.mappings, image.specials, image.stack)
     _check_runs(image)
     _check_registers(image)
@@ -69,7 +89,7 @@ def check(image: Image) -> None:
 
 
 def check_memory(mappings: Sequence[Mapping], specials: Sequence[Mapping], stack: Mapping) -> None:
-    """Whether memory can be laid out like that. Raises CannotCapture."""
+    """Check that memory can be laid out like that. Raises CannotCapture."""
     everything = sorted([*mappings, *specials, stack], key=lambda one: one.start)
     if len(everything) > MAPPINGS_MAX:
         raise CannotCapture("its memory has too many parts")
@@ -98,12 +118,12 @@ def check_memory(mappings: Sequence[Mapping], specials: Sequence[Mapping], stack
 
 
 def is_copied(mapping: Mapping) -> bool:
-    """Whether there may be pages that are the process's own."""
+    """Whether a mapping may contain pages of the process's own."""
     return mapping.protection != 0 or mapping.is_file
 
 
 def is_emulated(mapping: Mapping) -> bool:
-    """Whether it is the kernel's page that is there in every process."""
+    """Whether it is the page that the kernel emulates in every process (vsyscall)."""
     return mapping.start == _VSYSCALL and mapping.name == "[vsyscall]"
 
 
@@ -175,7 +195,8 @@ def _check_registers(image: Image) -> None:
 
 
 def _check_areas(image: Image) -> None:
-    """What the kernel, or the launcher, is going to write to: data of the process alone."""
+    """Check addresses that the kernel or the launcher will write to: they must be the process's own
+    data."""
     memory = [
         one
         for one in (*image.mappings, image.stack)

@@ -1,12 +1,35 @@
-"""Giving the memory of a captured process to one that is new.
+"""Restores the memory of a captured process into a new one (SnapStart).
 
-The new process is confined already and stays what it is to the kernel: user, namespaces, groups,
-filter, descriptors 0 to 4. It waits in a read, as the captured one did. All of its memory is thrown
-away, that of the image is mapped in its place, copied only where it is written to, and the process
-goes on to read from its own descriptor where the captured one waited.
+Three processes take part. The *tracee* is a prewarmed process in a box. It has dropped all its
+privileges and waits in a read of `WAIT_FD`, where the captured process waited too. A *child* of the
+launcher traces it (ptrace) and does all the work. The *launcher's* loop meanwhile serves other
+requests. A kernel timer kills a child that exceeds its deadline, and the tracee dies with it.
 
-All calls go through its filter. No instruction of the image runs before the process has been
-compared with what it was and is let go.
+To the kernel the tracee stays the process it is: same user, namespaces, cgroups, seccomp filter and
+descriptors 0 to 4. Only its memory, registers, signal actions, open files and umask become those of
+the image. It makes all system calls for that itself, so every one of them passes its filter. The
+steps are, in order:
+
+1. Record the tracee's identity, and check that it is confined (`identity`).
+2. Make single system calls with the `syscall` instruction on which it waits: map the *scratch*
+   area, receive the descriptor of the image's pages over its control socket, and unregister its
+   restartable sequences.
+3. Write a small program to the scratch area: the machine code of `TracedProgram`, a table of system
+   calls (the `Recipe`), and the paths they refer to. A recipe depends only on the image and on
+   where the kernel has mapped its own pages, so it is built once for all children of a zygote.
+4. Run the program without a stop in between. It unmaps everything except the scratch area and the
+   kernel's own mappings, moves these to where the image expects them, and maps the image's memory.
+   Pages that the process had changed come from the image's file, privately, so they are copied only
+   when they are written to. All other pages come from the files they came from before. Then it sets
+   signal actions, directory and umask, and opens files.
+5. Write the thread's ID where the C library keeps it, register the image's restartable sequences,
+   and unmap the scratch area. That call stops before its next instruction, which no longer exists.
+6. Set registers so that the tracee repeats the read on which the captured process waited.
+7. Compare its identity with the record. Only then release it.
+
+No instruction of the image runs before step 7. If a step fails, the tracee is killed, and the
+environment is initialized without the snapshot. The image itself was checked by `image_rules`
+before.
 """
 
 import array
@@ -33,10 +56,10 @@ _FIXED = _MAP_PRIVATE | _MAP_FIXED
 _ANONYMOUS = _FIXED | _MAP_ANONYMOUS
 _NO_FD = -1
 _IMAGE_FD = WAIT_FD + 1
-"""What the image's pages are to the process while they are mapped: its lowest free number."""
+"""Descriptor of the image's pages in the process while they are mapped: its lowest free number."""
 _RSEQ_UNREGISTER = 1
 _RSEQ_CRITICAL_SECTION = 8
-"""Where in an area for restartable sequences the one is named that is being run."""
+"""Offset of the field in a restartable sequences area that names the sequence in progress."""
 _SYS_OPEN, _SYS_CLOSE, _SYS_LSEEK, _SYS_MMAP, _SYS_MUNMAP = 2, 3, 8, 9, 11
 _SYS_RT_SIGACTION, _SYS_MREMAP, _SYS_SOCKET, _SYS_RECVMSG = 13, 25, 41, 47
 _SYS_CHDIR, _SYS_UMASK, _SYS_GETTID = 80, 95, 186
@@ -47,7 +70,7 @@ _DIRECTORY = "/var/task"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recipe:
-    """The calls a process has to make to become an image, and the texts these refer to."""
+    """The system calls that turn a process into an image, and the texts they refer to."""
 
     program: TracedProgram
     table: bytes
@@ -63,11 +86,11 @@ def restore(
     control: socket.socket,
     user: int | None,
 ) -> None:
-    """Make a held process go on as an image, once it is let go.
+    """Make a held process continue as an image when it is released.
 
-    `memory_fd` has the image's pages; `control` is the other end of what the process reads from;
-    `user` is the host's number of its user, if it has one of its own. Raises OSError: then the
-    process is to be killed.
+    `memory_fd` holds the image's pages. `control` is the other end of the socket that the process
+    reads from. `user` is the host's UID of its user, if it has a separate one. Raises OSError; the
+    process must then be killed.
     """
     registers = waits_in_read(tracee, WAIT_FD)
     if registers is None:
@@ -89,7 +112,7 @@ def restore(
     if image.tid_address:
         tracee.write(image.tid_address, struct.pack("=i", thread_id))
     _register_sequences(tracee, image)
-    # The last instruction of ours: it stops before the next, which is not there any more.
+    # Our last instruction: it stops before the next one, which no longer exists.
     tracee.call(_INSTRUCTION, _SYS_MUNMAP, _SCRATCH, _SCRATCH_BYTES)
     tracee.set_extended_state(image.extended_state)
     tracee.set_signal_mask(image.signal_mask)
@@ -101,8 +124,8 @@ def restore(
 
 
 def _register_sequences(tracee: Tracee, image: Image) -> None:
-    """Have the kernel know the image's area for restartable sequences. It names none that is being
-    run: the kernel would lead our own code there."""
+    """Register the image's area for restartable sequences with the kernel. It must name no sequence
+    in progress: the kernel would redirect our own code into it."""
     address, size, signature = image.sequences
     if address:
         tracee.write(address + _RSEQ_CRITICAL_SECTION, bytes(8))
@@ -110,28 +133,28 @@ def _register_sequences(tracee: Tracee, image: Image) -> None:
 
 
 class _Texts:
-    """Paths and the like that calls refer to."""
+    """Paths and other data that system calls refer to."""
 
     def __init__(self) -> None:
         self.data = b""
         self._paths: dict[str, int] = {}
 
     def keep(self, data: bytes) -> int:
-        """Where it will be."""
+        """Add data; returns its address in the tracee."""
         self.data += bytes(-len(self.data) % 8)
         address = _TEXTS + len(self.data)
         self.data += data
         return address
 
     def path(self, text: str) -> int:
-        """Where a path will be."""
+        """Add a path; returns its address in the tracee."""
         if text not in self._paths:
             self._paths[text] = self.keep(os.fsencode(text) + b"\0")
         return self._paths[text]
 
 
 def _hand_over(tracee: Tracee, instruction: int, control: socket.socket, memory_fd: int) -> None:
-    """Have the process receive the image's pages as `_IMAGE_FD`."""
+    """Make the process receive the image's pages as `_IMAGE_FD`."""
     rights = array.array("i", [memory_fd])
     control.sendmsg([b"i"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
     byte_at, vector_at, ancillary_at = _MESSAGE + 0x100, _MESSAGE + 0x110, _MESSAGE + 0x140
@@ -145,7 +168,7 @@ def _hand_over(tracee: Tracee, instruction: int, control: socket.socket, memory_
 
 
 def make_recipe(image: Image, specials: tuple[Mapping, ...]) -> Recipe:
-    """How a process becomes an image in which the kernel has mapped `specials`. Raises OSError."""
+    """Build the recipe for a process in which the kernel has mapped `specials`. Raises OSError."""
     program, texts = TracedProgram(), _Texts()
     _empty(program, specials)
     _move_specials(program, image, {one.name: one for one in specials})
@@ -165,7 +188,7 @@ def make_recipe(image: Image, specials: tuple[Mapping, ...]) -> Recipe:
 
 
 def _empty(program: TracedProgram, kept: Iterable[Mapping]) -> None:
-    """Throw away all memory but what is kept and what the work is done in."""
+    """Unmap all memory except what is kept and the scratch area."""
     at = rules.LOWEST
     keeps = [(_SCRATCH, _SCRATCH + _SCRATCH_BYTES), *((one.start, one.end) for one in kept)]
     for start, end in sorted(keeps):
@@ -178,7 +201,7 @@ def _empty(program: TracedProgram, kept: Iterable[Mapping]) -> None:
 
 
 def _move_specials(program: TracedProgram, image: Image, own: dict[str, Mapping]) -> None:
-    """Have the kernel's own mappings where the image expects them."""
+    """Move the kernel's own mappings to where the image expects them."""
     if own.keys() != {one.name for one in image.specials}:
         raise OSError("it has moved what the kernel maps")
     taken = [(one.start, one.end) for one in own.values()]
@@ -198,7 +221,7 @@ def _map_all(program: TracedProgram, image: Image, texts: _Texts) -> None:
     for mapping in image.mappings:
         runs = image.runs.get(mapping.start, ())
         if len(runs) == 1 and runs[0].size == mapping.size:
-            pass  # Nothing of what is beneath can be seen.
+            pass  # The runs cover the whole mapping.
         elif mapping.is_file:
             if mapping.name != opened:
                 if opened:
@@ -215,7 +238,7 @@ def _map_all(program: TracedProgram, image: Image, texts: _Texts) -> None:
 
 
 def _map_stack(program: TracedProgram, image: Image) -> None:
-    """With room to grow, as far as there is any."""
+    """Map the stack with room to grow, as far as there is any."""
     stack = image.stack
     others = (*image.mappings, *image.specials)
     below = [one.end for one in others if one.end <= stack.start]
@@ -226,7 +249,7 @@ def _map_stack(program: TracedProgram, image: Image) -> None:
 
 
 def _map_nothing(program: TracedProgram, start: int, end: int, protection: int) -> None:
-    """Memory that is empty as yet."""
+    """Map empty memory."""
     flags = _ANONYMOUS | _MAP_NORESERVE
     program.add(_SYS_MMAP, start, end - start, protection, flags, _NO_FD, 0)
 
@@ -237,7 +260,7 @@ def _map_runs(program: TracedProgram, runs: Iterable[Run], protection: int) -> N
 
 
 def _open_files(program: TracedProgram, image: Image, texts: _Texts) -> None:
-    """Have the same numbers open: files where they were, sockets that are connected to nobody."""
+    """Open the same descriptor numbers: files at their position, sockets without a peer."""
     files = {file.number: file for file in image.files}
     taken = set(range(WAIT_FD + 1))
     for number in sorted([*files, *image.dead_sockets]):
@@ -249,7 +272,7 @@ def _open_files(program: TracedProgram, image: Image, texts: _Texts) -> None:
             program.add(_SYS_OPEN, path, mode, flags=TracedProgram.REMEMBERS)
             flags = TracedProgram.TAKES_FIRST | TracedProgram.MAY_FAIL
             program.add(_SYS_LSEEK, 0, file.position, os.SEEK_SET, flags=flags)
-        # What is opened gets the lowest number that is free.
+        # A new descriptor gets the lowest free number.
         if number != next(one for one in range(number + 1) if one not in taken):
             program.add(_SYS_DUP3, 0, number, os.O_CLOEXEC, flags=TracedProgram.TAKES_FIRST)
             program.add(_SYS_CLOSE, 0, flags=TracedProgram.TAKES_FIRST)

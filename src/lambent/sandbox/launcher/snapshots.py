@@ -1,4 +1,4 @@
-"""The snapshots there are: how one is taken of a process in a box, and given to another."""
+"""Owns all snapshots: captures a process in a box, and restores it into others."""
 
 import os
 import selectors
@@ -24,12 +24,12 @@ _SNAPSHOTS_MAX = 1000
 _RECIPES_MAX = 8
 _CAPTURES_AT_ONCE, _RESTORES_AT_ONCE = 2, 8
 _CAPTURE_S, _RESTORE_S = 12.0, 5.0
-"""What each may take; the platform waits 15 s for an answer."""
+"""Limits for a capture and a restore; the platform waits 15 s for a reply."""
 _CAPTURE_NICE = 5
 
 OnTaken = Callable[[str | None, int, str], None]
-"""Gets name and bytes of a snapshot; or no name and why there is none, nothing if the process does
-not wait to be captured yet."""
+"""Receives name and bytes of a snapshot; or no name and the reason, which is empty if the process
+does not wait to be captured yet."""
 
 
 class SnapshotFiles:
@@ -42,7 +42,7 @@ class SnapshotFiles:
         self._restores = Apart(selector, _RESTORES_AT_ONCE)
 
     def take(self, box: BoxState, pid: int, *, bytes_max: int, on_taken: OnTaken) -> None:
-        """Capture a process of a box that has at most so many bytes of its own. Raises OSError,
+        """Capture a process of a box that has at most `bytes_max` bytes of its own. Raises OSError,
         KeyError."""
         if os.uname().machine != "x86_64":
             raise OSError("processes are captured on x86-64 only")
@@ -75,7 +75,7 @@ class SnapshotFiles:
     def _keep(
         self, memory: BinaryIO, description: bytes, bytes_max: int, on_taken: OnTaken
     ) -> None:
-        """Judge an image, and keep it if it is good."""
+        """Check an image, and keep it if it passes."""
         try:
             image = parse(description)
             if (
@@ -95,31 +95,31 @@ class SnapshotFiles:
         on_taken(name, image.size_bytes, "")
 
     def get(self, name: str) -> "StoredSnapshot":
-        """Raises KeyError."""
+        """Return a snapshot. Raises KeyError."""
         return self._known[name]
 
     def discard(self, name: str) -> None:
-        """Throw one away, if there is one of that name."""
+        """Discard a snapshot, if there is one of that name."""
         snapshot = self._known.pop(name, None)
         if snapshot is not None:
             snapshot.close()
 
     def close(self) -> None:
-        """End what is under way."""
+        """End what is in progress."""
         self._captures.close()
         self._restores.close()
 
 
 class StoredSnapshot:
-    """An image with what it takes to give it away again and again."""
+    """An image with everything it takes to restore it repeatedly."""
 
     def __init__(self, image: Image, memory: BinaryIO, restores: Apart) -> None:
-        """Raises OSError if it has more parts than can be given away."""
+        """Raises OSError if it has more parts than can be restored."""
         self.image = image
         self._memory = memory
         self._restores = restores
         self._recipes: dict[tuple[Mapping, ...], Recipe] = {}
-        """By what the kernel has mapped where: the same for all children of one zygote."""
+        """By the kernel's own mappings, which are the same for all children of one zygote."""
         self._recipe(image.specials)
 
     def restore(
@@ -131,9 +131,9 @@ class StoredSnapshot:
         user: int | None,
         on_done: Callable[[str | None], None],
     ) -> None:
-        """Make a process that waits for its assignment go on as the image; see `restore`.
-        `on_done` gets None or why it did not come to that: then the process is to be killed. Raises
-        OSError."""
+        """Make a process that waits for its assignment continue as the image; see `restore`.
+        `on_done` receives None, or the reason for a failure; the process must then be killed.
+        Raises OSError."""
         recipe = self._recipe(tuple(capture.read_specials(pid)))
         pidfd = os.dup(pidfd)
 
@@ -151,7 +151,7 @@ class StoredSnapshot:
         )
 
     def close(self) -> None:
-        """Throw the pages away; who has become the image keeps them."""
+        """Release the pages; processes that were restored keep theirs."""
         self._memory.close()
 
     def _recipe(self, specials: tuple[Mapping, ...]) -> Recipe:
@@ -164,11 +164,11 @@ class StoredSnapshot:
 
 
 def _capture(pid: int, pidfd: int, init_pid: int, memory: BinaryIO, bytes_max: int) -> bytes:
-    """A description of the process."""
+    """Return a description of the process."""
     try:
         with tracing.hold(pid, pidfd) as tracee:
-            # Asked while it is held: it starts no other, and one that shares its memory could
-            # change it now.
+            # Read while the process is held: it starts no other process, and one that shares its
+            # memory could change it now.
             if linux.processes_beside(init_pid) - {pid, init_pid}:
                 raise CannotCapture("it has left processes running")
             return capture.capture(tracee, memory, bytes_max=bytes_max).describe()
@@ -185,7 +185,7 @@ def _restore(
     control: socket.socket,
     user: int | None,
 ) -> bytes:
-    # It has said that it is ready, and may not have begun to wait.
+    # It has reported that it is ready, but may not have started to wait.
     tracing.wait_until_reading(pid, WAIT_FD)
     with tracing.hold(pid, pidfd) as tracee:
         restore(tracee, image, recipe, memory_fd=memory.fileno(), control=control, user=user)

@@ -1,8 +1,7 @@
-"""Holding a process of a box and making system calls in its name (ptrace, x86-64).
+"""Holds a process of a box and makes system calls in it (ptrace, x86-64).
 
-The process has given up everything long ago, and keeps to that: a call that is made for it here
-goes through its filter of system calls, as any other of its calls does.
-https://man7.org/linux/man-pages/man2/ptrace.2.html
+The process dropped its privileges long before. A system call that is made in it passes its seccomp
+filter, as any other of its calls does. https://man7.org/linux/man-pages/man2/ptrace.2.html
 """
 
 import ctypes
@@ -30,7 +29,7 @@ _WALL = 0x40000000
 _DEADLINE_S = 2.0
 _PAUSE_S = 50e-6
 _SPIN_S = 50e-6
-"""One call is over sooner than a sleep; what takes longer may need this processor."""
+"""One call takes less time than a sleep; a longer one may need this processor."""
 
 _FRAME = struct.Struct(f"={len(REGISTERS)}Q")
 _ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
@@ -46,12 +45,13 @@ class _Vector(ctypes.Structure):
 
 
 class Tracee:
-    """A process that is held. Every method raises OSError if it is gone or does not obey."""
+    """A held process. Every method raises OSError if it is gone or does not obey."""
 
     def __init__(self, pid: int, pidfd: int) -> None:
         self.pid = pid
         self._pidfd = pidfd
-        # Not select(), which knows no descriptors above 1,023: whoever has many boxes has those.
+        # Not select(), which supports no descriptors above 1,023: a launcher with many boxes has
+        # those.
         self._ended = select.poll()
         self._ended.register(pidfd, select.POLLIN)
         self._memory_fd = -1
@@ -60,55 +60,56 @@ class Tracee:
     # -- memory and registers --------------------------------------------------------------
 
     def read(self, address: int, size: int) -> bytes:
-        """Bytes of its memory."""
+        """Read bytes of its memory."""
         data = os.pread(self._memory_fd, size, address)
         if len(data) != size:
             raise OSError(f"cannot read {size} bytes of memory at {address:#x}")
         return data
 
     def write(self, address: int, data: bytes) -> None:
-        """Change its memory."""
+        """Write to its memory."""
         if os.pwrite(self._memory_fd, data, address) != len(data):
             raise OSError(f"cannot write {len(data)} bytes of memory at {address:#x}")
 
     def registers(self) -> Registers:
-        """The general ones."""
+        """Return its general registers."""
         buffer = ctypes.create_string_buffer(_FRAME.size)
         self._ptrace(_PTRACE_GETREGS, 0, ctypes.addressof(buffer))
         return dict(zip(REGISTERS, _FRAME.unpack(buffer.raw), strict=True))
 
     def set_registers(self, registers: Registers) -> None:
-        """Set the general ones."""
+        """Set its general registers."""
         values = [registers[name] & 0xFFFFFFFFFFFFFFFF for name in REGISTERS]
         buffer = ctypes.create_string_buffer(_FRAME.pack(*values), _FRAME.size)
         self._ptrace(_PTRACE_SETREGS, 0, ctypes.addressof(buffer))
 
     def extended_state(self) -> bytes:
-        """Floating point and vector registers."""
+        """Return its floating point and vector registers."""
         buffer = ctypes.create_string_buffer(_XSTATE_BYTES_MAX)
         vector = _Vector(ctypes.addressof(buffer), len(buffer))
         self._ptrace(_PTRACE_GETREGSET, _NT_X86_XSTATE, ctypes.addressof(vector))
         return buffer.raw[: vector.length]
 
     def set_extended_state(self, state: bytes) -> None:
-        """Set floating point and vector registers."""
+        """Set its floating point and vector registers."""
         buffer = ctypes.create_string_buffer(state, len(state))
         vector = _Vector(ctypes.addressof(buffer), len(state))
         self._ptrace(_PTRACE_SETREGSET, _NT_X86_XSTATE, ctypes.addressof(vector))
 
     def signal_mask(self) -> bytes:
-        """The signals it blocks: eight bytes."""
+        """Return the signals it blocks: eight bytes."""
         buffer = ctypes.create_string_buffer(8)
         self._ptrace(_PTRACE_GETSIGMASK, 8, ctypes.addressof(buffer))
         return buffer.raw
 
     def set_signal_mask(self, mask: bytes) -> None:
-        """Set what it blocks."""
+        """Set the signals it blocks."""
         buffer = ctypes.create_string_buffer(mask, 8)
         self._ptrace(_PTRACE_SETSIGMASK, 8, ctypes.addressof(buffer))
 
     def restartable_sequences(self) -> tuple[int, int, int]:
-        """Address, size and signature of what the C library has registered; zeros if nothing."""
+        """Return address, size and signature of the area that the C library has registered; zeros
+        if there is none."""
         buffer = ctypes.create_string_buffer(24)
         self._ptrace(_PTRACE_GET_RSEQ_CONFIGURATION, 24, ctypes.addressof(buffer))
         address, size, signature = struct.unpack("=QII8x", buffer.raw)
@@ -119,7 +120,7 @@ class Tracee:
     def call(self, instruction: int, number: int, *arguments: int) -> int:
         """Make a system call with the `syscall` instruction at an address; returns its result.
 
-        Raises OSError with its error. The registers are not those of before afterwards.
+        Raises OSError with its error. The registers differ afterwards.
         """
         registers = self.registers()
         registers |= {"rip": instruction, "rax": number, "orig_rax": -1}
@@ -135,7 +136,7 @@ class Tracee:
         return result
 
     def go_on(self) -> None:
-        """Let it run until it comes to a breakpoint."""
+        """Let it run until it reaches a breakpoint."""
         self._ptrace(_PTRACE_CONT, 0, 0)
         self.wait_stopped(signal.SIGTRAP)
 
@@ -158,7 +159,7 @@ class Tracee:
     def seize(self) -> None:
         """Stop it wherever it is. It is killed if this process ends before `release`."""
         self._ptrace(_PTRACE_SEIZE, 0, 0)
-        # As long as it has not ended its number is not another's.
+        # Until it has ended, its pid is not reused.
         self._check_alive()
         self._memory_fd = os.open(f"/proc/{self.pid}/mem", os.O_RDWR | os.O_CLOEXEC)
         self._ptrace(_PTRACE_INTERRUPT, 0, 0)
@@ -166,7 +167,7 @@ class Tracee:
         self._ptrace(_PTRACE_SETOPTIONS, 0, _O_EXITKILL)
 
     def release(self) -> None:
-        """Let it go on, held by nobody."""
+        """Release it; it continues untraced."""
         self._ptrace(_PTRACE_DETACH, 0, 0)
 
     def close(self) -> None:
@@ -186,10 +187,10 @@ class Tracee:
 
 @contextmanager
 def hold(pid: int, pidfd: int) -> Iterator[Tracee]:
-    """Stop a process for as long as the context lasts. If that ends well it goes on, with the
-    registers it has then; if not it is killed. Raises OSError."""
+    """Stop a process for the duration of the context. On success it continues with the registers it
+    has then; on an exception it is killed. Raises OSError."""
     tracee = Tracee(pid, pidfd)
-    # What is blocked can be waited for.
+    # A blocked signal can be waited for.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     try:
         tracee.seize()
@@ -214,7 +215,7 @@ def is_reading(pid: int, descriptor: int) -> bool:
 
 
 def wait_until_reading(pid: int, descriptor: int) -> None:
-    """Wait for a process that is about to read. Raises OSError if it does not come to that."""
+    """Wait for a process that is about to read. Raises OSError if it does not start to read."""
     deadline = time.monotonic() + _DEADLINE_S
     while not is_reading(pid, descriptor):
         if time.monotonic() > deadline:
@@ -223,8 +224,8 @@ def wait_until_reading(pid: int, descriptor: int) -> None:
 
 
 def waits_in_read(tracee: Tracee, descriptor: int) -> Registers | None:
-    """The registers of a process that was stopped in a read of a descriptor, None if it is
-    somewhere else."""
+    """Return the registers of a process that was stopped in a read of a descriptor; None if it is
+    elsewhere."""
     registers = tracee.registers()
     if registers["orig_rax"] != 0 or registers["rdi"] != descriptor:
         return None
@@ -234,7 +235,7 @@ def waits_in_read(tracee: Tracee, descriptor: int) -> Registers | None:
 
 
 def again(registers: Registers) -> Registers:
-    """Registers with which a process that was stopped in a system call makes that call again."""
+    """Return registers with which a process that was stopped in a system call repeats that call."""
     return {
         **registers,
         "rip": registers["rip"] - len(SYSCALL),
@@ -249,19 +250,17 @@ class TracedProgram:
     CODE = bytes.fromhex(
         # loop: the number, -1 is the end; six arguments; flags
         "488b034883f8ff744d488b7b08488b7310488b53184c8b53204c8b43284c8b4b304c8b6338"
-        # 2: fifth argument, 4: first argument is what was remembered
+        # 2: fifth argument, 4: first argument is the stored result
         "41f6c40274034d89f841f6c40474034c89ff"
-        # the call; 1: remember its result
+        # the call; 1: store its result
         "0f05483d01f0ffff730f41f6c40174034989c74883c340ebb0"
-        # an error: 8: does not matter; else, and at the end, a breakpoint
+        # an error: 8: ignored; otherwise, and at the end, a breakpoint
         "41f6c40875f4cc"
     )
-    """
-    For each entry of the table at rbx: make the call, stop at the first that fails. What was
-    remembered is in r15, where it has stopped in rbx.
-    """
+    """For each entry of the table at rbx: make the call, stop at the first that fails. The stored
+    result is in r15, the address of the entry at which it stopped is in rbx."""
     SYSCALL_AT = CODE.index(SYSCALL)
-    """Where in the code a call is made."""
+    """Offset of the `syscall` instruction in the code."""
     REMEMBERS, TAKES_FIFTH, TAKES_FIRST, MAY_FAIL = 1, 2, 4, 8
     _ENTRY = struct.Struct("=8Q")
 
@@ -269,18 +268,18 @@ class TracedProgram:
         self._entries: list[Sequence[int]] = []
 
     def add(self, number: int, *arguments: int, flags: int = 0) -> None:
-        """One more call."""
+        """Add a call."""
         padded = (*arguments, *(0,) * (6 - len(arguments)))
         self._entries.append((number, *(one & 0xFFFFFFFFFFFFFFFF for one in padded), flags))
 
     def table(self) -> bytes:
-        """The calls as the code reads them."""
+        """Return the calls as the code reads them."""
         entries = [*self._entries, (0xFFFFFFFFFFFFFFFF, *(0,) * 7)]
         return b"".join(self._ENTRY.pack(*entry) for entry in entries)
 
     def run(self, tracee: Tracee, code: int, table: int) -> None:
-        """Run it; code and table are in the tracee's memory. Raises OSError for the first call
-        that fails."""
+        """Run the calls; code and table are in the tracee's memory. Raises OSError for the first
+        call that fails."""
         tracee.set_registers({**tracee.registers(), "rip": code, "rbx": table, "orig_rax": -1})
         tracee.go_on()
         registers = tracee.registers()

@@ -1,0 +1,128 @@
+"""A door for the owner of the data directory: a Unix socket in it, which its permissions guard.
+
+`lambent status` and `lambent gc` use it, because it needs no key, no certificate and no port. A
+request is one line, the name of an operation; the answer is one line of JSON, with which the
+connection ends.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import anyio.abc
+
+from lambent.kit.tasks import start_task
+
+_NAME = "operator.sock"
+_LINE_MAX = 100
+_REQUEST_S = 10.0
+_ANSWER_MAX = 16 << 20
+
+Operations = Mapping[str, Callable[[], Awaitable[Any]]]
+"""By name; each gives what JSON can hold."""
+
+
+class OperatorSocketError(Exception):
+    """The platform did not answer; the message says why."""
+
+
+class _Connection(asyncio.Protocol):
+    """One request."""
+
+    def __init__(self, operations: Operations, tasks: anyio.abc.TaskGroup) -> None:
+        self._operations = operations
+        self._tasks = tasks
+        self._line = b""
+        self._is_asked = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        # Any client that may connect may also stop the platform; this is for clients that hang.
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(_REQUEST_S, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        self._line += data
+        if self._is_asked or b"\n" not in self._line[: _LINE_MAX + 1]:
+            if len(self._line) > _LINE_MAX:
+                self._transport.abort()
+            return
+        self._is_asked = True
+        self._deadline.cancel()
+        name = self._line.partition(b"\n")[0].decode(errors="replace")
+        operation = self._operations.get(name)
+        if operation is None:
+            self._answer({"error": f"there is no operation {name!r}"})
+            return
+        start_task(self._tasks, self._fail, self._perform, operation)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._deadline.cancel()
+
+    async def _perform(self, operation: Callable[[], Awaitable[Any]]) -> None:
+        self._answer({"ok": await operation()})
+
+    def _fail(self, error: Exception) -> None:
+        self._answer({"error": f"it failed: {type(error).__name__}; the platform's log says more"})
+
+    def _answer(self, document: Mapping[str, Any]) -> None:
+        self._transport.write(json.dumps(document).encode() + b"\n")
+        self._transport.close()
+
+
+@asynccontextmanager
+async def open_operator_socket(
+    directory: Path, operations: Operations, tasks: anyio.abc.TaskGroup
+) -> AsyncIterator[None]:
+    """Answer requests on the socket in a directory that nobody else may enter."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, _short(directory) as short:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(short / _NAME)
+        listener.bind(str(short / _NAME))
+        os.chmod(short / _NAME, 0o600)
+        listener.listen(16)
+        listener.setblocking(False)
+        server = await asyncio.get_running_loop().create_unix_server(
+            lambda: _Connection(operations, tasks), sock=listener
+        )
+        try:
+            yield
+        finally:
+            server.close()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(short / _NAME)
+
+
+def ask(directory: Path, operation: str, deadline_s: float) -> Any:
+    """Ask the platform whose socket is in a directory. Raises OperatorSocketError."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(deadline_s)
+            with _short(directory) as short:
+                connection.connect(str(short / _NAME))
+            connection.sendall(operation.encode() + b"\n")
+            with connection.makefile("rb") as answers:
+                answer = json.loads(answers.readline(_ANSWER_MAX))
+    except OSError as error:
+        raise OperatorSocketError(f"cannot ask the platform: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise OperatorSocketError("the platform ended before it answered") from error
+    if "error" in answer:
+        raise OperatorSocketError(f"cannot {operation}: {answer['error']}")
+    return answer["ok"]
+
+
+@contextmanager
+def _short(directory: Path) -> Iterator[Path]:
+    """A short name for a directory: a socket's path may have no more than 107 bytes."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,12 @@
+"""`lambent up` with one more kind of source: a `prefix` for `tests.platforms.Platform`."""
+
+import sys
+
+from lambent.__main__ import main
+from lambent.model.sources.registry import SOURCE_KINDS
+
+from .kind import LINES
+
+SOURCE_KINDS[LINES.name] = LINES
+del sys.argv[1:4]  # python -m lambent
+main()

@@ -1,0 +1,134 @@
+"""The door for the owner of a data directory."""
+
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from lambent.instance import operator_socket
+from lambent.instance.operator_socket import OperatorSocketError, ask, open_operator_socket
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """The loop that the platform runs on."""
+    return "asyncio", {"use_uvloop": True}
+
+
+async def answer() -> dict[str, Any]:
+    """An operation that works."""
+    return {"text": "ü" * 100_000}
+
+
+async def fail() -> None:
+    """One that does not."""
+    raise ValueError("a secret")
+
+
+@asynccontextmanager
+async def opened(directory: Path) -> AsyncIterator[None]:
+    """The door, with two operations."""
+    async with anyio.create_task_group() as tasks:
+        async with open_operator_socket(directory, {"answer": answer, "fail": fail}, tasks):
+            yield
+        tasks.cancel_scope.cancel()
+
+
+async def asked(directory: Path, operation: str) -> Any:
+    """`ask`, beside the loop."""
+    return await anyio.to_thread.run_sync(ask, directory, operation, 10.0)
+
+
+def say(directory: Path, data: bytes) -> bytes:
+    """Send any bytes; returns what comes back until the end."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(10)
+        connection.connect(str(directory / "operator.sock"))
+        try:
+            connection.sendall(data)
+            received = b""
+            while chunk := connection.recv(65536):
+                received += chunk
+        except ConnectionError:
+            return b""
+        return received
+
+
+async def test_requests(tmp_path: Path) -> None:
+    """Each gets its answer; a failure says no more than its kind, and ends nothing."""
+    async with opened(tmp_path):
+        for _ in range(2):
+            assert await asked(tmp_path, "answer") == await answer()
+            with pytest.raises(OperatorSocketError, match="ValueError") as failure:
+                await asked(tmp_path, "fail")
+            assert "a secret" not in str(failure.value)
+            with pytest.raises(OperatorSocketError, match="no operation 'delete'"):
+                await asked(tmp_path, "delete")
+    with pytest.raises(OperatorSocketError, match="cannot ask the platform"):
+        await asked(tmp_path, "answer")
+
+
+async def test_only_the_owner_may_enter(tmp_path: Path) -> None:
+    """And what a killed platform left in its place is replaced."""
+    (tmp_path / "operator.sock").write_text("left")
+    async with opened(tmp_path):
+        mode = (tmp_path / "operator.sock").lstat().st_mode
+        assert stat.S_ISSOCK(mode)
+        assert stat.S_IMODE(mode) == 0o600
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_long_path(tmp_path: Path) -> None:
+    """Sockets have short names, directories need not."""
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    async with opened(deep):
+        assert await asked(deep, "answer")
+
+
+@pytest.mark.parametrize(
+    ("sent", "received"),
+    [
+        (b"x" * 1_000_000, b""),
+        (b"x" * 200 + b"\nanswer\n", b""),
+        (b"\xff\x00\n", b'{"error": "there is no operation'),
+        (b"\n", b'{"error": "there is no operation \'\'"}'),
+        (b"fail\nfail\nfail\n", b'{"error": "it failed: ValueError'),
+    ],
+)
+async def test_bad_requests(tmp_path: Path, sent: bytes, received: bytes) -> None:
+    """Are answered once or cut off, and others are served."""
+    async with opened(tmp_path):
+        came = await anyio.to_thread.run_sync(say, tmp_path, sent)
+        assert came.startswith(received)
+        assert came.count(b"\n") == bool(received)
+        assert await asked(tmp_path, "answer")
+
+
+async def test_who_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is cut off after a while; who goes before the answer comes harms nobody."""
+    monkeypatch.setattr(operator_socket, "_REQUEST_S", 0.05)
+    async with opened(tmp_path):
+        assert await anyio.to_thread.run_sync(say, tmp_path, b"answ") == b""
+        for _ in range(20):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.connect(str(tmp_path / "operator.sock"))
+                connection.sendall(b"answer\n")
+        assert await asked(tmp_path, "answer")
+
+
+async def test_no_platform(tmp_path: Path) -> None:
+    """Is said in a sentence, whatever lacks."""
+    (tmp_path / "operator.sock").write_text("no socket")
+    for directory in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(OperatorSocketError, match="cannot ask the platform"):
+            await asked(directory, "answer")
