@@ -15,6 +15,7 @@ in the middle of things leaves nothing to correct.
 
 from lambent.invocation.settings import InvocationSettings
 from lambent.model.arn import Scope
+from lambent.model.changes import Changes
 from lambent.model.concurrency import Reservation, throttled
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import Refusal, Refused
@@ -125,6 +126,14 @@ class Admission:
         counter.running += 1
         return counter
 
+    @staticmethod
+    def count(counter: RunningCounter) -> tuple[int, int, int]:
+        """How many invocations run now: of the counter's function, of its account in this region,
+        and in the pool of the latter."""
+        function = counter.function
+        account = function.account
+        return function.running, account.running, account.pooled
+
     def release(self, counter: RunningCounter) -> None:
         """The invocation has ended, or never began."""
         function = counter.function
@@ -138,6 +147,14 @@ class Admission:
                 account.pooled -= 1
         if counter.is_outdated and not counter.running:
             self._drop_idle(function)
+
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        if changes.is_everything:
+            for key in self._functions.keys() - changes.functions.keys():
+                self.apply_quota(key, Reservation())
+        for key, reservation in changes.functions.items():
+            self.apply_quota(key, reservation)
 
     def apply_quota(self, key: FunctionKey, reservation: Reservation) -> None:
         """From now on this is set aside for the function. It may be gone as well."""
