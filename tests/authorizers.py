@@ -31,8 +31,7 @@ def relaxed(load: LoadPolicy = nothing) -> Authorizer:
     """Knows no key and asks for none; `load` says what resources grant."""
 
     clock = SystemClock()
-    no_store: Any = None
-    keyring = Keyring(no_store, SessionTokens(b"key", clock))
+    keyring = Keyring(SessionTokens(b"key", clock))
     return Authorizer(keyring, load, clock, home=HOME, is_strict=False)
 
 

@@ -1,13 +1,13 @@
-"""What an operator may choose, composed from the rooms' slices and loaded once.
+"""All settings, composed from the rooms' slices and loaded once.
 
-Every setting has one name, and each source spells it mechanically:
+Every setting has one name, and each source spells it by a rule:
 
     invocation.concurrent_executions            the name, as in `--set NAME=VALUE`
     [invocation] concurrent_executions = 50     in lambent.toml
     LAMBENT_INVOCATION__CONCURRENT_EXECUTIONS   in the environment
 
-Later sources win: defaults, lambent.toml, environment, flags. A name nobody knows is an error, so
-that a misspelled setting never goes unnoticed. A room receives its own slice and nothing else.
+Later sources override earlier ones: defaults, lambent.toml, environment, flags. An unknown name is
+an error, so that a misspelled setting never goes unnoticed. A room receives only its own slice.
 """
 
 import dataclasses
@@ -44,12 +44,12 @@ CONFIG_FILE = "lambent.toml"
 ROOT_CREDENTIALS = "root-credentials"
 """File in the data directory with the first key of a strict platform, in AWS's format."""
 NOT_SETTINGS = frozenset({"LAMBENT_CONFIG", "LAMBENT_ENDPOINT"})
-"""Variables with our prefix that are no settings: they tell the command line where to look."""
+"""Variables with the prefix that are not settings; the command line reads them."""
 _SECRET_SUFFIXES = ("password", "secret", "token")
 
 
 class SettingsError(Exception):
-    """A setting cannot be used; the message names it, its source and the cure."""
+    """A setting is invalid; the message names it, its source and the fix."""
 
 
 def default_data_dir() -> Path:
@@ -62,21 +62,21 @@ def default_data_dir() -> Path:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """Where the platform listens and where it keeps its data."""
+    """Where the platform listens and where it stores its data."""
 
     host: str = "127.0.0.1"
     """Address to listen on. Default: loopback; any other needs `auth = "strict"`."""
 
     port: int = 5262
-    """TCP port to listen on; 0 takes any free one. Default: 5262."""
+    """TCP port to listen on; 0 picks a free one. Default: 5262."""
 
     auth: str = "relaxed"
-    """Whom the platform answers. `relaxed`: any key stands for the root of an account, for
-    development on loopback. `strict`: every request must be signed with a key of this platform and
-    be allowed by policies. Default: relaxed, so that any client works at once."""
+    """Which requests the platform accepts. `relaxed`: any key stands for the root of an account,
+    for development on loopback. `strict`: every request must be signed with a key of this platform
+    and be allowed by policies. Default: relaxed, so that any client works at once."""
 
     tls_cert: str = ""
-    """PEM file with the certificate, and those of its issuers. Default: empty, plain HTTP."""
+    """PEM file with the certificate and its chain. Default: empty, plain HTTP."""
 
     tls_key: str = ""
     """PEM file with the certificate's private key."""
@@ -109,7 +109,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One thing that can be set, as its slice declares it."""
+    """One setting, as its slice declares it."""
 
     name: str
     """Dotted, such as `aws.s3.endpoint_url`."""
@@ -125,14 +125,14 @@ class Setting:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedSettings:
-    """Settings, and where each came from."""
+    """Settings, and the source of each."""
 
     settings: Settings
     sources: Mapping[str, str]
-    """Name of every setting → `default`, the file, the variable or the flag."""
+    """Source by name of the setting: `default`, the file, the variable or the flag."""
 
     def shown(self) -> dict[str, Any]:
-        """Name → value as JSON can hold it, secrets masked."""
+        """Values by name, in JSON types; secrets are masked."""
         return {name: _shown(name, _value(self.settings, name)) for name in self.sources}
 
 
@@ -144,8 +144,8 @@ def load_settings(
 ) -> LoadedSettings:
     """Read all sources.
 
-    `config_file` must exist if given; otherwise `lambent.toml` of the working directory is read if
-    it is there. `flags` maps a setting's name to the flag's spelling and text. Raises
+    `config_file` must exist if given; otherwise `lambent.toml` in the working directory is read if
+    it exists. `flags` maps a setting's name to the flag's spelling and text. Raises
     `SettingsError`.
     """
     known = {setting.name: setting for setting in all_settings()}
@@ -172,7 +172,7 @@ def load_settings(
 
 
 def _check(settings: Settings) -> None:
-    """What does not go together."""
+    """Raise `SettingsError` for settings that contradict each other."""
     server = settings.server
     if server.auth not in ("relaxed", "strict"):
         raise SettingsError(
@@ -202,7 +202,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def all_settings(section: type[Any] = Settings, prefix: str = "") -> Iterator[Setting]:
-    """Every setting there is, in the order of declaration."""
+    """All settings, in the order of declaration."""
     hints = typing.get_type_hints(section)
     for field in dataclasses.fields(section):
         kind = hints[field.name]
@@ -235,7 +235,7 @@ def _from_file(named: Path | None) -> Iterator[tuple[str, str, Any]]:
 def _leaves(
     table: Mapping[str, Any], section: type[Any], prefix: str, source: str
 ) -> Iterator[tuple[str, str, Any]]:
-    """Settings of a TOML table; a table where a section is expected is gone into."""
+    """Settings of a TOML table and of the sections in it."""
     hints = typing.get_type_hints(section)
     for key, value in table.items():
         kind = hints.get(key)
@@ -260,7 +260,7 @@ def _from_environment(
 
 
 def _unknown(name: str, source: str, known: list[str]) -> str:
-    # The last part alone is compared too: people forget or mistake the section.
+    # The last part is compared alone, too: users forget or confuse the section.
     last = {full.replace("__", ".").rpartition(".")[2]: full for full in known}
     close = difflib.get_close_matches(name, known, 3)
     close += [
@@ -273,7 +273,7 @@ def _unknown(name: str, source: str, known: list[str]) -> str:
 
 
 def _parse(setting: Setting, raw: Any, source: str) -> Any:
-    """The value in the setting's type. Text is parsed; TOML's own types are only checked."""
+    """The value in the setting's type. Text is parsed; TOML types are only checked."""
     try:
         return _convert(setting.type, raw)
     except ValueError as error:
@@ -284,7 +284,7 @@ def _parse(setting: Setting, raw: Any, source: str) -> Any:
 
 
 def _convert(kind: Any, raw: Any) -> Any:
-    """Raises `ValueError` that says what is expected."""
+    """The value in a type. Raises `ValueError`, whose message says what is expected."""
     origin = typing.get_origin(kind)
     if origin in (types.UnionType, typing.Union):
         inner = next(part for part in typing.get_args(kind) if part is not type(None))
@@ -385,7 +385,7 @@ def _value(settings: Settings, name: str) -> Any:
 
 
 def _shown(name: str, value: Any) -> Any:
-    """The value as JSON can hold it, without secrets."""
+    """The value in JSON types, without secrets."""
     if name.endswith(_SECRET_SUFFIXES) and value:
         return "***"
     if isinstance(value, Path):

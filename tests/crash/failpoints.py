@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from lambent.asynchronous.destinations import Destinations
 from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.settlement import Settlement
-from lambent.invocation.invoker import Invoker
+from lambent.invocation.call import Call
+from lambent.invocation.invoker import Invoker, MakeReply
+from lambent.model.alias import Route
 from lambent.model.invocation import (
     InvocationRequest,
     Outcome,
@@ -26,7 +28,8 @@ from lambent.model.invocation import (
     WholeReply,
 )
 from lambent.store import store as stores
-from lambent.store.blobs import Blobs
+from lambent.store.database import Engines
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.store import Store
 
 Write = Callable[[str, str], None]
@@ -64,13 +67,16 @@ def run(points: Mapping[str, Point], watch: Callable[[Write], None]) -> None:
 
 
 def _note_attempts(write: Write) -> None:
-    invoke = Invoker.invoke
+    run = Invoker._run
 
-    def patched(self: Invoker, request: InvocationRequest, reply: Reply) -> None:
-        write("began", request.request_id)
-        invoke(self, request, WholeReply(partial(_note_end, write, request.request_id, reply)))
+    def patched(self: Invoker, call: Call, route: Route, make_reply: MakeReply) -> None:
+        def make_noting(request: InvocationRequest) -> Reply:
+            return WholeReply(partial(_note_end, write, call.request_id, make_reply(request)))
 
-    Invoker.invoke = patched  # type: ignore[method-assign]
+        write("began", call.request_id)
+        run(self, call, route, make_noting)
+
+    Invoker._run = patched  # type: ignore[method-assign]
 
 
 def _note_end(
@@ -82,14 +88,14 @@ def _note_end(
 
 
 def _before_commit(come_by: Callable[[], None]) -> None:
-    connect = stores.connect
+    connect = stores.connect_both
 
-    def patched(*arguments: Any) -> sa.Engine:
-        engine = connect(*arguments)
-        sa.event.listen(engine, "commit", lambda _connection: come_by())
-        return engine
+    def patched(*arguments: Any) -> Engines:
+        engines = connect(*arguments)
+        sa.event.listen(engines.writing, "commit", lambda _connection: come_by())
+        return engines
 
-    stores.connect = patched  # type: ignore[attr-defined]
+    stores.connect_both = patched  # type: ignore[attr-defined]
 
 
 def _after_commit(come_by: Callable[[], None]) -> None:
@@ -115,13 +121,13 @@ def _after_commit(come_by: Callable[[], None]) -> None:
 
 
 def _between_payload_and_row(come_by: Callable[[], None]) -> None:
-    put = Blobs.put
+    put = DirectoryBlobs.put
 
-    def patched(self: Blobs, key: str, data: bytes) -> None:
+    def patched(self: DirectoryBlobs, key: str, data: bytes) -> None:
         put(self, key, data)
         come_by()
 
-    Blobs.put = patched  # type: ignore[method-assign]
+    DirectoryBlobs.put = patched  # type: ignore[method-assign]
 
 
 def _between_outcome_and_delete(come_by: Callable[[], None]) -> None:

@@ -9,9 +9,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from lambent.invocation.call import CallResult
 from lambent.model.invocation import Succeeded
 from lambent.polling import batch_delivery
-from lambent.polling.function_calls import CallResult, FunctionCalls
+from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.sources.sqs.queue import Queue
 from tests.crash.failpoints import Point, Write, run
 

@@ -473,13 +473,14 @@ REACH: dict[str, Reach] = {
     ),
     "control/activation.py:self._activate": _fails(_deploy_new),
     "control/room.py:activation.run": _runs(_deploy_new),
+    "control/room.py:packages.delete_unused": _runs(_deploy_new),
     "gateway/code_links.py:self._serve": _pages(
         lambda one: one.lambdas.get_function(FunctionName="steady")["Code"]["Location"], 200
     ),
-    "gateway/operations/invoke.py:slowly": _answers(
+    "gateway/services/lambda_/invoke.py:slowly": _answers(
         500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
     ),
-    "gateway/admin_api.py:self._answer": _pages(
+    "gateway/admin_api.py:self._serve": _pages(
         lambda one: f"{one.platform.endpoint}/_lambent/mappings", 200
     ),
     "gateway/server.py:self._handle_large": _answers(
@@ -526,7 +527,6 @@ REACH: dict[str, Reach] = {
     "assembly/execution.py:code.keep_small": _runs(_deploy_new),
     "assembly/platform.py:keep_log_short": _runs(),
     "assembly/storage.py:keep_trash_short": _runs(),
-    "assembly/api.py:keyring.follow_doubts": _runs(),
     "assembly/execution.py:snapshots.follow_changes": _runs(_deploy_new),
     "node/environment/attempt.py:subscription.run": _listen,
     "node/worker.py:environment.live": _fails(_invoke_new),
@@ -543,8 +543,18 @@ BRIEF = {
 UNDER_SYSTEMD = {"assembly/process.py:_watch_launcher", "assembly/platform.py:manager.show_life"}
 """What runs only as a service of systemd. These are loops, and begin again as all loops do."""
 
+SHARED = {
+    "assembly/platform.py:feed.run",
+    "assembly/platform.py:feed.listen",
+    "polling/mapping_supervisor.py:self._seek_turn",
+}
+"""What runs only where platforms share a database. These are loops, too."""
 
-@pytest.mark.parametrize("site", [one for one in SITES if one not in BRIEF | UNDER_SYSTEMD])
+
+ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED
+
+
+@pytest.mark.parametrize("site", [one for one in SITES if one not in ELSEWHERE])
 def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str) -> None:
     """Requests are answered with 500, loops go on, sources are read on, and who has nothing to do
     with it notices nothing."""
@@ -555,7 +565,7 @@ def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str)
 
 
 def test_every_place_that_is_described_is_there() -> None:
-    assert REACH.keys() | BRIEF | UNDER_SYSTEMD == set(SITES)
+    assert REACH.keys() | BRIEF | UNDER_SYSTEMD | SHARED == set(SITES)
     assert not REACH.keys() & BRIEF
 
 

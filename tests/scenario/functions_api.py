@@ -70,7 +70,10 @@ async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncI
             around = PollingContext(
                 store=storage.store,
                 invoker=Invoker(
-                    Admission(InvocationSettings()), Catalog(storage.store.route), nothing
+                    Admission(InvocationSettings()),
+                    Catalog(storage.store.route),
+                    nothing,
+                    storage.clock,
                 ),
                 aws=nothing,
                 roles=api.roles,

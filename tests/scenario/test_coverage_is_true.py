@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
-from lambent.gateway.coverage import REFUSED, STORED, members_of, offered
+from lambent.gateway.coverage import members_of
+from lambent.gateway.services.lambda_.service import LAMBDA
 
 from .functions_api import create_active, refusal, wait
 from .test_conformance import MODEL, example
+
+STORED, REFUSED = LAMBDA.coverage.stored, LAMBDA.coverage.refused
 
 VALUES: dict[str, Any] = {
     "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:111111111111:q"},
@@ -42,7 +45,7 @@ def test_names_are_the_model_s() -> None:
     """Every operation and member in the tables exists, and the operation is offered."""
     for table in (STORED, REFUSED):
         for operation, members in table.items():
-            assert operation in offered()["lambda"]
+            assert operation in LAMBDA.offered
             shape = MODEL.operation_model(operation).input_shape
             for member in members:
                 if member != "all":

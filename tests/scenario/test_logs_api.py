@@ -23,8 +23,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from lambent.gateway.operations import logs as log_operations
 from lambent.gateway.server import open_front_door, open_gateway
+from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.settings import GatewaySettings
 from lambent.kit.clock import SystemClock
 from lambent.telemetry.logs import LogStore, open_logs
@@ -46,7 +46,7 @@ async def open_api(data: Path) -> AsyncIterator[tuple[str, LogStore]]:
         open_logs(TelemetrySettings(), data, SystemClock()) as logs,
         open_gateway(settings, relaxed()) as gateway,
     ):
-        gateway.register(log_operations.operations(logs), service="logs")
+        gateway.register(LOGS, LOGS.bind(logs))
         sock = socket.create_server(("127.0.0.1", 0))
         async with open_front_door(gateway, settings, sock):
             yield f"http://127.0.0.1:{sock.getsockname()[1]}", logs

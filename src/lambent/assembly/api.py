@@ -11,7 +11,6 @@ from lambent.gateway.server import Gateway, open_gateway
 from lambent.identity.authorizer import Authorizer
 from lambent.identity.execution_roles import ExecutionRoles
 from lambent.identity.keyring import Keyring, open_keyring
-from lambent.kit.tasks import start_loop
 from lambent.model.arn import Scope
 from lambent.model.identity import AccessKey
 from lambent.settings import Settings
@@ -46,10 +45,8 @@ async def open_api(
         home=home,
         is_strict=settings.server.auth == "strict",
     )
-    store.on_change(authorizer.forget)
-    store.on_return(keyring.note_doubt)
-    start_loop(storage.tasks, clock, keyring.follow_doubts)
-    identities = Identities(store, clock, keyring.load)
+    await store.follow(authorizer)
+    identities = Identities(store, clock)
     if authorizer.is_strict:
         await identities.ensure_root_key(home, write_root_key)
     async with open_gateway(settings.gateway, authorizer, resources) as gateway:

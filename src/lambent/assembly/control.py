@@ -13,8 +13,14 @@ from lambent.control.mappings import CheckSource
 from lambent.control.room import Control, open_control
 from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
-from lambent.gateway.operations import control_plane, iam, logs, sts
-from lambent.gateway.protocol.models import runtime_identifiers
+from lambent.gateway.fronts import Front
+from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.services.iam.service import IAM
+from lambent.gateway.services.lambda_.rooms import LambdaRooms
+from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.sts.operations import StsRooms
+from lambent.gateway.services.sts.service import STS
 from lambent.settings import Settings
 
 
@@ -53,12 +59,11 @@ async def open_control_plane(
         link_key = await storage.store.transact(lambda tx: tx.identities.platform_secret(SECRET))
         links = await enter(open_code_links(storage.blobs.read, storage.clock, link_key))
         gateway = api.gateway
-        gateway.register(control_plane.operations(control, links, settings.gateway.url_domain))
-        gateway.register(logs.operations(storage.logs), "logs")
-        sessions = sts.operations(
-            api.identities, api.keyring.sessions, is_strict=api.authorizer.is_strict
-        )
-        gateway.register(sessions, "sts")
-        gateway.register(iam.operations(api.identities), "iam")
-        gateway.register_internal(PATH_PREFIX, links.handle)
+        lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
+        gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
+        gateway.register(LOGS, LOGS.bind(storage.logs))
+        sts_rooms = StsRooms(api.identities, api.keyring.sessions, api.authorizer.is_strict)
+        gateway.register(STS, STS.bind(sts_rooms))
+        gateway.register(IAM, IAM.bind(api.identities))
+        gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         yield control

@@ -16,7 +16,7 @@ from lambent.kit.tasks import start_loop
 from lambent.kit.turns import Turns
 from lambent.model.function import FunctionVersion
 from lambent.node.code.cache import CodeCache
-from lambent.node.environment.host import NodeContext
+from lambent.node.environment.context import NodeContext
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
 from lambent.node.languages.runtimes import Runtimes
@@ -78,15 +78,16 @@ async def open_execution(
         catalog = Catalog(storage.store.route)
         admission = Admission(settings.invocation)
         provisioning = Provisioning(scheduler)
-        await storage.store.follow_reservations(admission.apply_quota)
-        await storage.store.follow_reservations(provisioning.apply_quota)
-        _follow_changes(storage, catalog, scheduler, snapshots)
+        await storage.store.follow(
+            admission, provisioning, catalog, scheduler, snapshots, storage.code
+        )
+        _look_again(storage, catalog, scheduler, snapshots)
         yield Execution(
             sandboxes=sandboxes,
             worker=worker,
             memory=memory,
             provisioning=provisioning,
-            invoker=Invoker(admission, catalog, scheduler),
+            invoker=Invoker(admission, catalog, scheduler, storage.clock),
         )
 
 
@@ -98,15 +99,11 @@ async def _launch(
         yield runtimes.launch(function, package, layers)
 
 
-def _follow_changes(
+def _look_again(
     storage: Storage, catalog: Catalog, scheduler: Scheduler, snapshots: Snapshots
 ) -> None:
-    """Have everything that keeps versions in memory follow the store."""
+    """Have everything that keeps versions in memory look again at what has changed."""
     store, code, tasks, clock = storage.store, storage.code, storage.tasks, storage.clock
-    store.on_change(catalog.forget)
-    store.on_change(scheduler.note_change)
-    store.on_change(snapshots.note_change)
-    store.on_change(code.note_change)
     start_loop(tasks, clock, catalog.follow_changes)
     start_loop(tasks, clock, scheduler.follow_changes, store.resolve)
     start_loop(tasks, clock, snapshots.follow_changes, store.resolve)

@@ -14,43 +14,40 @@ from lambent.assembly.status import observe_status
 from lambent.assembly.storage import Storage
 from lambent.asynchronous.operations import QueueOperations
 from lambent.control.room import Control
-from lambent.gateway.admin_api import (
-    MAPPINGS,
-    METRICS,
-    QUEUE,
-    QUEUES,
-    RUNTIMES,
-    AdminApi,
-)
-from lambent.gateway.operations.invoke import (
+from lambent.gateway.admin_api import PATHS, AdminApi
+from lambent.gateway.fronts import Front
+from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.services.lambda_.invoke import (
     INVOKE,
     INVOKE_ASYNC,
     INVOKE_WITH_RESPONSE_STREAM,
     InvokeOperation,
 )
-from lambent.gateway.protocol.models import runtime_identifiers
+from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.instance.operator_socket import Operations, open_operator_socket
 from lambent.model.function_url import PATH_PREFIX as URL_PATH_PREFIX
+from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.node.languages.runtimes import Runtimes
 from lambent.polling.operations import MappingOperations
 from lambent.services.forwarder import open_forwarder
 from lambent.services.local_services import environment_of
 from lambent.settings import Settings
 from lambent.triggers.deliveries import LocalServiceCalls, open_deliveries
+from lambent.triggers.function_urls import HOSTS as URL_HOSTS
 from lambent.triggers.function_urls import FunctionUrls
 
 
 def register_invocations(storage: Storage, api: Api, execution: Execution, events: Events) -> None:
     """Register the operations that call functions."""
-    for name, way in (
+    for name, mode in (
         ("Invoke", INVOKE),
         ("InvokeAsync", INVOKE_ASYNC),
         ("InvokeWithResponseStream", INVOKE_WITH_RESPONSE_STREAM),
     ):
         operation = InvokeOperation(
-            execution.invoker, api.authorizer, events.queue, storage.tasks, way
+            execution.invoker, api.authorizer, events.queue, storage.tasks, mode
         )
-        api.gateway.register_direct(name, operation.handle)
+        api.gateway.register_direct(LAMBDA, name, operation.handle)
 
 
 def register_admin_api(storage: Storage, api: Api, events: Events, runtimes: Runtimes) -> None:
@@ -63,20 +60,23 @@ def register_admin_api(storage: Storage, api: Api, events: Events, runtimes: Run
         {name: runtimes.hint(name) for name in runtime_identifiers()},
         storage.tasks,
     )
-    for path in (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES):
-        api.gateway.register_internal(path, pages.handle)
+    for path in PATHS:
+        api.gateway.fronts.add_path(path, Front(handle=pages.handle))
 
 
-def register_function_urls(
+async def register_function_urls(
     storage: Storage, api: Api, execution: Execution, control: Control
 ) -> None:
     """Register function URLs, by path and by host name."""
     urls = FunctionUrls(
         control.urls.find, execution.invoker, api.authorizer, storage.clock, storage.tasks
     )
-    storage.store.on_change(urls.forget)
-    api.gateway.register_internal(URL_PATH_PREFIX, urls.handle_path)
-    api.gateway.register_hosts(urls.handle_host)
+    await storage.store.follow(urls)
+    limit = SYNCHRONOUS_EVENT_BYTES_MAX
+    by_path = Front(handle=urls.handle_path, body_bytes_max=limit, is_open=True)
+    by_host = Front(handle=urls.handle_host, body_bytes_max=limit, is_open=True)
+    api.gateway.fronts.add_path(URL_PATH_PREFIX, by_path)
+    api.gateway.fronts.add_hosts(URL_HOSTS, by_host)
 
 
 @asynccontextmanager
@@ -108,7 +108,8 @@ async def open_other_services(
                 port=privileged.front.port,
             )
             await enter(local_services.running(address, environment))
-        forwarder = await enter(open_forwarder(settings.aws, api.authorizer, local_services))
+        own = api.gateway.signing_names
+        forwarder = await enter(open_forwarder(settings.aws, api.authorizer, local_services, own))
         api.gateway.register_forward(forwarder.handle)
         yield
 

@@ -1,6 +1,6 @@
-"""What a running platform can give back when its owner asks: `lambent gc`.
+"""Removes what a running platform does not need: `lambent gc`.
 
-It looks after this by itself, some time after nobody needs it; here it is done now.
+The platform does this by itself after some time; this does it now.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ CODE, TRASH = "unpacked code", "deleted packages"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Garbage:
-    """Finds and removes what no version refers to."""
+    """Finds and removes files that no version refers to."""
 
     code: CodeCache
     needed: Callable[[], Awaitable[Set[str]]]
@@ -25,7 +25,7 @@ class Garbage:
     blobs: Sequence[Blobs]
 
     async def find(self) -> list[dict[str, Any]]:
-        """What there is: kind, place and bytes of each."""
+        """Kind, place and bytes of each."""
         unneeded = await self.code.unneeded(await self.needed())
         trash = await anyio.to_thread.run_sync(self._expired)
         return [
@@ -34,7 +34,7 @@ class Garbage:
         ]
 
     async def collect(self) -> list[dict[str, Any]]:
-        """Remove it; returns what that was."""
+        """Remove them; returns kind, place and bytes of each."""
         found = await self.find()
         await self.code.free(await self.needed())
         for blobs in self.blobs:
@@ -43,7 +43,7 @@ class Garbage:
 
     def _expired(self) -> list[dict[str, Any]]:
         return [
-            {"kind": TRASH, "place": str(path), "bytes": path.stat().st_size}
+            {"kind": TRASH, "place": trashed.place, "bytes": trashed.size}
             for blobs in self.blobs
-            for path in blobs.expired()
+            for trashed in blobs.expired()
         ]

@@ -28,6 +28,7 @@ from lambent.kit.service_manager import ServiceManager
 from lambent.kit.tasks import start_loop, start_task
 from lambent.sandbox.ports import SandboxError
 from lambent.settings import Settings
+from lambent.store.feed import Feed
 from lambent.store.problems import StoreError
 
 
@@ -66,11 +67,15 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         control = await enter(open_control_plane(settings, storage, api, ports))
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
-        register_function_urls(storage, api, execution, control)
+        await register_function_urls(storage, api, execution, control)
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.worker.prepare)
         await storage.store.note_started()
+        if storage.store.is_shared:
+            feed = Feed(storage.store, clock)
+            start_loop(tasks, clock, feed.run)
+            start_loop(tasks, clock, feed.listen)
         await enter(open_operator_commands(settings, privileged, storage, execution))
         start_loop(tasks, clock, manager.show_life, clock)
         start_loop(tasks, clock, keep_log_short, data.state, clock)

@@ -1,5 +1,6 @@
-"""What is done before the platform gives up its privileges, as whoever typed `lambent up`: take the
-data directory, bind the port, read the certificate, prepare runtimes, start the launcher."""
+"""Steps of the start, as the user who typed `lambent up`, before privileges are dropped:
+lock the data directory, bind the port, load the certificate, prepare runtimes, start the launcher.
+"""
 
 import contextlib
 import dataclasses
@@ -29,8 +30,8 @@ from lambent.sandbox.launcher.cgroup_tree import LIMITS
 from lambent.sandbox.privileges import become_unprivileged, hand_over
 from lambent.services.installation import packages_directory, prepare_packages
 from lambent.settings import ServerSettings, Settings
-from lambent.store.blobs import is_of_blobs
 from lambent.store.database import file_of, url_of
+from lambent.store.directory_blobs import is_of_blobs
 from lambent.store.settings import StoreSettings
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ _DESCRIPTORS_AT_ONCE = 65_536
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listener:
-    """What was opened for clients while it could be."""
+    """What was opened for clients while the process had its privileges."""
 
     listener: socket.socket
     tls: ssl.SSLContext | None
@@ -48,26 +49,26 @@ class Listener:
 
     @property
     def port(self) -> int:
-        """The port, also if any was asked for."""
+        """The port number, also if the settings said 0."""
         return int(self.listener.getsockname()[1])
 
     @property
     def url(self) -> str:
-        """Where clients reach the platform."""
+        """The URL of the platform for clients."""
         address, port = self.listener.getsockname()[:2]
         name = f"[{address}]" if ":" in address else address
         return f"{'https' if self.tls else 'http'}://{name}:{port}"
 
 
 class RootCredentials:
-    """The file that tells whoever started the platform its first key, in AWS's format. It is
-    opened before the process gives up the right to."""
+    """The file with the platform's first key, in AWS's format, for the user who started it. It is
+    opened while the process still may."""
 
     def __init__(self, file: Path) -> None:
         self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     def write(self, key: AccessKey) -> None:
-        """Replace what is in the file."""
+        """Replace the content of the file."""
         text = f"[default]\naws_access_key_id = {key.id}\naws_secret_access_key = {key.secret}\n"
         os.truncate(self._file, 0)
         os.pwrite(self._file, text.encode(), 0)
@@ -76,7 +77,7 @@ class RootCredentials:
 
 @contextmanager
 def hold_data(root: Path) -> Iterator[DataDirectory]:
-    """The data directory, made if need be, and held against a second platform."""
+    """The data directory, created if missing, and locked against a second platform."""
     root = root.absolute()
     try:
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -131,20 +132,20 @@ def load_certificate(server: ServerSettings) -> ssl.SSLContext | None:
 
 
 def _expand_descriptor_table(size: int) -> None:
-    """Make room for descriptors now: growing in a process with threads waits for the kernel's
-    grace period, 20 ms and more, and would do so in the middle of somebody's call."""
+    """Grow the table of descriptors now. Once the process has threads, growing it waits for the
+    kernel's grace period, 20 ms and more, in the middle of a call."""
     with contextlib.suppress(OSError):
         os.close(fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, size - 1))
 
 
 def find_runtimes(settings: Settings, tier: str, steps: Steps) -> Runtimes:
-    """Find the host's interpreters and see to it that each has AWS's runtime client."""
+    """Find the host's interpreters and install AWS's runtime client for each."""
     cache = Path(settings.worker.runtimes_dir or weak_tier.cache(settings, tier))
     found = find_interpreters(answers=cache / "interpreters.json")
     interpreters = weak_tier.only_reachable(found, settings, tier)
     while True:
         prepared = prepare_runtimes(interpreters, cache, steps)
-        # `lambent gc` leaves alone what is kept.
+        # `lambent gc` does not delete what is kept.
         if all([keep(one.directory) for one in prepared if one.directory is not None]):
             break
     for one in prepared:
@@ -157,7 +158,7 @@ def find_runtimes(settings: Settings, tier: str, steps: Steps) -> Runtimes:
 
 
 def prepare_services(settings: Settings, tier: str, steps: Steps) -> Path | None:
-    """Get the packages of the emulator of other services, if it is wanted; gives their place."""
+    """Install the packages of the emulator, if it is wanted; returns their directory."""
     if not settings.services.enabled:
         return None
     ours = weak_tier.cache(settings, tier).with_name("services")
@@ -181,7 +182,7 @@ def prepare_services(settings: Settings, tier: str, steps: Steps) -> Path | None
 
 
 def choose_tier(settings: Settings) -> str:
-    """The isolation to use, which is named if it is not the strongest."""
+    """The isolation tier to use. A weaker one than the host's best is logged with its cause."""
     isolation = tiers.detect()
     tier = tiers.choose(settings.sandbox.isolation, isolation)
     if tier == "process":
@@ -194,12 +195,12 @@ def choose_tier(settings: Settings) -> str:
 def isolate(
     settings: Settings, tier: str, data: DataDirectory, runtimes: Runtimes, packages: Path | None
 ) -> LauncherHandle:
-    """Start the launcher and give up this process's own privileges."""
+    """Start the launcher and drop the privileges of this process."""
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     _expand_descriptor_table(min(most_files, _DESCRIPTORS_AT_ONCE))
     uid = settings.sandbox.platform_uid
-    # Functions see what is in `code`; nobody else sees keys and packages in `state`.
+    # Functions can read `code`; only the platform can read the keys and packages in `state`.
     private = [data.state, *_places_elsewhere(settings.store, data, uid)]
     for directory, mode in ((data.code, 0o755), *((one, 0o700) for one in private)):
         _prepare(directory, mode, uid)
@@ -223,13 +224,13 @@ def isolate(
 
 
 def may_mount(tier: str) -> bool:
-    """Whether this process, in a tier, may have a mount namespace to give up its privileges in."""
+    """Whether this process may use a mount namespace to drop its privileges in, in a tier."""
     has_right = not users.is_root() or users.has_capability(users.CAP_SYS_ADMIN)
     return has_right and tier != "process"
 
 
 def explain_weakness(tier: str, isolation: tiers.Isolation) -> str:
-    """Why isolation is not the strongest: the first thing that lacks, or the operator's wish."""
+    """Why isolation is not the strongest: the first missing feature, or the operator's choice."""
     lacking = next((one for one in isolation.findings if not one.is_there), None)
     cause = f"{lacking.name}: {lacking.found}" if lacking else "sandbox.isolation asks for no more"
     return (
@@ -239,7 +240,7 @@ def explain_weakness(tier: str, isolation: tiers.Isolation) -> str:
 
 
 def _prepare(directory: Path, mode: int, uid: int) -> None:
-    """Make a directory if need be, and the platform's own."""
+    """Create a directory if missing, and make the platform its owner."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(mode)
@@ -251,13 +252,14 @@ def _prepare(directory: Path, mode: int, uid: int) -> None:
 
 
 def _places_elsewhere(store: StoreSettings, data: DataDirectory, uid: int) -> list[Path]:
-    """Directories of packages, of events and of a SQLite file, which may be anywhere and become the
-    platform's own. Root gives none away in which others keep something."""
-    blobs, events = data.blobs(store), data.event_payloads(store)
-    ours: dict[Path, Callable[[str], bool]] = {blobs: is_of_blobs, events: is_of_blobs}
+    """The directories of packages, events and the SQLite file, which may be anywhere; the platform
+    becomes their owner. Root does not hand over a directory that holds other things."""
+    ours = dict[Path, Callable[[str], bool]]()
+    if not store.blobs_url:
+        ours = {data.blobs(store): is_of_blobs, data.event_payloads(store): is_of_blobs}
     file = file_of(url_of(store, data.state))
     if file is not None and file.parent != data.state and users.is_root():
-        # SQLite writes beside the file, too.
+        # SQLite also writes files next to the database.
         ours[file.parent] = lambda name: name.startswith(file.name)
     for directory, is_ours in ours.items():
         if not users.is_root() or not directory.exists() or directory.stat().st_uid == uid:

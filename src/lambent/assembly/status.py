@@ -1,4 +1,4 @@
-"""What a platform says of itself when its owner asks: `lambent status`."""
+"""The state of a platform for its operator: `lambent status`."""
 
 import os
 import time
@@ -35,9 +35,9 @@ async def observe_status(
     worker: Worker,
     memory: SystemMemory,
 ) -> dict[str, Any]:
-    """A document with fixed names, for programs too. Memory is in MB."""
+    """A document with stable names. Memory is in MB."""
     began = time.monotonic()
-    functions, queued = await store.transact(
+    functions, queued = await store.read(
         lambda tx: (tx.functions.count_everywhere(), tx.async_events.count())
     )
     database_ms = (time.monotonic() - began) * 1000

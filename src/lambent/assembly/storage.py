@@ -7,13 +7,18 @@ from functools import partial
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
-from lambent.instance.data_directory import DataDirectory
+from lambent.instance.data_directory import EVENTS_SUFFIX, DataDirectory
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.node.code.cache import CodeCache, open_code_cache
 from lambent.settings import Settings
-from lambent.store.blobs import Blobs, keep_trash_short, open_blobs
+from lambent.store.blobs import Blobs, keep_trash_short
+from lambent.store.directory_blobs import DirectoryBlobs
+from lambent.store.object_blobs import ObjectBlobs
+from lambent.store.problems import StoreError, StoreUnavailable
+from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
 
@@ -45,8 +50,8 @@ async def open_storage(
         enter = stack.enter_async_context
         store = await enter(open_store(settings.store, data.state, clock))
         blobs, payloads = [
-            await open_blobs(directory, store.id, clock, is_new=store.is_new)
-            for directory in (data.blobs(settings.store), data.event_payloads(settings.store))
+            await _open_blobs(settings.store, data, suffix, store, clock)
+            for suffix in ("", EVENTS_SUFFIX)
         ]
         logs = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
         code = await enter(open_code_cache(data.code, blobs.read, settings.worker.code_mb << 20))
@@ -61,5 +66,26 @@ async def open_storage(
             payloads=payloads,
             logs=logs,
             code=code,
-            needed_code=partial(store.transact, Transaction.code_keys),
+            needed_code=partial(store.read, Transaction.code_keys),
         )
+
+
+async def _open_blobs(
+    settings: StoreSettings, data: DataDirectory, suffix: str, store: Store, clock: Clock
+) -> Blobs:
+    """Open the blobs that belong to the store's database. Raises StoreError."""
+
+    def run() -> Blobs:
+        blobs: Blobs
+        if settings.blobs_url:
+            blobs = ObjectBlobs(settings, suffix, clock)
+        else:
+            packages = data.blobs(settings)
+            blobs = DirectoryBlobs(packages.with_name(f"{packages.name}{suffix}"), clock)
+        try:
+            blobs.belong_to(store.id, is_new=store.is_new)
+        except StoreUnavailable as error:
+            raise StoreError(f"cannot use {settings.blobs_url}: see the line above") from error
+        return blobs
+
+    return await anyio.to_thread.run_sync(run)

@@ -1,5 +1,5 @@
-"""What the tier `process` changes before the platform starts: it is accepted or refused, and said
-loudly; and functions, which may be users of their own, have to get where runtimes lie."""
+"""The tier `process` at the start: it is refused or accepted with a loud warning; and functions,
+which may run as separate users, need access to the runtimes."""
 
 import logging
 import sys
@@ -18,7 +18,7 @@ _SYSTEM_CACHE = Path("/var/cache/lambent/runtimes")
 
 
 def accept(settings: Settings) -> None:
-    """Say what this tier lacks. Ends the process if what was asked for cannot be kept."""
+    """Warn about what this tier lacks. Raises SystemExit if a setting asks for more."""
     if wishes := unkept(settings):
         raise SystemExit(
             f"lambent: the tier 'process' cannot keep {', nor '.join(wishes)}. Give lambent a host"
@@ -42,7 +42,7 @@ def accept(settings: Settings) -> None:
 
 
 def unkept(settings: Settings) -> list[str]:
-    """The settings that this tier cannot keep, and for which it is therefore refused."""
+    """The settings that this tier cannot fulfil; with any of them it is refused."""
     if settings.sandbox.allow_weak:
         return []
     found = []
@@ -56,14 +56,14 @@ def unkept(settings: Settings) -> list[str]:
 
 
 def cache(settings: Settings, tier: str) -> Path:
-    """Where runtimes are prepared unless the operator says otherwise."""
+    """The default directory for prepared runtimes."""
     return _SYSTEM_CACHE if has_own_users(settings, tier) else default_cache()
 
 
 def only_reachable(
     interpreters: tuple[Interpreter, ...], settings: Settings, tier: str
 ) -> tuple[Interpreter, ...]:
-    """The interpreters that users of functions get to; of the others it is said why not."""
+    """The interpreters that the users of functions can reach; the others are logged."""
     if not has_own_users(settings, tier):
         return interpreters
     reachable = []
@@ -81,6 +81,6 @@ def only_reachable(
 
 
 def has_own_users(settings: Settings, tier: str) -> bool:
-    """Whether functions are users of their own and see the host's directories as those do."""
+    """Whether functions run as separate users that see the host's directories."""
     is_bare = tier == "process" or not users.has_capability(users.CAP_SYS_ADMIN)
     return is_bare and users.can_separate(settings.sandbox.platform_uid)

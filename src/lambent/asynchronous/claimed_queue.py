@@ -175,7 +175,7 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
 
     def new_claim(self) -> str:
         """Says by which transaction something was claimed."""
-        return str(next(self._claims))
+        return f"{self._store.starts}.{next(self._claims)}"
 
     # -- transactions ----------------------------------------------------------------------
 
@@ -214,13 +214,13 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
     # -- time ------------------------------------------------------------------------------
 
     async def recover(self) -> None:
-        """Find what was left, before anything new is accepted; what was claimed, too, as the
-        database is ours alone."""
+        """Find what was left, before anything new is accepted; what was claimed, too, by platforms
+        that no longer run."""
         now = self._clock.now()
 
         def look(tx: Transaction) -> list[tuple[K, float]]:
             table = self.table(tx)
-            table.claims.release_all(now)
+            table.claims.release_left(tx.locks.is_running, now)
             return list(table.lanes())
 
         for key, due_at in await self._store.transact(look):

@@ -18,25 +18,24 @@ from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.lanes import Lanes
 from lambent.asynchronous.settings import AsynchronousSettings
 from lambent.asynchronous.settlement import AttemptEnded, Settlement
+from lambent.invocation.call import Call
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_task
 from lambent.model.async_event import AsyncEvent
 from lambent.model.delivery import Delivery
-from lambent.model.errors import ApiError, FunctionNotFound, service_failure
+from lambent.model.errors import ApiError, service_failure
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import (
-    NOT_RUN,
     InvocationKind,
     InvocationRequest,
     Outcome,
     Refusal,
     Refused,
+    Reply,
     RunReport,
     WholeReply,
 )
-from lambent.model.recursion import recursive
-from lambent.model.traces import LOOPS_MAX, extend_lineage
 from lambent.store.async_events import AsyncEvents
 from lambent.store.blobs import Blobs
 from lambent.store.store import Store, Transaction
@@ -114,59 +113,37 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
         if not (thing.function_errors or thing.system_errors):
             age_ms = max(now - thing.accepted_at, 0.0) * 1000
             self._metrics.add("AsyncEventAge", thing.key, age_ms)
-        function = self._invoker.resolve_nowait(thing.key, thing.qualifier)
-        if function is None or thing.is_offloaded:
-            start_task(self._tasks, None, self._begin_slowly, thing)
-        else:
-            self._invoke(thing, function)
+        make_reply = partial(self._make_reply, thing)
+        try:
+            if thing.is_offloaded or not self._invoker.begin(_call(thing), make_reply):
+                start_task(self._tasks, None, self._begin_slowly, thing)
+        except Exception:
+            logger.exception("the event %s could not be begun", thing.request_id)
+            self._end(thing, None, Refused(service_failure()))
 
     async def _begin_slowly(self, event: AsyncEvent) -> None:
-        """The same for one of which something must be read first."""
-        function = None
+        """Begin an attempt whose function or payload must be read first."""
         try:
-            function = await self._invoker.resolve(event.key, event.qualifier)
+            await self._invoker.resolve(event.key, event.qualifier)
             if event.is_offloaded:
                 payload = await self._payloads.read(str(event.id))
                 event = dataclasses.replace(event, payload=payload)
-        except FunctionNotFound as error:
-            self._end(event, function, Refused(error, Refusal.NOT_FOUND))
+            await self._invoker.start(_call(event), partial(self._make_reply, event))
         except ApiError as error:
-            self._end(event, function, Refused(error))
+            self._end(event, None, Refused.of(error))
         except Exception as error:  # Of the database or the disk: it may pass.
             text = f"The event could not be read: {error}"
-            failure = ApiError("ServiceException", text, status=500)
-            self._end(event, function, Refused(failure))
-        else:
-            self._invoke(event, function)
+            self._end(event, None, Refused(ApiError("ServiceException", text, status=500)))
 
-    def _invoke(self, event: AsyncEvent, function: FunctionVersion) -> None:
-        trace_id, loops = extend_lineage(event.trace_id, event.key.arn)
-        if loops >= LOOPS_MAX and not self._invoker.may_loop(event.key, event.qualifier):
+    def _make_reply(self, event: AsyncEvent, request: InvocationRequest) -> Reply:
+        def finish(outcome: Outcome, _: RunReport) -> None:
+            self._end(event, request.function, outcome)
+
+        return WholeReply(finish)
+
+    def _end(self, event: AsyncEvent, function: FunctionVersion | None, outcome: Outcome) -> None:
+        if isinstance(outcome, Refused) and outcome.reason is Refusal.LOOP:
             self._metrics.add("RecursiveInvocationsDropped", event.key)
-            self._end(event, function, Refused(recursive(event.key), Refusal.LOOP))
-            return
-        request = InvocationRequest(
-            request_id=event.request_id,
-            kind=InvocationKind.EVENT,
-            function=function,
-            qualifier=event.qualifier,
-            event=event.payload,
-            trace_id=trace_id,
-            tenant_id=event.tenant_id,
-        )
-        try:
-            self._invoker.invoke(request, WholeReply(partial(self._end, event, function)))
-        except Exception:
-            logger.exception("the event %s could not be begun", event.request_id)
-            self._end(event, function, Refused(service_failure()))
-
-    def _end(
-        self,
-        event: AsyncEvent,
-        function: FunctionVersion | None,
-        outcome: Outcome,
-        _: RunReport = NOT_RUN,
-    ) -> None:
         if outcome.is_throttled and outcome.is_retryable and not event.tenant_id:
             self.put_off(event.key, event)
         else:
@@ -203,6 +180,8 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
     async def recover(self) -> None:
         """See `ClaimedQueue`."""
         await super().recover()
+        if self._store.is_shared:
+            return  # Another platform may be about to write the row that a payload belongs to.
         known = await self._store.transact(lambda tx: tx.async_events.beside())
         found = await anyio.to_thread.run_sync(lambda: list(self._payloads.list_keys()))
         unknown = [key for key in found if int(key) not in known]
@@ -219,3 +198,15 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
                 self._payloads.delete(str(one))
 
         await anyio.to_thread.run_sync(delete)
+
+
+def _call(event: AsyncEvent) -> Call:
+    return Call(
+        request_id=event.request_id,
+        kind=InvocationKind.EVENT,
+        key=event.key,
+        qualifier=event.qualifier,
+        event=event.payload,
+        trace_header=event.trace_id,
+        tenant_id=event.tenant_id,
+    )

@@ -1,11 +1,33 @@
-"""Whose turn it is.
+"""Decides which stored events are in memory, and which of them runs next.
 
-A *lane* is what waits for one function, or for one destination. Some of it is held in memory, the
-rest is in the store. Lanes with nothing under way come first, always; the others take turns, as
-many at once as their pace allows. What is held in memory is bounded, and no lane needs another's
-room: so a flood in one lane never delays another.
+Every event and every delivery is in the database. Only some can be in memory, and only some can run
+at the same time. A *lane* is everything that waits for one function, or for one destination. The
+lanes are a pure data structure: no I/O, no tasks and no clock. The owner passes the time to every
+method, carries out what the lanes ask for, and tells them the result.
 
-No I/O and no time of its own; times are the caller's.
+An event moves through a lane in four steps:
+
+1. *Arrive.* A new event is in the database and may also be in memory, if there is room (`expect`,
+   then `arrive`). Otherwise the lane only remembers that the database has more (`note_stored`): now
+   (`has_more`), or later (`next_due`).
+2. *Refill.* A lane that has room and more in the database is in `_hungry`, the lane that has waited
+   longest first. `wants` says how many events to claim for which lanes; `note_claimed` brings them.
+3. *Run.* `next` returns the next event to run, if any.
+4. *End.* `end` makes room for the next event. `pause` puts the event back, if its function is
+   throttled: then the whole lane waits, for longer each time.
+
+Two rules make it fair:
+
+- A lane with nothing in progress always comes first (`_idle`), even beyond `in_flight_max`. The
+  other lanes take turns (`_busy`), each up to its adaptive limit. So a flood in one lane never
+  delays the first event of another.
+- Memory is shared: a lane holds at most `HELD_PER_LANE_MAX` events, and all lanes `held_max`, plus
+  one per lane. So an empty lane always has room for one, however full the others are.
+
+Timers are a heap of times at which a lane has to be looked at again. A lane has at most one valid
+timer (`alarm_at`); entries that a later call has replaced are skipped when they are due. The owner
+sleeps until `wakes_at` and then calls `wake`. A lane with nothing left is deleted, so memory
+depends on the lanes in use, not on the number of functions.
 """
 
 import heapq

@@ -59,7 +59,7 @@ class QueueOperations:
                 )
             return found
 
-        return await self._store.transact(read)
+        return await self._store.read(read)
 
     async def purge(self, key: FunctionKey) -> int:
         """Throw away what waits for a function and is not under way; returns how much that was."""

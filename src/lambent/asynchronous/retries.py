@@ -86,7 +86,7 @@ def after_attempt(
             return Done(event, "FunctionGone")
         case Refused(reason=Refusal.SWITCHED_OFF):
             return Done(event, "ZeroReservedConcurrency")
-        case Refused(reason=Refusal.LOOP):
+        case Refused(reason=Refusal.LOOP | Refusal.INVALID):
             return Done(event, "RetriesExhausted")
         case Refused():
             event = dataclasses.replace(event, system_errors=event.system_errors + 1)

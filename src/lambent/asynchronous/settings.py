@@ -1,4 +1,4 @@
-"""What an operator may choose about asynchronous invocation."""
+"""Settings of asynchronous invocation."""
 
 import dataclasses
 
@@ -8,20 +8,18 @@ class AsynchronousSettings:
     """Settings of the `asynchronous` room."""
 
     retry_s: float = 60.0
-    """Seconds until the second attempt when a function has failed; twice that until the third.
+    """Seconds before the second attempt after a function error; twice that before the third.
     Default: 60, as in AWS."""
     backoff_s: float = 1.0
-    """Seconds until the next attempt when the function could not be reached, doubled each time.
+    """Seconds before the next attempt after throttling or a system error, doubled each time.
     Default: 1, as in AWS."""
     backoff_max_s: float = 300.0
-    """Most seconds between two such attempts. Default: 300, as in AWS."""
+    """Maximum seconds between two such attempts. Default: 300, as in AWS."""
     in_flight_max: int = 500
-    """Events that are delivered at the same time. A function that has none under way may always
-    begin one more. Default: 500, half of an account's concurrency, so that a backlog leaves room
-    for callers who wait."""
+    """Maximum events in delivery at the same time. A function with none in delivery may always
+    start one. Default: 500, half of an account's concurrency, so that a backlog leaves room for
+    synchronous callers."""
     held_max: int = 2048
-    """Events that are read ahead into memory; of each function with a backlog at least one.
-    """
+    """Events that are read ahead into memory; at least one for each function with a backlog."""
     kept_at_once_max: int = 1024
-    """Events written in one commit; as many more may wait for theirs, further ones are throttled.
-    """
+    """Events in one commit; as many more may wait for the next, and further ones are throttled."""

@@ -1,4 +1,4 @@
-"""What the platform's own pages say: queues, mappings, runtimes."""
+"""The platform's own admin API: queues, mappings, runtimes."""
 
 import json
 from typing import Any
@@ -23,20 +23,20 @@ def list_queues(endpoint: str, name: str | None) -> list[dict[str, Any]]:
 
 
 def purge(endpoint: str, name: str) -> int:
-    """Throw away what waits for a function; returns how much that was. Raises CliError."""
+    """Discard the queued events of a function; returns how many. Raises CliError."""
     purged: int = _request(endpoint, "DELETE", _path(name))["purged"]
     return purged
 
 
 def list_mappings(endpoint: str) -> list[dict[str, Any]]:
-    """The event source mappings and what they are doing. Raises CliError."""
+    """The event source mappings and their state. Raises CliError."""
     found: list[dict[str, Any]] = _request(endpoint, "GET", _MAPPINGS)["mappings"]
     return found
 
 
 def runtime_hint(endpoint: str, runtime: str) -> str | None:
-    """What to do on the platform's machine before functions of a runtime run there; None if they
-    do, or if the caller may not know."""
+    """What to install on the platform's machine so that functions of a runtime run there; None if
+    they run already, or if the caller may not know."""
     try:
         found: dict[str, str | None] = _request(endpoint, "GET", _RUNTIMES)["runtimes"]
     except CliError:
@@ -49,7 +49,7 @@ def _path(name: str | None) -> str:
 
 
 def _request(endpoint: str, method: str, path: str) -> dict[str, Any]:
-    """A request for a page of the platform's own, signed as the API's are."""
+    """A signed request to the admin API."""
     with open_client("lambda", endpoint) as client:
         request = botocore.awsrequest.AWSRequest(method, endpoint.rstrip("/") + path)
         credentials = client._request_signer._credentials

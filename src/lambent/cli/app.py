@@ -1,8 +1,8 @@
-"""The commands, as people type them.
+"""The commands of `lambent`.
 
 This module must stay quick to import: what a command needs is imported inside it. Each command
 reads its arguments, calls one module and prints; `--json` prints one JSON document on stdout and
-nothing else. Exit codes: 0 it worked, 1 the function or the platform failed, 2 it was misused.
+nothing else. Exit codes: 0 success, 1 the function or the platform failed, 2 wrong usage.
 """
 
 import json
@@ -15,7 +15,18 @@ import typer
 
 from lambent.cli import server_commands
 from lambent.cli.linux_only import require_linux
-from lambent.cli.options import SWITCH, ConfigFile, Endpoint, Json, Name, Set, load, pairs
+from lambent.cli.options import (
+    SWITCH,
+    ConfigFile,
+    DataDir,
+    Endpoint,
+    Json,
+    Name,
+    Set,
+    load,
+    load_for,
+    pairs,
+)
 from lambent.cli.output import (
     CliError,
     UsageError,
@@ -35,9 +46,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-config_app = typer.Typer(help="What the platform is set to.", no_args_is_help=True)
+config_app = typer.Typer(help="The platform's settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-keys_app = typer.Typer(help="Who may use the platform.", no_args_is_help=True)
+keys_app = typer.Typer(help="Access keys for the platform.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 server_commands.add_to(app)
 
@@ -72,22 +83,20 @@ def _version(
 
 @app.command()
 def doctor(
-    data_dir: Annotated[
-        str | None, typer.Option(metavar="DIR", help="As given to `lambent up`.")
-    ] = None,
+    data_dir: DataDir = None,
     config: ConfigFile = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Say what this machine is, try a box on it, and say how to get what is missing.
+    """Examine this machine, try a sandbox on it, and say how to fix what is missing.
 
-    Exit code 0: functions run, with less than there could be perhaps; 1: they cannot; 2: misused.
+    Exit code 0: functions can run, perhaps less isolated; 1: they cannot; 2: wrong usage.
     """
     require_linux("doctor")
     from lambent.cli.doctor_page import print_report
     from lambent.upkeep.doctor import examine
 
-    report = examine(load(config, settings, {"data-dir": data_dir}).settings)
+    report = examine(load_for(data_dir, config, settings))
     if as_json:
         print_json(report.as_json())
     else:
@@ -98,8 +107,10 @@ def doctor(
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="To be made; it holds secrets.")],
-    data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Of the platform.")] = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="File to write; it will hold secrets.")
+    ],
+    data_dir: DataDir = None,
     config: ConfigFile = None,
     settings: Set = None,
     as_json: Json = False,
@@ -108,26 +119,26 @@ def backup(
     require_linux("backup")
     from lambent.upkeep.backup import back_up
 
-    loaded = load(config, settings, {"data-dir": data_dir})
-    _print_contents(back_up(loaded.settings, file), "backed up to", as_json)
+    _print_contents(back_up(load_for(data_dir, config, settings), file), "backed up to", as_json)
 
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `lambent backup` made.")],
-    data_dir: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Where nothing is kept yet.")
-    ] = None,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file that `lambent backup` wrote.")
+    ],
+    data_dir: DataDir = None,
     config: ConfigFile = None,
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Put a backup into a new data directory, for `lambent up` to start from."""
+    """Restore a backup into a new, empty data directory; then start it with `lambent up`."""
     require_linux("restore")
     from lambent.upkeep.backup import restore as restore_backup
 
-    loaded = load(config, settings, {"data-dir": data_dir})
-    _print_contents(restore_backup(loaded.settings, file), "restored from", as_json)
+    _print_contents(
+        restore_backup(load_for(data_dir, config, settings), file), "restored from", as_json
+    )
 
 
 def _print_contents(contents: dict[str, Any], what: str, as_json: bool) -> None:
@@ -146,27 +157,32 @@ def _print_contents(contents: dict[str, Any], what: str, as_json: bool) -> None:
 
 @app.command()
 def deploy(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the code is.")],
-    name: Annotated[str | None, typer.Option(help="Otherwise the directory's name.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="Such as python3.12 or nodejs22.x.")] = None,
-    handler: Annotated[str | None, typer.Option(help="Such as app.handler.")] = None,
-    role: Annotated[str | None, typer.Option(help="ARN of the role.")] = None,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory with the code.")],
+    name: Annotated[
+        str | None, typer.Option(help="Function name; default: the directory's.")
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="Runtime, such as python3.12 or nodejs22.x.")
+    ] = None,
+    handler: Annotated[str | None, typer.Option(help="Handler, such as app.handler.")] = None,
+    role: Annotated[str | None, typer.Option(help="ARN of the execution role.")] = None,
     memory: Annotated[
-        int | None, typer.Option(metavar="MB", help="Memory; the CPU share follows.")
+        int | None, typer.Option(metavar="MB", help="Memory; the CPU share is proportional.")
     ] = None,
     timeout: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="Longest invocation.")
+        int | None, typer.Option(metavar="SECONDS", help="Timeout of an invocation.")
     ] = None,
-    description: Annotated[str | None, typer.Option(help="For people.")] = None,
+    description: Annotated[str | None, typer.Option(help="Description of the function.")] = None,
     env: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Environment variable; may be repeated."),
     ] = None,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
 ) -> None:
-    """Create a function from a directory, or bring it up to date.
+    """Create or update a function from a directory.
 
-    Flags win over the directory's function.toml; what neither says is guessed from the files.
+    Flags override the directory's function.toml; missing values are guessed from the files.
     """
     import dataclasses
 
@@ -215,7 +231,7 @@ def invoke(
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
 ) -> None:
-    """Call a function and print what it answers."""
+    """Invoke a function and print its response."""
     from lambent.cli.client import open_client
     from lambent.cli.invoke import describe_failure, read_event
     from lambent.cli.invoke import invoke as invoke_function
@@ -240,7 +256,7 @@ def invoke(
 def logs(
     name: Name,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", metavar=SWITCH, help="Go on until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", metavar=SWITCH, help="Wait for more until Ctrl-C.")
     ] = False,
     since: Annotated[str, typer.Option(help="How far back: 30s, 10m, 2h, 1d.")] = "10m",
     pattern: Annotated[str, typer.Option("--filter", help="CloudWatch Logs filter pattern.")] = "",
@@ -284,7 +300,7 @@ def functions(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
     elif found:
         print_table(_COLUMNS, [_row(function) for function in found])
     else:
-        print_note("no functions yet; `lambent deploy DIR` makes one")
+        print_note("no functions yet; `lambent deploy DIR` creates one")
 
 
 @app.command()
@@ -299,17 +315,17 @@ def delete(name: Name, endpoint: Endpoint = LOCAL) -> None:
 @app.command()
 def queue(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Only of this function.")
+        str | None, typer.Argument(metavar="[NAME]", help="Only this function.")
     ] = None,
     purge: Annotated[
         bool,
-        typer.Option("--purge", metavar=SWITCH, help="Throw away what waits for the function."),
+        typer.Option("--purge", metavar=SWITCH, help="Discard the function's queued events."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", metavar=SWITCH, help="Do not ask.")] = False,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
 ) -> None:
-    """Show what waits to be delivered: asynchronous events, by function."""
+    """Show queued asynchronous events, by function."""
     from lambent.cli.admin_api import list_queues
     from lambent.cli.admin_api import purge as purge_queue
 
@@ -317,7 +333,7 @@ def queue(
         if name is None:
             raise UsageError("--purge needs the name of a function")
         if not yes:
-            typer.confirm(f"Throw away all events that wait for {name}?", abort=True)
+            typer.confirm(f"Discard all queued events of {name}?", abort=True)
         print_json({"function": name, "purged": purge_queue(endpoint, name)})
         return
     found = list_queues(endpoint, name)
@@ -326,13 +342,13 @@ def queue(
     elif found:
         print_table(("function", "due", "later", "in_flight", "oldest_age_s"), found)
     else:
-        print_note("nothing waits")
+        print_note("no events are queued")
 
 
 @app.command()
 def mappings(
     function: Annotated[
-        str | None, typer.Argument(metavar="[FUNCTION]", help="Only of this function.")
+        str | None, typer.Argument(metavar="[FUNCTION]", help="Only this function.")
     ] = None,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
@@ -350,12 +366,12 @@ def mappings(
     elif found:
         print_table(_MAPPING_COLUMNS, [_mapping_row(one) for one in found])
     else:
-        print_note("no mappings yet; `aws lambda create-event-source-mapping` makes one")
+        print_note("no mappings yet; `aws lambda create-event-source-mapping` creates one")
 
 
 @config_app.command("show")
 def show_config(config: ConfigFile = None, settings: Set = None, as_json: Json = False) -> None:
-    """Print every setting, its value and where that comes from."""
+    """Print every setting, its value and the source of the value."""
     loaded = load(config, settings, {})
     rows = [
         {"setting": name, "value": value, "source": loaded.sources[name]}
@@ -371,15 +387,15 @@ def show_config(config: ConfigFile = None, settings: Set = None, as_json: Json =
 @keys_app.command("create")
 def create_key(
     user: Annotated[
-        str | None, typer.Option(metavar="NAME", help="For this user; made if need be.")
+        str | None, typer.Option(metavar="NAME", help="User of the key; created if missing.")
     ] = None,
     policy: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What the user may do, as IAM writes it.")
+        Path | None, typer.Option(metavar="FILE", help="IAM policy document for the user.")
     ] = None,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
 ) -> None:
-    """Make an access key; its secret is shown this once. Without --user, a key of the root."""
+    """Create an access key; its secret is shown only once. Without --user, a key of the root."""
     from lambent.cli.client import open_client
     from lambent.cli.keys import create_key as create
 
@@ -406,7 +422,7 @@ def list_keys(endpoint: Endpoint = LOCAL, as_json: Json = False) -> None:
     elif found:
         print_table(("key", "user", "status", "created"), found)
     else:
-        print_note("no keys yet; `lambent keys create` makes one")
+        print_note("no keys yet; `lambent keys create` creates one")
 
 
 @keys_app.command("revoke")

@@ -1,8 +1,8 @@
 """Clients of a running platform: botocore, pointed at its endpoint.
 
-Nothing of the user's AWS configuration is read but `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`
-and the region's variables: a profile made for AWS must not break a call to one's own machine.
-Without them the root key that a strict platform leaves in its data directory is used.
+Of the user's AWS configuration only `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and the region's
+variables are read: a profile made for AWS must not break a call to this machine. Without them the
+client uses the root key that a strict platform keeps in its data directory.
 """
 
 import configparser
@@ -29,7 +29,7 @@ _READ_TIMEOUT_S = 930
 
 @contextmanager
 def open_client(service: str, endpoint: str) -> Iterator[Any]:
-    """A client of a service; what goes wrong inside becomes a `CliError`."""
+    """A client of a service; errors of botocore become a `CliError`."""
     try:
         yield _create(service, endpoint)
     except botocore.exceptions.ClientError as error:
@@ -54,7 +54,7 @@ def open_client(service: str, endpoint: str) -> Iterator[Any]:
 
 
 def is_missing(error: botocore.exceptions.ClientError) -> bool:
-    """Whether the thing asked for does not exist."""
+    """Whether the resource does not exist."""
     code: str = error.response["Error"]["Code"]
     return code == "ResourceNotFoundException"
 
@@ -94,8 +94,8 @@ def _create(service: str, endpoint: str) -> Any:
 
 
 def _credentials(*, is_local: bool) -> tuple[str, str]:
-    """Key id and secret: of the environment, else those the platform on this machine has left for
-    whoever started it, else ones that any relaxed platform takes."""
+    """Key id and secret: from the environment, else the root key that the platform on this machine
+    wrote for the user who started it, else ones that a relaxed platform accepts."""
     key_id, secret = (
         os.environ.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     )

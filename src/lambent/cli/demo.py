@@ -1,9 +1,9 @@
 """`make run`: a platform with the example functions in it.
 
-`lambent up` runs as a child and everything else goes through the public API, as a user would do
-it. The child gets the terminal's Ctrl-C as well as we do: it stops in its own time, we wait for it
-and end as it ends. `make` must not get it, or it would report an error; so on a terminal we put
-ourselves into the foreground as a process group of our own.
+`lambent up` runs as a child; everything else uses the public API, as a user would. The terminal's
+Ctrl-C reaches the child, too: it stops, and this process waits for it and ends with its exit code.
+`make` must not get the signal, or it would report an error; so on a terminal this process becomes
+a separate process group in the foreground.
 """
 
 import contextlib
@@ -49,19 +49,19 @@ def main(arguments: Sequence[str]) -> int:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda number, _: _pass_on(platform, number))
             endpoint = _wait_ready(platform.stdout)
-            # The pipe is read on, so that the platform never waits for us.
+            # Keep reading: the platform must not block on a full pipe.
             reader = threading.Thread(target=_copy, args=[platform.stdout], daemon=True)
             reader.start()
             if endpoint is not None and platform.poll() is None:
                 _show(Path(examples), endpoint)
             code = platform.wait()
-            # Not forever: a child of the platform that will not end would hold the pipe.
+            # Not without limit: a child of the platform that does not end holds the pipe open.
             reader.join(_LAST_WORDS_S)
     return code
 
 
 def _pass_on(platform: subprocess.Popen[str], number: int) -> None:
-    # On a terminal it has the signal already; the platform takes a second one as impatience.
+    # On a terminal it has the signal already, and a second one cuts off requests in progress.
     if platform.poll() is None and (number != signal.SIGINT or not sys.stdin.isatty()):
         platform.send_signal(number)
 
@@ -81,7 +81,7 @@ def _copy(lines: IO[str]) -> None:
 
 
 def _show(examples: Path, endpoint: str) -> None:
-    """Deploy what is not there yet and call the last one. A failure does not end the platform."""
+    """Deploy missing examples and call the last one. A failure does not end the platform."""
     deployed: FunctionFile | None = None
     for directory in sorted(path.parent for path in examples.glob(f"*/{FUNCTION_FILE}")):
         try:
@@ -121,7 +121,7 @@ def _call(client: Any, wanted: FunctionFile) -> None:
 
 @contextlib.contextmanager
 def _foreground() -> Iterator[None]:
-    """Be the terminal's foreground process group, if there is a terminal and it was ours."""
+    """Become the terminal's foreground process group, if this process was in it."""
     if not sys.stdin.isatty() or os.tcgetpgrp(0) != os.getpgrp() or os.getpid() == os.getsid(0):
         yield
         return

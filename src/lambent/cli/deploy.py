@@ -1,4 +1,4 @@
-"""`lambent deploy`: a directory becomes a function, or a function's next code."""
+"""`lambent deploy`: creates or updates a function from a directory."""
 
 import base64
 import hashlib
@@ -16,9 +16,10 @@ from lambent.cli.output import CliError
 from lambent.cli.package import pack
 
 ROLE = "arn:aws:iam::000000000000:role/lambent"
-"""What functions get that name no role: the platform wants one, and does not use it."""
+"""For functions without a role in their file: the API requires one, and a relaxed platform does not
+use it."""
 DIRECT_BYTES_MAX = 50 << 20
-"""Of a package in a request, as in AWS; a larger one comes from a bucket."""
+"""Maximum size of a package in a request, as in AWS; a larger one is uploaded to a bucket."""
 BUCKET = "lambent-deployments"
 OpenS3 = Callable[[], AbstractContextManager[Any]]
 """Opens a client of the platform's S3."""
@@ -33,11 +34,11 @@ def deploy(
     wanted: FunctionFile,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Create or update a function and wait until that is in force. Returns its configuration.
+    """Create or update a function and wait until it is active. Returns its configuration.
 
-    `wanted` has a name, a runtime and a handler; other things it does not say are left as they
-    are. A package that is too large for a request goes by way of S3. Raises `CliError`, and
-    botocore's errors.
+    `wanted` has a name, a runtime and a handler; other members that are None stay unchanged. A
+    package that is too large for a request is uploaded to S3. Raises `CliError` and botocore's
+    errors.
     """
     assert wanted.name is not None
     progress("packing")
@@ -63,8 +64,8 @@ def deploy(
 
 @contextmanager
 def _sent(open_s3: OpenS3, name: str, package: bytes) -> Iterator[dict[str, Any]]:
-    """How a request names the package: the bytes themselves, or an object for as long as the
-    request takes. Raises `CliError` if there is no S3 to put it into."""
+    """The `Code` member of a request: the bytes themselves, or an object in S3 that exists for the
+    duration of the request. Raises `CliError` if the object cannot be written."""
     if len(package) <= DIRECT_BYTES_MAX:
         yield {"ZipFile": package}
         return
@@ -97,7 +98,7 @@ def find_function(client: Any, name: str) -> dict[str, Any] | None:
 
 
 def _changed(existing: dict[str, Any], wanted: FunctionFile) -> dict[str, Any]:
-    """What must be updated."""
+    """The members of the configuration that differ."""
     return {
         name: value
         for name, value in wanted.configuration().items()
@@ -106,7 +107,7 @@ def _changed(existing: dict[str, Any], wanted: FunctionFile) -> dict[str, Any]:
 
 
 def _settle(client: Any, name: str, progress: Callable[[str], None]) -> dict[str, Any]:
-    """Wait until nothing is being changed; whether that went well is told by the result."""
+    """Wait until no change is in progress; the returned configuration says whether it succeeded."""
     deadline = time.monotonic() + _WAIT_S
     while True:
         found: dict[str, Any] = client.get_function_configuration(FunctionName=name)

@@ -1,7 +1,7 @@
 """`lambent up --detach`: a platform in the background, and the wait until it is ready.
 
-The child is a `lambent up` like any other, in a session of its own, that logs to a file. It tells
-how its start goes as it would tell systemd (`kit/service_manager.py`).
+The child is an ordinary `lambent up` in its own session that logs to a file. It reports the
+progress of its start as it does to systemd (`kit/service_manager.py`).
 """
 
 import contextlib
@@ -31,8 +31,8 @@ _MESSAGE_MAX = 4096
 
 
 def start(data_dir: Path, arguments: Sequence[str]) -> Facts:
-    """Start `lambent up` with these arguments and wait until it is ready; returns what it is.
-    Raises CliError, with what it said, if it ends before."""
+    """Start `lambent up` with these arguments and wait until it is ready; returns its facts.
+    Raises CliError, with its output, if it ends before that."""
     data = DataDirectory(data_dir.absolute())
     try:
         with find_running(data.root) as running:
@@ -73,7 +73,7 @@ def start(data_dir: Path, arguments: Sequence[str]) -> Facts:
 
 @contextmanager
 def _bound(directory: str) -> Iterator[socket.socket]:
-    """A socket for news; only its owner, and root, can reach it."""
+    """A socket for reports of progress; only its owner and root can reach it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as news:
         news.bind(str(Path(directory) / "notify"))
         news.settimeout(_LOOK_S)
@@ -98,7 +98,7 @@ def _wait_ready(
 
 @contextmanager
 def _shown() -> Iterator[Callable[[str], None]]:
-    """Shows what is being done: a line that changes on a terminal, elsewhere one every 10 s."""
+    """Shows progress: one changing line on a terminal, elsewhere a line every 10 s at most."""
     errors = console(is_error=True)
     if errors.is_terminal:
         with errors.status("Starting") as status:
@@ -116,7 +116,7 @@ def _shown() -> Iterator[Callable[[str], None]]:
 
 
 def _describe_end(process: "subprocess.Popen[bytes]", log: Path, at: int) -> str:
-    """What it said last; its log begins at `at`."""
+    """The end of its output, which begins at byte `at` of the log."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_STOP_S)
     with log.open("rb") as file:
@@ -132,7 +132,7 @@ def _give_up(number: int, _: FrameType | None) -> None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Do not leave half a start behind."""
+    """Stop a platform that has not become ready."""
     if process.poll() is not None:
         return
     process.send_signal(signal.SIGTERM)

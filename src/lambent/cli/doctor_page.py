@@ -1,4 +1,4 @@
-"""Doctor's page: a table, what to do, and one sentence."""
+"""The page that `lambent doctor` prints: a table, advice, and one sentence."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What to deploy: from flags, from the directory's `function.toml`, or guessed from its files."""
+"""The function to deploy: from flags, the directory's `function.toml`, or guessed from files."""
 
 import ast
 import dataclasses
@@ -35,7 +35,7 @@ _DEFAULT_RUNTIMES = {"ruby": "ruby3.4", "java": "java21"}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionFile:
-    """One function's wish, as far as it was said. None means: leave it as it is."""
+    """The wanted configuration of a function. None means: do not change it."""
 
     name: str | None = None
     runtime: str | None = None
@@ -65,7 +65,7 @@ class FunctionFile:
 
 
 def read_function_file(directory: Path) -> FunctionFile:
-    """The directory's `function.toml`, or nothing said. Raises `UsageError`."""
+    """The directory's `function.toml`; all None without one. Raises `UsageError`."""
     path = directory / FUNCTION_FILE
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -140,7 +140,7 @@ def _cannot_guess(directory: Path, runtime: str | None) -> str:
 
 
 def likely_mistakes(directory: Path, wanted: FunctionFile) -> list[str]:
-    """What will probably be missing when the function runs, a sentence each."""
+    """Sentences that name what will probably be missing when the function runs."""
     found = [
         f"left out {name}, which may hold secrets; `!{name}` in {IGNORE_FILE} packs it"
         for name in left_out(directory)
@@ -169,7 +169,7 @@ def likely_mistakes(directory: Path, wanted: FunctionFile) -> list[str]:
 
 
 def _text_of(path: Path) -> str:
-    """What a file says; nothing if it cannot be read."""
+    """The text of a file; empty if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

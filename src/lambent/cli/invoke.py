@@ -12,17 +12,17 @@ from lambent.cli.output import UsageError
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InvokeResult:
-    """What came back."""
+    """The response."""
 
     status: int
     payload: bytes
     function_error: str | None
     log: str
-    """The last 4 KB of the invocation's log, if they were asked for."""
+    """The last 4 KB of the invocation's log, if requested."""
     version: str
 
     def as_json(self) -> dict[str, Any]:
-        """In the words of the Invoke API, with payload and log decoded."""
+        """With the names of the Invoke API; payload and log are decoded."""
         return {
             "StatusCode": self.status,
             "Payload": self.decoded(),
@@ -32,7 +32,7 @@ class InvokeResult:
         }
 
     def decoded(self) -> Any:
-        """The payload as a JSON value, or as text if it is none."""
+        """The payload as a JSON value, or as text if it is not JSON."""
         try:
             return json.loads(self.payload)
         except ValueError:
@@ -55,7 +55,7 @@ def read_event(data: str) -> bytes:
     try:
         json.loads(event)
     except ValueError as error:
-        hint = """ Text needs quotes of its own: -d '"text"'.""" if source == "--data" else ""
+        hint = """ A string needs double quotes: -d '"text"'.""" if source == "--data" else ""
         raise UsageError(f"cannot send {source}: it is not JSON ({error}).{hint}") from error
     return event
 
@@ -63,7 +63,7 @@ def read_event(data: str) -> bytes:
 def invoke(
     client: Any, name: str, event: bytes, *, qualifier: str | None = None, is_tailed: bool = False
 ) -> InvokeResult:
-    """Call a function and wait for its answer. Raises botocore's errors."""
+    """Call a function and wait for its response. Raises botocore's errors."""
     options = {"Qualifier": qualifier} if qualifier else {}
     if is_tailed:
         options["LogType"] = "Tail"

@@ -13,8 +13,8 @@ _POLICY_NAME = "lambent"
 
 
 def create_key(client: Any, user: str | None, policy: Path | None) -> dict[str, Any]:
-    """A new key of a user, who is made if need be and gets the policy, or else of the account's
-    root; gives it with its secret, which nobody sees again."""
+    """Create a key of a user, or of the account's root without one. A missing user is created; the
+    policy is attached to the user. Returns the key with its secret, which is not shown again."""
     if user is None:
         if policy is not None:
             raise UsageError("cannot use --policy without --user: the root may do everything")
@@ -41,7 +41,7 @@ def list_keys(client: Any) -> Iterator[dict[str, Any]]:
 
 
 def revoke_key(client: Any, key_id: str) -> None:
-    """Delete a key, whoever has it. Raises `UsageError` if nobody does."""
+    """Delete a key of any user. Raises `UsageError` if it does not exist."""
     for key in list_keys(client):
         if key["key"] == key_id:
             member = {} if key["user"] == "root" else {"UserName": key["user"]}

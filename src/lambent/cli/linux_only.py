@@ -1,4 +1,4 @@
-"""What a machine without Linux says to commands that need it, and how to have one there."""
+"""The error of commands that need Linux, with the way to run them on this machine."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ _HOW = {
 
 
 def require_linux(command: str) -> None:
-    """Raises `CliError` on a machine that cannot run it, with one sentence that says what can."""
+    """Raise `CliError` on a machine that cannot run the command; the message names one that can."""
     if sys.platform != "linux":
         how = _HOW.get(sys.platform, "run it on a Linux machine")
         raise CliError(f"lambent {command} needs Linux: {how}")

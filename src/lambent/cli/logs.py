@@ -13,7 +13,7 @@ from lambent.cli.output import UsageError
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _POLL_S = 0.5
 _OVERLAP_MS = 10_000
-"""How far back every look goes, since streams of one group do not arrive in one order."""
+"""How far back each request goes: streams of one group do not arrive in one order."""
 
 
 def parse_since(text: str) -> float:
@@ -35,7 +35,7 @@ def read_events(
 def follow_events(
     client: Any, function: str, *, since_s: float, pattern: str
 ) -> Iterator[dict[str, Any]]:
-    """The same, and then each further event as it comes, forever."""
+    """The same, then each new event, without end."""
     start_ms = max(0, int((time.time() - since_s) * 1000))
     seen: dict[str, int] = {}
     while True:
@@ -60,7 +60,7 @@ def _events(client: Any, function: str, start_ms: int, pattern: str) -> Iterator
             )
         except botocore.exceptions.ClientError as error:
             if is_missing(error):
-                return  # it has not run yet
+                return  # The function has not run yet.
             raise
         yield from page["events"]
         token = page.get("nextToken")

@@ -1,4 +1,4 @@
-"""Options that several commands have, and what they give."""
+"""Options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,11 +8,11 @@ import typer
 from lambent.cli.output import UsageError
 
 SWITCH = ""
-"""The metavar of an option without a value: its help would show a type that nobody can give."""
+"""The metavar of an option without a value; the help would show a type otherwise."""
 Endpoint = Annotated[
     str,
     typer.Option(
-        "--endpoint-url", envvar="LAMBENT_ENDPOINT", metavar="URL", help="Which platform to use."
+        "--endpoint-url", envvar="LAMBENT_ENDPOINT", metavar="URL", help="Endpoint of the platform."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", metavar=SWITCH, help="Print one JSON document.")]
@@ -29,10 +29,19 @@ Set = Annotated[
         "--set", metavar="NAME=VALUE", help="Any setting, as `lambent config show` names it."
     ),
 ]
+DataDir = Annotated[
+    str | None, typer.Option("--data-dir", metavar="DIR", help="The platform's data directory.")
+]
+
+
+def load_for(data_dir: str | None, config: Path | None, settings: list[str] | None) -> Any:
+    """The `Settings` of the platform in a data directory."""
+    return load(config, settings, {"data-dir": data_dir}).settings
 
 
 def load(config: Path | None, settings: list[str] | None, flags: dict[str, str | None]) -> Any:
-    """Settings of all sources. `flags` are as they are spelled; all but one are of `[server]`."""
+    """`LoadedSettings` of all sources. `flags` maps the names of flags to their values; all but
+    `services` belong to `[server]`."""
     from lambent.settings import SettingsError, load_settings
 
     given = {name: ("--set", text) for name, text in pairs(settings, "--set").items()}

@@ -1,4 +1,4 @@
-"""How the command line talks: answers on stdout, everything else on stderr, colour on terminals."""
+"""Output of the command line: results on stdout, everything else on stderr, colour on terminals."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class CliError(Exception):
-    """Ends a command with one red line; the message says what to do."""
+    """Ends a command with one red line: its message, which says what to do."""
 
     def __init__(self, message: str, *, exit_code: int = 1) -> None:
         super().__init__(message)
@@ -19,7 +19,7 @@ class CliError(Exception):
 
 
 class UsageError(CliError):
-    """What was typed cannot be done, whatever the platform's state."""
+    """The command is wrong, whatever the platform's state."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, exit_code=2)
@@ -49,7 +49,7 @@ def print_note(message: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """Shows the last step while it takes; nothing remains of it. Silent without a terminal."""
+    """Shows the current step and clears it at the end. Silent without a terminal."""
     errors = console(is_error=True)
     if not errors.is_terminal:
         yield lambda _: None

@@ -1,8 +1,8 @@
-"""A directory as a deployment package.
+"""Makes a deployment package of a directory.
 
-The same files give the same bytes, so that deploying what is already there changes nothing: names
-are sorted, times are fixed, and of the permissions only "executable" is kept. Links are followed,
-as `zip -r` does. One that leads nowhere here stays a link, since it may lead to a layer there.
+The same files make the same bytes, so that deploying unchanged code changes nothing: names are
+sorted, times are fixed, and of the permissions only "executable" is kept. Links are followed, as
+`zip -r` does. A broken link stays a link, since its target may be in a layer.
 """
 
 import fnmatch
@@ -21,9 +21,9 @@ _ALWAYS_IGNORED = (
     *(IGNORE_FILE, "function.toml"),
 )
 SECRETS = (".env", ".aws", ".ssh", ".netrc", ".npmrc", ".pypirc")
-"""Credentials of whoever deploys, most likely: packed only if `.lambentignore` says `!NAME`."""
+"""Probably credentials of the user: packed only if `.lambentignore` says `!NAME`."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time a zip can hold."""
+"""The earliest time that a zip can hold."""
 
 
 def pack(directory: Path) -> bytes:
@@ -38,7 +38,7 @@ def pack(directory: Path) -> bytes:
     with zipfile.ZipFile(packed, "w") as archive:
         for name, path in sorted(_files(directory, "", patterns, (directory.resolve(),))):
             entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.create_system = 3  # Unix: the permissions below count
+            entry.create_system = 3  # Unix, so that the permissions below count
             if not path.exists():
                 entry.external_attr = (stat.S_IFLNK | 0o777) << 16
                 archive.writestr(entry, os.readlink(path))
@@ -56,7 +56,7 @@ def pack(directory: Path) -> bytes:
 
 
 def left_out(directory: Path) -> list[str]:
-    """Which of `SECRETS` the directory has and `pack` leaves out."""
+    """The `SECRETS` that the directory holds and `pack` leaves out."""
     return [name for name in _secrets(directory) if (directory / name).exists()]
 
 
@@ -76,7 +76,7 @@ def _ignore_patterns(directory: Path) -> list[str]:
 def _files(
     directory: Path, prefix: str, patterns: Sequence[str], parents: Sequence[Path]
 ) -> Iterator[tuple[str, Path]]:
-    """Names in the zip, and where their content is."""
+    """Names in the zip, and the files with their content."""
     try:
         entries = list(os.scandir(directory))
     except OSError as error:

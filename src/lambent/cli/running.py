@@ -1,4 +1,4 @@
-"""`lambent status` and `lambent down`: the platform that works on a data directory."""
+"""`lambent status` and `lambent down`, for the platform of a data directory."""
 
 import signal
 import time
@@ -12,14 +12,14 @@ from lambent.instance.lock import Facts, InstanceUnknown, Running, find_running
 from lambent.instance.operator_socket import OperatorSocketError, ask
 
 NOT_RUNNING, UNKNOWN = 3, 4
-"""Exit codes of `status`, as the Linux Standard Base has them for init scripts."""
+"""Exit codes of `status`, those of the Linux Standard Base for init scripts."""
 _ANSWER_S = 10.0
 _CUT_OFF_S, _KILLED_S, _LAUNCHER_S = 30.0, 10.0, 60.0
 _LOOK_S, _TWO_SIGNALS_S = 0.5, 0.3
 
 
 def status(data_dir: Path) -> dict[str, Any]:
-    """What there is to know. Raises CliError if nothing can be known."""
+    """The state of the platform. Raises CliError if it is unknown."""
     data = DataDirectory(data_dir.absolute())
     try:
         with find_running(data.root) as running:
@@ -50,7 +50,7 @@ def _describe(facts: Facts, data: DataDirectory) -> dict[str, Any]:
 
 
 def rows(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The same for people: a table's rows."""
+    """The rows of a table that shows the state."""
     shown = {name: value for name, value in found.items() if value is not None}
     shown.pop("running")
     if "uptime_s" in shown:
@@ -83,10 +83,10 @@ def _duration(seconds: float) -> str:
 
 
 def stop(data_dir: Path, wait_s: float, show: Callable[[str], None]) -> dict[str, Any]:
-    """End the platform that works on a data directory, if one does; returns what was done.
+    """Stop the platform of a data directory, if one runs; returns what happened.
 
-    It finishes what is in progress for `wait_s` seconds, then cuts that off, then it is killed.
-    Raises CliError if it is not ours to end, or does not end.
+    It may finish requests in progress for `wait_s` seconds; then they are cut off, and finally it
+    is killed. Raises CliError if this user may not stop it, or it does not end.
     """
     data = DataDirectory(data_dir.absolute())
     began = time.monotonic()
@@ -118,10 +118,10 @@ def stop(data_dir: Path, wait_s: float, show: Callable[[str], None]) -> dict[str
 def _end(running: Running, data: DataDirectory, wait_s: float, show: Callable[[str], None]) -> str:
     how = "finished"
     running.send(signal.SIGTERM)
-    # Never at once: the kernel makes one signal of two.
+    # Not at once: the kernel merges two pending signals of one kind.
     if not _wait(running, max(wait_s, _TWO_SIGNALS_S), lambda: show(_describe_rest(data))):
         how = "cut off"
-        running.send(signal.SIGTERM)  # A second one does not wait for what is in progress.
+        running.send(signal.SIGTERM)  # The second one cuts off requests in progress.
         if not _wait(running, _CUT_OFF_S, lambda: show("Cutting off what is in progress")):
             how = "killed"
             running.send(signal.SIGKILL)

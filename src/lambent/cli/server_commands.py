@@ -1,4 +1,4 @@
-"""Commands for who runs a platform: up, status, down, gc, service."""
+"""Commands for the operator of a platform: up, status, down, gc, service."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lambent.cli.linux_only import require_linux
-from lambent.cli.options import SWITCH, ConfigFile, Json, Set, load
+from lambent.cli.options import SWITCH, ConfigFile, DataDir, Json, Set, load, load_for
 from lambent.cli.output import (
     UsageError,
     print_error,
@@ -16,40 +16,43 @@ from lambent.cli.output import (
     progress,
 )
 
-DataDir = Annotated[str | None, typer.Option("--data-dir", metavar="DIR", help="Of the platform.")]
-
 
 def add_to(app: typer.Typer) -> None:
-    """Make these commands of the program."""
+    """Add these commands to the program."""
     for command in (up, status, down, gc, service):
         app.command()(command)
 
 
 def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[str | None, typer.Option(metavar="PORT", help="0 takes any free port.")] = None,
-    data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Where data is kept.")] = None,
-    auth: Annotated[
-        str | None, typer.Option(metavar="MODE", help="strict: every request signed and allowed.")
+    port: Annotated[
+        str | None, typer.Option(metavar="PORT", help="Port to listen on; 0 picks a free one.")
     ] = None,
-    tls_cert: Annotated[str | None, typer.Option(metavar="FILE", help="Serve HTTPS.")] = None,
-    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="Its private key.")] = None,
+    data_dir: Annotated[str | None, typer.Option(metavar="DIR", help="Data directory.")] = None,
+    auth: Annotated[
+        str | None,
+        typer.Option(metavar="MODE", help="strict: requests must be signed and allowed."),
+    ] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Certificate; serve HTTPS.")
+    ] = None,
+    tls_key: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Private key of the certificate.")
+    ] = None,
     services: Annotated[
         bool,
         typer.Option(
-            "--services", metavar=SWITCH, help="Also run an emulator for SQS, SNS, S3 and others."
+            "--services", metavar=SWITCH, help="Also run an emulator of SQS, SNS, S3 and others."
         ),
     ] = False,
     detach: Annotated[
         bool,
-        typer.Option(
-            "--detach", metavar=SWITCH, help="Run in the background; returns when it is ready."
-        ),
+        typer.Option("--detach", metavar=SWITCH, help="Run in the background; return when ready."),
     ] = False,
     config: ConfigFile = None,
     settings: Set = None,
 ) -> None:
-    """Start the platform; Ctrl-C stops it, or `lambent down`."""
+    """Start the platform; Ctrl-C or `lambent down` stops it."""
     require_linux("up")
     flags = {
         "host": host,
@@ -72,7 +75,7 @@ def up(
 def _arguments(
     flags: dict[str, str | None], config: Path | None, settings: list[str] | None
 ) -> list[str]:
-    """The same once more, for a process of its own."""
+    """The same arguments, for a separate process."""
     given = {name: text for name, text in flags.items() if text is not None}
     return [
         *(
@@ -98,11 +101,11 @@ def status(
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Show whether a platform runs, and how it is. Exit code 3: none runs; 4: cannot tell."""
+    """Show whether a platform runs, and its state. Exit code 3: none runs; 4: unknown."""
     require_linux("status")
     from lambent.cli import running
 
-    found = running.status(load(config, settings, {"data-dir": data_dir}).settings.server.data_dir)
+    found = running.status(load_for(data_dir, config, settings).server.data_dir)
     if as_json:
         print_json(found)
     elif found["running"]:
@@ -116,7 +119,7 @@ def status(
 def down(
     data_dir: DataDir = None,
     wait: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long to wait for what is in progress.")
+        float, typer.Option(metavar="SECONDS", help="How long to wait for requests in progress.")
     ] = 60.0,
     force: Annotated[
         bool, typer.Option("--force", metavar=SWITCH, help="Do not wait: the same as --wait 0.")
@@ -125,24 +128,24 @@ def down(
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Stop the platform: let it finish what is in progress, then cut that off."""
+    """Stop the platform: let requests in progress finish, then cut them off."""
     require_linux("down")
     from lambent.cli import running
 
     if not 0 <= wait <= 86_400:
         raise UsageError(f"cannot use --wait {wait:g}: give seconds, 0 to 86400")
-    loaded = load(config, settings, {"data-dir": data_dir})
+    chosen = load_for(data_dir, config, settings)
     with progress() as show:
-        done = running.stop(loaded.settings.server.data_dir, 0.0 if force else wait, show)
+        done = running.stop(chosen.server.data_dir, 0.0 if force else wait, show)
     if as_json:
         print_json(done)
     elif not done["stopped"]:
         print_note(f"no platform runs in {done['data_dir']}")
     else:
         ends = {
-            "finished": "what was in progress was finished",
-            "cut off": "invocations that still ran were cut off",
-            "killed": "it did not end by itself and was killed",
+            "finished": "requests in progress were finished",
+            "cut off": "invocations still running were cut off",
+            "killed": "it did not end and was killed",
         }
         where = done["url"] or done["data_dir"]
         print_note(
@@ -159,12 +162,11 @@ def gc(
     settings: Set = None,
     as_json: Json = False,
 ) -> None:
-    """Remove what is no longer needed: old runtime clients, code, leftovers of killed platforms."""
+    """Remove what is not needed: old runtime clients, code, leftovers of killed platforms."""
     require_linux("gc")
     from lambent.upkeep.gc import collect
 
-    loaded = load(config, settings, {"data-dir": data_dir})
-    items = collect(loaded.settings, is_dry=dry_run)
+    items = collect(load_for(data_dir, config, settings), is_dry=dry_run)
     total = sum(one.bytes for one in items if not one.problem)
     if as_json:
         found = [one.as_json() for one in items]
@@ -181,7 +183,7 @@ def gc(
 
 def service(
     user: Annotated[
-        bool, typer.Option("--user", metavar=SWITCH, help="One for this user, without root.")
+        bool, typer.Option("--user", metavar=SWITCH, help="A unit of this user, without root.")
     ] = False,
 ) -> None:
     """Print a systemd unit that runs the platform; docs/run-as-a-service.md says how to use it."""

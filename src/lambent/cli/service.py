@@ -11,16 +11,15 @@ USER = SYSTEM.with_name("lambent-user.service")
 
 
 def unit(*, is_of_user: bool, program: str | None = None) -> str:
-    """A unit's text, with the path of the program that is to be run: by default this one's.
-    Raises CliError."""
+    """The text of a unit that runs a program, by default this one. Raises CliError."""
     text = (USER if is_of_user else SYSTEM).read_text(encoding="utf-8")
-    # A lambda, because a path is no template.
+    # A lambda, because a path is not a template.
     started = f"ExecStart={_quoted(program or _program())} up"
     return re.sub(r"^ExecStart=.*$", lambda _: started, text, flags=re.MULTILINE)
 
 
 def _program() -> str:
-    """The script that was called, else the one beside the interpreter."""
+    """The script that was called, else the one next to the interpreter."""
     called = Path(sys.argv[0]).absolute()
     if called.name == "lambent" and called.is_file():
         return str(called)
@@ -28,7 +27,7 @@ def _program() -> str:
 
 
 def _quoted(path: str) -> str:
-    """A path as the first word of a command in a unit. Raises CliError if it can be none."""
+    """A path as the first word of a command in a unit. Raises CliError if that is impossible."""
     if re.search(r"[\"'\\\x00-\x1f]", path):
         raise CliError(
             f"cannot run {path} as a service: systemd takes no paths with quotes, backslashes or"

@@ -1,7 +1,6 @@
 """Prints docs/reference/settings.md: every setting, its type, default, variable and docstring.
 
-The docstrings below the fields are read from the source, so the page says what the code says; a
-test fails when it does not.
+The docstrings below the fields are read from the source; a test fails when the page differs.
 """
 
 import ast
@@ -21,7 +20,7 @@ _INTRODUCTION = """\
 
 Written by `make docs` from the code; do not edit.
 
-A setting has one name and is written in four places; each overrides the ones before it:
+A setting has one name and four places where it can be set; each overrides the ones above it:
 
 | where | example |
 |---|---|
@@ -31,9 +30,9 @@ A setting has one name and is written in four places; each overrides the ones be
 | flags of `lambent up` | `--set invocation.concurrent_executions=50` |
 
 The file is the one in the working directory unless `--config` or `LAMBENT_CONFIG` names another.
-`--host`, `--port` and `--data-dir` are short for the settings in `server`. Lists are written
-`["a", "b"]` in the file and `a,b` elsewhere. A name that does not exist is an error. `lambent
-config show` prints every value and where it comes from.
+`--host`, `--port` and `--data-dir` set the settings of `server`. Lists are written
+`["a", "b"]` in the file and `a,b` elsewhere. An unknown name is an error. `lambent
+config show` prints every value and its source.
 """
 
 

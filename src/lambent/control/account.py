@@ -42,4 +42,4 @@ class Account:
                 function_count=tx.functions.count(scope),
             )
 
-        return await self._store.transact(run)
+        return await self._store.read(run)

@@ -17,11 +17,13 @@ from lambent.control.packages import Packages
 from lambent.control.states import failed, settled
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
+from lambent.model.changes import Changes
 from lambent.model.errors import InitFailed
 from lambent.model.function import FunctionVersion
 from lambent.model.packages import PackageError
 from lambent.sandbox.ports import SandboxBusy
 from lambent.store.outage import is_full
+from lambent.store.problems import StoreUnavailable
 from lambent.store.store import Store, Transaction
 
 _log = logging.getLogger(__name__)
@@ -60,15 +62,16 @@ class Activation:
         self._bell = anyio.Event()
         self._under_way = set[str]()
 
-    def ring(self) -> None:
-        """Something changed: look again."""
-        self._bell.set()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`: look again."""
+        if changes.functions or changes.is_everything:
+            self._bell.set()
 
     async def run(self) -> None:
         """Reconcile now and after every bell, until cancelled."""
         while True:
             self._bell = anyio.Event()
-            for version in await self._store.transact(lambda tx: tx.functions.unsettled()):
+            for version in await self._store.read(lambda tx: tx.functions.unsettled()):
                 if version.configuration_id not in self._under_way:
                     self._under_way.add(version.configuration_id)
                     start_loop(self._tasks, self._clock, self._activate, version)
@@ -96,8 +99,8 @@ class Activation:
             return partial(failed, reason=str(error), code="InvalidZipFileException")
         except InitFailed as error:
             return partial(failed, reason=str(error), code=error.reason_code)
-        except (SandboxBusy, TimeoutError):
-            raise  # The machine has no time for it now: the loop tries again.
+        except (SandboxBusy, TimeoutError, StoreUnavailable):
+            raise  # There is no time for it now, or no package to be had: the loop tries again.
         except OSError as error:
             if is_full(error):
                 raise  # There may be room later.
@@ -116,9 +119,12 @@ class Activation:
 def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> set[str]:
     """Conclude if the version is still the one that was prepared; returns the packages that may
     have become unused."""
+    tx.locks.function(prepared.key)
     current = tx.functions.get(prepared.key, prepared.version)
     if current is None or current.configuration_id != prepared.configuration_id:
         return set()
+    if current.is_settled:
+        return set()  # Another platform on the same database was faster.
     serving = tx.functions.serving(prepared.key, prepared.version)
     assert serving is not None
     outcome = conclude(current)
@@ -132,7 +138,7 @@ def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> s
 async def prepare_deployed(store: Store, prepare: Prepare) -> None:
     """Prepare functions that were deployed before the platform started, so that their first call
     is fast. A function that cannot be prepared is only logged: its callers get the error."""
-    functions = await store.transact(lambda tx: tx.functions.list_everywhere(_PREPARED_AT_START))
+    functions = await store.read(lambda tx: tx.functions.list_everywhere(_PREPARED_AT_START))
     for function in functions:
         try:
             await prepare(function)

@@ -38,6 +38,7 @@ class Aliases:
         )
 
         def run(tx: Transaction) -> Params:
+            tx.locks.function(key)
             if alias.weights and tx.functions.get(key) is None:
                 raise not_found(f"Function not found: {key.arn}:{alias.version}")
             require_function(tx, key)
@@ -60,7 +61,7 @@ class Aliases:
                 raise not_found(f"Cannot find alias arn: {key.arn}:{params['Name']}")
             return _view(alias)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListAliases: by name; with `FunctionVersion`, those that lead to it."""
@@ -77,7 +78,7 @@ class Aliases:
                 found = [one for one in tx.aliases.pointing_to(key, version) if one.name > after]
             return make_name_page(found, size, lambda alias: alias.name)
 
-        page = await self._store.transact(run)
+        page = await self._store.read(run)
         return page.members("Aliases", [_view(alias) for alias in page.items])
 
     async def update(self, scope: Scope, params: Params) -> Params:
@@ -85,6 +86,7 @@ class Aliases:
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> Params:
+            tx.locks.function(key)
             require_function(tx, key)
             current = tx.aliases.get(key, params["Name"])
             if current is None:
@@ -102,6 +104,7 @@ class Aliases:
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(key)
             require_function(tx, key)
             if tx.aliases.delete(key, params["Name"]):
                 tx.settings.delete_qualifier(key, params["Name"])

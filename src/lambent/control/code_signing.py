@@ -62,14 +62,14 @@ class CodeSigning:
     async def get(self, scope: Scope, params: Params) -> Params:
         """GetCodeSigningConfig."""
         config_id = _parse(scope, params["CodeSigningConfigArn"])
-        document = await self._store.transact(lambda tx: _require(tx, scope, config_id))
+        document = await self._store.read(lambda tx: _require(tx, scope, config_id))
         return {"CodeSigningConfig": _view(scope, config_id, document)}
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListCodeSigningConfigs."""
         size = page_size(params.get("MaxItems"))
         after = read_name_marker(params.get("Marker"))
-        found = await self._store.transact(
+        found = await self._store.read(
             lambda tx: tx.code_signing.list_in(scope, after=after, limit=size + 1)
         )
         page = make_name_page(found, size, lambda item: item[0])
@@ -80,6 +80,7 @@ class CodeSigning:
         config_id = _parse(scope, params["CodeSigningConfigArn"])
 
         def run(tx: Transaction) -> Params:
+            tx.locks.scope(scope)
             document = self._changed(_require(tx, scope, config_id), params)
             tx.code_signing.put(scope, config_id, document)
             return document
@@ -92,6 +93,7 @@ class CodeSigning:
         config_id = _parse(scope, arn)
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(scope)
             _require(tx, scope, config_id)
             if tx.settings.find(Kind.CODE_SIGNING, arn):
                 raise conflict(
@@ -116,7 +118,7 @@ class CodeSigning:
             return [one for one in found if one.key.name > after]
 
         page = make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             page_size(params.get("MaxItems")),
             lambda setting: setting.key.name,
         )
@@ -128,6 +130,8 @@ class CodeSigning:
         arn = params["CodeSigningConfigArn"]
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(key.scope)
+            tx.locks.function(key)
             _require_usable(tx, key.scope, arn)
             require_function(tx, key)
             _bind(tx, key, arn)
@@ -144,13 +148,14 @@ class CodeSigning:
             found = tx.settings.get(Kind.CODE_SIGNING, key)
             return {**found, "FunctionName": key.name} if found else {}
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def unbind(self, scope: Scope, params: Params) -> Params:
         """DeleteFunctionCodeSigningConfig."""
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(key)
             require_function(tx, key)
             tx.settings.delete(Kind.CODE_SIGNING, key)
 
@@ -164,7 +169,7 @@ class CodeSigning:
         Raises `CodeSigningConfigNotFoundException`, `InvalidCodeSignatureException` or
         `CodeVerificationFailedException`.
         """
-        document = await self._store.transact(lambda tx: _require_usable(tx, scope, arn))
+        document = await self._store.read(lambda tx: _require_usable(tx, scope, arn))
         now = datetime.datetime.fromtimestamp(self._clock.now(), datetime.UTC)
         try:
             signature = await anyio.to_thread.run_sync(read_signature, data, self._roots, now)

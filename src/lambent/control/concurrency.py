@@ -73,6 +73,8 @@ class Concurrency:
         wanted: int = params[_RESERVED]
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(key.scope)
+            tx.locks.function(key)
             _require_function(tx, key)
             provisioned = _total(tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key))
             if wanted < provisioned:
@@ -99,13 +101,14 @@ class Concurrency:
             require_function(tx, key)
             return tx.settings.get(Kind.CONCURRENCY, key) or {}
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def release(self, scope: Scope, params: Params) -> Params:
         """DeleteFunctionConcurrency."""
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(key)
             _require_function(tx, key)
             tx.settings.delete(Kind.CONCURRENCY, key)
 
@@ -119,6 +122,8 @@ class Concurrency:
         document = {_PROVISIONED: wanted, "LastModified": iso_seconds(self._clock.now())}
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(reference.key.scope)
+            tx.locks.function(reference.key)
             if reference.qualifier == LATEST:
                 raise invalid_parameter(_UNPUBLISHED)
             qualifier = require_published(tx, reference)
@@ -148,7 +153,7 @@ class Concurrency:
                 )
             return document
 
-        document = await self._store.transact(run)
+        document = await self._store.read(run)
         assert reference.qualifier is not None
         return _view(document, self._observe(reference.key, reference.qualifier))
 
@@ -163,7 +168,7 @@ class Concurrency:
             return [one for one in found if one.qualifier > after]
 
         page = make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             page_size(params.get("MaxItems")),
             lambda setting: setting.qualifier,
         )
@@ -183,6 +188,7 @@ class Concurrency:
         reference = _qualified(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             qualifier = require_published(tx, reference)
             tx.settings.delete(Kind.PROVISIONED_CONCURRENCY, reference.key, qualifier)
 

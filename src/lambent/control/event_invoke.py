@@ -47,7 +47,7 @@ class EventInvokeConfigs:
         """GetFunctionEventInvokeConfig."""
         reference = _reference(params, scope)
         return _view(
-            await self._store.transact(lambda tx: _require_config(tx, reference)),
+            await self._store.read(lambda tx: _require_config(tx, reference)),
             reference,
         )
 
@@ -56,6 +56,7 @@ class EventInvokeConfigs:
         reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             _require_config(tx, reference)
             tx.settings.delete(Kind.EVENT_INVOKE, reference.key, reference.qualifier or LATEST)
 
@@ -74,7 +75,7 @@ class EventInvokeConfigs:
             return [one for one in found if one.qualifier > after]
 
         page = make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             page_size(params.get("MaxItems")),
             lambda setting: setting.qualifier,
         )
@@ -94,6 +95,7 @@ class EventInvokeConfigs:
         await self._check_targets(reference, given.get("DestinationConfig") or {})
 
         def run(tx: Transaction) -> Params:
+            tx.locks.function(reference.key)
             if find_version(tx, reference.key, reference.qualifier) is None:
                 raise not_found("The function doesn't exist.")
             destinations = given.get("DestinationConfig") or {}
@@ -116,7 +118,7 @@ class EventInvokeConfigs:
         if not self._roles.are_checked:
             return
         _check_destinations(config, reference)
-        version = await self._store.transact(
+        version = await self._store.read(
             lambda tx: find_version(tx, reference.key, reference.qualifier)
         )
         for target in ("OnSuccess", "OnFailure"):

@@ -85,6 +85,7 @@ class Functions:
         signature = await self._check_signature(scope, signing, content.data)
 
         def run(tx: Transaction, code_key: str) -> FunctionVersion:
+            tx.locks.scope(key.scope)
             _require_absent(tx, key)
             require_storage(tx, key.scope, len(content.data), maximum=self._code_size_max)
             created = dataclasses.replace(described, code_key=code_key, code_size=len(content.data))
@@ -113,7 +114,7 @@ class Functions:
                 concurrency["ReservedConcurrentExecutions"] if concurrency else None,
             )
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def list(self, scope: Scope, params: Params) -> Page:
         """ListFunctions: every `$LATEST`, or with `FunctionVersion=ALL` every version."""
@@ -132,7 +133,7 @@ class Functions:
                 found = tx.functions.list_latest(scope, after=name, limit=size + 1)
             return make_page(found, size)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def _check_dead_letters(self, key: FunctionKey, params: Params) -> None:
         """Refuse a dead-letter queue that the function's role may not send to."""
@@ -141,7 +142,7 @@ class Functions:
             return
         role = params.get("Role")
         if role is None:
-            latest = await self._store.transact(lambda tx: tx.functions.get(key))
+            latest = await self._store.read(lambda tx: tx.functions.get(key))
             if latest is None:
                 return
             role = latest.role
@@ -155,6 +156,7 @@ class Functions:
         await self._check_dead_letters(key, params)
 
         def run(tx: Transaction) -> FunctionVersion:
+            tx.locks.function(key)
             latest = _require_changeable(tx, key, params)
             if "ImageConfig" in params:
                 raise invalid_parameter(
@@ -184,6 +186,8 @@ class Functions:
         maybe_unused = set[str]()
 
         def run(tx: Transaction, code_key: str) -> FunctionVersion:
+            tx.locks.scope(key.scope)
+            tx.locks.function(key)
             latest = _require_changeable(tx, key, params)
             if code_signing_of(tx, key) != signing:
                 raise conflict(
@@ -227,6 +231,7 @@ class Functions:
             )
 
         def run(tx: Transaction) -> set[str]:
+            tx.locks.function(key)
             require_function(tx, key)
             if qualifier is None:
                 unused = tx.functions.code_keys_of(key)

@@ -1,14 +1,14 @@
 """Users, roles, their policies and keys: the part of IAM that decides about this platform.
 
-Requests and answers are IAM's own members. Whoever keeps identities in memory is told, through
-`reload`, before an answer is given.
+Requests and responses have IAM's own members. The keyring follows the store, so a change is in
+force before it is answered.
 https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
 """
 
 import base64
 import dataclasses
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from lambent.control import policies
@@ -33,10 +33,9 @@ _ID_PREFIXES = {"user": "AIDA", "role": "AROA"}
 class Identities:
     """Use cases of users, roles and access keys."""
 
-    def __init__(self, store: Store, clock: Clock, reload: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._reload = reload
 
     async def create(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """CreateUser, CreateRole."""
@@ -69,18 +68,18 @@ class Identities:
                 )
             tx.identities.put(identity)
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {kind.title(): identity_view(identity)}
 
     async def get(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """GetUser, GetRole."""
         key = _key(scope, params, kind)
-        identity = await self._store.transact(lambda tx: _require(tx, key))
+        identity = await self._store.read(lambda tx: _require(tx, key))
         return {kind.title(): identity_view(identity)}
 
     async def list(self, scope: Scope, kind: Kind) -> Params:
         """ListUsers, ListRoles, all of them on one page."""
-        found = await self._store.transact(lambda tx: tx.identities.list_of(scope.account, kind))
+        found = await self._store.read(lambda tx: tx.identities.list_of(scope.account, kind))
         return {f"{kind.title()}s": [identity_view(one) for one in found], "IsTruncated": False}
 
     async def delete(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -97,7 +96,7 @@ class Identities:
                 )
             tx.identities.delete(key)
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def set_trust(self, scope: Scope, params: Params) -> Params:
@@ -108,7 +107,7 @@ class Identities:
         def run(tx: Transaction) -> None:
             tx.identities.put(dataclasses.replace(_require(tx, key), trust=trust))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def tag(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -120,13 +119,13 @@ class Identities:
             tags = changed_tags(identity.tags, params)
             tx.identities.put(dataclasses.replace(identity, tags=tags))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def list_tags(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """ListUserTags, ListRoleTags."""
         key = _key(scope, params, kind)
-        identity = await self._store.transact(lambda tx: _require(tx, key))
+        identity = await self._store.read(lambda tx: _require(tx, key))
         return {"Tags": listed_tags(identity), "IsTruncated": False}
 
     async def put_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -139,13 +138,13 @@ class Identities:
             changed = {**identity.policies, params["PolicyName"]: document}
             tx.identities.put(dataclasses.replace(identity, policies=changed))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def get_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """GetUserPolicy, GetRolePolicy."""
         key, name = _key(scope, params, kind), params["PolicyName"]
-        identity = await self._store.transact(lambda tx: _require(tx, key))
+        identity = await self._store.read(lambda tx: _require(tx, key))
         if name not in identity.policies:
             raise _missing_policy(kind, name)
         return {
@@ -157,7 +156,7 @@ class Identities:
     async def list_policies(self, scope: Scope, params: Params, kind: Kind) -> Params:
         """ListUserPolicies, ListRolePolicies."""
         key = _key(scope, params, kind)
-        identity = await self._store.transact(lambda tx: _require(tx, key))
+        identity = await self._store.read(lambda tx: _require(tx, key))
         return {"PolicyNames": sorted(identity.policies), "IsTruncated": False}
 
     async def delete_policy(self, scope: Scope, params: Params, kind: Kind) -> Params:
@@ -171,7 +170,7 @@ class Identities:
             rest = {one: value for one, value in identity.policies.items() if one != name}
             tx.identities.put(dataclasses.replace(identity, policies=rest))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def create_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
@@ -190,7 +189,7 @@ class Identities:
                 )
             tx.identities.put_key(key)
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {"AccessKey": {**key_view(key), "SecretAccessKey": key.secret}}
 
     async def list_keys(self, scope: Scope, params: Params, caller: Principal) -> Params:
@@ -202,7 +201,7 @@ class Identities:
                 _require(tx, IdentityKey(scope.account, "user", user))
             return tx.identities.keys(scope.account, user)
 
-        keys = await self._store.transact(run)
+        keys = await self._store.read(run)
         return {"AccessKeyMetadata": [key_view(key) for key in keys], "IsTruncated": False}
 
     async def update_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
@@ -213,7 +212,7 @@ class Identities:
             key = _require_key(tx, scope, params, caller)
             tx.identities.put_key(dataclasses.replace(key, is_active=is_active))
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def delete_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
@@ -222,7 +221,7 @@ class Identities:
         def run(tx: Transaction) -> None:
             tx.identities.delete_key(_require_key(tx, scope, params, caller).id)
 
-        await self._change(run)
+        await self._change(scope.account, run)
         return {}
 
     async def ensure_root_key(self, scope: Scope, write: Callable[[AccessKey], None]) -> None:
@@ -235,7 +234,7 @@ class Identities:
     async def create_root_key(self, scope: Scope) -> AccessKey:
         """Create a key of the account's root."""
         key = self.new_key(scope.account, None)
-        await self._change(lambda tx: tx.identities.put_key(key))
+        await self._change(scope.account, lambda tx: tx.identities.put_key(key))
         return key
 
     async def role(self, arn: str) -> Identity | None:
@@ -244,7 +243,7 @@ class Identities:
         if name is None:
             return None
         key = IdentityKey(name.account, "role", name.name)
-        found = await self._store.transact(lambda tx: tx.identities.get(key))
+        found = await self._store.read(lambda tx: tx.identities.get(key))
         return found if found is not None and found.arn == arn else None
 
     def new_key(self, account: AccountId, user: str | None) -> AccessKey:
@@ -258,9 +257,14 @@ class Identities:
             created_ms=int(self._clock.now() * 1000),
         )
 
-    async def _change(self, work: Callable[[Transaction], None]) -> None:
-        await self._store.transact(work)
-        await self._reload()
+    async def _change(self, account: str, work: Callable[[Transaction], None]) -> None:
+        """Change identities of an account, with nobody else doing so at the same time."""
+
+        def run(tx: Transaction) -> None:
+            tx.locks.account(account)
+            work(tx)
+
+        await self._store.transact(run)
 
 
 def new_id(prefix: str) -> str:

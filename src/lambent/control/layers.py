@@ -64,6 +64,7 @@ class Layers:
         )
 
         def run(tx: Transaction, code_key: str) -> LayerVersion:
+            tx.locks.scope(scope)
             require_storage(tx, scope, len(content.data), maximum=self._code_size_max)
             version = LayerVersion(
                 key=key,
@@ -85,12 +86,12 @@ class Layers:
     async def get(self, scope: Scope, params: Params) -> LayerVersion:
         """GetLayerVersion."""
         key, number = _version_key(params, scope)
-        return await self._store.transact(lambda tx: _require_version(tx, key, number))
+        return await self._store.read(lambda tx: _require_version(tx, key, number))
 
     async def get_by_arn(self, scope: Scope, params: Params) -> LayerVersion:
         """GetLayerVersionByArn, of another account too if it is shared."""
         key, number = require_layer_version_arn(params["Arn"])
-        return await self._store.transact(lambda tx: _require_version(tx, key, number))
+        return await self._store.read(lambda tx: _require_version(tx, key, number))
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListLayers: by name, each with its newest version that matches the filters."""
@@ -105,7 +106,7 @@ class Layers:
             return list(newest.values())
 
         page = make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             page_size(params.get("MaxItems")),
             lambda version: version.key.name,
         )
@@ -133,7 +134,7 @@ class Layers:
             return [version for version in found if _matches(version, params)]
 
         page = make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             size,
             lambda version: version.key.name,
             number=lambda version: version.number,
@@ -145,6 +146,7 @@ class Layers:
         key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> set[str]:
+            tx.locks.account(key.account, key.region)
             version = tx.layers.get(key, number)
             if version is None:
                 return set()
@@ -169,6 +171,7 @@ class Layers:
         )
 
         def run(tx: Transaction) -> policies.Policy:
+            tx.locks.account(key.account, key.region)
             _require_shared_version(tx, key, number)
             current = tx.layers.policy(key, number)
             policies.require_revision(current, params.get("RevisionId"), operation="GetLayerPolicy")
@@ -184,6 +187,7 @@ class Layers:
         key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.account(key.account, key.region)
             _require_shared_version(tx, key, number)
             current = tx.layers.policy(key, number)
             changed = policies.without_statement(current, params["StatementId"])
@@ -204,7 +208,7 @@ class Layers:
                 raise not_found("No policy is associated with the given resource.")
             return policies.view(policy)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     def _check_runtimes(self, path: str, given: str | Sequence[str] | None) -> None:
         """Raises `ValidationException` for an identifier that names no runtime."""
@@ -272,7 +276,7 @@ def _require_usable(
             "Layers are not in the same region as the function. Layers are expected to be in"
             f" region {key.region}."
         )
-    version = tx.layers.get(layer, number, include_deleted=include_deleted)
+    version = tx.layers.get(layer, number, include_deleted=include_deleted, keeps=True)
     if version is not None and include_deleted:
         return version
     if layer.account != key.account:

@@ -37,6 +37,7 @@ class Management:
             document["RuntimeVersionArn"] = version_arn
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             require_version(tx, reference)
             tx.settings.put(
                 Kind.RUNTIME_MANAGEMENT,
@@ -58,7 +59,7 @@ class Management:
                 Kind.RUNTIME_MANAGEMENT, reference.key, reference.qualifier or LATEST
             )
 
-        document = await self._store.transact(run) or {"UpdateRuntimeOn": "Auto"}
+        document = await self._store.read(run) or {"UpdateRuntimeOn": "Auto"}
         return {**document, "FunctionArn": reference.arn}
 
     async def put_recursion(self, scope: Scope, params: Params) -> Params:
@@ -67,6 +68,7 @@ class Management:
         document = {"RecursiveLoop": params["RecursiveLoop"]}
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(key)
             require_function(tx, key)
             tx.settings.put(Kind.RECURSION, key, document)
 
@@ -81,13 +83,13 @@ class Management:
             require_function(tx, key)
             return tx.settings.get(Kind.RECURSION, key) or {"RecursiveLoop": "Terminate"}
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     async def refuse_scaling(self, scope: Scope, params: Params) -> Params:
         """PutFunctionScalingConfig and GetFunctionScalingConfig: only functions on capacity
         providers have one, and there are none."""
         reference = _reference(params, scope)
-        await self._store.transact(lambda tx: require_version(tx, reference))
+        await self._store.read(lambda tx: require_version(tx, reference))
         raise invalid_parameter(
             f"{reference.arn} does not run on a capacity provider: scaling configurations are"
             " supported only for functions on Lambda Managed Instances."

@@ -71,6 +71,7 @@ class Mappings:
         await self._check(mapping, reference)
 
         def run(tx: Transaction) -> None:
+            tx.locks.scope(scope)
             _require_function(tx, reference, kind)
             _require_new(tx, mapping)
             tx.mappings.put(mapping)
@@ -81,7 +82,7 @@ class Mappings:
 
     async def get(self, scope: Scope, params: Params) -> Params:
         """GetEventSourceMapping."""
-        return _view(await self._store.transact(lambda tx: _require(tx, scope, params["UUID"])))
+        return _view(await self._store.read(lambda tx: _require(tx, scope, params["UUID"])))
 
     async def list(self, scope: Scope, params: Params) -> Params:
         """ListEventSourceMappings: of a function, a source, both, or all."""
@@ -101,7 +102,7 @@ class Mappings:
                 found = [mapping for mapping in found if mapping.function_arn == reference.arn]
             return found
 
-        page = make_name_page(await self._store.transact(run), size, lambda mapping: mapping.uuid)
+        page = make_name_page(await self._store.read(run), size, lambda mapping: mapping.uuid)
         return page.members("EventSourceMappings", list(map(_listed, page.items)))
 
     async def update(self, scope: Scope, params: Params) -> Params:
@@ -128,6 +129,8 @@ class Mappings:
             return changed
 
         def run(tx: Transaction) -> EventSourceMapping:
+            tx.locks.scope(scope)
+            tx.locks.mapping(params["UUID"])
             changed = change(tx)
             tx.mappings.put(changed)
             return changed
@@ -139,7 +142,7 @@ class Mappings:
 
     async def _check(self, mapping: EventSourceMapping, reference: FunctionReference) -> None:
         """Check that the function's role may read the source and write to the destination."""
-        version = await self._store.transact(
+        version = await self._store.read(
             lambda tx: find_version(tx, reference.key, reference.qualifier)
         )
         if version is None:
@@ -156,6 +159,8 @@ class Mappings:
         """DeleteEventSourceMapping."""
 
         def run(tx: Transaction) -> EventSourceMapping:
+            tx.locks.scope(scope)
+            tx.locks.mapping(params["UUID"])
             current = _require_settled(tx, scope, params["UUID"])
             deleting = dataclasses.replace(current, state=MappingState.DELETING)
             tx.mappings.put(deleting)

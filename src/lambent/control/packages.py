@@ -1,9 +1,10 @@
 """Deployment packages on their way in and out.
 
-A package is checked before anything is stored. Its blob is written before the transaction
-that refers to it and, in that transaction, made sure of once more: as transactions never
-overlap, and blobs are deleted inside them too, no version can refer to a missing blob. What a
-crash leaves behind is swept when the platform starts.
+A package is checked before anything is stored. Its blob is written before the transaction that
+refers to it and, in that transaction, made sure of once more. A blob that nothing refers to is
+marked, and deleted after a grace if it is still unused (see `store/unused_packages.py`). Until then
+environments of the previous version may start. What a crash leaves behind is swept when the
+platform starts.
 """
 
 import io
@@ -15,10 +16,11 @@ import anyio
 import anyio.to_thread
 
 from lambent.control.s3 import ObjectReader
+from lambent.kit.clock import Clock
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX, CODE_SIZE_ZIPPED_MAX
 from lambent.model.packages import PackageEmpty, PackageError, PackageTooLarge, read_package
-from lambent.store.blobs import Blobs
+from lambent.store.blobs import Blobs, key_of
 from lambent.store.problems import StoreUnavailable
 from lambent.store.store import Store, Transaction
 
@@ -26,6 +28,10 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _CHECKS_MAX = 2
+GRACE_S = 60.0
+"""For how long a package is unused before it is deleted."""
+_DELETED_AT_ONCE = 20
+"""In one transaction."""
 
 
 class Content(NamedTuple):
@@ -39,10 +45,12 @@ class Content(NamedTuple):
 class Packages:
     """Takes packages in and throws unused ones away."""
 
-    def __init__(self, store: Store, blobs: Blobs, objects: ObjectReader) -> None:
+    def __init__(self, store: Store, blobs: Blobs, objects: ObjectReader, clock: Clock) -> None:
         self._store = store
         self._blobs = blobs
         self._objects = objects
+        self._clock = clock
+        self._bell = anyio.Event()
         self._limiter = anyio.CapacityLimiter(_CHECKS_MAX)
 
     async def read(self, code: Mapping[str, Any], region: str) -> Content:
@@ -81,10 +89,11 @@ class Packages:
 
     async def deploy(self, data: bytes, work: Callable[[Transaction, str], T]) -> T:
         """Keep a package and run `work(transaction, code_key)`, which refers to it, in a
-        transaction. If `work` raises, the package is forgotten again."""
+        transaction. If `work` raises, the package is discarded again."""
         code_key = await anyio.to_thread.run_sync(self._put, data, limiter=self._limiter)
 
         def run(tx: Transaction) -> T:
+            tx.unused_packages.hold(code_key)
             self._blobs.put(code_key, data)
             return work(tx, code_key)
 
@@ -97,33 +106,59 @@ class Packages:
             raise
 
     def _put(self, data: bytes) -> str:
-        code_key = self._blobs.key_of(data)
+        code_key = key_of(data)
         self._blobs.put(code_key, data)
         return code_key
 
     async def discard_unused(self, code_keys: Iterable[str]) -> None:
-        """Delete those of the blobs that nothing refers to."""
+        """Have those of the blobs that nothing refers to deleted after the grace."""
         candidates = set(code_keys)
         if not candidates:
             return
 
         def run(tx: Transaction) -> None:
-            for code_key in candidates | tx.layers.forget_unused():
-                if not tx.is_code_used(code_key):
-                    self._blobs.delete(code_key)
+            found = candidates | tx.layers.forget_unused()
+            unused = {code_key for code_key in found if not tx.is_code_used(code_key)}
+            tx.unused_packages.mark(unused, self._clock.now())
 
         await self._store.transact(run)
+        self._bell.set()
+
+    async def delete_unused(self) -> None:
+        """Delete what has been unused for the whole grace, until cancelled."""
+        while True:
+            self._bell = anyio.Event()
+            oldest = await self._store.read(lambda tx: tx.unused_packages.next_at())
+            if oldest is None:
+                await self._bell.wait()
+                continue
+            delay_s = oldest + GRACE_S - self._clock.now()
+            if delay_s > 0:
+                await self._clock.sleep(delay_s)
+            await self._store.transact(self._delete_due)
+
+    def _delete_due(self, tx: Transaction) -> None:
+        for code_key in tx.unused_packages.take_due(self._clock.now() - GRACE_S, _DELETED_AT_ONCE):
+            if not tx.is_code_used(code_key):
+                self._blobs.delete(code_key)
+            tx.unused_packages.unmark(code_key)
 
     async def sweep(self) -> None:
-        """Put every blob that nothing refers to into the trash, and take back what is missed: a
-        database that was restored may know packages that had gone."""
+        """Discard every blob that nothing refers to, and take back what is missed: a database that
+        was restored may know packages that had gone. On a database of its own the platform puts
+        unused blobs into the trash at once; on a shared one another platform may be about to refer
+        to them, so they are marked."""
 
         def run(tx: Transaction) -> int:
             tx.layers.forget_unused()
             used = tx.code_keys()
             present = set(self._blobs.list_keys())
-            for code_key in present - used:
-                self._blobs.discard(code_key)
+            if self._store.is_shared:
+                tx.unused_packages.mark(present - used, self._clock.now())
+            else:
+                for code_key in present - used:
+                    self._blobs.discard(code_key)
+                    tx.unused_packages.unmark(code_key)
             return sum(not self._blobs.recover(code_key) for code_key in used - present)
 
         missing = await self._store.transact(run)

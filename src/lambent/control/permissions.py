@@ -39,6 +39,7 @@ class Permissions:
         )
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             require_qualified(tx, reference)
             current = policy_for(tx, reference)
             if current is None:
@@ -55,6 +56,7 @@ class Permissions:
         reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             if tx.functions.get(reference.key) is None:
                 raise not_found(f"No policy found for: {reference.arn}")
             require_qualified(tx, reference)
@@ -76,6 +78,7 @@ class Permissions:
         policy = policies.make(policies.parse(params["Policy"]))
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             require_version(tx, reference)
             current = policy_for(tx, reference)
             policies.require_revision(
@@ -95,6 +98,7 @@ class Permissions:
         reference = _function_of(params["ResourceArn"], scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             require_version(tx, reference)
             current = policy_for(tx, reference)
             if current is None:
@@ -114,7 +118,7 @@ class Permissions:
                 raise not_found("The resource you requested does not exist.")
             return policies.view(policy)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
 
 def _require_own_revision(

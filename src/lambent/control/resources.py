@@ -30,30 +30,30 @@ class Resources:
 
     async def policy(self, arn: str) -> ResourcePolicy:
         """What is known of the resource with this ARN; nothing of one that is not there."""
-        return await self._store.transact(lambda tx: _policy(tx, arn))
+        return await self._store.read(lambda tx: _policy(tx, arn))
 
     async def identity(self, key: IdentityKey) -> Identity | None:
         """The user or role, None if there is none."""
-        return await self._store.transact(lambda tx: tx.identities.get(key))
+        return await self._store.read(lambda tx: tx.identities.get(key))
 
     async def function_of_mapping(self, scope: Scope, uuid: str) -> str | None:
         """The ARN of the function that a mapping calls, None if there is no such mapping."""
-        mapping = await self._store.transact(lambda tx: tx.mappings.get(scope, uuid))
+        mapping = await self._store.read(lambda tx: tx.mappings.get(scope, uuid))
         return None if mapping is None else mapping.function_arn
 
     async def url_auth_type(self, reference: FunctionReference) -> str | None:
         """`NONE` or `AWS_IAM` as a function's URL has it, None if it has no URL."""
         key, qualifier = reference.key, reference.qualifier or LATEST
-        url = await self._store.transact(lambda tx: tx.settings.get(Kind.URL, key, qualifier))
+        url = await self._store.read(lambda tx: tx.settings.get(Kind.URL, key, qualifier))
         return None if url is None else str(url["auth_type"])
 
     async def statements(self, reference: FunctionReference) -> Sequence[Mapping[str, Any]]:
         """What a function's policy says as it is; nothing if it has none."""
-        return policies.statements(await self._store.transact(lambda tx: policy_for(tx, reference)))
+        return policies.statements(await self._store.read(lambda tx: policy_for(tx, reference)))
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:
         """The ARNs of the layer versions that a function has."""
-        function = await self._store.transact(lambda tx: tx.functions.get(key))
+        function = await self._store.read(lambda tx: tx.functions.get(key))
         return [] if function is None else [layer.arn for layer in function.layers]
 
 

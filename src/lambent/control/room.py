@@ -73,7 +73,7 @@ async def open_control(
     execution roles, `check_source` event sources; `observe_provisioned` returns the state of
     provisioned concurrency.
     """
-    packages = Packages(store, blobs, objects)
+    packages = Packages(store, blobs, objects, clock)
     await packages.sweep()
     code_size_max = settings.total_code_size_bytes
     roots = load_roots(settings.signing_roots) if settings.signing_roots else []
@@ -82,8 +82,9 @@ async def open_control(
         activation = Activation(
             store, packages, prepare, clock, tasks, parallel=settings.parallel_preparations
         )
-        store.on_change(lambda _key: activation.ring())
+        await store.follow(activation)
         start_loop(tasks, clock, activation.run)
+        start_loop(tasks, clock, packages.delete_unused)
         yield Control(
             functions=Functions(
                 store,

@@ -1,25 +1,24 @@
-"""What an operator may choose about the control plane."""
+"""Settings of the control plane."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSettings:
-    """What differs from account to account at AWS, and how deployment behaves."""
+    """Quotas that AWS sets per account, and deployment."""
 
     total_code_size_bytes: int = 300 * 1024**3
-    """Bytes of packages one account may keep in one region, each version counting its full copy.
+    """Maximum bytes of packages of one account in one region; each version counts in full.
     Default: 300 GiB, as in AWS."""
 
     signing_roots: str = ""
-    """PEM file with the root certificates of whoever signs packages for code signing
-    configurations, AWS Signer's or one's own. Default: empty, which means that no package counts
-    as signed."""
+    """PEM file with the root certificates of the signers of packages for code signing
+    configurations: AWS Signer's or your own. Default: empty, no package counts as signed."""
 
     unreserved_concurrency_min: int = 100
-    """Concurrent executions of an account and region that must stay for functions that reserve
-    nothing. Default: 100, as in AWS."""
+    """Concurrent executions of an account and region that cannot be reserved. Default: 100, as in
+    AWS."""
 
     parallel_preparations: int = 2
-    """How many versions are prepared (unpacked) at the same time. Default: 2, since unpacking
-    fills one core and the others are wanted for invocations."""
+    """Versions that are prepared (unpacked) at the same time. Default: 2: unpacking keeps one core
+    busy, and the others are for invocations."""

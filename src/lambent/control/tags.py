@@ -60,7 +60,7 @@ class Tags:
             arn = _require_resource(tx, scope, params["Resource"], operation="ListTags")
             return {"Tags": tx.tags.get(arn)}
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
@@ -94,6 +94,8 @@ def _require_resource(tx: Transaction, scope: Scope, arn: str, *, operation: str
     """The ARN under which a resource's tags are kept. It must be there; a function whose tags
     are changed gets a new revision id. Raises `ApiError`."""
     arn = parse_tagged(arn, scope)
+    if operation != "ListTags":
+        tx.locks.scope(scope)
     mapping, config = parse_mapping_arn(arn), parse_code_signing_arn(arn)
     if mapping is not None:
         if mapping.scope != scope or tx.mappings.get(scope, mapping.uuid) is None:
@@ -106,6 +108,8 @@ def _require_resource(tx: Transaction, scope: Scope, arn: str, *, operation: str
 
 
 def _require_function(tx: Transaction, key: FunctionKey, *, operation: str) -> None:
+    if operation != "ListTags":
+        tx.locks.function(key)
     latest = require_function(tx, key)
     if operation == "TagResource":
         require_no_update(latest)

@@ -46,6 +46,7 @@ class Urls:
         )
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             version = find_version(tx, reference.key, reference.qualifier)
             if version is None:
                 raise not_found("Function does not exist")
@@ -67,7 +68,7 @@ class Urls:
     async def get(self, scope: Scope, params: Params) -> FunctionUrl:
         """GetFunctionUrlConfig."""
         reference = _reference(params, scope)
-        return await self._store.transact(lambda tx: _require(tx, reference))
+        return await self._store.read(lambda tx: _require(tx, reference))
 
     async def update(self, scope: Scope, params: Params) -> FunctionUrl:
         """UpdateFunctionUrlConfig: members that are absent stay as they were."""
@@ -81,6 +82,7 @@ class Urls:
             fields["cors"] = _cors(params["Cors"])
 
         def run(tx: Transaction) -> FunctionUrl:
+            tx.locks.function(reference.key)
             if find_version(tx, reference.key, reference.qualifier) is None:
                 raise not_found("Function does not exist")
             changed = dataclasses.replace(_require(tx, reference), **fields)
@@ -94,6 +96,7 @@ class Urls:
         reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
+            tx.locks.function(reference.key)
             url = _require(tx, reference)
             tx.settings.delete(Kind.URL, url.key, url.qualifier)
 
@@ -112,7 +115,7 @@ class Urls:
             return [_to_url(one) for one in found if one.qualifier > after]
 
         return make_name_page(
-            await self._store.transact(run),
+            await self._store.read(run),
             page_size(params.get("MaxItems")),
             lambda url: url.qualifier,
         )
@@ -128,7 +131,7 @@ class Urls:
                     return url
             return None
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
     def _now(self) -> str:
         return iso_milliseconds(int(self._clock.now() * 1000))

@@ -52,6 +52,8 @@ class Versions:
         require_text(description or "", "description")
 
         def run(tx: Transaction) -> FunctionVersion:
+            tx.locks.scope(key.scope)
+            tx.locks.function(key)
             latest = tx.functions.get(key)
             if latest is None:
                 raise not_found(f"Function not found: {key.arn}")
@@ -84,7 +86,7 @@ class Versions:
                 raise not_found(f"Function not found: {key.arn}")
             return make_page(tx.functions.list_versions(key, after=after, limit=size + 1), size)
 
-        return await self._store.transact(run)
+        return await self._store.read(run)
 
 
 def refuse_publish_to(params: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Pages for operators and their programs: queues, event source mappings, metrics and runtimes.
 
-Callers are authenticated and authorised as for the API, under actions of the platform's own:
+Callers are authenticated and authorized as for the API, under the platform's own actions:
 `lambent:GetQueue` and `lambent:PurgeQueue` on functions, `lambent:ListMappings`,
 `lambent:GetMetrics`, `lambent:ListRuntimes`.
 """
@@ -27,11 +27,13 @@ QUEUE = "/_lambent/queues/"
 MAPPINGS = "/_lambent/mappings"
 METRICS = "/_lambent/metrics"
 RUNTIMES = "/_lambent/runtimes"
+PATHS = (QUEUES, QUEUE, MAPPINGS, METRICS, RUNTIMES)
+"""Where the gateway must route to `AdminApi.handle`."""
 _NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 
 
 class AdminApi:
-    """Serves them."""
+    """Serves these pages."""
 
     def __init__(
         self,
@@ -42,7 +44,8 @@ class AdminApi:
         runtimes: Mapping[str, str | None],
         tasks: anyio.abc.TaskGroup,
     ) -> None:
-        """`runtimes`: for each identifier, what to do before it runs here, None if it does."""
+        """`runtimes` says for each identifier what to install before it runs here, None if it
+        does."""
         self._authorizer = authorizer
         self._queues = queues
         self._mappings = mappings
@@ -51,48 +54,48 @@ class AdminApi:
         self._tasks = tasks
 
     def handle(self, exchange: Exchange) -> None:
-        """Answer one request to any of them."""
+        """Serve one request for any of the pages."""
         try:
             caller = self._authorizer.authenticate(exchange)
         except ApiError as error:
             _refuse(exchange, error)
         else:
-            start_task(self._tasks, partial(_fail, exchange), self._answer, exchange, caller)
+            start_task(self._tasks, partial(_fail, exchange), self._serve, exchange, caller)
 
-    async def _answer(self, exchange: Exchange, caller: Caller) -> None:
+    async def _serve(self, exchange: Exchange, caller: Caller) -> None:
         try:
             if exchange.path == METRICS:
-                await self._answer_metrics(exchange, caller)
+                await self._show_metrics(exchange, caller)
             elif exchange.path == MAPPINGS:
-                await self._answer_mappings(exchange, caller)
+                await self._show_mappings(exchange, caller)
             elif exchange.path == RUNTIMES:
-                await self._answer_runtimes(exchange, caller)
+                await self._show_runtimes(exchange, caller)
             else:
-                await self._answer_queues(exchange, caller)
+                await self._show_queues(exchange, caller)
         except ApiError as error:
             _refuse(exchange, error)
 
-    async def _answer_metrics(self, exchange: Exchange, caller: Caller) -> None:
+    async def _show_metrics(self, exchange: Exchange, caller: Caller) -> None:
         _check_method(exchange, "GET")
         account = caller.principal.account
         await self._authorizer.check(caller, Access("lambent:GetMetrics", "*", account))
         headers = [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")]
         exchange.respond(200, headers, self._metrics.render(account))
 
-    async def _answer_mappings(self, exchange: Exchange, caller: Caller) -> None:
+    async def _show_mappings(self, exchange: Exchange, caller: Caller) -> None:
         _check_method(exchange, "GET")
         account = caller.scope.account
         await self._authorizer.check(caller, Access("lambent:ListMappings", "*", account))
         shown = await self._mappings.list(caller.scope)
-        _respond(exchange, {"mappings": [dataclasses.asdict(one) for one in shown]})
+        _respond(exchange, {"mappings": [dataclasses.asdict(mapping) for mapping in shown]})
 
-    async def _answer_runtimes(self, exchange: Exchange, caller: Caller) -> None:
+    async def _show_runtimes(self, exchange: Exchange, caller: Caller) -> None:
         _check_method(exchange, "GET")
         account = caller.scope.account
         await self._authorizer.check(caller, Access("lambent:ListRuntimes", "*", account))
         _respond(exchange, {"runtimes": self._runtimes})
 
-    async def _answer_queues(self, exchange: Exchange, caller: Caller) -> None:
+    async def _show_queues(self, exchange: Exchange, caller: Caller) -> None:
         scope = caller.scope
         name = exchange.path.removeprefix(QUEUES).removeprefix("/") or None
         if name is not None and _NAME.fullmatch(name) is None:
@@ -106,7 +109,7 @@ class AdminApi:
         _check_method(exchange, "GET")
         await self._authorizer.check(caller, Access("lambent:GetQueue", key.arn, scope.account))
         depths = await self._queues.depths(scope, name)
-        _respond(exchange, {"queues": [dataclasses.asdict(one) for one in depths]})
+        _respond(exchange, {"queues": [dataclasses.asdict(depth) for depth in depths]})
 
 
 def _check_method(exchange: Exchange, allowed: str) -> None:

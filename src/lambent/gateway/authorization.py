@@ -1,13 +1,13 @@
 """May this caller do this? From an operation and its parameters to what it needs permission for,
-as `permissions/table.py` says, and from there to the authorizer."""
+as the service's definition says, and from there to the authorizer."""
 
 from collections.abc import Mapping, Sequence
 
-from lambent.gateway.permissions.asked import Asked, Lookups, Nothing, Params, function_target
-from lambent.gateway.permissions.table import PERMISSIONS, Need
+from lambent.gateway.definitions import AnyService
+from lambent.gateway.permissions.asked import Asked, Lookups, Nothing, Params
+from lambent.gateway.permissions.needs import Need, Needs
 from lambent.identity.authorizer import Access, Authorizer, Caller
 from lambent.model.errors import ApiError
-from lambent.model.names import FunctionReference
 
 
 class Authorization:
@@ -19,22 +19,26 @@ class Authorization:
         self._lookups: Lookups = lookups if lookups is not None and is_asking else Nothing()
 
     async def check(
-        self, caller: Caller, service: str, operation: str, params: Params
+        self, caller: Caller, service: AnyService, operation: str, params: Params
     ) -> Mapping[str, ApiError]:
         """Raise `ApiError` unless the caller may use an operation with these parameters; also for
-        names that are none. Returns the members of the answer that he may not see, and why."""
+        names that are none. Returns the members of the output that the caller may not see, and why.
+        """
         asked = Asked(params, caller, self._lookups)
-        needed = await accesses(service, operation, asked)
-        if self._authorizer.is_strict and caller.principal.session_key and service == "iam":
+        needs = service.permissions[operation]
+        needed = await _needed(needs, asked)
+        is_session = caller.principal.session_key is not None
+        if self._authorizer.is_strict and is_session and not service.takes_session_tokens:
             raise ApiError(
                 "AccessDenied",
-                f"User: {caller.principal.arn} is not authorized to perform: iam:{operation}: the"
-                " credentials of GetSessionToken are not for IAM.",
+                f"User: {caller.principal.arn} is not authorized to perform:"
+                f" {service.signing_name}:{operation}: the credentials of GetSessionToken are not"
+                f" for {service.signing_name.upper()}.",
                 status=403,
             )
         await self._authorizer.check_all(caller, needed)
         hidden = {}
-        for need in PERMISSIONS[service][operation]:
+        for need in needs:
             if need.shows is not None:
                 try:
                     await self._authorizer.check_all(caller, await _accesses(need, asked))
@@ -45,20 +49,14 @@ class Authorization:
         return hidden
 
 
-async def accesses(service: str, operation: str, asked: Asked) -> Sequence[Access]:
+async def _needed(needs: Needs, asked: Asked) -> Sequence[Access]:
     """All that a request needs permission for. Raises `ApiError` for names that are none."""
     found: list[Access] = []
-    for need in PERMISSIONS[service][operation]:
+    for need in needs:
         is_asked = need.only_with is None or asked.params.get(need.only_with)
         if need.shows is None and is_asked:
             found += await _accesses(need, asked)
     return found
-
-
-def invoke_access(reference: FunctionReference) -> Access:
-    """What an invocation needs permission for."""
-    target = function_target(reference)
-    return Access("lambda:InvokeFunction", target.arn, target.owner, (), target.also)
 
 
 async def _accesses(need: Need, asked: Asked) -> Sequence[Access]:

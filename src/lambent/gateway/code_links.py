@@ -1,7 +1,8 @@
 """Links to deployment packages (`Code.Location` of GetFunction).
 
-A link carries what it gives access to, until when, and a signature over both; the key is the
-platform's, so that links outlive a restart. Packages are read in a thread, few at a time.
+A link contains the package it gives access to, its expiry, and a signature over both. The key is
+stored by the platform, so that links remain valid after a restart. Packages are read in a thread,
+few at a time.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ _TOKEN = re.compile(r"([0-9]{1,12})\.([0-9a-f]{64})\.([0-9a-f]{64})")
 
 
 class CodeLinks:
-    """Makes links and serves them."""
+    """Makes links to packages, and serves the packages."""
 
     def __init__(
         self,
@@ -48,12 +49,12 @@ class CodeLinks:
         self._waiting = 0
 
     def url(self, endpoint: str, code_key: str) -> str:
-        """A link to a package, good for ten minutes; `endpoint` is how the caller reached us."""
+        """A link to a package, valid for ten minutes. It begins with `endpoint`."""
         subject = f"{int(self._clock.now()) + _LIFETIME_S}.{code_key}"
         return f"{endpoint.rstrip('/')}{PATH_PREFIX}{subject}.{self._sign(subject)}"
 
     def handle(self, exchange: Exchange) -> None:
-        """Answer a request whose path starts with `PATH_PREFIX`."""
+        """Serve a request whose path starts with `PATH_PREFIX`."""
         if exchange.method != "GET":
             _refuse(exchange, 405, "Only GET is allowed")
             return
@@ -81,7 +82,7 @@ class CodeLinks:
         return hmac.new(self._key, subject.encode(), hashlib.sha256).hexdigest()
 
     def _check(self, token: str) -> str | None:
-        """The code key a token stands for, None if it is forged or too old."""
+        """The code key in a token, None if the token is forged or has expired."""
         match = _TOKEN.fullmatch(token)
         if match is None:
             return None
@@ -94,8 +95,8 @@ class CodeLinks:
 async def open_code_links(
     read: Callable[[str], Awaitable[bytes]], clock: Clock, key: bytes
 ) -> AsyncIterator[CodeLinks]:
-    """Links to what `read` gives for a code key, signed with `key`. Downloads end when the context
-    does."""
+    """Links to the packages that `read` returns by code key, signed with `key`. Downloads end when
+    the context does."""
     async with anyio.create_task_group() as tasks:
         yield CodeLinks(read, clock, tasks, key)
         tasks.cancel_scope.cancel()

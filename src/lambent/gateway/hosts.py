@@ -1,8 +1,8 @@
-"""Which host names the front door of a relaxed platform answers to.
+"""Which host names the front door of a relaxed platform accepts.
 
-Whoever owns a name can have it lead to this machine's loopback, and a page from there is then of
-the same origin as the API: its scripts may send what they like and read the answers. So only names
-are answered to that nobody else can give out.
+The owner of a domain can resolve a name in it to this machine's loopback. A page from that name
+then has the same origin as the API: its scripts may send any request and read the responses. So
+only names that nobody else can register are accepted.
 """
 
 import re
@@ -17,25 +17,26 @@ _KNOWN_MAX = 1024
 
 
 class Hosts:
-    """Tells them from others."""
+    """Accepts or refuses host names."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        """`names` and all names below them are answered to, besides addresses and `localhost`."""
+        """`names` and all names below them are accepted, as are addresses and `localhost`."""
         self._names = frozenset(name.lower().strip(".") for name in (*names, "localhost"))
         self._known: set[str] = set()
-        """Hosts that are, as they were spelled before."""
+        """Hosts that were accepted before, as they were spelled."""
 
     def check(self, exchange: Exchange) -> None:
-        """Raise `AccessDeniedException` if a request is for a host name of somebody else's."""
+        """Raise `AccessDeniedException` if a request is for a host name that is not accepted."""
         host = exchange.headers.get("host", "")
         if host in self._known:
             return
         if not self._is_ours(host):
             raise ApiError(
                 "AccessDeniedException",
-                f"The host '{host[:255]}' is not answered to: a page in a browser could have it"
-                " lead here, and this platform asks for no signatures. Use 127.0.0.1 or localhost,"
-                " add the name to gateway.allowed_hosts, or start it with --auth strict.",
+                f"The host '{host[:255]}' is not accepted: it could belong to a page in a"
+                " browser, and this platform does not require signatures. Use 127.0.0.1 or"
+                " localhost, add the name to gateway.allowed_hosts, or start it with --auth"
+                " strict.",
                 status=403,
             )
         if len(self._known) >= _KNOWN_MAX:
@@ -44,7 +45,7 @@ class Hosts:
 
     def _is_ours(self, host: str) -> bool:
         if not host or _ADDRESS.fullmatch(host) is not None:
-            return True  # Without one nobody was asked for: no browser does that.
+            return True  # Every browser sends a name.
         match = _NAME.fullmatch(host.lower())
         if match is None:
             return False

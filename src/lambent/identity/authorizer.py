@@ -1,11 +1,11 @@
-"""Who calls, and may they?
+"""Authenticates callers and authorizes what they do.
 
 In relaxed mode a key that is not known here stands for the root of an account, and within an
-account everything is allowed. In strict mode every request is signed with a known key, and
-policies decide. Between accounts the resource's policy is asked in both modes.
+account everything is allowed. In strict mode every request must be signed with a known key, and
+policies decide. Across accounts the resource's policy decides in both modes.
 
-Decisions are kept as long as no policy changes, so that a call that was allowed before costs one
-look-up; those that depend on conditions are made again each time.
+Decisions are cached until a policy changes, so that a repeated call costs one lookup. Decisions
+that depend on conditions are not cached.
 """
 
 import dataclasses
@@ -19,13 +19,13 @@ from lambent.identity.signature import read_signature, verify, verify_head
 from lambent.kit.clock import Clock
 from lambent.kit.http.messages import Exchange
 from lambent.model.arn import AccountId, Scope
+from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey
 from lambent.model.policy import AccessRequest, ResourcePolicy, Verdict, decide, is_unconditional
 from lambent.model.principal import ANONYMOUS, Principal, root_of
 
 LoadPolicy = Callable[[str], Awaitable[ResourcePolicy]]
-"""What is known of the resource with this ARN."""
+"""Returns the policies and tags of the resource with this ARN."""
 
 _ACCOUNT = re.compile(r"\d{12}")
 _DECISIONS_MAX = 16_384
@@ -41,7 +41,7 @@ ASSUME_ROLE = "sts:AssumeRole"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Whom a request is from, and where it wants to act."""
+    """The principal that sent a request, and the account and region it acts in."""
 
     principal: Principal
     scope: Scope
@@ -53,7 +53,7 @@ class Caller:
 
 
 class Access(NamedTuple):
-    """What a request wants to do."""
+    """An action on a resource that needs permission."""
 
     action: str
     resource: str
@@ -64,7 +64,7 @@ class Access(NamedTuple):
     also: tuple[str, ...] = ()
     """Further names of the resource: policies may use any of them."""
     is_unsure: bool = False
-    """Whether `resource` has a part that is not known: every denial of the action holds then."""
+    """Whether part of `resource` is not known. Every denial of the action then applies."""
 
 
 class Authorizer:
@@ -93,7 +93,7 @@ class Authorizer:
         self._changes = 0
 
     def authenticate(self, exchange: Exchange) -> Caller:
-        """Whom a request is from. A body that was signed in chunks is put together.
+        """The caller of a request. Joins a body that was signed in chunks.
 
         Raises `ApiError`: `MissingAuthenticationTokenException`, `UnrecognizedClientException`,
         `InvalidSignatureException`, `IncompleteSignatureException`, `ExpiredTokenException`.
@@ -126,9 +126,8 @@ class Authorizer:
         )
 
     def screen(self, exchange: Exchange) -> bool:
-        """Whether a known key has signed a request whose body has not come yet; False if that
-        cannot be told without it. Raises as `authenticate` does for what would be refused whatever
-        the body is."""
+        """Whether a known key has signed a request whose body has not arrived yet; False if only
+        the body can show it. Raises as `authenticate` if the request is refused in any case."""
         signature = read_signature(exchange)
         found = None
         if signature is not None:
@@ -145,7 +144,7 @@ class Authorizer:
         return verify_head(signature, exchange, secret, self._clock.now())
 
     def check_nowait(self, caller: Caller, access: Access) -> bool:
-        """As `check`, without asking the database: False if it must be asked."""
+        """As `check`, without the database. Returns False if the database must be read."""
         principal = caller.principal
         if not self.is_strict and (
             principal.account == access.owner or access.action == ASSUME_ROLE
@@ -189,8 +188,11 @@ class Authorizer:
             self._known[resource] = found
         return found
 
-    def forget(self, key: FunctionKey) -> None:
-        """A function has changed, and with it, it may be, its policies."""
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`. With a function its policy may have changed. The keyring hears of
+        identities itself, and decisions go by its generation."""
+        if not (changes.functions or changes.is_everything):
+            return
         self._changes += 1
         self._decisions.clear()
         self._known.clear()
@@ -214,7 +216,7 @@ class Authorizer:
             owner=access.owner,
             needs_grant=is_assuming,
         )
-        is_lasting = all(is_unconditional(one) for one in (*own, *granted))
+        is_lasting = all(is_unconditional(statement) for statement in (*own, *granted))
         if is_lasting and _is_function(access.resource):
             if len(self._decisions) >= _DECISIONS_MAX:
                 self._decisions.clear()
@@ -273,9 +275,9 @@ def _add_tags(context: dict[str, Sequence[str]], key: str, tags: Mapping[str, st
 
 
 def _is_from_a_page(exchange: Exchange) -> bool:
-    """Whether a web page had its visitor's browser send a request. On loopback any page can, and
-    one of the same origin, as a function's may be, puts what it likes into the headers: only the
-    signature of a known key shows that somebody trusts it."""
+    """Whether a web page made its visitor's browser send a request. Any page can send to loopback,
+    and a page of the same origin, such as a function's, can set any header. Only the signature of a
+    known key shows that the page is trusted."""
     headers = exchange.headers
     return "origin" in headers or headers.get("sec-fetch-site", "none") != "none"
 
@@ -295,7 +297,7 @@ def _unrecognized() -> ApiError:
 
 
 def _is_function(arn: str) -> bool:
-    """Whether a change of the resource's policy is told to `forget`."""
+    """Whether `forget` is called when the resource's policy changes."""
     return ":function:" in arn
 
 

@@ -1,61 +1,51 @@
-"""All keys, users and roles, in memory: no request waits for the database to be recognised.
+"""All keys, users and roles, in memory: no request waits for the database to be authenticated.
 
-Whoever changes them calls `load` before answering, so that the next request knows.
+The keyring follows the store, which sends it everything again whenever something changes.
 """
 
 from collections.abc import Mapping, Sequence
 
-import anyio
-
 from lambent.identity.session_tokens import SessionTokens
 from lambent.kit.clock import Clock
+from lambent.model.changes import Changes
 from lambent.model.identity import AccessKey, Identity, IdentityKey, key_principal
 from lambent.model.policy import Statement, statements_of
 from lambent.model.principal import Principal
-from lambent.store.store import Store, Transaction
+from lambent.store.store import Store
 
 _SESSION_KEY = "session-tokens"
 
 
 class Keyring:
-    """Who has which key, and what each may do."""
+    """Keys with their principals, and the principals' policies."""
 
-    def __init__(self, store: Store, sessions: SessionTokens) -> None:
-        self._store = store
+    def __init__(self, sessions: SessionTokens) -> None:
         self.sessions = sessions
         self._keys: Mapping[str, tuple[Principal, str]] = {}
         self._identities: Mapping[str, Identity] = {}
         self._statements: Mapping[str, Sequence[Statement]] = {}
-        self._doubt = anyio.Event()
         self.generation = 0
         """Changes whenever anything may have changed."""
 
-    def note_doubt(self) -> None:
-        """What was read may be old: a change may have come to be without being read."""
-        self._doubt.set()
-
-    async def follow_doubts(self) -> None:
-        """Read everything again whenever it is in doubt, forever."""
-        while True:
-            await self._doubt.wait()
-            await self.load()
-            self._doubt = anyio.Event()
-
-    async def load(self) -> None:
-        """Read everything again."""
-        identities, keys = await self._store.transact(_read)
-        users = {one.key: one for one in identities}
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        if changes.directory is None:
+            return
+        identities, keys = changes.directory
+        users = {identity.key: identity for identity in identities}
         self._keys = {
             key.id: (key_principal(key, _user_of(key, users)), key.secret)
             for key in keys
             if key.is_active
         }
-        self._identities = {one.arn: one for one in identities}
-        self._statements = {one.arn: statements_of(one.policies.values()) for one in identities}
+        self._identities = {identity.arn: identity for identity in identities}
+        self._statements = {
+            identity.arn: statements_of(identity.policies.values()) for identity in identities
+        }
         self.generation += 1
 
     def find(self, access_key_id: str, session_token: str | None) -> tuple[Principal, str] | None:
-        """Whom a key makes whoever signs with it, and its secret; None if it is not known here.
+        """The principal that signs with a key, and the key's secret; None if it is not known.
 
         Raises `ExpiredTokenException` for temporary credentials that are too old.
         """
@@ -64,7 +54,7 @@ class Keyring:
         return self._keys.get(access_key_id)
 
     def statements(self, principal: Principal) -> Sequence[Statement]:
-        """What the principal's own policies say; nothing for a role or user that is not known."""
+        """The statements of the principal's own policies; none for an unknown role or user."""
         return self._statements.get(principal.role_arn or principal.arn, ())
 
     def tags(self, principal: Principal) -> Mapping[str, str]:
@@ -91,13 +81,9 @@ class Keyring:
 async def open_keyring(store: Store, clock: Clock) -> Keyring:
     """The keyring of everybody in the store."""
     key = await store.transact(lambda tx: tx.identities.platform_secret(_SESSION_KEY))
-    keyring = Keyring(store, SessionTokens(key, clock))
-    await keyring.load()
+    keyring = Keyring(SessionTokens(key, clock))
+    await store.follow(keyring)
     return keyring
-
-
-def _read(tx: Transaction) -> tuple[list[Identity], list[AccessKey]]:
-    return tx.identities.everyone(), tx.identities.keys()
 
 
 def _user_of(key: AccessKey, users: Mapping[IdentityKey, Identity]) -> Identity | None:

@@ -1,8 +1,8 @@
-"""Temporary credentials without a memory of them.
+"""Temporary credentials that are not stored.
 
-A session token says whose session it is and until when, under a MAC with the platform's own key.
-The secret is derived from the token by the same key. So whoever knows the key can check a request
-without having kept anything, on any machine, and after a restart.
+A session token contains its principal and its expiry, with a MAC by the platform's key. The secret
+is derived from the token with the same key. So any process with the key can check a request, on any
+machine and after a restart.
 """
 
 import base64
@@ -30,7 +30,7 @@ class SessionTokens:
         self._clock = clock
 
     def issue(self, principal: Principal, *, lifetime_s: float) -> Credentials:
-        """Credentials that make whoever has them the principal, for a while."""
+        """Credentials of a principal, valid for `lifetime_s` seconds."""
         expires_at = int(self._clock.now() + lifetime_s)
         key_id = _KEY_ID_PREFIX + base64.b32encode(secrets.token_bytes(10)).decode()
         document = {
@@ -51,8 +51,8 @@ class SessionTokens:
         )
 
     def read(self, access_key_id: str, token: str) -> tuple[Principal, str] | None:
-        """Whose session a token stands for, and the secret that goes with it; None if the token
-        was not issued here for this key. Raises `ExpiredTokenException`."""
+        """The principal of a token and the secret that belongs to it; None if the token was not
+        issued here for this key. Raises `ExpiredTokenException`."""
         payload = self._open(token)
         if payload is None:
             return None
@@ -68,7 +68,7 @@ class SessionTokens:
         return Principal(**document["p"]), self._secret(payload)
 
     def _open(self, token: str) -> bytes | None:
-        """What was signed, None if it was not signed here."""
+        """The signed content, None if it was not signed here."""
         try:
             sealed = base64.b64decode(token[:_TOKEN_MAX], validate=True)
         except ValueError:

@@ -1,4 +1,4 @@
-"""What an operator may choose about identities."""
+"""Settings of identities."""
 
 import dataclasses
 
@@ -8,5 +8,5 @@ class IdentitySettings:
     """Settings of the `identity` room."""
 
     session_s: float = 43_200.0
-    """Seconds that the temporary credentials of a function's environment last. Default: 12 hours;
-    environments are replaced before (`scheduling.environment_age_max_s`)."""
+    """Lifetime of the temporary credentials of an environment, in seconds. Default: 12 hours;
+    environments are replaced before that (`scheduling.environment_age_max_s`)."""

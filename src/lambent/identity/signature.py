@@ -1,8 +1,8 @@
-"""Signature Version 4: is a request from whoever it says it is from?
+"""Signature Version 4: checks that a request comes from the owner of a key.
 
-Signed requests carry the signature in the `Authorization` header or, presigned, in the query. Both
-name the key's id, the day, region and service it is for, and which headers it covers. The secret
-never travels; what was signed is put together again here and compared.
+Signed requests have the signature in the `Authorization` header or, if presigned, in the query. It
+names the ID of the key, the day, region and service, and the headers that it covers. The secret is
+never sent; the signature is computed again here and compared.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
@@ -37,8 +37,8 @@ _STREAMING_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 _STREAMING_UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _STREAMING = (_STREAMING_SIGNED, _STREAMING_UNSIGNED)
 _HASH = "x-amz-content-sha256"
-_WHOLE = frozenset({"iam", "lambda", "logs", "sts"})
-"""Services that take no body in chunks."""
+_IN_CHUNKS = frozenset({"s3", "s3-object-lambda", "s3express"})
+"""Services that take a body in chunks."""
 _SIGNED_HEADERS_MAX = 256
 _REMEMBERED_MAX = 4096
 _MAY_BE_UNSIGNED = frozenset({"x-amz-user-agent"})
@@ -51,7 +51,7 @@ _CHUNK_BYTES_MIN = 8192
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """What a signed request says of its signature; nothing of it is verified yet."""
+    """The parts of a request's signature, not verified yet."""
 
     access_key_id: str
     region: Region
@@ -63,11 +63,11 @@ class Signature:
     signature: str = dataclasses.field(repr=False)
     session_token: str | None = dataclasses.field(repr=False)
     expires_s: int | None
-    """Seconds a presigned request is good for; None if it is signed in its headers."""
+    """Seconds a presigned request is valid; None if it is signed in its headers."""
 
     @property
     def scope(self) -> str:
-        """What the signing key is for."""
+        """The scope of the signing key."""
         return f"{self.day}/{self.region}/{self.service}/aws4_request"
 
 
@@ -152,7 +152,7 @@ def _make(
 
 
 def verify(signature: Signature, exchange: Exchange, secret: str, now: float) -> bytes:
-    """Check that the request was signed with `secret`, whole and in time; returns its body,
+    """Check that the request was signed with `secret`, completely and in time. Returns its body,
     without the framing of a body that was signed in chunks.
 
     Takes time in proportion to the body. Raises `ApiError`: `InvalidSignatureException`,
@@ -170,8 +170,8 @@ def verify(signature: Signature, exchange: Exchange, secret: str, now: float) ->
 
 
 def verify_head(signature: Signature, exchange: Exchange, secret: str, now: float) -> bool:
-    """As `verify`, before the body has come: False if the head does not say what the body will be,
-    so that its signature cannot be told."""
+    """As `verify`, before the body has arrived. Returns False if the head has no hash of the body,
+    so that the signature cannot be checked."""
     _check_time(signature, now)
     _check_signed_headers(signature, exchange.headers)
     payload_hash = _hash_without_body(signature, exchange.headers) or exchange.headers.get(_HASH)
@@ -261,7 +261,7 @@ def _text(epoch_s: float) -> str:
 
 
 def _check_signed_headers(signature: Signature, headers: Mapping[str, str]) -> None:
-    """The host and everything AWS gives a meaning must be covered, and be there."""
+    """The host and all `x-amz-` headers must be covered, and all covered headers present."""
     signed = signature.signed_headers
     if "host" not in signed:
         raise _invalid("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
@@ -274,11 +274,11 @@ def _check_signed_headers(signature: Signature, headers: Mapping[str, str]) -> N
 
 
 def _hash_without_body(signature: Signature, headers: Mapping[str, str]) -> str | None:
-    """What stands for the body in what was signed, if it is no hash of it."""
+    """The text that was signed in place of a hash of the body, if there is one."""
     if signature.service == "s3" and signature.expires_s is not None:
-        return _UNSIGNED  # Who makes a link does not know what will be uploaded with it.
+        return _UNSIGNED  # The body of a presigned upload is not known when it is signed.
     stated = headers.get(_HASH)
-    if stated in _STREAMING and signature.service in _WHOLE:
+    if stated in _STREAMING and signature.service not in _IN_CHUNKS:
         raise _incomplete(f"'{signature.service}' takes no body in chunks: {_HASH} is {stated}.")
     return stated if stated in _STREAMING or stated == _UNSIGNED else None
 
@@ -320,7 +320,7 @@ def _canonical_query(query: str) -> str:
 
 
 def _remembering(function: Any, text: str) -> Any:
-    """The function itself for what is too long to be kept: strangers choose what is."""
+    """The function without its cache for long texts: clients choose them."""
     return function.__wrapped__ if len(text) > _REMEMBERED_MAX else function
 
 
@@ -330,7 +330,7 @@ def _encode(text: str) -> str:
 
 def _join_chunks(body: bytes, signature: Signature, key: bytes | None) -> bytes:
     """The content of a body in `aws-chunked` encoding. With a key, each chunk is signed, and its
-    signature covers that of the one before."""
+    signature covers the previous signature."""
     joined = bytearray()
     previous = signature.signature
     at, size = 0, _CHUNK_BYTES_MIN

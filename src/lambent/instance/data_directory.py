@@ -1,4 +1,4 @@
-"""What lies where in a data directory."""
+"""The paths in a data directory."""
 
 import dataclasses
 import hashlib
@@ -7,18 +7,21 @@ from pathlib import Path
 from lambent.instance import lock as instance_lock
 from lambent.store.settings import StoreSettings
 
+EVENTS_SUFFIX = "-events"
+"""Added to the name of the place of packages, it names the place of payloads."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DataDirectory:
-    """What lies where."""
+    """The paths of one data directory."""
 
     root: Path
     lock: int | None = None
-    """Descriptor of the lock file, for the platform that holds it."""
+    """Descriptor of the lock file, in the platform that holds it."""
 
     @property
     def instance(self) -> str:
-        """Hex digits that tell the platform from others of this machine."""
+        """Hex digits that distinguish the platform from others on this machine."""
         return hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
 
     @property
@@ -28,44 +31,45 @@ class DataDirectory:
 
     @property
     def is_of_unit(self) -> bool:
-        """Whether systemd runs the platform that holds it, and starts it again when it fails."""
+        """Whether systemd runs the platform that holds it, and restarts it when it fails."""
         return self.lock is not None and instance_lock.read_facts(self.lock).unit is not None
 
     def add_facts(self, **facts: str | None) -> None:
-        """Publish more about this platform for other processes; see `lock.Facts`."""
+        """Add to what the lock file says about this platform; see `lock.Facts`."""
         if self.lock is not None:
             instance_lock.add_facts(self.lock, **facts)
 
     @property
     def state(self) -> Path:
-        """Database, packages and logs; the platform's."""
+        """Database, packages and logs; owned by the platform."""
         return self.root / "state"
 
     def blobs(self, store: StoreSettings) -> Path:
-        """Where packages are kept."""
+        """Packages, unless `store.blobs_url` is set. Raises SystemExit for a URL of an object
+        store."""
         if "://" in store.blobs_dir:
             raise SystemExit(
-                f"lambent: cannot use store.blobs_dir = {store.blobs_dir}: packages are kept in a"
-                " directory; URLs of object stores are not supported"
+                f"lambent: cannot use store.blobs_dir = {store.blobs_dir}: it must be a directory;"
+                " URLs of object stores are not supported there. Use store.blobs_url"
             )
         return Path(store.blobs_dir).absolute() if store.blobs_dir else self.state / "blobs"
 
     def event_payloads(self, store: StoreSettings) -> Path:
-        """Where large payloads of queued events are kept."""
+        """Large payloads of queued events."""
         blobs = self.blobs(store)
-        return blobs.with_name(f"{blobs.name}-events")
+        return blobs.with_name(f"{blobs.name}{EVENTS_SUFFIX}")
 
     @property
     def code(self) -> Path:
-        """Unpacked packages, shown to boxes; the platform's."""
+        """Unpacked packages, mounted into boxes; owned by the platform."""
         return self.root / "code"
 
     @property
     def services(self) -> Path:
-        """The emulator's own."""
+        """Files of the emulator of other services."""
         return self.state / "services"
 
     @property
     def sandbox(self) -> Path:
-        """The launcher's own."""
+        """Files of the launcher."""
         return self.root / "sandbox"

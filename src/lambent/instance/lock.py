@@ -1,7 +1,7 @@
-"""Which platform works on a data directory: the lock file, which it holds for as long as it runs.
+"""The lock file of a data directory, which a platform holds while it runs.
 
-The lock is the kernel's, so it ends with the process, however that ends. What the file says of the
-process is only believed while the lock is held; a number alone may belong to somebody else by now.
+The kernel releases the lock when the process ends in any way. What the file says about the process
+counts only while the lock is held: its process id may belong to another process by now.
 """
 
 import dataclasses
@@ -20,22 +20,22 @@ _LOCK = "lock"
 _LAUNCHER_LOCK = "sandbox/lock"
 _FILE_MAX = 4096
 _LOOKS, _TAKES, _LOOK_PAUSE_S = 50, 10, 0.02
-"""Who takes the lock needs a moment to say who it is, and who looks holds the lock for one."""
+"""A platform writes its facts shortly after it takes the lock; a reader holds the lock briefly."""
 
 
 class InstanceUnknown(Exception):
-    """Nothing can be said about the platform of a data directory; the message says why."""
+    """It is unknown whether a platform runs; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a platform says of itself in its lock file."""
+    """What a platform writes about itself into its lock file."""
 
     pid: int
     pid_namespace: str
-    """Numbers of processes mean something only there."""
+    """The process id is valid only there."""
     start_ticks: int
-    """When it started, as the kernel counts: no other process has this and the number."""
+    """Its start time in the kernel's unit; with the process id it identifies the process."""
     began_at: float
     """Seconds since the epoch."""
     version: str
@@ -48,7 +48,7 @@ class Facts:
 
 
 class Running:
-    """A platform that runs."""
+    """A running platform."""
 
     def __init__(self, facts: Facts, pidfd: int, data_dir: Path) -> None:
         self.facts = facts
@@ -62,31 +62,31 @@ class Running:
         os.close(self._pidfd)
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal; nothing happens if it has ended. Raises PermissionError."""
+        """Send a signal; does nothing if it has ended. Raises PermissionError."""
         try:
             signal.pidfd_send_signal(self._pidfd, number)
         except ProcessLookupError:
             pass
 
     def wait(self, seconds: float) -> bool:
-        """Wait for its end, at most so long; returns whether it has ended."""
+        """Wait for its end for some seconds at most; returns whether it has ended."""
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(max(seconds, 0) * 1000))
 
     def has_launcher(self) -> bool:
-        """Whether the process that builds its sandboxes still runs: it ends after it."""
+        """Whether its launcher still runs: it ends after the platform."""
         return _is_held(self._launcher_lock)
 
 
 def has_launcher(data_dir: Path) -> bool:
-    """Whether a process that builds sandboxes still works on a data directory."""
+    """Whether a launcher still works on a data directory."""
     return _is_held(data_dir / _LAUNCHER_LOCK)
 
 
 def hold(root: Path) -> int | None:
-    """Take the lock of a data directory that exists; returns its descriptor, or None if another has
-    it. Raises OSError."""
+    """Take the lock of an existing data directory; returns its descriptor, or None if another
+    process holds it. Raises OSError."""
     lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for _ in range(_TAKES):
         try:
@@ -100,25 +100,25 @@ def hold(root: Path) -> int | None:
 
 
 def write_facts(lock: int, facts: Facts) -> None:
-    """Say who holds the lock."""
+    """Write who holds the lock."""
     text = json.dumps(dataclasses.asdict(facts)).encode()
     os.pwrite(lock, text.ljust(_FILE_MAX), 0)
 
 
 def add_facts(lock: int, **more: str | None) -> None:
-    """Say more of who holds the lock."""
+    """Add to the facts of the process that holds the lock."""
     write_facts(lock, dataclasses.replace(read_facts(lock), **more))  # type: ignore[arg-type]
 
 
 def read_facts(lock: int) -> Facts:
-    """What this process has said of itself."""
+    """The facts that this process has written."""
     facts = _read_facts(lock)
     assert facts is not None
     return facts
 
 
 def own_facts(version: str) -> Facts:
-    """What this process is."""
+    """The facts of this process."""
     return Facts(
         pid=os.getpid(),
         pid_namespace=_pid_namespace(),
@@ -131,7 +131,7 @@ def own_facts(version: str) -> Facts:
 
 @contextmanager
 def find_running(data_dir: Path) -> Iterator[Running | None]:
-    """The platform that works on a data directory, None if there is none. It cannot be taken for
+    """The platform that runs on a data directory; None if none does. It is never confused with
     another process. Raises InstanceUnknown."""
     data_dir = data_dir.absolute()
     lock, found = data_dir / _LOCK, None
@@ -162,7 +162,7 @@ def _open(facts: Facts, data_dir: Path) -> Running | None:
     except ProcessLookupError:
         return None
     running = Running(facts, pidfd, data_dir)
-    # The file may still speak of a process whose number somebody else has by now.
+    # The file may name a process whose id was reused.
     if _start_ticks(facts.pid) != facts.start_ticks or running.wait(0):
         os.close(pidfd)
         return None
@@ -170,7 +170,7 @@ def _open(facts: Facts, data_dir: Path) -> Running | None:
 
 
 def _facts_of_holder(lock: Path) -> Facts | None:
-    """What is in the file while somebody holds it."""
+    """The facts in the file; None if nobody holds the lock."""
     if not _is_held(lock):
         return None
     try:
@@ -227,7 +227,7 @@ def _start_ticks(pid: int) -> int:
 
 
 def _own_unit() -> str | None:
-    """The systemd unit whose main process this is, by the name that `systemctl` takes."""
+    """The systemd unit whose main process this is, as an argument of `systemctl`."""
     try:
         parent = Path(f"/proc/{os.getppid()}/comm").read_text().strip()
         groups = Path("/proc/self/cgroup").read_text()
@@ -237,7 +237,7 @@ def _own_unit() -> str | None:
 
 
 def unit_of(groups: str) -> str | None:
-    """The service that a process belongs to by what is in its `/proc/PID/cgroup`."""
+    """The service that a process belongs to, from the text of its `/proc/PID/cgroup`."""
     for line in groups.splitlines():
         group = line.split(":", 2)[2].split("/")
         units = [part for part in group if part.endswith(".service")]

@@ -1,8 +1,8 @@
-"""The file that a platform in the background logs to: `lambent up --detach` opens it, the platform
+"""The log file of a platform in the background: `lambent up --detach` opens it, and the platform
 keeps it short.
 
-What is written there goes to the end, wherever that is (O_APPEND), so the file can be copied and
-emptied while others write: the platform, its launcher, and what they have started.
+All processes that write to it append (O_APPEND), so the file can be copied and emptied while they
+write: the platform, its launcher and their children.
 """
 
 import os
@@ -22,8 +22,8 @@ _LOOK_EVERY_S = 30.0
 
 
 def open_log(state: Path) -> tuple[Path, int]:
-    """The log file in a directory, made if need be, and a descriptor to write to its end. The
-    directory may belong to a user who is trusted less: no link is followed. Raises OSError."""
+    """The log file in a directory, created if missing, and a descriptor to append to it. The
+    directory may belong to a less trusted user: links are not followed. Raises OSError."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = state / NAME
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -37,7 +37,7 @@ def open_log(state: Path) -> tuple[Path, int]:
 
 
 def own_log(state: Path, stream: TextIO | None = None) -> str | None:
-    """The log file in a directory if it is where this process's stderr goes."""
+    """The log file in a directory if the stderr of this process goes there."""
     path = state / NAME
     try:
         is_own = os.path.samestat(os.fstat((stream or sys.stderr).fileno()), os.stat(path))
@@ -47,15 +47,15 @@ def own_log(state: Path, stream: TextIO | None = None) -> str | None:
 
 
 async def keep_log_short(state: Path, clock: Clock) -> None:
-    """When the log has grown too long, copy it to `lambent.log.1` and empty it, forever. Ends if
-    this process does not log there."""
+    """Copy the log to `lambent.log.1` and empty it whenever it is too long. Returns if this process
+    does not log there."""
     while own_log(state) is not None:
         await anyio.to_thread.run_sync(shorten, state / NAME, _BYTES_MAX)
         await clock.sleep(_LOOK_EVERY_S)
 
 
 def shorten(path: Path, bytes_max: int) -> bool:
-    """Move what is in a log file to the one before, if it is too much; returns whether it was."""
+    """Move the content of a too long log file to `lambent.log.1`; returns whether it did."""
     if path.stat().st_size <= bytes_max:
         return False
     before = path.with_name(f"{NAME}.1")

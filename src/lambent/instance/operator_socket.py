@@ -1,8 +1,8 @@
-"""A door for the owner of the data directory: a Unix socket in it, which its permissions guard.
+"""A Unix socket for the owner of the data directory; file permissions guard it.
 
 `lambent status` and `lambent gc` use it, because it needs no key, no certificate and no port. A
-request is one line, the name of an operation; the answer is one line of JSON, with which the
-connection ends.
+request is one line, the name of an operation; the response is one line of JSON, after which the
+connection is closed.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _REQUEST_S = 10.0
 _ANSWER_MAX = 16 << 20
 
 Operations = Mapping[str, Callable[[], Awaitable[Any]]]
-"""By name; each gives what JSON can hold."""
+"""By name; each returns a value that JSON can represent."""
 
 
 class OperatorSocketError(Exception):
@@ -80,7 +80,7 @@ class _Connection(asyncio.Protocol):
 async def open_operator_socket(
     directory: Path, operations: Operations, tasks: anyio.abc.TaskGroup
 ) -> AsyncIterator[None]:
-    """Answer requests on the socket in a directory that nobody else may enter."""
+    """Serve the socket in a directory that only its owner may enter."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener, _short(directory) as short:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(short / _NAME)
@@ -120,7 +120,7 @@ def ask(directory: Path, operation: str, deadline_s: float) -> Any:
 
 @contextmanager
 def _short(directory: Path) -> Iterator[Path]:
-    """A short name for a directory: a socket's path may have no more than 107 bytes."""
+    """A short path of a directory: the path of a socket has 107 bytes at most."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield Path(f"/proc/self/fd/{descriptor}")

@@ -8,9 +8,9 @@ first call.
 
 from collections.abc import Awaitable, Callable
 
-import anyio
-
+from lambent.kit.backlog import Backlog
 from lambent.model.alias import Route
+from lambent.model.changes import Changes
 from lambent.model.function import LATEST, FunctionKey
 
 Load = Callable[[FunctionKey, str], Awaitable[Route | None]]
@@ -24,8 +24,7 @@ class Catalog:
         self._known: dict[FunctionKey, dict[str, Route]] = {}
         self._looking: dict[FunctionKey, set[object]] = {}
         """Look-ups under way whose function has not changed since they began."""
-        self._changed: dict[FunctionKey, set[str]] = {}
-        self._bell = anyio.Event()
+        self._changed = Backlog[tuple[FunctionKey, str]]()
 
     def get_nowait(self, key: FunctionKey, qualifier: str | None) -> Route | None:
         """What is known of the function; None means: ask `get`."""
@@ -54,21 +53,26 @@ class Catalog:
     @property
     def size(self) -> int:
         """How many functions anything is remembered of."""
-        return len(self._known.keys() | self._looking.keys() | self._changed.keys())
+        changed = {key for key, _ in self._changed}
+        return len(self._known.keys() | self._looking.keys() | changed)
+
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        for key in changes.functions:
+            self.forget(key)
+        if changes.is_everything:
+            for key in [*self._known, *self._looking]:
+                self.forget(key)
 
     def forget(self, key: FunctionKey) -> None:
         """The function has changed."""
         self._looking.pop(key, None)
-        known = self._known.pop(key, {})
-        self._changed.setdefault(key, {LATEST}).update(known)
-        self._bell.set()
+        for qualifier in {LATEST, *self._known.pop(key, ())}:
+            self._changed.add((key, qualifier))
 
     async def follow_changes(self) -> None:
-        """Look up what has changed, forever. What fails is left to the next call."""
-        while True:
-            self._bell = anyio.Event()
-            while self._changed:
-                key, qualifiers = self._changed.popitem()
-                for qualifier in qualifiers:
-                    await self.get(key, qualifier)
-            await self._bell.wait()
+        """Look up what has changed, until cancelled."""
+        await self._changed.work_off(self._look_up)
+
+    async def _look_up(self, which: tuple[FunctionKey, str]) -> None:
+        await self.get(*which)

@@ -1,87 +1,237 @@
-"""The invoker: every function call passes here. Resolve, admit, submit, outcome.
+"""The invoker: the one way to call a function. Resolve, check, admit, submit, outcome.
 
-`invoke` is synchronous and does nothing slow. The outcome comes back through the call's reply,
-whatever happens. Only a version that is not in memory yet costs a look-up (`resolve`).
+A caller hands in a `Call` and says how to make the `Reply` for it. There are three forms:
+
+- `begin` makes no task and awaits nothing. It runs the call if the function is in memory, as nearly
+  always; if not, the caller has to await `start`.
+- `start` looks the function up first if necessary.
+- `call` waits for the outcome and returns it.
+
+Once a function is found, everything that happens to the call comes up as the outcome of its reply:
+no exception says that a call was throttled. When the caller has the outcome, listeners get one fact
+about the call, `InvocationEnded`.
 """
 
 import logging
 from collections.abc import Callable
-from functools import partial
 
-from lambent.invocation.admission import Admission
+import anyio
+
+from lambent.invocation.admission import Admission, RunningCounter
+from lambent.invocation.call import Call, CallResult
 from lambent.invocation.catalog import Catalog
-from lambent.model.errors import ApiError, FunctionNotFound, conflict
+from lambent.invocation.checks import state_error, tenant_error
+from lambent.kit.clock import Clock
+from lambent.model.alias import Route
+from lambent.model.errors import ApiError, FunctionNotFound
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
 from lambent.model.invocation import (
     NOT_RUN,
+    InvocationKind,
     InvocationRequest,
     Outcome,
     Refusal,
     Refused,
     Reply,
     RunReport,
+    WholeReply,
 )
+from lambent.model.invocation_ended import InvocationEnded, Listener
+from lambent.model.recursion import recursive
+from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
 from lambent.node.pools.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
+MakeReply = Callable[[InvocationRequest], Reply]
+"""Makes the reply of a call, given the request as it goes down."""
+_End = Callable[[InvocationRequest, Reply, RunningCounter, Outcome, RunReport], None]
+
 
 class Invoker:
-    """Resolves, counts and submits."""
+    """Every function call passes here."""
 
-    def __init__(self, admission: Admission, catalog: Catalog, scheduler: Scheduler) -> None:
+    def __init__(
+        self, admission: Admission, catalog: Catalog, scheduler: Scheduler, clock: Clock
+    ) -> None:
         self._admission = admission
         self._catalog = catalog
         self._scheduler = scheduler
+        self._clock = clock
+        self._listeners: list[Listener] = []
+        self._failing: list[Listener] = []
+        """Listeners that have raised: each is logged once."""
+
+    def on_ended(self, listener: Listener) -> None:
+        """Have every call reported that ends from now on. See `Listener`."""
+        self._listeners.append(listener)
 
     def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
-        """The version to run if it is in memory, else None: then `resolve`. Of an alias with two
-        versions it is drawn again for each call."""
+        """The version that a call would run, if it is in memory; else None: then `resolve`. Of an
+        alias with two versions it is drawn again for each call."""
         route = self._catalog.get_nowait(key, qualifier)
         return None if route is None else route.choose()
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion:
-        """The version to run. Raises `FunctionNotFound` if there is none."""
+        """The version that a call would run. Raises `FunctionNotFound` if there is none."""
+        return (await self._find(key, qualifier)).choose()
+
+    def begin(self, call: Call, make_reply: MakeReply) -> bool:
+        """Run a call if its function is in memory; returns whether it is. If not, nothing has
+        happened: await `start`."""
+        route = self._catalog.get_nowait(call.key, call.qualifier)
+        if route is None:
+            return False
+        self._run(call, route, make_reply)
+        return True
+
+    async def start(self, call: Call, make_reply: MakeReply) -> None:
+        """Run a call whose function may have to be looked up. Raises `FunctionNotFound` if there is
+        none; then no reply is made."""
+        self._run(call, await self._find(call.key, call.qualifier), make_reply)
+
+    async def call(self, call: Call) -> CallResult:
+        """Run a call and wait for its outcome. If the wait is cancelled, the function runs on and
+        nobody hears of its outcome."""
+        results: list[CallResult] = []
+        has_ended = anyio.Event()
+
+        def make_reply(request: InvocationRequest) -> Reply:
+            def finish(outcome: Outcome, _: RunReport) -> None:
+                function, trace_id = request.function, request.trace_id
+                results.append(CallResult(call.request_id, outcome, function, trace_id))
+                has_ended.set()
+
+            return WholeReply(finish)
+
+        try:
+            await self.start(call, make_reply)
+        except ApiError as error:
+            return CallResult(call.request_id, Refused.of(error), None)
+        await has_ended.wait()
+        return results[0]
+
+    async def _find(self, key: FunctionKey, qualifier: str | None) -> Route:
         route = await self._catalog.get(key, qualifier)
         if route is None:
             raise FunctionNotFound(f"Function not found: {key.arn}:{qualifier or LATEST}")
-        return route.choose()
+        return route
 
-    def may_loop(self, key: FunctionKey, qualifier: str | None) -> bool:
-        """Whether a function that was just resolved may call itself without end. One that has
-        changed in this moment may, once."""
-        route = self._catalog.get_nowait(key, qualifier)
-        return route is None or route.may_loop
-
-    def invoke(self, request: InvocationRequest, reply: Reply) -> None:
-        """Run a request; its reply gets the outcome, once, perhaps before this returns."""
-        error = state_error(request.function)
-        if error is not None:
-            _finish(request, reply, Refused(error, Refusal.NOT_READY), NOT_RUN)
+    def _run(self, call: Call, route: Route, make_reply: MakeReply) -> None:
+        trace_id, loops = trace_id_of(call.trace_header), 0
+        if call.kind is not InvocationKind.URL:
+            trace_id, loops = extend_lineage(trace_id, call.key.arn)
+        request = InvocationRequest(
+            request_id=call.request_id,
+            kind=call.kind,
+            function=route.choose(),
+            qualifier=call.qualifier,
+            event=call.event,
+            client_context=call.client_context,
+            trace_id=trace_id,
+            tenant_id=call.tenant_id,
+            wants_log_tail=call.wants_log_tail,
+            wants_stream=call.wants_stream,
+        )
+        reply = make_reply(request)
+        refused = None
+        if loops >= LOOPS_MAX and not route.may_loop:
+            refused = Refused(recursive(call.key), Refusal.LOOP)
+        admitted = refused or self._admit(request)
+        if isinstance(admitted, Refused):
+            self._end(request, reply, None, admitted, NOT_RUN)
             return
-        counter = self._admission.admit(request.function)
-        if isinstance(counter, Refused):
-            _finish(request, reply, counter, NOT_RUN)
-            return
-        call = _Call(request, reply, partial(self._admission.release, counter))
+        counted = _CountedReply(request, reply, admitted, self._end)
         try:
-            self._scheduler.submit(request, call)
+            self._scheduler.submit(request, counted)
         except BaseException:
-            self._admission.release(counter)
+            self._admission.release(admitted)
             raise
 
+    def _admit(self, request: InvocationRequest) -> RunningCounter | Refused:
+        if (error := tenant_error(request.function, request.tenant_id)) is not None:
+            return Refused(error, Refusal.INVALID)
+        if (error := state_error(request.function)) is not None:
+            return Refused(error, Refusal.NOT_READY)
+        return self._admission.admit(request.function)
 
-class _Call:
+    def _end(
+        self,
+        request: InvocationRequest,
+        reply: Reply,
+        counter: RunningCounter | None,
+        outcome: Outcome,
+        report: RunReport,
+    ) -> None:
+        """Every call ends here, once. `counter` is None if it was refused before it counted."""
+        fact = None
+        if self._listeners:
+            fact = self._describe(request, counter, outcome, report)
+        if counter is not None:
+            self._admission.release(counter)
+        try:
+            reply.finish(outcome, report)
+        except Exception:  # The environment has to go on, whatever happens to the response.
+            logger.exception("the outcome of %s cannot be delivered", request.request_id)
+        if fact is not None:
+            self._emit(fact)
+
+    def _describe(
+        self,
+        request: InvocationRequest,
+        counter: RunningCounter | None,
+        outcome: Outcome,
+        report: RunReport,
+    ) -> InvocationEnded:
+        function = request.function
+        running, account_running, pooled = (0, 0, 0)
+        if counter is not None and outcome.has_run:
+            running, account_running, pooled = self._admission.count(counter)
+        return InvocationEnded(
+            key=function.key,
+            version=function.version,
+            qualifier=request.qualifier,
+            kind=request.kind,
+            request_id=request.request_id,
+            trace_id=request.trace_id,
+            started_at=self._clock.now() - report.duration_s - report.queued_s,
+            queued_s=report.queued_s,
+            init_s=report.init_s,
+            duration_s=report.duration_s,
+            outcome=outcome.kind,
+            error_type=outcome.error_type,
+            request_bytes=len(request.event),
+            response_bytes=report.response_bytes,
+            memory_mb=function.memory_mb,
+            memory_used_mb=report.memory_used_mb,
+            is_provisioned=report.is_provisioned,
+            function_concurrency=running,
+            account_concurrency=account_running,
+            unreserved_concurrency=pooled,
+        )
+
+    def _emit(self, fact: InvocationEnded) -> None:
+        for listener in self._listeners:
+            try:
+                listener(fact)
+            except Exception:
+                if listener not in self._failing:
+                    self._failing.append(listener)
+                    logger.exception("a listener for ended invocations fails; said once")
+
+
+class _CountedReply:
     """The reply of a call that is counted: what comes up passes here on its way to the caller."""
 
-    __slots__ = ("_release", "_reply", "_request")
+    __slots__ = ("_counter", "_end", "_reply", "_request")
 
     def __init__(
-        self, request: InvocationRequest, reply: Reply, release: Callable[[], None]
+        self, request: InvocationRequest, reply: Reply, counter: RunningCounter, end: _End
     ) -> None:
         self._request = request
         self._reply = reply
-        self._release = release
+        self._counter = counter
+        self._end = end
 
     def begin(self, content_type: str, resume: Callable[[], None]) -> None:
         """See `Reply`."""
@@ -93,37 +243,4 @@ class _Call:
 
     def finish(self, outcome: Outcome, report: RunReport) -> None:
         """See `Reply`."""
-        self._release()
-        _finish(self._request, self._reply, outcome, report)
-
-
-def _finish(request: InvocationRequest, reply: Reply, outcome: Outcome, report: RunReport) -> None:
-    try:
-        reply.finish(outcome, report)
-    except Exception:  # The environment has to go on, whatever happens to the response.
-        logger.exception("the outcome of %s cannot be delivered", request.request_id)
-
-
-def state_error(function: FunctionVersion) -> ApiError | None:
-    """The error of a call that the version's state forbids; None if it may run."""
-    if function.state == "Pending" and function.snap_starts:
-        return ApiError(
-            "SnapStartNotReadyException",
-            "Lambda is initializing your function. It will be ready to invoke once your"
-            " function state becomes ACTIVE.",
-            status=409,
-        )
-    if function.state == "Pending":
-        return conflict(
-            "The operation cannot be performed at this time. "
-            "The function is currently in the following state: Pending"
-        )
-    if function.state == "Failed" and function.snap_starts:
-        return ApiError("SnapStartException", function.state_reason or "", status=400)
-    if function.state == "Failed":
-        return ApiError(
-            "InvalidZipFileException",
-            function.state_reason or "The function's deployment package cannot be used.",
-            status=502,
-        )
-    return None
+        self._end(self._request, self._reply, self._counter, outcome, report)

@@ -6,6 +6,7 @@ true. What is true is asked of the scheduler each time and never stored.
 
 from collections import Counter
 
+from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, Reservation
 from lambent.model.function import FunctionKey
 from lambent.node.pools.scheduler import Scheduler
@@ -17,6 +18,14 @@ class Provisioning:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._allotments: dict[FunctionKey, Reservation] = {}
+
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        if changes.is_everything:
+            for key in self._allotments.keys() - changes.functions.keys():
+                self.apply_quota(key, Reservation())
+        for key, reservation in changes.functions.items():
+            self.apply_quota(key, reservation)
 
     def apply_quota(self, key: FunctionKey, reservation: Reservation) -> None:
         """From now on this is what the function claims: an alias that has moved takes its

@@ -1,4 +1,4 @@
-"""What an operator may choose about invocations."""
+"""Settings of invocations."""
 
 import dataclasses
 
@@ -8,11 +8,11 @@ class InvocationSettings:
     """Settings of the `invocation` room."""
 
     concurrent_executions: int = 1000
-    """Invocations that may run at the same time per account and region; more are answered
-    with 429. AWS's default is 1,000."""
+    """Maximum concurrent invocations per account and region; more are throttled with 429. Default:
+    1,000, as in AWS."""
 
     @property
     def tenant_environments_max(self) -> int:
-        """Environments of tenants, active and idle, per account and region: as AWS has it 2,500
-        for each 1,000 of concurrency."""
+        """Environments of tenants, active and idle, per account and region: 2,500
+        for each 1,000 of concurrency, as in AWS."""
         return self.concurrent_executions * 5 // 2

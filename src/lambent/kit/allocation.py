@@ -1,4 +1,4 @@
-"""How the C library gives memory back."""
+"""How the C library returns memory to the system."""
 
 import ctypes
 
@@ -7,9 +7,9 @@ _LARGE_BYTES = 256 * 1024
 
 
 def give_back_large_blocks() -> None:
-    """Have memory of large blocks, as of requests' bodies, given back when they are freed. By
-    itself glibc begins to keep them once it has seen some: forever, if something small lies
-    behind them. Other libraries are left as they are."""
+    """Make the C library return large blocks, such as bodies of requests, to the system as soon as
+    they are freed. By default glibc begins to keep them once it has seen some, and it can never
+    return one that lies below a small block in use. Does nothing with other C libraries."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

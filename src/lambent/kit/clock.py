@@ -1,7 +1,7 @@
 """Time, injected.
 
-Rooms receive a `Clock`; production passes `SystemClock`, tests a `ManualClock` that only
-moves when told, so that minutes of keep-alive pass in microseconds.
+Rooms receive a `Clock`. Production passes `SystemClock`. Tests pass `ManualClock`, which moves only
+when they advance it, so minutes of keep-alive pass in microseconds.
 """
 
 import heapq
@@ -13,18 +13,18 @@ import anyio
 
 
 class Clock(Protocol):
-    """What rooms may ask of time."""
+    """The time, as rooms use it."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never goes back; only differences have meaning."""
+        """Seconds of a clock that never goes back. Only differences are meaningful."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; a cancellation point."""
+        """Wait so many seconds. A cancellation point."""
         ...
 
 
@@ -39,7 +39,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock for tests: `advance` moves it and wakes whoever slept long enough."""
+    """A clock for tests. `advance` moves it and wakes the sleepers whose time has come."""
 
     def __init__(self, now: float = 1_700_000_000.0) -> None:
         self._start = now
@@ -63,3 +63,19 @@ class ManualClock:
         self._elapsed += seconds
         while self._sleepers and self._sleepers[0][0] <= self._elapsed:
             heapq.heappop(self._sleepers)[2].set()
+
+
+async def wait_at_most(clock: Clock, event: anyio.Event, seconds: float) -> bool:
+    """Wait for an event. Returns whether it is set within so many seconds."""
+    if event.is_set() or seconds <= 0:
+        return event.is_set()
+
+    async def give_up() -> None:
+        await clock.sleep(seconds)
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        start_part(tasks, give_up)
+        await event.wait()
+        tasks.cancel_scope.cancel()
+    return event.is_set()

@@ -1,4 +1,4 @@
-"""Identifiers that need to be unique, not secret: made without a system call."""
+"""Identifiers that must be unique but not secret. Making one needs no system call."""
 
 import random
 

@@ -1,7 +1,7 @@
-"""Directories of packages, made once and then only read.
+"""Directories of packages that are made once and then only read.
 
-A directory appears by rename, complete or not at all; a lock file keeps two makers apart. What is
-in it is world-readable, because others than its maker use it.
+A directory appears by rename, complete or not at all. A lock file keeps two processes from making
+the same one. Its files are world-readable, because other users read them.
 """
 
 import contextlib
@@ -23,31 +23,31 @@ from types import FrameType
 _STEP_DEADLINE_S = 600.0
 _REASON_MAX = 400
 _under_way: set["subprocess.Popen[str]"] = set()
-"""The steps that run, in whichever thread."""
+"""The steps that run, of all threads."""
 _starting: set[int] = set()
-"""Threads that are starting one, which is not among those that run yet."""
+"""Threads that are starting a step, which is not in `_under_way` yet."""
 _deferred: set[int] = set()
-"""Signals that came meanwhile."""
+"""Signals that arrived while a step was starting."""
 
 
 class InstallFailed(Exception):
-    """A step did not work; the message says which and why."""
+    """A step failed; the message says which and why."""
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file against other processes."""
+    """Hold a lock file, which excludes other processes."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def make_directory(directory: Path, fill: Callable[[Path], None]) -> None:
-    """Have `fill` put everything into a temporary neighbour, then rename it. The caller holds a
-    lock for `directory`."""
+    """Let `fill` write everything into a temporary directory next to `directory`, then rename it.
+    The caller holds the lock of `directory`."""
     prefix = f".partial-{directory.name}-"
     for left in directory.parent.glob(f"{prefix}*"):
-        shutil.rmtree(left, ignore_errors=True)  # Its maker is gone: the lock is ours.
+        shutil.rmtree(left, ignore_errors=True)  # Its maker has ended: the lock is ours.
     partial = directory.with_name(prefix + uuid.uuid4().hex)
     try:
         partial.mkdir()
@@ -59,23 +59,24 @@ def make_directory(directory: Path, fill: Callable[[Path], None]) -> None:
 
 
 def keep(directory: Path) -> bool:
-    """Keep a directory from `remove_unused` for as long as this process lives; gives False if it
-    has been removed meanwhile."""
+    """Protect a directory from `remove_unused` for as long as this process lives. Returns False if
+    it has been removed already."""
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         if os.path.samestat(os.stat(directory), os.fstat(descriptor)):
-            return True  # The descriptor stays open: that is what keeps it.
+            return True  # The descriptor stays open, and with it the lock.
     except FileNotFoundError:
         return False
     except OSError:
-        return True  # No locks on this file system: who removes will not have one either.
+        return True  # This file system has no locks, so `remove_unused` gets none either.
     os.close(descriptor)
     return False
 
 
 def remove_unused(directory: Path) -> bool:
-    """Remove a directory unless a process keeps it; returns whether it was. Raises OSError."""
+    """Remove a directory unless a process keeps it. Returns whether it is removed. Raises
+    OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -90,7 +91,7 @@ def remove_unused(directory: Path) -> bool:
 
 
 def left_over(cache: Path) -> list[Path]:
-    """Directories in a cache whose maker, or remover, has ended before they were complete."""
+    """Incomplete directories in a cache: the process that made or removed them has ended early."""
     found = []
     for path in sorted(cache.glob(".partial-*")):
         name = path.name.removeprefix(".partial-").rpartition("-")[0]
@@ -111,8 +112,8 @@ def pip_install(python: Path, line: str, target: Path, requirements: Sequence[st
     for_pip = ["--no-compile", "--no-user", "--disable-pip-version-check", "--no-input"]
     for_pip += ["--implementation", "cp"]
     own_pip = [str(python), "-m", "pip"]
-    # Another interpreter's pip asks packages whether they go with itself, if their index does not
-    # tell with what they go.
+    # Another interpreter's pip checks packages against its own version, if their index does not say
+    # which versions they support.
     if _works([*own_pip, "--version"]):
         command = [*own_pip, *options, *for_pip]
     elif importlib.util.find_spec("pip") is not None:
@@ -122,7 +123,7 @@ def pip_install(python: Path, line: str, target: Path, requirements: Sequence[st
     else:
         raise InstallFailed("neither pip nor uv is installed")
     run_step("pip", [*command, *requirements])
-    # Bytecode that is never compared with its source: the directory does not change.
+    # Bytecode that is never compared with its source, because the directory does not change.
     compile_ = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(target)]
     run_step("compileall", [str(python), "-I", *compile_])
 
@@ -142,13 +143,13 @@ def run_step(
     environment: Mapping[str, str] | None = None,
     deadline_s: float = _STEP_DEADLINE_S,
 ) -> None:
-    """Run a program to its end, in a process group of its own. Raises `InstallFailed` with what it
-    said."""
+    """Run a program to its end, in its own process group. Raises `InstallFailed` with its error
+    output."""
     with _start(command, cwd, environment) as process:
         try:
             output, errors = process.communicate(timeout=deadline_s)
         except subprocess.TimeoutExpired as error:
-            raise InstallFailed(f"{step} did not end within {deadline_s:.0f} s") from error
+            raise InstallFailed(f"{step} did not finish within {deadline_s:.0f} s") from error
         finally:
             _kill(process)
             _under_way.discard(process)
@@ -162,7 +163,7 @@ def run_step(
 def _start(
     command: Sequence[str], cwd: Path | None, environment: Mapping[str, str] | None
 ) -> "subprocess.Popen[str]":
-    """Start a step; a signal that comes meanwhile ends it when it is known. Raises OSError."""
+    """Start a step. A signal that arrives meanwhile takes effect once it runs. Raises OSError."""
     _starting.add(threading.get_ident())
     try:
         process = subprocess.Popen(
@@ -185,7 +186,7 @@ def _start(
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:
-    """With what it has started, if it still runs."""
+    """Kill a step, if it still runs, with the processes it has started."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -193,8 +194,8 @@ def _kill(process: "subprocess.Popen[str]") -> None:
 
 @contextmanager
 def steps_end_with_us() -> Iterator[None]:
-    """A SIGTERM or SIGINT that ends this process ends the steps that it runs, too: npm would go on
-    for minutes for nobody. For the main thread."""
+    """While the context lasts, a SIGTERM or SIGINT that ends this process also ends its steps: npm
+    would otherwise run on for minutes, and nobody would use the result. For the main thread."""
 
     def end(number: int, _: FrameType | None) -> None:
         if _starting:
@@ -214,9 +215,9 @@ def steps_end_with_us() -> Iterator[None]:
 
 
 def _make_readable(root: Path) -> None:
-    """Everything for everybody, whatever the umask was."""
+    """Let all users read everything, whatever the umask is."""
     for where, _, names in os.walk(root):
-        os.chmod(where, 0o755)  # noqa: S103 - meant for everybody
+        os.chmod(where, 0o755)  # noqa: S103 - all users read it
         for name in names:
             path = os.path.join(where, name)
             if not os.path.islink(path):

@@ -1,7 +1,7 @@
-"""The journal of systemd as a place for log lines.
+"""Log lines for systemd's journal.
 
-Each line begins with its priority, as sd-daemon(3) has it: `<3>` is an error, by which
-`journalctl -p` chooses. It needs no time: the journal knows it.
+Each line begins with its priority as sd-daemon(3) defines it: `<3>` is an error. `journalctl -p`
+selects by it. A line carries no time, because the journal adds it.
 """
 
 import io
@@ -14,8 +14,8 @@ CRITICAL = 2
 
 
 def goes_to_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether a stream is the one of which `$JOURNAL_STREAM` says that it leads to the journal. The
-    variable alone says nothing: it is inherited, also by what writes to a file."""
+    """Whether a stream is the one that `$JOURNAL_STREAM` names. The variable alone proves nothing:
+    a process that writes to a file inherits it, too."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -24,8 +24,8 @@ def goes_to_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 class PriorityLines(io.TextIOBase):
-    """A stream to the journal: what comes without a priority, such as the traceback of an end,
-    is an error."""
+    """A stream to the journal. A line without a priority, such as one of a last traceback, becomes
+    an error."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -50,7 +50,7 @@ class PriorityLines(io.TextIOBase):
 
 
 def with_priority(text: str, priority: int) -> str:
-    """A text whose every line begins with a priority."""
+    """The text, each of its lines with the priority."""
     return "\n".join(f"<{priority}>{line}" for line in text.split("\n"))
 
 

@@ -1,7 +1,7 @@
-"""How the platform's own log lines look, by where they go.
+"""The format of the platform's own log lines, which depends on the destination.
 
-In systemd's journal each has a priority, in a file the time (UTC); a terminal or a pipe gets
-neither.
+Lines for systemd's journal have a priority, lines in a file the time (UTC). Lines on a terminal or
+a pipe have neither.
 """
 
 import logging
@@ -24,7 +24,7 @@ _PRIORITIES = (
 
 
 def set_up_logging(level: int = logging.WARNING) -> None:
-    """Log to stderr in the form that suits it."""
+    """Log to stderr, in the format for its destination."""
     if journal.goes_to_journal(sys.stderr, os.environ):
         sys.stderr = journal.PriorityLines(sys.stderr)
         formatter: logging.Formatter = JournalFormatter(_FORMAT)
@@ -39,15 +39,15 @@ def set_up_logging(level: int = logging.WARNING) -> None:
 
 
 class JournalFormatter(logging.Formatter):
-    """Puts the priority before each line, those of tracebacks included."""
+    """Adds the priority to each line, including lines of tracebacks."""
 
     def format(self, record: logging.LogRecord) -> str:
-        levels = (one for level, one in _PRIORITIES if record.levelno >= level)
+        levels = (priority for level, priority in _PRIORITIES if record.levelno >= level)
         return journal.with_priority(super().format(record), next(levels, journal.DEBUG))
 
 
 def is_file(stream: TextIO) -> bool:
-    """Whether what is written there is kept in a file."""
+    """Whether a stream writes to a regular file."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):

@@ -7,6 +7,6 @@ ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 
 
 def architecture() -> str:
-    """What functions must be built for to run on this machine: `x86_64` or `arm64`."""
+    """The architecture that functions need to run on this machine: `x86_64` or `arm64`."""
     machine = os.uname().machine
     return ARCHITECTURES.get(machine, machine)

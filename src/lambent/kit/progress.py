@@ -1,4 +1,4 @@
-"""Shows what takes long at the start, while it takes: on a terminal, else line by line."""
+"""Progress of the slow steps of a start: one changing line on a terminal, else line by line."""
 
 import sys
 import threading
@@ -12,19 +12,19 @@ _REPEAT_S = 10.0
 
 
 class Steps(Protocol):
-    """Is told of what is being done; from any thread."""
+    """Receives what is being done, from any thread."""
 
     def begin(self, name: str, what: str) -> None:
-        """Something that may take long begins."""
+        """A step that may take long begins."""
         ...
 
     def end(self, name: str, failure: str | None = None) -> None:
-        """It has ended; `failure` says why it did not work. Nothing that never began ends."""
+        """A step has ended; `failure` says why, if it failed. Does nothing if it never began."""
         ...
 
 
 class _Steps:
-    """See `Steps`. `tell` is given one line whenever something changes."""
+    """See `Steps`. `tell` is called with one line whenever something changes."""
 
     def __init__(self, tell: Callable[[str], None], print_line: Callable[[str], None]) -> None:
         self._tell = tell
@@ -49,14 +49,14 @@ class _Steps:
             self._tell(self._describe())
 
     def look(self) -> None:
-        """Some time has passed."""
+        """Refresh the display: some time has passed."""
         with self._lock:
             if not self._under_way:
                 return
             self._tell(self._describe())
             if time.monotonic() - self._repeated_at >= _REPEAT_S:
                 self._repeated_at = time.monotonic()
-                self._print_line(f"still at work: {self._describe()}")
+                self._print_line(f"still running: {self._describe()}")
 
     def _describe(self) -> str:
         now = time.monotonic()
@@ -68,8 +68,8 @@ class _Steps:
 
 @contextmanager
 def shown_steps(tell: Callable[[str], None]) -> Iterator[Steps]:
-    """Show what is begun and not ended yet: one line that changes on a terminal, else lines on
-    stderr when something begins and ends and every 10 s. `tell` gets each state as one line, too.
+    """Show the steps that run: on a terminal one line that changes, else a line on stderr when a
+    step begins, when it ends, and every 10 s. `tell` is also called with each state, as one line.
     """
     from rich.console import Console
 
@@ -93,7 +93,7 @@ def shown_steps(tell: Callable[[str], None]) -> Iterator[Steps]:
             while not ended.wait(_REFRESH_S):
                 steps.look()
 
-        # Who gives up privileges afterwards must have one thread only: it ends in here.
+        # The thread ends with the context: a process that then drops privileges may have only one.
         thread = threading.Thread(target=look, name="progress", daemon=True)
         thread.start()
         try:
@@ -109,7 +109,7 @@ def _nothing() -> Iterator[None]:
 
 
 def _prefix() -> str:
-    """In the journal this is information, where all else on stderr is an error."""
+    """The priority for the journal: other output on stderr counts as an error there."""
     from lambent.kit import journal
 
     return f"<{journal.INFO}>" if isinstance(sys.stderr, journal.PriorityLines) else ""

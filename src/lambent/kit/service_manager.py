@@ -1,4 +1,5 @@
-"""Tells whoever started the platform how its start goes: systemd, or `lambent up --detach`.
+"""Reports the state of the platform to the program that started it: systemd, or
+`lambent up --detach`.
 
 The protocol is systemd's: one datagram of `NAME=value` lines to the socket in `$NOTIFY_SOCKET`.
 """
@@ -14,14 +15,14 @@ logger = logging.getLogger(__name__)
 
 _SEND_S = 5.0
 _WATCHDOG_SHARE = 3
-"""A sign of life is sent so many times in the time after which one is missed."""
+"""How many signs of life are sent within the watchdog's interval."""
 
 
 class ServiceManager:
-    """The connection. It is made at once, because later this process may not reach the socket."""
+    """The connection. It is made at once: later this process may have no access to the socket."""
 
     def __init__(self, environment: MutableMapping[str, str] | None = None) -> None:
-        """The variables are taken out of the environment: they are not for other processes."""
+        """Removes the variables from the environment: other processes must not inherit them."""
         environment = os.environ if environment is None else environment
         address = environment.pop("NOTIFY_SOCKET", "")
         self._socket = _connect(address) if address else None
@@ -30,7 +31,7 @@ class ServiceManager:
             self._watchdog_s = 0.0
 
     def tell_status(self, text: str) -> None:
-        """One line for people: what is being done."""
+        """One line for people that says what is being done."""
         self._send(f"STATUS={' '.join(text.split())}")
 
     def tell_ready(self, text: str) -> None:
@@ -38,18 +39,18 @@ class ServiceManager:
         self._send(f"READY=1\nSTATUS={text}")
 
     def tell_stopping(self) -> None:
-        """The end has begun."""
+        """The platform is stopping."""
         self._send("STOPPING=1\nSTATUS=Finishing what is in progress")
 
     async def show_life(self, clock: Clock) -> None:
-        """Send signs of life forever, if they are asked for. They come from the event loop, so a
-        platform whose loop hangs is restarted."""
+        """Send signs of life until cancelled, if the service manager wants them. They come from the
+        event loop, so a platform whose loop hangs is restarted."""
         while self._watchdog_s and self._socket is not None:
             self._send("WATCHDOG=1")
             await clock.sleep(self._watchdog_s / _WATCHDOG_SHARE)
 
     def close(self) -> None:
-        """Tell nothing any more."""
+        """Send nothing more."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -60,14 +61,14 @@ class ServiceManager:
         try:
             self._socket.send(message.encode())
         except ConnectionError:
-            self.close()  # Who started us has gone; nobody wants to know.
+            self.close()  # The program that started us has ended.
         except OSError as error:
-            logger.warning("cannot tell the service manager: %s", error)
+            logger.warning("cannot notify the service manager: %s", error)
 
 
 def _connect(address: str) -> socket.socket | None:
-    """`address` is a path, or a name in the abstract namespace behind an `@`."""
-    # Not inherited: other programs have nothing to tell.
+    """`address` is a path, or `@` and a name in the abstract namespace."""
+    # Not inherited: other programs must not send to it.
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     connection.settimeout(_SEND_S)
     try:

@@ -1,5 +1,5 @@
-"""JSON of strangers: nothing but JSON is accepted (Python's own reader takes `NaN`), and numbers
-stay as they are written, however long they are. `parse_loosely` reads as Python does."""
+"""Untrusted JSON. Nothing but JSON is accepted (Python's own parser accepts `NaN`), and numbers
+stay as they are written, however long they are. `parse_loosely` parses as Python does."""
 
 import json
 import re
@@ -16,23 +16,23 @@ class Number(str):
 
 
 def parse(text: str) -> Any:
-    """A document, in which numbers are `Number`. Of keys that come twice, the last counts. Raises
-    `ValueError`, also for what is nested too deeply to be read."""
+    """Parse a document; numbers become `Number`. If a key comes twice, the last one counts. Raises
+    `ValueError`, also if the document is nested too deeply."""
     return _decode(_KEEPING, text)
 
 
 def parse_plain(text: str) -> Any:
-    """As `parse`, with numbers as Python has them, for large documents: ten times as fast. Numbers
-    of thousands of digits are a `ValueError`, too."""
+    """As `parse`, but with Python's numbers. Ten times as fast, for large documents. Raises
+    `ValueError` also for numbers of thousands of digits."""
     return _decode(_PLAIN, text)
 
 
 def parse_loosely(
     document: str | bytes, make_object: Callable[[list[tuple[str, Any]]], Any] | None = None
 ) -> Any:
-    """What Python's own reader makes of a document of a stranger's; `make_object` may make objects
-    of their members. Raises `ValueError`, also for what is nested too deeply to be read, where
-    Python raises RecursionError."""
+    """Parse a document as Python does. `make_object`, if given, makes an object from its members.
+    Raises `ValueError`, also if the document is nested too deeply, where Python raises
+    RecursionError."""
     try:
         return json.loads(document, object_pairs_hook=make_object)
     except RecursionError:
@@ -40,7 +40,7 @@ def parse_loosely(
 
 
 def fault_of(data: bytes) -> str | None:
-    """What is wrong with a document, in UTF-8; None if nothing is."""
+    """The error in a UTF-8 document, or None if it is valid JSON."""
     try:
         _decode(_CARELESS, data.decode())
     except ValueError as error:
@@ -49,8 +49,8 @@ def fault_of(data: bytes) -> str | None:
 
 
 def member_as_written(text: str, name: str) -> str | None:
-    """The value of a member of an object, as it is written; None if there is no such member, or no
-    object. Raises `ValueError` as `parse` does."""
+    """The value of a member of an object, as it is written. None if the document is no object or
+    has no such member. Raises `ValueError` as `parse` does."""
     if not isinstance(_decode(_CARELESS, text), dict):
         return None
     found = None

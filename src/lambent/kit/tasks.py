@@ -1,11 +1,12 @@
-"""How tasks start and end. Nothing else calls `start_soon`: `make check` sees to it.
+"""How tasks start and end. Nothing else calls `start_soon`, which `make check` enforces.
 
-One task's exception must not end the platform, so whoever starts one says whose failure it is:
+The exception of one task must not end the platform. So the caller chooses what a failure does:
 
-- `start_task`: its own. It is logged and told to `failed`, which answers whoever waits.
-- `start_loop`: it must live. It is logged, and the loop begins again after a pause.
-- `start_part`: its parent's, which waits for its parts in a task group of its own and was itself
-  started in one of the other two ways.
+- `start_task`: the task ends. The exception is logged and passed to `failed`, which responds to the
+  request that waits.
+- `start_loop`: the task must live. The exception is logged, and the loop restarts after a pause.
+- `start_part`: the exception is the parent's. The parent waits for its parts in its own task group,
+  and was itself started in one of the other two ways.
 """
 
 import logging
@@ -23,14 +24,14 @@ logger = logging.getLogger(__name__)
 
 _PAUSE_S_MIN, _PAUSE_S_MAX = 0.1, 10.0
 _STEADY_S = 60.0
-"""A loop that ran this long begins again without much waiting."""
+"""A loop that has run this long restarts after the shortest pause."""
 
 Ts = TypeVarTuple("Ts")
 
 
 class Reported(Exception):
-    """For what is told in the log by whoever noticed, once for as long as it lasts: tasks and loops
-    that fail with it say nothing more."""
+    """A failure that is in the log already, once for as long as it lasts. Tasks and loops that fail
+    with it log nothing more."""
 
 
 def start_task(
@@ -39,8 +40,8 @@ def start_task(
     run: Callable[[Unpack[Ts]], Coroutine[Any, Any, object]],
     *args: *Ts,
 ) -> None:
-    """Start a chunk of work. An exception is logged and given to `failed`, if anyone waits: a task
-    that answers a request has it answered with 500 there."""
+    """Start a task. An exception is logged and passed to `failed`, if there is one: a task that
+    serves a request responds with 500 there."""
 
     async def guarded() -> None:
         try:
@@ -49,7 +50,7 @@ def start_task(
             if not isinstance(error, Reported):
                 logger.exception("%s failed", _name_of(run))
             if failed is not None:
-                _tell(failed, error)
+                _notify(failed, error)
 
     tasks.start_soon(guarded, name=_name_of(run))
 
@@ -60,11 +61,12 @@ def start_loop(
     run: Callable[[Unpack[Ts]], Coroutine[Any, Any, object]],
     *args: *Ts,
 ) -> None:
-    """Start what must live until it returns or is cancelled. After an exception it begins again:
-    `run` keeps what it has not done yet. The first of a row of like exceptions is logged."""
+    """Start a task that must live until it returns or is cancelled. After an exception it restarts:
+    `run` keeps what it has not done yet. Of consecutive exceptions of one type, the first is
+    logged."""
 
     async def guarded() -> None:
-        pause_s, told = _PAUSE_S_MIN, None
+        pause_s, logged = _PAUSE_S_MIN, None
         while True:
             began = clock.monotonic()
             try:
@@ -72,10 +74,10 @@ def start_loop(
                 return
             except Exception as error:
                 if clock.monotonic() - began > _STEADY_S:
-                    pause_s, told = _PAUSE_S_MIN, None
-                if not isinstance(error, Reported) and told is not type(error):
-                    told = type(error)
-                    logger.exception("%s failed; it is begun again until it works", _name_of(run))
+                    pause_s, logged = _PAUSE_S_MIN, None
+                if not isinstance(error, Reported) and logged is not type(error):
+                    logged = type(error)
+                    logger.exception("%s failed; it restarts until it works", _name_of(run))
             # Not all at once: many loops fail for the same reason.
             await clock.sleep(pause_s * random.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, _PAUSE_S_MAX)
@@ -88,15 +90,15 @@ def start_part(
     run: Callable[[Unpack[Ts]], Coroutine[Any, Any, object]],
     *args: *Ts,
 ) -> None:
-    """Start a part of what the caller does: an exception ends the task group, and is the caller's.
-    Not for the groups of rooms, whose end is the platform's."""
+    """Start a part of the caller's work. An exception ends the task group and reaches the caller.
+    Not for the task groups of rooms: if one of those ends, the platform ends."""
     tasks.start_soon(run, *args)
 
 
 def guarded(
     failed: Callable[[Exception], object], call: Callable[[Unpack[Ts]], object]
 ) -> Callable[[Unpack[Ts]], None]:
-    """A callback that does not raise: an exception is logged and given to `failed`, as that of a
+    """A callback that does not raise: an exception is logged and passed to `failed`, as for a
     task."""
 
     def guarded_(*args: *Ts) -> None:
@@ -104,25 +106,25 @@ def guarded(
             call(*args)
         except Exception as error:
             logger.exception("%s failed", _name_of(call))
-            _tell(failed, error)
+            _notify(failed, error)
 
     return guarded_
 
 
 async def shielded(close: Callable[[], Awaitable[object]], deadline_s: float = 10.0) -> None:
-    """Run a clean-up to its end even while the caller is being cancelled, but not forever."""
+    """Run a clean-up to its end even while the caller is cancelled, for at most `deadline_s`."""
     with anyio.move_on_after(deadline_s, shield=True):
         await close()
 
 
-def _tell(failed: Callable[[Exception], object], error: Exception) -> None:
+def _notify(failed: Callable[[Exception], object], error: Exception) -> None:
     try:
         failed(error)
     except Exception:
-        logger.exception("the failure could not be told")
+        logger.exception("the handler of the failure failed")
 
 
 def _name_of(run: Callable[..., object]) -> str:
-    """Not its arguments: they may be anybody's secrets."""
+    """Without its arguments, which may be secrets."""
     run = run.func if isinstance(run, partial) else run
     return getattr(run, "__qualname__", type(run).__name__)

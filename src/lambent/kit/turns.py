@@ -1,7 +1,7 @@
-"""A few things at once, however many ask: who asks gets a turn.
+"""Fair turns: only a few are under way at once, however many callers ask.
 
-Turns go round: groups take turns, and so do the members of a group, so that whoever asks for a
-thousand turns delays nobody else by more than one. One member's own turns come in their order.
+Groups take turns, and so do the members of a group. So a member that asks for a thousand turns
+delays each other member by one turn at most. The turns of one member come in their order.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from lambent.kit.waiting import wait_at_most
 
 
 class Turn:
-    """One turn: it waits, is under way, and is over. Owned by who asked for it, who ends it."""
+    """One turn: it waits, then is under way, then is over. The caller that asked for it ends it."""
 
     __slots__ = ("_came", "_state", "_turns", "group", "member")
 
@@ -26,12 +26,12 @@ class Turn:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it has not come yet."""
+        """Whether the turn has not come yet."""
         return self._state == "waiting"
 
     async def wait(self) -> bool:
-        """Wait until it comes; False if it was ended instead. Raises TimeoutError when it has not
-        come for too long; then it is over."""
+        """Wait until the turn comes. Returns False if it was closed instead. Raises TimeoutError if
+        it does not come in time; then it is over."""
         if self.is_waiting:
             self._came = anyio.Event()
             try:
@@ -43,12 +43,12 @@ class Turn:
         return self._state == "under way"
 
     def close(self) -> None:
-        """It is over, or not wanted any more. Idempotent."""
+        """End the turn, or give up waiting for it. Idempotent."""
         state, self._state = self._state, "over"
         if state == "waiting":
             self._turns._withdraw(self)
         elif state == "under way":
-            self._turns._give_back(self)
+            self._turns._release(self)
         if self._came is not None:
             self._came.set()
 
@@ -68,9 +68,9 @@ _Members = dict[str, dict[Turn, None]]
 
 
 class Turns:
-    """Owner of the turns. `at_once` may be under way, three quarters of them of one group and half
-    of one member, so that those who hold theirs for long leave some to others. None waits longer
-    than `wait_s` seconds."""
+    """Owner of the turns. `at_once` turns may be under way: of one group at most three quarters of
+    them and of one member half, so that long turns leave some to others. None waits longer than
+    `wait_s` seconds."""
 
     def __init__(self, at_once: int, wait_s: float, clock: Clock) -> None:
         self.wait_s = wait_s
@@ -79,12 +79,12 @@ class Turns:
         self._group_max = max(at_once * 3 // 4, 1)
         self._member_max = max(at_once // 2, 1)
         self._under_way: Counter[str | tuple[str, str]] = Counter()
-        """How many turns groups and members have."""
+        """How many turns of each group and member are under way."""
         self._waiting: dict[str, _Members] = {}
-        """By group and member; in each the one to come next is the first."""
+        """By group and member. The next one comes first in each."""
 
     def ask(self, group: str, member: str) -> Turn:
-        """A turn that comes at once if one is free, else as soon as it may."""
+        """Ask for a turn. It comes at once if one is free, else as soon as possible."""
         turn = Turn(self, group, member)
         self._waiting.setdefault(group, {}).setdefault(member, {})[turn] = None
         self._begin_next()
@@ -106,7 +106,7 @@ class Turns:
         return None
 
     def _take_out(self, turn: Turn) -> None:
-        """All else of its group and its member has to wait behind the others."""
+        """Take a turn out, and move its group and member to the end of their lines."""
         group, member = turn.group, turn.member
         self._withdraw(turn)
         if members := self._waiting.pop(group, None):
@@ -123,7 +123,7 @@ class Turns:
         if not members:
             del self._waiting[turn.group]
 
-    def _give_back(self, turn: Turn) -> None:
+    def _release(self, turn: Turn) -> None:
         self._free += 1
         for key in (turn.group, (turn.group, turn.member)):
             self._under_way[key] -= 1

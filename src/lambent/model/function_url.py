@@ -10,8 +10,6 @@ from lambent.model.function import LATEST, FunctionKey
 
 PATH_PREFIX = "/_lambent/url/"
 """Where a URL is reached by path: the id follows, then the path."""
-HOST_MARK = ".lambda-url."
-"""What is in the host name of every URL, behind the id."""
 
 _LETTERS = string.ascii_lowercase + string.digits
 

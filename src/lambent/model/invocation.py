@@ -16,7 +16,7 @@ import json
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-from lambent.model.errors import ApiError
+from lambent.model.errors import ApiError, FunctionNotFound
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.function_documents import fields_of, to_document
 
@@ -99,10 +99,22 @@ class InvocationRequest:
             raise ValueError(f"the head of the request is not valid: {error!r}") from error
 
 
+class OutcomeKind(enum.StrEnum):
+    """How a call has ended, in one word."""
+
+    SUCCEEDED = "Succeeded"
+    FUNCTION_FAILED = "FunctionFailed"
+    TIMED_OUT = "TimedOut"
+    CRASHED = "Crashed"
+    THROTTLED = "Throttled"
+    REFUSED = "Refused"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Succeeded:
     """The function returned a result."""
 
+    kind: ClassVar[OutcomeKind] = OutcomeKind.SUCCEEDED
     has_succeeded: ClassVar[bool] = True
     has_run: ClassVar[bool] = True
     is_throttled: ClassVar[bool] = False
@@ -118,6 +130,7 @@ class Succeeded:
 class FunctionFailed:
     """The function itself reported an error; `payload` is its error document, verbatim."""
 
+    kind: ClassVar[OutcomeKind] = OutcomeKind.FUNCTION_FAILED
     has_succeeded: ClassVar[bool] = False
     has_run: ClassVar[bool] = True
     is_throttled: ClassVar[bool] = False
@@ -131,6 +144,7 @@ class FunctionFailed:
 class TimedOut:
     """The function was still running at its deadline; everything it had started was killed."""
 
+    kind: ClassVar[OutcomeKind] = OutcomeKind.TIMED_OUT
     has_succeeded: ClassVar[bool] = False
     has_run: ClassVar[bool] = True
     is_throttled: ClassVar[bool] = False
@@ -145,6 +159,7 @@ class Crashed:
     """The runtime exited, was killed or could not be started; `error_type` is dotted
     (`Runtime.ExitError`, `Runtime.OutOfMemory`, `Runtime.InvalidEntrypoint`, …)."""
 
+    kind: ClassVar[OutcomeKind] = OutcomeKind.CRASHED
     has_succeeded: ClassVar[bool] = False
     has_run: ClassVar[bool] = True
     is_throttled: ClassVar[bool] = False
@@ -169,12 +184,14 @@ class Refusal(enum.Enum):
     """The state of the version forbids it."""
     LOOP = enum.auto()
     """The function has called itself too often."""
+    INVALID = enum.auto()
+    """The call does not fit the function: it names no tenant, or one too many."""
     FAILED = enum.auto()
     """The runtime is not installed, the host failed, the platform is stopping, …"""
 
 
 _THROTTLES = frozenset({Refusal.THROTTLED, Refusal.SWITCHED_OFF, Refusal.NO_CAPACITY})
-_FINAL = frozenset({Refusal.SWITCHED_OFF, Refusal.NOT_FOUND, Refusal.LOOP})
+_FINAL = frozenset({Refusal.SWITCHED_OFF, Refusal.NOT_FOUND, Refusal.LOOP, Refusal.INVALID})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -186,6 +203,17 @@ class Refused:
 
     error: ApiError
     reason: Refusal = Refusal.FAILED
+
+    @classmethod
+    def of(cls, error: ApiError) -> "Refused":
+        """The outcome of a call whose function could not be looked up."""
+        is_missing = isinstance(error, FunctionNotFound)
+        return cls(error, Refusal.NOT_FOUND if is_missing else Refusal.FAILED)
+
+    @property
+    def kind(self) -> OutcomeKind:
+        """`THROTTLED` or `REFUSED`."""
+        return OutcomeKind.THROTTLED if self.is_throttled else OutcomeKind.REFUSED
 
     @property
     def is_throttled(self) -> bool:
@@ -218,6 +246,8 @@ class RunReport:
     """Seconds that the function took."""
     memory_used_mb: int = 0
     """The most memory that the environment has used so far."""
+    is_provisioned: bool = False
+    """Whether the environment is one of provisioned concurrency."""
     response_bytes: int = 0
     """Bytes of the response, streamed or not."""
     log_tail: bytes = b""

@@ -1,7 +1,7 @@
 """A host of execution environments: starts them, and ends them all when it closes."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -10,12 +10,11 @@ from anyio.abc import TaskGroup
 from lambent.kit.tasks import start_task
 from lambent.model.function import FunctionVersion
 from lambent.node.code.bytecode import compile_code
-from lambent.node.environment.environment import Environment
-from lambent.node.environment.host import NodeContext
+from lambent.node.environment.context import NodeContext
+from lambent.node.environment.environment import Environment, EnvironmentListener
 from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.environment.snap_start import take_snapshot
 from lambent.node.environment.templates import find_template
-from lambent.node.environment.variables import SNAP_START
 from lambent.node.languages.runtimes import RuntimeMissing
 
 logger = logging.getLogger(__name__)
@@ -63,29 +62,11 @@ class Worker:
             self._host.snapshots.keep(function, None)
             logger.warning("cannot capture %s: %r", function.arn, error)
 
-    def start(
-        self,
-        function: FunctionVersion,
-        initialization_type: str,
-        *,
-        on_free: Callable[[Environment], None],
-        on_responded: Callable[[Environment], None],
-        on_gone: Callable[[Environment], None],
+    def begin(
+        self, function: FunctionVersion, listener: EnvironmentListener, *, is_provisioned: bool
     ) -> Environment:
-        """Begin a new environment's life; see `Environment` for the callbacks."""
-
-        def on_gone_(environment: Environment) -> None:
-            self._environments.discard(environment)
-            on_gone(environment)
-
-        environment = Environment(
-            function,
-            self._host,
-            on_free=on_free,
-            on_responded=on_responded,
-            on_gone=on_gone_,
-            initialization_type=SNAP_START if function.snap_starts else initialization_type,
-        )
+        """See `EnvironmentSource`."""
+        environment = Environment(function, self._host, listener, is_provisioned=is_provisioned)
         self._environments.add(environment)
         if (
             function.snap_starts
@@ -93,8 +74,14 @@ class Worker:
             and function.configuration_id not in self._captured
         ):
             start_task(self._tasks, None, self._capture_again, function)
-        start_task(self._tasks, None, environment.live)
+        start_task(self._tasks, None, self._live, environment)
         return environment
+
+    async def _live(self, environment: Environment) -> None:
+        try:
+            await environment.live()
+        finally:
+            self._environments.discard(environment)
 
     def states(self) -> Iterator[EnvironmentState]:
         """The state of each environment."""

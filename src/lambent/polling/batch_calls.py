@@ -3,8 +3,8 @@ response says which records failed."""
 
 from collections.abc import Sequence
 
+from lambent.invocation.call import CallResult
 from lambent.polling.active_mapping import ActiveMapping
-from lambent.polling.function_calls import CallResult
 from lambent.polling.item_failures import ReadFailures, failed_items, read_failures
 from lambent.polling.ports import Record
 
@@ -28,7 +28,7 @@ class BatchCalls:
         finally:
             status.in_flight -= 1
         status.note_call(has_failed=not called.outcome.has_succeeded)
-        if called.was_taken or called.is_loop:
+        if called.outcome.has_run or called.is_loop:
             status.count("InvokedEventCount", count)
         return called
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from lambent.invocation.call import CallResult
 from lambent.model.invocation import Succeeded
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
 from lambent.polling.batch_calls import BatchCalls
-from lambent.polling.function_calls import CallResult
 from lambent.polling.on_failure import OnFailure, Tell
 from lambent.polling.ports import EVENT_BYTES_MAX, Part, PartLost, Record, SourceError
 from lambent.polling.progress import Progress
@@ -140,7 +140,7 @@ class BatchDelivery:
     ) -> tuple[CallResult, BatchDone | BatchFailed | None]:
         """Call the function once. The result is None if it did not run, as when it is throttled."""
         called = await self._calls.call(self._form.event(records), len(records))
-        if not called.was_taken:
+        if not called.outcome.has_run:
             return called, None
         self._refused.succeeded()
         result: BatchDone | BatchFailed = BatchFailed()

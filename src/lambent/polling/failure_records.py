@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lambent.invocation.call import CallResult
 from lambent.kit.ids import new_request_id
 from lambent.model.function import LATEST
-from lambent.polling.function_calls import CallResult
 from lambent.polling.retries import Discard
 
 
@@ -36,7 +36,7 @@ def make_failure_record(
             "approximateInvokeCount": max(discard.chunk.attempts, 1),
         }
     }
-    if called is not None and called.was_taken and discard.condition != "RecordAgeExceeded":
+    if called is not None and called.outcome.has_run and discard.condition != "RecordAgeExceeded":
         members["responseContext"] = {
             "statusCode": 200,
             "executedVersion": LATEST if called.function is None else called.function.version,

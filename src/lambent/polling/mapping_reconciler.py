@@ -34,6 +34,7 @@ class MappingReconciler:
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
         new_poller: NewPoller,
+        is_ours: Callable[[], bool],
     ) -> None:
         self.uuid = uuid
         self._store = store
@@ -41,6 +42,8 @@ class MappingReconciler:
         self._clock = clock
         self._tasks = tasks
         self._new_poller = new_poller
+        self._is_ours = is_ours
+        """Whether this platform polls mappings."""
         self._bell = anyio.Event()
         self._ending: dict[Poller, None] = {}
         """Pollers that were stopped and have batches under way, oldest first."""
@@ -76,7 +79,7 @@ class MappingReconciler:
             await poller.wait_quiet(self._settings.stop_grace_s)
 
     async def _follow(self, mapping: EventSourceMapping) -> None:
-        is_wanted = mapping.state in _POLLED
+        is_wanted = mapping.state in _POLLED and self._is_ours()
         if self.poller is not None and not (is_wanted and _is_same(self.poller.mapping, mapping)):
             self._stop()
         if is_wanted and self.poller is None:
@@ -84,7 +87,7 @@ class MappingReconciler:
             before = list(self._ending) if mapping.kind.is_ordered else []
             start_loop(self._tasks, self._clock, self._run, self.poller, before)
         # Once a caller sees the new state, no poller reads with the old configuration.
-        if mapping.state in CONCLUSIONS and not self._ending:
+        if mapping.state in CONCLUSIONS and not self._ending and self._is_ours():
             await self._store.transact(lambda tx: _conclude(tx, mapping))
 
     async def _run(self, poller: Poller, before: Sequence[Poller]) -> None:
@@ -106,6 +109,7 @@ def _is_same(one: EventSourceMapping, other: EventSourceMapping) -> bool:
 
 def _conclude(tx: Transaction, seen: EventSourceMapping) -> None:
     """Take a mapping out of a transitional state, unless it has changed since."""
+    tx.locks.mapping(seen.uuid)
     mapping = tx.mappings.find(seen.uuid)
     if mapping is None or mapping.state is not seen.state:
         return

@@ -13,6 +13,7 @@ from lambent.identity.execution_roles import ExecutionRoles
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import Reported, start_loop, start_task
+from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
 from lambent.model.mapping import EventSourceMapping
 from lambent.polling.active_mapping import ActiveMapping, Keep
@@ -31,6 +32,7 @@ from lambent.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 _WRITE_EVERY_S = 0.5
+_TURN_S = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +62,14 @@ class MappingSupervisor:
         """The LastProcessingResult and StateTransitionReason in the database, by mapping."""
         self._open_shards = OpenShards()
         self._is_closing = False
+        self._is_ours = not context.store.is_shared
+        """Whether this platform polls mappings; of those that share a database one does."""
 
     async def open(self) -> None:
         """Begin with the mappings there are, and follow changes."""
-        self._context.store.on_mapping_change(self._note_change)
-        mappings = await self._context.store.transact(lambda tx: tx.mappings.everywhere())
-        for mapping in mappings:
-            self._note_change(mapping.uuid)
+        await self._context.store.follow(self)
+        if self._context.store.is_shared:
+            start_loop(self._tasks, self._context.clock, self._seek_turn)
         start_loop(self._tasks, self._context.clock, self._write_results)
 
     async def close(self) -> None:
@@ -84,6 +87,27 @@ class MappingSupervisor:
             if reconciler.poller is not None
         }
 
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        for uuid in changes.mappings:
+            self._note_change(uuid)
+        if changes.is_everything:
+            for reconciler in self._reconcilers.values():
+                reconciler.ring()
+
+    async def _seek_turn(self) -> None:
+        """Begin to poll when no other platform does, and stop when another has begun."""
+        while True:
+            try:
+                is_ours = await self._context.store.transact(lambda tx: tx.locks.take_polling())
+            except Reported:
+                is_ours = self._is_ours  # Nobody can tell while the database is away.
+            if is_ours is not self._is_ours:
+                self._is_ours = is_ours
+                for reconciler in self._reconcilers.values():
+                    reconciler.ring()
+            await self._context.clock.sleep(_TURN_S)
+
     def _note_change(self, uuid: str) -> None:
         reconciler = self._reconcilers.get(uuid)
         if reconciler is not None:
@@ -91,7 +115,13 @@ class MappingSupervisor:
         elif not self._is_closing:
             context = self._context
             reconciler = self._reconcilers[uuid] = MappingReconciler(
-                uuid, context.store, context.settings, context.clock, self._tasks, self._new_poller
+                uuid,
+                context.store,
+                context.settings,
+                context.clock,
+                self._tasks,
+                self._new_poller,
+                lambda: self._is_ours,
             )
             start_loop(self._tasks, context.clock, self._reconcile, reconciler)
 
@@ -148,7 +178,8 @@ class MappingSupervisor:
 
 
 def _put_results(results: Mapping[str, tuple[str | None, str]], tx: Transaction) -> None:
-    for uuid, (result, reason) in results.items():
+    for uuid, (result, reason) in sorted(results.items()):
+        tx.locks.mapping(uuid)
         mapping = tx.mappings.find(uuid)
         if mapping is not None:
             tx.mappings.put(dataclasses.replace(mapping, last_result=result, state_reason=reason))

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Awaitable, Callable
 
+from lambent.invocation.call import CallResult
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.model.function import LATEST
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
 from lambent.polling.failure_records import make_failure_record
-from lambent.polling.function_calls import CallResult
 from lambent.polling.ports import DATABASE_AWAY, Part, SourceError
 from lambent.polling.retries import EXPIRED, Discard
 from lambent.polling.stop import Stop

@@ -45,7 +45,7 @@ class MappingOperations:
 
     async def list(self, scope: Scope) -> "list[MappingSummary]":
         """All mappings of an account and region."""
-        mappings = await self._store.transact(lambda tx: tx.mappings.list_in(scope))
+        mappings = await self._store.read(lambda tx: tx.mappings.list_in(scope))
         statuses = self._statuses()
         return [_show(mapping, statuses.get(mapping.uuid)) for mapping in mappings]
 

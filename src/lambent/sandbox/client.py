@@ -1,9 +1,9 @@
 """The platform's end of the launcher: boxes as objects.
 
-`start_launcher` runs early, with privileges and without an event loop; `open_sandboxes` later, in
-the unprivileged platform. Requests are matched to replies by number. The socket is read by a loop
-callback, so no task is needed, and what a reply hands over is taken care of even if whoever
-asked has been cancelled meanwhile.
+`start_launcher` runs early, with privileges and without an event loop; `open_sandboxes` runs later,
+in the unprivileged platform. A number connects a request with its reply. A loop callback reads the
+socket, so no task is needed. What a reply hands over is handled even if the caller has been
+cancelled in the meantime.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 _START_DEADLINE_MS = 30_000
 _END_DEADLINE_S = 65.0
-"""A moment more than the launcher gives itself."""
+"""Added to the deadline that the launcher itself has."""
 _REQUESTS_WAITING_MAX = 10_000
 _PREPARED_SHARE, _PREPARED_MB_MAX = 0.05, 512
 _CAPTURE_ATTEMPTS, _CAPTURE_PAUSE_S = 200, 0.01
@@ -61,16 +61,16 @@ _COMMAND = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LauncherHandle:
-    """A started launcher; ends when its socket is closed."""
+    """A started launcher; it ends when its socket is closed."""
 
     socket: socket.socket
     process: subprocess.Popen[bytes]
     tier: str
     limits: Sequence[str] = ()
-    """Those of memory, cpu and pids that control groups limit in boxes."""
+    """Those of memory, cpu and pids that cgroups limit in boxes."""
 
     def close(self) -> None:
-        """Let the launcher clear everything away and end."""
+        """Make the launcher remove everything and end."""
         self.socket.close()
         try:
             self.process.wait(_END_DEADLINE_S)
@@ -87,12 +87,11 @@ def start_launcher(
     instance: str,
     errors: int | None = None,
 ) -> LauncherHandle:
-    """Start the launcher and wait until it is ready. To be called before privileges are dropped.
+    """Start the launcher and wait until it is ready. Call this before privileges are dropped.
 
-    `directory` is its own, `roots` are the directories that may be mounted into boxes,
-    `instance` (hex digits) makes the names of cgroups unique on this host. `errors` is a
-    descriptor for what the launcher prints; without one that goes to our stderr. Raises
-    `SandboxError`.
+    `directory` is its own, `roots` are the directories that may be mounted into boxes, `instance`
+    (hex digits) makes the names of cgroups unique on this host. `errors` is a descriptor for what
+    the launcher prints; without one it prints to the platform's stderr. Raises `SandboxError`.
     """
     ours, theirs = messages.socket_pair()
     name = f"lambent-{instance}"
@@ -205,7 +204,7 @@ class LauncherBox:
         self._files: dict[str, int] = {}
         self._sockets: dict[str, socket.socket] = {}
         self._statuses: list[int] = []
-        """`/proc/PID/status` of its processes, where no group tells how much memory they use."""
+        """`/proc/PID/status` of its processes, if no cgroup reports their memory."""
         for name, descriptor in zip(answer["descriptors"], descriptors, strict=True):
             if name in ("freeze", "cpu", "memory_peak"):
                 self._files[name] = descriptor
@@ -230,17 +229,18 @@ class LauncherBox:
         return None if found[0] is None or found[1] is None else (found[0], found[1])
 
     def admits(self, connection: socket.socket) -> bool:
-        """Whether who has connected to a listener of the box is of the box."""
+        """Whether the client that has connected to a listener of the box is in the box."""
         return self._user is None or peers.user_of(connection) == self._user
 
     @property
     def egress(self) -> list[socket.socket]:
-        """Listeners that outbound connections are led to."""
+        """Listeners to which outbound connections are redirected."""
         return [sock for name, sock in self._sockets.items() if name.startswith("egress")]
 
     @property
     def datagrams(self) -> tuple[socket.socket, socket.socket] | None:
-        """What outbound datagrams are led to, and the raw socket for answers."""
+        """The socket to which outbound datagrams are redirected, and the raw socket for
+        responses."""
         found = self._sockets.get("datagrams"), self._sockets.get("answers")
         return None if found[0] is None or found[1] is None else (found[0], found[1])
 
@@ -300,7 +300,7 @@ class LauncherBox:
 
     @property
     def has_cpu_limit(self) -> bool:
-        """Whether `limit_cpu` limits anything on this host."""
+        """Whether `limit_cpu` has an effect on this host."""
         return "cpu" in self._files
 
     def memory_peak_bytes(self) -> int:
@@ -310,7 +310,7 @@ class LauncherBox:
         return sum(_peak_of_process(status) for status in self._statuses)
 
     def follow_memory(self, status: int) -> None:
-        """Count a process's memory, too; takes the descriptor."""
+        """Count a process's memory, too; takes ownership of the descriptor."""
         self._statuses.append(status)
 
     def let_go(self) -> None:
@@ -331,7 +331,7 @@ class LauncherBox:
 
 
 def _peak_of_process(status: int) -> int:
-    """The most memory one process has had, in bytes; 0 when it has ended."""
+    """Return the most memory that one process has used, in bytes; 0 after it has ended."""
     try:
         found = re.search(rb"^VmHWM:\s*(\d+) kB", os.pread(status, 4096, 0), re.MULTILINE)
     except ProcessLookupError:
@@ -350,7 +350,7 @@ class Launcher:
         self._count = 0
         self._pending: dict[int, Callable[[dict[str, Any], list[int]], None]] = {}
         self._unsent: dict[int, bytes] = {}
-        """By number, in their order."""
+        """By number, in order."""
         self.boxes: dict[str, LauncherBox] = {}
         self._is_gone = False
         self._gone = asyncio.Event()
@@ -363,7 +363,7 @@ class Launcher:
         return self._gone.is_set()
 
     async def wait_gone(self) -> None:
-        """Wait until it has."""
+        """Wait until the launcher has ended by itself."""
         await self._gone.wait()
 
     async def open_volume(self, size_mb: int) -> Volume:
@@ -471,7 +471,7 @@ class Launcher:
             if snapshot is not None:
                 return snapshot
             await asyncio.sleep(_CAPTURE_PAUSE_S)
-        raise SandboxError("it does not wait to be captured")
+        raise SandboxError("the runtime did not reach the snapshot point")
 
     async def restore(
         self,
@@ -490,9 +490,9 @@ class Launcher:
         discard: Callable[[T], None],
         **fields: Any,
     ) -> T:
-        """Ask the launcher. `adopt` makes the result, at once when the reply arrives; `discard`
-        gives it back if nobody waits for it any more. The launcher does nothing any more for a
-        request that is past its deadline. Raises `SandboxError`."""
+        """Send a request to the launcher and wait for its reply. `adopt` turns the result into an
+        object, immediately when the reply arrives; `discard` releases it if the caller no longer
+        waits. The launcher skips a request that is past its deadline. Raises `SandboxError`."""
         future: asyncio.Future[T] = self._loop.create_future()
         deadline = time.monotonic() + self._deadline_s
         late = SandboxBusy(
@@ -524,8 +524,8 @@ class Launcher:
                 self._pending.pop(number, None)
 
     async def request_quietly(self, operation: str, **fields: Any) -> None:
-        """Ask for something to be given back, however long it takes the launcher to come to it;
-        if it cannot be waited for there is nothing left to do."""
+        """Ask the launcher to release something, however long it takes to get to it. If the
+        launcher is gone, there is nothing left to do."""
         future: asyncio.Future[None] = self._loop.create_future()
 
         def on_reply(_: dict[str, Any], descriptors: list[int]) -> None:
@@ -539,7 +539,7 @@ class Launcher:
                 await future
 
     def tell(self, operation: str, **fields: Any) -> None:
-        """Ask and do not wait for the answer."""
+        """Send a request and do not wait for its reply."""
         with contextlib.suppress(SandboxError):
             self._post(operation, fields, lambda _, descriptors: messages.close_all(descriptors))
 
@@ -618,18 +618,18 @@ class Launcher:
             on_exit(ExitStatus(fact["code"], fact["signal"], fact["out_of_memory"]))
 
     def _lose(self, reason: str) -> None:
-        """Without the launcher nothing can be started any more: tell all who wait."""
+        """Without the launcher nothing can be started any more: notify all who wait."""
         logger.error("%s", reason)
         self._gone.set()
         self._give_up(reason)
-        # All processes have died with the launcher.
+        # All processes have ended with the launcher.
         for box in list(self.boxes.values()):
             waiting, box.on_exit = box.on_exit, {}
             for on_exit in waiting.values():
                 on_exit(ExitStatus(signal=signal.SIGKILL))
 
     def _give_up(self, reason: str) -> None:
-        """Tell all who wait for an answer that none will come."""
+        """Notify all who wait for a reply that none will come."""
         self._is_gone = True
         self.close()
         self._unsent.clear()
@@ -659,7 +659,7 @@ def _refusal(message: dict[str, Any]) -> SandboxError:
 async def open_sandboxes(
     handle: LauncherHandle, settings: SandboxSettings
 ) -> AsyncIterator[Launcher]:
-    """The door to a started launcher, on the running loop."""
+    """Open the connection to a started launcher, on the running loop."""
     has_templates = handle.tier != "process"
     launcher = Launcher(handle.socket, settings.request_deadline_s, has_templates=has_templates)
     try:

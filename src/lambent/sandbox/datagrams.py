@@ -1,9 +1,9 @@
-"""What leaves a box over UDP.
+"""Egress of a box over UDP.
 
-A box's datagrams, whatever their destination, arrive at one socket, which tells the destination
-(see launcher/network.py). A flow is one socket of the box and one destination; it has a connected
-socket of the host's network, so nobody but the destination answers. Answers go back through a raw
-socket, from the destination's address and port.
+All datagrams of a box, whatever their destination, arrive at one socket, with the destination as
+ancillary data (see launcher/network.py). A flow is one socket of the box and one destination. It
+has a connected socket in the host's network, so only the destination can respond. Responses enter
+the box through a raw socket, from the destination's address and port.
 
 As in egress.py, plain sockets and loop callbacks. A box that floods is not read for a while, and
 the kernel drops what its socket has no room for, as a network does.
@@ -36,7 +36,7 @@ _Key = tuple[Endpoint, Endpoint]
 
 
 class Allowance:
-    """So many a second, and as many at once as were saved up."""
+    """A rate limit per second, which also allows a burst of saved tokens."""
 
     def __init__(self, per_s: float, at_once: float, now: float) -> None:
         self._per_s = per_s
@@ -45,7 +45,7 @@ class Allowance:
         self._at = now
 
     def take(self, now: float) -> bool:
-        """Use one up, if there is one at `now`, in seconds."""
+        """Use one token, if there is one at `now`, in seconds."""
         self._left = min(self._at_once, self._left + (now - self._at) * self._per_s)
         self._at = now
         if self._left < 1:
@@ -55,7 +55,7 @@ class Allowance:
 
 
 class BoxDatagrams:
-    """The way out of one box over UDP."""
+    """Egress of one box over UDP."""
 
     def __init__(
         self,
@@ -65,9 +65,9 @@ class BoxDatagrams:
         log_refusal: Callable[[str, str], None],
         count: Callable[[int], None],
     ) -> None:
-        """Serve the sockets, which stay the caller's, on the running loop until closed.
+        """Serve the sockets, which still belong to the caller, on the running loop until closed.
 
-        `refusal` judges a destination, `log_refusal` gets what was refused and why, and `count`
+        `refusal` judges a destination, `log_refusal` receives what was refused and why, and `count`
         the change of the number of flows.
         """
         self._loop = asyncio.get_running_loop()
@@ -77,7 +77,7 @@ class BoxDatagrams:
         self._log_refusal = log_refusal
         self._count = count
         self._flows: OrderedDict[_Key, _Flow] = OrderedDict()
-        """The one that was used last is at the end."""
+        """The one used last is at the end."""
         self._buffer = memoryview(bytearray(_DATAGRAM_BYTES_MAX))
         now = self._loop.time()
         self._datagrams = Allowance(_DATAGRAMS_PER_S, _DATAGRAMS_AT_ONCE, now)
@@ -88,7 +88,7 @@ class BoxDatagrams:
         self._loop.add_reader(out, self._receive)
 
     def close(self) -> None:
-        """Stop serving and forget the flows. Idempotent."""
+        """Stop serving and drop the flows. Idempotent."""
         self._loop.remove_reader(self._out)
         for timer in (self._pause, self._expiry):
             if timer is not None:
@@ -97,14 +97,14 @@ class BoxDatagrams:
             self._end_oldest()
 
     def answer(self, flow: "_Flow", size: int) -> None:
-        """Pass on what `flow` has put into the buffer."""
+        """Forward what `flow` has put into the buffer."""
         source, destination = flow.key
         header = udp_header(destination, source, size)
         self._send_into_box([header, self._buffer[:size]], source)
         self._use(flow)
 
     def refuse(self, key: _Key) -> None:
-        """Tell the box's socket that nobody is there."""
+        """Report to the box's socket that nothing listens there."""
         self._send_into_box([port_unreachable(*key)], key[0])
 
     def read_answer(self, upstream: socket.socket) -> int:
@@ -211,12 +211,12 @@ class _Flow:
         self.used_at = 0.0
 
     def send(self, datagram: memoryview) -> None:
-        """Pass a datagram on to the destination."""
+        """Forward a datagram to the destination."""
         for _ in range(2):
             try:
                 self.upstream.send(datagram)
             except ConnectionRefusedError:
-                # What came of an earlier one.
+                # The error of an earlier datagram.
                 self._box.refuse(self.key)
                 continue
             except BlockingIOError:
@@ -226,7 +226,7 @@ class _Flow:
             return
 
     def receive(self) -> None:
-        """Pass one answer on; the loop has others to serve before the next."""
+        """Forward one response; the loop has others to serve before the next."""
         try:
             size = self._box.read_answer(self.upstream)
         except BlockingIOError:

@@ -1,12 +1,12 @@
-"""What leaves a box over TCP, and who may send over UDP.
+"""Egress of a box over TCP, and the policy for UDP.
 
-A box's connections, whatever their destination, arrive at its `egress` listeners, and
-`getsockname()` of an accepted socket is the destination (see launcher/network.py). Here each is
-judged, connected from the host's network and copied both ways.
+All connections of a box, whatever their destination, arrive at its `egress` listeners, and
+`getsockname()` of an accepted socket is the destination (see launcher/network.py). Here each
+destination is judged, connected from the host's network, and copied in both directions.
 
-Plain sockets and loop callbacks: an idle box costs one registered descriptor and no task, a
-connection no task either. A direction holds at most one chunk; its source is not read again
-before the sink has taken it.
+Plain sockets and loop callbacks: an idle box costs one registered descriptor and no task, and
+neither does a connection. A direction holds at most one chunk; its source is not read again before
+the sink has accepted that chunk.
 """
 
 import asyncio
@@ -29,21 +29,21 @@ _logger = logging.getLogger(__name__)
 
 
 class Egress:
-    """The way out of every box of this host."""
+    """Egress of every box of this host."""
 
     def __init__(
         self,
         settings: EgressSettings,
         is_host_address: Callable[[Address], bool] = is_host_address,
     ) -> None:
-        """Raises ValueError for settings that cannot be read."""
+        """Raises ValueError for invalid settings."""
         self.settings = settings
         self.policy = EgressPolicy(settings, is_host_address)
         self.connections = 0
-        """Open ones, of all boxes, and flows of datagrams."""
+        """Open connections of all boxes, and flows of datagrams."""
 
     def may_use_ipv6(self, listeners: Sequence[socket.socket]) -> bool:
-        """Whether IPv6 leads out of the box that has these listeners, and may be used."""
+        """Whether the box that has these listeners can reach IPv6 addresses, and may."""
         leads_ipv6 = any(listener.family == socket.AF_INET6 for listener in listeners)
         return leads_ipv6 and self.policy.may_use_ipv6
 
@@ -53,16 +53,17 @@ class Egress:
         box: str,
         datagrams: tuple[socket.socket, socket.socket] | None = None,
     ) -> "BoxEgress":
-        """Serve a box's listeners on the running loop until the result is closed, and its
-        datagrams if it has sockets for them.
+        """Serve a box's listeners on the running loop until the result is closed, and its datagrams
+        if it has sockets for them.
 
-        `box` names the box in log lines. The sockets are non-blocking and stay the caller's.
+        `box` names the box in log lines. The sockets are non-blocking and still belong to the
+        caller.
         """
         return BoxEgress(self, listeners, box, datagrams)
 
 
 class BoxEgress:
-    """The way out of one box."""
+    """Egress of one box."""
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class BoxEgress:
             )
 
     def close(self) -> None:
-        """Stop serving and reset what is open. Idempotent."""
+        """Stop serving and reset open connections. Idempotent."""
         for listener in self._listeners:
             self._loop.remove_reader(listener)
         for pause in self._pauses.values():
@@ -111,7 +112,7 @@ class BoxEgress:
             self._admit(client)
 
     def _pause(self, listener: socket.socket, error: OSError) -> None:
-        """Out of descriptors: look again shortly instead of at once and forever."""
+        """Out of descriptors: try again shortly instead of immediately and forever."""
         _logger.warning("cannot accept a connection of box %s: %s", self._box, error)
         self._loop.remove_reader(listener)
 
@@ -124,7 +125,7 @@ class BoxEgress:
     def _admit(self, client: socket.socket) -> None:
         client.setblocking(False)
         host, port, *_ = client.getsockname()
-        # What comes after % is an interface of the box.
+        # The part after % is an interface of the box.
         address = ip_address(host.partition("%")[0])
         try:
             reason = self._refusal(address)
@@ -163,7 +164,7 @@ class BoxEgress:
         self._egress.connections += change
 
     def _log_refusal(self, destination: str, reason: str) -> None:
-        """A line each, until a function makes a habit of it."""
+        """Log one line per refusal, up to a limit per box."""
         if self._refusals_logged > _REFUSALS_LOGGED_PER_BOX:
             return
         self._refusals_logged += 1
@@ -176,7 +177,7 @@ class BoxEgress:
 
 
 class _Connection:
-    """A box's socket, the host's socket, and the two flows between them."""
+    """A box's socket, the host's socket, and the two directions between them."""
 
     def __init__(
         self,
@@ -197,7 +198,7 @@ class _Connection:
         """Loop time of the latest byte."""
 
     def connect(self, destination: tuple[str, int]) -> None:
-        """Begin; the box's bytes wait in its socket until the far end has answered."""
+        """Begin; the box's bytes wait in its socket until the remote end has responded."""
         code = self._upstream.connect_ex(destination)
         if code == errno.EINPROGRESS:
             self._loop.add_writer(self._upstream, self._connected)
@@ -207,13 +208,13 @@ class _Connection:
             self.reset()
 
     def reset(self) -> None:
-        """End both sides abruptly: something failed, or time is up."""
+        """End both sides abruptly: something failed, or the time is over."""
         self._stop()
         _reset(self._client)
         _reset(self._upstream)
 
     def flow_ended(self) -> None:
-        """One direction is through; with both, the connection is."""
+        """One direction is done; with both, the connection is."""
         if all(flow.is_done for flow in self._flows):
             self._stop()
             self._client.close()
@@ -252,7 +253,8 @@ class _Connection:
 
 
 class _Flow:
-    """One direction: read a chunk, write all of it, read the next. An end is passed on."""
+    """One direction: read a chunk, write all of it, read the next. An end of stream is passed
+    on."""
 
     __slots__ = ("_connection", "_is_blocked", "_loop", "_pending", "_sink", "_source", "is_done")
 

@@ -1,4 +1,4 @@
-"""Where boxes may connect to: the settings, and the rule made of them."""
+"""Where boxes may connect to: the settings, and the policy built from them."""
 
 import dataclasses
 import socket
@@ -20,30 +20,30 @@ _EVERY_IPV4, _EVERY_IPV6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class EgressSettings:
-    """What functions may reach, and through which name servers."""
+    """Network access of functions, and their name servers."""
 
     enabled: bool = True
-    """Whether functions reach anything outside their sandbox, names included. Default true, as a
-    function outside a VPC does."""
+    """Whether functions have network access, DNS included. Default: true, as for a function in AWS
+    without a VPC."""
     allow: tuple[str, ...] = ()
-    """Networks, such as `192.0.2.7/32` or `2001:db8::7/128`, reachable whatever else says no: the
-    way to a service on this host. Default none."""
+    """Networks, such as `192.0.2.7/32` or `2001:db8::7/128`, that are reachable even if another
+    rule refuses them, for example a service on this host. Default: none."""
     deny: tuple[str, ...] = ()
-    """Networks that are refused besides those always refused: loopback, link-local and other
-    metadata addresses, multicast, reserved ones and this host's own. `::/0` turns IPv6 off,
-    `0.0.0.0/0` refuses IPv6 as well. Default none, so other machines of a private network are
-    reachable."""
+    """Networks that are refused in addition to those always refused: loopback, link-local and
+    other metadata addresses, multicast, reserved addresses and this host's own. `::/0` turns IPv6
+    off, `0.0.0.0/0` refuses IPv6 as well. Default: none, so other machines of a private network
+    are reachable."""
     connections_per_box_max: int = 512
-    """Most connections of one environment at once; more are reset. Default 512: an environment
+    """Maximum connections of one environment; more are reset. Default: 512: an environment
     has 1,024 descriptors, and each connection takes two of the platform's."""
     connections_max: int = 4096
-    """Most connections and flows of datagrams of all environments at once; more are reset or
-    refused. Default 4,096, well below the descriptors a service usually may have."""
+    """Maximum connections and datagram flows of all environments; more are reset or refused.
+    Default: 4,096, well below the usual descriptor limit of a service."""
     connect_timeout_s: float = 10.0
-    """Longest wait for the far end to accept, seconds. Default 10."""
+    """Timeout of a connection attempt, in seconds. Default: 10."""
     idle_timeout_s: float = 350.0
-    """A connection without a byte in either direction for this long is reset, seconds. Default
-    350, that of AWS's NAT gateways."""
+    """Seconds without a byte in either direction after which a connection is reset. Default: 350,
+    as in AWS's NAT gateways."""
     nameservers: tuple[str, ...] = ()
     """Addresses of name servers, tried in this order. Default: those of /etc/resolv.conf."""
 
@@ -69,35 +69,35 @@ _ALWAYS_REFUSED: dict[Network, str] = {
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 _REACHABLE_IPV6 = (IPv6Network("2000::/3"), IPv6Network("fc00::/7"), _TRANSLATED)
-"""Public and private unicast. All else is reserved, has a meaning on this host alone, or stands
-for an IPv4 address."""
+"""Public and private unicast. All other addresses are reserved, are valid only on this host, or map
+to an IPv4 address."""
 
 
 class EgressPolicy:
-    """Which destinations are refused. Pure but for `is_host_address`."""
+    """Which destinations are refused. Pure except for `is_host_address`."""
 
     def __init__(
         self, settings: EgressSettings, is_host_address: Callable[[Address], bool]
     ) -> None:
-        """Raises ValueError for a network that cannot be read."""
+        """Raises ValueError for an invalid network."""
         self._enabled = settings.enabled
         self._allow = [_network("allow", text) for text in settings.allow]
         self._deny = [_network("deny", text) for text in settings.deny]
         if _EVERY_IPV4 in self._deny:
-            # Whoever wrote that means everything.
+            # `0.0.0.0/0` is meant to cover everything.
             self._deny.append(_EVERY_IPV6)
         self._is_host_address = is_host_address
 
     @property
     def may_use_ipv6(self) -> bool:
-        """Whether some IPv6 address may not be refused."""
+        """Whether any IPv6 address may be allowed."""
         allows_some = any(network.version == 6 for network in self._allow)
         return self._enabled and (allows_some or _EVERY_IPV6 not in self._deny)
 
     def refusal(self, address: Address) -> str | None:
-        """Why connections to `address` are refused, or None.
+        """Return why connections to `address` are refused, or None.
 
-        An IPv6 address that a gateway takes to an IPv4 one is refused with that.
+        An IPv6 address that a gateway translates to an IPv4 address is refused if that is.
         """
         if not self._enabled:
             return "egress is disabled"
@@ -118,7 +118,7 @@ class EgressPolicy:
 
 
 def _embedded(address: IPv6Address) -> list[IPv4Address]:
-    """The IPv4 addresses that packets to `address` may end at: by NAT64, 6to4 or Teredo."""
+    """Return the IPv4 addresses at which packets to `address` may end: by NAT64, 6to4 or Teredo."""
     found = [IPv4Address(address.packed[12:])] if address in _TRANSLATED else []
     if address.sixtofour is not None:
         found.append(address.sixtofour)
@@ -133,9 +133,9 @@ def _network(setting: str, text: str) -> Network:
 
 
 def is_host_address(address: Address) -> bool:
-    """Whether the kernel would deliver to this host, or broadcast, rather than to a machine.
+    """Whether the kernel would deliver to this host, or broadcast, rather than to another machine.
 
-    Asks the routing table, which also knows addresses that no interface shows.
+    It asks the routing table, which also knows addresses that no interface shows.
     """
     unicast = 1
     get_route, request = 26, 1
@@ -146,5 +146,5 @@ def is_host_address(address: Address) -> bool:
         netlink.send(struct.pack("=IHHII", 16 + len(body), get_route, request, 1, 0) + body)
         reply = netlink.recv(4096)
     (kind,) = struct.unpack_from("=H", reply, 4)
-    # An error is "no route": connecting will say so.
+    # An error means "no route": connecting will report it.
     return kind == 24 and reply[16 + 7] != unicast

@@ -1,8 +1,8 @@
-"""The wire between platform and launcher: a SEQPACKET socket pair, JSON, descriptors.
+"""The wire format between platform and launcher: a SEQPACKET socket pair, JSON, descriptors.
 
 A request is `{"id": n, "op": "…", …}`; its reply `{"id": n, "ok": {…}}` or `{"id": n, "error":
-"…"}`, with descriptors beside it. Facts the platform did not ask for are `{"exited": {…}}`.
-Imported on both sides; only the standard library is used.
+"…"}`, with descriptors attached. Facts that the platform did not ask for are `{"exited": {…}}`.
+Both sides import this module; it uses only the standard library.
 """
 
 import array
@@ -18,7 +18,7 @@ DESCRIPTORS_MAX = 64
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Both ends of a connection, close-on-exec."""
+    """Create both ends of a connection, close-on-exec."""
     pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     for end in pair:
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
@@ -27,7 +27,7 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """A message's bytes. Raises ValueError if it is too long."""
+    """Encode a message. Raises ValueError if it is too long."""
     data = json.dumps(message, separators=(",", ":")).encode()
     if len(data) > MESSAGE_BYTES_MAX:
         raise ValueError(f"cannot send a message of {len(data)} bytes, {MESSAGE_BYTES_MAX} at most")
@@ -44,7 +44,8 @@ def send(end: socket.socket, data: bytes, descriptors: Sequence[int] = ()) -> No
 
 
 def receive(end: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """The next message with its descriptors, which are the caller's; None at the end.
+    """Return the next message with its descriptors, which then belong to the caller; None at the
+    end.
 
     Raises BlockingIOError if there is none yet and ValueError if it cannot be read.
     """
@@ -70,7 +71,7 @@ def receive(end: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
 
 
 def close_all(descriptors: Sequence[int]) -> None:
-    """Close descriptors nobody wants."""
+    """Close descriptors that are not needed."""
     for descriptor in descriptors:
         with contextlib.suppress(OSError):
             os.close(descriptor)

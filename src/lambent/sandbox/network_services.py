@@ -1,4 +1,4 @@
-"""What a box reaches of the network: egress and name resolution, served by the platform."""
+"""A box's access to the network: egress and name resolution, served by the platform."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from lambent.sandbox.resolver import Resolver
 
 
 class NetworkServices:
-    """Opens the way out of boxes."""
+    """Opens the egress and the name resolution of boxes."""
 
     def __init__(self, settings: EgressSettings) -> None:
         self._egress = Egress(settings)
@@ -18,7 +18,7 @@ class NetworkServices:
 
     @asynccontextmanager
     async def open(self, box: Box) -> AsyncIterator[None]:
-        """Serve a box for as long as the context lasts. A box without a resolver has no network
+        """Serve a box for the duration of the context. A box without a resolver has no network
         namespace and needs nothing."""
         if box.resolver is None:
             yield

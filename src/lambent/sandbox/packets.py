@@ -1,4 +1,4 @@
-"""IPv4 packets that go into a box, as its far ends would have sent them."""
+"""IPv4 packets that go into a box, as its remote ends would have sent them."""
 
 import socket
 import struct
@@ -11,15 +11,16 @@ _UNREACHABLE, _PORT_UNREACHABLE = 3, 3
 
 
 def udp_header(source: Endpoint, destination: Endpoint, length: int) -> bytes:
-    """What precedes `length` bytes of a datagram: the headers of IP and UDP, without checksums."""
+    """Return the headers of IP and UDP for `length` bytes of a datagram, without checksums."""
     ports = struct.pack("!HHHH", source[1], destination[1], 8 + length, 0)
     return _ip_header(source[0], destination[0], socket.IPPROTO_UDP, 8 + length) + ports
 
 
 def port_unreachable(source: Endpoint, destination: Endpoint) -> bytes:
-    """What `destination` answers to a datagram from `source` for a port that nobody serves.
+    """Build the ICMP message that `destination` sends for a datagram from `source` to a closed
+    port.
 
-    A connected socket has ECONNREFUSED from it.
+    A connected socket gets ECONNREFUSED from it.
     """
     quoted = udp_header(source, destination, 0)
     kind = struct.pack("!BB", _UNREACHABLE, _PORT_UNREACHABLE)

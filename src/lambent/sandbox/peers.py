@@ -1,5 +1,5 @@
-"""Who is at the other end of a connection over the loopback, where no namespace keeps environments
-apart: asked of `/proc`."""
+"""The user at the other end of a loopback connection, where no namespace separates environments:
+looked up in `/proc`."""
 
 import re
 import socket
@@ -8,8 +8,8 @@ from pathlib import Path
 
 
 def user_of(connection: socket.socket) -> int | None:
-    """The user whose process opened the other end of an IPv4 connection of this host; None if that
-    cannot be told: it is closed, perhaps."""
+    """Return the user whose process opened the other end of an IPv4 connection of this host; None
+    if that is unknown: it may be closed."""
     try:
         theirs, ours = _spell(connection.getpeername()), _spell(connection.getsockname())
         table = Path("/proc/net/tcp").read_text()
@@ -20,6 +20,6 @@ def user_of(connection: socket.socket) -> int | None:
 
 
 def _spell(address: tuple[str, int]) -> str:
-    """As the kernel's table spells it: the host's byte order for the address."""
+    """The address as in the kernel's table: in the host's byte order."""
     number = struct.unpack("=I", socket.inet_aton(address[0]))[0]
     return f"{number:08X}:{address[1]:04X}"

@@ -1,13 +1,13 @@
-"""What a sandbox is to the rest of the platform.
+"""The interface of the sandbox to the rest of the platform.
 
-A `Box` is a set of namespaces, cgroups and mounts with a trusted init in it and nothing
-else. Processes are *spawned into* a box: the runtime first, extensions later. The worker
-gives a box away by closing it: everything inside dies with it. `Volume` is the `/tmp` of an
-environment; it outlives a box so that a reset keeps the files.
+A `Box` is a set of namespaces, cgroups and mounts with a trusted init in it and nothing else.
+Processes are *spawned into* a box: the runtime first, extensions later. Closing a box ends
+everything inside. `Volume` is the `/tmp` of an environment; it survives its box so that a reset
+keeps the files.
 
-All of it is done by the privileged launcher process; these objects are its handles in the
-unprivileged platform. Methods without `async` are single writes or reads on descriptors the
-launcher handed over: they cost microseconds and may be called on the warm path.
+The privileged launcher process does all of this; these objects are its handles in the unprivileged
+platform. Methods without `async` are single writes or reads on descriptors that the launcher handed
+over: they cost microseconds and may be called on the warm path.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from typing import Protocol
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A directory shown read-only inside the box."""
+    """A directory mounted read-only in the box."""
 
     source: str
     """Absolute host path. The launcher accepts only paths below the roots it was started
@@ -46,20 +46,20 @@ class ProcessSpec:
     argv: Sequence[str]
     environment: Mapping[str, str]
     log_pipe_variable: str | None = None
-    """If set, the process gets one more pipe; this variable tells it the descriptor's number."""
+    """If set, the process gets one more pipe; this variable contains the descriptor's number."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """How a runtime starts ahead of demand, without a function.
+    """How a runtime starts in advance, without a function.
 
-    The process waits at descriptor 4, its control socket: it says `ready` there and reads, to the
-    end, the environment variables of the function it becomes, as a JSON object. By then the
-    function's code is in its place.
+    The process waits at descriptor 4, its control socket. It writes `ready` there and reads, to the
+    end, the environment variables of its function, as a JSON object. By then the function's code is
+    mounted.
     """
 
     name: str
-    """Whose children have to be strangers to each other need templates of different names."""
+    """Templates whose children must not share an address space layout need different names."""
     argv: Sequence[str]
     environment: Mapping[str, str]
     mounts: Sequence[Mount]
@@ -69,17 +69,17 @@ class Template:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StartSpec:
-    """A function to start from a template, at once in a box of its own."""
+    """A function to start from a template, immediately in its own box."""
 
     memory_mb: int
     mounts: Sequence[Mount]
-    """All of the function's; the template's are there already."""
+    """All variables of the function; those of the template are already set."""
     environment: Mapping[str, str]
     volume_mb: int
     log_pipe_variable: str
-    """Tells the process the number of its log pipe's descriptor."""
+    """Contains the descriptor number of the process's log pipe."""
     volume: "Volume | None" = None
-    """The environment's `/tmp`, if it has one already."""
+    """The environment's `/tmp`, if it already has one."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,13 +97,13 @@ class Process(Protocol):
 
     @property
     def stdout(self) -> int:
-        """Read end of the pipe behind the process's stdout and stderr; non-blocking. The
-        worker closes it."""
+        """Read end of the pipe for the process's stdout and stderr; non-blocking. The caller closes
+        it."""
         ...
 
     @property
     def log_pipe(self) -> int | None:
-        """Read end of the extra pipe, if one was asked for; non-blocking. The worker closes it."""
+        """Read end of the extra pipe, if one was requested; non-blocking. The caller closes it."""
         ...
 
 
@@ -115,30 +115,31 @@ class Box(Protocol):
 
     @property
     def runtime_api(self) -> socket.socket:
-        """Listening on 127.0.0.1:9001 inside the box; served by the platform's loop."""
+        """Listens on 127.0.0.1:9001 inside the box; served by the platform's loop."""
         ...
 
     @property
     def endpoint(self) -> socket.socket:
-        """Listening on 127.0.0.1:9002 inside the box: the way to the platform's own API."""
+        """Listens on 127.0.0.1:9002 inside the box: the endpoint of the platform's own API."""
         ...
 
     @property
     def egress(self) -> Sequence[socket.socket]:
-        """Listeners inside the box that its outbound connections are led to; some are of IPv6
-        if that leads out of it."""
+        """Listeners inside the box to which its outbound connections are redirected; some are IPv6
+        if the box can reach IPv6 addresses."""
         ...
 
     @property
     def datagrams(self) -> tuple[socket.socket, socket.socket] | None:
-        """What the box's outbound datagrams are led to, with destinations as ancillary data on
-        request, and a raw socket that sends IPv4 packets into the box. None if UDP fails there."""
+        """The socket to which the box's outbound datagrams are redirected, with destinations as
+        ancillary data on request, and a raw socket that sends IPv4 packets into the box. None if
+        UDP is not available."""
         ...
 
     @property
     def resolver(self) -> tuple[socket.socket, socket.socket] | None:
-        """Where the box asks for names: 127.0.0.1:53 inside it, UDP and TCP. None if its network is
-        the host's."""
+        """The name server's sockets: 127.0.0.1:53 inside the box, UDP and TCP. None if its network
+        is the host's."""
         ...
 
     def admits(self, connection: socket.socket) -> bool:
@@ -148,16 +149,17 @@ class Box(Protocol):
     async def spawn(self, spec: ProcessSpec, on_exit: Callable[[ExitStatus], None]) -> Process:
         """Start a process; `on_exit` is called once on the event loop when it has ended.
 
-        Raises `NotExecutable` if the kernel does not execute the program, else `SandboxError`.
+        Raises `NotExecutable` if the kernel cannot execute the program, else `SandboxError`.
         """
         ...
 
     def signal(self, process: Process, number: int) -> None:
-        """Send SIGTERM or SIGKILL to a spawned process; nothing happens if it has ended."""
+        """Send SIGTERM or SIGKILL to a spawned process; does nothing if it has ended."""
         ...
 
     async def open_socket(self) -> socket.socket:
-        """A TCP socket of the box's network that is neither bound nor connected, the caller's.
+        """Return a TCP socket of the box's network, neither bound nor connected, which belongs to
+        the caller.
 
         Raises `SandboxError`.
         """
@@ -168,7 +170,7 @@ class Box(Protocol):
         ...
 
     def thaw(self) -> None:
-        """Let every process go on."""
+        """Continue every process."""
         ...
 
     def limit_cpu(self) -> None:
@@ -176,16 +178,16 @@ class Box(Protocol):
         ...
 
     def memory_peak_bytes(self) -> int:
-        """The most memory the box's processes have used together, in bytes."""
+        """Return the most memory that the box's processes have used together, in bytes."""
         ...
 
     async def close(self) -> None:
-        """Kill everything inside and give the box back. Idempotent; never raises for a dead box."""
+        """Kill everything inside and release the box. Idempotent; never raises for a dead box."""
         ...
 
 
 class Started(Protocol):
-    """A function's process in its new box. All three are the caller's to close."""
+    """A function's process in its new box. The caller closes all three."""
 
     @property
     def box(self) -> Box: ...
@@ -198,15 +200,15 @@ class Started(Protocol):
 
 
 class Snapshot(Protocol):
-    """What a process was at one moment; new environments may start from it."""
+    """The state of a process at one moment; new environments may start from it."""
 
     @property
     def size_bytes(self) -> int:
-        """What keeping it costs the host's memory."""
+        """The host memory that it uses."""
         ...
 
     def close(self) -> None:
-        """Throw it away; environments that started from it are not touched. Idempotent."""
+        """Discard it; environments that started from it are not affected. Idempotent."""
         ...
 
 
@@ -214,12 +216,12 @@ class Volume(Protocol):
     """A private writable `/tmp` of bounded size."""
 
     async def close(self) -> None:
-        """Throw the files away. Idempotent."""
+        """Delete the files. Idempotent."""
         ...
 
 
 class Sandboxes(Protocol):
-    """The door to the launcher."""
+    """The connection to the launcher."""
 
     @property
     def has_templates(self) -> bool:
@@ -227,25 +229,25 @@ class Sandboxes(Protocol):
         ...
 
     async def open_volume(self, size_mb: int) -> Volume:
-        """Make an empty volume. Raises `SandboxError`."""
+        """Create an empty volume. Raises `SandboxError`."""
         ...
 
     def prepare(self, template: Template, volume_mb: int) -> None:
-        """Make a template known; boxes of its kind will soon be wanted with such a volume."""
+        """Register a template; boxes of its kind will soon be needed with such a volume."""
         ...
 
     async def start(
         self, template: Template, spec: StartSpec, on_exit: Callable[[ExitStatus], None]
     ) -> Started:
-        """Start a function from a template made known before; `on_exit` is called once, on the
-        event loop, when its process has ended. Raises `SandboxError` if that cannot be done: a box
-        may still be built and the runtime be executed in it."""
+        """Start a function from a registered template; `on_exit` is called once, on the event loop,
+        when its process has ended. Raises `SandboxError` if this is not possible: the caller can
+        still build a box and execute the runtime in it."""
         ...
 
     async def take_snapshot(self, box: Box, process: Process, size_mb_max: int) -> Snapshot:
         """Capture a process that was started from a template and waits to be captured, if that
-        takes at most so much memory; it goes no further. Raises `SandboxError`, which says why it
-        cannot be captured."""
+        takes at most `size_mb_max` MB of memory; the process ends. Raises `SandboxError`, which
+        says why it cannot be captured."""
         ...
 
     async def restore(
@@ -255,7 +257,7 @@ class Sandboxes(Protocol):
         spec: StartSpec,
         on_exit: Callable[[ExitStatus], None],
     ) -> Started:
-        """As `start`, but the process goes on where the captured one waited. Raises
+        """As `start`, but the process continues where the captured one waited. Raises
         `SandboxError`."""
         ...
 
@@ -264,24 +266,24 @@ class Sandboxes(Protocol):
         ...
 
     def end(self) -> None:
-        """Let the launcher end every box at once. Nothing can be asked for afterwards, and nobody
-        hears of the end of a process; closing a box or volume needs no launcher any more."""
+        """Make the launcher end every box at once. Afterwards no request is possible, and no end of
+        a process is reported; closing a box or volume no longer needs the launcher."""
         ...
 
 
 class SandboxError(Exception):
-    """The host could not give what was asked; the message names the step and the reason."""
+    """The host refused a request; the message names the step and the reason."""
 
 
 class NotExecutable(SandboxError):
-    """The kernel does not execute the program: it is no program, or of another machine, or its
-    interpreter is not there."""
+    """The kernel cannot execute the program: it is not a program, or is built for another machine,
+    or its interpreter is missing."""
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
-        """As the C library says it: `Exec format error`."""
+        """The C library's text: `Exec format error`."""
 
 
 class SandboxBusy(SandboxError):
-    """The launcher has not come to it in time; later it may."""
+    """The launcher has not reached the request in time; a retry may succeed."""

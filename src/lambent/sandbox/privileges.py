@@ -1,13 +1,13 @@
-"""How the platform gives up root.
+"""Drops the platform's root privileges.
 
-The process that parses HTTP needs no privilege once the launcher runs. `become_unprivileged`
-leaves it an ordinary user in a mount namespace of its own:
+The process that parses HTTP needs no privilege once the launcher runs. `become_unprivileged` makes
+it an ordinary user in a separate mount namespace:
 
-- everything is read-only but the paths it was given to write and a private `/tmp`;
-- a directory its user may not search (a home of mode 0700, say) on the way to a path it needs
-  is covered by an empty file system that holds that path alone, so an interpreter under
-  `/root` goes on importing while the rest of `/root` is gone;
-- no capability is left and none can be had again.
+- everything is read-only except the paths it may write and a private `/tmp`;
+- a directory that its user may not search (a home of mode 0700, for example), on the way to a path
+  it needs, is covered by an empty file system that contains only that path. So an interpreter under
+  `/root` continues to import while the rest of `/root` is invisible;
+- no capability is left, and none can be regained.
 
 See docs/designs/0003-privileges.md.
 """
@@ -56,15 +56,15 @@ def become_unprivileged(
     *,
     may_mount: bool = True,
 ) -> None:
-    """Turn this single-threaded process into one of the user `uid`, for good.
+    """Turn this single-threaded process into one of the user `uid`, permanently.
 
-    `readable` and `writable` are absolute paths that exist; they, the interpreter and this
-    package stay reachable under the names they have. `writable` ones have been handed over
-    (`hand_over`). The parent-death signal is kept. For a process that is not root this sets
-    no_new_privs and nothing else. Raises `SandboxError`; the process should then end.
+    `readable` and `writable` are absolute paths that exist. They, the interpreter and this package
+    stay reachable under their names. `writable` paths have been transferred before (`hand_over`).
+    The parent-death signal is kept. For a process that is not root this only sets no_new_privs.
+    Raises `SandboxError`; the process should then end.
 
-    Unless `may_mount` there is no mount namespace: nothing is covered, paths have to be where the
-    user may go, and Landlock, where the kernel has it, keeps the process from writing elsewhere.
+    Unless `may_mount` there is no mount namespace: nothing is covered, paths must be where the user
+    may go, and Landlock, if the kernel has it, prevents the process from writing elsewhere.
     """
     if not may_mount:
         _become_unprivileged_here(uid, gid, readable, writable)
@@ -120,8 +120,8 @@ def _become_unprivileged_here(
 
 
 def closed_to_others(path: Path) -> Path | None:
-    """The directory on the way to a path that not everybody may enter, the path itself included if
-    it is one; None if everybody gets there."""
+    """Return the directory on the way to a path that not everyone may enter, possibly the path
+    itself; None if everyone can reach it."""
     return _closed(path, _NOBODY, _NOBODY)
 
 
@@ -133,11 +133,12 @@ def _closed(path: Path, uid: int, gid: int) -> Path | None:
 
 
 def hand_over(path: Path, uid: int, gid: int) -> None:
-    """Make `uid` the owner of a directory and of what root owns in it; a no-op unless root.
+    """Make `uid` the owner of a directory and of everything in it that root owns; a no-op unless
+    root.
 
-    Directories inside that already are the user's are taken as handed over before. Raises
-    `SandboxError` if the directory is the root, somebody else's home or holds what is neither
-    root's nor the user's, or a root's file with a second name elsewhere.
+    Directories inside that already belong to the user count as transferred before. Raises
+    `SandboxError` if the directory is the root, another user's home, or contains files of other
+    users, or a file of root with a second name elsewhere.
     """
     if not users.is_root():
         return
@@ -149,7 +150,7 @@ def hand_over(path: Path, uid: int, gid: int) -> None:
     try:
         _give_away(path, directory, uid, gid)
     except OSError as error:
-        # EINVAL: this root is one of a user namespace in which there is no such user.
+        # EINVAL: this root is the root of a user namespace in which there is no such user.
         hint = " (no such user in this user namespace)" if error.errno == errno.EINVAL else ""
         reason = f"{error.strerror}{hint}"
         raise SandboxError(f"cannot give {path} to user {uid}: {reason}") from error
@@ -158,7 +159,7 @@ def hand_over(path: Path, uid: int, gid: int) -> None:
 
 
 def _give_away(path: Path, directory: int, uid: int, gid: int) -> None:
-    """Contents first, so that an interrupted hand-over is done again."""
+    """Contents first, so that an interrupted transfer is repeated."""
     with os.scandir(directory) as entries:
         names = [entry.name for entry in entries]
     for name in names:
@@ -189,20 +190,21 @@ def _require_owner(path: Path, status: os.stat_result, uid: int) -> None:
 
 
 def _with_resolved(paths: Iterable[Path]) -> list[Path]:
-    """The paths as named and with symbolic links resolved: both names must go on working."""
+    """Return the paths as named and with symbolic links resolved: both names must continue to
+    work."""
     named = [Path(os.path.normpath(path)) for path in paths]
     return sorted({*named, *(path.resolve(strict=True) for path in named)})
 
 
 def _confine(uid: int, gid: int, readable: Sequence[Path], writable: Sequence[Path]) -> None:
-    """Make the mount namespace."""
+    """Create the mount namespace."""
     _check(_libc.unshare(_CLONE_NEWNS), "make a mount namespace")
     try:
         make_private()
     except OSError as error:
         raise SandboxError(str(error)) from error
     covers = _covers(uid, gid, [*readable, *writable])
-    # Copies are taken before anything is covered and put in place parents first.
+    # Copies are made before anything is covered, and attached parents first.
     placed: dict[Path, int] = {}
     for path in readable:
         if _is_below(path, covers) and not _is_below(path, writable):
@@ -230,7 +232,7 @@ def _confine(uid: int, gid: int, readable: Sequence[Path], writable: Sequence[Pa
 
 
 def _reachable_directory(uid: int, gid: int) -> str:
-    """The working directory by its name, if it still exists under it, or the root."""
+    """Return the working directory by its name, if it still exists under it, or the root."""
     try:
         here = os.getcwd()
         os.stat(here)
@@ -241,7 +243,8 @@ def _reachable_directory(uid: int, gid: int) -> str:
 
 
 def _covers(uid: int, gid: int, paths: Iterable[Path]) -> list[Path]:
-    """`/tmp` and the outermost directories on the way to `paths` that the user cannot search."""
+    """Return `/tmp` and the outermost directories on the way to `paths` that the user cannot
+    search."""
     found = {_TMP}
     for path in paths:
         for directory in (*reversed(path.parents), path):
@@ -267,7 +270,8 @@ def _is_below(path: Path, directories: Iterable[Path]) -> bool:
 
 
 def _parts(path: Path, uid: int, gid: int) -> list[Path]:
-    """What to show of a needed path: a directory the user may not search, by its entries."""
+    """Return what to show of a needed path: for a directory that the user may not search, its
+    entries."""
     if path.is_dir() and not _can_search(path, uid, gid):
         return sorted(entry for entry in path.iterdir() if entry.exists())
     return [path]
@@ -284,14 +288,14 @@ def _make_mount_point(path: Path, copy: int) -> None:
 
 
 def _drop(uid: int, gid: int) -> None:
-    """Change the user, and give up every capability the kernel knows."""
+    """Change the user, and drop every capability that the kernel knows."""
     signal_on_death = ctypes.c_int(0)
     _check(
         _libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(signal_on_death), 0, 0, 0),
         "read the parent-death signal",
     )
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
-    may_drop = users.has_capability(users.CAP_SETPCAP)  # Some containers' root has it not.
+    may_drop = users.has_capability(users.CAP_SETPCAP)  # Root in some containers does not have it.
     for capability in range(last + 1 if may_drop else 0):
         _check(_libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0), "drop the bounding set")
     _check(
@@ -302,7 +306,7 @@ def _drop(uid: int, gid: int) -> None:
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     _check(_libc.capset(_CAPABILITY_HEADER, bytes(24)), "clear the capabilities")
-    # The kernel forgets this signal when the user changes.
+    # The kernel clears this signal when the user changes.
     _check(
         _libc.prctl(_PR_SET_PDEATHSIG, signal_on_death.value, 0, 0, 0),
         "restore the parent-death signal",
@@ -315,7 +319,7 @@ def _mount(source: str, target: Path, kind: str, flags: int, options: str) -> No
 
 
 def _copy_mount(path: Path) -> int:
-    """A detached copy of what is at `path`, mounts below included."""
+    """Return a detached copy of what is mounted at `path`, including mounts below."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE
     return _syscall(
         f"copy the mount of {path}", _SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags

@@ -1,8 +1,8 @@
 """Name resolution for boxes: a forwarder on 127.0.0.1:53 of each box to the host's name servers.
 
-Queries are passed on as they are, each from a socket of its own, to one name server after
-another; when none answers the box gets SERVFAIL. Questions for IPv6 addresses of a box that has
-no IPv6 are answered here, with none. What is not a single well-formed question is dropped.
+Queries are forwarded unchanged, each from a separate socket, to one name server after another. If
+none responds, the box gets SERVFAIL. The forwarder itself returns an empty result for IPv6
+addresses if the box has no IPv6. It drops everything except a single well-formed question.
 
 As in egress.py, plain sockets and loop callbacks: an idle box has no task.
 """
@@ -37,7 +37,8 @@ NameServer = tuple[str, int]
 
 
 def question_of(message: bytes) -> bytes | None:
-    """The question section of a query, or None for anything but one well-formed question."""
+    """Return the question section of a query, or None for anything except one well-formed
+    question."""
     if not _HEADER_BYTES + 5 <= len(message) <= _MESSAGE_BYTES_MAX:
         return None
     _, flags, questions = struct.unpack_from("!HHH", message)
@@ -54,7 +55,7 @@ def question_of(message: bytes) -> bytes | None:
 
 
 def answer_without_records(query: bytes, question: bytes, code: int) -> bytes:
-    """A reply with the response code and nothing else."""
+    """Build a response with the response code and nothing else."""
     identifier, flags = struct.unpack_from("!HH", query)
     is_response, recursion_available, kept = 0x8000, 0x0080, flags & 0x0100
     flags = is_response | recursion_available | kept | code
@@ -62,7 +63,7 @@ def answer_without_records(query: bytes, question: bytes, code: int) -> bytes:
 
 
 def is_reply(message: bytes, query: bytes, question: bytes) -> bool:
-    """Whether a message from a name server answers the query."""
+    """Whether a message from a name server responds to the query."""
     if len(message) < _HEADER_BYTES or message[:2] != query[:2] or not message[2] & 0x80:
         return False
     echoed = message[_HEADER_BYTES : _HEADER_BYTES + len(question)]
@@ -71,7 +72,7 @@ def is_reply(message: bytes, query: bytes, question: bytes) -> bool:
 
 
 def parse_nameservers(resolv_conf: str) -> list[NameServer]:
-    """The name servers of a resolv.conf(5), in order; what cannot be read is left out."""
+    """Return the name servers of a resolv.conf(5), in order; unreadable ones are left out."""
     found = []
     for line in resolv_conf.splitlines():
         words = line.split()
@@ -90,8 +91,8 @@ class Resolver:
     def __init__(
         self, settings: EgressSettings, nameservers: Callable[[], list[NameServer]] | None = None
     ) -> None:
-        """`nameservers` is asked for each query; by default it is the settings', else those of
-        /etc/resolv.conf as it is then. Raises ValueError for settings that cannot be read."""
+        """`nameservers` is called for each query; the default returns those of the settings, or
+        else those of /etc/resolv.conf at that time. Raises ValueError for invalid settings."""
         configured = [(str(ip_address(text)), _PORT) for text in settings.nameservers]
         self.is_enabled = settings.enabled
         self.nameservers = nameservers or (lambda: configured or self._of_host())
@@ -101,8 +102,8 @@ class Resolver:
     def open(self, udp: socket.socket, tcp: socket.socket, *, uses_ipv6: bool) -> "BoxResolver":
         """Serve a box's resolver sockets on the running loop until the result is closed.
 
-        The sockets are non-blocking and stay the caller's. `uses_ipv6` says whether the box is
-        told IPv6 addresses.
+        The sockets are non-blocking and still belong to the caller. `uses_ipv6` says whether the
+        box gets IPv6 addresses.
         """
         return BoxResolver(self, udp, tcp, uses_ipv6)
 
@@ -138,7 +139,7 @@ class BoxResolver:
         self._loop.add_reader(tcp, self._accept)
 
     def close(self) -> None:
-        """Stop serving and forget the queries in flight. Idempotent."""
+        """Stop serving and drop the queries in progress. Idempotent."""
         if not self._is_open:
             return
         self._is_open = False
@@ -152,7 +153,7 @@ class BoxResolver:
             client.close()
 
     def ask(self, query: bytes, *, is_tcp: bool, reply: Callable[[bytes], None]) -> bool:
-        """Answer a query now or later through `reply`; False drops it."""
+        """Respond to a query now or later through `reply`; False drops it."""
         question = question_of(query)
         if question is None or len(self._exchanges) >= _QUERIES_PER_BOX_MAX:
             return False
@@ -200,7 +201,7 @@ class BoxResolver:
         except BlockingIOError:
             return
         except OSError as error:
-            # Out of descriptors: look again shortly instead of at once and forever.
+            # Out of descriptors: try again shortly instead of immediately and forever.
             _logger.warning("cannot accept a box's query: %s", error)
             self._loop.remove_reader(self._tcp)
             self._pause = self._loop.call_later(_PAUSE_S, self._resume)
@@ -217,7 +218,7 @@ class BoxResolver:
 
 
 class _Exchange:
-    """One query and its way to an answer; `on_end` is called once, with None for a failure."""
+    """One query and its response; `on_end` is called once, with None for a failure."""
 
     def __init__(
         self,
@@ -233,7 +234,7 @@ class _Exchange:
         self._question = question
         self._is_tcp = is_tcp
         self._on_end = on_end
-        # A single name server is asked twice, for a lost datagram's sake.
+        # A single name server is asked twice, in case a datagram was lost.
         self._left = (nameservers * 2 if len(nameservers) == 1 else nameservers)[:_ATTEMPTS_MAX]
         self._socket: socket.socket | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -263,7 +264,7 @@ class _Exchange:
         self._loop.add_writer(upstream, self._send)
 
     def end(self, answer: bytes | None) -> None:
-        """Finish with an answer or without."""
+        """Finish with a response or without."""
         self._stop()
         self._on_end(self, answer)
 
@@ -272,7 +273,7 @@ class _Exchange:
         self._loop.remove_writer(self._socket)
         framed = struct.pack("!H", len(self._query)) + self._query if self._is_tcp else self._query
         try:
-            # Fits the empty buffer of a new socket.
+            # Fits into the empty buffer of a new socket.
             self._socket.send(framed)
         except OSError:
             self._fail_soon()
@@ -300,7 +301,7 @@ class _Exchange:
             self._fail_soon()
 
     def _fail_soon(self) -> None:
-        """On to the next name server; from the loop, so that failures do not recurse."""
+        """Try the next name server; from the loop, so that failures do not recurse."""
         self._stop()
         self._timer = self._loop.call_later(0, self.attempt)
 
@@ -372,7 +373,7 @@ class _TcpClient:
         except OSError:
             is_sent = False
         if not is_sent:
-            # It does not read its answers.
+            # It does not read its responses.
             self.close()
             return
         self._timer.cancel()
@@ -383,7 +384,7 @@ class _TcpClient:
 
 
 def _framed_message(received: bytearray) -> bytes | None:
-    """The first message of a stream of messages with a length in front, if all of it is there."""
+    """Return the first message of a stream of length-prefixed messages, if it is complete."""
     if len(received) < 2:
         return None
     length = int.from_bytes(received[:2], "big")

@@ -1,9 +1,9 @@
-"""A group of our own from systemd, where it manages the tree.
+"""A cgroup from systemd, where systemd manages the tree.
 
-systemd gives a part of its tree to whoever asks for it as a scope with `Delegate=`. Its own program
-`systemd-run` asks, waits and then becomes what it is told to run, as root through the system's
-manager, else through the user's. Nothing is written to a group that is not delegated.
-https://systemd.io/CGROUP_DELEGATION
+systemd delegates a part of its tree to anyone who requests a scope with `Delegate=`. Its own
+program `systemd-run` makes the request, waits and then becomes the program it was asked to run: as
+root through the system's manager, else through the user's. Lambent writes to no group that is not
+delegated. https://systemd.io/CGROUP_DELEGATION
 """
 
 import functools
@@ -18,7 +18,7 @@ import lambent
 from lambent.sandbox.launcher import cgroup_tree
 
 _MANAGER = Path("/run/systemd/system")
-"""There if systemd is the first process."""
+"""Exists if systemd is the first process."""
 _PROBE_DEADLINE_S = 20.0
 _PROBE = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -28,7 +28,7 @@ _PROBE = (
 
 
 def wrap(command: list[str], name: str) -> list[str]:
-    """A command that runs another in a scope `NAME-….scope`, as the same process."""
+    """Return a command that runs another in a scope `NAME-….scope`, as the same process."""
     asking = ["systemd-run", "--scope", "--quiet", "--collect", "--no-ask-password"]
     if os.geteuid() != 0:
         asking.append("--user")
@@ -36,7 +36,7 @@ def wrap(command: list[str], name: str) -> list[str]:
         f"--unit={name}-{secrets.token_hex(4)}",
         "--description=Environments of Lambent",
         f"--property=Delegate={' '.join(cgroup_tree.LIMITS)}",
-        # Each box has a limit. That of the manager would be one for all.
+        # Each box has a limit. The manager's would be one for all.
         "--property=TasksMax=infinity",
     ]
     # What systemd-run needs to find the manager is not for the command.
@@ -44,7 +44,7 @@ def wrap(command: list[str], name: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """What `systemd-run` needs."""
+    """The variables that `systemd-run` needs."""
     found = {"PATH": os.environ.get("PATH", os.defpath)}
     if os.geteuid() != 0:
         found["XDG_RUNTIME_DIR"] = _runtime_directory()
@@ -52,14 +52,14 @@ def environment() -> dict[str, str]:
 
 
 def are_needed() -> bool:
-    """Whether groups come from systemd only, and there is one that can be asked."""
+    """Whether only systemd can provide groups, and there is a systemd to ask."""
     return not cgroup_tree.has_own_limits() and _can_ask()
 
 
 @functools.cache
 def limits() -> tuple[tuple[str, ...], str]:
-    """Those of `cgroup_tree.LIMITS` that a scope has, and why there are none. A scope is made to
-    find out, which ends at once."""
+    """Return those of `cgroup_tree.LIMITS` that a scope has, and the reason if it has none. To find
+    out, it creates a scope that ends immediately."""
     if not _can_ask():
         who = "systemd" if os.geteuid() == 0 else "a systemd of this user"
         return (), f"cannot ask {who} for a group: it does not run here, or systemd-run is missing"

@@ -1,7 +1,7 @@
-"""Prints docs/reference/system-calls.md: every system call that what runs in a box may make.
+"""Prints docs/reference/system-calls.md: every system call that processes in a box may make.
 
-Written from the tables and conditions that the filter itself is assembled from; a test fails when
-the page is not current.
+It is written from the tables and conditions of the filter itself; a test fails when the page is not
+current.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ one user and namespaces of their own. See [security](../security.md).
 
 
 def render() -> str:
-    """The page."""
+    """Render the page."""
     return "\n".join([_INTRODUCTION, *_lines()])
 
 

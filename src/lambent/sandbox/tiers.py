@@ -1,6 +1,6 @@
-"""Which isolation this host gives.
+"""Determines which isolation this host allows.
 
-Nothing is assumed from names and versions: each need is tried, under a name of our own, and
+Nothing is assumed from names and versions: each requirement is tried, under a separate name, and
 undone.
 """
 
@@ -30,26 +30,26 @@ _OF_CONTAINERS = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that isolation needs, and whether it is there."""
+    """One requirement of isolation, and whether it is met."""
 
     name: str
     is_there: bool
     found: str
     fix: str = ""
-    """What to do to have it; empty if it is there."""
+    """How to meet it; empty if it is met."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """What this host gives."""
+    """The isolation that this host allows."""
 
-    tier: str | None
-    """The strongest of `TIERS` that works here, or None."""
+    tier: str
+    """The strongest of `TIERS` that works here; `process` works everywhere."""
     findings: tuple[Finding, ...]
 
 
 def detect() -> Isolation:
-    """Look at this host, as the user who runs this."""
+    """Examine this host, as the user who runs this process."""
     is_root = users.is_root() and users.has_capability(users.CAP_SYS_ADMIN)
     findings = [
         Finding(
@@ -85,23 +85,22 @@ def detect() -> Isolation:
 
 
 def choose(wanted: str, isolation: Isolation) -> str:
-    """The tier to use on a host that was looked at. `wanted` is `auto` or one of `TIERS`. Raises
-    `SandboxError` if the host does not have it."""
+    """Choose the tier on a host that was examined. `wanted` is `auto` or one of `TIERS`. Raises
+    `SandboxError` if the host does not allow it."""
     if wanted != "auto" and wanted not in TIERS:
         raise SandboxError(f"cannot use isolation {wanted!r}: choose auto or one of {TIERS}")
     missing = "; ".join(f"{one.name}: {one.fix}" for one in isolation.findings if one.fix)
-    if isolation.tier is None:
-        raise SandboxError(f"cannot isolate functions on this host. {missing}")
     if wanted == "auto":
         return isolation.tier
-    # Root can do all; a user without root only the weakest.
+    # Root can use every tier; a user without root only the weakest ones.
     if TIERS.index(wanted) < TIERS.index(isolation.tier):
         raise SandboxError(f"cannot give isolation {wanted!r} here. {missing}")
     return wanted
 
 
 def _try_namespaces(how: str) -> str | None:
-    """Why namespaces cannot be used as the tier `how`, root or rootless, does; None if they can."""
+    """Return why namespaces cannot be used as in the tier `how`, root or rootless; None if they
+    can."""
     source = str(Path(lambent.__file__).parent.parent)
     command = [sys.executable, "-I", "-S", "-c", _TRY_NAMESPACES, source, how]
     done = subprocess.run(command, capture_output=True, timeout=20, text=True, check=False)
@@ -132,7 +131,7 @@ def _namespace_hint() -> str:
 
 
 def _find_limits() -> tuple[tuple[str, ...], Finding]:
-    """What control groups can limit here, and what to say of it."""
+    """Return what cgroups can limit here, and the text that describes it."""
     reason = "their controllers are not mounted and writable for this user"
     if scopes.are_needed():
         limits, reason = scopes.limits()

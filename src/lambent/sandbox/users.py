@@ -1,4 +1,4 @@
-"""User numbers, and what this process may do with them."""
+"""User IDs, and what this process may do with them."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,11 @@ CAP_SETPCAP, CAP_SYS_ADMIN = 8, 21
 _PER_INSTANCE = 1000
 _INSTANCES, _INSTANCES_IN_CONTAINER = 100, 15
 _FIRST_IN_CONTAINER = 45_000
-"""Containers whose users are mapped have 65,536 of them; the last ones have a meaning."""
+"""Containers with mapped users have 65,536 of them; the last ones have a special meaning."""
 
 
 def has_capability(number: int) -> bool:
-    """Whether this process may do what a capability allows."""
+    """Whether this process has a capability."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> number & 1)
@@ -20,20 +20,20 @@ def has_capability(number: int) -> bool:
 
 
 def is_root() -> bool:
-    """Whether this process is root of other users, too. Root of a user namespace that has no other
-    (`unshare -r`) is an ordinary user who looks like root."""
+    """Whether this process is root of other users, too. Root of a user namespace without other
+    users (`unshare -r`) is an ordinary user that looks like root."""
     return os.geteuid() == 0 and _exists(_FIRST_IN_CONTAINER)
 
 
 def can_separate(platform_uid: int) -> bool:
-    """Whether this process may start others as users of their own, own their files and end them."""
+    """Whether this process may start others as separate users, own their files and end them."""
     needed = (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_SETGID, CAP_SETUID)
     return is_root() and _exists(platform_uid) and all(map(has_capability, needed))
 
 
 def first_users(wanted: int, instance: int) -> list[int]:
-    """Where the numbers that environments of an instance have may begin, its usual place first:
-    from `wanted` on, or lower if this user namespace does not know such numbers."""
+    """Return where the user IDs of an instance's environments may start, the usual place first:
+    from `wanted` on, or lower if this user namespace does not map such IDs."""
     count = _INSTANCES
     if not _exists(wanted + _INSTANCES * _PER_INSTANCE - 1):
         wanted, count = _FIRST_IN_CONTAINER, _INSTANCES_IN_CONTAINER
@@ -41,6 +41,6 @@ def first_users(wanted: int, instance: int) -> list[int]:
 
 
 def _exists(number: int) -> bool:
-    """Whether a user number means anything in this user namespace."""
+    """Whether a user ID is mapped in this user namespace."""
     ranges = [line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()]
     return any(int(first) <= number < int(first) + int(count) for first, _, count in ranges)

@@ -1,8 +1,8 @@
-"""What a request for another service needs permission for, where it can be told.
+"""The permissions that a request for another service needs, where they can be derived.
 
-The action is the operation's name, the resource follows from a parameter. What cannot be told for
-sure is None, and for the account's root alone: the request might be understood otherwise by
-whoever serves it.
+The action is the operation's name, the resource follows from a parameter. A request whose
+permissions are not certain is for the account's root only: the server of the request might
+interpret it differently.
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html
 """
 
@@ -31,9 +31,9 @@ _TARGETS = {
     "ssm": ("AmazonSSM",),
     "states": ("AWSStepFunctions",),
 }
-"""How `X-Amz-Target` begins, by signing name."""
+"""Prefixes of `X-Amz-Target`, by signing name."""
 _FORMS = frozenset({"ses", "sns", "sqs"})
-"""Services whose requests are forms."""
+"""Services with form-encoded requests."""
 _S3_PATH = re.compile(r"/(?P<bucket>[a-z0-9.-]{3,63})(?:/(?P<key>.*))?", re.DOTALL)
 _S3_BUCKET = {
     "GET": "ListBucket",
@@ -57,7 +57,7 @@ _S3_MULTIPART = frozenset({"partNumber", "uploadId", "uploads", "x-id"})
 
 
 def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Access] | None:
-    """What a caller must be allowed to do, all of it; None if it cannot be told."""
+    """All permissions that the caller needs; None if they are not certain."""
     if service == "s3":
         access = _of_s3(exchange, scope)
         return None if access is None else [access]
@@ -88,8 +88,8 @@ def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Acce
 
 
 def _read(service: str, exchange: Exchange) -> tuple[str, Mapping[str, Any]] | None:
-    """The operation and its parameters, None if they are not of the service's form. Raises
-    `ValueError` for what is no JSON or no text, or says something twice."""
+    """The operation and its parameters; None if the request does not have the service's form.
+    Raises `ValueError` for invalid JSON or text, and for a member that occurs twice."""
     target = exchange.headers.get("x-amz-target")
     if target is not None:
         prefix, _, operation = target.partition(".")
@@ -107,7 +107,7 @@ def _read(service: str, exchange: Exchange) -> tuple[str, Mapping[str, Any]] | N
 
 
 def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose members are there once: of two, servers may take either."""
+    """An object without duplicate members: of two, a server may use either."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a member is there twice")
@@ -120,7 +120,7 @@ def _owner(arn: str, scope: Scope) -> str:
 
 
 def _of_s3(exchange: Exchange, scope: Scope) -> Access | None:
-    """Objects and lists of them; all that is about settings of a bucket is not told apart."""
+    """The permission for objects and lists of objects; None for other requests of a bucket."""
     if "x-amz-target" in exchange.headers or "x-amz-copy-source" in exchange.headers:
         return None
     asked = {

@@ -1,8 +1,8 @@
-"""Where requests for a service go, and as what."""
+"""Endpoints of other services, and the form of forwarded requests."""
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from lambent.aws.clients import AwsClients
@@ -28,7 +28,8 @@ LOCAL_SERVICES = frozenset(
         ),
     }
 )
-"""By signing name. Left out is what is ours, and what would run containers and programs."""
+"""By signing name: services of the emulator, without those that would run containers or programs.
+A service of the platform itself never gets there."""
 _PASSED_ON = {field.name for field in dataclasses.fields(AwsSettings)}
 _DEFAULTS = ServiceSettings()
 _HOP_BY_HOP = frozenset(
@@ -45,7 +46,7 @@ _PUBLIC_HEADERS = frozenset(
     }
 )
 _SAFE = "!$%&'()*+,/:;=?@[]|~{}^`\\\"<>"
-"""What is left as it was sent: a signature covers it."""
+"""Characters that are not quoted: a signature covers them as they were sent."""
 _ADDRESS = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?")
 _PORT = re.compile(r"(?::\d{1,5})?$")
 _PRESIGNED = re.compile(
@@ -55,7 +56,7 @@ _PRESIGNED = re.compile(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Who serves a service."""
+    """A server of a service."""
 
     url: str
     connect_timeout_s: float
@@ -72,7 +73,7 @@ def aws_clients(settings: AwsSettings, local_services: str | None) -> AwsClients
 
 
 def with_local_services(settings: AwsSettings, url: str) -> AwsSettings:
-    """The settings in which every service that has no endpoint is the emulator's."""
+    """The settings with the emulator as endpoint of every service without one."""
     chosen = {
         field.name: one
         if (one := getattr(settings, field.name)).endpoint_url
@@ -85,8 +86,8 @@ def with_local_services(settings: AwsSettings, url: str) -> AwsSettings:
 def find_endpoint(
     settings: AwsSettings, local_services: str | None, name: str, target: str
 ) -> Endpoint | None:
-    """Who serves the service with a signing name, None if nobody does. `target` is the request's
-    `X-Amz-Target`: DynamoDB Streams signs as DynamoDB."""
+    """The server of the service with a signing name; None if there is none. `target` is the
+    request's `X-Amz-Target`: DynamoDB Streams signs as DynamoDB."""
     if name == "dynamodb" and target.startswith("DynamoDBStreams"):
         name = "dynamodbstreams"
     service: ServiceSettings = getattr(settings, name) if name in _PASSED_ON else _DEFAULTS
@@ -103,18 +104,18 @@ def find_endpoint(
     )
 
 
-def unknown_service(name: str, *, has_local_services: bool) -> ApiError:
-    """What a client is told of a service that nobody serves, and whoever runs the platform may do
-    about it."""
+def unknown_service(name: str, own: Sequence[str], *, has_local_services: bool) -> ApiError:
+    """The error for a service without a server; the message says how the operator can add one.
+    `own` are the signing names of the platform's own services."""
     cures = []
     if not has_local_services and name in LOCAL_SERVICES:
         cures.append("`lambent up --services` starts an emulator for it")
     if name in _PASSED_ON:
         cures.append(f"[aws.{name}] endpoint_url in lambent.toml names a server for it")
-    others = ", ".join(sorted(LOCAL_SERVICES)) if has_local_services else ""
+    others = ", ".join(sorted(LOCAL_SERVICES.difference(own))) if has_local_services else ""
     return ApiError(
         "UnknownServiceException",
-        "Lambent serves lambda, logs, sts and iam"
+        f"Lambent serves {', '.join(own[:-1])} and {own[-1]}"
         + (f", and by its emulator {others}" if others else "")
         + f"; this request is for '{name}'."
         + (f" {', or '.join(cures)}." if cures else ""),
@@ -122,14 +123,14 @@ def unknown_service(name: str, *, has_local_services: bool) -> ApiError:
 
 
 def target_of(exchange: Exchange) -> str:
-    """Path and query as they were sent."""
+    """Path and query, quoted as they were sent."""
     query = f"?{exchange.query}" if exchange.query else ""
     return quote(exchange.path + query, safe=_SAFE, encoding="latin-1")
 
 
 def headers_of(exchange: Exchange) -> dict[str, str]:
-    """A request's headers but for those of the connection, as text that UTF-8 makes the same bytes
-    of."""
+    """A request's headers without those of the connection; encoded as UTF-8 they are the bytes that
+    were received."""
     return {
         name: _as_sent(value) for name, value in exchange.headers.items() if name not in _HOP_BY_HOP
     }
@@ -143,7 +144,7 @@ def _as_sent(value: str) -> str:
 
 
 def without_chunks(headers: Mapping[str, str], body_bytes: int) -> dict[str, str]:
-    """Headers of a request whose body was put together from signed chunks, if it was."""
+    """Headers of a request whose body was signed in chunks and is whole now, as of a plain body."""
     if headers.get("x-amz-decoded-content-length") != str(body_bytes):
         return dict(headers)
     dropped = ("x-amz-decoded-content-length", "x-amz-trailer", "content-encoding")
@@ -158,8 +159,8 @@ def without_chunks(headers: Mapping[str, str], body_bytes: int) -> dict[str, str
 def for_local_services(
     headers: Mapping[str, str], target: str, caller: Caller
 ) -> tuple[dict[str, str], str]:
-    """Headers and target for the emulator, which takes a key's id for the account and has nothing
-    to verify. It is told no signatures and no session tokens."""
+    """Headers and target for the emulator, which uses the key's id as the account and verifies
+    nothing. It receives no signatures and no session tokens."""
     kept = {name: value for name, value in headers.items() if name != "x-amz-security-token"}
     if caller.service is not None:
         scope = f"{caller.scope.account}/20000101/{caller.scope.region}/{caller.service}"
@@ -172,13 +173,12 @@ def for_local_services(
 
 
 def public_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers of a request that needs no permission: others could make it one that does."""
+    """Headers of a request that needs no permission; others could change its meaning."""
     return {name: value for name, value in headers.items() if name in _PUBLIC_HEADERS}
 
 
 def plain_host(host: str) -> str:
-    """The host as an address: by a name, a bucket or another service could be meant, which nobody
-    was asked about."""
+    """The host as an address: a name could select a bucket or a service that was not authorized."""
     if _ADDRESS.fullmatch(host) is not None:
         return host
     port = _PORT.search(host)
@@ -186,7 +186,7 @@ def plain_host(host: str) -> str:
 
 
 def answer_headers(raw: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
-    """An answer's headers that are passed back. Pages of other origins get no permission."""
+    """Headers of a response for the client, without permissions for pages of other origins."""
     pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
     return [
         (name, value)

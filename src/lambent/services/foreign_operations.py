@@ -1,5 +1,5 @@
-"""Which operations of other services can be told, and by what. Every other one is for the
-account's root alone."""
+"""Operations of other services whose resources can be derived from their parameters. All others are
+for the account's root only."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What requests for other services are about: from parameters to ARNs.
+"""The resources of requests for other services: from parameters to ARNs.
 
 A name becomes an ARN only where it can be told for sure which. An operation that names nothing is
 about `*` only if AWS lists it without a resource; every other one is not told.
@@ -13,15 +13,15 @@ from lambent.model.arn import Scope, has_right_partition
 
 Params = Mapping[str, Any]
 UNKNOWN = "*" * 2048
-"""In place of a name that is not known: only a star of a policy matches it."""
+"""Stands for an unknown name: only a wildcard in a policy matches it."""
 
 
 class About(NamedTuple):
-    """What a request is about."""
+    """The resource of a request."""
 
     arn: str
     action: str | None = None
-    """Without the service, if it is not the operation's name."""
+    """The action without the service, if it differs from the operation's name."""
     is_unsure: bool = False
     """Whether `arn` has an `UNKNOWN` part."""
 
@@ -41,7 +41,7 @@ class RequestedResources(NamedTuple):
 
 
 Find = Callable[[RequestedResources], Sequence[About] | None]
-"""Returns None if it cannot be told."""
+"""Returns None if the resources are not certain."""
 
 _NAME = r"[\w.-]{1,256}"
 _ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:([0-9]{12})?:[\w+=,.@:/-]{1,1024}", re.ASCII)
@@ -52,7 +52,7 @@ _PARAMETER = re.compile(r"/?([\w./-]{1,1024}?)(?::[\w.-]+)?", re.ASCII)
 
 
 def arn_of(asked: RequestedResources, value: object) -> str | None:
-    """The ARN of a resource of the service, None if a value is none."""
+    """The ARN of a resource of the service; None if a value is invalid."""
     if not isinstance(value, str) or _ARN.fullmatch(value) is None:
         return None
     is_own = value.split(":")[2] == asked.service and has_right_partition(value)
@@ -60,8 +60,8 @@ def arn_of(asked: RequestedResources, value: object) -> str | None:
 
 
 def named(**forms: str) -> Find:
-    """Operations about what a parameter names, by name or by ARN: `TableName="table/{}"`; by ARN
-    alone if the form begins with `=`. Only one of them may be given."""
+    """Operations on a resource that a parameter names, by name or by ARN: `TableName="table/{}"`;
+    only by ARN if the form begins with `=`. A request must have exactly one of the parameters."""
 
     def find(asked: RequestedResources) -> Sequence[About] | None:
         given = [name for name in forms if asked.params.get(name) is not None]
@@ -79,8 +79,8 @@ def named(**forms: str) -> Find:
 
 
 def _shape(form: str) -> str:
-    """What an ARN must have behind the account, so that whoever serves the request reads the same
-    name in it; `{:}` may have colons."""
+    """The pattern of an ARN's resource part, so that the server of the request reads the same name;
+    `{:}` may contain colons."""
     escaped = re.escape(form)
     return escaped.replace(re.escape("{}"), _NAME).replace(re.escape("{:}"), r"[\w.:-]{1,256}")
 
@@ -91,7 +91,7 @@ def nothing(_asked: RequestedResources) -> Sequence[About]:
 
 
 def unsure(form: str) -> Find:
-    """Operations about one resource of a form, of which the request does not say which."""
+    """Operations on one resource of a form, which the request does not name."""
 
     def find(asked: RequestedResources) -> Sequence[About]:
         return [About(asked.arn(form.replace("{}", UNKNOWN)), is_unsure=True)]
@@ -116,7 +116,7 @@ def _named_queue(asked: RequestedResources) -> Sequence[About] | None:
 
 
 def _published(asked: RequestedResources) -> Sequence[About] | None:
-    """To a topic; to a telephone, which is no resource."""
+    """A topic, or a phone number, which is not a resource."""
     if "PhoneNumber" in asked.params:
         has_topic = "TopicArn" in asked.params or "TargetArn" in asked.params
         return None if has_topic else nothing(asked)
@@ -177,7 +177,7 @@ def _are_texts(wanted: Sequence[tuple[object, str | None]]) -> bool:
 
 
 def _key(asked: RequestedResources) -> Sequence[About] | None:
-    """A key by its id or ARN; an alias, or what something was encrypted with, may be any key."""
+    """A key by its id or ARN; an alias, or the key of a ciphertext, may be any key."""
     value = asked.params.get("KeyId")
     if value is None and asked.operation != "Decrypt":
         return None
@@ -193,7 +193,7 @@ def _key(asked: RequestedResources) -> Sequence[About] | None:
 
 
 def _secret(asked: RequestedResources) -> Sequence[About] | None:
-    """A secret by its whole ARN; of one that is named its ARN's last characters are not known."""
+    """A secret by its full ARN; for a name, the last characters of the ARN are unknown."""
     value = asked.params.get("SecretId")
     arn = arn_of(asked, value)
     if arn is not None and _SECRET.fullmatch(arn.split(":", 5)[5]):
@@ -205,7 +205,7 @@ def _secret(asked: RequestedResources) -> Sequence[About] | None:
 
 
 def _new_secret(asked: RequestedResources) -> Sequence[About] | None:
-    """There is none of that name, so it has no other."""
+    """A new secret: no other one has its name."""
     name = asked.params.get("Name")
     if not isinstance(name, str) or re.fullmatch(r"[\w/+=.@-]{1,512}", name, re.ASCII) is None:
         return None
@@ -253,7 +253,7 @@ def _buses(asked: RequestedResources) -> Sequence[About] | None:
 
 
 def rule(parameter: str) -> Find:
-    """Operations about a rule, of the default bus or of one that is named."""
+    """Operations on a rule, of the default bus or of a named one."""
 
     def find(asked: RequestedResources) -> Sequence[About] | None:
         bus = asked.params.get("EventBusName") or "default"

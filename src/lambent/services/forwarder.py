@@ -1,8 +1,8 @@
-"""Passes requests for other services on to whoever serves them, and the answers back."""
+"""Forwards requests for other services to their servers, and returns the responses."""
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -38,22 +38,22 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE_MAX = 1024
 _HELD_BYTES_MAX = 8 * REQUEST_BYTES_MAX
-"""Of requests that wait for an answer."""
+"""Maximum bytes of requests that wait for a response."""
 _WHOLE_BYTES_MAX = 256 * 1024
-"""An answer up to here is passed back at once, a longer one chunk by chunk."""
-_PIECE_BYTES = 64 * 1024
+"""A response up to this size is returned at once, a longer one chunk by chunk."""
+_CHUNK_BYTES = 64 * 1024
 _KEPT_S = 3.0
-"""How long an idle connection is kept: less than servers do, which must not close one as the next
-request is on its way."""
+"""How long an idle connection is kept: shorter than servers do, so that they do not close one while
+the next request is being sent."""
 _AWAY_S = 10.0
-"""How long a request waits for an emulator that is being started again."""
+"""How long a request waits for an emulator that restarts."""
 
 Refuse = Callable[[ApiError], None]
-"""Answers with an error in a form that the client understands."""
+"""Responds with an error in the protocol of the service."""
 
 
 class Forwarder:
-    """Serves requests that are for none of the platform's own services."""
+    """Serves requests for services that are not the platform's own."""
 
     def __init__(
         self,
@@ -62,12 +62,14 @@ class Forwarder:
         session: aiohttp.ClientSession,
         tasks: anyio.abc.TaskGroup,
         local_services: LocalServices | None,
+        own: Sequence[str],
     ) -> None:
         self._settings = settings
         self._authorizer = authorizer
         self._session = session
         self._tasks = tasks
         self._local_services = local_services
+        self._own = own
         self._id = f"lambent-{secrets.token_hex(8)}"
         self._at_once = 0
         self._held_bytes = 0
@@ -82,7 +84,8 @@ class Forwarder:
         if endpoint is None:
             if caller.service is None and service == "s3":
                 return False
-            raise unknown_service(service, has_local_services=self._local_services is not None)
+            has_local_services = self._local_services is not None
+            raise unknown_service(service, self._own, has_local_services=has_local_services)
         if self._id in exchange.headers.get("via", ""):
             raise ApiError(
                 "LoopDetected",
@@ -113,11 +116,11 @@ class Forwarder:
                 await self._authorize(exchange, caller, service)
                 if endpoint.is_local_services:
                     await self._await_local_services()
-                await self._pass_on(exchange, caller, endpoint)
+                await self._forward(exchange, caller, endpoint)
         except ApiError as error:
             refuse(error)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            logger.warning("cannot pass a request on to %s: %r", endpoint.url, error)
+            logger.warning("cannot forward a request to %s: %r", endpoint.url, error)
             message = f"The endpoint that is configured for '{service}' does not answer."
             refuse(ApiError("ServiceUnavailable", message, status=503))
         finally:
@@ -127,7 +130,7 @@ class Forwarder:
     async def _authorize(self, exchange: Exchange, caller: Caller, service: str) -> None:
         """Raise `AccessDeniedException` unless the caller may do this."""
         if not self._authorizer.is_strict or caller.principal is ANONYMOUS:
-            return  # The gateway lets nobody in unsigned but for what is everybody's.
+            return  # The gateway accepts unsigned requests only for public operations.
         if len(exchange.body) > LOOP_BYTES_MAX:
             accesses = await computed(accesses_of, service, exchange, caller.scope)
         else:
@@ -151,7 +154,7 @@ class Forwarder:
                 status=503,
             )
 
-    async def _pass_on(self, exchange: Exchange, caller: Caller, endpoint: Endpoint) -> None:
+    async def _forward(self, exchange: Exchange, caller: Caller, endpoint: Endpoint) -> None:
         body = exchange.body
         headers, target = without_chunks(headers_of(exchange), len(body)), target_of(exchange)
         if caller.principal is ANONYMOUS:
@@ -173,10 +176,10 @@ class Forwarder:
             timeout=timeout,
             allow_redirects=False,
         ) as answer:
-            await _pass_back(exchange, answer)
+            await _return_response(exchange, answer)
 
 
-async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None:
+async def _return_response(exchange: Exchange, answer: aiohttp.ClientResponse) -> None:
     headers = answer_headers(answer.raw_headers)
     length = answer.content_length
     if exchange.method == "HEAD" or answer.status in (204, 304):
@@ -194,12 +197,12 @@ async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None
     exchange.on_writable(note)
     exchange.start(answer.status, headers, length=length)
     try:
-        async for chunk in answer.content.iter_chunked(_PIECE_BYTES):
+        async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
             if not exchange.write(chunk):
                 await caught_up.wait()
                 caught_up = anyio.Event()
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        logger.warning("an answer of %s broke off: %r", answer.url.host, error)
+        logger.warning("a response of %s broke off: %r", answer.url.host, error)
         exchange.abort()
     else:
         exchange.finish()
@@ -207,9 +210,13 @@ async def _pass_back(exchange: Exchange, answer: aiohttp.ClientResponse) -> None
 
 @asynccontextmanager
 async def open_forwarder(
-    settings: AwsSettings, authorizer: Authorizer, local_services: LocalServices | None
+    settings: AwsSettings,
+    authorizer: Authorizer,
+    local_services: LocalServices | None,
+    own: Sequence[str],
 ) -> AsyncIterator[Forwarder]:
-    """The forwarder; requests that are under way end with it."""
+    """The forwarder; requests in progress end with it. `own` are the signing names of the
+    platform's own services, which its errors list."""
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S)
     async with (
         aiohttp.ClientSession(
@@ -221,5 +228,5 @@ async def open_forwarder(
         ) as session,
         anyio.create_task_group() as tasks,
     ):
-        yield Forwarder(settings, authorizer, session, tasks, local_services)
+        yield Forwarder(settings, authorizer, session, tasks, local_services, own)
         tasks.cancel_scope.cancel()

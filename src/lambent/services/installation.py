@@ -1,7 +1,7 @@
-"""The emulator's packages, in a directory of their own: they must not meet the platform's.
+"""Installs the emulator's packages in a separate directory, apart from the platform's.
 
-Made before privileges are given up, with the operator's own pip configuration; what is there
-already costs nothing.
+This happens before privileges are dropped, with the operator's pip configuration. Packages that are
+installed already are reused.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ _LINE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def packages_directory(cache: Path) -> Path:
-    """Where the packages are, or will be: versions and interpreter are in the name."""
+    """The directory of the packages; its name depends on versions and interpreter."""
     text = f"{_LINE}\n{os.uname().machine}\n{_REQUIREMENTS.read_text(encoding='utf-8')}"
     return cache / f"ministack-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
@@ -29,7 +29,7 @@ def outdated_packages(cache: Path) -> list[Path]:
 
 
 def prepare_packages(cache: Path) -> Path:
-    """The directory of the packages, installed if need be. Raises `InstallFailed`."""
+    """The directory of the packages, installed if missing. Raises `InstallFailed`."""
     directory = packages_directory(cache)
     try:
         cache.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -42,5 +42,5 @@ def prepare_packages(cache: Path) -> Path:
 
 
 def _fill(target: Path) -> None:
-    # Every package is named with its version, so there is nothing to be resolved.
+    # Every package is pinned, so there are no dependencies to resolve.
     pip_install(Path(sys.executable), _LINE, target, ["--no-deps", "-r", str(_REQUIREMENTS)])

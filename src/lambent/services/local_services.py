@@ -1,7 +1,7 @@
-"""The emulator's process: started, watched, started again, stopped.
+"""Starts, watches, restarts and stops the emulator's process.
 
-Its socket is ours and stays open while it is away, so its address holds for as long as we run. It
-ends when its stdin does, which the kernel closes whatever becomes of us.
+The platform owns the listening socket and keeps it open between restarts, so the address does not
+change. The process ends when its stdin closes, which the kernel does however the platform ends.
 """
 
 import contextlib
@@ -32,19 +32,19 @@ logger = logging.getLogger(__name__)
 _PROGRAM = Path(__file__).with_name("local_services_program.py")
 _PAUSE_S_MIN, _PAUSE_S_MAX = 0.25, 30.0
 _STEADY_S = 60.0
-"""Who ran this long is started again without much waiting."""
+"""A process that ran this long is restarted with the shortest pause."""
 _STOP_S = 20.0
 _POLL_S = 0.1
 _LOOK_S = 5.0
 _LINE_MAX = 16 * 1024
 _OWN = frozenset({"iam", "sts"})
-"""What services look things up in; requests for them never get there."""
+"""Services that the emulator uses itself; requests for them never reach it."""
 _NO_SERVICES = frozenset({"s3-object-lambda"})
-"""Signing names that are part of another service there."""
+"""Signing names that belong to another service in the emulator."""
 
 
 class LocalServices:
-    """Owner of the process."""
+    """Owns the emulator's process."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class LocalServices:
         data: Path,
         directory: Path,
     ) -> None:
-        """`directory`, inside the platform's data, is the emulator's own."""
+        """`directory`, in the platform's data directory, is for the emulator only."""
         self._settings = settings
         self._clock = clock
         self._packages = packages
@@ -64,15 +64,15 @@ class LocalServices:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self._ready = anyio.Event()
         self.token = secrets.token_urlsafe(32)
-        """What shows that a delivery is the emulator's."""
+        """Authenticates deliveries of the emulator."""
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The emulator's endpoint."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     async def wait_ready(self, deadline_s: float) -> bool:
-        """Wait until it answers; whether it does."""
+        """Wait until the emulator responds; returns whether it does."""
         with anyio.move_on_after(deadline_s):
             await self._ready.wait()
         return self._ready.is_set()
@@ -81,8 +81,8 @@ class LocalServices:
     async def running(
         self, deliveries: tuple[str, int], environment: Mapping[str, str]
     ) -> AsyncIterator[None]:
-        """Run it, from its first answer on. Events for functions come to `deliveries`. If it does
-        not get ready in time that is logged, and tried again and again."""
+        """Run the emulator; yields after its first response. It sends events for functions to
+        `deliveries`. If it is not ready in time, this is logged and the start is retried."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         address = {"host": deliveries[0], "port": deliveries[1], "token": self.token}
         config = {
@@ -103,7 +103,7 @@ class LocalServices:
             tasks.cancel_scope.cancel()
 
     def close(self) -> None:
-        """Give the address back."""
+        """Close the listening socket."""
         self._listener.close()
 
     async def _supervise(self, config: bytes, environment: Mapping[str, str]) -> None:
@@ -114,7 +114,7 @@ class LocalServices:
             if self._clock.monotonic() - began > _STEADY_S:
                 pause_s = _PAUSE_S_MIN
             logger.error(
-                "the emulator of other services has ended (%s); it is started again in %g s",
+                "the emulator of other services has ended (%s); it restarts in %g s",
                 code, pause_s,
             )  # fmt: skip
             await self._clock.sleep(pause_s)
@@ -148,7 +148,7 @@ class LocalServices:
         return code
 
     async def _watch(self, process: anyio.abc.Process) -> None:
-        """See when it answers, and that it goes on to; end it if it does not."""
+        """Check that the emulator responds, at its start and later; kill it if it does not."""
         while await self._gets_ready():
             self._ready.set()
             await self._clock.sleep(_LOOK_S)
@@ -164,7 +164,7 @@ class LocalServices:
         return False
 
     async def _stop(self, process: anyio.abc.Process) -> None:
-        """Let it keep what it has, then end it."""
+        """Let it save its state, then end it."""
         assert process.stdin is not None
         await process.stdin.aclose()
         try:
@@ -177,7 +177,7 @@ class LocalServices:
             await process.aclose()
 
     async def _follow_output(self, process: anyio.abc.Process) -> None:
-        """What it says goes to the platform's log, line by line."""
+        """Copy its output to the platform's log, line by line."""
         assert process.stdout is not None
         lines = BufferedByteReceiveStream(process.stdout)
         while True:
@@ -192,7 +192,8 @@ class LocalServices:
 
 
 def _answers(address: tuple[str, int]) -> bool:
-    """Whether the process takes requests; to connect says nothing, its socket is always open."""
+    """Whether the process serves requests; a connection alone proves nothing, the socket is open
+    always."""
     connection = http.client.HTTPConnection(*address, timeout=5)
     try:
         connection.request("GET", "/health")
@@ -204,8 +205,8 @@ def _answers(address: tuple[str, int]) -> bool:
 
 
 def environment_of(directory: Path, *, account: str, region: str, port: int) -> dict[str, str]:
-    """The environment variables of the process; nothing of ours is in them. `port` is the
-    platform's, which addresses in answers name when a request does not."""
+    """The environment variables of the process; none of the platform's are among them. `port` is
+    the platform's: URLs in responses contain it if the request does not name a host."""
     return {
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
@@ -222,6 +223,6 @@ def environment_of(directory: Path, *, account: str, region: str, port: int) -> 
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
-        # There is no Docker to be looked for.
+        # No Docker must be searched for.
         "DOCKER_HOST": f"unix://{directory}/none",
     }

@@ -1,13 +1,13 @@
-"""What runs in the emulator's process: ministack, on a socket it is given, with its deliveries to
-functions led to the platform.
+"""The program of the emulator's process: ministack on a socket that it inherits; its deliveries to
+functions go to the platform.
 
 Run as a script by the interpreter of the platform, isolated from the platform's own packages; it
-imports nothing of the platform. The first line on stdin is its configuration. The end of stdin is
-the end of the platform, however that came about, and so its own.
+imports nothing of the platform. The first line on stdin is its configuration. When stdin ends, the
+platform has ended in some way, and the program ends, too.
 
-ministack answers anybody who reaches it and was not written to withstand its users, who here are
-functions in boxes. So it runs no programs, reads no files but its own and the system's, connects
-to nobody but the platform, and its pages for operators are closed.
+ministack serves everyone who reaches it and is not hardened against its users, who here are
+functions in boxes. So it runs no programs, reads only its own files and the system's, connects only
+to the platform, and its pages for operators are closed.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ _STOP_DEADLINE_S = 15.0
 _SAVE_EVERY_S = 15.0
 _EVENT_DEADLINE_S = 30.0
 _CALL_DEADLINE_S = 910.0
-"""Seconds until a function's answer is given up: the longest timeout and a little."""
+"""Timeout of a function's response in seconds: the maximum timeout and a little more."""
 _EVENT_ATTEMPTS = 8
-"""Of handing over an event while the platform takes none: about two minutes."""
+"""Attempts to deliver an event while the platform accepts none: about two minutes."""
 _ARN = re.compile(r"arn:[a-z-]+:lambda:([a-z0-9-]+):(\d{12}):function:([\w-]+)(?::([\w$-]+))?")
 _READS = frozenset({"os.listdir", "os.scandir"})
 _CHANGES = frozenset(
@@ -46,13 +46,13 @@ _PROGRAMS = frozenset(
     {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
 )
 _SYSTEM = ("/dev/null", "/dev/urandom", "/etc", "/lib", "/lib64", "/proc/meminfo", "/usr")
-"""What may be read besides Python's library."""
+"""Readable paths in addition to Python's library."""
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 Json = dict[str, Any]
 
 trace_header: contextvars.ContextVar[str] = contextvars.ContextVar("trace_header", default="")
-"""Of the request that is being served: it leads on to the functions that are invoked for it."""
+"""Of the current request; functions that are invoked for it receive it, too."""
 rule_arn: contextvars.ContextVar[str] = contextvars.ContextVar("rule_arn", default="")
 """Of the EventBridge rule whose target is being invoked."""
 
@@ -71,7 +71,7 @@ def main() -> None:
     app = importlib.import_module("ministack.app")
     lead_to_platform(FunctionDeliveries(config["deliveries"]))
     objects = importlib.import_module("ministack.services.s3_object_lambda")
-    # Functions fetch the object from where they reach the platform.
+    # Functions fetch the object from the platform's endpoint in their box.
     _replace(objects, "_endpoint_for", lambda _: config["box_endpoint"])
     asyncio.run(_serve(app, config["listener"]))
 
@@ -85,8 +85,8 @@ def _end_with_platform() -> None:
 
 
 def _take(directory: Path) -> None:
-    """Wait for whoever has the directory, who is on its way out: its platform is gone. Ends it if
-    it does not go."""
+    """Wait for another process that holds the directory and is ending, because its platform is
+    gone. Kills it if it does not end."""
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + _STOP_DEADLINE_S + 1
     while True:
@@ -102,11 +102,11 @@ def _take(directory: Path) -> None:
 
 
 class Guard:
-    """An audit hook; raising is refusing."""
+    """An audit hook; an exception refuses the operation."""
 
     def __init__(self, data: Path, own: Path, platform: tuple[str, int]) -> None:
-        """`data` is the platform's directory and `own` the one in it that is ours; what is on
-        `sys.path` by now can be read."""
+        """`data` is the platform's data directory, `own` the emulator's directory in it. Paths on
+        `sys.path` at this moment are readable."""
         self._data = _prefix(data)
         self._own = _prefix(own)
         self._readable = tuple(
@@ -141,12 +141,12 @@ class Guard:
 
 
 def _prefix(path: str | bytes | os.PathLike[Any]) -> str:
-    """What a path begins with that is this or in it."""
+    """The prefix of all paths that are this one or in it."""
     return os.path.join(os.path.realpath(os.fsdecode(path)), "")
 
 
 class FunctionDeliveries:
-    """Hands events and calls to the platform."""
+    """Sends events and invocations to the platform."""
 
     def __init__(self, config: Json) -> None:
         self._host: str = config["host"]
@@ -154,7 +154,7 @@ class FunctionDeliveries:
         self._token: str = config["token"]
 
     def send(self, arn: str, event: Any, source: Json) -> None:
-        """Have a function invoked later; returns at once."""
+        """Invoke a function asynchronously; returns at once."""
         context = contextvars.copy_context()
         run = (self._send, arn, json.dumps(event).encode(), source)
         threading.Thread(target=context.run, args=run, daemon=True).start()
@@ -173,7 +173,7 @@ class FunctionDeliveries:
         _log(f"the event for {arn} was not taken: {status} {answer[:500].decode(errors='replace')}")
 
     def call(self, arn: str, event: Any, source: Json) -> Json:
-        """Invoke a function; returns what ministack expects of its own."""
+        """Invoke a function; returns the result in ministack's form."""
         body = json.dumps(event).encode()
         try:
             status, answer = self._post(arn, body, source, "RequestResponse", _CALL_DEADLINE_S)
@@ -215,14 +215,14 @@ def _failed(message: str) -> Json:
 
 
 def lead_to_platform(deliveries: FunctionDeliveries) -> None:
-    """Replace what of ministack finds and invokes functions. Its version is pinned: should what
-    is replaced not be there, it does not start."""
+    """Replace the parts of ministack that find and invoke functions. Its version is pinned: if a
+    part is missing, the program does not start."""
     responses = importlib.import_module("ministack.core.responses")
     functions = importlib.import_module("ministack.services.lambda_svc")
 
     def find(reference: str) -> tuple[Json | None, Json | None, str]:
         match = _ARN.fullmatch(reference)
-        if match is None and "/" not in reference:  # A name, in the account and region at hand.
+        if match is None and "/" not in reference:  # A name, in the current account and region.
             scope = f"{responses.get_region()}:{responses.get_account_id()}"
             match = _ARN.fullmatch(f"arn:aws:lambda:{scope}:function:{reference}")
         if match is None:
@@ -248,7 +248,7 @@ def lead_to_platform(deliveries: FunctionDeliveries) -> None:
         return find(f"{reference}:{qualifier}" if qualifier else reference)[:2]
 
     _replace(functions, "_get_func_record_for_ref", find)
-    # Those who take a reference apart first get it back whole: a name says no account.
+    # Callers that split a reference get the whole one back: a name has no account.
     _replace(functions, "_resolve_name_and_qualifier", lambda reference: (reference, None))
     _replace(functions, "_get_func_record_for_qualifier", find_qualified)
     _replace(functions, "_execute_function", call)
@@ -266,7 +266,7 @@ def _lead_topics(deliveries: FunctionDeliveries) -> None:
     def send(endpoint: str, envelope: str, topic: str, subscription: str, *_: object) -> None:
         message = json.loads(envelope)
         for name in ("SigningCert", "Unsubscribe"):
-            # Functions are told these under other names than HTTP endpoints.
+            # Functions receive these under other names than HTTP endpoints.
             message[f"{name}Url"] = message.pop(f"{name}URL", "")
         message.setdefault("Subject", None)
         message.setdefault("MessageAttributes", {})
@@ -303,7 +303,7 @@ def _lead_rules(deliveries: FunctionDeliveries, account: Callable[[], str]) -> N
 
 
 def _find_owners_of_pools(responses: Any) -> None:
-    """Requests of Cognito that nobody signs are for the account and region of their pool."""
+    """Unsigned requests of Cognito are for the account and region of their pool."""
     cognito = importlib.import_module("ministack.services.cognito")
     pin, run_identity = cognito._pin_unsigned_idp_scope, cognito._run_identity_handler
 
@@ -326,7 +326,7 @@ def _find_owners_of_pools(responses: Any) -> None:
 
 
 def _keep_trace_headers() -> None:
-    """SQS keeps the header of the request with the message."""
+    """SQS stores the trace header of the request with the message."""
     queues = importlib.import_module("ministack.services.sqs")
     build = queues._build_send_sys_attrs
 
@@ -377,13 +377,13 @@ async def _serve(app: Any, listener: int) -> None:
 
 
 async def _refuse(send: Any) -> None:
-    """What begins so is for operators, or reached by host names that we do not serve."""
+    """Such paths are for operators, or for host names that the platform does not serve."""
     await send({"type": "http.response.start", "status": 404, "headers": []})
     await send({"type": "http.response.body", "body": b"There is no such page.\n"})
 
 
 async def _save_now_and_then(app: Any, used: list[bool]) -> None:
-    """Else only an emulator that is told to stop would keep what it has."""
+    """Save the state regularly; ministack itself saves it only when it stops."""
     persistence = importlib.import_module("ministack.core.persistence")
     while True:
         await asyncio.sleep(_SAVE_EVERY_S)
@@ -391,7 +391,7 @@ async def _save_now_and_then(app: Any, used: list[bool]) -> None:
             used[0] = False
             began = time.monotonic()
             persistence.save_all(app._build_persistence_save_dict())
-            # What takes long is done less often: meanwhile nobody is answered.
+            # Slow saves run less often, because requests wait meanwhile.
             await asyncio.sleep(20 * (time.monotonic() - began))
 
 

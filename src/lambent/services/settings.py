@@ -1,4 +1,4 @@
-"""What an operator may choose about the local emulator for other AWS services."""
+"""Settings of the emulator of other AWS services."""
 
 import dataclasses
 
@@ -8,15 +8,14 @@ class ServicesSettings:
     """Settings of the `services` room."""
 
     enabled: bool = False
-    """Whether an emulator for SQS, SNS, S3, EventBridge, DynamoDB and others runs beside the
-    platform, for services that have no `aws.*.endpoint_url`. Default: false; `--services` says
-    true."""
+    """Whether the platform also runs an emulator of SQS, SNS, S3, EventBridge, DynamoDB and others,
+    for services without an `aws.*.endpoint_url`. Default: false; `--services` sets it to true."""
     packages_dir: str = ""
     """Directory of the emulator's packages, shared by all data directories of this user; empty
     means `$XDG_CACHE_HOME/lambent/services`."""
     memory_mb: int = 4096
-    """Most MB of memory for the emulator, which holds much of what it keeps in memory. Default:
-    4096; whoever may use it could take all of the host's otherwise."""
+    """Maximum MB of memory for the emulator, which keeps much of its data in memory. Default: 4096;
+    without a limit its users could exhaust the host's memory."""
     start_deadline_s: float = 60.0
-    """Seconds the emulator may be silent, at its start and later, until it is started again.
-    Default: 60; it starts in one on a machine that has nothing else to do."""
+    """Seconds without a response, at its start or later, after which the emulator is restarted.
+    Default: 60; on an idle machine it starts in one second."""

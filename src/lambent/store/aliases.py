@@ -8,6 +8,7 @@ from lambent.model.alias import Alias
 from lambent.model.function import LATEST, FunctionKey
 from lambent.model.names import version_number
 from lambent.store.tables import aliases
+from lambent.store.upserts import upsert
 
 _aliases = aliases.c
 
@@ -46,18 +47,19 @@ class AliasRows:
 
     def put(self, alias: Alias) -> None:
         """Add the alias, or replace it."""
-        self.delete(alias.key, alias.name)
         number = version_number(alias.version)
         assert number is not None
-        self._connection.execute(
-            sa.insert(aliases).values(
-                **alias.key._asdict(),
-                alias=alias.name,
-                version=number,
-                description=alias.description,
-                weights=dict(alias.weights),
-                revision_id=alias.revision_id,
-            )
+        self._changed.add(alias.key)
+        upsert(
+            self._connection,
+            aliases,
+            {**alias.key._asdict(), "alias": alias.name},
+            {
+                "version": number,
+                "description": alias.description,
+                "weights": dict(alias.weights),
+                "revision_id": alias.revision_id,
+            },
         )
 
     def delete(self, key: FunctionKey, name: str) -> bool:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO
 
 from lambent.store.archive import CREDENTIALS, DATABASE, EVENTS, PACKAGES, ArchiveWriter
-from lambent.store.blobs import find_trashed, keep_deleted
 from lambent.store.copying import copy_out
+from lambent.store.directory_blobs import find_trashed, keep_deleted
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
 

@@ -1,252 +1,119 @@
 """Deployment packages, by the SHA-256 of their contents; and large payloads of events, by number.
 
-A blob is written once, completely or not at all, and is durable when `put` returns. All methods
-without `async` block: call them in a thread. Who deletes must know that nobody refers to the
-blob; the control plane does that inside a transaction (see `control/packages.py`).
+They lie in a local directory (`directory_blobs.py`) or in a bucket of S3 (`object_blobs.py`). A
+blob is written once, completely or not at all, and is durable when `put` returns. A blob may be
+deleted only when nothing refers to it; the control plane makes sure of that (see
+`control/packages.py`).
 
-Blobs cannot be made again, so two things stand between them and a mistake. The directory has a
-mark with the name of the database that refers to them, and a platform with another database does
-not start. What is deleted because nothing refers to it, rather than because somebody asked for
-that, is in the trash for a day.
+Blobs cannot be made again, so two things protect them from a mistake. A mark next to them names the
+database that refers to them, and a platform with another database does not start. What is deleted
+because nothing refers to it, rather than because a client asked for that, is in the trash for a
+day.
 """
 
-import fcntl
 import hashlib
 import logging
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import anyio.to_thread
-import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore
 
-from lambent.kit.clock import Clock, SystemClock
-from lambent.store.outage import Outage, is_full
-from lambent.store.problems import StoreError
+from lambent.kit.clock import Clock
+from lambent.store.problems import StoreError, StoreUnavailable
 
 _log = logging.getLogger(__name__)
-_KEY = re.compile(r"[0-9a-f]{64}|[0-9]{1,19}")
-_MARK = ".lambent"
-_RESTORING = "an unfinished restore"
-_TRASH = ".trash"
-_TRASHED = re.compile(r"([0-9]{1,12})\.([0-9a-f]+)")
+KEY = re.compile(r"[0-9a-f]{64}|[0-9]{1,19}")
+"""What names a blob."""
+MARK = ".lambent"
+"""What names the mark."""
 TRASH_S = 24 * 3600.0
 _EMPTIED_EVERY_S = 3600.0
 
 
-class Blobs:
-    """Blobs in one directory."""
+class Trashed(NamedTuple):
+    """A blob in the trash."""
 
-    def __init__(self, directory: Path, clock: Clock | None = None) -> None:
-        self._directory = directory
-        self._clock = clock or SystemClock()
-        self._outage = Outage(f"the directory {directory}", self._clock)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for half_written in directory.glob("*#*"):
-            half_written.unlink()  # What a crash left of obstore's own staging files.
-        self._store = LocalStore(directory)
+    place: str
+    """Path or URL."""
+    size: int
+    """Bytes."""
 
-    @staticmethod
-    def key_of(data: bytes) -> str:
-        """The name under which `data` is kept: 64 hex digits."""
-        return hashlib.sha256(data).hexdigest()
+
+class Blobs(Protocol):
+    """Where blobs lie. All methods without `async` block: call them in a thread. All of them raise
+    `StoreUnavailable` while the place cannot be reached."""
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep `data`, whose key is `key`; writes nothing if it is there already. Raises
-        `StoreUnavailable` if the disk has no room."""
-        try:
-            self._put(key, data)
-        except OSError as error:
-            if is_full(error):
-                raise self._outage.note_failure(error, is_away=False) from error
-            raise
-        self._outage.note_success()
-
-    def _put(self, key: str, data: bytes) -> None:
-        while True:
-            if not self.exists(key):
-                try:
-                    obstore.put(self._store, key, data, use_multipart=False)
-                except BaseError as error:
-                    raise OSError(f"cannot write the blob {key}: {error}") from error
-            try:
-                # Even if it was there: whoever is writing it may not have come this far.
-                self._flush(self._directory / key)
-                self._flush(self._directory)
-            except FileNotFoundError:
-                continue  # Its last owner deleted it just now.
-            return
+        """Keep `data`, whose key is `key`; writes nothing if it is there already."""
+        ...
 
     def get(self, key: str) -> bytes:
         """The bytes of a blob. Raises FileNotFoundError if there is none."""
-        try:
-            return obstore.get(self._store, key).bytes().to_bytes()
-        except BaseError as error:
-            raise OSError(f"cannot read the blob {key}: {error}") from error
+        ...
 
     async def read(self, key: str) -> bytes:
         """As `get`, in a thread."""
-        return await anyio.to_thread.run_sync(self.get, key)
+        ...
 
     def exists(self, key: str) -> bool:
         """Whether the blob is there."""
-        return (self._directory / key).exists()
+        ...
 
     def delete(self, key: str) -> None:
-        """Forget a blob; does nothing if there is none."""
-        if not self.exists(key):
-            return
-        mark = self._directory / _MARK
-        if not mark.exists():
-            (self._directory / key).unlink(missing_ok=True)
-            return
-        with open(mark, "rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
-                self.discard(key)  # A backup is being made, and may still want it.
-            else:
-                (self._directory / key).unlink(missing_ok=True)
+        """Delete a blob; does nothing if there is none."""
+        ...
 
     def list_keys(self) -> Iterator[str]:
         """The keys of all blobs."""
-        with os.scandir(self._directory) as entries:
-            yield from (entry.name for entry in entries if _KEY.fullmatch(entry.name))
-
-    # -- mistakes --------------------------------------------------------------------------
+        ...
 
     def belong_to(self, database_id: str, *, is_new: bool) -> None:
-        """Mark the directory as a database's own. `is_new` says whether that was empty when it was
+        """Mark the place as a database's own. `is_new` says whether that was empty when it was
         opened. Raises StoreError if the blobs are another's, or were before it was made."""
-        mark = self._directory / _MARK
-        owner = mark.read_text() if mark.exists() else None
-        if owner == database_id:
-            return
-        # A restore puts the database in its place when everything else is there.
-        is_known = owner in (None, _RESTORING) and not is_new
-        if not is_known and next(self.list_keys(), None) is not None:
-            raise StoreError(
-                f"{self._directory} holds packages or events that belong to another database:"
-                f" {'this one is new' if is_new else 'this one was never used with them'}."
-                " Nothing was deleted. If the database was moved, or store.url or store.blobs_dir"
-                " is mistaken, put that right; if the database is lost, restore a backup"
-                f" (docs/backup.md); to begin without them, move {self._directory} away"
-            )
-        self._mark(database_id)
-
-    def begin_restore(self) -> None:
-        """Take an empty directory, or what an interrupted restore left of it. Raises StoreError if
-        anything else is there."""
-        mark = self._directory / _MARK
-        left = list(self.list_keys())
-        if left and not (mark.exists() and mark.read_text() == _RESTORING):
-            raise StoreError(
-                f"{self._directory} already holds packages or events. Nothing was changed. Restore"
-                " into another data directory, or move this one away"
-            )
-        self._mark(_RESTORING)
-        for key in left:
-            (self._directory / key).unlink()
-
-    def _mark(self, owner: str) -> None:
-        unfinished = self._directory / f"{_MARK}.new"
-        unfinished.write_text(owner)
-        self._flush(unfinished)
-        unfinished.replace(self._directory / _MARK)
-        self._flush(self._directory)
+        ...
 
     def discard(self, key: str) -> None:
         """Put a blob into the trash; does nothing if there is none."""
-        trash = self._directory / _TRASH
-        trash.mkdir(mode=0o700, exist_ok=True)
-        try:
-            (self._directory / key).rename(trash / f"{int(self._clock.now())}.{key}")
-        except FileNotFoundError:
-            pass
+        ...
 
     def recover(self, key: str) -> bool:
         """Take a blob back out of the trash; returns whether it was there."""
-        found = find_trashed(self._directory, key)
-        if found is not None:
-            found.rename(self._directory / key)
-        return found is not None
+        ...
 
     def empty_trash(self) -> None:
         """Delete what has been in the trash for a day."""
-        for path in self.expired():
-            path.unlink(missing_ok=True)
+        ...
 
-    def expired(self) -> list[Path]:
+    def expired(self) -> Sequence[Trashed]:
         """What has been in the trash for a day."""
-        ends_at = self._clock.now() - TRASH_S
-        return [path for since, path in _trashed(self._directory) if since <= ends_at]
-
-    @staticmethod
-    def _flush(path: Path) -> None:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        ...
 
 
-def find_trashed(directory: Path, key: str) -> Path | None:
-    """Where in the trash of a directory a blob is, None if it is not."""
-    return max((path for _, path in _trashed(directory, key)), default=None)
+def key_of(data: bytes) -> str:
+    """The key of a package: 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
-def _trashed(directory: Path, key: str | None = None) -> list[tuple[int, Path]]:
-    """What is in the trash, `key`'s or all, and since when."""
-    trash = directory / _TRASH
-    try:
-        names = os.listdir(trash)
-    except FileNotFoundError:
-        return []
-    found = [match for name in names if (match := _TRASHED.fullmatch(name))]
-    return [(int(one[1]), trash / one[0]) for one in found if key in (None, one[2])]
-
-
-@contextmanager
-def keep_deleted(directory: Path) -> Iterator[None]:
-    """Have what is deleted go to the trash for as long as the context lasts: a backup is made."""
-    try:
-        lock = open(directory / _MARK, "rb")  # noqa: SIM115 - closed below
-    except FileNotFoundError:
-        yield  # No platform that knows of marks has worked here.
-        return
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def is_of_blobs(name: str) -> bool:
-    """Whether a file or directory of this name is what a directory of blobs holds."""
-    return name.partition("#")[0] in (_MARK, f"{_MARK}.new", _TRASH) or bool(
-        _KEY.fullmatch(name.partition("#")[0])
+def foreign(where: str, *, is_new: bool) -> StoreError:
+    """What to say of blobs that belong to another database."""
+    return StoreError(
+        f"{where} holds packages or events that belong to another database:"
+        f" {'this one is new' if is_new else 'this one was never used with them'}."
+        " Nothing was deleted. If the database was moved, or store.url or store.blobs_dir"
+        " is mistaken, put that right; if the database is lost, restore a backup"
+        f" (docs/backup.md); to begin without them, move {where} away"
     )
 
 
-async def open_blobs(directory: Path, database_id: str, clock: Clock, *, is_new: bool) -> Blobs:
-    """The blobs in a directory that belong to a database. Raises as `Blobs.belong_to` does."""
-
-    def open_() -> Blobs:
-        blobs = Blobs(directory, clock)
-        blobs.belong_to(database_id, is_new=is_new)
-        return blobs
-
-    return await anyio.to_thread.run_sync(open_)
-
-
 async def keep_trash_short(clock: Clock, *places: Blobs) -> None:
-    """Empty the trash of blobs again and again, forever."""
+    """Empty the trash of blobs again and again, until cancelled."""
     while True:
         for blobs in places:
             try:
                 await anyio.to_thread.run_sync(blobs.empty_trash)
             except OSError as error:
                 _log.warning("cannot empty the trash: %s", error)
+            except StoreUnavailable:
+                pass  # It is in the log already.
         await clock.sleep(_EMPTIED_EVERY_S)

@@ -1,10 +1,10 @@
 """Rows that wait for their time in lanes, and are claimed by who works on them.
 
-Whoever claims a row has it until it is given back; when a platform starts, everything is. So
-nothing is lost with who was working on it, and may be done twice.
+A claim lasts until it is given back. When a platform starts, it gives back what platforms that no
+longer run had claimed. So nothing is lost when a platform ends, and a row may be worked on twice.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -33,6 +33,7 @@ class Claims:
             .where(is_free, columns.due_at <= now)
             .order_by(columns.due_at)
             .limit(limit)
+            .with_for_update(skip_locked=True)
         ).all()
         if rows:
             self._connection.execute(
@@ -71,10 +72,18 @@ class Claims:
             query = sa.update(self._table).where(claimed_by.in_(claims))
             self._connection.execute(query.values(claimed_by=None))
 
-    def release_all(self, now: float) -> None:
-        """Make everything due that is claimed, when nobody is there any more."""
-        query = sa.update(self._table).where(self._table.c.claimed_by.is_not(None))
-        self._connection.execute(query.values(claimed_by=None, due_at=now))
+    def release_left(self, is_running: Callable[[int], bool], now: float) -> None:
+        """Make everything due that is claimed by platforms that no longer run. A claim begins with
+        the count of its platform's start and a dot; older ones have only a number."""
+        claimed_by = self._table.c.claimed_by
+        query = sa.select(claimed_by).where(claimed_by.is_not(None)).distinct()
+        claims = list(self._connection.execute(query).scalars())
+        owners = {int(owner) for owner, dot, _ in (one.partition(".") for one in claims) if dot}
+        running = tuple(f"{owner}." for owner in owners if is_running(owner))
+        left = [one for one in claims if not (running and one.startswith(running))]
+        if left:
+            release = sa.update(self._table).where(claimed_by.in_(left))
+            self._connection.execute(release.values(claimed_by=None, due_at=now))
 
     def lanes(self) -> Iterator[tuple[tuple[str, ...], float]]:
         """All lanes in which anything waits, with the time when the first is due."""

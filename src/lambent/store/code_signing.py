@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from lambent.model.arn import Scope
 from lambent.store.tables import code_signing_configs
+from lambent.store.upserts import upsert
 
 _configs = code_signing_configs.c
 
@@ -42,11 +43,11 @@ class CodeSigningConfigs:
 
     def put(self, scope: Scope, config_id: str, document: Mapping[str, Any]) -> None:
         """Add a configuration, or replace it."""
-        self.delete(scope, config_id)
-        self._connection.execute(
-            sa.insert(code_signing_configs).values(
-                **scope._asdict(), id=config_id, document=document
-            )
+        upsert(
+            self._connection,
+            code_signing_configs,
+            {**scope._asdict(), "id": config_id},
+            {"document": document},
         )
 
     def delete(self, scope: Scope, config_id: str) -> None:

@@ -1,25 +1,35 @@
 """The one place that knows which database it is.
 
-SQLite runs in WAL mode on one connection; transactions begin with `BEGIN IMMEDIATE` so that
-two of them never deadlock upgrading a read lock. PostgreSQL is used by one connection, too, which
-holds the database against other platforms (see `holding.py`). Everything else is portable SQL.
+Either kind has one connection for writers and some for readers. SQLite runs in WAL mode, so
+readers and the writer do not wait for each other; writers begin with `BEGIN IMMEDIATE`. On
+PostgreSQL the writers' connection also holds the database (see `holding.py`). Everything else is
+portable SQL.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from lambent.store.holding import HeldConnection, SessionHold
+from lambent.store.holding import MIGRATION_LOCK_ID, HeldConnection, SessionHold
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_TIMEOUT_MS = 10_000
 _LOCK_TIMEOUT_MS = 5_000
+READERS = 4
+"""Connections for readers."""
+KEEP_ALIVES = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""With these either side notices within half a minute that the other's host is gone."""
 
 
 def url_of(settings: StoreSettings, data: Path) -> sa.URL:
@@ -50,53 +60,93 @@ def name_of(url: sa.URL) -> str:
     return f"the database {file_of(url) or url.render_as_string(hide_password=True)}"
 
 
+class Engines(NamedTuple):
+    """Connections to one database."""
+
+    writing: sa.Engine
+    """One connection; on PostgreSQL it holds the database."""
+    reading: sa.Engine
+    """Several; the same engine as `writing` if the database is in memory."""
+
+    def dispose(self) -> None:
+        """Close them all."""
+        self.reading.dispose()
+        self.writing.dispose()
+
+
+def connect_both(settings: StoreSettings, data: Path, hold: SessionHold) -> Engines:
+    """As `connect`, with connections for readers besides."""
+    writing = connect(settings, data, hold)
+    url = url_of(settings, data)
+    if url.get_backend_name() == "postgresql":
+        return Engines(writing, _connect_postgresql(url, settings.synchronous, hold, reads=True))
+    if file_of(url) is None:
+        return Engines(writing, writing)
+    return Engines(writing, _connect_sqlite(url, settings.synchronous, reads=True))
+
+
 def connect(settings: StoreSettings, data: Path, hold: SessionHold | None = None) -> sa.Engine:
-    """An engine for the configured database. `hold` holds one of PostgreSQL for as long as the
-    engine is used. Raises StoreError if settings do not fit."""
+    """An engine for the configured database, of one connection. `hold` holds one of PostgreSQL for
+    as long as the engine is used. Raises StoreError if settings do not fit."""
     if settings.synchronous not in ("FULL", "NORMAL", "OFF", "EXTRA"):
         raise StoreError(f"cannot use store.synchronous = {settings.synchronous!r}")
     url = url_of(settings, data)
     if url.get_backend_name() == "postgresql":
         return _connect_postgresql(url, settings.synchronous, hold)
-    engine = sa.create_engine(
-        url,
-        poolclass=sa.StaticPool,
-        connect_args={"check_same_thread": False},
-    )
+    return _connect_sqlite(url, settings.synchronous)
+
+
+def _connect_sqlite(url: sa.URL, synchronous: str, *, reads: bool = False) -> sa.Engine:
+    arguments = {"check_same_thread": False}
+    if reads:
+        engine = sa.create_engine(
+            url,
+            poolclass=sa.QueuePool,
+            pool_size=READERS,
+            max_overflow=0,
+            connect_args=arguments,
+        )
+    else:
+        engine = sa.create_engine(url, poolclass=sa.StaticPool, connect_args=arguments)
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         # We begin transactions ourselves; the driver's own habit would not cover reads.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        if reads:
+            connection.execute("PRAGMA query_only=ON")
+            return
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={settings.synchronous}")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
         connection.execute("PRAGMA foreign_keys=ON")
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
 
 
-def _connect_postgresql(url: sa.URL, synchronous: str, hold: SessionHold | None) -> sa.Engine:
+def _connect_postgresql(
+    url: sa.URL, synchronous: str, hold: SessionHold | None, *, reads: bool = False
+) -> sa.Engine:
+    options = {
+        "connect_timeout": 10,
+        **KEEP_ALIVES,
+        "options": f"-c lock_timeout={_LOCK_TIMEOUT_MS}"
+        " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+        f" -c synchronous_commit={'off' if synchronous == 'OFF' else 'on'}"
+        f" -c default_transaction_read_only={'on' if reads else 'off'}",
+    }
     engine = sa.create_engine(
         url,
-        pool_size=1,
+        pool_size=READERS if reads else 1,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": 10,
-            # With keep-alives either side lets go of a host that is gone within half a minute.
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,
-            "options": f"-c lock_timeout={_LOCK_TIMEOUT_MS}"
-            " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-            f" -c synchronous_commit={'off' if synchronous == 'OFF' else 'on'}",
-        },
+        # What readers see in one transaction fits together.
+        isolation_level="REPEATABLE READ" if reads else "READ COMMITTED",
+        connect_args=options,
     )
     if hold is not None:
 
@@ -108,7 +158,10 @@ def _connect_postgresql(url: sa.URL, synchronous: str, hold: SessionHold | None)
         @sa.event.listens_for(engine, "connect")
         def take(connection: Any, _record: object) -> None:
             try:
-                hold.take(connection)
+                if reads:
+                    hold.limit(connection)
+                else:
+                    hold.take(connection)
             except BaseException:
                 connection.close()  # The pool would forget it, open.
                 raise
@@ -125,6 +178,8 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
     """Bring the database's tables up to what this version of the code expects, or to another
     revision, forward or back."""
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # Two that share it may start at once.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_ID})")
         migrate_within(connection, revision)
 
 

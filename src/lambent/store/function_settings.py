@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from lambent.model.arn import Scope
 from lambent.model.function import LATEST, FunctionKey
 from lambent.store.tables import function_settings
+from lambent.store.upserts import upsert
 
 _settings = function_settings.c
 
@@ -89,15 +90,11 @@ class FunctionSettings:
         reference: str | None = None,
     ) -> None:
         """Set the document, whether there was one or not."""
-        self.delete(kind, key, qualifier)
-        self._connection.execute(
-            sa.insert(function_settings).values(
-                **key._asdict(),
-                kind=kind.value,
-                qualifier=qualifier,
-                reference=reference,
-                document=document,
-            )
+        upsert(
+            self._connection,
+            function_settings,
+            {**key._asdict(), "kind": kind.value, "qualifier": qualifier},
+            {"reference": reference, "document": document},
         )
         self._changed.add(key)
 

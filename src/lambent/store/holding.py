@@ -24,6 +24,10 @@ from lambent.store.problems import StoreError, StoreHeld
 
 LOCK_ID = 0x6C616D62656E74
 """Of PostgreSQL's advisory lock; any number will do."""
+MIGRATION_LOCK_ID = LOCK_ID + 1
+"""Of the lock that migrations take."""
+RUNNING = 0x6C616D62
+"""With the count of its start: the lock that a platform holds while it runs."""
 _PATIENCE, _PATIENCE_AGAIN = "5s", "1s"
 """A server needs a moment to notice that the one before is gone. Transactions wait for it."""
 _STATEMENT_MS = 6000
@@ -119,7 +123,9 @@ def hold_file(database: Path, holder: Holder) -> int:
 class SessionHold:
     """Holds a PostgreSQL database with each connection that is made."""
 
-    def __init__(self, where: str, holder: Holder) -> None:
+    def __init__(self, where: str, holder: Holder, *, is_shared: bool = False) -> None:
+        self.is_shared = is_shared
+        """Whether it lets in others that let in this one."""
         self._where = where
         self._holder = holder
         self._turn: int | None = None
@@ -141,7 +147,8 @@ class SessionHold:
             with connection.transaction():
                 patience = _PATIENCE if self._turn is None else _PATIENCE_AGAIN
                 connection.execute(f"SET LOCAL lock_timeout = '{patience}'")
-                connection.execute(f"SELECT pg_advisory_lock({LOCK_ID})")
+                way = "_shared" if self.is_shared else ""
+                connection.execute(f"SELECT pg_advisory_lock{way}({LOCK_ID})".encode())
         except psycopg.errors.LockNotAvailable as error:
             first = self._first(connection)
             if self._turn is not None and first == str(self._holder):
@@ -151,13 +158,19 @@ class SessionHold:
                 ) from error
             raise _held(self._where, first) from error
         if self._turn is not None:
+            which = b"last_alone" if self.is_shared else b"starts"
             with connection.transaction():
-                (turn,) = connection.execute("SELECT starts FROM platform").fetchone() or (None,)
-            if turn != self._turn:
+                row = connection.execute(b"SELECT " + which + b" FROM platform").fetchone()
+                connection.execute(f"SELECT pg_advisory_lock({RUNNING}, {self._turn})".encode())
+            if row is None or row[0] > self._turn:
                 raise StoreHeld(
                     f"{self._where} was used by another platform while this one had lost its"
                     " connection: this one ends, so that no event is handled by both"
                 )
+        self.limit(connection)
+
+    def limit(self, connection: HeldConnection) -> None:
+        """Wait no longer than `answer_s` by a new connection, if that is so by now."""
         if self._is_bounded:
             with connection.transaction():
                 connection.bound(self)
@@ -168,6 +181,7 @@ class SessionHold:
         connection.execute(
             sa.text("UPDATE platform SET holder = CAST(:it AS JSON)"), {"it": document}
         )
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({RUNNING}, {starts})")
         self._turn = starts
 
     def bound(self, connection: sa.Connection) -> None:
@@ -197,6 +211,6 @@ def _described(document: bytes) -> str:
 
 def _held(what: str, first: str) -> StoreHeld:
     return StoreHeld(
-        f"{what} is already in use by another lambent: {first}. Platforms cannot share a database"
-        " yet: stop that one, or give this one a database of its own (store.url)"
+        f"{what} is already in use by another lambent: {first}. Stop that one, or give this one a"
+        " database of its own (store.url)"
     )

@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from lambent.model.changes import Directory
 from lambent.model.identity import AccessKey, Identity, IdentityKey
 from lambent.store.tables import access_keys, identities, platform_secrets
+from lambent.store.upserts import upsert
 
 _identities = identities.c
 
@@ -15,8 +17,10 @@ _identities = identities.c
 class IdentityRows:
     """Reads and writes of one transaction. Every method blocks; see `Store.transact`."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, changed: set[str]) -> None:
         self._connection = connection
+        self._changed = changed
+        """The names and ids of those that were touched."""
 
     def get(self, key: IdentityKey) -> Identity | None:
         """The user or role, or None if there is none."""
@@ -34,22 +38,21 @@ class IdentityRows:
         """An account's users or roles, by name."""
         return self._select(_identities.account == account, _identities.kind == kind)
 
-    def everyone(self) -> list[Identity]:
-        """All users and roles of all accounts."""
-        return self._select()
+    def directory(self) -> Directory:
+        """All users, roles and keys of all accounts."""
+        return Directory(self._select(), self.keys())
 
     def put(self, identity: Identity) -> None:
         """Add a user or role, or replace it."""
-        self.delete(identity.key)
         document = {
             name: value for name, value in dataclasses.asdict(identity).items() if name != "key"
         }
-        self._connection.execute(
-            sa.insert(identities).values(**identity.key._asdict(), document=document)
-        )
+        self._changed.add(_name(identity.key))
+        upsert(self._connection, identities, identity.key._asdict(), {"document": document})
 
     def delete(self, key: IdentityKey) -> None:
         """Forget a user or role."""
+        self._changed.add(_name(key))
         self._connection.execute(sa.delete(identities).where(_is(key)))
 
     def keys(self, account: str | None = None, user_name: str | None = None) -> list[AccessKey]:
@@ -64,11 +67,13 @@ class IdentityRows:
 
     def put_key(self, key: AccessKey) -> None:
         """Add a key, or replace it."""
-        self.delete_key(key.id)
-        self._connection.execute(sa.insert(access_keys).values(**dataclasses.asdict(key)))
+        self._changed.add(key.id)
+        values = dataclasses.asdict(key)
+        upsert(self._connection, access_keys, {"id": values.pop("id")}, values)
 
     def delete_key(self, key_id: str) -> None:
         """Forget a key."""
+        self._changed.add(key_id)
         self._connection.execute(sa.delete(access_keys).where(access_keys.c.id == key_id))
 
     def platform_secret(self, name: str) -> bytes:
@@ -77,10 +82,20 @@ class IdentityRows:
         value: bytes | None = self._connection.execute(
             sa.select(platform_secrets.c.value).where(is_it)
         ).scalar()
-        if value is None:
-            value = secrets.token_bytes(32)
-            self._connection.execute(sa.insert(platform_secrets).values(name=name, value=value))
-        return value
+        if value is not None:
+            return value
+        # Another platform on the same database may make it at the same moment.
+        self._connection.execute(
+            sa.text(
+                "INSERT INTO platform_secrets (name, value) VALUES (:name, :value)"
+                " ON CONFLICT DO NOTHING"
+            ),
+            {"name": name, "value": secrets.token_bytes(32)},
+        )
+        made: bytes = self._connection.execute(
+            sa.select(platform_secrets.c.value).where(is_it)
+        ).scalar_one()
+        return made
 
     def _select(self, *where: sa.ColumnElement[bool]) -> list[Identity]:
         rows = self._connection.execute(
@@ -89,6 +104,10 @@ class IdentityRows:
             .order_by(_identities.account, _identities.kind, _identities.name)
         )
         return [_to_identity(row) for row in rows]
+
+
+def _name(key: IdentityKey) -> str:
+    return f"{key.account}:{key.kind}:{key.name}"
 
 
 def _is(key: IdentityKey) -> sa.ColumnElement[bool]:

@@ -21,14 +21,18 @@ class LayerRows:
         self._connection = connection
 
     def get(
-        self, key: LayerKey, number: int, *, include_deleted: bool = False
+        self, key: LayerKey, number: int, *, include_deleted: bool = False, keeps: bool = False
     ) -> LayerVersion | None:
         """One version, or None if there is none. Functions that use a version may go on doing so
-        when it is deleted."""
+        when it is deleted. `keeps` says whether the transaction is about to refer to it: then
+        nobody forgets it meanwhile."""
         where = _is(key, number)
         if not include_deleted:
             where = sa.and_(where, _versions.is_deleted.is_(False))
-        row = self._connection.execute(sa.select(layer_versions).where(where)).first()
+        query = sa.select(layer_versions).where(where)
+        if keeps:
+            query = query.with_for_update(read=True, key_share=True)
+        row = self._connection.execute(query).first()
         return None if row is None else _to_version(row)
 
     def list_versions(self, key: LayerKey, *, below: int | None = None) -> list[LayerVersion]:
@@ -100,7 +104,9 @@ class LayerRows:
         referred to."""
         forgotten = set[str]()
         deleted = self._connection.execute(
-            sa.select(layer_versions).where(_versions.is_deleted.is_(True))
+            sa.select(layer_versions)
+            .where(_versions.is_deleted.is_(True))
+            .with_for_update(skip_locked=True)
         )
         for version in [_to_version(row) for row in deleted]:
             if not self._is_used(version.arn):

@@ -8,6 +8,7 @@ from lambent.model.arn import Scope
 from lambent.model.mapping import EventSourceMapping, MappingState
 from lambent.model.sources.registry import SOURCE_KINDS
 from lambent.store.tables import event_source_mappings, mapping_positions
+from lambent.store.upserts import upsert
 
 _mappings = event_source_mappings.c
 _MEMBERS = ("function_arn", "state_reason", "last_modified", "last_result", "configuration")
@@ -55,30 +56,29 @@ class MappingRows:
 
     def put(self, mapping: EventSourceMapping) -> None:
         """Add a mapping, or replace it."""
-        self._forget(mapping.uuid)
+        self._changed.add(mapping.uuid)
         document = {name: getattr(mapping, name) for name in _MEMBERS}
         document["source"] = mapping.kind.name
         document["state"] = mapping.state.value
-        self._connection.execute(
-            sa.insert(event_source_mappings).values(
-                uuid=mapping.uuid,
+        upsert(
+            self._connection,
+            event_source_mappings,
+            {"uuid": mapping.uuid},
+            {
                 **mapping.scope._asdict(),
-                function_name=mapping.function_name,
-                source_id=mapping.source_id,
-                document=document,
-            )
+                "function_name": mapping.function_name,
+                "source_id": mapping.source_id,
+                "document": document,
+            },
         )
 
     def delete(self, uuid: str) -> None:
         """Forget a mapping, and how far it has read."""
-        self._forget(uuid)
+        self._changed.add(uuid)
+        self._connection.execute(sa.delete(event_source_mappings).where(_mappings.uuid == uuid))
         self._connection.execute(
             sa.delete(mapping_positions).where(mapping_positions.c.uuid == uuid)
         )
-
-    def _forget(self, uuid: str) -> None:
-        self._changed.add(uuid)
-        self._connection.execute(sa.delete(event_source_mappings).where(_mappings.uuid == uuid))
 
     def _select(
         self, *where: sa.ColumnElement[bool], limit: int | None = None

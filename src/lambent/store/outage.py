@@ -107,6 +107,14 @@ def is_away(error: BaseException) -> bool | None:
     return True if state == _READ_ONLY_STATE else None
 
 
+def is_read_only(error: sa.exc.DBAPIError) -> bool:
+    """Whether an error means that a connection only reads."""
+    cause = error.orig
+    if isinstance(cause, sqlite3.OperationalError):
+        return getattr(cause, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY
+    return isinstance(cause, psycopg.Error) and cause.sqlstate == _READ_ONLY_STATE
+
+
 def is_full(error: OSError) -> bool:
     """Whether a disk has no room."""
     if error.errno is None and (told := _OS_ERROR.search(str(error))):

@@ -23,9 +23,9 @@ from lambent.store.archive import (
     read_archive,
 )
 from lambent.store.backup import BackupPaths, Contents, flush_directory
-from lambent.store.blobs import Blobs
 from lambent.store.copying import copy_in
 from lambent.store.database import connect, file_of, name_of, revisions, url_of
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.examination import is_new_database, is_new_file
 from lambent.store.holding import SessionHold, this_platform
 from lambent.store.problems import StoreError
@@ -85,7 +85,7 @@ class _Unpacking:
         self._credentials = places.state / f"{CREDENTIALS}{_UNFINISHED}"
         for directory in (places.state, places.packages, places.events, final.parent):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._blobs = [Blobs(directory) for directory in (places.packages, places.events)]
+        self._blobs = [DirectoryBlobs(directory) for directory in (places.packages, places.events)]
 
     def __enter__(self) -> "_Unpacking":
         for one in self._blobs:

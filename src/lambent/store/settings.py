@@ -1,22 +1,44 @@
-"""What an operator may choose about the store."""
+"""Settings of the store."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """Where the platform keeps what must survive it."""
+    """Where the platform stores its data."""
 
     url: str = ""
     """SQLAlchemy URL of the database. Default: empty, which means SQLite in `lambent.db` in the
-    data directory, so that nothing has to be installed. `postgresql+psycopg://…` names a server's.
-    One platform at a time uses a database; a second one does not start."""
+    data directory and needs no installation. `postgresql+psycopg://…` names a PostgreSQL server.
+    One platform at a time uses a database; a second one does not start unless both are
+    `shared`."""
+
+    shared: bool = False
+    """Whether other platforms with this setting may use the same PostgreSQL database at the same
+    time. Default: false. True is for trials until several nodes are supported as a whole: what one
+    platform changes is in force on the others within a second, but each counts concurrency by
+    itself, and event source mappings are polled by one of them. All need the same packages: see
+    `blobs_dir`."""
 
     blobs_dir: str = ""
-    """Directory of deployment packages, made if need be and the platform's own; large payloads of
-    events are kept in one beside it, whose name ends in `-events`. Default: empty, which means
-    `state/blobs` in the data directory."""
+    """Directory of deployment packages, created if missing; the platform becomes its owner. Large
+    payloads of events are stored next to it, in a directory whose name ends in `-events`. Default:
+    empty, which means `state/blobs` in the data directory."""
+
+    blobs_url: str = ""
+    """Where packages and large payloads are kept instead of in `blobs_dir`: `s3://bucket/prefix`,
+    a bucket that exists and a prefix that is the platform's own. Payloads are below the same prefix
+    with `-events` added. Credentials come from the environment (`AWS_ACCESS_KEY_ID` and
+    `AWS_SECRET_ACCESS_KEY`) or are those of the machine's role. Default: empty, which means
+    `blobs_dir`. `lambent backup` copies directories only."""
+
+    blobs_endpoint: str = ""
+    """Endpoint for `blobs_url`. Default: empty, which means AWS itself; anything that speaks the
+    protocol of S3 will do."""
+
+    blobs_region: str = "us-east-1"
+    """Region of the bucket of `blobs_url`. Default: us-east-1."""
 
     synchronous: str = "FULL"
     """SQLite's `synchronous` pragma. Default: FULL, because an acknowledged change must survive
-    a power cut; `NORMAL` or `OFF` trade that for speed on throw-away machines."""
+    a power cut; `NORMAL` or `OFF` trade that for speed on disposable machines."""

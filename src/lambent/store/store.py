@@ -1,18 +1,20 @@
 """The door to the database.
 
-Every transaction runs in one worker thread at a time, never on the event loop, so work that
-must not race (counting references before a blob is deleted, say) only has to be in one
-transaction. Whoever wants to know of changes listens to the *bell*: it rings on the loop, after
-the commit, and says which function to look at again. Of concurrency more is told: what is set
-aside for a function is read in the transaction that touched it, so that whoever counts knows the
-new limit before the change is answered.
+Writers run one at a time in a worker thread, never on the event loop; readers have threads and
+connections of their own and wait for no writer. On PostgreSQL other platforms may write at the
+same time: what a use case reads before it writes, it locks (see `locks.py`).
+
+Everything that keeps a part of the database in memory follows the store. Within each transaction
+that changes something, the store writes down what (see `changes.py`) and reads how it is now. It
+sends that to the listeners on the event loop after the commit, before `transact` returns. What
+other platforms changed, and what a commit changed that was never confirmed, is read from the same
+table.
 """
 
 import contextlib
-import dataclasses
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -25,103 +27,38 @@ import sqlalchemy as sa
 
 from lambent.kit.clock import Clock, SystemClock
 from lambent.model.alias import Route
-from lambent.model.arn import Scope
-from lambent.model.concurrency import Claim, Reservation
+from lambent.model.changes import ChangeListener, Changes
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
-from lambent.store.aliases import AliasRows
-from lambent.store.async_events import AsyncEvents
-from lambent.store.code_signing import CodeSigningConfigs
-from lambent.store.database import connect, file_of, migrate, name_of, revisions, url_of
-from lambent.store.deliveries import DeliveryRows
+from lambent.store.changes import Touched
+from lambent.store.database import (
+    READERS,
+    Engines,
+    connect_both,
+    file_of,
+    migrate,
+    name_of,
+    revisions,
+    url_of,
+)
 from lambent.store.examination import damaged, is_new_database, is_new_file
-from lambent.store.function_settings import FunctionSettings, Kind
-from lambent.store.functions import FunctionRows
 from lambent.store.holding import SessionHold, hold_file, this_platform
-from lambent.store.identities import IdentityRows
-from lambent.store.layers import LayerRows
-from lambent.store.mappings import MappingRows
-from lambent.store.outage import Outage, is_away
-from lambent.store.positions import Positions
+from lambent.store.outage import Outage, is_away, is_read_only
 from lambent.store.problems import StoreError, StoreHeld
 from lambent.store.settings import StoreSettings
 from lambent.store.tables import platform
-from lambent.store.tags import TagRows
+from lambent.store.transaction import Transaction, tables_of
+
+__all__ = ["Store", "Transaction", "open_store"]
 
 T = TypeVar("T")
 _LOOK_S = 3.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
-    """The tables, within one transaction."""
-
-    functions: FunctionRows
-    aliases: AliasRows
-    settings: FunctionSettings
-    layers: LayerRows
-    code_signing: CodeSigningConfigs
-    tags: TagRows
-    identities: IdentityRows
-    mappings: MappingRows
-    positions: Positions
-    async_events: AsyncEvents
-    deliveries: DeliveryRows
-
-    def code_keys(self) -> set[str]:
-        """The packages that any version of a function or layer refers to."""
-        return self.functions.code_keys() | self.layers.code_keys()
-
-    def is_code_used(self, code_key: str) -> bool:
-        """Whether any function or layer refers to this package."""
-        return self.functions.is_code_used(code_key) or self.layers.is_code_used(code_key)
-
-    def code_size_total(self, scope: Scope) -> int:
-        """Bytes of all packages in one account and region; each version counts its full copy."""
-        return self.functions.code_size_total(scope) + self.layers.code_size_total(scope)
-
-    def route(self, key: FunctionKey, qualifier: str) -> Route | None:
-        """Which version an invocation runs, or which two share them; None if there is none."""
-        recursion = self.settings.get(Kind.RECURSION, key) or {}
-        may_loop = recursion.get("RecursiveLoop") == "Allow"
-        version = self.functions.serving(key, qualifier)
-        if version is not None:
-            return Route(version, may_loop=may_loop)
-        alias = self.aliases.get(key, qualifier)
-        if alias is None:
-            return None
-        version = self.functions.serving(key, alias.version)
-        if version is None:
-            return None
-        for number, share in alias.weights.items():
-            other = self.functions.serving(key, number)
-            return Route(version, other, share, may_loop=may_loop)
-        return Route(version, may_loop=may_loop)
-
-    def reservation(self, key: FunctionKey) -> Reservation:
-        """What is set aside for a function."""
-        reserved = self.settings.get(Kind.CONCURRENCY, key)
-        claims = []
-        for setting in self.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key):
-            route = self.route(key, setting.qualifier)
-            if route is not None:
-                wanted: int = setting.document["ProvisionedConcurrentExecutions"]
-                claims.append(Claim(setting.qualifier, route.split(wanted)))
-        return Reservation(
-            None if reserved is None else reserved["ReservedConcurrentExecutions"], tuple(claims)
-        )
-
-    def reservations(self) -> Mapping[FunctionKey, Reservation]:
-        """What is set aside, of every function that has anything."""
-        kinds = (Kind.CONCURRENCY, Kind.PROVISIONED_CONCURRENCY)
-        keys = {one.key for kind in kinds for one in self.settings.list_everywhere(kind)}
-        return {key: self.reservation(key) for key in keys}
-
-
 class Store:
-    """Runs transactions and rings the bell."""
+    """Runs transactions and tells listeners what they changed."""
 
     def __init__(
-        self, engine: sa.Engine, opened: "_Opened", hold: SessionHold, outage: Outage
+        self, engines: Engines, opened: "_Opened", hold: SessionHold, outage: Outage
     ) -> None:
         self.id = opened.id
         """The database's name: the same after a restart, wherever it is moved to."""
@@ -129,75 +66,133 @@ class Store:
         """Whether there was nothing in the database when it was opened."""
         self.starts = opened.starts
         """Which of the platforms that have worked on the database this one is, from 1."""
+        self.url = engines.writing.url
+        """Where the database is; its text hides the password."""
+        self.is_shared = hold.is_shared
+        """Whether other platforms may work on the database at the same time."""
         self.lost: StoreHeld | None = None
         """Set when another platform has taken the database: this one must end."""
-        self._engine = engine
+        self._engine = engines.writing
+        self._reader = engines.reading
         self._hold = hold
         self._outage = outage
-        self._doubtful = _Changes(set(), set())
-        """What transactions that failed have touched: a commit whose connection broke may have come
-        to be. It is told again when the database is back."""
-        self._limiter = anyio.CapacityLimiter(1)
+        self._writing = anyio.CapacityLimiter(1)
+        # A database in memory is in one connection.
+        is_one = engines.reading is engines.writing
+        self._reading = self._writing if is_one else anyio.CapacityLimiter(READERS)
+        self._seen = opened.last_change
+        """The number of the last change that listeners know; of the writer's thread, as what
+        follows."""
+        self._is_behind = False
+        """Whether a commit that was never confirmed may have changed something."""
         self._running = 0
         self._is_stopping = False
-        self._listeners: list[Callable[[FunctionKey], None]] = []
-        self._mapping_listeners: list[Callable[[str], None]] = []
-        self._allotment_listeners: list[Callable[[FunctionKey, Reservation], None]] = []
-        self._return_listeners: list[Callable[[], None]] = []
+        self._listeners: list[ChangeListener] = []
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in the store's thread, in one transaction: all of it or, if it raises,
         nothing. `work` may block but must not use the event loop. Not cancelled half-way.
 
         Raises `StoreUnavailable` while the database is away; then all of it may have happened."""
-        outage = self._outage
-        if outage.is_away and (self._running or (self._is_stopping and work is not _nothing)):
-            raise outage.refuse()  # Somebody finds out whether it is back.
-        losses = outage.losses
-        changes = _Changes(set(), set())
+        return await self._write(work, is_behind=False)
 
-        def run() -> tuple[T, Mapping[FunctionKey, Reservation]]:
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """As `transact`, of `work` that only reads. It waits for no writer, and sees what was
+        committed when it began."""
+
+        def run() -> T:
+            try:
+                with self._reader.begin() as connection:
+                    return work(tables_of(connection, Touched()))
+            except sa.exc.DBAPIError as error:
+                if is_read_only(error):  # Of a writer that would be an outage.
+                    raise RuntimeError("work that only reads has tried to write") from error
+                raise
+
+        return await self._guarded(run, self._reading)
+
+    async def follow(self, *listeners: ChangeListener) -> None:
+        """Send `listeners` everything there is, and from now on all that changes."""
+        self._listeners.extend(listeners)
+        everything = await self.transact(lambda tx: tx.describe(None))
+        for listener in listeners:
+            listener.note_changes(everything)
+
+    async def catch_up(self) -> None:
+        """Tell listeners what other platforms changed. Raises `StoreUnavailable`."""
+        await self._write(_nothing, is_behind=True)
+
+    async def _write(self, work: Callable[[Transaction], T], *, is_behind: bool) -> T:
+        def run() -> tuple[T, Changes | None]:
+            try:
+                with self._engine.begin() as connection:
+                    touched = Touched()
+                    tx = tables_of(connection, touched)
+                    result = work(tx)
+                    seen, changes = self._note(tx, touched, is_behind or self._is_behind)
+            except Exception as error:
+                self._is_behind = self._is_behind or is_away(error) is not None
+                raise
+            self._seen, self._is_behind = seen, False
+            return result, changes
+
+        result, changes = await self._guarded(
+            run, self._writing, is_probe=work is _nothing and not is_behind
+        )
+        if changes is not None:
+            for listener in self._listeners:
+                listener.note_changes(changes)
+        return result
+
+    def _note(
+        self, tx: Transaction, touched: Touched, is_behind: bool
+    ) -> tuple[int, Changes | None]:
+        """Write down what a transaction changed. Returns the number of the last change, and what
+        listeners do not know yet; None if that is nothing."""
+        seen = self._seen
+        if touched:
+            first, last = tx.changes.write(touched, rings=self.is_shared)
+            if first == seen + 1:
+                return last, tx.describe(touched)
+        elif not is_behind:
+            return seen, None
+        last, missed = tx.changes.read(seen)
+        return last, tx.describe(missed) if missed is None or missed else None
+
+    async def _guarded(
+        self, work: Callable[[], T], limiter: anyio.CapacityLimiter, *, is_probe: bool = False
+    ) -> T:
+        """Run `work` in a thread, unless the database is away. `is_probe` says whether it is done
+        for no other reason than to see whether it is."""
+        outage = self._outage
+        if outage.is_away and (self._running or (self._is_stopping and not is_probe)):
+            raise outage.refuse()  # Another call finds out whether it is back.
+        losses = outage.losses
+
+        def run() -> T:
             if self.lost is not None:
                 raise self.lost
             if outage.losses != losses:
                 raise outage.refuse()  # It was lost while this one waited for its turn.
-            with self._engine.begin() as connection:
-                tx = changes.transaction(connection)
-                result = work(tx)
-                changes.add(self._doubtful)
-                told = changes.functions if self._allotment_listeners else ()
-                return result, {key: tx.reservation(key) for key in told}
+            return work()
 
         self._running += 1
         try:
-            result, reservations = await anyio.to_thread.run_sync(run, limiter=self._limiter)
+            result = await anyio.to_thread.run_sync(run, limiter=limiter)
         except Exception as error:
-            self._note_failure(error, changes)
+            self._note_failure(error)
             raise
         finally:
             self._running -= 1
-        self._doubtful = _Changes(set(), set())
-        for key, reservation in reservations.items():
-            for follow in self._allotment_listeners:
-                follow(key, reservation)
-        for key in changes.functions:
-            for listener in self._listeners:
-                listener(key)
-        for mapping in changes.mappings:
-            for follower in self._mapping_listeners:
-                follower(mapping)
-        if outage.note_success():
-            for returned in self._return_listeners:
-                returned()
+        outage.note_success()
         return result
 
-    def _note_failure(self, error: Exception, changes: "_Changes") -> None:
+    def _note_failure(self, error: Exception) -> None:
         """Raises `StoreUnavailable` if that is what the error is."""
         if isinstance(error, StoreHeld):
             self.lost = error
         away = is_away(error)
         if away is not None:
-            self._doubtful.add(changes)
             cause = getattr(error, "orig", None) or error
             raise self._outage.note_failure(cause, is_away=away) from error
 
@@ -207,8 +202,9 @@ class Store:
         def run() -> None:
             with self._engine.begin() as connection:
                 self._hold.bound(connection)
+            self._reader.dispose()  # New connections are bounded from their first moment.
 
-        await anyio.to_thread.run_sync(run, limiter=self._limiter)
+        await anyio.to_thread.run_sync(run, limiter=self._writing)
 
     def note_stopping(self) -> None:
         """The platform is about to end: wait less long for a server that does not answer."""
@@ -224,72 +220,20 @@ class Store:
                 with contextlib.suppress(Exception):  # The server may be away for a while.
                     await self.transact(_nothing)
 
-    def on_change(self, listener: Callable[[FunctionKey], None]) -> None:
-        """Call `listener` on the event loop after every commit that touched a function, with the
-        function's key. It must not block and must not raise."""
-        self._listeners.append(listener)
-
-    def on_mapping_change(self, listener: Callable[[str], None]) -> None:
-        """As `on_change`, of event source mappings, with the UUID of the one that was touched."""
-        self._mapping_listeners.append(listener)
-
-    def on_return(self, listener: Callable[[], None]) -> None:
-        """Call `listener` on the event loop when the database is back after an outage: what was
-        read of it before may be old. It must not block and must not raise."""
-        self._return_listeners.append(listener)
-
-    async def follow_reservations(
-        self, listener: Callable[[FunctionKey, Reservation], None]
-    ) -> None:
-        """Tell `listener` what is set aside for each function, and what will be after every
-        commit that touched one, before `transact` returns. It must not block and must not
-        raise."""
-        for key, reservation in (await self.transact(lambda tx: tx.reservations())).items():
-            listener(key, reservation)
-        self._allotment_listeners.append(listener)
-
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
         """`$LATEST` or a published version as invocations see it now, None if there is none.
 
         While `$LATEST` is being updated, and after an update failed, that is its previous self.
         """
-        return await self.transact(lambda tx: tx.functions.serving(key, qualifier or LATEST))
+        return await self.read(lambda tx: tx.functions.serving(key, qualifier or LATEST))
 
     async def route(self, key: FunctionKey, qualifier: str) -> Route | None:
         """Which version an invocation of `key` with this qualifier runs, aliases included."""
-        return await self.transact(lambda tx: tx.route(key, qualifier))
+        return await self.read(lambda tx: tx.route(key, qualifier))
 
 
 def _nothing(_: Transaction) -> None:
     """Only sees whether the database is there."""
-
-
-class _Changes(NamedTuple):
-    """What transactions have touched."""
-
-    functions: set[FunctionKey]
-    mappings: set[str]
-
-    def transaction(self, connection: sa.Connection) -> Transaction:
-        """The tables; what is touched through them is noted here."""
-        return Transaction(
-            functions=FunctionRows(connection, self.functions),
-            aliases=AliasRows(connection, self.functions),
-            settings=FunctionSettings(connection, self.functions),
-            layers=LayerRows(connection),
-            code_signing=CodeSigningConfigs(connection),
-            tags=TagRows(connection),
-            identities=IdentityRows(connection),
-            mappings=MappingRows(connection, self.mappings),
-            positions=Positions(connection),
-            async_events=AsyncEvents(connection),
-            deliveries=DeliveryRows(connection),
-        )
-
-    def add(self, others: "_Changes") -> None:
-        """Have been touched as well."""
-        self.functions.update(others.functions)
-        self.mappings.update(others.mappings)
 
 
 class _Opened(NamedTuple):
@@ -297,6 +241,7 @@ class _Opened(NamedTuple):
 
     id: str
     starts: int
+    last_change: int
     is_new: bool
 
 
@@ -309,49 +254,51 @@ async def open_store(
     clock = clock or SystemClock()
     with contextlib.ExitStack() as stack:
         opening = partial(_open, settings, data, clock, stack)
-        engine, hold, opened = await anyio.to_thread.run_sync(opening)
-        yield Store(engine, opened, hold, Outage(name_of(url_of(settings, data)), clock))
+        engines, hold, opened = await anyio.to_thread.run_sync(opening)
+        yield Store(engines, opened, hold, Outage(name_of(url_of(settings, data)), clock))
 
 
 def _open(
     settings: StoreSettings, data: Path, clock: Clock, stack: contextlib.ExitStack
-) -> tuple[sa.Engine, SessionHold, _Opened]:
+) -> tuple[Engines, SessionHold, _Opened]:
     data.mkdir(parents=True, exist_ok=True)
     url = url_of(settings, data)
     where, file = name_of(url), file_of(url)
+    is_sqlite = url.get_backend_name() == "sqlite"
+    if settings.shared and is_sqlite:
+        raise StoreError(f"cannot share {where}: store.shared needs PostgreSQL (store.url)")
     holder = this_platform(data, clock)
     is_new = file is None
     if file is not None:
         stack.callback(os.close, hold_file(file, holder))
         is_new = is_new_file(file, revisions())
-    hold = SessionHold(where, holder)
-    engine = connect(settings, data, hold)
-    stack.callback(engine.dispose)
-    is_file = url.get_backend_name() == "sqlite"
+    hold = SessionHold(where, holder, is_shared=settings.shared)
+    engines = connect_both(settings, data, hold)
+    stack.callback(engines.dispose)
+    engine = engines.writing
     try:
-        if not is_file:
+        if not is_sqlite:
             with engine.connect() as connection:
                 is_new = is_new_database(where, connection, revisions())
         migrate(engine)
         with engine.begin() as connection:
-            id_, starts = _begin(connection)
-            if not is_file:
-                hold.begin_turn(connection, starts)
+            opened = _begin(connection, is_new=is_new, is_shared=settings.shared)
+            if not is_sqlite:
+                hold.begin_turn(connection, opened.starts)
     except (sa.exc.DBAPIError, psycopg.Error) as error:
         cause = getattr(error, "orig", error)
-        if is_file and not isinstance(error, sa.exc.OperationalError):
+        if is_sqlite and not isinstance(error, sa.exc.OperationalError):
             raise damaged(where, cause) from error
         raise StoreError(f"cannot use {where}: {' '.join(str(cause).split())}") from error
-    return engine, hold, _Opened(id_, starts, is_new)
+    return engines, hold, opened
 
 
-def _begin(connection: sa.Connection) -> tuple[str, int]:
-    """Count the start; returns the database's name and the count."""
-    row = connection.execute(sa.select(platform)).one_or_none()
-    if row is None:
-        row_id, starts = str(uuid.uuid4()), 1
-        connection.execute(sa.insert(platform).values(id=row_id, starts=starts))
-    else:
-        row_id, starts = row.id, row.starts + 1
-        connection.execute(sa.update(platform).values(starts=starts))
-    return row_id, starts
+def _begin(connection: sa.Connection, *, is_new: bool, is_shared: bool) -> _Opened:
+    """Count the start."""
+    if connection.execute(sa.select(platform)).first() is None:
+        connection.execute(sa.insert(platform).values(id=str(uuid.uuid4()), starts=0))
+    starts = platform.c.starts + 1
+    alone = platform.c.last_alone if is_shared else starts
+    connection.execute(sa.update(platform).values(starts=starts, last_alone=alone))
+    row = connection.execute(sa.select(platform)).one()
+    return _Opened(row.id, row.starts, row.last_change, is_new)

@@ -14,6 +14,38 @@ platform = sa.Table(
     sa.Column("starts", sa.BigInteger, nullable=False),
     # Who does, on PostgreSQL: store.holding.Holder.
     sa.Column("holder", sa.JSON(none_as_null=True)),
+    # The `seq` of the last change; who holds this row decides the order of changes.
+    sa.Column("last_change", sa.BigInteger, nullable=False, server_default="0"),
+    # Which of the starts was the last that let no other platform in.
+    sa.Column("last_alone", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+_id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+# What changed, in the order of the commits and without gaps: see store.changes. Old rows go.
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("seq", _id, primary_key=True, autoincrement=False),
+    # store.changes.Kind
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("key", sa.String(256), nullable=False),
+)
+
+# Rows to lock while sums over an account are checked; made when first needed: see store.locks.
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("region", sa.String(32), primary_key=True),
+)
+
+# Packages that nothing seemed to refer to, and since when: see control.packages.
+unused_packages = sa.Table(
+    "unused_packages",
+    metadata,
+    sa.Column("code_key", sa.String(64), primary_key=True),
+    sa.Column("since", sa.Double, nullable=False),
 )
 
 functions = sa.Table(
@@ -193,7 +225,6 @@ mapping_positions = sa.Table(
     sa.Column("document", sa.JSON, nullable=False),
 )
 
-_id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _free = sa.text("claimed_by IS NULL")
 _claimed = sa.text("claimed_by IS NOT NULL")
 

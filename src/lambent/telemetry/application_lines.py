@@ -1,4 +1,4 @@
-"""What a function prints, in a log whose format is JSON. Pure.
+"""A function's output, in a log whose format is JSON. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 """
@@ -9,14 +9,14 @@ from typing import Any
 from lambent.telemetry.events import LEVELS, is_shown, iso_time, to_json
 
 _READ_BYTES_MAX = 64 * 1024
-"""The event loop has no time to read longer lines: those that look like an object are logged as
-they are, whatever their level."""
+"""The event loop has no time to parse longer lines: those that look like an object are logged
+unchanged, whatever their level."""
 _OTHER_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
-"""Of levels, as Python says them."""
+"""Names of levels in Python."""
 
 
 def read_object(line: bytes) -> dict[str, Any] | None:
-    """The JSON object that a line is, or None."""
+    """Return the JSON object that a line is, or None."""
     if not line.startswith(b"{") or len(line) > _READ_BYTES_MAX:
         return None
     try:
@@ -29,8 +29,8 @@ def read_object(line: bytes) -> dict[str, Any] | None:
 def json_line(
     line: bytes, *, at: float, request_id: str, lowest: str | None, wraps: bool
 ) -> tuple[bytes, dict[str, Any] | None] | None:
-    """A printed line as it is logged, and as an object if it is one; None if its level is below
-    `lowest`.
+    """Return a printed line as it is logged, and as an object if it is one; None if its level is
+    below `lowest`.
 
     An object keeps its form; one without a level is INFO, one without a time gets `at` (epoch
     seconds). Plain text is wrapped if `wraps`.

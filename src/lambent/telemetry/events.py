@@ -1,7 +1,7 @@
-"""The platform's own events in an environment's life, as the Telemetry API and JSON logs have them.
+"""The platform's own events in an environment's lifecycle, as in the Telemetry API and JSON logs.
 
-Pure: an event is `(type, record)`; whoever sends it adds the time. Which system log level an event
-has decides whether a log in JSON shows it.
+Pure: an event is `(type, record)`; the sender adds the time. The system log level of an event
+decides whether a log in JSON shows it.
 https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html
 """
 
@@ -17,17 +17,17 @@ Record = dict[str, Any]
 Event = tuple[str, Record]
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-"""Of logs, in rising order."""
+"""Log levels, in rising order."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """What initialises, and when."""
+    """What initializes, and when."""
 
     initialization_type: str
     """`on-demand`, `provisioned-concurrency` or `snap-start`."""
     phase: str
-    """`init`, or `invoke` if it is done again on an invocation's time, or `snap-start`."""
+    """`init`, or `invoke` if it is repeated within an invocation, or `snap-start`."""
 
     def record(self, **more: Any) -> Record:
         return {"initializationType": self.initialization_type, "phase": self.phase, **more}
@@ -40,7 +40,7 @@ def iso_time(epoch_s: float) -> str:
 
 
 def encode(epoch_s: float, event: Event) -> bytes:
-    """One event as JSON, with its time."""
+    """Encode one event as JSON, with its time."""
     kind, record = event
     return to_json({"time": iso_time(epoch_s), "type": kind, "record": record})
 
@@ -51,14 +51,14 @@ def to_json(value: Any) -> bytes:
 
 
 def status_of(error_type: str | None) -> str:
-    """`failure` for what the sandbox did, `error` for what came from inside."""
+    """`failure` for failures of the sandbox, `error` for those from inside."""
     if error_type is None:
         return "success"
     return "failure" if error_type.startswith("Sandbox.") else "error"
 
 
 def init_start(phase: Phase, *, function: Mapping[str, Any], runtime: Mapping[str, str]) -> Event:
-    """Init begins. `function` and `runtime` are members that say of what."""
+    """Init starts. `function` and `runtime` are members that describe them."""
     return "platform.initStart", phase.record(**function, **runtime)
 
 
@@ -91,7 +91,7 @@ def subscription(kind: str, name: str, types: Sequence[str]) -> Event:
 
 
 def start(request_id: str, version: str, tracing: Record, tenant_id: str = "") -> Event:
-    """An invocation begins."""
+    """An invocation starts."""
     return "platform.start", {
         "requestId": request_id,
         "version": version,
@@ -124,7 +124,7 @@ def runtime_done(
 
 
 def report(report_: Report, *, tracing: Record, tenant_id: str = "") -> Event:
-    """What an invocation took."""
+    """The durations and memory of an invocation."""
     return "platform.report", {
         "requestId": report_.request_id,
         "status": report_.status or "success",
@@ -152,12 +152,12 @@ def report_metrics(report_: Report) -> Record:
 
 
 def restore_start(*, function: Mapping[str, Any], runtime: Mapping[str, str]) -> Event:
-    """An environment begins to be restored from a snapshot."""
+    """The restore of an environment from a snapshot starts."""
     return "platform.restoreStart", {**function, **runtime}
 
 
 def restore_runtime_done(status: str, error_type: str | None) -> Event:
-    """The runtime has run what follows a restore."""
+    """The runtime has run the hooks after a restore."""
     return "platform.restoreRuntimeDone", {"status": status, **_error(error_type)}
 
 
@@ -185,12 +185,12 @@ def span(name: str, began: float, duration_ms: float) -> Record:
 
 
 def tracing(trace_id: str) -> Record:
-    """The member that carries an invocation's trace header, if it has one."""
+    """Return the member that contains an invocation's trace header, if it has one."""
     return {"tracing": {"type": "X-Amzn-Trace-Id", "value": trace_id}} if trace_id else {}
 
 
 def level_of(event: Event) -> str:
-    """The system log level of an event."""
+    """Return the system log level of an event."""
     kind, record = event
     name = kind.removeprefix("platform.")
     is_good = record.get("status", "success") == "success" and "errorType" not in record
@@ -208,7 +208,7 @@ def level_of(event: Event) -> str:
 
 
 def is_shown(level: str, lowest: str | None) -> bool:
-    """Whether a log that begins at `lowest` shows what has this level."""
+    """Whether a log with the lowest level `lowest` shows this level."""
     return lowest is None or LEVELS.index(level) >= LEVELS.index(lowest)
 
 

@@ -1,7 +1,7 @@
-"""Regular expressions as CloudWatch Logs filter patterns have them: no groups, no look-around.
+"""Regular expressions of CloudWatch Logs filter patterns: no groups, no look-around.
 
-Whoever may read logs may send one, and a backtracking engine can be kept busy forever with a
-short one. This one builds a deterministic automaton as it reads: each character is looked at once.
+Anyone who may read logs may send one, and a short expression can keep a backtracking engine busy
+forever. This one builds a deterministic automaton while it reads: it looks at each character once.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 """
 
@@ -19,14 +19,15 @@ _ATOM = re.compile(
 )
 
 _Place = tuple[int, int]
-"""Which alternative, and how many of its atoms are behind."""
+"""The alternative, and how many of its atoms have matched."""
 _Atom = tuple[Callable[[str], object], bool, bool]
-"""Whether a character fits; whether it may be left out; whether it may come again."""
+"""Whether a character matches; whether it is optional; whether it may repeat."""
 _FOUND = -1
 
 
 def compile_expression(text: str) -> Callable[[str], bool]:
-    """Whether `text` occurs in a message. Raises `ValueError` if it is no expression."""
+    """Return a test for whether `text` occurs in a message. Raises `ValueError` for an invalid
+    expression."""
     return _Automaton([_Alternative(part) for part in _split(text)]).search
 
 
@@ -109,7 +110,7 @@ class _Automaton:
         return following
 
     def _closure(self, places: set[_Place]) -> frozenset[_Place]:
-        """With what can be reached without a character."""
+        """Add the states that can be reached without a character."""
         todo = list(places)
         reached = set(places)
         while todo:
@@ -147,7 +148,7 @@ class _Automaton:
 
 
 def _split(text: str) -> list[str]:
-    """At the bars that are neither escaped nor in brackets."""
+    """Split at the bars that are neither escaped nor in brackets."""
     parts = re.findall(r"((?:\\.|\[(?:\\.|[^\]\\])*\]|[^|\\])*)(\||$)", text, re.DOTALL)
     found = []
     for part, bar in parts:

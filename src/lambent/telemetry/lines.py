@@ -1,9 +1,9 @@
-"""From the bytes a process prints to log events. Pure, and bounded in memory."""
+"""Turns the output of a process into log events. Pure, and bounded in memory."""
 
 import struct
 
 LINE_BYTES_MAX = 256 * 1024
-"""Longest event, without its newline; what is longer is cut in chunks, between characters."""
+"""Longest event, without its newline; a longer one is split in chunks, between characters."""
 
 _CHARACTER_BYTES_MAX = 4
 _HEADER = struct.Struct(">IIQ")
@@ -23,13 +23,13 @@ _LEVELS = {
 
 
 class LineAssembler:
-    """Cuts a byte stream at newlines."""
+    """Splits a byte stream at newlines."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The events completed by `data`, without their newlines."""
+        """Return the events completed by `data`, without their newlines."""
         data = self._rest + data
         *lines, self._rest = data.split(b"\n")
         found = []
@@ -39,8 +39,8 @@ class LineAssembler:
         return found + complete
 
     def flush(self) -> list[bytes]:
-        """What has come without its newline yet, as an event. The rest of a last character may
-        still come: what is there of it is given when nothing else is."""
+        """Return what has arrived without a newline, as an event. The rest of the last character
+        may still arrive: its first bytes are returned only when there is nothing else."""
         rest = self._rest
         end = len(rest) - _count_incomplete(rest) or len(rest)
         self._rest = rest[end:]
@@ -50,15 +50,16 @@ class LineAssembler:
 class FrameDecoder:
     """Decodes the framed log protocol of AWS's runtime clients: type, length, time, message.
 
-    A message of several lines stays one event. Function code can write to the pipe too: what is
-    no frame is taken as text up to the next thing that looks like one.
+    A message of several lines stays one event. Function code can write to the pipe too: anything
+    that is not a frame counts as text up to the next thing that looks like one.
     """
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[tuple[int, str, bytes]]:
-        """Time in epoch milliseconds (0: unknown), level and message of each complete frame."""
+        """Return time in epoch milliseconds (0: unknown), level and message of each complete
+        frame."""
         data = self._rest + data
         found: list[tuple[int, str, bytes]] = []
         at = 0
@@ -80,7 +81,7 @@ class FrameDecoder:
         return found
 
     def flush(self) -> list[tuple[int, str, bytes]]:
-        """What has come of a frame whose end will not come any more."""
+        """Return the incomplete frame at the end of the stream."""
         rest, self._rest = self._rest, b""
         if len(rest) >= _HEADER.size:
             kind, _, micros = _HEADER.unpack_from(rest)
@@ -91,12 +92,12 @@ class FrameDecoder:
 
 
 def _milliseconds(micros: int) -> int:
-    """0, which is unknown, for what no calendar has: it is the function that says so."""
+    """Return 0, which means unknown, for an impossible time: the function chooses it."""
     return micros // 1000 if micros <= _MICROS_MAX else 0
 
 
 def _find_magic(data: bytes, begin: int) -> int:
-    """Where the next frame, or what may become one with the next bytes, begins."""
+    """Return where the next frame starts, or what may become one with the next bytes."""
     found = data.find(_MAGIC, begin)
     if found >= 0:
         return found
@@ -107,7 +108,7 @@ def _find_magic(data: bytes, begin: int) -> int:
 
 
 def chunks(line: bytes) -> list[bytes]:
-    """A message as events, none of which is too long. UTF-8 stays UTF-8."""
+    """Split a message into events, none of which is too long. UTF-8 stays UTF-8."""
     if len(line) <= LINE_BYTES_MAX:
         return [line]
     found = []
@@ -120,7 +121,7 @@ def chunks(line: bytes) -> list[bytes]:
 
 
 def _count_incomplete(text: bytes) -> int:
-    """How many bytes at the end are a character that is not there whole."""
+    """Return how many bytes at the end are an incomplete character."""
     for count in range(1, min(len(text), _CHARACTER_BYTES_MAX - 1) + 1):
         byte = text[-count]
         if byte & 0xC0 == 0xC0:
@@ -132,8 +133,8 @@ def _count_incomplete(text: bytes) -> int:
 
 
 def _character_start(text: bytes, at: int) -> int:
-    """The last place at which a character begins, up to a place in a text; that place if it is no
-    UTF-8."""
+    """Return the last place at which a character starts, up to a place in a text; that place if the
+    text is not UTF-8."""
     for start in range(at, at - _CHARACTER_BYTES_MAX, -1):
         if text[start] & 0xC0 != 0x80:
             return start

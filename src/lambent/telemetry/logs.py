@@ -1,11 +1,11 @@
-"""The log store: groups and streams as CloudWatch Logs has them, in files.
+"""The log store: groups and streams of CloudWatch Logs, in files.
 
-Appending is adding bytes to a list. At the end of an invocation they are written, before anybody
-is told of it: at once, into a file that is open, or by the flusher, which also writes what has
-gathered meanwhile. Readers flush first, so they see everything. Nothing is synced: a log may lose
-its last moments with the machine, not with the process. Space is bounded: when a group or the whole
-store is over its limit, its oldest segments go. A disk that takes no more costs log events, never
-the platform.
+Appending adds bytes to a list. At the end of an invocation they are written, before anyone learns
+of its outcome: immediately, into an open file, or by the flusher, which also writes what has
+accumulated meanwhile. Readers flush first, so they see everything. Nothing is synced: a crash of
+the machine may lose the last moments of a log, the end of the process does not. Space is bounded:
+when a group or the whole store exceeds its limit, its oldest segments are deleted. A full disk
+costs log events, never the platform.
 """
 
 import asyncio
@@ -34,10 +34,11 @@ _TRIM_AFTER_BYTES = 16 * 1024 * 1024
 _TRIM_AFTER_STREAMS = 100
 _SCAN_S_MAX = 30.0
 _WAIT_S = 2.0
-"""Nobody waits longer for lines to be written. A disk that hangs costs lines, no answers; a host
-that is merely busy costs neither."""
+"""The longest wait for lines to be written. A disk that hangs costs lines, not responses; a host
+that is only busy costs neither."""
 _SLOW_S, _APART_S = 0.005, 1.0
-"""How long a write may take, and for how long all are left to the flusher's thread otherwise."""
+"""How long a write may take, and for how long all writes are left to the flusher's thread
+otherwise."""
 
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 _logger = logging.getLogger(__name__)
@@ -65,9 +66,9 @@ class LogStream:
 
 
 class _Disk:
-    """Whether the event loop may write by itself. After a write that took long, on a busy machine
-    perhaps because another process had its turn, the next ones are watched: one that sleeps in the
-    kernel for long waits for the disk."""
+    """Whether the event loop may write by itself. A write may be slow on a busy machine because
+    another process had its turn. After such a write the next ones are watched: one that sleeps in
+    the kernel for long waits for the disk."""
 
     def __init__(self, clock: Clock) -> None:
         self._monotonic = clock.monotonic
@@ -83,7 +84,7 @@ class _Disk:
         return began >= self._apart_until
 
     def note_end(self) -> None:
-        """It is over."""
+        """The write is over."""
         ended = self._monotonic()
         if ended - self._began > _SLOW_S:
             if self._began < self._watched_until and _sleeps() > self._sleeps:
@@ -92,12 +93,12 @@ class _Disk:
 
 
 def _sleeps() -> int:
-    """How often this thread has waited, rather than been interrupted."""
+    """Return how often this thread has waited, rather than been interrupted."""
     return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
 
 
 class _Waiting:
-    """Who waits for lines to be written, until they are or it takes too long."""
+    """Callers that wait for lines to be written, until they are or it takes too long."""
 
     def __init__(self, on_late: Callable[[], None]) -> None:
         self._then: list[Callable[[], None]] = []
@@ -200,7 +201,7 @@ class _Writer:
             self._store.dirty.add(self)
 
     def take(self) -> list[bytes]:
-        """What is to be written now."""
+        """Return what has to be written now."""
         taken, self._buffer = self._buffer, []
         was_full, self._buffered_bytes = self.is_full, 0
         if was_full:
@@ -209,16 +210,16 @@ class _Writer:
         return taken
 
     def hand_over(self) -> list[bytes]:
-        """What is to be written by the flusher, who says when it is."""
+        """Return what the flusher has to write; it reports when it is done."""
         self._is_taken = True
         return self.take()
 
     def note_written(self) -> None:
-        """The flusher has."""
+        """The flusher has written it."""
         self._is_taken = False
 
     def write(self, events: list[bytes]) -> int:
-        """Append events to the current segment, in a thread; gives their bytes. Raises `OSError`
+        """Append events to the current segment, in a thread; returns their bytes. Raises `OSError`
         and has lost them then."""
         try:
             if not events and self._file is not None:
@@ -247,13 +248,13 @@ class _Writer:
         return len(data)
 
     def _is_usable(self, file: int) -> bool:
-        """Whether the segment is neither full nor deleted. A deleted one does not come back:
-        positions in a stream only grow."""
+        """Whether the segment is neither full nor deleted. A deleted one is not reused: positions
+        in a stream only grow."""
         return self._segment_bytes <= SEGMENT_BYTES and os.fstat(file).st_nlink > 0
 
     def _write(self, file: int, data: bytes) -> None:
-        """Raises `OSError`; what comes later goes into another segment then, for this one may end
-        in half an event."""
+        """Raises `OSError`; later events then go into another segment, because this one may end in
+        half an event."""
         try:
             written = os.write(file, data)
             while written < len(data):
@@ -289,7 +290,7 @@ class LogStore:
         self._bell = anyio.Event()
         self._waiting = _Waiting(self._note_late)
         self._is_behind = False
-        """Whether somebody did not wait for lines that are not written yet."""
+        """Whether a caller went on without waiting for lines that are not written yet."""
         self.disk = _Disk(clock)
         self.dirty: set[_Writer] = set()
         """Writers that hold events in memory."""
@@ -320,7 +321,7 @@ class LogStore:
                 waiting.tell()
 
     async def settle(self) -> None:
-        """Write what somebody was told of without waiting for it, if there is any."""
+        """Write the lines that a caller did not wait for, if there are any."""
         if self._is_behind:
             self._is_behind = False
             await self.flush()
@@ -334,7 +335,7 @@ class LogStore:
         self._is_behind = True
 
     async def flush_when_asked(self) -> None:
-        """Flush as soon as somebody waits for it, forever."""
+        """Flush as soon as a caller waits for it, forever."""
         while True:
             await self._bell.wait()
             self._bell = anyio.Event()
@@ -347,7 +348,7 @@ class LogStore:
         self.disk.note_end()
 
     async def run(self) -> None:
-        """Flush, and keep within the bounds, forever."""
+        """Flush, and enforce the limits, forever."""
         trimmed = self._clock.monotonic()
         while True:
             await self._clock.sleep(self._settings.flush_every_s)
@@ -375,7 +376,7 @@ class LogStore:
             self._is_failing = False
 
     def note_failure(self, failure: OSError) -> None:
-        """Events could not be written. It is told once, until some are."""
+        """Events could not be written. It is logged once, until some are."""
         if not self._is_failing:
             _logger.warning("cannot write function logs, events are lost: %s", failure)
         self._is_failing = True
@@ -471,7 +472,8 @@ class LogStore:
     # -- space -----------------------------------------------------------------------------
 
     def trim(self) -> None:
-        """Delete the oldest streams and segments of whatever is over its bound; in a thread."""
+        """Delete the oldest streams and segments of everything that exceeds its limit; in a
+        thread."""
         everything: list[tuple[float, int, Path]] = []
         for group in self._group_directories():
             _drop_oldest_streams(group, self._settings.group_streams_max)
@@ -518,7 +520,7 @@ def _drop_oldest_streams(group: Path, streams_max: int) -> None:
 def _drop_oldest(
     files: list[tuple[float, int, Path]], bytes_max: int
 ) -> list[tuple[float, int, Path]]:
-    """Delete from the oldest on until the rest is within the bound; returns the rest."""
+    """Delete from the oldest on until the rest is within the limit; returns the rest."""
     total = sum(size for _, size, _ in files)
     kept = sorted(files)
     while kept and total > bytes_max:
@@ -553,7 +555,7 @@ def _describe(name: str, directory: Path) -> LogStream:
 async def open_logs(
     settings: TelemetrySettings, root: Path, clock: Clock
 ) -> AsyncIterator[LogStore]:
-    """The log store in the directory `root`, with its flusher running."""
+    """Open the log store in the directory `root`, with its flusher running."""
     await anyio.Path(root).mkdir(parents=True, exist_ok=True)
     store = LogStore(settings, root, clock)
     async with anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""What is counted, by function, under AWS's names, for whoever collects it.
+"""Counters by function, with AWS's names, for Prometheus and other collectors.
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 """
 
@@ -8,16 +8,16 @@ from collections import OrderedDict
 from lambent.model.function import FunctionKey
 
 _FUNCTIONS_MAX = 10_000
-"""And mappings. Of more, those that nothing was counted of for longest are forgotten."""
+"""Most functions and mappings. Beyond it, those that were not counted for longest are forgotten."""
 
 
 class Metrics:
-    """Sums since the platform was started."""
+    """Sums since the platform started."""
 
     def __init__(self) -> None:
         self._of: OrderedDict[tuple[FunctionKey, str], dict[str, tuple[int, float]]]
         self._of = OrderedDict()
-        """By function, and mapping if it is one's."""
+        """By function, and by mapping if it belongs to one."""
 
     def add(
         self,
@@ -41,8 +41,9 @@ class Metrics:
         metrics[name] = known_count + count, known_sum + value
 
     def render(self, account: str) -> bytes:
-        """Those of one account as text for Prometheus: `lambent_async_events_received_sum` and
-        `…_count` of `AsyncEventsReceived`; ages are in milliseconds."""
+        """Return the metrics of one account as text for Prometheus:
+        `lambent_async_events_received_sum` and `…_count` of `AsyncEventsReceived`; ages are in
+        milliseconds."""
         lines: dict[str, list[str]] = {}
         for (key, mapping), metrics in self._of.items():
             if key.account != account:

@@ -29,7 +29,7 @@ _STEP = re.compile(r"\.([\w-]+)|\[(\d+)\]")
 
 
 def compile_pattern(pattern: str) -> Matches:
-    """A predicate over messages. Raises `InvalidParameterException`."""
+    """Return a predicate over messages. Raises `InvalidParameterException`."""
     text = pattern.strip()
     if len(text) > _LENGTH_MAX:
         raise _invalid(pattern)
@@ -172,8 +172,8 @@ def _compare(value: Any, operator: str, wanted: Any) -> bool:
 
 
 def _is_like(value: str, wanted: str) -> bool:
-    """Equal, where `*` stands for anything. Each part is taken where it comes first, so that no
-    pattern takes long."""
+    """Whether the texts are equal, where `*` matches anything. Each part matches at its first
+    occurrence, so that no pattern takes long."""
     begin, *parts = wanted.split("*")
     if not parts:
         return value == wanted

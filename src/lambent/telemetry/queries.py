@@ -1,8 +1,8 @@
-"""Pages of events, as CloudWatch Logs gives them. All of it blocks: run in a thread.
+"""Pages of events, as CloudWatch Logs returns them. All of it blocks: run it in a thread.
 
-A page is bounded in events and in bytes, and nothing beyond about a page is held while a group of
-any size is read. Pages go on from a place, not from a count, so that events which come or are
-trimmed away between two pages shift nothing.
+A page is bounded in events and in bytes, and no more than about a page is held while a group of any
+size is read. Pages continue from a position, not from a count, so that events which arrive or are
+trimmed between two pages shift nothing.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ EventKey = tuple[int, int, int]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a page may hold: events with `start_ms <= timestamp < end_ms`, so many, so large. One
-    event is always let in."""
+    """Limits of a page: events with `start_ms <= timestamp < end_ms`, their number, their size. One
+    event is always included."""
 
     start_ms: int
     end_ms: int
@@ -32,7 +32,7 @@ class Bounds:
 
 
 def event_key(stream: str, event: LogEvent) -> EventKey:
-    """Where an event stands in its group."""
+    """The position of an event in its group."""
     number = zlib.crc32(stream.encode("utf-8", "surrogatepass"))
     return event.timestamp_ms, number, event.position
 
@@ -40,8 +40,8 @@ def event_key(stream: str, event: LogEvent) -> EventKey:
 def stream_page(
     directory: Path, bounds: Bounds, position: int, *, is_forward: bool
 ) -> list[LogEvent]:
-    """Events of one stream in the order they were taken in: the first ones from `position` on,
-    or the last ones before it."""
+    """Return events of one stream in the order of ingestion: the first ones from `position` on, or
+    the last ones before it."""
     if is_forward:
         events = (
             event
@@ -67,8 +67,8 @@ def group_page(
     after: EventKey | None,
     is_late: Callable[[], bool],
 ) -> tuple[list[tuple[str, LogEvent]], bool]:
-    """The first events after `after` for whose text `matches` holds, by time across streams; and
-    whether there are more. Raises `TimeoutError` once `is_late`."""
+    """Return the first events after `after` for whose text `matches` is true, by time across
+    streams; and whether there are more. Raises `TimeoutError` once `is_late`."""
     found: list[tuple[EventKey, str, LogEvent]] = []
     held_bytes = 0
     last: EventKey | None = None
@@ -114,8 +114,8 @@ def _fitting(events: Iterable[LogEvent], bounds: Bounds) -> list[LogEvent]:
 
 
 def _in_time(path: Path, bounds: Bounds) -> Iterator[LogEvent]:
-    """A segment's events within the bounds. No event is younger than its segment's last write, so
-    that whoever follows a log reads little."""
+    """Yield a segment's events within the limits. No event is younger than its segment's last
+    write, so a reader that follows a log reads little."""
     try:
         written_ms = path.stat().st_mtime * 1000
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""The platform's own lines in a function's log, in AWS's words.
+"""The platform's own lines in a function's log, with AWS's texts.
 
-https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html
-Plain values in, one line of bytes without its newline out.
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs.html The functions take plain
+values and return one line of bytes without its newline.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ from collections.abc import Sequence
 _NAME = re.compile(r"([a-z]+)\.?(.*)", re.DOTALL)
 """Of a language, and its version."""
 _VERSION = "v1"
-"""AWS counts the versions of its runtimes; the host's have one."""
+"""AWS counts the versions of its runtimes; the host's have only one."""
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Report:
-    """What an invocation took. Durations in milliseconds, memory in MB."""
+    """Durations of an invocation in milliseconds, memory in MB."""
 
     request_id: str
     duration_ms: float
@@ -30,7 +30,7 @@ class Report:
     restore_ms: float | None = None
     """Only of the first invocation after a restore."""
     status: str | None = None
-    """`timeout`, `failure` or `error` if it ended by the platform's word; else None."""
+    """`timeout`, `failure` or `error` if the platform ended it; else None."""
     error_type: str | None = None
 
     @property
@@ -40,7 +40,7 @@ class Report:
 
     @property
     def billed_restore_ms(self) -> int:
-        """Of a restore."""
+        """The duration of a restore."""
         return math.ceil(round(self.restore_ms or 0.0, 2))
 
 
@@ -50,9 +50,9 @@ def stream_name(version: str, environment_id: str, date: datetime.date) -> str:
 
 
 def runtime_version(runtime: str | None, region: str) -> dict[str, str]:
-    """Name and ARN of a runtime as AWS shows them: `python3.12` is `python:3.12.v1`, `nodejs22.x`
-    `nodejs:22.v1`, `provided.al2023` `provided:al2023.v1`. The ARN is that of the function's
-    configuration."""
+    """Return name and ARN of a runtime as AWS shows them: `python3.12` is `python:3.12.v1`,
+    `nodejs22.x` `nodejs:22.v1`, `provided.al2023` `provided:al2023.v1`. The ARN is that of the
+    function's configuration."""
     digest = hashlib.sha256(str(runtime).encode()).hexdigest()
     arn = f"arn:aws:lambda:{region}::runtime:{digest}"
     name, version = _NAME.fullmatch(runtime or "provided").groups()  # type: ignore[union-attr]
@@ -61,23 +61,23 @@ def runtime_version(runtime: str | None, region: str) -> dict[str, str]:
 
 
 def init_start(runtime: dict[str, str]) -> bytes:
-    """An environment begins its init; `runtime` as `runtime_version` gives it."""
+    """The init of an environment starts; `runtime` is a result of `runtime_version`."""
     return _begins("INIT_START", runtime)
 
 
 def restore_start(runtime: dict[str, str]) -> bytes:
-    """An environment begins to be restored."""
+    """The restore of an environment starts."""
     return _begins("RESTORE_START", runtime)
 
 
 def init_report(init_ms: float, phase: str, status: str | None, error_type: str | None) -> bytes:
-    """How an init went; `status` is `timeout` or `error`, None for success."""
+    """The result of an init; `status` is `timeout` or `error`, None for success."""
     line = f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: {phase}"
     return (line + _failure(status, error_type)).encode()
 
 
 def restore_report(restore_ms: float, status: str | None, error_type: str | None) -> bytes:
-    """How a restore went."""
+    """The result of a restore."""
     line = f"RESTORE_REPORT Restore Duration: {restore_ms:.2f} ms"
     return (line + _failure(status, error_type)).encode()
 
@@ -95,7 +95,7 @@ def subscription(kind: str, name: str, types: Sequence[str]) -> bytes:
 
 
 def start(request_id: str, version: str) -> bytes:
-    """An invocation begins."""
+    """An invocation starts."""
     return f"START RequestId: {request_id} Version: {version}".encode()
 
 
@@ -105,7 +105,7 @@ def end(request_id: str) -> bytes:
 
 
 def report(report_: Report) -> bytes:
-    """What an invocation took."""
+    """Durations and memory of an invocation."""
     line = (
         f"REPORT RequestId: {report_.request_id}\tDuration: {report_.duration_ms:.2f} ms\t"
         f"Billed Duration: {report_.billed_ms} ms\tMemory Size: {report_.memory_mb} MB\t"

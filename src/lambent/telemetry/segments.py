@@ -1,9 +1,9 @@
 """Log events in files.
 
-A stream is a directory of segments; a segment is events one after the other: when it happened and
-when it was taken in (epoch milliseconds), length, bytes. A torn last event, from a crash in the
-middle of a write, ends the segment. Names of groups and streams are hostile: directories are
-called by a digest of the name, which stands in a file beside the segments.
+A stream is a directory of segments. A segment contains events one after the other: event time and
+ingestion time (epoch milliseconds), length, bytes. A torn last event, from a crash in the middle of
+a write, ends the segment. Names of groups and streams are hostile: a digest of the name is the name
+of the directory, and a file next to the segments contains the name itself.
 """
 
 import dataclasses
@@ -30,29 +30,30 @@ class LogEvent:
 
 
 def encode(timestamp_ms: int, ingestion_ms: int, message: bytes) -> bytes:
-    """An event as it is stored."""
+    """Encode an event as it is stored."""
     return _HEADER.pack(max(timestamp_ms, 0), ingestion_ms, len(message)) + message
 
 
 def directory_of(parent: Path, name: str) -> Path:
-    """Where what is called `name` is kept below `parent`."""
+    """Return the directory of `name` below `parent`."""
     return parent / hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
 def make_directory(parent: Path, name: str) -> Path:
-    """Make the directory of a name, and note the name in it."""
+    """Create the directory of a name, and write the name in it."""
     directory = directory_of(parent, name)
     directory.mkdir(parents=True, exist_ok=True)
     noted = directory / _NAME
     if not noted.exists():
         unfinished = directory / f".{_NAME}.{secrets.token_hex(8)}"
         unfinished.write_bytes(name.encode("utf-8", "surrogatepass"))
-        unfinished.replace(noted)  # whoever finds a name finds the whole name
+        unfinished.replace(noted)  # a reader that finds the name finds all of it
     return directory
 
 
 def created_ms(directory: Path) -> int:
-    """When the directory was named, epoch milliseconds; 0 if it has been deleted meanwhile."""
+    """Return when the directory was named, in epoch milliseconds; 0 if it has been deleted
+    meanwhile."""
     try:
         return int((directory / _NAME).stat().st_mtime * 1000)
     except FileNotFoundError:
@@ -60,7 +61,7 @@ def created_ms(directory: Path) -> int:
 
 
 def list_directories(parent: Path) -> Iterator[tuple[str, Path]]:
-    """Names and directories below `parent`."""
+    """Yield names and directories below `parent`."""
     if parent.is_dir():
         for directory in parent.iterdir():
             try:
@@ -71,13 +72,13 @@ def list_directories(parent: Path) -> Iterator[tuple[str, Path]]:
 
 
 def segments(directory: Path) -> list[Path]:
-    """A stream's segments, oldest first."""
+    """Return a stream's segments, oldest first."""
     return sorted(path for path in directory.glob("*.log") if path.stem.isdecimal())
 
 
 def sizes(directory: Path) -> Iterator[tuple[float, int, Path]]:
-    """Last write (epoch seconds), bytes and path of each of a stream's segments. Segments may be
-    trimmed meanwhile."""
+    """Yield last write (epoch seconds), bytes and path of each of a stream's segments. Segments may
+    be trimmed meanwhile."""
     for path in segments(directory):
         try:
             status = path.stat()
@@ -87,17 +88,17 @@ def sizes(directory: Path) -> Iterator[tuple[float, int, Path]]:
 
 
 def end_of(path: Path) -> int:
-    """A position beyond all of a segment."""
+    """Return a position after the end of a segment."""
     return (int(path.stem) + 1) << 32
 
 
 def segment_name(number: int) -> str:
-    """The file name of a stream's n-th segment."""
+    """Return the file name of a stream's n-th segment."""
     return f"{number:08d}.log"
 
 
 def read(path: Path) -> Iterator[LogEvent]:
-    """The events of a segment."""
+    """Yield the events of a segment."""
     number = int(path.stem)
     try:
         data = path.read_bytes()

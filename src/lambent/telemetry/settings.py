@@ -1,4 +1,4 @@
-"""What an operator may choose about function logs."""
+"""Settings of function logs and metrics."""
 
 import dataclasses
 
@@ -8,21 +8,21 @@ class TelemetrySettings:
     """Settings of the `telemetry` room."""
 
     group_bytes_max: int = 128 * 1024 * 1024
-    """Most bytes one log group keeps on disk; its oldest events go first."""
+    """Maximum bytes of one log group on disk; its oldest events are deleted first."""
     total_bytes_max: int = 1024 * 1024 * 1024
-    """Most bytes all log groups keep on disk; the oldest events go first."""
+    """Maximum bytes of all log groups on disk; the oldest events are deleted first."""
     group_streams_max: int = 5_000
-    """Most streams one log group keeps, one for each environment there was; the oldest go first,
-    since every look at a group is a look at all its streams."""
+    """Maximum streams of one log group, one for each environment; the oldest are deleted first,
+    because a query of a group reads all its streams."""
     stream_buffer_bytes_max: int = 1024 * 1024
-    """Bytes one environment's log may hold in memory; beyond, its output waits in its pipes."""
+    """Maximum bytes of one environment's log in memory; beyond it, output waits in its pipes."""
     flush_every_s: float = 0.1
-    """Seconds between two writes of what functions have printed while they run. At the end of an
-    invocation it is written anyway, before it is answered: a platform that is killed loses only
-    lines of invocations that were under way."""
+    """Seconds between two writes of log lines while functions run. Lines are also written at the
+    end of an invocation, before the response: a platform that is killed loses only lines of
+    invocations in progress."""
     metrics_every_s: float = 10.0
-    """Seconds between two writes of metrics: what a platform that is killed loses."""
+    """Seconds between two writes of metrics; a platform that is killed loses these metrics."""
     metrics_days: int = 15
-    """Days for which metrics are kept, minute by minute."""
+    """Days for which metrics are kept, by minute."""
     metrics_mb: int = 512
-    """Most MB of metrics on disk; the oldest go first."""
+    """Maximum MB of metrics on disk; the oldest are deleted first."""

@@ -18,34 +18,31 @@ import anyio.abc
 
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.identity.authorizer import Access, Authorizer, Caller
+from lambent.invocation.call import Call
 from lambent.invocation.invoker import Invoker
 from lambent.kit.http.budget import Budget
 from lambent.kit.http.messages import Exchange
 from lambent.kit.http.server import HttpLimits, HttpServer
 from lambent.kit.ids import new_request_id
-from lambent.kit.tasks import guarded, shielded, start_task
+from lambent.kit.tasks import shielded, start_task
 from lambent.model.arn import AccountId, Arn, Scope
 from lambent.model.errors import ApiError, service_failure
 from lambent.model.invocation import (
     Crashed,
     FunctionFailed,
     InvocationKind,
-    InvocationRequest,
-    Outcome,
     Refused,
-    RunReport,
     Succeeded,
     TimedOut,
-    WholeReply,
 )
 from lambent.model.limits import ASYNCHRONOUS_EVENT_BYTES_MAX, SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.names import FunctionReference, parse_function_name
 from lambent.model.principal import service as service_principal
-from lambent.model.recursion import recursive
-from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
+from lambent.model.traces import trace_id_of
 
 _FUNCTION_FAILED = 299
-"""Status of the answer to a call whose function failed."""
+"""Status of the response to a call whose function failed."""
+_JSON = [("Content-Type", "application/json")]
 _CONNECTIONS_MAX = 512
 _LIMITS = HttpLimits(
     body_bytes_max=SYNCHRONOUS_EVENT_BYTES_MAX,
@@ -88,11 +85,10 @@ class LocalServiceCalls:
         try:
             reference = _parse(arn)
             await self._check(exchange, reference)
-            trace_id = trace_id_of(headers.get("x-amzn-trace-id"))
             if headers.get("x-invocation-type") == "Event":
-                await self._keep(exchange, reference, trace_id)
+                await self._keep(exchange, reference)
             else:
-                await self._call(exchange, reference, trace_id)
+                await self._call(exchange, reference)
         except ApiError as error:
             _refuse(exchange, error)
 
@@ -112,40 +108,34 @@ class LocalServiceCalls:
         caller = Caller(principal=principal, scope=scope, service=None, access_key_id=None)
         await self._authorizer.check(caller, access)
 
-    async def _keep(self, exchange: Exchange, reference: FunctionReference, trace_id: str) -> None:
+    async def _keep(self, exchange: Exchange, reference: FunctionReference) -> None:
         await self._invoker.resolve(reference.key, reference.qualifier)
         if len(exchange.body) > ASYNCHRONOUS_EVENT_BYTES_MAX:
             raise ApiError("RequestTooLargeException", "The event is too large.", status=413)
+        trace_id = trace_id_of(exchange.headers.get("x-amzn-trace-id"))
         await self._queue.keep(reference, exchange.body, trace_id)
         exchange.respond(202)
 
-    async def _call(self, exchange: Exchange, reference: FunctionReference, trace_id: str) -> None:
-        function = await self._invoker.resolve(reference.key, reference.qualifier)
-        trace_id, loops = extend_lineage(trace_id, reference.key.arn)
-        if loops >= LOOPS_MAX and not self._invoker.may_loop(reference.key, reference.qualifier):
-            raise recursive(reference.key)
-
-        request = InvocationRequest(
-            request_id=new_request_id(),
-            kind=InvocationKind.SERVICE,
-            function=function,
-            qualifier=reference.qualifier,
-            event=exchange.body,
-            trace_id=trace_id,
+    async def _call(self, exchange: Exchange, reference: FunctionReference) -> None:
+        result = await self._invoker.call(
+            Call(
+                request_id=new_request_id(),
+                kind=InvocationKind.SERVICE,
+                key=reference.key,
+                qualifier=reference.qualifier,
+                event=exchange.body,
+                trace_header=exchange.headers.get("x-amzn-trace-id"),
+            )
         )
-        respond = guarded(partial(_fail, exchange), partial(_respond, exchange))
-        self._invoker.invoke(request, WholeReply(respond))
-
-
-def _respond(exchange: Exchange, outcome: Outcome, _: RunReport) -> None:
-    match outcome:
-        case Refused():
-            _refuse(exchange, outcome.error)
-        case Succeeded() | FunctionFailed() | TimedOut() | Crashed():
-            status = 200 if outcome.has_succeeded else _FUNCTION_FAILED
-            exchange.respond(status, [("Content-Type", "application/json")], outcome.payload)
-        case _:
-            assert_never(outcome)
+        match result.outcome:
+            case Refused(error):
+                _refuse(exchange, error)
+            case Succeeded(payload):
+                exchange.respond(200, _JSON, payload)
+            case FunctionFailed(payload) | TimedOut(payload) | Crashed(payload):
+                exchange.respond(_FUNCTION_FAILED, _JSON, payload)
+            case _:
+                assert_never(result.outcome)
 
 
 def _parse(arn: str) -> FunctionReference:

@@ -12,6 +12,7 @@ from functools import partial
 import anyio.abc
 
 from lambent.identity.authorizer import Access, Authorizer, Caller
+from lambent.invocation.call import Call
 from lambent.invocation.invoker import Invoker
 from lambent.kit.clock import Clock
 from lambent.kit.computing import LOOP_BYTES_MAX, computed
@@ -19,10 +20,11 @@ from lambent.kit.http.messages import Exchange
 from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import start_task
 from lambent.model.arn import AccountId, Region, Scope
+from lambent.model.changes import Changes
 from lambent.model.errors import ApiError
-from lambent.model.function import LATEST, FunctionKey, FunctionVersion
-from lambent.model.function_url import HOST_MARK, PATH_PREFIX, FunctionUrl
-from lambent.model.invocation import InvocationKind, InvocationRequest
+from lambent.model.function import LATEST
+from lambent.model.function_url import PATH_PREFIX, FunctionUrl
+from lambent.model.invocation import InvocationKind
 from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
 from lambent.model.principal import ANONYMOUS
 from lambent.model.traces import trace_id_of
@@ -30,7 +32,8 @@ from lambent.triggers.cors import is_preflight, preflight_headers
 from lambent.triggers.url_event import UrlRequest, make_event
 from lambent.triggers.url_reply import FORBIDDEN, UrlReply, fail, refuse, refuse_error
 
-_HOST = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
+HOSTS = re.compile(r"([a-z0-9]{32})\.lambda-url\.([a-z0-9-]{1,32})\.[a-z0-9.-]{1,190}(?::\d{1,5})?")
+"""The host names of URLs, in lower case and with the port."""
 _ID = re.compile(r"[a-z0-9]{32}")
 _KNOWN_MAX = 8192
 _NOWHERE = Scope(AccountId(""), Region(""))
@@ -57,21 +60,16 @@ class FunctionUrls:
         self._known: dict[str, FunctionUrl | None] = {}
         self._changes = 0
 
-    def forget(self, key: FunctionKey) -> None:
-        """A function has changed."""
-        self._changes += 1
-        self._known.clear()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        if changes.functions or changes.is_everything:
+            self._changes += 1
+            self._known.clear()
 
-    def handle_host(self, exchange: Exchange) -> bool:
-        """Serve a request whose host name is a URL's; whether it was."""
-        host = exchange.headers.get("host", "")
-        if HOST_MARK not in host:
-            return False
-        match = _HOST.fullmatch(host.lower())
-        if match is None:
-            return False
-        self._handle(exchange, match[1], exchange.path)
-        return True
+    def handle_host(self, exchange: Exchange) -> None:
+        """Serve a request whose host name is one of `HOSTS`."""
+        url_id = exchange.headers["host"].lower().partition(".")[0]
+        self._handle(exchange, url_id, exchange.path)
 
     def handle_path(self, exchange: Exchange) -> None:
         """Serve a request below `PATH_PREFIX`."""
@@ -80,29 +78,32 @@ class FunctionUrls:
 
     def _handle(self, exchange: Exchange, url_id: str, path: str) -> None:
         url = self._known.get(url_id)
-        function = None
-        if url is not None:
-            function = self._invoker.resolve_nowait(url.key, _qualifier(url))
-        elif url_id in self._known:
+        if url is None and url_id in self._known:
             refuse(exchange, 403, None)
-            return
-        if url is None or function is None or len(exchange.body) > LOOP_BYTES_MAX:
-            self._start_slowly(exchange, url_id, path)
-            return
+        elif (
+            url is None
+            or len(exchange.body) > LOOP_BYTES_MAX
+            or not self._begin(exchange, url, path)
+        ):
+            failed = partial(fail, exchange)
+            start_task(self._tasks, failed, self._handle_slowly, exchange, url_id, path)
+
+    def _begin(self, exchange: Exchange, url: FunctionUrl, path: str) -> bool:
+        """Serve a request if all it takes is in memory; returns whether it is."""
         try:
             caller = self._identify(exchange, url)
-            if all(self._authorizer.check_nowait(caller, one) for one in self._needs(url)):
-                request = self._request(exchange, url, path, caller)
-                if request is not None:
-                    self._invoke(request, function, make_event(request, self._clock.now()))
-            else:
-                self._start_slowly(exchange, url_id, path)
+            if not all(
+                self._authorizer.check_nowait(caller, access) for access in self._needs(url)
+            ):
+                return False
+            request = self._request(exchange, url, path, caller)
+            if request is None:
+                return True
+            call = _call(request, make_event(request, self._clock.now()))
+            return self._invoker.begin(call, lambda _: UrlReply(request, self._tasks))
         except ApiError as error:
             refuse_error(exchange, url, error)
-
-    def _start_slowly(self, exchange: Exchange, url_id: str, path: str) -> None:
-        failed = partial(fail, exchange)
-        start_task(self._tasks, failed, self._handle_slowly, exchange, url_id, path)
+            return True
 
     async def _handle_slowly(self, exchange: Exchange, url_id: str, path: str) -> None:
         try:
@@ -117,11 +118,10 @@ class FunctionUrls:
             # A body may be large: to verify it and to make an event of it takes a while.
             caller = await computed(self._identify, exchange, url)
             await self._authorizer.check_all(caller, self._needs(url))
-            function = await self._invoker.resolve(url.key, _qualifier(url))
             request = self._request(exchange, url, path, caller)
             if request is not None:
-                event = await computed(make_event, request, self._clock.now())
-                self._invoke(request, function, event)
+                call = _call(request, await computed(make_event, request, self._clock.now()))
+                await self._invoker.start(call, lambda _: UrlReply(request, self._tasks))
         except ApiError as error:
             refuse_error(exchange, url, error)
 
@@ -182,24 +182,18 @@ class FunctionUrls:
             caller=None if caller.principal is ANONYMOUS else caller,
         )
 
-    def _invoke(self, request: UrlRequest, function: FunctionVersion, event: bytes) -> None:
-        exchange, url = request.exchange, request.url
-        if len(event) > SYNCHRONOUS_EVENT_BYTES_MAX:
-            refuse(exchange, 413, "Request Entity Too Large")
-            return
-        self._invoker.invoke(
-            InvocationRequest(
-                request_id=request.request_id,
-                kind=InvocationKind.URL,
-                function=function,
-                qualifier=_qualifier(url),
-                event=event,
-                trace_id=request.trace_id,
-                wants_stream=url.invoke_mode == "RESPONSE_STREAM",
-            ),
-            UrlReply(request, self._tasks),
-        )
 
-
-def _qualifier(url: FunctionUrl) -> str | None:
-    return None if url.qualifier == LATEST else url.qualifier
+def _call(request: UrlRequest, event: bytes) -> Call:
+    """Raises `ApiError` (413) for an event that is too large."""
+    if len(event) > SYNCHRONOUS_EVENT_BYTES_MAX:
+        raise ApiError("RequestTooLargeException", "Request Entity Too Large", status=413)
+    url = request.url
+    return Call(
+        request_id=request.request_id,
+        kind=InvocationKind.URL,
+        key=url.key,
+        qualifier=None if url.qualifier == LATEST else url.qualifier,
+        event=event,
+        trace_header=request.trace_id,
+        wants_stream=url.invoke_mode == "RESPONSE_STREAM",
+    )

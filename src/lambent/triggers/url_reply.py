@@ -127,6 +127,8 @@ def refuse_error(exchange: Exchange, url: FunctionUrl | None, error: ApiError) -
             refuse(exchange, 403, message, cors)
         case 404:
             refuse(exchange, 403, None, cors)
+        case 413:
+            refuse(exchange, 413, error.message)
         case 429:
             refuse(exchange, 429, error.message, cors)
         case 503:

@@ -37,6 +37,12 @@ def restore(settings: Settings, file: Path) -> dict[str, Any]:
 
 
 def _places(settings: Settings, data: DataDirectory) -> BackupPaths:
+    if settings.store.blobs_url:
+        raise UpkeepError(
+            f"cannot back up or restore packages in {settings.store.blobs_url}: lambent copies"
+            " directories only. Back up the database with its own tools, and have the bucket keep"
+            " old versions of its objects (see docs/backup.md)"
+        )
     return BackupPaths(
         store=settings.store,
         state=data.state,

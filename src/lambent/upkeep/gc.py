@@ -21,7 +21,7 @@ from lambent.node.code.cache import disk_usage, leftovers
 from lambent.node.languages.preparing import default_cache, outdated_runtimes
 from lambent.services.installation import outdated_packages
 from lambent.settings import Settings
-from lambent.store.blobs import Blobs
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.upkeep import UpkeepError
 
 _OF_SERVICE = Path("/var/cache/lambent")
@@ -134,12 +134,16 @@ def _of_running(data: DataDirectory, *, is_dry: bool) -> Iterator[Item]:
 
 
 def _of_stopped(settings: Settings, data: DataDirectory) -> Iterator[Item]:
-    for place in (data.blobs(settings.store), data.event_payloads(settings.store)):
-        if place.is_dir():
-            for path in Blobs(place).expired():
-                yield Item(TRASH, str(path), path.stat().st_size, _unlinking(path))
-    packages = data.blobs(settings.store)
-    for directory in leftovers(data.code, lambda key: (packages / key).exists()):
+    if settings.store.blobs_url:
+        # The trash in a bucket is emptied by the platform; who needs what is known there alone.
+        left = []
+    else:
+        packages, events = data.blobs(settings.store), data.event_payloads(settings.store)
+        for place in (packages, events):
+            for trashed in DirectoryBlobs(place).expired() if place.is_dir() else ():
+                yield Item(TRASH, *trashed, _unlinking(Path(trashed.place)))
+        left = leftovers(data.code, lambda key: (packages / key).exists())
+    for directory in left:
         yield Item(CODE, str(directory), disk_usage(directory), _unrooting(directory))
     if instance_lock.has_launcher(data.root):
         return  # It removes its sandboxes itself, at this moment.

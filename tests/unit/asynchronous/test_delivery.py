@@ -24,7 +24,11 @@ from lambent.asynchronous.group_commit import GroupCommit
 from lambent.asynchronous.queue import ROW_BYTES_MAX, AsyncQueue, new_ids
 from lambent.asynchronous.retries import Done, Retry, RetryPolicy, after_attempt, policy_for
 from lambent.asynchronous.settings import AsynchronousSettings
+from lambent.invocation.admission import Admission
+from lambent.invocation.invoker import Invoker
+from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import ManualClock
+from lambent.model.alias import Route
 from lambent.model.async_event import AsyncEvent
 from lambent.model.concurrency import throttled
 from lambent.model.delivery import Delivery, DeliveryKind
@@ -42,7 +46,7 @@ from lambent.model.invocation import (
     TimedOut,
 )
 from lambent.model.traces import LOOPS_MAX, extend_lineage
-from lambent.store.blobs import Blobs
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.function_settings import Kind
 from lambent.store.problems import StoreUnavailable
 from lambent.store.settings import StoreSettings
@@ -65,28 +69,30 @@ def version(dead_letter_target: str | None = None) -> FunctionVersion:
     )  # fmt: skip
 
 
-class FakeInvoker:
-    """Ends each invocation as the test says, or keeps it until told."""
+class FakeInvoker(Invoker):
+    """Ends each invocation as the test says, or keeps it until told. Its own catalog and node."""
 
     def __init__(self) -> None:
+        me: Any = self
+        super().__init__(Admission(InvocationSettings()), me, me, ManualClock())
         self.outcomes: list[Outcome] = []
         self.attempts: list[InvocationRequest] = []
         self.replies: list[Reply] = []
         self.error: ApiError | None = None
         self.version = version()
 
-    async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion:
+    async def get(self, key: FunctionKey, qualifier: str | None) -> Route | None:
+        """As `Catalog`."""
         if self.error is not None:
             raise self.error
-        return self.version
+        return Route(self.version)
 
-    def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
-        return None if self.error is not None else self.version
+    def get_nowait(self, key: FunctionKey, qualifier: str | None) -> Route | None:
+        """As `Catalog`."""
+        return None if self.error is not None else Route(self.version)
 
-    def may_loop(self, key: FunctionKey, qualifier: str | None) -> bool:
-        return False
-
-    def invoke(self, request: InvocationRequest, reply: Reply) -> None:
+    def submit(self, request: InvocationRequest, reply: Reply) -> None:
+        """As `Scheduler`."""
         self.attempts.append(request)
         self.replies.append(reply)
         if self.outcomes:
@@ -114,8 +120,7 @@ class Room:
         self.clock = ManualClock()
         self.invoker = FakeInvoker()
         self.elsewhere = Elsewhere()
-        self.payloads = Blobs(payloads)
-        invoker: Any = self.invoker
+        self.payloads = DirectoryBlobs(payloads)
         elsewhere: Any = self.elsewhere
         self.journal = GroupCommit(store, self.clock, self.flush_logs)
         ids = new_ids(time.time(), store.starts)
@@ -126,7 +131,7 @@ class Room:
             metrics=self.metrics,
         )
         self.dispatcher = Dispatcher(
-            *(store, self.journal, invoker, self.payloads, SETTINGS, self.clock, tasks),
+            *(store, self.journal, self.invoker, self.payloads, SETTINGS, self.clock, tasks),
             ids=ids,
             metrics=self.metrics,
             on_deliveries=self.courier.note_new,

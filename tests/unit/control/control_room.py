@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from lambent.control.packages import GRACE_S
 from lambent.control.room import Control, open_control
 from lambent.control.settings import ControlSettings
 from lambent.kit.clock import ManualClock
@@ -18,6 +19,7 @@ from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.store.blobs import Blobs
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 from tests.authorizers import unchecked_roles
@@ -107,6 +109,20 @@ class Room:
         params = {"FunctionName": name, **members}
         return await self.control.functions.update_configuration(HERE, params)
 
+    async def grace_ends(self) -> None:
+        """Return when the packages that nothing refers to have been deleted."""
+        with anyio.fail_after(10):
+            while await self.store.read(lambda tx: tx.unused_packages.next_at()) is not None:
+                self.clock.advance(GRACE_S)
+                await anyio.sleep(0.001)
+
+    async def grace_until(self, condition: Callable[[], bool]) -> None:
+        """Let graces pass until the condition holds."""
+        with anyio.fail_after(10):
+            while not condition():
+                self.clock.advance(GRACE_S)
+                await anyio.sleep(0.001)
+
 
 class Gate:
     """Stands in for the worker: preparing a version waits for the gate and may fail."""
@@ -151,7 +167,7 @@ async def open_room(
     """A room on the data in this directory; opening it again continues where it was."""
     gate, objects, clock = Gate(), MemoryObjects(), ManualClock()
     provisioned: dict[str, ProvisionedState] = {}
-    blobs = Blobs(data / "blobs")
+    blobs = DirectoryBlobs(data / "blobs")
     async with (
         open_store(database or StoreSettings(synchronous="OFF"), data) as store,
         open_control(

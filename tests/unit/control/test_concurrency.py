@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lambent.control.settings import ControlSettings
+from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, Reservation
 from lambent.model.function import FunctionKey
 from tests.unit.control.control_room import HERE, Room, open_room, refused
@@ -69,15 +70,18 @@ async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
     """What is set aside is told within the call that changes it, and at the start."""
     told: list[Reservation] = []
 
-    def follow(key: FunctionKey, reservation: Reservation) -> None:
-        assert key == KEY
-        told.append(reservation)
+    class Follower:
+        def note_changes(self, changes: Changes) -> None:
+            assert set(changes.functions) <= {KEY}
+            told.extend(changes.functions.values())
+
+    follower = Follower()
 
     concurrency = {"FunctionName": "f", "ReservedConcurrentExecutions": 4}
     async with open_room(tmp_path, SMALL) as room:
         await room.create_active()
         await room.publish()
-        await room.store.follow_reservations(follow)
+        await room.store.follow(follower)
         assert told == []
         await room.control.concurrency.reserve(HERE, concurrency)
         assert told[-1] == Reservation(4)
@@ -90,7 +94,7 @@ async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
         assert [(one.version, number) for one, number in claim.shares] == [("1", 3)]
     async with open_room(tmp_path, SMALL) as room:
         told.clear()
-        await room.store.follow_reservations(follow)
+        await room.store.follow(follower)
         assert [(one.reserved, len(one.claims)) for one in told] == [(4, 1)]
         await room.control.aliases.delete(HERE, {"FunctionName": "f", "Name": "live"})
         assert told[-1] == Reservation(4)

@@ -85,7 +85,7 @@ async def test_updates_in_progress_block_changes_and_keep_the_old_serving(room: 
     assert after.last_update_status == "Successful"
     assert after.revision_id != updated.revision_id
     assert await room.store.resolve(KEY, LATEST) == after
-    await wait_until(lambda: not room.blobs.exists(before.code_key))
+    await room.grace_until(lambda: not room.blobs.exists(before.code_key))
 
 
 async def test_failed_creation(room: Room) -> None:
@@ -135,6 +135,7 @@ async def test_failed_update_keeps_the_old_version_serving(room: Room) -> None:
     await room.update_code(ZipFile=package("3"))
     assert await room.store.resolve(KEY, None) == before
     await room.settled()
+    await room.grace_ends()
     assert not room.blobs.exists(failed.code_key)
     room.gate.error = None
     await room.update_code(ZipFile=package("4"))
@@ -177,6 +178,7 @@ async def test_dry_run_changes_nothing(room: Room) -> None:
     answer = await room.update_code(ZipFile=package("2"), DryRun=True)
     assert answer.code_key != before.code_key
     assert await room.latest() == before
+    await room.grace_ends()
     assert set(room.blobs.list_keys()) == {before.code_key}
     error = await refused(room.update_code(ZipFile=b"no zip", DryRun=True))
     assert error.message.startswith("Could not unzip uploaded file.")
@@ -188,6 +190,7 @@ async def test_names_are_taken_once(room: Room) -> None:
     error = await refused(room.create(Code={"ZipFile": package("other")}))
     assert error.code == "ResourceConflictException"
     assert error.message == "Function already exist: f"
+    await room.grace_ends()
     assert len(set(room.blobs.list_keys())) == 1
 
 
@@ -221,10 +224,14 @@ async def test_blobs_live_as_long_as_somebody_refers_to_them(room: Room) -> None
     assert room.blobs.exists(code_key)
     await room.update_code("g", ZipFile=package("2"))
     await room.settled("g")
+    await room.grace_ends()
     assert room.blobs.exists(code_key)
     await room.control.functions.delete(HERE, {"FunctionName": "g", "Qualifier": "1"})
+    assert room.blobs.exists(code_key)  # For the grace.
+    await room.grace_ends()
     assert not room.blobs.exists(code_key)
     await room.control.functions.delete(HERE, {"FunctionName": "g"})
+    await room.grace_ends()
     assert not set(room.blobs.list_keys())
 
 
@@ -266,7 +273,7 @@ async def test_no_blob_is_lost_or_left_in_a_crowd(room: Room) -> None:
     assert all(is_whole)
     await settle_all(room)
     used = await room.store.transact(lambda tx: tx.functions.code_keys())
-    await wait_until(lambda: set(room.blobs.list_keys()) == used)
+    await room.grace_until(lambda: set(room.blobs.list_keys()) == used)
 
 
 async def settle_all(room: Room) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lambent.gateway.coverage import offered, render
-from lambent.gateway.protocol.models import load_model
+from lambent.gateway.models import load_model
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api-coverage.md"
 

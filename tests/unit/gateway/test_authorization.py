@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from lambent.gateway.authorization import Authorization
-from lambent.gateway.coverage import offered
 from lambent.gateway.permissions.asked import Nothing
-from lambent.gateway.permissions.table import PERMISSIONS
+from lambent.gateway.registry import SERVICES
+from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.identity.authorizer import Caller, LoadPolicy
 from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
@@ -73,8 +73,10 @@ def decision(
     tags: Mapping[str, str] | None = None,
 ) -> ApiError | None:
     """Why a user with these statements may not; None if he may."""
-    service = next(one for one, table in PERMISSIONS.items() if operation in table)
-    caller = Caller(principal=principal, scope=SCOPE, service=service, access_key_id="AKIA")
+    service = next(each for each in SERVICES if operation in each.permissions)
+    caller = Caller(
+        principal=principal, scope=SCOPE, service=service.signing_name, access_key_id="AKIA"
+    )
     authorization = Authorization(strict(*statements, load=load, tags=tags), Known())
     try:
         asyncio.run(authorization.check(caller, service, operation, params))
@@ -263,16 +265,16 @@ async def trusting(arn: str) -> ResourcePolicy:
 
 def test_every_operation_has_its_cases() -> None:
     """Whoever offers an operation says here how its resource may be named."""
-    for service, names in offered().items():
-        assert set(PERMISSIONS[service]) == names, service
-    assert set(CASES) == {name for names in offered().values() for name in names}
+    for service in SERVICES:
+        assert set(service.permissions) == service.offered, service.name
+    assert set(CASES) == {name for service in SERVICES for name in service.offered}
 
 
 @pytest.mark.parametrize("operation", sorted(name for name, cases in CASES.items() if cases))
 def test_what_is_denied_is_denied_in_every_spelling(operation: str) -> None:
     """And what is allowed on the resource alone is allowed in every spelling, nothing else is."""
-    service = next(one for one, table in PERMISSIONS.items() if operation in table)
-    action = PERMISSIONS[service][operation][0].action
+    service = next(each for each in SERVICES if operation in each.permissions)
+    action = service.permissions[operation][0].action
     for case in CASES[operation]:
         for spelling, arn in itertools.product(case.spellings, case.arns):
             params = {**EXTRA.get(operation, {}), **spelling}
@@ -497,7 +499,7 @@ def test_tags_are_shown_to_whom_may_list_them() -> None:
 
     def hidden(*statements: Statement) -> Mapping[str, ApiError]:
         authorization = Authorization(strict(*statements), Known())
-        return asyncio.run(authorization.check(caller, "lambda", "GetFunction", params))
+        return asyncio.run(authorization.check(caller, LAMBDA, "GetFunction", params))
 
     assert hidden(allow()) == {}
     for statements in ([allow("lambda:GetFunction")], [allow(), deny("lambda:ListTags", FUNCTION)]):

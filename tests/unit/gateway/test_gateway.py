@@ -19,8 +19,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lambent.gateway.call import Call
-from lambent.gateway.operations import sts
-from lambent.gateway.server import Gateway, Request, open_front_door, open_gateway
+from lambent.gateway.request import Request
+from lambent.gateway.server import Gateway, open_front_door, open_gateway
+from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.sts.operations import StsRooms
+from lambent.gateway.services.sts.service import STS
 from lambent.gateway.settings import GatewaySettings
 from lambent.identity.session_tokens import SessionTokens
 from lambent.kit.clock import SystemClock
@@ -85,18 +89,19 @@ async def serving(operations: Operations) -> AsyncIterator[tuple[Gateway, int]]:
     port: int = sock.getsockname()[1]
     async with open_gateway(SETTINGS, relaxed()) as gateway:
         gateway.register(
+            LAMBDA,
             {
                 "CreateFunction": operations.create_function,
                 "GetFunction": operations.get_function,
                 "DeleteFunction": operations.delete_function,
                 "GetAccountSettings": operations.get_account_settings,
-            }
+            },
         )
-        gateway.register({"DescribeLogGroups": operations.describe_log_groups}, "logs")
+        gateway.register(LOGS, {"DescribeLogGroups": operations.describe_log_groups})
         nobody: Any = None
         sessions = SessionTokens(b"key", SystemClock())
-        gateway.register(sts.operations(nobody, sessions, is_strict=False), "sts")
-        gateway.register_direct("Invoke", operations.invoke)
+        gateway.register(STS, STS.bind(StsRooms(nobody, sessions, is_strict=False)))
+        gateway.register_direct(LAMBDA, "Invoke", operations.invoke)
         async with open_front_door(gateway, SETTINGS, sock):
             yield gateway, port
 

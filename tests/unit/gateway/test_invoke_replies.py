@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lambent.gateway.operations.invoke_replies import InvokeReply, StreamReply
+from lambent.gateway.services.lambda_.invoke_replies import InvokeReply, StreamReply
 from lambent.model.invocation import (
     NOT_RUN,
     InvocationKind,

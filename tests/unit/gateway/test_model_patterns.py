@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from lambent.gateway.protocol.models import load_model
-from lambent.gateway.protocol.validate import compile_pattern
+from lambent.gateway.models import load_model
+from lambent.gateway.validation import compile_pattern
 
 PIECES = (
     *("a", "A", "0", "-", "_", ".", "/", ":", "a.", "a-", "a/", "*", " ", "aA0", "1,", "a@"),

@@ -4,15 +4,18 @@ import base64
 import datetime
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambent.gateway.protocol import parse
-from lambent.gateway.protocol.models import load_model
-from lambent.gateway.protocol.routes import Routes
-from lambent.gateway.protocol.validate import validate
+from lambent.gateway.models import load_model
+from lambent.gateway.protocols.query import QUERY
+from lambent.gateway.protocols.rest_json import REST_JSON
+from lambent.gateway.protocols.routes import Routes
+from lambent.gateway.protocols.values import from_document, scalar_from_json
+from lambent.gateway.validation import validate
 from lambent.model.errors import ApiError
 from tests.lengths import examples
 from tests.unit.gateway.wire import FakeExchange
@@ -23,9 +26,7 @@ ROUTES = Routes(LAMBDA)
 
 def created(body: bytes) -> dict[str, Any]:
     """What CreateFunction is given for a body."""
-    return parse.parse_rest_json(
-        LAMBDA.operation_model("CreateFunction"), FakeExchange(body=body), {}
-    )
+    return REST_JSON.parse(LAMBDA.operation_model("CreateFunction"), FakeExchange(body=body), {})
 
 
 def refusal(body: bytes) -> str:
@@ -120,14 +121,14 @@ def test_numbers_in_a_query_are_plain(value: str) -> None:
     """Python's own spellings of numbers are not the API's."""
     exchange = FakeExchange(query=f"MaxItems={value}")
     with pytest.raises(ApiError) as refused:
-        parse.parse_rest_json(LAMBDA.operation_model("ListFunctions"), exchange, {})
+        REST_JSON.parse(LAMBDA.operation_model("ListFunctions"), exchange, {})
     assert refused.value.code == "SerializationException"
 
 
 def test_numbers_in_a_query_are_numbers() -> None:
     """And may be negative: that is for validation to refuse."""
     exchange = FakeExchange(query="MaxItems=-5")
-    assert parse.parse_rest_json(LAMBDA.operation_model("ListFunctions"), exchange, {}) == {
+    assert REST_JSON.parse(LAMBDA.operation_model("ListFunctions"), exchange, {}) == {
         "MaxItems": -5
     }
 
@@ -136,7 +137,7 @@ def test_numbers_in_a_query_are_numbers() -> None:
 def test_timestamps_have_several_spellings(value: object) -> None:
     """Numbers and ISO 8601."""
     shape = LAMBDA.shape_for("Date")
-    moment = parse.from_json(shape, value, "Date")
+    moment = from_document(shape, value, "Date", scalar_from_json)
     assert moment == datetime.datetime(2017, 7, 14, 2, 40, tzinfo=datetime.UTC)
 
 
@@ -144,7 +145,7 @@ def test_timestamps_have_several_spellings(value: object) -> None:
 def test_wrong_timestamps_are_refused(value: object) -> None:
     """Whatever the calendar does not have."""
     with pytest.raises(ApiError) as refused:
-        parse.from_json(LAMBDA.shape_for("Date"), value, "Date")
+        from_document(LAMBDA.shape_for("Date"), value, "Date", scalar_from_json)
     assert refused.value.code == "SerializationException"
 
 
@@ -221,7 +222,7 @@ def test_no_json_is_too_odd(document: object) -> None:
 )
 def test_no_path_is_too_odd(method: str, path: str, query: str) -> None:
     """Any path leads to one operation or to none."""
-    found = ROUTES.find(method, path, query)
+    found = ROUTES.find(FakeExchange(method, path, query))
     assert found is None or found[0].http["method"] == method
 
 
@@ -255,7 +256,7 @@ def test_no_path_is_too_odd(method: str, path: str, query: str) -> None:
 def test_routes(method: str, target: str, name: str, labels: dict[str, str]) -> None:
     """Literal queries choose between operations; labels are decoded once."""
     path, _, query = target.partition("?")
-    found = ROUTES.find(method, path, query)
+    found = ROUTES.find(FakeExchange(method, path, query))
     assert found is not None
     assert (found[0].name, found[1]) == (name, labels)
 
@@ -275,7 +276,7 @@ def test_routes(method: str, target: str, name: str, labels: dict[str, str]) -> 
 )
 def test_paths_that_lead_nowhere(method: str, path: str) -> None:
     """What the model does not know is not guessed."""
-    assert ROUTES.find(method, path, "") is None
+    assert ROUTES.find(FakeExchange(method, path)) is None
 
 
 def test_lists_in_forms() -> None:
@@ -283,8 +284,8 @@ def test_lists_in_forms() -> None:
     operation = load_model("iam").operation_model("TagUser")
 
     def parsed(**fields: str) -> dict[str, Any]:
-        form = {name.replace("_", "."): [value] for name, value in fields.items()}
-        return parse.parse_query(operation, form)
+        form = {name.replace("_", "."): value for name, value in fields.items()}
+        return QUERY.parse(operation, FakeExchange(body=urlencode(form).encode()), {})
 
     tag = {"Key": "a", "Value": "1"}
     assert parsed(UserName="u", Tags_member_1_Key="a", Tags_member_1_Value="1") == {

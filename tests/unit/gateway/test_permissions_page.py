@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from lambent.gateway.permissions.reference import DIFFERENCES, Difference, render
-from lambent.gateway.permissions.table import PERMISSIONS, Needs
+from lambent.gateway.permissions.needs import Difference, Needs
+from lambent.gateway.permissions_reference import render
+from lambent.gateway.registry import SERVICES
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "permissions.md"
 AWS: dict[str, Any] = json.loads((Path(__file__).parent / "aws_permissions.json").read_text())
@@ -55,10 +56,11 @@ def covers(one: Difference, found: Found) -> bool:
 
 
 ALL = [
-    (service, operation, needs)
-    for service, operations in PERMISSIONS.items()
-    for operation, needs in operations.items()
+    (service.name, operation, needs)
+    for service in SERVICES
+    for operation, needs in service.permissions.items()
 ]
+DIFFERENCES = [difference for service in SERVICES for difference in service.differences]
 
 
 @pytest.mark.parametrize(("service", "operation", "needs"), ALL)

@@ -9,18 +9,14 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from lambent.gateway.unsigned import (
-    TARGETS,
-    VERSIONS,
-    is_public,
-    read_field,
-    read_form,
-    service_of,
-)
+from lambent.gateway.protocols.forms import read_field, read_form
+from lambent.gateway.recognition import Recognition, is_public
+from lambent.gateway.registry import SERVICES
 from lambent.model.errors import ApiError
 from lambent.services.endpoints import LOCAL_SERVICES
 from tests.unit.identity.exchanges import FakeExchange
 
+RECOGNITION = Recognition(SERVICES)
 JSON = {"content-type": "application/x-amz-json-1.1"}
 
 CLIENTS = {
@@ -91,7 +87,7 @@ def test_what_is_never_signed_finds_its_service(
         },
         body=body if isinstance(body, bytes) else body.encode(),
     )
-    assert service_of(exchange) == signing_name
+    assert RECOGNITION.service_of(exchange) == signing_name
     assert is_public(exchange) == service.startswith("cognito")
 
 
@@ -103,11 +99,13 @@ def test_services_are_known_by_what_their_models_say() -> None:
         model = session.get_service_model(CLIENTS.get(name, name))
         protocols = model.metadata.get("protocols", [model.metadata["protocol"]])
         if "json" in protocols:
-            assert TARGETS[model.metadata["targetPrefix"]] == model.signing_name
+            assert RECOGNITION.targets[model.metadata["targetPrefix"]] == model.signing_name
         if "query" in protocols:
-            assert VERSIONS[model.api_version] == model.signing_name
+            assert RECOGNITION.versions[model.api_version] == model.signing_name
         by_signing_name.setdefault(model.signing_name, set()).add(name)
-    assert set(TARGETS.values()) | set(VERSIONS.values()) <= set(by_signing_name)
+    assert set(RECOGNITION.targets.values()) | set(RECOGNITION.versions.values()) <= set(
+        by_signing_name
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +123,7 @@ def test_services_are_known_by_what_their_models_say() -> None:
 )
 def test_what_a_form_says(exchange: FakeExchange, service: str | None) -> None:
     """Nothing is guessed."""
-    assert service_of(exchange) == service
+    assert RECOGNITION.service_of(exchange) == service
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lambent.gateway.protocol.models import load_model
-from lambent.gateway.protocol.validate import compile_pattern, validate
+from lambent.gateway.models import load_model
+from lambent.gateway.validation import compile_pattern, validate
 from lambent.model.errors import ApiError
 
 LAMBDA = load_model("lambda")

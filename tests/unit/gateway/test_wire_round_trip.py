@@ -7,9 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lambent.gateway.protocol import parse, render
-from lambent.gateway.protocol.models import load_model
-from lambent.gateway.protocol.routes import Routes
+from lambent.gateway.models import load_model
+from lambent.gateway.protocols.aws_json import AWS_JSON
+from lambent.gateway.protocols.query import QUERY
+from lambent.gateway.protocols.registry import protocols_of
+from lambent.gateway.protocols.rest_json import REST_JSON
+from lambent.gateway.protocols.routes import Routes
 from lambent.model.errors import ApiError
 from tests.lengths import examples
 from tests.unit.gateway import wire
@@ -32,10 +35,10 @@ def test_a_lambda_request_arrives_as_it_was_meant(name: str, data: st.DataObject
     operation = LAMBDA.operation_model(name)
     params = data.draw(wire.members(operation.input_shape))
     exchange = wire.sent_by_botocore(operation, params)
-    found = ROUTES.find(exchange.method, exchange.path, exchange.query)
+    found = ROUTES.find(exchange)
     assert found is not None
     assert found[0].name == name
-    parsed = parse.parse_rest_json(operation, exchange, found[1])
+    parsed = REST_JSON.parse(operation, exchange, found[1])
     payload = (operation.input_shape.serialization if operation.input_shape else {}).get("payload")
     if payload is not None:  # an absent body is an empty one
         params.setdefault(payload, parsed.get(payload))
@@ -53,7 +56,7 @@ def test_a_lambda_answer_arrives_as_it_was_meant(name: str, data: st.DataObject)
         return
     operation = LAMBDA.operation_model(name)
     output = data.draw(wire.members(operation.output_shape))
-    answer = render.render_rest_json(operation, output)
+    answer = REST_JSON.render(operation, output, "an-id")
     got = wire.read_by_botocore(operation, answer.status, answer.headers, answer.body)
     assert got.pop("ResponseMetadata")["HTTPStatusCode"] == answer.status
     shape = operation.output_shape
@@ -70,7 +73,7 @@ def test_a_lambda_answer_arrives_as_it_was_meant(name: str, data: st.DataObject)
 def test_the_status_of_success_is_the_models(name: str) -> None:
     """Except where AWS is known to answer differently from its own model."""
     operation = LAMBDA.operation_model(name)
-    answer = render.render_rest_json(operation, {})
+    answer = REST_JSON.render(operation, {}, "an-id")
     expected = 204 if name == "DeleteFunction" else operation.http.get("responseCode", 200)
     assert answer.status == expected
     if answer.status == 204:
@@ -86,10 +89,10 @@ def test_a_logs_call_arrives_both_ways(name: str, data: st.DataObject) -> None:
     params = data.draw(wire.members(operation.input_shape))
     exchange = wire.sent_by_botocore(operation, params)
     assert exchange.headers["x-amz-target"] == f"Logs_20140328.{name}"
-    assert parse.parse_json(operation, exchange) == params
+    assert AWS_JSON.parse(operation, exchange, {}) == params
     if name not in EVENT_STREAMS:
         output = data.draw(wire.members(operation.output_shape))
-        answer = render.render_json(operation, output)
+        answer = AWS_JSON.render(operation, output, "an-id")
         got = wire.read_by_botocore(operation, answer.status, answer.headers, answer.body)
         del got["ResponseMetadata"]
         assert got == output
@@ -101,7 +104,7 @@ def test_an_sts_call_arrives_both_ways() -> None:
     exchange = wire.sent_by_botocore(operation, {})
     assert b"Action=GetCallerIdentity" in exchange.body
     output = {"Account": "000000000000", "UserId": "<&>", "Arn": "arn:aws:iam::000000000000:root"}
-    answer = render.render_query(operation, output, "a-request-id")
+    answer = QUERY.render(operation, output, "a-request-id")
     got = wire.read_by_botocore(operation, answer.status, answer.headers, answer.body)
     assert got.pop("ResponseMetadata")["RequestId"] == "a-request-id"
     assert got == output
@@ -115,7 +118,7 @@ def test_every_modelled_error_is_understood(name: str) -> None:
     """Code, text and status arrive; the member of the text is spelt as the model does."""
     shape = LAMBDA.shape_for(name)
     members: dict[str, Any] = {"Reason": "why", "retryAfterSeconds": "7", "EC2ErrorCode": "E"}
-    answer = render.render_error(LAMBDA, ApiError(name, "a <text>", members=members), "id")
+    answer = REST_JSON.render_error(LAMBDA, ApiError(name, "a <text>", members=members), "id")
     assert answer.status == shape.metadata["error"]["httpStatusCode"]
     operation = LAMBDA.operation_model("Invoke")
     got = wire.read_by_botocore(operation, answer.status, answer.headers, answer.body)
@@ -142,7 +145,7 @@ def test_every_modelled_error_is_understood(name: str) -> None:
 )
 def test_errors_of_the_framework_have_no_type(error: ApiError, body: dict[str, str]) -> None:
     """Errors that the model does not know have a text and nothing else."""
-    answer = render.render_error(LAMBDA, error, "id")
+    answer = REST_JSON.render_error(LAMBDA, error, "id")
     assert answer.status == error.status
     assert dict(answer.headers)["x-amzn-ErrorType"] == error.code
     assert json.loads(answer.body) == body
@@ -160,7 +163,7 @@ def test_errors_of_the_framework_have_no_type(error: ApiError, body: dict[str, s
 )
 def test_errors_of_the_other_protocols_are_understood(service: Any, error: ApiError) -> None:
     """In JSON and in XML code and text arrive, whatever a caller put into them."""
-    answer = render.render_error(service, error, "an-id")
+    answer = protocols_of(service)[0].render_error(service, error, "an-id")
     assert answer.status >= 400
     operation = service.operation_model(service.operation_names[0])
     got = wire.read_by_botocore(operation, answer.status, answer.headers, answer.body)

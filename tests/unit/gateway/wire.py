@@ -12,7 +12,7 @@ import botocore.serialize
 from botocore.awsrequest import HeadersDict, create_request_object, prepare_request_dict
 from hypothesis import strategies as st
 
-from lambent.gateway.protocol.models import OperationModel, Shape
+from lambent.gateway.models import OperationModel, Shape
 
 DEPTH_MAX = 4
 
@@ -46,10 +46,12 @@ class FakeExchange:
         raise NotImplementedError
 
 
-def sent_by_botocore(operation: OperationModel, params: Mapping[str, Any]) -> FakeExchange:
-    """The request that botocore sends for an operation."""
+def sent_by_botocore(
+    operation: OperationModel, params: Mapping[str, Any], protocol: str | None = None
+) -> FakeExchange:
+    """The request that botocore sends for an operation, in a protocol or in the model's first."""
     serializer = botocore.serialize.create_serializer(
-        operation.metadata["protocol"], include_validation=False
+        protocol or operation.metadata["protocol"], include_validation=False
     )
     request = serializer.serialize_to_request(dict(params), operation)
     prepare_request_dict(request, endpoint_url="http://127.0.0.1:1", context={})
@@ -69,10 +71,14 @@ def sent_by_botocore(operation: OperationModel, params: Mapping[str, Any]) -> Fa
 
 
 def read_by_botocore(
-    operation: OperationModel, status: int, headers: Iterable[tuple[str, str]], body: bytes
+    operation: OperationModel,
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    body: bytes,
+    protocol: str | None = None,
 ) -> dict[str, Any]:
     """What botocore makes of an answer; a payload that it would stream is a file."""
-    parser = botocore.parsers.create_parser(operation.metadata["protocol"])
+    parser = botocore.parsers.create_parser(protocol or operation.metadata["protocol"])
     is_stream = operation.has_streaming_output and status < 300
     answer = {
         "status_code": status,
@@ -95,7 +101,13 @@ _MOMENTS = st.integers(0, 4_000_000_000).map(
 )
 
 
-def members(shape: Shape | None) -> st.SearchStrategy[dict[str, Any]]:
+XML_TEXT = st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs", "Cn"]), max_size=8)
+"""Texts that XML can express."""
+
+
+def members(
+    shape: Shape | None, text: st.SearchStrategy[str] = _TEXT
+) -> st.SearchStrategy[dict[str, Any]]:
     """Input or output members of an operation, of the right types and otherwise arbitrary."""
     if shape is None:
         return st.just({})
@@ -104,40 +116,43 @@ def members(shape: Shape | None) -> st.SearchStrategy[dict[str, Any]]:
     for name, member in shape.members.items():
         location = member.serialization.get("location")
         if location == "uri":
-            required[name] = _LABEL_TEXT if member.type_name == "string" else _values(member, 0)
+            required[name] = (
+                _LABEL_TEXT if member.type_name == "string" else _values(member, 0, text)
+            )
         elif location == "statusCode":
             optional[name] = st.integers(200, 203)
         elif location == "header" and member.type_name == "string":
             optional[name] = _HEADER_TEXT
         elif location == "querystring" and member.type_name == "list":
-            optional[name] = st.lists(_TEXT, min_size=1, max_size=3)
+            optional[name] = st.lists(text, min_size=1, max_size=3)
         else:
-            optional[name] = _values(member, 0)
+            optional[name] = _values(member, 0, text)
     return st.fixed_dictionaries(required, optional=optional)
 
 
-def _values(shape: Shape, depth: int) -> st.SearchStrategy[Any]:
+def _values(shape: Shape, depth: int, text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     kind = shape.type_name
     size = 2 if depth < DEPTH_MAX else 0
     if kind == "structure":
         if getattr(shape, "is_tagged_union", False):
             choices = [
-                st.fixed_dictionaries({name: _values(each, depth + 1)})
+                st.fixed_dictionaries({name: _values(each, depth + 1, text)})
                 for name, each in shape.members.items()
             ]
             return st.one_of(choices)
         if depth >= DEPTH_MAX:
             return st.just({})
         return st.fixed_dictionaries(
-            {}, optional={name: _values(each, depth + 1) for name, each in shape.members.items()}
+            {},
+            optional={name: _values(each, depth + 1, text) for name, each in shape.members.items()},
         )
     if kind == "list":
-        return st.lists(_values(shape.member, depth + 1), max_size=size)
+        return st.lists(_values(shape.member, depth + 1, text), max_size=size)
     if kind == "map":
-        return st.dictionaries(_TEXT, _values(shape.value, depth + 1), max_size=size)
+        return st.dictionaries(text, _values(shape.value, depth + 1, text), max_size=size)
     return {
-        "string": _TEXT,
-        "character": _TEXT,
+        "string": text,
+        "character": text,
         "blob": st.binary(max_size=16),
         "boolean": st.booleans(),
         "integer": st.integers(-(2**31), 2**31 - 1),

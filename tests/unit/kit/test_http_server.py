@@ -160,7 +160,7 @@ async def test_thousands_of_waiting_requests_are_answered_without_recursion() ->
         writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         await wait_until(lambda: slow)
         writer.write(b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n" * 5000 + LAST)
-        await wait_until(lambda: any(each._waiting for each in server.connections))
+        await wait_until(lambda: any(each._line.waiting for each in server.connections))
         slow[0].respond(200, body=b"slow")
         got = answers(await until_closed(reader))
     assert len(got) == 5002
@@ -514,7 +514,7 @@ async def test_half_a_request_is_not_handled(request_: bytes) -> None:
     async with serving(recorder) as (server, port):
         async with connected(port) as (_, writer):
             writer.write(request_)
-            await wait_until(lambda: any(each._is_arriving for each in server.connections))
+            await wait_until(lambda: any(each._intake.is_arriving for each in server.connections))
         await wait_until(lambda: not server.connections)
     assert recorder.paths == []
 

@@ -33,13 +33,19 @@ from lambent.kit.http.server import HttpServer
 from lambent.kit.turns import Turns
 from lambent.model.credentials import Credentials
 from lambent.model.errors import ApiError
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.function import (
+    PUBLISHED_VERSIONS,
+    FunctionKey,
+    FunctionVersion,
+    LoggingConfiguration,
+    SnapStart,
+)
 from lambent.model.invocation import InvocationKind, InvocationRequest, Outcome, RunReport
+from lambent.node.environment.context import NodeContext
 from lambent.node.environment.environment import Environment
-from lambent.node.environment.host import NodeContext
 from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.environment.snapshots import Snapshots
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import ExitStatus
 from tests.unit.node.scripted_box import (
@@ -67,7 +73,7 @@ FUNCTION = FunctionVersion(
 )
 SNAP_STARTED: dict[str, Any] = {
     "version": "1",
-    "other": {"SnapStart": {"ApplyOn": "PublishedVersions"}},
+    "snap_start": SnapStart(PUBLISHED_VERSIONS, "On"),
 }
 """Members of a version that starts from a snapshot."""
 IN_JSON = LoggingConfiguration(
@@ -249,7 +255,7 @@ class Play:
         *,
         extensions: tuple[str, ...] = (),
         forked: bool = False,
-        initialization_type: str = "on-demand",
+        is_provisioned: bool = False,
         launch: LaunchSpec | None = None,
         settings: WorkerSettings | None = None,
         starts_at_once: int = 8,
@@ -275,7 +281,7 @@ class Play:
         self.laid_out = 0
         """How many use the function's code."""
         self.function = dataclasses.replace(FUNCTION, **function)
-        self.initialization_type = initialization_type
+        self._is_provisioned = is_provisioned
         self.heard: list[str] = []
         """What the environment told its pool: `free`, `responded`, `gone`."""
         self.states: list[EnvironmentState] = []
@@ -335,14 +341,7 @@ class Play:
         """Begin the environment's life."""
 
         def make() -> Environment:
-            return Environment(
-                self.function,
-                self.host,
-                on_free=self._on_free,
-                on_responded=lambda _: self._hear("responded"),
-                on_gone=lambda _: self._hear("gone"),
-                initialization_type=self.initialization_type,
-            )
+            return Environment(self.function, self.host, self, is_provisioned=self._is_provisioned)
 
         self._environment = self.loop.do(make)
         self._life = self.loop.begin(self._environment.live())
@@ -374,11 +373,20 @@ class Play:
         """Let time pass."""
         self.loop.pass_time(seconds)
 
-    def _on_free(self, environment: Environment) -> None:
+    def on_free(self, environment: Environment) -> None:
+        """See `EnvironmentListener`."""
         self._hear("free")
         if self._waiting:
             call, since = self._waiting.popleft()
             environment.assign(call.request, call, since)
+
+    def on_responded(self, environment: Environment) -> None:
+        """See `EnvironmentListener`."""
+        self._hear("responded")
+
+    def on_gone(self, environment: Environment) -> None:
+        """See `EnvironmentListener`."""
+        self._hear("gone")
 
     def _hear(self, fact: str) -> None:
         self.heard.append(fact)

@@ -13,6 +13,7 @@ import anyio.lowlevel
 import pytest
 
 from lambent.kit.clock import ManualClock
+from lambent.model.changes import Changes
 from lambent.model.packages import PackageError
 from lambent.node.code.cache import CodeCache, disk_usage, open_code_cache
 
@@ -204,7 +205,7 @@ async def test_freeing_follows_changes_and_ends_of_environments(tmp_path: Path) 
         async with cache.use(KEY):
             await settle()
             needed.clear()
-            cache.note_change(None)
+            cache.note_changes(Changes(is_everything=True))
             await settle()
             assert KEY in names_in(tmp_path)
         await settle()

@@ -78,9 +78,12 @@ async def test_what_is_in_a_pipe_that_was_left_alone_is_read_at_the_end(
     output = Output(Printing(pipe[0]), stream, ManualClock(), lambda _at, _l, m: kept.append(m))
     os.write(pipe[1], b"one\n")
     await asyncio.sleep(0.01)
-    assert output.is_paused
     os.write(pipe[1], b"two\n")
+    await asyncio.sleep(0.01)
+    assert kept == [b"one"]  # It is paused.
     output.drain()
     assert kept == [b"one", b"two"]
-    assert not output.is_paused
+    os.write(pipe[1], b"three\n")
+    await asyncio.sleep(0.01)
+    assert kept == [b"one", b"two", b"three"]  # It reads again.
     output.close()

@@ -15,7 +15,7 @@ from lambent.model.invocation import (
 )
 from lambent.node.environment.failures import refusal
 from lambent.node.environment.lifecycle import EnvironmentState
-from lambent.node.languages.runtimes import LaunchSpec
+from lambent.node.languages.launch import LaunchSpec
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import ExitStatus, NotExecutable, SandboxBusy, SandboxError
 from tests.unit.node.playbook import EXITS, Play
@@ -192,7 +192,7 @@ def test_provisioned_environments_have_longer(
     playbook: Playbook, timeout_s: int, limit_s: float
 ) -> None:
     """At least 130 seconds, or the function's timeout."""
-    play = playbook(initialization_type="provisioned-concurrency", timeout_s=timeout_s)
+    play = playbook(is_provisioned=True, timeout_s=timeout_s)
     play.begin()
     play.passes(limit_s - 0.1)
     assert play.state is EnvironmentState.INITIALIZING
@@ -203,7 +203,7 @@ def test_provisioned_environments_have_longer(
 
 def test_provisioned_environments_report_init_by_itself(playbook: Playbook) -> None:
     """A line of its own, and nothing in the first invocation's report."""
-    play = playbook(initialization_type="provisioned-concurrency")
+    play = playbook(is_provisioned=True)
     play.begin()
     play.passes(0.5)
     play.runtime.asks()

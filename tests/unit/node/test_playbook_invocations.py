@@ -372,6 +372,7 @@ def test_a_crash_in_a_log_in_json(playbook: Playbook) -> None:
     play = playbook(logging=IN_JSON)
     play.begin_ready()
     call = play.invoke()
+    play.passes(0.5)
     play.runtime.exits(7)
     kinds = [document["type"] for document in play.documents]
     assert kinds == [
@@ -384,6 +385,7 @@ def test_a_crash_in_a_log_in_json(playbook: Playbook) -> None:
     ]
     done, report = [document["record"] for document in play.documents[-2:]]
     assert (done["status"], done["errorType"]) == ("error", "Runtime.ExitError")
+    assert done["metrics"]["durationMs"] == 500.0
     assert (report["status"], report["errorType"]) == ("error", "Runtime.ExitError")
     assert call.kind == "Crashed"
 

@@ -21,7 +21,7 @@ Playbook = Callable[..., Play]
 
 def open_play(playbook: Playbook, *, captured: bool, **more: Any) -> Play:
     """A version that starts from a snapshot, or cannot be captured."""
-    settings = {"forked": True, "initialization_type": "snap-start", **SNAP_STARTED, **more}
+    settings = {"forked": True, **SNAP_STARTED, **more}
     play = playbook(**settings)
     snapshot = ScriptedSnapshot() if captured else None
     play.snapshots.keep(play.function, snapshot)

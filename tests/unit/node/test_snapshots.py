@@ -3,6 +3,8 @@
 import anyio
 import pytest
 
+from lambent.model.changes import Changes
+from lambent.model.concurrency import Reservation
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.node.environment.snapshots import Snapshots
 from tests.unit.invocation.versions import version_of
@@ -64,7 +66,7 @@ async def test_changes_of_functions() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(snapshots.follow_changes, resolve)
-        snapshots.note_change(one.key)
+        snapshots.note_changes(Changes(functions={one.key: Reservation()}))
         with anyio.fail_after(5):
             await asked.wait()
         tasks.cancel_scope.cancel()

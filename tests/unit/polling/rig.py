@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import anyio
 
+from lambent.invocation.call import CallResult
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import Scope
 from lambent.model.concurrency import throttled
@@ -17,7 +18,7 @@ from lambent.model.mapping import EventSourceMapping, MappingState
 from lambent.model.sources.kind import SourceKind
 from lambent.model.sources.streams import KINESIS
 from lambent.polling.active_mapping import ActiveMapping
-from lambent.polling.function_calls import CallResult, FunctionCalls
+from lambent.polling.function_calls import FunctionCalls
 from lambent.polling.ports import Record
 from lambent.polling.positions import MappingPositions, OpenShards
 from lambent.polling.role_client import RoleClient

@@ -61,7 +61,9 @@ class Room:
         self.has_batch = False
         around = PollingContext(
             store=store,
-            invoker=Invoker(Admission(InvocationSettings()), Catalog(store.route), nothing),
+            invoker=Invoker(
+                Admission(InvocationSettings()), Catalog(store.route), nothing, nothing
+            ),
             aws=nothing,
             roles=unchecked_roles(),
             keep=nothing,

@@ -1,8 +1,6 @@
 """A scheduler with a host and environments that do as a test says."""
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, cast
 
 from lambent.kit.clock import ManualClock
 from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
@@ -17,9 +15,9 @@ from lambent.model.invocation import (
     WholeReply,
 )
 from lambent.node.environment.lifecycle import EnvironmentState
+from lambent.node.pools.ports import PoolListener
 from lambent.node.pools.scheduler import Scheduler
 from lambent.node.pools.settings import SchedulingSettings
-from lambent.node.worker import Worker
 
 RESERVE_MB = 1000
 
@@ -62,24 +60,20 @@ class FakeEnvironment:
     def __init__(
         self,
         name: str,
-        initialization_type: str,
         clock: ManualClock,
+        listener: PoolListener,
         *,
-        on_free: Any,
-        on_responded: Any,
-        on_gone: Any,
+        is_provisioned: bool,
     ) -> None:
         self.name = name
-        self.initialization_type = initialization_type
+        self.is_provisioned = is_provisioned
         self.state = EnvironmentState.INITIALIZING
         self.failure: Exception | None = None
         self.is_queued = False
         self.idle_since = 0.0
         self.began_at = clock.monotonic()
         self._clock = clock
-        self._on_free = on_free
-        self._on_told = on_responded
-        self._on_gone = on_gone
+        self._listener = listener
         self._reply: Reply | None = None
         self.is_gone = False
         self._is_retired = False
@@ -93,13 +87,13 @@ class FakeEnvironment:
     def fail_init(self) -> None:
         self.idle_since = self._clock.monotonic()
         self.state = EnvironmentState.RESET
-        self._on_free(self)
+        self._listener.on_free(self)
 
     def crash(self) -> None:
         """In the middle of a call."""
         self._reply = None
         self.state = EnvironmentState.RESET
-        self._on_free(self)
+        self._listener.on_free(self)
 
     def become_free(self) -> None:
         self.idle_since = self._clock.monotonic()
@@ -110,13 +104,13 @@ class FakeEnvironment:
         if self._is_retired:
             self.retire()
         else:
-            self._on_free(self)
+            self._listener.on_free(self)
 
     def answer(self) -> None:
         """Answer the caller, while extensions go on."""
         reply, self._reply = self._reply, None
         assert reply is not None
-        self._on_told(self)
+        self._listener.on_responded(self)
         reply.finish(Succeeded(b"{}", "application/json"), RunReport())
 
     def assign(
@@ -132,11 +126,18 @@ class FakeEnvironment:
     def resume_output(self) -> None:
         pass
 
+    @property
+    def needs_shutdown_event(self) -> bool:
+        return False
+
+    async def wait_gone(self) -> None:
+        raise AssertionError("nobody waits")
+
     def retire(self) -> None:
         self._is_retired = True
         if not self.is_gone and self._reply is None:
             self.is_gone = True
-            self._on_gone(self)
+            self._listener.on_gone(self)
 
 
 @dataclasses.dataclass
@@ -155,19 +156,19 @@ class House:
     def __post_init__(self) -> None:
         self.scheduler = Scheduler(
             self.settings,
-            cast(Worker, self),
+            self,
             self.clock,
             self.memory,
             tenant_environments_max=self.tenant_environments_max,
         )
 
-    def start(
-        self,
-        one: FunctionVersion,
-        initialization_type: str,
-        **callbacks: Callable[..., None],
-    ) -> Any:
-        environment = FakeEnvironment(one.key.name, initialization_type, self.clock, **callbacks)
+    def begin(
+        self, function: FunctionVersion, listener: PoolListener, *, is_provisioned: bool
+    ) -> FakeEnvironment:
+        """See `EnvironmentSource`."""
+        environment = FakeEnvironment(
+            function.key.name, self.clock, listener, is_provisioned=is_provisioned
+        )
         self.started.append(environment)
         return environment
 

@@ -15,11 +15,7 @@ AGE_MAX_S = SchedulingSettings().environment_age_max_s
 
 def provisioned(house: House) -> list[FakeEnvironment]:
     """Those that were started ahead and are there."""
-    return [
-        one
-        for one in house.started
-        if one.initialization_type == "provisioned-concurrency" and not one.is_gone
-    ]
+    return [one for one in house.started if one.is_provisioned and not one.is_gone]
 
 
 def initialise(house: House) -> None:
@@ -62,7 +58,7 @@ async def test_calls_use_them_first_and_spill_over() -> None:
     house = with_ready(2)
     for _ in range(3):
         house.call("p")
-    assert [one.initialization_type for one in house.started[2:]] == ["on-demand"]
+    assert [one.is_provisioned for one in house.started[2:]] == [False]
     on_demand = house.started[2]
     on_demand.become_free()
     for one in house.started:
@@ -83,7 +79,7 @@ async def test_no_call_counts_on_one_that_is_still_starting() -> None:
     house.pass_time(0.05)
     house.call("p")
     ahead, on_demand = house.started
-    assert on_demand.initialization_type == "on-demand"
+    assert not on_demand.is_provisioned
     ahead.become_free()
     assert ahead.state is EnvironmentState.BUSY
     on_demand.become_free()

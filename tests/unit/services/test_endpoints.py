@@ -20,6 +20,7 @@ from lambent.services.endpoints import (
 from tests.unit.services.foreign import ACCOUNT, Foreign, caller
 
 STAND_IN = "http://127.0.0.1:1"
+OURS = ("lambda", "logs")
 OWN = AwsSettings(sqs=ServiceSettings(endpoint_url="http://sqs.test/", deadline_s=7))
 
 
@@ -49,10 +50,12 @@ def test_settings_with_the_local_services() -> None:
 
 def test_cures() -> None:
     """The error says what would help, and nothing else."""
-    assert "--services" in unknown_service("ssm", has_local_services=False).message
-    assert "endpoint_url" not in unknown_service("ssm", has_local_services=False).message
-    assert "[aws.sqs] endpoint_url" in unknown_service("sqs", has_local_services=False).message
-    assert "--services" not in unknown_service("ec2", has_local_services=True).message
+    assert "--services" in unknown_service("ssm", OURS, has_local_services=False).message
+    assert "endpoint_url" not in unknown_service("ssm", OURS, has_local_services=False).message
+    assert (
+        "[aws.sqs] endpoint_url" in unknown_service("sqs", OURS, has_local_services=False).message
+    )
+    assert "--services" not in unknown_service("ec2", OURS, has_local_services=True).message
 
 
 @given(

@@ -26,7 +26,8 @@ from lambent.model.async_event import AsyncEvent
 from lambent.store import backup as backups
 from lambent.store.archive import DATABASE, EVENTS, HEADER, MANIFEST, PACKAGES
 from lambent.store.backup import BackupPaths, Contents, back_up
-from lambent.store.blobs import Blobs
+from lambent.store.blobs import key_of
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.problems import StoreError
 from lambent.store.restore import restore
 from lambent.store.settings import StoreSettings
@@ -61,10 +62,10 @@ async def fill(places: BackupPaths) -> bytes:
     """A platform's data: two functions, one package each, events of both sizes; returns a
     secret."""
     async with open_store(places.store, places.state) as store:
-        packages, events = Blobs(places.packages), Blobs(places.events)
+        packages, events = DirectoryBlobs(places.packages), DirectoryBlobs(places.events)
         for blobs in (packages, events):
             blobs.belong_to(store.id, is_new=store.is_new)
-        keys = [packages.key_of(data) for data in (b"one", b"two")]
+        keys = [key_of(data) for data in (b"one", b"two")]
         for key, data in zip(keys, (b"one", b"two"), strict=True):
             packages.put(key, data)
         events.put("2", BIG)
@@ -84,7 +85,7 @@ async def fill(places: BackupPaths) -> bytes:
 async def read(places: BackupPaths) -> tuple[list[str], int, bytes, bytes]:
     """What of it a platform finds: packages of the functions, events, a payload, the secret."""
     async with open_store(places.store, places.state) as store:
-        packages, events = Blobs(places.packages), Blobs(places.events)
+        packages, events = DirectoryBlobs(places.packages), DirectoryBlobs(places.events)
         for blobs in (packages, events):
             blobs.belong_to(store.id, is_new=store.is_new)
         keys = await store.transact(lambda tx: tx.functions.code_keys())
@@ -139,7 +140,7 @@ async def test_nothing_is_overwritten(tmp_path: Path, anyio_backend: object) -> 
     (old.state / "lambent.db").rename(tmp_path / "away")
     with pytest.raises(StoreError, match="already holds packages"):
         restore(old, tmp_path / "other")
-    assert len(list(Blobs(old.packages).list_keys())) == 2
+    assert len(list(DirectoryBlobs(old.packages).list_keys())) == 2
     with pytest.raises(StoreError, match="nothing to back up"):
         run_back_up(old, tmp_path / "third")
     assert not (tmp_path / "third").exists()
@@ -150,7 +151,7 @@ async def test_missing_and_damaged_packages_are_said(tmp_path: Path, anyio_backe
     old, file = places_in(tmp_path / "old"), tmp_path / "backup"
     (tmp_path / "old").mkdir()
     await fill(old)
-    one, two = (Blobs.key_of(data) for data in (b"one", b"two"))
+    one, two = (key_of(data) for data in (b"one", b"two"))
     (old.packages / one).write_bytes(b"rotten")
     (old.packages / two).unlink()
     made = run_back_up(old, file)
@@ -158,7 +159,7 @@ async def test_missing_and_damaged_packages_are_said(tmp_path: Path, anyio_backe
     (tmp_path / "new").mkdir()
     restored = restore(places_in(tmp_path / "new"), file)
     assert restored.missing == (PACKAGES + one,)
-    assert not list(Blobs(tmp_path / "new" / "state" / "blobs").list_keys())
+    assert not list(DirectoryBlobs(tmp_path / "new" / "state" / "blobs").list_keys())
 
 
 async def test_what_is_deleted_meanwhile_is_in_it(
@@ -174,12 +175,12 @@ async def test_what_is_deleted_meanwhile_is_in_it(
     def copy_and_delete(*arguments: object) -> None:
         copy_out(*arguments)  # type: ignore[arg-type]
         for directory in (old.packages, old.events):
-            for key in list(Blobs(directory).list_keys()):
-                Blobs(directory).delete(key)
+            for key in list(DirectoryBlobs(directory).list_keys()):
+                DirectoryBlobs(directory).delete(key)
 
     monkeypatch.setattr(backups, "copy_out", copy_and_delete)
     assert run_back_up(old, file).missing == ()
-    assert not list(Blobs(old.packages).list_keys())
+    assert not list(DirectoryBlobs(old.packages).list_keys())
     restore(places_in(tmp_path / "new"), file)
     assert await read(places_in(tmp_path / "new")) == (["one", "two"], 2, BIG, secret)
 
@@ -399,14 +400,14 @@ async def test_kills_leave_no_half_backup(tmp_path: Path, anyio_backend: object)
     (tmp_path / "old").mkdir()
     await fill(old)
     async with open_store(old.store, old.state) as store:
-        blobs = Blobs(old.packages)
+        blobs = DirectoryBlobs(old.packages)
 
         def write(tx: Transaction) -> None:
             for number in range(100):
                 data = f"{number}".encode() * 5000
-                blobs.put(blobs.key_of(data), data)
+                blobs.put(key_of(data), data)
                 key = KEY._replace(name=f"n{number}")
-                tx.functions.create(version(key=key, code_key=blobs.key_of(data)))
+                tx.functions.create(version(key=key, code_key=key_of(data)))
 
         await store.transact(write)
     chance = random.Random(4)

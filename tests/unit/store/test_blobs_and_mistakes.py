@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lambent.kit.clock import ManualClock
-from lambent.store.blobs import TRASH_S, Blobs
+from lambent.store.blobs import TRASH_S
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.problems import StoreError
 
 A, B = "a" * 64, "b" * 64
@@ -16,13 +17,13 @@ A, B = "a" * 64, "b" * 64
 def test_a_directory_belongs_to_one_database(tmp_path: Path) -> None:
     """Its own may be used again and again; another's, or a new one, is refused while anything is
     there."""
-    blobs = Blobs(tmp_path)
+    blobs = DirectoryBlobs(tmp_path)
     blobs.belong_to("first", is_new=True)
     blobs.put(A, b"x")
     blobs.belong_to("first", is_new=False)
     for is_new in (True, False):
         with pytest.raises(StoreError, match="Nothing was deleted") as refused:
-            Blobs(tmp_path).belong_to("second", is_new=is_new)
+            DirectoryBlobs(tmp_path).belong_to("second", is_new=is_new)
         assert str(tmp_path) in str(refused.value)
     assert list(blobs.list_keys()) == [A]
     blobs.delete(A)
@@ -34,17 +35,17 @@ def test_a_directory_belongs_to_one_database(tmp_path: Path) -> None:
 
 def test_a_directory_from_before_there_were_marks(tmp_path: Path) -> None:
     """It is the database's that was there, and nobody's if the database is new."""
-    Blobs(tmp_path).put(A, b"x")
+    DirectoryBlobs(tmp_path).put(A, b"x")
     with pytest.raises(StoreError, match="is new"):
-        Blobs(tmp_path).belong_to("new", is_new=True)
-    Blobs(tmp_path).belong_to("old", is_new=False)
-    Blobs(tmp_path).belong_to("old", is_new=False)
+        DirectoryBlobs(tmp_path).belong_to("new", is_new=True)
+    DirectoryBlobs(tmp_path).belong_to("old", is_new=False)
+    DirectoryBlobs(tmp_path).belong_to("old", is_new=False)
 
 
 def test_the_trash_is_kept_for_a_day(tmp_path: Path) -> None:
     """Until then everything can be taken back."""
     clock = ManualClock()
-    blobs = Blobs(tmp_path, clock)
+    blobs = DirectoryBlobs(tmp_path, clock)
     for key in (A, B, "17"):
         blobs.put(key, key.encode())
         blobs.discard(key)
@@ -64,7 +65,7 @@ def test_the_trash_is_kept_for_a_day(tmp_path: Path) -> None:
 
 def test_files_of_others_are_no_blobs(tmp_path: Path) -> None:
     """What somebody else keeps in the directory is neither listed nor swept."""
-    blobs = Blobs(tmp_path)
+    blobs = DirectoryBlobs(tmp_path)
     blobs.put(A, b"x")
     for name in ("README", ".hidden", "a" * 63, "x.zip"):
         (tmp_path / name).write_text("mine")
@@ -73,7 +74,7 @@ def test_files_of_others_are_no_blobs(tmp_path: Path) -> None:
 
 def test_who_deletes_at_the_same_time_leaves_nothing(tmp_path: Path) -> None:
     """The trash is for backups and mistakes, not for crowds."""
-    blobs = Blobs(tmp_path)
+    blobs = DirectoryBlobs(tmp_path)
     blobs.belong_to("it", is_new=True)
     keys = [f"{number}" for number in range(300)]
     for key in keys:
@@ -86,7 +87,7 @@ def test_who_deletes_at_the_same_time_leaves_nothing(tmp_path: Path) -> None:
 
 def test_what_a_backup_may_still_want_is_only_thrown_away(tmp_path: Path) -> None:
     """While one is being made, deleted blobs stay within its reach."""
-    blobs = Blobs(tmp_path)
+    blobs = DirectoryBlobs(tmp_path)
     blobs.belong_to("it", is_new=True)
     for key in (A, B):
         blobs.put(key, key.encode())

@@ -14,11 +14,9 @@ import sqlalchemy as sa
 
 from lambent.control.identities import Identities
 from lambent.identity.keyring import open_keyring
-from lambent.kit.clock import ManualClock, SystemClock
-from lambent.kit.tasks import start_loop
-from lambent.model.concurrency import Reservation
-from lambent.model.function import FunctionKey
-from lambent.store.blobs import Blobs
+from lambent.kit.clock import ManualClock
+from lambent.model.changes import Changes
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.function_settings import Kind
 from lambent.store.problems import StoreUnavailable
 from lambent.store.settings import StoreSettings
@@ -28,6 +26,16 @@ from tests.servers.proxy import Proxy
 from tests.unit.store.test_store import KEY, version
 
 pytestmark = pytest.mark.anyio
+
+
+class Heard:
+    """Notes what a listener is sent."""
+
+    def __init__(self) -> None:
+        self.changes: list[Changes] = []
+
+    def note_changes(self, changes: Changes) -> None:
+        self.changes.append(changes)
 
 
 def count(tx: Transaction) -> int:
@@ -61,20 +69,21 @@ async def test_a_server_that_stops_is_told_of_once_and_comes_back(
     tmp_path: Path, own_postgresql: PostgreSql, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = StoreSettings(url=own_postgresql.new_database())
-    returned = []
     async with open_store(settings, tmp_path) as store:
-        store.on_return(lambda: returned.append(True))
+        heard = Heard()
+        await store.follow(heard)
         await store.transact(count)
         await asyncio.to_thread(own_postgresql.stop)
         for _ in range(5):
             with pytest.raises(StoreUnavailable) as refused:
                 await store.transact(count)
             assert refused.value.status == 503
-        assert not returned
+        assert len(heard.changes) == 1
         await asyncio.to_thread(own_postgresql.start)
         await returns(store)
         await store.transact(count)
-    assert returned == [True]
+        await store.transact(lambda tx: tx.functions.create(version()))
+    assert [list(changes.functions) for changes in heard.changes] == [[], [KEY]]
     first, last = caplog.messages
     assert "does not answer" in first
     assert "is back after" in last
@@ -115,8 +124,7 @@ async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
 ) -> None:
     """The network goes as the commit is sent, which arrives all the same. Nobody was told that it
     holds, so whoever knows the function looks again when the database is back."""
-    rung: list[FunctionKey] = []
-    allotted: dict[FunctionKey, Reservation] = {}
+    heard = Heard()
     with Proxy(own_postgresql.port) as network:
         async with behind(network, own_postgresql, tmp_path) as store:
 
@@ -125,16 +133,16 @@ async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
                 document = {"ReservedConcurrentExecutions": 7}
                 tx.settings.put(Kind.CONCURRENCY, KEY, document)
 
-            store.on_change(rung.append)
-            await store.follow_reservations(allotted.__setitem__)
+            await store.follow(heard)
+            heard.changes.clear()
             sa.event.listen(store._engine, "commit", lambda _: network.silence(True), once=True)
             with pytest.raises(StoreUnavailable):
                 await store.transact(change)
-            assert not rung
+            assert not heard.changes
             network.silence(False)
             await returns(store)
-    assert rung == [KEY]
-    assert allotted[KEY].reserved == 7
+    assert [list(changes.functions) for changes in heard.changes] == [[KEY]]
+    assert heard.changes[0].functions[KEY].reserved == 7
 
 
 async def test_a_full_disk_refuses_what_is_written_only(
@@ -201,7 +209,7 @@ def test_a_disk_without_room_for_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """However the library below says so."""
-    blobs = Blobs(tmp_path / "blobs", ManualClock())
+    blobs = DirectoryBlobs(tmp_path / "blobs", ManualClock())
     errors = [OSError(28, "No space left on device"), OSError("x: y (os error 28)")]
 
     def put(_key: str, _data: bytes) -> None:
@@ -222,24 +230,18 @@ def test_a_disk_without_room_for_packages(
 async def test_keys_are_read_again_after_an_outage(
     tmp_path: Path, own_postgresql: PostgreSql
 ) -> None:
-    """A key may be gone from the database without anybody having been told: the change was
-    committed, and reading it failed. It must not be good until the next start."""
-    settings = StoreSettings(url=own_postgresql.new_database())
-    async with open_store(settings, tmp_path) as store, anyio.create_task_group() as tasks:
-        keyring = await open_keyring(store, ManualClock())
-        identities = Identities(store, ManualClock(), keyring.load)
-        key = (await identities.create_root_key(KEY.scope)).id
-        assert keyring.find(key, None) is not None
-        store.on_return(keyring.note_doubt)
-        start_loop(tasks, SystemClock(), keyring.follow_doubts)
-        await store.transact(lambda tx: tx.identities.delete_key(key))
-        assert keyring.find(key, None) is not None
-        await asyncio.to_thread(own_postgresql.stop)
-        with pytest.raises(StoreUnavailable):
-            await keyring.load()
-        await asyncio.to_thread(own_postgresql.start)
-        await returns(store)
-        with anyio.fail_after(20):
-            while keyring.find(key, None) is not None:  # noqa: ASYNC110 - no event tells
-                await asyncio.sleep(0.01)
-        tasks.cancel_scope.cancel()
+    """A key may be gone from the database without any listener having heard: the change was
+    committed, and nobody was told so. It must not be good until the next start."""
+    with Proxy(own_postgresql.port) as network:
+        async with behind(network, own_postgresql, tmp_path) as store:
+            keyring = await open_keyring(store, ManualClock())
+            identities = Identities(store, ManualClock())
+            key = (await identities.create_root_key(KEY.scope)).id
+            assert keyring.find(key, None) is not None
+            sa.event.listen(store._engine, "commit", lambda _: network.silence(True), once=True)
+            with pytest.raises(StoreUnavailable):
+                await store.transact(lambda tx: tx.identities.delete_key(key))
+            assert keyring.find(key, None) is not None
+            network.silence(False)
+            await returns(store)
+            assert keyring.find(key, None) is None

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from lambent.model.changes import Changes
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion, LoggingConfiguration
-from lambent.store.blobs import Blobs
+from lambent.store.blobs import key_of
 from lambent.store.database import connect, migrate
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.functions import FunctionRows
 from lambent.store.problems import StoreError
 from lambent.store.settings import StoreSettings
@@ -129,6 +131,16 @@ async def test_values_survive_a_restart(tmp_path: Path, database: MakeSettings) 
         assert await store.transact(lambda tx: tx.tags.get(KEY.arn)) == {"tag": "value"}
 
 
+class Bell:
+    """Notes which functions changed, and in which thread it hears of that."""
+
+    def __init__(self, rings: list[tuple[FunctionKey, int]]) -> None:
+        self._rings = rings
+
+    def note_changes(self, changes: Changes) -> None:
+        self._rings.extend((key, threading.get_ident()) for key in changes.functions)
+
+
 @pytest.mark.anyio
 async def test_transactions_are_all_or_nothing_and_ring_after_commit(
     tmp_path: Path, database: MakeSettings
@@ -136,7 +148,7 @@ async def test_transactions_are_all_or_nothing_and_ring_after_commit(
     """The bell rings on the loop, once for each function touched, and only if it came to be."""
     rings: list[tuple[FunctionKey, int]] = []
     async with open_store(database(synchronous="OFF"), tmp_path) as store:
-        store.on_change(lambda key: rings.append((key, threading.get_ident())))
+        await store.follow(Bell(rings))
 
         def fail(tx: Transaction) -> None:
             tx.functions.create(version())
@@ -211,8 +223,8 @@ async def unsettled(store: Store) -> list[FunctionVersion]:
 @pytest.mark.anyio
 async def test_blobs(tmp_path: Path) -> None:
     """Written once under the hash of their bytes; gone when deleted; deleting twice is fine."""
-    blobs = Blobs(tmp_path / "blobs")
-    key = Blobs.key_of(b"bytes")
+    blobs = DirectoryBlobs(tmp_path / "blobs")
+    key = key_of(b"bytes")
     blobs.put(key, b"bytes")
     blobs.put(key, b"bytes")
     assert blobs.get(key) == await blobs.read(key) == b"bytes"
@@ -226,7 +238,7 @@ async def test_blobs(tmp_path: Path) -> None:
 
 def test_half_written_blobs_are_swept(tmp_path: Path) -> None:
     """obstore writes beside the final name first; what a crash leaves there goes."""
-    Blobs(tmp_path).put("ab" * 32, b"whole")
+    DirectoryBlobs(tmp_path).put("ab" * 32, b"whole")
     (tmp_path / f"{'cd' * 32}#1").write_bytes(b"ha")
-    assert list(Blobs(tmp_path).list_keys()) == ["ab" * 32]
+    assert list(DirectoryBlobs(tmp_path).list_keys()) == ["ab" * 32]
     assert [path.name for path in tmp_path.iterdir()] == ["ab" * 32]

@@ -123,7 +123,9 @@ def test_what_the_weakest_tier_cannot_keep(tmp_path: Path) -> None:
 def test_no_isolation_is_broken() -> None:
     """As `lambent up` would refuse to start."""
     findings = (Finding(name="namespaces", is_there=False, found="refused", fix="allow them"),)
-    tier, checks = examine_isolation(SandboxSettings(), Isolation(tier=None, findings=findings))
+    tier, checks = examine_isolation(
+        SandboxSettings(isolation="root"), Isolation(tier="process", findings=findings)
+    )
     assert tier is None
     assert (checks[0].state, checks[0].fix) == ("broken", "allow them")
 

@@ -14,7 +14,8 @@ from lambent.kit.installing import keep, left_over, locked, make_directory, remo
 from lambent.node.languages.preparing import _key, runtime_name
 from lambent.services.installation import packages_directory
 from lambent.settings import Settings, load_settings
-from lambent.store.blobs import TRASH_S, Blobs
+from lambent.store.blobs import TRASH_S, key_of
+from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.upkeep import UpkeepError, gc
 from lambent.upkeep.gc import Item, collect
 from tests.interpreters import an_interpreter
@@ -128,8 +129,8 @@ def test_data_of_a_platform_that_does_not_run(settings: Settings) -> None:
     trash and code that will be used stay."""
     data = settings.server.data_dir
     clock = ManualClock(1_000_000_000)
-    blobs = Blobs(data / "state/blobs", clock)
-    used, gone, old = (blobs.key_of(text) for text in (b"used", b"gone", b"old"))
+    blobs = DirectoryBlobs(data / "state/blobs", clock)
+    used, gone, old = (key_of(text) for text in (b"used", b"gone", b"old"))
     blobs.put(used, b"used")
     blobs.put(old, b"old")
     blobs.discard(old)

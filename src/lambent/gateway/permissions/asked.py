@@ -1,4 +1,4 @@
-"""A request as authorisation sees it, and what it needs to know besides."""
+"""A request as authorization sees it, and what it has to look up."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -6,15 +6,15 @@ from typing import Any, NamedTuple, Protocol
 
 from lambent.identity.authorizer import Caller
 from lambent.model.arn import Scope
-from lambent.model.function import LATEST, FunctionKey
+from lambent.model.function import FunctionKey
 from lambent.model.identity import Identity, IdentityKey
-from lambent.model.names import FunctionReference, parse_function_name
+from lambent.model.names import FunctionReference
 
 Params = Mapping[str, Any]
 
 
 class Lookups(Protocol):
-    """What is asked of the store, as `control.resources.Resources` answers it."""
+    """What is read from the store; `control.resources.Resources` implements it."""
 
     async def identity(self, key: IdentityKey) -> Identity | None: ...
 
@@ -59,12 +59,6 @@ class Asked:
         """Account and region."""
         return self.caller.scope
 
-    @property
-    def function(self) -> FunctionReference:
-        """The function that `FunctionName` and `Qualifier` mean. Raises `ApiError`."""
-        name, qualifier = self.params["FunctionName"], self.params.get("Qualifier")
-        return parse_function_name(name, self.scope, qualifier=qualifier, takes_long_names=True)
-
 
 class Target(NamedTuple):
     """A resource that a request is about."""
@@ -76,15 +70,3 @@ class Target(NamedTuple):
     """Further names of it, which policies may use as well."""
     context: Mapping[str, Sequence[str]] = {}
     """Condition keys that go with this resource alone."""
-
-
-def function_target(reference: FunctionReference) -> Target:
-    """A function, a version or an alias. `$LATEST` is the function itself by another name."""
-    key = reference.key
-    also = (key.arn,) if reference.qualifier == LATEST else ()
-    return Target(reference.arn, key.account, also)
-
-
-def plain_arn(reference: FunctionReference) -> str:
-    """The ARN of a function, a version or an alias, without `$LATEST`."""
-    return reference.key.arn if reference.qualifier == LATEST else reference.arn

@@ -1,8 +1,8 @@
-"""How much memory clients may make a server hold, all connections together."""
+"""How much memory clients may make a server hold, over all its connections."""
 
 
 class Budget:
-    """Bytes that are held, and how many may be. One budget can be part of another."""
+    """Bytes that are held, and how many may be. A budget can be part of another one."""
 
     def __init__(self, most: int, within: "Budget | None" = None) -> None:
         self.most = most
@@ -10,7 +10,7 @@ class Budget:
         self._within = within
 
     def change(self, by: int) -> None:
-        """So many bytes more are held, or fewer."""
+        """Hold so many bytes more, or fewer if it is negative."""
         self.held += by
         if self._within is not None:
             self._within.change(by)

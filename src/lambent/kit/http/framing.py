@@ -1,21 +1,32 @@
-"""Where a request ends: what is ambiguous is refused rather than interpreted.
+"""Checks of a request's head: what is ambiguous is refused rather than interpreted.
 
-Two readers of one stream that disagree about a body's length let a client hide a request in
-another's body: https://www.rfc-editor.org/rfc/rfc9112#name-message-body-length.
+Two readers of one byte stream that disagree about the length of a body let a client hide a request
+in another one's body: https://www.rfc-editor.org/rfc/rfc9112#name-message-body-length.
 """
 
 import httptools
 
 _TARGET_BYTES_MAX = 16 * 1024
 _QUERY_FIELDS_MAX = 1000
+_ONCE = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding"))
+"""Headers that a request may have once: two readers could each believe another one."""
+_CHECKED = _ONCE | {b"connection", b"expect", b"upgrade"}
 
 
 class BadRequestError(Exception):
-    """The request is well-formed to the parser but not acceptable."""
+    """The parser accepts the request, but the server does not. `status` is the response's."""
+
+    status = 400
+
+
+class HeadTooLargeError(BadRequestError):
+    """The head has too many bytes or too many headers."""
+
+    status = 431
 
 
 def check_target(url: bytes) -> None:
-    """Raises `BadRequestError` for a request target that takes long to be taken apart."""
+    """Raises `BadRequestError` for a request target that is expensive to parse."""
     if len(url) > _TARGET_BYTES_MAX:
         raise BadRequestError("the URL is too long")
     if url.count(b"&") > _QUERY_FIELDS_MAX:
@@ -29,50 +40,51 @@ def origin_form(url: bytes) -> bytes:
     try:
         parsed = httptools.parse_url(url)
     except httptools.HttpParserInvalidURLError as error:
-        raise BadRequestError(f"cannot read the URL {url[:100]!r}") from error
+        raise BadRequestError(f"cannot parse the URL {url[:100]!r}") from error
     path: bytes = parsed.path or b"/"
     return path + b"?" + parsed.query if parsed.query else path
 
 
-def check_headers(headers: list[tuple[bytes, bytes]]) -> tuple[int, bytes, bool]:
-    """The announced length of the body, 1 if it is chunked (its length is not known yet), else 0;
-    the header that says so; and whether there is a `Host`. Raises `BadRequestError`, also for what
-    may be there once and is there twice: two readers could each believe another."""
-    length = 0
-    framing = b""
-    has_host = is_signed = False
+def find_checked(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers that say how a request is read, by lower-case name. Raises `BadRequestError` if
+    one comes twice that may come once."""
+    found: dict[bytes, bytes] = {}
     for name, value in headers:
         lowered = name.lower()
-        if lowered == b"host":
-            if has_host:
-                raise BadRequestError("there are two Host headers")
-            has_host = True
-            continue
-        if lowered == b"authorization":
-            if is_signed:
-                raise BadRequestError("there are two Authorization headers")
-            is_signed = True
-            continue
-        if lowered == b"content-length":
-            if not value.isdigit():
-                raise BadRequestError("the length of the body is not a number")
-            length = int(value)
-        elif lowered == b"transfer-encoding":
-            if value.strip().lower() != b"chunked":
-                raise BadRequestError("cannot decode this transfer coding")
-            length = 1
-        else:
-            continue
-        if framing:
+        if lowered in _CHECKED:
+            if lowered in found:
+                if lowered in _ONCE:
+                    raise BadRequestError(f"there are two {name.decode('latin-1')} headers")
+                value = found[lowered] + b"," + value
+            found[lowered] = value
+    return found
+
+
+def check_version(version: str, found: dict[bytes, bytes]) -> None:
+    """Raises `BadRequestError` for other versions than 1.1 and 1.0, for chunks in 1.0, which does
+    not have them, and for 1.1 without `Host`:
+    https://www.rfc-editor.org/rfc/rfc9112#section-3.2."""
+    if version == "1.1":
+        if b"host" not in found:
+            raise BadRequestError("there is no Host header")
+    elif version != "1.0":
+        raise BadRequestError(f"HTTP/{version} is not supported")
+    elif b"transfer-encoding" in found:
+        raise BadRequestError("HTTP/1.0 has no chunks")
+
+
+def body_length(found: dict[bytes, bytes]) -> int | None:
+    """The length of the body in bytes, None if it is chunked. Raises `BadRequestError` if it is
+    ambiguous."""
+    length, coding = found.get(b"content-length"), found.get(b"transfer-encoding")
+    if coding is not None:
+        if length is not None:
             raise BadRequestError("the length of the body is ambiguous")
-        framing = lowered + b": " + value
-    return length, framing, has_host
-
-
-def check_version(version: str, framing: bytes, *, has_host: bool) -> None:
-    """Raises `BadRequestError` for protocols other than HTTP/1.1 and 1.0, for chunks in 1.0, which
-    has none, and for 1.1 without a host: https://www.rfc-editor.org/rfc/rfc9112#section-3.2."""
-    if version != "1.1" and (version != "1.0" or framing.startswith(b"transfer-encoding")):
-        raise BadRequestError(f"cannot read HTTP/{version} framed so")
-    if version == "1.1" and not has_host:
-        raise BadRequestError("there is no Host header")
+        if coding.strip().lower() != b"chunked":
+            raise BadRequestError("this transfer coding is not supported")
+        return None
+    if length is None:
+        return 0
+    if not length.isdigit():
+        raise BadRequestError("the length of the body is not a number")
+    return int(length)

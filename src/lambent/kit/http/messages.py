@@ -1,15 +1,15 @@
-"""Requests and answers as the server hands them over."""
+"""What the server and its handlers give each other."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 
 class Exchange(Protocol):
-    """One request, complete with its body, and the duty to answer it exactly once.
+    """One request, complete with its body, and its response, which must be sent exactly once.
 
-    Handed to the server's handler on the event loop as soon as the body's last byte has
-    arrived. The handler may answer at once or keep the exchange and answer later; requests
-    that follow on the same connection wait until then.
+    The server calls its handler on the event loop as soon as the last byte of the body has
+    arrived. The handler may respond at once, or keep the exchange and respond later; the next
+    requests of the same connection wait until then.
     """
 
     @property
@@ -34,11 +34,11 @@ class Exchange(Protocol):
         ...
 
     body: bytes
-    """The whole body, chunks joined. Whoever decodes it further puts back what comes out."""
+    """The whole body, chunks joined. A handler that decodes it further stores the result here."""
 
     is_vouched_for: bool
-    """Whether somebody is known to be behind the request: it is given up after others when memory
-    is short. Whoever screens requests says so."""
+    """Whether the sender of the request is known. When memory is short, requests of unknown senders
+    are dropped first. The server's `screened` handler sets it."""
 
     @property
     def client_address(self) -> str:
@@ -52,25 +52,33 @@ class Exchange(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether the peer is still there and no answer was sent."""
+        """Whether the peer is still connected and no response has been sent."""
         ...
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the connection outlives this exchange; `respond_raw` must say so if not."""
+        """Whether the connection stays open after this exchange. If not, the head that is given to
+        `respond_raw` must say so."""
+        ...
+
+    @property
+    def upgrade_offer(self) -> str:
+        """The protocols that the client offers to switch to, such as `websocket`: the value of its
+        `Upgrade` header. Empty if it offers none or the offer cannot be accepted: in HTTP/1.0, and
+        for a request with a body."""
         ...
 
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""
     ) -> None:
-        """Send the answer; adds `Date`, `Content-Length` and `Connection` as needed. To HEAD the
-        body is left out, but for its length. Never raises: instead of header values that contain
-        CR, LF or NUL, 500 is sent, and an answer that was started already is cut. Does nothing if
+        """Send the response; adds `Date`, `Content-Length` and `Connection` as needed. For HEAD the
+        body is left out, but not its length. Never raises: if a header value contains CR, LF or
+        NUL, the response is 500, and a response that was started already is cut. Does nothing if
         the peer has gone."""
         ...
 
     def respond_raw(self, head: bytes, body: bytes) -> None:
-        """Send a prepared answer: `head` is status line and headers up to and including the
+        """Send a prepared response: `head` is status line and headers up to and including the
         empty line, with the right Content-Length and without Date. For hot paths."""
         ...
 
@@ -81,14 +89,15 @@ class Exchange(Protocol):
         *,
         length: int | None = None,
     ) -> None:
-        """Begin an answer that comes in chunks, of `length` bytes if that is known; `write` and
-        `finish` follow. One that has no body, to HEAD or by its status, drops what is written.
-        Header values are as for `respond`."""
+        """Start a response that is sent in chunks, of `length` bytes if that is known; `write` and
+        `finish` follow. If the response has no body, because of its status or because the request
+        is HEAD, what is written is dropped. Header values are as for `respond`."""
         ...
 
     def write(self, data: bytes) -> bool:
-        """Send a chunk of an answer that was started. False: the client is behind, nothing more
-        should come until `on_writable`'s callback is called. True if the peer has gone."""
+        """Send a chunk of a response that was started. Returns False if the client is behind: then
+        nothing more should be written until the callback of `on_writable` is called. Returns True
+        if the peer has gone."""
         ...
 
     def on_writable(self, callback: Callable[[], None]) -> None:
@@ -96,40 +105,101 @@ class Exchange(Protocol):
         ...
 
     def finish(self) -> None:
-        """End an answer that was started."""
+        """End a response that was started."""
         ...
 
     def abort(self) -> None:
-        """Cut an answer that was started, so that the client sees that it is not complete."""
+        """Cut a response that was started, so that the client sees that it is incomplete."""
+        ...
+
+    def upgrade(
+        self,
+        protocol: str,
+        open_stream: "Callable[[ByteStream], ByteReceiver]",
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        idle_deadline_s: float,
+    ) -> None:
+        """Accept the offer of the client: send `101 Switching Protocols` and take over the
+        connection. `open_stream` is called with the connection and returns the receiver of what the
+        client sends from then on. If no byte moves in either direction for `idle_deadline_s`
+        seconds, the connection is cut. Header values are as for `respond`. Does nothing if the peer
+        has gone. Raises ValueError if `protocol` was not offered."""
         ...
 
     def pause_body(self) -> None:
-        """Read no more of a body that is read chunk by chunk, until `resume_body`."""
+        """Stop reading a body that is read chunk by chunk, until `resume_body`."""
         ...
 
     def resume_body(self) -> None:
-        """Read on."""
+        """Continue to read the body."""
         ...
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
-        """Call `callback` if the peer goes away before the answer was sent."""
+        """Call `callback` if the peer disconnects before the response has been sent."""
         ...
 
 
 class BodyReader(Protocol):
-    """Takes a request's body chunk by chunk, on the event loop. Exactly one of `end` and `cut` is
-    called finally, unless the exchange was answered before."""
+    """Reads a request's body chunk by chunk, on the event loop. Either `end` or `cut` is called at
+    the end, unless the response was sent before."""
 
     def data(self, data: bytes) -> None:
-        """A chunk."""
+        """A chunk has arrived."""
         ...
 
     def end(self, trailers: Mapping[str, str]) -> None:
-        """All has come; trailers by lower-case name. The exchange wants its answer now."""
+        """The body is complete; trailers are by lower-case name. Now the exchange needs its
+        response."""
         ...
 
     def cut(self) -> None:
-        """The peer has gone."""
+        """The peer has disconnected, or what follows cannot be parsed."""
+        ...
+
+
+class ByteStream(Protocol):
+    """A connection that a handler has taken over, after `101 Switching Protocols`."""
+
+    def write(self, data: bytes) -> bool:
+        """Send bytes. Returns as `Exchange.write` does."""
+        ...
+
+    def on_writable(self, callback: Callable[[], None]) -> None:
+        """Call `callback` whenever a client that was behind has caught up."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Stop reading until `resume_reading`: the client is held back."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Continue to read."""
+        ...
+
+    def close(self) -> None:
+        """End the connection after what was written. Nothing more is received."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        ...
+
+
+class ByteReceiver(Protocol):
+    """Receives what comes over a `ByteStream`, on the event loop. An exception is logged and cuts
+    the connection."""
+
+    def data(self, data: bytes) -> None:
+        """Bytes have arrived, the first of them perhaps together with the request."""
+        ...
+
+    def closing(self) -> None:
+        """The server closes. The receiver should end the stream; it is cut after the grace."""
+        ...
+
+    def ended(self) -> None:
+        """The connection has ended, however it did. Called once, as the last."""
         ...
 
 

@@ -26,6 +26,7 @@ import anyio.to_thread
 
 from lambent.kit.clock import Clock
 from lambent.kit.waiting import wait_at_most
+from lambent.model.changes import Changes
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
 from lambent.model.packages import Package, PackageTooLarge, ZipEntry, read_package
 
@@ -137,9 +138,10 @@ class CodeCache:
 
     # -- space -----------------------------------------------------------------------------
 
-    def note_change(self, _: object) -> None:
-        """Something may have been deleted or replaced."""
-        self._bell.set()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`: a package may no longer be needed."""
+        if changes.functions or changes.is_everything:
+            self._bell.set()
 
     async def keep_small(self, needed: Callable[[], Awaitable[Set[str]]], clock: Clock) -> None:
         """Free what can be freed: now, when something changed and when what is not needed was used

@@ -1,14 +1,14 @@
 """One attempt to have a runtime ready: a box, its extensions, the runtime, and their end.
 
-Made for each init, given up on reset: nothing inside survives a failure. What an older attempt
-still reports is told with that attempt, so that nobody takes it for the current one's. Only `/tmp`
-(the volume) and the log belong to the environment and outlive it.
+A new attempt is made for each init. Nothing inside survives a failure: the attempt is given up, and
+with it everything in the box. Reports of an older attempt name it, so that they are never mistaken
+for the current one's. Only `/tmp` (the volume) and the log belong to the environment and outlive an
+attempt.
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html
 """
 
 import asyncio
 import contextlib
-import dataclasses
 import secrets
 import signal
 from collections.abc import Callable
@@ -19,7 +19,6 @@ import anyio
 
 from lambent.kit.tasks import shielded, start_task
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import Outcome
 from lambent.node.apis.credentials_api import CredentialsApi
 from lambent.node.apis.extensions_api import (
     EXTENSIONS_MAX,
@@ -30,14 +29,18 @@ from lambent.node.apis.extensions_api import (
 from lambent.node.apis.runtime_api import RuntimeApi, RuntimeListener
 from lambent.node.apis.subscriptions import Subscription
 from lambent.node.apis.telemetry_api import SubscriptionRequest, TelemetryApi
+from lambent.node.environment.context import NodeContext
 from lambent.node.environment.environment_log import EnvironmentLog
 from lambent.node.environment.failures import (
-    crashed,
-    invalid_entrypoint,
+    CUT,
+    Failure,
+    Fault,
+    extension_exited,
+    extension_failed,
+    missing_entrypoint,
     not_executable,
-    of_extension,
+    runtime_exited,
 )
-from lambent.node.environment.host import NodeContext
 from lambent.node.environment.open_box import Apis, OpenBox, open_box
 from lambent.node.environment.output import Output
 from lambent.node.environment.variables import (
@@ -63,35 +66,16 @@ _RUNTIME_SHARE = 0.3
 """Of that, for the runtime to end by itself."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class InitFailure:
-    """Init ended without the runtime asking for work."""
-
-    status: str
-    """`error` or `timeout`."""
-    error_type: str | None = None
-    outcome: Callable[[str], Outcome] | None = None
-    """The failure as the outcome of the request with this id, should it repeat in an invoke."""
-
-
-CUT = InitFailure("timeout")
-"""Init was cut from outside: by its own limit or by the end of the invocation it was part of."""
-
-
 class AttemptListener(RuntimeListener, ExtensionsListener, Protocol):
-    """What the environment wants to hear of its attempt."""
+    """What an environment wants to know of its attempt."""
 
-    def on_runtime_exit(self, attempt: "Attempt", status: ExitStatus) -> None:
-        """The runtime's process has ended by itself."""
-        ...
-
-    def on_extension_exit(self, attempt: "Attempt", name: str, status: ExitStatus) -> None:
-        """An external extension's process has ended by itself."""
+    def on_failure(self, attempt: "Attempt", fault: Fault, failure: Failure) -> None:
+        """A process has ended by itself."""
         ...
 
 
 class Attempt:
-    """See the module. `result` is done when init is over: with None, or with what went wrong."""
+    """See the module."""
 
     def __init__(
         self,
@@ -101,7 +85,6 @@ class Attempt:
         launch: LaunchSpec,
         log: EnvironmentLog,
         *,
-        log_stream: str,
         initialization_type: str,
     ) -> None:
         self._listener = listener
@@ -113,7 +96,7 @@ class Attempt:
         self._variables = environment_variables(
             function,
             launch=launch,
-            log_stream=log_stream,
+            log_stream=log.stream_name,
             credentials=host.credentials(function),
             initialization_type=initialization_type,
             credentials_token=token,
@@ -122,7 +105,9 @@ class Attempt:
         self.api = RuntimeApi(listener)
         self.extensions = ExtensionsApi(listener, function, launch.extensions)
         self.telemetry = TelemetryApi(self.extensions, self._subscribe)
-        self.result: asyncio.Future[InitFailure | None] = asyncio.get_running_loop().create_future()
+        self.init_is_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.failure: Failure | None = None
+        """Why init failed, if it did. One that succeeds may fail until somebody has noticed."""
         self._stack = contextlib.AsyncExitStack()
         self._box: OpenBox | None = None
         self._outputs: list[Output] = []
@@ -133,8 +118,7 @@ class Attempt:
         self._subscriptions: list[Subscription] = []
         self._is_frozen = False
         self._is_stopping = False
-        self.early_end: InitFailure | None = None
-        """The runtime ended in the moment in which it had become ready."""
+        self.is_given_up = False
 
     @property
     def volume(self) -> Volume | None:
@@ -144,7 +128,7 @@ class Attempt:
     # -- init ------------------------------------------------------------------------------
 
     async def open(self, volume: Volume | None, snapshot: Snapshot | None = None) -> None:
-        """Have the box built; `start` comes next. The `volume` that is there afterwards is the
+        """Have the box built; `init` comes next. The `volume` that is there afterwards is the
         environment's. Raises `SandboxError`."""
         self._box = await self._stack.enter_async_context(
             open_box(
@@ -159,9 +143,18 @@ class Attempt:
             )
         )
 
-    async def start(self) -> None:
-        """Start everything that init consists of, or follow what a template or a snapshot has
-        left of it. How it goes on is told by `result`. Raises `SandboxError`."""
+    async def init(self, limit_s: float | None, limit: Failure = CUT) -> Failure | None:
+        """Start extensions and runtime, and wait until all of them are ready. Returns why they are
+        not; that is `limit` if it takes longer than `limit_s`. Raises `SandboxError`."""
+        with anyio.move_on_after(limit_s):
+            await self._start()
+            await asyncio.wait({self.init_is_over})
+        if not self.init_is_over.done():
+            self.settle(limit)
+        return self.failure
+
+    async def _start(self) -> None:
+        """Start all processes, or follow the runtime that a template or a snapshot has started."""
         box = self._box
         assert box is not None
         if box.process is not None:
@@ -169,7 +162,7 @@ class Attempt:
             return
         if len(self._launch.extensions) > 0:
             await self._start_extensions(box)
-        if not self.result.done():
+        if not self.init_is_over.done():
             await self._start_runtime(box)
 
     async def _start_extensions(self, box: OpenBox) -> None:
@@ -191,17 +184,17 @@ class Attempt:
                 self._fail_extension("Extension.LaunchError", f"{name}: {error}")
                 return
             self._follow(name, process, self._log.extension_line)
-            if self.result.done():
+            if self.init_is_over.done():
                 return
-        futures: set[asyncio.Future[Any]] = {self.result, self.extensions.all_registered}
+        futures: set[asyncio.Future[Any]] = {self.init_is_over, self.extensions.all_registered}
         await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
     def _fail_extension(self, error_type: str, message: str) -> None:
-        self.settle(InitFailure("error", error_type, of_extension(error_type, message)))
+        self.settle(extension_failed(error_type, message))
 
     async def _start_runtime(self, box: OpenBox) -> None:
         if self._launch.missing_entrypoint:
-            self.settle(InitFailure("error", "Runtime.InvalidEntrypoint", invalid_entrypoint))
+            self.settle(missing_entrypoint())
             return
         spec = ProcessSpec(
             argv=self._launch.argv,
@@ -214,8 +207,7 @@ class Attempt:
             program = self._launch.argv[0]
             if not program.startswith((f"{TASK_ROOT}/", f"{LAYERS_ROOT}/")):
                 raise  # The host's interpreter is broken, not the function.
-            outcome = not_executable(program, error.reason)
-            self.settle(InitFailure("error", "Runtime.InvalidEntrypoint", outcome))
+            self.settle(not_executable(program, error.reason))
             return
         self._follow("", process, self._log.function_line)
 
@@ -233,17 +225,27 @@ class Attempt:
 
     def note_progress(self) -> None:
         """Something may have become ready: see whether init is over."""
-        if not self.result.done() and self.api.has_asked and self.extensions.all_started:
+        if not self.init_is_over.done() and self.api.has_asked and self.extensions.all_started:
             for extension in self.extensions.registered:
                 self._log.extension(extension.name, extension.state, extension.events)
             self.settle(None)
 
-    def settle(self, result: InitFailure | None) -> None:
-        """Init is over; only the first word counts."""
-        if not self.result.done():
+    def settle(self, failure: Failure | None) -> None:
+        """Init is over. Only the first failure counts."""
+        self.failure = self.failure or failure
+        if not self.init_is_over.done():
             self.telemetry.close()
             self.extensions.close_registration()
-            self.result.set_result(result)
+            self.init_is_over.set_result(None)
+
+    def give_up(self) -> None:
+        """What is in the box is dead, or has to die: listen to it no more. `shut_down` and `close`
+        come next."""
+        self.is_given_up = True
+        self.api.detach()
+        self.settle(CUT)
+        if not self.has_extensions:
+            self.freeze()  # Nothing may run on until it is killed.
 
     # -- between init and end --------------------------------------------------------------
 
@@ -312,12 +314,9 @@ class Attempt:
         if self._is_stopping:
             return
         if name:
-            self._listener.on_extension_exit(self, name, status)
+            self._listener.on_failure(self, Fault.EXTENSION, extension_exited(status))
         else:
-            self.early_end = InitFailure(
-                "error", "Runtime.ExitError", lambda id_: crashed(id_, status)
-            )
-            self._listener.on_runtime_exit(self, status)
+            self._listener.on_failure(self, Fault.RUNTIME, runtime_exited(status))
 
     async def shut_down(self, reason: str) -> None:
         """Let runtime and extensions end in order, within their budget: `reason` is `spindown`,

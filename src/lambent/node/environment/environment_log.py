@@ -7,6 +7,7 @@ costs three lines.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from lambent.kit.clock import Clock
@@ -16,7 +17,7 @@ from lambent.node.apis.subscriptions import Subscription
 from lambent.telemetry import events, report
 from lambent.telemetry.application_lines import json_line, read_object
 from lambent.telemetry.events import Event, Phase, Record
-from lambent.telemetry.ports import LogStream
+from lambent.telemetry.ports import Logs, LogStream
 from lambent.telemetry.report import Report
 
 _TAIL_BYTES = 4096
@@ -30,11 +31,34 @@ _Told = tuple[str, float, Any]
 platform's, text, or an object."""
 
 
+def open_environment_log(
+    logs: Logs,
+    clock: Clock,
+    function: FunctionVersion,
+    *,
+    environment_id: str,
+    initialization_type: str,
+) -> "EnvironmentLog":
+    """A log in a stream of its own, named as in AWS."""
+    today = datetime.fromtimestamp(clock.now(), UTC).date()
+    name = report.stream_name(function.version, environment_id, today)
+    key = function.key
+    return EnvironmentLog(
+        name,
+        logs.open_stream(key.account, key.region, function.logging.log_group, name),
+        clock,
+        function,
+        environment_id=environment_id,
+        initialization_type=initialization_type,
+    )
+
+
 class EnvironmentLog:
-    """Writes and tells."""
+    """Writes to the log stream, and publishes to subscribers."""
 
     def __init__(
         self,
+        stream_name: str,
         stream: LogStream,
         clock: Clock,
         function: FunctionVersion,
@@ -43,10 +67,13 @@ class EnvironmentLog:
         initialization_type: str,
     ) -> None:
         logging = function.logging
+        self.stream_name = stream_name
         self.stream = stream
         self._clock = clock
         self._function = function
         self._initialization_type = initialization_type
+        self.is_provisioned = initialization_type == "provisioned-concurrency"
+        """Whether the environment is one of provisioned concurrency."""
         self._environment_id = environment_id
         self._is_json = logging.log_format == "JSON"
         self._lowest_system = logging.system_log_level

@@ -1,6 +1,6 @@
 """The life of an execution environment, as a table.
 
-`TRANSITIONS` is the only truth about which state may follow which; the environment checks every
+`TRANSITIONS` is the only truth about which state may follow which. The environment checks every
 step against it, and the diagram in docs/environment-lifecycle.md is drawn from it.
 
 - `CREATING`: it waits for its turn to have its box built.
@@ -8,10 +8,10 @@ step against it, and the diagram in docs/environment-lifecycle.md is drawn from 
 - `IDLE`: runtime and extensions wait for an event; their processes may run for a short grace.
 - `FROZEN`: idle, and every process is stopped.
 - `BUSY`: an invocation is assigned.
-- `STOPPING`: extensions are told that the end is near, and have a little time.
-- `RESET`: nothing lives here (init failed, crash, timeout); `/tmp` is kept, and the next
-  invocation begins with an init of its own.
-- `GONE`: everything was given back.
+- `STOPPING`: extensions are notified of the end and have a little time.
+- `RESET`: no process is left (init failed, crash, timeout). `/tmp` is kept; the next invocation
+  begins with an init of its own.
+- `GONE`: everything has been given back.
 """
 
 import enum
@@ -28,6 +28,10 @@ class EnvironmentState(enum.IntEnum):
     STOPPING = enum.auto()
     RESET = enum.auto()
     GONE = enum.auto()
+
+
+class IllegalTransition(Exception):
+    """A step that is not in the table: the platform has a bug. It ends this environment only."""
 
 
 _S = EnvironmentState

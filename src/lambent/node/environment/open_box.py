@@ -21,7 +21,7 @@ from lambent.node.apis.extensions_api import ExtensionsApi
 from lambent.node.apis.responses import refuse
 from lambent.node.apis.runtime_api import RESPONSE_BYTES_MAX, RuntimeApi
 from lambent.node.apis.telemetry_api import TelemetryApi
-from lambent.node.environment.host import NodeContext
+from lambent.node.environment.context import NodeContext
 from lambent.node.environment.templates import find_template
 from lambent.node.environment.variables import CREDENTIALS_PATH
 from lambent.node.languages.launch import LOG_PIPE_VARIABLE, LaunchSpec

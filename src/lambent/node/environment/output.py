@@ -72,11 +72,6 @@ class Output:
             if self._log_pipe is not None:
                 self._loop.add_reader(self._log_pipe, self._read_frames)
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether reading stopped because the log store is full."""
-        return self._paused
-
     def close(self) -> None:
         """Take what is left and close the pipes. Idempotent."""
         self.drain()

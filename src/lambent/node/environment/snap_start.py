@@ -9,23 +9,24 @@ https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
 import logging
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
-
-import anyio
 
 from lambent.kit.tasks import shielded
 from lambent.model.errors import InitFailed
 from lambent.model.function import FunctionVersion
-from lambent.model.invocation import FunctionFailed, Refused, ResponseSink
-from lambent.node.environment.attempt import CUT, Attempt, InitFailure
-from lambent.node.environment.environment import INIT_LIMIT_S_MIN
-from lambent.node.environment.environment_log import EnvironmentLog
-from lambent.node.environment.failures import crashed, describe_exit, of_extension
-from lambent.node.environment.host import NodeContext
+from lambent.model.invocation import Refused, ResponseSink
+from lambent.node.environment.attempt import Attempt
+from lambent.node.environment.context import NodeContext
+from lambent.node.environment.environment_log import open_environment_log
+from lambent.node.environment.failures import (
+    Failure,
+    Fault,
+    extension_failed,
+    init_failed,
+)
+from lambent.node.environment.startup import Startup, unwatched_limit_s
 from lambent.node.environment.variables import SNAP_START
 from lambent.node.languages.launch import LaunchSpec
-from lambent.sandbox.ports import ExitStatus, SandboxError
-from lambent.telemetry import report
+from lambent.sandbox.ports import SandboxError
 
 logger = logging.getLogger(__name__)
 
@@ -42,37 +43,25 @@ async def take_snapshot(host: NodeContext, function: FunctionVersion) -> None:
 
 
 async def _take(host: NodeContext, function: FunctionVersion, launch: LaunchSpec) -> None:
-    environment_id = uuid.uuid4().hex
-    today = datetime.fromtimestamp(host.clock.now(), UTC).date()
-    stream = report.stream_name(function.version, environment_id, today)
-    key, group = function.key, function.logging.log_group
-    log = EnvironmentLog(
-        host.logs.open_stream(key.account, key.region, group, stream),
+    log = open_environment_log(
+        host.logs,
         host.clock,
         function,
-        environment_id=environment_id,
+        environment_id=uuid.uuid4().hex,
         initialization_type=SNAP_START,
     )
     template = _Template()
     attempt = template.attempt = Attempt(
-        template, host, function, launch, log, log_stream=stream, initialization_type=SNAP_START
+        template, host, function, launch, log, initialization_type=SNAP_START
     )
     try:
+        startup = Startup(host, function, log, "init")
         async with host.ask_to_start(function):
-            log.begin()
-            log.init_start("init")
-            began = host.clock.monotonic()
+            startup.begin(restores=False)
             await attempt.open(None)
-        failure: InitFailure | None = CUT
-        with anyio.move_on_after(max(INIT_LIMIT_S_MIN, function.timeout_s)):
-            await attempt.start()
-            failure = await attempt.result
+        failure = await attempt.init(unwatched_limit_s(function))
         attempt.drain()
-        took_ms = (host.clock.monotonic() - began) * 1000
-        status = "success" if failure is None else failure.status
-        error_type = None if failure is None else failure.error_type
-        log.init_runtime_done("init", status, error_type)
-        log.init_report("init", took_ms, status, error_type)
+        startup.report(failure)
         if failure is not None:
             raise InitFailed(*_describe(failure))
         try:
@@ -88,7 +77,7 @@ async def _take(host: NodeContext, function: FunctionVersion, launch: LaunchSpec
         log.close()
 
 
-def _describe(failure: InitFailure) -> tuple[str, str]:
+def _describe(failure: Failure) -> tuple[str, str]:
     """Reason and reason code of the version's state."""
     error_type = failure.error_type or ""
     if failure.status == "timeout":
@@ -121,18 +110,13 @@ class _Template:
         self.on_init_error(payload, error_type)
 
     def on_init_error(self, payload: bytes, error_type: str) -> None:
-        outcome = FunctionFailed(payload, error_type)
-        self.attempt.settle(InitFailure("error", error_type, lambda _: outcome))
-
-    def on_runtime_exit(self, attempt: Attempt, status: ExitStatus) -> None:
-        attempt.settle(InitFailure("error", "Runtime.ExitError", lambda id_: crashed(id_, status)))
-
-    def on_extension_exit(self, attempt: Attempt, name: str, status: ExitStatus) -> None:
-        outcome = of_extension("Extension.Crash", describe_exit(status))
-        attempt.settle(InitFailure("error", "Extension.Crash", outcome))
+        self.attempt.settle(init_failed(payload, error_type))
 
     def on_extension_failed(self, error_type: str, message: str) -> None:
-        self.attempt.settle(InitFailure("error", error_type, of_extension(error_type, message)))
+        self.attempt.settle(extension_failed(error_type, message))
+
+    def on_failure(self, attempt: Attempt, fault: Fault, failure: Failure) -> None:
+        attempt.settle(failure)
 
     def on_extension_waiting(self) -> None:
         pass

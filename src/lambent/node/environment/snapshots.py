@@ -1,9 +1,10 @@
 """Snapshots of initialised versions, kept for their environments."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-import anyio
-
+from lambent.kit.backlog import Backlog
+from lambent.model.changes import Changes
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.sandbox.ports import Snapshot
 
@@ -23,8 +24,7 @@ class Snapshots:
         self._bytes = 0
         self._failures: dict[str, int] = {}
         """By configuration: how often in a row it could not be restored."""
-        self._changed: set[FunctionKey] = set()
-        self._bell = anyio.Event()
+        self._changed = Backlog[FunctionKey]()
 
     def knows(self, function: FunctionVersion) -> bool:
         """Whether it was seen what becomes of the version when it is captured."""
@@ -59,25 +59,17 @@ class Snapshots:
         else:
             self.keep(function, None)
 
-    def note_change(self, key: FunctionKey) -> None:
-        """A function has changed: some of its versions may be gone."""
-        self._changed.add(key)
-        self._bell.set()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`: some versions of what changed may be gone."""
+        for function, _ in self._known.values():
+            if changes.is_everything or function.key in changes.functions:
+                self._changed.add(function.key)
 
     async def follow_changes(self, resolve: Resolve) -> None:
-        """Give back what no version needs any more, forever."""
-        while True:
-            while self._changed:
-                key = self._changed.pop()
-                try:
-                    await self._forget_stale(key, resolve)
-                except BaseException:
-                    self._changed.add(key)
-                    raise
-            self._bell = anyio.Event()
-            await self._bell.wait()
+        """Close the snapshots that no version needs any more, until cancelled."""
+        await self._changed.work_off(partial(self._forget_stale, resolve))
 
-    async def _forget_stale(self, key: FunctionKey, resolve: Resolve) -> None:
+    async def _forget_stale(self, resolve: Resolve, key: FunctionKey) -> None:
         for function, _ in list(self._known.values()):
             if function.key == key:
                 now = await resolve(function.key, function.version)

@@ -1,19 +1,20 @@
 """The environments of one configuration of one function version, and of one tenant if the function
-keeps its tenants apart.
+isolates its tenants.
 
-A pool is owned by the scheduler and only ever touched from the event loop, so it needs no
-lock. Free environments are a stack: the one used last is used next, so that the others grow
-old and can go. Those that are kept initialised come first. Invocations that found none free wait
-in a line; whatever becomes free first, a new environment or a used one, takes the oldest.
+A pool listens to its environments. It is only touched from the event loop, so it needs no lock.
+Free environments are a stack: the one used last is used next, so that the others grow old and can
+go. Provisioned ones come first. Invocations that find none free wait in a queue; the environment
+that becomes free first, new or used, takes the oldest.
 """
 
 from collections import deque
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from lambent.kit.clock import Clock
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationRequest, Reply
-from lambent.node.environment.environment import Environment
 from lambent.node.environment.lifecycle import EnvironmentState
+from lambent.node.pools.ports import PooledEnvironment
 from lambent.node.pools.provisioned import Provisioned
 
 PoolKey = str | tuple[str, str]
@@ -29,24 +30,42 @@ class Waiting(NamedTuple):
     """Monotonic seconds."""
 
 
-class Pool:
-    """State, and the decisions that need nothing but it."""
+class PoolOwner(Protocol):
+    """Counts the environments of all pools together, and starts new ones."""
 
-    def __init__(self, key: PoolKey, function: FunctionVersion, tenant_id: str) -> None:
+    def on_gone(self, pool: "Pool", environment: PooledEnvironment) -> None:
+        """An environment of the pool is gone."""
+        ...
+
+
+class Pool:
+    """The environments, and the decisions that need nothing but them."""
+
+    def __init__(
+        self,
+        key: PoolKey,
+        function: FunctionVersion,
+        tenant_id: str,
+        *,
+        owner: PoolOwner,
+        clock: Clock,
+    ) -> None:
         self.key = key
         self.function = function
         self.tenant_id = tenant_id
-        self.free: list[Environment] = []
+        self._owner = owner
+        self._clock = clock
+        self.free: list[PooledEnvironment] = []
         """Started on demand; oldest idle first."""
         self.provisioned = Provisioned()
         self.waiting: deque[Waiting] = deque()
-        self.starting: dict[Environment, None] = {}
+        self.starting: dict[PooledEnvironment, None] = {}
         """Environments started on demand that have not been free yet. Provisioned ones may take
         minutes to initialise: no call counts on them."""
-        self.finishing: dict[Environment, float] = {}
+        self.finishing: dict[PooledEnvironment, float] = {}
         """Those that have answered and only wait for their extensions, and since when. They will
         be free in a moment; not if that has lasted too long."""
-        self.members: set[Environment] = set()
+        self.members: set[PooledEnvironment] = set()
         self.short_since: float | None = None
         """Since when there is no memory for another environment that is needed."""
 
@@ -65,8 +84,11 @@ class Pool:
         """Whether there is nothing left to look after."""
         return not (self.members or self.waiting or self.provisioned.wanted)
 
-    def on_free(self, environment: Environment) -> None:
+    def on_free(self, environment: PooledEnvironment) -> None:
         """Give a free environment its next invocation, or keep it for later."""
+        if environment.is_provisioned:
+            self._on_provisioned_free(environment)
+            return
         self.starting.pop(environment, None)
         self.finishing.pop(environment, None)
         if self.waiting:
@@ -75,6 +97,24 @@ class Pool:
             self.free.append(environment)
         if self.starting:
             self.withdraw_unneeded()
+
+    def _on_provisioned_free(self, environment: PooledEnvironment) -> None:
+        self.finishing.pop(environment, None)
+        if not self.provisioned.is_usable(environment):
+            environment.retire()
+        elif self.waiting:
+            environment.assign(*self.waiting.popleft())
+            self.withdraw_unneeded()
+        else:
+            self.provisioned.keep(environment)
+
+    def on_responded(self, environment: PooledEnvironment) -> None:
+        """Its caller has the outcome: it will be free soon."""
+        self.finishing[environment] = self._clock.monotonic()
+
+    def on_gone(self, environment: PooledEnvironment) -> None:
+        """It is gone: the owner counts."""
+        self._owner.on_gone(self, environment)
 
     def withdraw_unneeded(self) -> None:
         """Let go of environments on which no call counts any more, if nothing has been begun for
@@ -86,29 +126,14 @@ class Pool:
             del self.starting[youngest]
             youngest.retire()
 
-    def on_responded(self, environment: Environment, now: float) -> None:
-        """Its caller has been answered: it will be free soon."""
-        self.finishing[environment] = now
-
-    def on_provisioned_free(self, environment: Environment) -> None:
-        """The same for one that was started ahead."""
-        self.finishing.pop(environment, None)
-        if not self.provisioned.is_usable(environment):
-            environment.retire()
-        elif self.waiting:
-            environment.assign(*self.waiting.popleft())
-            self.withdraw_unneeded()
-        else:
-            self.provisioned.keep(environment)
-
-    def forget(self, environment: Environment, now: float) -> None:
-        """An environment is gone."""
+    def forget(self, environment: PooledEnvironment) -> None:
+        """Forget an environment that is gone."""
         self.members.discard(environment)
         self.starting.pop(environment, None)
         self.finishing.pop(environment, None)
         if environment in self.free:
             self.free.remove(environment)
-        self.provisioned.forget(environment, now)
+        self.provisioned.forget(environment, self._clock.monotonic())
 
     def expect_no_more(self, finishing_before: float) -> None:
         """Count no more on what has been finishing since before this monotonic time."""

@@ -3,15 +3,18 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from lambent.kit.clock import Clock
 from lambent.model.arn import Scope
 from lambent.model.function import FunctionKey, FunctionVersion
-from lambent.node.pools.pool import Pool, PoolKey
+from lambent.node.pools.pool import Pool, PoolKey, PoolOwner
 
 
 class Pools:
     """Finds pools, and among them the environment that is needed least."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: PoolOwner, clock: Clock) -> None:
+        self._owner = owner
+        self._clock = clock
         self.by_key: dict[PoolKey, Pool] = {}
         self._by_function: defaultdict[FunctionKey, set[Pool]] = defaultdict(set)
 
@@ -20,7 +23,9 @@ class Pools:
 
     def open(self, key: PoolKey, function: FunctionVersion, tenant_id: str) -> Pool:
         """Add a pool."""
-        pool = self.by_key[key] = Pool(key, function, tenant_id)
+        pool = self.by_key[key] = Pool(
+            key, function, tenant_id, owner=self._owner, clock=self._clock
+        )
         self._by_function[function.key].add(pool)
         return pool
 

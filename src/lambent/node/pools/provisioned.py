@@ -7,8 +7,8 @@ goes at once and is tried again after a while.
 
 from lambent.model.concurrency import ProvisionedState
 from lambent.model.errors import ApiError
-from lambent.node.environment.environment import Environment
 from lambent.node.environment.lifecycle import EnvironmentState
+from lambent.node.pools.ports import PooledEnvironment
 
 _STARTING_MAX = 8
 """Environments of one pool that are initialised at the same time: calls need the processor too."""
@@ -22,11 +22,11 @@ class Provisioned:
 
     def __init__(self) -> None:
         self.wanted = 0
-        self.free: list[Environment] = []
+        self.free: list[PooledEnvironment] = []
         """Oldest idle first."""
-        self._ready: set[Environment] = set()
+        self._ready: set[PooledEnvironment] = set()
         """Initialised, free or busy."""
-        self._starting: set[Environment] = set()
+        self._starting: set[PooledEnvironment] = set()
         self._failures = 0
         """Since one was initialised."""
         self._retry_at = 0.0
@@ -55,11 +55,11 @@ class Provisioned:
         at_once = 1 if self._failures else _STARTING_MAX
         return max(min(missing, at_once - len(self._starting)), 0)
 
-    def take_in(self, environment: Environment) -> None:
+    def take_in(self, environment: PooledEnvironment) -> None:
         """A new one starts."""
         self._starting.add(environment)
 
-    def is_usable(self, environment: Environment) -> bool:
+    def is_usable(self, environment: PooledEnvironment) -> bool:
         """Whether an environment that says it is free may take calls. It may not when this is the
         end of an init that failed."""
         if environment in self._ready:
@@ -74,13 +74,13 @@ class Provisioned:
         self._ready.add(environment)
         return True
 
-    def keep(self, environment: Environment) -> None:
+    def keep(self, environment: PooledEnvironment) -> None:
         """A free environment, for later; or the oldest of the free ones goes if they are more than
         wanted."""
         self.free.append(environment)
         self._let_go_surplus()
 
-    def forget(self, environment: Environment, now: float) -> None:
+    def forget(self, environment: PooledEnvironment, now: float) -> None:
         """An environment is gone."""
         self._ready.discard(environment)
         if environment in self.free:
@@ -110,7 +110,7 @@ class Provisioned:
             # One of them may be there to replace one that grows old: never mind, it will again.
             self._let_go(next(iter(self._starting)))
 
-    def _let_go(self, environment: Environment) -> None:
+    def _let_go(self, environment: PooledEnvironment) -> None:
         self._ready.discard(environment)
         self._starting.discard(environment)
         if environment in self.free:

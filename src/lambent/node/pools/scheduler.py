@@ -14,24 +14,26 @@ go to make any.
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 
+from lambent.kit.backlog import Backlog
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
 from lambent.model.arn import Scope
+from lambent.model.changes import Changes
 from lambent.model.concurrency import ProvisionedState, no_capacity, throttled
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import NOT_RUN, InvocationRequest, Refused, Reply
-from lambent.node.environment.environment import Environment
 from lambent.node.environment.failures import refusal
 from lambent.node.pools.memory import START_MB, HostMemory, MemoryBudget
 from lambent.node.pools.pool import Pool, Waiting
 from lambent.node.pools.pools import Pools
+from lambent.node.pools.ports import EnvironmentSource, PooledEnvironment
 from lambent.node.pools.scaling import ScalingRate
 from lambent.node.pools.settings import SchedulingSettings
-from lambent.node.worker import Worker
 
 _EVICTIONS_AT_ONCE = 16
 _FINISHING_S = 0.02
@@ -51,7 +53,7 @@ class Scheduler:
     def __init__(
         self,
         settings: SchedulingSettings,
-        worker: Worker,
+        source: EnvironmentSource,
         clock: Clock,
         memory: HostMemory,
         *,
@@ -60,18 +62,17 @@ class Scheduler:
         self._settings = settings
         self._memory = MemoryBudget(memory, clock, settings.memory_reserve_mb)
         self._rate = ScalingRate(settings.scaling_per_10_s)
-        self._worker = worker
+        self._source = source
         self._clock = clock
         self._tenant_environments_max = tenant_environments_max
         """Of one account and region."""
-        self._pools = Pools()
+        self._pools = Pools(self, clock)
         self._find_pool = self._pools.by_key.get
         self._count = 0
         self._tenants: defaultdict[Scope, int] = defaultdict(int)
         """Environments of tenants."""
         self._is_closed = False
-        self._changed: set[FunctionKey] = set()
-        self._bell = anyio.Event()
+        self._changed = Backlog[FunctionKey]()
 
     @property
     def environments(self) -> int:
@@ -119,26 +120,18 @@ class Scheduler:
         pool = self._find_pool(function.configuration_id)
         return ProvisionedState(0) if pool is None else pool.provisioned.state
 
-    def note_change(self, key: FunctionKey) -> None:
-        """A function was changed or deleted: look at its environments soon."""
-        if self._pools.of_function(key):
-            self._changed.add(key)
-            self._bell.set()
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`: the environments of what changed are looked at soon."""
+        keys = {pool.function.key for pool in self._pools} if changes.is_everything else ()
+        for key in {*keys, *changes.functions}:
+            if self._pools.of_function(key):
+                self._changed.add(key)
 
     async def follow_changes(self, resolve: Resolve) -> None:
-        """Let go of environments of what no longer is current, forever."""
-        while True:
-            while self._changed:
-                key = self._changed.pop()
-                try:
-                    await self._retire_stale(key, resolve)
-                except BaseException:
-                    self._changed.add(key)
-                    raise
-            self._bell = anyio.Event()
-            await self._bell.wait()
+        """Retire environments of versions that are no longer current, until cancelled."""
+        await self._changed.work_off(partial(self._retire_stale, resolve))
 
-    async def _retire_stale(self, key: FunctionKey, resolve: Resolve) -> None:
+    async def _retire_stale(self, resolve: Resolve, key: FunctionKey) -> None:
         current = dict[str, FunctionVersion | None]()
         for pool in self._pools.of_function(key):
             version = pool.function.version
@@ -205,7 +198,7 @@ class Scheduler:
         missing_mb = self._memory.missing_mb()
         if missing_mb <= 0 or self._count == 0:
             pool.short_since = None
-            pool.starting[self._start(pool, "on-demand", pool.on_free)] = None
+            pool.starting[self._start(pool, is_provisioned=False)] = None
             return
         self._evict(missing_mb)
         if pool.short_since is None:
@@ -234,9 +227,7 @@ class Scheduler:
             if (missing_mb := self._memory.missing_mb()) > 0:
                 self._evict(missing_mb)
                 return
-            pool.provisioned.take_in(
-                self._start(pool, "provisioned-concurrency", pool.on_provisioned_free)
-            )
+            pool.provisioned.take_in(self._start(pool, is_provisioned=True))
 
     def _evict(self, missing_mb: int) -> None:
         """Let go of the longest idle environments, of whatever function."""
@@ -244,43 +235,32 @@ class Scheduler:
             if not self._pools.evict_oldest():
                 return
 
-    def _start(
-        self, pool: Pool, initialization_type: str, on_free: Callable[[Environment], None]
-    ) -> Environment:
-        scope = pool.function.key.scope
-
-        def on_gone(environment: Environment) -> None:
-            self._count -= 1
-            if pool.tenant_id:
-                self._tenants[scope] -= 1
-            was_starting = environment in pool.starting
-            pool.forget(environment, self._clock.monotonic())
-            if pool.waiting and was_starting and environment.failure is not None:
-                pool.waiting.popleft().reply.finish(refusal(environment.failure), NOT_RUN)
-            if pool.needs_another and not self._is_closed:
-                self._start_if_there_is_memory(pool)
-
+    def _start(self, pool: Pool, *, is_provisioned: bool) -> PooledEnvironment:
         self._count += 1
         if pool.tenant_id:
-            self._tenants[scope] += 1
+            self._tenants[pool.function.key.scope] += 1
         self._memory.note_start()
-        environment = self._worker.start(
-            pool.function,
-            initialization_type,
-            on_free=on_free,
-            on_responded=lambda environment: pool.on_responded(
-                environment, self._clock.monotonic()
-            ),
-            on_gone=on_gone,
-        )
+        environment = self._source.begin(pool.function, pool, is_provisioned=is_provisioned)
         pool.members.add(environment)
         return environment
+
+    def on_gone(self, pool: Pool, environment: PooledEnvironment) -> None:
+        """See `PoolOwner`."""
+        self._count -= 1
+        if pool.tenant_id:
+            self._tenants[pool.function.key.scope] -= 1
+        was_starting = environment in pool.starting
+        pool.forget(environment)
+        if pool.waiting and was_starting and environment.failure is not None:
+            pool.waiting.popleft().reply.finish(refusal(environment.failure), NOT_RUN)
+        if pool.needs_another and not self._is_closed:
+            self._start_if_there_is_memory(pool)
 
 
 @asynccontextmanager
 async def open_scheduling(
     settings: SchedulingSettings,
-    worker: Worker,
+    source: EnvironmentSource,
     clock: Clock,
     memory: HostMemory,
     *,
@@ -288,7 +268,7 @@ async def open_scheduling(
 ) -> AsyncIterator[Scheduler]:
     """The scheduler with its sweep running."""
     scheduler = Scheduler(
-        settings, worker, clock, memory, tenant_environments_max=tenant_environments_max
+        settings, source, clock, memory, tenant_environments_max=tenant_environments_max
     )
     async with anyio.create_task_group() as tasks:
         start_loop(tasks, clock, scheduler.run)

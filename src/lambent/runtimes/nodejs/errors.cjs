@@ -1,4 +1,4 @@
-/* The runtime's own error types, and errors as the Runtime API and the log show them. */
+/* The runtime's own error types, and errors in the form of the Runtime API and the log. */
 'use strict';
 
 const { types } = require('node:util');
@@ -27,7 +27,7 @@ class NodeJsExit extends define('NodeJsExit') {
   }
 }
 
-/* Whatever was thrown, as an Error. */
+/* Any thrown value, as an Error. */
 function asError(thrown) {
   return thrown instanceof Error ? thrown : new Error(thrown);
 }
@@ -36,7 +36,7 @@ function isErrorLike(value) {
   return ['name', 'message', 'stack'].every((key) => value && value[key] && typeof value[key] === 'string');
 }
 
-/* What the caller of the function is told. */
+/* The error that the caller of the function receives. */
 function errorDocument(thrown) {
   try {
     if (types.isNativeError(thrown) || isErrorLike(thrown)) {
@@ -57,7 +57,7 @@ function errorDocument(thrown) {
   }
 }
 
-/* What a text log shows of an error: JSON, with its own properties too. */
+/* An error in a text log: JSON, including its own properties. */
 function errorText(error) {
   const expand = (_, value) =>
     value instanceof Error

@@ -1,7 +1,7 @@
 /*
- * Finds and loads the function a handler string names: `directory/file.export.nested`.
+ * Finds and loads the function that a handler string names: `directory/file.export.nested`.
  *
- * `file` is tried as it stands, then as .js (a CommonJS or an ES module, as the nearest
+ * `file` is tried unchanged, then as .js (a CommonJS or an ES module, as the nearest
  * package.json says), .mjs, .cjs, as a directory, and last as a package.
  */
 'use strict';

@@ -1,9 +1,9 @@
 /*
- * Runs invocations one after another and turns each way a handler can end into one answer.
+ * Runs invocations one after another. Each way in which a handler can end becomes one response.
  *
- * A promise answers when it settles. A callback answers when the event loop has nothing left to
- * do, unless `callbackWaitsForEmptyEventLoop` is false. A handler that ends neither way is
- * answered when the event loop is empty: null, or Runtime.NodeJsExit if it was async.
+ * A promise responds when it settles. A callback responds when the event loop has nothing left to
+ * do, unless `callbackWaitsForEmptyEventLoop` is false. A handler that ends in neither way
+ * responds when the event loop is empty: null, or Runtime.NodeJsExit if it was async.
  */
 'use strict';
 
@@ -19,11 +19,11 @@ class Invocations {
   #isAsync = false;
   #takesCallback = true;
   #isStreaming = false;
-  /* Where the loop is: `init`, `waiting`, `busy` or `answering`. */
+  /* The state of the loop: `init`, `waiting`, `busy` or `answering`. */
   #state = 'init';
   /* Headers of the last event. */
   #headers = null;
-  /* The answer being sent. */
+  /* The response being sent. */
   #sent = null;
   #onIdle = null;
 
@@ -52,7 +52,7 @@ class Invocations {
     this.#takeNext();
   }
 
-  /* Reports an error that ends the process: of the start or of the invocation in hand. Between
+  /* Reports an error that ends the process: of the start or of the current invocation. Between
      invocations there is nobody to report to. */
   async reportFatal(thrown) {
     this.#onIdle = null;
@@ -84,7 +84,7 @@ class Invocations {
     }
   }
 
-  /* A handler that writes its answer: over when it has returned and the stream has ended. One that
+  /* A handler that writes its response: over when it has returned and the stream ended. One that
      leaves the stream open when nothing is left to do has ended it. */
   async #stream(headers, body) {
     const response = new ResponseStream((contentType) => this.#api.stream(headers, contentType));

@@ -13,7 +13,7 @@ const { asError, errorText } = require('./errors.cjs');
 const TEXT_FRAME = 0xa55a0003;
 const JSON_FRAME = 0xa55a0002;
 const HEADER_BYTES = 16;
-/* By rank; a frame's type carries the rank from bit 2 on. */
+/* By rank; a frame's type contains the rank from bit 2 on. */
 const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 const METHODS = {
   trace: 'TRACE',
@@ -25,7 +25,7 @@ const METHODS = {
   fatal: 'FATAL',
 };
 
-/* `current.requestId` is undefined before the first invocation, and printed so, as on AWS. */
+/* `current.requestId` is undefined before the first invocation, and printed so, as in AWS. */
 const current = { requestId: undefined };
 let isJson = false;
 
@@ -49,7 +49,7 @@ function patchConsole() {
   }
 }
 
-/* An error that ended something, under a title that says what. */
+/* A fatal error, with a title that says what it ended. */
 function logError(title, thrown) {
   if (isJson) {
     console.error(asError(thrown));

@@ -1,8 +1,8 @@
 /*
  * Lets ES modules find packages along NODE_PATH, which Node itself does for CommonJS only.
  *
- * Where Node has in-thread hooks (22.15, 23.5 and later) they are always set. Older Nodes run
- * hooks in a thread of their own, which costs 25 ms of every start; there they are set only for
+ * Where Node has in-thread hooks (22.15, 23.5 and later) they are always set. Older versions run
+ * hooks in a separate thread, which costs 25 ms of every start; there they are set only for
  * an ES module handler, and only if a directory of NODE_PATH would not be found anyway. The
  * sandbox shows the runtime's packages at /var/node_modules, so that leaves layers.
  */
@@ -35,7 +35,7 @@ function resolveByNodePath(root, { forEsModules }) {
 /* Directories of NODE_PATH in which a module of the function would not look by itself. */
 function unreachable(root) {
   const searched = [];
-  // A link to the package's place does not count: Node looks from where a module really is.
+  // A link does not count: Node searches from the real path of a module.
   for (let directory = fs.realpathSync(root); ; directory = path.dirname(directory)) {
     searched.push(identity(path.join(directory, 'node_modules')));
     if (directory === path.dirname(directory)) {
@@ -53,7 +53,7 @@ function identity(directory) {
   return found && `${found.dev}:${found.ino}`;
 }
 
-/* A synchronous hook that looks next to each of `parents` for what was not found otherwise. */
+/* A synchronous hook that searches next to each of `parents` for modules that were not found. */
 function resolver(parents) {
   return (specifier, context, next) => {
     try {

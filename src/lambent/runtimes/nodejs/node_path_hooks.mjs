@@ -1,4 +1,4 @@
-/* The hook of node_path.cjs for Nodes that run hooks in a thread of their own. */
+/* The hook of node_path.cjs for versions of Node that run hooks in a separate thread. */
 
 let parents = [];
 

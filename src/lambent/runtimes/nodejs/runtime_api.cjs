@@ -1,4 +1,4 @@
-/* The client of the Lambda Runtime API: one kept connection, one request at a time. */
+/* The client of the Lambda Runtime API: one persistent connection, one request at a time. */
 'use strict';
 
 const http = require('node:http');
@@ -17,7 +17,7 @@ class RuntimeApi {
     this.#port = address.slice(colon + 1);
   }
 
-  /* Waits for an event. Gives `{headers, body}`; header names are in lower case. */
+  /* Waits for an event. Returns `{headers, body}`; header names are in lower case. */
   next() {
     return this.#request('GET', '/invocation/next', 200);
   }
@@ -26,7 +26,7 @@ class RuntimeApi {
     return this.#request('POST', `${path(headers)}/response`, 202, body, attempt(headers));
   }
 
-  /* Begins to answer piece by piece. Returns a request to write to, with `taken`: a promise that
+  /* Starts a streamed response. Returns a request to write to, with `taken`: a promise that
      settles when the whole answer has been taken. */
   stream(headers, contentType) {
     const request = http.request({
@@ -92,7 +92,7 @@ class RuntimeApi {
         response.on('error', reject);
         response.on('end', () => {
           const text = Buffer.concat(chunks).toString();
-          // An answer that is too large has been reported to the caller by the platform.
+          // The platform has already reported a response that is too large to the caller.
           if (response.statusCode === expected || response.statusCode === 413) {
             resolve({ headers: response.headers, body: text });
           } else {

@@ -1,9 +1,9 @@
 /*
- * Handlers that answer piece by piece: `awslambda.streamifyResponse` marks them,
- * `awslambda.HttpResponseStream.from` says status and headers first.
+ * Handlers that stream their response: `awslambda.streamifyResponse` marks them,
+ * `awslambda.HttpResponseStream.from` sends status and headers first.
  *
- * Nothing is sent before the first piece: until then the content type may be set, and an error is
- * an ordinary one. Later an error is told behind the last piece.
+ * Nothing is sent before the first chunk: until then the content type may be set, and an error is
+ * an ordinary one. A later error is sent after the last chunk.
  */
 'use strict';
 
@@ -21,7 +21,7 @@ class ResponseStream extends Writable {
   #contentType = DEFAULT_TYPE;
   #error = null;
 
-  /* `open(contentType)` begins the request to the Runtime API that the pieces become. */
+  /* `open(contentType)` starts the request to the Runtime API that carries the chunks. */
   constructor(open) {
     super({ highWaterMark: 64 * 1024 });
     this.#open = open;
@@ -38,13 +38,13 @@ class ResponseStream extends Writable {
     return this.#request !== null;
   }
 
-  /* Ends the stream with an error that is told behind what was written. */
+  /* Ends the stream with an error that is sent after the last chunk. */
   fail(thrown) {
     this.#error = errorDocument(thrown);
     this.end();
   }
 
-  /* Settles when the Runtime API has taken everything. */
+  /* Settles when the Runtime API has received everything. */
   get taken() {
     return this.#begin().taken;
   }

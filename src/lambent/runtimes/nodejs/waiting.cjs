@@ -1,7 +1,7 @@
 /*
- * A Node.js process that is prepared ahead of demand: it loads what every function needs, says so
- * at its control socket and waits there, locked down and with nothing of any function, for the
- * environment variables of the one it becomes. By then that function's code is in its place.
+ * A prewarmed Node.js process: it loads what every function needs, reports this
+ * at its control socket and waits there, without privileges or data of any function, for the
+ * environment variables of its function. By then that function's code is mounted.
  */
 'use strict';
 
@@ -23,20 +23,20 @@ const READ_BYTES = 65536;
 
 function awaitAssignment() {
   fs.writeSync(CONTROL_FD, 'ready');
-  const pieces = [];
+  const chunks = [];
   for (;;) {
-    const piece = Buffer.alloc(READ_BYTES);
-    const length = fs.readSync(CONTROL_FD, piece, 0, READ_BYTES, null);
+    const chunk = Buffer.alloc(READ_BYTES);
+    const length = fs.readSync(CONTROL_FD, chunk, 0, READ_BYTES, null);
     if (length === 0) {
       break;
     }
-    pieces.push(piece.subarray(0, length));
+    chunks.push(chunk.subarray(0, length));
   }
   fs.closeSync(CONTROL_FD);
-  if (pieces.length === 0) {
+  if (chunks.length === 0) {
     process.exit(0);
   }
-  return JSON.parse(Buffer.concat(pieces).toString());
+  return JSON.parse(Buffer.concat(chunks).toString());
 }
 
 function become(environment) {
@@ -47,12 +47,12 @@ function become(environment) {
   }
   Object.assign(process.env, environment);
   process.chdir(environment.LAMBDA_TASK_ROOT);
-  // Node has read NODE_PATH when it started.
+  // Node read NODE_PATH when it started.
   module_.Module._initPaths();
   process.argv[1] = `${__dirname}/bootstrap.cjs`;
 }
 
-/* Fetches an event from a server of its own, so that what this takes is compiled and in memory. */
+/* Fetches an event from a local server, so that the code for this is compiled and in memory. */
 async function rehearse() {
   const server = http.createServer((_, response) => response.end('{}'));
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,4 +1,4 @@
-"""How a process that was there before its function becomes the function's.
+"""How a prewarmed process becomes a function's process.
 
 It waits at CONTROL_FD for the function's environment variables, a JSON object, to the end.
 
@@ -13,7 +13,7 @@ CONTROL_FD = 4
 
 
 def wait():
-    """Tell that we are ready; the environment of the function we become."""
+    """Report that the process is ready; returns the environment of the function that it becomes."""
     os.write(CONTROL_FD, b"ready")
     environment = read()
     os.close(CONTROL_FD)
@@ -21,7 +21,7 @@ def wait():
 
 
 def read():
-    """Wait for the environment of a function; nothing at all is the end."""
+    """Wait for the environment of a function; an empty one ends the process."""
     chunks = []
     while True:
         chunk = os.read(CONTROL_FD, 1 << 16)
@@ -34,7 +34,7 @@ def read():
 
 
 def become(environment):
-    """Take over a function's variables and go where its code is."""
+    """Take over a function's variables and change to its code directory."""
     for name in [name for name in os.environ if name not in environment]:
         if name != "LC_CTYPE":  # Python has set it, as it would have for the function.
             del os.environ[name]

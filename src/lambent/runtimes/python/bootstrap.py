@@ -1,18 +1,18 @@
 """Starts a Python function inside its sandbox; the platform never imports this file.
 
 There are two ways in. Run as `python3.X -S bootstrap.py`, AWS's runtime client does everything,
-unchanged. A process that was forked from a zygote (see `zygote.py`) calls `preload` before the
-fork and `serve` after it.
+unchanged. A process that was forked from a zygote (see `zygote.py`) calls `preload` before the fork
+and `serve` after it.
 
-`-S`: without `site`, nothing of the host's own packages or .pth files is seen and the start is
-faster. What `site` would have given is restored here, and the module search path gets AWS's order.
+`-S`: without `site`, the process does not see the host's own packages and .pth files, and starts
+faster. This file restores what `site` would have added, and sets AWS's module search path.
 
 Works on Python 3.8 and later, inside and outside a sandbox.
 """
 
 import gc
 
-gc.disable()  # Nothing made while starting is garbage.
+gc.disable()  # Objects created at startup are not garbage.
 
 import builtins
 import importlib
@@ -20,7 +20,7 @@ import os
 import sys
 
 NOT_TO_BE_REPLACED = {name.partition(".")[0] for name in sys.modules} - {"bootstrap"}
-"""What was there before any search path counted."""
+"""The modules that are loaded before any search path counts."""
 PRELOADED = (
     "base64",
     "collections",
@@ -49,19 +49,19 @@ PRELOADED = (
 )
 """What many functions import: all of the standard library."""
 LOADED = {}
-"""Names of the modules that are there before a function is known, by their first part."""
+"""Names of the modules that are loaded before a function is known, by their first part."""
 OUR_MODULES = ("assignment", "bootstrap", "channel", "checkpoint", "warm_up", "zygote")
 RUNTIME = os.path.dirname(os.path.abspath(__file__))
 ROOT = RUNTIME[: -len("/var/runtime")] if RUNTIME.endswith("/var/runtime") else ""
-"""Before the paths of a sandbox; something only where there are no namespaces."""
+"""Prefix of the paths of a sandbox; not empty only without namespaces."""
 BYTECODE = f"{ROOT}/var/pycache"
 VERSION = "{}.{}".format(*sys.version_info[:2])
 
 
 def search_path(path, task_root, layers, version):
-    """`sys.path` in AWS's order: function, layers, runtime, standard library.
+    """Return `sys.path` in AWS's order: function, layers, runtime, standard library.
 
-    `path` is what the interpreter began with: this file's directory, PYTHONPATH, the standard
+    `path` is the interpreter's initial path: this file's directory, PYTHONPATH, the standard
     library.
     """
     packages = f"{layers}/lib/python{version}/site-packages"
@@ -69,7 +69,7 @@ def search_path(path, task_root, layers, version):
 
 
 def add_site_builtins():
-    """`exit`, `quit`, `copyright`, `credits`, `license` and `help`, which `site` adds."""
+    """Add `exit`, `quit`, `copyright`, `credits`, `license` and `help`, as `site` does."""
     import _sitebuiltins
 
     for name in ("exit", "quit"):
@@ -85,11 +85,11 @@ def prepare(path):
     task_root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     sys.path[:] = search_path(path, task_root, f"{ROOT}/opt/python", VERSION)
     use_bytecode(task_root)
-    sys.dont_write_bytecode = True  # /var/task cannot be written.
+    sys.dont_write_bytecode = True  # /var/task is read-only.
 
 
 def use_bytecode(task_root):
-    """Import the function's modules from the bytecode that was made when it was deployed."""
+    """Import the function's modules from the bytecode that was compiled at deployment."""
     if not os.path.isdir(BYTECODE) or not os.listdir(BYTECODE):
         return
     from importlib import machinery, util
@@ -139,7 +139,7 @@ def preload():
 
 
 def import_all(names):
-    """Import modules by name, those that this Python has."""
+    """Import modules by name, if this Python has them."""
     for name in names:
         try:
             importlib.import_module(name)
@@ -148,17 +148,17 @@ def import_all(names):
 
 
 def warm_up():
-    """Serve an event that does not exist: see `warm_up.py`."""
+    """Serve an artificial event: see `warm_up.py`."""
     from warm_up import warm_up as rehearse_with
 
     rehearse_with(serve_with)
 
 
 def serve_with(handler, client):
-    """AWS's runtime client, with a class for its connection."""
+    """Return AWS's runtime client, with a class for its connection."""
     from awslambdaric import __main__, bootstrap
 
-    # One or the other makes it, depending on the version.
+    # One or the other creates it, depending on the version.
     bootstrap.LambdaRuntimeClient = __main__.LambdaRuntimeClient = client
     __main__.main(["bootstrap", handler])
 
@@ -186,9 +186,10 @@ def serve(standard_library):
 
 
 def forget_what_the_function_brings():
-    """Modules that the function has in a version of its own must be found again, as must ours.
+    """Forget modules of which the function has its own version, and Lambent's own, so that they are
+    imported again.
 
-    Gives their names.
+    Returns their names.
     """
     brought = {"simplejson", "six", *OUR_MODULES}
     for directory in sys.path[: sys.path.index(RUNTIME)]:
@@ -204,7 +205,7 @@ def forget_what_the_function_brings():
 
 
 def main():
-    """Hand over to the runtime client, which does not come back."""
+    """Start the runtime client, which does not return."""
     prepare(sys.path)
     add_site_builtins()
     from awslambdaric.__main__ import main as serve_as_aws_does

@@ -1,8 +1,8 @@
 """AWS's Python runtime client over one plain connection to the Runtime API.
 
-AWS's own speaks through libcurl and makes two round trips for each invocation. Here the answer and
-the question for the next event travel together, and nothing is parsed but what is used. All else
-is AWS's client, unchanged: loading the handler, contexts, JSON, errors and logs.
+AWS's own client uses libcurl and makes two round trips for each invocation. Here the response and
+the request for the next event travel together, and only what is used is parsed. Everything else is
+AWS's client, unchanged: loading the handler, contexts, JSON, errors and logs.
 
 Works on Python 3.8 and later.
 """
@@ -15,7 +15,7 @@ from awslambdaric.lambda_runtime_client import InvocationRequest, LambdaRuntimeC
 RESTORE_NEXT = b"GET /2018-06-01/runtime/restore/next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 TOGETHER_BYTES_MAX = 1024 * 1024
-"""A larger answer may be refused: it is waited for before anything else is asked."""
+"""A larger response may be refused: its result is awaited before the next request."""
 XRAY_CAUSE_BYTES_MAX = 1024 * 1024
 
 
@@ -23,7 +23,7 @@ class Channel(LambdaRuntimeClient):
     """See `LambdaRuntimeClient`."""
 
     def __init__(self, address, use_thread_for_polling_next=False):
-        # A thread to poll in is AWS's way to stay open to signals; a plain socket is anyway.
+        # AWS polls in a thread to stay open to signals; a plain socket is anyway.
         super().__init__(address, False)
         self._socket = None
         self._received = b""
@@ -56,7 +56,7 @@ class Channel(LambdaRuntimeClient):
         if status != b"200":
             raise RuntimeError("Failed to wait for being restored")
         if "lambent-checkpoint" in headers:
-            # A connection is nothing that a copy could go on with.
+            # A copy of the process could not continue to use a connection.
             self._socket.close()
             self._socket, self._received = None, b""
             checkpoint.wait()
@@ -92,13 +92,13 @@ class Channel(LambdaRuntimeClient):
     def _send(self, data):
         if self._socket is None:
             host, port = self.lambda_runtime_address.split(":")
-            self._socket = socket.socket()  # An address needs no look-up, so no database of names.
+            self._socket = socket.socket()  # An address needs no name service.
             self._socket.connect((host, int(port)))
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(data)
 
     def _receive(self):
-        """The next response: status, headers by lower-case name, body."""
+        """Return the next response: status, headers by lower-case name, body."""
         received = self._received
         at = received.find(b"\r\n\r\n")
         while at < 0:

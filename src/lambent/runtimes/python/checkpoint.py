@@ -1,7 +1,7 @@
-"""Where a function's process waits to be captured, and where its copies go on.
+"""Where a function's process waits to be captured, and where its copies continue.
 
-A captured process never comes back from `wait`. Copies do, each in an environment of its own: they
-read their variables from the descriptor, which is theirs, not the captured one's.
+A captured process never returns from `wait`. Copies do, each in a separate environment: they read
+their variables from the descriptor, which is theirs, not the captured process's.
 
 Works on Python 3.8 and later.
 """
@@ -15,7 +15,7 @@ from assignment import CONTROL_FD
 
 
 def reserve():
-    """Keep the descriptor's number from the function's own files."""
+    """Reserve the descriptor's number, so that the function's own files do not use it."""
     null = os.open(os.devnull, os.O_RDONLY)
     if null != CONTROL_FD:
         os.dup2(null, CONTROL_FD, inheritable=False)
@@ -23,7 +23,7 @@ def reserve():
 
 
 def wait():
-    """Be captured. In a copy: take over its variables, and be no other's twin."""
+    """Be captured. In a copy: take over its variables, and become different from other copies."""
     if "ssl" in sys.modules:
         sys.modules["ssl"].RAND_bytes(1)  # Setting up its generator takes milliseconds.
     nobody = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -36,7 +36,7 @@ def wait():
 
 
 def reseed():
-    """Copies must not draw the same random numbers."""
+    """Seed again: copies must not draw the same random numbers."""
     if "random" in sys.modules:
         sys.modules["random"].seed()
     if "ssl" in sys.modules:

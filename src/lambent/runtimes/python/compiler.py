@@ -1,6 +1,6 @@
 """Compiles a function's modules, inside a sandbox and without running any of them.
 
-Run as `python3.X -S compiler.py`; the platform never imports this file. What is compiled goes to
+Run as `python3.X -S compiler.py`; the platform never imports this file. The compiled code goes to
 the descriptor that LAMBENT_OUTPUT_FD names, file by file: length of the path and of the content,
 each four bytes big-endian, the path below the function's directory, the content. An empty path is
 the end. Bytecode is never compared with its source: a package does not change.
@@ -35,7 +35,7 @@ def main():
                     RecursionError,
                     MemoryError,
                 ):
-                    continue  # Whoever imports it will be told.
+                    continue  # The import reports the error.
                 with open(compiled, "rb") as file:
                     write(output, os.path.relpath(path, root), file.read())
         write(output, "", b"")

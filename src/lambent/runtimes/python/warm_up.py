@@ -1,8 +1,9 @@
-"""What a process forked from a zygote does to be fast when it counts.
+"""The warm-up of a process that was forked from a zygote.
 
-It serves one event that does not exist, by the very code that serves real ones, so that the memory
-this needs is its own by then and nothing is left to be imported. Done while nobody waits, before
-any function is known. Nothing of it remains: streams, logging and modules are as they were.
+It serves one artificial event, with the same code that serves real ones, so that the pages which
+this needs are already copied and nothing is left to be imported. This happens while no caller
+waits, before any function is known. Nothing of it remains: streams, logging and modules are as they
+were.
 
 Works on Python 3.8 and later.
 """
@@ -21,7 +22,7 @@ class Over(BaseException):
 
 
 class Client(LambdaRuntimeClient):
-    """Returns one event and takes its answer."""
+    """Returns one event and takes its response."""
 
     has_given = False
 
@@ -56,7 +57,7 @@ def handler(event, context):
 
 
 def warm_up(serve):
-    """Have `serve(handler, client)` serve one event."""
+    """Make `serve(handler, client)` serve one event."""
     streams = sys.stdout, sys.stderr
     os.environ[LOG_VARIABLE] = str(os.open(os.devnull, os.O_WRONLY))
     try:

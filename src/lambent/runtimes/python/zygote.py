@@ -1,13 +1,15 @@
 """A Python with the runtime client loaded, from which functions' processes are forked.
 
-Run as `python3.X -S zygote.py SOCKET PID_NAMESPACE`, both descriptors; the platform never imports this file. It lives with
-privileges, sees nothing but the base root, is single-threaded, holds no secret and never runs a
-function's code. Only the launcher speaks to it. A request is one message: the system calls that
-take a new process into a box (see `sandbox/launcher/lockdown.py`) and the descriptors they need.
-The answer is the child's number and a pidfd; the child is the launcher's, not ours.
+Run as `python3.X -S zygote.py SOCKET PID_NAMESPACE`, both descriptors; the platform never imports
+this file. It has privileges, sees only the base root, is single-threaded, holds no secret and never
+runs a function's code. Only the launcher talks to it. A request is one message: the system calls
+that take a new process into a box (see `sandbox/launcher/lockdown.py`) and the descriptors they
+need. The reply contains the child's pid and a pidfd; the child belongs to the launcher, not to the
+zygote.
 
 The child makes the calls, is the box's unprivileged user from then on, and waits at CONTROL_FD for
-its assignment: the environment variables of a function whose code is in `/var/task` by then.
+its assignment: the environment variables of a function whose code is mounted at `/var/task` by
+then.
 
 Works on Python 3.8 and later.
 """
@@ -45,7 +47,7 @@ libc_with_gil = ctypes.PyDLL(None, use_errno=True)
 
 
 class Filter:
-    """The system call filter as the kernel wants it."""
+    """Return the seccomp filter in the kernel's format."""
 
     def __init__(self, code):
         self._code = ctypes.create_string_buffer(code, len(code))
@@ -64,7 +66,7 @@ def perform(calls, descriptors, filter_address):
 
     def word(argument):
         if isinstance(argument, str):
-            # Memory of its own: the kernel may write to it, and Python shares short bytes.
+            # A separate copy: the kernel may write to it, and Python shares short bytes.
             return ctypes.create_string_buffer(argument.encode("latin-1"))
         if isinstance(argument, list):
             return ctypes.c_long(descriptors[argument[0]])
@@ -76,12 +78,12 @@ def perform(calls, descriptors, filter_address):
 
 
 def fork_sibling(cgroup_fd):
-    """Fork a child of our parent; gives (pid, pidfd), (0, -1) in the child."""
+    """Fork a child of our parent; returns (pid, pidfd), (0, -1) in the child."""
     pidfd = ctypes.c_int(-1)
     flags = CLONE_PIDFD | CLONE_PARENT
     if cgroup_fd >= 0:
         flags |= CLONE_INTO_CGROUP
-    # The C library remembers its thread id; the kernel writes the child's there.
+    # The C library caches its thread ID; the kernel writes the child's there.
     tid_address = ctypes.c_void_p()
     if (
         libc.prctl(PR_GET_TID_ADDRESS, ctypes.byref(tid_address), 0, 0, 0) == 0
@@ -111,7 +113,7 @@ def fork_sibling(cgroup_fd):
 
 
 def receive(end):
-    """The next request with its descriptors; None when the launcher is gone."""
+    """Return the next request with its descriptors; None when the launcher is gone."""
     space = socket.CMSG_SPACE(DESCRIPTORS_MAX * 4)
     data, ancillary, _, _ = end.recvmsg(MESSAGE_BYTES_MAX, space, socket.MSG_CMSG_CLOEXEC)
     if not data:
@@ -123,7 +125,7 @@ def receive(end):
 
 
 def fork_into(pid_namespace, cgroup_fd, own_pid_namespace):
-    """Fork into a pid namespace: a child is born into the one that its parent has chosen."""
+    """Fork into a pid namespace: a child starts in the one that its parent has chosen."""
     if libc.setns(pid_namespace, CLONE_NEWPID) < 0:
         raise failure("choose a pid namespace")
     pid = -1
@@ -136,7 +138,7 @@ def fork_into(pid_namespace, cgroup_fd, own_pid_namespace):
 
 
 def serve(end, own_pid_namespace):
-    """Fork for as long as the launcher lives. Returns in each child: its request."""
+    """Fork until the launcher ends. Returns in each child: its request."""
     while True:
         received = receive(end)
         if received is None:
@@ -165,7 +167,7 @@ def main():
     """Load what every function needs, fork, become a function."""
     end = socket.socket(fileno=int(sys.argv[1]))
     own_pid_namespace = int(sys.argv[2])
-    # Whatever comes from the launcher has a number above those that a child gives away.
+    # The launcher's descriptors get numbers above those that a child uses.
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     while null < FIRST_FREE_FD:
         null = os.dup(null)
@@ -175,13 +177,13 @@ def main():
     gc.freeze()
     end.send(json.dumps({"ready": True}).encode())
     request, descriptors = serve(end, own_pid_namespace)
-    end.detach()  # The number will be another descriptor's.
+    end.detach()  # The number will belong to another descriptor.
     try:
         perform(request["calls"], descriptors, filter_.address)
     except OSError as error:
         os.write(
             assignment.CONTROL_FD, "!{}".format(error).encode()
-        )  # It was the first to be placed.
+        )  # It was the first to be moved.
         os._exit(127)
     if request["rehearses"]:
         bootstrap.warm_up()

@@ -17,9 +17,9 @@ require_relative 'context'
 require_relative 'handler'
 
 module Lambent
-  # One event after another, each answered once.
+  # One event after another, with one response each.
   class Invocations
-    # As AWS's client ends after an error it does not go on from.
+    # As AWS's client, it ends after an error from which it cannot continue.
     CRITICAL_STATUS = 255
 
     def initialize(api, handler)
@@ -47,7 +47,7 @@ module Lambent
       @api.respond(event, body, type)
     end
 
-    # Out of memory, an exit, code that does not load or names what is not there: not a state to go on in.
+    # Out of memory, an exit, code that does not load or uses unknown names: it cannot continue.
     def end_after(event, error)
       report(event, error, 'Critical exception from handler')
       exit(CRITICAL_STATUS)

@@ -2,7 +2,7 @@
 
 require 'json'
 
-# What a handler is told besides the event; the names are AWS's, that of the class too.
+# The context of an invocation; the names are AWS's, that of the class too.
 class LambdaContext
   attr_reader :aws_request_id, :invoked_function_arn, :deadline_ms, :identity, :client_context,
               :tenant_id, :function_name, :function_version, :memory_limit_in_mb,

@@ -3,17 +3,17 @@
 require 'json'
 
 module Lambent
-  # Exceptions as the Runtime API and the log show them.
+  # Exceptions in the form of the Runtime API and the log.
   module Errors
-    # A stack that ran over has tens of thousands.
+    # A stack overflow has tens of thousands.
     FRAMES_MAX = 100
-    # What the platform is told by name; others are the function's own affair.
+    # The types that the platform receives by name; it does not know others.
     KNOWN = %w[ArgumentError NoMethodError Exception StandardError NameError LoadError SystemExit
                SystemStackError].freeze
 
     module_function
 
-    # What the caller is told. `phase` is `Init` or `Function`.
+    # The error that the caller receives. `phase` is `Init` or `Function`.
     def document(error, phase)
       {
         'errorMessage' => clean(error.message),
@@ -22,7 +22,7 @@ module Lambent
       }
     end
 
-    # The type as the platform is told it.
+    # The type of the error for the platform.
     def header(error, phase)
       KNOWN.include?(error.class.to_s) ? "#{phase}<#{error.class}>" : 'Function<UserException>'
     end

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
-# RubyGems, loaded when it is wanted: it takes twice as long to load as all the rest of a small
-# function. Wanted means that the function or a layer brings gems, that a file is not found without,
-# or that somebody names it.
+# RubyGems, loaded on demand: it takes twice as long to load as everything else in a small
+# function. It is loaded if the function or a layer has gems, if a file is not found without it,
+# or if code names it.
 module Lambent
   module Gems
     module_function
@@ -10,7 +10,7 @@ module Lambent
     def provide
       return if defined?(Gem)
 
-      # Those of the Ruby itself are found without, or on demand.
+      # The gems of the Ruby itself are found without it, or on demand.
       brought = ENV.fetch('GEM_PATH', '').split(':').reject { |path| path.start_with?('/usr/') }
       if brought.any? { |path| Dir.exist?(path) }
         require 'rubygems'
@@ -22,7 +22,7 @@ module Lambent
     def wait
       Object.autoload(:Gem, 'rubygems')
       plain = Kernel.instance_method(:require)
-      # RubyGems will put methods of its own in the place of these, and call the first.
+      # RubyGems will replace these methods with its own, and call the first.
       Kernel.define_method(:require) do |path|
         plain.bind(self).call(path)
       rescue LoadError => e

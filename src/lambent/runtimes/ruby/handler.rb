@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
 module Lambent
-  # The method a handler string names: `file.method` at the top level of a file, or
-  # `file.Module::Class.method` of a class or module. The file is loaded at once; the rest is looked
-  # for by each invocation, as in AWS.
+  # The method that a handler string names: `file.method` at the top level of a file, or
+  # `file.Module::Class.method` of a class or module. The file is loaded at once; each invocation
+  # looks up the rest, as in AWS.
   class Handler
     JSON_TYPE = 'application/json'
     UNKNOWN_TYPE = 'application/unknown'
@@ -25,7 +25,7 @@ module Lambent
       @method = method
     end
 
-    # The body of the answer, and its content type.
+    # The body of the response, and its content type.
     def call(event, context)
       owner = @owner ? Object.const_get(@owner) : @object
       result = owner.send(@method, event: event, context: context)

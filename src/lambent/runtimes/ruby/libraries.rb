@@ -1,12 +1,12 @@
 # frozen_string_literal: true
 
-# Parts of the standard library that functions find loaded at AWS. The small ones are loaded; `Net`
-# and `URI`, which take longer than all the rest of a small function, are when somebody names them.
+# Parts of the standard library that are already loaded in AWS. The small ones are loaded; `Net`
+# and `URI`, which take longer than everything else in a small function, when code names them.
 
 %w[json logger stringio time].each do |name|
   require name
 rescue LoadError
-  # Newer Rubies have it as a gem.
+  # Newer versions of Ruby have it as a gem.
   require 'rubygems'
   require name
 end
@@ -17,7 +17,7 @@ autoload :URI, 'uri'
 module Kernel
   private
 
-  # Gives way to the library's own.
+  # Replaced by the library's own.
   def URI(uri)
     Kernel.send(:remove_method, :URI) if Kernel.private_method_defined?(:URI, false)
     require 'uri'

@@ -2,14 +2,14 @@
 
 module Lambent
   # The framed log pipe, which keeps an event of several lines whole. A frame is type, length, time
-  # in microseconds and the message. Loggers write to it as to a file that is always open.
+  # in microseconds and the message. For loggers it is a file that is always open.
   class LogSink
     VARIABLE = '_LAMBDA_TELEMETRY_LOG_FD'
     FRAME_TYPE = 0xa55a0003
-    # The platform takes no longer frame; it cuts events shorter than that.
+    # The platform accepts no longer frame; it splits longer events.
     MESSAGE_MAX = 4 * 1024 * 1024
 
-    # Nil if the platform gave no pipe. Programs that a handler starts do not get it.
+    # Nil if there is no pipe. Programs that a handler starts do not inherit it.
     def self.open
       number = ENV.delete(VARIABLE) or return
       file = IO.for_fd(Integer(number), 'wb')
@@ -45,7 +45,7 @@ module Lambent
 
     private
 
-    # With one write, so that threads do not come between.
+    # With one write, so that other threads cannot write in between.
     def frame(message)
       micros = Process.clock_gettime(Process::CLOCK_REALTIME, :microsecond)
       @file.write([FRAME_TYPE, message.bytesize, micros].pack('L>L>Q>') << message)

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 module Lambent
-  # What is logged goes to the log pipe: by `Logger`, which writes events with the request's id, and
-  # by `puts`, which writes one event whatever number of lines it has.
+  # Log output goes to the log pipe: by `Logger`, which writes events with the request ID, and
+  # by `puts`, which writes one event, however many lines it has.
   module Logging
     class << self
       # Nil if there is no log pipe.
@@ -26,7 +26,7 @@ module Lambent
       end
     end
 
-    # A logger of the standard streams, or of none, is one of the log pipe.
+    # A logger of the standard streams, or of none, writes to the log pipe.
     module LoggerPatch
       def initialize(logdev = nil, *arguments, datetime_format: nil, **options)
         is_ours = logdev.nil? || logdev == $stdout || logdev == $stderr
@@ -39,7 +39,7 @@ module Lambent
       end
     end
 
-    # The standard library's form, with the request's id behind the level.
+    # The standard library's format, with the request ID after the level.
     class TextFormatter < Logger::Formatter
       def call(severity, time, progname, message)
         format("%s, [%s #%d] %5s %s -- %s: %s\n", severity[0], format_datetime(time), Process.pid, severity,
@@ -47,7 +47,7 @@ module Lambent
       end
     end
 
-    # A JSON object; of an exception with its parts.
+    # A JSON object; an exception with its parts.
     class JsonFormatter < Logger::Formatter
       TIME = '%Y-%m-%dT%H:%M:%S.%6NZ'
 

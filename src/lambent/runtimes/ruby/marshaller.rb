@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
-# The name is AWS's, because functions may put methods of their own in the place of these.
+# The name is AWS's, because functions may replace these methods.
 module AwsLambda
-  # Between the bytes of events and results and a handler's objects.
+  # Converts between the bytes of events and results and a handler's objects.
   class Marshaller
     class << self
       # `request` has a `body`, and headers by `[]`.
@@ -12,7 +12,7 @@ module AwsLambda
         JSON.parse(request.body) unless request.body.empty?
       end
 
-      # The body and its content type, which is JSON's if only a body is given.
+      # The body and its content type, which is JSON's if only a body is returned.
       def marshall_response(result)
         case result
         when StringIO, IO then [result, 'application/unknown']

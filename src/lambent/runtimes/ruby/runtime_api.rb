@@ -4,14 +4,14 @@ require 'json'
 require 'socket'
 
 module Lambent
-  # An event as it came; `[]` gives a header, whatever the case of its name.
+  # An event as received; `[]` returns a header, whatever the case of its name.
   Event = Struct.new(:headers, :body) do
     def [](name)
       headers[name.to_s.downcase]
     end
   end
 
-  # The client of the Lambda Runtime API: one kept connection, one request at a time. A connection
+  # Client of the Lambda Runtime API: one persistent connection, one request at a time. A connection
   # that the other side is about to close, as after a body that is too large, is replaced. Net::HTTP
   # would take longer to load than everything else here.
   class RuntimeApi
@@ -23,7 +23,7 @@ module Lambent
       connect
     end
 
-    # Waits for an event. Names of headers are in lower case.
+    # Waits for an event. Header names are in lower case.
     def next
       request('GET', '/invocation/next')
     end
@@ -32,7 +32,7 @@ module Lambent
       request('POST', "#{path(event)}/response", body, attempt(event).merge('Content-Type' => type))
     end
 
-    # Reports a failed invocation; `type` is the error's for the platform.
+    # Reports a failed invocation; `type` is the type of the error for the platform.
     def fail(event, document, type)
       report("#{path(event)}/error", document, attempt(event), type)
     end
@@ -48,7 +48,7 @@ module Lambent
       host, _, port = @address.rpartition(':')
       @socket = TCPSocket.new(host, port.to_i)
       @socket.setsockopt(Socket::IPPROTO_TCP, Socket::TCP_NODELAY, 1)
-      # Programs that a handler starts do not get it.
+      # Programs that a handler starts do not inherit it.
       @socket.close_on_exec = true
     end
 
@@ -75,7 +75,7 @@ module Lambent
         @socket.close
         connect
       end
-      # An answer that is too large has been reported to the caller by the platform.
+      # The platform has already reported a response that is too large to the caller.
       return event if [200, 202, 413].include?(status)
 
       raise "#{method} #{where} was answered #{status}: #{event.body}"

@@ -1,13 +1,14 @@
 """Boxes, and processes in them.
 
 A box is an init (`cat`, so that orphans have a parent) in new pid, mount, IPC, UTS and cgroup
-namespaces and a prepared network namespace. The launcher goes into the new namespaces itself, lays
-the box out, spawns the init, which needs no copy of the launcher's memory, and comes back.
+namespaces and a prepared network namespace. The launcher enters the new namespaces itself, lays out
+the box, spawns the init, which needs no copy of the launcher's memory, and returns.
 
-A process enters by joining the init's namespaces, locks itself down and executes. Entering and
-locking down are apart from executing: a runtime that is forked ready-made goes the same way. The
-first to enter makes the user namespace, the others join it. The pid and mount namespaces are older
-and belong to the host's: no capability gained inside would allow to mount or to see more.
+A process enters by joining the init's namespaces, drops its privileges and executes. Entering and
+dropping privileges are separate from executing: a runtime that is forked from a zygote uses the
+same steps. The first process to enter creates the user namespace, the others join it. The pid and
+mount namespaces are older and belong to the host's user namespace: no capability gained inside
+would allow to mount or to see more.
 """
 
 import dataclasses
@@ -31,7 +32,8 @@ _NAMESPACES = (
     | linux.CLONE_NEWCGROUP
 )
 _INIT = ("/usr/bin/env", "--ignore-signal=CHLD", "/usr/bin/cat")
-"""It reads from a pipe of the launcher's, whose end is the box's. Orphans leave no zombies."""
+"""It reads from a pipe of the launcher; when the pipe closes, the box ends. Orphans leave no
+zombies."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,17 +43,17 @@ class Confinement:
     root: str
     """The base root."""
     is_root: bool
-    """Whether the launcher is the host's root: else there is one host user for all boxes."""
+    """Whether the launcher is the host's root; otherwise there is one host user for all boxes."""
     last_capability: int
     filter: Filter
     home_fds: Mapping[int, int]
     """The launcher's own namespaces by their kind: CLONE_NEWPID and so on. Volumes are mounted in
     its mount namespace."""
     base_mounts_fd: int
-    """The mount namespace with the base root and nothing of any box, from which boxes start: what
-    they copy stays small however many volumes there are."""
+    """The mount namespace with only the base root, from which boxes start: what they copy stays
+    small however many volumes there are."""
     masked_in_proc: Sequence[str]
-    """What of `/proc` is hidden in boxes."""
+    """The parts of `/proc` that boxes do not see."""
     null_fd: int
     """/dev/null, for reading and writing."""
 
@@ -64,24 +66,24 @@ class BoxState:
     network: Network
     group: Cgroup | None
     memory_mb: int | None
-    """None until a prepared box is given to a function."""
+    """None until a prewarmed box is assigned to a function."""
     host_id: int
-    """The user it is on the host."""
+    """Its user on the host."""
     init_pid: int
     init_pidfd: int
     life_fd: int
-    """The end of the pipe that init waits at; open as long as the box."""
+    """The end of the pipe at which init waits; open as long as the box."""
     user_fd: int = -1
-    """Its user namespace; made by the first process to enter."""
+    """Its user namespace; created by the first process to enter."""
     processes: dict[int, int] = dataclasses.field(default_factory=dict)
     """Pidfd by pid of the spawned processes that have not been reaped."""
     entering: dict[int, Callable[[], None]] = dataclasses.field(default_factory=dict)
-    """By pid, of those that have not executed yet: hears what they have said."""
+    """By pid, of those that have not executed yet: receives their messages."""
     out_of_memory_kills: int = 0
     volume_mb: int = 0
-    """The size of its `/tmp`, where a limit for each file has to stand in for it."""
+    """The size of its `/tmp`, where a limit for each file has to replace it."""
     on_closed: Callable[[], None] | None = None
-    """Whoever wants to know when the box is gone. Set: the box is being closed."""
+    """Callbacks for when the box is gone. If set, the box is being closed."""
 
     def close(self) -> None:
         """Close the descriptors; everything in it is dead."""
@@ -94,12 +96,12 @@ class BoxState:
 
     @property
     def limits_memory(self) -> bool:
-        """Whether its group limits memory; else each process has to be limited."""
+        """Whether its group limits memory; otherwise each process has to be limited."""
         return self.group is not None and self.group.limits_memory
 
     @property
     def cgroup_fd(self) -> int:
-        """The v2 group its processes are born into, or -1."""
+        """The v2 group in which its processes start, or -1."""
         return self.group.unified_fd if self.group is not None else -1
 
 
@@ -113,7 +115,7 @@ def open_box(
     memory_mb: int | None,
     mounts: Mapping[str, int],
 ) -> BoxState:
-    """Make the namespaces, lay out the root and start init. Raises OSError."""
+    """Create the namespaces, lay out the root and start init. Raises OSError."""
     life_read, life_write = os.pipe2(os.O_CLOEXEC)
     try:
         with _new_namespaces(confinement, network):
@@ -137,7 +139,7 @@ def open_box(
 
 
 class NotExecutableError(OSError):
-    """The kernel does not execute a program, whoever asks: the fault of who wrote it."""
+    """The kernel cannot execute a program, for any caller: the fault of its author."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
@@ -146,7 +148,7 @@ class NotExecutableError(OSError):
 
 @contextmanager
 def _new_namespaces(confinement: Confinement, network: Network) -> Iterator[None]:
-    """Be in the namespaces of a box to be; the next child is the first in its pid namespace."""
+    """Enter the namespaces of a new box; the next child is the first in its pid namespace."""
     try:
         linux.setns(confinement.base_mounts_fd, linux.CLONE_NEWNS)
         linux.unshare(_NAMESPACES)
@@ -157,19 +159,19 @@ def _new_namespaces(confinement: Confinement, network: Network) -> Iterator[None
 
 
 def restore_namespaces(confinement: Confinement) -> None:
-    """Come back to the launcher's own namespaces."""
+    """Return to the launcher's own namespaces."""
     try:
         for kind, fd in confinement.home_fds.items():
             linux.setns(fd, kind)
     except OSError as error:
-        # Nothing may be done in a place that is not ours.
+        # Nothing may happen in a place that is not the launcher's.
         os.write(2, f"launcher: cannot come back from a box: {error}\n".encode())
         os._exit(1)
 
 
 def map_user(confinement: Confinement, box: BoxState, pid: int) -> None:
-    """Show one host user as the box's user, and nobody else, in the user namespace that the
-    process has made. Raises OSError."""
+    """Map one host user, and no other, to the box's user in the user namespace that the process has
+    created. Raises OSError."""
     if not confinement.is_root:
         _write(f"/proc/{pid}/setgroups", "deny")
     outer = box.host_id if confinement.is_root else 0
@@ -180,7 +182,7 @@ def map_user(confinement: Confinement, box: BoxState, pid: int) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BoxEntry:
-    """How a new process gets into a box."""
+    """How a new process enters a box."""
 
     calls: list[lockdown.Call]
     descriptors: list[int]
@@ -194,10 +196,10 @@ def describe_entry(
     control: int | None,
     executes: bool,
 ) -> BoxEntry:
-    """All a new process has to do until it is no more than a box's user."""
+    """Everything a new process does until it has only the privileges of a box's user."""
     null = confinement.null_fd
     tasks = box.group.tasks_fds if box.group is not None else []
-    # First what failures are told through.
+    # First the pipe for failures.
     placed = [] if control is None else [(control, lockdown.CONTROL_FD)]
     placed += [(null, 0), (outputs[0], 1), (outputs[0], 2)]
     if len(outputs) > 1:
@@ -226,7 +228,7 @@ def describe_entry(
 
 
 def attach(confinement: Confinement, box: BoxState, mounts: Mapping[str, int]) -> None:
-    """Show detached mounts in a box in which no function's code has run. Raises OSError."""
+    """Attach detached mounts in a box in which no function's code has run. Raises OSError."""
     linux.setns(box.init_pidfd, linux.CLONE_NEWNS)
     try:
         for target, copy in mounts.items():
@@ -236,7 +238,8 @@ def attach(confinement: Confinement, box: BoxState, mounts: Mapping[str, int]) -
 
 
 def open_socket(confinement: Confinement, box: BoxState) -> socket.socket:
-    """A TCP socket in a box's network namespace, neither bound nor connected. Raises OSError."""
+    """Create a TCP socket in a box's network namespace, neither bound nor connected. Raises
+    OSError."""
     linux.setns(box.init_pidfd, linux.CLONE_NEWNET)
     try:
         return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -245,11 +248,12 @@ def open_socket(confinement: Confinement, box: BoxState) -> socket.socket:
 
 
 def run_child(status: int, work: Callable[[], NoReturn]) -> NoReturn:
-    """In a child: do the work; what goes wrong is told through the pipe."""
+    """In a child: do the work, and report failures through the pipe."""
     try:
         os.dup2(status, lockdown.STATUS_FD, inheritable=False)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        # What is ignored stays ignored in what is executed, and in all that it starts.
+        # Ignored signals stay ignored in the program that is executed, and in everything that it
+        # starts.
         for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         work()

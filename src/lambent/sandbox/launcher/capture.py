@@ -65,7 +65,7 @@ def capture(tracee: Tracee, memory: BinaryIO, *, bytes_max: int) -> Image:
     `memory`. Raises CannotCapture, OSError."""
     registers = waits_in_read(tracee, WAIT_FD)
     if registers is None:
-        raise CannotCapture("it does not wait to be captured")
+        raise CannotCapture("the runtime did not reach the snapshot point")
     pid = tracee.pid
     if len(os.listdir(f"/proc/{pid}/task")) != 1:
         raise CannotCapture("it has left threads running")
@@ -213,7 +213,7 @@ def _copy(tracee: Tracee, memory: BinaryIO, start: int, size: int, at: int) -> N
     for done in range(0, size, _COPIED_AT_ONCE):
         chunk = tracee.read(start + done, min(_COPIED_AT_ONCE, size - done))
         if os.pwrite(memory.fileno(), chunk, at + done) != len(chunk):
-            raise OSError("there is no memory for its pages")
+            raise OSError("the host has no memory for its pages")
 
 
 def _merged(pages: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -1,14 +1,15 @@
-"""Where on this host the control groups of one platform are, and who may make them there.
+"""Where the cgroups of one platform are on this host, and who may create them there.
 
 A host may have v1 controllers, a v2 tree, or both (hybrid: limits in v1, freeze and kill in a v2
-tree without controllers). In a v2 tree that systemd manages only a group that it has delegated is
-ours: the unit this runs in, or a scope of our own that it was asked for (`sandbox/scopes.py`).
-Elsewhere the groups are in a directory `lambent-…` of our own.
+tree without controllers). In a v2 tree that systemd manages, Lambent may only use a group that
+systemd has delegated: the unit this runs in, or a scope that was requested (`sandbox/scopes.py`).
+Elsewhere the groups are in a separate directory `lambent-…`.
 
-The v2 group that holds the boxes' groups is the *home*. The kernel allows a group that gives
-controllers to its children no processes, so whoever is in the home moves to a leaf of it. And it
-lets nobody start a process in a group outside of one's cgroup namespace (`nsdelegate`), so the
-launcher's is rooted at the home. https://docs.kernel.org/admin-guide/cgroup-v2.html
+The v2 group that contains the boxes' groups is the *home*. The kernel allows no processes in a
+group that delegates controllers to its children, so every process in the home moves to a leaf of
+it. And with `nsdelegate` no process can be started in a group outside of the starter's cgroup
+namespace, so the launcher's namespace is rooted at the home.
+https://docs.kernel.org/admin-guide/cgroup-v2.html
 """
 
 import contextlib
@@ -26,7 +27,8 @@ from lambent.sandbox.launcher import linux
 LIMITS = ("memory", "cpu", "pids")
 """The controllers whose limits a function gets."""
 _LAUNCHER, _OTHERS = "launcher", "platform"
-"""Leaves of the home: for the launcher and what it starts outside of boxes, and for others."""
+"""Leaves of the home: for the launcher and what it starts outside of boxes, and for other
+processes."""
 _CONTAINERS_LEAF = "init"
 _BOX = re.compile(r"b\d+")
 _SWEEP_S = 5.0
@@ -37,17 +39,17 @@ class TreePlace:
     """What there is on this host; nothing has been changed yet."""
 
     home: Path | None
-    """The v2 group for the boxes' groups; None if there is none that may be used."""
+    """The v2 group for the boxes' groups; None if none may be used."""
     is_delegated: bool
-    """Whether the home is this process's own group, which systemd has given us."""
+    """Whether the home is this process's own group, which systemd has delegated."""
     offered: frozenset[str]
     """Those of `LIMITS` that the home can have."""
     legacy: dict[str, Path]
-    """Our directory in the v1 tree of each controller we use."""
+    """Lambent's directory in the v1 tree of each controller it uses."""
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """Those of `LIMITS` that can be had."""
+        """Those of `LIMITS` that are available."""
         return tuple(name for name in LIMITS if name in self.offered or name in self.legacy)
 
 
@@ -60,13 +62,13 @@ class Tree:
     controllers: frozenset[str]
     """Those of `LIMITS` that the v2 tree applies; the v1 trees apply others."""
     legacy: dict[str, Path]
-    """Directory in the v1 tree of each controller we use."""
+    """Directory in the v1 tree of each controller that is used."""
     origin: "Origin | None" = None
-    """Where to go back to before the home is removed; None if removing it is systemd's."""
+    """Where to return before the home is removed; None if systemd removes it."""
 
     @property
     def directories(self) -> list[Path]:
-        """All that boxes' groups are made in."""
+        """All directories in which boxes' groups are created."""
         return sorted({one for one in (self.unified, *self.legacy.values()) if one is not None})
 
     @property
@@ -89,12 +91,12 @@ class Origin:
     """`cgroup.procs` of its group."""
 
 
-# -- looking -------------------------------------------------------------------------------
+# -- detection ---------------------------------------------------------------------------------
 
 
 def find_place(name: str, proc: Path = Path("/proc/self"), platform: int = 0) -> TreePlace:
-    """Look for a place; directories of our own would be called `name`. `platform` is the process
-    that has started this one, or this one itself."""
+    """Find a place; directories that Lambent creates would be called `name`. `platform` is the
+    process that has started this one, or this one itself."""
     mounts = list(_mounts(proc))
     own = _own_groups(proc)
     legacy = {
@@ -108,7 +110,7 @@ def find_place(name: str, proc: Path = Path("/proc/self"), platform: int = 0) ->
         if kind != "cgroup2":
             continue
         here = _within(mount, root, own.get("", "/"))
-        # A scope of that name is what we have asked for, even if nothing on it tells so.
+        # A scope of that name is the one that was requested, even if nothing on it says so.
         is_delegated = here.match(f"{name}-*.scope") or (
             _is_delegated(here) and _has_only_ours(here, platform or os.getpid())
         )
@@ -121,8 +123,8 @@ def find_place(name: str, proc: Path = Path("/proc/self"), platform: int = 0) ->
 
 
 def limits_here(name: str) -> tuple[str, ...]:
-    """Those of `LIMITS` that this process may apply where it is, without asking anybody. It makes
-    directories called `name` to find out, and removes them."""
+    """Return those of `LIMITS` that this process may apply where it is, without a request. To find
+    out, it creates directories called `name`, and removes them."""
     place = find_place(name)
     found = {one for one, directory in place.legacy.items() if _can_make(directory)}
     if place.home is not None and (place.is_delegated or _can_make(place.home)):
@@ -131,8 +133,8 @@ def limits_here(name: str) -> tuple[str, ...]:
 
 
 def has_own_limits() -> bool:
-    """Whether this process needs nobody to give it a group: it has v1 controllers, a delegated
-    group, or a v2 tree that nobody manages."""
+    """Whether this process needs no group from systemd: it has v1 controllers, a delegated group,
+    or an unmanaged v2 tree."""
     place = find_place("lambent")
     return place.home is not None or any(one in place.legacy for one in LIMITS)
 
@@ -143,7 +145,7 @@ def is_managed(mount: Path) -> bool:
 
 
 def controllers_of(group: Path) -> frozenset[str]:
-    """Those of `LIMITS` that a v2 group may give to its children."""
+    """Return those of `LIMITS` that a v2 group may delegate to its children."""
     try:
         return frozenset((group / "cgroup.controllers").read_text().split()) & {*LIMITS}
     except OSError:
@@ -151,7 +153,7 @@ def controllers_of(group: Path) -> frozenset[str]:
 
 
 def _is_delegated(group: Path) -> bool:
-    # Who is no root sees the second only, which systemd has had since 251.
+    # A process that is not root sees only the second, which systemd has had since 251.
     for attribute in ("trusted.delegate", "user.delegate"):
         with contextlib.suppress(OSError):
             if os.getxattr(group, attribute) == b"1":
@@ -160,7 +162,8 @@ def _is_delegated(group: Path) -> bool:
 
 
 def _has_only_ours(group: Path, platform: int) -> bool:
-    """Whether all who are in a group are above or below the platform: then they may be moved."""
+    """Whether all processes in a group are ancestors or descendants of the platform: then they may
+    be moved."""
     above = {platform, *_ancestors(platform)}
     try:
         return all(pid in above or platform in _ancestors(pid) for pid in _members(group))
@@ -169,7 +172,8 @@ def _has_only_ours(group: Path, platform: int) -> bool:
 
 
 def _members(group: Path) -> set[int]:
-    """Who is in a group. Who is outside of our pid namespace has no number. Raises OSError."""
+    """Return the processes in a group. One outside of this pid namespace has no number. Raises
+    OSError."""
     return {int(pid) for pid in (group / "cgroup.procs").read_text().split()} - {0}
 
 
@@ -204,7 +208,7 @@ def _own_groups(proc: Path) -> dict[str, str]:
 
 
 def _within(mount: Path, root: str, group: str) -> Path:
-    """The directory of a group under a mount that shows the tree from `root` down."""
+    """Return the directory of a group below a mount that shows the tree from `root` down."""
     if root != "/" and group.startswith(root):
         group = group[len(root) :]
     return mount / group.strip("/")
@@ -214,10 +218,10 @@ def _within(mount: Path, root: str, group: str) -> Path:
 
 
 def move_in(name: str, namespaces: int = 0) -> Tree:
-    """Make the groups and enter them: this process moves into new namespaces, a cgroup namespace
-    among them, which has the home as its root. It has to hold `name` against others.
+    """Create the groups and enter them: this process moves into new namespaces, including a cgroup
+    namespace that has the home as its root. The caller has to hold the lock on `name`.
 
-    `namespaces` are those to make besides. Raises OSError.
+    `namespaces` are created in addition. Raises OSError.
     """
     place = find_place(name, platform=os.getppid())
     legacy = {one: directory for one, directory in place.legacy.items() if _make(directory)}
@@ -246,7 +250,8 @@ def move_in(name: str, namespaces: int = 0) -> Tree:
 
 
 def remove_tree(tree: Tree) -> None:
-    """Leave our own directories and remove them; they are empty of boxes by now."""
+    """Leave the directories that Lambent created and remove them; they contain no boxes any
+    more."""
     if tree.origin is not None and tree.unified is not None:
         with contextlib.suppress(OSError):
             linux.setns(tree.origin.namespace_fd, linux.CLONE_NEWCGROUP)
@@ -259,7 +264,7 @@ def remove_tree(tree: Tree) -> None:
 
 
 def sweep(tree: Tree) -> None:
-    """Kill and remove what a predecessor that was killed has left in our directories."""
+    """Kill and remove what a killed predecessor has left in Lambent's directories."""
 
     def left() -> list[Path]:
         return [
@@ -273,8 +278,7 @@ def sweep(tree: Tree) -> None:
 
 
 def _sweep_scopes(home: Path, name: str) -> None:
-    """End what predecessors that were killed have left in scopes of theirs. systemd removes a scope
-    that is empty."""
+    """End what killed predecessors have left in their scopes. systemd removes an empty scope."""
     for scope in home.parent.glob(f"{name}-*.scope"):
         if scope != home:
             _kill(scope)
@@ -282,7 +286,7 @@ def _sweep_scopes(home: Path, name: str) -> None:
 
 
 def _remove_home(home: Path) -> None:
-    """Remove a home of our own making that a predecessor has left."""
+    """Remove a home that a predecessor has created and left."""
     _remove_children(home)
     with contextlib.suppress(OSError):
         home.rmdir()
@@ -303,7 +307,7 @@ def _remove_all(left: Callable[[], list[Path]]) -> None:
 
 
 def _kill(group: Path) -> None:
-    """Kill all in a group. In v1 a frozen process cannot even be killed."""
+    """Kill all processes in a group. In v1 a frozen process cannot even be killed."""
     for file, word in (("freezer.state", "THAWED"), ("cgroup.kill", "1")):
         if (group / file).exists():
             with contextlib.suppress(OSError):
@@ -314,16 +318,16 @@ def _kill(group: Path) -> None:
 
 
 def _offer(parent: Path, controllers: frozenset[str]) -> None:
-    """Have a group that nobody manages give controllers to ours."""
+    """Make an unmanaged group delegate controllers to Lambent's groups."""
     if _enable(parent, controllers) < controllers and (parent / "cgroup.type").exists():
-        # Not the first of all groups, but a container's: a leaf for who is in it.
+        # Not the root group, but a container's: a leaf for the processes in it.
         with contextlib.suppress(OSError):
             _move_all(parent, parent / _CONTAINERS_LEAF, but=0)
             _enable(parent, controllers)
 
 
 def _enable(group: Path, controllers: frozenset[str]) -> frozenset[str]:
-    """Give controllers to a group's children, each for itself; tells which they have."""
+    """Delegate controllers to a group's children, each separately; returns those that worked."""
     for name in sorted(controllers):
         with contextlib.suppress(OSError):
             _write(group / "cgroup.subtree_control", f"+{name}")
@@ -331,11 +335,11 @@ def _enable(group: Path, controllers: frozenset[str]) -> frozenset[str]:
 
 
 def _enter(home: Path) -> Origin | None:
-    """Enter a home of our own making; None if that is refused."""
+    """Enter a home that Lambent creates; None if that is refused."""
     proc = Path("/proc/self")
     mount, root = next((mount, root) for kind, root, mount, _ in _mounts(proc) if kind == "cgroup2")
     before = _within(mount, root, _own_groups(proc).get("", "/"))
-    # What is outside of our view of the tree has no name in it.
+    # A group outside of the visible tree has no name in it.
     group = before if before.is_dir() and ".." not in before.parts else mount
     namespace_fd = members_fd = -1
     try:

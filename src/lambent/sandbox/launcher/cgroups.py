@@ -1,5 +1,5 @@
-"""The control groups of one box: its directories in the trees of `cgroup_tree`, and what a limit is
-called in each.
+"""The cgroups of one box: its directories in the trees of `cgroup_tree`, and the names of the
+limits in each.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ _TASKS_MAX = 1025
 
 @dataclasses.dataclass(slots=True)
 class Cgroup:
-    """One box's groups. The descriptors are open until `close`; the group lives on."""
+    """One box's groups. The descriptors are open until `close`; the group continues to exist."""
 
     directories: list[Path]
     unified_fd: int
@@ -34,9 +34,9 @@ class Cgroup:
     """What to write to `cpu_fd` to apply the CPU share; known once memory is limited."""
     memory_peak_fd: int
     tells_memory_peak: bool
-    """Whether `memory_peak_fd` was there to be had."""
+    """Whether `memory_peak_fd` is available."""
     _memory_files: list[Path]
-    """Those of the memory limit, in the order they want to be written in."""
+    """The files of the memory limit, in the order in which they have to be written."""
     _out_of_memory_file: Path | None
     _limits_cpu_in_v2: bool
     _unified: Path | None = None
@@ -46,11 +46,11 @@ class Cgroup:
 
     @property
     def limits_memory(self) -> bool:
-        """Whether the group limits memory; else each process has to be limited."""
+        """Whether the group limits memory; otherwise each process has to be limited."""
         return bool(self._memory_files)
 
     def limit(self, memory_mb: int) -> None:
-        """Limit the memory, swap included, and derive the CPU share. Raises OSError."""
+        """Limit the memory, including swap, and derive the CPU share. Raises OSError."""
         for file in self._memory_files:
             _write(file, str(memory_mb * 1024 * 1024))
         quota_us = max(CPU_PERIOD_US * memory_mb // _MEMORY_MB_PER_CPU, _CPU_QUOTA_US_MIN)
@@ -58,7 +58,7 @@ class Cgroup:
         self.cpu_limit = f"{quota_us} {CPU_PERIOD_US}" if self._limits_cpu_in_v2 else str(quota_us)
 
     def out_of_memory_kills(self) -> int:
-        """How often the kernel killed something here for want of memory."""
+        """Return how often the kernel killed a process here because of the memory limit."""
         if self._out_of_memory_file is None:
             return 0
         try:
@@ -68,21 +68,21 @@ class Cgroup:
         return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
     def thaw(self) -> None:
-        """Let what is frozen go on; in v1 a frozen process cannot even be killed."""
+        """Thaw the group; in v1 a frozen process cannot even be killed."""
         if self._freeze_file is not None:
             with contextlib.suppress(OSError):
                 _write(self._freeze_file, "THAWED" if self.freezes_with_words else "0")
 
     def open_doors(self) -> None:
-        """Open what a process needs to be born in the group or to join it. Raises OSError."""
+        """Open what a process needs to start in the group or to join it. Raises OSError."""
         if self._unified is not None:
             self.unified_fd = _open(self._unified, os.O_RDONLY | os.O_DIRECTORY)
         for directory in self._joined:
             self.tasks_fds.append(_open(directory / "tasks", os.O_WRONLY))
 
     def close(self) -> None:
-        """Close every descriptor: whoever needs one has one of his own, and every process that is
-        forked here would have to close it."""
+        """Close every descriptor: each process that needs one has its own copy, and every process
+        that is forked here would have to close it."""
         for fd in (
             self.unified_fd,
             *self.tasks_fds,
@@ -109,7 +109,8 @@ class Cgroup:
 
 
 def make_group(tree: Tree, name: str, memory_mb: int | None) -> Cgroup:
-    """The groups of a box, limited but for the CPU; for the memory later if none is given yet.
+    """Create the groups of a box with all limits except the CPU's; memory is limited later if no
+    limit is given yet.
 
     Raises OSError.
     """
@@ -157,8 +158,8 @@ def _set_up_unified(directory: Path, controllers: frozenset[str], group: Cgroup)
 
 
 def _set_up_legacy(tree: Tree, name: str, group: Cgroup) -> None:
-    """What the v2 tree does not limit. Every v1 tree is joined, or its processes would be
-    elsewhere."""
+    """Create the groups for what the v2 tree does not limit. A process has to join every v1 tree,
+    or it would be elsewhere."""
     legacy = {one: where for one, where in tree.legacy.items() if one not in tree.controllers}
     if (memory := legacy.get("memory")) is not None:
         group._memory_files.append(memory / name / "memory.limit_in_bytes")

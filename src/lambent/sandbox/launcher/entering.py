@@ -1,8 +1,8 @@
-"""Programs on their way into a box.
+"""Programs that enter a box.
 
-Between taking the box's user and executing, a new process is at the mercy of those that are there:
-they may stop it, kill it, or leave it no processor. So nobody waits for it: the launcher goes on
-with other things and hears of it through a socket.
+Between taking the box's user and executing, a new process is exposed to the processes in the box:
+they may stop it, kill it, or use all of the CPU. So nothing waits for it: the launcher continues
+with other work and gets its message through a socket.
 """
 
 import errno
@@ -29,10 +29,10 @@ from lambent.sandbox.launcher.loop import Loop
 _DEADLINE_S = 10.0
 
 _LACKS_OF_THE_HOST = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO})
-"""Why a program may not be executed that could be."""
+"""Why an existing program may not be executed."""
 
 OnEntered = Callable[[OSError | None], None]
-"""Called once: with None when the program has been executed, else with what went wrong."""
+"""Called once: with None when the program has been executed, else with the error."""
 
 
 def spawn(
@@ -49,9 +49,9 @@ def spawn(
     """Begin to start a program in a box; returns its pid.
 
     `outputs` are the write ends for its output and, if there is a second, its framed log; `control`
-    is its end of the socket an assignment comes through. Both stay the caller's. The process is
-    one of the box's from here on, to be watched and reaped, whatever `on_entered` gets. Raises
-    OSError, and calls nobody, if there is no process.
+    is its end of the socket for an assignment. Both still belong to the caller. From here on the
+    process belongs to the box, and is watched and reaped, whatever `on_entered` receives. Raises
+    OSError, and calls nothing, if there is no process.
     """
     entry = describe_entry(confinement, box, outputs=outputs, control=control, executes=True)
 
@@ -60,7 +60,7 @@ def spawn(
         os.chdir("/var/task")
         execute_program(argv, environment)
 
-    # A child is born into the pid namespace that its parent has chosen.
+    # A child starts in the pid namespace that its parent has chosen.
     linux.setns(box.init_pidfd, linux.CLONE_NEWPID)
     try:
         return start(
@@ -75,7 +75,7 @@ def spawn(
 
 
 def execute_program(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Become a program. Raises NotExecutableError if that is its own fault, else OSError."""
+    """Become a program. Raises NotExecutableError if the program is at fault, else OSError."""
     try:
         os.execve(argv[0], list(argv), dict(environment))
     except OSError as error:
@@ -92,8 +92,8 @@ def start(
     map_user: Callable[[int], None],
     on_entered: OnEntered,
 ) -> int:
-    """Fork a process of a box's, which executes or tells why not; returns its pid. `map_user` gets
-    the pid when the process has made a user namespace. Raises OSError."""
+    """Fork a process of a box, which executes or reports why not; returns its pid. `map_user`
+    receives the pid when the process has created a user namespace. Raises OSError."""
     status, childs_status = socket.socketpair()
     try:
         pid, pidfd = linux.fork(cgroup_fd=box.cgroup_fd)
@@ -133,7 +133,7 @@ class _Entering:
         box.entering[pid] = self._on_word
 
     def _on_word(self) -> None:
-        """It asks for the box's user, cannot go on, or has executed or died: then its end of the
+        """It asks for the box's user, cannot continue, or has executed or died: then its end of the
         socket is closed."""
         try:
             said = self._status.recv(1024)

@@ -1,8 +1,8 @@
-"""What a box sees as its file system.
+"""The file system of a box.
 
 The base root is built once, in the launcher's own mount namespace: the host's programs and
-libraries read-only, a handful of files of our own in `/etc`, a minimal `/dev`. Each box's init
-works in a copy of that namespace, adds what is the box's own, and makes it its root.
+libraries read-only, a few generated files in `/etc`, a minimal `/dev`. Each box's init works in a
+copy of that namespace, adds what belongs to the box, and makes it its root.
 """
 
 import os
@@ -32,7 +32,7 @@ _FROM_ETC = (
     "timezone",
 )
 _JVM_CONFIGURATIONS = "java*"
-"""What of `/etc` links of distributions' JVMs lead to; without it they do not start."""
+"""Targets of links in `/etc` of distributions' JVMs; without them the JVMs do not start."""
 _ETC = {
     "passwd": f"root:x:0:0:root:/root:/sbin/nologin\n{INNER_NAME}:x:{INNER_ID}:{INNER_ID}::"
     "/home/sbx_user1051:/sbin/nologin\n",
@@ -46,14 +46,14 @@ _LINKS_IN_DEV = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stde
 _MASKED_IN_PROC = ("cmdline", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list")
 TARGETS = ("/var/task", "/opt", "/var/lang", "/var/runtime", "/var/node_modules", "/var/pycache")
 _LIBRARIES = ("/var/task/lib", "/opt/lib")
-"""Directories of LD_LIBRARY_PATH that come with a function. The dynamic linker of a runtime that
-waits for its function looks for them once and never again, so they exist from the start."""
+"""Directories of LD_LIBRARY_PATH that come with a function. The dynamic linker of a prewarmed
+runtime looks for them once and never again, so they exist from the start."""
 _EMPTY = (*TARGETS, *_LIBRARIES, "/tmp", "/proc", "/mnt", "/home/sbx_user1051")
 _RESTRICTED = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 
 
 def make_base_root(root: Path) -> None:
-    """Build the base root at `root`, an empty directory, in a mount namespace of our own."""
+    """Build the base root at `root`, an empty directory, in a separate mount namespace."""
     linux.mount("lambent", str(root), "tmpfs", linux.MS_NOSUID, "mode=0755,size=4m")
     for name in ("usr", *_SYSTEM):
         _show_system(Path("/") / name, root / name)
@@ -78,10 +78,10 @@ def make_base_root(root: Path) -> None:
 
 
 def open_source(roots: dict[str, int], source: str) -> int:
-    """A detached, read-only copy of a directory that lies below one of the roots.
+    """Return a detached, read-only copy of a directory below one of the roots.
 
-    `roots` gives an O_PATH descriptor for each. Raises OSError if it lies elsewhere or a
-    symbolic link is on the way.
+    `roots` contains an O_PATH descriptor for each. Raises OSError if the directory is elsewhere or
+    a symbolic link is on the way.
     """
     found = open_directory(roots, source)
     try:
@@ -91,7 +91,7 @@ def open_source(roots: dict[str, int], source: str) -> int:
 
 
 def open_directory(roots: dict[str, int], source: str) -> int:
-    """An O_PATH descriptor of such a directory."""
+    """Return an O_PATH descriptor of such a directory."""
     for root, fd in roots.items():
         if source == root:
             return os.dup(fd)
@@ -105,7 +105,7 @@ def open_directory(roots: dict[str, int], source: str) -> int:
 
 
 def open_volume(path: str) -> int:
-    """A detached copy of a mounted volume, for `/tmp`."""
+    """Return a detached copy of a mounted volume, for `/tmp`."""
     fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
         return linux.copy_mount(fd, linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV)
@@ -116,7 +116,7 @@ def open_volume(path: str) -> int:
 def enter_root(root: str, mounts: Mapping[str, int], *, shows_processes: bool = False) -> None:
     """In namespaces of a box or a zygote: complete the root and move there.
 
-    `mounts` are detached copies by where they go. `shows_processes`: with the launcher's `/proc`,
+    `mounts` are detached copies by their target. `shows_processes`: with the launcher's `/proc`,
     without which a rootless process may not mount its own over it.
     """
     for target, copy in mounts.items():
@@ -128,12 +128,12 @@ def enter_root(root: str, mounts: Mapping[str, int], *, shows_processes: bool = 
 
 
 def masked_in_proc() -> list[str]:
-    """What of this kernel's `/proc` is not for boxes."""
+    """The parts of this kernel's `/proc` that boxes do not see."""
     return [name for name in _MASKED_IN_PROC if os.path.exists(f"/proc/{name}")]
 
 
 def _show_system(source: Path, target: Path) -> None:
-    """A directory of the host's system, or the same symbolic link."""
+    """Show a directory of the host's system, or the same symbolic link."""
     if source.is_symlink():
         target.symlink_to(source.readlink())
     elif source.is_dir():
@@ -141,8 +141,8 @@ def _show_system(source: Path, target: Path) -> None:
 
 
 def _show_shell(root: Path) -> None:
-    """Have `sh` be bash, as in AWS, if the host has one: scripts lean on it. The mount lies on
-    `sh` itself, link or not: what a link leads to may be more than a shell."""
+    """Make `sh` bash, as in AWS, if the host has bash: scripts rely on it. The mount covers `sh`
+    itself, link or not: the target of a link may be more than a shell."""
     bash = next((one for one in map(Path, _BASH) if one.is_file()), None)
     if bash is None:
         return
@@ -180,7 +180,7 @@ def _make_devices(directory: Path) -> None:
             os.mknod(target, 0o666 | stat.S_IFCHR, source.stat().st_rdev)
             target.chmod(0o666)
         except PermissionError:
-            # Rootless: no device may be made, but the host's may be shown.
+            # Rootless: no device can be created, but the host's can be shown.
             target.touch()
             linux.mount(str(source), str(target), "", linux.MS_BIND)
     for name, target_text in _LINKS_IN_DEV.items():

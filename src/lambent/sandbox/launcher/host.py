@@ -1,7 +1,7 @@
-"""What the launcher has: volumes, networks, user numbers, cgroups, and the boxes made of them.
+"""The launcher's resources: volumes, networks, user IDs, cgroups, and the boxes made of them.
 
-Networks and volumes take the kernel a millisecond or more, so a few are kept ready. Everything
-given out is written down here and given back from here, however its user ends.
+The kernel takes a millisecond or more for a network or a volume, so a few are prepared in advance.
+Everything that is handed out is recorded here and released from here, however its user ends.
 """
 
 import contextlib
@@ -38,11 +38,11 @@ _CLOSING_AT_ONCE = 16
 _TEMPLATES_AT_ONCE, _TEMPLATE_DEADLINE_S = 2, 30.0
 
 OnExit = Callable[[BoxState, int, dict[str, Any]], None]
-"""Gets the box, the process and how it ended: `code`, `signal`, `out_of_memory`."""
+"""Receives the box, the process and how it ended: `code`, `signal`, `out_of_memory`."""
 
 
 class HostResources:
-    """Owner of everything of this host that boxes are made of."""
+    """Owner of everything on this host that boxes are made of."""
 
     def __init__(
         self,
@@ -59,13 +59,13 @@ class HostResources:
         linux.unshare(linux.CLONE_NEWNS)
         make_private()
         if not is_root:
-            # That of the pid namespace we have just entered.
+            # That of the pid namespace that was just entered.
             linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
         root = directory / "root"
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
         filesystem.make_base_root(root)
         base_mounts_fd = _open_namespace("mnt")
-        # What one may come back to, rootless as well.
+        # The namespaces to which the launcher can return, rootless as well.
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
         self._volumes = Volumes(directory / "volumes", may_use_disk=is_root)
         self._roots = {
@@ -94,31 +94,33 @@ class HostResources:
         self._networks: list[Network] = []
         self._volumes_ready: list[MountedVolume] = []
         self._volume_size_mb = 0
-        """The size of those that are ready: the one wanted last."""
+        """The size of the prepared volumes: the one requested last."""
         self._awaited: dict[int, list[Callable[[], None]]] = {}
-        """Who waits for volumes, by their size."""
+        """Callers that wait for volumes, by their size."""
         self._templates = Apart(loop, _TEMPLATES_AT_ONCE)
-        """Makes what volumes are copied from."""
+        """Creates the templates that volumes are copied from."""
         self._count = 0
         self._ids = itertools.count(int(config["uid_base"]))
         self._free_ids: deque[int] = deque()
-        """Given again in the order they became free, so that nobody shares one by haste."""
+        """Reused in the order in which they became free, so that no two boxes share one shortly
+        after each other."""
         self._open_volumes: dict[str, MountedVolume] = {}
         self._host_ids: dict[str, int] = {}
-        """By volume: boxes that share one, one after the other, are the same host user."""
+        """By volume: boxes that use the same volume, one after the other, are the same host
+        user."""
         self.boxes: dict[str, BoxState] = {}
 
-    # -- ahead of need ---------------------------------------------------------------------
+    # -- prepared in advance ---------------------------------------------------------------
 
     @property
     def has_all_ready(self) -> bool:
-        """Whether there is nothing to make ahead."""
+        """Whether there is nothing to prepare."""
         wants_volume = bool(self._volume_size_mb) and len(self._volumes_ready) < _VOLUMES_READY
         may_have = wants_volume and self._volumes.is_ready(self._volume_size_mb)
         return len(self._networks) >= _NETWORKS_READY and not may_have
 
     def make_one_ready(self) -> None:
-        """Make a network or a volume ahead. Raises OSError."""
+        """Prepare a network or a volume. Raises OSError."""
         if len(self._networks) < _NETWORKS_READY:
             self._networks.append(create_network())
         else:
@@ -131,8 +133,8 @@ class HostResources:
         return self._volumes.is_ready(size_mb)
 
     def await_volumes(self, size_mb: int, then: Callable[[], None]) -> None:
-        """Call back when volumes of a size can be opened: at once, or when a process has made what
-        they are copied from. If it could not, opening one will say so."""
+        """Call back when volumes of a size can be opened: immediately, or when a process has
+        created their template. If it failed, opening one reports the error."""
         if self._volumes.is_ready(size_mb):
             then()
             return
@@ -149,7 +151,7 @@ class HostResources:
 
     @property
     def awaits_volumes(self) -> bool:
-        """Whether somebody waits for a size of volumes."""
+        """Whether a caller waits for a size of volumes."""
         return bool(self._awaited)
 
     def _on_template(self, size_mb: int, made: bytes | None, reason: str) -> None:
@@ -160,7 +162,7 @@ class HostResources:
             then()
 
     def open_volume(self, size_mb: int) -> str:
-        """The name of an empty volume, of a size there are. Raises OSError."""
+        """Return the name of an empty volume, of an available size. Raises OSError."""
         if size_mb != self._volume_size_mb:
             self._throw_away_ready()
             self._volume_size_mb = size_mb
@@ -173,7 +175,7 @@ class HostResources:
         return name
 
     def close_volume(self, name: str) -> None:
-        """Throw a volume away, if there is one of that name."""
+        """Delete a volume, if there is one of that name."""
         volume = self._open_volumes.pop(name, None)
         if volume is None:
             return
@@ -181,7 +183,7 @@ class HostResources:
         self._free_ids.append(self._host_ids.pop(name))
 
     def _throw_away(self, volume: MountedVolume) -> None:
-        # Giving back a disk takes the kernel a while: not the launcher's own.
+        # The kernel takes a while to release a disk: not in the launcher's own process.
         pid, pidfd = linux.fork()
         if pid == 0:
             self._volumes.close(volume)
@@ -189,13 +191,13 @@ class HostResources:
         self.reap_later(pidfd)
 
     def _close_volumes(self, volumes: Sequence[MountedVolume]) -> None:
-        """Throw volumes away at the end. The kernel makes whoever returns a disk wait, on a busy
-        host for half a second: several processes wait at the same time."""
+        """Delete volumes at the end. The kernel makes a process that releases a disk wait, on a
+        busy host for half a second: several processes wait at the same time."""
         for first in range(min(_CLOSING_AT_ONCE, len(volumes))):
             try:
                 pid, pidfd = linux.fork()
             except OSError:
-                pid = pidfd = -1  # Then it is done here.
+                pid = pidfd = -1  # Then the launcher does it itself.
             if pid <= 0:
                 for volume in volumes[first::_CLOSING_AT_ONCE]:
                     self._volumes.close(volume)
@@ -222,9 +224,9 @@ class HostResources:
     # -- boxes -----------------------------------------------------------------------------
 
     def open_sources(self, mounts: Mapping[str, str]) -> dict[str, int]:
-        """Detached copies of directories below the allowed roots, by where they are to go.
+        """Return detached copies of directories below the allowed roots, by their target.
 
-        They are the caller's to close. Raises OSError, ValueError.
+        The caller closes them. Raises OSError, ValueError.
         """
         copies: dict[str, int] = {}
         try:
@@ -240,7 +242,7 @@ class HostResources:
     def open_box(
         self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str
     ) -> BoxState:
-        """A box with nothing but its init in it. Raises OSError, ValueError, KeyError."""
+        """Create a box with nothing but its init in it. Raises OSError, ValueError, KeyError."""
         self._count += 1
         name = f"b{self._count}"
         host_id = self._host_ids[volume]
@@ -308,8 +310,8 @@ class HostResources:
                 os.kill(pid, number)
 
     def kill(self, box: BoxState) -> None:
-        """Kill everything in a box: its init's end is the end of all. `box.on_closed` is called
-        when all has been given back."""
+        """Kill everything in a box: when its init ends, everything ends. `box.on_closed` is called
+        when all has been released."""
         if box.group is not None:
             box.group.thaw()
         for pidfd in (box.init_pidfd, *box.processes.values()):
@@ -318,11 +320,11 @@ class HostResources:
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
     def close(self) -> None:
-        """End every box and give everything back; zygotes have been killed."""
+        """End every box and release everything; zygotes have been killed."""
         for box in self.boxes.values():
             self.kill(box)
         self._templates.close()
-        # Whoever it is, children that were born in the last moment included.
+        # All children, including those that started in the last moment.
         linux.reap_all()
         for box in self.boxes.values():
             box.close()
@@ -337,7 +339,7 @@ class HostResources:
     def _on_exit(self, box: BoxState, pid: int) -> None:
         """A process of a box has ended."""
         while (hear := box.entering.get(pid)) is not None:
-            # What it has said to the end comes before the end.
+            # Its last message comes before the end.
             hear()
         pidfd = box.init_pidfd if pid == box.init_pid else box.processes[pid]
         result = linux.reap(pidfd, waits=False)
@@ -354,7 +356,7 @@ class HostResources:
             self._finish(box)
 
     def _finish(self, box: BoxState) -> None:
-        """Everything in the box is dead: give all of it back."""
+        """Everything in the box is dead: release all of it."""
         del self.boxes[box.name]
         box.close()
         on_closed = box.on_closed or _nobody
@@ -377,11 +379,11 @@ class HostResources:
 
 
 def _nobody() -> None:
-    """Nobody wants to know."""
+    """Ignore the end of a process."""
 
 
 def describe_end(box: BoxState, result: os.waitid_result) -> dict[str, Any]:
-    """How a process of a box has ended, as the platform is told."""
+    """Return how a process of a box has ended, in the form for the platform."""
     kills = box.group.out_of_memory_kills() if box.group is not None else 0
     was_out_of_memory = kills > box.out_of_memory_kills
     box.out_of_memory_kills = kills
@@ -394,13 +396,13 @@ def describe_end(box: BoxState, result: os.waitid_result) -> dict[str, Any]:
 
 
 def _open_namespace(kind: str) -> int:
-    """A descriptor of a namespace this process is in."""
+    """Return a descriptor of a namespace of this process."""
     return os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
 
 
 def hold(directory: Path) -> int:
-    """Make a directory and wait until no other launcher uses it: one whose platform was killed may
-    still be tidying up. Returns the descriptor that holds it. Raises OSError."""
+    """Create a directory and wait until no other launcher uses it: one whose platform was killed
+    may still be cleaning up. Returns the descriptor that holds it. Raises OSError."""
     directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + _HOLD_S

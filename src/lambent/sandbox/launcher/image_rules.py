@@ -176,7 +176,7 @@ def _check_registers(image: Image) -> None:
     ):
         raise CannotCapture("its registers cannot be described")
     if registers["orig_rax"] != 0 or registers["rdi"] != WAIT_FD:
-        raise CannotCapture("it does not wait to be captured")
+        raise CannotCapture("the runtime did not reach the snapshot point")
     for name, usual in _SEGMENTS.items():
         if registers[name] != usual:
             raise CannotCapture(f"its register {name} is {registers[name]:#x}")

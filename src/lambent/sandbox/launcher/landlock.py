@@ -1,8 +1,8 @@
-"""Landlock: by which a process gives up files, and signals to others, without any privilege.
+"""Landlock: a process gives up access to files, and signals to others, without any privilege.
 
-Kernels since 5.13 may have it; each version of its interface (`abi`) knows more rights. What a
-kernel does not know is not asked for, so that older ones restrict less instead of nothing.
-https://docs.kernel.org/userspace-api/landlock.html
+Kernels since 5.13 may have it; each version of its interface (`abi`) supports more rights. Rights
+that a kernel does not support are not requested, so that older kernels restrict less instead of
+nothing. https://docs.kernel.org/userspace-api/landlock.html
 """
 
 import ctypes
@@ -27,12 +27,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def abi() -> int:
-    """The version of the kernel's Landlock; 0 if there is none, or it may not be used."""
+    """Return the version of the kernel's Landlock; 0 if there is none, or it may not be used."""
     return max(int(_libc.syscall(_SYS_CREATE_RULESET, None, 0, _VERSION)), 0)
 
 
 def describe(version: int) -> str:
-    """What a version restricts, for people."""
+    """Return what a version restricts, as text."""
     if version == 0:
         return "absent: this kernel has none, or the container forbids it"
     if version < _ABI_SCOPES:
@@ -41,8 +41,8 @@ def describe(version: int) -> str:
 
 
 def make_rules(readable: Iterable[str], writable: Iterable[str], *, scopes: bool = True) -> int:
-    """A descriptor of rules: read and execute below the first paths, everything below the second,
-    nothing else. Paths that do not exist are left out. Raises OSError."""
+    """Return a descriptor of rules: read and execute below the first paths, everything below the
+    second, nothing else. Missing paths are left out. Raises OSError."""
     version = abi()
     handled = _OF_ABI_1
     for since, rights in _SINCE.items():
@@ -66,7 +66,7 @@ def make_rules(readable: Iterable[str], writable: Iterable[str], *, scopes: bool
 
 
 def restrict_self(rules: int) -> None:
-    """Confine this thread and its children to rules, for good. Raises OSError."""
+    """Confine this thread and its children to rules, permanently. Raises OSError."""
     _call("confine a process to its files", _SYS_RESTRICT_SELF, rules, 0)
 
 

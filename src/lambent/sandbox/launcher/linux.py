@@ -1,4 +1,4 @@
-"""The system calls the launcher needs and Python does not offer, through ctypes.
+"""The system calls that the launcher needs and Python does not offer, through ctypes.
 
 Each raises OSError whose message names the step. Only the standard library is imported.
 """
@@ -44,23 +44,24 @@ SINCE = {
     _SYS_OPENAT2: ("openat2", "5.6"),
     _SYS_MOUNT_SETATTR: ("mount_setattr", "5.12"),
 }
-"""Name of each call that is younger than others, and the version of Linux it came with."""
+"""Name of each call that not every kernel has, and the version of Linux that added it."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
 
 
 def fork(namespaces: int = 0, cgroup_fd: int = -1) -> tuple[int, int]:
-    """Fork, into new namespaces and a v2 cgroup if asked; gives (pid, pidfd), (0, -1) in the child.
+    """Fork, into new namespaces and a v2 cgroup if requested; returns (pid, pidfd), (0, -1) in the
+    child.
 
-    One system call puts the child where it belongs before it exists, which `cgroup.procs` can
-    only do slowly (it waits for a grace period of the kernel).
+    One system call puts the child in its place before it exists, which `cgroup.procs` can only do
+    slowly (it waits for a grace period of the kernel).
     """
     pidfd = ctypes.c_int(-1)
     flags = namespaces | _CLONE_PIDFD
     if cgroup_fd >= 0:
         flags |= _CLONE_INTO_CGROUP
-    # The C library remembers its thread id; the kernel writes the child's there.
+    # The C library caches its thread ID; the kernel writes the child's there.
     tid_address = ctypes.c_void_p()
     pointer = ctypes.byref(tid_address)
     if _libc.prctl(_PR_GET_TID_ADDRESS, pointer, 0, 0, 0) == 0 and tid_address.value:
@@ -84,7 +85,7 @@ def fork(namespaces: int = 0, cgroup_fd: int = -1) -> tuple[int, int]:
     error = ctypes.get_errno()
     api.PyOS_AfterFork_Parent()
     if pid < 0 and error == errno.ENOSYS and not namespaces and cgroup_fd < 0:
-        # Containers hide the call, whose flags no filter can see.
+        # Some containers hide the call, because filters cannot see its flags.
         return _fork_plainly()
     if pid < 0:
         raise _error(error, "start a process", _SYS_CLONE3)
@@ -97,10 +98,11 @@ def _fork_plainly() -> tuple[int, int]:
 
 
 def output_pipe() -> tuple[int, int]:
-    """A pipe for what a process in a box prints: its read end and its write end.
+    """Create a pipe for the output of a process in a box: its read end and its write end.
 
-    The process may open the write end again, as programs do that print to `/dev/stdout`. Only who
-    may look into a process that has the pipe finds it by a name, and that is the process's user.
+    The process may open the write end again, as programs do that print to `/dev/stdout`. Only a
+    process that may inspect a process with the pipe finds it by a name, and that is one of the same
+    user.
     """
     read, write = os.pipe2(os.O_CLOEXEC)
     os.fchmod(write, 0o622)
@@ -108,7 +110,7 @@ def output_pipe() -> tuple[int, int]:
 
 
 def reap(pidfd: int, *, waits: bool = True) -> os.waitid_result | None:
-    """How a child ended; None if it has not and `waits` is False."""
+    """Return how a child ended; None if it has not and `waits` is False."""
     return os.waitid(os.P_PIDFD, pidfd, os.WEXITED | (0 if waits else os.WNOHANG))
 
 
@@ -120,7 +122,7 @@ def reap_all() -> None:
 
 
 def processes_beside(init_pid: int) -> set[int]:
-    """The processes in the pid namespace whose first is `init_pid`."""
+    """Return the processes in the pid namespace whose first process is `init_pid`."""
     namespace = os.readlink(f"/proc/{init_pid}/ns/pid_for_children")
     found = set()
     for entry in os.listdir("/proc"):
@@ -153,7 +155,8 @@ def unmount(target: str) -> None:
 
 
 def open_beneath(directory_fd: int, path: str) -> int:
-    """An O_PATH descriptor of a path below a directory; no symbolic link on the way is followed."""
+    """Return an O_PATH descriptor of a path below a directory; no symbolic link on the way is
+    followed."""
     how = struct.pack(
         "=QQQ",
         os.O_PATH | os.O_CLOEXEC,
@@ -165,7 +168,7 @@ def open_beneath(directory_fd: int, path: str) -> int:
 
 
 def copy_mount(fd: int, attributes: int) -> int:
-    """A detached copy of what is at an O_PATH descriptor, with mount attributes set."""
+    """Return a detached copy of what is at an O_PATH descriptor, with mount attributes set."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_EMPTY_PATH | _AT_RECURSIVE
     copy = _syscall(_SYS_OPEN_TREE, "copy a mount", fd, b"", flags)
     if attributes:
@@ -192,7 +195,7 @@ def place_mount_at(copy: int, directory_fd: int) -> None:
 
 
 def change_root(root: str) -> None:
-    """Make `root`, a mount point, the root of this mount namespace; the old one is gone."""
+    """Make `root`, a mount point, the root of this mount namespace; the old root is gone."""
     os.chdir(root)
     change_root_to_here()
 
@@ -208,20 +211,20 @@ def change_root_to_here() -> None:
         _check(_libc.mount(b".", b"/", None, _MS_MOVE, None), "cover the old root")
         os.chroot(".")
     else:
-        _check(_libc.umount2(b".", MNT_DETACH), "let go of the old root")
+        _check(_libc.umount2(b".", MNT_DETACH), "detach the old root")
     os.chdir("/")
 
 
 def be_no_root_to_programs(*, may_set_bits: bool = True) -> None:
-    """From here on, what this process and its children execute gains nothing: no capability for
-    being root, but for ambient ones, and none from files. Setting the bits takes CAP_SETPCAP."""
+    """From now on, programs that this process and its children execute gain nothing: no capability
+    for being root, except ambient ones, and none from files. Setting the bits needs CAP_SETPCAP."""
     if may_set_bits:
         _prctl(_PR_SET_SECUREBITS, _SECBIT_NOROOT, "set the secure bits")
     _prctl(_PR_SET_NO_NEW_PRIVS, 1, "set no_new_privs")
 
 
 def keep_capabilities(capabilities: Sequence[int]) -> None:
-    """Give up every capability but these, which what is executed next will have."""
+    """Drop every capability except these, which the next executed program will have."""
     mask = sum(1 << capability for capability in capabilities)
     header = struct.pack("=Ii", 0x20080522, 0)
     low, high = mask & 0xFFFFFFFF, mask >> 32
@@ -237,12 +240,12 @@ def die_with_parent() -> None:
 
 
 def be_subreaper() -> None:
-    """Be the parent of every orphan among this process's descendants."""
+    """Become the parent of every orphan among this process's descendants."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1, "become the parent of orphans")
 
 
 def hide_memory() -> None:
-    """Have nobody look into this process, other processes of its user included."""
+    """Prevent other processes, including those of the same user, from inspecting this process."""
     _prctl(_PR_SET_DUMPABLE, 0, "hide this process's memory")
 
 
@@ -263,7 +266,7 @@ def _check(result: int, step: str) -> None:
 
 
 def _error(code: int, step: str, number: int = -1) -> OSError:
-    """What a failed call is told as. One that the kernel does not have is named."""
+    """Build the error of a failed call. A call that the kernel does not have is named."""
     reason = os.strerror(code)
     if code == errno.ENOSYS and number in SINCE:
         name, version = SINCE[number]

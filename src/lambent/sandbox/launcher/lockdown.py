@@ -1,10 +1,10 @@
-"""How a process enters a box and gives up everything else, as data.
+"""How a process enters a box and drops everything else, as data.
 
-The same sequence is performed by a child of the launcher and by a child of a zygote, whose Python
-is another, so it is a list of system calls: `[step, number, argument, …]`. An argument is a number,
-text (its characters are the bytes of a buffer), a list with one index into the descriptors that
-come with the calls, or None for the address of the system call filter. `perform` is one reader of
-it; the other is `runtimes/python/zygote.py`.
+A child of the launcher and a child of a zygote, whose Python is another, execute the same sequence.
+So it is a list of system calls: `[step, number, argument, …]`. An argument is a number, text (its
+characters are the bytes of a buffer), a list with one index into the descriptors that come with the
+calls, or None for the address of the seccomp filter. `perform` executes such a list; the other
+implementation is `runtimes/python/zygote.py`.
 """
 
 import ctypes
@@ -21,10 +21,9 @@ Call = list[Argument]
 """`[step, number, *arguments]`; the step is for error messages."""
 
 LOG_FD, CONTROL_FD, STATUS_FD, RULES_FD = 3, 4, 5, 6
-"""Where a process in a box finds its pipe for framed logs, the socket its assignment comes through
-and, until it executes, the pipe that tells the launcher of failures, and Landlock's rules. Whoever
-performs calls has no descriptor of its own below `FIRST_FREE_FD`, so that moving one to its place
-never hits another."""
+"""Where a process in a box finds its pipe for framed logs, the socket for its assignment and, until
+it executes, the pipe for failures, and Landlock's rules. A process that performs calls has no
+descriptor of its own below `FIRST_FREE_FD`, so moving one to its place never hits another."""
 FIRST_FREE_FD = 16
 
 _FILES_MAX = 1024
@@ -90,10 +89,10 @@ def place(index: int, number: int) -> Call:
 
 
 def enter(init: int, tasks: Sequence[int], memory_mb: int | None) -> list[Call]:
-    """Join a box but for its user namespace: the groups of `tasks` (indices of descriptors) and
+    """Join a box except for its user namespace: the groups of `tasks` (indices of descriptors) and
     the namespaces of its init.
 
-    With `memory_mb` there is no group to limit memory, and the process's own is.
+    With `memory_mb` no group limits memory, and the process limits its own.
     """
     calls = [_call("join a group", "write", [index], "0", 1) for index in tasks]
     if memory_mb is not None:
@@ -103,7 +102,8 @@ def enter(init: int, tasks: Sequence[int], memory_mb: int | None) -> list[Call]:
 
 
 def show_processes(masked: Sequence[str]) -> list[Call]:
-    """Mount `/proc`, which only a process of the box can, and hide what is not for it."""
+    """Mount `/proc`, which only a process of the box can do, and hide the parts that are not for
+    it."""
     restricted = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
     calls = [_call("mount proc", "mount", "proc\0", "/proc\0", "proc\0", restricted, 0)]
     for name in masked:
@@ -113,19 +113,19 @@ def show_processes(masked: Sequence[str]) -> list[Call]:
 
 
 def make_user_namespace(channel: int, owner: int | None) -> list[Call]:
-    """Make the box's user namespace; the launcher is told through a descriptor, by number, and
-    says through it when the user is known there.
+    """Create the box's user namespace. The process notifies the launcher through a descriptor, by
+    number, and the launcher replies when the user is mapped.
 
-    `owner` is the host's number of the box's user. He has to be the one who makes it: what the
-    kernel counts per user in it is also counted against its maker, and all boxes would share the
-    numbers of root.
+    `owner` is the host's UID of the box's user. It must be the creator: what the kernel counts per
+    user in the namespace also counts against its creator, and otherwise all boxes would share the
+    counters of root.
     """
     become_owner = [
         _prctl("keep capabilities", _PR_SET_KEEPCAPS, 1),
         _call("leave all groups", "setgroups", 0, 0),
         _call("become the owner's group", "setresgid", owner, owner, owner),
         _call("become the owner", "setresuid", owner, owner, owner),
-        # Some hosts let nobody else make user namespaces.
+        # Some hosts allow only root to create user namespaces.
         _call("be an administrator", "capset", _text(_CAPABILITY_HEADER), _text(_ADMINISTRATOR)),
     ]
     return [
@@ -151,17 +151,17 @@ def lock_down(
     has_rules: bool = False,
     umask: int = 0o022,
 ) -> list[Call]:
-    """Become a box's unprivileged user, for good, with no descriptors but those of `keep`.
+    """Become a box's unprivileged user, permanently, with no descriptors except `keep`.
 
-    A `last_capability` of -1 leaves the bounding set alone, which a process may lack the right to
-    drop. `has_rules`: Landlock's are at RULES_FD.
+    A `last_capability` of -1 leaves the bounding set unchanged, which a process may lack the right
+    to drop. `has_rules`: Landlock's rules are at RULES_FD.
     """
     calls = [
         _call("start a session", "setsid"),
         _call("set the umask", "umask", umask),
         limit(resource.RLIMIT_NOFILE, _FILES_MAX),
-        # Not 0: a pipe to one of the host's programs would be fed all the same. No file is
-        # written with 1 either.
+        # Not 0: a pipe to one of the host's programs would still receive a dump. With 1, no file is
+        # written either.
         limit(resource.RLIMIT_CORE, 1),
         limit(resource.RLIMIT_MEMLOCK, _locked_bytes_max()),
     ]
@@ -177,7 +177,7 @@ def lock_down(
         calls.append(_call("leave all groups", "setgroups", 0, 0))
     calls += [
         _call("become the group", "setresgid", inner_id, inner_id, inner_id),
-        # From here on the process is not dumpable: what runs in the box may not look inside.
+        # From here on the process is not dumpable: processes in the box cannot inspect it.
         _call("become the user", "setresuid", inner_id, inner_id, inner_id),
         *_close_all_but([*keep, RULES_FD] if has_rules else keep),
         _call(
@@ -192,7 +192,7 @@ def lock_down(
             _call("close descriptors", "close_range", RULES_FD, RULES_FD, 0),
         ]
     if not executes:
-        # What would have come with execution: without it nothing in its own /proc could be read.
+        # Execution would have set this: without it the process could not read its own /proc.
         calls.append(_prctl("become dumpable", _PR_SET_DUMPABLE, 1))
     calls.append(_prctl("install the filter", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, None))
     return calls
@@ -212,7 +212,7 @@ def _word(
     argument: Argument, descriptors: Sequence[int], filter_address: int
 ) -> ctypes.c_long | ctypes.Array[ctypes.c_char]:
     if isinstance(argument, str):
-        # Memory of its own: the kernel may write to it, and Python shares short bytes.
+        # A separate copy: the kernel may write to it, and Python shares short bytes.
         return ctypes.create_string_buffer(argument.encode("latin-1"))
     if isinstance(argument, list):
         return ctypes.c_long(descriptors[argument[0]])
@@ -230,12 +230,12 @@ def _close_all_but(keep: Sequence[int]) -> list[Call]:
 
 
 def be_subreaper() -> Call:
-    """Have the process be the parent of every orphan among its descendants."""
+    """Make the process the parent of every orphan among its descendants."""
     return _prctl("become the parent of orphans", linux.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def limit(kind: int, value: int) -> Call:
-    """Limit a resource of the process, for good."""
+    """Limit a resource of the process, permanently."""
     limits = _text(struct.pack("=QQ", value, value))
     return _call("limit a resource", "prlimit64", 0, kind, limits, 0)
 

@@ -1,4 +1,4 @@
-"""The launcher's loop: descriptors to listen to, and moments to wait for."""
+"""The launcher's loop: descriptors to listen to, and timers."""
 
 import heapq
 import itertools
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Timer:
-    """Something to be done at a moment, unless it is cancelled before."""
+    """A call at a given time, unless it is cancelled before."""
 
     __slots__ = ("act",)
 
@@ -16,7 +16,7 @@ class Timer:
         self.act: Callable[[], None] | None = act
 
     def cancel(self) -> None:
-        """Do nothing after all. Idempotent."""
+        """Cancel the call. Idempotent."""
         self.act = None
 
 
@@ -29,13 +29,13 @@ class Loop(selectors.EpollSelector):
         self._order = itertools.count()
 
     def after(self, seconds: float, act: Callable[[], None]) -> Timer:
-        """Do something later."""
+        """Call something later."""
         timer = Timer(act)
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._order), timer))
         return timer
 
     def wait(self, seconds: float | None) -> list[selectors.SelectorKey]:
-        """What has happened within so many seconds; what is due is done meanwhile. Returns nothing
+        """Return the events within `seconds`, and run due timers meanwhile. Returns nothing
         if a timer was due first."""
         while self._timers and self._timers[0][2].act is None:
             heapq.heappop(self._timers)

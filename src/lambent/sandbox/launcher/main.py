@@ -1,12 +1,12 @@
-"""The launcher: the one process with privileges, and all it does.
+"""The launcher: the one process with privileges, and everything it does.
 
-It is started before the platform gives up its own and speaks only to it. One loop waits for
-requests and for the end of processes; it is single-threaded, because namespaces and forks are.
-When the platform goes, however it goes, the socket ends: the launcher kills every box, removes
-its cgroups and ends.
+It starts before the platform drops its privileges, and talks only to the platform. One loop waits
+for requests and for the end of processes. It is single-threaded, because namespaces and forks
+require that. When the platform ends, however it ends, the socket closes: the launcher kills every
+box, removes its cgroups and ends.
 
-The platform parses what strangers send, so it is trusted less than the launcher: every request
-is checked, and a bad one is refused without harm.
+The platform parses what strangers send, so the launcher trusts it less than itself: it checks every
+request, and refuses a bad one without harm.
 """
 
 import contextlib
@@ -40,10 +40,10 @@ from lambent.sandbox.launcher.warm_pool import WarmPool
 from lambent.sandbox.launcher.watchdog import PlatformGone, Watchdog
 
 _QUIET_S = 0.008
-"""After this long without a request there is time to make something ahead of need."""
+"""After this long without a request there is time to prepare something."""
 _ARGUMENTS_MAX = 64
 _VARIABLES_MAX = 2048
-"""A function may have 4 KiB of them, of a few bytes each."""
+"""A function may have 4 KiB of variables, of a few bytes each."""
 
 Operation = Callable[[dict[str, Any]], None]
 
@@ -66,7 +66,7 @@ class LauncherServer:
         self._snapshots = SnapshotFiles(self._loop)
         self._last_request = time.monotonic()
         self._given: set[str] = set()
-        """Names of the boxes the platform knows."""
+        """Names of the boxes that the platform knows."""
         self._operations: dict[str, Operation] = {
             "open_volume": self._open_volume,
             "close_volume": self._close_volume,
@@ -91,7 +91,7 @@ class LauncherServer:
                 happened = self._wait()
                 watchdog.begin()
                 for key in happened:
-                    # What was done for one may have settled another.
+                    # Work for one request may have completed another.
                     if self._loop.get_map().get(key.fd) is not key:
                         continue
                     if key.data is not None:
@@ -109,7 +109,7 @@ class LauncherServer:
             self._host.close()
 
     def _wait(self) -> list[selectors.SelectorKey]:
-        """What has happened. In quiet moments something is made ahead of need."""
+        """Return what has happened. In quiet moments, prepare something."""
         host, warm_pool = self._host, self._stock
         while (
             isinstance(host, HostResources)
@@ -127,7 +127,7 @@ class LauncherServer:
                 else:
                     warm_pool.make_one()
             except (OSError, KeyError, ValueError):
-                # Whoever wants a box is told why there is none.
+                # Callers that need a box get the reason why there is none.
                 break
         return self._loop.wait(None)
 
@@ -151,7 +151,7 @@ class LauncherServer:
         return True
 
     def _perform(self, request: dict[str, Any], operation: Callable[[], None]) -> None:
-        """Do what is asked for, unless nobody waits for it any more."""
+        """Do what a request asks for, unless its caller no longer waits."""
         try:
             if _deadline(request) < time.monotonic():
                 raise OSError("it took too long")
@@ -314,7 +314,7 @@ class LauncherServer:
         self._reply(request, {})
 
     def _kill(self, request: dict[str, Any]) -> None:
-        """Ask a spawned process to end, or end it."""
+        """Ask a spawned process to end, or kill it."""
         number = _number(request, "signal", 1, 31)
         if number not in (signal.SIGTERM, signal.SIGKILL):
             raise ValueError(f"signal {number} is not sent to processes of boxes")
@@ -325,7 +325,7 @@ class LauncherServer:
         self._reply(request, {})
 
     def _open_socket(self, request: dict[str, Any]) -> None:
-        """A socket that belongs to a box's network, for the platform to connect."""
+        """Return a socket that belongs to a box's network, for the platform to connect."""
         box = self._box(request)
         if isinstance(self._host, HostResources):
             opened = boxes.open_socket(self._host.confinement, box)
@@ -365,7 +365,7 @@ class LauncherServer:
 
 
 def _describe(box: BoxState) -> tuple[dict[str, Any], list[int]]:
-    """What the platform gets of a box: facts, and the descriptors they name."""
+    """Return what the platform gets of a box: facts, and the descriptors that they name."""
     names = list(box.network.sockets)
     descriptors = [one.fileno() for one in box.network.sockets.values()]
     group = box.group
@@ -389,10 +389,10 @@ def _describe(box: BoxState) -> tuple[dict[str, Any], list[int]]:
 
 @contextlib.contextmanager
 def _statuses(box: BoxState, pid: int) -> Iterator[list[int]]:
-    """What tells of a process's memory, if the box's group does not."""
+    """Return a descriptor for a process's memory use, if the box's group does not report it."""
     opened: list[int] = []
     if box.group is None or not box.group.tells_memory_peak:
-        # It may have ended already.
+        # It may already have ended.
         with contextlib.suppress(OSError):
             opened.append(os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC))
     try:
@@ -402,7 +402,7 @@ def _statuses(box: BoxState, pid: int) -> Iterator[list[int]]:
 
 
 def _hand_over(box: BoxState) -> None:
-    """Close what the platform has now: every process forked here would have to close it."""
+    """Close what the platform has now: every process that is forked here would have to close it."""
     box.network.hand_over()
     if box.group is not None:
         box.group.close()
@@ -419,7 +419,7 @@ def _template(value: Any) -> ZygoteTemplate:
 
 
 def _deadline(request: dict[str, Any]) -> float:
-    """The moment, in monotonic seconds, after which nobody waits for an answer."""
+    """Return the time, in monotonic seconds, after which the caller no longer waits for a reply."""
     return float(request.get("deadline", math.inf))
 
 
@@ -455,7 +455,7 @@ def _text(value: Any) -> str:
 
 
 def main() -> None:
-    """Entry of the launcher's process: descriptor and configuration come as arguments."""
+    """Entry point of the launcher's process: descriptor and configuration are arguments."""
     platform = socket.socket(fileno=_move_up(int(sys.argv[1])))
     config = json.loads(sys.argv[2])
     if config.get("logs_to_journal"):
@@ -465,7 +465,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     tree = None
     try:
-        # Kept until the process ends.
+        # Held until the process ends.
         hold(Path(config["directory"]))
         if config["uses_namespaces"]:
             tree = _take_place(platform, config)
@@ -475,7 +475,8 @@ def main() -> None:
             cgroup_tree.remove_tree(tree)
         messages.send(platform, messages.encode({"failed": str(error)}))
         sys.exit(1)
-    # Children share this memory until one writes to it, and the collector writes everywhere.
+    # Children share this memory until one writes to it, and the garbage collector writes
+    # everywhere.
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -489,7 +490,7 @@ def main() -> None:
 
 
 def _move_up(number: int) -> int:
-    """Move a descriptor above those that children give away, and keep these taken for good."""
+    """Move a descriptor above those that children use, and keep these occupied permanently."""
     moved = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, lockdown.FIRST_FREE_FD)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for low in range(3, lockdown.FIRST_FREE_FD):
@@ -499,11 +500,11 @@ def _move_up(number: int) -> int:
 
 
 def _take_place(platform: socket.socket, config: dict[str, Any]) -> cgroup_tree.Tree | None:
-    """Go to the group and into the namespaces in which everything else is done.
+    """Enter the group and the namespaces in which everything else happens.
 
-    Rootless: be root in a user namespace of our own, which is all that boxes need. Also in a pid
-    namespace: one may come back from a box's only to one's own. Who calls waits for the process in
-    it that goes on as the launcher. Raises OSError.
+    Rootless: become root in a separate user namespace, which is all that boxes need. Also enter a
+    pid namespace: a process can return from a box's pid namespace only to its own. The caller waits
+    for the process in it that continues as the launcher. Raises OSError.
     """
     is_root, ids = bool(config["is_root"]), {"uid": os.geteuid(), "gid": os.getegid()}
     namespaces = 0 if is_root else linux.CLONE_NEWUSER | linux.CLONE_NEWPID
@@ -522,14 +523,16 @@ def _take_place(platform: socket.socket, config: dict[str, Any]) -> cgroup_tree.
 
 
 def map_ids(ids: Mapping[str, int]) -> None:
-    """Be root in a user namespace that was just made; `ids` are our `uid` and `gid` outside."""
+    """Become root in a user namespace that was just created; `ids` are the `uid` and `gid`
+    outside."""
     Path("/proc/self/setgroups").write_text("deny")
     for kind, number in ids.items():
         Path(f"/proc/self/{kind}_map").write_text(f"0 {number} 1")
 
 
 def go_on_in_child(platform: socket.socket) -> None:
-    """Return in a child, the first of a new pid namespace, and end as it does."""
+    """Return in a child, the first process of a new pid namespace; the parent ends as the child
+    does."""
     pid, pidfd = linux.fork()
     if pid == 0:
         linux.die_with_parent()

@@ -1,8 +1,8 @@
-"""A mount namespace whose mounts are nobody else's, wherever its root lies.
+"""A mount namespace that shares its mounts with no other, wherever its root is.
 
 In a chroot the root is a directory of some mount, not a mount itself: it cannot be made private,
-and no other root can be put in its place. So it is left, which whoever may do all this may, all
-mounts there are are made private, and the directory is mounted onto itself and entered again.
+and no other root can replace it. So the process leaves the chroot, which needs no more privileges
+than all of this, makes all mounts private, mounts the directory onto itself and enters it again.
 """
 
 import errno
@@ -14,8 +14,8 @@ _LEVELS_MAX = 256
 
 
 def make_private() -> None:
-    """Keep this new mount namespace's mounts from every other, and be at a mount point afterwards.
-    Raises OSError."""
+    """Separate this new mount namespace's mounts from every other, and be at a mount point
+    afterwards. Raises OSError."""
     try:
         linux.mount("", "/", "", linux.MS_REC | linux.MS_PRIVATE)
     except OSError as error:
@@ -28,7 +28,7 @@ def _leave_and_enter_again() -> None:
     here = os.getcwd()
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # Outside of one's root, `..` leads on.
+        # Outside of the root, `..` leads further up.
         os.chdir("/")
         os.chroot("proc")
         for _ in range(_LEVELS_MAX):
@@ -42,7 +42,7 @@ def _leave_and_enter_again() -> None:
         linux.place_mount_at(copy, root)
         os.fchdir(copy)
         os.close(copy)
-        # Not `chroot`: who comes back to this namespace comes to its root.
+        # Not `chroot`: a process that returns to this namespace returns to its root.
         linux.change_root_to_here()
     finally:
         os.close(root)

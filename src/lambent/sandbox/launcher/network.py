@@ -1,21 +1,21 @@
-"""The network of a box: a namespace with nothing in it but loopback and our listeners.
+"""The network of a box: a namespace with only loopback and Lambent's listeners.
 
-There is no virtual cable to the host. Sockets are made inside the namespace and handed to the
+There is no virtual cable to the host. Sockets are created inside the namespace and handed to the
 platform, whose event loop serves them from outside:
 
 - `runtime_api` 127.0.0.1:9001 and `endpoint` 127.0.0.1:9002, TCP;
 - `resolver_udp` and `resolver_tcp` 127.0.0.1:53;
 - `egress` 127.0.0.1:15001, TCP: gets every outbound connection;
-- `egress_ipv6` [::1]:15001, TCP: the same for IPv6, if the host has that;
+- `egress_ipv6` [::1]:15001, TCP: the same for IPv6, if the host has IPv6;
 - `datagrams` 127.0.0.1:15001, UDP: gets every outbound datagram of IPv4;
-- `answers`, raw: sends packets into the namespace, from whatever address they say.
+- `answers`, raw: sends packets into the namespace, with any source address.
 
-The route `local 0.0.0.0/0 dev lo` makes every IPv4 address one of the namespace's own, so what
-goes anywhere arrives here, and `sk_lookup` gives it to `egress` or `datagrams`. Rules keep that
-route from all but TCP and UDP: anything else fails with ENETUNREACH. IPv6 is led in the same way,
-without UDP, or has only ::1. Where the kernel refuses the BPF program (a rootless launcher, Linux
-before 5.9), listeners on the ports of `_PORTS_WITHOUT_STEERING` stand in for it: `egress_80`,
-`egress_443`, `egress_ipv6_80`, and so on. UDP fails with ENETUNREACH then.
+The route `local 0.0.0.0/0 dev lo` makes every IPv4 address local to the namespace, so every packet
+arrives here, and `sk_lookup` assigns it to `egress` or `datagrams`. Rules restrict that route to
+TCP and UDP: anything else fails with ENETUNREACH. IPv6 works in the same way, without UDP, or has
+only ::1. Where the kernel refuses the BPF program (a rootless launcher, Linux before 5.9),
+listeners on the ports of `_PORTS_WITHOUT_STEERING` replace it: `egress_80`, `egress_443`,
+`egress_ipv6_80`, and so on. UDP then fails with ENETUNREACH.
 
 Only the standard library is imported here: the launcher runs this as root.
 """
@@ -35,7 +35,7 @@ from lambent.sandbox.launcher import routing, sk_lookup
 
 _CLONE_NEWNET = 0x40000000
 
-# Clear of the ports web applications listen on: a function's own listener comes first.
+# Not among the ports that web applications listen on: a function's own listener has precedence.
 _PORTS_WITHOUT_STEERING = (80, 443, 465, 587, 3306, 5432, 6379)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -43,27 +43,22 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Network:
-    """A network namespace and what listens in it. It ends when this is closed, the sockets'
-    duplicates are closed and the processes in it are gone."""
+    """A network namespace and its listeners. It ends when this is closed, the sockets' duplicates
+    are closed and the processes in it are gone."""
 
     namespace_fd: int
     """For `setns`."""
     sockets: dict[str, socket.socket]
-    """By the names in the module's docstring; non-blocking. Every name that begins with
-    `egress` is served the same way."""
+    """By the names in the module's docstring; non-blocking. Every name that starts with `egress` is
+    served in the same way."""
     limitation: str | None
-    """Why only some ports lead out, or None when all do."""
+    """Why only some ports work, or None if all do."""
     link_fd: int | None
     """Keeps the BPF program attached. Closed with the network, not before."""
 
-    @property
-    def redirects_all_ports(self) -> bool:
-        """Whether TCP to any port leads out."""
-        return self.limitation is None
-
     def hand_over(self) -> None:
-        """Close what is in other hands by now: the listeners, and the namespace, which the
-        processes in it keep."""
+        """Close what other processes hold by now: the listeners, and the namespace, which the
+        processes in it keep alive."""
         for listener in self.sockets.values():
             listener.close()
         self.sockets.clear()
@@ -79,11 +74,12 @@ class Network:
 
 
 def create_network(has_ipv6: Callable[[], bool] = routing.host_has_ipv6) -> Network:
-    """Make a network in a new namespace; the caller's thread is back in its own afterwards.
+    """Create a network in a new namespace; the caller's thread is back in its own namespace
+    afterwards.
 
-    `has_ipv6` says whether IPv6 is to lead out.
+    `has_ipv6` says whether the network supports IPv6.
 
-    Costs about half a millisecond of kernel time: make networks ahead of need. A launcher that
+    It costs about half a millisecond of kernel time: create networks in advance. A launcher that
     may not return to the host's namespace (rootless) moves, once, to an empty one of its own.
     Raises OSError, its message naming the step.
     """
@@ -115,13 +111,13 @@ def create_network(has_ipv6: Callable[[], bool] = routing.host_has_ipv6) -> Netw
 
 
 def _steer(sockets: dict[str, socket.socket], namespace_fd: int) -> tuple[str | None, int | None]:
-    """Lead outbound connections to `egress`; returns what limits that, and the link."""
+    """Redirect outbound connections to `egress`; returns what limits that, and the link."""
     try:
         _add_datagram_sockets(sockets)
         listeners = sockets["egress"], sockets.get("egress_ipv6"), sockets.get("datagrams")
         return None, sk_lookup.steer(*listeners, namespace_fd)
     except OSError as refusal:
-        # Out of descriptors or memory says nothing about what the host can do.
+        # Out of descriptors or memory does not mean that the host cannot do it.
         if refusal.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise
         reason = str(refusal)
@@ -146,7 +142,7 @@ def _add_datagram_sockets(sockets: dict[str, socket.socket]) -> None:
     try:
         answers = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     except PermissionError:
-        # Root of a container without CAP_NET_RAW.
+        # Root in a container without CAP_NET_RAW.
         _refuse_datagrams(sockets)
         return
     answers.setblocking(False)
@@ -170,7 +166,7 @@ def _bound_socket(kind: socket.SocketKind, address: tuple[str, int]) -> socket.s
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if kind == socket.SOCK_STREAM:
-            # Connections of a finished client in TIME_WAIT are no reason to fail.
+            # Connections of a finished client in TIME_WAIT must not prevent this.
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
         if kind == socket.SOCK_STREAM:
@@ -183,7 +179,7 @@ def _bound_socket(kind: socket.SocketKind, address: tuple[str, int]) -> socket.s
 
 @contextmanager
 def _new_namespace() -> Iterator[int]:
-    """A new network namespace for the thread, as long as the context lasts."""
+    """Enter a new network namespace with this thread, for the duration of the context."""
     home_fd = home_namespace()
     _check(_libc.unshare(_CLONE_NEWNET), "make a network namespace")
     try:

@@ -1,8 +1,8 @@
-"""A box in which a runtime waits for its function, from its making to its assignment.
+"""A box in which a runtime waits for its function, from its creation to its assignment.
 
-What happens between is told by the zygote (a process was born) and by the process itself, through
-its control socket: `mapping`, when it has made the box's user namespace and waits for the user,
-`ready`, when it has given up everything and waits for its function.
+The zygote reports when the process has started. The process itself reports through its control
+socket: `mapping`, when it has created the box's user namespace and waits for the user to be mapped;
+`ready`, when it has dropped all privileges and waits for its function.
 """
 
 import dataclasses
@@ -32,25 +32,25 @@ class StartRequest:
     mounts: Mapping[str, str]
     environment: Mapping[str, str]
     snapshot: StoredSnapshot | None
-    """What the process becomes before it is told its variables."""
+    """The snapshot that the process becomes before it gets its variables."""
     deadline: float
-    """In monotonic seconds: after it nobody wants the box any more."""
+    """In monotonic seconds: afterwards the caller no longer waits for the box."""
     on_started: Callable[["Prewarmed | None", str], None]
-    """Gets the box that is the function's now, or why there is none."""
+    """Receives the box that now belongs to the function, or the reason why there is none."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Prewarmed:
-    """A box with a runtime in it that waits, or is about to."""
+    """A box with a runtime in it that waits, or will soon."""
 
     template: ZygoteTemplate
     kind: Kind
     volume: str
     owns_volume: bool
-    """Whether the volume was made for it."""
+    """Whether the volume was created for it."""
     box: BoxState
     wanted: StartRequest | None
-    """The function it is made for; None if for any."""
+    """The function for which it is created; None if for any."""
     zygote: Zygote | None
     rehearses: bool
     control: socket.socket | None = None
@@ -58,21 +58,21 @@ class Prewarmed:
     """Read ends of the output and of the framed log."""
     pid: int = -1
     said: bytes = b""
-    """Its last word, if nobody has acted on it."""
+    """Its last message, if nothing has handled it."""
     is_assigned: bool = False
     is_lost: bool = False
 
     def close(self) -> None:
-        """Close what is only for who has the box."""
+        """Close what belongs to the owner of the box."""
         if self.control is not None:
             self.control.close()
         messages.close_all(self.outputs)
 
 
 class Builder:
-    """Makes prepared boxes and gives them to functions.
+    """Creates prewarmed boxes and assigns them to functions.
 
-    Of each that was begun either `on_ready` or `on_failed`, with the reason, is called.
+    For each box that was begun, either `on_ready` or `on_failed`, with the reason, is called.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Builder:
         zygote: Zygote | None,
         rehearses: bool,
     ) -> Prewarmed:
-        """A box of its own with a volume of its own, unless there is one. `start` comes next.
+        """Create a box with a new volume, unless it has one. `start` comes next.
 
         Raises OSError, KeyError, ValueError.
         """
@@ -133,7 +133,7 @@ class Builder:
 
     def _execute(self, prepared: Prewarmed, outputs: list[int], control: int) -> None:
         def on_entered(failure: OSError | None) -> None:
-            # One that has entered tells what comes next itself.
+            # A process that has entered reports the next step itself.
             if failure is not None:
                 self._on_failed(prepared, str(failure))
 
@@ -169,7 +169,7 @@ class Builder:
         zygote.fork(entry, box.cgroup_fd, on_forked, rehearses=prepared.rehearses)
 
     def _on_word(self, prepared: Prewarmed) -> None:
-        """A waiting runtime says that it is ready, what went wrong, or ends."""
+        """A waiting runtime reports that it is ready, reports an error, or ends."""
         assert prepared.control is not None
         try:
             said = prepared.control.recv(4096)
@@ -184,7 +184,7 @@ class Builder:
             self._on_failed(prepared, said[1:].decode(errors="replace") or "it ended")
 
     def _advance(self, prepared: Prewarmed) -> None:
-        """Do what a process asks for, once it is known."""
+        """Do what a process asks for, once its pid is known."""
         if prepared.pid < 0:
             return
         said, prepared.said = prepared.said, b""
@@ -202,7 +202,7 @@ class Builder:
             self._on_failed(prepared, str(error))
 
     def assign(self, prepared: Prewarmed, wanted: StartRequest) -> None:
-        """Make a waiting runtime a function's, which is told."""
+        """Assign a waiting runtime to a function, which is then notified."""
         box, control = prepared.box, prepared.control
         assert control is not None
         self._loop.unregister(control)
@@ -252,11 +252,12 @@ class Builder:
         wanted.on_started(prepared, "")
 
     def _tell(self, prepared: Prewarmed, wanted: StartRequest) -> None:
-        """Tell a runtime its variables, which is its word to begin."""
+        """Send a runtime its variables, after which it starts."""
         control = prepared.control
         assert control is not None
         control.sendall(json.dumps(dict(wanted.environment)).encode())
-        # It reads to the end, which closing alone is not while a child of ours has it open, too.
+        # It reads to the end. Closing is not enough while a child of the launcher has the socket
+        # open, too.
         control.shutdown(socket.SHUT_WR)
         control.close()
 
@@ -265,7 +266,7 @@ class Builder:
         wanted.on_started(None, reason)
 
     def discard(self, prepared: Prewarmed) -> None:
-        """Throw a box away, whatever state it is in."""
+        """Discard a box, whatever its state."""
         prepared.is_lost = True
         if prepared.control is not None and not prepared.is_assigned:
             self._loop.unregister(prepared.control)

@@ -1,7 +1,7 @@
-"""Tries what boxes are made of, in a process of its own, and leaves nothing behind.
+"""Tries what boxes are made of, in a separate process, and leaves nothing behind.
 
-Run with `root` or `rootless` as its argument. It does what the launcher does at its start, on
-mounts and in namespaces that end with it, and prints the first step that fails.
+Run with `root` or `rootless` as its argument. It does what the launcher does at its start, with
+mounts and namespaces that end with it, and prints the first step that fails.
 """
 
 import os
@@ -30,7 +30,7 @@ def _try(*, is_root: bool) -> None:
         linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWPID)
         map_ids(ids)
         go_on_in_child(socket.socket())
-    # What the launcher comes back to from each box.
+    # To this the launcher returns from each box.
     home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     linux.unshare(linux.CLONE_NEWNS)
     mounts.make_private()
@@ -59,7 +59,7 @@ def _try(*, is_root: bool) -> None:
 
 
 def _become_first() -> None:
-    """As the first process of a pid namespace: its own `/proc` and root."""
+    """As the first process of a pid namespace: a separate `/proc` and root."""
     status = 1
     try:
         restricted = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC

@@ -1,9 +1,9 @@
-"""Where an environment without namespaces finds what a box has at fixed paths and addresses.
+"""Directories and addresses of an environment without namespaces, in place of a box's fixed ones.
 
-All that is an environment's own lies in one directory, its root: `/tmp` is `ROOT/tmp`, and
+Everything that belongs to an environment is in one directory, its root: `/tmp` is `ROOT/tmp`, and
 `/var/task`, `/opt` and so on are symbolic links there. Arguments and variables that name the paths
-of a box, or the addresses of its APIs, are rewritten when a program is started; what a program has
-written inside itself cannot be.
+of a box, or the addresses of its APIs, are rewritten when a program starts. Paths inside a program
+cannot be.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ RUNTIME_API, ENDPOINT = "127.0.0.1:9001", "127.0.0.1:9002"
 """The addresses inside a box."""
 LAYERS_VARIABLE = "LAMBENT_LAYERS_DIR"
 ROOT_VARIABLE = "LAMBENT_ENVIRONMENT"
-"""Names the root; processes of a launcher that was killed are found by it."""
+"""Names the root; it identifies the processes of a launcher that was killed."""
 _SECRETS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"})
 _NAMES = "|".join((*TARGETS, "/tmp"))
 _PATH = re.compile(rf"(?:^|(?<=[\s:;,=\"']))(?:{_NAMES})(?![^/\s:;,\"'])")
@@ -32,7 +32,7 @@ HINT = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessDirectories:
-    """Those of one environment."""
+    """The directories and addresses of one environment."""
 
     root: str
     runtime_api: str
@@ -40,12 +40,12 @@ class ProcessDirectories:
     endpoint: str
 
     def translate(self, text: str) -> str:
-        """What a text that names paths or addresses of a box means here."""
+        """Replace the paths and addresses of a box in a text."""
         text = text.replace(RUNTIME_API, self.runtime_api).replace(ENDPOINT, self.endpoint)
         return _PATH.sub(lambda found: self.root + found[0], text)
 
     def translate_variables(self, variables: Mapping[str, str]) -> dict[str, str]:
-        """A program's variables, with those that say where things are."""
+        """Return a program's variables, with those that name its directories."""
         own = {
             "HOME": f"{self.root}/tmp",
             "TMPDIR": f"{self.root}/tmp",
@@ -58,7 +58,7 @@ class ProcessDirectories:
         return {**own, **translated, ROOT_VARIABLE: self.root}
 
     def translate_all(self, texts: Sequence[str]) -> list[str]:
-        """A program's arguments."""
+        """Return a program's arguments."""
         return [self.translate(text) for text in texts]
 
 

@@ -1,9 +1,9 @@
 """Environments without namespaces, for hosts that allow none: the tier `process`.
 
-It gives the launcher what `host.HostResources` gives, from less: an environment is a directory, two
-addresses of the loopback that nobody guesses, and processes with limits, a system call filter,
-Landlock's rules where the kernel has them and, if the launcher may, a user of their own.
-Nothing is prepared ahead of need. What this does not hold back is in docs/security.md.
+It has the same interface as `host.HostResources`, with less to build on. An environment is a
+directory, two loopback addresses that cannot be guessed, and processes with limits, a seccomp
+filter, Landlock's rules where the kernel has them and, if the launcher may, a separate user.
+Nothing is prewarmed. docs/security.md lists what this does not restrict.
 """
 
 import contextlib
@@ -44,8 +44,8 @@ _LINKED_FROM = ("/etc/resolv.conf", "/etc/localtime")
 """They may lead out of `/etc`."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 _SHARED_TMP = "/tmp"
-"""Many functions name it: it is everybody's, so what they leave there is closed to others by
-`_UMASK`, and removed with them where their user tells whose it is."""
+"""Many functions name it. All environments share it, so `_UMASK` closes the files in it to others,
+and they are removed with the environment if its user identifies them."""
 _UMASK = 0o077
 
 
@@ -82,7 +82,7 @@ class ProcessHost:
         self._places: dict[str, ProcessDirectories] = {}
         """By box."""
         self._rules: dict[str, int] = {}
-        """Landlock's, by box."""
+        """Landlock's rules, by box."""
         self._limits: dict[str, int] = {}
         """The size of a volume, in MB."""
         self._helpers: set[int] = set()
@@ -91,7 +91,7 @@ class ProcessHost:
         loop.after(_STRANGERS_EVERY_S, self._look_for_strangers)
 
     def _end_leftovers(self) -> None:
-        """What a launcher that was killed has left: processes, then files."""
+        """Remove what a killed launcher has left: processes, then files."""
         if self.separates_users:
             find = partial(process_tree.of_users, self._first_user, _USERS_MAX)
         else:
@@ -108,12 +108,12 @@ class ProcessHost:
     awaits_volumes = False
 
     def await_volumes(self, size_mb: int, then: Callable[[], None]) -> None:
-        """Volumes are directories: they are there at once."""
+        """Volumes are directories: they exist immediately."""
         then()
 
     def open_volume(self, size_mb: int) -> str:
-        """The name of an empty volume. Its size bounds each file in it, not their sum. Raises
-        OSError."""
+        """Return the name of an empty volume. Its size limits each file in it, not their sum.
+        Raises OSError."""
         user = -1
         if self.separates_users:
             user = self._free_users.popleft() if self._free_users else next(self._users, -1)
@@ -137,13 +137,13 @@ class ProcessHost:
         return name
 
     def close_volume(self, name: str) -> None:
-        """Throw a volume away, if there is one of that name."""
+        """Delete a volume, if there is one of that name."""
         user = self._volumes.pop(name, None)
         if user is None:
             return
         del self._limits[name]
         root = self._directory / name
-        # A tree may be large, and its files are a stranger's: not the launcher's own time.
+        # The tree may be large, and its files are hostile: not in the launcher's own process.
         pid, pidfd = linux.fork()
         if pid == 0:
             shutil.rmtree(root, ignore_errors=True)
@@ -167,7 +167,7 @@ class ProcessHost:
     def open_box(
         self, *, memory_mb: int | None, mounts: Mapping[str, str], volume: str
     ) -> BoxState:
-        """An environment with nothing running. Raises OSError, ValueError, KeyError."""
+        """Create an environment with nothing running. Raises OSError, ValueError, KeyError."""
         user = self._volumes[volume]
         root = self._directory / volume
         self._check_sources(mounts)
@@ -233,7 +233,7 @@ class ProcessHost:
     def _lock_down(
         self, box: BoxState, outputs: Sequence[int]
     ) -> tuple[list[lockdown.Call], list[int]]:
-        """All a new process has to do until it is no more than an environment's."""
+        """Everything a new process does until it has only the privileges of an environment."""
         placed = [(self._null_fd, 0), (outputs[0], 1), (outputs[0], 2)]
         if len(outputs) > 1:
             placed.append((outputs[1], lockdown.LOG_FD))
@@ -246,7 +246,7 @@ class ProcessHost:
             calls.append(lockdown.limit(resource.RLIMIT_DATA, box.memory_mb << 20))
         calls.append(lockdown.limit(resource.RLIMIT_FSIZE, box.volume_mb << 20))
         if not self.separates_users:
-            # Whoever leaves the tree comes back to it: nothing else tells whose it is.
+            # A process that leaves the tree returns to it: nothing else identifies its environment.
             calls.append(lockdown.be_subreaper())
         calls += lockdown.lock_down(
             box.host_id if self.separates_users else os.geteuid(),
@@ -264,7 +264,7 @@ class ProcessHost:
     def _find(self, box: BoxState) -> set[int]:
         """The processes of a box."""
         if self.separates_users:
-            # Whoever leaves its parent becomes a child of the launcher's.
+            # A process that leaves its parent becomes a child of the launcher.
             return process_tree.of_users(box.host_id, among=process_tree.below({os.getpid()}))
         return process_tree.below(set(box.processes))
 
@@ -276,7 +276,7 @@ class ProcessHost:
         process_tree.send_all(partial(self._find, box), number)
 
     def kill(self, box: BoxState) -> None:
-        """Kill everything in a box. `box.on_closed` is called when all has been given back."""
+        """Kill everything in a box. `box.on_closed` is called when all has been released."""
         for pidfd in box.processes.values():
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
@@ -285,7 +285,7 @@ class ProcessHost:
             self._finish(box)
 
     def close(self) -> None:
-        """End every box and give everything back."""
+        """End every box and release everything."""
         for box in list(self.boxes.values()):
             process_tree.kill_all(partial(self._find, box))
         self._end_strangers()
@@ -300,7 +300,7 @@ class ProcessHost:
     def _on_exit(self, box: BoxState, pid: int) -> None:
         """A process that was spawned has ended."""
         while (hear := box.entering.get(pid)) is not None:
-            # What it has said to the end comes before the end.
+            # Its last message comes before the end.
             hear()
         pidfd = box.processes[pid]
         result = linux.reap(pidfd, waits=False)
@@ -315,7 +315,7 @@ class ProcessHost:
             self._finish(box)
 
     def _finish(self, box: BoxState, attempts: int = 0) -> None:
-        """What was spawned is dead: see that all others are, and give everything back."""
+        """The spawned process is dead: end all others, and release everything."""
         if self.separates_users and self._find(box) and attempts < _REMOVE_ATTEMPTS:
             process_tree.kill_all(partial(self._find, box))
             self._loop.after(_REMOVE_PAUSE_S, partial(self._finish, box, attempts + 1))
@@ -333,8 +333,8 @@ class ProcessHost:
         self._loop.after(_STRANGERS_EVERY_S, self._look_for_strangers)
 
     def _end_strangers(self) -> None:
-        """Children that were not started here: orphans of boxes. They are reaped and, where no
-        user tells whose they are, killed, for who has started them is gone."""
+        """Children that were not started here are orphans of boxes. They are reaped and, if no user
+        identifies their box, killed, because the process that started them is gone."""
         for _ in range(_REMOVE_ATTEMPTS):
             known = {pid for box in self.boxes.values() for pid in box.processes} | self._helpers
             strangers = process_tree.children(os.getpid()) - known

@@ -1,4 +1,4 @@
-"""What environments without namespaces are made of: user numbers, directories, listeners."""
+"""The parts of environments without namespaces: user IDs, directories, listeners."""
 
 import contextlib
 import os
@@ -14,8 +14,8 @@ _ADDRESS_ATTEMPTS = 8
 
 
 def take_users(firsts: Sequence[int]) -> tuple[socket.socket, int]:
-    """The first number of a range that no other launcher has, which would take our processes for
-    its own. It is ours as long as the socket is open. Raises OSError."""
+    """Return the first number of a range that no other launcher has. Another launcher would mistake
+    our processes for its own. The range is ours as long as the socket is open. Raises OSError."""
     for first in firsts:
         lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -28,7 +28,7 @@ def take_users(firsts: Sequence[int]) -> tuple[socket.socket, int]:
 
 
 def remove_of_users(directory: str, users: Collection[int]) -> None:
-    """Remove what some users have in a directory that is everybody's."""
+    """Remove the files of some users from a shared directory."""
     with os.scandir(directory) as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
@@ -56,8 +56,8 @@ def link(root: Path, mounts: Mapping[str, str]) -> None:
 
 
 def listen() -> dict[str, socket.socket]:
-    """Listeners of an environment's APIs, at an address that is its own: the loopback has 16
-    million, so that nobody finds another's by trying."""
+    """Listen for an environment's APIs, at a separate address: the loopback has 16 million, so an
+    environment cannot find another's by trying."""
     for _ in range(_ADDRESS_ATTEMPTS):
         address = "127.{}.{}.{}".format(*(1 + byte % 254 for byte in secrets.token_bytes(3)))
         sockets: dict[str, socket.socket] = {}

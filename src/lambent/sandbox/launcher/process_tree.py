@@ -1,8 +1,8 @@
-"""Finding and ending processes that no namespace and no group holds together.
+"""Finds and ends processes that no namespace and no cgroup holds together.
 
-A process belongs to an environment because its user does or, where all have one user, because an
-ancestor does. Whoever is stopped cannot start others, so ending a tree is stopping it, until
-nobody new is found, and then killing it.
+A process belongs to an environment because of its user or, if all have one user, because of an
+ancestor. A stopped process cannot start others, so ending a tree means stopping processes until no
+new ones are found, and then killing them.
 """
 
 import contextlib
@@ -13,14 +13,14 @@ from pathlib import Path
 
 _ROUNDS_MAX = 100
 _HAS_CHILDREN = os.path.exists("/proc/thread-self/children")
-"""Some kernels are built without."""
+"""Some kernels are built without it."""
 
 Find = Callable[[], set[int]]
 
 
 def of_users(first: int, count: int = 1, *, among: set[int] | None = None) -> set[int]:
-    """The processes whose user is one of `count` from `first` on, of all or of some; zombies are
-    none."""
+    """Return the processes whose user is one of `count` from `first` on, out of all or of some,
+    without zombies."""
     found = set()
     for pid in _pids() if among is None else among:
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -30,7 +30,7 @@ def of_users(first: int, count: int = 1, *, among: set[int] | None = None) -> se
 
 
 def below(roots: set[int]) -> set[int]:
-    """The processes of `roots` and all that descend from them; zombies are none."""
+    """Return the processes of `roots` and all their descendants, without zombies."""
     found, left = set(), list(roots)
     while left:
         pid = left.pop()
@@ -42,7 +42,7 @@ def below(roots: set[int]) -> set[int]:
 
 
 def children(pid: int) -> set[int]:
-    """The children of a process, zombies too."""
+    """Return the children of a process, including zombies."""
     found: set[int] = set()
     if not _HAS_CHILDREN:
         return {one for one in _pids() if _has_parent(one, pid)}
@@ -55,8 +55,8 @@ def children(pid: int) -> set[int]:
 
 
 def with_variable(beginning: bytes) -> set[int]:
-    """The processes this one may look into that have an environment variable, `NAME=…`, which
-    begins so."""
+    """Return the processes, among those that this one may inspect, with an environment variable,
+    `NAME=…`, of this prefix."""
     found = set()
     for pid in _pids():
         with contextlib.suppress(OSError):
@@ -67,7 +67,8 @@ def with_variable(beginning: bytes) -> set[int]:
 
 
 def send_all(find: Find, number: signal.Signals) -> None:
-    """Send a signal to all who are found, and to those they have started meanwhile."""
+    """Send a signal to all processes that are found, and to those that they have started
+    meanwhile."""
     told: set[int] = set()
     for _ in range(_ROUNDS_MAX):
         pidfds: dict[int, int] = {}
@@ -77,7 +78,7 @@ def send_all(find: Find, number: signal.Signals) -> None:
         if not pidfds:
             return
         try:
-            # Whose number was free for a moment may be somebody else by now.
+            # The pid may have been reused in the meantime.
             for pid in find() & pidfds.keys():
                 with contextlib.suppress(OSError):
                     signal.pidfd_send_signal(pidfds[pid], number)
@@ -88,7 +89,7 @@ def send_all(find: Find, number: signal.Signals) -> None:
 
 
 def kill_all(find: Find) -> None:
-    """End all who are found."""
+    """End all processes that are found."""
     send_all(find, signal.SIGSTOP)
     send_all(find, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""What the kernel's routing tables say of a host, and what they are to say in a box.
+"""Reads the routing tables of a host, and writes those of a box.
 
 Netlink by hand: only the standard library is imported here, as the launcher runs this as root.
 """
@@ -64,7 +64,7 @@ _LIMIT_IPV4 = (
     ),
     _request(_NEW_RULE, _rule(socket.AF_INET, _LOCAL_TABLE, priority=1) + _OVER_TCP),
     _request(_NEW_RULE, _rule(socket.AF_INET, _LOCAL_TABLE, priority=2) + _OVER_UDP),
-    # The kernel's own has priority 0 too, and is first there.
+    # The kernel's own has priority 0 too, and comes first.
     _request(_DELETE_RULE, _rule(socket.AF_INET, _LOCAL_TABLE, priority=0)),
 )
 _REFUSE_UDP = (_request(_DELETE_RULE, _rule(socket.AF_INET, _LOCAL_TABLE, priority=2)),)
@@ -78,20 +78,20 @@ _WAY_TO_IPV6 = _message(
     struct.pack("=BBBBBBBBI", socket.AF_INET6, 128, *(0,) * 6, 0)
     + _attribute(1, IPv6Address("2000::1").packed),  # RTA_DST
 )
-"""Asks how packets would go to some public address."""
+"""Asks for the route of packets to some public address."""
 
 
 @functools.cache
 def routes_of_host() -> socket.socket:
-    """Answers from the namespace the caller was in at its first call, wherever it goes."""
+    """Reads from the namespace in which the caller was at its first call, wherever it goes."""
     return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
 
 
 def host_has_ipv6() -> bool:
-    """Whether the host has a way to the IPv6 Internet: a route to it, from an address of it.
+    """Whether the host can reach the IPv6 Internet: it has a route, from one of its addresses.
 
-    Private addresses with a default route are none: name resolution on the host itself would
-    rather take IPv4.
+    Private addresses with a default route do not count: name resolution on the host itself would
+    prefer IPv4.
     """
     unicast = 1
     netlink = routes_of_host()
@@ -113,37 +113,37 @@ def host_has_ipv6() -> bool:
 
 
 def configure_loopback(*, wants_ipv6: bool) -> bool:
-    """Bring lo of the thread's namespace up, and make every address local: of IPv4 for TCP and UDP,
-    of IPv6 for TCP.
+    """Bring lo of the thread's namespace up, and make every address local: IPv4 for TCP and UDP,
+    IPv6 for TCP.
 
     Returns whether the latter was wanted and worked. Raises OSError, its message naming the step.
 
-    The preferred source keeps a connection's two ends apart: without it the source would be
-    the destination, and a client port equal to the server's would connect to itself.
+    The preferred source keeps a connection's two ends apart: without it the source would be the
+    destination, and a client port equal to the server's would connect to itself.
 
-    Nobody serves anything else, so rules let it get no further than loopback: the tables that
-    are asked then are empty, and the sender gets ENETUNREACH. For IPv4 they replace the kernel's
-    own rule, which asks the local table about everything; that table is where IPv4 looks for
-    the source of an answer. A kernel without rules loses what nobody serves.
+    Nothing serves other protocols, so rules restrict them to loopback: the tables for them are
+    empty, and the sender gets ENETUNREACH. For IPv4 the rules replace the kernel's own rule, which
+    uses the local table for everything; IPv4 looks for the source of a response in that table. A
+    kernel without rules drops what nothing serves.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
         _check("lead IPv4 to loopback", _apply(netlink, _LEAD_IPV4))
         _check("limit IPv4 to TCP and UDP", _apply(netlink, _LIMIT_IPV4), errno.EOPNOTSUPP)
         if not wants_ipv6:
             return False
-        # Namespaces may have no IPv6, though the host has.
+        # Namespaces may have no IPv6, though the host has it.
         codes = _apply(netlink, _LEAD_IPV6)
         return not any(codes)
 
 
 def refuse_udp() -> None:
-    """Let UDP of the thread's namespace get no further than loopback. Raises OSError."""
+    """Restrict UDP of the thread's namespace to loopback. Raises OSError."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
         _check("limit IPv4 to TCP", _apply(netlink, _REFUSE_UDP), errno.EOPNOTSUPP)
 
 
 def _apply(netlink: socket.socket, requests: tuple[bytes, ...]) -> list[int]:
-    """What each came to: 0 or an error."""
+    """The result of each request: 0 or an error."""
     netlink.send(b"".join(requests))
     return [-struct.unpack_from("=i", netlink.recv(4096), 16)[0] for _ in requests]
 

@@ -1,8 +1,8 @@
-"""The system call filter of everything that runs in a box: an allow-list.
+"""The seccomp filter of everything that runs in a box: an allow-list of system calls.
 
-The program is assembled here, once, as classic BPF: a binary search over ranges of call
-numbers, so that a look-up takes some seven comparisons. Flags behind a pointer cannot be seen by
-a filter, so `clone3` answers ENOSYS and the C library falls back to `clone`, whose flags can.
+The program is assembled here, once, as classic BPF: a binary search over ranges of call numbers, so
+that a lookup takes about seven comparisons. A filter cannot see flags behind a pointer, so `clone3`
+returns ENOSYS and the C library falls back to `clone`, whose flags it can see.
 https://www.kernel.org/doc/html/latest/userspace-api/seccomp_filter.html
 """
 
@@ -21,8 +21,8 @@ _ALLOW, _ERROR, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _NEW_NAMESPACES = 0x7E020080
 """Every CLONE_NEW* flag, CLONE_NEWTIME included."""
 _FAMILIES = (1, 2, 10, 16)
-"""UNIX, IPv4, IPv6, netlink. Others, AF_VSOCK and AF_ALG among them, are not confined by a
-network namespace or reach deep into the kernel."""
+"""UNIX, IPv4, IPv6, netlink. Others, including AF_VSOCK and AF_ALG, are not confined by a network
+namespace or reach deep into the kernel."""
 
 _ARCHITECTURES = {
     "x86_64": (0xC000003E, syscalls.X86_64),
@@ -34,7 +34,7 @@ Instruction = tuple[int, int, int, int]
 
 
 def assemble(machine: str) -> bytes:
-    """The filter program for an architecture, as `struct sock_filter` entries."""
+    """Assemble the filter program for an architecture, as `struct sock_filter` entries."""
     architecture, table = _ARCHITECTURES[machine]
     program: list[Instruction] = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
@@ -47,8 +47,8 @@ def assemble(machine: str) -> bytes:
 
 
 def describe(machine: str) -> dict[str, str]:
-    """What the filter says to each call that it does not simply refuse: empty if it is allowed,
-    else the condition."""
+    """Describe what the filter does with each call that it does not simply refuse: empty if it is
+    allowed, else the condition."""
     _, table = _ARCHITECTURES[machine]
     families = ", ".join(socket.AddressFamily(number).name for number in _FAMILIES)
     conditions = {
@@ -61,7 +61,7 @@ def describe(machine: str) -> dict[str, str]:
 
 
 class Filter:
-    """The assembled filter, in memory that stays where it is, ready for the kernel."""
+    """Return the assembled filter, in memory that does not move, for the kernel."""
 
     def __init__(self) -> None:
         self.code = assemble(os.uname().machine)
@@ -72,7 +72,7 @@ class Filter:
 
 
 def _segments(table: dict[str, int]) -> list[tuple[int, list[Instruction]]]:
-    """Ranges of call numbers by their first, each with what to do."""
+    """Return ranges of call numbers by their first number, each with the action."""
     special = {
         table["clone3"]: _fail(errno.ENOSYS),
         table["clone"]: _check_clone(),

@@ -1,14 +1,14 @@
-"""Steering of what leaves a network namespace: to a listener a family, and to a socket for UDP.
+"""Steers what leaves a network namespace: to one listener per family, and to one socket for UDP.
 
-A BPF program of type `sk_lookup` is asked by the kernel which socket gets a new connection, or a
-datagram that is no connected socket's. Ours, assembled by hand below, answers "the one in this
-map" for every TCP connection and IPv4 datagram whose destination is not in 127.0.0.0/8 or ::/32.
-Nothing is translated: `getsockname()` of the accepted socket is the destination the function
-asked for.
+For each new connection, and for each datagram without a connected socket, the kernel asks a BPF
+program of type `sk_lookup` which socket gets it. The program is assembled by hand below. It selects
+a socket of its map for every TCP connection and IPv4 datagram whose destination is not in
+127.0.0.0/8 or ::/32. Nothing is translated: `getsockname()` of the accepted socket is the
+destination that the function used.
 
-The program works for as long as its link is open, or until its namespace dies. It needs Linux
-5.9 and CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN) in the first user namespace. Only the
-standard library is imported here: the launcher runs this as root.
+The program works as long as its link is open, or until its namespace ends. It needs Linux 5.9 and
+CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN) in the initial user namespace. Only the standard
+library is imported here: the launcher runs this as root.
 """
 
 import ctypes
@@ -35,10 +35,10 @@ def steer(
     datagrams: socket.socket | None,
     namespace_fd: int,
 ) -> int:
-    """Give two listeners and a datagram socket what leaves a network namespace.
+    """Steer what leaves a network namespace to two listeners and a datagram socket.
 
-    They must have been made in that namespace. What there is no socket for is dropped. Returns
-    the descriptor of the link, which the caller keeps open. Raises OSError when the kernel refuses.
+    They must have been created in that namespace. Packets without a socket are dropped. Returns the
+    descriptor of the link, which the caller keeps open. Raises OSError when the kernel refuses.
     """
     sockmap = _bpf(_MAP_CREATE, struct.pack("=IIII", _MAP_TYPE_SOCKMAP, 4, 8, _KEYS))
     try:
@@ -88,10 +88,9 @@ def _load_program(sockmap: int) -> int:
 def _program() -> tuple[bytes, bytes]:
     """The instructions before and after the one that names the map.
 
-    Offsets are those of `struct bpf_sk_lookup`.
-    Listeners are kept by family, the datagram socket by protocol. Failure drops the connection
-    rather than letting it fall through to a listener of the function's own. Of ::/32 only ::1 means
-    anything, so one word tells loopback.
+    Offsets are those of `struct bpf_sk_lookup`. Listeners are stored by family, the datagram socket
+    by protocol. A failure drops the connection; otherwise it would fall through to a listener of
+    the function's own. In ::/32 only ::1 has a meaning, so one word identifies loopback.
     """
     ldx_word, ldx_byte, jne, jeq, jump, mov, mov_imm = 0x61, 0x71, 0x55, 0x15, 0x05, 0xBF, 0xB7
     stx_word, add_imm, call, leave = 0x63, 0x07, 0x85, 0x95

@@ -1,8 +1,9 @@
 """Numbers of the system calls that functions may use, by architecture.
 
-Facts of the kernel's interface (`asm/unistd.h`). A call that an architecture does not have is
-absent from its table. What is not here is refused: see `seccomp.py`. Asynchronous I/O (`io_setup`
-and so on) is not: its contexts are counted for the whole host, so one function could take them all.
+They are facts of the kernel's interface (`asm/unistd.h`). A call that an architecture does not have
+is absent from its table. Every other call is refused: see `seccomp.py`. This includes asynchronous
+I/O (`io_setup` and so on): its contexts count for the whole host, so one function could use them
+all.
 """
 
 X86_64: dict[str, int] = {

@@ -1,4 +1,4 @@
-"""How runtimes start without a function, and the zygotes that some of them are forked from."""
+"""How runtimes start without a function, and the zygotes from which some of them are forked."""
 
 import dataclasses
 import selectors
@@ -12,14 +12,14 @@ from lambent.sandbox.launcher.loop import Loop
 from lambent.sandbox.launcher.zygote import Zygote
 
 _FORKED_MB, _EXECUTED_MB = 4, 16
-"""What a waiting runtime takes of the host's memory, counted generously."""
+"""The memory of a waiting runtime, estimated generously."""
 _FORKED_READY, _EXECUTED_READY = 96, 8
 """How many of a kind are kept, if memory allows."""
 _FAILURES_MAX = 3
 _PAUSE_S = 60.0
 _ZYGOTES_MAX = 8
 _ZYGOTE_AGE_MAX_S = 3600.0
-"""Children of one zygote share their address space's layout and the seed of text hashes."""
+"""Children of one zygote share the layout of their address space and the seed of text hashes."""
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -34,9 +34,9 @@ class ZygoteTemplate:
     """Whether `argv` is a zygote's."""
     zygote: Zygote | None = None
     failures: int = 0
-    """In a row. After some the template counts as unusable for a while."""
+    """In a row. After some of them the template is unusable for a while."""
     failed: float = 0.0
-    """When the last was, in monotonic seconds."""
+    """Time of the last failure, in monotonic seconds."""
 
     @property
     def is_usable(self) -> bool:
@@ -64,8 +64,9 @@ class Zygotes:
         self._loop = loop
 
     def get(self, template: ZygoteTemplate, templates: Iterable[ZygoteTemplate]) -> Zygote:
-        """The template's zygote, a new one if there is none or it is old. `templates` are all, the
-        one wanted longest ago first: those go first if there are too many zygotes.
+        """Return the template's zygote, a new one if there is none or it is old. `templates` are
+        all templates, the one used longest ago first: if there are too many zygotes, theirs end
+        first.
 
         Raises OSError, ValueError.
         """

@@ -1,8 +1,8 @@
 """Volumes: the `/tmp` of an environment, private and of bounded size.
 
-As root a volume is a file system of its own in a sparse file, so that what a function writes
-counts against the volume and not against its memory. The file has no name any more once it is
-mounted: whatever ends the launcher, the kernel frees it. Elsewhere it is a tmpfs.
+As root a volume is a separate file system in a sparse file, so that what a function writes counts
+against the volume and not against its memory. The file has no name any more once it is mounted:
+however the launcher ends, the kernel releases it. In other tiers it is a tmpfs.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class MountedVolume:
 
 
 class Volumes:
-    """Makes volumes in a directory of the launcher's."""
+    """Creates volumes in a directory of the launcher."""
 
     def __init__(self, directory: Path, *, may_use_disk: bool) -> None:
         self._directory = directory
@@ -51,13 +51,13 @@ class Volumes:
         return not self._uses_disk or size_mb in self._templates
 
     def make_template(self, size_mb: int) -> bytes:
-        """Make what volumes of a size are copied from, to be noted afterwards; work for `apart`.
-        Raises OSError, SubprocessError."""
+        """Create the file system that volumes of a size are copied from; work for `apart`.
+        `note_template` follows. Raises OSError, SubprocessError."""
         self._make_template(self._template(size_mb), size_mb)
         return b""
 
     def note_template(self, size_mb: int, *, is_made: bool) -> None:
-        """There is a template now, or there was none to be had. Few sizes are kept."""
+        """Record that there is a template now, or that creating it failed. Few sizes are kept."""
         if is_made:
             self._templates[size_mb] = self._template(size_mb)
         elif not self._has_used_disk:
@@ -67,7 +67,7 @@ class Volumes:
             self._templates.pop(next(iter(self._templates))).unlink(missing_ok=True)
 
     def open(self, size_mb: int) -> MountedVolume:
-        """An empty volume, of a size that is ready. Raises OSError."""
+        """Create an empty volume, of a size that has a template. Raises OSError."""
         self._count += 1
         path = self._directory / str(self._count)
         path.mkdir()
@@ -79,7 +79,7 @@ class Volumes:
                 except (OSError, subprocess.SubprocessError) as error:
                     if self._has_used_disk:
                         raise OSError(f"cannot make a volume: {error}") from error
-                    # No loop devices here, a container perhaps: never try again.
+                    # There are no loop devices here, a container perhaps: do not try again.
                     self._uses_disk = False
                     _tell(error)
             if not self._uses_disk:
@@ -91,7 +91,7 @@ class Volumes:
         return MountedVolume(str(path))
 
     def close(self, volume: MountedVolume) -> None:
-        """Throw a volume away."""
+        """Delete a volume."""
         with contextlib.suppress(OSError):
             linux.unmount(volume.path)
             os.rmdir(volume.path)
@@ -116,14 +116,15 @@ class Volumes:
         return self._directory / f"template-{size_mb}"
 
     def _make_template(self, template: Path, size_mb: int) -> None:
-        """An empty file system of the size, with a root directory everyone may write to."""
+        """Create an empty file system of the size, with a root directory that everyone may write
+        to."""
         with template.open("wb") as file:
             file.truncate(size_mb * 1024 * 1024)
         features = "^has_journal,^resize_inode,uninit_bg"
-        # Blocks like the loop device's: for a small disk mkfs would take smaller ones.
+        # Blocks like the loop device's: mkfs would use smaller ones for a small disk.
         command = ["mkfs.ext4", "-q", "-F", "-m", "0", "-b", str(_BLOCK_BYTES), "-O", features]
         _run([*command, str(template)])
-        # A newer mkfs sets permissions, but none leaves out `lost+found`: functions would see it.
+        # A newer mkfs sets permissions, but none omits `lost+found`: functions would see it.
         self._open_to_everyone(template)
 
     def _open_to_everyone(self, template: Path) -> None:
@@ -162,7 +163,7 @@ def _run(command: list[str]) -> None:
 
 
 def _copy_sparse(source: Path, target: Path) -> None:
-    """Copy a file's data and leave its holes."""
+    """Copy a file's data and keep its holes."""
     with source.open("rb") as reader, target.open("xb") as writer:
         size = os.fstat(reader.fileno()).st_size
         writer.truncate(size)
@@ -178,7 +179,8 @@ def _copy_sparse(source: Path, target: Path) -> None:
 
 
 def _attach(image: Path) -> tuple[str, int]:
-    """Put a loop device before a file; it goes with its last user. Gives path and descriptor."""
+    """Attach a file to a loop device, which is released with its last user. Returns path and
+    descriptor."""
     with image.open("r+b") as backing, open("/dev/loop-control", "rb") as control:
         for _ in range(_LOOP_ATTEMPTS):
             number = fcntl.ioctl(control, _LOOP_CTL_GET_FREE)
@@ -194,7 +196,7 @@ def _attach(image: Path) -> tuple[str, int]:
                 os.close(fd)
                 if error.errno in (errno.EINVAL, errno.ENOTTY):
                     raise OSError(f"LOOP_CONFIGURE needs Linux 5.8: {error.strerror}") from error
-                # Somebody else was faster: take the next.
+                # Another process was faster: take the next.
                 continue
             return device, fd
     raise OSError("cannot find a free loop device")

@@ -1,13 +1,13 @@
-"""Runtimes prepared ahead of demand, so that starting a function is attaching its code.
+"""Prewarmed runtimes, so that starting a function only means attaching its code.
 
 A template says how a runtime starts without a function: forked from a zygote, or executed. From it
-the warm pool makes boxes in which such a runtime waits, locked down like any function's process,
-with nothing of any customer. To become a function's environment a box gets the code mounted from
-outside, its limits set, and the waiting process its environment variables.
+the warm pool creates boxes in which such a runtime waits, without privileges like any function's
+process, and without data of any customer. To become a function's environment, a box gets the code
+mounted from outside and its limits set, and the waiting process gets its environment variables.
 
-The warm_pool refills in quiet moments, up to a bound of memory, with what was wanted last. A burst
-beyond it is served by the same steps, one after the other. What cannot be prepared is an error
-that tells the platform to execute instead.
+The pool refills in quiet moments, up to a memory limit, with the kinds that were needed last. A
+burst beyond it uses the same steps, one after the other. If a kind cannot be prewarmed, the error
+makes the platform execute the runtime instead.
 """
 
 import contextlib
@@ -23,17 +23,17 @@ from lambent.sandbox.launcher.prewarmed import Builder, Prewarmed, StartRequest
 from lambent.sandbox.launcher.templates import Kind, Zygotes, ZygoteTemplate
 
 _RECENT_S = 60.0
-"""What was wanted within this time is not given up for something else."""
+"""A kind that was needed within this time does not make room for another."""
 _KINDS_MAX = 128
 _RESERVE_MB_MIN, _RESERVE_SHARE = 256, 0.05
-"""What is left alone of the host's memory."""
+"""The part of the host's memory that stays free."""
 _MAKING_MAX = 4
-"""At once: the launcher's part is done one after the other anyway."""
+"""At the same time: the launcher's part is sequential anyway."""
 _DEADLINE_S = 10.0
 
 
 class WarmPool:
-    """Templates, and boxes made from them."""
+    """Templates, and boxes created from them."""
 
     def __init__(self, host: HostResources, loop: Loop, memory_mb: int) -> None:
         self._host = host
@@ -45,13 +45,13 @@ class WarmPool:
         self._is_closed = False
         self._templates: dict[str, ZygoteTemplate] = {}
         self._kinds: dict[Kind, float] = {}
-        """When they were last wanted, in monotonic seconds and in that order. Few are known."""
+        """When they were last needed, in monotonic seconds and in that order. Few are known."""
         self._ready: defaultdict[Kind, deque[Prewarmed]] = defaultdict(deque)
         self._making: set[Prewarmed] = set()
         self._waiting: defaultdict[Kind, deque[StartRequest]] = defaultdict(deque)
 
     def declare(self, template: ZygoteTemplate, volume_mb: int) -> None:
-        """Make known how a runtime starts, and that such boxes will be wanted soon."""
+        """Register how a runtime starts, and that such boxes will be needed soon."""
         self._templates.setdefault(template.name, template)
         kind = (template.name, volume_mb)
         self._kinds.pop(kind, None)
@@ -62,7 +62,8 @@ class WarmPool:
     def start(
         self, template: ZygoteTemplate, wanted: StartRequest, *, volume_mb: int, volume: str | None
     ) -> None:
-        """Give a function a box: a prepared one if there is one and it brings no volume.
+        """Assign a box to a function: a prewarmed one if there is one and the function brings no
+        volume.
 
         Raises ValueError if the template is not usable.
         """
@@ -80,18 +81,17 @@ class WarmPool:
         self._waiting[kind].append(wanted)
         self._serve_waiting()
 
-    # -- ahead of need ---------------------------------------------------------------------
+    # -- prepared in advance ---------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
-        """Whether there is nothing to make ahead."""
+        """Whether there is nothing to prepare."""
         return self._next_to_make() is None
 
     def make_one(self) -> None:
-        """Begin to make one more box ahead of need. Raises OSError, also if the host is short of
-        memory."""
+        """Begin to prewarm one more box. Raises OSError, also if the host is low on memory."""
         if _available_mb() < self._reserve_mb:
-            raise OSError("there is no memory to prepare anything")
+            raise OSError("the host has no memory for prewarmed boxes")
         kind = self._next_to_make()
         if kind is not None:
             if self._free_mb < self._templates[kind[0]].memory_mb:
@@ -100,7 +100,7 @@ class WarmPool:
 
     @property
     def _free_mb(self) -> int:
-        """What the bound leaves."""
+        """What the limit leaves."""
         used = sum(one.template.memory_mb for one in self._making)
         for kind, ready in self._ready.items():
             used += len(ready) * self._templates[kind[0]].memory_mb
@@ -119,7 +119,7 @@ class WarmPool:
         return None
 
     def _oldest_but(self, kind: Kind) -> Kind | None:
-        """What has not been wanted for long and has boxes to give up."""
+        """Return the kind that has not been needed for longest and has boxes to give up."""
         before = time.monotonic() - _RECENT_S
         for other, when in self._kinds.items():
             if when > before or other == kind:
@@ -134,8 +134,8 @@ class WarmPool:
             self._maker.discard(self._ready[oldest].popleft())
 
     def _forget_oldest(self) -> None:
-        """Of the kinds that nobody waits for the one wanted longest ago, and its template if it was
-        the last with that."""
+        """Forget, of the kinds that no caller waits for, the one needed longest ago, and its
+        template if it was the last with that."""
         under_way = {one.kind for one in self._making}
         idle = (one for one in self._kinds if one not in under_way and one not in self._waiting)
         kind = next(idle, None)
@@ -147,7 +147,7 @@ class WarmPool:
         if all(name != kind[0] for name, _ in self._kinds):
             self._zygotes.end(self._templates.pop(kind[0]))
 
-    # -- making ----------------------------------------------------------------------------
+    # -- creating boxes --------------------------------------------------------------------
 
     def _make(
         self,
@@ -157,7 +157,7 @@ class WarmPool:
         volume: str | None = None,
         wanted: StartRequest | None = None,
     ) -> None:
-        """Begin to make a box. Raises OSError, KeyError, ValueError."""
+        """Begin to create a box. Raises OSError, KeyError, ValueError."""
         zygote = self._zygotes.get(template, self._by_age()) if template.forks else None
         prepared = self._maker.begin(
             template,
@@ -176,11 +176,11 @@ class WarmPool:
             self._fail(prepared, f"it was not ready within {_DEADLINE_S:g} s")
 
     def _by_age(self) -> list[ZygoteTemplate]:
-        """The templates, the one wanted longest ago first."""
+        """The templates, the one needed longest ago first."""
         return list(dict.fromkeys(self._templates[name] for name, _ in self._kinds))
 
     def _on_ready(self, prepared: Prewarmed) -> None:
-        """Use a box, for who wants this one or waits for any."""
+        """Use a box for the function that waits for this one, or for any."""
         self._making.discard(prepared)
         prepared.template.failures = 0
         wanted = prepared.wanted
@@ -193,7 +193,7 @@ class WarmPool:
         self._serve_waiting()
 
     def _serve_waiting(self) -> None:
-        """Make boxes for the functions that wait, some at a time."""
+        """Create boxes for the functions that wait, some at a time."""
         while len(self._making) < _MAKING_MAX and (kind := self._next_waiting()) is not None:
             try:
                 self._make(self._templates[kind[0]], kind)
@@ -201,7 +201,8 @@ class WarmPool:
                 self._waiting[kind].popleft().on_started(None, str(error))
 
     def _next_waiting(self) -> Kind | None:
-        """A kind of which more are waited for than are on their way; it is last in line then."""
+        """Return a kind for which more functions wait than boxes are being created; it is last in
+        line then."""
         for kind in list(self._waiting):
             waiting = self._who_waits(kind)
             under_way = sum(one.kind == kind and one.wanted is None for one in self._making)
@@ -213,14 +214,14 @@ class WarmPool:
         return None
 
     def _who_waits(self, kind: Kind) -> deque[StartRequest]:
-        """The functions that wait for a kind, without those that are not waited for themselves."""
+        """Return the functions that wait for a kind, without those whose callers no longer wait."""
         waiting = self._waiting[kind]
         while waiting and waiting[0].deadline < time.monotonic():
             waiting.popleft().on_started(None, "it took too long")
         return waiting
 
     def _fail(self, prepared: Prewarmed, reason: str) -> None:
-        """A box did not get ready, or its runtime ended while it waited."""
+        """A box did not become ready, or its runtime ended while it waited."""
         if prepared.is_lost or self._is_closed:
             return
         template = prepared.template
@@ -240,7 +241,7 @@ class WarmPool:
         self._serve_waiting()
 
     def close(self) -> None:
-        """End the zygotes; the boxes are the host's to end."""
+        """End the zygotes; ending the boxes is up to the host."""
         self._is_closed = True
         for template in self._templates.values():
             self._zygotes.end(template)
@@ -251,7 +252,7 @@ def _total_mb() -> int:
 
 
 def _available_mb() -> int:
-    """What the host could still give."""
+    """The memory that the host still has."""
     with open("/proc/meminfo") as file:
         for line in file:
             if line.startswith("MemAvailable:"):

@@ -1,7 +1,8 @@
-"""Ends a launcher that goes on working when its platform has gone.
+"""Ends a busy launcher whose platform is gone.
 
-All that the launcher does in its loop is short. Should something not be, by a fault or by design of
-a stranger, it must still hear that its platform has ended: nobody else could end it.
+Everything that the launcher does in its loop is short. If something is not, by a fault or by the
+design of an attacker, it must still detect that its platform has ended: no other process could end
+it.
 """
 
 import os
@@ -16,11 +17,11 @@ _TIDY_UP_S = 60.0
 
 
 class PlatformGone(BaseException):
-    """Raised in whatever the launcher is doing."""
+    """Raised in the middle of the launcher's work."""
 
 
 class Watchdog:
-    """Looks after the platform while the loop is busy."""
+    """Watches the platform while the loop is busy."""
 
     def __init__(self, platform: socket.socket) -> None:
         self._poll = select.poll()
@@ -29,22 +30,22 @@ class Watchdog:
         signal.signal(signal.SIGALRM, self._look)
 
     def begin(self) -> None:
-        """The loop is busy from here on."""
+        """The loop is busy from now on."""
         signal.setitimer(signal.ITIMER_REAL, _LOOK_EVERY_S, _LOOK_EVERY_S)
 
     def end(self) -> None:
-        """It is not any more."""
+        """The loop is no longer busy."""
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def tidy_up(self) -> None:
-        """The end has begun: it may take a while, and no more."""
+        """The launcher is ending: it may take a while, but not forever."""
         self._is_last = True
         signal.setitimer(signal.ITIMER_REAL, _TIDY_UP_S)
 
     def _look(self, number: int, frame: FrameType | None) -> None:
         if self._is_last:
             os._exit(1)
-        # Nothing is asked for: what comes is that the other end is closed.
+        # No request is expected: the only event is that the other end is closed.
         if self._poll.poll(0):
             self.tidy_up()
             print("launcher: the platform has gone while I was busy", file=sys.stderr)

@@ -1,8 +1,8 @@
 """The launcher's end of a zygote: a runtime that is loaded once and forked for each function.
 
-A zygote has five capabilities, because its children have to join boxes, and sees no more than the
-base root and the runtime it was made for. What it runs is `runtimes/python/zygote.py`.
-Requests to fork are answered in their order, on the launcher's loop.
+A zygote has five capabilities, because its children have to enter boxes, and sees only the base
+root and the runtime it was started for. It runs `runtimes/python/zygote.py`. Requests to fork get
+their replies in order, on the launcher's loop.
 """
 
 import contextlib
@@ -18,19 +18,20 @@ from lambent.sandbox.launcher import filesystem, linux
 from lambent.sandbox.launcher.box import BoxEntry, Confinement, restore_namespaces, run_child
 
 _NAMESPACES = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWNET
-"""Not a cgroup namespace: from another than the launcher's it could not fork into boxes' groups."""
+"""Not a cgroup namespace: from another one than the launcher's it could not fork into boxes'
+groups."""
 
 _LAST_WORDS_S = 1.0
 _CAPABILITIES = (6, 7, 18, 19, 21)
-"""CAP_SETGID, CAP_SETUID, CAP_SYS_CHROOT, CAP_SYS_PTRACE and CAP_SYS_ADMIN: what becoming a box's
-user and joining the box take, whose init may just be giving up more."""
+"""CAP_SETGID, CAP_SETUID, CAP_SYS_CHROOT, CAP_SYS_PTRACE and CAP_SYS_ADMIN: they are needed to
+become a box's user and to enter the box, whose init may just be dropping more."""
 
 Forked = Callable[[int, int], None]
-"""Gets pid and pidfd of a child, (-1, -1) if there will be none."""
+"""Receives pid and pidfd of a child, (-1, -1) if there will be none."""
 
 
 class Zygote:
-    """A running zygote, or one that is about to be ready; requests may be made before it is."""
+    """A running zygote, or one that will soon be ready; requests may be made before it is."""
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class Zygote:
         environment: Mapping[str, str],
         mounts: Mapping[str, int],
     ) -> None:
-        """Start the process. `mounts` are detached copies by where they go. Raises OSError."""
+        """Start the process. `mounts` are detached copies by their target. Raises OSError."""
         self.started = time.monotonic()
         self.failure = "it ended"
         self._waiting: deque[Forked] = deque()
@@ -88,12 +89,12 @@ class Zygote:
         self._send(request, descriptors)
 
     def on_readable(self) -> bool:
-        """Take an answer; False if the zygote is gone, and with it all that was asked for."""
+        """Read a reply; False if the zygote is gone, and with it all requests."""
         try:
             received = messages.receive(self.socket)
         except BlockingIOError:
             return True
-        except (OSError, ValueError) as error:  # A TimeoutError among them.
+        except (OSError, ValueError) as error:  # This includes TimeoutError.
             self.failure, received = str(error), None
         if received is None:
             self._lose()
@@ -114,15 +115,15 @@ class Zygote:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a child has been asked for and not been born."""
+        """Whether a requested child has not started yet."""
         return bool(self._waiting)
 
     def close(self) -> None:
-        """End the process, which is to be reaped; who waits for a child gets it, if it was born, or
-        is told."""
+        """End the process, which still has to be reaped; each caller that waits for a child gets
+        it, if it has started, or an error."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        # Newborn children have its end of the socket for a moment.
+        # New children have its end of the socket for a moment.
         self.socket.settimeout(_LAST_WORDS_S)
         while self._waiting and self.on_readable():
             pass

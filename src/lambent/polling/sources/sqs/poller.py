@@ -13,13 +13,13 @@ import anyio
 import anyio.abc
 
 from lambent.invocation.adaptive_limit import AdaptiveLimit
+from lambent.invocation.call import CallResult
 from lambent.kit.tasks import start_part
 from lambent.model.invocation import Succeeded
 from lambent.model.traces import LOOPS_MAX
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.backoff import Backoff
 from lambent.polling.batch_calls import BatchCalls
-from lambent.polling.function_calls import CallResult
 from lambent.polling.ports import EVENT_BYTES_MAX, Record, SourceError
 from lambent.polling.record_filter import RecordFilter
 from lambent.polling.sources.sqs.messages import (
@@ -170,7 +170,7 @@ class SqsPoller:
         header = max(map(trace_header, records), key=lambda header: count_calls(header, arn))
         while True:
             called = await self._calls.call(event, len(records), header)
-            if called.was_taken or called.is_loop:
+            if called.outcome.has_run or called.is_loop:
                 break
             if not await self._wait_for_room():
                 await self._received.give_back(records)

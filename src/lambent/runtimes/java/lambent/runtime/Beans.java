@@ -18,7 +18,7 @@ import java.util.concurrent.ConcurrentHashMap;
 /**
  * The properties of a class, with Jackson's rules as AWS sets them: public getters are read, setters
  * of any access are called, public fields are both. Names are those of the JavaBeans specification
- * (`getURL` is `URL`, `isOpen` is `open`), and their case counts. Annotations are not looked at.
+ * (`getURL` is `URL`, `isOpen` is `open`), and are case-sensitive. Annotations are ignored.
  */
 final class Beans {
     private static final Map<Class<?>, Beans> PLAIN = new ConcurrentHashMap<>();
@@ -28,7 +28,7 @@ final class Beans {
     private final Class<?> type;
     private final Style style;
 
-    /** One property of a class, with what of it there is. */
+    /** One property of a class, with its getter, setter and field, as far as they exist. */
     static final class Property {
         final String name;
         private Method getter;
@@ -72,7 +72,7 @@ final class Beans {
             }
         }
 
-        /** Of the value to set. */
+        /** The type of the value to set. */
         Type type() {
             return setter != null ? setter.getGenericParameterTypes()[0] : field.getGenericType();
         }
@@ -112,7 +112,7 @@ final class Beans {
         return properties.values();
     }
 
-    /** Raises IllegalArgumentException if one has setters of which none is better than another. */
+    /** Raises IllegalArgumentException if a property has setters of equal rank. */
     void checkSetters() {
         for (Property property : properties.values()) {
             if (property.isAmbiguous) {
@@ -126,12 +126,12 @@ final class Beans {
         return properties.values().stream().anyMatch(Property::isReadable);
     }
 
-    /** Null if there is none of this name. */
+    /** Null if no property has this name. */
     Property named(String name) {
         return properties.get(name);
     }
 
-    /** Whether a class is Java's own, whose inside is nobody's business. */
+    /** Whether a class is Java's own, whose fields are private to it. */
     static boolean isOfPlatform(Class<?> type) {
         return type.getName().startsWith("java.") || type.getName().startsWith("javax.")
                 || type.getName().startsWith("jdk.") || type.getName().startsWith("sun.");
@@ -171,7 +171,7 @@ final class Beans {
         Property property = property(method.getDeclaringClass(), decapitalized(method.getName().substring(3)));
         Method other = property.setter;
         if (other != null && other.getDeclaringClass() != method.getDeclaringClass()) {
-            return; // That of the subclass, which comes first.
+            return; // The subclass's, which has precedence.
         }
         int better = other == null ? 1 : rank(method) - rank(other);
         property.isAmbiguous = better == 0 || property.isAmbiguous && better < 0;
@@ -180,14 +180,14 @@ final class Beans {
         }
     }
 
-    /** Of several setters in a class the one of a primitive type counts, or else that of a text. */
+    /** If a class has several setters, the one of a primitive type counts, else that of a text. */
     private static int rank(Method setter) {
         Class<?> given = setter.getParameterTypes()[0];
         return given.isPrimitive() ? 2 : given == String.class ? 1 : 0;
     }
 
     private Property property(Class<?> declaredBy, String name) {
-        // What a subclass declares again has the name that the class it extends gives it.
+        // A property that a subclass declares again has the name from its superclass.
         String own = style.name(declaredBy, name);
         return properties.computeIfAbsent(own.equals(name) ? style.name(type, name) : own, Property::new);
     }
@@ -198,7 +198,7 @@ final class Beans {
         return isAbbreviation ? stem : Character.toLowerCase(stem.charAt(0)) + stem.substring(1);
     }
 
-    /** Those of the class, of all it extends and of interfaces that implement some, each once. */
+    /** Methods of the class, its superclasses and interfaces that implement some, each once. */
     private static Collection<Method> methods(Class<?> type) {
         Map<String, Method> methods = new LinkedHashMap<>();
         for (Class<?> one : lineage(type)) {
@@ -216,7 +216,7 @@ final class Beans {
         return methods.values();
     }
 
-    /** A class, what it extends, and their interfaces, most special first; without Object. */
+    /** A class, its superclasses, and their interfaces, most specific first; without Object. */
     private static Set<Class<?>> lineage(Class<?> type) {
         Set<Class<?>> lineage = new LinkedHashSet<>();
         for (Class<?> one = type; one != null && one != Object.class; one = one.getSuperclass()) {
@@ -235,7 +235,7 @@ final class Beans {
         }
     }
 
-    /** Every field of what the class extends and of itself. */
+    /** Every field of the superclasses and of the class itself. */
     static Map<String, Field> fieldsOf(Class<?> type) {
         Class<?> parent = type.getSuperclass();
         boolean isRoot = parent == null || isOfPlatform(type);
@@ -251,7 +251,7 @@ final class Beans {
         return fields;
     }
 
-    /** Public members of classes that are not public need it too; Java's own refuse and are public. */
+    /** Public members of classes that are not public need this too; Java's own are public. */
     private static <T extends AccessibleObject & java.lang.reflect.Member> T accessible(T member) {
         if (!isOfPlatform(member.getDeclaringClass())) {
             member.setAccessible(true);
@@ -259,7 +259,7 @@ final class Beans {
         return member;
     }
 
-    /** Lets a checked exception through where none may be declared. */
+    /** Throws a checked exception where none may be declared. */
     @SuppressWarnings("unchecked")
     static <E extends Throwable> RuntimeException thrown(Throwable error) throws E {
         throw (E) error;

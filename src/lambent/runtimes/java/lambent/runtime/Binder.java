@@ -20,7 +20,7 @@ import java.util.OptionalLong;
 import java.util.Properties;
 import java.util.concurrent.atomic.AtomicReference;
 
-/** Makes the object a handler wants of what was read from JSON, as Jackson does with AWS's settings. */
+/** Converts parsed JSON to the object that a handler expects, as Jackson with AWS's settings. */
 final class Binder {
     private final Style style;
 
@@ -101,7 +101,7 @@ final class Binder {
         return Beans.isRecord(raw) ? record(object, type) : bean(object, type);
     }
 
-    /** Asked first, because the classes that know more take time to load. */
+    /** Checked first, because the classes for other types take time to load. */
     private static boolean isOfTime(Class<?> raw) {
         return raw.getName().startsWith("java.time.");
     }
@@ -111,7 +111,7 @@ final class Binder {
                 || isOfTime(raw) && Times.takesList(raw);
     }
 
-    /** A list of one stands for that, an empty one for null. */
+    /** A list with one element counts as that element, an empty one as null. */
     private static Object only(List<?> values, Class<?> wanted) {
         boolean isNested = values.size() == 1 && values.get(0) instanceof List;
         if (values.size() > 1 || isNested || values.isEmpty() && wanted.isPrimitive()) {
@@ -140,7 +140,7 @@ final class Binder {
         return raw == Optional.class ? Optional.ofNullable(held) : new AtomicReference<>(held);
     }
 
-    /** What the parameter of a class is in `type`. */
+    /** The value of a class's type parameter in `type`. */
     private static Type argument(Type type, Class<?> of, int index) {
         Type found = Types.variables(type).get(of.getTypeParameters()[index]);
         return found == null ? Object.class : found;
@@ -167,7 +167,7 @@ final class Binder {
         return collection;
     }
 
-    /** A value on its own is a list of one. */
+    /** A single value counts as a list with one element. */
     private static List<?> list(Object value) {
         return value instanceof List ? (List<?>) value : Collections.singletonList(value);
     }

@@ -20,7 +20,7 @@ import java.util.concurrent.ConcurrentMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.LinkedBlockingDeque;
 
-/** Makes empty collections, maps and beans; for interfaces what Jackson makes for them. */
+/** Creates empty collections, maps and beans; for interfaces the classes that Jackson uses. */
 final class Containers {
     private Containers() {}
 
@@ -88,7 +88,7 @@ final class Containers {
         }
     }
 
-    /** With nothing set and no constructor called. */
+    /** With no field set and no constructor called. */
     static Object allocate(Class<?> type) {
         try {
             Class<?> unsafe = Class.forName("sun.misc.Unsafe");

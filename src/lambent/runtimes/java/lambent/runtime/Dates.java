@@ -59,7 +59,7 @@ final class Dates {
         return format(KEY).format(date);
     }
 
-    /** What is no number is none. */
+    /** A text that is not a number returns nothing. */
     static double seconds(String text) {
         try {
             return Double.parseDouble(text);

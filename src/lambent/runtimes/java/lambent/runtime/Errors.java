@@ -7,13 +7,13 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Throwables as the Runtime API and the log show them. */
+/** Throwables in the form of the Runtime API and the log. */
 final class Errors {
     private static final int CAUSES_MAX = 20;
 
     private Errors() {}
 
-    /** What the caller of the function is told. */
+    /** The error that the caller of the function receives. */
     static Map<String, Object> document(Throwable error) {
         return document(error, CAUSES_MAX);
     }
@@ -52,7 +52,7 @@ final class Errors {
         return text.toString();
     }
 
-    /** Whether the JVM is in no state to go on in. */
+    /** Whether the JVM cannot continue after this error. */
     static boolean isFatal(Throwable error) {
         return error instanceof VirtualMachineError && !(error instanceof StackOverflowError);
     }
@@ -61,7 +61,7 @@ final class Errors {
         return error instanceof Fault ? ((Fault) error).type : error.getClass().getName();
     }
 
-    /** Without the frames of this runtime, which are the outermost, and of what it calls through. */
+    /** Without the outermost frames, which belong to this runtime and to reflection. */
     private static StackTraceElement[] ownFrames(Throwable error) {
         StackTraceElement[] frames = error.getStackTrace();
         int length = 0;

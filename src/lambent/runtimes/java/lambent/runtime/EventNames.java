@@ -4,9 +4,9 @@ import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 
-/** What the properties of AWS's event classes are called in events. */
+/** The names that the properties of AWS's event classes have in events. */
 final class EventNames {
-    /** By class; `*` stands for names that begin with a capital. */
+    /** By class; `*` matches names that start with a capital letter. */
     private static final Map<String, Map<String, String>> NAMES = new HashMap<>();
 
     static {

@@ -1,10 +1,10 @@
 package lambent.runtime;
 
-/** A function that cannot be run, or an event that does not fit it, in AWS's words. */
+/** A function that cannot run, or an event that does not fit it, with AWS's texts. */
 final class Fault extends RuntimeException {
     private static final long serialVersionUID = 1;
 
-    /** What callers are told the error's type is; null for none. */
+    /** The type of the error that callers receive; null for none. */
     final String type;
 
     Fault(String message, String type, Throwable cause) {

@@ -19,10 +19,10 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * Finds what a handler string names: `package.Class` that implements one of the interfaces, or
+ * Finds the code that a handler string names: `package.Class` that implements an interface, or
  * `package.Class::method` with any public method.
  *
- * A name that leads nowhere is told by every invocation, as AWS does; code that fails while it is
+ * As in AWS, every invocation reports a name that does not exist; an error of code that is being
  * loaded is thrown.
  */
 final class HandlerFinder {
@@ -91,8 +91,8 @@ final class HandlerFinder {
     }
 
     /**
-     * Of several methods with the name: bridges, by which a class inherits from one that is not
-     * public, come last; then the longest comes first, where a context at the end counts twice.
+     * Order of methods with the same name: bridges, by which a class inherits from one that is not
+     * public, come last; else the longest comes first, where a context at the end counts twice.
      */
     private static Handler ofMethod(Class<?> type, String name) throws Throwable {
         Method method = Arrays.stream(type.getMethods())
@@ -132,7 +132,7 @@ final class HandlerFinder {
         return own(method).contains(InputStream.class) || own(method).contains(OutputStream.class);
     }
 
-    /** A method of one stream or two; what takes no output answers null. */
+    /** A method of one stream or two; without an output stream the result is null. */
     private static Handler streamingMethod(Object owner, Method method) {
         method.setAccessible(true);
         List<Class<?>> own = own(method);
@@ -150,7 +150,7 @@ final class HandlerFinder {
         };
     }
 
-    /** A method that takes an event as an object, and gives a result to be written as JSON. */
+    /** A method that takes an event as an object, and returns a result that is written as JSON. */
     private static Handler binding(Class<?> type, Object owner, Method method) {
         method.setAccessible(true);
         boolean hasContext = hasContext(method);

@@ -145,7 +145,7 @@ final class InvocationContext implements Context {
         };
     }
 
-    /** Null for what is not a JSON object. */
+    /** Null if it is not a JSON object. */
     private static Map<?, ?> object(String json) {
         if (json == null || json.isEmpty()) {
             return null;

@@ -9,11 +9,11 @@ import java.util.Map;
 
 /**
  * Reads JSON into maps, lists, strings, numbers, booleans and null. As AWS does, it takes single
- * quotes, names without quotes, numbers with leading zeros and those that are none, and any
- * character behind a backslash.
+ * quotes, names without quotes, numbers with leading zeros, NaN and infinities, and any
+ * character after a backslash.
  */
 final class JsonReader {
-    /** Of one number; Jackson's limits, as is that of nesting. */
+    /** The length of a number; this limit and that of nesting are Jackson's. */
     static final int DIGITS_MAX = 1000;
     private static final int DEPTH_MAX = 1000;
 
@@ -25,7 +25,7 @@ final class JsonReader {
         text = new String(json, StandardCharsets.UTF_8);
     }
 
-    /** The whole document; no text at all is null. */
+    /** The whole document; an empty text is null. */
     Object read() {
         skipSpace();
         if (at == text.length()) {
@@ -211,7 +211,7 @@ final class JsonReader {
         return isWhole ? whole(digits) : new Decimal(digits);
     }
 
-    /** What was read, for code that takes any object: Java's own numbers. */
+    /** The parsed value, for code that takes any object: with Java's own numbers. */
     @SuppressWarnings("unchecked")
     static Object plain(Object value) {
         if (value instanceof Map) {
@@ -222,7 +222,7 @@ final class JsonReader {
         return value instanceof Decimal ? (Double) ((Decimal) value).doubleValue() : value;
     }
 
-    /** The smallest of the types that holds it. */
+    /** The smallest type that can hold it. */
     private static Number whole(String digits) {
         if (digits.length() > 18) {
             BigInteger big = new BigInteger(digits);

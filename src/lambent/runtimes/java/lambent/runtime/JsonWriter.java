@@ -20,7 +20,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.BaseStream;
 
 /**
- * Writes values as JSON, as Jackson does with AWS's settings: what JSON has, collections, arrays,
+ * Writes values as JSON, as Jackson with AWS's settings: JSON's own types, collections, arrays,
  * enums, times and beans. Properties and entries of maps that are null are left out.
  */
 final class JsonWriter {
@@ -38,7 +38,7 @@ final class JsonWriter {
         return write(value, Object.class);
     }
 
-    /** The properties of a bean are those of the class it is declared to be. */
+    /** The properties of a bean are those of its declared class. */
     static byte[] write(Object value, Class<?> declared) {
         JsonWriter writer = new JsonWriter(Style.of(declared));
         boolean isBean = value != null && declared != Object.class && !Beans.isOfPlatform(declared)
@@ -66,7 +66,7 @@ final class JsonWriter {
         depth--;
     }
 
-    /** Whether it was one, and is written. */
+    /** Whether the value was of such a type, and is written. */
     private boolean scalar(Object value) {
         if (value == null || value instanceof Boolean || value instanceof AtomicBoolean) {
             json.append(value);
@@ -115,7 +115,7 @@ final class JsonWriter {
         return true;
     }
 
-    /** What stands for another value: that is written. */
+    /** A value that contains another one, which is written. */
     private boolean held(Object value) {
         if (value instanceof Optional) {
             value(((Optional<?>) value).orElse(null));
@@ -156,7 +156,7 @@ final class JsonWriter {
         return true;
     }
 
-    /** What can be gone through is an object all the same if it has properties. */
+    /** An iterable with properties is written as an object. */
     private boolean isBean(Object value) {
         return !Beans.isOfPlatform(value.getClass()) && Beans.of(value.getClass(), style).hasReadable();
     }
@@ -268,7 +268,7 @@ final class JsonWriter {
         json.append('"');
     }
 
-    /** Which UTF-8 cannot say. */
+    /** A character that UTF-8 cannot represent. */
     private static boolean isLoneSurrogate(String text, int at) {
         char one = text.charAt(at);
         if (Character.isHighSurrogate(one)) {

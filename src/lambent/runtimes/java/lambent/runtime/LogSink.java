@@ -7,7 +7,7 @@ import java.io.OutputStream;
 import java.nio.ByteBuffer;
 
 /**
- * Where log events go: the framed log pipe, which keeps an event of several lines whole. A frame is
+ * Log events go to the framed log pipe, which keeps an event of several lines whole. A frame is
  * type, length, time in microseconds and the message. Without a pipe events go to standard output.
  */
 final class LogSink {
@@ -16,7 +16,7 @@ final class LogSink {
     private static final int JSON = 2;
     private static final int TEXT = 3;
     private static final int HEADER_BYTES = 16;
-    /** The platform takes no longer frame; it cuts events shorter than that. */
+    /** The platform accepts no longer frame; it splits longer events. */
     private static final int MESSAGE_MAX = 4 << 20;
 
     private final OutputStream pipe;
@@ -28,7 +28,7 @@ final class LogSink {
     static LogSink open() {
         String number = System.getenv(DESCRIPTOR);
         try {
-            // By its name: Java has no public way to use a descriptor that is open already.
+            // By its name: Java has no public way to use a descriptor that is already open.
             return new LogSink(number == null ? null : new FileOutputStream("/proc/self/fd/" + number));
         } catch (IOException error) {
             return new LogSink(null);
@@ -53,7 +53,7 @@ final class LogSink {
         }
     }
 
-    /** In one array, so that it goes out with one write. */
+    /** In one array, so that it is sent with one write. */
     private static byte[] frame(byte[] message, int at, int length, LogLevel level, boolean isJson) {
         return ByteBuffer.allocate(HEADER_BYTES + length)
                 .putInt(FRAME_TYPE | level.ordinal() << 2 | (isJson ? JSON : TEXT))

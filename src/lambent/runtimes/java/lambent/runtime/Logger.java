@@ -8,7 +8,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** The function's log: every call writes one event, whatever number of lines it has. */
+/** The function's log: every call writes one event, however many lines it has. */
 final class Logger implements LambdaLogger {
     private final boolean isJson = "JSON".equalsIgnoreCase(System.getenv("AWS_LAMBDA_LOG_FORMAT"));
     private final LogLevel lowest = lowest(System.getenv("AWS_LAMBDA_LOG_LEVEL"));
@@ -30,7 +30,7 @@ final class Logger implements LambdaLogger {
         log(message, LogLevel.UNDEFINED);
     }
 
-    /** Bytes are written as they are: appenders of logging libraries make JSON of their own. */
+    /** Bytes are written unchanged: appenders of logging libraries create JSON themselves. */
     @Override
     public void log(byte[] message, LogLevel level) {
         if (isShown(level)) {

@@ -80,7 +80,7 @@ public final class Main {
     }
 
     /**
-     * The function's own classes: what is at the root of the package, its libraries, the layers'
+     * The function's own classes: the root of the package, its libraries, the layers'
      * libraries. Classes of this runtime come first, so that its interfaces are the function's.
      */
     private static ClassLoader classLoader(String root) throws MalformedURLException {
@@ -100,7 +100,7 @@ public final class Main {
         return new URLClassLoader(places.toArray(new URL[0]), Main.class.getClassLoader());
     }
 
-    /** Where layers are: beside the runtime's own place, also where that is not at the root. */
+    /** The directory of layers: next to the runtime's directory, wherever that is. */
     private static String layers() {
         String runtime = System.getenv("LAMBDA_RUNTIME_DIR");
         String place = "/var/runtime";
@@ -108,7 +108,7 @@ public final class Main {
         return (isElsewhere ? runtime.substring(0, runtime.length() - place.length()) : "") + "/opt";
     }
 
-    /** What is printed is written at the end of a line and before a print returns. */
+    /** Output is written at the end of a line and before a print returns. */
     private static PrintStream stream(FileDescriptor descriptor) throws IOException {
         OutputStream buffered = new BufferedOutputStream(new FileOutputStream(descriptor));
         return new PrintStream(buffered, true, "UTF-8");

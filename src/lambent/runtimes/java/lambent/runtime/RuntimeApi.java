@@ -12,7 +12,7 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * The client of the Lambda Runtime API: one kept connection, one request at a time. A connection
+ * Client of the Lambda Runtime API: one persistent connection, one request at a time. A connection
  * that the other side is about to close, as after a body that is too large, is replaced.
  */
 final class RuntimeApi {
@@ -25,7 +25,7 @@ final class RuntimeApi {
     private InputStream input;
     private OutputStream output;
 
-    /** An event as it came; names of headers are in lower case. */
+    /** An event as received; header names are in lower case. */
     static final class Event {
         final byte[] body;
         private final Map<String, String> headers;
@@ -35,7 +35,7 @@ final class RuntimeApi {
             this.body = body;
         }
 
-        /** Null if it is not there. */
+        /** Null if it is missing. */
         String header(String name) {
             return headers.get(name);
         }
@@ -109,7 +109,7 @@ final class RuntimeApi {
             socket.close();
             connect();
         }
-        // An answer that is too large has been reported to the caller by the platform.
+        // The platform has already reported a response that is too large to the caller.
         if (status != OK && status != ACCEPTED && status != TOO_LARGE) {
             throw new IOException(method + " " + where + " was answered " + status + ": "
                     + new String(answer.body, StandardCharsets.UTF_8));

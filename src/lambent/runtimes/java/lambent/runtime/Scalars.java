@@ -16,12 +16,12 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Single values, as forgiving as Jackson is: numbers may be written as text and back. */
+/** Single values, as tolerant as in Jackson: numbers may be text, and text may be numbers. */
 final class Scalars {
     private static final int BYTE_MAX = 255;
     private static final int SCALE_MAX = 100_000;
 
-    /** Those that are not seen at once; loaded only when they are asked for. */
+    /** The less frequent types; loaded only when they are needed. */
     private static final class Known {
         static final Set<Class<?>> TYPES = new HashSet<>(Arrays.<Class<?>>asList(
                 CharSequence.class, StringBuilder.class, StringBuffer.class, Number.class,
@@ -78,7 +78,7 @@ final class Scalars {
         return new IllegalArgumentException("cannot make a " + type.getName() + " of " + found);
     }
 
-    /** Padded, and with space at most between groups of four characters. */
+    /** Padded, with white space only between groups of four characters. */
     static byte[] base64(String text) {
         for (String part : text.trim().split("\\s+")) {
             if (part.length() % 4 != 0) {
@@ -108,7 +108,7 @@ final class Scalars {
         return ((String) value).charAt(0);
     }
 
-    /** By name, or by place; null for what there is not. */
+    /** By name, or by index; null if there is none. */
     private static Object constant(Object value, Class<?> type) {
         Object[] constants = type.getEnumConstants();
         for (Object constant : constants) {
@@ -160,12 +160,12 @@ final class Scalars {
         if (type == BigDecimal.class) {
             return new BigDecimal(checked(text));
         }
-        // A fraction is dropped, but not of a text, which has to be a whole number.
+        // A fraction is dropped, except in a text, which has to be a whole number.
         boolean isFraction = value instanceof Decimal || value instanceof Double;
         return whole(isFraction ? decimal(text).toBigInteger() : new BigInteger(checked(text)), type);
     }
 
-    /** A number of a size that arithmetic can bear: an exponent alone can make it of gigabytes. */
+    /** A number of a bounded size: an exponent alone can make it use gigabytes. */
     static BigDecimal decimal(String text) {
         BigDecimal number = new BigDecimal(checked(text));
         if (Math.abs((long) number.scale()) > SCALE_MAX) {
@@ -192,7 +192,7 @@ final class Scalars {
         }
     }
 
-    /** The smallest type that holds it. */
+    /** The smallest type that can hold it. */
     private static Number any(Object value, String text) {
         if (!(value instanceof String)) {
             return (Number) JsonReader.plain(value);

@@ -8,7 +8,7 @@ import java.util.Iterator;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 
-/** Between the bytes of events and results and a handler's objects: ours, or the function's own. */
+/** Converts between bytes of events and results and a handler's objects: ours, or the function's. */
 final class Serialization {
     private static final String SERVICE = "META-INF/services/" + CustomPojoSerializer.class.getName();
 
@@ -18,7 +18,7 @@ final class Serialization {
         this.own = own;
     }
 
-    /** That of the function whose classes the current thread loads. */
+    /** The serialization of the function whose classes the current thread loads. */
     static Serialization load() {
         ClassLoader loader = Thread.currentThread().getContextClassLoader();
         if (loader.getResource(SERVICE) == null) {
@@ -48,7 +48,7 @@ final class Serialization {
         }
     }
 
-    /** `declared` is what the handler says it gives; nothing is written as null. */
+    /** `declared` is the return type of the handler; no result is written as null. */
     byte[] write(Object result, Type declared) {
         try {
             if (own == null || declared == void.class || declared == Void.class) {

@@ -1,8 +1,8 @@
 package lambent.runtime;
 
 /**
- * How classes and JSON belong together. Plain classes follow the names of their methods. AWS's own
- * event classes, when one is what a handler takes or gives, have names that Java's do not tell,
+ * How classes map to JSON. Plain classes use the names of their methods. AWS's own
+ * event classes, as parameter or result of a handler, have names that differ from Java's,
  * and dates in seconds.
  */
 final class Style {
@@ -19,14 +19,14 @@ final class Style {
         "KinesisTimeWindowEvent", "KinesisFirehoseEvent", "LambdaDestinationEvent", "LexEvent", "S3Event",
         "ScheduledEvent", "SecretsManagerRotationEvent", "SESEvent", "SNSEvent", "SQSEvent",
     };
-    /** Whether this is that of AWS's event classes: dates are in seconds, Joda's times are texts. */
+    /** Whether this is the style of AWS's event classes: dates in seconds, Joda's times as text. */
     final boolean isOfEvents;
 
     private Style(boolean isOfEvents) {
         this.isOfEvents = isOfEvents;
     }
 
-    /** The style of what a handler takes or gives. */
+    /** The style of a handler's parameter or result. */
     static Style of(Class<?> root) {
         String name = root.getName();
         if (!name.startsWith("com.amazonaws.services.")) {
@@ -43,19 +43,19 @@ final class Style {
         return PLAIN;
     }
 
-    /** How the property of a class is called in JSON. */
+    /** The name of a class's property in JSON. */
     String name(Class<?> type, String property) {
         return isOfEvents ? EventNames.name(type.getName(), property) : property;
     }
 
-    /** Whether the class is read and written by its fields: it has no setters, and texts for times. */
+    /** Whether the class is read and written by its fields: no setters, and times as text. */
     boolean usesFields(Class<?> type) {
         String name = type.getName();
         return isOfEvents && (name.equals(EVENT + "S3Event") || name.startsWith(S3_PREFIXES[0])
                 || name.startsWith(S3_PREFIXES[1]));
     }
 
-    /** Whether a class is the time of the Joda library, whose inside is no JSON. */
+    /** Whether a class is a time of the Joda library, whose fields are not written as JSON. */
     boolean isJodaTime(Class<?> type) {
         return isOfEvents && type.getName().equals("org.joda.time.DateTime");
     }

@@ -18,9 +18,9 @@ import java.util.TimeZone;
 import java.util.UUID;
 import java.util.regex.Pattern;
 
-/** Classes of Java's own that are a text in JSON. */
+/** Java's own classes that are a text in JSON. */
 final class Texts {
-    /** The method that makes one of a text; an empty name is the constructor. */
+    /** The method that creates one from a text; an empty name means the constructor. */
     private static final Map<Class<?>, String> MAKERS = new HashMap<>();
 
     static {
@@ -67,7 +67,7 @@ final class Texts {
         return make(type, MAKERS.get(type), type == Locale.class ? text.replace('_', '-') : text);
     }
 
-    /** How one is written; null for what is none. */
+    /** The text of such an object; null for other classes. */
     static String write(Object value) {
         if (value instanceof Class) {
             return ((Class<?>) value).getName();

@@ -21,7 +21,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Classes of `java.time` as AWS writes them: points in time are seconds with nine places, dates and
+ * Classes of `java.time` as AWS writes them: instants are seconds with nine decimals, dates and
  * times of day are arrays of their parts. They are read in that form and as text.
  */
 final class Times {
@@ -42,7 +42,7 @@ final class Times {
         return WITH_PARTS.contains(type);
     }
 
-    /** A number, a list of parts or a text; null for an object that is none of these classes. */
+    /** A number, a list of parts or a text; null for an object of another class. */
     static Object write(Object time) {
         if (time instanceof Instant) {
             return seconds(((Instant) time).getEpochSecond(), ((Instant) time).getNano());
@@ -89,7 +89,7 @@ final class Times {
         return new ArrayList<>(Arrays.<Object>asList(date.getYear(), date.getMonthValue(), date.getDayOfMonth()));
     }
 
-    /** Seconds and nanoseconds only if there are some. */
+    /** Seconds and nanoseconds only if they are not zero. */
     private static List<Object> parts(LocalTime time) {
         List<Object> parts = new ArrayList<>(Arrays.<Object>asList(time.getHour(), time.getMinute()));
         if (time.getSecond() > 0 || time.getNano() > 0) {

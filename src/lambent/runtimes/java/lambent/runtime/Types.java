@@ -10,11 +10,11 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 
-/** What type parameters stand for, seen from a class or a parameterized type. */
+/** The values of type parameters, seen from a class or a parameterized type. */
 final class Types {
     private Types() {}
 
-    /** What every type parameter of `type` and of all it extends stands for. */
+    /** The value of every type parameter of `type` and of its supertypes. */
     static Map<TypeVariable<?>, Type> variables(Type type) {
         Map<TypeVariable<?>, Type> known = new HashMap<>();
         collect(type, known);
@@ -38,7 +38,7 @@ final class Types {
         }
     }
 
-    /** A type with its parameters, also nested ones, replaced by what they stand for. */
+    /** A type with its parameters, also nested ones, replaced by their values. */
     static Type resolve(Type type, Map<TypeVariable<?>, Type> known) {
         if (type instanceof TypeVariable) {
             Type found = known.get(type);
@@ -63,14 +63,14 @@ final class Types {
         return type;
     }
 
-    /** What an array of this type holds. */
+    /** The element type of an array of this type. */
     static Type element(Type array) {
         return array instanceof GenericArrayType
                 ? ((GenericArrayType) array).getGenericComponentType()
                 : raw(array).getComponentType();
     }
 
-    /** The class of a type, of a parameter that of its bound. */
+    /** The class of a type; for a type parameter, the class of its bound. */
     static Class<?> raw(Type type) {
         if (type instanceof Class) {
             return (Class<?>) type;

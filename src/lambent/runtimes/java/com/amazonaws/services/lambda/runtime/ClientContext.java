@@ -2,11 +2,11 @@ package com.amazonaws.services.lambda.runtime;
 
 import java.util.Map;
 
-/** What a mobile application said about itself when it invoked the function. */
+/** The information of a mobile application about itself when it invoked the function. */
 public interface ClientContext {
     Client getClient();
 
-    /** Values of the application's own. */
+    /** Custom values of the application. */
     Map<String, String> getCustom();
 
     Map<String, String> getEnvironment();

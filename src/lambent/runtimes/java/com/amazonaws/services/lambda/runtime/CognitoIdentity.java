@@ -1,6 +1,6 @@
 package com.amazonaws.services.lambda.runtime;
 
-/** Who the caller is to Amazon Cognito. */
+/** The caller's identity in Amazon Cognito. */
 public interface CognitoIdentity {
     String getIdentityId();
 

@@ -1,6 +1,6 @@
 package com.amazonaws.services.lambda.runtime;
 
-/** What a handler is told about the invocation besides its event. */
+/** The information about an invocation that a handler receives with its event. */
 public interface Context {
     String getAwsRequestId();
 
@@ -14,10 +14,10 @@ public interface Context {
 
     String getInvokedFunctionArn();
 
-    /** Null unless the caller is known to Amazon Cognito. */
+    /** Null unless Amazon Cognito knows the caller. */
     CognitoIdentity getIdentity();
 
-    /** Null unless the caller gave one. */
+    /** Null unless the caller passed one. */
     ClientContext getClientContext();
 
     int getRemainingTimeInMillis();
@@ -26,7 +26,7 @@ public interface Context {
 
     LambdaLogger getLogger();
 
-    /** Null unless the function keeps tenants apart. */
+    /** Null unless the function has tenant isolation. */
     default String getTenantId() {
         return null;
     }

@@ -4,7 +4,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.lang.reflect.Type;
 
-/** A function's own way between JSON and objects; it is found as a service. */
+/** A function's own conversion between JSON and objects; it is found as a service. */
 public interface CustomPojoSerializer {
     <T> T fromJson(InputStream input, Type type);
 

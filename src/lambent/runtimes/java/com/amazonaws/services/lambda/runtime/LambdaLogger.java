@@ -2,7 +2,7 @@ package com.amazonaws.services.lambda.runtime;
 
 import com.amazonaws.services.lambda.runtime.logging.LogLevel;
 
-/** Writes to the function's log. Text goes as it is, without a newline of the logger's own. */
+/** Writes to the function's log. Text is written unchanged, without an additional newline. */
 public interface LambdaLogger {
     void log(String message);
 

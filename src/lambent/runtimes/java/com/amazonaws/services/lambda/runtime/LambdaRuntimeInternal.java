@@ -1,12 +1,12 @@
 package com.amazonaws.services.lambda.runtime;
 
-/** What the runtime and AWS's adapter of Log4j tell each other. */
+/** The interface between the runtime and AWS's adapter of Log4j. */
 public final class LambdaRuntimeInternal {
     private static volatile boolean useLog4jAppender;
 
     private LambdaRuntimeInternal() {}
 
-    /** Whether the request's id is to be put into Log4j's context. */
+    /** Whether to add the request ID to Log4j's context. */
     public static void setUseLog4jAppender(boolean use) {
         useLog4jAppender = use;
     }
@@ -15,7 +15,7 @@ public final class LambdaRuntimeInternal {
         return useLog4jAppender;
     }
 
-    /** The logger that `LambdaRuntime` gives to everyone. */
+    /** The logger that `LambdaRuntime` returns. */
     public static void setLogger(LambdaLogger logger) {
         LambdaRuntime.setLogger(logger);
     }

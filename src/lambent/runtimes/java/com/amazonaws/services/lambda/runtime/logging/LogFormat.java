@@ -1,6 +1,6 @@
 package com.amazonaws.services.lambda.runtime.logging;
 
-/** What the events of a function's log look like. */
+/** The format of the events in a function's log. */
 public enum LogFormat {
     JSON,
     TEXT;

@@ -1,6 +1,6 @@
 package com.amazonaws.services.lambda.runtime.logging;
 
-/** How important a log event is; least first. */
+/** The severity of a log event; lowest first. */
 public enum LogLevel {
     UNDEFINED,
     TRACE,

@@ -1,0 +1,13 @@
+"""The AWS services that are the platform's own: one line each.
+
+The first is meant when nothing says which service a request is for. Of two whose operations have
+the same path, an unsigned request is for the one that comes first.
+"""
+
+from lambent.gateway.definitions import AnyService
+from lambent.gateway.services.iam.service import IAM
+from lambent.gateway.services.lambda_.service import LAMBDA
+from lambent.gateway.services.logs.service import LOGS
+from lambent.gateway.services.sts.service import STS
+
+SERVICES: tuple[AnyService, ...] = (LAMBDA, LOGS, STS, IAM)

@@ -1,0 +1,111 @@
+"""The change feed: a row for each thing that a transaction changed, written by that transaction.
+
+Numbers are given out at the end of the transaction, under a lock on the one row of `platform`
+that lasts until the commit. So they have no gaps, they are in the order of the commits, and a
+reader that has seen number n has seen everything up to n: none shows up late. Only transactions
+that change something listeners keep in memory take a number; queues and positions do not.
+"""
+
+import dataclasses
+import enum
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from lambent.model.arn import AccountId, Region
+from lambent.model.function import FunctionKey
+from lambent.store.tables import changes, platform
+
+CHANNEL = "lambent_changes"
+"""PostgreSQL rings this bell at each commit that changed something."""
+KEPT = 10_000
+"""Changes that stay in the table. A reader that is further behind forgets everything."""
+
+
+class Kind(enum.StrEnum):
+    """What a change is about. The values are in the database."""
+
+    FUNCTION = "function"
+    MAPPING = "mapping"
+    IDENTITY = "identity"
+
+
+@dataclasses.dataclass(slots=True)
+class Touched:
+    """What a transaction has changed so far; its writers add to it."""
+
+    functions: set[FunctionKey] = dataclasses.field(default_factory=set)
+    mappings: set[str] = dataclasses.field(default_factory=set)
+    identities: set[str] = dataclasses.field(default_factory=set)
+    """Users and roles by account, kind and name; keys by id."""
+
+    def __bool__(self) -> bool:
+        return bool(self.functions or self.mappings or self.identities)
+
+    def rows(self) -> Iterable[tuple[Kind, str]]:
+        """As the table has it."""
+        for key in self.functions:
+            yield Kind.FUNCTION, ":".join(key)
+        for uuid in self.mappings:
+            yield Kind.MAPPING, uuid
+        for which in self.identities:
+            yield Kind.IDENTITY, which
+
+    def add(self, kind: Kind, key: str) -> None:
+        """Add what a row says."""
+        if kind is Kind.FUNCTION:
+            account, region, name = key.split(":")
+            self.functions.add(FunctionKey(AccountId(account), Region(region), name))
+        elif kind is Kind.MAPPING:
+            self.mappings.add(key)
+        else:
+            self.identities.add(key)
+
+
+class ChangeRows:
+    """The table, in one transaction. Every method blocks; see `Store.transact`."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def last(self) -> int:
+        """The number of the last change."""
+        number: int = self._connection.execute(sa.select(platform.c.last_change)).scalar_one()
+        return number
+
+    def write(self, touched: Touched, *, rings: bool) -> tuple[int, int]:
+        """Write down what the transaction changed; the last that it does before the commit. `rings`
+        says whether other platforms are to be notified. Returns the first and the last number."""
+        rows = list(touched.rows())
+        self._connection.execute(
+            sa.update(platform).values(last_change=platform.c.last_change + len(rows))
+        )
+        last = self.last()
+        first = last - len(rows) + 1
+        self._connection.execute(
+            sa.insert(changes),
+            [
+                {"seq": number, "kind": kind.value, "key": key}
+                for number, (kind, key) in enumerate(rows, first)
+            ],
+        )
+        self._connection.execute(sa.delete(changes).where(changes.c.seq <= last - KEPT))
+        if rings:
+            self._connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+        return first, last
+
+    def read(self, after: int) -> tuple[int, Touched | None]:
+        """The last number there is, and what changed after the number `after`; None instead of
+        that if some of it is no longer in the table."""
+        last = self.last()
+        touched = Touched()
+        if last == after:
+            return last, touched
+        found = self._connection.execute(
+            sa.select(changes).where(changes.c.seq > after, changes.c.seq <= last)
+        ).all()
+        if last < after or len(found) < last - after:
+            return last, None
+        for row in found:
+            touched.add(Kind(row.kind), row.key)
+        return last, touched

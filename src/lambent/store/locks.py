@@ -1,0 +1,89 @@
+"""Rows that a writer holds until its transaction ends, so that what it has read stays true.
+
+On PostgreSQL several platforms write at the same time. A use case that reads a function and then
+changes it locks the function's row first; one that checks a sum over an account locks the
+account's. Where both are needed, the account comes first: then no two wait for each other. SQLite
+has one writer, which needs no locks: there the methods only read.
+"""
+
+import sqlalchemy as sa
+
+from lambent.model.arn import Scope
+from lambent.model.function import FunctionKey
+from lambent.store.holding import RUNNING
+from lambent.store.tables import accounts, event_source_mappings, functions
+
+_GLOBAL = ""
+"""The region of what has none: users, roles and keys."""
+
+
+class Locks:
+    """The locks of one transaction. Every method blocks; see `Store.transact`."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._is_needed = connection.dialect.name != "sqlite"
+
+    def account(self, account: str, region: str = _GLOBAL) -> None:
+        """Lock an account's sums and names in a region; without region, its identities."""
+        if not self._is_needed:
+            return
+        which = {"account": account, "region": region}
+        row = sa.select(accounts.c.account).where(
+            accounts.c.account == account, accounts.c.region == region
+        )
+        if self._connection.execute(row.with_for_update()).first() is None:
+            self._connection.execute(
+                sa.text(
+                    "INSERT INTO accounts (account, region) VALUES (:account, :region)"
+                    " ON CONFLICT DO NOTHING"
+                ),
+                which,
+            )
+            self._connection.execute(row.with_for_update())
+
+    def scope(self, scope: Scope) -> None:
+        """As `account`."""
+        self.account(*scope)
+
+    def function(self, key: FunctionKey) -> None:
+        """Lock a function with its versions, aliases and settings; nothing if there is none."""
+        if self._is_needed:
+            self._connection.execute(
+                sa.select(functions.c.name)
+                .where(
+                    functions.c.account == key.account,
+                    functions.c.region == key.region,
+                    functions.c.name == key.name,
+                )
+                .with_for_update()
+            )
+
+    def is_running(self, starts: int) -> bool:
+        """Whether another platform, the one of this start, works on the database."""
+        if not self._is_needed:
+            return False
+        query = sa.text("SELECT NOT pg_try_advisory_xact_lock(:which, :starts)")
+        which = {"which": RUNNING, "starts": starts}
+        return bool(self._connection.execute(query, which).scalar())
+
+    def take_polling(self) -> bool:
+        """Whether this platform is the one that polls event source mappings: it is if no other is.
+        It stays so until its connection breaks."""
+        if not self._is_needed:
+            return True
+        query = sa.text(
+            "SELECT CASE WHEN EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND pid = pg_backend_pid() AND classid = :which AND objid = 0 AND objsubid = 2"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+            " THEN true ELSE pg_try_advisory_lock(:which, 0) END"
+        )
+        return bool(self._connection.execute(query, {"which": RUNNING}).scalar())
+
+    def mapping(self, uuid: str) -> None:
+        """Lock an event source mapping; nothing if there is none."""
+        if self._is_needed:
+            columns = event_source_mappings.c
+            self._connection.execute(
+                sa.select(columns.uuid).where(columns.uuid == uuid).with_for_update()
+            )

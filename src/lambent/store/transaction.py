@@ -1,0 +1,130 @@
+"""The tables, within one transaction, and what can be read of them together."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from lambent.model.alias import Route
+from lambent.model.arn import Scope
+from lambent.model.changes import Changes
+from lambent.model.concurrency import Claim, Reservation
+from lambent.model.function import FunctionKey
+from lambent.store.aliases import AliasRows
+from lambent.store.async_events import AsyncEvents
+from lambent.store.changes import ChangeRows, Touched
+from lambent.store.code_signing import CodeSigningConfigs
+from lambent.store.deliveries import DeliveryRows
+from lambent.store.function_settings import FunctionSettings, Kind
+from lambent.store.functions import FunctionRows
+from lambent.store.identities import IdentityRows
+from lambent.store.layers import LayerRows
+from lambent.store.locks import Locks
+from lambent.store.mappings import MappingRows
+from lambent.store.positions import Positions
+from lambent.store.tags import TagRows
+from lambent.store.unused_packages import UnusedPackages
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """The tables, within one transaction."""
+
+    functions: FunctionRows
+    aliases: AliasRows
+    settings: FunctionSettings
+    layers: LayerRows
+    code_signing: CodeSigningConfigs
+    tags: TagRows
+    identities: IdentityRows
+    mappings: MappingRows
+    positions: Positions
+    async_events: AsyncEvents
+    deliveries: DeliveryRows
+    unused_packages: UnusedPackages
+    changes: ChangeRows
+    locks: Locks
+
+    def code_keys(self) -> set[str]:
+        """The packages that any version of a function or layer refers to."""
+        return self.functions.code_keys() | self.layers.code_keys()
+
+    def is_code_used(self, code_key: str) -> bool:
+        """Whether any function or layer refers to this package."""
+        return self.functions.is_code_used(code_key) or self.layers.is_code_used(code_key)
+
+    def code_size_total(self, scope: Scope) -> int:
+        """Bytes of all packages in one account and region; each version counts its full copy."""
+        return self.functions.code_size_total(scope) + self.layers.code_size_total(scope)
+
+    def route(self, key: FunctionKey, qualifier: str) -> Route | None:
+        """Which version an invocation runs, or which two share them; None if there is none."""
+        recursion = self.settings.get(Kind.RECURSION, key) or {}
+        may_loop = recursion.get("RecursiveLoop") == "Allow"
+        version = self.functions.serving(key, qualifier)
+        if version is not None:
+            return Route(version, may_loop=may_loop)
+        alias = self.aliases.get(key, qualifier)
+        if alias is None:
+            return None
+        version = self.functions.serving(key, alias.version)
+        if version is None:
+            return None
+        for number, share in alias.weights.items():
+            other = self.functions.serving(key, number)
+            return Route(version, other, share, may_loop=may_loop)
+        return Route(version, may_loop=may_loop)
+
+    def reservation(self, key: FunctionKey) -> Reservation:
+        """What is set aside for a function."""
+        reserved = self.settings.get(Kind.CONCURRENCY, key)
+        claims = []
+        for setting in self.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key):
+            route = self.route(key, setting.qualifier)
+            if route is not None:
+                wanted: int = setting.document["ProvisionedConcurrentExecutions"]
+                claims.append(Claim(setting.qualifier, route.split(wanted)))
+        return Reservation(
+            None if reserved is None else reserved["ReservedConcurrentExecutions"], tuple(claims)
+        )
+
+    def reservations(self) -> Mapping[FunctionKey, Reservation]:
+        """What is set aside, of every function that has anything."""
+        kinds = (Kind.CONCURRENCY, Kind.PROVISIONED_CONCURRENCY)
+        keys = {one.key for kind in kinds for one in self.settings.list_everywhere(kind)}
+        return {key: self.reservation(key) for key in keys}
+
+    def describe(self, touched: Touched | None) -> Changes:
+        """What listeners are sent of what has been touched; None stands for everything."""
+        if touched is None:
+            return Changes(
+                functions=self.reservations(),
+                mappings={mapping.uuid for mapping in self.mappings.everywhere()},
+                directory=self.identities.directory(),
+                is_everything=True,
+            )
+        return Changes(
+            functions={key: self.reservation(key) for key in touched.functions},
+            mappings=frozenset(touched.mappings),
+            directory=self.identities.directory() if touched.identities else None,
+        )
+
+
+def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
+    """The tables; what is changed through them is noted in `touched`."""
+    return Transaction(
+        functions=FunctionRows(connection, touched.functions),
+        aliases=AliasRows(connection, touched.functions),
+        settings=FunctionSettings(connection, touched.functions),
+        layers=LayerRows(connection),
+        code_signing=CodeSigningConfigs(connection),
+        tags=TagRows(connection),
+        identities=IdentityRows(connection, touched.identities),
+        mappings=MappingRows(connection, touched.mappings),
+        positions=Positions(connection),
+        async_events=AsyncEvents(connection),
+        deliveries=DeliveryRows(connection),
+        unused_packages=UnusedPackages(connection),
+        changes=ChangeRows(connection),
+        locks=Locks(connection),
+    )
