@@ -63,19 +63,3 @@ class ManualClock:
         self._elapsed += seconds
         while self._sleepers and self._sleepers[0][0] <= self._elapsed:
             heapq.heappop(self._sleepers)[2].set()
-
-
-async def wait_at_most(clock: Clock, event: anyio.Event, seconds: float) -> bool:
-    """Wait for an event. Returns whether it is set within so many seconds."""
-    if event.is_set() or seconds <= 0:
-        return event.is_set()
-
-    async def give_up() -> None:
-        await clock.sleep(seconds)
-        tasks.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as tasks:
-        start_part(tasks, give_up)
-        await event.wait()
-        tasks.cancel_scope.cancel()
-    return event.is_set()
