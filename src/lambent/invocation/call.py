@@ -1,13 +1,13 @@
 """What callers hand to the invoker, and what they get if they wait."""
 
 import dataclasses
+from typing import NamedTuple
 
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import InvocationKind, Outcome, Refusal, Refused
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """A call of a function by its name."""
 
     request_id: str

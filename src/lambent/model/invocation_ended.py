@@ -3,15 +3,14 @@
 The invoker emits one for every call of a function that exists, refused calls included.
 """
 
-import dataclasses
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lambent.model.function import FunctionKey
 from lambent.model.invocation import InvocationKind, OutcomeKind
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class InvocationEnded:
+class InvocationEnded(NamedTuple):
     """One call. Durations are in seconds; those of a refused call are 0."""
 
     key: FunctionKey
