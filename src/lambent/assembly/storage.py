@@ -21,6 +21,7 @@ from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
+from lambent.telemetry.series.store import MetricStore, open_metric_store
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Storage:
     payloads: Blobs
     """Large payloads of queued events."""
     logs: LogStore
+    metrics: MetricStore
     code: CodeCache
     needed_code: Callable[[], Awaitable[Set[str]]]
     """Returns the keys of all packages that a function or layer version refers to."""
@@ -54,10 +56,14 @@ async def open_storage(
             for suffix in ("", EVENTS_SUFFIX)
         ]
         logs = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
+        metrics = await enter(
+            open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
+        )
         code = await enter(open_code_cache(data.code, blobs.read, settings.worker.code_mb << 20))
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
+        start_loop(tasks, clock, metrics.run)
         yield Storage(
             clock=clock,
             tasks=tasks,
@@ -65,6 +71,7 @@ async def open_storage(
             blobs=blobs,
             payloads=payloads,
             logs=logs,
+            metrics=metrics,
             code=code,
             needed_code=partial(store.read, Transaction.code_keys),
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.gateway.call import Call, Members
-from lambent.gateway.services.cloudwatch.statistics import check_number, invalid
+from lambent.gateway.services.cloudwatch.statistics import invalid
 from lambent.model.errors import ApiError
 from lambent.telemetry.series.keys import MetricKey, dimensions_of
 from lambent.telemetry.series.store import MetricStore
@@ -26,7 +26,7 @@ async def put_metric_data(metrics: MetricStore, call: Call) -> Members:
     if not data:
         raise ApiError("MissingParameter", "The parameter MetricData is required.")
     if len(data) > _METRICS_MAX:
-        raise invalid(f"The collection MetricData must not have a size greater than {_METRICS_MAX}.")
+        raise invalid(f"The parameter MetricData must not have more than {_METRICS_MAX} items.")
     for number, datum in enumerate(data, 1):
         _check(datum, f"MetricData.member.{number}", metrics.now())
     for datum in data:
@@ -44,13 +44,9 @@ def _check(datum: Mapping[str, Any], name: str, now: float) -> None:
             f"The parameters {name}.{given[0]} and {name}.{given[1]} are mutually exclusive and you"
             " have specified both.",
         )
-    if "Value" in datum:
-        check_number(f"{name}.Value", [datum["Value"]])
     _check_values(datum, name)
-    if "StatisticValues" in datum:
-        check_number(f"{name}.StatisticValues", list(datum["StatisticValues"].values()))
-        if datum["StatisticValues"]["SampleCount"] <= 0:
-            raise invalid(f"The value for parameter {name}.StatisticValues.SampleCount is invalid.")
+    if "StatisticValues" in datum and datum["StatisticValues"]["SampleCount"] <= 0:
+        raise invalid(f"The value for parameter {name}.StatisticValues.SampleCount is invalid.")
     names = [dimension["Name"] for dimension in datum.get("Dimensions") or ()]
     if len(set(names)) < len(names):
         raise invalid(f"The parameter {name}.Dimensions has the same name more than once.")
@@ -66,8 +62,6 @@ def _check(datum: Mapping[str, Any], name: str, now: float) -> None:
 def _check_values(datum: Mapping[str, Any], name: str) -> None:
     values: Sequence[float] = datum.get("Values") or ()
     counts: Sequence[float] = datum.get("Counts") or ()
-    check_number(f"{name}.Values", values)
-    check_number(f"{name}.Counts", counts)
     if len(values) > _VALUES_MAX:
         raise invalid(f"The parameter {name}.Values must not have more than {_VALUES_MAX} values.")
     if counts and len(counts) != len(values):

@@ -42,10 +42,8 @@ async def get_metric_statistics(metrics: MetricStore, call: Call) -> Members:
         )
     datapoints: list[tuple[float, dict[str, Any]]] = []
     for key in await _with_units(metrics, _key(call, params), params.get("Unit")):
-        for moment, values in await metrics.read(
-            key, start.timestamp(), end.timestamp(), period_s
-        ):
-            point = {name: statistic(values, name) for name in plain}
+        for moment, values in await metrics.read(key, start.timestamp(), end.timestamp(), period_s):
+            point: dict[str, Any] = {name: statistic(values, name) for name in plain}
             shown = {name: statistic(values, name) for name in extended}
             known = {name: value for name, value in shown.items() if value is not None}
             if known:

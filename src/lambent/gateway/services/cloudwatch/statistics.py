@@ -4,7 +4,6 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Statistics-defini
 
 import datetime
 import re
-from collections.abc import Sequence
 
 from lambent.model.errors import ApiError
 from lambent.telemetry.series.distribution import Distribution
@@ -49,13 +48,6 @@ def check_times(start: datetime.datetime, end: datetime.datetime, period_s: int)
             f"The value {period_s} for parameter Period is not supported: metrics are kept by the"
             " minute. Use a multiple of 60."
         )
-
-
-def check_number(name: str, values: Sequence[float]) -> None:
-    """Raises `InvalidParameterValue` for NaN and infinity."""
-    for value in values:
-        if not abs(value) < float("inf"):
-            raise invalid(f"The value {value} for parameter {name} is invalid.")
 
 
 def invalid(message: str) -> ApiError:
