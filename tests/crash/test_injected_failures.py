@@ -493,17 +493,17 @@ REACH: dict[str, Reach] = {
     "instance/operator_socket.py:self._perform": _ask_operator,
     "polling/mapping_reconciler.py:self._run": _polls_again,
     "polling/reader.py:lane.run": _feeds("kinesis"),
-    "polling/sources/activemq.py:connection.beat": _feeds("active"),
-    "polling/sources/activemq.py:queue.receive": _feeds("active"),
-    "polling/sources/kafka_consumer.py:self._end_when_told": _feeds("kafka"),
-    "polling/sources/kafka_assignment.py:self._process": _feeds("kafka"),
-    "polling/sources/rabbitmq.py:_look": _feeds("rabbit"),
-    "polling/sources/shards.py:self._serve": _feeds("kinesis"),
-    "polling/sources/sqs.py:delete": _fails(_flood),
-    "polling/sources/sqs.py:self._keep_hidden": _feeds("sqs"),
-    "polling/sources/sqs.py:self._look": _feeds("sqs"),
-    "polling/sources/sqs.py:self._work": _feeds("sqs"),
-    "polling/mapping_supervisor.py:self._keep": _runs(),
+    "polling/sources/mq/activemq.py:connection.beat": _feeds("active"),
+    "polling/sources/mq/activemq.py:queue.receive": _feeds("active"),
+    "polling/sources/kafka/consumer.py:self._end_when_stopped": _feeds("kafka"),
+    "polling/sources/kafka/assignment.py:self._process": _feeds("kafka"),
+    "polling/sources/mq/rabbitmq.py:_look": _feeds("rabbit"),
+    "polling/sources/streams/shards.py:self._serve": _feeds("kinesis"),
+    "polling/sources/sqs/received.py:delete": _fails(_flood),
+    "polling/sources/sqs/poller.py:self._received.keep_hidden": _feeds("sqs"),
+    "polling/sources/sqs/poller.py:self._look": _feeds("sqs"),
+    "polling/sources/sqs/poller.py:self._work": _feeds("sqs"),
+    "polling/mapping_supervisor.py:self._reconcile": _runs(),
     "polling/mapping_supervisor.py:self._write_results": _runs(),
     "node/pools/scheduler.py:scheduler.run": _runs(_deploy_new),
     "services/forwarder.py:serve": _answers(
@@ -529,12 +529,12 @@ REACH: dict[str, Reach] = {
     "assembly/storage.py:keep_trash_short": _runs(),
     "assembly/execution.py:snapshots.follow_changes": _runs(_deploy_new),
     "node/environment/attempt.py:subscription.run": _listen,
-    "node/worker.py:environment.live": _fails(_invoke_new),
+    "node/worker.py:self._live": _fails(_invoke_new),
 }
 """How each is reached in `world`."""
 
 BRIEF = {
-    "polling/mapping_supervisor.py:keeper.close",
+    "polling/mapping_supervisor.py:reconciler.close",
     "assembly/platform.py:prepare_deployed",
     "node/worker.py:self._capture_again",
 }
@@ -593,7 +593,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
 
     thread = threading.Thread(target=call)
     thread.start()
-    environments = "node/worker.py:environment.live"
+    environments = "node/worker.py:self._live"
     wait_for(lambda: platform.count("began", environments), "the call is under way")
     platform.write("group assembly/execution.py:catalog.follow_changes")
     began = time.monotonic()
@@ -629,5 +629,5 @@ def test_what_fails_as_the_platform_ends_does_not_keep_it_from_that(
             StartingPosition="LATEST",
             SourceAccessConfigurations=[{"Type": "VPC_SUBNET", "URI": "subnet:subnet-01234567"}],
         )
-    with brief.failing("polling/mapping_supervisor.py:keeper.close"):
+    with brief.failing("polling/mapping_supervisor.py:reconciler.close"):
         assert brief.stop() == 0, brief.text()[-5000:]

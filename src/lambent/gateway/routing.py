@@ -20,12 +20,8 @@ class Dialect:
     def __init__(self, service: AnyService, protocol: WireProtocol) -> None:
         self.service = service
         self.protocol = protocol
-        self._router = protocol.router(service.model)
-
-    def find(self, exchange: Exchange) -> Found | None:
-        """The operation that a request in this dialect is for, None if it is none of the
-        service's."""
-        return self._router.find(exchange)
+        self.find = protocol.router(service.model).find
+        """See `Router`; without a call in between, which would cost time on the warm path."""
 
     def limit_of(self, operation: str) -> BodyLimit:
         """How large a body an operation takes."""
@@ -63,13 +59,12 @@ class Services:
         }
         """By protocol, for errors of requests whose service is not known."""
 
-    def has(self, signing_name: str) -> bool:
-        """Whether requests for this service are served here."""
-        return signing_name in self._dialects
-
-    def route(self, signing_name: str, exchange: Exchange) -> Route:
-        """The route of a request for a service of ours. Raises `UnknownOperationException`."""
-        dialects = self._dialects[signing_name]
+    def route(self, signing_name: str, exchange: Exchange) -> Route | None:
+        """The route of a request, None if the service is not ours. Raises
+        `UnknownOperationException`."""
+        dialects = self._dialects.get(signing_name)
+        if dialects is None:
+            return None
         for dialect in dialects:
             if len(dialects) == 1 or dialect.protocol.is_spoken_in(exchange):
                 found = dialect.find(exchange)

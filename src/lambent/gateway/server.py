@@ -21,8 +21,9 @@ from lambent.gateway.authorization import Authorization
 from lambent.gateway.call import OperationHandler
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.dispatch import Dispatcher
-from lambent.gateway.fronts import INTERNAL, SMALL_BODY_BYTES_MAX, Front, Fronts
+from lambent.gateway.fronts import INTERNAL, Front, Fronts
 from lambent.gateway.hosts import Hosts
+from lambent.gateway.models import OperationModel
 from lambent.gateway.permissions.asked import Lookups
 from lambent.gateway.protocols.rest_json import REST_JSON
 from lambent.gateway.recognition import is_public
@@ -35,6 +36,7 @@ from lambent.gateway.routing import (
     refuse_to_guess,
     unserved,
 )
+from lambent.gateway.screening import Screening
 from lambent.gateway.settings import GatewaySettings
 from lambent.identity.authorizer import Authorizer, Caller
 from lambent.kit.computing import computed
@@ -52,8 +54,6 @@ logger = logging.getLogger(__name__)
 HEALTH = INTERNAL + "health"
 _VERIFY_IN_THREAD_BYTES = 256 * 1024
 _PARSE_IN_THREAD_BYTES = 16 * 1024
-_SMALL_LENGTH_DIGITS = 6
-"""Of a length of less than `SMALL_BODY_BYTES_MAX`."""
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
@@ -82,11 +82,11 @@ class Gateway:
         self._authorizer = authorizer
         self._tasks = tasks
         self._services = Services(services)
-        self._direct: dict[tuple[str, str], DirectHandler] = {}
-        """By service and operation."""
+        self._direct: dict[OperationModel, DirectHandler] = {}
         self._names = (
             None if authorizer.is_strict else Hosts((settings.url_domain, *settings.allowed_hosts))
         )
+        self._screening = Screening(self.fronts, self._services, authorizer, self._names)
         self._held_for_boxes = Budget(settings.held_mb << 20)
         self._forward: Forward | None = None
         self._anyone = Caller(
@@ -109,7 +109,7 @@ class Gateway:
 
     def register_direct(self, service: AnyService, name: str, handler: DirectHandler) -> None:
         """Offer an operation that responds without a task."""
-        self._direct[service.name, name] = handler
+        self._direct[service.model.operation_model(name)] = handler
 
     def register_forward(self, handler: Forward) -> None:
         """Pass requests for other services to `handler`."""
@@ -120,7 +120,7 @@ class Gateway:
         may hold no more than two large requests in memory at a time."""
         settings = self._settings
         limits = HttpLimits(
-            body_bytes_max=self._body_limit,
+            body_bytes_max=self._screening.body_limit,
             connections_max=(
                 settings.connections_max if is_front_door else settings.connections_per_box_max
             ),
@@ -142,30 +142,11 @@ class Gateway:
 
     # -- before the body has come --------------------------------------------------------------
 
-    def _body_limit(self, exchange: Exchange) -> int:
-        """Bytes that the body of a request may have."""
-        length = exchange.headers.get("content-length")
-        if length is not None and len(length) <= _SMALL_LENGTH_DIGITS:
-            return SMALL_BODY_BYTES_MAX  # The body is smaller than every limit.
-        front = self.fronts.find(exchange)
-        if front is not None:
-            return front.body_bytes_max
-        route = self._services.find_by_path(exchange)
-        if route is not None:
-            dialect, (operation, _) = route
-            return dialect.limit_of(operation.name).bytes_max
-        return SMALL_BODY_BYTES_MAX if is_public(exchange) else REQUEST_BYTES_MAX
-
     def screen(self, exchange: Exchange) -> Handler | None:
         """Check the head of a request with a body. Returns a handler that responds if the body need
         not be read."""
         try:
-            if self._names is not None:
-                self._names.check(exchange)
-            front = self.fronts.find(exchange)
-            is_open = front.is_open if front is not None else is_public(exchange)
-            if not is_open:
-                exchange.is_vouched_for = self._authorizer.screen(exchange)
+            self._screening.check(exchange)
         except ApiError as error:
             refused = error
             return lambda exchange: self._turn_away(exchange, refused)
@@ -220,22 +201,20 @@ class Gateway:
     def _route(self, exchange: Exchange, caller: Caller) -> None:
         """Serve a request whose caller is known."""
         request_id = new_request_id()
+        name = caller.service
         try:
-            name = caller.service or self._recognise(exchange)
-            if not self._services.has(name):
-                self._handle_foreign(exchange, caller, name, request_id)
+            if name is None:
+                name = self._recognise(exchange)
+            route = self._services.route(name, exchange)
+            if route is None:
+                self._forward_request(exchange, caller, name, request_id)
                 return
-        except ApiError as error:
-            dialect = self._services.dialect_of(exchange, caller.service)
-            self._refuse(exchange, dialect, error, request_id)
-            return
-        try:
-            dialect, (operation, labels) = self._services.route(name, exchange)
         except ApiError as error:
             self._refuse(exchange, self._services.dialect_of(exchange, name), error, request_id)
             return
+        dialect, (operation, labels) = route
         request = Request(exchange, dialect, operation, labels, caller, request_id)
-        direct = self._direct.get((dialect.service.name, operation.name))
+        direct = self._direct.get(operation)
         if direct is None:
             start_task(self._tasks, request.fail, self._serve, request)
             return
@@ -260,20 +239,23 @@ class Gateway:
         # People fetch objects without a signature, or with one of an older version.
         return self._services.default.signing_name if self._forward is None else "s3"
 
-    def _handle_foreign(
+    def _forward_request(
         self, exchange: Exchange, caller: Caller, name: str, request_id: str
     ) -> None:
-        """Forward a request for another service. Raises `ApiError` if nobody serves it."""
+        """Forward a request for another service, or refuse it if nobody serves that."""
         dialect = self._services.dialect_of(exchange, caller.service)
 
         def refuse(error: ApiError) -> None:
             self._refuse(exchange, dialect, error, request_id)
 
-        if self._forward is not None and self._forward(exchange, caller, name, refuse):
-            return
-        if name == "s3" and caller.service is None:
-            raise REST_JSON.unknown_operation(exchange)
-        raise unserved(name, self._services)
+        try:
+            if self._forward is not None and self._forward(exchange, caller, name, refuse):
+                return
+            if name == "s3" and caller.service is None:
+                raise REST_JSON.unknown_operation(exchange)
+            raise unserved(name, self._services)
+        except ApiError as error:
+            refuse(error)
 
     async def _serve(self, request: Request) -> None:
         """Perform an operation and respond."""

@@ -149,7 +149,7 @@ def run_step(
         try:
             output, errors = process.communicate(timeout=deadline_s)
         except subprocess.TimeoutExpired as error:
-            raise InstallFailed(f"{step} did not finish within {deadline_s:.0f} s") from error
+            raise InstallFailed(f"{step} did not end within {deadline_s:.0f} s") from error
         finally:
             _kill(process)
             _under_way.discard(process)

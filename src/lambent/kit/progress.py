@@ -56,7 +56,7 @@ class _Steps:
             self._tell(self._describe())
             if time.monotonic() - self._repeated_at >= _REPEAT_S:
                 self._repeated_at = time.monotonic()
-                self._print_line(f"still running: {self._describe()}")
+                self._print_line(f"still at work: {self._describe()}")
 
     def _describe(self) -> str:
         now = time.monotonic()

@@ -68,11 +68,13 @@ OFFER = b"GET /up HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo, o
 OFFER_SIZED = OFFER[:-2] + b"Content-Length: 4\r\n\r\nbody"
 OFFER_CHUNKED = OFFER[:-2] + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX-T: 1\r\n\r\n"
 OLD = b"GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+OLD_SIZED = b"POST /old HTTP/1.0\r\nContent-Length: 4\r\n\r\nbody"
 ABSOLUTE = b"GET http://example.com:80/a/b?c=d HTTP/1.1\r\nHost: example.com\r\n\r\n"
 STREAMS = {
     "one": GET,
     "several": GET + SIZED + CHUNKED + OLD + ABSOLUTE + LAST,
     "chunked": CHUNKED,
+    "old": OLD + OLD_SIZED,
     "offers": OFFER + OFFER_SIZED + GET + OFFER_CHUNKED + OFFER + SIZED,
     "half a head": GET + SIZED[:-30],
     "half a body": SIZED[:-2],
@@ -122,6 +124,14 @@ def test_the_events_of_requests() -> None:
     (old,), (absolute,) = heads(events_of([OLD])), heads(events_of([ABSOLUTE]))
     assert (old.version, old.keep_alive, absolute.target) == ("1.0", True, b"/a/b?c=d")
     assert not heads(events_of([LAST]))[0].keep_alive
+    old_2, body_4, _ = events_of([OLD_SIZED])
+    assert isinstance(old_2, RequestHead)
+    assert (old_2.version, old_2.keep_alive, old_2.body_length, body_4) == (
+        "1.0",
+        False,
+        4,
+        b"body",
+    )
 
 
 @pytest.mark.parametrize(

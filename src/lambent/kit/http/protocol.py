@@ -217,18 +217,10 @@ class RequestProtocol:
         # Only 1.1 is kept alive without being asked. To ask httptools takes longer.
         is_usual = keep_alive and b"connection" not in found
         version = "1.1" if is_usual else parser.get_http_version()
-        if not is_usual or b"host" not in found:
+        length, expects_continue, upgrade = _NO_BODY
+        if not is_usual or len(found) > 1 or b"host" not in found:
             check_version(version, found)
-        length: int | None = 0
-        expects_continue, upgrade = False, ""
-        if b"content-length" in found or b"transfer-encoding" in found:
-            length = body_length(found)
-        if length != 0:
-            expects_continue = found.get(b"expect", b"").lower() == b"100-continue"
-            if parser.should_upgrade():
-                self._skipped_framing = _framing_line(length)
-        elif b"upgrade" in found and version == "1.1" and parser.should_upgrade():
-            upgrade = found[b"upgrade"].decode("latin-1")
+            length, expects_continue, upgrade = self._read_framing(found, version)
         # In the order of its fields. Without their names it takes half the time.
         self._head = head = tuple.__new__(
             RequestHead,
@@ -246,6 +238,21 @@ class RequestProtocol:
         )
         self._events.append(head)
         self.pending_bytes = self._doubtful_bytes = 0
+
+    def _read_framing(
+        self, found: dict[bytes, bytes], version: str
+    ) -> tuple[int | None, bool, str]:
+        """The last three of the head's fields before its size."""
+        length: int | None = 0
+        if b"content-length" in found or b"transfer-encoding" in found:
+            length = body_length(found)
+        if length != 0:
+            if self._parser.should_upgrade():
+                self._skipped_framing = _framing_line(length)
+            return length, found.get(b"expect", b"").lower() == b"100-continue", ""
+        if b"upgrade" in found and version == "1.1" and self._parser.should_upgrade():
+            return 0, False, found[b"upgrade"].decode("latin-1")
+        return 0, False, ""
 
     def on_body(self, body: bytes) -> None:
         self._events.append(body)
@@ -272,5 +279,6 @@ def _framing_line(length: int | None) -> bytes:
     return b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
 
 
+_NO_BODY: tuple[int | None, bool, str] = (0, False, "")
 _NO_PARSER = httptools.HttpRequestParser(object())
 """Of a protocol that is closed."""
