@@ -115,11 +115,12 @@ def test_throttles_are_counted(platform: Platform, cloudwatch: Any) -> None:
     client.delete_function(FunctionName="throttled")
 
 
-def test_events_are_metrics_too(platform: Platform, cloudwatch: Any, called: str) -> None:
+def test_events_are_metrics_too(platform: Platform, cloudwatch: Any) -> None:
     """What the asynchronous queue counts is there as well."""
     client = platform.client("lambda")
-    client.invoke(FunctionName=called, InvocationType="Event", Payload='"ok"')
-    of_function = {"FunctionName": called}
+    deploy(client, "queued", {"app.py": FUNCTION})
+    client.invoke(FunctionName="queued", InvocationType="Event", Payload='"ok"')
+    of_function = {"FunctionName": "queued"}
     received = {"Sum": 1}
     wait_for(
         lambda: statistics(cloudwatch, "AsyncEventsReceived", "Sum", **of_function) == received,

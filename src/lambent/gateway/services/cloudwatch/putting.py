@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.gateway.call import Call, Members
-from lambent.gateway.services.cloudwatch.statistics import invalid
+from lambent.gateway.services.cloudwatch.statistics import invalid, missing
 from lambent.model.errors import ApiError
 from lambent.telemetry.series.keys import MetricKey, dimensions_of
 from lambent.telemetry.series.store import MetricStore
@@ -24,7 +24,7 @@ async def put_metric_data(metrics: MetricStore, call: Call) -> Members:
     for group in call.params.get("EntityMetricData") or ():
         data.extend(group.get("MetricData") or ())
     if not data:
-        raise ApiError("MissingParameter", "The parameter MetricData is required.")
+        raise missing("The parameter MetricData is required.")
     if len(data) > _METRICS_MAX:
         raise invalid(f"The parameter MetricData must not have more than {_METRICS_MAX} items.")
     for number, datum in enumerate(data, 1):
@@ -37,10 +37,10 @@ async def put_metric_data(metrics: MetricStore, call: Call) -> Members:
 def _check(datum: Mapping[str, Any], name: str, now: float) -> None:
     given = [part for part in ("Value", "Values", "StatisticValues") if part in datum]
     if not given:
-        raise ApiError("MissingParameter", f"The parameter {name}.Value is required.")
+        raise missing(f"The parameter {name}.Value is required.")
     if len(given) > 1:
         raise ApiError(
-            "InvalidParameterCombination",
+            "InvalidParameterCombinationException",
             f"The parameters {name}.{given[0]} and {name}.{given[1]} are mutually exclusive and you"
             " have specified both.",
         )

@@ -9,6 +9,7 @@ from lambent.gateway.services.cloudwatch.statistics import (
     check_statistic,
     check_times,
     invalid,
+    missing,
     statistic,
 )
 from lambent.model.errors import ApiError
@@ -27,7 +28,7 @@ async def get_metric_statistics(metrics: MetricStore, call: Call) -> Members:
     plain: Sequence[str] = params.get("Statistics") or ()
     extended: Sequence[str] = params.get("ExtendedStatistics") or ()
     if not plain and not extended:
-        raise ApiError("MissingParameter", "The parameter Statistics is required.")
+        raise missing("The parameter Statistics is required.")
     for name in extended:
         check_statistic(name, "ExtendedStatistics")
     start, end, period_s = params["StartTime"], params["EndTime"], params["Period"]
@@ -35,7 +36,7 @@ async def get_metric_statistics(metrics: MetricStore, call: Call) -> Members:
     asked = (end - start).total_seconds() / period_s
     if asked > _DATAPOINTS_MAX:
         raise ApiError(
-            "InvalidParameterCombination",
+            "InvalidParameterCombinationException",
             f"You have requested up to {int(asked):,} datapoints, which exceeds the limit of"
             f" {_DATAPOINTS_MAX:,}. You may reduce the datapoints requested by increasing Period,"
             " or decreasing the time range.",
@@ -125,7 +126,7 @@ async def _values(
 
 def _key(call: Call, metric: Mapping[str, Any]) -> MetricKey:
     if "Namespace" not in metric or "MetricName" not in metric:
-        raise ApiError("MissingParameter", "The parameters Namespace and MetricName are required.")
+        raise missing("The parameters Namespace and MetricName are required.")
     dimensions = metric.get("Dimensions") or ()
     return MetricKey(
         scope=call.scope,

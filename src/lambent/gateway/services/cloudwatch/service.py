@@ -13,7 +13,7 @@ CLOUDWATCH: ServiceDefinition[MetricStore] = ServiceDefinition(
         **each("cloudwatch", ("PutMetricData",), METRICS, NAMESPACE),
         **each("cloudwatch", ("GetMetricData", "GetMetricStatistics", "ListMetrics"), METRICS),
     },
-    failure_code="InternalServiceError",
+    failure_code="InternalServiceFault",
     coverage=Coverage(
         note="Metrics can be put, listed and read. Expressions of metric math and periods below a"
         " minute are refused, as are alarms and dashboards."

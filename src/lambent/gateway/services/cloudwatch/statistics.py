@@ -50,9 +50,14 @@ def check_times(start: datetime.datetime, end: datetime.datetime, period_s: int)
         )
 
 
+def missing(message: str) -> ApiError:
+    """400, which clients see as `MissingParameter`."""
+    return ApiError("MissingRequiredParameterException", message)
+
+
 def invalid(message: str) -> ApiError:
-    """400 `InvalidParameterValue`."""
-    return ApiError("InvalidParameterValue", message)
+    """400, which clients see as `InvalidParameterValue`."""
+    return ApiError("InvalidParameterValueException", message)
 
 
 def at(moment: float) -> datetime.datetime:
