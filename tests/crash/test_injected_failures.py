@@ -342,6 +342,11 @@ def _runs(then: Callable[[World], object] = World.check) -> Reach:
     return reach
 
 
+def _has_metrics(world: World) -> None:
+    client = world.platform.client("cloudwatch")
+    assert client.list_metrics(Namespace="AWS/Lambda", MetricName="Invocations")["Metrics"]
+
+
 def _polls_again(world: World, site: str) -> None:
     """A source that cannot be read is tried again in the same task."""
     with world.platform.failing(site, "now"):
@@ -461,6 +466,7 @@ def _end_local_services(world: World) -> None:
 
 
 REACH: dict[str, Reach] = {
+    "assembly/storage.py:metrics.run": _runs(_has_metrics),
     "asynchronous/room.py:courier.run": _runs(World.relays),
     "asynchronous/room.py:dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:journal.run": _runs(World.relays),

@@ -15,6 +15,7 @@ from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.fronts import Front
 from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
 from lambent.gateway.services.lambda_.service import LAMBDA
@@ -62,6 +63,7 @@ async def open_control_plane(
         lambda_rooms = LambdaRooms(control, links, settings.gateway.url_domain)
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
         gateway.register(LOGS, LOGS.bind(storage.logs))
+        gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
         sts_rooms = StsRooms(api.identities, api.keyring.sessions, api.authorizer.is_strict)
         gateway.register(STS, STS.bind(sts_rooms))
         gateway.register(IAM, IAM.bind(api.identities))

@@ -18,6 +18,7 @@ from lambent.polling.source_checks import SourceChecks
 from lambent.services.endpoints import aws_clients
 from lambent.services.local_services import LocalServices
 from lambent.settings import Settings
+from lambent.telemetry.invocation_metrics import InvocationMetrics
 from lambent.telemetry.metrics import Metrics
 
 
@@ -51,7 +52,10 @@ async def open_events(
             )
             stack.callback(local_services.close)
         aws = aws_clients(settings.aws, local_services.url if local_services is not None else None)
-        metrics = Metrics()
+        metrics = Metrics(storage.metrics)
+        of_calls = InvocationMetrics(metrics)
+        storage.metrics.add_source(of_calls.take)
+        execution.invoker.on_ended(of_calls.note)
         asynchronous = await open_asynchronous(
             settings.asynchronous,
             store=storage.store,

@@ -19,6 +19,7 @@ from lambent.store.problems import StoreError, StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.logs import LogStore, open_logs
+from lambent.telemetry.series.store import MetricStore, open_metric_store
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,8 +51,9 @@ class Storage:
     payloads: Blobs
     """Large payloads of queued events."""
     logs: LogStore
+    metrics: MetricStore
     packages: Packages
-    """The same, for nodes."""
+    """Packages, as nodes read them."""
 
 
 @asynccontextmanager
@@ -67,9 +69,13 @@ async def open_storage(
             for suffix in ("", EVENTS_SUFFIX)
         ]
         logs = await enter(open_logs(settings.telemetry, data.state / "logs", clock))
+        metrics = await enter(
+            open_metric_store(data.state / "metrics.db", settings.telemetry, clock)
+        )
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
         start_loop(tasks, clock, keep_trash_short, clock, blobs, payloads)
+        start_loop(tasks, clock, metrics.run)
         yield Storage(
             clock=clock,
             tasks=tasks,
@@ -77,6 +83,7 @@ async def open_storage(
             blobs=blobs,
             payloads=payloads,
             logs=logs,
+            metrics=metrics,
             packages=Packages(blobs, store),
         )
 

@@ -19,6 +19,7 @@ from lambent.model.changes import Changes
 from lambent.model.concurrency import Reservation, throttled
 from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import Refusal, Refused
+from lambent.model.invocation_ended import Concurrency
 
 _RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 
@@ -127,12 +128,18 @@ class Admission:
         return counter
 
     @staticmethod
-    def count(counter: RunningCounter) -> tuple[int, int, int]:
-        """How many invocations run now: of the counter's function, of its account in this region,
-        and in the pool of the latter."""
+    def count(counter: RunningCounter) -> Concurrency:
+        """How many invocations run now."""
         function = counter.function
         account = function.account
-        return function.running, account.running, account.pooled
+        provisioned = counter.provisioned
+        return Concurrency(
+            function.running,
+            account.running,
+            account.pooled,
+            min(counter.running, provisioned),
+            provisioned,
+        )
 
     def release(self, counter: RunningCounter) -> None:
         """The invocation has ended, or never began."""

@@ -37,11 +37,13 @@ from lambent.model.invocation import (
     RunReport,
     WholeReply,
 )
-from lambent.model.invocation_ended import InvocationEnded, Listener
+from lambent.model.invocation_ended import Concurrency, InvocationEnded, Listener
 from lambent.model.recursion import recursive
 from lambent.model.traces import LOOPS_MAX, extend_lineage, trace_id_of
 
 logger = logging.getLogger(__name__)
+
+_NONE = Concurrency()
 
 MakeReply = Callable[[InvocationRequest], Reply]
 """Makes the reply of a call, given the request as it goes down."""
@@ -182,9 +184,9 @@ class Invoker:
         report: RunReport,
     ) -> InvocationEnded:
         function = request.function
-        running, account_running, pooled = (0, 0, 0)
+        concurrency = _NONE
         if counter is not None and outcome.has_run:
-            running, account_running, pooled = self._admission.count(counter)
+            concurrency = self._admission.count(counter)
         return InvocationEnded(
             key=function.key,
             version=function.version,
@@ -203,9 +205,7 @@ class Invoker:
             memory_mb=function.memory_mb,
             memory_used_mb=report.memory_used_mb,
             is_provisioned=report.is_provisioned,
-            function_concurrency=running,
-            account_concurrency=account_running,
-            unreserved_concurrency=pooled,
+            concurrency=concurrency,
         )
 
     def _emit(self, fact: InvocationEnded) -> None:

@@ -10,6 +10,21 @@ from lambent.model.function import FunctionKey
 from lambent.model.invocation import InvocationKind, OutcomeKind
 
 
+class Concurrency(NamedTuple):
+    """How many calls run at one moment."""
+
+    function: int = 0
+    """Of the function."""
+    account: int = 0
+    """Of all functions of the account in the region."""
+    unreserved: int = 0
+    """Those of the account that use concurrency which is not set aside for a function."""
+    provisioned: int = 0
+    """Those of the version that use its provisioned concurrency."""
+    provisioned_max: int = 0
+    """The version's provisioned concurrency; 0 without any."""
+
+
 class InvocationEnded(NamedTuple):
     """One call. Durations are in seconds; those of a refused call are 0."""
 
@@ -41,13 +56,9 @@ class InvocationEnded(NamedTuple):
     """The most that its environment has used so far; 0 for a refused call."""
     is_provisioned: bool
     """Whether it ran in an environment of provisioned concurrency."""
-    function_concurrency: int
-    """Calls of the function that ran when this one ended, this one included; 0 for a refused
-    call."""
-    account_concurrency: int
-    """The same for all functions of the account in the region."""
-    unreserved_concurrency: int
-    """The same for calls that run on concurrency that nothing is set aside of."""
+    concurrency: "Concurrency"
+    """What ran when this call ended, this one included. Since every decrease is the end of a call,
+    the largest of these is the true maximum."""
 
 
 Listener = Callable[[InvocationEnded], None]

@@ -1,4 +1,5 @@
-"""Counters by function, with AWS's names, for Prometheus and other collectors.
+"""Metrics by function, with AWS's names: sums for Prometheus and other collectors, and values over
+time for CloudWatch's API.
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 """
 
@@ -6,15 +7,30 @@ import re
 from collections import OrderedDict
 
 from lambent.model.function import FunctionKey
+from lambent.telemetry.series.keys import Dimensions, MetricKey
+from lambent.telemetry.series.store import MetricStore
 
 _FUNCTIONS_MAX = 10_000
 """Most functions and mappings. Beyond it, those that were not counted for longest are forgotten."""
 
 
-class Metrics:
-    """Sums since the platform started."""
+NAMESPACE = "AWS/Lambda"
+_MILLISECONDS = frozenset({"Duration", "IteratorAge", "AsyncEventAge"})
 
-    def __init__(self) -> None:
+
+def unit_of(name: str) -> str:
+    """The unit of a metric, as CloudWatch names it."""
+    if name == "ProvisionedConcurrencyUtilization":
+        return "None"
+    return "Milliseconds" if name in _MILLISECONDS else "Count"
+
+
+class Metrics:
+    """Sums since the platform started, and each value over time in the metric store."""
+
+    def __init__(self, store: MetricStore | None = None) -> None:
+        """Without a store only sums are kept."""
+        self._store = store
         self._of: OrderedDict[tuple[FunctionKey, str], dict[str, tuple[int, float]]]
         self._of = OrderedDict()
         """By function, and by mapping if it belongs to one."""
@@ -30,6 +46,19 @@ class Metrics:
     ) -> None:
         """Count values of a metric (`AsyncEventsReceived`, …) whose sum is `value`; of an event
         source mapping by its UUID, if it is about one."""
+        self.add_up(name, key, value, count=count, mapping=mapping)
+        if self._store is None or count <= 0:
+            return
+        of_function: Dimensions = (("FunctionName", key.name),)
+        of_mapping: Dimensions = (("EventSourceMappingUUID", mapping), *of_function)
+        for dimensions in (of_mapping,) if mapping else ((), of_function):
+            metric = MetricKey(key.scope, NAMESPACE, name, dimensions, unit_of(name))
+            self._store.record(metric, value / count, count)
+
+    def add_up(
+        self, name: str, key: FunctionKey, value: float, *, count: int, mapping: str = ""
+    ) -> None:
+        """Add to the sums only."""
         metrics = self._of.get((key, mapping))
         if metrics is None:
             metrics = self._of[key, mapping] = {}

@@ -216,6 +216,7 @@ CASES: Mapping[str, Sequence[Case]] = {
             *("CreateCodeSigningConfig", "CreateEventSourceMapping", "GetAccountSettings"),
             *("ListCodeSigningConfigs", "ListEventSourceMappings", "ListFunctions", "ListLayers"),
             *("ListUsers", "ListRoles"),
+            *("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData"),
         ),
         (NEITHER,),
     ),
@@ -253,6 +254,7 @@ EXTRA = {
     "RemovePermission": {"StatementId": "s"},
     "CreateFunction": {"Role": ROLE},
     "AssumeRole": {"RoleSessionName": "now"},
+    "PutMetricData": {"Namespace": "n"},
 }
 """What a request has besides."""
 

@@ -57,7 +57,8 @@ def api() -> Iterator[Api]:
         for definition in (REST, HTTP, METRICS):
             gateway.register(definition, definition.bind(None))
 
-    with running((*SERVICES, REST, HTTP, METRICS), set_up) as api:
+    others = (definition for definition in SERVICES if definition.name != METRICS.name)
+    with running((*others, REST, HTTP, METRICS), set_up) as api:
         yield api
 
 

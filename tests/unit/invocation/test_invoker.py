@@ -28,7 +28,7 @@ from lambent.model.invocation import (
     Succeeded,
     WholeReply,
 )
-from lambent.model.invocation_ended import InvocationEnded
+from lambent.model.invocation_ended import Concurrency, InvocationEnded
 from lambent.model.traces import LOOPS_MAX
 from tests.unit.invocation.fake_node import FakeNode
 from tests.unit.invocation.versions import version_of
@@ -269,16 +269,14 @@ def test_every_call_is_one_fact() -> None:
         memory_mb=128,
         memory_used_mb=40,
         is_provisioned=False,
-        function_concurrency=2,
-        account_concurrency=2,
-        unreserved_concurrency=2,
+        concurrency=Concurrency(2, 2, 2, 0, 0),
     )
-    assert (facts[1].error_type, facts[1].function_concurrency) == ("ValueError", 1)
+    assert (facts[1].error_type, facts[1].concurrency.function) == ("ValueError", 1)
     assert (facts[2].kind, facts[2].error_type) == (
         InvocationKind.EVENT,
         "TooManyRequestsException",
     )
-    assert (facts[2].duration_s, facts[2].function_concurrency) == (0.0, 0)
+    assert (facts[2].duration_s, facts[2].concurrency.function) == (0.0, 0)
     assert facts[3].error_type == "InvalidParameterValueException"
 
 

@@ -46,6 +46,10 @@ class MetricStore:
         self._limiter = anyio.CapacityLimiter(1)
         self._dropped = 0
 
+    def now(self) -> float:
+        """The moment that `record` uses, in epoch seconds."""
+        return self._clock.now()
+
     def add_source(self, take: Callable[[], Iterable[tuple[Point, Distribution]]]) -> None:
         """Ask `take` at each write for what it has gathered since the last one."""
         self._sources.append(take)

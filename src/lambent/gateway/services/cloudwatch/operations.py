@@ -1,0 +1,74 @@
+"""The operations of CloudWatch that are offered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.gateway.call import Call, Members
+from lambent.gateway.definitions import Operation
+from lambent.gateway.services.cloudwatch.putting import put_metric_data
+from lambent.gateway.services.cloudwatch.reading import get_metric_data, get_metric_statistics
+from lambent.gateway.services.cloudwatch.statistics import invalid
+from lambent.telemetry.series.keys import MetricKey
+from lambent.telemetry.series.store import MetricStore
+
+_PAGE = 500
+_RECENT_S = 3 * 3600
+
+
+async def list_metrics(metrics: MetricStore, call: Call) -> Members:
+    """ListMetrics: those with values in the last two weeks, 500 a page."""
+    params = call.params
+    since = metrics.now() - _RECENT_S if params.get("RecentlyActive") else 0.0
+    after = _read_token(params.get("NextToken"))
+    found: list[tuple[int, MetricKey]] = []
+    while len(found) <= _PAGE:
+        known = await metrics.list(call.scope, since=since, after=after, limit=_PAGE)
+        found += [(number, key) for number, key in known if _matches(key, params)]
+        if len(known) < _PAGE:
+            break
+        after = known[-1][0]
+    page = found[:_PAGE]
+    members: dict[str, Any] = {
+        "Metrics": [
+            {
+                "Namespace": key.namespace,
+                "MetricName": key.name,
+                "Dimensions": [{"Name": name, "Value": value} for name, value in key.dimensions],
+            }
+            for _, key in page
+        ]
+    }
+    if len(found) > _PAGE:
+        members["NextToken"] = str(page[-1][0])
+    return members
+
+
+OPERATIONS: Mapping[str, Operation[MetricStore]] = {
+    "PutMetricData": put_metric_data,
+    "GetMetricData": get_metric_data,
+    "GetMetricStatistics": get_metric_statistics,
+    "ListMetrics": list_metrics,
+}
+
+
+def _matches(key: MetricKey, params: Mapping[str, Any]) -> bool:
+    """Whether a metric fits the filters: a dimension without a value fits any value."""
+    if params.get("Namespace", key.namespace) != key.namespace:
+        return False
+    if params.get("MetricName", key.name) != key.name:
+        return False
+    wanted: Sequence[Mapping[str, str]] = params.get("Dimensions") or ()
+    dimensions = dict(key.dimensions)
+    return all(
+        dimension["Name"] in dimensions
+        and dimension.get("Value", dimensions[dimension["Name"]]) == dimensions[dimension["Name"]]
+        for dimension in wanted
+    )
+
+
+def _read_token(token: str | None) -> int:
+    if token is None:
+        return 0
+    if not (token.isascii() and token.isdecimal() and len(token) < 19):
+        raise invalid("The value for parameter NextToken is invalid.")
+    return int(token)

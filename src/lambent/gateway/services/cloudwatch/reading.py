@@ -1,0 +1,163 @@
+"""GetMetricStatistics and GetMetricData: statistics of a metric by period."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lambent.gateway.call import Call, Members
+from lambent.gateway.services.cloudwatch.statistics import (
+    at,
+    check_statistic,
+    check_times,
+    invalid,
+    missing,
+    statistic,
+)
+from lambent.model.errors import ApiError
+from lambent.telemetry.series.keys import MetricKey, dimensions_of
+from lambent.telemetry.series.store import MetricStore
+
+_DATAPOINTS_MAX = 1440
+"""Of GetMetricStatistics."""
+_QUERIES_MAX, _VALUES_MAX = 500, 100_800
+"""Of GetMetricData."""
+
+
+async def get_metric_statistics(metrics: MetricStore, call: Call) -> Members:
+    """GetMetricStatistics. Values of different units are different datapoints, in order of time."""
+    params = call.params
+    plain: Sequence[str] = params.get("Statistics") or ()
+    extended: Sequence[str] = params.get("ExtendedStatistics") or ()
+    if not plain and not extended:
+        raise missing("The parameter Statistics is required.")
+    for name in extended:
+        check_statistic(name, "ExtendedStatistics")
+    start, end, period_s = params["StartTime"], params["EndTime"], params["Period"]
+    check_times(start, end, period_s)
+    asked = (end - start).total_seconds() / period_s
+    if asked > _DATAPOINTS_MAX:
+        raise ApiError(
+            "InvalidParameterCombinationException",
+            f"You have requested up to {int(asked):,} datapoints, which exceeds the limit of"
+            f" {_DATAPOINTS_MAX:,}. You may reduce the datapoints requested by increasing Period,"
+            " or decreasing the time range.",
+        )
+    datapoints: list[tuple[float, dict[str, Any]]] = []
+    for key in await _with_units(metrics, _key(call, params), params.get("Unit")):
+        for moment, values in await metrics.read(key, start.timestamp(), end.timestamp(), period_s):
+            point: dict[str, Any] = {name: statistic(values, name) for name in plain}
+            shown = {name: statistic(values, name) for name in extended}
+            known = {name: value for name, value in shown.items() if value is not None}
+            if known:
+                point["ExtendedStatistics"] = known
+            if point:
+                datapoints.append((moment, {"Timestamp": at(moment), **point, "Unit": key.unit}))
+    datapoints.sort(key=lambda datapoint: datapoint[0])
+    return {"Label": params["MetricName"], "Datapoints": [point for _, point in datapoints]}
+
+
+async def get_metric_data(metrics: MetricStore, call: Call) -> Members:
+    """GetMetricData. A page ends after `MaxDatapoints` values."""
+    params = call.params
+    queries: Sequence[Mapping[str, Any]] = params["MetricDataQueries"]
+    _check_queries(queries)
+    room = min(params.get("MaxDatapoints") or _VALUES_MAX, _VALUES_MAX)
+    if room < 1:
+        raise invalid("The parameter MaxDatapoints must be at least 1.")
+    first, skip = _read_token(params.get("NextToken"), len(queries))
+    results: list[dict[str, Any]] = []
+    for number, query in enumerate(queries):
+        if number < first or not query.get("ReturnData", True):
+            continue
+        if room == 0:
+            return {"MetricDataResults": results, "Messages": [], "NextToken": f"{number}/0"}
+        values = (await _values(metrics, call, query))[skip:]
+        page = values[:room]
+        is_whole = len(page) == len(values)
+        results.append(
+            {
+                "Id": query["Id"],
+                "Label": query.get("Label") or query["MetricStat"]["Metric"].get("MetricName", ""),
+                "Timestamps": [at(moment) for moment, _ in page],
+                "Values": [value for _, value in page],
+                "StatusCode": "Complete" if is_whole else "PartialData",
+            }
+        )
+        if not is_whole:
+            token = f"{number}/{skip + len(page)}"
+            return {"MetricDataResults": results, "Messages": [], "NextToken": token}
+        room, skip = room - len(page), 0
+    return {"MetricDataResults": results, "Messages": []}
+
+
+def _check_queries(queries: Sequence[Mapping[str, Any]]) -> None:
+    if len(queries) > _QUERIES_MAX:
+        raise _refused(f"The collection MetricDataQueries must not have more than {_QUERIES_MAX}.")
+    if len({query["Id"] for query in queries}) < len(queries):
+        raise _refused("The values for parameter id in MetricDataQueries are not unique.")
+    for query in queries:
+        if "Expression" in query:
+            raise _refused(
+                f"Error in expression '{query['Id']}': Lambent does not offer metric math. Ask for"
+                " the metrics and compute with their values."
+            )
+        if "MetricStat" not in query:
+            raise _refused(f"The parameter MetricDataQueries.{query['Id']}.MetricStat is required.")
+
+
+async def _values(
+    metrics: MetricStore, call: Call, query: Mapping[str, Any]
+) -> list[tuple[float, float]]:
+    """Moments and values of one query, in the order asked for."""
+    wanted = query["MetricStat"]
+    start, end = call.params["StartTime"], call.params["EndTime"]
+    check_statistic(wanted["Stat"], "Stat")
+    check_times(start, end, wanted["Period"])
+    found: list[tuple[float, float]] = []
+    for key in await _with_units(metrics, _key(call, wanted["Metric"]), wanted.get("Unit")):
+        for moment, values in await metrics.read(
+            key, start.timestamp(), end.timestamp(), wanted["Period"]
+        ):
+            value = statistic(values, wanted["Stat"])
+            if value is not None:
+                found.append((moment, value))
+    found.sort(reverse=call.params.get("ScanBy") != "TimestampAscending")
+    return found
+
+
+def _key(call: Call, metric: Mapping[str, Any]) -> MetricKey:
+    if "Namespace" not in metric or "MetricName" not in metric:
+        raise missing("The parameters Namespace and MetricName are required.")
+    dimensions = metric.get("Dimensions") or ()
+    return MetricKey(
+        scope=call.scope,
+        namespace=metric["Namespace"],
+        name=metric["MetricName"],
+        dimensions=dimensions_of(
+            {dimension["Name"]: dimension["Value"] for dimension in dimensions}
+        ),
+        unit="None",
+    )
+
+
+async def _with_units(
+    metrics: MetricStore, key: MetricKey, unit: str | None
+) -> Sequence[MetricKey]:
+    """The metric in the unit asked for, or in each unit it was put in."""
+    units = [unit] if unit is not None else await metrics.units(key)
+    return [key._replace(unit=name) for name in units]
+
+
+def _read_token(token: str | None, queries: int) -> tuple[int, int]:
+    """Which query a page begins with, and after how many of its values."""
+    if token is None:
+        return 0, 0
+    number, _, skip = token.partition("/")
+    if not (number.isascii() and number.isdecimal() and skip.isascii() and skip.isdecimal()):
+        raise ApiError("InvalidNextToken", "The next token specified is invalid.")
+    if len(number) > 9 or len(skip) > 9 or int(number) >= queries:
+        raise ApiError("InvalidNextToken", "The next token specified is invalid.")
+    return int(number), int(skip)
+
+
+def _refused(message: str) -> ApiError:
+    return ApiError("ValidationError", message)

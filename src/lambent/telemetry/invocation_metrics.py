@@ -1,0 +1,156 @@
+"""The metrics of `AWS/Lambda` that come from calls: one `InvocationEnded` for each.
+
+Every metric exists for all functions of a Region, by function, by function and resource (the
+version or alias that was called), and for an alias also by the version that ran. A call adds to one
+`_Totals` only. The metrics of all those dimensions are made when the metric store is written.
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lambent.model.function import LATEST, FunctionKey
+from lambent.model.invocation import OutcomeKind
+from lambent.model.invocation_ended import Concurrency, InvocationEnded
+from lambent.telemetry.metrics import NAMESPACE, Metrics, unit_of
+from lambent.telemetry.series.database import Point
+from lambent.telemetry.series.distribution import Distribution
+from lambent.telemetry.series.keys import Dimensions, MetricKey
+
+_COUNTED = {"Invocations": "invocations", "Errors": "errors", "Throttles": "throttles"}
+_FAILED = frozenset({OutcomeKind.FUNCTION_FAILED, OutcomeKind.TIMED_OUT, OutcomeKind.CRASHED})
+
+
+class _Called(NamedTuple):
+    """What was called, which version ran, and in which minute."""
+
+    key: FunctionKey
+    qualifier: str | None
+    version: str
+    minute: int
+
+
+class _Totals:
+    """What calls of one kind add up to."""
+
+    __slots__ = (
+        "duration",
+        "errors",
+        "invocations",
+        "peak",
+        "provisioned",
+        "spillover",
+        "throttles",
+    )
+
+    def __init__(self) -> None:
+        self.invocations = self.errors = self.throttles = 0
+        self.provisioned = self.spillover = 0
+        """Calls of a version with provisioned concurrency: on it, and beyond it."""
+        self.duration = Distribution()
+        """In milliseconds."""
+        self.peak = Concurrency()
+
+    def add(self, ended: InvocationEnded) -> None:
+        """Count a call."""
+        if ended.outcome is OutcomeKind.THROTTLED:
+            self.throttles += 1
+            return
+        if ended.outcome is OutcomeKind.REFUSED:
+            return
+        self.invocations += 1
+        self.errors += ended.outcome in _FAILED
+        self.duration.add(ended.duration_s * 1000)
+        now = ended.concurrency
+        if now.provisioned_max:
+            self.provisioned += ended.is_provisioned
+            self.spillover += not ended.is_provisioned
+        if now != self.peak:
+            self.peak = Concurrency(*map(max, now, self.peak))
+
+
+class InvocationMetrics:
+    """Gathers metrics between two writes of the metric store, as one of its sources."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """`metrics` gets the sums by function, too."""
+        self._metrics = metrics
+        self._totals: dict[_Called, _Totals] = {}
+
+    def note(self, ended: InvocationEnded) -> None:
+        """Count a call that has ended. Its values belong to the minute in which it started."""
+        called = _Called(ended.key, ended.qualifier, ended.version, int(ended.started_at // 60))
+        totals = self._totals.get(called)
+        if totals is None:
+            totals = self._totals[called] = _Totals()
+        totals.add(ended)
+
+    def take(self) -> Iterator[tuple[Point, Distribution]]:
+        """What was gathered since the last call, by metric and minute."""
+        gathered, self._totals = self._totals, {}
+        merged: dict[Point, Distribution] = {}
+        for called, totals in gathered.items():
+            self._add_up(called.key, totals)
+            for dimensions, name, values in _points(called, totals):
+                key = MetricKey(called.key.scope, NAMESPACE, name, dimensions, unit_of(name))
+                merged.setdefault((key, called.minute), Distribution()).merge(values)
+        return iter(merged.items())
+
+    def _add_up(self, key: FunctionKey, totals: _Totals) -> None:
+        for name, attribute in _COUNTED.items():
+            number = getattr(totals, attribute)
+            self._metrics.add_up(name, key, number, count=number)
+        duration = totals.duration
+        self._metrics.add_up("Duration", key, duration.sum, count=int(duration.count))
+
+
+def _points(called: _Called, totals: _Totals) -> Iterator[tuple[Dimensions, str, Distribution]]:
+    name, qualifier = called.key.name, called.qualifier
+    of_function: Dimensions = (("FunctionName", name),)
+    resource = name if qualifier is None else f"{name}:{qualifier}"
+    of_resource: Dimensions = (*of_function, ("Resource", resource))
+    dimensions = [(), of_function, of_resource]
+    if qualifier is not None and qualifier not in (LATEST, called.version):
+        dimensions.append((("ExecutedVersion", called.version), *of_resource))
+    for metric, values in _values(totals):
+        for chosen in dimensions:
+            yield chosen, metric, values
+    if totals.invocations:
+        yield (), "ConcurrentExecutions", _value(totals.peak.account)
+        yield (), "UnreservedConcurrentExecutions", _value(totals.peak.unreserved)
+        for chosen in (of_function, (*of_function, ("Resource", name))):
+            yield chosen, "ConcurrentExecutions", _value(totals.peak.function)
+    if totals.peak.provisioned_max:
+        share = totals.peak.provisioned / totals.peak.provisioned_max
+        for chosen in (of_function, of_resource):
+            yield chosen, "ProvisionedConcurrentExecutions", _value(totals.peak.provisioned)
+            yield chosen, "ProvisionedConcurrencyUtilization", _value(share)
+
+
+def _values(totals: _Totals) -> Iterator[tuple[str, Distribution]]:
+    ran = totals.invocations
+    if ran:
+        yield "Invocations", _counts(ran, ran)
+        # One value for each call, so that the average is the rate.
+        yield "Errors", _counts(totals.errors, ran)
+        yield "Duration", totals.duration
+    yield "Throttles", _counts(totals.throttles, ran + totals.throttles)
+    if totals.peak.provisioned_max:
+        yield "ProvisionedConcurrencyInvocations", _counts(totals.provisioned, ran)
+        yield "ProvisionedConcurrencySpilloverInvocations", _counts(totals.spillover, ran)
+
+
+def _counts(ones: int, total: int) -> Distribution:
+    """So many values of 1, and values of 0 up to the total."""
+    made = Distribution()
+    if ones:
+        made.add(1.0, ones)
+    if total > ones:
+        made.add(0.0, total - ones)
+    return made
+
+
+def _value(value: float) -> Distribution:
+    made = Distribution()
+    made.add(value)
+    return made
