@@ -14,6 +14,7 @@ import anyio.to_thread
 from lambent.aws.clients import AwsClients
 from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.identity.execution_roles import ExecutionRoles
+from lambent.model.arn import Arn
 from lambent.model.delivery import Delivery, DeliveryKind, service_of
 from lambent.model.errors import ApiError
 from lambent.model.traces import TRACE_ID_MAX, is_trace_header
@@ -92,7 +93,7 @@ class Destinations:
             raise DeliveryFailed(f"{type(error).__name__}: {error}") from error
 
     def _client(self, delivery: Delivery, service: str) -> Any:
-        _, _, _, region, account, *_ = delivery.target.split(":")
+        account, region = Arn.parse(delivery.target).scope
         key = delivery.key
         return self._clients.get(service, region or key.region, account or key.account)
 
@@ -100,8 +101,10 @@ class Destinations:
         client = self._client(delivery, "sqs")
         url = self._queue_urls.get(delivery.target)
         if url is None:
-            *_, account, name = delivery.target.split(":")
-            answer = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
+            queue = Arn.parse(delivery.target)
+            answer = client.get_queue_url(
+                QueueName=queue.resource, QueueOwnerAWSAccountId=queue.account
+            )
             url = answer["QueueUrl"]
             if len(self._queue_urls) >= _QUEUE_URLS_MAX:
                 self._queue_urls.clear()
@@ -144,7 +147,7 @@ class Destinations:
         # The same for each attempt, so that one that was made twice leaves one object.
         name = uuid.uuid5(_LAMBDA_NAMESPACE, f"{delivery.id}")
         self._client(delivery, "s3").put_object(
-            Bucket=delivery.target.split(":", 5)[5],
+            Bucket=Arn.parse(delivery.target).resource,
             Key=f"{delivery.object_prefix}{moment:%Y/%m/%d}/{moment:%Y-%m-%dT%H.%M.%S}-{name}",
             Body=delivery.body,
             ContentType="application/json",

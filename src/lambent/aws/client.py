@@ -12,6 +12,7 @@ import anyio.to_thread
 import botocore.exceptions
 
 from lambent.aws.clients import AwsClients
+from lambent.model.arn import AccountId, Region
 
 _CONNECTIONS_IDLE_S = 30.0
 
@@ -33,8 +34,8 @@ class AwsClient:
         operation: str,
         parameters: Mapping[str, Any],
         *,
-        region: str,
-        account: str,
+        region: Region,
+        account: AccountId,
         deadline_s: float = 20.0,
     ) -> Any:
         """Make one request, without retries, and return the members of the response.

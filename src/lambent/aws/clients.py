@@ -8,10 +8,11 @@ import botocore.session
 from botocore.config import Config
 
 from lambent.aws.settings import AwsSettings, ServiceSettings
+from lambent.model.arn import AccountId, Region
 from lambent.model.errors import invalid_parameter
 from lambent.model.names import is_region
 
-_PLACEHOLDER = "lambent"
+_PLACEHOLDER = AccountId("lambent")
 _CONNECTIONS_MAX = 32
 CLIENTS_MAX = 64
 """Most clients that are kept. Callers choose the regions, so there may be many."""
@@ -32,7 +33,7 @@ class AwsClients:
         """By whether the endpoint is a custom one."""
         self._making = threading.Lock()
 
-    def known(self, service: str, region: str, account: str) -> Any | None:
+    def known(self, service: str, region: Region, account: AccountId) -> Any | None:
         """The client of a service if there is one already."""
         key = (service, region, account)
         client = self._clients.pop(key, None)
@@ -40,7 +41,7 @@ class AwsClients:
             self._clients[key] = client
         return client
 
-    def get(self, service: str, region: str, account: str = _PLACEHOLDER) -> Any:
+    def get(self, service: str, region: Region, account: AccountId = _PLACEHOLDER) -> Any:
         """The client of a service (`sqs`, `s3`, …) in a region. Any number of threads may use it.
 
         Requests to a custom endpoint are signed with the account's id as the access key id when
@@ -58,7 +59,7 @@ class AwsClients:
                 self._clients[service, region, account] = client
             return client
 
-    def _make(self, service: str, region: str, account: str) -> Any:
+    def _make(self, service: str, region: Region, account: AccountId) -> Any:
         settings: ServiceSettings = getattr(self._settings, service)
         session = self._session(is_custom=bool(settings.endpoint_url))
         is_local_services = settings.endpoint_url == self._local_services

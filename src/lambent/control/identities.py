@@ -258,7 +258,7 @@ class Identities:
             created_ms=int(self._clock.now() * 1000),
         )
 
-    async def _change(self, account: str, work: Callable[[Transaction], None]) -> None:
+    async def _change(self, account: AccountId, work: Callable[[Transaction], None]) -> None:
         """Change identities of an account, with nobody else doing so at the same time."""
 
         def run(tx: Transaction) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.model.arn import has_right_partition
+from lambent.model.arn import Arn, has_right_partition
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.filters import is_pattern
 from lambent.model.sources.kind import Params, SourceKind
@@ -28,7 +28,8 @@ def find_source(params: Params) -> tuple[SourceKind, str]:
 
     Raises `InvalidParameterValueException`.
     """
-    if params.get("EventSourceArn", "").split(":")[2:3] == ["rds"]:
+    arn = Arn.try_parse(params.get("EventSourceArn", ""))
+    if arn is not None and arn.service == "rds":
         raise invalid_parameter("Lambent does not offer Amazon DocumentDB as an event source.")
     found = identify(params)
     if found is None:
@@ -187,7 +188,7 @@ def _check_destination(kind: SourceKind, config: Params) -> None:
         is_allowed = scheme + separator in kind.destinations
     else:
         is_allowed = (
-            has_right_partition(destination) and destination.split(":")[2] in kind.destinations
+            has_right_partition(destination) and Arn.parse(destination).service in kind.destinations
         )
     if not is_allowed:
         raise invalid_parameter(f"The destination ARN {destination} is invalid.")

@@ -18,6 +18,7 @@ import anyio.to_thread
 
 from lambent.control.s3 import ObjectReader
 from lambent.kit.clock import Clock
+from lambent.model.arn import Region
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX, CODE_SIZE_ZIPPED_MAX
 from lambent.model.packages import PackageEmpty, PackageError, PackageTooLarge, read_package
@@ -56,7 +57,7 @@ class Packages:
         self._bell = anyio.Event()
         self._limiter = anyio.CapacityLimiter(_CHECKS_MAX)
 
-    async def read(self, code: Mapping[str, Any], region: str) -> Content:
+    async def read(self, code: Mapping[str, Any], region: Region) -> Content:
         """What `ZipFile` or `S3Bucket` and `S3Key` of a request stand for, checked.
 
         Raises `ApiError` if there are none, they are too many, or they are no good package.

@@ -8,6 +8,7 @@ import anyio.to_thread
 from lambent.aws.clients import AwsClients
 from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.kit.clock import Clock
+from lambent.model.arn import Region
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.limits import CODE_SIZE_UNZIPPED_MAX
 
@@ -18,7 +19,7 @@ _FETCHES_MAX = 2
 class ObjectReader(Protocol):
     """What the control plane needs of an object store."""
 
-    async def fetch(self, *, region: str, bucket: str, key: str, version: str | None) -> bytes:
+    async def fetch(self, *, region: Region, bucket: str, key: str, version: str | None) -> bytes:
         """The whole object. Raises `ApiError` in the words of the API."""
         ...
 
@@ -32,7 +33,7 @@ class S3Objects:
         self._clock = clock
         self._limiter = anyio.CapacityLimiter(_FETCHES_MAX)
 
-    async def fetch(self, *, region: str, bucket: str, key: str, version: str | None) -> bytes:
+    async def fetch(self, *, region: Region, bucket: str, key: str, version: str | None) -> bytes:
         """The whole object, at most `CODE_SIZE_UNZIPPED_MAX` bytes of it.
 
         Raises `InvalidParameterValueException` if S3 does not give it, it is too large, or it

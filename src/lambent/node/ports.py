@@ -9,6 +9,7 @@ from collections.abc import Callable, Set
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from lambent.model.arn import AccountId, Region
 from lambent.model.credentials import Credentials
 from lambent.model.function import FunctionVersion
 
@@ -77,6 +78,6 @@ class LogStream(Protocol):
 class LogSink(Protocol):
     """The log store, for writers."""
 
-    def open_stream(self, account: str, region: str, group: str, stream: str) -> LogStream:
+    def open_stream(self, account: AccountId, region: Region, group: str, stream: str) -> LogStream:
         """Create group and stream if they do not exist, and append to the stream."""
         ...

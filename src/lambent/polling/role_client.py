@@ -6,6 +6,7 @@ from typing import Any
 from lambent.aws.client import AwsClient, AwsUnreachable, error_code
 from lambent.aws.errors import ClientError
 from lambent.identity.execution_roles import ExecutionRoles
+from lambent.model.arn import AccountId, Region
 from lambent.model.errors import ApiError
 from lambent.model.function import FunctionKey
 from lambent.polling.ports import DATABASE_AWAY, SourceError
@@ -18,7 +19,7 @@ class RoleClient:
     """Calls AWS services as one role in one region."""
 
     def __init__(
-        self, aws: AwsClient, roles: ExecutionRoles, key: FunctionKey, role: str, region: str
+        self, aws: AwsClient, roles: ExecutionRoles, key: FunctionKey, role: str, region: Region
     ) -> None:
         self._aws = aws
         self._roles = roles
@@ -46,7 +47,7 @@ class RoleClient:
         *,
         resource: str,
         action: str | None = None,
-        account: str = "",
+        account: AccountId | None = None,
         deadline_s: float = 20.0,
     ) -> Any:
         """Make one request about a resource, an ARN, and return the members of the response.

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 from lambent.identity.authorizer import Access
 from lambent.kit.http.messages import Exchange
 from lambent.kit.strict_json import parse_loosely
-from lambent.model.arn import Scope
+from lambent.model.arn import Arn, Scope
 from lambent.services.foreign_operations import OPERATIONS
 from lambent.services.foreign_resources import RequestedResources
 
@@ -115,8 +115,8 @@ def _distinct(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _owner(arn: str, scope: Scope) -> str:
-    parts = arn.split(":")
-    return (parts[4] if len(parts) > 5 else "") or scope.account
+    parsed = Arn.try_parse(arn)
+    return (parsed.account if parsed is not None else "") or scope.account
 
 
 def _of_s3(exchange: Exchange, scope: Scope) -> Access | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lambent.model.arn import Scope, has_right_partition
+from lambent.model.arn import Arn, Scope
 
 Params = Mapping[str, Any]
 UNKNOWN = "*" * 2048
@@ -55,7 +55,8 @@ def arn_of(asked: RequestedResources, value: object) -> str | None:
     """The ARN of a resource of the service; None if a value is invalid."""
     if not isinstance(value, str) or _ARN.fullmatch(value) is None:
         return None
-    is_own = value.split(":")[2] == asked.service and has_right_partition(value)
+    arn = Arn.try_parse(value)
+    is_own = arn is not None and arn.service == asked.service and arn.is_in_partition_of("")
     return value if is_own else None
 
 
@@ -70,7 +71,7 @@ def named(**forms: str) -> Find:
         value, form = asked.params[given[0]], forms[given[0]]
         arn = arn_of(asked, value)
         if arn is not None:
-            is_one = re.fullmatch(_shape(form.removeprefix("=")), arn.split(":", 5)[5], re.ASCII)
+            is_one = re.fullmatch(_shape(form.removeprefix("=")), Arn.parse(arn).resource, re.ASCII)
             return [About(arn)] if is_one else None
         is_name = isinstance(value, str) and re.fullmatch(_NAME, value, re.ASCII)
         return [About(asked.arn(form.format(value)))] if is_name and form[0] != "=" else None
@@ -184,7 +185,7 @@ def _key(asked: RequestedResources) -> Sequence[About] | None:
     if value is None or (isinstance(value, str) and value.startswith("alias/")):
         return unsure("key/{}")(asked)
     arn = arn_of(asked, value)
-    resource = arn.split(":", 5)[5] if arn is not None else value
+    resource = Arn.parse(arn).resource if arn is not None else value
     match = _KEY.fullmatch(resource) if isinstance(resource, str) else None
     if match is None:
         is_alias = arn is not None and resource.startswith("alias/")
@@ -196,9 +197,9 @@ def _secret(asked: RequestedResources) -> Sequence[About] | None:
     """A secret by its full ARN; for a name, the last characters of the ARN are unknown."""
     value = asked.params.get("SecretId")
     arn = arn_of(asked, value)
-    if arn is not None and _SECRET.fullmatch(arn.split(":", 5)[5]):
+    if arn is not None and _SECRET.fullmatch(Arn.parse(arn).resource):
         return [About(arn)]
-    name = value if arn is None else arn.split(":", 5)[5].removeprefix("secret:")
+    name = value if arn is None else Arn.parse(arn).resource.removeprefix("secret:")
     if not isinstance(name, str) or re.fullmatch(r"[\w/+=.@-]{1,512}", name, re.ASCII) is None:
         return None
     return [About(asked.arn(f"secret:{name}-??????"), is_unsure=True)]
@@ -227,12 +228,12 @@ def _each_parameter(asked: RequestedResources, values: Sequence[object]) -> Sequ
     found = []
     for value in values:
         arn = arn_of(asked, value)
-        name = value if arn is None else arn.split(":", 5)[5].removeprefix("parameter")
+        name = value if arn is None else Arn.parse(arn).resource.removeprefix("parameter")
         match = _PARAMETER.fullmatch(name) if isinstance(name, str) else None
         if match is None or (arn is not None and ":parameter/" not in arn):
             return None
-        wanted = asked.arn(f"parameter/{match[1]}", "" if arn is None else arn.split(":")[4])
-        if arn is not None and wanted.split(":")[:5] != arn.split(":")[:5]:
+        wanted = asked.arn(f"parameter/{match[1]}", "" if arn is None else Arn.parse(arn).account)
+        if arn is not None and Arn.parse(wanted)[:4] != Arn.parse(arn)[:4]:
             return None
         found.append(About(wanted))
     return found or None

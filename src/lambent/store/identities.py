@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from lambent.model.arn import AccountId
 from lambent.model.changes import Directory
 from lambent.model.identity import AccessKey, Identity, IdentityKey
 from lambent.store.tables import access_keys, identities, platform_secrets
@@ -34,7 +35,7 @@ class IdentityRows:
             self._select(_identities.account == key.account, _identities.kind == key.kind, same)
         )
 
-    def list_of(self, account: str, kind: Literal["user", "role"]) -> list[Identity]:
+    def list_of(self, account: AccountId, kind: Literal["user", "role"]) -> list[Identity]:
         """An account's users or roles, by name."""
         return self._select(_identities.account == account, _identities.kind == kind)
 
@@ -55,7 +56,9 @@ class IdentityRows:
         self._changed.add(_name(key))
         self._connection.execute(sa.delete(identities).where(_is(key)))
 
-    def keys(self, account: str | None = None, user_name: str | None = None) -> list[AccessKey]:
+    def keys(
+        self, account: AccountId | None = None, user_name: str | None = None
+    ) -> list[AccessKey]:
         """The access keys of a user, or of an account's root; all there are without account."""
         query = sa.select(access_keys).order_by(access_keys.c.created_ms, access_keys.c.id)
         if account is not None:

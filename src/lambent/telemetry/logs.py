@@ -23,6 +23,7 @@ import anyio.to_thread
 
 from lambent.kit.clock import Clock
 from lambent.kit.tasks import start_loop
+from lambent.model.arn import AccountId, Region
 from lambent.telemetry import queries, segments
 from lambent.telemetry.lines import LINE_BYTES_MAX, chunks
 from lambent.telemetry.queries import Bounds, EventKey
@@ -299,7 +300,7 @@ class LogStore:
         """Epoch milliseconds."""
         return int(self._clock.now() * 1000)
 
-    def open_stream(self, account: str, region: str, group: str, stream: str) -> _Writer:
+    def open_stream(self, account: AccountId, region: Region, group: str, stream: str) -> _Writer:
         """See `ports.Logs`."""
         self._streams_since_trim += 1
         scope = self._scope(account, region)
@@ -383,7 +384,7 @@ class LogStore:
 
     # -- queries ---------------------------------------------------------------------------
 
-    async def describe_groups(self, account: str, region: str) -> list[LogGroup]:
+    async def describe_groups(self, account: AccountId, region: Region) -> list[LogGroup]:
         """All groups, by name."""
         await self.flush()
         return await anyio.to_thread.run_sync(
@@ -391,7 +392,7 @@ class LogStore:
         )
 
     async def describe_streams(
-        self, account: str, region: str, group: str
+        self, account: AccountId, region: Region, group: str
     ) -> list[LogStream] | None:
         """All streams of a group, by name; None if there is no such group."""
         await self.flush()
@@ -399,7 +400,9 @@ class LogStore:
             self._describe_streams, account, region, group, limiter=self._scanning
         )
 
-    async def stream_names(self, account: str, region: str, group: str) -> list[str] | None:
+    async def stream_names(
+        self, account: AccountId, region: Region, group: str
+    ) -> list[str] | None:
         """The names of all streams of a group, sorted; None if there is no such group."""
         await self.flush()
         parent = segments.directory_of(self._scope(account, region), group)
@@ -407,8 +410,8 @@ class LogStore:
 
     async def stream_page(
         self,
-        account: str,
-        region: str,
+        account: AccountId,
+        region: Region,
         group: str,
         stream: str,
         bounds: Bounds,
@@ -428,8 +431,8 @@ class LogStore:
 
     async def group_page(
         self,
-        account: str,
-        region: str,
+        account: AccountId,
+        region: Region,
         group: str,
         streams: list[str],
         bounds: Bounds,
@@ -451,7 +454,7 @@ class LogStore:
                 lambda: self._clock.monotonic() > deadline,
             )
 
-    def _describe_groups(self, account: str, region: str) -> list[LogGroup]:
+    def _describe_groups(self, account: AccountId, region: Region) -> list[LogGroup]:
         return sorted(
             (
                 LogGroup(name, segments.created_ms(directory), _size(directory))
@@ -460,7 +463,9 @@ class LogStore:
             key=lambda group: group.name,
         )
 
-    def _describe_streams(self, account: str, region: str, group: str) -> list[LogStream] | None:
+    def _describe_streams(
+        self, account: AccountId, region: Region, group: str
+    ) -> list[LogStream] | None:
         parent = segments.directory_of(self._scope(account, region), group)
         if not parent.is_dir():
             return None
@@ -491,7 +496,7 @@ class LogStore:
             for _, directory in segments.list_directories(region):
                 yield directory
 
-    def _scope(self, account: str, region: str) -> Path:
+    def _scope(self, account: AccountId, region: Region) -> Path:
         return self._root / account / region
 
 

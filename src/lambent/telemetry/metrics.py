@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 import re
 from collections import OrderedDict
 
+from lambent.model.arn import AccountId
 from lambent.model.function import FunctionKey
 from lambent.telemetry.series.keys import Dimensions, MetricKey
 from lambent.telemetry.series.store import MetricStore
@@ -69,7 +70,7 @@ class Metrics:
         known_count, known_sum = metrics.get(name, (0, 0.0))
         metrics[name] = known_count + count, known_sum + value
 
-    def render(self, account: str) -> bytes:
+    def render(self, account: AccountId) -> bytes:
         """Return the metrics of one account as text for Prometheus:
         `lambent_async_events_received_sum` and `…_count` of `AsyncEventsReceived`; ages are in
         milliseconds."""

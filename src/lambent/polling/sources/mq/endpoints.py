@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from lambent.aws.client import error_code
 from lambent.aws.errors import ClientError
+from lambent.model.arn import Arn
 from lambent.polling.credentials import CONFIG_NOT_VALID, NOT_AUTHENTICATED
 from lambent.polling.ports import SourceError
 from lambent.polling.role_client import RoleClient, refused, unreachable
@@ -73,7 +74,7 @@ def parse_endpoint(url: str) -> Endpoint | None:
 async def _ask_amazon_mq(aws: RoleClient, arn: str) -> list[str]:
     try:
         response = await aws.call(
-            "mq", "DescribeBroker", {"BrokerId": arn.rpartition(":")[2]}, resource=arn
+            "mq", "DescribeBroker", {"BrokerId": Arn.parse(arn).name}, resource=arn
         )
     except ClientError as error:
         if error_code(error) == "NotFoundException":

@@ -5,6 +5,7 @@ from typing import Any
 
 from lambent.aws.client import AwsClient
 from lambent.aws.errors import ClientError
+from lambent.model.arn import Arn
 from lambent.model.errors import invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.mapping import EventSourceMapping
@@ -26,7 +27,7 @@ async def poll(polled: ActiveMapping) -> None:
 async def check(aws: AwsClient, mapping: EventSourceMapping, function: FunctionVersion) -> None:
     """See `drivers.CheckSource`. The visibility timeout must not be shorter than the function's
     timeout."""
-    *_, region, account, name = mapping.source_id.split(":")
+    _, _, region, account, name = Arn.parse(mapping.source_id)
 
     async def call(operation: str, parameters: Mapping[str, Any]) -> Any:
         return await aws.call(

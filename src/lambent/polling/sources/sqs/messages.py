@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lambent.model.arn import Region
 from lambent.model.traces import extend_lineage
 from lambent.polling.ports import EVENT_BYTES_MAX, Envelope, Record
 
@@ -14,7 +15,7 @@ ENVELOPE = Envelope(b'{"Records":[', b"]}")
 _TRACE_HEADER = "AWSTraceHeader"
 
 
-def to_record(message: Mapping[str, Any], arn: str, region: str, *, has_window: bool) -> Record:
+def to_record(message: Mapping[str, Any], arn: str, region: Region, *, has_window: bool) -> Record:
     """A message that ReceiveMessage returned. `has_window` is for mappings with a batching window,
     whose records differ in one member."""
     attributes = message.get("Attributes", {})

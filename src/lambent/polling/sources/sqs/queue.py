@@ -5,6 +5,7 @@ from typing import Any
 
 from lambent.aws.client import error_code
 from lambent.aws.errors import ClientError
+from lambent.model.arn import Arn
 from lambent.polling.ports import Record, SourceError
 from lambent.polling.role_client import RoleClient, refused
 
@@ -25,7 +26,8 @@ class Queue:
     def __init__(self, aws: RoleClient, arn: str) -> None:
         self.arn = arn
         self._aws = aws
-        *_, self._account, self._name = arn.split(":")
+        queue = Arn.parse(arn)
+        self._account, self._name = queue.account, queue.resource
         self._url = ""
         self.visibility_s = 0.0
         """The queue's visibility timeout, as `open` or `look` read it last."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from lambent.aws.client import AwsClient, error_code
 from lambent.aws.errors import ClientError
+from lambent.model.arn import Arn
 from lambent.model.errors import invalid_parameter
 from lambent.polling.drivers import CHECK_DEADLINE_S
 from lambent.polling.failure_records import timestamp
@@ -37,7 +38,7 @@ class StreamCalls:
         self._aws = aws
         self._service = service
         self.stream_arn = stream_arn
-        self._account = stream_arn.split(":")[4]
+        self._account = Arn.parse(stream_arn).account
 
     async def call(
         self, operation: str, parameters: Mapping[str, Any], *, names_record: bool = False
@@ -87,7 +88,7 @@ async def check_stream(
     aws: AwsClient, service: str, operation: str, parameters: Mapping[str, Any], stream_arn: str
 ) -> None:
     """Describe a stream, see `drivers.CheckSource`. A refusal names `stream_arn`."""
-    _, _, _, region, account, *_ = stream_arn.split(":")
+    account, region = Arn.parse(stream_arn).scope
     try:
         await aws.call(
             service,
