@@ -199,7 +199,9 @@ def _measure_restores(scale: float, report: Report) -> Iterator[Row]:
 
 
 def _snap_start_runtime() -> str | None:
-    lines = [one.line for one in find_interpreters() if one.kind == "python"]
+    lines = [
+        interpreter.line for interpreter in find_interpreters() if interpreter.kind == "python"
+    ]
     usable = [line for line in lines if (3, 12) <= tuple(map(int, line.split("."))) < (3, 14)]
     return f"python{usable[-1]}" if usable else None
 

@@ -265,7 +265,7 @@ def _map(endpoint: str, url: str, **more: Any) -> str:
 def _shown(endpoint: str, uuid: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{endpoint}/_lambent/mappings", timeout=20) as answer:
         found: dict[str, Any] = next(
-            one for one in json.load(answer)["mappings"] if one["uuid"] == uuid
+            mapping for mapping in json.load(answer)["mappings"] if mapping["uuid"] == uuid
         )
     return found
 

@@ -130,7 +130,7 @@ def _start_serverless(count: int) -> Iterator[Running]:
         with _process(command, folder, lambda_port, {"SLS_TELEMETRY_DISABLED": "1"}) as running:
             names = [f"bench-dev-f{number}" for number in range(count)]
             yield _with_paths(
-                running, [f"/2015-03-31/functions/{one}/invocations" for one in names]
+                running, [f"/2015-03-31/functions/{name}/invocations" for name in names]
             )
 
 

@@ -41,7 +41,10 @@ class Queue:
         elif operation == "ReceiveMessage":
             answer = {"Messages": self._take(asked.get("MaxNumberOfMessages", 1))}
         elif operation.endswith("Batch"):
-            answer = {"Successful": [{"Id": one["Id"]} for one in asked["Entries"]], "Failed": []}
+            answer = {
+                "Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]],
+                "Failed": [],
+            }
         exchange.respond(200, _HEADERS, json.dumps(answer).encode())
 
     def _take(self, most: int) -> list[dict[str, object]]:

@@ -113,7 +113,7 @@ class Platform:
         """The mount points of this process's namespace that lie in its data directory."""
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
         points = {line.split()[4] for line in lines}
-        return {one for one in points if Path(one).is_relative_to(self.data_dir)}
+        return {point for point in points if Path(point).is_relative_to(self.data_dir)}
 
     def client(self, service: str, **more: Any) -> Any:
         """A boto3 client as users make it, without retries."""

@@ -165,7 +165,7 @@ def main() -> None:
     del sys.argv[1 : end + 1]
     for name, number in _STARTS.items():
         setattr(guard, name, partial(_start, getattr(guard, name), number))
-    for name in [one for one in sys.modules if one.startswith("lambent.")]:
+    for name in [module for module in sys.modules if module.startswith("lambent.")]:
         assert name in ("lambent.kit", "lambent.kit.clock", "lambent.kit.tasks"), (
             f"{name} has the real ones"
         )

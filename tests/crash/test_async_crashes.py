@@ -81,11 +81,11 @@ def live(life: Life, auditor: Auditor, within_s: float, numbers: random.Random) 
         threading.Thread(target=enqueue, args=(endpoint, auditor, random.Random(numbers.random())))
         for _ in range(CLIENTS)
     ]
-    for one in clients:
-        one.start()
+    for client in clients:
+        client.start()
     life.end(within_s)
-    for one in clients:
-        one.join(30)
+    for client in clients:
+        client.join(30)
 
 
 def prepare(data: Path, options: list[str]) -> None:

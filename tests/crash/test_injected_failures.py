@@ -262,7 +262,7 @@ def world(
     settings += ["polling.session_s=6", "polling.long_poll_s=1"]
     settings += ["asynchronous.retry_s=0.05", "asynchronous.backoff_s=0.05"]
     settings += ["polling.brokers=" + ",".join(f"{broker_arn(n)}={u}" for n, u in brokers.items())]
-    options = [option for one in settings for option in ("--set", one)]
+    options = [option for setting in settings for option in ("--set", setting)]
     platform = FailingPlatform(tmp_path_factory.mktemp("failing") / "data", "--services", *options)
     try:
         made = World(platform)
@@ -467,9 +467,9 @@ def _end_local_services(world: World) -> None:
 
 REACH: dict[str, Reach] = {
     "assembly/storage.py:metrics.run": _runs(_has_metrics),
-    "asynchronous/room.py:courier.run": _runs(World.relays),
+    "asynchronous/room.py:destination_dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:dispatcher.run": _runs(World.relays),
-    "asynchronous/room.py:journal.run": _runs(World.relays),
+    "asynchronous/room.py:group_commit.run": _runs(World.relays),
     "asynchronous/destination_dispatcher.py:self._send": _fails(World.relays),
     "asynchronous/dispatcher.py:self._begin_slowly": _fails(lambda one: one.relays(BESIDE)),
     "asynchronous/dispatcher.py:self._forget_payloads": _fails(lambda one: one.relays(BESIDE)),

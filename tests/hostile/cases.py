@@ -37,6 +37,6 @@ def _cases_of(mark: pytest.Mark) -> Iterator[str]:
     if mark.name == "case":
         yield from mark.args
     elif mark.name == "parametrize":
-        for one in mark.args[1]:
-            for inner in getattr(one, "marks", ()):
+        for arg in mark.args[1]:
+            for inner in getattr(arg, "marks", ()):
                 yield from _cases_of(inner.mark if hasattr(inner, "mark") else inner)

@@ -74,7 +74,10 @@ def test_what_enters_a_box_is_kept_from_it(
     attackers = [start(Layers=[layer], Timeout=3) for _ in range(count)]
 
     def attack() -> None:
-        threads = [threading.Thread(target=one.try_to, args=["attempts.here"]) for one in attackers]
+        threads = [
+            threading.Thread(target=attacker.try_to, args=["attempts.here"])
+            for attacker in attackers
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

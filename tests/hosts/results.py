@@ -69,8 +69,8 @@ def merged(before: HostResult | None, now: HostResult) -> HostResult:
     same commit: results of two versions are never shown as one."""
     if before is None or before.commit != now.commit:
         return now
-    outcomes = {one.check: one for one in before.outcomes}
-    outcomes |= {one.check: one for one in now.outcomes}
+    outcomes = {outcome.check: outcome for outcome in before.outcomes}
+    outcomes |= {outcome.check: outcome for outcome in now.outcomes}
     return HostResult(**{**vars(now), "outcomes": list(outcomes.values())})
 
 
@@ -90,21 +90,30 @@ def table(results: Sequence[HostResult], checks: Sequence[str], hosts: Mapping[s
     there are, with what they are."""
     rows = [["host", "what it is", "kernel", "runs", "tier", "date", "commit"]]
     rows += [
-        [one.host, one.what, one.kernel, one.how, one.tier, one.date, one.commit] for one in results
+        [
+            result.host,
+            result.what,
+            result.kernel,
+            result.how,
+            result.tier,
+            result.date,
+            result.commit,
+        ]
+        for result in results
     ]
-    marks = [["check", *(one.host for one in results)]]
+    marks = [["check", *(result.host for result in results)]]
     for check in checks:
-        marks.append([check, *(_sign(one, check) for one in results)])
+        marks.append([check, *(_sign(result, check) for result in results)])
     notes = [
-        f"- {one.host}, {outcome.check}, {outcome.state}: {_cell(outcome.note)}"
-        for one in results
-        for outcome in one.outcomes
+        f"- {result.host}, {outcome.check}, {outcome.state}: {_cell(outcome.note)}"
+        for result in results
+        for outcome in result.outcomes
         if outcome.state != PASSED
     ]
     parts = [_markdown(rows), _markdown(marks)]
     if notes:
         parts.append("What did not pass, in its own words:\n\n" + "\n".join(notes))
-    known = {one.host for one in results}
+    known = {result.host for result in results}
     if missing := [f"- {name}: {_cell(what)}" for name, what in hosts.items() if name not in known]:
         parts.append("Not run yet:\n\n" + "\n".join(missing))
     return "\n\n".join(parts)

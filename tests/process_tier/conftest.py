@@ -86,7 +86,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Modules say which sorts of platforms they use: `users`, `one-user` or both, as is usual."""
     if "platform" in metafunc.fixturenames:
         sorts = getattr(metafunc.module, "SORTS", ("users", "one-user"))
-        possible = dict.fromkeys(one if IS_ROOT else "one-user" for one in sorts)
+        possible = dict.fromkeys(sort if IS_ROOT else "one-user" for sort in sorts)
         metafunc.parametrize("platform", list(possible), indirect=True, scope="session")
 
 

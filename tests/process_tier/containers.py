@@ -160,8 +160,12 @@ def _filter(more: Sequence[str]) -> dict[str, Any]:
             {**refuse, "names": [*_REFUSED, *more], "errnoRet": 1},
             {**refuse, "names": ["clone3"], "errnoRet": 38},
             *(
-                {**refuse, "names": ["clone"], "args": [{**cloning, "value": one, "valueTwo": one}]}
-                for one in flags
+                {
+                    **refuse,
+                    "names": ["clone"],
+                    "args": [{**cloning, "value": flag, "valueTwo": flag}],
+                }
+                for flag in flags
             ),
         ],
     }

@@ -270,7 +270,7 @@ def test_a_program_that_names_the_paths_of_a_box_is_told(
     deploy(lambda_client, "fixed", files, Runtime="provided.al2023")
     assert invoke(lambda_client, "fixed")[1]["FunctionError"] == "Unhandled"
     lines = log_lines(platform, "fixed")
-    assert any("With isolation 'process' there is no such directory" in one for one in lines)
+    assert any("With isolation 'process' there is no such directory" in line for line in lines)
 
 
 def test_layers_and_variables_find_their_paths(lambda_client: Any) -> None:

@@ -131,7 +131,7 @@ def test_the_lines_of_an_event_that_is_done_outlive_a_kill(
     def is_done() -> bool:
         with urllib.request.urlopen(f"{first.endpoint}/_lambent/queues", timeout=20) as answer:
             queues = json.load(answer)["queues"]
-        return not any(one["due"] or one["later"] or one["in_flight"] for one in queues)
+        return not any(queue["due"] or queue["later"] or queue["in_flight"] for queue in queues)
 
     wait_for(is_done, "all events are done")
     first.kill()

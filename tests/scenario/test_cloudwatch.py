@@ -213,11 +213,14 @@ def test_lists_of_metrics(cloudwatch: Any, called: str) -> None:
         Dimensions=[{"Name": "FunctionName", "Value": called}],
         RecentlyActive="PT3H",
     )["Metrics"]
-    dimensions = [{one["Name"]: one["Value"] for one in each["Dimensions"]} for each in found]
+    dimensions = [
+        {dimension["Name"]: dimension["Value"] for dimension in each["Dimensions"]}
+        for each in found
+    ]
     assert {"FunctionName": called} in dimensions
     assert {"FunctionName": called, "Resource": f"{called}:live"} in dimensions
     shops = cloudwatch.list_metrics(Namespace=NAMESPACE, Dimensions=[{"Name": "Shop"}])["Metrics"]
-    assert {one["Dimensions"][0]["Value"] for one in shops} >= {"south"}
+    assert {shop["Dimensions"][0]["Value"] for shop in shops} >= {"south"}
     other = cloudwatch.list_metrics(Namespace="Nowhere")
     assert other["Metrics"] == []
 
@@ -372,7 +375,7 @@ def test_the_command_line(platform: Platform, called: str) -> None:
     put_data = ["put-metric-data", "--namespace", NAMESPACE, "--metric-name", "Cli", "--value", "4"]
     assert aws(platform, *put_data) == ""
     listed = json.loads(aws(platform, "list-metrics", "--metric-name", "Cli"))
-    assert [one["Namespace"] for one in listed["Metrics"]] == [NAMESPACE]
+    assert [metric["Namespace"] for metric in listed["Metrics"]] == [NAMESPACE]
     times = hour()
     shown = json.loads(
         aws(

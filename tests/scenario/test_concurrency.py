@@ -38,7 +38,7 @@ class Load:
         self._is_over = threading.Event()
         self._name, self._more = name, more
         clients = [platform.client("lambda") for _ in range(callers)]
-        self._threads = [threading.Thread(target=self._call, args=(one,)) for one in clients]
+        self._threads = [threading.Thread(target=self._call, args=(client,)) for client in clients]
         for thread in self._threads:
             thread.start()
 

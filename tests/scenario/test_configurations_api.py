@@ -151,7 +151,10 @@ def test_event_invoke_configurations(client: Any, function: str) -> None:
         FunctionName=function, Qualifier="live", MaximumRetryAttempts=2
     )
     listed = client.list_function_event_invoke_configs(FunctionName=function)
-    assert [one["FunctionArn"] for one in listed["FunctionEventInvokeConfigs"]] == [
+    assert [
+        function_event_invoke_config["FunctionArn"]
+        for function_event_invoke_config in listed["FunctionEventInvokeConfigs"]
+    ] == [
         f"{arn_of(function)}:$LATEST",
         f"{arn_of(function)}:live",
     ]

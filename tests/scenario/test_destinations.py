@@ -271,7 +271,7 @@ def test_functions(platform: Platform) -> None:
             )
         except logs.exceptions.ResourceNotFoundException:
             return []
-        return [one["message"] for one in found["events"]]
+        return [event["message"] for event in found["events"]]
 
     wait_for(lines, "the other function runs")
     record = json.loads(lines()[0].removeprefix("got "))

@@ -135,7 +135,9 @@ def test_a_configuration_from_creation_to_deletion(lambda_client: Any, platform:
     assert (updated["AuthType"], updated["Cors"]) == ("NONE", cors)
     assert updated["LastModifiedTime"] >= updated["CreationTime"] == created["CreationTime"]
     listed = lambda_client.list_function_url_configs(FunctionName="url-config")
-    assert [one["FunctionArn"] for one in listed["FunctionUrlConfigs"]] == [arn, f"{arn}:live"]
+    assert [
+        function_url_config["FunctionArn"] for function_url_config in listed["FunctionUrlConfigs"]
+    ] == [arn, f"{arn}:live"]
     lambda_client.delete_function_url_config(FunctionName="url-config")
     for attempt in (
         lambda_client.get_function_url_config,

@@ -155,7 +155,7 @@ def test_json_logs_have_levels(lambda_client: Any, classes: dict[str, bytes]) ->
     request_id = answer["ResponseMetadata"]["RequestId"]
     lines = log_of(answer).splitlines()
     records = [json.loads(line) for line in lines if '"message"' in line]
-    assert [(one["level"], one["message"]) for one in records] == [
+    assert [(record["level"], record["message"]) for record in records] == [
         ("ERROR", "one\ntwo\n"),
         ("WARN", "own"),
     ] * 2

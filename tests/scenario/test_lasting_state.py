@@ -149,7 +149,7 @@ def audit(client: Any, ledger: Ledger) -> None:
             with urllib.request.urlopen(found["Code"]["Location"], timeout=10) as link:
                 assert len(link.read()) == found["Configuration"]["CodeSize"]
             versions = client.list_versions_by_function(FunctionName=name)["Versions"]
-            numbers = [one["Version"] for one in versions]
+            numbers = [version["Version"] for version in versions]
             assert numbers == ["$LATEST", *map(str, range(1, len(numbers)))]
         ledger.asked[name] = set()
 
@@ -224,7 +224,7 @@ def test_a_full_disk(small_disk: Path) -> None:
         # It is the database or the package that had no room.
         told = refused["ResponseMetadata"]["HTTPStatusCode"], refused["Error"]["Code"]
         assert told in {(503, "ServiceUnavailable"), (500, "ServiceException")}
-        names = {one["FunctionName"] for one in client.list_functions()["Functions"]}
+        names = {function["FunctionName"] for function in client.list_functions()["Functions"]}
         assert names == {"first", *(f"bulk{number}" for number in range(kept))}
         ballast.unlink()  # A deletion must be written down, too.
         for number in range(kept):
@@ -236,7 +236,7 @@ def test_a_full_disk(small_disk: Path) -> None:
         assert found["Configuration"]["Description"] == "kept"
         assert wait_for(lambda: _settled(client, "later"), "later is settled")
         assert set(ledger.acknowledged) == {
-            one["FunctionName"] for one in client.list_functions()["Functions"]
+            function["FunctionName"] for function in client.list_functions()["Functions"]
         }
 
 

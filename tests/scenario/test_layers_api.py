@@ -87,12 +87,12 @@ def test_lists_and_their_filters(connect: Callable[..., Any]) -> None:
     (found,) = client.list_layers(CompatibleArchitecture="arm64")["Layers"]
     assert found["LayerName"] == "a"
     versions = client.list_layer_versions(LayerName="b")["LayerVersions"]
-    assert [one["Version"] for one in versions] == [3, 2, 1]
+    assert [version["Version"] for version in versions] == [3, 2, 1]
     assert "Content" not in versions[0]
     first = client.list_layer_versions(LayerName="b", MaxItems=2)
     second = client.list_layer_versions(LayerName="b", MaxItems=2, Marker=first["NextMarker"])
-    assert [one["Version"] for one in first["LayerVersions"]] == [3, 2]
-    assert [one["Version"] for one in second["LayerVersions"]] == [1]
+    assert [layer_version["Version"] for layer_version in first["LayerVersions"]] == [3, 2]
+    assert [layer_version["Version"] for layer_version in second["LayerVersions"]] == [1]
     assert "NextMarker" not in second
     first = client.list_layers(MaxItems=1)
     second = client.list_layers(MaxItems=1, Marker=first["NextMarker"])

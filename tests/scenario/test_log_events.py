@@ -95,7 +95,7 @@ def test_long_lines_are_cut_between_characters(
         file, runtime = "app.py", {}
     deploy(lambda_client, name, {file: LONG[language]}, **runtime)
     invoke(lambda_client, name)
-    printed = [one for one in messages(platform, name, "REPORT") if "€" in one]
+    printed = [message for message in messages(platform, name, "REPORT") if "€" in message]
     assert len(printed) == 2
     assert "".join(one.removesuffix("\n") for one in printed).endswith("€" * 120_000)
 

@@ -121,12 +121,12 @@ end
     _, answer = invoke(lambda_client, "ruby-json", {}, LogType="Tail")
     lines = [json.loads(line) for line in log_of(answer).splitlines()]
     records = [line for line in lines if "message" in line]
-    assert [(one["level"], one["message"]) for one in records] == [
+    assert [(record["level"], record["message"]) for record in records] == [
         ("WARN", "one\ntwo"),
         ("FATAL", "on purpose"),
     ]
-    assert {one["requestId"] for one in records} == {answer["ResponseMetadata"]["RequestId"]}
-    assert {one["logger"] for one in records} == {"mine"}
+    assert {record["requestId"] for record in records} == {answer["ResponseMetadata"]["RequestId"]}
+    assert {record["logger"] for record in records} == {"mine"}
     assert records[1]["errorType"] == "ArgumentError"
     assert records[1]["location"].startswith("/var/task/app.rb:")
     assert records[1]["stackTrace"][0].startswith("/var/task/app.rb:7:in ")

@@ -160,7 +160,7 @@ def test_an_object_tells_a_function(platform: Platform) -> None:
     assert record["s3"]["object"]["key"] == "in/a.txt"
     with urllib.request.urlopen(f"{platform.endpoint}/_lambent/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    assert any("async_events_received" in one and teller.name in one for one in lines), lines
+    assert any("async_events_received" in line and teller.name in line for line in lines), lines
 
 
 def test_a_topic_tells_a_function(platform: Platform) -> None:
@@ -196,8 +196,8 @@ def test_a_rule_tells_a_function_which_is_tried_again(platform: Platform) -> Non
     events.put_targets(Rule="orders", Targets=[target])
     events.put_events(Entries=[{"Source": "shop", "DetailType": "order", "Detail": "{}"}])
     attempts = [teller.told(f"attempt {number}") for number in range(3)]
-    assert [one["event"] for one in attempts] == [{"fail": True}] * 3
-    assert len({one["id"] for one in attempts}) == 1
+    assert [attempt["event"] for attempt in attempts] == [{"fail": True}] * 3
+    assert len({attempt["id"] for attempt in attempts}) == 1
 
 
 def test_a_state_machine_calls_a_function(platform: Platform) -> None:

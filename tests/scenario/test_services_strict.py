@@ -121,7 +121,9 @@ def test_policies_are_about_objects(strict: Strict) -> None:
     user = strict.client("s3", **strict.user("reader", *statements))
     user.put_object(Bucket="shelf", Key="in/a", Body=b"hello", ChecksumAlgorithm="CRC32")
     assert user.get_object(Bucket="shelf", Key="in/a")["Body"].read() == b"hello"
-    assert [one["Key"] for one in user.list_objects_v2(Bucket="shelf")["Contents"]] == ["in/a"]
+    assert [content["Key"] for content in user.list_objects_v2(Bucket="shelf")["Contents"]] == [
+        "in/a"
+    ]
     root.put_object(Bucket="shelf", Key="out", Body=b"no")
     for attempt in (
         lambda: user.get_object(Bucket="shelf", Key="out"),

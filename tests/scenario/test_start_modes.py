@@ -113,7 +113,7 @@ def test_json_logging_is_on_from_the_first_line(
     deploy(lambda_client, name, {"app.py": code}, **options, **variables(mode))
     invoke(lambda_client, name)
     events = platform.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-    (said,) = [json.loads(one["message"]) for one in events if '"said"' in one["message"]]
+    (said,) = [json.loads(event["message"]) for event in events if '"said"' in event["message"]]
     assert (said["level"], said["message"]) == ("WARN", "said") or said["level"] == "WARNING"
 
 

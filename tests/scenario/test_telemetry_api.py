@@ -186,7 +186,9 @@ def test_what_cannot_be_subscribed(platform: Platform, lambda_client: Any) -> No
         },
     )
     assert invoke(lambda_client, name)[0] == 1
-    line = next(one for one in log_lines(platform, name) if "listener subscribed" in one)
+    line = next(
+        log_line for log_line in log_lines(platform, name) if "listener subscribed" in log_line
+    )
     status, body = line.split(" ", 3)[2:]
     assert status == "400"
     assert json.loads(body)["errorType"] == "ValidationError"

@@ -28,7 +28,7 @@ def why_refused(operation: str, parameters: Mapping[str, Any]) -> Refusal | None
         return next(filter(None, map(_why_event_refused, parameters["Entries"])), None)
     entries = parameters.get("Entries")
     if entries is not None and operation.endswith("Batch"):
-        ids = [one["Id"] for one in entries]
+        ids = [entry["Id"] for entry in entries]
         if not ids:
             return "AWS.SimpleQueueService.EmptyBatchRequest", "There should be at least one entry."
         if len(ids) > 10:

@@ -213,7 +213,9 @@ def test_kinesis_splits_shards(kinesis: Kinesis) -> None:
     data, answer = read(first)
     assert data == [b"one"]
     assert "NextShardIterator" not in answer
-    assert {one["ShardId"] for one in answer["ChildShards"]} == {one["ShardId"] for one in children}
+    assert {child_shard["ShardId"] for child_shard in answer["ChildShards"]} == {
+        one["ShardId"] for one in children
+    }
 
 
 def test_kinesis_keeps_streams_over_a_crash() -> None:

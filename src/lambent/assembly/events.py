@@ -74,7 +74,7 @@ async def open_events(
             invoker=execution.invoker,
             aws=calls,
             roles=api.roles,
-            keep=asynchronous.courier.keep,
+            keep=asynchronous.destination_dispatcher.keep,
             metrics=metrics,
             settle_logs=storage.logs.settle,
             clock=storage.clock,

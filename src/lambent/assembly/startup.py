@@ -211,7 +211,7 @@ def isolate(
         roots=[data.code, *runtimes.mount_roots()],
         instance=data.instance,
     )
-    if tier == "root" and (lacking := [one for one in LIMITS if one not in launcher.limits]):
+    if tier == "root" and (lacking := [limit for limit in LIMITS if limit not in launcher.limits]):
         logger.warning("control groups limit no %s here: see `lambent doctor`", ", ".join(lacking))
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
@@ -231,7 +231,7 @@ def may_mount(tier: str) -> bool:
 
 def explain_weakness(tier: str, isolation: tiers.Isolation) -> str:
     """Why isolation is not the strongest: the first missing feature, or the operator's choice."""
-    lacking = next((one for one in isolation.findings if not one.is_there), None)
+    lacking = next((finding for finding in isolation.findings if not finding.is_there), None)
     cause = f"{lacking.name}: {lacking.found}" if lacking else "sandbox.isolation asks for no more"
     return (
         f"isolation is {tier!r}, weaker than it could be ({cause}); `lambent doctor` says how to"

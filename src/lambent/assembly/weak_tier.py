@@ -67,15 +67,15 @@ def only_reachable(
     if not has_own_users(settings, tier):
         return interpreters
     reachable = []
-    for one in interpreters:
-        closed = closed_to_others(one.prefix)
+    for interpreter in interpreters:
+        closed = closed_to_others(interpreter.prefix)
         if closed is None:
-            reachable.append(one)
+            reachable.append(interpreter)
         else:
             logger.warning(
                 "%s %s cannot run functions: their users may not enter %s. Install it where"
                 " everybody may go, or start lambent as an ordinary user",
-                one.kind, one.line, closed,
+                interpreter.kind, interpreter.line, closed,
             )  # fmt: skip
     return tuple(reachable)
 

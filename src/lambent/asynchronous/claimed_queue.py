@@ -56,7 +56,7 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
     def __init__(
         self,
         store: Store,
-        journal: GroupCommit,
+        group_commit: GroupCommit,
         clock: Clock,
         tasks: anyio.abc.TaskGroup,
         lanes: Lanes[K, T],
@@ -66,7 +66,7 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         """Claims of transactions that failed. If one was committed all the same, nobody has in
         memory what it claimed."""
         self._store = store
-        self._journal = journal
+        self._group_commit = group_commit
         self._clock = clock
         self._tasks = tasks
         self._lanes = lanes
@@ -143,7 +143,7 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
     def _ask(self) -> None:
         """Ask for a transaction if there is something to write, and for a wake-up in time."""
         if self._ended or self._given_back or self._lanes.wants_refill:
-            self._journal.ring()
+            self._group_commit.ring()
         wakes_at = self._lanes.wakes_at
         if wakes_at is not None and wakes_at < self._wakes_at:
             self._bell.set()

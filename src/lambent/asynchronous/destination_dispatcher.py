@@ -52,7 +52,7 @@ class DestinationDispatcher(ClaimedQueue[str, Delivery, DeliveryAttempt]):
     def __init__(
         self,
         store: Store,
-        journal: GroupCommit,
+        group_commit: GroupCommit,
         destinations: Destinations,
         settings: AsynchronousSettings,
         clock: Clock,
@@ -62,7 +62,7 @@ class DestinationDispatcher(ClaimedQueue[str, Delivery, DeliveryAttempt]):
         metrics: Metrics,
     ) -> None:
         lanes = Lanes[str, Delivery](held_max=_HELD_MAX, in_flight_max=_IN_FLIGHT_MAX)
-        super().__init__(store, journal, clock, tasks, lanes)
+        super().__init__(store, group_commit, clock, tasks, lanes)
         self._destinations = destinations
         self._settings = settings
         self._ids = ids
@@ -78,7 +78,7 @@ class DestinationDispatcher(ClaimedQueue[str, Delivery, DeliveryAttempt]):
 
     async def keep(self, deliveries: Iterable[Delivery]) -> None:
         """Have them delivered, and numbered; returns when they are on disk."""
-        new = [dataclasses.replace(one, id=next(self._ids)) for one in deliveries]
+        new = [dataclasses.replace(delivery, id=next(self._ids)) for delivery in deliveries]
         try:
             await self._store.transact(lambda tx: tx.deliveries.add(new))
         finally:  # If it failed: perhaps they are there.
@@ -86,7 +86,7 @@ class DestinationDispatcher(ClaimedQueue[str, Delivery, DeliveryAttempt]):
 
     def note_new(self, deliveries: Sequence[Delivery]) -> None:
         """There are new ones in the store."""
-        self.accept((one, one.target, False) for one in deliveries)
+        self.accept((delivery, delivery.target, False) for delivery in deliveries)
 
     def begin(self, thing: Delivery, now: float) -> None:
         """See `ClaimedQueue`."""

@@ -55,7 +55,7 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
     def __init__(
         self,
         store: Store,
-        journal: GroupCommit,
+        group_commit: GroupCommit,
         invoker: Invoker,
         payloads: Blobs,
         settings: AsynchronousSettings,
@@ -69,7 +69,7 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
         lanes = Lanes[FunctionKey, AsyncEvent](
             held_max=settings.held_max, in_flight_max=settings.in_flight_max
         )
-        super().__init__(store, journal, clock, tasks, lanes)
+        super().__init__(store, group_commit, clock, tasks, lanes)
         self._invoker = invoker
         self._payloads = payloads
         self._settings = settings
@@ -159,23 +159,23 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
         now: float,
     ) -> Callable[[], Iterable[tuple[FunctionKey, float]]]:
         """See `ClaimedQueue`."""
-        conclusions = Settlement(tx, self._settings, self._payloads, self._ids, now)
+        settlement = Settlement(tx, self._settings, self._payloads, self._ids, now)
         for one in ended:
-            conclusions.conclude(one)
+            settlement.conclude(one)
         for key, events in claimed.items():
-            claimed[key] = conclusions.without_expired(events)
-        conclusions.write()
-        return partial(self._after_commit, conclusions)
+            claimed[key] = settlement.without_expired(events)
+        settlement.write()
+        return partial(self._after_commit, settlement)
 
-    def _after_commit(self, conclusions: Settlement) -> Iterable[tuple[FunctionKey, float]]:
-        for key, count in conclusions.dropped.items():
+    def _after_commit(self, settlement: Settlement) -> Iterable[tuple[FunctionKey, float]]:
+        for key, count in settlement.dropped.items():
             logger.warning("%s: %d events could not be delivered", key.arn, count)
             self._metrics.add("AsyncEventsDropped", key, count, count=count)
-        if conclusions.beside:
-            start_task(self._tasks, None, self._forget_payloads, conclusions.beside)
-        if conclusions.deliveries:
-            self._on_deliveries(conclusions.deliveries)
-        return [(one.event.key, one.due_at) for one in conclusions.again]
+        if settlement.beside:
+            start_task(self._tasks, None, self._forget_payloads, settlement.beside)
+        if settlement.deliveries:
+            self._on_deliveries(settlement.deliveries)
+        return [(one.event.key, one.due_at) for one in settlement.again]
 
     async def recover(self) -> None:
         """See `ClaimedQueue`."""

@@ -38,7 +38,7 @@ _RETRY_S = 1.0
 
 
 class Batch(Protocol):
-    """What one party has for one transaction."""
+    """What one participant has for one transaction."""
 
     @property
     def ends_attempts(self) -> bool:
@@ -59,7 +59,7 @@ class Batch(Protocol):
 
 
 class Participant(Protocol):
-    """Who writes into the journal."""
+    """Writes with the group commit."""
 
     def collect(self) -> Batch | None:
         """What there is to write now, if anything."""
@@ -82,11 +82,13 @@ class GroupCommit:
         """There may be something to write."""
         self._bell.set()
 
-    async def run(self, *parties: Participant) -> None:
-        """Write what the parties have, forever."""
+    async def run(self, *participants: Participant) -> None:
+        """Write what the participants have, forever."""
         while True:
             self._bell = anyio.Event()
-            works = [work for party in parties if (work := party.collect()) is not None]
+            works = [
+                work for participant in participants if (work := participant.collect()) is not None
+            ]
             if works and not await self._commit(works):
                 await self._clock.sleep(_RETRY_S)
             else:

@@ -10,9 +10,9 @@ An event moves through a lane in four steps:
 1. *Arrive.* A new event is in the database and may also be in memory, if there is room (`expect`,
    then `arrive`). Otherwise the lane only remembers that the database has more (`note_stored`): now
    (`has_more`), or later (`next_due`).
-2. *Refill.* A lane that has room and more in the database is in `_hungry`, the lane that has waited
-   longest first. `wants` says how many events to claim for which lanes; `note_claimed` brings them.
-3. *Run.* `next` returns the next event to run, if any.
+2. *Refill.* A lane that has room and more in the database is in `_to_refill`, the lane that has
+   waited longest first. `wants` says how many events to claim for which lanes; `note_claimed`
+brings them. 3. *Run.* `next` returns the next event to run, if any.
 4. *End.* `end` makes room for the next event. `pause` puts the event back, if its function is
    throttled: then the whole lane waits, for longer each time.
 
@@ -103,8 +103,8 @@ class Lanes(Generic[K, T]):
         self._lanes: dict[K, _Lane[K, T]] = {}
         self._idle: deque[_Lane[K, T]] = deque()
         self._busy: deque[_Lane[K, T]] = deque()
-        self._hungry: dict[K, None] = {}
-        """Those that may want more of the store, the longest hungry first."""
+        self._to_refill: dict[K, None] = {}
+        """Those that may want more of the store, the longest waiting first."""
         self._alarms: list[tuple[float, int, K]] = []
         self._alarms_set = 0
         self.held = 0
@@ -149,14 +149,14 @@ class Lanes(Generic[K, T]):
         """How many to claim from the store, by lane; at most `limit` in all. The caller reports the
         result with `note_claimed`."""
         wanted: list[tuple[K, int]] = []
-        for key in list(self._hungry):
+        for key in list(self._to_refill):
             if limit <= 0:
                 break
-            del self._hungry[key]
+            del self._to_refill[key]
             lane = self._lanes[key]
             room = min(self._room_of(lane, least=HELD_PER_LANE_MAX // 2), limit)
             if lane.paused_until > now or room <= 0:
-                continue  # It is hungry again when something has changed.
+                continue  # It is in line again when something has changed.
             lane.has_more = False
             lane.expected += room
             self.held += room
@@ -271,7 +271,7 @@ class Lanes(Generic[K, T]):
     @property
     def wants_refill(self) -> bool:
         """Whether `wants` may have something to say."""
-        return bool(self._hungry)
+        return bool(self._to_refill)
 
     @property
     def wakes_at(self) -> float | None:
@@ -306,9 +306,9 @@ class Lanes(Generic[K, T]):
 
     def _request_refill(self, lane: _Lane[K, T]) -> None:
         lane.has_more = True
-        self._hungry.setdefault(lane.key)
+        self._to_refill.setdefault(lane.key)
 
     def _forget(self, lane: _Lane[K, T]) -> None:
         if lane.is_over:
             self._lanes.pop(lane.key, None)
-            self._hungry.pop(lane.key, None)
+            self._to_refill.pop(lane.key, None)

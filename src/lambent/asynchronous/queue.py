@@ -42,7 +42,7 @@ class AsyncQueue:
 
     def __init__(
         self,
-        journal: GroupCommit,
+        group_commit: GroupCommit,
         dispatcher: Dispatcher,
         payloads: Blobs,
         settings: AsynchronousSettings,
@@ -52,7 +52,7 @@ class AsyncQueue:
         ids: Iterator[int],
         metrics: Metrics,
     ) -> None:
-        self._journal = journal
+        self._group_commit = group_commit
         self._dispatcher = dispatcher
         self._payloads = payloads
         self._max = settings.kept_at_once_max
@@ -102,7 +102,7 @@ class AsyncQueue:
             start_task(self._tasks, on_kept, self._write_beside, event, on_kept)
         else:
             self._offered.append((event, on_kept))
-            self._journal.ring()
+            self._group_commit.ring()
 
     async def keep(self, reference: FunctionReference, payload: bytes, trace_id: str) -> None:
         """As `offer`, for callers that can wait: returns when the event is on disk. Raises
@@ -141,7 +141,7 @@ class AsyncQueue:
             on_kept(error)
         else:
             self._offered.append((event, on_kept))
-            self._journal.ring()
+            self._group_commit.ring()
         finally:
             self._being_written -= 1
 

@@ -1,4 +1,4 @@
-"""The room, put together: the journal and those who write into it."""
+"""The room, put together: the group commit and its participants."""
 
 import dataclasses
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ class Asynchronous:
 
     queue: AsyncQueue
     """For events."""
-    courier: DestinationDispatcher
+    destination_dispatcher: DestinationDispatcher
     """For what is to be delivered elsewhere."""
 
 
@@ -49,7 +49,7 @@ async def open_asynchronous(
     """Take up what was left and keep at it for as long as the tasks live.
     `flush_logs` puts on disk what functions printed, before it is written that they need not run
     again."""
-    journal = GroupCommit(store, clock, flush_logs)
+    group_commit = GroupCommit(store, clock, flush_logs)
     ids = new_ids(clock.now(), store.starts)
 
     async def invoke(arn: str, payload: bytes, trace_id: str) -> None:
@@ -58,21 +58,21 @@ async def open_asynchronous(
         await queue.keep(reference, payload, trace_id)
 
     destinations = Destinations(aws, invoke, roles)
-    courier = DestinationDispatcher(
-        *(store, journal, destinations, settings, clock, tasks), ids=ids, metrics=metrics
+    destination_dispatcher = DestinationDispatcher(
+        *(store, group_commit, destinations, settings, clock, tasks), ids=ids, metrics=metrics
     )
     dispatcher = Dispatcher(
-        *(store, journal, invoker, payloads, settings, clock, tasks),
+        *(store, group_commit, invoker, payloads, settings, clock, tasks),
         ids=ids,
         metrics=metrics,
-        on_deliveries=courier.note_new,
+        on_deliveries=destination_dispatcher.note_new,
     )
     queue = AsyncQueue(
-        *(journal, dispatcher, payloads, settings, clock, tasks), ids=ids, metrics=metrics
+        *(group_commit, dispatcher, payloads, settings, clock, tasks), ids=ids, metrics=metrics
     )
     await dispatcher.recover()
-    await courier.recover()
-    start_loop(tasks, clock, journal.run, queue, dispatcher, courier)
+    await destination_dispatcher.recover()
+    start_loop(tasks, clock, group_commit.run, queue, dispatcher, destination_dispatcher)
     start_loop(tasks, clock, dispatcher.run)
-    start_loop(tasks, clock, courier.run)
-    return Asynchronous(queue, courier)
+    start_loop(tasks, clock, destination_dispatcher.run)
+    return Asynchronous(queue, destination_dispatcher)

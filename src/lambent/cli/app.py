@@ -357,9 +357,9 @@ def mappings(
     from lambent.cli.admin_api import list_mappings
 
     found = [
-        one
-        for one in list_mappings(endpoint)
-        if function in (None, one["function"], one["function"].partition(":")[0])
+        mapping
+        for mapping in list_mappings(endpoint)
+        if function in (None, mapping["function"], mapping["function"].partition(":")[0])
     ]
     if as_json:
         print_json(found)

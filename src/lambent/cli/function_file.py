@@ -160,7 +160,7 @@ def likely_mistakes(directory: Path, wanted: FunctionFile) -> list[str]:
         )
     module = (wanted.handler or "").partition(".")[0]
     suffixes = _SUFFIXES.get(re.sub(r"[\d.].*", "", wanted.runtime or ""), ())
-    if suffixes and not any((directory / f"{module}{one}").exists() for one in suffixes):
+    if suffixes and not any((directory / f"{module}{suffix}").exists() for suffix in suffixes):
         found.append(
             f"{directory} has no {module}{suffixes[0]}: the handler {wanted.handler} must come from"
             " a layer"

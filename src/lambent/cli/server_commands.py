@@ -167,17 +167,17 @@ def gc(
     from lambent.upkeep.gc import collect
 
     items = collect(load_for(data_dir, config, settings), is_dry=dry_run)
-    total = sum(one.bytes for one in items if not one.problem)
+    total = sum(item.bytes for item in items if not item.problem)
     if as_json:
-        found = [one.as_json() for one in items]
+        found = [item.as_json() for item in items]
         print_json({"dry_run": dry_run, "bytes": total, "items": found})
     else:
-        rows = [{**one.as_json(), "bytes": f"{one.bytes:,}"} for one in items]
+        rows = [{**item.as_json(), "bytes": f"{item.bytes:,}"} for item in items]
         if rows:
             print_table(("kind", "place", "bytes", "problem"), rows)
         verb = "would be" if dry_run else "were"
         print_note(f"{len(items)} things, {total:,} bytes {verb} removed")
-    if any(one.problem for one in items):
+    if any(item.problem for item in items):
         raise typer.Exit(1)
 
 

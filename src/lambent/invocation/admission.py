@@ -41,7 +41,7 @@ class _Account:
 class _Function:
     """One function, over all its versions."""
 
-    __slots__ = ("account", "beyond", "key", "provisioned", "reserved", "running", "tallies")
+    __slots__ = ("account", "beyond", "counters", "key", "provisioned", "reserved", "running")
 
     def __init__(self, key: FunctionKey, account: _Account) -> None:
         self.key = key
@@ -52,7 +52,7 @@ class _Function:
         """Of all its versions."""
         self.beyond = 0
         """Those that run beyond what is provisioned for their version."""
-        self.tallies: dict[str, RunningCounter] = {}
+        self.counters: dict[str, RunningCounter] = {}
 
     def set_aside(self) -> int:
         """What no other function may use."""
@@ -64,9 +64,9 @@ class _Function:
 
     def count(self) -> None:
         """Add up its versions after their provisioned concurrency has changed."""
-        tallies = self.tallies.values()
-        self.provisioned = sum(one.provisioned for one in tallies)
-        self.beyond = sum(max(one.running - one.provisioned, 0) for one in tallies)
+        counters = self.counters.values()
+        self.provisioned = sum(counter.provisioned for counter in counters)
+        self.beyond = sum(max(counter.running - counter.provisioned, 0) for counter in counters)
 
 
 class RunningCounter:
@@ -90,7 +90,7 @@ class Admission:
         self._limit = settings.concurrent_executions
         self._accounts: dict[Scope, _Account] = {}
         self._functions: dict[FunctionKey, _Function] = {}
-        self._tallies: dict[str, RunningCounter] = {}
+        self._counters: dict[str, RunningCounter] = {}
 
     @property
     def size(self) -> int:
@@ -100,7 +100,7 @@ class Admission:
     def admit(self, version: FunctionVersion) -> "RunningCounter | Refused":
         """Count one more invocation and return its counter: call `release` with it once, when the
         invocation has ended. Returns a refusal if a limit is reached; then nothing is counted."""
-        counter = self._tallies.get(version.configuration_id)
+        counter = self._counters.get(version.configuration_id)
         if counter is None:
             counter = self._open(version.configuration_id, self._function(version.key))
         function = counter.function
@@ -170,11 +170,11 @@ class Admission:
         account.pool += function.set_aside()
         account.pooled -= function.pooled()
         function.reserved = reservation.reserved
-        for counter in function.tallies.values():
+        for counter in function.counters.values():
             counter.provisioned = 0
             counter.is_outdated = True
         for configuration_id, (_, number) in reservation.provisioned().items():
-            counter = function.tallies.get(configuration_id) or self._open(
+            counter = function.counters.get(configuration_id) or self._open(
                 configuration_id, function
             )
             counter.provisioned = number
@@ -192,15 +192,15 @@ class Admission:
 
     def _open(self, configuration_id: str, function: _Function) -> RunningCounter:
         counter = RunningCounter(configuration_id, function)
-        self._tallies[configuration_id] = function.tallies[configuration_id] = counter
+        self._counters[configuration_id] = function.counters[configuration_id] = counter
         return counter
 
     def _drop_idle(self, function: _Function) -> None:
-        for counter in list(function.tallies.values()):
+        for counter in list(function.counters.values()):
             if not counter.running and not counter.provisioned:
                 del (
-                    function.tallies[counter.configuration_id],
-                    self._tallies[counter.configuration_id],
+                    function.counters[counter.configuration_id],
+                    self._counters[counter.configuration_id],
                 )
-        if not function.tallies and function.reserved is None:
+        if not function.counters and function.reserved is None:
             del self._functions[function.key]

@@ -17,12 +17,12 @@ class Provisioning:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._allotments: dict[FunctionKey, Reservation] = {}
+        self._reservations: dict[FunctionKey, Reservation] = {}
 
     def note_changes(self, changes: Changes) -> None:
         """See `ChangeListener`."""
         if changes.is_everything:
-            for key in self._allotments.keys() - changes.functions.keys():
+            for key in self._reservations.keys() - changes.functions.keys():
                 self.apply_quota(key, Reservation())
         for key, reservation in changes.functions.items():
             self.apply_quota(key, reservation)
@@ -30,9 +30,9 @@ class Provisioning:
     def apply_quota(self, key: FunctionKey, reservation: Reservation) -> None:
         """Apply what the function claims from now on. An alias that has moved takes its
         environments along."""
-        before = self._allotments.pop(key, None)
+        before = self._reservations.pop(key, None)
         if reservation.claims:
-            self._allotments[key] = reservation
+            self._reservations[key] = reservation
         wanted = reservation.provisioned()
         for function, _ in before.provisioned().values() if before is not None else ():
             if function.configuration_id not in wanted:
@@ -42,7 +42,7 @@ class Provisioning:
 
     def observe(self, key: FunctionKey, qualifier: str) -> ProvisionedState:
         """The state of one claim. Claims for the same version are served in order."""
-        reservation = self._allotments.get(key, Reservation())
+        reservation = self._reservations.get(key, Reservation())
         taken = Counter[str]()
         for claim in reservation.claims:
             ready, failure = 0, None

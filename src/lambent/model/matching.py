@@ -129,14 +129,16 @@ def _written(number: int | float) -> Number:
 def _any_of(conditions: Iterable[Any]) -> Test:
     """Whether a scalar is one of those, or fits an operator."""
     conditions = list(conditions)
-    texts = frozenset(one for one in conditions if type(one) is str)
-    numbers = frozenset(one for one in conditions if type(one) is Number)
-    constants = tuple(one for one in conditions if one is None or isinstance(one, bool))
+    texts = frozenset(condition for condition in conditions if type(condition) is str)
+    numbers = frozenset(condition for condition in conditions if type(condition) is Number)
+    constants = tuple(
+        condition for condition in conditions if condition is None or isinstance(condition, bool)
+    )
     operators = tuple(
         _OPERATORS[name](operand)
-        for one in conditions
-        if isinstance(one, dict)
-        for name, operand in one.items()
+        for condition in conditions
+        if isinstance(condition, dict)
+        for name, operand in condition.items()
     )
 
     def fits(scalar: Any) -> bool:

@@ -117,11 +117,11 @@ def is_unconditional(statement: Statement) -> bool:
         *_listed(statement.get("Resource", "")),
         *_listed(statement.get("NotResource", "")),
     )
-    return "Condition" not in statement and not any("${" in one for one in resources)
+    return "Condition" not in statement and not any("${" in resource for resource in resources)
 
 
 def _effects(statements: Sequence[Statement]) -> set[str]:
-    return {one["Effect"] for one in statements}
+    return {statement["Effect"] for statement in statements}
 
 
 def _applies(statement: Statement, request: AccessRequest) -> bool:
@@ -149,7 +149,7 @@ def _names(patterns: Sequence[str], request: AccessRequest, *, expands: bool) ->
     names = (request.resource, *request.also)
     for text in patterns:
         pattern = expand_resource(text, request.context) if expands and "${" in text else text
-        if pattern is not None and any(matches_arn(pattern, one) for one in names):
+        if pattern is not None and any(matches_arn(pattern, name) for name in names):
             return True
     return False
 

@@ -89,7 +89,9 @@ def choose(wanted: str, isolation: Isolation) -> str:
     `SandboxError` if the host does not allow it."""
     if wanted != "auto" and wanted not in TIERS:
         raise SandboxError(f"cannot use isolation {wanted!r}: choose auto or one of {TIERS}")
-    missing = "; ".join(f"{one.name}: {one.fix}" for one in isolation.findings if one.fix)
+    missing = "; ".join(
+        f"{finding.name}: {finding.fix}" for finding in isolation.findings if finding.fix
+    )
     if wanted == "auto":
         return isolation.tier
     # Root can use every tier; a user without root only the weakest ones.

@@ -150,7 +150,9 @@ def without_chunks(headers: Mapping[str, str], body_bytes: int) -> dict[str, str
     dropped = ("x-amz-decoded-content-length", "x-amz-trailer", "content-encoding")
     kept = {name: value for name, value in headers.items() if name not in dropped}
     encodings = [one.strip() for one in headers.get("content-encoding", "").split(",")]
-    if others := ", ".join(one for one in encodings if one not in ("", "aws-chunked")):
+    if others := ", ".join(
+        encoding for encoding in encodings if encoding not in ("", "aws-chunked")
+    ):
         kept["content-encoding"] = others
     kept["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD"
     return kept

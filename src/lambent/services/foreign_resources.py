@@ -242,10 +242,10 @@ def _each_parameter(asked: RequestedResources, values: Sequence[object]) -> Sequ
 def _buses(asked: RequestedResources) -> Sequence[About] | None:
     """The buses that events are put on."""
     entries = asked.params.get("Entries")
-    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return None
     found: list[About] = []
-    for name in dict.fromkeys(str(one.get("EventBusName") or "default") for one in entries):
+    for name in dict.fromkeys(str(entry.get("EventBusName") or "default") for entry in entries):
         about = named(Name="event-bus/{}")(asked._replace(params={"Name": name}))
         if about is None:
             return None

@@ -68,7 +68,7 @@ def make_event(request: UrlRequest, now: float) -> bytes:
     }
     cookies = [one.strip() for one in exchange.headers.get("cookie", "").split(";")]
     if any(cookies):
-        event["cookies"] = [one for one in cookies if one]
+        event["cookies"] = [cookie for cookie in cookies if cookie]
     if exchange.query:
         event["queryStringParameters"] = _parameters(exchange.query)
     if exchange.body:

@@ -59,7 +59,7 @@ class Checks:
         self._promised = report["tier"]
         if report["tier"] is None:
             raise Refused(report["summary"])
-        broken = [one for one in report["checks"] if one["state"] == "broken"]
+        broken = [check for check in report["checks"] if check["state"] == "broken"]
         assert not broken, "; ".join(f"{one['name']}: {one['found']}" for one in broken)
         return str(report["summary"])
 
@@ -101,7 +101,11 @@ class Checks:
 
     def node(self) -> str:
         """A Node.js function runs."""
-        lines = [f"nodejs{one.line}" for one in find_interpreters() if one.kind == "node"]
+        lines = [
+            f"nodejs{interpreter.line}"
+            for interpreter in find_interpreters()
+            if interpreter.kind == "node"
+        ]
         if not lines:
             raise NotRun("no Node.js that the platform knows is installed")
         name = lines[-1] if lines[-1].endswith(".x") else f"{lines[-1]}.x"
@@ -175,7 +179,11 @@ class Checks:
 
     def snapstart(self) -> str:
         """Two environments of a version go on from one initialisation."""
-        minors = [one.version for one in find_interpreters() if one.kind == "python"]
+        minors = [
+            interpreter.version
+            for interpreter in find_interpreters()
+            if interpreter.kind == "python"
+        ]
         able = [version for version in minors if (3, 12) <= version < (3, 14)]
         is_other = machine.machine() != "x86_64"
         if not able and not is_other:
@@ -272,10 +280,12 @@ class Checks:
         served.start()
         try:
             client = served.client()
-            names = sorted(one["FunctionName"] for one in client.list_functions()["Functions"])
+            names = sorted(
+                function["FunctionName"] for function in client.list_functions()["Functions"]
+            )
             assert names == ["old-provided", "old-python"], names
             versions = client.list_versions_by_function(FunctionName="old-provided")["Versions"]
-            assert [one["Version"] for one in versions] == ["$LATEST", "1"], versions
+            assert [version["Version"] for version in versions] == ["$LATEST", "1"], versions
             old = call_well(client, "old-provided", {}, Qualifier="live")
             assert old == {"provided": "shell"}
             create(client, "new", {"bootstrap": functions.PROVIDED}, Runtime="provided.al2023")

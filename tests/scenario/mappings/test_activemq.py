@@ -107,7 +107,7 @@ class Queue:
 
 def bodies_of(event: Any) -> list[str]:
     """The data of its messages."""
-    return [base64.b64decode(one["data"]).decode() for one in event["messages"]]
+    return [base64.b64decode(message["data"]).decode() for message in event["messages"]]
 
 
 @pytest.fixture(scope="module")
@@ -164,8 +164,8 @@ def test_messages_arrive_and_are_acknowledged(
     )
     queue.send(b"a\0\xff", persistent="false")
     events = function.wait_events(1)
-    wait_for(lambda: sum(len(one["messages"]) for one in function.events()) == 2, "both came")
-    text, other = (one for event in function.events() for one in event["messages"])
+    wait_for(lambda: sum(len(event["messages"]) for event in function.events()) == 2, "both came")
+    text, other = (message for event in function.events() for message in event["messages"])
     assert events[0]["eventSource"] == "aws:mq"
     assert events[0]["eventSourceArn"].endswith(":broker:secured:b-secured")
     sent_ms = text.pop("timestamp")
@@ -293,7 +293,7 @@ def test_a_connection_that_breaks(
     proxy.cut()
     events = function.wait_events(3)
     assert [bodies_of(event) for event in events] == [["a", "b"], ["a", "b"], ["c"]]
-    assert [one["redelivered"] for one in events[1]["messages"]] == [True, True]
+    assert [message["redelivered"] for message in events[1]["messages"]] == [True, True]
     queue.wait_empty()
 
 
@@ -378,8 +378,8 @@ def test_a_platform_that_is_killed(
         platform.kill()
     with broker_platform(ministack, tmp_path, places) as platform:
         function = function.at(platform)
-        wait_for(lambda: any("Yw==" in json.dumps(one) for one in function.events()), "c came")
+        wait_for(lambda: any("Yw==" in json.dumps(event) for event in function.events()), "c came")
         events = function.events()[-2:]
         assert [bodies_of(event) for event in events] == [["a", "b"], ["c"]]
-        assert [one["redelivered"] for one in events[0]["messages"]] == [True, True]
+        assert [message["redelivered"] for message in events[0]["messages"]] == [True, True]
         queue.wait_empty()

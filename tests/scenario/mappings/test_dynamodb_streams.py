@@ -198,7 +198,7 @@ def test_changes_of_an_item_stay_in_order(table: Table, new_function: NewFunctio
     found = wait_records(function, 16)
     for item in "abcd":
         images = [one["dynamodb"]["NewImage"] for one in found]
-        assert [one["n"]["N"] for one in images if one["id"]["S"] == item] == list("0123")
+        assert [image["n"]["N"] for image in images if image["id"]["S"] == item] == list("0123")
 
 
 def test_windows_count_changes(table: Table, new_function: NewFunction) -> None:
@@ -212,7 +212,7 @@ def test_windows_count_changes(table: Table, new_function: NewFunction) -> None:
 
     def counted() -> int:
         events = function.events()
-        return sum(one["state"]["n"] for one in events if one["isFinalInvokeForWindow"])
+        return sum(event["state"]["n"] for event in events if event["isFinalInvokeForWindow"])
 
     wait_for(lambda: counted() == 3, "all are counted")
 

@@ -79,9 +79,9 @@ def records(events: list[Any]) -> list[dict[str, Any]]:
 def values(events: list[Any], partition: int | None = None) -> list[Any]:
     """What the records of a partition carry."""
     return [
-        json.loads(base64.b64decode(one["value"]))
-        for one in records(events)
-        if partition is None or one["partition"] == partition
+        json.loads(base64.b64decode(record["value"]))
+        for record in records(events)
+        if partition is None or record["partition"] == partition
     ]
 
 
@@ -161,7 +161,7 @@ def test_batches_and_filters(topic: Topic, new_function: NewFunction) -> None:
         ),
     )
     events = function.wait_events(2)
-    assert [[one["n"] for one in values([event])] for event in events] == [[3, 4, 5], [6, 7]]
+    assert [[value["n"] for value in values([event])] for event in events] == [[3, 4, 5], [6, 7]]
     topic.wait_committed(uuid, 8)
     topic.send({"n": 1}, {"n": 2})
     topic.wait_committed(uuid, 10)
@@ -498,7 +498,7 @@ class Other(threading.Thread):
         self._consumer.close()
 
     def _note(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self.partitions = [one.partition for one in partitions]
+        self.partitions = [partition.partition for partition in partitions]
 
     def __enter__(self) -> Self:
         self.start()

@@ -138,7 +138,7 @@ def test_shards_that_split_and_merge_are_read_parents_first(
         assert [text for text in seen if text in sent] == sent
     events = function.events()
     assert max(len(event["Records"]) for event in events) == 2
-    shards = [{one["eventID"].split(":")[0] for one in event["Records"]} for event in events]
+    shards = [{record["eventID"].split(":")[0] for record in event["Records"]} for event in events]
     assert all(len(of_event) == 1 for of_event in shards)
     assert len(set().union(*shards)) == 5
 
@@ -432,7 +432,9 @@ def test_tumbling_windows_carry_a_state(stream: Stream, new_function: NewFunctio
         return [event for event in function.events() if event["isFinalInvokeForWindow"]]
 
     stream.put(*map(str, range(1, 6)))
-    wait_for(lambda: sum(one["state"]["total"] for one in finals()) == 15, "the first windows end")
+    wait_for(
+        lambda: sum(final["state"]["total"] for final in finals()) == 15, "the first windows end"
+    )
     stream.put("100")
     wait_for(lambda: finals()[-1]["state"] == {"total": 100}, "the next window ends")
     totals: dict[str, int] = {}
@@ -545,7 +547,7 @@ def test_a_killed_platform_goes_on_where_it_was(
     platform.kill()
 
     def count_of(round_: int) -> int:
-        return sum(one.startswith(f"{round_}-") for one in texts(function.events()))
+        return sum(text.startswith(f"{round_}-") for text in texts(function.events()))
 
     expected: dict[str, list[str]] = {FIRST: [], LAST: []}
     committed: set[str] = set()

@@ -78,7 +78,7 @@ class Queue:
 def bodies_of(event: Any) -> list[str]:
     """The data of its messages."""
     (messages,) = event["rmqMessagesByQueue"].values()
-    return [base64.b64decode(one["data"]).decode() for one in messages]
+    return [base64.b64decode(message["data"]).decode() for message in messages]
 
 
 @pytest.fixture(scope="module")
@@ -417,7 +417,7 @@ def test_a_platform_that_is_killed(
         queue.wait_count(3)
     with broker_platform(ministack, tmp_path, places) as platform:
         function = function.at(platform)
-        wait_for(lambda: any("Yw==" in json.dumps(one) for one in function.events()), "c came")
+        wait_for(lambda: any("Yw==" in json.dumps(event) for event in function.events()), "c came")
         events = function.events()[-2:]
         assert [bodies_of(event) for event in events] == [["a", "b"], ["c"]]
         (again,) = events[0]["rmqMessagesByQueue"].values()

@@ -114,7 +114,7 @@ def test_batches_of_up_to_the_batch_size(queue: Queue, new_function: NewFunction
     function.update(uuid, MaximumBatchingWindowInSeconds=1)
     queue.send("a", "b")
     events = function.wait_events(2)
-    assert sorted(one["body"] for one in events[1]["Records"]) == ["a", "b"]
+    assert sorted(record["body"] for record in events[1]["Records"]) == ["a", "b"]
 
 
 def test_what_failed_comes_again(ministack: Ministack, new_function: NewFunction) -> None:
@@ -127,7 +127,7 @@ def test_what_failed_comes_again(ministack: Ministack, new_function: NewFunction
     queue.send("poison")
     wait_for(lambda: dead.count()[0] == 1, "the message is given up")
     events = function.events()
-    counts = [one["Records"][0]["attributes"]["ApproximateReceiveCount"] for one in events]
+    counts = [event["Records"][0]["attributes"]["ApproximateReceiveCount"] for event in events]
     assert counts == ["1", "2"]
     function.wait_result(uuid, "PROBLEM: Function call failed")
 
@@ -147,8 +147,8 @@ def act(event):
     queue.send("even", "odd", "even")
     function.map(queue.arn, FunctionResponseTypes=["ReportBatchItemFailures"])
     queue.wait_empty()
-    records = [one for event in function.events() for one in event["Records"]]
-    seen = [(one["body"], one["attributes"]["ApproximateReceiveCount"]) for one in records]
+    records = [record for event in function.events() for record in event["Records"]]
+    seen = [(record["body"], record["attributes"]["ApproximateReceiveCount"]) for record in records]
     assert sorted(seen) == [("even", "1"), ("even", "1"), ("odd", "1"), ("odd", "2")]
 
 
@@ -163,7 +163,7 @@ def test_an_answer_that_cannot_be_read_fails_the_batch(
     function.map(queue.arn, FunctionResponseTypes=["ReportBatchItemFailures"])
     queue.send("m")
     events = function.wait_events(2)
-    assert [one["Records"][0]["body"] for one in events[:2]] == ["m", "m"]
+    assert [event["Records"][0]["body"] for event in events[:2]] == ["m", "m"]
 
 
 def test_fifo_queues_keep_the_order_of_groups(
@@ -226,7 +226,7 @@ def test_filters(queue: Queue, new_function: NewFunction) -> None:
     queue.send("plain too", MessageAttributes=vip)
     queue.send('{"kind": "wanted", "n": 1}')
     queue.wait_empty()
-    bodies = {one["body"] for event in function.events() for one in event["Records"]}
+    bodies = {record["body"] for event in function.events() for record in event["Records"]}
     assert bodies == {"plain too", '{"kind": "wanted", "n": 1}'}
     metrics = function.metrics()
     of = f'{{region="us-east-1",function="{function.name}",mapping="{uuid}"}}'
@@ -272,7 +272,7 @@ def test_throttled_functions_slow_the_poller(
     assert dead.count() == (0, 0)
     function.client.delete_function_concurrency(FunctionName=function.name)
     queue.wait_empty()
-    bodies = sorted(one["body"] for event in function.events() for one in event["Records"])
+    bodies = sorted(record["body"] for event in function.events() for record in event["Records"])
     assert bodies == ["a", "b", "c"]
     assert dead.count() == (0, 0)
 
@@ -307,7 +307,8 @@ def test_windows_longer_than_the_visibility_timeout(
     queue.send("b")
     (event,) = function.wait_events(1)
     found = [
-        (one["body"], one["attributes"]["ApproximateReceiveCount"]) for one in event["Records"]
+        (record["body"], record["attributes"]["ApproximateReceiveCount"])
+        for record in event["Records"]
     ]
     assert found == [("a", "1"), ("b", "1")]
     queue.wait_empty()
@@ -358,9 +359,9 @@ def test_no_message_is_received_in_vain(
         if change == "disable":
             client.update_event_source_mapping(UUID=uuid, Enabled=True)
             function.wait_state(uuid, "Enabled")
-    records = [one for event in function.events() for one in event["Records"]]
-    assert [one["body"] for one in records] == bodies
-    assert {one["attributes"]["ApproximateReceiveCount"] for one in records} == {"1"}
+    records = [record for event in function.events() for record in event["Records"]]
+    assert [record["body"] for record in records] == bodies
+    assert {record["attributes"]["ApproximateReceiveCount"] for record in records} == {"1"}
     assert dead.count() == (0, 0)
 
 
@@ -495,5 +496,7 @@ def test_killed_in_the_middle(
     platform.kill()
     again = start_platform(platform.data_dir, *options)
     wait_for(lambda: queue.count() == (0, 0), "all are processed", 40)
-    bodies = {one["body"] for event in function.at(again).events() for one in event["Records"]}
+    bodies = {
+        record["body"] for event in function.at(again).events() for record in event["Records"]
+    }
     assert bodies == {f"{number}" for number in range(8)}

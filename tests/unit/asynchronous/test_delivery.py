@@ -122,22 +122,22 @@ class Room:
         self.elsewhere = Elsewhere()
         self.payloads = DirectoryBlobs(payloads)
         elsewhere: Any = self.elsewhere
-        self.journal = GroupCommit(store, self.clock, self.flush_logs)
+        self.group_commit = GroupCommit(store, self.clock, self.flush_logs)
         ids = new_ids(time.time(), store.starts)
         self.metrics = Metrics()
-        self.courier = DestinationDispatcher(
-            *(store, self.journal, elsewhere, SETTINGS, self.clock, tasks),
+        self.destination_dispatcher = DestinationDispatcher(
+            *(store, self.group_commit, elsewhere, SETTINGS, self.clock, tasks),
             ids=ids,
             metrics=self.metrics,
         )
         self.dispatcher = Dispatcher(
-            *(store, self.journal, self.invoker, self.payloads, SETTINGS, self.clock, tasks),
+            *(store, self.group_commit, self.invoker, self.payloads, SETTINGS, self.clock, tasks),
             ids=ids,
             metrics=self.metrics,
-            on_deliveries=self.courier.note_new,
+            on_deliveries=self.destination_dispatcher.note_new,
         )
         self.queue = AsyncQueue(
-            *(self.journal, self.dispatcher, self.payloads, SETTINGS, self.clock, tasks),
+            *(self.group_commit, self.dispatcher, self.payloads, SETTINGS, self.clock, tasks),
             ids=ids,
             metrics=self.metrics,
         )
@@ -151,10 +151,12 @@ class Room:
     async def start(self) -> None:
         """Begin to work."""
         await self.dispatcher.recover()
-        await self.courier.recover()
-        self._tasks.start_soon(self.journal.run, self.queue, self.dispatcher, self.courier)
+        await self.destination_dispatcher.recover()
+        self._tasks.start_soon(
+            self.group_commit.run, self.queue, self.dispatcher, self.destination_dispatcher
+        )
         self._tasks.start_soon(self.dispatcher.run)
-        self._tasks.start_soon(self.courier.run)
+        self._tasks.start_soon(self.destination_dispatcher.run)
 
     async def offer(self, number: int = 0, payload: bytes = b"{}", name: str = "f") -> None:
         """An event; returns when it is kept."""
@@ -242,7 +244,7 @@ async def test_delivered_events_are_forgotten(room: Room) -> None:
     for number in range(20):
         await room.offer(number)
     await room.settle(0)
-    assert len({one.request_id for one in room.invoker.attempts}) == 20
+    assert len({attempt.request_id for attempt in room.invoker.attempts}) == 20
 
 
 async def test_failures_are_tried_twice_more(room: Room) -> None:
@@ -254,7 +256,7 @@ async def test_failures_are_tried_twice_more(room: Room) -> None:
     assert await room.left() == 1
     await room.wait_for_attempt(3, 120)
     await room.settle(0)
-    assert len({one.request_id for one in room.invoker.attempts}) == 1
+    assert len({attempt.request_id for attempt in room.invoker.attempts}) == 1
 
 
 async def test_throttles_cost_no_retry(room: Room) -> None:
@@ -347,7 +349,7 @@ async def test_destinations_get_what_is_theirs(
     room.elsewhere.failures = [DeliveryFailed("no such queue", is_permanent=True)]
 
     def warnings() -> list[str]:
-        return [one for one in caplog.messages if "deliver the" in one]
+        return [message for message in caplog.messages if "deliver the" in message]
 
     assert not warnings()
     await room.offer(2)
@@ -367,7 +369,7 @@ async def test_destinations_get_what_is_theirs(
         room.clock.advance(300)
     await room.settle(0)
     assert 70 < len(room.elsewhere.sent) < 90
-    assert ["yet" in one for one in warnings()] == [True, False]
+    assert ["yet" in warning for warning in warnings()] == [True, False]
 
 
 async def test_large_payloads_lie_beside(room: Room) -> None:
@@ -379,7 +381,7 @@ async def test_large_payloads_lie_beside(room: Room) -> None:
     assert len(list(room.payloads.list_keys())) == 1
     await room.wait_for_attempt(2, 60)
     await room.settle(0)
-    assert [one.event for one in room.invoker.attempts] == [payload, payload]
+    assert [attempt.event for attempt in room.invoker.attempts] == [payload, payload]
     await room.until(lambda: not list(room.payloads.list_keys()))
 
 
@@ -672,7 +674,7 @@ async def test_what_a_function_has_printed_is_written_before_its_event_is_done(r
 async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many a commit comes to be without an answer: its events, claims and conclusions are
+    """Many a commit comes to be without an answer: its events, claims and settlement are
     there, and no caller knows. Events are delivered at least once, acknowledged or not; nothing
     waits for the next start."""
     inner = room.store.transact
@@ -697,4 +699,4 @@ async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
             await room.quiet()
             room.clock.advance(1)
     assert {None, StoreUnavailable} == {one if one is None else type(one) for one in told}
-    assert len({one.request_id for one in room.invoker.attempts}) == 100
+    assert len({attempt.request_id for attempt in room.invoker.attempts}) == 100

@@ -9,7 +9,7 @@ from bench.own import row
 
 def sample(latencies_ms: list[float], duration_s: float) -> load.Sample:
     """A sample of given latencies."""
-    return load.Sample([one / 1000 for one in latencies_ms], duration_s, 0)
+    return load.Sample([latency_ms / 1000 for latency_ms in latencies_ms], duration_s, 0)
 
 
 def test_ratios_say_how_much_better_ours_is() -> None:
@@ -24,8 +24,8 @@ def test_ratios_say_how_much_better_ours_is() -> None:
         {"measurement": "peer", "note": "left out: not installed"},
     ]
     add_ratios(others, own)
-    assert [one.get("ratio") for one in others] == ["3.0 x as fast", "2.0 x the rate", None]
-    assert all("compares" not in one for one in others)
+    assert [other.get("ratio") for other in others] == ["3.0 x as fast", "2.0 x the rate", None]
+    assert all("compares" not in other for other in others)
 
 
 def test_the_table_is_put_where_the_last_one_was(tmp_path: Path) -> None:

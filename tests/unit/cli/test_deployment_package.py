@@ -74,7 +74,7 @@ def test_a_link_to_nothing_stays_a_link(tmp_path: Path) -> None:
     """It may lead to a layer where the function runs."""
     (tmp_path / "node_modules").symlink_to("/opt/nodejs/node_modules")
     packed = read_package(io.BytesIO(pack(tmp_path)))
-    assert [(one.path, one.target) for one in packed.entries] == [
+    assert [(entry.path, entry.target) for entry in packed.entries] == [
         ("node_modules", "/opt/nodejs/node_modules")
     ]
 

@@ -156,7 +156,7 @@ async def test_a_function_is_bound_and_unbound(signing: Room) -> None:
     assert (await use_cases.get_binding(HERE, which))["CodeSigningConfigArn"] == arn
     config = {"CodeSigningConfigArn": arn}
     listed = await use_cases.list_functions(HERE, config)
-    assert [one.rpartition(":")[2] for one in listed["FunctionArns"]] == ["f"]
+    assert [function_arn.rpartition(":")[2] for function_arn in listed["FunctionArns"]] == ["f"]
     assert (await refused(use_cases.delete(HERE, config))).code == "ResourceConflictException"
     error = await refused(signing.update_code(ZipFile=package("x = 2")))
     assert error.code == "CodeVerificationFailedException"
@@ -184,7 +184,13 @@ async def test_configurations_change(signing: Room) -> None:
     assert shown["Description"] == "new"
     assert shown["AllowedPublishers"] == {"SigningProfileVersionArns": [PROFILE]}
     listed = await use_cases.list(HERE, {})
-    assert [one["CodeSigningConfigArn"] for one in listed["CodeSigningConfigs"]] == arns
+    assert [
+        code_signing_config["CodeSigningConfigArn"]
+        for code_signing_config in listed["CodeSigningConfigs"]
+    ] == arns
     first = await use_cases.list(HERE, {"MaxItems": 1})
     second = await use_cases.list(HERE, {"MaxItems": 1, "Marker": first["NextMarker"]})
-    assert [one["CodeSigningConfigArn"] for one in second["CodeSigningConfigs"]] == arns[1:]
+    assert [
+        code_signing_config["CodeSigningConfigArn"]
+        for code_signing_config in second["CodeSigningConfigs"]
+    ] == arns[1:]

@@ -37,8 +37,8 @@ def differences(service: str, operation: str, needs: Needs) -> Iterator[Found]:
         types.update(need.resource.types)
         keys.update(key.name for key in need.keys)
     theirs = set(AWS["operations"][service][operation])
-    yield from ((f"action {one}", True, one) for one in ours.keys() - theirs)
-    yield from ((f"action {one}", False, one) for one in theirs - ours.keys())
+    yield from ((f"action {our}", True, our) for our in ours.keys() - theirs)
+    yield from ((f"action {their}", False, their) for their in theirs - ours.keys())
     for action, (types, keys) in ours.items():
         listed = AWS["actions"][action]
         for kind, mine, yours in (
@@ -46,7 +46,7 @@ def differences(service: str, operation: str, needs: Needs) -> Iterator[Found]:
             ("key", keys, set(listed["keys"]).difference(WITH_THE_RESOURCE)),
         ):
             yield from ((f"{kind} {one}", True, action) for one in mine - yours)
-            yield from ((f"{kind} {one}", False, action) for one in yours - mine)
+            yield from ((f"{kind} {your}", False, action) for your in yours - mine)
 
 
 def covers(one: Difference, found: Found) -> bool:
@@ -67,7 +67,7 @@ DIFFERENCES = [difference for service in SERVICES for difference in service.diff
 def test_the_table_is_that_of_aws(service: str, operation: str, needs: Needs) -> None:
     """But for the differences that the page explains."""
     for found in differences(service, operation, needs):
-        assert any(covers(one, found) for one in DIFFERENCES), found
+        assert any(covers(difference, found) for difference in DIFFERENCES), found
 
 
 @pytest.mark.parametrize("one", DIFFERENCES, ids=lambda one: one.what)

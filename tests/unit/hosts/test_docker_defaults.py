@@ -22,7 +22,7 @@ def test_a_default_container_may_not_isolate_others() -> None:
     (clone,) = [rule for rule in config["linux"]["seccomp"]["syscalls"] if "clone" in rule["names"]]
     assert clone["args"][0]["value"] & 0x10000000, "a new user namespace is asked for and given"
     assert config["linux"]["seccomp"]["defaultAction"] == "SCMP_ACT_ERRNO"
-    groups = [one for one in config["mounts"] if one["destination"] == "/sys/fs/cgroup"]
+    groups = [mount for mount in config["mounts"] if mount["destination"] == "/sys/fs/cgroup"]
     assert "ro" in groups[0]["options"]
     assert "/proc/sys" in config["linux"]["readonlyPaths"]
 
@@ -32,5 +32,5 @@ def test_a_privileged_container_may() -> None:
     config = of(is_privileged=True)
     assert "CAP_SYS_ADMIN" in config["process"]["capabilities"]["effective"]
     assert not {"seccomp", "maskedPaths", "readonlyPaths"} & set(config["linux"])
-    groups = [one for one in config["mounts"] if one["destination"] == "/sys/fs/cgroup"]
+    groups = [mount for mount in config["mounts"] if mount["destination"] == "/sys/fs/cgroup"]
     assert "rw" in groups[0]["options"]

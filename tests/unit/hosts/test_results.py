@@ -44,9 +44,9 @@ def test_some_checks_of_the_same_commit_join_the_others() -> None:
     """Of another commit nothing is taken over."""
     before = result("h", STARTED, Outcome("burst", FAILED, "slow", 1.0))
     now = result("h", Outcome("burst", PASSED, "", 2.0))
-    assert [one.state for one in merged(before, now).outcomes] == [PASSED, PASSED]
+    assert [outcome.state for outcome in merged(before, now).outcomes] == [PASSED, PASSED]
     other = replace(now, commit="def")
-    assert [one.check for one in merged(before, other).outcomes] == ["burst"]
+    assert [outcome.check for outcome in merged(before, other).outcomes] == ["burst"]
     assert merged(None, now) == now
 
 

@@ -180,8 +180,8 @@ def test_a_chain_of_calls_ends(may_loop: bool) -> None:
         invoker.begin(a_call(trace_header=header), ends.make_reply)
         header = ends.requests[-1].trace_id
     assert len(node.taken) == LOOPS_MAX + may_loop
-    loops = [one for one in ends.outcomes if isinstance(one, Refused)]
-    assert [one.reason for one in loops] == [Refusal.LOOP] * (not may_loop)
+    loops = [outcome for outcome in ends.outcomes if isinstance(outcome, Refused)]
+    assert [loop.reason for loop in loops] == [Refusal.LOOP] * (not may_loop)
 
 
 def test_a_url_has_no_lineage() -> None:
@@ -218,7 +218,7 @@ def test_tenants_have_to_fit_the_function(isolation: str | None, tenant_id: str)
     invoker = make_invoker(node, route=Route(version))
     for kind in InvocationKind:
         invoker.begin(a_call(kind=kind, tenant_id=tenant_id), ends.make_reply)
-    reasons = {one.reason for one in ends.outcomes if isinstance(one, Refused)}
+    reasons = {outcome.reason for outcome in ends.outcomes if isinstance(outcome, Refused)}
     assert (reasons, len(ends.outcomes)) == ({Refusal.INVALID}, len(InvocationKind))
     assert not node.taken
 

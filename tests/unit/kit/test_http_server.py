@@ -879,7 +879,9 @@ async def test_closing_waits_for_nobody_who_is_late() -> None:
         connected(port) as (reader, writer),
     ):
         writer.write(GET[:-2])
-        await wait_until(lambda: any(one.unfinished_bytes for one in server.connections))
+        await wait_until(
+            lambda: any(connection.unfinished_bytes for connection in server.connections)
+        )
         async with asyncio.timeout(60):
             await server.close(grace_s=900)
         assert answers(await until_closed(reader))[0][0] == 408

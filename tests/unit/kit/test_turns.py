@@ -64,11 +64,11 @@ def test_nobody_holds_all_turns() -> None:
     for_others = [turns.ask("b", "f") for _ in range(4)]
     assert sum(not one.is_waiting for one in for_one_function) == 4
     assert sum(not one.is_waiting for one in for_one_account) == 2
-    assert sum(not one.is_waiting for one in for_others) == 2
+    assert sum(not for_other.is_waiting for for_other in for_others) == 2
     for_others[0].close()
-    assert sum(not one.is_waiting for one in for_others[1:]) == 2
-    for one in for_others:
-        one.close()
+    assert sum(not for_other.is_waiting for for_other in for_others[1:]) == 2
+    for for_other in for_others:
+        for_other.close()
     assert sum(not one.is_waiting for one in for_one_function + for_one_account) == 6
     for_one_function[0].close()
     assert sum(not one.is_waiting for one in for_one_function[1:] + for_one_account) == 6

@@ -115,7 +115,7 @@ def test_directories_of_tools_that_write_odd_modes() -> None:
 def test_names_that_windows_wrote() -> None:
     """Backslashes are slashes, and lead out of a package no more than those do."""
     package = read(make_zip((info("lib\\deep\\mod.py"), b"x"), (info("empty\\"), b"")))
-    assert [(one.path, one.kind) for one in package.entries] == [
+    assert [(entry.path, entry.kind) for entry in package.entries] == [
         ("lib/deep/mod.py", stat.S_IFREG),
         ("empty", stat.S_IFDIR),
     ]

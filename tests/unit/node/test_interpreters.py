@@ -81,7 +81,7 @@ def test_node_is_found(tmp_path: Path) -> None:
     """Its line is the major version; a copy outside an installation is refused."""
     real = Path(shutil.which("node") or "").resolve()
     nodes = [one for one in found_in(real.parent, home=tmp_path) if one.kind == "node"]
-    assert [str(one.version[0]) for one in nodes] == [one.line for one in nodes]
+    assert [str(node.version[0]) for node in nodes] == [node.line for node in nodes]
     lone = tmp_path / "lone/bin"
     lone.mkdir(parents=True)
     os.link(real, lone / "node") if real.stat().st_dev == lone.stat().st_dev else shutil.copy(
@@ -137,7 +137,7 @@ def test_ruby_is_found(tmp_path: Path) -> None:
     rbenv.mkdir(parents=True)
     (rbenv / "ruby").symlink_to(real)
     rubies = [one for one in found_in(real.parent, home=tmp_path / "home") if one.kind == "ruby"]
-    assert real in [one.executable for one in rubies]
+    assert real in [ruby.executable for ruby in rubies]
     (one,) = find_interpreters({}, home=tmp_path, system=())
     assert one.line == ".".join(str(part) for part in one.version[:2])
     assert (one.kind, one.executable) == ("ruby", real)

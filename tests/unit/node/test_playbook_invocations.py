@@ -397,7 +397,11 @@ def test_runtime_done_says_how_long_the_response_took(playbook: Playbook) -> Non
     play.invoke()
     play.passes(0.25)
     play.runtime.responds(b"12345")
-    (done,) = [one["record"] for one in play.documents if one["type"] == "platform.runtimeDone"]
+    (done,) = [
+        document["record"]
+        for document in play.documents
+        if document["type"] == "platform.runtimeDone"
+    ]
     assert done["status"] == "success"
     assert done["metrics"] == {"durationMs": 250.0, "producedBytes": 5}
     assert done["spans"] == [
@@ -412,7 +416,7 @@ def test_printed_lines_become_documents(playbook: Playbook) -> None:
     play.begin_ready()
     play.invoke()
     play.runtime.prints("plain\n")
-    (said,) = [one for one in play.documents if one.get("message") == "plain"]
+    (said,) = [document for document in play.documents if document.get("message") == "plain"]
     assert said["requestId"] == "id-1"
     assert said["timestamp"].startswith("2023-11-14T22:13:20")
     json.dumps(said)

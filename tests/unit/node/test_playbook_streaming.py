@@ -239,7 +239,11 @@ def test_a_stream_and_its_latency_in_json(playbook: Playbook) -> None:
     play.passes(0.3)
     stream.sends(b"67890")
     stream.ends()
-    (done,) = [one["record"] for one in play.documents if one["type"] == "platform.runtimeDone"]
+    (done,) = [
+        document["record"]
+        for document in play.documents
+        if document["type"] == "platform.runtimeDone"
+    ]
     assert done["metrics"] == {"durationMs": 500.0, "producedBytes": 10}
     assert [(span["name"], span["durationMs"]) for span in done["spans"]] == [
         ("responseLatency", 200.0),

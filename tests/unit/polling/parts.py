@@ -27,7 +27,7 @@ class FakePart:
     def put(self, *records: Record, until: float | None = None) -> None:
         """What the next read gives; `until` is when it was, if all was read by then."""
         if records:
-            until = max(one.arrived_at for one in records) if until is None else until
+            until = max(record.arrived_at for record in records) if until is None else until
         self._pages.append(records)
         self.read_until = self.read_until if until is None else until
         self._filled.set()

@@ -84,8 +84,8 @@ def test_records(
     assert (seen["timestamp"], seen["timestampType"]) == (1545084650987, "LOG_APPEND_TIME")
     found = [
         (name, bytes(byte & 255 for byte in data))
-        for one in seen["headers"]
-        for name, data in one.items()
+        for header in seen["headers"]
+        for name, data in header.items()
     ]
     assert found == headers
     assert view(record) == (seen, value)
@@ -95,7 +95,7 @@ def test_events() -> None:
     """Of a self-managed cluster, and of Amazon MSK."""
     stamp = (TIMESTAMP_CREATE_TIME, 1573691884835)
     records = RENDERING.render([message(n, value=b"x", timestamp=stamp) for n in (7, 8)])
-    event = RENDERING.envelope.wrap([one.document for one in records])
+    event = RENDERING.envelope.wrap([record.document for record in records])
     seen = json.loads(event)
     assert [one["offset"] for one in seen["records"].pop("t-3")] == [7, 8]
     assert seen == {"eventSource": "SelfManagedKafka", "bootstrapServers": "k:9092", "records": {}}
@@ -159,7 +159,7 @@ class Group:
         return found
 
     def commit(self, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
-        self.commits += [(one.partition, one.offset) for one in offsets]
+        self.commits += [(offset.partition, offset.offset) for offset in offsets]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,9 @@ def test_where_reading_starts(
     added since is read from its beginning."""
     group = Group(*known)
     assigned = [TopicPartition("t", number) for number in range(3)]
-    assert [one.offset for one in find_offsets(cast(Consumer, group), position, assigned)] == found
+    assert [
+        offset.offset for offset in find_offsets(cast(Consumer, group), position, assigned)
+    ] == found
     assert group.commits == commits
 
 
@@ -292,7 +294,7 @@ async def test_a_partition_holds_so_much() -> None:
     records: list[Record] = []
     while len(records) < HELD_MAX - 1000:
         records += await part.read()
-    assert [one.raw.offset() for one in records] == list(range(len(records)))
+    assert [record.raw.offset() for record in records] == list(range(len(records)))
     assert drained == [3]
     await part.commit(records[5])
     await part.commit(records[3])

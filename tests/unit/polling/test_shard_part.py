@@ -55,7 +55,7 @@ class Kinesis:
             if after is not None:
                 at = int(after) + 1
             elif since is not None:
-                times = [one["ApproximateArrivalTimestamp"] for one in self.records]
+                times = [record["ApproximateArrivalTimestamp"] for record in self.records]
                 at = sum(time < since for time in times)
             return {"ShardIterator": str(at)}
         at = int(parameters["ShardIterator"])

@@ -106,7 +106,7 @@ def test_a_bucket_that_cannot_be_reached(
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             blobs.put(A, b"a")
-    said = [one for one in caplog.messages if "does not answer" in one]
+    said = [message for message in caplog.messages if "does not answer" in message]
     assert len(said) == 1
     assert "s3://there-is-none/packages" in said[0]
     assert SECRET not in caplog.text

@@ -168,7 +168,9 @@ async def test_a_full_disk_refuses_what_is_written_only(
             with pytest.raises(StoreUnavailable):
                 await store.transact(partial(write, 1 << 20))
             assert await store.transact(count) == 0
-        assert [one for one in caplog.messages if "takes no changes" in one] == caplog.messages
+        assert [
+            message for message in caplog.messages if "takes no changes" in message
+        ] == caplog.messages
         assert len(caplog.messages) == 1
         pages[:] = [1_000_000]
         await store.transact(partial(write, 1 << 20))

@@ -62,7 +62,7 @@ def kept(settings: Settings) -> "Iterator[Path]":
 
 def names(items: list[Item]) -> list[str]:
     """The last part of each place."""
-    return [Path(one.place).name for one in items]
+    return [Path(item.place).name for item in items]
 
 
 def test_caches(settings: Settings, kept: Path) -> None:

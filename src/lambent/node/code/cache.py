@@ -172,7 +172,7 @@ class CodeCache:
         longest ago."""
         self._overdue.clear()
         sizes = await anyio.to_thread.run_sync(self._measure)
-        for name in [one for one in sizes if not needed >= self._merged.get(one, {one})]:
+        for name in [name for name in sizes if not needed >= self._merged.get(name, {name})]:
             if await self._delete(name):
                 del sizes[name]
         total = sum(sizes.values())
@@ -245,7 +245,7 @@ def leftovers(root: Path, is_needed: Callable[[str], bool]) -> list[Path]:
 def _directories(root: Path) -> list[Path]:
     """Those of packages, whole ones."""
     with os.scandir(root) as entries:
-        return [Path(one.path) for one in entries if not one.name.startswith(".")]
+        return [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
 
 
 def _package_of(directory: Path) -> str:

@@ -116,7 +116,7 @@ def find_place(name: str, proc: Path = Path("/proc/self"), platform: int = 0) ->
         )
         if is_delegated:
             home, offered = here, controllers_of(here)
-        elif not is_managed(mount) or any(one in legacy for one in LIMITS):
+        elif not is_managed(mount) or any(limit in legacy for limit in LIMITS):
             home, offered = mount / name, controllers_of(mount)
         break
     return TreePlace(home=home, is_delegated=is_delegated, offered=offered, legacy=legacy)
@@ -129,14 +129,14 @@ def limits_here(name: str) -> tuple[str, ...]:
     found = {one for one, directory in place.legacy.items() if _can_make(directory)}
     if place.home is not None and (place.is_delegated or _can_make(place.home)):
         found |= place.offered
-    return tuple(one for one in LIMITS if one in found)
+    return tuple(limit for limit in LIMITS if limit in found)
 
 
 def has_own_limits() -> bool:
     """Whether this process needs no group from systemd: it has v1 controllers, a delegated group,
     or an unmanaged v2 tree."""
     place = find_place("lambent")
-    return place.home is not None or any(one in place.legacy for one in LIMITS)
+    return place.home is not None or any(limit in place.legacy for limit in LIMITS)
 
 
 def is_managed(mount: Path) -> bool:

@@ -112,16 +112,16 @@ def parse(description: bytes) -> Image:
         registers=fields["registers"],
         extended_state=bytes.fromhex(fields["extended_state"]),
         signal_mask=bytes.fromhex(fields["signal_mask"]),
-        mappings=tuple(Mapping(**one) for one in fields["mappings"]),
-        specials=tuple(Mapping(**one) for one in fields["specials"]),
+        mappings=tuple(Mapping(**mapping) for mapping in fields["mappings"]),
+        specials=tuple(Mapping(**special) for special in fields["specials"]),
         stack=Mapping(**fields["stack"]),
         runs={
-            int(start): tuple(Run(**one) for one in runs) for start, runs in fields["runs"].items()
+            int(start): tuple(Run(**run) for run in runs) for start, runs in fields["runs"].items()
         },
         actions=tuple((number, bytes.fromhex(action)) for number, action in fields["actions"]),
         tid_address=fields["tid_address"],
         sequences=tuple(fields["sequences"]),
-        files=tuple(OpenFile(**one) for one in fields["files"]),
+        files=tuple(OpenFile(**file) for file in fields["files"]),
         dead_sockets=tuple(fields["dead_sockets"]),
         umask=fields["umask"],
     )

@@ -104,16 +104,19 @@ def check_memory(mappings: Sequence[Mapping], specials: Sequence[Mapping], stack
         if not 0 <= one.protection <= _READ | _WRITE | _EXECUTE:
             raise CannotCapture(f"its memory cannot be described at {one.start:#x}")
         end = one.end
-    for one in mappings:
-        _check_mapping(one)
+    for mapping in mappings:
+        _check_mapping(mapping)
     if stack.is_file or stack.is_shared or stack.protection & 3 != _READ | _WRITE:
         raise CannotCapture("its stack is not where it should be")
-    names = [one.name for one in specials]
+    names = [special.name for special in specials]
     if len(set(names)) != len(names) or not set(names) <= set(SPECIAL):
         raise CannotCapture("it has moved what the kernel maps")
-    if any(one.size > _SPECIAL_BYTES_MAX for one in specials):
+    if any(special.size > _SPECIAL_BYTES_MAX for special in specials):
         raise CannotCapture("it has moved what the kernel maps")
-    if sum(one.size for one in mappings if is_copied(one)) + stack.size > _COPIED_BYTES_MAX:
+    if (
+        sum(mapping.size for mapping in mappings if is_copied(mapping)) + stack.size
+        > _COPIED_BYTES_MAX
+    ):
         raise CannotCapture(f"it has mapped more than {_COPIED_BYTES_MAX >> 30} GiB of memory")
 
 
@@ -233,15 +236,15 @@ def _check_signals(image: Image) -> None:
 
 
 def _check_files(image: Image) -> None:
-    numbers = [*(one.number for one in image.files), *image.dead_sockets]
+    numbers = [*(file.number for file in image.files), *image.dead_sockets]
     if len(numbers) > FILES_MAX:
         raise CannotCapture("it has too many files open")
     if len(set(numbers)) != len(numbers) or not all(
         WAIT_FD < number <= _FD_MAX for number in numbers
     ):
         raise CannotCapture("its open files cannot be described")
-    for one in image.files:
-        _check_open_file(one)
+    for file in image.files:
+        _check_open_file(file)
 
 
 def _check_open_file(file: OpenFile) -> None:

@@ -174,7 +174,7 @@ class ProcessHost:
         link(root, mounts)
         sockets = listen()
         try:
-            addresses = ["{}:{}".format(*one.getsockname()) for one in sockets.values()]
+            addresses = ["{}:{}".format(*socket.getsockname()) for socket in sockets.values()]
             self._count += 1
             name = f"b{self._count}"
             if self._has_landlock:
@@ -182,8 +182,8 @@ class ProcessHost:
                 writable = [str(root / "tmp"), _SHARED_TMP, *_DEVICES]
                 self._rules[name] = landlock.make_rules([*readable, str(root)], writable)
         except BaseException:
-            for one in sockets.values():
-                one.close()
+            for socket in sockets.values():
+                socket.close()
             raise
         network = Network(namespace_fd=-1, sockets=sockets, limitation=None, link_fd=None)
         box = self.boxes[name] = BoxState(name, network, None, memory_mb, user, -1, -1, -1)

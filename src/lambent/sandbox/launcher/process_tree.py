@@ -61,7 +61,7 @@ def with_variable(beginning: bytes) -> set[int]:
     for pid in _pids():
         with contextlib.suppress(OSError):
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if pid != os.getpid() and any(one.startswith(beginning) for one in variables):
+            if pid != os.getpid() and any(variable.startswith(beginning) for variable in variables):
                 found.add(pid)
     return found
 

@@ -119,7 +119,7 @@ def restore(
     tracee.set_registers(again(image.registers))
     identity.check_unchanged(before, identity.read_identity(tracee.pid))
     identity.check_place(tracee.pid, _DIRECTORY)
-    opened = [one.number for one in image.files]
+    opened = [file.number for file in image.files]
     identity.check_descriptors(tracee.pid, [*range(WAIT_FD + 1), *opened, *image.dead_sockets])
 
 
@@ -171,7 +171,7 @@ def make_recipe(image: Image, specials: tuple[Mapping, ...]) -> Recipe:
     """Build the recipe for a process in which the kernel has mapped `specials`. Raises OSError."""
     program, texts = TracedProgram(), _Texts()
     _empty(program, specials)
-    _move_specials(program, image, {one.name: one for one in specials})
+    _move_specials(program, image, {special.name: special for special in specials})
     _map_all(program, image, texts)
     _map_stack(program, image)
     program.add(_SYS_CLOSE, _IMAGE_FD)
@@ -202,7 +202,7 @@ def _empty(program: TracedProgram, kept: Iterable[Mapping]) -> None:
 
 def _move_specials(program: TracedProgram, image: Image, own: dict[str, Mapping]) -> None:
     """Move the kernel's own mappings to where the image expects them."""
-    if own.keys() != {one.name for one in image.specials}:
+    if own.keys() != {special.name for special in image.specials}:
         raise OSError("it has moved what the kernel maps")
     taken = [(one.start, one.end) for one in own.values()]
     for wanted in image.specials:
@@ -241,7 +241,7 @@ def _map_stack(program: TracedProgram, image: Image) -> None:
     """Map the stack with room to grow, as far as there is any."""
     stack = image.stack
     others = (*image.mappings, *image.specials)
-    below = [one.end for one in others if one.end <= stack.start]
+    below = [other.end for other in others if other.end <= stack.start]
     lowest = max([rules.LOWEST, _SCRATCH + _SCRATCH_BYTES, *below]) + PAGE
     start = min(stack.start, max(stack.end - _STACK_BYTES, lowest))
     _map_nothing(program, start, stack.end, stack.protection)

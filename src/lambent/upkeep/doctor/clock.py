@@ -34,7 +34,7 @@ def _source(host: HostFacts) -> Check:
     if current not in _SLOW:
         return Check(name="clock source", found=found)
     others = host.read(f"{_SOURCES}/available_clocksource").split()
-    better = next((one for one in others if one not in _SLOW), None)
+    better = next((other for other in others if other not in _SLOW), None)
     fix = (
         f"echo {better} | sudo tee {_SOURCES}/current_clocksource"
         if better

@@ -94,7 +94,7 @@ def _loop_devices(host: HostFacts) -> Check:
         name="loop devices",
         state="missing",
         found=f"{', '.join(lacks)}: /tmp of functions takes memory",
-        fix="; ".join(fixes[one] for one in lacks),
+        fix="; ".join(fixes[lack] for lack in lacks),
     )
 
 

@@ -64,7 +64,9 @@ class DoctorReport:
 def weakness(tier: str, checks: Sequence[Check]) -> Check | None:
     """The one thing that stands between this tier and a stronger one."""
     missing = [
-        one for one in checks if one.state == "missing" and one.section in ("isolation", "rights")
+        check
+        for check in checks
+        if check.state == "missing" and check.section in ("isolation", "rights")
     ]
     known = _CAUSES.get(tier, ())
     of_tier = [one for name in known for one in missing if one.name == name]
