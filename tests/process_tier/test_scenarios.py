@@ -34,7 +34,7 @@ from tests.scenario.test_streaming import (
     custom,
     streams,
     test_a_custom_runtime_streams,
-    test_pieces_come_as_they_are_written,
+    test_chunks_come_as_they_are_written,
     test_urls_stream,
 )
 
@@ -51,6 +51,7 @@ __all__ = [
     "test_an_extension_hears_of_everything",
     "test_an_os_only_function",
     "test_changes_of_layers",
+    "test_chunks_come_as_they_are_written",
     "test_concurrent_calls_get_environments_of_their_own",
     "test_events_are_delivered",
     "test_extensions_that_fail",
@@ -59,7 +60,6 @@ __all__ = [
     "test_languages_find_their_modules",
     "test_new_code_is_used_at_once",
     "test_node_esm_and_commonjs",
-    "test_pieces_come_as_they_are_written",
     "test_the_answer_comes_back_with_aws_headers",
     "test_the_log_is_in_cloudwatch",
     "test_the_log_tail_is_start_to_report",

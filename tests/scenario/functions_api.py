@@ -31,6 +31,7 @@ from lambent.invocation.invoker import Invoker
 from lambent.invocation.settings import InvocationSettings
 from lambent.kit.clock import SystemClock
 from lambent.model.function import FunctionVersion
+from lambent.node.code.cache import open_code_cache
 from lambent.polling.active_mapping import ActiveMapping
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.settings import Settings
@@ -56,11 +57,12 @@ async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncI
     directory.state.mkdir(parents=True, exist_ok=True)
     async with (
         open_storage(settings, directory, SystemClock()) as storage,
+        open_code_cache(directory.code, storage.packages.read) as cache,
         open_api(settings, storage, nothing) as api,
     ):
 
         async def prepare(version: FunctionVersion) -> None:
-            await storage.code.ensure(version.code_key)
+            await cache.ensure(version.code_key)
 
         ports = ControlPorts(aws=AwsClients(settings.aws), prepare=prepare)
         async with (

@@ -149,18 +149,19 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 def test_a_database_that_is_locked_costs_the_calls_that_need_it(own: Platform) -> None:
-    """500 when the platform has waited for it for long enough; who needs none is served all the
-    while, and everybody when it is free again."""
+    """503 for a change when the platform has waited long enough. Calls are served all the while,
+    also one whose function has to be read, and changes when it is free again."""
     client = own.client("lambda")
     deploy(client, "locked", {"app.py": ECHO})
     client.publish_version(FunctionName="locked")
     wait_active(client, "locked")
+    change = {"FunctionName": "locked", "Description": "goes on"}
     database = sqlite3.connect(own.data_dir / "state" / "lambent.db", isolation_level=None)
     failures: list[Any] = []
 
     def call() -> None:
         with pytest.raises(ClientError) as failed:
-            own.client("lambda").invoke(FunctionName="locked", Qualifier="1")
+            own.client("lambda").update_function_configuration(**change)
         failures.append(failed.value.response)
 
     database.execute("BEGIN EXCLUSIVE")
@@ -168,6 +169,7 @@ def test_a_database_that_is_locked_costs_the_calls_that_need_it(own: Platform) -
     thread.start()
     calls = 0
     slowest = 0.0
+    assert invoke(client, "locked", 1, Qualifier="1")[0] == 1
     while thread.is_alive():
         began = time.monotonic()
         assert invoke(client, "locked", calls)[0] == calls
@@ -183,8 +185,7 @@ def test_a_database_that_is_locked_costs_the_calls_that_need_it(own: Platform) -
     assert calls > 10
     assert slowest < 5
     patient = own.client("lambda", config=Config(retries={"total_max_attempts": 8}))
-    assert invoke(patient, "locked", 1, Qualifier="1")[0] == 1
-    client.update_function_configuration(FunctionName="locked", Description="goes on")
+    patient.update_function_configuration(**change)
     wait_active(client, "locked")
     assert invoke(client, "locked", 2)[0] == 2
 

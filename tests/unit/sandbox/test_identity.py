@@ -2,10 +2,12 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from lambent.sandbox.launcher import identity
+from tests.platforms import wait_for
 
 
 def test_what_has_changed_is_named_and_not_shown() -> None:
@@ -44,10 +46,16 @@ def test_what_a_process_in_a_box_is(name: str, value: str) -> None:
         identity.check_confined({**good, name: value}, 7)
 
 
+def _sleeps(pid: int) -> bool:
+    """A program opens its libraries before."""
+    return Path(f"/proc/{pid}/stat").read_text().startswith(f"{pid} (sleep) S")
+
+
 def test_places_and_descriptors() -> None:
     """A directory of its root, and neither more nor fewer descriptors."""
     with subprocess.Popen(["sleep", "60"], cwd="/usr", stdin=subprocess.DEVNULL) as process:
         try:
+            wait_for(lambda: _sleeps(process.pid), "a program that has been loaded")
             identity.check_place(process.pid, "/usr")
             identity.check_released(process.pid)
             with pytest.raises(OSError, match="not in /etc"):
