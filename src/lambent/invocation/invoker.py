@@ -187,25 +187,26 @@ class Invoker:
         concurrency = _NONE
         if counter is not None and outcome.has_run:
             concurrency = self._admission.count(counter)
+        # By position, in the order of the fields: names would cost half a microsecond a call.
         return InvocationEnded(
-            key=function.key,
-            version=function.version,
-            qualifier=request.qualifier,
-            kind=request.kind,
-            request_id=request.request_id,
-            trace_id=request.trace_id,
-            started_at=self._clock.now() - report.duration_s - report.queued_s,
-            queued_s=report.queued_s,
-            init_s=report.init_s,
-            duration_s=report.duration_s,
-            outcome=outcome.kind,
-            error_type=outcome.error_type,
-            request_bytes=len(request.event),
-            response_bytes=report.response_bytes,
-            memory_mb=function.memory_mb,
-            memory_used_mb=report.memory_used_mb,
-            is_provisioned=report.is_provisioned,
-            concurrency=concurrency,
+            function.key,
+            function.version,
+            request.qualifier,
+            request.kind,
+            request.request_id,
+            request.trace_id,
+            self._clock.now() - report.duration_s - report.queued_s,
+            report.queued_s,
+            report.init_s,
+            report.duration_s,
+            outcome.kind,
+            outcome.error_type,
+            len(request.event),
+            report.response_bytes,
+            function.memory_mb,
+            report.memory_used_mb,
+            report.is_provisioned,
+            concurrency,
         )
 
     def _emit(self, fact: InvocationEnded) -> None:

@@ -21,6 +21,10 @@ _COUNTED = {"Invocations": "invocations", "Errors": "errors", "Throttles": "thro
 _FAILED = frozenset({OutcomeKind.FUNCTION_FAILED, OutcomeKind.TIMED_OUT, OutcomeKind.CRASHED})
 
 
+_NOTED_MAX = 500
+"""Calls that wait to be counted, which then takes half a millisecond."""
+
+
 class _Called(NamedTuple):
     """What was called, which version ran, and in which minute."""
 
@@ -76,17 +80,27 @@ class InvocationMetrics:
         """`metrics` gets the sums by function, too."""
         self._metrics = metrics
         self._totals: dict[_Called, _Totals] = {}
+        self._noted: list[InvocationEnded] = []
 
     def note(self, ended: InvocationEnded) -> None:
         """Count a call that has ended. Its values belong to the minute in which it started."""
-        called = _Called(ended.key, ended.qualifier, ended.version, int(ended.started_at // 60))
-        totals = self._totals.get(called)
-        if totals is None:
-            totals = self._totals[called] = _Totals()
-        totals.add(ended)
+        # Counting many at once is several times cheaper than counting each on its way.
+        self._noted.append(ended)
+        if len(self._noted) >= _NOTED_MAX:
+            self._count()
+
+    def _count(self) -> None:
+        noted, self._noted = self._noted, []
+        for ended in noted:
+            called = _Called(ended.key, ended.qualifier, ended.version, int(ended.started_at // 60))
+            totals = self._totals.get(called)
+            if totals is None:
+                totals = self._totals[called] = _Totals()
+            totals.add(ended)
 
     def take(self) -> Iterator[tuple[Point, Distribution]]:
         """What was gathered since the last call, by metric and minute."""
+        self._count()
         gathered, self._totals = self._totals, {}
         merged: dict[Point, Distribution] = {}
         for called, totals in gathered.items():
