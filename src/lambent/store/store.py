@@ -85,6 +85,11 @@ class Store:
         follows."""
         self._is_behind = False
         """Whether a commit that was never confirmed may have changed something."""
+        self._notified = opened.last_change
+        """The number of the last change of which listeners have been notified."""
+        self._writes = 0
+        """How many transactions that may change something have not notified listeners yet."""
+        self._write_ended = anyio.Event()
         self._running = 0
         self._is_stopping = False
         self._listeners: list[ChangeListener] = []
@@ -98,18 +103,25 @@ class Store:
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """As `transact`, of `work` that only reads. It waits for no writer, and sees what was
-        committed when it began."""
+        committed when it began. What it has seen is in force: listeners have been notified of it
+        before the result is returned."""
 
-        def run() -> T:
+        def run() -> tuple[T, int]:
             try:
                 with self._reader.begin() as connection:
-                    return work(tables_of(connection, Touched()))
+                    tx = tables_of(connection, Touched())
+                    return work(tx), tx.changes.last()
             except sa.exc.DBAPIError as error:
                 if is_read_only(error):  # Of a writer that would be an outage.
                     raise RuntimeError("work that only reads has tried to write") from error
                 raise
 
-        return await self._guarded(run, self._reading)
+        result, seen = await self._guarded(run, self._reading)
+        # A commit can be seen a moment before the writer has notified listeners of it. Those of
+        # other platforms are not waited for.
+        while self._notified < seen and self._writes:
+            await self._write_ended.wait()
+        return result
 
     async def follow(self, *listeners: ChangeListener) -> None:
         """Send `listeners` everything there is, and from now on all that changes."""
@@ -123,7 +135,7 @@ class Store:
         await self._write(_nothing, is_behind=True)
 
     async def _write(self, work: Callable[[Transaction], T], *, is_behind: bool) -> T:
-        def run() -> tuple[T, Changes | None]:
+        def run() -> tuple[T, Changes | None, int]:
             try:
                 with self._engine.begin() as connection:
                     touched = Touched()
@@ -134,14 +146,21 @@ class Store:
                 self._is_behind = self._is_behind or is_away(error) is not None
                 raise
             self._seen, self._is_behind = seen, False
-            return result, changes
+            return result, changes, seen
 
-        result, changes = await self._guarded(
-            run, self._writing, is_probe=work is _nothing and not is_behind
-        )
-        if changes is not None:
-            for listener in self._listeners:
-                listener.note_changes(changes)
+        self._writes += 1
+        try:
+            result, changes, seen = await self._guarded(
+                run, self._writing, is_probe=work is _nothing and not is_behind
+            )
+            if changes is not None:
+                for listener in self._listeners:
+                    listener.note_changes(changes)
+            self._notified = max(self._notified, seen)
+        finally:
+            self._writes -= 1
+            self._write_ended.set()
+            self._write_ended = anyio.Event()
         return result
 
     def _note(

@@ -83,6 +83,43 @@ async def test_a_listener_begins_with_everything(
         assert listener.heard[4] == Changes(directory=([], [key]))  # type: ignore[arg-type]
 
 
+async def test_what_is_read_is_in_force(
+    tmp_path: Path, database: Callable[..., StoreSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit can be read a moment before its writer has notified listeners. Who reads it waits
+    for that; else a client that has seen a new function would call the one before."""
+    async with open_store(database(synchronous="OFF"), tmp_path) as store:
+        listener = Listener()
+        await store.follow(listener)
+        guarded, committed, goes_on = store._guarded, anyio.Event(), anyio.Event()
+
+        async def hesitate(work: Any, limiter: Any, **more: Any) -> Any:
+            result = await guarded(work, limiter, **more)
+            if limiter is store._writing:
+                committed.set()
+                await goes_on.wait()
+            return result
+
+        monkeypatch.setattr(store, "_guarded", hesitate)
+        read: list[tuple[bool, int]] = []
+
+        async def look() -> None:
+            found = await store.read(lambda tx: tx.functions.get(KEY))
+            read.append((found is not None, len(listener.heard)))
+
+        await look()
+        assert read == [(False, 1)]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(store.transact, lambda tx: tx.functions.create(version()))
+            with anyio.fail_after(10):
+                await committed.wait()
+            tasks.start_soon(look)
+            await anyio.sleep(0.2)
+            assert len(read) == 1
+            goes_on.set()
+        assert read[1:] == [(True, 2)]
+
+
 async def test_numbers_have_no_gaps_and_old_rows_go(
     tmp_path: Path, database: Callable[..., StoreSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
