@@ -223,10 +223,14 @@ def publish_layer(client: Any, name: str, files: Mapping[str, str | bytes]) -> s
 
 
 def log_lines(platform: Platform, name: str) -> list[str]:
-    """All that is in a function's log group, in order."""
+    """All that is in a function's log group, in order; nothing before its first call, which makes
+    the group."""
     paginator = platform.logs.get_paginator("filter_log_events")
     pages = paginator.paginate(logGroupName=f"/aws/lambda/{name}")
-    return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
+    try:
+        return [event["message"].rstrip("\n") for page in pages for event in page["events"]]
+    except platform.logs.exceptions.ResourceNotFoundException:
+        return []
 
 
 def wait_active(client: Any, name: str) -> dict[str, Any]:
