@@ -69,7 +69,8 @@ def merged(before: HostResult | None, now: HostResult) -> HostResult:
     same commit: results of two versions are never shown as one."""
     if before is None or before.commit != now.commit:
         return now
-    outcomes = {outcome.check: outcome for outcome in before.outcomes}
+    # A host that did not start before has started now, or its new outcome says that it has not.
+    outcomes = {outcome.check: outcome for outcome in before.outcomes if outcome.check != "host"}
     outcomes |= {outcome.check: outcome for outcome in now.outcomes}
     return HostResult(**{**vars(now), "outcomes": list(outcomes.values())})
 

@@ -50,6 +50,13 @@ def test_some_checks_of_the_same_commit_join_the_others() -> None:
     assert merged(None, now) == now
 
 
+def test_a_host_that_starts_the_next_time_did_not_fail() -> None:
+    """Its earlier failure is forgotten; other outcomes of the same commit stay."""
+    before = result("a", Outcome("host", "failed", "no disk", 0.0), Outcome("x", "passed", "", 1.0))
+    now = result("a", Outcome("y", "passed", "", 1.0))
+    assert [outcome.check for outcome in merged(before, now).outcomes] == ["x", "y"]
+
+
 def test_the_table_says_what_did_not_pass() -> None:
     """A sign for each check and the sentence of each that did not pass; nothing breaks a row."""
     one = result(
