@@ -118,7 +118,7 @@ class Store:
 
         result, seen = await self._guarded(run, self._reading)
         # A commit can be seen a moment before the writer has notified listeners of it. Those of
-        # other platforms are not waited for.
+        # other platforms come with the next write that takes a number, or with the feed.
         while self._notified < seen and self._writes:
             await self._write_ended.wait()
         return result

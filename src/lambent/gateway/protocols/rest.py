@@ -1,4 +1,4 @@
-"""Shared by rest-json and rest-xml: members in the path, the query and the headers."""
+"""Shared by rest-json and rest-xml: routes, and members in the path, the query and the headers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -6,10 +6,28 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from lambent.gateway.call import Members
-from lambent.gateway.models import OperationModel, Shape
-from lambent.gateway.protocols.protocol import Labels
+from lambent.gateway.models import OperationModel, ServiceModel, Shape
+from lambent.gateway.protocols.protocol import Labels, unknown_operation
+from lambent.gateway.protocols.routes import Routes
 from lambent.gateway.protocols.values import from_text, to_text
 from lambent.kit.http.messages import Exchange
+from lambent.model.errors import ApiError
+
+
+class RestProtocol:
+    """What both have of a `WireProtocol`: operations are found by method and path."""
+
+    is_rest = True
+
+    def is_spoken_in(self, exchange: Exchange) -> bool:
+        """Requests without the form of another protocol are in this one."""
+        return True
+
+    def router(self, service: ServiceModel) -> Routes:
+        return Routes(service)
+
+    def unknown_operation(self, exchange: Exchange) -> ApiError:
+        return unknown_operation(f"{exchange.method} {exchange.path[:200]}", status=404)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

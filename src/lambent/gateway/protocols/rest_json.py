@@ -7,9 +7,8 @@ from typing import Any
 from lambent.gateway.call import Members
 from lambent.gateway.models import OperationModel, ServiceModel, Shape
 from lambent.gateway.protocols.documents import decode_json, encode_json
-from lambent.gateway.protocols.protocol import Labels, WireResponse, unknown_operation
-from lambent.gateway.protocols.rest import read_outside_body, write_outside_body
-from lambent.gateway.protocols.routes import Routes
+from lambent.gateway.protocols.protocol import Labels, WireResponse
+from lambent.gateway.protocols.rest import RestProtocol, read_outside_body, write_outside_body
 from lambent.gateway.protocols.values import (
     from_document,
     members_from_document,
@@ -22,21 +21,10 @@ from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
 
 
-class RestJson:
+class RestJson(RestProtocol):
     """See `WireProtocol`."""
 
     name = "rest-json"
-    is_rest = True
-
-    def is_spoken_in(self, exchange: Exchange) -> bool:
-        """Requests without the form of another protocol are in this one."""
-        return True
-
-    def router(self, service: ServiceModel) -> Routes:
-        return Routes(service)
-
-    def unknown_operation(self, exchange: Exchange) -> ApiError:
-        return unknown_operation(f"{exchange.method} {exchange.path[:200]}", status=404)
 
     def parse(
         self, operation: OperationModel, exchange: Exchange, labels: Labels

@@ -7,9 +7,8 @@ from xml.etree import ElementTree
 
 from lambent.gateway.call import Members
 from lambent.gateway.models import OperationModel, ServiceModel
-from lambent.gateway.protocols.protocol import Labels, WireResponse, unknown_operation
-from lambent.gateway.protocols.rest import read_outside_body, write_outside_body
-from lambent.gateway.protocols.routes import Routes
+from lambent.gateway.protocols.protocol import Labels, WireResponse
+from lambent.gateway.protocols.rest import RestProtocol, read_outside_body, write_outside_body
 from lambent.gateway.protocols.rpc import error_shape, query_code
 from lambent.gateway.protocols.values import from_text, to_text
 from lambent.gateway.protocols.xml import (
@@ -27,21 +26,10 @@ from lambent.model.errors import ApiError
 _CONTENT_TYPE = ("Content-Type", "application/xml")
 
 
-class RestXml:
+class RestXml(RestProtocol):
     """See `WireProtocol`."""
 
     name = "rest-xml"
-    is_rest = True
-
-    def is_spoken_in(self, exchange: Exchange) -> bool:
-        """As with rest-json, requests have no form of their own."""
-        return True
-
-    def router(self, service: ServiceModel) -> Routes:
-        return Routes(service)
-
-    def unknown_operation(self, exchange: Exchange) -> ApiError:
-        return unknown_operation(f"{exchange.method} {exchange.path[:200]}", status=404)
 
     def parse(
         self, operation: OperationModel, exchange: Exchange, labels: Labels
