@@ -33,7 +33,7 @@ from lambent.model.async_event import AsyncEvent
 from lambent.model.concurrency import throttled
 from lambent.model.delivery import Delivery, DeliveryKind
 from lambent.model.errors import ApiError, FunctionNotFound, conflict
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.invocation import (
     NOT_RUN,
     FunctionFailed,
@@ -52,6 +52,7 @@ from lambent.store.problems import StoreUnavailable
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, Transaction, open_store
 from lambent.telemetry.metrics import Metrics
+from tests.factories import function_version
 
 KEY = FunctionKey("111111111111", "us-east-1", "f")
 SETTINGS = AsynchronousSettings(in_flight_max=4, kept_at_once_max=100)
@@ -61,12 +62,7 @@ SWITCHED_OFF = throttled(reason=Refusal.SWITCHED_OFF)
 
 
 def version(dead_letter_target: str | None = None) -> FunctionVersion:
-    return FunctionVersion(
-        key=KEY, version="$LATEST", role="r", runtime="python3.12", handler="app.handler",
-        logging=LoggingConfiguration(log_group="g"), code_key="0" * 64, code_size=1,
-        configuration_id="c", revision_id="r", last_modified_ms=0,
-        dead_letter_target=dead_letter_target,
-    )  # fmt: skip
+    return function_version(key=KEY, role="r", dead_letter_target=dead_letter_target)
 
 
 class FakeInvoker(Invoker):

@@ -6,22 +6,11 @@ import anyio
 import pytest
 
 from lambent.invocation.catalog import Catalog
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.function import FunctionKey, FunctionVersion
+from tests.factories import function_version
 
 KEY = FunctionKey("000000000000", "us-east-1", "f")
-FUNCTION = FunctionVersion(
-    key=KEY,
-    version="$LATEST",
-    role="r",
-    runtime="python3.12",
-    handler="a.b",
-    logging=LoggingConfiguration(log_group="g"),
-    code_key="0" * 64,
-    code_size=1,
-    configuration_id="1",
-    revision_id="1",
-    last_modified_ms=0,
-)
+FUNCTION = function_version(key=KEY, configuration_id="1")
 
 
 @pytest.mark.anyio

@@ -7,26 +7,14 @@ from lambent.model.function import (
     AttachedLayer,
     FunctionKey,
     FunctionVersion,
-    LoggingConfiguration,
     SnapStart,
 )
 from lambent.model.function_documents import fields_of, to_document
+from tests.factories import function_version
 
 KEY = FunctionKey("111111111111", "us-east-1", "f")
 LAYER = "arn:aws:lambda:us-east-1:111111111111:layer:l:1"
-PLAIN = FunctionVersion(
-    key=KEY,
-    version="1",
-    role="r",
-    runtime="python3.12",
-    handler="app.handler",
-    logging=LoggingConfiguration(log_group="g"),
-    code_key="0" * 64,
-    code_size=1,
-    configuration_id="c",
-    revision_id="r",
-    last_modified_ms=0,
-)
+PLAIN = function_version(key=KEY, version="1")
 FULL = dataclasses.replace(
     PLAIN,
     snap_start=SnapStart("PublishedVersions", "On"),

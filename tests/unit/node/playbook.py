@@ -35,7 +35,6 @@ from lambent.model.credentials import Credentials
 from lambent.model.errors import ApiError
 from lambent.model.function import (
     PUBLISHED_VERSIONS,
-    FunctionKey,
     FunctionVersion,
     LoggingConfiguration,
     SnapStart,
@@ -49,6 +48,7 @@ from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import ExitStatus
+from tests.factories import function_version
 from tests.unit.node.scripted_box import (
     RUNTIME_ARGV,
     Extension,
@@ -59,19 +59,7 @@ from tests.unit.node.scripted_box import (
 )
 from tests.unit.node.virtual_time import LoopClock, VirtualLoop
 
-FUNCTION = FunctionVersion(
-    key=FunctionKey("000000000000", "us-east-1", "played"),
-    version="$LATEST",
-    role="arn:aws:iam::000000000000:role/r",
-    runtime="python3.12",
-    handler="app.handler",
-    logging=LoggingConfiguration(log_group="/aws/lambda/played"),
-    code_key="0" * 64,
-    code_size=1,
-    configuration_id="c",
-    revision_id="r",
-    last_modified_ms=0,
-)
+FUNCTION = function_version("played")
 SNAP_STARTED: dict[str, Any] = {
     "version": "1",
     "snap_start": SnapStart(PUBLISHED_VERSIONS, "On"),

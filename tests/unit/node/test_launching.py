@@ -7,29 +7,22 @@ import pytest
 
 from lambent.kit import machine
 from lambent.model.credentials import Credentials
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.model.limits import RESERVED_ENVIRONMENT_KEYS
 from lambent.node.environment.variables import environment_variables
 from lambent.node.languages.language import PreparedRuntime
 from lambent.node.languages.launch import LaunchSpec
 from lambent.node.languages.runtimes import RuntimeMissing, Runtimes, find_bootstrap
 from lambent.sandbox.ports import Mount
+from tests.factories import function_version
 from tests.interpreters import an_interpreter
 
-FUNCTION = FunctionVersion(
+FUNCTION = function_version(
     key=FunctionKey("000000000000", "eu-west-1", "f"),
     version="7",
-    role="arn:aws:iam::000000000000:role/r",
-    runtime="python3.12",
-    handler="app.handler",
     architecture=machine.architecture(),
     memory_mb=256,
-    logging=LoggingConfiguration(log_group="/aws/lambda/f"),
     code_key="00",
-    code_size=1,
-    configuration_id="c",
-    revision_id="r",
-    last_modified_ms=0,
 )
 
 

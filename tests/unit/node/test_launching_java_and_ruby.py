@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from lambent.kit import machine
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.function import FunctionKey, FunctionVersion
 from lambent.node.languages.java import jvm_options
 from lambent.node.languages.language import PreparedRuntime
 from lambent.node.languages.runtimes import RuntimeMissing, Runtimes
 from lambent.sandbox.ports import Mount
+from tests.factories import function_version
 from tests.interpreters import an_interpreter
 
 
@@ -37,21 +38,15 @@ def function(
     runtime: str, *, environment: dict[str, str] | None = None, memory_mb: int = 512
 ) -> FunctionVersion:
     """A function of that runtime."""
-    return FunctionVersion(
+    return function_version(
         key=FunctionKey("000000000000", "eu-west-1", "f"),
         version="7",
         architecture=machine.architecture(),
-        role="arn:aws:iam::000000000000:role/r",
         runtime=runtime,
         handler="example.Handler",
         memory_mb=memory_mb,
         environment=environment,
-        logging=LoggingConfiguration(log_group="/aws/lambda/f"),
         code_key="00",
-        code_size=1,
-        configuration_id="c",
-        revision_id="r",
-        last_modified_ms=0,
     )
 
 

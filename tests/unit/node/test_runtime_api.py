@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationKind, InvocationRequest
 from lambent.node.apis.runtime_api import (
     INIT_ERROR,
@@ -15,22 +15,11 @@ from lambent.node.apis.runtime_api import (
     RESPONSE_BYTES_MAX,
     RuntimeApi,
 )
+from tests.factories import function_version
 
 
 def function() -> FunctionVersion:
-    return FunctionVersion(
-        key=FunctionKey("000000000000", "us-east-1", "hello"),
-        version="$LATEST",
-        role="arn:aws:iam::000000000000:role/r",
-        runtime="python3.12",
-        handler="app.handler",
-        logging=LoggingConfiguration(log_group="/aws/lambda/hello"),
-        code_key="0" * 64,
-        code_size=1,
-        configuration_id="c",
-        revision_id="r",
-        last_modified_ms=0,
-    )
+    return function_version("hello")
 
 
 def invocation(request_id: str = "id-1", event: bytes = b'{"a":1}') -> InvocationRequest:

@@ -3,7 +3,7 @@
 import dataclasses
 
 from lambent.kit.clock import ManualClock
-from lambent.model.function import FunctionKey, FunctionVersion, LoggingConfiguration
+from lambent.model.function import FunctionVersion
 from lambent.model.invocation import (
     InvocationKind,
     InvocationRequest,
@@ -18,25 +18,14 @@ from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.environment.ports import EnvironmentListener
 from lambent.node.pools.scheduler import Scheduler
 from lambent.node.pools.settings import SchedulingSettings
+from tests.factories import function_version
 
 RESERVE_MB = 1000
 
 
 def function(name: str) -> FunctionVersion:
     """A deployed function."""
-    return FunctionVersion(
-        key=FunctionKey("000000000000", "us-east-1", name),
-        version="$LATEST",
-        role="r",
-        runtime="python3.12",
-        handler="a.b",
-        logging=LoggingConfiguration(log_group="g"),
-        code_key="0" * 64,
-        code_size=1,
-        configuration_id=name,
-        revision_id="1",
-        last_modified_ms=0,
-    )
+    return function_version(name, configuration_id=name)
 
 
 class Memory:
