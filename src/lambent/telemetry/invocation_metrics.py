@@ -19,8 +19,6 @@ from lambent.telemetry.series.keys import Dimensions, MetricKey
 
 _COUNTED = {"Invocations": "invocations", "Errors": "errors", "Throttles": "throttles"}
 _FAILED = frozenset({OutcomeKind.FUNCTION_FAILED, OutcomeKind.TIMED_OUT, OutcomeKind.CRASHED})
-
-
 _NOTED_MAX = 500
 """Calls that wait to be counted, which then takes half a millisecond."""
 

@@ -13,8 +13,6 @@ from lambent.telemetry.series.store import MetricStore
 
 _FUNCTIONS_MAX = 10_000
 """Most functions and mappings. Beyond it, those that were not counted for longest are forgotten."""
-
-
 NAMESPACE = "AWS/Lambda"
 _MILLISECONDS = frozenset({"Duration", "IteratorAge", "AsyncEventAge"})
 
