@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from lambent.model.concurrency import Reservation
+from lambent.model.document import Root
 from lambent.model.function import FunctionKey
 from lambent.model.identity import AccessKey, Identity
 
@@ -32,6 +33,8 @@ class Changes:
     """The UUIDs of the event source mappings that changed."""
     directory: Directory | None = None
     """All identities as they are now, if any of them changed."""
+    documents: Set[Root] = frozenset()
+    """The roots of the documents that changed."""
     is_everything: bool = False
     """Whether anything else may have changed as well, so that nothing in memory can be trusted.
     Then `functions` has every function that sets concurrency aside, `mappings` has all mappings,

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from lambent.model.arn import AccountId, Region
+from lambent.model.document import Root
 from lambent.model.function import FunctionKey
 from lambent.store.tables import changes, platform
 
@@ -28,6 +29,7 @@ class Kind(enum.StrEnum):
     FUNCTION = "function"
     MAPPING = "mapping"
     IDENTITY = "identity"
+    DOCUMENT = "document"
 
 
 @dataclasses.dataclass(slots=True)
@@ -38,9 +40,11 @@ class Touched:
     mappings: set[str] = dataclasses.field(default_factory=set)
     identities: set[str] = dataclasses.field(default_factory=set)
     """Users and roles by account, kind and name; keys by id."""
+    documents: set[Root] = dataclasses.field(default_factory=set)
+    """The roots of documents."""
 
     def __bool__(self) -> bool:
-        return bool(self.functions or self.mappings or self.identities)
+        return bool(self.functions or self.mappings or self.identities or self.documents)
 
     def rows(self) -> Iterable[tuple[Kind, str]]:
         """As the table has it."""
@@ -50,6 +54,8 @@ class Touched:
             yield Kind.MAPPING, uuid
         for which in self.identities:
             yield Kind.IDENTITY, which
+        for root in self.documents:
+            yield Kind.DOCUMENT, ":".join(root)
 
     def add(self, kind: Kind, key: str) -> None:
         """Add what a row says."""
@@ -58,6 +64,9 @@ class Touched:
             self.functions.add(FunctionKey(AccountId(account), Region(region), name))
         elif kind is Kind.MAPPING:
             self.mappings.add(key)
+        elif kind is Kind.DOCUMENT:
+            service, account, region, id = key.split(":", 3)
+            self.documents.add(Root(service, AccountId(account), Region(region), id))
         else:
             self.identities.add(key)
 

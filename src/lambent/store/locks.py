@@ -9,6 +9,7 @@ has one writer, which needs no locks: there the methods only read.
 import sqlalchemy as sa
 
 from lambent.model.arn import Scope
+from lambent.model.document import Root
 from lambent.model.function import FunctionKey
 from lambent.store.holding import RUNNING
 from lambent.store.tables import accounts, event_source_mappings, functions
@@ -57,6 +58,14 @@ class Locks:
                     functions.c.name == key.name,
                 )
                 .with_for_update()
+            )
+
+    def root(self, root: Root) -> None:
+        """Lock all documents of a root, whether it exists or not."""
+        if self._is_needed:
+            self._connection.execute(
+                sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:root, 0))"),
+                {"root": ":".join(root)},
             )
 
     def is_running(self, starts: int) -> bool:

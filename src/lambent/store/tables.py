@@ -215,7 +215,21 @@ event_source_mappings = sa.Table(
     sa.Column("document", sa.JSON, nullable=False),
 )
 
-# How far they have read, by shard.
+# Resources of services that the platform offers beside functions: see model.document.
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("service", sa.String(32), primary_key=True),
+    sa.Column("account", sa.String(12), primary_key=True),
+    sa.Column("region", sa.String(32), primary_key=True),
+    sa.Column("root", sa.String(128), primary_key=True),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("id", sa.String(256), primary_key=True),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Index("ix_documents_service_kind_id", "service", "kind", "id"),
+)
+
+# How far mappings have read, by shard.
 mapping_positions = sa.Table(
     "mapping_positions",
     metadata,

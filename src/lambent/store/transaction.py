@@ -15,6 +15,7 @@ from lambent.store.async_events import AsyncEvents
 from lambent.store.changes import ChangeRows, Touched
 from lambent.store.code_signing import CodeSigningConfigs
 from lambent.store.deliveries import DeliveryRows
+from lambent.store.documents import DocumentRows
 from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import FunctionRows
 from lambent.store.identities import IdentityRows
@@ -39,6 +40,7 @@ class Transaction:
     identities: IdentityRows
     mappings: MappingRows
     positions: Positions
+    documents: DocumentRows
     async_events: AsyncEvents
     deliveries: DeliveryRows
     unused_packages: UnusedPackages
@@ -107,6 +109,7 @@ class Transaction:
             functions={key: self.reservation(key) for key in touched.functions},
             mappings=frozenset(touched.mappings),
             directory=self.identities.directory() if touched.identities else None,
+            documents=frozenset(touched.documents),
         )
 
 
@@ -122,6 +125,7 @@ def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
         identities=IdentityRows(connection, touched.identities),
         mappings=MappingRows(connection, touched.mappings),
         positions=Positions(connection),
+        documents=DocumentRows(connection, touched.documents),
         async_events=AsyncEvents(connection),
         deliveries=DeliveryRows(connection),
         unused_packages=UnusedPackages(connection),
