@@ -181,6 +181,11 @@ class ByteStream(Protocol):
         """End the connection after what was written. Nothing more is received."""
         ...
 
+    def linger(self) -> None:
+        """As `close`, for a client that may still be sending: what it sends is discarded for a few
+        seconds, so that it reads what was written. `ended` follows."""
+        ...
+
     def abort(self) -> None:
         """End the connection at once."""
         ...
