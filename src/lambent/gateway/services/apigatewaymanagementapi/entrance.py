@@ -19,6 +19,7 @@ from lambent.kit.tasks import start_task
 from lambent.model.document import Root
 from lambent.model.errors import ApiError, service_failure
 
+_MESSAGE_BYTES_MAX = 128 * 1024
 _OPERATIONS: Mapping[str, str] = {
     "DELETE": "DeleteConnection",
     "GET": "GetConnection",
@@ -48,6 +49,8 @@ class ConnectionsEntrance:
             operation = _OPERATIONS.get(exchange.method)
             if operation is None:
                 raise REST_JSON.unknown_operation(exchange)
+            if len(exchange.body) > _MESSAGE_BYTES_MAX:
+                raise ApiError("PayloadTooLargeException", "Message too long", status=413)
             if len(exchange.body) > LOOP_BYTES_MAX:
                 caller = await computed(self._authorizer.authenticate, exchange)
             else:

@@ -13,7 +13,6 @@ from lambent.gateway.call import Call, Members
 from lambent.gateway.definitions import Operation
 from lambent.model.errors import ApiError
 
-DATA_BYTES_MAX = 128 * 1024
 _ID = re.compile(r"[A-Za-z0-9_+/-]{8,64}={0,2}")
 
 
@@ -57,8 +56,6 @@ class Connections(Protocol):
 async def post_to_connection(connections: Connections, call: Call) -> Members:
     """PostToConnection: a message for the client."""
     data: bytes = call.params.get("Data", b"")
-    if len(data) > DATA_BYTES_MAX:
-        raise ApiError("PayloadTooLargeException", "Message too long", status=413)
     try:
         data.decode()
     except UnicodeDecodeError as error:

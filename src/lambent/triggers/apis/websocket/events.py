@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from websockets.frames import Close
 
 from lambent.kit.http.messages import Exchange
+from lambent.model.arn import AccountId
 
 _OF_THE_CONNECTION = frozenset({"connection", "upgrade", "content-length"})
 _FORWARDED = frozenset(
@@ -27,6 +28,8 @@ class Connection:
 
     id: str
     """Sixteen characters, the last of them `=`."""
+    account: AccountId
+    """Of the API."""
     api_id: str
     stage: str
     domain: str

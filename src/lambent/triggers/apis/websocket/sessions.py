@@ -18,6 +18,7 @@ HasStage = Callable[[str, str], Awaitable[bool]]
 """Whether an API, given by its id, serves a stage."""
 _WATCH_S = 1.0
 _HELD_BYTES_MAX = 256 << 20
+_SESSIONS_MAX = 6144
 _LIMITS = SocketLimits()
 
 
@@ -52,6 +53,11 @@ class Session:
         self.socket = WebSocket(stream, self, sessions.clock, sessions.held, sessions.limits)
         sessions.by_id[self.connection.id] = self
         return self.socket
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the client has been connected, and is not gone."""
+        return self._sessions.by_id.get(self.connection.id) is self
 
     @property
     def connected_at(self) -> float:
@@ -100,14 +106,23 @@ class Sessions:
         *,
         limits: SocketLimits = _LIMITS,
         held_bytes_max: int = _HELD_BYTES_MAX,
+        sessions_max: int = _SESSIONS_MAX,
     ) -> None:
         self.clock = clock
         self.limits = limits
         self.held = Budget(held_bytes_max)
         self.by_id: dict[str, Session] = {}
         """Those that are open, and those that are being closed."""
+        self.pending = 0
+        """Clients that are connecting."""
+        self._sessions_max = sessions_max
         self._changed: set[str] = set()
         """APIs that have changed since their stages were looked up."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more client may connect."""
+        return len(self.by_id) + self.pending < self._sessions_max
 
     # -- the management API --------------------------------------------------------------------
 
