@@ -113,6 +113,12 @@ class Chat:
             pass
         return refused.value.response.status_code
 
+    def thread(self, run: Callable[[], None]) -> threading.Thread:
+        """Run something at the same time."""
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        return thread
+
     def until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds, with a deadline."""
         deadline = time.monotonic() + 20

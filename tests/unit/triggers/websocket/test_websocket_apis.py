@@ -25,10 +25,17 @@ from tests.unit.triggers.websocket.chat import (
 )
 
 
-@pytest.fixture
-def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
     with chatting(tmp_path_factory.mktemp("chat")) as chat:
         yield chat
+
+
+@pytest.fixture
+def chat(running: Chat) -> Chat:
+    running.until(lambda: not running.sessions.by_id)
+    running.events.clear()
+    return running
 
 
 def test_a_connection_from_its_beginning_to_its_end(chat: Chat) -> None:
