@@ -1,7 +1,7 @@
 """One request and its response, see `lambent.kit.http.messages.Exchange`."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from lambent.kit.http.events import RequestHead
@@ -111,6 +111,11 @@ class HttpExchange:
                     value = f"{headers[name]}{'; ' if name == 'cookie' else ','}{value}"
                 headers[name] = value
         return headers
+
+    @property
+    def header_lines(self) -> Sequence[tuple[str, str]]:
+        lines = self.head.headers
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]
 
     @property
     def client_address(self) -> str:
