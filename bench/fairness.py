@@ -109,7 +109,7 @@ def _send_singles(endpoint: str, count: int) -> _Singles:
     began_at = _wait_for_starts(endpoint, called_at)
 
     def sample(ends: dict[str, float], begins: dict[str, float]) -> load.Sample:
-        latencies = [max(ends[one] - at, 0.0) for one, at in begins.items()]
+        latencies = [max(ends[call] - at, 0.0) for call, at in begins.items()]
         return load.Sample(latencies, duration_s, 0)
 
     return _Singles(

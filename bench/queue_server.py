@@ -52,8 +52,8 @@ class Queue:
         self._left -= number
         return [
             {
-                "MessageId": f"00000000-0000-4000-8000-{self._left + one:012}",
-                "ReceiptHandle": f"{self._left + one:0180}",
+                "MessageId": f"00000000-0000-4000-8000-{self._left + at:012}",
+                "ReceiptHandle": f"{self._left + at:0180}",
                 "Body": _BODY,
                 "MD5OfBody": self._digest,
                 "Attributes": {
@@ -63,7 +63,7 @@ class Queue:
                     "ApproximateFirstReceiveTimestamp": self._now,
                 },
             }
-            for one in range(number)
+            for at in range(number)
         ]
 
 

@@ -108,7 +108,7 @@ class Forked(subprocess.Popen[Any]):
             "new_session": asked["start_new_session"],
         }
         wanted = (asked["p2cread"], asked["c2pwrite"], asked["errwrite"])
-        streams = [number if one == -1 else one for number, one in enumerate(wanted)]
+        streams = [number if fd == -1 else fd for number, fd in enumerate(wanted)]
         self._status, told = os.pipe()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
             server.connect(str(_server(kind)))

@@ -56,8 +56,8 @@ def listeners() -> Iterator[list[socket.socket]]:
             six = stack.enter_context(socket.socket(socket.AF_INET6))
             six.bind(("::", 0))
             found.append(six)
-        for one in found:
-            one.listen()
+        for listener in found:
+            listener.listen()
         yield found
 
 
@@ -172,7 +172,7 @@ def test_the_platforms_own_door_is_not_reached_from_outside(
     port = int(platform.endpoint.rpartition(":")[2])
     targets = [[address, port] for address in sorted({"127.0.0.1", "0.0.0.0", *own_addresses()})]
     found = attacker.do("way_out.connect", targets=targets)
-    assert not any("HTTP" in one for one in found)
+    assert not any("HTTP" in line for line in found)
 
 
 @case("name-flood")

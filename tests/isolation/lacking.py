@@ -40,7 +40,7 @@ def program(lacking: list[str]) -> bytes:
             code.append((JUMP_EQUAL, 0, 1, ALL[name]))
         code.append(answer)
     code.append((RETURN, 0, 0, ALLOW))
-    return b"".join(struct.pack("=HBBI", *one) for one in code)
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
 def main() -> None:

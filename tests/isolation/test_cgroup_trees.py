@@ -263,7 +263,9 @@ def test_ordinary_user_in_a_delegated_group() -> None:
     and without."""
     instance, user = uuid.uuid4().hex[:12], 64532
     needed = [Path(sys.prefix), REPOSITORY]
-    if any(not one.stat().st_mode & 1 for path in needed for one in (path, *path.parents)):
+    if any(
+        not directory.stat().st_mode & 1 for path in needed for directory in (path, *path.parents)
+    ):
         pytest.skip("another user does not reach this checkout")
     with tempfile.TemporaryDirectory() as made_here:
         work = Path(made_here)

@@ -20,7 +20,7 @@ SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ENTER = """
 set -e
 root=$1; shift
-for one in $SHOWN; do mkdir -p "$root$one"; mount --rbind "$one" "$root$one"; done
+for path in $SHOWN; do mkdir -p "$root$path"; mount --rbind "$path" "$root$path"; done
 mkdir -p "$root/var/cache/lambent/runtimes"
 mount --bind "$RUNTIMES" "$root/var/cache/lambent/runtimes"
 exec chroot "$root" "$@"
@@ -69,7 +69,7 @@ def test_root_in_a_chroot(root: Path) -> None:
     shown = ["/usr", "/etc", "/proc", "/sys", "/dev", str(REPOSITORY)]
     shown += [f"/{name}" for name in SYSTEM if Path(f"/{name}").is_dir()]
     base = os.path.realpath(sys.base_prefix)
-    shown = [one for one in [*shown, base] if not Path(one).is_symlink() and one != "/usr"]
+    shown = [path for path in [*shown, base] if not Path(path).is_symlink() and path != "/usr"]
     environment = {
         **{"SHOWN": " ".join(["/usr", *shown]), "RUNTIMES": str(default_cache())},
         **{"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": "/root"},

@@ -62,9 +62,9 @@ def runs(pid):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except OSError:
         return False
-left = [one for one in pathlib.Path("/proc").iterdir() if one.name.isdigit()]
+left = [entry for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit()]
 told["left"] = [
-    (one / "cmdline").read_text() for one in left if runs(one.name) and one.name != "1"
+    (entry / "cmdline").read_text() for entry in left if runs(entry.name) and entry.name != "1"
 ]
 print("TOLD " + json.dumps(told))
 """

@@ -143,7 +143,7 @@ def handler(event, context):
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"x")
     places = (os.environ["LAMBDA_TASK_ROOT"], "/var/tmp", "/dev/shm", "/run", "/etc")
-    return [outcome(os.open, f"{one}/written", os.O_WRONLY | os.O_CREAT) for one in places]
+    return [outcome(os.open, f"{place}/written", os.O_WRONLY | os.O_CREAT) for place in places]
 """
     )
     assert set(told) <= {"EACCES", "EROFS", "ENOENT"}, told
@@ -280,7 +280,7 @@ def test_layers_and_variables_find_their_paths(lambda_client: Any) -> None:
     )
     code = (
         "import os\ndef handler(event, context):\n"
-        "    return [open(os.environ[one]).read() for one in ('WORDS', 'OWN')]"
+        "    return [open(os.environ[name]).read() for name in ('WORDS', 'OWN')]"
     )
     variables = {"WORDS": "/opt/words", "OWN": "/var/task/own"}
     deploy(

@@ -24,7 +24,7 @@ def check_a_long_log_event(platform: Platform, function: str) -> None:
             for page in pages.paginate(logGroupName=f"/aws/lambda/{function}")
             for event in page["events"]
         ]
-        return [one for one in found if "yyyy" in one]
+        return [line for line in found if "yyyy" in line]
 
     wait_for(lambda: sum(map(len, cut())) >= 5 << 20, "all of it in the log")
-    assert {character for one in cut() for character in one} == {"y"}
+    assert {character for line in cut() for character in line} == {"y"}

@@ -43,7 +43,9 @@ def test_a_bootstrap_that_is_not_executed(
         request_id = answer["ResponseMetadata"]["RequestId"]
         assert payload["errorMessage"] == f"RequestId: {request_id} Error: {reason}"
     stream = lambda_client.invoke_with_response_stream(FunctionName=f"boot-{name}")
-    (end,) = [one["InvokeComplete"] for one in stream["EventStream"] if "InvokeComplete" in one]
+    (end,) = [
+        event["InvokeComplete"] for event in stream["EventStream"] if "InvokeComplete" in event
+    ]
     assert end["ErrorCode"] == "Unhandled"
     details = json.loads(end["ErrorDetails"])
     assert details["errorType"] == "Runtime.InvalidEntrypoint"

@@ -145,7 +145,7 @@ def test_data_by_query(cloudwatch: Any, called: str) -> None:
         },
     ]
     found = cloudwatch.get_metric_data(MetricDataQueries=queries, **hour())["MetricDataResults"]
-    assert [(one["Id"], one["Label"], one["StatusCode"]) for one in found] == [
+    assert [(result["Id"], result["Label"], result["StatusCode"]) for result in found] == [
         ("p", "slow", "Complete"),
         ("n", "Duration", "Complete"),
     ]
@@ -159,7 +159,7 @@ def test_data_by_query(cloudwatch: Any, called: str) -> None:
     for page in pages:
         for result in page["MetricDataResults"]:
             values[result["Id"]] += result["Values"]
-    assert values == {one["Id"]: one["Values"] for one in found}
+    assert values == {result["Id"]: result["Values"] for result in found}
 
 
 def test_custom_metrics(cloudwatch: Any) -> None:
@@ -419,7 +419,7 @@ def test_metrics_outlive_the_platform(start_platform: Any) -> None:
     assert first.stop() == 0
     second = start_platform(first.data_dir)
     found = second.client("cloudwatch").list_metrics(Namespace=NAMESPACE)["Metrics"]
-    assert [one["MetricName"] for one in found] == ["Orders"]
+    assert [metric["MetricName"] for metric in found] == ["Orders"]
 
 
 def test_a_client_of_boto3_needs_no_settings(platform: Platform) -> None:

@@ -195,9 +195,9 @@ def test_garbage_of_one_that_runs(platform: Platform, monkeypatch: pytest.Monkey
     uid = stray.parent.stat().st_uid
     for path in (stray, stray / "inside"):
         os.chown(path, uid, uid)
-    assert str(stray.name) in [one.place for one in gc.collect(settings, is_dry=True)]
+    assert str(stray.name) in [item.place for item in gc.collect(settings, is_dry=True)]
     assert stray.exists()
-    assert stray.name in [one.place for one in gc.collect(settings, is_dry=False)]
+    assert stray.name in [item.place for item in gc.collect(settings, is_dry=False)]
     assert not stray.exists()
     assert invoke(client, "stays")[0] == "here"
     assert gc.collect(settings, is_dry=True) == []
@@ -226,11 +226,11 @@ def test_garbage_of_one_that_was_killed(
 
     found = gc.collect(settings, is_dry=True)
     if are_there():
-        assert "control groups" in {one.kind for one in found}
+        assert "control groups" in {item.kind for item in found}
 
     # The kernel needs a moment for the end of what was killed.
     def is_clean() -> bool:
-        return not any(one.problem for one in gc.collect(settings, is_dry=False))
+        return not any(item.problem for item in gc.collect(settings, is_dry=False))
 
     wait_for(is_clean, "everything can be removed")
     assert are_there() == []

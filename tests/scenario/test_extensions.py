@@ -40,7 +40,7 @@ def deploy_with(lambda_client: Any) -> Callable[..., None]:
     """Deploys a function with extensions from a layer of its own."""
 
     def deploy_(name: str, extensions: dict[str, str], **more: Any) -> None:
-        files = {f"extensions/{one}": source for one, source in extensions.items()}
+        files = {f"extensions/{name}": source for name, source in extensions.items()}
         layer = publish_layer(lambda_client, name, files)
         variables = more.pop("variables", {})
         options = {"Environment": {"Variables": {"TEST_MODE": "1", **variables}}, **more}

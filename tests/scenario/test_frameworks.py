@@ -272,4 +272,4 @@ def test_chalice(platform: Platform, lambda_client: Any, tmp_path: Path) -> None
     assert iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["Arn"] == role
     chalice("delete")
     found = lambda_client.list_functions()["Functions"]
-    assert "greeter-dev-greet" not in [one["FunctionName"] for one in found]
+    assert "greeter-dev-greet" not in [function["FunctionName"] for function in found]

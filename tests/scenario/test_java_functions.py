@@ -116,7 +116,7 @@ def logged(platform: Platform, name: str, request_id: str) -> list[str]:
     def events() -> list[str]:
         found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
         messages = [event["message"].removesuffix("\n") for event in found]
-        of = [at for at, one in enumerate(messages) if f"RequestId: {request_id}" in one]
+        of = [at for at, message in enumerate(messages) if f"RequestId: {request_id}" in message]
         return messages[of[0] + 1 : of[1]] if len(of) == 3 else []  # START, END and REPORT
 
     found: list[str] = wait_for(events, "the invocation's log")

@@ -11,7 +11,9 @@ from tests.interpreters import installed
 from tests.platforms import Platform, deploy, invoke, log_lines, wait_for
 
 VERSIONS = [
-    one.line for one in installed() if one.kind == "python" and (3, 12) <= one.version < (3, 14)
+    interpreter.line
+    for interpreter in installed()
+    if interpreter.kind == "python" and (3, 12) <= interpreter.version < (3, 14)
 ]
 pytestmark = pytest.mark.skipif(not VERSIONS, reason="no Python that may use SnapStart")
 RUNTIME = f"python{VERSIONS[-1]}" if VERSIONS else ""

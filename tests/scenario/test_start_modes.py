@@ -29,11 +29,11 @@ def handler(event, context):
         "variables": sorted(os.environ),
         "of a shell": [os.environ["PWD"], os.environ["SHLVL"]],
         "zone": time.tzname,
-        "signals": [str(signal.getsignal(one)) for one in (signal.SIGINT, signal.SIGTERM)],
+        "signals": [str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)],
         "ignored": status["SigIgn"],
-        "caps": {status[one] for one in status if one.startswith("Cap")} == {"0" * 16 + "\\n"},
+        "caps": {status[key] for key in status if key.startswith("Cap")} == {"0" * 16 + "\\n"},
         "filter": status["Seccomp"],
-        "descriptors": sorted(int(one) for one in os.listdir("/proc/self/fd"))[:4],
+        "descriptors": sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:4],
         "packed": gzip.decompress(packed.getvalue()) == b"x" * 1000,
         "single bytes": sum(bytes([x]) != chr(x).encode("latin-1") for x in range(256)),
         "streams": [sys.stdout.encoding, sys.stderr.errors, sys.stdout.isatty()],
@@ -74,7 +74,7 @@ def test_own_modules_come_before_ours(lambda_client: Any, mode: str) -> None:
     code = """
 import base64, bootstrap, channel, simplejson, six, zygote
 def handler(event, context):
-    return [one.__file__ for one in (base64, bootstrap, channel, simplejson, six, zygote)]
+    return [module.__file__ for module in (base64, bootstrap, channel, simplejson, six, zygote)]
 """
     names = ["base64", "bootstrap", "channel", "simplejson", "six", "zygote"]
     files = {

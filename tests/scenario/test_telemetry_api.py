@@ -97,7 +97,7 @@ def test_what_is_told(listen: Listen, protocol: str) -> None:
         "platform.runtimeDone",
         "platform.report",
     ]
-    assert [one for one in kinds if one in in_order] == in_order
+    assert [kind for kind in kinds if kind in in_order] == in_order
     assert "platform.extension" in kinds
     for event in told:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"])
@@ -160,7 +160,7 @@ def test_the_older_logs_api(listen: Listen) -> None:
         "platform.report",
         "function",
     }
-    assert not any(one.startswith("platform.init") for one in kinds)
+    assert not any(kind.startswith("platform.init") for kind in kinds)
 
 
 def test_a_flood_is_bounded(platform: Platform, listen: Listen) -> None:

@@ -160,8 +160,8 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
     ) -> Callable[[], Iterable[tuple[FunctionKey, float]]]:
         """See `ClaimedQueue`."""
         settlement = Settlement(tx, self._settings, self._payloads, self._ids, now)
-        for one in ended:
-            settlement.conclude(one)
+        for attempt in ended:
+            settlement.conclude(attempt)
         for key, events in claimed.items():
             claimed[key] = settlement.without_expired(events)
         settlement.write()
@@ -175,7 +175,7 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
             start_task(self._tasks, None, self._forget_payloads, settlement.beside)
         if settlement.deliveries:
             self._on_deliveries(settlement.deliveries)
-        return [(one.event.key, one.due_at) for one in settlement.again]
+        return [(retry.event.key, retry.due_at) for retry in settlement.again]
 
     async def recover(self) -> None:
         """See `ClaimedQueue`."""
@@ -194,8 +194,8 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
 
     async def _forget_payloads(self, ids: Iterable[int]) -> None:
         def delete() -> None:
-            for one in ids:
-                self._payloads.delete(str(one))
+            for event_id in ids:
+                self._payloads.delete(str(event_id))
 
         await anyio.to_thread.run_sync(delete)
 

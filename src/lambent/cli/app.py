@@ -364,7 +364,7 @@ def mappings(
     if as_json:
         print_json(found)
     elif found:
-        print_table(_MAPPING_COLUMNS, [_mapping_row(one) for one in found])
+        print_table(_MAPPING_COLUMNS, [_mapping_row(mapping) for mapping in found])
     else:
         print_note("no mappings yet; `aws lambda create-event-source-mapping` creates one")
 

@@ -78,12 +78,12 @@ def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Acce
         return None
     return [
         Access(
-            f"{service}:{one.action or operation}",
-            one.arn,
-            _owner(one.arn, scope),
-            is_unsure=one.is_unsure,
+            f"{service}:{access.action or operation}",
+            access.arn,
+            _owner(access.arn, scope),
+            is_unsure=access.is_unsure,
         )
-        for one in about
+        for access in about
     ]
 
 

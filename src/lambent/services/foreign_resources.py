@@ -152,12 +152,12 @@ def _transacted(asked: RequestedResources) -> Sequence[About] | None:
     for item in items:
         if not isinstance(item, dict) or len(item) != 1:
             return None
-        [(verb, one)] = item.items()
+        [(verb, action)] = item.items()
         if verb not in ("Get", "Put", "Update", "Delete", "ConditionCheck"):
             return None
-        if not isinstance(one, dict):
+        if not isinstance(action, dict):
             return None
-        wanted.append((one.get("TableName"), f"{verb}Item"))
+        wanted.append((action.get("TableName"), f"{verb}Item"))
     return _each_table(asked, wanted)
 
 

@@ -16,7 +16,7 @@ def own_id():
     """The id of the request that is being served."""
     from awslambdaric.lambda_context import LambdaContext
 
-    contexts = [one for one in gc.get_objects() if isinstance(one, LambdaContext)]
+    contexts = [context for context in gc.get_objects() if isinstance(context, LambdaContext)]
     return contexts[-1].aws_request_id
 
 

@@ -73,7 +73,7 @@ class Topic:
 
 def records(events: list[Any]) -> list[dict[str, Any]]:
     """Of all events, in their order."""
-    return [one for event in events for some in event["records"].values() for one in some]
+    return [record for event in events for some in event["records"].values() for record in some]
 
 
 def values(events: list[Any], partition: int | None = None) -> list[Any]:
@@ -193,10 +193,10 @@ REPORTS = """
 import base64
 def act(event):
     failed = [
-        {"itemIdentifier": {"partition": name, "offset": one["offset"]}}
+        {"itemIdentifier": {"partition": name, "offset": record["offset"]}}
         for name, some in event["records"].items()
-        for one in some
-        if base64.b64decode(one["value"]) == b'"bad"'
+        for record in some
+        if base64.b64decode(record["value"]) == b'"bad"'
     ]
     return {"batchItemFailures": failed}
 """
@@ -563,7 +563,7 @@ def test_killed_in_the_middle(
         options = [
             f"aws.{name}.endpoint_url={aws.endpoint}" for name in ("kafka", "secretsmanager")
         ]
-        words = [word for one in (*options, "polling.session_s=6") for word in ("--set", one)]
+        words = [word for option in (*options, "polling.session_s=6") for word in ("--set", option)]
         platform = start_platform(None, *words)
         function = Function(platform, "killed", "import time\ndef act(event): time.sleep(0.3)")
         uuid = function.map(

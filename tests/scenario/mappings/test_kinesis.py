@@ -30,7 +30,7 @@ from .streams import (
 POISON = """
 import base64
 def act(event):
-    if any(b"poison" in base64.b64decode(one["kinesis"]["data"]) for one in event["Records"]):
+    if any(b"poison" in base64.b64decode(record["kinesis"]["data"]) for record in event["Records"]):
         raise ValueError("poison")
 """
 
@@ -314,11 +314,11 @@ REPORTS = """
 import base64
 SEEN = set()
 def act(event):
-    for one in event["Records"]:
-        text = base64.b64decode(one["kinesis"]["data"])
+    for record in event["Records"]:
+        text = base64.b64decode(record["kinesis"]["data"])
         if text.startswith(b"later") and text not in SEEN:
             SEEN.add(text)
-            return {"batchItemFailures": [{"itemIdentifier": one["kinesis"]["sequenceNumber"]}]}
+            return {"batchItemFailures": [{"itemIdentifier": record["kinesis"]["sequenceNumber"]}]}
 """
 
 
@@ -414,8 +414,8 @@ SUM = """
 import base64
 def act(event):
     total = event["state"].get("total", 0)
-    for one in event["Records"]:
-        total += int(base64.b64decode(one["kinesis"]["data"]))
+    for record in event["Records"]:
+        total += int(base64.b64decode(record["kinesis"]["data"]))
     return {"state": {"total": total}}
 """
 
@@ -525,7 +525,7 @@ def delivered(function: Function, since: float) -> list[Any]:
         logGroupName=f"/aws/lambda/{function.name}", startTime=int(since * 1000)
     )
     events = [event["message"] for page in pages for event in page["events"]]
-    told = [json.loads(one[6:]) for one in events if one.startswith("EVENT ")]
+    told = [json.loads(line[6:]) for line in events if line.startswith("EVENT ")]
     return [record for event in told for record in event["Records"]]
 
 

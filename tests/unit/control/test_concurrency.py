@@ -91,11 +91,11 @@ async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
         await put(room, "live", 3)
         (claim,) = told[-1].claims
         assert claim.qualifier == "live"
-        assert [(one.version, number) for one, number in claim.shares] == [("1", 3)]
+        assert [(version.version, number) for version, number in claim.shares] == [("1", 3)]
     async with open_room(tmp_path, SMALL) as room:
         told.clear()
         await room.store.follow(follower)
-        assert [(one.reserved, len(one.claims)) for one in told] == [(4, 1)]
+        assert [(reservation.reserved, len(reservation.claims)) for reservation in told] == [(4, 1)]
         await room.control.aliases.delete(HERE, {"FunctionName": "f", "Name": "live"})
         assert told[-1] == Reservation(4)
         await room.control.functions.delete(HERE, {"FunctionName": "f"})

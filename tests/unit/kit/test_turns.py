@@ -34,10 +34,10 @@ def test_only_so_many_are_under_way() -> None:
     """The others come one for each that is over."""
     turns = turns_of(2)
     asked = [turns.ask(name, "f") for name in "abcde"]
-    assert [one.is_waiting for one in asked] == [False, False, True, True, True]
+    assert [turn.is_waiting for turn in asked] == [False, False, True, True, True]
     asked[1].close()
     asked[1].close()
-    assert [one.is_waiting for one in asked] == [False, False, False, True, True]
+    assert [turn.is_waiting for turn in asked] == [False, False, False, True, True]
 
 
 def test_whoever_asks_for_many_delays_others_by_one() -> None:
@@ -62,16 +62,16 @@ def test_nobody_holds_all_turns() -> None:
     for_one_function = [turns.ask("a", "f") for _ in range(20)]
     for_one_account = [turns.ask("a", name) for name in "ghijkl"]
     for_others = [turns.ask("b", "f") for _ in range(4)]
-    assert sum(not one.is_waiting for one in for_one_function) == 4
-    assert sum(not one.is_waiting for one in for_one_account) == 2
+    assert sum(not turn.is_waiting for turn in for_one_function) == 4
+    assert sum(not turn.is_waiting for turn in for_one_account) == 2
     assert sum(not for_other.is_waiting for for_other in for_others) == 2
     for_others[0].close()
     assert sum(not for_other.is_waiting for for_other in for_others[1:]) == 2
     for for_other in for_others:
         for_other.close()
-    assert sum(not one.is_waiting for one in for_one_function + for_one_account) == 6
+    assert sum(not turn.is_waiting for turn in for_one_function + for_one_account) == 6
     for_one_function[0].close()
-    assert sum(not one.is_waiting for one in for_one_function[1:] + for_one_account) == 6
+    assert sum(not turn.is_waiting for turn in for_one_function[1:] + for_one_account) == 6
 
 
 def test_what_is_not_wanted_any_more_never_comes() -> None:
@@ -150,13 +150,13 @@ def test_turns_are_never_lost_nor_too_many(
             asked.append(turns.ask(str(member % 2), str(member)))
         else:
             asked.pop(at % len(asked)).close()
-        under_way = [one for one in asked if not one.is_waiting]
-        groups = Counter(one.group for one in under_way)
-        members = Counter((one.group, one.member) for one in under_way)
+        under_way = [turn for turn in asked if not turn.is_waiting]
+        groups = Counter(turn.group for turn in under_way)
+        members = Counter((turn.group, turn.member) for turn in under_way)
         assert len(under_way) <= at_once
         assert max(groups.values(), default=0) <= max(at_once * 3 // 4, 1)
         assert max(members.values(), default=0) <= max(at_once // 2, 1)
-        for one in asked:
-            if one.is_waiting and len(under_way) < at_once:
-                is_group_full = groups[one.group] == max(at_once * 3 // 4, 1)
-                assert is_group_full or members[one.group, one.member] == max(at_once // 2, 1)
+        for turn in asked:
+            if turn.is_waiting and len(under_way) < at_once:
+                is_group_full = groups[turn.group] == max(at_once * 3 // 4, 1)
+                assert is_group_full or members[turn.group, turn.member] == max(at_once // 2, 1)

@@ -165,9 +165,12 @@ async def test_the_disk_is_bounded(tmp_path: Path) -> None:
     keys = [f"{number:064x}" for number in range(6)]
     source = Source(make_zip())
     async with open_code_cache(tmp_path, source.fetch) as cache, cache.use(keys[0]):
-        one = disk_usage(tmp_path / keys[0])
-    assert one > 0
-    async with open_code_cache(tmp_path, source.fetch, 3 * one) as cache, cache.use(keys[0]):
+        package_bytes = disk_usage(tmp_path / keys[0])
+    assert package_bytes > 0
+    async with (
+        open_code_cache(tmp_path, source.fetch, 3 * package_bytes) as cache,
+        cache.use(keys[0]),
+    ):
         for key in (*keys, keys[1]):
             async with cache.use(key):
                 pass

@@ -145,7 +145,7 @@ def test_two_preparers_do_not_meet(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [one.failure for one in prepared] == [None] * 3
+    assert [runtime.failure for runtime in prepared] == [None] * 3
     assert (tmp_path / "node/runs").read_text() == "run\n"
 
 

@@ -97,7 +97,7 @@ def test_events() -> None:
     records = RENDERING.render([message(n, value=b"x", timestamp=stamp) for n in (7, 8)])
     event = RENDERING.envelope.wrap([record.document for record in records])
     seen = json.loads(event)
-    assert [one["offset"] for one in seen["records"].pop("t-3")] == [7, 8]
+    assert [record["offset"] for record in seen["records"].pop("t-3")] == [7, 8]
     assert seen == {"eventSource": "SelfManagedKafka", "bootstrapServers": "k:9092", "records": {}}
     assert RENDERING.describe(records) == {
         "KafkaBatchInfo": {
@@ -132,8 +132,10 @@ class Group:
 
     def committed(self, asked: Sequence[TopicPartition], timeout: float) -> list[TopicPartition]:
         return [
-            TopicPartition("t", one.partition, self.known.get(one.partition, OFFSET_INVALID))
-            for one in asked
+            TopicPartition(
+                "t", partition.partition, self.known.get(partition.partition, OFFSET_INVALID)
+            )
+            for partition in asked
         ]
 
     def list_topics(self, topic: str, timeout: float) -> Any:
@@ -153,9 +155,9 @@ class Group:
     ) -> list[TopicPartition]:
         """Message N is from second N."""
         found = []
-        for one in asked:
-            at = -(-one.offset // 1000)
-            found.append(TopicPartition("t", one.partition, at if at < 10 else -1))
+        for partition in asked:
+            at = -(-partition.offset // 1000)
+            found.append(TopicPartition("t", partition.partition, at if at < 10 else -1))
         return found
 
     def commit(self, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:

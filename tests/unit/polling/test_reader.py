@@ -39,7 +39,7 @@ async def test_what_is_done_with_is_committed_before_the_rest_is_tried_again() -
     failing = True
 
     def act(event: Any) -> Any:
-        if failing and any(one["id"] == "2" for one in event["Records"]):
+        if failing and any(record["id"] == "2" for record in event["Records"]):
             return {"batchItemFailures": [{"itemIdentifier": "2"}]}
         return None
 

@@ -103,7 +103,7 @@ async def test_who_waits_for_a_silent_server_waits_once_and_together(
                 asked = [store.transact(count) for _ in range(10)]
                 found = await asyncio.gather(*asked, return_exceptions=True)
                 assert time.monotonic() - began < most_s
-                assert all(isinstance(one, StoreUnavailable) for one in found)
+                assert all(isinstance(error, StoreUnavailable) for error in found)
             took_s = []
 
             async def ask() -> None:

@@ -45,7 +45,7 @@ def children(pid: int) -> set[int]:
     """Return the children of a process, including zombies."""
     found: set[int] = set()
     if not _HAS_CHILDREN:
-        return {one for one in _pids() if _has_parent(one, pid)}
+        return {child for child in _pids() if _has_parent(child, pid)}
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError):

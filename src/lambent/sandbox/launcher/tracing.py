@@ -270,7 +270,9 @@ class TracedProgram:
     def add(self, number: int, *arguments: int, flags: int = 0) -> None:
         """Add a call."""
         padded = (*arguments, *(0,) * (6 - len(arguments)))
-        self._entries.append((number, *(one & 0xFFFFFFFFFFFFFFFF for one in padded), flags))
+        self._entries.append(
+            (number, *(argument & 0xFFFFFFFFFFFFFFFF for argument in padded), flags)
+        )
 
     def table(self) -> bytes:
         """Return the calls as the code reads them."""
