@@ -146,8 +146,8 @@ def test_datagrams_do_not_leave(attacker: Function) -> None:
         targets = [[address, port] for address in sorted({"127.0.0.1", *own_addresses()})]
         targets += [[address, port] for address in METADATA]
         attacker.do("way_out.send", targets=targets)
-        told = attacker.do("way_out.send_and_wait", targets=targets)
-        assert set(told) <= {"ECONNREFUSED", "ENETUNREACH"}
+        results = attacker.do("way_out.send_and_wait", targets=targets)
+        assert set(results) <= {"ECONNREFUSED", "ENETUNREACH"}
         assert select.select([receiver], [], [], 0)[0] == []
 
 

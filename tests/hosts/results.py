@@ -115,7 +115,11 @@ def table(results: Sequence[HostResult], checks: Sequence[str], hosts: Mapping[s
     if notes:
         parts.append("What did not pass, in its own words:\n\n" + "\n".join(notes))
     known = {result.host for result in results}
-    if missing := [f"- {name}: {_cell(what)}" for name, what in hosts.items() if name not in known]:
+    if missing := [
+        f"- {name}: {_cell(description)}"
+        for name, description in hosts.items()
+        if name not in known
+    ]:
         parts.append("Not run yet:\n\n" + "\n".join(missing))
     return "\n\n".join(parts)
 

@@ -28,8 +28,8 @@ def program(lacking: list[str]) -> bytes:
     """The filter."""
     code = []
     for text in lacking:
-        what, _, error = text.partition("=")
-        name, _, request = what.partition(":")
+        call, _, error = text.partition("=")
+        name, _, request = call.partition(":")
         answer = (RETURN, 0, 0, ERROR | getattr(errno, error))
         code.append((LOAD, 0, 0, NUMBER_AT))
         if request:

@@ -142,9 +142,9 @@ def start(
     path: Path | None = None,
 ) -> "subprocess.Popen[str]":
     """A platform with one box, which tells where everybody is."""
-    told = json.dumps([str(work), instance, str(inside or ""), user, then, str(path or "")])
+    arguments = json.dumps([str(work), instance, str(inside or ""), user, then, str(path or "")])
     return subprocess.Popen(
-        [sys.executable, "-c", PLATFORM, told],
+        [sys.executable, "-c", PLATFORM, arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

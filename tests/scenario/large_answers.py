@@ -8,8 +8,8 @@ from tests.platforms import Platform, wait_for
 def check_what_is_too_large(act: Any) -> None:
     """A result and an error that are too large are reported, and the same process continues."""
     count = act("count")[0]
-    for what in ("large", "overflow"):
-        assert act(what)[0]["errorType"] == "Function.ResponseSizeTooLarge"
+    for deed in ("large", "overflow"):
+        assert act(deed)[0]["errorType"] == "Function.ResponseSizeTooLarge"
         count += 1
         assert act("count")[0] == count
 

@@ -252,13 +252,13 @@ def test_what_a_service_manager_is_told(
             environment={"NOTIFY_SOCKET": f"{tmp_path}/notify", "WATCHDOG_USEC": "600000"},
         )
 
-        def told(wanted: bytes) -> bytes:
+        def receive(wanted: bytes) -> bytes:
             while wanted not in (message := news.recv(1000)):
                 pass
             return message
 
-        assert own.endpoint.encode() in told(b"READY=1")
-        told(b"WATCHDOG=1")
+        assert own.endpoint.encode() in receive(b"READY=1")
+        receive(b"WATCHDOG=1")
         client = own.client("lambda")
         deploy(client, "slow", {"app.py": SLOW}, Timeout=600)
         with concurrent.futures.ThreadPoolExecutor(1) as thread:
@@ -266,7 +266,7 @@ def test_what_a_service_manager_is_told(
             status = Daemon(own.data_dir).status
             wait_for(lambda: status()["environments"]["busy"] == 1, "a busy environment")
             own.process.send_signal(signal.SIGTERM)
-            told(b"STOPPING=1")
+            receive(b"STOPPING=1")
             with pytest.raises(BotoCoreError):
                 answer.result(60)
         assert own.process.wait(30) == 0

@@ -19,8 +19,8 @@ def act(lambda_client: Any, classes: dict[str, bytes]) -> Any:
     """Makes the function do something; returns its result and the whole response."""
     deploy(lambda_client, "java-act", classes, Handler="example.Act", Timeout=5, **OPTIONS)
 
-    def do(what: str) -> tuple[Any, dict[str, Any]]:
-        return invoke(lambda_client, "java-act", {"what": what}, LogType="Tail")
+    def do(deed: str) -> tuple[Any, dict[str, Any]]:
+        return invoke(lambda_client, "java-act", {"what": deed}, LogType="Tail")
 
     return do
 

@@ -157,12 +157,12 @@ def test_marshalling_can_be_replaced(lambda_client: Any) -> None:
 def test_a_stream_as_a_result_is_what_it_holds(lambda_client: Any) -> None:
     """Of memory or a file, and not as JSON."""
     deploy_code(lambda_client, "ruby-streams", STREAMS)
-    for what, expected in (
+    for body, expected in (
         ("text", b"from memory"),
         ("bytes", b"\x89PNG"),
         ("file", b"from a file"),
     ):
         answer = lambda_client.invoke(
-            FunctionName="ruby-streams", Payload=json.dumps(what).encode()
+            FunctionName="ruby-streams", Payload=json.dumps(body).encode()
         )
         assert answer["Payload"].read() == expected

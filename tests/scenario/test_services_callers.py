@@ -126,14 +126,14 @@ def test_challenges_of_ones_own(platform: Platform, account: str) -> None:
     people = unsigned(platform)
 
     def answer(text: str) -> Any:
-        asked = people.initiate_auth(
+        challenge = people.initiate_auth(
             ClientId=client, AuthFlow="CUSTOM_AUTH", AuthParameters={"USERNAME": "ann"}
         )
-        assert asked["ChallengeParameters"]["question"] == "2 + 2"
+        assert challenge["ChallengeParameters"]["question"] == "2 + 2"
         return people.respond_to_auth_challenge(
             ClientId=client,
             ChallengeName="CUSTOM_CHALLENGE",
-            Session=asked["Session"],
+            Session=challenge["Session"],
             ChallengeResponses={"USERNAME": "ann", "ANSWER": text},
         )
 

@@ -222,14 +222,14 @@ LEFT = {
 }
 
 
-@pytest.mark.parametrize("what", LEFT)
-def test_what_cannot_be_captured(platform: Platform, lambda_client: Any, what: str) -> None:
+@pytest.mark.parametrize("leftover", LEFT)
+def test_what_cannot_be_captured(platform: Platform, lambda_client: Any, leftover: str) -> None:
     """Then every environment is initialised by itself, with the same hooks; the log says why."""
-    name = f"snap-{what}"
+    name = f"snap-{leftover}"
     deploy(
         lambda_client,
         name,
-        {"app.py": f"{CODE}\n{LEFT[what]}"},
+        {"app.py": f"{CODE}\n{LEFT[leftover]}"},
         Runtime=RUNTIME,
         SnapStart={"ApplyOn": "PublishedVersions"},
     )

@@ -59,8 +59,8 @@ def test_both_ways_look_the_same(lambda_client: Any) -> None:
         deploy(lambda_client, f"look-{mode}", {"app.py": LOOK}, **variables(mode, TZ="Asia/Tokyo"))
         found[mode], _ = invoke(lambda_client, f"look-{mode}")
     found["exec"]["variables"].remove("LAMBENT_START_MODE")
-    for what in found["exec"]:
-        assert found["forked"][what] == found["exec"][what], what
+    for key in found["exec"]:
+        assert found["forked"][key] == found["exec"][key], key
     assert found["forked"]["zone"] == ["JST", "JST"]
     assert found["forked"]["of a shell"] == ["/var/task", "0"]
     assert "AWS_LAMBDA_LOG_FORMAT" not in found["forked"]["variables"]

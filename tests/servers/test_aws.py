@@ -147,13 +147,13 @@ def test_sns_and_s3_notify_queues(ministack: Ministack) -> None:
     """What is published, or stored, arrives in a queue."""
     sqs, sns, s3 = (ministack.client(name) for name in ("sqs", "sns", "s3"))
     url = sqs.create_queue(QueueName="told")["QueueUrl"]
-    asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    queue = asked["Attributes"]["QueueArn"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    queue = attributes["Attributes"]["QueueArn"]
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
     sns.publish(TopicArn=topic, Message="hello")
-    told = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
-    assert json.loads(told[0]["Body"])["Message"] == "hello"
+    messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+    assert json.loads(messages[0]["Body"])["Message"] == "hello"
 
     url = sqs.create_queue(QueueName="stored")["QueueUrl"]
     s3.create_bucket(Bucket="things")

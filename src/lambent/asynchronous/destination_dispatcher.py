@@ -72,9 +72,9 @@ class DestinationDispatcher(ClaimedQueue[str, Delivery, DeliveryAttempt]):
         """See `ClaimedQueue`."""
         return tx.deliveries
 
-    def describe(self, thing: Delivery) -> tuple[int, str]:
+    def describe(self, delivery: Delivery) -> tuple[int, str]:
         """See `ClaimedQueue`."""
-        return thing.id, thing.target
+        return delivery.id, delivery.target
 
     async def keep(self, deliveries: Iterable[Delivery]) -> None:
         """Have them delivered, and numbered; returns when they are on disk."""
@@ -88,9 +88,9 @@ class DestinationDispatcher(ClaimedQueue[str, Delivery, DeliveryAttempt]):
         """There are new ones in the store."""
         self.accept((delivery, delivery.target, False) for delivery in deliveries)
 
-    def begin(self, thing: Delivery, now: float) -> None:
+    def begin(self, delivery: Delivery, now: float) -> None:
         """See `ClaimedQueue`."""
-        start_task(self._tasks, None, self._send, thing)
+        start_task(self._tasks, None, self._send, delivery)
 
     async def _send(self, delivery: Delivery) -> None:
         failure: DeliveryFailed | None = None

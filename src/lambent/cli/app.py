@@ -141,12 +141,12 @@ def restore(
     )
 
 
-def _print_contents(contents: dict[str, Any], what: str, as_json: bool) -> None:
+def _print_contents(contents: dict[str, Any], verb: str, as_json: bool) -> None:
     if as_json:
         print_json(contents)
     else:
         print_note(
-            f"{what} {contents['file']}: {contents['packages']} packages,"
+            f"{verb} {contents['file']}: {contents['packages']} packages,"
             f" {contents['events']} queued events, {contents['bytes']:,} bytes"
         )
     if contents["missing"]:

@@ -222,8 +222,10 @@ class Checks:
         client = self.served.client(connections=2)
         assert call_well(client, "python", 4) == {"python": 4}
         words = ["journalctl", f"--unit={SERVICE}", "--output=json", "--no-pager"]
-        told = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
-        lines = [json.loads(line) for line in told.splitlines()]
+        journal = subprocess.run(
+            words, capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+        lines = [json.loads(line) for line in journal.splitlines()]
         ready = [entry for entry in lines if "ready at" in str(entry["MESSAGE"])]
         assert len(ready) >= 2, "the journal does not tell of two starts"
         assert {entry["PRIORITY"] for entry in ready} == {"6"}

@@ -145,11 +145,11 @@ def test_given_up_records_are_told_to_a_queue(
     (message,) = wait_for(
         lambda: sqs.receive_message(QueueUrl=url).get("Messages"), "the queue is told"
     )
-    told = json.loads(message["Body"])
+    record = json.loads(message["Body"])
     first, second = records(function)[:2]
-    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    assert told["requestContext"]["approximateInvokeCount"] == 2
-    about = told["DDBStreamBatchInfo"]
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 2
+    about = record["DDBStreamBatchInfo"]
     assert about.pop("shardId").startswith("shardId-")
     for end in ("First", "Last"):
         arrived = about.pop(f"approximateArrivalOf{end}Record")

@@ -220,16 +220,16 @@ def test_bad_records_go_to_a_topic(topic: Topic, new_function: NewFunction) -> N
     calls = [values([event]) for event in function.events()]
     assert calls[0] == ["a", "b", "bad", "c"]
     assert calls[-1] == ["c"]
-    (told,) = read(letters)
-    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    info = told["KafkaBatchInfo"]
+    (record,) = read(letters)
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    info = record["KafkaBatchInfo"]
     assert info["batchSize"] == 1
     assert info["bootstrapServers"] == topic.settings["bootstrap.servers"]
     offsets = info["recordsInfo"][f"{topic.name}-0"]
     assert (offsets["firstRecordOffset"], offsets["lastRecordOffset"]) == ("2", "2")
-    payload = json.loads(told["payload"])
+    payload = json.loads(record["payload"])
     assert values([payload]) == ["bad"]
-    assert info["payloadSize"] == len(told["payload"].encode())
+    assert info["payloadSize"] == len(record["payload"].encode())
 
 
 def read(topic: Topic) -> list[Any]:
@@ -259,9 +259,9 @@ def test_too_large_for_an_event(
     topic.wait_committed(uuid, 3)
     assert values(function.events()) == ["before", "after"]
     (message,) = queue.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
-    told = json.loads(message["Body"])
-    assert told["requestContext"]["condition"] == "MaximumPayloadSizeExceeded"
-    assert told["KafkaBatchInfo"]["recordsInfo"][f"{topic.name}-0"]["firstRecordOffset"] == "1"
+    record = json.loads(message["Body"])
+    assert record["requestContext"]["condition"] == "MaximumPayloadSizeExceeded"
+    assert record["KafkaBatchInfo"]["recordsInfo"][f"{topic.name}-0"]["firstRecordOffset"] == "1"
 
 
 class Secret:

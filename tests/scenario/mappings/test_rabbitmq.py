@@ -67,10 +67,10 @@ class Queue:
         """The queue."""
         self._do(lambda channel: channel.queue_delete(self.name))
 
-    def _do(self, what: Callable[[Any], Any]) -> Any:
+    def _do(self, operation: Callable[[Any], Any]) -> Any:
         async def run() -> Any:
             async with await aio_pika.connect(self._url) as connection:
-                return await what(await connection.channel())
+                return await operation(await connection.channel())
 
         return anyio.run(run)
 

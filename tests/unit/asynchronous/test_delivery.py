@@ -684,17 +684,17 @@ async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
 
     monkeypatch.setattr(room.store, "transact", transact)
     room.invoker.outcomes = [Succeeded(b"1")] * 1000
-    told: list[Exception | None] = []
+    outcomes: list[Exception | None] = []
     for number in range(100):
-        room.hand_in(number, told.append)
+        room.hand_in(number, outcomes.append)
         if number % 10 == 0:
             await room.quiet()
             room.clock.advance(1)
     with anyio.fail_after(20):
-        while await room.left() or len(told) < 100:
+        while await room.left() or len(outcomes) < 100:
             await room.quiet()
             room.clock.advance(1)
     assert {None, StoreUnavailable} == {
-        outcome if outcome is None else type(outcome) for outcome in told
+        outcome if outcome is None else type(outcome) for outcome in outcomes
     }
     assert len({attempt.request_id for attempt in room.invoker.attempts}) == 100

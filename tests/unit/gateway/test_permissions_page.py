@@ -50,8 +50,8 @@ def differences(service: str, operation: str, needs: Needs) -> Iterator[Found]:
 
 
 def covers(difference: Difference, found: Found) -> bool:
-    what, is_ours, action = found
-    is_it = (difference.what, difference.is_ours) == (what, is_ours)
+    kind, is_ours, action = found
+    is_it = (difference.what, difference.is_ours) == (kind, is_ours)
     return is_it and (not difference.actions or action in difference.actions)
 
 

@@ -152,11 +152,11 @@ def test_no_limit_is_ever_exceeded(steps: list[tuple[str, int, str, tuple]]) -> 
     counts = admission(limit)
     running: list[tuple[FunctionVersion, RunningCounter]] = []
     allotted = {f"f{number}": (None, (0, 0)) for number in range(3)}
-    for what, number, qualifier, wish in steps:
+    for step, number, qualifier, wish in steps:
         version = version_of(f"f{number}", qualifier)
-        if what == "release" and running:
+        if step == "release" and running:
             counts.release(running.pop(number % len(running))[1])
-        elif what == "apply_quota":
+        elif step == "apply_quota":
             allotted[version.key.name] = wish
             reserved, numbers = wish
             claims = [
@@ -165,7 +165,7 @@ def test_no_limit_is_ever_exceeded(steps: list[tuple[str, int, str, tuple]]) -> 
                 if many
             ]
             counts.apply_quota(version.key, Reservation(reserved, tuple(claims)))
-        elif what == "admit":
+        elif step == "admit":
             expected = _reason(limit, allotted, [version for version, _ in running], version)
             admitted = counts.admit(version)
             if isinstance(admitted, Refused):

@@ -35,17 +35,17 @@ async def test_versions_that_are_gone_or_changed_are_retired() -> None:
         ("f", "2"): two,
     }
     node = FakeNode(held=[latest, one, two, two, other])
-    asked: list[str] = []
+    resolved: list[str] = []
 
     async def resolve(key: FunctionKey, version: str) -> FunctionVersion | None:
-        asked.append(version)
+        resolved.append(version)
         return now.get((key.name, version))
 
     retirement = Retirement(node, resolve)
     retirement.note_changes(Changes(functions={latest.key: Reservation()}))
     await follow(retirement, node, 1)
     assert node.retired == [{latest.configuration_id, one.configuration_id}]
-    assert asked == ["$LATEST", "1", "2"]
+    assert resolved == ["$LATEST", "1", "2"]
 
 
 async def test_every_change_reaches_the_node() -> None:

@@ -19,25 +19,25 @@ def turns_of(at_once: int) -> Turns:
     return Turns(at_once, WAIT_S, ManualClock())
 
 
-def order(turns: Turns, asked: list[Turn], first: Turn) -> Iterator[int]:
+def order(turns: Turns, requested: list[Turn], first: Turn) -> Iterator[int]:
     """In which order the turns come when each is over at once; by their place in `asked`."""
     first.close()
-    waiting = set(range(len(asked)))
+    waiting = set(range(len(requested)))
     while waiting:
-        (come,) = [at for at in waiting if not asked[at].is_waiting]
+        (come,) = [at for at in waiting if not requested[at].is_waiting]
         waiting.discard(come)
         yield come
-        asked[come].close()
+        requested[come].close()
 
 
 def test_only_so_many_are_under_way() -> None:
     """The others come one for each that is over."""
     turns = turns_of(2)
-    asked = [turns.ask(name, "f") for name in "abcde"]
-    assert [turn.is_waiting for turn in asked] == [False, False, True, True, True]
-    asked[1].close()
-    asked[1].close()
-    assert [turn.is_waiting for turn in asked] == [False, False, False, True, True]
+    waiting = [turns.ask(name, "f") for name in "abcde"]
+    assert [turn.is_waiting for turn in waiting] == [False, False, True, True, True]
+    waiting[1].close()
+    waiting[1].close()
+    assert [turn.is_waiting for turn in waiting] == [False, False, False, True, True]
 
 
 def test_whoever_asks_for_many_delays_others_by_one() -> None:
@@ -48,10 +48,10 @@ def test_whoever_asks_for_many_delays_others_by_one() -> None:
     other_function = turns.ask("a", "g")
     many_functions = [turns.ask("a", f"h{number}") for number in range(100)]
     other_account = turns.ask("b", "f")
-    asked = [*many, other_function, *many_functions, other_account]
-    came = list(order(turns, asked, first))
-    assert came.index(asked.index(other_account)) <= 1
-    assert came.index(asked.index(other_function)) <= 3
+    all_turns = [*many, other_function, *many_functions, other_account]
+    came = list(order(turns, all_turns, first))
+    assert came.index(all_turns.index(other_account)) <= 1
+    assert came.index(all_turns.index(other_function)) <= 3
     assert [at for at in came if at < 100] == list(range(100))
 
 
@@ -144,19 +144,19 @@ def test_turns_are_never_lost_nor_too_many(
 ) -> None:
     """Whatever is asked for and given up: as many are under way as may be and want to be."""
     turns = turns_of(at_once)
-    asked: list[Turn] = []
+    waiting: list[Turn] = []
     for asks, member, at in steps:
-        if asks or not asked:
-            asked.append(turns.ask(str(member % 2), str(member)))
+        if asks or not waiting:
+            waiting.append(turns.ask(str(member % 2), str(member)))
         else:
-            asked.pop(at % len(asked)).close()
-        under_way = [turn for turn in asked if not turn.is_waiting]
+            waiting.pop(at % len(waiting)).close()
+        under_way = [turn for turn in waiting if not turn.is_waiting]
         groups = Counter(turn.group for turn in under_way)
         members = Counter((turn.group, turn.member) for turn in under_way)
         assert len(under_way) <= at_once
         assert max(groups.values(), default=0) <= max(at_once * 3 // 4, 1)
         assert max(members.values(), default=0) <= max(at_once // 2, 1)
-        for turn in asked:
+        for turn in waiting:
             if turn.is_waiting and len(under_way) < at_once:
                 is_group_full = groups[turn.group] == max(at_once * 3 // 4, 1)
                 assert is_group_full or members[turn.group, turn.member] == max(at_once // 2, 1)

@@ -130,12 +130,14 @@ class Group:
         self.known = dict(enumerate(known))
         self.commits: list[tuple[int, int]] = []
 
-    def committed(self, asked: Sequence[TopicPartition], timeout: float) -> list[TopicPartition]:
+    def committed(
+        self, partitions: Sequence[TopicPartition], timeout: float
+    ) -> list[TopicPartition]:
         return [
             TopicPartition(
                 "t", partition.partition, self.known.get(partition.partition, OFFSET_INVALID)
             )
-            for partition in asked
+            for partition in partitions
         ]
 
     def list_topics(self, topic: str, timeout: float) -> Any:
@@ -151,11 +153,11 @@ class Group:
         return 0, 10
 
     def offsets_for_times(
-        self, asked: Sequence[TopicPartition], timeout: float
+        self, partitions: Sequence[TopicPartition], timeout: float
     ) -> list[TopicPartition]:
         """Message N is from second N."""
         found = []
-        for partition in asked:
+        for partition in partitions:
             at = -(-partition.offset // 1000)
             found.append(TopicPartition("t", partition.partition, at if at < 10 else -1))
         return found
@@ -270,7 +272,7 @@ def test_errors_of_single_partitions() -> None:
     """Are errors."""
 
     class Refusing(Group):
-        def committed(self, asked: Any, timeout: float) -> list[TopicPartition]:
+        def committed(self, partitions: Any, timeout: float) -> list[TopicPartition]:
             class Refused:
                 offset = OFFSET_INVALID
                 error = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)

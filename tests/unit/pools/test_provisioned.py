@@ -214,24 +214,24 @@ def test_whatever_happens_the_wish_comes_true(steps: list[tuple[str, int]]) -> N
     """Every call has one outcome, and in the end there are as many as wanted."""
     house = House()
     calls = wanted = 0
-    for what, number in steps:
+    for step, number in steps:
         environment = house.started[number % len(house.started)] if house.started else None
         is_active = environment is not None and not environment.is_gone
-        if what == "want":
+        if step == "want":
             wanted = number
             house.scheduler.provision(function("p"), wanted)
-        elif what == "call":
+        elif step == "call":
             house.call("p")
             calls += 1
-        elif what == "time":
+        elif step == "time":
             house.pass_time(10.0**number / 100)
-        elif what == "memory":
+        elif step == "memory":
             house.memory.left_mb = 15_000 if number > 2 else 500
         elif (
             environment is not None
             and is_active
             and environment.state is EnvironmentState.INITIALIZING
-            and what == "fail"
+            and step == "fail"
         ):
             environment.fail_init()
         elif (

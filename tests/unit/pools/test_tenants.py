@@ -76,13 +76,13 @@ def test_pools_of_tenants_are_given_up() -> None:
 def test_one_tenant_per_environment(steps: list[tuple[str, int]]) -> None:
     """Whatever happens; and not more environments than allowed."""
     house = House(tenant_environments_max=3)
-    for what, number in steps:
-        if what == "call":
+    for step, number in steps:
+        if step == "call":
             try:
                 house.call("f", f"tenant-{number}")
             except ApiError as error:
                 assert error.message == "Rate exceeded"
-        elif what == "free" and house.started:
+        elif step == "free" and house.started:
             environment = house.started[number % len(house.started)]
             if not environment.is_gone and environment.state in (
                 EnvironmentState.INITIALIZING,

@@ -365,21 +365,21 @@ def test_another_s_database_is_not_restored(tmp_path: Path, whole: bytes) -> Non
 WORK = """
 import sys
 from pathlib import Path
-from lambent.store.{module} import {what}
+from lambent.store.{module} import {function}
 from lambent.store.backup import BackupPaths
 from lambent.store.settings import StoreSettings
 root, file = Path(sys.argv[1]), Path(sys.argv[2])
 places = BackupPaths(store=StoreSettings(), state=root / "state", packages=root / "state" / "blobs",
     events=root / "state" / "blobs-events", credentials=root / "root-credentials")
 print("begins", flush=True)
-{what}(places, file{more})
+{function}(places, file{more})
 print("done", flush=True)
 """
 
 
-def killed(module: str, what: str, more: str, root: Path, file: Path, after_s: float) -> bool:
+def killed(module: str, function: str, more: str, root: Path, file: Path, after_s: float) -> bool:
     """Run it and kill it after a while; returns whether it was done by then."""
-    code = WORK.format(module=module, what=what, more=more)
+    code = WORK.format(module=module, function=function, more=more)
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(root), str(file)], stdout=subprocess.PIPE, text=True
     )

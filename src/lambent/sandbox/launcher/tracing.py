@@ -288,5 +288,5 @@ class TracedProgram:
         at = (registers["rbx"] - table) // self._ENTRY.size
         if at != len(self._entries):
             error = ((1 << 64) - registers["rax"]) & 0xFFF
-            what = self._entries[at] if 0 <= at < len(self._entries) else ()
-            raise OSError(error, f"system call {what}: {os.strerror(error)}")
+            call = self._entries[at] if 0 <= at < len(self._entries) else ()
+            raise OSError(error, f"system call {call}: {os.strerror(error)}")
