@@ -48,7 +48,9 @@ def extend_lineage(header: str, arn: str) -> tuple[str, int]:
     if start >= 0:
         found, _, after = header[start + len(_LINEAGE) :].partition(";")
         rest = header[:start] + after
-    ancestors = {one[1]: int(one[2]) for one in map(_ANCESTOR.fullmatch, found.split("|")) if one}
+    ancestors = {
+        match[1]: int(match[2]) for match in map(_ANCESTOR.fullmatch, found.split("|")) if match
+    }
     count = ancestors.pop(own, -1) + 1
     kept = [*ancestors.items()][1 - _ANCESTORS_MAX :]
     lineage = "|".join(f"{hash_}:{times}" for hash_, times in (*kept, (own, min(count, 99_999))))

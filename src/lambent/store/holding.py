@@ -210,8 +210,8 @@ def _described(document: bytes) -> str:
         return "which did not say who it is"
 
 
-def _held(what: str, first: str) -> StoreHeld:
+def _held(place: str, first: str) -> StoreHeld:
     return StoreHeld(
-        f"{what} is already in use by another lambent: {first}. Stop that one, or give this one a"
+        f"{place} is already in use by another lambent: {first}. Stop that one, or give this one a"
         " database of its own (store.url)"
     )

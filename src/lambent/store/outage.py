@@ -57,10 +57,10 @@ class Outage:
         if self._since is None:
             self._since = now
             text = " ".join(str(cause).split())
-            what = "does not answer" if is_away else "takes no changes"
+            failure = "does not answer" if is_away else "takes no changes"
             logger.error(
                 "%s %s: %s. Functions in memory go on; what needs it is refused until it is back",
-                *(self._where, what, text),
+                *(self._where, failure, text),
             )
         self._last = now
         self._refused += 1
@@ -117,6 +117,6 @@ def is_read_only(error: sa.exc.DBAPIError) -> bool:
 
 def is_full(error: OSError) -> bool:
     """Whether a disk has no room."""
-    if error.errno is None and (told := _OS_ERROR.search(str(error))):
-        return int(told[1]) in _FULL
+    if error.errno is None and (match := _OS_ERROR.search(str(error))):
+        return int(match[1]) in _FULL
     return error.errno in _FULL
