@@ -200,7 +200,7 @@ def test_failures_of_functions_are_told_without_details(chat: Chat) -> None:
 
 
 def test_a_function_that_takes_too_long(chat: Chat) -> None:
-    """The client receives an error after the timeout of the integration; the message is over then."""
+    """The client receives an error after the timeout; the message is over then."""
 
     def hangs(event: Any) -> Any:
         raise NoResponse
