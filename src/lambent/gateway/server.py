@@ -54,6 +54,7 @@ logger = logging.getLogger(__name__)
 HEALTH = INTERNAL + "health"
 _VERIFY_IN_THREAD_BYTES = 256 * 1024
 _PARSE_IN_THREAD_BYTES = 16 * 1024
+_HTTPS_PORT = 443
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
@@ -89,6 +90,7 @@ class Gateway:
         self._screening = Screening(self.fronts, self._services, authorizer, self._names)
         self._held_for_boxes = Budget(settings.held_mb << 20)
         self._forward: Forward | None = None
+        self._tls_of_boxes: ssl.SSLContext | None = None
         self._anyone = Caller(
             principal=ANONYMOUS,
             scope=settings.scope,
@@ -115,16 +117,30 @@ class Gateway:
         """Pass requests for other services to `handler`."""
         self._forward = handler
 
+    def use_names(self, is_known: Callable[[str], bool], tls: ssl.SSLContext) -> None:
+        """Serve host names that `is_known` knows, in lower case, and serve TLS in boxes."""
+        self._tls_of_boxes = tls
+        if self._names is not None:
+            self._names.is_known = is_known
+
     @asynccontextmanager
     async def serve(
         self, listener: socket.socket, admits: Callable[[socket.socket], bool]
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[Callable[[socket.socket, int], None]]:
         """Serve programs in a box for as long as the context lasts. Connections that `admits`
-        denies are refused."""
+        denies are refused. Yields what takes over a connection to a port of HTTP or HTTPS."""
         server = self.new_server()
         await server.start(listener, admits=admits)
+
+        def take_over(connection: socket.socket, port: int) -> None:
+            tls = self._tls_of_boxes if port == _HTTPS_PORT else None
+            if port == _HTTPS_PORT and tls is None:
+                connection.close()
+            else:
+                start_task(self._tasks, None, server.take_over, connection, tls)
+
         try:
-            yield
+            yield take_over
         finally:
             await shielded(server.close)
 
@@ -334,13 +350,13 @@ async def open_gateway(
 async def open_front_door(
     gateway: Gateway,
     settings: GatewaySettings,
-    sock: socket.socket,
-    tls: ssl.SSLContext | None = None,
+    *listeners: tuple[socket.socket, ssl.SSLContext | None],
 ) -> AsyncIterator[HttpServer]:
-    """Accept clients on a bound socket. On exit, finish the requests in progress; on an exception,
-    end at once."""
+    """Accept clients on bound sockets, with TLS on those that have a context. On exit, finish the
+    requests in progress; on an exception, end at once."""
     server = gateway.new_server(is_front_door=True)
-    await server.start(sock, tls)
+    for listener, tls in listeners:
+        await server.start(listener, tls)
     try:
         yield server
         # A normal stop: clients that wait get their responses. After a failure they would not.

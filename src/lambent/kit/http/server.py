@@ -16,6 +16,7 @@
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import sys
@@ -31,11 +32,13 @@ from lambent.kit.http.responses import DateLine
 __all__ = ["HttpLimits", "HttpServer"]
 
 _HANDSHAKE_S = 10.0
+_HANDSHAKES_MAX = 32
+"""Connections taken over from elsewhere that have not finished their handshake."""
 _DEFAULT_LIMITS = HttpLimits()
 
 
 class HttpServer:
-    """Serves one listening socket."""
+    """Serves listening sockets, and connections that others have accepted."""
 
     def __init__(
         self,
@@ -68,7 +71,8 @@ class HttpServer:
             date=DateLine(clock or SystemClock()),
         )
         self._connections = Connections(budget or Budget(sys.maxsize))
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
+        self._handshakes = 0
 
     @property
     def connections(self) -> Collection[OpenConnection]:
@@ -93,26 +97,47 @@ class HttpServer:
         admits: Callable[[socket.socket], bool] | None = None,
     ) -> None:
         """Serve a bound socket on the running loop, with TLS if a context is given. A client that
-        does not finish its handshake in time is disconnected; one that is not admitted gets 403."""
-        self._server = await asyncio.get_running_loop().create_server(
+        does not finish its handshake in time is disconnected; one that is not admitted gets 403.
+        May be called for several sockets."""
+        server = await asyncio.get_running_loop().create_server(
             lambda: Connection(self._service, self._connections, admits),
             sock=sock,
             backlog=1024,
             ssl=tls,
             ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
         )
+        self._servers.append(server)
         limits = self._service.limits
         if limits.request_deadline_s is not None or limits.idle_deadline_s is not None:
             self._connections.watch_deadlines()
+
+    async def take_over(self, connection: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Serve a connection that somebody else has accepted; returns when its handshake, if there
+        is one, is done. Of those that have not finished theirs, only some are held: more are
+        closed. Belongs to a server that was started."""
+        if self._handshakes >= _HANDSHAKES_MAX or self.is_closing:
+            connection.close()
+            return
+        self._handshakes += 1
+        try:
+            # A client that breaks off has no handshake; its socket is closed by then.
+            with contextlib.suppress(OSError):
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: Connection(self._service, self._connections, None),
+                    connection,
+                    ssl=tls,
+                    ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
+                )
+        finally:
+            self._handshakes -= 1
 
     async def close(self, grace_s: float = 0.0) -> None:
         """Accept no more connections, give requests in progress `grace_s` seconds, end the rest.
 
         May be called again while it waits; then it waits no longer than the second call says.
         """
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        while self._servers:
+            self._servers.pop().close()
         await self._connections.close(grace_s)
 
 
