@@ -1,13 +1,8 @@
 """The platform's own names inside boxes, by HTTPS that programs verify without configuration."""
 
-import http.client
+import base64
 import json
-import shutil
-import socket
-import ssl
-import subprocess
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,9 +65,7 @@ RESOURCE = {
 def receiver(platform: Platform, lambda_client: Any) -> str:
     """The host name of a function that says what it was sent."""
     deploy(lambda_client, "names-receiver", {"app.py": RECEIVER})
-    made = lambda_client.create_function_url_config(
-        FunctionName="names-receiver", AuthType="NONE"
-    )
+    made = lambda_client.create_function_url_config(FunctionName="names-receiver", AuthType="NONE")
     return str(urlsplit(made["FunctionUrl"]).hostname)
 
 
@@ -114,8 +107,12 @@ def test_curl_and_openssl(receiver: str, shell: Callable[[str], str]) -> None:
     """They verify without an option; the protocol is TLS 1.2 or later."""
     found = shell(f"curl -sS https://{receiver}/curl")
     assert json.loads(found)["path"] == "/curl"
-    connect = f"openssl s_client -connect {receiver}:443 -servername {receiver} -verify_return_error"
-    assert "Verify return code: 0 (ok)" in shell(f"{connect} -brief < /dev/null; {connect} < /dev/null")
+    connect = (
+        f"openssl s_client -connect {receiver}:443 -servername {receiver} -verify_return_error"
+    )
+    assert "Verify return code: 0 (ok)" in shell(
+        f"{connect} -brief < /dev/null; {connect} < /dev/null"
+    )
     assert "TLSv1.2" in shell(f"{connect} -tls1_2 < /dev/null")
     old = shell(f"{connect} -cipher ALL:@SECLEVEL=0 -tls1_1 < /dev/null")
     assert "Cipher is (NONE)" in old or "alert protocol version" in old, old
@@ -133,7 +130,9 @@ def test_no_certificate_for_a_foreign_name(receiver: str, shell: Callable[[str],
 
 def test_the_authority_is_not_in_boxes(shell: Callable[[str], str]) -> None:
     """A box sees certificates, and no key; they are for nothing but the platform's names."""
-    found = shell("ls /etc/ssl/lambent; grep -rl PRIVATE /etc/ssl 2>/dev/null; ls -d /etc/ssl/private")
+    found = shell(
+        "ls /etc/ssl/lambent; grep -rl PRIVATE /etc/ssl 2>/dev/null; ls -d /etc/ssl/private"
+    )
     assert "boxes.pem" in found and "bundle.pem" in found
     assert "key" not in found.replace("No such file", "")
     text = shell("openssl x509 -in /etc/ssl/lambent/boxes.pem -noout -text")
@@ -185,10 +184,10 @@ def test_responses_of_custom_resources(
                     return found
         return None
 
-    found = wait_for(seen)
+    found = wait_for(seen, "the response")
     assert found["requestContext"]["http"]["method"] == "PUT"
     assert found["rawQueryString"] == "signature=a%2Fb"
-    body = json.loads(found["body"])
+    body = json.loads(base64.b64decode(found["body"]))  # It has no content type.
     assert body.pop("Reason").startswith("See the details in CloudWatch Log Stream: ")
     assert body == {
         **RESOURCE,
@@ -206,4 +205,6 @@ def test_a_function_brings_its_own_module(
     name = f"names-own-{runtime}"
     deploy(lambda_client, name, OWN[runtime], **(NODE if runtime == "node" else {}))
     invoke(lambda_client, name, {})
-    wait_for(lambda: any(line.endswith("own") for line in log_lines(platform, name)))
+    wait_for(
+        lambda: any(line.endswith("own") for line in log_lines(platform, name)), "its own module"
+    )

@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-import socket
-import ssl
 import sys
 
 import anyio
@@ -41,10 +39,11 @@ async def serve_until_stopped(
     stop = anyio.Event()
     signals = _receive_stop_signals()
     async with anyio.create_task_group() as watching:
-        listeners: list[tuple[socket.socket, ssl.SSLContext | None]] = [(front.listener, front.tls)]
+        plain = [] if front.tls is not None else [front.listener]
+        tls = [] if front.tls is None else [(front.listener, front.tls)]
         if front.tls_listener is not None:
-            listeners.append((front.tls_listener, names.tls_of_front))
-        async with open_front_door(api.gateway, settings.gateway, *listeners) as server:
+            tls.append((front.tls_listener, names.tls_of_front))
+        async with open_front_door(api.gateway, settings.gateway, *plain, tls=tls) as server:
             start_loop(watching, clock, _watch_signals, signals, stop, server)
             start_loop(watching, clock, _watch_database, storage.store, clock, stop, server)
             if data.is_of_unit:

@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 HEALTH = INTERNAL + "health"
 _VERIFY_IN_THREAD_BYTES = 256 * 1024
 _PARSE_IN_THREAD_BYTES = 16 * 1024
-_HTTPS_PORT = 443
+_HTTPS_PORT, _HANDSHAKES_PER_BOX_MAX = 443, 32
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
@@ -81,7 +81,8 @@ class Gateway:
         """Performs operations without an HTTP exchange."""
         self._settings = settings
         self._authorizer = authorizer
-        self._tasks = tasks
+        self.tasks = tasks
+        """For what serves requests; it ends with the gateway."""
         self._services = Services(services)
         self._direct: dict[OperationModel, DirectHandler] = {}
         self._names = (
@@ -137,7 +138,7 @@ class Gateway:
             if port == _HTTPS_PORT and tls is None:
                 connection.close()
             else:
-                start_task(self._tasks, None, server.take_over, connection, tls)
+                start_task(self.tasks, None, server.take_over, connection, tls)
 
         try:
             yield take_over
@@ -150,6 +151,7 @@ class Gateway:
         settings = self._settings
         limits = HttpLimits(
             body_bytes_max=self._screening.body_limit,
+            handshakes_max=settings.connections_max if is_front_door else _HANDSHAKES_PER_BOX_MAX,
             connections_max=(
                 settings.connections_max if is_front_door else settings.connections_per_box_max
             ),
@@ -204,7 +206,7 @@ class Gateway:
                 return
             if len(exchange.body) > _VERIFY_IN_THREAD_BYTES:
                 failed = partial(self._fail, exchange)
-                start_task(self._tasks, failed, self._handle_large, exchange)
+                start_task(self.tasks, failed, self._handle_large, exchange)
                 return
             caller = self._caller_of(exchange)
         except ApiError as error:
@@ -245,7 +247,7 @@ class Gateway:
         request = Request(exchange, dialect, operation, labels, caller, request_id)
         direct = self._direct.get(operation)
         if direct is None:
-            start_task(self._tasks, request.fail, self._serve, request)
+            start_task(self.tasks, request.fail, self._serve, request)
             return
         try:
             direct(request)
@@ -350,13 +352,16 @@ async def open_gateway(
 async def open_front_door(
     gateway: Gateway,
     settings: GatewaySettings,
-    *listeners: tuple[socket.socket, ssl.SSLContext | None],
+    *listeners: socket.socket,
+    tls: Sequence[tuple[socket.socket, ssl.SSLContext]] = (),
 ) -> AsyncIterator[HttpServer]:
-    """Accept clients on bound sockets, with TLS on those that have a context. On exit, finish the
-    requests in progress; on an exception, end at once."""
+    """Accept clients on bound sockets, with TLS on those of `tls`. On exit, finish the requests in
+    progress; on an exception, end at once."""
     server = gateway.new_server(is_front_door=True)
-    for listener, tls in listeners:
-        await server.start(listener, tls)
+    for listener in listeners:
+        await server.start(listener)
+    for listener, context in tls:
+        server.start_tls(listener, context, gateway.tasks)
     try:
         yield server
         # A normal stop: clients that wait get their responses. After a failure they would not.

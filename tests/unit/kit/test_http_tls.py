@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -58,14 +59,15 @@ async def connected_tls(
     tls.load_cert_chain(certificate)
     sock = socket.create_server(("127.0.0.1", 0))
     server = HttpServer(handler)
-    await server.start(sock, tls)
-    client = ssl.create_default_context(cafile=str(certificate))
-    reader, writer = await asyncio.open_connection(*sock.getsockname()[:2], ssl=client)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-        await server.close()
+    async with anyio.create_task_group() as tasks:
+        server.start_tls(sock, tls, tasks)
+        client = ssl.create_default_context(cafile=str(certificate))
+        reader, writer = await asyncio.open_connection(*sock.getsockname()[:2], ssl=client)
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+            await server.close()
 
 
 async def test_requests_over_tls(certificate: Path) -> None:
