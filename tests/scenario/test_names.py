@@ -1,13 +1,20 @@
 """The platform's own names inside boxes, by HTTPS that programs verify without configuration."""
 
 import base64
+import http.client
 import json
+import re
+import socket
+import ssl
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.interpreters import installed
 from tests.platforms import log_lines
 
 from .conftest import Platform, deploy, invoke, wait_for
@@ -16,7 +23,6 @@ pytestmark = pytest.mark.root
 
 NODE = {"Runtime": "nodejs20.x", "Handler": "index.handler"}
 OS_ONLY = {"Runtime": "provided.al2023", "Handler": "h"}
-OTHER_ID = "a" * 32
 
 RECEIVER = """
 import json
@@ -40,7 +46,9 @@ exports.handler = (event) => new Promise((resolve) => {
     let text = '';
     response.on('data', (part) => text += part);
     response.on('end', () => resolve({
-      status: response.statusCode, body: JSON.parse(text), seen: process.env.NODE_EXTRA_CA_CERTS ?? null,
+      status: response.statusCode,
+      body: JSON.parse(text),
+      seen: process.env.NODE_EXTRA_CA_CERTS ?? null,
     }));
   }).on('error', (error) => resolve({ error: String(error) }));
 });
@@ -133,7 +141,8 @@ def test_the_authority_is_not_in_boxes(shell: Callable[[str], str]) -> None:
     found = shell(
         "ls /etc/ssl/lambent; grep -rl PRIVATE /etc/ssl 2>/dev/null; ls -d /etc/ssl/private"
     )
-    assert "boxes.pem" in found and "bundle.pem" in found
+    assert "boxes.pem" in found
+    assert "bundle.pem" in found
     assert "key" not in found.replace("No such file", "")
     text = shell("openssl x509 -in /etc/ssl/lambent/boxes.pem -noout -text")
     permitted = text.partition("Permitted:")[2].partition("Excluded:")[0]
@@ -156,10 +165,15 @@ exports.handler = function (event, context) {
 };
 """
 OWN = {
-    "python": {"app.py": PYTHON_RESPONSE, "cfnresponse.py": "SUCCESS = 'own'\ndef send(*_, **__): print('own')"},
-    "node": {"index.js": NODE_RESPONSE, "cfn-response.js":
-             "exports.send = (event, context) => { console.log('own'); context.done(); };"},
-}  # fmt: skip
+    "python": {
+        "app.py": PYTHON_RESPONSE,
+        "cfnresponse.py": "SUCCESS = 'own'\ndef send(*_, **__): print('own')",
+    },
+    "node": {
+        "index.js": NODE_RESPONSE,
+        "cfn-response.js": "exports.send = (_, at) => { console.log('own'); at.done(); };",
+    },
+}
 
 
 @pytest.mark.parametrize("runtime", ["python", "node"])
@@ -174,7 +188,7 @@ def test_responses_of_custom_resources(
         deploy(lambda_client, name, {"index.js": NODE_RESPONSE}, **NODE)
     event = {**RESOURCE, "ResponseURL": f"https://{receiver}/{runtime}?signature=a%2Fb"}
     payload, answer = invoke(lambda_client, name, event)
-    assert payload is None and "FunctionError" not in answer, payload
+    assert (payload, answer.get("FunctionError")) == (None, None)
 
     def seen() -> dict[str, Any] | None:
         for line in log_lines(platform, "names-receiver"):
@@ -208,3 +222,111 @@ def test_a_function_brings_its_own_module(
     wait_for(
         lambda: any(line.endswith("own") for line in log_lines(platform, name)), "its own module"
     )
+
+
+PYTHONS = {interpreter.line for interpreter in installed() if interpreter.kind == "python"}
+OTHERS = [line for line in ("3.8", "3.13") if line in PYTHONS]
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_the_oldest_and_the_newest_python(line: str, receiver: str, lambda_client: Any) -> None:
+    """Trust the certificate and have the module, too."""
+    name = f"names-python{line.replace('.', '-')}"
+    code = "import cfnresponse\n" + GET_IN_PYTHON
+    deploy(lambda_client, name, {"app.py": code}, Runtime=f"python{line}")
+    found, _ = invoke(lambda_client, name, {"url": f"https://{receiver}/"})
+    assert found.get("status") == 200, found
+
+
+BOTO3 = """
+import boto3
+def handler(event, context):
+    client = boto3.client("lambda", endpoint_url=event["url"])
+    try:
+        return str(client.list_functions())
+    except Exception as error:
+        return repr(error)
+"""
+
+
+def test_boto3_trusts_it(receiver: str, lambda_client: Any) -> None:
+    """It gets the function's response, which has nothing that it knows."""
+    deploy(lambda_client, "names-boto3", {"app.py": BOTO3})
+    found, _ = invoke(lambda_client, "names-boto3", {"url": f"https://{receiver}"})
+    assert "'HTTPStatusCode': 200" in found
+
+
+HALF_OPEN = """
+import socket
+held = []
+def handler(event, context):
+    closed = 0
+    for _ in range(60):
+        held.append(socket.create_connection(("127.0.0.1", 443), timeout=5))
+    for peer in held:
+        peer.settimeout(0.1)
+        try:
+            closed += peer.recv(1) == b""
+        except TimeoutError:
+            pass
+        except ConnectionError:
+            closed += 1
+    return closed
+"""
+
+
+def test_half_open_handshakes(receiver: str, lambda_client: Any) -> None:
+    """Of a function that begins many and goes on with none, only some are held, and others do not
+    notice."""
+    deploy(lambda_client, "names-half-open", {"app.py": HALF_OPEN}, Timeout=60)
+    closed, _ = invoke(lambda_client, "names-half-open")
+    assert 28 <= closed <= 60
+    deploy(lambda_client, "names-beside", {"app.py": GET_IN_PYTHON})
+    found, _ = invoke(lambda_client, "names-beside", {"url": f"https://{receiver}/beside"})
+    assert found.get("status") == 200, found
+
+
+def over_tls(context: ssl.SSLContext, port: int, name: str, path: str) -> bytes:
+    """The whole response of a server on this machine."""
+    request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
+        context.wrap_socket(plain, server_hostname=name) as secured,
+    ):
+        secured.sendall(request.encode())
+        received = b""
+        while data := secured.recv(65536):
+            received += data
+    return received
+
+
+def test_the_front_door(start_platform: Callable[..., Platform]) -> None:
+    """With `--tls auto` it serves HTTPS next to HTTP, by certificates that a person can trust."""
+    running = start_platform(None, "--tls", "auto", "--tls-port", "0")
+    client = running.client("lambda")
+    deploy(client, "front", {"app.py": RECEIVER})
+    made = client.create_function_url_config(FunctionName="front", AuthType="NONE")
+    host = str(urlsplit(made["FunctionUrl"]).hostname)
+    secure = re.search(r"serves TLS at https://127\.0\.0\.1:(\d+); trust (\S+)", running.output)
+    assert secure is not None
+    port, trusted = int(secure[1]), secure[2]
+    printed = subprocess.run(
+        [sys.executable, "-m", "lambent", "certificate", "--data-dir", str(running.data_dir)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert printed.stdout.strip() == trusted
+    context = ssl.create_default_context(cafile=trusted)
+    by_path = f"/_lambent/url/{host.partition('.')[0]}/"
+    for name, path in ((host, "/"), ("localhost", by_path), ("127.0.0.1", by_path)):
+        assert over_tls(context, port, name, path).startswith(b"HTTP/1.1 200")
+    for name in ("example.com", "abcdefghij.execute-api.us-east-1.amazonaws.com"):
+        with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
+            over_tls(context, port, name, "/")
+    connection = http.client.HTTPConnection(urlsplit(running.endpoint).netloc, timeout=30)
+    connection.request("GET", "/_lambent/health")
+    assert connection.getresponse().status == 200
+    connection.close()
+    keys = list((running.data_dir / "state" / "authorities").glob("*.key"))
+    assert [key.stat().st_mode & 0o777 for key in keys] == [0o600, 0o600]

@@ -58,6 +58,7 @@ class HostNames:
         self._domains: dict[str, set[AccountId]] = {}
         """The accounts that have each custom domain name."""
         self._changed = Backlog[Root]()
+        self._is_reading = False
 
     def is_ours(self, name: str, account: str) -> bool:
         """Whether a host name, in lower case, leads to the platform from a box of an account. A
@@ -101,6 +102,11 @@ class HostNames:
         literal = {f"execute-api.{region}.amazonaws.com" for region in list(regions)[:_REGIONS_MAX]}
         return frozenset({self._domain, *literal, *(d.removeprefix("*.") for d in self._domains)})
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something has changed that is not in force yet."""
+        return self._is_reading or len(self._changed) > 0
+
     # -- what is in memory ---------------------------------------------------------------------
 
     def note_changes(self, changes: Changes) -> None:
@@ -115,7 +121,15 @@ class HostNames:
 
     async def follow_changes(self) -> None:
         """Read what has changed, until cancelled."""
-        await self._changed.work_off(self._read)
+        await self._changed.work_off(self._look_at)
+
+    async def _look_at(self, root: Root) -> None:
+        self._is_reading = True
+        try:
+            await self._read(root)
+            await self._certify(self.certified)
+        finally:
+            self._is_reading = False
 
     async def _read(self, root: Root) -> None:
         read = self._store.read
@@ -130,7 +144,6 @@ class HostNames:
             self._take_domains(
                 await read(lambda tx: tx.documents.everywhere(_DOMAIN_SERVICE, _DOMAIN_NAME))
             )
-        await self._certify(self.certified)
 
     def _add_api(self, id: str, region: Region) -> None:
         if len(self._apis) < _APIS_MAX:
