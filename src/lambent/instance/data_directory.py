@@ -66,7 +66,7 @@ class DataDirectory:
 
     @property
     def trust(self) -> Path:
-        """Certificates for whoever talks to the platform: `ca.pem` for people, `boxes.pem` and
+        """Certificates for those that talk to the platform: `ca.pem` for people, `boxes.pem` and
         `bundle.pem` for boxes; owned by the platform."""
         return self.root / "trust"
 

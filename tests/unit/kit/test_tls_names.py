@@ -77,7 +77,7 @@ def everything_below(name: str) -> Subject | None:
 
 
 def test_the_key_is_for_its_owner_only(tmp_path: Path, authority: Authority) -> None:
-    """Whoever else is on the machine."""
+    """Other users of the machine cannot read it."""
     assert stat.S_IMODE((tmp_path / "test.key").stat().st_mode) == 0o600
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
 

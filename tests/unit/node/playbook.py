@@ -290,7 +290,7 @@ class Play:
                 clock=self.clock,
                 launch=self._launch,
                 api=self,
-                network=lambda box: contextlib.nullcontext(),
+                network=lambda box, owner, front: contextlib.nullcontext(),
                 roles=self,
                 starts=self.turns,
                 snapshots=self.snapshots,
@@ -312,10 +312,10 @@ class Play:
     @contextlib.asynccontextmanager
     async def serve(
         self, listener: socket.socket, admits: Callable[[socket.socket], bool]
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[TakeOver]:
         """See `ApiEndpoint`: nobody asks."""
         with listener:
-            yield
+            yield lambda connection, port: connection.close()
 
     def credentials(self, function: FunctionVersion) -> Credentials:
         """See `CredentialSource`."""

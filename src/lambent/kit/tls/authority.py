@@ -20,7 +20,7 @@ from lambent.kit.clock import Clock
 
 _LIFETIME = datetime.timedelta(days=3650)
 _RENEWED_BEFORE = datetime.timedelta(days=365)
-"""Whoever installed the certificate by hand has a year to install its successor."""
+"""Who has installed the certificate by hand has a year to install its successor."""
 LEAF_LIFETIME = datetime.timedelta(days=90)
 _CLOCKS_DIFFER_BY = datetime.timedelta(hours=1)
 _PEM = serialization.Encoding.PEM
