@@ -46,6 +46,7 @@ from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.environment.ports import PooledEnvironment
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
+from lambent.node.ports import TakeOver
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import ExitStatus
 from tests.factories import function_version
