@@ -55,7 +55,7 @@ TRUST = "/etc/ssl/lambent"
 the platform's own."""
 _HASH_OF_OURS = "534c8f3b.0"
 """The name under which OpenSSL looks for the platform's own: from a hash of its subject."""
-_COPIED_BYTES_MAX = 64 * 1024
+_COPIED_BYTES_MAX = 256 * 1024
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS_IN_DEV = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _MASKED_IN_PROC = ("cmdline", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list")
@@ -70,7 +70,7 @@ _RESTRICTED = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_AT
 def make_base_root(root: Path, trust: Path | None) -> None:
     """Build the base root at `root`, an empty directory, in a separate mount namespace. `trust` has
     the certificates that boxes trust; None: those of the host."""
-    linux.mount("lambent", str(root), "tmpfs", linux.MS_NOSUID, "mode=0755,size=4m")
+    linux.mount("lambent", str(root), "tmpfs", linux.MS_NOSUID, "mode=0755,size=16m")
     for name in ("usr", *_SYSTEM):
         _show_system(Path("/") / name, root / name)
     _show_shell(root)
@@ -195,16 +195,20 @@ def _show_certificates(root: Path, trust: Path | None) -> None:
 
 
 def _copy_or_bind(source: Path, target: Path) -> None:
-    """Copy a link or a small file that everybody may read; show others if everybody may."""
+    """Copy a link, a directory, or a small file that everybody may read; show larger ones."""
     if source.is_symlink():
         target.symlink_to(source.readlink())
         return
     status = source.stat()
     if not status.st_mode & stat.S_IROTH:
         return
-    if stat.S_ISREG(status.st_mode) and status.st_size <= _COPIED_BYTES_MAX:
+    if stat.S_ISDIR(status.st_mode):
+        target.mkdir()
+        for inner in sorted(source.iterdir()):
+            _copy_or_bind(inner, target / inner.name)
+    elif stat.S_ISREG(status.st_mode) and status.st_size <= _COPIED_BYTES_MAX:
         target.write_bytes(source.read_bytes())
-    else:
+    elif stat.S_ISREG(status.st_mode):
         _bind(source, target)
 
 
