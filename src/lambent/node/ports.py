@@ -35,14 +35,19 @@ class CredentialSource(Protocol):
         ...
 
 
+TakeOver = Callable[[socket.socket, int], None]
+"""Serves a connection that was accepted elsewhere, by the port that the client has chosen: TLS on
+443."""
+
+
 class ApiEndpoint(Protocol):
     """The platform's own API, for programs in a box."""
 
     def serve(
         self, listener: socket.socket, admits: Callable[[socket.socket], bool]
-    ) -> AbstractAsyncContextManager[None]:
-        """Serve a listening socket for as long as the context lasts. Connections that `admits`
-        denies are refused."""
+    ) -> AbstractAsyncContextManager[TakeOver]:
+        """Serve a listening socket for as long as the context lasts, and connections that the
+        result receives. Connections to the socket that `admits` denies are refused."""
         ...
 
 
