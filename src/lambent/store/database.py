@@ -179,6 +179,7 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
     revision, forward or back."""
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # Two that share it may start at once.
+        # Two platforms that share it may start at once.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_ID})")
         migrate_within(connection, revision)
 
