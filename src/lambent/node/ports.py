@@ -1,7 +1,7 @@
 """What a node needs from the rest of the platform.
 
-A node knows no database and no service of the platform's; these four ports are all that reaches up
-from it.
+A node knows no database and no other room of the platform; it reaches the rest only through these
+four ports.
 """
 
 import socket
@@ -22,8 +22,8 @@ class PackageStore(Protocol):
         ...
 
     async def needed(self) -> Set[str]:
-        """The keys of all packages that a version of a function or layer refers to. Raises if that
-        cannot be known now."""
+        """The keys of all packages that a version of a function or layer refers to. Raises if they
+        cannot be read now."""
         ...
 
 
