@@ -88,6 +88,8 @@ class EnvironmentLog:
         self._tail: bytearray | None = None
         self._request_id = ""
         self._memory_used_bytes = 0
+        self.memory_used_mb = 0
+        """The most memory that the environment has used so far, rounded up."""
 
     # -- init ------------------------------------------------------------------------------
 
@@ -265,11 +267,6 @@ class EnvironmentLog:
         tail, self._tail = self._tail, None
         return b"" if tail is None else bytes(tail[-_TAIL_BYTES:])
 
-    @property
-    def memory_used_mb(self) -> int:
-        """The most memory that the environment has used so far, rounded up."""
-        return min(-(-self._memory_used_bytes // _MB), self._function.memory_mb)
-
     def fault(self, request_id: str, status: str, error_type: str) -> None:
         """The platform ended an invocation. Only subscribers of the Logs API get this."""
         text = f"RequestId: {request_id} Status: {status}\tErrorType: {error_type}"
@@ -277,7 +274,9 @@ class EnvironmentLog:
 
     def note_memory(self, used_bytes: int) -> None:
         """Remember the most memory the environment has used so far."""
-        self._memory_used_bytes = max(self._memory_used_bytes, used_bytes)
+        if used_bytes > self._memory_used_bytes:
+            self._memory_used_bytes = used_bytes
+            self.memory_used_mb = min(-(-used_bytes // _MB), self._function.memory_mb)
 
     # -- what is printed -------------------------------------------------------------------
 

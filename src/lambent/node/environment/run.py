@@ -175,7 +175,7 @@ class Run:
             self._function.memory_mb if ran_out else self._log.memory_used_mb,
             self._log.is_provisioned,
             response_bytes,
-            self._log.take_tail(),
+            self._log.take_tail() if self.request.wants_log_tail else b"",
         )
         return partial(self._reply.finish, outcome, report)
 
