@@ -55,8 +55,9 @@ class LogStream(Protocol):
     """The log of one execution environment. Appends are buffered; nothing blocks."""
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
-        """Add one log event: UTF-8 text, stored with a newline at its end, as in AWS. Events of
-        more than 256 KiB are cut into chunks; an empty one is dropped."""
+        """Add one log event: UTF-8 text, stored with a newline at its end, as in AWS. The time is
+        in epoch milliseconds; 0 means now, which no event can be later than. Events of more than
+        256 KiB are cut into chunks; an empty one is dropped."""
         ...
 
     @property
