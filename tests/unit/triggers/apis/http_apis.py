@@ -2,15 +2,15 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lambent.assembly.apis import Apis, add_http_apis
-from lambent.aws.client import AwsClient
 from lambent.identity.service_roles import ServiceRoles
 from lambent.model.document import Root
-from lambent.triggers.apis.outbound import Outbound
+from lambent.sandbox.egress_policy import EgressSettings
+from lambent.triggers.apis.outbound import open_outbound
 
 from .serving import ACCOUNT, REGION, Response, Served, serving
 
@@ -80,24 +80,19 @@ def one_function(served: Served, uri: str, *, key: str = "$default", **more: Any
 
 @contextmanager
 def serving_http(directory: Path, **options: Any) -> Iterator[Served]:
-    """Serve HTTP APIs. Without `outbound` nothing is reached outside, without `aws` no service."""
-    outbound: Outbound = options.pop("outbound", None)
-    aws: AwsClient = options.pop("aws", None)
+    """Serve HTTP APIs. `outbound` makes their connections, or else the real one with the rules of
+    `egress`; `aws` calls services."""
+    outbound: Any = options.pop("outbound", None)
+    egress: EgressSettings = options.pop("egress", EgressSettings())
+    aws: Any = options.pop("aws", None)
 
-    def add_kinds(apis: Apis) -> None:
+    async def add_kinds(apis: Apis, stack: AsyncExitStack) -> None:
         roles: ServiceRoles = apis.context.calls._roles
-        add_http_apis(apis.directory, apis.context, outbound or _no_outbound, aws, roles)
+        opened = outbound or await stack.enter_async_context(open_outbound(egress))
+        add_http_apis(apis.directory, apis.context, opened, aws, roles)
 
     with serving(directory, add_kinds, **options) as served:
         yield served
-
-
-class _NoOutbound:
-    async def fetch(self, url: str) -> bytes:
-        raise OSError(f"{url} is not reached here")
-
-
-_no_outbound: Any = _NoOutbound()
 
 
 def claims_of(response: Response) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""HTTP APIs as clients and functions see them: events, responses, stages, CORS, limits, failures."""
+"""HTTP APIs as clients and functions see them: events, responses, stages, CORS, limits."""
 
 import base64
 import json
@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from lambent.model.changes import Changes
+from lambent.model.concurrency import no_capacity
+from lambent.telemetry.queries import Bounds
+
 from .http_apis import HttpApi, one_function, serving_http
-from .serving import NoResponse, Served
+from .serving import ACCOUNT, REGION, NoResponse, Served
 
 
 @pytest.fixture(scope="module")
@@ -255,14 +259,8 @@ def test_failures(served: Served) -> None:
     assert (slow.get().status, slow.get().json()) == (503, {"message": "Service Unavailable"})
     missing = one_function(served, "arn:aws:lambda:us-east-1:000000000000:function:missing")
     assert missing.get().status == 500
-    throttled = served.function("busy", lambda _: _busy())
+    throttled = served.function("busy", lambda _: no_capacity())
     assert one_function(served, throttled).get().status == 500
-
-
-def _busy() -> Any:
-    from lambent.model.concurrency import no_capacity
-
-    return no_capacity()
 
 
 # -- stages and routes ----------------------------------------------------------------------------
@@ -340,8 +338,6 @@ def test_functions_of_other_accounts_have_to_agree(served: Served) -> None:
 
 
 async def _forget_policies(served: Served) -> None:
-    from lambent.model.changes import Changes
-
     served.apis.context.authorizer.note_changes(Changes(is_everything=True))
 
 
@@ -423,18 +419,17 @@ def test_giant_and_repeated_headers(api: HttpApi) -> None:
     assert api.get("/" + "x" * 11_000).status == 431
 
 
-@pytest.mark.parametrize("path", ["/%", "/%zz", "/%ff%fe", "/%00", "/a?%", "/a?&&=&a", "/;", "/é"])
+@pytest.mark.parametrize("path", ["/%", "/%zz", "/%ff%fe", "/%00", "/a?%", "/a?&&=&a", "/;"])
 def test_broken_encodings(api: HttpApi, path: str) -> None:
     """The function gets an event, the client a response."""
-    response = api.request("GET", path.encode().decode("latin-1"))
+    response = api.request("GET", path)
     assert response.status == 200
     assert response.json()["version"] == "2.0"
 
 
-def test_many_parameters(api: HttpApi) -> None:
-    """A thousand are read."""
-    event = api.get("/?" + "&".join("a" for _ in range(4000))).json()
-    assert event["queryStringParameters"]["a"].count(",") == 999
+def test_paths_are_ascii(api: HttpApi) -> None:
+    """Other bytes are no request."""
+    assert api.request("GET", "/é").status == 400
 
 
 # -- parameter mapping ----------------------------------------------------------------------------
@@ -545,14 +540,12 @@ def test_access_log(served: Served, echo: str) -> None:
 
 def _lines(served: Served, group: str) -> list[str]:
     async def read() -> list[str]:
-        await served.logs.flush()
-        return []
+        logs, bounds = (
+            served.logs,
+            Bounds(start_ms=0, end_ms=1 << 50, events_max=9, bytes_max=99999),
+        )
+        (stream,) = await logs.stream_names(ACCOUNT, REGION, group) or []
+        events = await logs.stream_page(ACCOUNT, REGION, group, stream, bounds, 0, is_forward=True)
+        return [event.message for event in events]
 
-    served.portal.call(read)
-    root = served.logs._root
-    data = b"".join(
-        path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and group.strip("/").split("/")[0] in str(path)
-    )
-    return [line[line.index(b"{") :].decode() for line in data.splitlines() if b"{" in line]
+    return served.portal.call(read)

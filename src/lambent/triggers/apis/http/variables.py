@@ -12,8 +12,6 @@ from urllib.parse import parse_qsl
 from lambent.model.selections import JsonBody, LookUp, Selection
 from lambent.triggers.apis.http.call import HttpCall
 
-PARAMETERS_MAX = 1000
-"""Query parameters that are read."""
 _AUTHORIZER = "authorizer."
 
 
@@ -70,9 +68,7 @@ def query_parameters(query: str) -> dict[str, str]:
 
 
 def query_items(query: str) -> list[tuple[str, str]]:
-    """Decoded names and values in their order, at most `PARAMETERS_MAX`."""
-    if query.count("&") >= PARAMETERS_MAX:
-        query = "&".join(query.split("&", PARAMETERS_MAX)[:PARAMETERS_MAX])
+    """Decoded names and values in their order."""
     return parse_qsl(query, keep_blank_values=True, errors="replace")
 
 
