@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from lambent.model.selections import Text, parse_text
+
 
 class Subtype(NamedTuple):
     """One subtype."""
@@ -74,13 +76,13 @@ SUBTYPES: Mapping[str, Subtype] = {
 }
 
 
-def check_parameters(subtype: Subtype, parameters: Mapping[str, str]) -> None:
-    """Raises ValueError for a parameter that is missing or unknown."""
+def parse_parameters(subtype: Subtype, parameters: Mapping[str, str]) -> Mapping[str, Text]:
+    """The parameters of an integration, parsed. Raises ValueError, with a message for the client,
+    for one that is missing or unknown, or whose value cannot be read."""
     missing = sorted(subtype.required.difference(parameters))
     if missing:
-        raise ValueError(f"Parameter: {missing[0]} is a required parameter")
+        raise ValueError(f"Missing required request parameters: {', '.join(missing)}.")
     unknown = sorted(set(parameters).difference(subtype.parameters))
     if unknown:
-        raise ValueError(
-            f"Parameter: {unknown[0][:256]} does not fit schema for Operation: {subtype.operation}"
-        )
+        raise ValueError(f"Invalid request parameters: {', '.join(unknown)[:256]}.")
+    return {name: parse_text(value) for name, value in parameters.items()}

@@ -20,8 +20,7 @@ from lambent.model.arn import Region
 from lambent.model.document import Body
 from lambent.model.errors import ApiError
 from lambent.model.names import is_region
-from lambent.model.selections import parse_text
-from lambent.model.service_integrations import SUBTYPES, check_parameters
+from lambent.model.service_integrations import SUBTYPES, parse_parameters
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.calls import CALLERS_OWN_ROLE, SERVICE
 from lambent.triggers.apis.context import ApiContext
@@ -66,10 +65,8 @@ class ServiceIntegration:
         subtype = SUBTYPES.get(body["IntegrationSubtype"])
         if subtype is None:
             raise ValueError(f"there is no integration subtype {body['IntegrationSubtype']}")
-        parameters = body.get("RequestParameters") or {}
-        check_parameters(subtype, parameters)
         self._subtype = subtype
-        self._texts = {name: parse_text(value) for name, value in parameters.items()}
+        self._texts = parse_parameters(subtype, body.get("RequestParameters") or {})
         self._common = Common.of(body, has_request_changes=False)
 
     def handle(self, call: HttpCall) -> None:
