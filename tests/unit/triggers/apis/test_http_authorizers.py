@@ -24,7 +24,7 @@ POLICY = {"AuthorizerType": "REQUEST", "AuthorizerPayloadFormatVersion": "1.0"}
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving_http(tmp_path_factory.mktemp("apis"), outbound=issuer) as served:
+    with serving_http(tmp_path_factory.mktemp("apis"), fetch=issuer.fetch) as served:
         served.function("echo", lambda event: event)
         yield served
 

@@ -10,10 +10,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.aws.client import AwsClient, AwsUnreachable
+from lambent.aws.client import AwsUnreachable
 from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.identity.authorizer import Access, Caller
-from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.computing import computed
 from lambent.kit.tasks import start_task
 from lambent.model.arn import Region
@@ -49,18 +48,9 @@ _LOWER_FIRST = frozenset({"stepfunctions"})
 class ServiceIntegration:
     """Calls one operation of a service."""
 
-    def __init__(
-        self,
-        context: ApiContext,
-        aws: AwsClient,
-        roles: ServiceRoles,
-        stage: Stage,
-        body: Body,
-    ) -> None:
+    def __init__(self, context: ApiContext, stage: Stage, body: Body) -> None:
         """Raises ValueError if the subtype or its parameters are not valid."""
         self._context = context
-        self._aws = aws
-        self._roles = roles
         self._scope = stage.root.scope
         subtype = SUBTYPES.get(body["IntegrationSubtype"])
         if subtype is None:
@@ -84,7 +74,7 @@ class ServiceIntegration:
             caller = self._caller(call)
             access = _access(subtype.service, subtype.operation, values, region, caller)
             await self._context.authorizer.check(caller, access)
-            result = await self._aws.call(
+            result = await self._context.aws.call(
                 subtype.service,
                 subtype.operation,
                 _members(subtype.service, subtype.operation, values),
@@ -128,7 +118,7 @@ class ServiceIntegration:
         if role == CALLERS_OWN_ROLE and call.caller is not None:
             return call.caller
         session = "BackplaneAssumeRoleSession"
-        return self._roles.assume(role or "", SERVICE, self._scope, session)
+        return self._context.roles.assume(role or "", SERVICE, self._scope, session)
 
 
 def _members(service: str, operation: str, values: Mapping[str, str]) -> dict[str, Any]:
