@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _VALUE_MAX = 1_048_576
 """Characters of a parameter: as large as a message may be."""
-_JSON = [("Content-Type", "application/json")]
+_JSON = "application/json"
 _AS_JSON = frozenset(
     {
         *("AttributeNames", "MessageAttributeNames", "MessageAttributes"),
@@ -82,8 +82,9 @@ class ServiceIntegration:
                 account=self._scope.account,
                 deadline_s=common.timeout_s,
             )
-            status, body = 200, _document(result)
+            status, (kind, body) = 200, _document(result)
         except ClientError as error:
+            kind = _JSON
             status, body = _refusal(error)
             call.integration_error = str(error)
         except (ApiError, BotoCoreError, ValueError) as error:
@@ -99,7 +100,7 @@ class ServiceIntegration:
             return
         call.integration_status = status
         call.integration_ended = self._context.clock.now()
-        common.respond(call, status, _JSON, body)
+        common.respond(call, status, [("Content-Type", kind)], body)
 
     def _values(self, call: HttpCall) -> dict[str, str]:
         """The parameters for a request; those without a value are left out. Raises ValueError."""
@@ -168,13 +169,13 @@ def _access(
     return Access(action, resource, account)
 
 
-def _document(result: Mapping[str, Any]) -> bytes:
-    """What the service returned, as JSON; content that is a document is itself."""
+def _document(result: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The type and the text of what the service returned: JSON, or the document that it is."""
     content = result.get("Content")
     if isinstance(content, bytes):
-        return content
+        return result.get("ContentType") or "application/octet-stream", content
     shown = {name: value for name, value in result.items() if name != "ResponseMetadata"}
-    return json.dumps(shown, separators=(",", ":"), default=_plain).encode()
+    return _JSON, json.dumps(shown, separators=(",", ":"), default=_plain).encode()
 
 
 def _plain(value: object) -> object:
