@@ -50,6 +50,7 @@ class RequestProtocol:
         "_head_bytes_max",
         "_headers",
         "_is_stopped",
+        "_names",
         "_parser",
         "_read_bytes",
         "_skipped_framing",
@@ -86,6 +87,7 @@ class RequestProtocol:
         self._headers: list[tuple[bytes, bytes]] = []
         self._checked: list[tuple[bytes, bytes]] = []
         """Those of them that say how the request is read."""
+        self._names: list[bytes] = []
         self._trailers: dict[str, str] | None = None
         self._has_completed = False
         """Whether a request has ended in this read."""
@@ -146,7 +148,8 @@ class RequestProtocol:
         self._parser = _NO_PARSER
         self._is_stopped = True
         self.is_paused = False
-        self._events, self._head, self._headers, self._checked = [], None, [], []
+        self._events, self._head = [], None
+        self._headers, self._checked, self._names = [], [], []
         self._url = self.unparsed = b""
         self.pending_bytes = 0
 
@@ -194,6 +197,7 @@ class RequestProtocol:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:
+            self._names.append(name)
             header = (name := name.lower(), value)
             self._headers.append(header)
             if name in CHECKED:
@@ -209,8 +213,8 @@ class RequestProtocol:
         if self._head is not None:
             return  # This head is the one that `_feed_rest` made.
         parser = self._parser
-        url, headers, checked = self._url, self._headers, self._checked
-        self._url, self._headers, self._checked = b"", [], []
+        url, headers, checked, names = self._url, self._headers, self._checked, self._names
+        self._url, self._headers, self._checked, self._names = b"", [], [], []
         size = self.pending_bytes
         if size > SMALL_BYTES:
             # What has come may be body too: only now is the head's own size known.
@@ -241,6 +245,7 @@ class RequestProtocol:
                 url,
                 version,
                 headers,
+                names,
                 length,
                 keep_alive,
                 expects_continue,
