@@ -29,7 +29,7 @@ def handler(event, context):
         raise ValueError(event)
     return event
 """
-NAMESPACE = "Shop"
+NAMESPACE = "Warehouse"
 AWS = f"{os.path.dirname(sys.executable)}/aws"
 
 

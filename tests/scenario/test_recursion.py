@@ -1,5 +1,6 @@
 """Functions that call themselves without end are stopped."""
 
+import datetime
 import hashlib
 import json
 from typing import Any
@@ -35,13 +36,29 @@ def turns(platform: Platform, name: str) -> int:
     return len(found["events"])
 
 
+def dropped(platform: Platform, name: str) -> float:
+    """How many of its invocations were dropped, by its metric."""
+    now = datetime.datetime.now(datetime.UTC)
+    found = platform.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Lambda",
+        MetricName="RecursiveInvocationsDropped",
+        Dimensions=[{"Name": "FunctionName", "Value": name}],
+        StartTime=now - datetime.timedelta(minutes=10),
+        EndTime=now + datetime.timedelta(minutes=1),
+        Period=60,
+        Statistics=["Sum"],
+    )
+    return sum(point["Sum"] for point in found["Datapoints"])
+
+
 @pytest.mark.timeout(180)
 def test_a_loop_is_stopped_unless_it_may_be(platform: Platform, lambda_client: Any) -> None:
     """After 16 times of itself, unless its configuration allows it."""
     deploy(lambda_client, "loops", {"app.py": SOURCE}, MemorySize=1769)
     event = json.dumps({"turn": 1, "type": "Event"})
     lambda_client.invoke(FunctionName="loops", InvocationType="Event", Payload=event)
-    wait_for(lambda: turns(platform, "loops") == 16, "it has run 16 times", deadline_s=40)
+    wait_for(lambda: dropped(platform, "loops") == 1, "its 17th turn is dropped", deadline_s=60)
+    wait_for(lambda: turns(platform, "loops") == 16, "it has run 16 times")
     lambda_client.put_function_recursion_config(FunctionName="loops", RecursiveLoop="Allow")
     lambda_client.invoke(FunctionName="loops", InvocationType="Event", Payload=event)
     wait_for(lambda: turns(platform, "loops") == 46, "it runs 30 times more", deadline_s=100)

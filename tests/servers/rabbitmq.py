@@ -58,6 +58,11 @@ disk_free_limit.absolute = 10MB
         self.control("add_vhost", name)
         self.control("set_permissions", "-p", name, "alice", ".*", ".*", ".*")
 
+    def write_down(self) -> None:
+        """Have it write to disk which queues there are. By itself it does so seconds later: if it
+        is killed before, a queue that it has declared is gone."""
+        assert "ok" in self.control("eval", "mnesia:sync_log().")
+
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl; returns what it prints."""
         done = subprocess.run(

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import anyio
 
 from lambent.assembly.api import open_api
+from lambent.assembly.apis import register_apis
 from lambent.assembly.control import ControlPorts, open_control_plane
 from lambent.assembly.events import open_events
 from lambent.assembly.execution import open_execution
@@ -68,6 +69,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
         await register_function_urls(storage, api, execution, control)
+        await register_apis(settings, storage, api, execution)
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)

@@ -32,6 +32,8 @@ _NOT_OFFERED = {
 _SNAP_START_RUNTIME = re.compile(r"(python3\.|java|dotnet)(\d+)")
 _SNAP_START_SINCE = {"python3.": 12, "java": 11, "dotnet": 8}
 _SNAP_START_STORAGE_MB_MAX = 512
+_SNAP_START_MACHINE = "x86_64"
+"""Only there can processes be captured."""
 
 _DEFAULT_VPC: Params = {
     "SubnetIds": [],
@@ -104,7 +106,7 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
     if "TracingConfig" in params:
         other["TracingConfig"] = _DEFAULT_TRACING | params["TracingConfig"]
     if "SnapStart" in params:
-        fields["snap_start"] = SnapStart(params["SnapStart"].get("ApplyOn", "None"))
+        fields["snap_start"] = _snap_start(params["SnapStart"])
     if "DeadLetterConfig" in params:
         fields["dead_letter_target"] = _dead_letter_target(params["DeadLetterConfig"])
     if "KMSKeyArn" in params:
@@ -115,6 +117,18 @@ def update(version: FunctionVersion, params: Params, *, runtimes: Sequence[str])
     if changed.wants_snap_start:
         _check_snap_start(changed)
     return changed
+
+
+def _snap_start(params: Params) -> SnapStart:
+    snap_start = SnapStart(params.get("ApplyOn", "None"))
+    here = machine.architecture()
+    if snap_start.apply_on != "None" and here != _SNAP_START_MACHINE:
+        raise invalid_parameter(
+            f"SnapStart needs a machine with {_SNAP_START_MACHINE}, and this one has {here}. Leave"
+            " SnapStart out, or set ApplyOn to None: the function then initializes in each"
+            " environment."
+        )
+    return snap_start
 
 
 def _check_snap_start(version: FunctionVersion) -> None:

@@ -1,16 +1,19 @@
 """Ways in that are not the AWS API: function URLs, pages for operators, links to packages.
 
-A front is reached by a host name or by a path below `/_lambent/`. It declares how large a body it
+A front is reached by a host name or by a path that no AWS API has. It declares how large a body it
 takes, and whether anybody may send it one.
 """
 
 import dataclasses
 import re
+from collections.abc import Callable
 
 from lambent.kit.http.messages import Exchange, Handler
 
 INTERNAL = "/_lambent/"
 """What the paths of fronts begin with: no path of an AWS API does."""
+_PREFIXES = (INTERNAL, "/_aws/execute-api/")
+"""The same, with that of other emulators."""
 SMALL_BODY_BYTES_MAX = 1 << 20
 """Every front and operation takes a body of this size."""
 _HOSTS_MAX = 1024
@@ -27,6 +30,15 @@ class Front:
     is_open: bool = False
     """Whether anybody may send it a body. If not, the gateway checks the signature of a request
     before it reads a body of more than a few KB. The front checks all others."""
+    oversized: Handler | None = None
+    """Responds to a request whose body is too large; None for the usual error."""
+    has_own_names: bool = False
+    """Whether it is found only by host names that nobody else can register, or that the owner of
+    the platform has configured. Then a relaxed platform accepts the name as well."""
+
+
+FindByName = Callable[[str], Front | None]
+"""Finds the front of a host name, as it is spelled and with the port. Must be fast."""
 
 
 class Fronts:
@@ -38,6 +50,8 @@ class Fronts:
         """Fronts by the hosts of earlier requests, as they were spelled."""
         self._paths: dict[str, dict[str | None, Front]] = {}
         """By path and method; None stands for every other method."""
+        self._patterns: list[tuple[str, re.Pattern[str], Front]] = []
+        self._find_by_name: FindByName | None = None
         self._longest = 0
         """Characters of the longest path: what follows them cannot matter."""
         self._nothing = Front(handle=_respond_not_found)
@@ -52,19 +66,36 @@ class Fronts:
         """Send requests for `path` to `front`; those for all paths below it if it ends with a
         slash. The longest path wins. With a method, other methods go to the front that is added
         for the path without one."""
-        assert path.startswith(INTERNAL)
+        assert path.startswith(_PREFIXES)
         self._paths.setdefault(path, {})[method] = front
         self._longest = max(self._longest, len(path))
 
+    def add_pattern(self, prefix: str, pattern: re.Pattern[str], front: Front) -> None:
+        """Send requests to `front` whose path begins with `prefix`, and which `pattern` matches as
+        a whole."""
+        self._patterns.append((prefix, pattern, front))
+
+    def add_names(self, find: FindByName) -> None:
+        """Ask `find` about host names that no other front has."""
+        self._find_by_name = find
+
     def find(self, exchange: Exchange) -> Front | None:
         """The front that serves a request, None for a request to the AWS API."""
-        if exchange.path.startswith(INTERNAL):
-            return self._by_path(exchange.method, exchange.path) or self._nothing
+        path = exchange.path
+        if path.startswith(_PREFIXES):
+            return self._by_path(exchange.method, path) or self._nothing
         host = exchange.headers.get("host", "")
         try:
-            return self._known[host]
+            front = self._known[host]
         except KeyError:
-            return self._by_host(host)
+            front = self._by_host(host)
+        if front is None and self._find_by_name is not None:
+            front = self._find_by_name(host)
+        if front is None:
+            for prefix, pattern, other in self._patterns:
+                if path.startswith(prefix) and pattern.fullmatch(path) is not None:
+                    return other
+        return front
 
     def _by_path(self, method: str, path: str) -> Front | None:
         end = len(path) if len(path) <= self._longest else path.rfind("/", 0, self._longest) + 1

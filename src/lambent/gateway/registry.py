@@ -6,10 +6,11 @@ the same path, an unsigned request is for the one that comes first.
 
 from lambent.gateway.definitions import AnyService
 from lambent.gateway.services.apigateway.service import APIGATEWAY
+from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.sts.service import STS
 
-SERVICES: tuple[AnyService, ...] = (LAMBDA, LOGS, STS, IAM, CLOUDWATCH, APIGATEWAY)
+SERVICES: tuple[AnyService, ...] = (LAMBDA, LOGS, STS, IAM, CLOUDWATCH, APIGATEWAY, APIGATEWAYV2)

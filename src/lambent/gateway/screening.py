@@ -40,9 +40,9 @@ class Screening:
 
     def check(self, exchange: Exchange) -> None:
         """Raise `ApiError` if a request is refused whatever its body is."""
-        if self._names is not None:
-            self._names.check(exchange)
         front = self._fronts.find(exchange)
+        if self._names is not None and (front is None or not front.has_own_names):
+            self._names.check(exchange)
         is_open = front.is_open if front is not None else is_public(exchange)
         if not is_open:
             exchange.is_vouched_for = self._authorizer.screen(exchange)

@@ -167,6 +167,10 @@ class Gateway:
 
     def handle_oversized(self, exchange: Exchange) -> None:
         """Respond to a request whose body is larger than its operation takes."""
+        front = self.fronts.find(exchange)
+        if front is not None and front.oversized is not None:
+            front.oversized(exchange)
+            return
         route = self._services.find_by_path(exchange)
         if route is None:
             self._turn_away(exchange, USUAL_LIMIT.error("Unknown"))
@@ -180,9 +184,9 @@ class Gateway:
     def handle(self, exchange: Exchange) -> None:
         """Serve one request."""
         try:
-            if self._names is not None:
-                self._names.check(exchange)
             front = self.fronts.find(exchange)
+            if self._names is not None and (front is None or not front.has_own_names):
+                self._names.check(exchange)
             if front is not None:
                 front.handle(exchange)
                 return

@@ -321,6 +321,7 @@ def test_a_broker_that_is_killed(
     queue.send("before")
     function.wait_events(1)
     queue.wait_count(0)
+    rabbitmq.write_down()
     rabbitmq.kill()
     function.wait_result(uuid, "PROBLEM: Connection error")
     rabbitmq.start()

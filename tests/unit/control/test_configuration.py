@@ -1,6 +1,7 @@
 """Members of CreateFunction and UpdateFunctionConfiguration: defaults, limits, words."""
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -136,3 +137,19 @@ def test_images_are_refused() -> None:
     """Container images cannot be run here, and the message says so."""
     assert "container images are not supported" in refusal(PackageType="Image").message
     assert "ImageConfig" in refusal(ImageConfig={}).message
+
+
+def test_snap_start_is_refused_where_processes_cannot_be_captured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the reason and the cure. A version that has it already can still be changed."""
+    has_it = create(SnapStart={"ApplyOn": "PublishedVersions"})
+    uname = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*uname[:4], "aarch64")))
+    refused = refusal(SnapStart={"ApplyOn": "PublishedVersions"})
+    assert refused.code == "InvalidParameterValueException"
+    assert "x86_64" in refused.message
+    assert "arm64" in refused.message
+    assert create(SnapStart={"ApplyOn": "None"}).snap_start == SnapStart("None", "Off")
+    assert update(has_it, Description="moved").wants_snap_start
+    assert not update(has_it, SnapStart={"ApplyOn": "None"}).wants_snap_start

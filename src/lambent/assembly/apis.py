@@ -1,0 +1,99 @@
+"""API Gateway's data plane: what serves requests for APIs."""
+
+import dataclasses
+import re
+from functools import partial
+
+import anyio.abc
+
+from lambent.assembly.api import Api
+from lambent.assembly.execution import Execution
+from lambent.assembly.storage import Storage
+from lambent.gateway.fronts import Front
+from lambent.gateway.server import Gateway
+from lambent.identity.service_roles import ServiceRoles
+from lambent.kit.http.messages import Exchange
+from lambent.kit.tasks import start_task
+from lambent.model.api_paths import (
+    AWS_HOSTS,
+    BODY_BYTES_MAX,
+    EXECUTE_API_PREFIX,
+    HOSTS,
+    PATH_PREFIX,
+    USER_REQUEST,
+)
+from lambent.model.limits import REQUEST_BYTES_MAX
+from lambent.settings import Settings
+from lambent.triggers.apis.access_logs import AccessLogs
+from lambent.triggers.apis.calls import FunctionCalls
+from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.directory import ApiDirectory
+from lambent.triggers.apis.front import ApiFront
+from lambent.triggers.apis.throttling import Throttles
+
+_NO_NAME = re.compile(
+    r"(?:[\d.]{1,15}|\[[0-9a-f:.]{2,45}\]|(?:.{1,190}\.)?localhost)?(?::\d{1,5})?"
+)
+"""Hosts that are no custom domain names, without a look at these."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Apis:
+    """What kinds of APIs are added to."""
+
+    directory: ApiDirectory
+    context: ApiContext
+
+
+async def register_apis(
+    settings: Settings, storage: Storage, api: Api, execution: Execution
+) -> Apis:
+    """Register the ways in to APIs, and the kinds of APIs that are served."""
+    directory = ApiDirectory(storage.store)
+    roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
+    context = ApiContext(
+        calls=FunctionCalls(execution.invoker, api.authorizer, roles),
+        authorizer=api.authorizer,
+        throttles=Throttles(storage.clock),
+        access_logs=AccessLogs(storage.logs),
+        clock=storage.clock,
+        tasks=storage.tasks,
+    )
+    front = ApiFront(directory, storage.clock, storage.tasks, domain=settings.gateway.url_domain)
+    add_fronts(api.gateway, front, storage.tasks)
+    await storage.store.follow(directory)
+    await directory.domains()
+    return Apis(directory, context)
+
+
+def add_fronts(gateway: Gateway, front: ApiFront, tasks: anyio.abc.TaskGroup) -> None:
+    """Add the ways in: host names, custom domain names and paths."""
+    of_apis = partial(
+        Front, body_bytes_max=BODY_BYTES_MAX, is_open=True, oversized=front.handle_oversized
+    )
+    fronts = gateway.fronts
+    fronts.add_hosts(AWS_HOSTS, of_apis(handle=front.handle_host, has_own_names=True))
+    fronts.add_hosts(HOSTS, of_apis(handle=front.handle_host))
+    fronts.add_path(PATH_PREFIX, of_apis(handle=front.handle_path))
+    fronts.add_path(EXECUTE_API_PREFIX, of_apis(handle=front.handle_path))
+    fronts.add_pattern("/restapis/", USER_REQUEST, of_apis(handle=front.handle_user_request))
+    by_domain = of_apis(handle=front.handle_domain, has_own_names=True)
+
+    async def look_up(exchange: Exchange) -> None:
+        await front.read_domains()
+        gateway.handle(exchange)
+
+    def handle_unread(exchange: Exchange) -> None:
+        start_task(tasks, lambda _: exchange.respond(500), look_up, exchange)
+
+    unread = Front(
+        handle=handle_unread, body_bytes_max=REQUEST_BYTES_MAX, is_open=True, has_own_names=True
+    )
+
+    def by_name(host: str) -> Front | None:
+        known = front.is_custom_domain(host)
+        if known is None:
+            return None if _NO_NAME.fullmatch(host.lower()) is not None else unread
+        return by_domain if known else None
+
+    fronts.add_names(by_name)

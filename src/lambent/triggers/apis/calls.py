@@ -1,0 +1,124 @@
+"""Calls of functions by APIs: integrations and authorizers.
+
+API Gateway itself is the caller, and the function's policy has to allow it, unless the integration
+names a role. A relaxed platform checks the policy only of a function of another account.
+"""
+
+from typing import NamedTuple
+
+import anyio
+
+from lambent.identity.authorizer import Access, Authorizer, Caller
+from lambent.identity.service_roles import ServiceRoles
+from lambent.invocation.call import Call
+from lambent.invocation.invoker import Invoker, MakeReply
+from lambent.model.arn import Scope
+from lambent.model.errors import ApiError
+from lambent.model.invocation import InvocationKind, Outcome, Refused
+from lambent.model.limits import SYNCHRONOUS_EVENT_BYTES_MAX
+from lambent.model.names import FunctionReference
+from lambent.model.principal import service
+
+SERVICE = "apigateway.amazonaws.com"
+CALLERS_OWN_ROLE = "arn:aws:iam::*:user/*"
+"""In the place of a role: the function is called as the client who signed the request."""
+
+
+class ApiCall(NamedTuple):
+    """A call of a function by an API."""
+
+    scope: Scope
+    """Of the API."""
+    function: FunctionReference
+    source_arn: str
+    """What calls: `arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>`."""
+    event: bytes
+    request_id: str
+    trace_id: str
+    role: str | None = None
+    """The role of the integration; None if API Gateway itself calls."""
+    client: Caller | None = None
+    """Who signed the request, for `CALLERS_OWN_ROLE`."""
+    wants_stream: bool = False
+
+
+class FunctionCalls:
+    """See the module."""
+
+    def __init__(self, invoker: Invoker, authorizer: Authorizer, roles: ServiceRoles) -> None:
+        self._invoker = invoker
+        self._authorizer = authorizer
+        self._roles = roles
+        self._service = service(SERVICE)
+
+    def begin(self, call: ApiCall, make_reply: MakeReply) -> bool:
+        """Run a call if all it takes is in memory; returns whether it is. If not, nothing has
+        happened: await `start`. Raises `ApiError` if the caller may not call the function or the
+        event is too large."""
+        asked = self._asked(call)
+        if asked is not None and not self._authorizer.check_nowait(*asked):
+            return False
+        return self._invoker.begin(_call(call), make_reply)
+
+    async def start(self, call: ApiCall, make_reply: MakeReply) -> None:
+        """As `begin`, reading what is missing. Raises `FunctionNotFound` as well."""
+        asked = self._asked(call)
+        if asked is not None:
+            await self._authorizer.check(*asked)
+        await self._invoker.start(_call(call), make_reply)
+
+    async def call(self, call: ApiCall, *, deadline_s: float) -> Outcome:
+        """Run a call and wait for its outcome. Raises `TimeoutError` after `deadline_s`; the
+        function runs on then."""
+        with anyio.fail_after(deadline_s):
+            try:
+                asked = self._asked(call)
+                if asked is not None:
+                    await self._authorizer.check(*asked)
+                return (await self._invoker.call(_call(call))).outcome
+            except ApiError as error:
+                return Refused.of(error)
+
+    def _asked(self, call: ApiCall) -> tuple[Caller, Access] | None:
+        """What has to be allowed to whom; None if that is not asked."""
+        function, is_strict = call.function, self._authorizer.is_strict
+        owner = function.key.account
+        if not is_strict and call.scope.account == owner:
+            return None
+        context = (
+            ("aws:sourcearn", (call.source_arn,)),
+            ("aws:sourceaccount", (call.scope.account,)),
+        )
+        access = Access("lambda:InvokeFunction", function.arn, owner, context)
+        return self._caller(call), access
+
+    def _caller(self, call: ApiCall) -> Caller:
+        if call.role is None:
+            return Caller(
+                principal=self._service, scope=call.scope, service=None, access_key_id=None
+            )
+        if call.role != CALLERS_OWN_ROLE:
+            return self._roles.assume(call.role, SERVICE, call.scope, "BackplaneAssumeRoleSession")
+        if call.client is None:
+            raise ApiError(
+                "AccessDeniedException",
+                "The integration uses the credentials of its caller, and the request is not"
+                " signed.",
+                status=403,
+            )
+        return call.client
+
+
+def _call(call: ApiCall) -> Call:
+    """Raises `ApiError` (413) for an event that is too large."""
+    if len(call.event) > SYNCHRONOUS_EVENT_BYTES_MAX:
+        raise ApiError("RequestTooLargeException", "Request Entity Too Large", status=413)
+    return Call(
+        request_id=call.request_id,
+        kind=InvocationKind.SERVICE,
+        key=call.function.key,
+        qualifier=call.function.qualifier,
+        event=call.event,
+        trace_header=call.trace_id,
+        wants_stream=call.wants_stream,
+    )

@@ -1,0 +1,36 @@
+"""A request for a stage, with what is known around it."""
+
+import base64
+import random
+from typing import NamedTuple
+
+from lambent.kit.http.messages import Exchange
+from lambent.triggers.apis.api import Stage
+
+_random = random.Random()
+
+
+class ApiRequest(NamedTuple):
+    """What the front gives the stage."""
+
+    exchange: Exchange
+    stage: Stage
+    path: str
+    """What follows the stage, still percent-encoded; begins with a slash."""
+    base_path: str
+    """The base path of the custom domain name that the client used: `/orders`; else empty."""
+    domain: str
+    """The name by which functions can call the API: that of the client if it is a name of ours,
+    else `<id>.execute-api.<region>.<domain>`; without a port."""
+    request_id: str
+    """A UUID; what a function sees as `aws_request_id`."""
+    extended_id: str
+    """Such as `Mc7UVioPPHcEKPA=`."""
+    trace_id: str
+    received: float
+    """Epoch seconds."""
+
+
+def new_extended_id() -> str:
+    """Sixteen characters; the last is `=`."""
+    return base64.b64encode(_random.getrandbits(88).to_bytes(11, "big")).decode()
