@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from lambent.control.apis import domain_names
 from lambent.control.apis.errors import bad_request, conflict, not_found
 from lambent.control.apis.kinds import Draft, Kind, Place, Reference, by_name
 from lambent.control.apis.v1 import limits, patch_tables
@@ -16,8 +17,9 @@ from lambent.control.apis.v1.rules.documentation import check_part
 from lambent.control.apis.v1.rules.keys import check_key, check_plan
 from lambent.control.apis.v1.rules.methods import NO_AUTHORIZER, check_method
 from lambent.control.apis.v1.rules.resources import check_resource
-from lambent.model.document import Body, Root
+from lambent.model.document import Body, Document, Root
 from lambent.model.errors import ApiError
+from lambent.store.store import Transaction
 
 SERVICE = "apigateway"
 SNAPSHOT = "snapshot"
@@ -56,6 +58,13 @@ def _in_use(what: str) -> Callable[[str, Sequence[str]], ApiError]:
     return error
 
 
+def _check_unmapped(tx: Transaction, api: Document) -> None:
+    if domain_names.mappings_of(tx, api.root.scope, api.id):
+        raise bad_request(
+            "Please remove all base path mappings related to the API in your account and try again."
+        )
+
+
 def _pruned(draft: Draft) -> Body:
     """The check of kinds without rules of their own."""
     return without_unset(draft.body)
@@ -69,7 +78,7 @@ def _named_validator(draft: Draft) -> Body:
     }
 
 
-KINDS: Mapping[str, Kind] = by_name(
+_KINDS = by_name(
     Kind(
         name="api",
         noun="API",
@@ -79,6 +88,7 @@ KINDS: Mapping[str, Kind] = by_name(
         defaults=apis.DEFAULTS,
         missing=_invalid_api,
         check=apis.check_api,
+        check_delete=_check_unmapped,
     ),
     Kind(
         name="resource",
@@ -182,6 +192,7 @@ KINDS: Mapping[str, Kind] = by_name(
         count_max=limits.STAGES_MAX,
         full=_full("stages for this API"),
         check=stages.check_stage,
+        check_delete=domain_names.check_stage_is_unmapped,
         references=(
             Reference(
                 "deploymentId",
@@ -250,6 +261,8 @@ KINDS: Mapping[str, Kind] = by_name(
     ),
 )
 
+KINDS: Mapping[str, Kind] = {**_KINDS, **domain_names.KINDS}
+"""All kinds, with those that both models of API Gateway have."""
 PATCHES: Mapping[str, PatchTable] = {
     "api": patch_tables.REST_API,
     "resource": patch_tables.RESOURCE,
