@@ -40,9 +40,14 @@ def differences(service: str, operation: str, needs: Needs) -> Iterator[Found]:
     yield from ((f"action {our}", True, our) for our in ours.keys() - theirs)
     yield from ((f"action {their}", False, their) for their in theirs - ours.keys())
     for action, (types, keys) in ours.items():
-        listed = AWS["actions"][action]
+        # Both API Gateways have the same actions, and each a list of its own.
+        listed = AWS["actions"].get(f"{service} {action}") or AWS["actions"][action]
+        listed_types = set(listed["resources"])
+        if action.startswith("apigateway:"):
+            # The types of all paths that a method has: an operation is about one of them.
+            listed_types &= types
         for kind, mine, yours in (
-            ("resource", types, set(listed["resources"])),
+            ("resource", types, listed_types),
             ("key", keys, set(listed["keys"]).difference(WITH_THE_RESOURCE)),
         ):
             yield from ((f"{kind} {one}", True, action) for one in mine - yours)

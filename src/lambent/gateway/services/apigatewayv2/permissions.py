@@ -1,17 +1,15 @@
 """What each operation needs permission for: the HTTP method on the path, as AWS has it."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from urllib.parse import quote
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 from lambent.control.apis.openapi.reading import read_document
 from lambent.gateway.models import OperationModel, load_model
 from lambent.gateway.permissions.asked import Asked, Target
-from lambent.gateway.permissions.needs import TAG_KEYS, TAGS, Key, Need, Needs, Resource
+from lambent.gateway.permissions.by_path import PathOf
+from lambent.gateway.permissions.needs import TAGS, Key, Need, Needs, Resource, Values
 from lambent.gateway.services.apigatewayv2.operations import OPERATIONS
 from lambent.model.arn import Arn
 
-_LABEL = re.compile(r"\{([^}]+)\}")
 _TYPES = {
     "accesslogsettings": "AccessLogSettings",
     "apimappings": "ApiMapping",
@@ -37,26 +35,14 @@ _PASSED = ("CredentialsArn", "AuthorizerCredentialsArn")
 _PASSED_IN_DOCUMENTS = ("credentials", "authorizerCredentials")
 
 
-def _resource(operation: OperationModel) -> Resource:
-    path = operation.http["requestUri"].partition("?")[0].removeprefix("/v2")
-    labels = {
-        member.serialization["name"]: name
-        for name, member in operation.input_shape.members.items()
-        if member.serialization.get("location") == "uri"
-    }
-
-    async def find(asked: Asked) -> Sequence[Target]:
-        def value(match: re.Match[str]) -> str:
-            return quote(asked.params[labels[match[1]]], safe="$-_.~")
-
-        account, region = asked.scope
-        return [Target(f"arn:aws:apigateway:{region}::{_LABEL.sub(value, path)}", account)]
-
+def _type_of(operation: OperationModel) -> str:
+    path = operation.http["requestUri"]
+    if path.endswith("/cache/authorizers"):
+        return "AuthorizersCache"
     literals = [part for part in path.strip("/").split("/") if not part.startswith("{")]
-    kind = "AuthorizersCache" if path.endswith("/cache/authorizers") else _TYPES[literals[-1]]
+    kind = _TYPES[literals[-1]]
     is_one = path.endswith("}") or literals[-1] in ("accesslogsettings", "cors", "template")
-    plural = kind if is_one or kind == "AuthorizersCache" else f"{kind}s"
-    return Resource((plural,), find)
+    return kind if is_one else f"{kind}s"
 
 
 def _passed_role(member: str) -> Resource:
@@ -88,23 +74,37 @@ def _credentials_in(node: object) -> Iterator[str]:
             yield from _credentials_in(item)
 
 
+async def _passed_to(_: Asked) -> Values:
+    return {"iam:passedtoservice": ["apigateway.amazonaws.com"]}
+
+
+def _path_of(operation: OperationModel) -> Callable[[Asked], Awaitable[Values]]:
+    find = PathOf(operation)
+
+    async def values(asked: Asked) -> Values:
+        return {"iam:associatedresourcearn": [target.arn for target in await find(asked)]}
+
+    return values
+
+
+PASSED_TO = Key("iam:PassedToService", _passed_to)
 IMPORTED_ROLES = Resource(("role",), _imported_roles)
 
 
 def _needs(name: str) -> Needs:
     operation = load_model("apigatewayv2").operation_model(name)
-    keys: tuple[Key, ...] = TAGS if "Tags" in operation.input_shape.members else ()
-    if "TagKeys" in operation.input_shape.members:
-        keys = (TAG_KEYS,)
-    needs = [Need(f"apigateway:{operation.http['method']}", _resource(operation), keys)]
+    method = operation.http["method"]
+    resource = Resource((_type_of(operation),), PathOf(operation))
+    needs = [Need(f"apigateway:{method}", resource, () if method == "GET" else TAGS)]
+    passed = (PASSED_TO, Key("iam:AssociatedResourceArn", _path_of(operation)))
     # API Gateway uses the role for everyone who calls the API.
     needs += [
-        Need("iam:PassRole", _passed_role(member), only_with=member)
+        Need("iam:PassRole", _passed_role(member), passed, only_with=member)
         for member in _PASSED
         if member in operation.input_shape.members
     ]
     if "Body" in operation.input_shape.members:
-        needs.append(Need("iam:PassRole", IMPORTED_ROLES))
+        needs.append(Need("iam:PassRole", IMPORTED_ROLES, passed))
     return tuple(needs)
 
 
