@@ -1,6 +1,5 @@
 """REST APIs themselves."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from lambent.control.apis.tags import check_tags
 from lambent.control.apis.v1 import generic, usage_plans
 from lambent.control.apis.v1.errors import limit_exceeded
 from lambent.control.apis.v1.limits import APIS_MAX
-from lambent.control.apis.v1.patches import read_patches
 from lambent.control.apis.v1.rules.apis import shown_policy
 from lambent.control.apis.v1.rules.models import DEFAULTS as DEFAULT_MODELS
 from lambent.control.apis.v1.rules.models import REFERENCE
@@ -27,12 +25,6 @@ _CLONED = frozenset(
     }
 )
 _NOT_CLONED = frozenset({"id", "createdDate", "name", "tags", "rootResourceId", "warnings"})
-
-_MAY_HAVE_POLICY = re.compile(
-    rb"x-amazon-apigateway-policy|\\u00[0-7]|\\[xU]|\\\r?\n"
-    rb"|(?:^|[{,?])[ \t]*\*[^\s:,]+[ \t]*(?::|$)",
-    re.MULTILINE,
-)
 
 
 def shown(document: Document, *, is_listed: bool = False) -> dict[str, Any]:
@@ -102,16 +94,6 @@ def delete(work: Work, params: Params) -> Params:
     work.collection("api", params).delete(params["restApiId"])
     usage_plans.forget_stages(work, params["restApiId"])
     return {}
-
-
-def changes_policy(params: Params) -> bool:
-    """Whether a request sets or removes the resource policy of an API. True as well for an OpenAPI
-    document that may spell the policy's name with escapes or aliases: it is not parsed here."""
-    if "body" in params:
-        return _MAY_HAVE_POLICY.search(params["body"]) is not None
-    return "policy" in params or any(
-        patch.path == "/policy" for patch in read_patches(params.get("patchOperations"))
-    )
 
 
 def _clone(work: Work, original: Document, api: Document) -> None:

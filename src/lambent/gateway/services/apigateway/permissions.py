@@ -2,78 +2,117 @@
 
 from collections.abc import Mapping, Sequence
 
-from lambent.control.apis.v1.rest_apis import changes_policy
-from lambent.gateway.models import load_model
+from lambent.control.apis.openapi.reading import read_document
+from lambent.control.apis.v1.importing.plan import POLICY
+from lambent.control.apis.v1.patches import read_patches
+from lambent.gateway.models import OperationModel, load_model
 from lambent.gateway.permissions.asked import Asked, Target
-from lambent.gateway.permissions.by_path import PathOf, by_path
-from lambent.gateway.permissions.needs import Difference, Need, Needs, Resource
+from lambent.gateway.permissions.by_path import PathOf
+from lambent.gateway.permissions.needs import TAGS, Difference, Need, Needs, Resource
+from lambent.gateway.permissions.passed_roles import passing, role_in, roles_in_document
 from lambent.gateway.services.apigateway.operations import OPERATIONS
 
-_MODEL = load_model("apigateway")
-_IN_APIS = (
-    *("Authorizer", "Deployment", "DocumentationPart", "DocumentationVersion", "GatewayResponse"),
-    *("Integration", "IntegrationResponse", "Method", "MethodResponse", "Model"),
-    *("RequestValidator", "Resource", "RestApi", "Stage"),
-)
-_IN_ACCOUNTS = (
-    *("ApiKey", "BasePathMapping", "ClientCertificate", "DomainName", "PrivateBasePathMapping"),
-    *("PrivateDomainName", "UsagePlan", "UsagePlanKey", "VpcLink"),
-)
-_COLLECTIONS = (
-    *("ApiKeys", "Authorizers", "BasePathMappings", "ClientCertificates", "Deployments"),
-    *("DocumentationParts", "DocumentationVersions", "DomainNameAccessAssociations"),
-    *("DomainNames", "GatewayResponses", "Models", "PrivateBasePathMappings"),
-    *("RequestValidators", "Resources", "RestApis", "Stages", "UsagePlanKeys", "UsagePlans"),
-    "VpcLinks",
-)
-TYPES: Mapping[str, tuple[str, ...]] = {
-    "DELETE": (*_IN_APIS, *_IN_ACCOUNTS, "DomainNameAccessAssociation", "Tags", "Template"),
-    "GET": (*_IN_APIS, *_IN_ACCOUNTS, *_COLLECTIONS, "Account", "Sdk", "Tags"),
-    "PATCH": (*_IN_APIS, *_IN_ACCOUNTS, "Account", "Template"),
-    "POST": (*_COLLECTIONS, "IntegrationResponse", "MethodResponse"),
-    "PUT": (
-        *("DocumentationPart", "GatewayResponse", "IntegrationResponse", "MethodResponse"),
-        *("RestApi", "Tags"),
-    ),
+_TYPES = {
+    "account": "Account",
+    "apikeys": "ApiKey",
+    "authorizers": "Authorizer",
+    "basepathmappings": "BasePathMapping",
+    "default_template": "Template",
+    "deployments": "Deployment",
+    "domainnames": "DomainName",
+    "exports": "Stage",
+    "gatewayresponses": "GatewayResponse",
+    "integration": "Integration",
+    "keys": "UsagePlanKey",
+    "methods": "Method",
+    "models": "Model",
+    "parts": "DocumentationPart",
+    "requestvalidators": "RequestValidator",
+    "resources": "Resource",
+    "restapis": "RestApi",
+    "stages": "Stage",
+    "tags": "Tags",
+    "usageplans": "UsagePlan",
+    "versions": "DocumentationVersion",
 }
-"""AWS's names of the types of resources, by HTTP method."""
+"""AWS's names of the types of resources, by the last literal of the path."""
+_ONES = ("account", "default_template", "integration", "tags")
+"""Literals that are no lists."""
+_PASSED = {"PutIntegration": "credentials", "CreateAuthorizer": "authorizerCredentials"}
+"""Members that name a role."""
+_PATCHED = {
+    "UpdateIntegration": "/credentials",
+    "UpdateAuthorizer": "/authorizerCredentials",
+    "UpdateAccount": "/cloudwatchRoleArn",
+}
+"""The same, as paths of patch operations."""
+_IMPORTS = ("ImportRestApi", "PutRestApi")
+
+
+def _type_of(operation: OperationModel) -> str:
+    path = operation.http["requestUri"].partition("?")[0]
+    if "/cache/" in path:
+        return "Stage"
+    literals = [part for part in path.strip("/").split("/") if not part.startswith("{")]
+    if literals[-1] == "responses":
+        return "IntegrationResponse" if "integration" in literals else "MethodResponse"
+    kind = _TYPES[literals[-1]]
+    return kind if path.endswith("}") or literals[-1] in _ONES else f"{kind}s"
 
 
 class _PolicyOf(PathOf):
     """The API whose resource policy a request changes; nothing if it changes none."""
 
     async def __call__(self, asked: Asked) -> Sequence[Target]:
-        return await super().__call__(asked) if changes_policy(asked.params) else []
+        params = asked.params
+        if "body" in params:
+            is_changed = POLICY in await read_document(params["body"])
+        else:
+            is_changed = "policy" in params or bool(_patched(params, "/policy"))
+        return await super().__call__(asked) if is_changed else []
 
 
-def _policy(operation: str) -> Need:
-    resource = Resource(("RestApi", "RestApis"), _PolicyOf(_MODEL.operation_model(operation)))
-    return Need("apigateway:UpdateRestApiPolicy", resource)
+def _patched(params: Mapping[str, object], path: str) -> Sequence[str]:
+    """The values that patch operations set at a path; an empty one removes."""
+    operations: object = params.get("patchOperations")
+    patches = read_patches(operations if isinstance(operations, list) else None)
+    return [patch.text for patch in patches if patch.path == path]
 
 
-_BY_PATH = by_path(_MODEL, tuple(OPERATIONS), TYPES)
-PERMISSIONS: Mapping[str, Needs] = {
-    **_BY_PATH,
-    **{
-        name: (*_BY_PATH[name], _policy(name))
-        for name in ("CreateRestApi", "UpdateRestApi")
-        if name in _BY_PATH
-    },
-}
-_KEYS = (
-    *("Request/AccessAssociationSource", "Request/AccessLoggingDestination"),
-    *("Request/AccessLoggingFormat", "Request/ApiKeyRequired", "Request/ApiName"),
-    *("Request/AuthorizerType", "Request/DisableExecuteApiEndpoint", "Request/DomainNameArn"),
-    *("Request/EndpointType", "Request/MtlsTrustStoreUri", "Request/MtlsTrustStoreVersion"),
-    *("Request/RouteAuthorizationType", "Request/SecurityPolicy", "Request/StageName"),
-    *("Resource/AccessLoggingDestination", "Resource/AccessLoggingFormat"),
-    *("Resource/ApiKeyRequired", "Resource/ApiName", "Resource/AuthorizerType"),
-    *("Resource/DisableExecuteApiEndpoint", "Resource/EndpointType", "Resource/MtlsTrustStoreUri"),
-    *("Resource/MtlsTrustStoreVersion", "Resource/RouteAuthorizationType"),
-    *("Resource/RoutingMode", "Resource/SecurityPolicy"),
-)
-_NO_KEYS = "Requests do not have the condition keys of API Gateway yet: name resources instead."
-DIFFERENCES = tuple(Difference(f"key apigateway:{key}", False, _NO_KEYS) for key in _KEYS)
+def _needs(name: str) -> Needs:
+    operation = load_model("apigateway").operation_model(name)
+    method = operation.http["method"]
+    resource = Resource((_type_of(operation),), PathOf(operation))
+    needs = [Need(f"apigateway:{method}", resource, () if method == "GET" else TAGS)]
+    if name in ("CreateRestApi", "UpdateRestApi", *_IMPORTS):
+        kind = "RestApi" if operation.http["requestUri"].endswith("}") else "RestApis"
+        policy = Resource((kind,), _PolicyOf(operation))
+        needs.append(Need("apigateway:UpdateRestApiPolicy", policy))
+    if name in _PASSED:
+        member = _PASSED[name]
+        needs.append(passing(operation, role_in(member), only_with=member))
+    if name in _PATCHED:
+        path = _PATCHED[name]
+
+        async def roles(asked: Asked) -> Sequence[str]:
+            return _patched(asked.params, path)
+
+        needs.append(passing(operation, roles))
+    if name in _IMPORTS:
+        needs.append(passing(operation, roles_in_document("body")))
+    return tuple(needs)
+
+
+PERMISSIONS: Mapping[str, Needs] = {name: _needs(name) for name in OPERATIONS}
 RESOURCE_NAMES = (
-    ("everything of API Gateway", "`arn:aws:apigateway:REGION::/PATH`, the path of the request"),
+    ("RestApi, Method, Stage and so on", "`arn:aws:apigateway:REGION::/restapis/ID/…`: the path"),
+)
+_UNLISTED = "Every operation needs its HTTP method on its path, also where AWS's list has none."
+DIFFERENCES = (
+    Difference("resource Template", True, _UNLISTED, ("apigateway:GET",)),
+    Difference("resource Resource", True, _UNLISTED, ("apigateway:POST",)),
+    *(
+        Difference(f"resource {kind}", True, _UNLISTED, ("apigateway:PUT",))
+        for kind in ("DocumentationParts", "Integration", "Method")
+    ),
 )

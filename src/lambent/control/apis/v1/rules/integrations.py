@@ -25,7 +25,8 @@ _ARN = re.compile(
 )
 _FUNCTION = re.compile(r"/?2015-03-31/functions/.+/invocations", re.S)
 _STREAM = re.compile(r"/?2021-11-15/functions/.+/response-streaming-invocations", re.S)
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}:role/.{1,512}|\*:user/\*)", re.ASCII)
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.{1,512}", re.ASCII)
+_CALLER = re.compile(r"arn:aws[a-z-]*:iam::\*:user/\*")
 _NAME = r"[A-Za-z0-9._\-$:\[\]]{1,128}"
 _TARGET = re.compile(rf"integration\.request\.(header|querystring|path)\.{_NAME}", re.ASCII)
 _SOURCE = re.compile(
@@ -62,6 +63,8 @@ def check_integration(given: Mapping[str, Any], resource_id: str) -> dict[str, A
     _check_conversion(body)
     if not TIMEOUT_MS_MIN <= body["timeoutInMillis"] <= TIMEOUT_MS_MAX:
         raise bad_request(TIMEOUT_REFUSAL)
+    if _CALLER.fullmatch(body.get("credentials", "")):
+        raise unsupported("integrations with the caller's credentials")
     if "credentials" in body and not _ROLE.fullmatch(body["credentials"]):
         raise bad_request("Invalid ARN specified in the request")
     for target, source in (body.get("requestParameters") or {}).items():
