@@ -53,7 +53,9 @@ def test_an_api_has_aws_defaults(apis: Any) -> None:
     assert made["ResponseMetadata"]["HTTPStatusCode"] == 201
     members = without_metadata(made)
     id, created, root = (members.pop(name) for name in ("id", "createdDate", "rootResourceId"))
-    assert len(id) == 10 and len(root) == 10 and created.year > 2020
+    assert len(id) == 10
+    assert len(root) == 10
+    assert created.year > 2020
     assert members == {
         "name": "plain",
         "apiKeySource": "HEADER",
@@ -95,7 +97,8 @@ def test_pages_of_apis(apis: Any) -> None:
     for page in apis.get_paginator("get_rest_apis").paginate(PaginationConfig={"PageSize": 2}):
         assert len(page["items"]) <= 2
         found += [item["id"] for item in page["items"]]
-    assert made <= set(found) and len(found) == len(set(found))
+    assert made <= set(found)
+    assert len(found) == len(set(found))
     for id in made:
         apis.delete_rest_api(restApiId=id)
 
@@ -109,13 +112,15 @@ def test_a_resource_policy_is_shown_escaped(apis: Any, api: Any) -> None:
     patches = replace("/policy", policy)
     shown = apis.update_rest_api(restApiId=api["id"], patchOperations=patches)["policy"]
     arn = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api['id']}/*"
-    assert shown.startswith('{\\"Version\\":') and arn in shown
+    assert shown.startswith('{\\"Version\\":')
+    assert arn in shown
     again = apis.update_rest_api(restApiId=api["id"], patchOperations=replace("/policy", shown))
     assert again["policy"] == shown
     code, text, _ = refusal(
         apis.update_rest_api, restApiId=api["id"], patchOperations=replace("/policy", "{}")
     )
-    assert code == "BadRequestException" and text.startswith("Invalid policy document.")
+    assert code == "BadRequestException"
+    assert text.startswith("Invalid policy document.")
 
 
 def test_resources_and_methods(apis: Any, api: Any) -> None:
@@ -310,10 +315,12 @@ def test_stage_settings(apis: Any, api: Any) -> None:
             {"op": "remove", "path": "/canarySettings"},
         ],
     )
-    assert promoted["deploymentId"] == second and "canarySettings" not in promoted
+    assert promoted["deploymentId"] == second
+    assert "canarySettings" not in promoted
     for path in ("/cacheClusterEnabled", "/tracingEnabled", "/*/*/metrics/enabled"):
         code, text, _ = refusal(apis.update_stage, **at, patchOperations=replace(path, "true"))
-        assert code == "BadRequestException" and text.startswith("Lambent does not support")
+        assert code == "BadRequestException"
+        assert text.startswith("Lambent does not support")
     assert apis.flush_stage_authorizers_cache(**at)["ResponseMetadata"]["HTTPStatusCode"] == 202
 
 
@@ -389,7 +396,8 @@ def test_keys_and_usage_plans(apis: Any, api: Any) -> None:
     a_method(apis, api)
     apis.create_deployment(restApiId=id, stageName="dev")
     key = apis.create_api_key(name="mine", enabled=True, value="x" * 20)
-    assert key["value"] == "x" * 20 and key["stageKeys"] == []
+    assert key["value"] == "x" * 20
+    assert key["stageKeys"] == []
     assert "value" not in apis.get_api_key(apiKey=key["id"])
     assert apis.get_api_key(apiKey=key["id"], includeValue=True)["value"] == "x" * 20
     assert refusal(apis.create_api_key, value="x" * 19)[1] == (
@@ -423,7 +431,8 @@ def test_keys_and_usage_plans(apis: Any, api: Any) -> None:
         ],
     )
     assert limited["apiStages"][0]["throttle"] == {"/pets/GET": {"rateLimit": 3.0}}
-    assert "quota" not in limited and limited["tags"] == {}
+    assert "quota" not in limited
+    assert limited["tags"] == {}
     assert refusal(apis.delete_usage_plan, usagePlanId=plan["id"])[0] == "BadRequestException"
     apis.delete_stage(restApiId=id, stageName="dev")
     assert (
@@ -435,7 +444,8 @@ def test_keys_and_usage_plans(apis: Any, api: Any) -> None:
     imported = apis.import_api_keys(
         body=b"name,key,enabled\nfirst," + b"k" * 20 + b",true\nshort,abc,true\n", format="csv"
     )
-    assert len(imported["ids"]) == 1 and "Line 2" in imported["warnings"][0]
+    assert len(imported["ids"]) == 1
+    assert "Line 2" in imported["warnings"][0]
     apis.delete_api_key(apiKey=imported["ids"][0])
 
 

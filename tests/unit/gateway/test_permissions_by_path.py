@@ -70,7 +70,8 @@ async def test_an_id_is_one_segment(value: str) -> None:
     """An id with a slash names no other resource, and a wildcard in it is none."""
     found = await targets("apigateway", "GetRestApi", {"restApiId": value})
     (arn,) = found["apigateway:GET"]
-    assert arn.count("/") == 2 and "?" not in arn
+    assert arn.count("/") == 2
+    assert "?" not in arn
 
 
 async def test_a_resource_policy_needs_a_permission_of_its_own() -> None:
