@@ -16,6 +16,7 @@ APIGATEWAY: ServiceDefinition[RestApis] = ServiceDefinition(
     name="apigateway",
     operations=OPERATIONS,
     permissions=PERMISSIONS,
+    unoffered_code="BadRequestException",
     body_limits=dict.fromkeys(OPERATIONS, _LIMIT),
     differences=DIFFERENCES,
     resource_names=RESOURCE_NAMES,
