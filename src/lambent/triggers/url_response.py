@@ -118,8 +118,8 @@ def _headers(result: Mapping[str, Any], default_type: str) -> Iterator[tuple[str
             raise ValueError("a header's name is none")
         if name.lower() in _OURS:
             continue
-        for one in value if isinstance(value, list) else [value]:
-            yield name, _value(one)
+        for item in value if isinstance(value, list) else [value]:
+            yield name, _value(item)
     for cookie in cookies:
         yield "Set-Cookie", _value(cookie)
 

@@ -1,6 +1,6 @@
 """What the server and its handlers give each other."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 
@@ -31,6 +31,11 @@ class Exchange(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Header values (latin-1) by lower-case name; repeated headers are joined with `,`, cookies
         with `; `."""
+        ...
+
+    @property
+    def header_lines(self) -> Sequence[tuple[str, str]]:
+        """Headers as sent (latin-1), in their order."""
         ...
 
     body: bytes
@@ -179,6 +184,11 @@ class ByteStream(Protocol):
 
     def close(self) -> None:
         """End the connection after what was written. Nothing more is received."""
+        ...
+
+    def linger(self) -> None:
+        """As `close`, for a client that may still be sending: what it sends is discarded for a few
+        seconds, so that it reads what was written. `ended` follows."""
         ...
 
     def abort(self) -> None:
