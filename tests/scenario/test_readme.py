@@ -58,6 +58,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ("extensions", ['follower: {"eventType":"INVOKE"', '"followed"']),
         ("metrics", ['"MetricName": "Orders"', '"Sum": 3.0']),
         ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
+        ("names-and-tls", ["/world"]),
     ],
 )
 def test_examples_of_pages(platform: Platform, tmp_path: Path, page: str, seen: list[str]) -> None:

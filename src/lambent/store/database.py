@@ -179,7 +179,7 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
     """Migrate the database's tables to the revision this code expects, or to another one, forward
     or backward."""
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":  # Two platforms that share it may start at once.
+        if connection.dialect.name == "postgresql":  # Two platforms may start at once.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_ID})")
         migrate_within(connection, revision)
 
