@@ -112,3 +112,34 @@ def test_the_management_api_without_a_stage_says_where_it_is(platform: Platform)
     connections = platform.client("apigatewaymanagementapi")
     with pytest.raises(ClientError, match="/_lambent/api/"):
         connections.get_connection(ConnectionId="a" * 15 + "=")
+
+
+NODE_APP = """
+import { ApiGatewayManagementApiClient, PostToConnectionCommand }
+  from "@aws-sdk/client-apigatewaymanagementapi";
+
+export const handler = async (event) => {
+  const { domainName, stage, connectionId, eventType } = event.requestContext;
+  if (eventType === "MESSAGE") {
+    const client = new ApiGatewayManagementApiClient({ endpoint: `https://${domainName}/${stage}` });
+    await client.send(new PostToConnectionCommand({ ConnectionId: connectionId, Data: "from Node" }));
+  }
+  return { statusCode: 200 };
+};
+"""
+
+
+def test_a_function_in_node_posts_back(platform: Platform) -> None:
+    """With AWS's SDK as it is, to the address that AWS's guide says."""
+    function = deploy(
+        platform.client("lambda"),
+        "chat-node",
+        {"index.mjs": NODE_APP},
+        Runtime="nodejs20.x",
+        Handler="index.handler",
+        MemorySize=1024,
+    )
+    api_id = make_api(platform, function["FunctionArn"])
+    with connect(address(platform, api_id), compression=None) as client:
+        client.send("hello")
+        assert client.recv(timeout=30) == "from Node"
