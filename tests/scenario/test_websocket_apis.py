@@ -121,8 +121,10 @@ import { ApiGatewayManagementApiClient, PostToConnectionCommand }
 export const handler = async (event) => {
   const { domainName, stage, connectionId, eventType } = event.requestContext;
   if (eventType === "MESSAGE") {
-    const client = new ApiGatewayManagementApiClient({ endpoint: `https://${domainName}/${stage}` });
-    await client.send(new PostToConnectionCommand({ ConnectionId: connectionId, Data: "from Node" }));
+    const endpoint = `https://${domainName}/${stage}`;
+    const client = new ApiGatewayManagementApiClient({ endpoint });
+    const message = { ConnectionId: connectionId, Data: "from Node" };
+    await client.send(new PostToConnectionCommand(message));
   }
   return { statusCode: 200 };
 };

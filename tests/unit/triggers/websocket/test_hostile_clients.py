@@ -61,6 +61,7 @@ def masked(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
         (b"\x81\x02hi", 1002),
         (os.urandom(64 * KB), None),
     ],
+    ids=["length", "frame", "message", "binary", "text", "unmasked", "garbage"],
 )
 def test_a_client_learns_what_it_did_wrong(chat: Chat, data: bytes, code: int | None) -> None:
     """Even if it goes on sending. Nobody else notices."""
