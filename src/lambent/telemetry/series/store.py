@@ -7,7 +7,7 @@ Recording is arithmetic on a dict, on the event loop: a metric's values since th
 import logging
 import math
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -61,6 +61,12 @@ class MetricStore:
         values = self._values(key, at)
         if values is not None:
             values.add(value, count)
+
+    def record_all(self, key: MetricKey, values: Sequence[float], at: float) -> None:
+        """Record values, each once, at a moment in epoch seconds."""
+        known = self._values(key, at)
+        if known is not None:
+            known.add_all(values)
 
     def record_summary(
         self, key: MetricKey, count: float, total: float, low: float, high: float, at: float
@@ -118,10 +124,10 @@ class MetricStore:
 
     async def write(self) -> None:
         """Write what was recorded. What cannot be written is lost; the log says so."""
-        points = list(self._pending.items())
+        # A source may record something, too.
+        points = [point for take in self._sources for point in take()]
+        points.extend(self._pending.items())
         self._pending = {}
-        for take in self._sources:
-            points.extend(take())
         if self._dropped:
             logger.warning("%d metrics were not recorded: too many at once", self._dropped)
             self._dropped = 0
