@@ -77,8 +77,10 @@ class Metrics:
         for (name, key, mapping, minute), values in noted.items():
             self.add_up(name, key, sum(values), count=len(values), mapping=mapping)
             if self._store is not None:
+                distribution = Distribution()
+                distribution.add_all(values)
                 for metric in _metrics(name, key, mapping):
-                    self._store.record_all(metric, values, minute * 60.0)
+                    self._store.record_all(metric, distribution, minute * 60.0)
 
     def _take(self) -> Iterable[tuple[Point, Distribution]]:
         """Count what waits. It is recorded like all other values."""

@@ -7,7 +7,7 @@ Recording is arithmetic on a dict, on the event loop: a metric's values since th
 import logging
 import math
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -62,11 +62,11 @@ class MetricStore:
         if values is not None:
             values.add(value, count)
 
-    def record_all(self, key: MetricKey, values: Sequence[float], at: float) -> None:
-        """Record values, each once, at a moment in epoch seconds."""
+    def record_all(self, key: MetricKey, values: Distribution, at: float) -> None:
+        """Record values at a moment in epoch seconds."""
         known = self._values(key, at)
         if known is not None:
-            known.add_all(values)
+            known.merge(values)
 
     def record_summary(
         self, key: MetricKey, count: float, total: float, low: float, high: float, at: float
