@@ -29,6 +29,8 @@ from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
 from lambent.triggers.apis.front import ApiFront
+from lambent.triggers.apis.rest.keys import KeyDirectory
+from lambent.triggers.apis.rest.kind import RestApis
 from lambent.triggers.apis.throttling import Throttles
 
 _NO_NAME = re.compile(
@@ -59,9 +61,12 @@ async def register_apis(
         clock=storage.clock,
         tasks=storage.tasks,
     )
+    keys = KeyDirectory(storage.store)
+    directory.add_kind("REST", RestApis(context, keys))
     front = ApiFront(directory, storage.clock, storage.tasks, domain=settings.gateway.url_domain)
     add_fronts(api.gateway, front, storage.tasks)
     await storage.store.follow(directory)
+    await storage.store.follow(keys)
     await directory.domains()
     return Apis(directory, context)
 

@@ -1,7 +1,7 @@
 """One request and its response, see `lambent.kit.http.messages.Exchange`."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from lambent.kit.http.events import RequestHead
@@ -111,6 +111,12 @@ class HttpExchange:
                     value = f"{headers[name]}{'; ' if name == 'cookie' else ','}{value}"
                 headers[name] = value
         return headers
+
+    @property
+    def header_items(self) -> Sequence[tuple[str, str]]:
+        return [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in self.head.headers
+        ]
 
     @property
     def client_address(self) -> str:

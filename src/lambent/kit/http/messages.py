@@ -1,6 +1,6 @@
 """What the server and its handlers give each other."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 
@@ -31,6 +31,11 @@ class Exchange(Protocol):
     def headers(self) -> Mapping[str, str]:
         """Header values (latin-1) by lower-case name; repeated headers are joined with `,`, cookies
         with `; `."""
+        ...
+
+    @property
+    def header_items(self) -> Sequence[tuple[str, str]]:
+        """All headers in their order, with the names as the client spelled them (latin-1)."""
         ...
 
     body: bytes
