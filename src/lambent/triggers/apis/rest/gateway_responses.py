@@ -12,9 +12,8 @@ from lambent.triggers.apis.rest.binary import media_type_of
 
 JSON = "application/json"
 _DEFAULT = '{"message":$context.error.messageString}'
-_VARIABLE = re.compile(
-    r"\$(?:\{)?((?:context|stageVariables|method)\.[A-Za-z0-9_.-]*[A-Za-z0-9_])\}?"
-)
+_NAME = r"(?:context|stageVariables|method)\.[A-Za-z0-9_.-]*[A-Za-z0-9_]"
+_VARIABLE = re.compile(rf"\$(?:\{{({_NAME})\}}|({_NAME}))")
 _HEADER = "gatewayresponse.header."
 
 
@@ -129,7 +128,7 @@ def gateway_response(
             headers.append((name.removeprefix(_HEADER), value))
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", kind))
-    body = _VARIABLE.sub(lambda found: resolve(found.group(1)) or "", template)
+    body = _VARIABLE.sub(lambda found: resolve(found[1] or found[2]) or "", template)
     return GatewayResponse(status or error.status, headers, body.encode("utf-8", "replace"))
 
 

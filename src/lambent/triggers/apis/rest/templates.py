@@ -34,8 +34,8 @@ class Rendering(NamedTuple):
     parameters: Parameters
     context: Mapping[str, Any]
     variables: Mapping[str, str]
-    request_override: Mapping[str, Any] = {}
-    """What a request template has set; see `Rendered`."""
+    response_override: Mapping[str, Any] = {}
+    """What the request template has set; see `Rendered`."""
 
 
 class Rendered(NamedTuple):
@@ -65,13 +65,8 @@ async def render(rendering: Rendering) -> Rendered:
 
 def _render(rendering: Rendering, steps: int) -> Rendered:
     overrides = {
-        "requestOverride": {
-            "header": {},
-            "path": {},
-            "querystring": {},
-            **copy.deepcopy(dict(rendering.request_override)),
-        },
-        "responseOverride": {"header": {}},
+        "requestOverride": {"header": {}, "path": {}, "querystring": {}},
+        "responseOverride": {"header": {}, **copy.deepcopy(dict(rendering.response_override))},
     }
     context: dict[str, Any] = {**copy.deepcopy(dict(rendering.context)), **overrides}
     variables = {

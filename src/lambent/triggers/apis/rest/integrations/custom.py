@@ -173,6 +173,7 @@ class CustomIntegration:
             call.parameters,
             call.context,
             call.variables,
+            call.response_override,
         )
         try:
             rendered = render_nowait(rendering)
@@ -234,7 +235,7 @@ class CustomIntegration:
         kind: str,
         rendered: Rendered | None,
     ) -> None:
-        override = {**call.response_override, **(rendered.response_override if rendered else {})}
+        override = call.response_override if rendered is None else rendered.response_override
         headers = mapped_headers(
             response.get("responseParameters") or {}, result, call.context, call.variables
         )
