@@ -110,9 +110,9 @@ def main() -> None:
     for name, measure_all in _OF_THEIR_OWN.items():
         if options.only in name and not options.endpoint:
             with progress.status(name) as status:
-                for one in measure_all(options.scale, status.update):
-                    rows.append(one)
-                    progress.print("  ".join(cells(one)))
+                for row in measure_all(options.scale, status.update):
+                    rows.append(row)
+                    progress.print("  ".join(cells(row)))
     if options.peers:
         with progress.status("others") as status:
             rows += measure_peers(options.scale, status.update)

@@ -44,7 +44,7 @@ def measure_fairness(scale: float, report: Report) -> Iterator[Row]:
         quiet = _send_singles(endpoint, count)
         title = "single event, from the call to its function's start"
         yield row(title, quiet.starts, note=quiet.note)
-        for name, what in (
+        for name, function in (
             ("slow", f"wait for a function that may run {_AT_ONCE} at once"),
             ("noop", "keep the processors busy"),
         ):
@@ -56,7 +56,7 @@ def measure_fairness(scale: float, report: Report) -> Iterator[Row]:
                 singles.starts.percentile_ms(at) / quiet.starts.percentile_ms(at) for at in (50, 99)
             ]
             yield row(
-                f"the same while {flood} events of another {what}",
+                f"the same while {flood} events of another {function}",
                 singles.starts,
                 ratio=f"{times[0]:.1f} x the p50, {times[1]:.1f} x the p99",
                 note=f"{singles.note}; {count_left(data)} were left",
@@ -109,7 +109,7 @@ def _send_singles(endpoint: str, count: int) -> _Singles:
     began_at = _wait_for_starts(endpoint, called_at)
 
     def sample(ends: dict[str, float], begins: dict[str, float]) -> load.Sample:
-        latencies = [max(ends[one] - at, 0.0) for one, at in begins.items()]
+        latencies = [max(ends[call] - at, 0.0) for call, at in begins.items()]
         return load.Sample(latencies, duration_s, 0)
 
     return _Singles(

@@ -101,8 +101,8 @@ class _Run:
         self._connections.append(connection)
         if len(self._connections) == self._open:
             self.started = time.perf_counter()
-            for one in self._connections:
-                one.begin()
+            for connection in self._connections:
+                connection.begin()
 
     def next_request(self) -> bytes | None:
         if self._next >= self._count:

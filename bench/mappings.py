@@ -168,7 +168,7 @@ def _read_alone(bootstrap: str, count: int) -> float:
             "enable.auto.commit": False,
         }
     )
-    consumer.assign([TopicPartition("bench", one, 0) for one in range(_PARTITIONS)])
+    consumer.assign([TopicPartition("bench", partition, 0) for partition in range(_PARTITIONS)])
     began, got = time.perf_counter(), 0
     while got < count:
         got += len(consumer.consume(1000, 10.0))
@@ -233,7 +233,9 @@ def _fill(server: Ministack, url: str, count: int) -> None:
     for at in range(0, count, 10):
         client.send_message_batch(
             QueueUrl=url,
-            Entries=[{"Id": str(one), "MessageBody": "{}"} for one in range(min(10, count - at))],
+            Entries=[
+                {"Id": str(number), "MessageBody": "{}"} for number in range(min(10, count - at))
+            ],
         )
 
 
@@ -244,8 +246,8 @@ def _drain(server: Ministack, url: str) -> int:
         client.delete_message_batch(
             QueueUrl=url,
             Entries=[
-                {"Id": str(number), "ReceiptHandle": one["ReceiptHandle"]}
-                for number, one in enumerate(messages)
+                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+                for number, message in enumerate(messages)
             ],
         )
         done += len(messages)

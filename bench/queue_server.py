@@ -32,17 +32,17 @@ class Queue:
     def handle(self, exchange: Exchange) -> None:
         """Answer one request."""
         operation = exchange.headers.get("x-amz-target", "").partition(".")[2]
-        asked = json.loads(exchange.body or b"{}")
+        request = json.loads(exchange.body or b"{}")
         answer: dict[str, object] = {}
         if operation == "GetQueueUrl":
             answer = {"QueueUrl": f"http://{exchange.headers['host']}/0/queue"}
         elif operation == "GetQueueAttributes":
             answer = {"Attributes": {"VisibilityTimeout": "30", "ApproximateNumberOfMessages": "0"}}
         elif operation == "ReceiveMessage":
-            answer = {"Messages": self._take(asked.get("MaxNumberOfMessages", 1))}
+            answer = {"Messages": self._take(request.get("MaxNumberOfMessages", 1))}
         elif operation.endswith("Batch"):
             answer = {
-                "Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]],
+                "Successful": [{"Id": entry["Id"]} for entry in request["Entries"]],
                 "Failed": [],
             }
         exchange.respond(200, _HEADERS, json.dumps(answer).encode())
@@ -52,8 +52,8 @@ class Queue:
         self._left -= number
         return [
             {
-                "MessageId": f"00000000-0000-4000-8000-{self._left + one:012}",
-                "ReceiptHandle": f"{self._left + one:0180}",
+                "MessageId": f"00000000-0000-4000-8000-{self._left + at:012}",
+                "ReceiptHandle": f"{self._left + at:0180}",
                 "Body": _BODY,
                 "MD5OfBody": self._digest,
                 "Attributes": {
@@ -63,7 +63,7 @@ class Queue:
                     "ApproximateFirstReceiveTimestamp": self._now,
                 },
             }
-            for one in range(number)
+            for at in range(number)
         ]
 
 

@@ -257,7 +257,7 @@ def log_of(answer: Mapping[str, Any]) -> str:
     return base64.b64decode(answer["LogResult"]).decode()
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = _WAIT_S) -> Any:
+def wait_for(condition: Callable[[], Any], description: str, deadline_s: float = _WAIT_S) -> Any:
     """Poll until `condition` gives something true; gives that. What takes long is looked at less
     often: looking costs others time."""
     began = time.monotonic()
@@ -265,6 +265,6 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = _WAIT_
     while True:
         if value := condition():
             return value
-        assert time.monotonic() < deadline, f"never happened: {what}"
+        assert time.monotonic() < deadline, f"never happened: {description}"
         pause_s = min(0.02 + (time.monotonic() - began) / 20, 0.2)
         time.sleep(pause_s)  # noqa: TID251 - a poll of an outside process

@@ -62,9 +62,9 @@ class Person:
     def take(self, directory: Path) -> None:
         """Make a directory below the home its own, and those above."""
         if self._user:
-            for one in (directory, *directory.parents):
-                if one.is_relative_to(self.home):
-                    os.chown(one, int(str(self._user["user"])), int(str(self._user["group"])))
+            for path in (directory, *directory.parents):
+                if path.is_relative_to(self.home):
+                    os.chown(path, int(str(self._user["user"])), int(str(self._user["group"])))
 
     def start(self, *command: str, **more: str) -> "subprocess.Popen[str]":
         """Start a program in the home directory."""
@@ -144,9 +144,9 @@ def give_runtimes(person: Person) -> None:
     all of it takes minutes. What the first start fetches is one Python's."""
     prepared = default_cache()
     own = default_cache({"HOME": str(person.home)})
-    one = f"python{sys.version_info.major}.{sys.version_info.minor}-"
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}-"
     for directory in prepared.glob("*-*/") if prepared.is_dir() else ():
-        if not directory.name.startswith((one, ".")):
+        if not directory.name.startswith((version, ".")):
             shutil.copytree(directory, own / directory.name, symlinks=True, copy_function=_link)
     person.take(own)
 

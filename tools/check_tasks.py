@@ -20,7 +20,7 @@ def unguarded(file: Path) -> Iterator[int]:
     for node in ast.walk(ast.parse(file.read_text(), str(file))):
         name = node.attr if isinstance(node, ast.Attribute) else None
         if isinstance(node, ast.ImportFrom):
-            name = next((one.name for one in node.names if one.name in _STARTS), None)
+            name = next((alias.name for alias in node.names if alias.name in _STARTS), None)
         if name in _STARTS:
             assert isinstance(node, ast.Attribute | ast.ImportFrom)
             yield node.lineno

@@ -57,7 +57,9 @@ class Auditor:
     @property
     def repeated_attempts(self) -> int:
         """Attempts that were made again because a kill had hidden the first."""
-        return sum(max(self.attempts[one] - limit, 0) for one, limit in self._limits.items())
+        return sum(
+            max(self.attempts[event_id] - limit, 0) for event_id, limit in self._limits.items()
+        )
 
     @property
     def repeated_records(self) -> int:

@@ -35,8 +35,8 @@ def sites() -> dict[tuple[str, int], str]:
         if file == Path(guard.__file__) or not any(name in source for name in _STARTS):
             continue
         seen = collections.Counter[str]()
-        calls = [one for one in ast.walk(ast.parse(source)) if isinstance(one, ast.Call)]
-        for call in sorted(calls, key=lambda one: one.lineno):
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+        for call in sorted(calls, key=lambda call: call.lineno):
             if isinstance(call.func, ast.Name) and call.func.id in _STARTS:
                 run = ast.unparse(call.args[_STARTS[call.func.id]])
                 place = f"{file.relative_to(SOURCE)}:{run}"
@@ -119,10 +119,10 @@ def _start(start: Callable[..., None], number: int, *args: Any) -> None:
 
     async def failing(*inner: Any) -> object:
         print(f"began {site}", flush=True)
-        one = _Failing(site, run(*inner), at_once=site in _armed)
+        task = _Failing(site, run(*inner), at_once=site in _armed)
         _armed.discard(site)
-        _running[site].append(one)
-        return await one
+        _running[site].append(task)
+        return await task
 
     start(*args[:number], failing, *args[number + 1 :])
 

@@ -46,14 +46,14 @@ class MappingAuditor:
         self._resent.add(name)
 
     @contextmanager
-    def fault(self, what: str) -> Iterator[None]:
+    def fault(self, target: str) -> Iterator[None]:
         """Something is broken from outside meanwhile. What a call that had begun before does is
         done again: its record cannot be acknowledged any more."""
-        self._note(f"breaking {what}")
+        self._note(f"breaking {target}")
         try:
             yield
         finally:
-            self._note(f"killed {what}")
+            self._note(f"killed {target}")
 
     def _note(self, line: str) -> None:
         with self._witness.open("a") as witness:

@@ -23,7 +23,7 @@ def names_in(event: Mapping[str, Any]) -> Iterator[str]:
         yield record["body"] if "body" in record else _decoded(record["kinesis"]["data"])
     for group in ("records", "rmqMessagesByQueue"):
         for records in event.get(group, {}).values():
-            yield from (_decoded(one.get("value") or one["data"]) for one in records)
+            yield from (_decoded(record.get("value") or record["data"]) for record in records)
     for message in event.get("messages", ()):
         yield _decoded(message["data"])
 

@@ -258,7 +258,7 @@ def world(
         "rabbit": f"amqp://127.0.0.1:{rabbitmq.port}",
         "active": f"stomp://127.0.0.1:{activemq.port}",
     }
-    settings = [f"polling.{one}" for one in IMPATIENT]
+    settings = [f"polling.{setting}" for setting in IMPATIENT]
     settings += ["polling.session_s=6", "polling.long_poll_s=1"]
     settings += ["asynchronous.retry_s=0.05", "asynchronous.backoff_s=0.05"]
     settings += ["polling.brokers=" + ",".join(f"{broker_arn(n)}={u}" for n, u in brokers.items())]
@@ -471,31 +471,31 @@ REACH: dict[str, Reach] = {
     "asynchronous/room.py:dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:group_commit.run": _runs(World.relays),
     "asynchronous/destination_dispatcher.py:self._send": _fails(World.relays),
-    "asynchronous/dispatcher.py:self._begin_slowly": _fails(lambda one: one.relays(BESIDE)),
-    "asynchronous/dispatcher.py:self._forget_payloads": _fails(lambda one: one.relays(BESIDE)),
+    "asynchronous/dispatcher.py:self._begin_slowly": _fails(lambda suite: suite.relays(BESIDE)),
+    "asynchronous/dispatcher.py:self._forget_payloads": _fails(lambda suite: suite.relays(BESIDE)),
     "asynchronous/claimed_queue.py:sleep": _runs(World.relays),
     "asynchronous/queue.py:self._write_beside": _answers(
-        500, "ServiceException", lambda one: one.relays(BESIDE)
+        500, "ServiceException", lambda suite: suite.relays(BESIDE)
     ),
     "control/activation.py:self._activate": _fails(_deploy_new),
     "control/room.py:activation.run": _runs(_deploy_new),
     "control/room.py:packages.delete_unused": _runs(_deploy_new),
     "gateway/code_links.py:self._serve": _pages(
-        lambda one: one.lambdas.get_function(FunctionName="steady")["Code"]["Location"], 200
+        lambda suite: suite.lambdas.get_function(FunctionName="steady")["Code"]["Location"], 200
     ),
     "gateway/services/lambda_/invoke.py:slowly": _answers(
-        500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
+        500, "ServiceException", lambda suite: invoke(suite.lambdas, "relay", LARGE)
     ),
     "gateway/admin_api.py:self._serve": _pages(
-        lambda one: f"{one.platform.endpoint}/_lambent/mappings", 200
+        lambda suite: f"{suite.platform.endpoint}/_lambent/mappings", 200
     ),
     "gateway/server.py:self._handle_large": _answers(
-        500, "ServiceException", lambda one: invoke(one.lambdas, "relay", LARGE)
+        500, "ServiceException", lambda suite: invoke(suite.lambdas, "relay", LARGE)
     ),
     "gateway/server.py:self._serve": _answers(
-        500, "ServiceException", lambda one: one.lambdas.get_function(FunctionName="steady")
+        500, "ServiceException", lambda suite: suite.lambdas.get_function(FunctionName="steady")
     ),
-    "kit/waiting.py:give_up": _runs(lambda one: one.sources["kinesis"].probe()),
+    "kit/waiting.py:give_up": _runs(lambda suite: suite.sources["kinesis"].probe()),
     "instance/operator_socket.py:self._perform": _ask_operator,
     "polling/mapping_reconciler.py:self._run": _polls_again,
     "polling/reader.py:lane.run": _feeds("kinesis"),
@@ -513,18 +513,18 @@ REACH: dict[str, Reach] = {
     "polling/mapping_supervisor.py:self._write_results": _runs(),
     "node/node.py:node.run": _runs(_deploy_new),
     "services/forwarder.py:serve": _answers(
-        500, "ServiceException", lambda one: one.platform.client("sqs").list_queues()
+        500, "ServiceException", lambda suite: suite.platform.client("sqs").list_queues()
     ),
     "services/local_services.py:self._follow_output": _runs(World.lists_queues),
     "services/local_services.py:self._follow_output#2": _fails(_end_local_services),
     "services/local_services.py:self._supervise": _runs(World.lists_queues),
     "services/local_services.py:self._watch": _runs(World.lists_queues),
-    "telemetry/logs.py:store.run": _runs(lambda one: log_lines(one.platform, "steady")),
+    "telemetry/logs.py:store.run": _runs(lambda suite: log_lines(suite.platform, "steady")),
     "telemetry/logs.py:store.flush_when_asked": _runs(_deploy_new),
     "triggers/deliveries.py:self._take": _fails(_publish_to_topic),
     "triggers/url_reply.py:_respond_large": _pages(_url_of_large, 200),
     "triggers/function_urls.py:self._handle_slowly": _pages(
-        lambda one: f"{one.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
+        lambda suite: f"{suite.platform.endpoint}/_lambent/url/{uuid.uuid4().hex}/", 403
     ),
     "assembly/process.py:_watch_database": _runs(),
     "assembly/process.py:_watch_signals": _runs(),
@@ -559,7 +559,7 @@ SHARED = {
 ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED
 
 
-@pytest.mark.parametrize("site", [one for one in SITES if one not in ELSEWHERE])
+@pytest.mark.parametrize("site", [site for site in SITES if site not in ELSEWHERE])
 def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str) -> None:
     """Requests get status 500, loops go on, sources are read on, and who has nothing to do
     with it notices nothing."""

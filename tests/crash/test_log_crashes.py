@@ -97,8 +97,8 @@ def lines_of(data: Path) -> list[str]:
     ]
 
 
-def asked(data: Path, query: str) -> list[Any]:
-    """What the database that was left says."""
+def query_left(data: Path, query: str) -> list[Any]:
+    """The first column of a query on the database that the platform left."""
     database = sqlite3.connect(data / "state" / "lambent.db")
     try:
         return [row[0] for row in database.execute(query)]
@@ -135,8 +135,8 @@ def test_what_counts_as_done_has_its_lines(
             wait_for(lambda: len(work.answered) > answered + 50, "calls are answered")  # noqa: B023
             time.sleep(0.5 + 0.037 * turn % 0.1)  # noqa: TID251 - load, until the kill
             platform.kill()
-        waiting = set(asked(data, "SELECT request_id FROM async_events"))
-        at = max(map(_after, asked(data, "SELECT document FROM mapping_positions")), default=0)
+        waiting = set(query_left(data, "SELECT request_id FROM async_events"))
+        at = max(map(_after, query_left(data, "SELECT document FROM mapping_positions")), default=0)
         lines = lines_of(data)
         done = {line.split()[1] for line in lines if line.startswith("done ")}
         ended = {line.split()[2] for line in lines if line.startswith("END RequestId: ")}

@@ -92,32 +92,32 @@ class Forked(subprocess.Popen[Any]):
     def _execute_child(self, *arguments: Any) -> None:
         """Ask the server instead of forking and executing here."""
         signature = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
-        asked = signature.bind(self, *arguments).arguments
-        command = [os.fspath(part) for part in asked["args"]]
+        bound = signature.bind(self, *arguments).arguments
+        command = [os.fspath(part) for part in bound["args"]]
         assert command[0] == sys.executable
         is_module = command[1] == "-m"
         program, *rest = command[2:] if is_module else command[1:]
         kind = program.partition(".")[0] if is_module else Path(program).name
-        environment = os.environ if asked["env"] is None else asked["env"]
+        environment = os.environ if bound["env"] is None else bound["env"]
         request = {
             "program": program,
             "is_module": is_module,
             "arguments": rest,
-            "directory": os.fspath(asked["cwd"] or os.getcwd()),
+            "directory": os.fspath(bound["cwd"] or os.getcwd()),
             "environment": dict(environment),
-            "new_session": asked["start_new_session"],
+            "new_session": bound["start_new_session"],
         }
-        wanted = (asked["p2cread"], asked["c2pwrite"], asked["errwrite"])
-        streams = [number if one == -1 else one for number, one in enumerate(wanted)]
-        self._status, told = os.pipe()
+        wanted = (bound["p2cread"], bound["c2pwrite"], bound["errwrite"])
+        streams = [number if fd == -1 else fd for number, fd in enumerate(wanted)]
+        self._status, status_writer = os.pipe()
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
             server.connect(str(_server(kind)))
-            socket.send_fds(server, [json.dumps(request).encode()], [*streams, told])
-            os.close(told)
+            socket.send_fds(server, [json.dumps(request).encode()], [*streams, status_writer])
+            os.close(status_writer)
             self.pid = int(server.recv(32))
         self._child_created = True
         names = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
-        self._close_pipe_fds(*(asked[name] for name in names))  # type: ignore[attr-defined]
+        self._close_pipe_fds(*(bound[name] for name in names))  # type: ignore[attr-defined]
 
     def _try_wait(self, flags: int) -> tuple[int, int]:
         if flags == os.WNOHANG and not select.select([self._status], [], [], 0)[0]:

@@ -22,12 +22,19 @@ def main() -> None:
         "environment": dict(os.environ),
         "given": sys.stdin.read(),
         "streams": [
-            (one.fileno(), one.isatty(), one.line_buffering, one.encoding, one.errors)
-            for one in (sys.stdin, sys.stdout, sys.stderr)
+            (
+                stream.fileno(),
+                stream.isatty(),
+                stream.line_buffering,
+                stream.encoding,
+                stream.errors,
+            )
+            for stream in (sys.stdin, sys.stdout, sys.stderr)
         ],
-        "descriptors": sorted(int(one) for one in os.listdir("/proc/self/fd"))[:3],
+        "descriptors": sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:3],
         "signals": [
-            str(signal.getsignal(one)) for one in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE)
+            str(signal.getsignal(number))
+            for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE)
         ],
         "is_main": __name__ == "__main__",
         "threads": len(threading.enumerate()),

@@ -76,9 +76,9 @@ def _tell_ends(statuses: dict[int, int]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
-        with os.fdopen(statuses.pop(pid), "wb", buffering=0) as told:
+        with os.fdopen(statuses.pop(pid), "wb", buffering=0) as writer:
             try:
-                told.write(status.to_bytes(4, "little"))
+                writer.write(status.to_bytes(4, "little"))
             except BrokenPipeError:
                 pass  # Nobody waits for it any more.
 
@@ -90,8 +90,8 @@ def _fork(listener: socket.socket, statuses: dict[int, int]) -> dict[str, Any] |
         pid = os.fork()
         if pid == 0:
             return {**json.loads(message), "descriptors": descriptors}
-        *streams, told = descriptors
-        statuses[pid] = told
+        *streams, status_writer = descriptors
+        statuses[pid] = status_writer
         for stream in streams:
             os.close(stream)
         connection.send(str(pid).encode())

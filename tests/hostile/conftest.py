@@ -47,18 +47,18 @@ class Function:
         """What tells the box of the last call that ended well."""
         self._is_deleted = False
 
-    def do(self, what: str, **arguments: Any) -> Any:
+    def do(self, attack: str, **arguments: Any) -> Any:
         """Let it do something that ends well; returns what it told."""
-        payload, answer = self.try_to(what, **arguments)
+        payload, answer = self.try_to(attack, **arguments)
         assert "FunctionError" not in answer, payload
         self.last_namespace = payload["box"]
         return payload["result"]
 
     def try_to(
-        self, what: str, *, version: str = "$LATEST", **arguments: Any
+        self, attack: str, *, version: str = "$LATEST", **arguments: Any
     ) -> tuple[Any, dict[str, Any]]:
         """Let it do something that may end badly; returns the payload and the whole answer."""
-        event = {"do": what, **arguments}
+        event = {"do": attack, **arguments}
         return invoke(self.client, self.name, event, LogType="Tail", Qualifier=version)
 
     def box(self, by: str = "attempts.here") -> Box:

@@ -148,7 +148,7 @@ def test_no_path_leads_to_the_host(attacker: Function, platform: Platform, secre
     database = platform.data_dir / "state" / "lambent.db"
     before = digest(str(database))
     found = attacker.do("files.walk_out", targets=list(map(str, targets)))
-    assert not any("host's secret" in str(one) or "root:" in str(one) for one in found)
+    assert not any("host's secret" in str(value) or "root:" in str(value) for value in found)
     assert secret.read_text() == "the host's secret"
     assert digest(str(database)) == before
     roots = {os.stat(f"/proc/{pid}/root").st_dev for pid in attacker.box().pids()}

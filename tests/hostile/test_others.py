@@ -25,8 +25,8 @@ class Victim:
     def __init__(self, function: Function, platform: Platform, secret: str) -> None:
         self.function = function
         self.secret = secret
-        told, self.address = function.do("others.hold", secret=secret)
-        assert told == secret
+        shown, self.address = function.do("others.hold", secret=secret)
+        assert shown == secret
         self.box = function.box()
         launcher = platform.launcher_pid
         self.zygotes = [
@@ -66,9 +66,9 @@ def attacker(start: StartFunction, mode: str) -> Iterator[Function]:
     function.delete()
 
 
-def assert_keeps_secret(victim: Victim, told: Any) -> None:
+def assert_keeps_secret(victim: Victim, response: Any) -> None:
     """Neither the secret nor anything of the host is in what an attacker found."""
-    text = json.dumps(told)
+    text = json.dumps(response)
     assert victim.secret not in text
     assert str(os.getcwd()) not in text
     victim.assert_untouched()
@@ -77,19 +77,19 @@ def assert_keeps_secret(victim: Victim, told: Any) -> None:
 @case("proc-of-others")
 def test_proc_shows_nobody_else(victim: Victim, attacker: Function) -> None:
     """Memory, variables, descriptors and root of the platform, zygotes and other boxes."""
-    told = attacker.do("others.read_proc", pids=victim.pids)
-    assert_keeps_secret(victim, told)
-    assert set(map(str, told)) == {"ENOENT"}
+    results = attacker.do("others.read_proc", pids=victim.pids)
+    assert_keeps_secret(victim, results)
+    assert set(map(str, results)) == {"ENOENT"}
     assert set(victim.box.pids()).isdisjoint(attacker.box().pids())
 
 
 @case("read-memory")
 def test_memory_of_others_cannot_be_read(victim: Victim, attacker: Function) -> None:
     """process_vm_readv and `/proc/PID/mem`, of init and of numbers of the host."""
-    told = attacker.do("others.read_memory", pids=victim.pids, address=victim.address)
-    assert_keeps_secret(victim, told)
+    results = attacker.do("others.read_memory", pids=victim.pids, address=victim.address)
+    assert_keeps_secret(victim, results)
     at = writable_address(attacker.box().init)
-    for found in (told, attacker.do("others.read_memory", pids=[1], address=at)):
+    for found in (results, attacker.do("others.read_memory", pids=[1], address=at)):
         assert set(found) <= {"EPERM", "ENOENT", "EACCES", "ESRCH", "\0" * 64}
 
 
@@ -117,8 +117,8 @@ def writable_address(pid: int) -> int:
 @case("ptrace-others", "ptrace-sibling", "ptrace-init")
 def test_nobody_is_traced(victim: Victim, attacker: Function) -> None:
     """Neither others nor init, a child or oneself: no process has a tracer."""
-    told = attacker.do("others.trace", pids=victim.pids)
-    assert "done" not in told
+    results = attacker.do("others.trace", pids=victim.pids)
+    assert "done" not in results
     pids = attacker.box().pids()
     assert len(pids) >= 4
     assert {host.status_of(pid)["TracerPid"] for pid in pids} == {"0"}
@@ -131,8 +131,8 @@ def test_descriptors_of_others_cannot_be_taken(victim: Victim, attacker: Functio
     attacker.do("attempts.here")
     pid = attacker.box().functions()[0]
     before = len(os.listdir(f"/proc/{pid}/fd"))
-    told = attacker.do("others.take_descriptors", pids=victim.pids)
-    assert "done" not in told
+    results = attacker.do("others.take_descriptors", pids=victim.pids)
+    assert "done" not in results
     assert len(os.listdir(f"/proc/{pid}/fd")) == before + 1  # The pipe to its child.
     victim.assert_untouched()
 
@@ -142,8 +142,8 @@ def test_numbers_of_the_host_cannot_be_signalled(
     victim: Victim, attacker: Function, neighbour: Neighbour
 ) -> None:
     """Platform, launcher, zygotes and other boxes by the numbers they have on the host."""
-    told = attacker.do("others.signal_host", pids=[*victim.pids, *neighbour.box.pids()])
-    assert "done" not in told
+    results = attacker.do("others.signal_host", pids=[*victim.pids, *neighbour.box.pids()])
+    assert "done" not in results
     victim.assert_untouched()
 
 

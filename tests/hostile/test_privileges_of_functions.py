@@ -185,11 +185,11 @@ def test_the_groups_are_out_of_reach(attacker: Function) -> None:
 def test_nothing_of_the_host_is_open(attacker: Function) -> None:
     """/dev/null, two pipes and sockets of the box's own network: no file, directory or socket of
     the host, no namespace, no group."""
-    told = attacker.do("privileges.descriptors")
+    descriptors = attacker.do("privileges.descriptors")
     box = attacker.box()
     (pid,) = box.functions()
     links = {fd: host.link(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
-    assert set(told) <= {*links, *map(str, range(3, 9))}
+    assert set(descriptors) <= {*links, *map(str, range(3, 9))}
     assert links["0"] == "/dev/null"
     kinds = {link.partition(":")[0] for link in links.values()}
     assert kinds == {"/dev/null", "pipe", "socket"}

@@ -72,11 +72,11 @@ class Snapped:
 def snap(start: StartFunction, platform: Platform) -> Any:
     """Publishes versions."""
 
-    def publish_one(what: str) -> Snapped:
+    def publish_one(attack: str) -> Snapped:
         function = start(
             Runtime=RUNTIME,
             SnapStart={"ApplyOn": "PublishedVersions"},
-            variables={"AT_INIT": f"snapshots.{what}"},
+            variables={"AT_INIT": f"snapshots.{attack}"},
         )
         return Snapped(function, platform)
 
@@ -94,9 +94,9 @@ def assert_is_nobody_special(found: dict[str, Any]) -> None:
 @pytest.mark.parametrize("attack", params(*REFUSED))
 def test_refused(snap: Any, neighbour: Neighbour, attack: str) -> None:
     """It is not captured, for the right reason, and runs as everybody does."""
-    what, reason = REFUSED[attack]
+    attack_name, reason = REFUSED[attack]
     with neighbour.watched():
-        snapped = snap(what)
+        snapped = snap(attack_name)
         assert_is_nobody_special(snapped.look())
     assert len(snapped.reasons) == 1, snapped.reasons
     assert reason in snapped.reasons[0]
@@ -127,8 +127,8 @@ def test_cold_starts_of_others(snap: Any, start: StartFunction) -> None:
     with allowing(COLD_START_MAX_S) as most_s:
         thread.start()
         try:
-            for what in ("sparse_memory", "spread_memory", "full_memory"):
-                snap(what)
+            for attack in ("sparse_memory", "spread_memory", "full_memory"):
+                snap(attack)
         finally:
             is_over.set()
             thread.join()

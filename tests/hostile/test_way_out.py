@@ -56,8 +56,8 @@ def listeners() -> Iterator[list[socket.socket]]:
             six = stack.enter_context(socket.socket(socket.AF_INET6))
             six.bind(("::", 0))
             found.append(six)
-        for one in found:
-            one.listen()
+        for listener in found:
+            listener.listen()
         yield found
 
 
@@ -146,8 +146,8 @@ def test_datagrams_do_not_leave(attacker: Function) -> None:
         targets = [[address, port] for address in sorted({"127.0.0.1", *own_addresses()})]
         targets += [[address, port] for address in METADATA]
         attacker.do("way_out.send", targets=targets)
-        told = attacker.do("way_out.send_and_wait", targets=targets)
-        assert set(told) <= {"ECONNREFUSED", "ENETUNREACH"}
+        results = attacker.do("way_out.send_and_wait", targets=targets)
+        assert set(results) <= {"ECONNREFUSED", "ENETUNREACH"}
         assert select.select([receiver], [], [], 0)[0] == []
 
 
@@ -172,7 +172,7 @@ def test_the_platforms_own_door_is_not_reached_from_outside(
     port = int(platform.endpoint.rpartition(":")[2])
     targets = [[address, port] for address in sorted({"127.0.0.1", "0.0.0.0", *own_addresses()})]
     found = attacker.do("way_out.connect", targets=targets)
-    assert not any("HTTP" in one for one in found)
+    assert not any("HTTP" in line for line in found)
 
 
 @case("name-flood")

@@ -36,16 +36,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make hosts", description=__doc__)
     parser.add_argument("hosts", nargs="*", help=f"some of: {', '.join(HOSTS)}")
     parser.add_argument("--checks", default="", help=f"some of: {','.join(ALL_CHECKS)}")
-    asked = parser.parse_args()
-    for name in asked.hosts:
+    options = parser.parse_args()
+    for name in options.hosts:
         if name not in HOSTS:
             stop_with(f"there is no host {name!r}; there are: {', '.join(HOSTS)}")
     get_what_is_needed()
     with step("the wheel"):
         wheel, built_of = build_wheel(), commit()
     bad = []
-    for name in asked.hosts or HOSTS:
-        found = try_host(HOSTS[name], wheel, built_of, asked.checks)
+    for name in options.hosts or HOSTS:
+        found = try_host(HOSTS[name], wheel, built_of, options.checks)
         kept = results.keep(found, list(HOSTS))
         text = results.page(results.PAGE.read_text(), kept, ALL_CHECKS, ALL_HOSTS)
         results.PAGE.write_text(text)

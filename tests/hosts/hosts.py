@@ -29,25 +29,27 @@ class Host:
     is_service: bool = False
 
 
-def _machine(name: str, what: str, image: Image, **more: Any) -> Host:
-    return Host(name, what, image, lambda at: Machine(image, at), **more)
+def _machine(name: str, description: str, image: Image, **more: Any) -> Host:
+    return Host(name, description, image, lambda at: Machine(image, at), **more)
 
 
-def _other_init(name: str, what: str, image: Image) -> Host:
-    return Host(name, what, image, lambda at: Machine(image, at, arguments=NO_SYSTEMD))
+def _other_init(name: str, description: str, image: Image) -> Host:
+    return Host(name, description, image, lambda at: Machine(image, at, arguments=NO_SYSTEMD))
 
 
-def _container(name: str, what: str, image: Image, *, is_privileged: bool) -> Host:
-    return Host(name, what, image, lambda at: Container(image, at, is_privileged=is_privileged))
+def _container(name: str, description: str, image: Image, *, is_privileged: bool) -> Host:
+    return Host(
+        name, description, image, lambda at: Container(image, at, is_privileged=is_privileged)
+    )
 
 
-def _directory(name: str, what: str, image: Image) -> Host:
-    return Host(name, what, image, lambda at: Directory(image, at))
+def _directory(name: str, description: str, image: Image) -> Host:
+    return Host(name, description, image, lambda at: Directory(image, at))
 
 
 def _here(version: str) -> Host:
-    what = f"the machine that runs the others, Python {version}, root"
-    return Host(f"python{version}", what, None, lambda at: Here(version, at))
+    description = f"the machine that runs the others, Python {version}, root"
+    return Host(f"python{version}", description, None, lambda at: Here(version, at))
 
 
 _BOOKWORM = IMAGES["debian12-amd64"]

@@ -53,13 +53,13 @@ def read(path: Path = RESULTS) -> list[HostResult]:
 def keep(result: HostResult, order: Sequence[str], path: Path = RESULTS) -> list[HostResult]:
     """Replace one host's result and leave the others; returns all. Checks that were not asked for
     this time keep their earlier outcome. `order`: names of all hosts."""
-    results = {one.host: one for one in read(path)}
+    results = {result.host: result for result in read(path)}
     results[result.host] = merged(results.get(result.host), result)
     known = [name for name in order if name in results]
     others = [name for name in results if name not in order]
     kept = [results[name] for name in [*known, *others]]
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps([asdict(one) for one in kept], indent=1, ensure_ascii=False)
+    text = json.dumps([asdict(result) for result in kept], indent=1, ensure_ascii=False)
     path.write_text(text + "\n")
     return kept
 
@@ -115,7 +115,11 @@ def table(results: Sequence[HostResult], checks: Sequence[str], hosts: Mapping[s
     if notes:
         parts.append("What did not pass, in its own words:\n\n" + "\n".join(notes))
     known = {result.host for result in results}
-    if missing := [f"- {name}: {_cell(what)}" for name, what in hosts.items() if name not in known]:
+    if missing := [
+        f"- {name}: {_cell(description)}"
+        for name, description in hosts.items()
+        if name not in known
+    ]:
         parts.append("Not run yet:\n\n" + "\n".join(missing))
     return "\n\n".join(parts)
 

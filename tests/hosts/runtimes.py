@@ -25,9 +25,9 @@ PREPARE = """
 from pathlib import Path
 from lambent.node.languages.interpreters import find_interpreters
 from lambent.node.languages.preparing import prepare_runtimes
-found = [one for one in find_interpreters() if one.kind == "python"]
-for one in prepare_runtimes(found, Path("/var/cache/lambent/runtimes")):
-    assert one.failure is None, one.failure
+found = [interpreter for interpreter in find_interpreters() if interpreter.kind == "python"]
+for runtime in prepare_runtimes(found, Path("/var/cache/lambent/runtimes")):
+    assert runtime.failure is None, runtime.failure
 """
 SPREAD = """
 set -eu

@@ -24,12 +24,12 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def step(what: str) -> Iterator[None]:
+def step(name: str) -> Iterator[None]:
     """Say what begins, and how long it took."""
-    say(f"{what} …")
+    say(f"{name} …")
     began = time.monotonic()
     yield
-    say(f"{what}: {time.monotonic() - began:.0f} s")
+    say(f"{name}: {time.monotonic() - began:.0f} s")
 
 
 def run(
@@ -53,12 +53,12 @@ def run(
     return done.stdout
 
 
-def wait_until(is_so: Callable[[], bool], what: str, deadline_s: float) -> None:
+def wait_until(is_so: Callable[[], bool], description: str, deadline_s: float) -> None:
     """Ask again and again. Raises StepFailed when it takes too long."""
     deadline = time.monotonic() + deadline_s
     while not is_so():
         if time.monotonic() > deadline:
-            raise StepFailed(f"{what}: not within {deadline_s:g} s")
+            raise StepFailed(f"{description}: not within {deadline_s:g} s")
         time.sleep(0.5)  # noqa: TID251 - a poll of an outside process
 
 

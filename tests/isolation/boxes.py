@@ -278,11 +278,11 @@ async def settled(sample: Callable[[], Any]) -> Any:
     return last
 
 
-async def until(condition: Callable[[], Any], what: str) -> Any:
+async def until(condition: Callable[[], Any], description: str) -> Any:
     """Poll until something is true."""
     with anyio.move_on_after(DEADLINE_S):
         while True:
             if value := condition():
                 return value
             await anyio.sleep(0.01)
-    raise AssertionError(f"never happened: {what}")
+    raise AssertionError(f"never happened: {description}")

@@ -28,8 +28,8 @@ def program(lacking: list[str]) -> bytes:
     """The filter."""
     code = []
     for text in lacking:
-        what, _, error = text.partition("=")
-        name, _, request = what.partition(":")
+        call, _, error = text.partition("=")
+        name, _, request = call.partition(":")
         answer = (RETURN, 0, 0, ERROR | getattr(errno, error))
         code.append((LOAD, 0, 0, NUMBER_AT))
         if request:
@@ -40,7 +40,7 @@ def program(lacking: list[str]) -> bytes:
             code.append((JUMP_EQUAL, 0, 1, ALL[name]))
         code.append(answer)
     code.append((RETURN, 0, 0, ALLOW))
-    return b"".join(struct.pack("=HBBI", *one) for one in code)
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
 def main() -> None:

@@ -142,9 +142,9 @@ def start(
     path: Path | None = None,
 ) -> "subprocess.Popen[str]":
     """A platform with one box, which tells where everybody is."""
-    told = json.dumps([str(work), instance, str(inside or ""), user, then, str(path or "")])
+    arguments = json.dumps([str(work), instance, str(inside or ""), user, then, str(path or "")])
     return subprocess.Popen(
-        [sys.executable, "-c", PLATFORM, told],
+        [sys.executable, "-c", PLATFORM, arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -263,7 +263,9 @@ def test_ordinary_user_in_a_delegated_group() -> None:
     and without."""
     instance, user = uuid.uuid4().hex[:12], 64532
     needed = [Path(sys.prefix), REPOSITORY]
-    if any(not one.stat().st_mode & 1 for path in needed for one in (path, *path.parents)):
+    if any(
+        not directory.stat().st_mode & 1 for path in needed for directory in (path, *path.parents)
+    ):
         pytest.skip("another user does not reach this checkout")
     with tempfile.TemporaryDirectory() as made_here:
         work = Path(made_here)

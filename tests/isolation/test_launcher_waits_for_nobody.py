@@ -105,13 +105,13 @@ async def test_new_sizes_of_volumes_keep_nobody_waiting(opened: Opened) -> None:
 async def test_any_number_of_kinds_may_have_been_wanted(opened: Opened) -> None:
     """Hundreds of templates were made known: the next one, and the first, can be had."""
     first = template_of("first")
-    async with started(opened, first, spec_of(opened.site, 16, A="b")) as told:
-        assert '"A": "b"' in told
+    async with started(opened, first, spec_of(opened.site, 16, A="b")) as line:
+        assert '"A": "b"' in line
     for number in range(300):
         opened.sandboxes.prepare(template_of(f"t{number}"), 16)
     for template in (template_of("last"), first):
-        async with started(opened, template, spec_of(opened.site, 16, A="c")) as told:
-            assert '"A": "c"' in told
+        async with started(opened, template, spec_of(opened.site, 16, A="c")) as line:
+            assert '"A": "c"' in line
 
 
 async def test_what_nobody_waits_for_is_not_done(site: Site) -> None:
@@ -171,8 +171,8 @@ async def test_kinds_take_turns(opened: Opened) -> None:
             tasks.start_soon(start_again_and_again)
         await until(lambda: count > 10, "the first starts")
         before = count
-        async with started(opened, other, spec_of(site, 16, A="b")) as told:
-            assert '"A": "b"' in told
+        async with started(opened, other, spec_of(site, 16, A="b")) as line:
+            assert '"A": "b"' in line
             since = count - before
         is_over = True
     # Of those that were under way, and a few more: however long each takes here.

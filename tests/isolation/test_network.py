@@ -1102,16 +1102,16 @@ async def test_no_ipv6_address_is_given(network: Network) -> None:
 @pytest.mark.anyio
 async def test_a_box_with_ipv6_is_told_its_addresses(network: Network) -> None:
     """Questions for AAAA are the name server's to answer then."""
-    asked: list[bytes] = []
+    queries: list[bytes] = []
 
     def answers(query: bytes) -> bytes:
-        asked.append(query)
+        queries.append(query)
         return an_address(query)
 
     async with name_server(answers) as server, resolving(network, server, uses_ipv6=True):
         found = await run_beside(network, ASK + "    answer(list(ask(query(28))[-4:]))")
     assert found == [192, 0, 2, 33]
-    assert [query[-4:] for query in asked] == [struct.pack("!HH", 28, 1)]
+    assert [query[-4:] for query in queries] == [struct.pack("!HH", 28, 1)]
 
 
 @pytest.mark.anyio

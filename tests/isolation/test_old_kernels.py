@@ -101,9 +101,9 @@ def test_an_environment_that_cannot_be_built(tmp_path: Path) -> None:
     finally:
         platform.stop()
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
-    told = [line for line in platform.output.splitlines() if "see `lambent doctor`" in line]
-    assert told, platform.output
-    assert "Operation not permitted" in told[0]
+    warnings = [line for line in platform.output.splitlines() if "see `lambent doctor`" in line]
+    assert warnings, platform.output
+    assert "Operation not permitted" in warnings[0]
     code, _, tried = doctor_without(tmp_path / "data", "sethostname=EPERM")
     assert code == 1
     assert "Operation not permitted" in tried["box"]["found"]

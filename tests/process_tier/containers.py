@@ -125,7 +125,7 @@ def _config(binds: Sequence[dict[str, Any]], kind: Kind) -> dict[str, Any]:
         _mount("/var", "tmpfs", "var", "nosuid", "nodev", "mode=755"),
     ]
     mounts.append(_mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "nodev", access))
-    namespaces = [{"type": one} for one in ("pid", "network", "ipc", "uts", "mount")]
+    namespaces = [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount")]
     linux: dict[str, Any] = {"namespaces": namespaces}
     if kind == "privileged":
         linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}

@@ -20,7 +20,7 @@ SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 ENTER = """
 set -e
 root=$1; shift
-for one in $SHOWN; do mkdir -p "$root$one"; mount --rbind "$one" "$root$one"; done
+for path in $SHOWN; do mkdir -p "$root$path"; mount --rbind "$path" "$root$path"; done
 mkdir -p "$root/var/cache/lambent/runtimes"
 mount --bind "$RUNTIMES" "$root/var/cache/lambent/runtimes"
 exec chroot "$root" "$@"
@@ -29,20 +29,20 @@ START = ("unshare", "--mount", "--propagation", "slave", "sh", "-c", ENTER, "sh"
 SCRIPT = """
 import json, pathlib, subprocess, sys
 from tests.platforms import Platform, deploy, invoke
-told = {}
+report = {}
 settings = ["--set", "worker.runtimes_dir=/var/cache/lambent/runtimes"]
 pathlib.Path("/var/lib").mkdir(exist_ok=True)
 platform = Platform(pathlib.Path("/var/lib/lambent"), *settings, is_fresh=True)
 try:
-    told["said"] = platform.output
+    report["said"] = platform.output
     client = platform.client("lambda")
     code = "import os\\ndef handler(event, context):\\n    return [os.listdir('/'), os.getuid()]"
     deploy(client, "f", {"app.py": code})
-    told["inside"] = invoke(client, "f")[0]
+    report["inside"] = invoke(client, "f")[0]
 finally:
-    told["code"] = platform.stop()
-told["mounts"] = pathlib.Path("/proc/self/mountinfo").read_text().count("lambent")
-print("TOLD " + json.dumps(told))
+    report["code"] = platform.stop()
+report["mounts"] = pathlib.Path("/proc/self/mountinfo").read_text().count("lambent")
+print("REPORT " + json.dumps(report))
 """
 
 
@@ -69,7 +69,7 @@ def test_root_in_a_chroot(root: Path) -> None:
     shown = ["/usr", "/etc", "/proc", "/sys", "/dev", str(REPOSITORY)]
     shown += [f"/{name}" for name in SYSTEM if Path(f"/{name}").is_dir()]
     base = os.path.realpath(sys.base_prefix)
-    shown = [one for one in [*shown, base] if not Path(one).is_symlink() and one != "/usr"]
+    shown = [path for path in [*shown, base] if not Path(path).is_symlink() and path != "/usr"]
     environment = {
         **{"SHOWN": " ".join(["/usr", *shown]), "RUNTIMES": str(default_cache())},
         **{"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "HOME": "/root"},
@@ -84,12 +84,12 @@ def test_root_in_a_chroot(root: Path) -> None:
         check=False,
     )
     output = done.stdout.decode()
-    lines = [line for line in output.splitlines() if line.startswith("TOLD ")]
+    lines = [line for line in output.splitlines() if line.startswith("REPORT ")]
     assert lines, output
-    told = json.loads(lines[0][5:])
-    assert "ISOLATION IS WEAK" not in told["said"]
-    assert told["code"] == 0
-    names, uid = told["inside"]
+    report = json.loads(lines[0][7:])
+    assert "ISOLATION IS WEAK" not in report["said"]
+    assert report["code"] == 0
+    names, uid = report["inside"]
     assert uid == 993
     assert {"var", "opt", "usr"} <= set(names)
     assert "root" not in names

@@ -32,63 +32,67 @@ def handler(event, context):
     }
 '''
 NODE = "exports.handler = async (event) => ({ doubled: event.a * 2 });"
-told = {}
+report = {}
 doctor = subprocess.run(
     [sys.executable, "-m", "lambent", "doctor", "--json"], capture_output=True, text=True
 )
-told["doctor"] = json.loads(doctor.stdout)
+report["doctor"] = json.loads(doctor.stdout)
 pathlib.Path("/var/lib").mkdir(exist_ok=True)
 settings = ("--set", "worker.runtimes_dir=/var/cache/lambent/runtimes")
 platform = Platform(pathlib.Path("/var/lib/lambent"), *settings, is_fresh=True)
 try:
-    told["said"] = platform.output
+    report["said"] = platform.output
     client = platform.client("lambda")
     layer = publish_layer(client, "words", {"words": "of the layer"})
     deploy(client, "python", {"app.py": FUNCTION}, Layers=[layer])
-    told["first"] = invoke(client, "python")[0]
-    told["second"] = invoke(client, "python")[0]
+    report["first"] = invoke(client, "python")[0]
+    report["second"] = invoke(client, "python")[0]
     deploy(client, "node", {"app.js": NODE}, Runtime="nodejs20.x")
-    told["node"] = invoke(client, "node", {"a": 21})[0]
+    report["node"] = invoke(client, "node", {"a": 21})[0]
     slow = "import time\\ndef handler(event, context):\\n    time.sleep(30)"
     deploy(client, "slow", {"app.py": slow}, Timeout=1)
-    told["slow"] = invoke(client, "slow")[0]
+    report["slow"] = invoke(client, "slow")[0]
     deploy(client, "grows", {"app.py": "def handler(e, c):\\n    return len(bytearray(e))"})
-    told["grows"] = invoke(client, "grows", 2 << 30)[0]
+    report["grows"] = invoke(client, "grows", 2 << 30)[0]
 finally:
-    told["code"] = platform.stop()
-    told["output"] = platform.output
+    report["code"] = platform.stop()
+    report["output"] = platform.output
 def runs(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except OSError:
         return False
-left = [one for one in pathlib.Path("/proc").iterdir() if one.name.isdigit()]
-told["left"] = [
-    (one / "cmdline").read_text() for one in left if runs(one.name) and one.name != "1"
+left = [entry for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit()]
+report["left"] = [
+    (entry / "cmdline").read_text() for entry in left if runs(entry.name) and entry.name != "1"
 ]
-print("TOLD " + json.dumps(told))
+print("REPORT " + json.dumps(report))
 """
 
 
-def told_by(output: str) -> Any:
-    """What the script says at its end."""
-    lines = [line for line in output.splitlines() if line.startswith("TOLD ")]
+def report_of(output: str) -> Any:
+    """The report that the script prints at its end."""
+    lines = [line for line in output.splitlines() if line.startswith("REPORT ")]
     assert lines, output
-    return json.loads(lines[0][5:])
+    return json.loads(lines[0][7:])
 
 
-def check_functions(told: Any) -> None:
+def check_functions(report: Any) -> None:
     """They have run, confined, and nothing of them is left."""
     for which in ("first", "second"):
-        assert told[which]["caps"] == "0" * 16
-        assert told[which]["seccomp"] == "2"
-        assert told[which]["layer"] == "of the layer"
-        assert told[which]["uid"] != 0
-    assert told["node"] == {"doubled": 42}
-    assert told["slow"]["errorType"] == "Sandbox.Timedout"
-    assert told["grows"]["errorType"] in ("MemoryError", "Runtime.ExitError", "Runtime.OutOfMemory")
-    assert told["code"] == 0, told["output"]
-    assert told["left"] == []
+        assert report[which]["caps"] == "0" * 16
+        assert report[which]["seccomp"] == "2"
+        assert report[which]["layer"] == "of the layer"
+        assert report[which]["uid"] != 0
+    assert report["node"] == {"doubled": 42}
+    assert report["slow"]["errorType"] == "Sandbox.Timedout"
+    assert report["grows"]["errorType"] in (
+        "MemoryError",
+        "Runtime.ExitError",
+        "Runtime.OutOfMemory",
+    )
+    assert report["code"] == 0, report["output"]
+    assert report["left"] == []
 
 
 @pytest.mark.timeout(300)
@@ -97,34 +101,34 @@ def test_an_ordinary_container(kind: Kind) -> None:
     """The doctor and the platform say what tier it is, and whether there is Landlock; functions run
     all the same."""
     code, output = run_in_container(SCRIPT, kind)
-    told = told_by(output)
+    report = report_of(output)
     assert code == 0, output
-    assert told["doctor"]["tier"] == "process"
-    assert told["doctor"]["state"] != "broken", told["doctor"]
-    assert told["said"].count("ISOLATION IS WEAK") == 1
-    assert "Each environment has a user of its own" in told["said"]
-    assert ("Landlock is absent" in told["said"]) == (kind != "ordinary" or landlock.abi() == 0)
-    check_functions(told)
+    assert report["doctor"]["tier"] == "process"
+    assert report["doctor"]["state"] != "broken", report["doctor"]
+    assert report["said"].count("ISOLATION IS WEAK") == 1
+    assert "Each environment has a user of its own" in report["said"]
+    assert ("Landlock is absent" in report["said"]) == (kind != "ordinary" or landlock.abi() == 0)
+    check_functions(report)
 
 
 @pytest.mark.timeout(300)
 def test_a_container_that_may_make_user_namespaces() -> None:
     """Root without capabilities over mounts is like an ordinary user: boxes with namespaces."""
     code, output = run_in_container(SCRIPT, "unconfined")
-    told = told_by(output)
+    report = report_of(output)
     assert code == 0, output
-    assert told["doctor"]["tier"] == "rootless"
-    assert "ISOLATION IS WEAK" not in told["said"]
-    check_functions(told)
+    assert report["doctor"]["tier"] == "rootless"
+    assert "ISOLATION IS WEAK" not in report["said"]
+    check_functions(report)
 
 
 @pytest.mark.timeout(300)
 def test_a_privileged_container() -> None:
     """All that root of a host has: boxes with namespaces of their own."""
     code, output = run_in_container(SCRIPT, "privileged")
-    told = told_by(output)
+    report = report_of(output)
     assert code == 0, output
-    assert told["doctor"]["tier"] in ("root", "root-no-cgroups")
-    assert told["doctor"]["state"] != "broken", told["doctor"]
-    assert "ISOLATION IS WEAK" not in told["said"]
-    check_functions(told)
+    assert report["doctor"]["tier"] in ("root", "root-no-cgroups")
+    assert report["doctor"]["state"] != "broken", report["doctor"]
+    assert "ISOLATION IS WEAK" not in report["said"]
+    check_functions(report)

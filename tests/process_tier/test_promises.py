@@ -57,7 +57,7 @@ def state_of(pid: int) -> str:
 
 def test_a_function_has_no_privileges(run_code: Callable[..., Any], separates_users: bool) -> None:
     """No capability, no_new_privs, the filter; limits of memory, files and size."""
-    told = run_code(
+    result = run_code(
         """
 import resource
 def handler(event, context):
@@ -67,21 +67,21 @@ def handler(event, context):
     return {**{name: value.strip() for name, value in status.items()}, **limits}
 """
     )
-    assert (told["CapEff"], told["CapPrm"], told["CapAmb"]) == ("0" * 16,) * 3
-    assert (told["NoNewPrivs"], told["Seccomp"]) == ("1", "2")
-    assert told["RLIMIT_DATA"] == [512 << 20] * 2
-    assert told["RLIMIT_FSIZE"] == [512 << 20] * 2
-    assert told["RLIMIT_NOFILE"] == [1024] * 2
-    assert told["RLIMIT_CORE"] == [1, 1]
+    assert (result["CapEff"], result["CapPrm"], result["CapAmb"]) == ("0" * 16,) * 3
+    assert (result["NoNewPrivs"], result["Seccomp"]) == ("1", "2")
+    assert result["RLIMIT_DATA"] == [512 << 20] * 2
+    assert result["RLIMIT_FSIZE"] == [512 << 20] * 2
+    assert result["RLIMIT_NOFILE"] == [1024] * 2
+    assert result["RLIMIT_CORE"] == [1, 1]
     if separates_users:
-        assert told["Groups"] == ""
-        assert len(set(told["Uid"].split())) == 1
-        assert int(told["Uid"].split()[0]) >= 45_000
+        assert result["Groups"] == ""
+        assert len(set(result["Uid"].split())) == 1
+        assert int(result["Uid"].split()[0]) >= 45_000
 
 
 def test_calls_that_are_not_allowed(run_code: Callable[..., Any]) -> None:
     """The filter is the boxes'."""
-    told = run_code(
+    result = run_code(
         TRY
         + """
 import ctypes
@@ -99,7 +99,7 @@ def handler(event, context):
 """
     )
     refused = dict.fromkeys(("unshare", "ptrace", "io_uring", "pidfd_getfd"), "EPERM")
-    assert told == {**refused, "vsock": "EAFNOSUPPORT", "packet": "EAFNOSUPPORT"}
+    assert result == {**refused, "vsock": "EAFNOSUPPORT", "packet": "EAFNOSUPPORT"}
 
 
 @needs_landlock
@@ -107,7 +107,7 @@ def test_files_of_others(
     platform: Platform, run_code: Callable[..., Any], victim: Any, separates_users: bool
 ) -> None:
     """Neither another environment's files and code, nor the platform's."""
-    told = run_code(
+    result = run_code(
         TRY
         + """
 def handler(event, context):
@@ -127,15 +127,15 @@ def handler(event, context):
             *([victim["shared"]] if separates_users else []),
         ],
     )
-    assert told == {path: told[path] for path in paths}
-    assert set(told.values()) <= {"EACCES", "ENOENT"}, told
-    assert told[victim["secret"]] == "EACCES"
+    assert result == {path: result[path] for path in paths}
+    assert set(result.values()) <= {"EACCES", "ENOENT"}, result
+    assert result[victim["secret"]] == "EACCES"
 
 
 @needs_landlock
 def test_nothing_is_written_elsewhere(run_code: Callable[..., Any]) -> None:
     """A function writes to its own directory and to `/tmp`."""
-    told = run_code(
+    result = run_code(
         TRY
         + """
 import tempfile
@@ -143,10 +143,10 @@ def handler(event, context):
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"x")
     places = (os.environ["LAMBDA_TASK_ROOT"], "/var/tmp", "/dev/shm", "/run", "/etc")
-    return [outcome(os.open, f"{one}/written", os.O_WRONLY | os.O_CREAT) for one in places]
+    return [outcome(os.open, f"{place}/written", os.O_WRONLY | os.O_CREAT) for place in places]
 """
     )
-    assert set(told) <= {"EACCES", "EROFS", "ENOENT"}, told
+    assert set(result) <= {"EACCES", "EROFS", "ENOENT"}, result
 
 
 def test_processes_of_others(
@@ -157,7 +157,7 @@ def test_processes_of_others(
     if not separates_users and landlock.abi() < 6:
         pytest.skip("this kernel's Landlock knows no signals")
     launcher = launcher_of(platform)
-    told = run_code(
+    result = run_code(
         TRY
         + """
 def handler(event, context):
@@ -175,7 +175,7 @@ def handler(event, context):
         pids := [victim["pid"], victim["sleeper"], platform.process.pid, launcher],
     )
     for pid in pids:
-        assert set(told[str(pid)]) <= {"EPERM", "EACCES"}, told
+        assert set(result[str(pid)]) <= {"EPERM", "EACCES"}, result
         assert state_of(pid) != "Z"
 
 
@@ -187,7 +187,7 @@ def test_the_runtime_api_of_others(
     assert not victim["api"].startswith("127.0.0.1:")
     if not separates_users:
         return
-    told = run_code(
+    result = run_code(
         """
 import http.client, os
 def ask(address):
@@ -202,8 +202,8 @@ def handler(event, context):
 """,
         victim["api"],
     )
-    assert told[0] in (403, "ConnectionResetError", "RemoteDisconnected"), told
-    assert told[1] == 404, told
+    assert result[0] in (403, "ConnectionResetError", "RemoteDisconnected"), result
+    assert result[1] == 404, result
 
 
 def test_everything_that_was_started_ends(
@@ -280,7 +280,7 @@ def test_layers_and_variables_find_their_paths(lambda_client: Any) -> None:
     )
     code = (
         "import os\ndef handler(event, context):\n"
-        "    return [open(os.environ[one]).read() for one in ('WORDS', 'OWN')]"
+        "    return [open(os.environ[name]).read() for name in ('WORDS', 'OWN')]"
     )
     variables = {"WORDS": "/opt/words", "OWN": "/var/task/own"}
     deploy(

@@ -8,8 +8,8 @@ from tests.platforms import Platform, wait_for
 def check_what_is_too_large(act: Any) -> None:
     """A result and an error that are too large are reported, and the same process continues."""
     count = act("count")[0]
-    for what in ("large", "overflow"):
-        assert act(what)[0]["errorType"] == "Function.ResponseSizeTooLarge"
+    for deed in ("large", "overflow"):
+        assert act(deed)[0]["errorType"] == "Function.ResponseSizeTooLarge"
         count += 1
         assert act("count")[0] == count
 
@@ -24,7 +24,7 @@ def check_a_long_log_event(platform: Platform, function: str) -> None:
             for page in pages.paginate(logGroupName=f"/aws/lambda/{function}")
             for event in page["events"]
         ]
-        return [one for one in found if "yyyy" in one]
+        return [line for line in found if "yyyy" in line]
 
     wait_for(lambda: sum(map(len, cut())) >= 5 << 20, "all of it in the log")
-    assert {character for one in cut() for character in one} == {"y"}
+    assert {character for line in cut() for character in line} == {"y"}

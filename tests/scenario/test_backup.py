@@ -173,7 +173,9 @@ def test_keys_come_along(start_platform: Callable[..., Platform], tmp_path: Path
     second = start_platform(new, "--auth", "strict")
     key, secret = (line.partition(" = ")[2] for line in text.splitlines()[1:])
     client = second.client("iam", aws_access_key_id=key, aws_secret_access_key=secret)
-    assert [one["AccessKeyId"] for one in client.list_access_keys()["AccessKeyMetadata"]] == [key]
+    assert [
+        metadata["AccessKeyId"] for metadata in client.list_access_keys()["AccessKeyMetadata"]
+    ] == [key]
 
 
 def test_what_cannot_be_done_is_said(platform: Platform, tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ def test_a_bootstrap_that_is_not_executed(
         request_id = answer["ResponseMetadata"]["RequestId"]
         assert payload["errorMessage"] == f"RequestId: {request_id} Error: {reason}"
     stream = lambda_client.invoke_with_response_stream(FunctionName=f"boot-{name}")
-    (end,) = [one["InvokeComplete"] for one in stream["EventStream"] if "InvokeComplete" in one]
+    (end,) = [
+        event["InvokeComplete"] for event in stream["EventStream"] if "InvokeComplete" in event
+    ]
     assert end["ErrorCode"] == "Unhandled"
     details = json.loads(end["ErrorDetails"])
     assert details["errorType"] == "Runtime.InvalidEntrypoint"
@@ -61,12 +63,12 @@ def test_a_layer_s_bootstrap_that_is_not_executed(lambda_client: Any) -> None:
 
 def test_an_asynchronous_event_for_it(platform: Platform, lambda_client: Any) -> None:
     """Is over after its retries, as any failed event, and the destination gets a record."""
-    told = deploy(lambda_client, "boot-told", {"app.py": "def handler(e, c): print(e)"})
+    function = deploy(lambda_client, "boot-told", {"app.py": "def handler(e, c): print(e)"})
     deploy(lambda_client, "boot-later", {"bootstrap": b"x"}, **OS_ONLY)
     lambda_client.put_function_event_invoke_config(
         FunctionName="boot-later",
         MaximumRetryAttempts=0,
-        DestinationConfig={"OnFailure": {"Destination": told["FunctionArn"]}},
+        DestinationConfig={"OnFailure": {"Destination": function["FunctionArn"]}},
     )
     lambda_client.invoke(FunctionName="boot-later", InvocationType="Event", Payload=b"{}")
 

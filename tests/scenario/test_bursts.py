@@ -107,7 +107,7 @@ def test_what_cannot_be_had_in_time_is_throttled(start_platform: Callable[..., P
     assert set(found) == {200, 429}, found
     for number, (status, payload) in enumerate(answers):
         expected = number if status == 200 else "ConcurrentInvocationLimitExceeded"
-        told = json.loads(payload)
-        assert (told if status == 200 else told["Reason"]) == expected
+        response = json.loads(payload)
+        assert (response if status == 200 else response["Reason"]) == expected
     platform.stop()
     assert "Traceback" not in platform.output

@@ -25,7 +25,9 @@ def handler(event, context):
 """
 
 
-RUNTIMES = [f"python{one.line}" for one in installed() if one.kind == "python"]
+RUNTIMES = [
+    f"python{interpreter.line}" for interpreter in installed() if interpreter.kind == "python"
+]
 
 
 @pytest.mark.parametrize("mode", [None, "exec"])

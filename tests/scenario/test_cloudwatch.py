@@ -145,7 +145,7 @@ def test_data_by_query(cloudwatch: Any, called: str) -> None:
         },
     ]
     found = cloudwatch.get_metric_data(MetricDataQueries=queries, **hour())["MetricDataResults"]
-    assert [(one["Id"], one["Label"], one["StatusCode"]) for one in found] == [
+    assert [(result["Id"], result["Label"], result["StatusCode"]) for result in found] == [
         ("p", "slow", "Complete"),
         ("n", "Duration", "Complete"),
     ]
@@ -159,7 +159,7 @@ def test_data_by_query(cloudwatch: Any, called: str) -> None:
     for page in pages:
         for result in page["MetricDataResults"]:
             values[result["Id"]] += result["Values"]
-    assert values == {one["Id"]: one["Values"] for one in found}
+    assert values == {result["Id"]: result["Values"] for result in found}
 
 
 def test_custom_metrics(cloudwatch: Any) -> None:
@@ -170,19 +170,19 @@ def test_custom_metrics(cloudwatch: Any) -> None:
     known = {"SampleCount": 2.0, "Sum": 20.0, "Minimum": 8.0, "Maximum": 12.0}
     put(cloudwatch, StatisticValues=known, Unit="Count", Dimensions=shop)
     put(cloudwatch, Value=100.0, Unit="Percent", Dimensions=shop)
-    asked = {
+    query = {
         "Namespace": NAMESPACE,
         "MetricName": "Orders",
         "Dimensions": shop,
         "Period": 86400,
         "Statistics": ["Sum", "SampleCount", "Minimum", "Maximum", "Average"],
     }
-    points = cloudwatch.get_metric_statistics(**asked, **hour())["Datapoints"]
+    points = cloudwatch.get_metric_statistics(**query, **hour())["Datapoints"]
     by_unit = {point["Unit"]: point for point in points}
     counted = by_unit["Count"]
-    assert [counted[name] for name in asked["Statistics"]] == [27.0, 6.0, 1.0, 12.0, 4.5]
+    assert [counted[name] for name in query["Statistics"]] == [27.0, 6.0, 1.0, 12.0, 4.5]
     assert by_unit["Percent"]["Sum"] == 100.0
-    only = cloudwatch.get_metric_statistics(**asked, Unit="Percent", **hour())["Datapoints"]
+    only = cloudwatch.get_metric_statistics(**query, Unit="Percent", **hour())["Datapoints"]
     assert [point["Unit"] for point in only] == ["Percent"]
 
 
@@ -270,14 +270,14 @@ def test_requests_that_are_refused(cloudwatch: Any) -> None:
         code_of(cloudwatch.put_metric_data, Namespace="AWS/Lambda", MetricData=data)
         == "InvalidParameterValue"
     )
-    asked = {"Namespace": NAMESPACE, "MetricName": "m", "Statistics": ["Sum"], "Period": 60}
+    query = {"Namespace": NAMESPACE, "MetricName": "m", "Statistics": ["Sum"], "Period": 60}
     read = cloudwatch.get_metric_statistics
-    assert code_of(read, **{**asked, "Period": 10}, **hour()) == "InvalidParameterValue"
+    assert code_of(read, **{**query, "Period": 10}, **hour()) == "InvalidParameterValue"
     backwards = {"StartTime": NOW, "EndTime": NOW - DAY}
-    assert code_of(read, **asked, **backwards) == "InvalidParameterValue"
+    assert code_of(read, **query, **backwards) == "InvalidParameterValue"
     long = {"StartTime": NOW - 2 * DAY, "EndTime": NOW}
-    assert code_of(read, **asked, **long) == "InvalidParameterCombination"
-    assert code_of(read, **{**asked, "Statistics": []}, **hour()) in (
+    assert code_of(read, **query, **long) == "InvalidParameterCombination"
+    assert code_of(read, **{**query, "Statistics": []}, **hour()) in (
         "MissingParameter",
         "ValidationError",
     )
@@ -419,7 +419,7 @@ def test_metrics_outlive_the_platform(start_platform: Any) -> None:
     assert first.stop() == 0
     second = start_platform(first.data_dir)
     found = second.client("cloudwatch").list_metrics(Namespace=NAMESPACE)["Metrics"]
-    assert [one["MetricName"] for one in found] == ["Orders"]
+    assert [metric["MetricName"] for metric in found] == ["Orders"]
 
 
 def test_a_client_of_boto3_needs_no_settings(platform: Platform) -> None:

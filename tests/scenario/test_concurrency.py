@@ -285,15 +285,15 @@ def test_provisioned_environments_are_ready_before_the_first_call(
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(one["type"] for one in answers) == [
+    assert sorted(answer["type"] for answer in answers) == [
         "on-demand", "provisioned-concurrency", "provisioned-concurrency",
     ]  # fmt: skip
     logs = platform.client("logs")
-    for one in answers:
-        is_ahead = one["type"] == "provisioned-concurrency"
-        assert (one["loaded_at"] < ready_at) == is_ahead
+    for answer in answers:
+        is_ahead = answer["type"] == "provisioned-concurrency"
+        assert (answer["loaded_at"] < ready_at) == is_ahead
 
-        def events(stream: str = one["stream"], group: str = one["group"]) -> list[str]:
+        def events(stream: str = answer["stream"], group: str = answer["group"]) -> list[str]:
             found = logs.get_log_events(
                 logGroupName=group, logStreamName=stream, startFromHead=True
             )["events"]
@@ -325,7 +325,7 @@ def test_an_alias_takes_its_environments_along(lambda_client: Any) -> None:
     lambda_client.update_alias(FunctionName=name, Name="live", FunctionVersion="2")
     wait_ready(lambda_client, name, "live")
     second = invoke(lambda_client, name, Qualifier="live")[0]
-    assert [one["type"] for one in (first, second)] == ["provisioned-concurrency"] * 2
+    assert [answer["type"] for answer in (first, second)] == ["provisioned-concurrency"] * 2
     assert first["me"] != second["me"]
     assert invoke(lambda_client, name, Qualifier="1")[0]["type"] == "on-demand"
     lambda_client.delete_alias(FunctionName=name, Name="live")

@@ -52,7 +52,9 @@ def test_names_are_the_model_s() -> None:
                     assert member.partition("=")[0].partition(".")[0] in shape.members
 
 
-@pytest.mark.parametrize("member", [one for one in STORED["CreateFunction"] if one != "Layers"])
+@pytest.mark.parametrize(
+    "member", [member for member in STORED["CreateFunction"] if member != "Layers"]
+)
 def test_stored_members_are_shown(client: Any, name: str, member: str) -> None:
     """As they were given, at creation and after a change."""
     create_active(client, name, **{member: VALUES[member]})

@@ -195,9 +195,9 @@ def test_garbage_of_one_that_runs(platform: Platform, monkeypatch: pytest.Monkey
     uid = stray.parent.stat().st_uid
     for path in (stray, stray / "inside"):
         os.chown(path, uid, uid)
-    assert str(stray.name) in [one.place for one in gc.collect(settings, is_dry=True)]
+    assert str(stray.name) in [item.place for item in gc.collect(settings, is_dry=True)]
     assert stray.exists()
-    assert stray.name in [one.place for one in gc.collect(settings, is_dry=False)]
+    assert stray.name in [item.place for item in gc.collect(settings, is_dry=False)]
     assert not stray.exists()
     assert invoke(client, "stays")[0] == "here"
     assert gc.collect(settings, is_dry=True) == []
@@ -226,11 +226,11 @@ def test_garbage_of_one_that_was_killed(
 
     found = gc.collect(settings, is_dry=True)
     if are_there():
-        assert "control groups" in {one.kind for one in found}
+        assert "control groups" in {item.kind for item in found}
 
     # The kernel needs a moment for the end of what was killed.
     def is_clean() -> bool:
-        return not any(one.problem for one in gc.collect(settings, is_dry=False))
+        return not any(item.problem for item in gc.collect(settings, is_dry=False))
 
     wait_for(is_clean, "everything can be removed")
     assert are_there() == []
@@ -252,13 +252,13 @@ def test_what_a_service_manager_is_told(
             environment={"NOTIFY_SOCKET": f"{tmp_path}/notify", "WATCHDOG_USEC": "600000"},
         )
 
-        def told(wanted: bytes) -> bytes:
+        def receive(wanted: bytes) -> bytes:
             while wanted not in (message := news.recv(1000)):
                 pass
             return message
 
-        assert own.endpoint.encode() in told(b"READY=1")
-        told(b"WATCHDOG=1")
+        assert own.endpoint.encode() in receive(b"READY=1")
+        receive(b"WATCHDOG=1")
         client = own.client("lambda")
         deploy(client, "slow", {"app.py": SLOW}, Timeout=600)
         with concurrent.futures.ThreadPoolExecutor(1) as thread:
@@ -266,7 +266,7 @@ def test_what_a_service_manager_is_told(
             status = Daemon(own.data_dir).status
             wait_for(lambda: status()["environments"]["busy"] == 1, "a busy environment")
             own.process.send_signal(signal.SIGTERM)
-            told(b"STOPPING=1")
+            receive(b"STOPPING=1")
             with pytest.raises(BotoCoreError):
                 answer.result(60)
         assert own.process.wait(30) == 0

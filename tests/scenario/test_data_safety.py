@@ -47,7 +47,7 @@ def refused(data_dir: Path, **environment: str) -> str:
 
 def packages(directory: Path) -> set[str]:
     """The blobs of a directory."""
-    return {one.name for one in directory.iterdir() if not one.name.startswith(".")}
+    return {entry.name for entry in directory.iterdir() if not entry.name.startswith(".")}
 
 
 @pytest.mark.timeout(240)
@@ -192,7 +192,7 @@ def test_code_that_was_replaced_is_freed(platform: Platform, lambda_client: Any)
     bulk = {f"m{n}.py": f"X{n} = {n}\n" * 500 for n in range(10)}
 
     def directories() -> set[str]:
-        return {one.partition(".")[0] for one in os.listdir(platform.data_dir / "code")}
+        return {name.partition(".")[0] for name in os.listdir(platform.data_dir / "code")}
 
     def files(word: str) -> dict[str, str]:
         return {"app.py": LAZY, "late.py": f"WORD = {word!r}", **bulk}

@@ -304,18 +304,20 @@ def test_dead_letter_queues(platform: Platform, elsewhere: Callable[[str], Any])
 def test_characters_that_queues_refuse(platform: Platform, elsewhere: Callable[[str], Any]) -> None:
     """In events, responses and errors; their records arrive all the same."""
     client = platform.client("lambda")
-    dead, told = Queue(elsewhere("sqs"), "odd-dead"), Queue(elsewhere("sqs"), "odd-told")
+    dead, destination = Queue(elsewhere("sqs"), "odd-dead"), Queue(elsewhere("sqs"), "odd-told")
     source = "def handler(event, context): raise ValueError('\\x1b[31mred \\x00\\uffff' + event)"
     deploy(client, "odd", {"app.py": source}, DeadLetterConfig={"TargetArn": dead.arn})
     client.put_function_event_invoke_config(
-        FunctionName="odd", DestinationConfig={"OnFailure": {"Destination": told.arn}}, **FAILS
+        FunctionName="odd",
+        DestinationConfig={"OnFailure": {"Destination": destination.arn}},
+        **FAILS,
     )
     invoke(client, "odd", '"\uffff"'.encode())
     message = dead.wait()
     assert json.loads(message["Body"]) == "\uffff"
     error = message["MessageAttributes"]["ErrorMessage"]["StringValue"]
     assert error == "\ufffd[31mred \ufffd\ufffd\ufffd"
-    record = json.loads(told.wait()["Body"])
+    record = json.loads(destination.wait()["Body"])
     assert record["requestPayload"] == "\uffff"
     assert record["responsePayload"]["errorMessage"] == "\x1b[31mred \x00\uffff\uffff"
 

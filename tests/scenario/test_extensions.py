@@ -40,7 +40,7 @@ def deploy_with(lambda_client: Any) -> Callable[..., None]:
     """Deploys a function with extensions from a layer of its own."""
 
     def deploy_(name: str, extensions: dict[str, str], **more: Any) -> None:
-        files = {f"extensions/{one}": source for one, source in extensions.items()}
+        files = {f"extensions/{name}": source for name, source in extensions.items()}
         layer = publish_layer(lambda_client, name, files)
         variables = more.pop("variables", {})
         options = {"Environment": {"Variables": {"TEST_MODE": "1", **variables}}, **more}
@@ -64,8 +64,8 @@ def test_an_extension_hears_of_everything(
     end(platform, "follows")
     wait_for(lambda: "follower bye" in log_lines(platform, "follows"), "the extension's end")
     lines = log_lines(platform, "follows")
-    told = [line.split(" ", 2) for line in lines if line.startswith("follower ")]
-    assert [word for _, word, *_ in told] == [
+    heard = [line.split(" ", 2) for line in lines if line.startswith("follower ")]
+    assert [word for _, word, *_ in heard] == [
         "registered",
         "has",
         "INVOKE",
@@ -73,14 +73,14 @@ def test_an_extension_hears_of_everything(
         "SHUTDOWN",
         "bye",
     ]
-    assert json.loads(told[0][2]) == {
+    assert json.loads(heard[0][2]) == {
         "functionName": "follows",
         "functionVersion": "$LATEST",
         "handler": "app.handler",
         "accountId": "000000000000",
     }
-    assert told[1][2] == "handler False has mode True"
-    invoked, over = json.loads(told[2][2]), json.loads(told[4][2])
+    assert heard[1][2] == "handler False has mode True"
+    invoked, over = json.loads(heard[2][2]), json.loads(heard[4][2])
     start = next(line for line in lines if line.startswith("START"))
     assert invoked["requestId"] in start
     assert invoked["invokedFunctionArn"].endswith(":function:follows")

@@ -223,11 +223,11 @@ def test_powertools(
 
     wait_for(lambda: len(written()) >= 3, "the lines are there")
     lines = written()
-    (asked,) = [line for line in lines if line.get("message") == "asked"]
-    assert asked["number"] == "7"
-    assert asked["function_name"] == "powertools"
-    assert asked["function_arn"].endswith(":function:powertools")
-    assert asked["cold_start"] is True
+    (request,) = [line for line in lines if line.get("message") == "asked"]
+    assert request["number"] == "7"
+    assert request["function_name"] == "powertools"
+    assert request["function_arn"].endswith(":function:powertools")
+    assert request["cold_start"] is True
     metrics = [line for line in lines if "_aws" in line]
     assert {"asked", "ColdStart"} <= {name for line in metrics for name in line}
 
@@ -272,4 +272,4 @@ def test_chalice(platform: Platform, lambda_client: Any, tmp_path: Path) -> None
     assert iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["Arn"] == role
     chalice("delete")
     found = lambda_client.list_functions()["Functions"]
-    assert "greeter-dev-greet" not in [one["FunctionName"] for one in found]
+    assert "greeter-dev-greet" not in [function["FunctionName"] for function in found]

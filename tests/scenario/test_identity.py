@@ -481,8 +481,8 @@ def test_tls(
         assert b"HTTP/1.1 2" not in plain.recv(1000)
     silent = [socket.create_connection(address, timeout=10) for _ in range(50)]
     assert invoke(client, "secure", {"b": 2})[0] == {"b": 2}
-    for one in silent:
-        one.close()
+    for connection in silent:
+        connection.close()
 
 
 def test_bad_certificates(certificate: tuple[Path, Path], tmp_path: Path) -> None:

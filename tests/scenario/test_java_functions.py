@@ -19,8 +19,8 @@ def act(lambda_client: Any, classes: dict[str, bytes]) -> Any:
     """Makes the function do something; returns its result and the whole response."""
     deploy(lambda_client, "java-act", classes, Handler="example.Act", Timeout=5, **OPTIONS)
 
-    def do(what: str) -> tuple[Any, dict[str, Any]]:
-        return invoke(lambda_client, "java-act", {"what": what}, LogType="Tail")
+    def do(deed: str) -> tuple[Any, dict[str, Any]]:
+        return invoke(lambda_client, "java-act", {"what": deed}, LogType="Tail")
 
     return do
 
@@ -116,7 +116,7 @@ def logged(platform: Platform, name: str, request_id: str) -> list[str]:
     def events() -> list[str]:
         found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
         messages = [event["message"].removesuffix("\n") for event in found]
-        of = [at for at, one in enumerate(messages) if f"RequestId: {request_id}" in one]
+        of = [at for at, message in enumerate(messages) if f"RequestId: {request_id}" in message]
         return messages[of[0] + 1 : of[1]] if len(of) == 3 else []  # START, END and REPORT
 
     found: list[str] = wait_for(events, "the invocation's log")

@@ -222,8 +222,8 @@ def test_a_full_disk(small_disk: Path) -> None:
                 refused = error.response
         assert refused is not None
         # It is the database or the package that had no room.
-        told = refused["ResponseMetadata"]["HTTPStatusCode"], refused["Error"]["Code"]
-        assert told in {(503, "ServiceUnavailable"), (500, "ServiceException")}
+        response = refused["ResponseMetadata"]["HTTPStatusCode"], refused["Error"]["Code"]
+        assert response in {(503, "ServiceUnavailable"), (500, "ServiceException")}
         names = {function["FunctionName"] for function in client.list_functions()["Functions"]}
         assert names == {"first", *(f"bulk{number}" for number in range(kept))}
         ballast.unlink()  # A deletion must be written down, too.

@@ -78,7 +78,9 @@ def test_lists_and_their_filters(connect: Callable[..., Any]) -> None:
         publish(client, "b", CompatibleRuntimes=["python3.12"] if number < 2 else ["nodejs22.x"])
     publish(client, "a", CompatibleArchitectures=["arm64"])
     layers = client.list_layers()["Layers"]
-    assert [(one["LayerName"], one["LatestMatchingVersion"]["Version"]) for one in layers] == [
+    assert [
+        (layer["LayerName"], layer["LatestMatchingVersion"]["Version"]) for layer in layers
+    ] == [
         ("a", 1),
         ("b", 3),
     ]
@@ -96,7 +98,7 @@ def test_lists_and_their_filters(connect: Callable[..., Any]) -> None:
     assert "NextMarker" not in second
     first = client.list_layers(MaxItems=1)
     second = client.list_layers(MaxItems=1, Marker=first["NextMarker"])
-    assert [one["LayerName"] for one in second["Layers"]] == ["b"]
+    assert [layer["LayerName"] for layer in second["Layers"]] == ["b"]
     assert client.list_layer_versions(LayerName="nothing")["LayerVersions"] == []
 
 

@@ -43,7 +43,7 @@ def messages(platform: Platform, name: str, last: str) -> list[str]:
     def found() -> list[str] | None:
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
         got = [event["message"] for page in pages for event in page["events"]]
-        return got if any(last in one for one in got) else None
+        return got if any(last in line for line in got) else None
 
     events: list[str] = wait_for(found, f"the log has {last}")
     return events
@@ -80,9 +80,9 @@ def test_of_node_too(platform: Platform, lambda_client: Any) -> None:
     deploy(lambda_client, "newlines-node", {"app.js": NODE}, Runtime="nodejs22.x", MemorySize=256)
     invoke(lambda_client, "newlines-node")
     _, _, *printed, _, _ = messages(platform, "newlines-node", "REPORT")
-    logged = [one for one in printed if "INFO" in one]
-    assert [one for one in printed if one not in logged] == ["multi\n", "line\n"]
-    assert [one.partition("\tINFO\t")[2] for one in logged] == ["logged\ntwice\n"]
+    logged = [line for line in printed if "INFO" in line]
+    assert [line for line in printed if line not in logged] == ["multi\n", "line\n"]
+    assert [line.partition("\tINFO\t")[2] for line in logged] == ["logged\ntwice\n"]
 
 
 @pytest.mark.parametrize("language", ["python", "node"])
@@ -97,7 +97,7 @@ def test_long_lines_are_cut_between_characters(
     invoke(lambda_client, name)
     printed = [message for message in messages(platform, name, "REPORT") if "€" in message]
     assert len(printed) == 2
-    assert "".join(one.removesuffix("\n") for one in printed).endswith("€" * 120_000)
+    assert "".join(line.removesuffix("\n") for line in printed).endswith("€" * 120_000)
 
 
 @given(
@@ -111,9 +111,9 @@ def test_chunks_of_any_text_are_text(size: int, text: str, shift: int) -> None:
     line = b"x" * shift + encoded * (size // len(encoded))
     found = chunks(line)
     assert b"".join(found) == line
-    assert all(0 < len(one) <= LINE_BYTES_MAX for one in found)
-    for one in found:
-        one.decode(errors="surrogatepass")
+    assert all(0 < len(line) <= LINE_BYTES_MAX for line in found)
+    for line in found:
+        line.decode(errors="surrogatepass")
     assert b"".join(chunks(b"\x80" * size)) == b"\x80" * size
 
 
@@ -125,7 +125,9 @@ def test_the_log_says_why_an_invocation_ended(platform: Platform, lambda_client:
     _, answer_2 = invoke(lambda_client, "reasons", {"exit": 3})
     dead = answer_2["ResponseMetadata"]["RequestId"]
     found = messages(platform, "reasons", "Runtime.ExitError\n")
-    by_report = {one.split()[2]: found[at + 1] for at, one in enumerate(found) if "REPORT" in one}
+    by_report = {
+        line.split()[2]: found[at + 1] for at, line in enumerate(found) if "REPORT" in line
+    }
     at, _, text = by_report[late].partition(" ")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", at)
     assert text == f"{late} Task timed out after 1.00 seconds\n\n"
@@ -146,5 +148,5 @@ def test_a_log_in_json_says_it_in_its_reports(platform: Platform, lambda_client:
     )
     invoke(lambda_client, "reasons-json", {"exit": 3})
     found = messages(platform, "reasons-json", "platform.report")
-    assert all(one.startswith("{") and one.endswith("}\n") for one in found)
+    assert all(line.startswith("{") and line.endswith("}\n") for line in found)
     assert '"errorType":"Runtime.ExitError"' in found[-1]

@@ -132,8 +132,8 @@ def events_of(begin_ms: int, count: int) -> list[tuple[int, bytes]]:
 def messages(answer: Any) -> list[str]:
     """Without the newline that each has."""
     found = [event["message"] for event in answer["events"]]
-    assert all(one.endswith("\n") for one in found)
-    return [one[:-1] for one in found]
+    assert all(line.endswith("\n") for line in found)
+    return [line[:-1] for line in found]
 
 
 def refusal(call: Callable[[], Any]) -> tuple[str, str]:

@@ -223,5 +223,5 @@ def _launcher_of(platform: Platform) -> int:
     """The platform's child that has the launcher's program."""
     pid = platform.process.pid
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    (found,) = [one for one in children if b"launcher" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    (found,) = [pid for pid in children if b"launcher" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     return int(found)

@@ -76,7 +76,13 @@ def test_statements_look_like_aws_s(client: Any, function: str) -> None:
     whole = policy(client, FunctionName=function)
     assert list(whole) == ["Version", "Id", "Statement"]
     assert (whole["Version"], whole["Id"]) == ("2012-10-17", "default")
-    assert [one["Sid"] for one in whole["Statement"]] == ["s3", "account", "user", "all", "url"]
+    assert [statement["Sid"] for statement in whole["Statement"]] == [
+        "s3",
+        "account",
+        "user",
+        "all",
+        "url",
+    ]
 
 
 def test_every_qualifier_has_a_policy_of_its_own(client: Any, function: str) -> None:

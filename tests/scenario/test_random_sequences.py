@@ -145,21 +145,21 @@ class ControlPlane(RuleBasedStateMachine):
         if not hasattr(self, "name"):
             return
         listed = self.client.list_versions_by_function(FunctionName=self.name)["Versions"]
-        assert [one["Version"] for one in listed] == [
+        assert [version["Version"] for version in listed] == [
             "$LATEST",
             *sorted(self.published, key=int),
         ]
-        for one in listed:
-            source, description = self.published.get(one["Version"], self.latest)
-            assert one["Description"] == description
-            assert one["CodeSize"] == len(package(source))
+        for version in listed:
+            source, description = self.published.get(version["Version"], self.latest)
+            assert version["Description"] == description
+            assert version["CodeSize"] == len(package(source))
         found = self.client.list_aliases(FunctionName=self.name)["Aliases"]
         shown = {
-            one["Name"]: (
-                one["FunctionVersion"],
-                one.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
+            alias["Name"]: (
+                alias["FunctionVersion"],
+                alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
             )
-            for one in found
+            for alias in found
         }
         assert shown == self.aliases
 

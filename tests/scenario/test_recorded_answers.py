@@ -246,8 +246,8 @@ def test_runtimes_that_nothing_runs_any_more(client: Any, name: str, runtime: st
 @pytest.mark.parametrize(
     ("runtime", "is_accepted"),
     [
-        *((one, True) for one in ("java11", "java17", "java25", "dotnet8", "python3.12")),
-        *((one, False) for one in ("java8.al2", "dotnet6", "python3.11", "nodejs20.x")),
+        *((runtime, True) for runtime in ("java11", "java17", "java25", "dotnet8", "python3.12")),
+        *((runtime, False) for runtime in ("java8.al2", "dotnet6", "python3.11", "nodejs20.x")),
     ],
 )
 def test_runtimes_of_snap_start(client: Any, name: str, runtime: str, is_accepted: bool) -> None:

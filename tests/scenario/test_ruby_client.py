@@ -87,13 +87,13 @@ def test_each_log_call_is_one_event(platform: Platform, lambda_client: Any) -> N
     def messages() -> list[str]:
         found = logs.filter_log_events(logGroupName="/aws/lambda/ruby-log")["events"]
         all_of_them = [event["message"].removesuffix("\n") for event in found]
-        of = [at for at, one in enumerate(all_of_them) if f"RequestId: {request_id}" in one]
+        of = [at for at, message in enumerate(all_of_them) if f"RequestId: {request_id}" in message]
         return all_of_them[of[0] + 1 : of[1]] if len(of) == 3 else []
 
     seen: list[str] = wait_for(messages, "the invocation's log")
-    (info,) = [one for one in seen if one.startswith("I, [")]
+    (info,) = [line for line in seen if line.startswith("I, [")]
     assert info.endswith(f"]  INFO {request_id} -- mine: one\ntwo")
-    (error,) = [one for one in seen if one.startswith("E, [")]
+    (error,) = [line for line in seen if line.startswith("E, [")]
     assert f"] ERROR {request_id} -- : on purpose (RuntimeError)" in error
     # The pipe of frames and that of lines are read one after the other.
     puts = ["p-one\np-two", "q-one\nq-two\n\n3", "\N{REPLACEMENT CHARACTER}"]
@@ -157,12 +157,12 @@ def test_marshalling_can_be_replaced(lambda_client: Any) -> None:
 def test_a_stream_as_a_result_is_what_it_holds(lambda_client: Any) -> None:
     """Of memory or a file, and not as JSON."""
     deploy_code(lambda_client, "ruby-streams", STREAMS)
-    for what, expected in (
+    for body, expected in (
         ("text", b"from memory"),
         ("bytes", b"\x89PNG"),
         ("file", b"from a file"),
     ):
         answer = lambda_client.invoke(
-            FunctionName="ruby-streams", Payload=json.dumps(what).encode()
+            FunctionName="ruby-streams", Payload=json.dumps(body).encode()
         )
         assert answer["Payload"].read() == expected

@@ -83,8 +83,8 @@ def act(platform: Platform, lambda_client: Any) -> Any:
     """Makes the function do something; returns its result and the whole response."""
     deploy(lambda_client, "ruby-act", FILES, Runtime="ruby3.3", Handler="app.act", Timeout=5)
 
-    def do(what: str) -> tuple[Any, dict[str, Any]]:
-        return invoke(lambda_client, "ruby-act", {"do": what}, LogType="Tail")
+    def do(deed: str) -> tuple[Any, dict[str, Any]]:
+        return invoke(lambda_client, "ruby-act", {"do": deed}, LogType="Tail")
 
     return do
 
@@ -133,7 +133,7 @@ def test_the_context_is_full(lambda_client: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "error_type", "message"),
+    ("deed", "error_type", "message"),
     [
         ("raise", "Function<ArgumentError>", "on purpose: ü"),
         ("not json", "Function<JSON::GeneratorError>", "source"),
@@ -142,23 +142,23 @@ def test_the_context_is_full(lambda_client: Any) -> None:
         ("write", "Function<Errno::EROFS>", "/var/task/x"),
     ],
 )
-def test_errors_are_in_awss_words(act: Any, what: str, error_type: str, message: str) -> None:
+def test_errors_are_in_awss_words(act: Any, deed: str, error_type: str, message: str) -> None:
     """With the function's own frames, and told in the log."""
-    payload, answer = act(what)
+    payload, answer = act(deed)
     assert answer["FunctionError"] == "Unhandled"
     assert (payload["errorType"], message in payload["errorMessage"]) == (error_type, True), payload
     assert not [frame for frame in payload["stackTrace"] if "/var/runtime" in frame]
     assert len(payload["stackTrace"]) <= 100
-    if what == "raise":
+    if deed == "raise":
         (frame,) = payload["stackTrace"]
         assert frame.startswith("/var/task/app.rb:21:in ")
-    if what != "deep":
+    if deed != "deep":
         assert 'Error raised from handler method\n{\n  "errorMessage"' in log_of(answer)
         assert error_type in log_of(answer)
 
 
 @pytest.mark.parametrize(
-    ("what", "error_type", "message"),
+    ("deed", "error_type", "message"),
     [
         ("syntax", "SyntaxError", "syntax error"),
         ("name", "NameError", "nothing_of_this_name"),
@@ -168,11 +168,11 @@ def test_errors_are_in_awss_words(act: Any, what: str, error_type: str, message:
     ],
 )
 def test_what_is_critical_ends_the_process_after_it_is_told(
-    act: Any, what: str, error_type: str, message: str
+    act: Any, deed: str, error_type: str, message: str
 ) -> None:
     """The next invocation has a new one."""
     act("count")
-    payload, answer = act(what)
+    payload, answer = act(deed)
     assert payload["errorType"] == f"Function<{error_type}>"
     assert message in payload["errorMessage"]
     assert "Critical exception from handler\n" in log_of(answer)

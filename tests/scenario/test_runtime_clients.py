@@ -23,7 +23,7 @@ from lambent.node.languages.language import PreparedRuntime
 from lambent.node.languages.preparing import default_cache, prepare_runtimes
 from tests.interpreters import installed
 
-RUNTIMES = {f"{one.kind}{one.line}": one for one in installed()}
+RUNTIMES = {f"{interpreter.kind}{interpreter.line}": interpreter for interpreter in installed()}
 PYTHONS = [name for name in RUNTIMES if name.startswith("python")]
 NODES = [name for name in RUNTIMES if name.startswith("node")]
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:scripted"

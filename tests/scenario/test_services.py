@@ -61,9 +61,9 @@ class Teller:
         made = deploy(platform.client("lambda"), name, {"app.py": TELLS}, Environment=environment)
         self.arn = made["FunctionArn"]
 
-    def told(self, what: str) -> dict[str, Any]:
+    def received(self, description: str) -> dict[str, Any]:
         """The next message, with its system attributes."""
-        message = wait_for(lambda: receive(self._sqs, self.queue), what, deadline_s=30)
+        message = wait_for(lambda: receive(self._sqs, self.queue), description, deadline_s=30)
         return {**json.loads(message["Body"]), "attributes": message["Attributes"]}
 
 
@@ -139,9 +139,9 @@ def test_a_function_reaches_them_with_plain_boto3(platform: Platform) -> None:
     is good inside, and the header that tells loops from chains goes with the message."""
     teller = Teller(platform, "plain")
     invoke(platform.client("lambda"), "plain", {"n": 1})
-    told = teller.told("the function's message")
-    assert told["event"] == {"n": 1}
-    assert "Lineage=1:" in told["attributes"]["AWSTraceHeader"]
+    message = teller.received("the function's message")
+    assert message["event"] == {"n": 1}
+    assert "Lineage=1:" in message["attributes"]["AWSTraceHeader"]
 
 
 def test_an_object_tells_a_function(platform: Platform) -> None:
@@ -154,7 +154,7 @@ def test_an_object_tells_a_function(platform: Platform) -> None:
         Bucket="uploads", NotificationConfiguration={"LambdaFunctionConfigurations": [rule]}
     )
     s3.put_object(Bucket="uploads", Key="in/a.txt", Body=b"hello")
-    record = teller.told("the notification")["event"]["Records"][0]
+    record = teller.received("the notification")["event"]["Records"][0]
     assert record["eventSource"] == "aws:s3"
     assert record["s3"]["bucket"]["name"] == "uploads"
     assert record["s3"]["object"]["key"] == "in/a.txt"
@@ -175,7 +175,7 @@ def test_a_topic_tells_a_function(platform: Platform) -> None:
         Message="hello",
         MessageAttributes={"kind": {"DataType": "String", "StringValue": "good"}},
     )
-    record = teller.told("the notification")["event"]["Records"][0]
+    record = teller.received("the notification")["event"]["Records"][0]
     assert record["EventSource"] == "aws:sns"
     assert record["EventVersion"] == "1.0"
     assert record["EventSubscriptionArn"].startswith(f"{topic}:")
@@ -195,7 +195,7 @@ def test_a_rule_tells_a_function_which_is_tried_again(platform: Platform) -> Non
     target = {"Id": "1", "Arn": teller.arn, "Input": json.dumps({"fail": True})}
     events.put_targets(Rule="orders", Targets=[target])
     events.put_events(Entries=[{"Source": "shop", "DetailType": "order", "Detail": "{}"}])
-    attempts = [teller.told(f"attempt {number}") for number in range(3)]
+    attempts = [teller.received(f"attempt {number}") for number in range(3)]
     assert [attempt["event"] for attempt in attempts] == [{"fail": True}] * 3
     assert len({attempt["id"] for attempt in attempts}) == 1
 
@@ -258,10 +258,10 @@ def test_objects_large_and_presigned(platform: Platform) -> None:
     part = s3.get_object(Bucket="large", Key="ä b/../c%2F", Range="bytes=5-9")
     assert part["Body"].read() == body[5:10]
     s3.put_object(Bucket="large", Key="small", Body=b"hello")
-    asked = {"Bucket": "large", "Key": "small"}
+    target = {"Bucket": "large", "Key": "small"}
     for version in ("s3v4", "s3"):
         signer = platform.client("s3", config=Config(signature_version=version))
-        link = signer.generate_presigned_url("get_object", Params=asked, ExpiresIn=60)
+        link = signer.generate_presigned_url("get_object", Params=target, ExpiresIn=60)
         with urllib.request.urlopen(link, timeout=10) as answer:
             assert answer.read() == b"hello"
     with pytest.raises(ClientError) as raised:
@@ -415,7 +415,7 @@ def test_the_local_services_has_no_way_to_the_host(platform: Platform) -> None:
     teller = Teller(platform, "way-out")
     sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=teller.arn)
     sns.publish(TopicArn=topic, Message="hello")
-    teller.told("the notification")
+    teller.received("the notification")
     assert not arrived.is_set()
     server.shutdown()
     server.server_close()

@@ -42,7 +42,7 @@ def handler(event, context):
         data = base64.b64decode(record["data"]).decode().upper()
         return {"recordId": record["recordId"], "result": "Ok",
                 "data": base64.b64encode(data.encode()).decode()}
-    return {"records": [transformed(one) for one in event["records"]]}
+    return {"records": [transformed(record) for record in event["records"]]}
 """
 WRITES = """
 import boto3, urllib.request
@@ -126,14 +126,14 @@ def test_challenges_of_ones_own(platform: Platform, account: str) -> None:
     people = unsigned(platform)
 
     def answer(text: str) -> Any:
-        asked = people.initiate_auth(
+        challenge = people.initiate_auth(
             ClientId=client, AuthFlow="CUSTOM_AUTH", AuthParameters={"USERNAME": "ann"}
         )
-        assert asked["ChallengeParameters"]["question"] == "2 + 2"
+        assert challenge["ChallengeParameters"]["question"] == "2 + 2"
         return people.respond_to_auth_challenge(
             ClientId=client,
             ChallengeName="CUSTOM_CHALLENGE",
-            Session=asked["Session"],
+            Session=challenge["Session"],
             ChallengeResponses={"USERNAME": "ann", "ANSWER": text},
         )
 
@@ -180,7 +180,7 @@ def test_firehose_records_are_transformed(platform: Platform, account: str) -> N
 
     def found() -> Any:
         objects = s3.list_objects_v2(Bucket=bucket).get("Contents", [])
-        return [s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in objects]
+        return [s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read() for entry in objects]
 
     assert wait_for(found, "an object", deadline_s=30) == [b"HELLO"]
 

@@ -196,19 +196,19 @@ def test_a_topic_needs_the_functions_permission(strict: Strict) -> None:
     sns.publish(TopicArn=topics[1], Message="left out")
     sns.publish(TopicArn=topics[0], Message="let in")
 
-    def told() -> list[str]:
+    def received() -> list[str]:
         answer = strict.client("logs").filter_log_events(
             logGroupName="/aws/lambda/is-told", filterPattern="told"
         )
         return [event["message"].strip() for event in answer["events"]]
 
-    wait_for(lambda: _quietly(told), "the notification", deadline_s=30)
-    assert told() == ["told let in"]
+    wait_for(lambda: _quietly(received), "the notification", deadline_s=30)
+    assert received() == ["told let in"]
 
 
-def _quietly(told: Any) -> Any:
+def _quietly(call: Any) -> Any:
     try:
-        return told()
+        return call()
     except Exception:
         return None
 
@@ -222,11 +222,11 @@ def test_links_are_verified(strict: Strict) -> None:
     link = s3.generate_presigned_url("get_object", Params={"Bucket": "links", "Key": "a"})
     with urllib.request.urlopen(link, timeout=10) as answer:
         assert answer.read() == b"hello"
-    asked = {"Bucket": "links", "Key": "up"}
-    upload = s3.generate_presigned_url("put_object", Params=asked)
+    target = {"Bucket": "links", "Key": "up"}
+    upload = s3.generate_presigned_url("put_object", Params=target)
     request = urllib.request.Request(upload, data=b"uploaded", method="PUT")
     urllib.request.urlopen(request, timeout=10).close()
-    assert s3.get_object(**asked)["Body"].read() == b"uploaded"
+    assert s3.get_object(**target)["Body"].read() == b"uploaded"
     with pytest.raises(urllib.error.HTTPError) as raised:
         urllib.request.urlopen(link.replace("/links/a", "/links/b"), timeout=10)
     with raised.value as refused:

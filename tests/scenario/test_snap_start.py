@@ -11,7 +11,9 @@ from tests.interpreters import installed
 from tests.platforms import Platform, deploy, invoke, log_lines, wait_for
 
 VERSIONS = [
-    one.line for one in installed() if one.kind == "python" and (3, 12) <= one.version < (3, 14)
+    interpreter.line
+    for interpreter in installed()
+    if interpreter.kind == "python" and (3, 12) <= interpreter.version < (3, 14)
 ]
 pytestmark = pytest.mark.skipif(not VERSIONS, reason="no Python that may use SnapStart")
 RUNTIME = f"python{VERSIONS[-1]}" if VERSIONS else ""
@@ -220,14 +222,14 @@ LEFT = {
 }
 
 
-@pytest.mark.parametrize("what", LEFT)
-def test_what_cannot_be_captured(platform: Platform, lambda_client: Any, what: str) -> None:
+@pytest.mark.parametrize("leftover", LEFT)
+def test_what_cannot_be_captured(platform: Platform, lambda_client: Any, leftover: str) -> None:
     """Then every environment is initialised by itself, with the same hooks; the log says why."""
-    name = f"snap-{what}"
+    name = f"snap-{leftover}"
     deploy(
         lambda_client,
         name,
-        {"app.py": f"{CODE}\n{LEFT[what]}"},
+        {"app.py": f"{CODE}\n{LEFT[leftover]}"},
         Runtime=RUNTIME,
         SnapStart={"ApplyOn": "PublishedVersions"},
     )

@@ -29,11 +29,11 @@ def handler(event, context):
         "variables": sorted(os.environ),
         "of a shell": [os.environ["PWD"], os.environ["SHLVL"]],
         "zone": time.tzname,
-        "signals": [str(signal.getsignal(one)) for one in (signal.SIGINT, signal.SIGTERM)],
+        "signals": [str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)],
         "ignored": status["SigIgn"],
-        "caps": {status[one] for one in status if one.startswith("Cap")} == {"0" * 16 + "\\n"},
+        "caps": {status[key] for key in status if key.startswith("Cap")} == {"0" * 16 + "\\n"},
         "filter": status["Seccomp"],
-        "descriptors": sorted(int(one) for one in os.listdir("/proc/self/fd"))[:4],
+        "descriptors": sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:4],
         "packed": gzip.decompress(packed.getvalue()) == b"x" * 1000,
         "single bytes": sum(bytes([x]) != chr(x).encode("latin-1") for x in range(256)),
         "streams": [sys.stdout.encoding, sys.stderr.errors, sys.stdout.isatty()],
@@ -59,8 +59,8 @@ def test_both_ways_look_the_same(lambda_client: Any) -> None:
         deploy(lambda_client, f"look-{mode}", {"app.py": LOOK}, **variables(mode, TZ="Asia/Tokyo"))
         found[mode], _ = invoke(lambda_client, f"look-{mode}")
     found["exec"]["variables"].remove("LAMBENT_START_MODE")
-    for what in found["exec"]:
-        assert found["forked"][what] == found["exec"][what], what
+    for key in found["exec"]:
+        assert found["forked"][key] == found["exec"][key], key
     assert found["forked"]["zone"] == ["JST", "JST"]
     assert found["forked"]["of a shell"] == ["/var/task", "0"]
     assert "AWS_LAMBDA_LOG_FORMAT" not in found["forked"]["variables"]
@@ -74,7 +74,7 @@ def test_own_modules_come_before_ours(lambda_client: Any, mode: str) -> None:
     code = """
 import base64, bootstrap, channel, simplejson, six, zygote
 def handler(event, context):
-    return [one.__file__ for one in (base64, bootstrap, channel, simplejson, six, zygote)]
+    return [module.__file__ for module in (base64, bootstrap, channel, simplejson, six, zygote)]
 """
     names = ["base64", "bootstrap", "channel", "simplejson", "six", "zygote"]
     files = {

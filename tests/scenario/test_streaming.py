@@ -100,12 +100,12 @@ def stream(client: Any, name: str, event: Any, **more: Any) -> tuple[bytes, dict
         FunctionName=name, Payload=json.dumps(event).encode(), **more
     )
     payload, end, times = b"", {}, []
-    for one in answer["EventStream"]:
+    for event in answer["EventStream"]:
         times.append(time.monotonic())
-        if "PayloadChunk" in one:
-            payload += one["PayloadChunk"]["Payload"]
+        if "PayloadChunk" in event:
+            payload += event["PayloadChunk"]["Payload"]
         else:
-            end = one["InvokeComplete"]
+            end = event["InvokeComplete"]
     return payload, end, times
 
 

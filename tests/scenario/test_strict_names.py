@@ -136,7 +136,7 @@ def test_a_log_group_is_one_by_name_and_by_arn(strict: Strict) -> None:
     keys = strict.user("logger")
     user = strict.client("logs", **keys)
     names = [{"logGroupName": group}]
-    names += [{"logGroupIdentifier": one} for one in (group, f"{LOGS}:{group}")]
+    names += [{"logGroupIdentifier": identifier} for identifier in (group, f"{LOGS}:{group}")]
     for resource in (f"{LOGS}:{group}", f"{LOGS}:{group}:*"):
         put_policy(strict, "logger", ALL, {**ALL, "Effect": "Deny", "Resource": resource})
         for named in names:

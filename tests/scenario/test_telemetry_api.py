@@ -62,7 +62,7 @@ def listen(platform: Platform, lambda_client: Any) -> Listen:
             invoke(lambda_client, name, payload)
         lambda_client.update_function_configuration(FunctionName=name, Description="end")
 
-        def told() -> list[dict[str, Any]]:
+        def delivered() -> list[dict[str, Any]]:
             lines = [line for line in log_lines(platform, name) if line.startswith("told ")]
             return [json.loads(line.removeprefix("told ")) for line in lines]
 
@@ -70,7 +70,7 @@ def listen(platform: Platform, lambda_client: Any) -> Listen:
             return any("listener is done" in line for line in log_lines(platform, name))
 
         wait_for(is_over, "the extension's end", deadline_s=60)
-        return told()
+        return delivered()
 
     return listen_
 
@@ -86,8 +86,8 @@ def test_what_is_told(listen: Listen, protocol: str) -> None:
     if protocol == "TCP":
         destination = {"protocol": "TCP", "port": 8080}
     subscription = {**SUBSCRIPTION, "destination": destination}
-    told = listen(f"told-{protocol.lower()}", "you", subscription=subscription)
-    kinds = [kind(event) for event in told]
+    events = listen(f"told-{protocol.lower()}", "you", subscription=subscription)
+    kinds = [kind(event) for event in events]
     in_order = [
         "platform.initStart",
         "platform.telemetrySubscription",
@@ -97,11 +97,11 @@ def test_what_is_told(listen: Listen, protocol: str) -> None:
         "platform.runtimeDone",
         "platform.report",
     ]
-    assert [one for one in kinds if one in in_order] == in_order
+    assert [kind for kind in kinds if kind in in_order] == in_order
     assert "platform.extension" in kinds
-    for event in told:
+    for event in events:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["time"])
-    records = {kind(event): event["record"] for event in told}
+    records = {kind(event): event["record"] for event in events}
     start = records["platform.initStart"]
     assert start["initializationType"] == "on-demand"
     assert start["phase"] == "init"
@@ -125,15 +125,17 @@ def test_what_is_told(listen: Listen, protocol: str) -> None:
     assert report["metrics"]["memorySizeMB"] == 512
     assert report["metrics"]["initDurationMs"] > 0
     assert report["tracing"]["type"] == "X-Amzn-Trace-Id"
-    function = [event["record"] for event in told if kind(event) == "function"]
+    function = [event["record"] for event in events if kind(event) == "function"]
     assert function[:2] == ["while loading", "hello you"]
-    assert any("subscribed 200" in event["record"] for event in told if kind(event) == "extension")
+    assert any(
+        "subscribed 200" in event["record"] for event in events if kind(event) == "extension"
+    )
 
 
 def test_objects_in_json_logs(listen: Listen) -> None:
     """With the log format JSON, a printed object is delivered as an object."""
-    told = listen("told-json", "you", LoggingConfig={"LogFormat": "JSON"})
-    records = [event["record"] for event in told if kind(event) == "function"]
+    events = listen("told-json", "you", LoggingConfig={"LogFormat": "JSON"})
+    records = [event["record"] for event in events if kind(event) == "function"]
     assert {"level": "warn", "message": "structured"}.items() <= records[2].items()
     assert records[1]["message"] == "hello you"
 
@@ -145,13 +147,13 @@ def test_the_older_logs_api(listen: Listen) -> None:
         "schemaVersion": "2021-03-18",
         "destination": {**SUBSCRIPTION["destination"], "method": "PUT", "encoding": "JSON"},
     }
-    told = listen(
+    events = listen(
         "told-legacy",
         "you",
         subscription=legacy,
         variables={"EXTENSION_API": "/2020-08-15/logs"},
     )
-    kinds = {kind(event) for event in told}
+    kinds = {kind(event) for event in events}
     assert kinds >= {
         "platform.logsSubscription",
         "platform.start",
@@ -160,14 +162,14 @@ def test_the_older_logs_api(listen: Listen) -> None:
         "platform.report",
         "function",
     }
-    assert not any(one.startswith("platform.init") for one in kinds)
+    assert not any(kind.startswith("platform.init") for kind in kinds)
 
 
 def test_a_flood_is_bounded(platform: Platform, listen: Listen) -> None:
     """A function that prints faster than its subscriber reads loses records and learns how many."""
-    told = listen("told-flood", "flood", Timeout=60)
-    heard = sum(event["record"] == "x" * 100 for event in told)
-    dropped = [event["record"] for event in told if kind(event) == "platform.logsDropped"]
+    events = listen("told-flood", "flood", Timeout=60)
+    heard = sum(event["record"] == "x" * 100 for event in events)
+    dropped = [event["record"] for event in events if kind(event) == "platform.logsDropped"]
     assert heard + sum(record["droppedRecords"] for record in dropped) >= 6_000
     assert all(record["droppedBytes"] > 100 * record["droppedRecords"] for record in dropped)
 

@@ -147,13 +147,13 @@ def test_sns_and_s3_notify_queues(ministack: Ministack) -> None:
     """What is published, or stored, arrives in a queue."""
     sqs, sns, s3 = (ministack.client(name) for name in ("sqs", "sns", "s3"))
     url = sqs.create_queue(QueueName="told")["QueueUrl"]
-    asked = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    queue = asked["Attributes"]["QueueArn"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    queue = attributes["Attributes"]["QueueArn"]
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
     sns.publish(TopicArn=topic, Message="hello")
-    told = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
-    assert json.loads(told[0]["Body"])["Message"] == "hello"
+    messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5)["Messages"]
+    assert json.loads(messages[0]["Body"])["Message"] == "hello"
 
     url = sqs.create_queue(QueueName="stored")["QueueUrl"]
     s3.create_bucket(Bucket="things")
@@ -169,7 +169,9 @@ def test_sns_and_s3_notify_queues(ministack: Ministack) -> None:
 
     def records() -> list[dict[str, str]]:
         found = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", [])
-        return [one for message in found for one in json.loads(message["Body"]).get("Records", [])]
+        return [
+            record for message in found for record in json.loads(message["Body"]).get("Records", [])
+        ]
 
     assert wait_for(records, "the queue is told")[0]["eventName"] == "ObjectCreated:Put"
 
@@ -209,12 +211,12 @@ def test_kinesis_splits_shards(kinesis: Kinesis) -> None:
         StreamName="two", ShardToSplit=first["ShardId"], NewStartingHashKey=str(middle)
     )
     wait_for(lambda: len(shards()) == 4, "the shard is split")
-    children = [one for one in shards() if one.get("ParentShardId") == first["ShardId"]]
+    children = [shard for shard in shards() if shard.get("ParentShardId") == first["ShardId"]]
     data, answer = read(first)
     assert data == [b"one"]
     assert "NextShardIterator" not in answer
     assert {child_shard["ShardId"] for child_shard in answer["ChildShards"]} == {
-        one["ShardId"] for one in children
+        shard["ShardId"] for shard in children
     }
 
 

@@ -45,18 +45,20 @@ def _end(text: str) -> list[str]:
 @pytest.mark.parametrize("start", [subprocess.Popen, forking.Forked])
 def test_it_is_a_process_as_any(start: Callable[..., "subprocess.Popen[Any]"]) -> None:
     """It is polled, waited for, and ended by signals; a session of its own if wanted."""
-    with start([*MIRROR, "sleep"], cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True) as one:
-        assert one.stdout is not None
-        assert one.stdout.readline() == b"sleeping\n"
-        assert one.poll() is None
-        assert os.getsid(one.pid) == one.pid
+    with start(
+        [*MIRROR, "sleep"], cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"sleeping\n"
+        assert process.poll() is None
+        assert os.getsid(process.pid) == process.pid
         with pytest.raises(subprocess.TimeoutExpired):
-            one.wait(0.05)
-        one.send_signal(signal.SIGTERM)
-        assert one.wait(20) == -signal.SIGTERM
-        assert one.poll() == -signal.SIGTERM
-        one.send_signal(signal.SIGTERM)
-        assert one.stdout.read() == b""
+            process.wait(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == -signal.SIGTERM
+        assert process.poll() == -signal.SIGTERM
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == b""
 
 
 def test_commands_of_a_shell(tmp_path: Path) -> None:

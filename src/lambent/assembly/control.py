@@ -8,6 +8,7 @@ from lambent.assembly.api import Api
 from lambent.assembly.storage import Storage
 from lambent.aws.clients import AwsClients
 from lambent.control.activation import Prepare
+from lambent.control.apis.v2.room import ApisV2
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
 from lambent.control.mappings import CheckSource
 from lambent.control.room import Control, open_control
@@ -15,6 +16,8 @@ from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.fronts import Front
 from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
+from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.rooms import LambdaRooms
@@ -64,6 +67,9 @@ async def open_control_plane(
         gateway.register(LAMBDA, LAMBDA.bind(lambda_rooms))
         gateway.register(LOGS, LOGS.bind(storage.logs))
         gateway.register(CLOUDWATCH, CLOUDWATCH.bind(storage.metrics))
+        domain = settings.gateway.url_domain
+        apis = ApiGatewayV2Rooms(ApisV2(storage.store, storage.clock, domain=domain), domain)
+        gateway.register(APIGATEWAYV2, APIGATEWAYV2.bind(apis))
         sts_rooms = StsRooms(api.identities, api.keyring.sessions, api.authorizer.is_strict)
         gateway.register(STS, STS.bind(sts_rooms))
         gateway.register(IAM, IAM.bind(api.identities))

@@ -20,6 +20,7 @@ from lambent.assembly.front import (
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.storage import open_storage
+from lambent.assembly.websocket_apis import open_websocket_apis
 from lambent.control.activation import prepare_deployed
 from lambent.instance.log_file import keep_log_short
 from lambent.kit.allocation import give_back_large_blocks
@@ -69,7 +70,9 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
         await register_function_urls(storage, api, execution, control)
-        await register_apis(settings, storage, api, execution)
+        apis = await register_apis(settings, storage, api, execution)
+        dispatcher = api.gateway.dispatcher
+        await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
         tasks = storage.tasks
         start_task(tasks, None, prepare_deployed, storage.store, execution.node.prepare)

@@ -146,13 +146,13 @@ def find_runtimes(settings: Settings, tier: str, steps: Steps) -> Runtimes:
     while True:
         prepared = prepare_runtimes(interpreters, cache, steps)
         # `lambent gc` does not delete what is kept.
-        if all([keep(one.directory) for one in prepared if one.directory is not None]):
+        if all([keep(runtime.directory) for runtime in prepared if runtime.directory is not None]):
             break
-    for one in prepared:
-        if one.failure is not None:
+    for runtime in prepared:
+        if runtime.failure is not None:
             logger.warning(
                 "%s %s cannot run functions: %s",
-                one.interpreter.kind, one.interpreter.line, one.failure,
+                runtime.interpreter.kind, runtime.interpreter.line, runtime.failure,
             )  # fmt: skip
     return Runtimes(prepared)
 
@@ -202,7 +202,7 @@ def isolate(
     uid = settings.sandbox.platform_uid
     # Functions can read `code`; only the platform can read the keys and packages in `state`.
     private = [data.state, *_places_elsewhere(settings.store, data, uid)]
-    for directory, mode in ((data.code, 0o755), *((one, 0o700) for one in private)):
+    for directory, mode in ((data.code, 0o755), *((directory, 0o700) for directory in private)):
         _prepare(directory, mode, uid)
     launcher = start_launcher(
         settings.sandbox,
@@ -264,7 +264,7 @@ def _places_elsewhere(store: StoreSettings, data: DataDirectory, uid: int) -> li
     for directory, is_ours in ours.items():
         if not users.is_root() or not directory.exists() or directory.stat().st_uid == uid:
             continue
-        others = [one.name for one in directory.iterdir() if not is_ours(one.name)]
+        others = [entry.name for entry in directory.iterdir() if not is_ours(entry.name)]
         if others:
             raise SystemExit(
                 f"lambent: cannot use {directory}: the platform would become its owner, and it"

@@ -85,11 +85,11 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         """The table where the things wait."""
 
     @abstractmethod
-    def describe(self, thing: T) -> tuple[int, K]:
+    def describe(self, item: T) -> tuple[int, K]:
         """Its id and its lane."""
 
     @abstractmethod
-    def begin(self, thing: T, now: float) -> None:
+    def begin(self, item: T, now: float) -> None:
         """Begin an attempt, which is to `end`, to be `put_off` or to be `left`."""
 
     @abstractmethod
@@ -108,16 +108,16 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         self._ended.append(ended)
         self.begin_some()
 
-    def put_off(self, key: K, thing: T) -> None:
+    def put_off(self, key: K, item: T) -> None:
         """An attempt could not be made, and others of this lane could not either now."""
-        self._given_back.extend(self._lanes.pause(key, thing, self._clock.now()))
+        self._given_back.extend(self._lanes.pause(key, item, self._clock.now()))
         self.begin_some()
 
-    def leave(self, key: K, thing: T) -> None:
+    def leave(self, key: K, item: T) -> None:
         """Return a thing to the store without an attempt; it is examined when it is claimed
         again."""
         self._lanes.end(key, self._clock.now(), ran=False)
-        self._given_back.append(thing)
+        self._given_back.append(item)
         self.begin_some()
 
     def begin_some(self) -> None:
@@ -158,9 +158,9 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         """Take things that have been written: each with its lane and whether it is held in memory;
         else it waits in the store."""
         now = self._clock.now()
-        for thing, key, is_held in things:
+        for item, key, is_held in things:
             if is_held:
-                self._lanes.arrive(key, (thing,), 1, now)
+                self._lanes.arrive(key, (item,), 1, now)
             else:
                 self._lanes.note_stored(key, now, now)
         self._begin_some()
@@ -194,8 +194,8 @@ class ClaimedQueue(ABC, Generic[K, T, E]):
         """A transaction was committed."""
         now = self._clock.now()
         self._doubtful -= turn.doubtful
-        for thing in turn.given_back:
-            self._lanes.note_stored(self.describe(thing)[1], now, now)
+        for item in turn.given_back:
+            self._lanes.note_stored(self.describe(item)[1], now, now)
         for key, due_at in turn.after_commit():
             self._lanes.note_stored(key, due_at, now)
         for key, expected in turn.wants:
@@ -279,7 +279,7 @@ class _Turn(Generic[K, T, E]):
         queue, now = self._queue, self._now
         table = queue.table(tx)
         table.claims.release(self.doubtful)
-        table.claims.give_back((queue.describe(one)[0], now) for one in self.given_back)
+        table.claims.give_back((queue.describe(item)[0], now) for item in self.given_back)
         for key, limit in self.wants:
             self.claimed[key], self.next_due[key] = table.claim(
                 key, by=self.claim, now=now, limit=limit

@@ -72,9 +72,9 @@ class DestinationDispatcher(ClaimedQueue[str, Delivery, DeliveryAttempt]):
         """See `ClaimedQueue`."""
         return tx.deliveries
 
-    def describe(self, thing: Delivery) -> tuple[int, str]:
+    def describe(self, delivery: Delivery) -> tuple[int, str]:
         """See `ClaimedQueue`."""
-        return thing.id, thing.target
+        return delivery.id, delivery.target
 
     async def keep(self, deliveries: Iterable[Delivery]) -> None:
         """Have them delivered, and numbered; returns when they are on disk."""
@@ -88,9 +88,9 @@ class DestinationDispatcher(ClaimedQueue[str, Delivery, DeliveryAttempt]):
         """There are new ones in the store."""
         self.accept((delivery, delivery.target, False) for delivery in deliveries)
 
-    def begin(self, thing: Delivery, now: float) -> None:
+    def begin(self, delivery: Delivery, now: float) -> None:
         """See `ClaimedQueue`."""
-        start_task(self._tasks, None, self._send, thing)
+        start_task(self._tasks, None, self._send, delivery)
 
     async def _send(self, delivery: Delivery) -> None:
         failure: DeliveryFailed | None = None
@@ -114,34 +114,34 @@ class DestinationDispatcher(ClaimedQueue[str, Delivery, DeliveryAttempt]):
         over: list[int] = []
         again: list[tuple[Delivery, float]] = []
         given_up: list[DeliveryAttempt] = []
-        for one in ended:
-            if one.failure is None:
-                over.append(one.delivery.id)
+        for attempt in ended:
+            if attempt.failure is None:
+                over.append(attempt.delivery.id)
                 continue
-            delivery = dataclasses.replace(one.delivery, attempts=one.delivery.attempts + 1)
+            delivery = dataclasses.replace(attempt.delivery, attempts=attempt.delivery.attempts + 1)
             delay_s = self._settings.backoff_s * 2 ** min(delivery.attempts - 1, 32)
             due_at = now + min(delay_s, self._settings.backoff_max_s)
-            if one.failure.is_permanent or due_at - delivery.created_at > AGE_S_DEFAULT:
+            if attempt.failure.is_permanent or due_at - delivery.created_at > AGE_S_DEFAULT:
                 over.append(delivery.id)
-                given_up.append(one)
+                given_up.append(attempt)
             else:
                 again.append((delivery, due_at))
                 if delivery.attempts == _ATTEMPTS_QUIET:
-                    _warn(one, "cannot yet")
+                    _warn(attempt, "cannot yet")
         tx.deliveries.claims.forget(over)
         tx.deliveries.reschedule(again)
 
         def after_commit() -> Iterable[tuple[str, float]]:
             self._report(given_up)
-            return [(one.target, due_at) for one, due_at in again]
+            return [(delivery.target, due_at) for delivery, due_at in again]
 
         return after_commit
 
     def _report(self, given_up: Sequence[DeliveryAttempt]) -> None:
-        for one in given_up:
-            delivery = one.delivery
+        for attempt in given_up:
+            delivery = attempt.delivery
             self._metrics.add(_FAILURES[delivery.kind], delivery.key)
-            _warn(one, "cannot")
+            _warn(attempt, "cannot")
 
 
 def _warn(tried: DeliveryAttempt, cannot: str) -> None:

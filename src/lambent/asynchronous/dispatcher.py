@@ -101,25 +101,25 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
         """See `ClaimedQueue`."""
         return tx.async_events
 
-    def describe(self, thing: AsyncEvent) -> tuple[int, FunctionKey]:
+    def describe(self, event: AsyncEvent) -> tuple[int, FunctionKey]:
         """See `ClaimedQueue`."""
-        return thing.id, thing.key
+        return event.id, event.key
 
-    def begin(self, thing: AsyncEvent, now: float) -> None:
+    def begin(self, event: AsyncEvent, now: float) -> None:
         """See `ClaimedQueue`."""
-        if now >= thing.expires_at:
-            self.leave(thing.key, thing)
+        if now >= event.expires_at:
+            self.leave(event.key, event)
             return
-        if not (thing.function_errors or thing.system_errors):
-            age_ms = max(now - thing.accepted_at, 0.0) * 1000
-            self._metrics.add("AsyncEventAge", thing.key, age_ms)
-        make_reply = partial(self._make_reply, thing)
+        if not (event.function_errors or event.system_errors):
+            age_ms = max(now - event.accepted_at, 0.0) * 1000
+            self._metrics.add("AsyncEventAge", event.key, age_ms)
+        make_reply = partial(self._make_reply, event)
         try:
-            if thing.is_offloaded or not self._invoker.begin(_call(thing), make_reply):
-                start_task(self._tasks, None, self._begin_slowly, thing)
+            if event.is_offloaded or not self._invoker.begin(_call(event), make_reply):
+                start_task(self._tasks, None, self._begin_slowly, event)
         except Exception:
-            logger.exception("the event %s could not be begun", thing.request_id)
-            self._end(thing, None, Refused(service_failure()))
+            logger.exception("the event %s could not be begun", event.request_id)
+            self._end(event, None, Refused(service_failure()))
 
     async def _begin_slowly(self, event: AsyncEvent) -> None:
         """Begin an attempt whose function or payload must be read first."""
@@ -160,8 +160,8 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
     ) -> Callable[[], Iterable[tuple[FunctionKey, float]]]:
         """See `ClaimedQueue`."""
         settlement = Settlement(tx, self._settings, self._payloads, self._ids, now)
-        for one in ended:
-            settlement.conclude(one)
+        for attempt in ended:
+            settlement.conclude(attempt)
         for key, events in claimed.items():
             claimed[key] = settlement.without_expired(events)
         settlement.write()
@@ -175,7 +175,7 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
             start_task(self._tasks, None, self._forget_payloads, settlement.beside)
         if settlement.deliveries:
             self._on_deliveries(settlement.deliveries)
-        return [(one.event.key, one.due_at) for one in settlement.again]
+        return [(retry.event.key, retry.due_at) for retry in settlement.again]
 
     async def recover(self) -> None:
         """See `ClaimedQueue`."""
@@ -194,8 +194,8 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
 
     async def _forget_payloads(self, ids: Iterable[int]) -> None:
         def delete() -> None:
-            for one in ids:
-                self._payloads.delete(str(one))
+            for event_id in ids:
+                self._payloads.delete(str(event_id))
 
         await anyio.to_thread.run_sync(delete)
 

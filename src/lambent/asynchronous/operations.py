@@ -47,14 +47,18 @@ class QueueOperations:
             events = tx.async_events
             names = events.names(scope) if name is None else [name]
             found = []
-            for one in names:
-                key = FunctionKey(scope.account, scope.region, one)
+            for function in names:
+                key = FunctionKey(scope.account, scope.region, function)
                 due, later, claimed, oldest = events.claims.depth(key, now)
                 accepted_at = None if oldest is None else events.accepted_at(oldest)
                 age_s = None if accepted_at is None else max(now - accepted_at, 0.0)
                 found.append(
                     QueueDepth(
-                        function=one, due=due, later=later, in_flight=claimed, oldest_age_s=age_s
+                        function=function,
+                        due=due,
+                        later=later,
+                        in_flight=claimed,
+                        oldest_age_s=age_s,
                     )
                 )
             return found
@@ -65,8 +69,8 @@ class QueueOperations:
         """Throw away what waits for a function and is not under way; returns how much that was."""
 
         def forget(ids: Sequence[int]) -> None:
-            for one in ids:
-                self._payloads.delete(str(one))
+            for event_id in ids:
+                self._payloads.delete(str(event_id))
 
         purged = 0
         while True:

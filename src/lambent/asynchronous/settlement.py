@@ -104,8 +104,8 @@ class Settlement:
         if over.condition != "Success":
             self.dropped[event.key] += 1
         if over.condition != "FunctionGone":
-            for one in deliveries_of(over, outcome, function, configuration, self._now):
-                self.deliveries.append(dataclasses.replace(one, id=next(self._ids)))
+            for delivery in deliveries_of(over, outcome, function, configuration, self._now):
+                self.deliveries.append(dataclasses.replace(delivery, id=next(self._ids)))
 
     def _configuration(self, event: AsyncEvent) -> Mapping[str, Any] | None:
         which = event.key, event.qualifier or LATEST

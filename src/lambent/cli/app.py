@@ -141,12 +141,12 @@ def restore(
     )
 
 
-def _print_contents(contents: dict[str, Any], what: str, as_json: bool) -> None:
+def _print_contents(contents: dict[str, Any], verb: str, as_json: bool) -> None:
     if as_json:
         print_json(contents)
     else:
         print_note(
-            f"{what} {contents['file']}: {contents['packages']} packages,"
+            f"{verb} {contents['file']}: {contents['packages']} packages,"
             f" {contents['events']} queued events, {contents['bytes']:,} bytes"
         )
     if contents["missing"]:
@@ -364,7 +364,7 @@ def mappings(
     if as_json:
         print_json(found)
     elif found:
-        print_table(_MAPPING_COLUMNS, [_mapping_row(one) for one in found])
+        print_table(_MAPPING_COLUMNS, [_mapping_row(mapping) for mapping in found])
     else:
         print_note("no mappings yet; `aws lambda create-event-source-mapping` creates one")
 

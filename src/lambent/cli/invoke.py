@@ -82,6 +82,6 @@ def describe_failure(name: str, answer: InvokeResult) -> str:
     body = answer.decoded()
     if isinstance(body, dict) and "errorMessage" in body:
         kind = body.get("errorType")
-        what = f"{kind}: {body['errorMessage']}" if kind else str(body["errorMessage"])
-        return f"{name} failed ({answer.function_error}): {what}"
+        description = f"{kind}: {body['errorMessage']}" if kind else str(body["errorMessage"])
+        return f"{name} failed ({answer.function_error}): {description}"
     return f"{name} failed ({answer.function_error})"

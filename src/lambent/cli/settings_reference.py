@@ -81,7 +81,9 @@ def _type(kind: Any) -> str:
 
 
 def _default(setting: Setting) -> str:
-    field = next(one for one in dataclasses.fields(setting.slice) if one.name == setting.field)
+    field = next(
+        field for field in dataclasses.fields(setting.slice) if field.name == setting.field
+    )
     if field.default is dataclasses.MISSING:
         return "see above"
     if isinstance(field.default, bool):

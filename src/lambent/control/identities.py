@@ -90,9 +90,11 @@ class Identities:
             identity = _require(tx, key)
             has_keys = kind == "user" and tx.identities.keys(key.account, key.name)
             if identity.policies or has_keys:
-                what = "access keys" if has_keys else "policies"
+                remaining = "access keys" if has_keys else "policies"
                 raise ApiError(
-                    "DeleteConflict", f"Cannot delete entity, must delete {what} first.", status=409
+                    "DeleteConflict",
+                    f"Cannot delete entity, must delete {remaining} first.",
+                    status=409,
                 )
             tx.identities.delete(key)
 

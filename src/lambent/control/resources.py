@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.control import policies
+from lambent.control.apis.tags import tags_of
 from lambent.control.permissions import policy_for
 from lambent.model.arn import Arn, Scope
 from lambent.model.function import LATEST, FunctionKey
@@ -66,6 +67,8 @@ def _policy(tx: Transaction, arn: str) -> ResourcePolicy:
         return ResourcePolicy(
             policies.granted(policy_for(tx, reference)), tags=tx.tags.get(reference.key.arn)
         )
+    if arn.startswith("arn:aws:apigateway:"):
+        return ResourcePolicy(tags=tags_of(tx, arn))
     if parse_mapping_arn(arn) or parse_code_signing_arn(arn):
         return ResourcePolicy(tags=tx.tags.get(arn))
     identity = _identity(tx, arn)

@@ -81,10 +81,10 @@ def check_tags(tags: Mapping[str, str]) -> None:
             )
 
 
-def _too_long(what: str, maximum: int) -> ApiError:
+def _too_long(member: str, maximum: int) -> ApiError:
     return ApiError(
         "ValidationException",
-        f"1 validation error detected: Value at 'tags' failed to satisfy constraint: {what} must"
+        f"1 validation error detected: Value at 'tags' failed to satisfy constraint: {member} must"
         f" satisfy constraint: [Member must have length less than or equal to {maximum}, Member"
         " must have length greater than or equal to 1]",
     )

@@ -19,7 +19,7 @@ _INTRODUCTION = """\
 Written by `make docs` from the code; do not edit.
 
 Requests of every operation are routed, parsed and validated by AWS's own service model. An
-operation that is not offered yet returns `InvalidParameterValueException` and says so. Of those
+operation that is not offered yet returns an error that says so. Of those
 that are offered, members that are *stored only* are stored and shown and have no effect yet.
 Members that are *refused* cause an error. All others work.
 

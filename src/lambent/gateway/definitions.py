@@ -79,6 +79,8 @@ class ServiceDefinition(Generic[Rooms]):
     """By operation, where it is not `REQUEST_BYTES_MAX`."""
     failure_code: str = "InternalFailure"
     """The code of errors that are the platform's fault."""
+    unoffered_code: str = "InvalidParameterValueException"
+    """The code of errors for operations that are not offered."""
     takes_session_tokens: bool = True
     """Whether the credentials of GetSessionToken may call it. IAM refuses them, as in AWS."""
     differences: tuple[Difference, ...] = ()

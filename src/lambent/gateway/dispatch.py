@@ -70,7 +70,7 @@ class Dispatcher:
         handler = self._handlers.get((service.name, operation))
         if handler is None:
             raise ApiError(
-                "InvalidParameterValueException",
+                service.unoffered_code,
                 f"Lambent does not offer the operation {operation} yet.",
             )
         hidden = await self._authorization.check(caller, service, operation, params)

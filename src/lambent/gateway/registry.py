@@ -5,10 +5,20 @@ the same path, an unsigned request is for the one that comes first.
 """
 
 from lambent.gateway.definitions import AnyService
+from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYMANAGEMENTAPI
+from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
 from lambent.gateway.services.iam.service import IAM
 from lambent.gateway.services.lambda_.service import LAMBDA
 from lambent.gateway.services.logs.service import LOGS
 from lambent.gateway.services.sts.service import STS
 
-SERVICES: tuple[AnyService, ...] = (LAMBDA, LOGS, STS, IAM, CLOUDWATCH)
+SERVICES: tuple[AnyService, ...] = (
+    LAMBDA,
+    LOGS,
+    STS,
+    IAM,
+    CLOUDWATCH,
+    APIGATEWAYV2,
+    APIGATEWAYMANAGEMENTAPI,
+)

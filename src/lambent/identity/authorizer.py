@@ -189,9 +189,9 @@ class Authorizer:
         return found
 
     def note_changes(self, changes: Changes) -> None:
-        """See `ChangeListener`. With a function its policy may have changed. The keyring hears of
-        identities itself, and decisions go by its generation."""
-        if not (changes.functions or changes.is_everything):
+        """See `ChangeListener`. With a function its policy may have changed, with a document its
+        tags. The keyring hears of identities itself, and decisions go by its generation."""
+        if not (changes.functions or changes.documents or changes.is_everything):
             return
         self._changes += 1
         self._decisions.clear()

@@ -1,9 +1,9 @@
 """The invoker: the one way to call a function. Resolve, check, admit, submit, outcome.
 
-A caller hands in a `Call` and says how to make the `Reply` for it. There are three forms:
+A caller hands in a `Call` and says how to make the `Reply` for it. There are four forms:
 
 - `begin` makes no task and awaits nothing. It runs the call if the function is in memory, as nearly
-  always; if not, the caller has to await `start`.
+  always; if not, the caller has to await `start`. `run` is for a caller that has found the route.
 - `start` looks the function up first if necessary.
 - `call` waits for the outcome and returns it.
 
@@ -66,15 +66,21 @@ class Invoker:
         """Have every call reported that ends from now on. See `Listener`."""
         self._listeners.append(listener)
 
-    def resolve_nowait(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
-        """The version that a call would run, if it is in memory; else None: then `resolve`. Of an
-        alias with two versions it is drawn again for each call."""
-        route = self._catalog.get_nowait(key, qualifier)
-        return None if route is None else route.choose()
+    def find_nowait(self, key: FunctionKey, qualifier: str | None) -> Route | None:
+        """Where a call would go, if that is in memory; else None: then `find`."""
+        return self._catalog.get_nowait(key, qualifier)
+
+    async def find(self, key: FunctionKey, qualifier: str | None) -> Route:
+        """Where a call would go. Raises `FunctionNotFound` if there is no such function."""
+        route = await self._catalog.get(key, qualifier)
+        if route is None:
+            raise FunctionNotFound(f"Function not found: {key.arn}:{qualifier or LATEST}")
+        return route
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion:
-        """The version that a call would run. Raises `FunctionNotFound` if there is none."""
-        return (await self._find(key, qualifier)).choose()
+        """The version that a call would run; of an alias with two versions it is drawn again for
+        each call. Raises `FunctionNotFound` if there is none."""
+        return (await self.find(key, qualifier)).choose()
 
     def begin(self, call: Call, make_reply: MakeReply) -> bool:
         """Run a call if its function is in memory; returns whether it is. If not, nothing has
@@ -82,13 +88,13 @@ class Invoker:
         route = self._catalog.get_nowait(call.key, call.qualifier)
         if route is None:
             return False
-        self._run(call, route, make_reply)
+        self.run(call, route, make_reply)
         return True
 
     async def start(self, call: Call, make_reply: MakeReply) -> None:
         """Run a call whose function may have to be looked up. Raises `FunctionNotFound` if there is
         none; then no reply is made."""
-        self._run(call, await self._find(call.key, call.qualifier), make_reply)
+        self.run(call, await self.find(call.key, call.qualifier), make_reply)
 
     async def call(self, call: Call) -> CallResult:
         """Run a call and wait for its outcome. If the wait is cancelled, the function runs on and
@@ -111,27 +117,24 @@ class Invoker:
         await has_ended.wait()
         return results[0]
 
-    async def _find(self, key: FunctionKey, qualifier: str | None) -> Route:
-        route = await self._catalog.get(key, qualifier)
-        if route is None:
-            raise FunctionNotFound(f"Function not found: {key.arn}:{qualifier or LATEST}")
-        return route
-
-    def _run(self, call: Call, route: Route, make_reply: MakeReply) -> None:
+    def run(self, call: Call, route: Route, make_reply: MakeReply) -> None:
+        """Run a call whose route has just been found."""
         trace_id, loops = trace_id_of(call.trace_header), 0
         if call.kind is not InvocationKind.URL:
             trace_id, loops = extend_lineage(trace_id, call.key.arn)
+        # By position, in the order of the fields: names would cost as much again.
         request = InvocationRequest(
-            request_id=call.request_id,
-            kind=call.kind,
-            function=route.choose(),
-            qualifier=call.qualifier,
-            event=call.event,
-            client_context=call.client_context,
-            trace_id=trace_id,
-            tenant_id=call.tenant_id,
-            wants_log_tail=call.wants_log_tail,
-            wants_stream=call.wants_stream,
+            call.request_id,
+            call.kind,
+            route.choose(),
+            call.event,
+            call.qualifier,
+            "application/json",
+            call.client_context,
+            trace_id,
+            call.tenant_id,
+            call.wants_log_tail,
+            call.wants_stream,
         )
         reply = make_reply(request)
         refused = None
@@ -187,7 +190,7 @@ class Invoker:
         concurrency = _NONE
         if counter is not None and outcome.has_run:
             concurrency = self._admission.count(counter)
-        # By position, in the order of the fields: names would cost half a microsecond a call.
+        # By position, as the request.
         return InvocationEnded(
             function.key,
             function.version,

@@ -21,9 +21,9 @@ class Backlog(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         return iter(self._waiting)
 
-    def add(self, thing: T) -> None:
+    def add(self, item: T) -> None:
         """Have a thing looked at soon."""
-        self._waiting[thing] = None
+        self._waiting[item] = None
         self._bell.set()
 
     async def work_off(self, look: Callable[[T], Awaitable[object]]) -> None:
@@ -31,12 +31,12 @@ class Backlog(Generic[T]):
         in the backlog and the exception is the caller's, which calls this again later."""
         while True:
             while self._waiting:
-                thing = next(iter(self._waiting))
-                del self._waiting[thing]
+                item = next(iter(self._waiting))
+                del self._waiting[item]
                 try:
-                    await look(thing)
+                    await look(item)
                 except BaseException:
-                    self._waiting[thing] = None
+                    self._waiting[item] = None
                     raise
             self._bell = anyio.Event()
             await self._bell.wait()

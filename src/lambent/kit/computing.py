@@ -44,10 +44,16 @@ async def computed_apart(function: Callable[[Unpack[Ts]], T], *arguments: *Ts, d
     values. Function and arguments must be picklable; the function must not raise."""
     if not await computed(is_dense, data):
         return await computed(function, *arguments)
+    return await computed_in_process(function, *arguments)
+
+
+async def computed_in_process(function: Callable[[Unpack[Ts]], T], *arguments: *Ts) -> T:
+    """As `computed`, but in another process; in a thread if none can be started. Function and
+    arguments must be picklable; the function must not raise."""
     try:
         return await anyio.to_process.run_sync(function, *arguments, cancellable=True)
     except (OSError, anyio.BrokenWorkerProcess) as error:
-        logger.warning("cannot start a process to parse JSON: %r", error)
+        logger.warning("cannot start a process to parse a document: %r", error)
         return await computed(function, *arguments)
 
 

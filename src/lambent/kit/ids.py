@@ -3,6 +3,9 @@
 import random
 
 _random = random.Random()
+_RANDOM_BITS = (1 << 128) - 1 - (0xF << 76) - (0x3 << 62)
+_VERSION_4 = (0x4 << 76) + (0x2 << 62)
+"""Version and variant of a UUID."""
 
 
 def random_hex(digits: int) -> str:
@@ -12,6 +15,5 @@ def random_hex(digits: int) -> str:
 
 def new_request_id() -> str:
     """A random (version 4) UUID as text."""
-    text = random_hex(32)
-    variant = "89ab"[int(text[16], 16) & 3]
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"
+    text = f"{_random.getrandbits(128) & _RANDOM_BITS | _VERSION_4:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

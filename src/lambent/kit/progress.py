@@ -14,7 +14,7 @@ _REPEAT_S = 10.0
 class Steps(Protocol):
     """Receives what is being done, from any thread."""
 
-    def begin(self, name: str, what: str) -> None:
+    def begin(self, name: str, step: str) -> None:
         """A step that may take long begins."""
         ...
 
@@ -33,10 +33,10 @@ class _Steps:
         self._under_way: dict[str, tuple[str, float]] = {}
         self._repeated_at = time.monotonic()
 
-    def begin(self, name: str, what: str) -> None:
+    def begin(self, name: str, step: str) -> None:
         with self._lock:
-            self._under_way[name] = (what, time.monotonic())
-            self._print_line(f"{name}: {what}")
+            self._under_way[name] = (step, time.monotonic())
+            self._print_line(f"{name}: {step}")
             self._tell(self._describe())
 
     def end(self, name: str, failure: str | None = None) -> None:
@@ -61,8 +61,8 @@ class _Steps:
     def _describe(self) -> str:
         now = time.monotonic()
         return ", ".join(
-            f"{name}: {what} ({now - began:.0f} s)"
-            for name, (what, began) in self._under_way.items()
+            f"{name}: {step} ({now - began:.0f} s)"
+            for name, (step, began) in self._under_way.items()
         )
 
 

@@ -64,7 +64,7 @@ def _holds(
     plain = plain.removesuffix("IfExists")
     given = context.get(key.lower())
     if plain == "Null":
-        return any((given is None) == (one.lower() == "true") for one in wanted)
+        return any((given is None) == (text.lower() == "true") for text in wanted)
     is_negated = plain in _NEGATED
     plain = _NEGATED.get(plain, plain)
     test = _TESTS.get(plain)
@@ -72,9 +72,10 @@ def _holds(
         return False
     if given is None:
         return if_exists or is_negated or qualifier == "ForAllValues"
-    known = [_wanted(plain, one, context, expands=expands) for one in wanted]
+    known = [_wanted(plain, value, context, expands=expands) for value in wanted]
     results = [
-        any(one is not None and _safely(test, value, one) for one in known) for value in given
+        any(expected is not None and _safely(test, value, expected) for expected in known)
+        for value in given
     ]
     if qualifier == "ForAllValues":
         return all(result != is_negated for result in results)
@@ -138,4 +139,4 @@ _TESTS: Mapping[str, Test] = {
 
 def _listed(value: Any) -> Sequence[str]:
     found = value if isinstance(value, list) else [value]
-    return [str(one).lower() if isinstance(one, bool) else str(one) for one in found]
+    return [str(item).lower() if isinstance(item, bool) else str(item) for item in found]

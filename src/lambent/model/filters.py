@@ -32,8 +32,8 @@ def top_fields(pattern: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """What a well-formed pattern asks for at its top, alternatives included."""
     for name, value in pattern.items():
         if name == "$or" and isinstance(value, list):
-            for one in value:
-                yield from top_fields(one)
+            for condition in value:
+                yield from top_fields(condition)
         else:
             yield name, value
 
@@ -51,11 +51,15 @@ def _is_object(document: Mapping[str, Any], depth: int) -> bool:
 def _is_field(name: str, value: Any, depth: int) -> bool:
     if name == "$or" and isinstance(value, list):
         return len(value) > 1 and all(
-            isinstance(one, dict) and _is_object(one, depth + 1) for one in value
+            isinstance(member, dict) and _is_object(member, depth + 1) for member in value
         )
     if isinstance(value, dict):
         return _is_object(value, depth + 1)
-    return isinstance(value, list) and bool(value) and all(_is_condition(one) for one in value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(_is_condition(condition) for condition in value)
+    )
 
 
 def _is_condition(value: Any) -> bool:

@@ -46,7 +46,7 @@ def compile_object(
     choices: list[tuple[Holds, ...]] = []
     for name, value in pattern.items():
         if name == "$or" and isinstance(value, list):
-            choices.append(tuple(compile_object(one, special) for one in value))
+            choices.append(tuple(compile_object(choice, special) for choice in value))
         else:
             compiler: Callable[[Any], Test] = compilers.get(name, compile_value)
             fields.append((name, compiler(value)))
@@ -55,7 +55,7 @@ def compile_object(
         for name, test in fields:
             if not test(document.get(name, _MISSING)):
                 return False
-        return not choices or all(any(one(document) for one in choice) for choice in choices)
+        return not choices or all(any(test(document) for test in choice) for choice in choices)
 
     return holds
 
@@ -74,7 +74,7 @@ def _within(pattern: Mapping[str, Any]) -> Test:
         if isinstance(value, dict):
             return holds(value)
         if isinstance(value, list):
-            objects = [one for one in _flat(value) if isinstance(one, dict)]
+            objects = [item for item in _flat(value) if isinstance(item, dict)]
             if objects:
                 return any(map(holds, objects))
         return without
@@ -99,11 +99,11 @@ def _flat(array: list[Any]) -> list[Any]:
     """What is in an array and in those within it, in no order."""
     flat, pending = [], list(array)
     while pending:
-        one = pending.pop()
-        if isinstance(one, list):
-            pending.extend(one)
+        item = pending.pop()
+        if isinstance(item, list):
+            pending.extend(item)
         else:
-            flat.append(one)
+            flat.append(item)
     return flat
 
 
@@ -112,7 +112,7 @@ def _scalars(value: Any) -> Sequence[Any]:
     if kind in (str, Number, bool, NoneType):
         return (value,)
     if kind is list:
-        return [scalar for one in _flat(value) for scalar in _scalars(one)]
+        return [scalar for item in _flat(value) for scalar in _scalars(item)]
     if kind in (int, float):
         return (_written(value),)
     return ()
@@ -205,7 +205,9 @@ def _wildcard(operand: str) -> Test:
 def _anything_but(operand: Any) -> Test:
     if isinstance(operand, dict):
         ((name, inner),) = operand.items()
-        excluded = _any_of({name: one} for one in (inner if isinstance(inner, list) else [inner]))
+        excluded = _any_of(
+            {name: condition} for condition in (inner if isinstance(inner, list) else [inner])
+        )
     else:
         excluded = _any_of(operand if isinstance(operand, list) else [operand])
     return lambda scalar: not excluded(scalar)

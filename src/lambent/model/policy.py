@@ -76,20 +76,22 @@ def decide(
     `resource` those of the resource's policy, `owner` is the resource's account. With `needs_grant`
     the resource must allow it within an account, too: roles are assumed by whom they trust.
     """
-    own = _effects([one for one in identity if _applies(one, request)])
+    own = _effects([statement for statement in identity if _applies(statement, request)])
     granted = [
-        (one, reach)
-        for one in resource
-        if (reach := _reach(one, request.principal)) and _applies(one, request)
+        (statement, reach)
+        for statement in resource
+        if (reach := _reach(statement, request.principal)) and _applies(statement, request)
     ]
-    theirs = _effects([one for one, _ in granted])
+    theirs = _effects([statement for statement, _ in granted])
     if "Deny" in own:
         return Verdict.DENIED_BY_IDENTITY
     if "Deny" in theirs:
         return Verdict.DENIED_BY_RESOURCE
     identity_allows = request.principal.kind == "root" or "Allow" in own
     if request.principal.account == owner:
-        named = any(one["Effect"] == "Allow" and reach == "named" for one, reach in granted)
+        named = any(
+            statement["Effect"] == "Allow" and reach == "named" for statement, reach in granted
+        )
         if needs_grant and "Allow" not in theirs:
             return Verdict.NOT_IN_RESOURCE
         return Verdict.ALLOWED if identity_allows or named else Verdict.NOT_IN_IDENTITY
@@ -106,8 +108,8 @@ def statements_of(documents: Iterable[Mapping[str, Any]]) -> list[Statement]:
     for document in documents:
         statements = document.get("Statement", [])
         version = document.get("Version")
-        for one in [statements] if isinstance(statements, Mapping) else statements:
-            found.append({**one, "Version": version})
+        for statement in [statements] if isinstance(statements, Mapping) else statements:
+            found.append({**statement, "Version": version})
     return found
 
 
@@ -170,10 +172,10 @@ def _named(element: Any, principal: Principal) -> str:
     if principal.kind == "service":
         return "named" if principal.arn in _listed(element.get("Service", [])) else ""
     found = ""
-    for one in _listed(element.get("AWS", [])):
-        if one == "*" or one in (principal.arn, principal.role_arn):
+    for name in _listed(element.get("AWS", [])):
+        if name == "*" or name in (principal.arn, principal.role_arn):
             return "named"
-        account = _ACCOUNT.fullmatch(one)
+        account = _ACCOUNT.fullmatch(name)
         if account and principal.account in account.groups():
             found = "named" if principal.kind == "root" else "account"
     return found

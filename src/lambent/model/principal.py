@@ -1,6 +1,7 @@
 """Who makes a request."""
 
 import dataclasses
+import functools
 from typing import Literal
 
 from lambent.model.arn import AccountId
@@ -32,6 +33,7 @@ class Principal:
         return self.arn.rpartition("/")[2]
 
 
+@functools.lru_cache(4096)
 def root_of(account: AccountId) -> Principal:
     """The account itself, which may do everything in it."""
     return Principal(

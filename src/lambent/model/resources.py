@@ -114,8 +114,8 @@ def parse_tagged(arn: str, scope: Scope) -> str:
         return reference.key.arn
     found = parse_mapping_arn(arn) or parse_code_signing_arn(arn)
     if found is None:
-        what = "Capacity provider" if ":capacity-provider:" in arn else "Resource"
-        raise not_found(f"{what} not found: {arn}")
+        noun = "Capacity provider" if ":capacity-provider:" in arn else "Resource"
+        raise not_found(f"{noun} not found: {arn}")
     return found.arn
 
 

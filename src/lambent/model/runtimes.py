@@ -30,7 +30,7 @@ def check_runtime(runtime: str, known: Sequence[str]) -> None:
             " updating functions."
         )
     if runtime not in known:
-        offered = [one for one in known if one not in RETIRED]
+        offered = [runtime for runtime in known if runtime not in RETIRED]
         raise invalid_parameter(
             f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum"
             f" value set: [{', '.join(offered)}] or be a valid ARN"

@@ -25,8 +25,8 @@ def trace_id_of(given: str | None) -> str:
     version, epoch, 96 random bits."""
     if given and _TRACE_ID.fullmatch(given):
         return given
-    root, parent = random_hex(24), random_hex(16)
-    return f"Root=1-{int(time.time()):08x}-{root};Parent={parent};Sampled=0"
+    digits = random_hex(40)
+    return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
 
 
 def is_trace_header(text: str) -> bool:
@@ -43,12 +43,15 @@ def extend_lineage(header: str, arn: str) -> tuple[str, int]:
     understood is replaced; of one that is too long the oldest function is forgotten.
     """
     own = _hash(arn)
-    rest, found = header, ""
-    start = header.find(_LINEAGE)
-    if start >= 0:
-        found, _, after = header[start + len(_LINEAGE) :].partition(";")
-        rest = header[:start] + after
-    ancestors = {one[1]: int(one[2]) for one in map(_ANCESTOR.fullmatch, found.split("|")) if one}
+    if _LINEAGE not in header:
+        rest = header.rstrip(";")[:_REST_MAX]
+        return f"{rest};{_LINEAGE}{own}:0".lstrip(";"), 0
+    start = header.index(_LINEAGE)
+    found, _, after = header[start + len(_LINEAGE) :].partition(";")
+    rest = header[:start] + after
+    ancestors = {
+        match[1]: int(match[2]) for match in map(_ANCESTOR.fullmatch, found.split("|")) if match
+    }
     count = ancestors.pop(own, -1) + 1
     kept = [*ancestors.items()][1 - _ANCESTORS_MAX :]
     lineage = "|".join(f"{hash_}:{times}" for hash_, times in (*kept, (own, min(count, 99_999))))

@@ -10,12 +10,12 @@ policy variable stood for is text, whatever it holds."""
 
 def literal(text: str) -> list[str]:
     """The characters of a pattern that is just this text."""
-    return [one * 2 if one in "*?" else one for one in text]
+    return [character * 2 if character in "*?" else character for character in text]
 
 
 def text_of(pattern: Pattern) -> str:
     """A pattern as text, in which `*` and `?` mean nothing."""
-    return "".join(one[0] for one in pattern)
+    return "".join(token[0] for token in pattern)
 
 
 def matches(pattern: Pattern, text: str) -> bool:
@@ -41,7 +41,7 @@ def matches(pattern: Pattern, text: str) -> bool:
             position = resume
         else:
             return False
-    return all(one == "*" for one in pattern[at:])
+    return all(token == "*" for token in pattern[at:])
 
 
 def matches_arn(pattern: Pattern, arn: str) -> bool:
@@ -52,7 +52,7 @@ def matches_arn(pattern: Pattern, arn: str) -> bool:
     wanted, given = _parts(pattern), arn.split(":", 5)
     if len(wanted) != 6 or len(given) != 6:
         return matches(pattern, arn)
-    return all(matches(one, part) for one, part in zip(wanted, given, strict=True))
+    return all(matches(inner, part) for inner, part in zip(wanted, given, strict=True))
 
 
 def _parts(pattern: Pattern) -> Sequence[Pattern]:
@@ -61,8 +61,8 @@ def _parts(pattern: Pattern) -> Sequence[Pattern]:
         return pattern.split(":", 5)
     parts: list[Pattern] = []
     start = 0
-    for at, one in enumerate(pattern):
-        if one == ":" and len(parts) < 5:
+    for at, token in enumerate(pattern):
+        if token == ":" and len(parts) < 5:
             parts.append(pattern[start:at])
             start = at + 1
     return [*parts, pattern[start:]]

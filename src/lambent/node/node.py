@@ -172,7 +172,11 @@ class LocalNode:
 
     async def end_in_order(self) -> None:
         """End the idle environments whose extensions want to know of it, in the time these have."""
-        ending = [one for one in self._scheduler.environments() if one.needs_shutdown_event]
+        ending = [
+            environment
+            for environment in self._scheduler.environments()
+            if environment.needs_shutdown_event
+        ]
         for environment in ending:
             environment.retire()
         with anyio.move_on_after(_END_S):

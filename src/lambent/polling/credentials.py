@@ -90,5 +90,5 @@ async def _read_secret(aws: RoleClient, arn: str, *members: str) -> Mapping[str,
     return {name: value for name, value in secret.items() if isinstance(value, str)}
 
 
-def _not_valid(what: str) -> SourceError:
-    return SourceError(f"PROBLEM: {what}", reason=CONFIG_NOT_VALID)
+def _not_valid(problem: str) -> SourceError:
+    return SourceError(f"PROBLEM: {problem}", reason=CONFIG_NOT_VALID)

@@ -102,9 +102,9 @@ class MappingReconciler:
             poller.stop()
 
 
-def _is_same(one: EventSourceMapping, other: EventSourceMapping) -> bool:
+def _is_same(mapping: EventSourceMapping, other: EventSourceMapping) -> bool:
     """Whether both are polled the same way."""
-    return (one.function_arn, one.options) == (other.function_arn, other.options)
+    return (mapping.function_arn, mapping.options) == (other.function_arn, other.options)
 
 
 def _conclude(tx: Transaction, seen: EventSourceMapping) -> None:

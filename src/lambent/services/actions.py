@@ -78,12 +78,12 @@ def accesses_of(service: str, exchange: Exchange, scope: Scope) -> Sequence[Acce
         return None
     return [
         Access(
-            f"{service}:{one.action or operation}",
-            one.arn,
-            _owner(one.arn, scope),
-            is_unsure=one.is_unsure,
+            f"{service}:{access.action or operation}",
+            access.arn,
+            _owner(access.arn, scope),
+            is_unsure=access.is_unsure,
         )
-        for one in about
+        for access in about
     ]
 
 
@@ -123,26 +123,26 @@ def _of_s3(exchange: Exchange, scope: Scope) -> Access | None:
     """The permission for objects and lists of objects; None for other requests of a bucket."""
     if "x-amz-target" in exchange.headers or "x-amz-copy-source" in exchange.headers:
         return None
-    asked = {
+    parameters = {
         name
         for name, _ in parse_qsl(exchange.query, keep_blank_values=True)
         if not name.startswith("X-Amz-")
     }
     path = unquote(exchange.path)
-    if path == "/" and exchange.method == "GET" and asked <= {"x-id"}:
+    if path == "/" and exchange.method == "GET" and parameters <= {"x-id"}:
         return Access("s3:ListAllMyBuckets", "*", scope.account)
     match = _S3_PATH.fullmatch(path)
     if match is None:
         return None
     action = None
     if not match["key"]:
-        if asked <= (_S3_LISTING if exchange.method == "GET" else frozenset({"x-id"})):
+        if parameters <= (_S3_LISTING if exchange.method == "GET" else frozenset({"x-id"})):
             action = _S3_BUCKET.get(exchange.method)
-    elif asked <= {"x-id"}:
+    elif parameters <= {"x-id"}:
         action = _S3_OBJECT.get(exchange.method)
-    elif asked <= _S3_MULTIPART and exchange.method in ("POST", "PUT"):
+    elif parameters <= _S3_MULTIPART and exchange.method in ("POST", "PUT"):
         action = "PutObject"
-    elif asked <= {"uploadId", "x-id"} and exchange.method == "DELETE":
+    elif parameters <= {"uploadId", "x-id"} and exchange.method == "DELETE":
         action = "AbortMultipartUpload"
     if action is None:
         return None

@@ -75,9 +75,9 @@ def aws_clients(settings: AwsSettings, local_services: str | None) -> AwsClients
 def with_local_services(settings: AwsSettings, url: str) -> AwsSettings:
     """The settings with the emulator as endpoint of every service without one."""
     chosen = {
-        field.name: one
-        if (one := getattr(settings, field.name)).endpoint_url
-        else dataclasses.replace(one, endpoint_url=url)
+        field.name: service
+        if (service := getattr(settings, field.name)).endpoint_url
+        else dataclasses.replace(service, endpoint_url=url)
         for field in dataclasses.fields(settings)
     }
     return dataclasses.replace(settings, **chosen)
@@ -149,7 +149,7 @@ def without_chunks(headers: Mapping[str, str], body_bytes: int) -> dict[str, str
         return dict(headers)
     dropped = ("x-amz-decoded-content-length", "x-amz-trailer", "content-encoding")
     kept = {name: value for name, value in headers.items() if name not in dropped}
-    encodings = [one.strip() for one in headers.get("content-encoding", "").split(",")]
+    encodings = [encoding.strip() for encoding in headers.get("content-encoding", "").split(",")]
     if others := ", ".join(
         encoding for encoding in encodings if encoding not in ("", "aws-chunked")
     ):
@@ -170,7 +170,7 @@ def for_local_services(
             f"AWS4-HMAC-SHA256 Credential={scope}/aws4_request, SignedHeaders=host, Signature=0"
         )
     path, _, query = target.partition("?")
-    fields = [one for one in query.split("&") if _PRESIGNED.match(one) is None]
+    fields = [parameter for parameter in query.split("&") if _PRESIGNED.match(parameter) is None]
     return kept, f"{path}?{'&'.join(fields)}" if query else path
 
 

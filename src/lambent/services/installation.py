@@ -25,7 +25,11 @@ def outdated_packages(cache: Path) -> list[Path]:
     """Directories that this version of the platform does not use."""
     current = packages_directory(cache)
     found = cache.glob("ministack-*")
-    return sorted(one for one in found if one != current and one.is_dir() and not one.is_symlink())
+    return sorted(
+        directory
+        for directory in found
+        if directory != current and directory.is_dir() and not directory.is_symlink()
+    )
 
 
 def prepare_packages(cache: Path) -> Path:

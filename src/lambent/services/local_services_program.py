@@ -315,9 +315,9 @@ def _find_owners_of_pools(responses: Any) -> None:
 
     def run(handler: Any, action: str, data: Json) -> Any:
         if action in cognito._UNSIGNED_IDENTITY_ACTIONS:
-            asked = data.get("IdentityPoolId"), data.get("IdentityId")
+            ids = data.get("IdentityPoolId"), data.get("IdentityId")
             for (account, _, name), pool in cognito._identity_pools.all_items():
-                if name == asked[0] or asked[1] in pool.get("_identities", {}):
+                if name == ids[0] or ids[1] in pool.get("_identities", {}):
                     responses.set_request_account_id(account)
         return run_identity(handler, action, data)
 

@@ -28,7 +28,7 @@ class AliasRows:
     def list_of(
         self, key: FunctionKey, *, after: str = "", limit: int | None = None
     ) -> list[Alias]:
-        """The function's aliases whose names follow `after`, by name."""
+        """The function's aliases whose names sort after `after`, by name."""
         rows = self._connection.execute(
             sa.select(aliases)
             .where(_belongs_to(key), _aliases.alias > after)
@@ -63,7 +63,7 @@ class AliasRows:
         )
 
     def delete(self, key: FunctionKey, name: str) -> bool:
-        """Forget the alias; whether there was one."""
+        """Delete the alias; returns whether it existed."""
         done = self._connection.execute(sa.delete(aliases).where(_is(key, name)))
         self._changed.add(key)
         return done.rowcount > 0

@@ -1,8 +1,8 @@
-"""The file format of backups: a tar file that any tar can read, with a few kinds of members only.
+"""The file format of backups: a tar file that any tar can read, with only a few kinds of members.
 
-The first member says what it is, the last lists the others with their sizes and checksums. A
-reader of an archive trusts nothing in it: only plain files with the names below are taken, links,
-other names, second copies and what the list does not have are refused.
+The first member describes the backup; the last lists the others with their sizes and checksums. A
+reader trusts nothing in an archive: it accepts only plain files with the names below, and refuses
+links, other names, duplicates and anything that the list does not contain.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ _BLOCK = tarfile.BLOCKSIZE
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ArchiveMember:
-    """What the list says of a file."""
+    """A file's entry in the list."""
 
     size: int
     sha256: str
@@ -48,7 +48,7 @@ class ArchiveWriter:
         self._add_text(HEADER, {"format": FORMAT, **about})
 
     def add(self, name: str, content: IO[bytes], size: int) -> None:
-        """Add a file of `size` bytes, which must not change meanwhile."""
+        """Add a file of `size` bytes, which must not change while it is read."""
         reader = _Hashing(content)
         info = tarfile.TarInfo(name)
         info.size, info.mode = size, 0o600
@@ -56,7 +56,7 @@ class ArchiveWriter:
         self.members[name] = ArchiveMember(size, reader.hash.hexdigest())
 
     def close(self) -> None:
-        """Write the list of all that was added, and the end."""
+        """Write the list of everything that was added, and end the archive."""
         listed = {name: dataclasses.asdict(member) for name, member in self.members.items()}
         self._add_text(MANIFEST, {"files": listed})
         self._tar.close()
@@ -69,10 +69,10 @@ class ArchiveWriter:
 def read_archive(
     archive: Path, file: IO[bytes], place: Callable[[str, int], Path | None]
 ) -> Mapping[str, ArchiveMember]:
-    """Unpack an archive and compare it with its list. `place` gives where a member is to be
-    written, None for nowhere; it may raise `StoreError`. Returns what is in the archive.
+    """Unpack an archive and compare it with its list. `place` returns where to write a member, None
+    to skip it; it may raise `StoreError`. Returns the contents of the archive.
 
-    Raises `StoreError` if it is no archive, or not all of one.
+    Raises `StoreError` if the file is not an archive, or is incomplete.
     """
     members: dict[str, ArchiveMember] = {}
     for name, size in _headers(archive, file):
@@ -109,7 +109,7 @@ def _complete(
 
 
 def _headers(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int]]:
-    """Name and size of each member; what comes next in the file is its content."""
+    """Name and size of each member; the file continues with its content."""
     while True:
         block = file.read(_BLOCK)
         if not block.strip(b"\0"):
@@ -124,7 +124,7 @@ def _headers(archive: Path, file: IO[bytes]) -> Iterator[tuple[str, int]]:
 
 
 def _content(archive: Path, file: IO[bytes], size: int) -> Iterator[bytes]:
-    """The content of a member, and past what it was filled up with."""
+    """The content of a member; skips its padding."""
     left = size
     while left:
         chunk = file.read(min(left, _CHUNK))
@@ -167,7 +167,7 @@ def _bad(archive: Path, why: str) -> StoreError:
 
 
 class _Hashing:
-    """A file that is hashed as it is read."""
+    """A file that is hashed while it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

@@ -23,7 +23,7 @@ class AsyncEvents:
         self.claims = Claims(connection, async_events, ("account", "region", "name"))
 
     def add(self, events: Iterable[tuple[AsyncEvent, str | None]]) -> None:
-        """Keep accepted events; with each who has it claimed."""
+        """Store accepted events, each with who has claimed it."""
         rows = [
             {
                 "id": event.id,
@@ -85,13 +85,13 @@ class AsyncEvents:
             yield FunctionKey(AccountId(account), Region(region), name), due_at
 
     def count(self) -> int:
-        """How many events there are, in whatever state."""
+        """The number of events, in any state."""
         return self._connection.execute(
             sa.select(sa.func.count()).select_from(async_events)
         ).scalar_one()
 
     def names(self, scope: Scope) -> Sequence[str]:
-        """The functions of an account and region that have any event, by name."""
+        """The functions of an account and region that have events, by name."""
         is_here = sa.and_(_events.account == scope.account, _events.region == scope.region)
         names = {lane.name for lane, _ in self.lanes() if lane.scope == scope} | set(
             self._connection.execute(
@@ -114,8 +114,8 @@ class AsyncEvents:
         )
 
     def purge(self, key: FunctionKey, limit: int) -> Sequence[tuple[int, bool]]:
-        """Delete up to `limit` events of a function that nobody works on; returns their ids, and
-        whether each payload is stored next to the database."""
+        """Delete up to `limit` unclaimed events of a function; returns their ids, and whether each
+        payload is stored next to the database."""
         rows = self._connection.execute(
             sa.select(_events.id, _events.is_beside)
             .where(

@@ -1,9 +1,9 @@
-"""A backup of all that cannot be made again, while the platform runs: the database with its
-secrets, the packages, and what waits in the queue.
+"""A backup of everything that cannot be recreated, made while the platform runs: the database with
+its secrets, the packages, and the events in the queue.
 
-The directories of blobs are locked first (see `Blobs.delete`), the database is copied next,
-then the blobs it knows: what is deleted meanwhile is in the trash. The archive gets its name when
-it is whole and on disk.
+The blob directories are locked first (see `Blobs.delete`). Then the database is copied, then the
+blobs it refers to: a blob deleted in the meantime is in the trash. The archive gets its final name
+only when it is complete and on disk.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _COPIES = 2
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BackupPaths:
-    """The places of what a backup contains."""
+    """Where the parts of a backup are."""
 
     store: StoreSettings
     state: Path
@@ -48,15 +48,15 @@ class Contents:
     """Events in the queue."""
     bytes: int
     missing: tuple[str, ...] = ()
-    """What the database refers to and is not there, or damaged."""
+    """What the database refers to but is missing or damaged."""
 
 
 def back_up(places: BackupPaths, file: Path, about: dict[str, str]) -> Contents:
-    """Write a backup to `file`, which must not be there yet, for its owner's eyes only.
+    """Write a backup to `file`, which must not exist yet; only its owner can read it.
 
     Raises StoreError if there is nothing to back up or it cannot be read, FileExistsError or
-    another OSError if the file cannot be written. Whatever ends it, there is no part of a backup
-    under that name.
+    another OSError if the file cannot be written. However it ends, no partial backup is left under
+    that name.
     """
     if file.exists():
         raise FileExistsError(f"cannot write {file}: it exists")
@@ -96,8 +96,8 @@ def back_up(places: BackupPaths, file: Path, about: dict[str, str]) -> Contents:
 
 
 def _copy(places: BackupPaths, database: Path) -> tuple[list[str], list[str], list[str]]:
-    """Copy the database; returns the blobs it refers to that are there, and names of those that are
-    not. A layer may have been half deleted at that moment: then a second copy is whole."""
+    """Copy the database; returns the blobs it refers to that exist, and the names of those that are
+    missing. If a layer was half deleted at that moment, a second copy is complete."""
     for turn in range(_COPIES):
         database.unlink(missing_ok=True)
         copy_out(places.store, places.state, database)
@@ -112,7 +112,7 @@ def _copy(places: BackupPaths, database: Path) -> tuple[list[str], list[str], li
 
 
 def _references(database: Path) -> tuple[list[str], list[str]]:
-    """Packages and payloads of events that a copied database refers to."""
+    """Packages and event payloads that a copied database refers to."""
     queries = (
         "SELECT code_key FROM function_versions UNION SELECT serving_code_key FROM"
         " function_versions WHERE serving_code_key IS NOT NULL UNION"
@@ -141,7 +141,7 @@ def _is_there(directory: Path, key: str) -> bool:
 
 
 def _open_blob(directory: Path, key: str) -> IO[bytes]:
-    """A blob, which may go to the trash at any moment."""
+    """A blob; another process may move it to the trash at any moment."""
     try:
         return open(directory / key, "rb")
     except FileNotFoundError:
@@ -156,18 +156,18 @@ def _add(writer: ArchiveWriter, name: str, content: IO[bytes]) -> None:
 
 
 def _publish(archive: Path, file: Path) -> None:
-    """Give a finished archive its name; replaces nothing."""
+    """Give a finished archive its name; never replaces a file."""
     try:
         os.link(archive, file)
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP):
             raise
-        archive.rename(file)  # A file system without second names.
+        archive.rename(file)  # The file system has no hard links.
     flush_directory(file.parent)
 
 
 def flush_directory(directory: Path) -> None:
-    """Have the names of its files on disk."""
+    """Flush the names of the directory's files to disk."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -177,14 +177,14 @@ def flush_directory(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _working_directory(file: Path) -> Iterator[Path]:
-    """A directory next to `file`, deleted at the end with the leftovers of killed backups."""
+    """A directory next to `file`, deleted at the end together with leftovers of killed backups."""
     with contextlib.ExitStack() as stack:
         for left in file.parent.glob(f".*{_UNFINISHED}"):
             with contextlib.suppress(OSError), _locked(left):
                 shutil.rmtree(left)
         new = Path(tempfile.mkdtemp(prefix=".lambent-backup-", dir=file.parent))
         stack.enter_context(_locked(new))
-        # Only now may others find it, who would take it for left.
+        # Only now: an earlier cleanup by another process would take it for a leftover.
         work = new.with_name(f"{new.name}{_UNFINISHED}")
         new.rename(work)
         stack.callback(shutil.rmtree, work, ignore_errors=True)
@@ -193,7 +193,8 @@ def _working_directory(file: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Hold a directory. Raises OSError if somebody else does, or if it is not this user's."""
+    """Lock a directory. Raises OSError if another process has locked it, or if it belongs to
+    another user."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if os.fstat(descriptor).st_uid != os.geteuid():

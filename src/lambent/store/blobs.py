@@ -1,14 +1,13 @@
 """Deployment packages, by the SHA-256 of their contents; and large payloads of events, by number.
 
-They lie in a local directory (`directory_blobs.py`) or in a bucket of S3 (`object_blobs.py`). A
-blob is written once, completely or not at all, and is durable when `put` returns. A blob may be
-deleted only when nothing refers to it; the control plane makes sure of that (see
-`control/packages.py`).
+They are stored in a local directory (`directory_blobs.py`) or in an S3 bucket (`object_blobs.py`).
+A blob is written once, completely or not at all, and is durable when `put` returns. A blob may be
+deleted only when nothing refers to it; the control plane ensures that (see `control/packages.py`).
 
-Blobs cannot be made again, so two things protect them from a mistake. A mark next to them names the
-database that refers to them, and a platform with another database does not start. What is deleted
-because nothing refers to it, rather than because a client asked for that, is in the trash for a
-day.
+Blobs cannot be recreated, so two things protect them from mistakes. A mark next to them names the
+database that refers to them, and a platform with another database does not start. A blob that is
+deleted because nothing refers to it, rather than because a client asked for it, stays in the trash
+for a day.
 """
 
 import hashlib
@@ -24,9 +23,9 @@ from lambent.store.problems import StoreError, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 KEY = re.compile(r"[0-9a-f]{64}|[0-9]{1,19}")
-"""What names a blob."""
+"""The form of a blob's name."""
 MARK = ".lambent"
-"""What names the mark."""
+"""The form of the mark's content."""
 TRASH_S = 24 * 3600.0
 _EMPTIED_EVERY_S = 3600.0
 
@@ -41,11 +40,11 @@ class Trashed(NamedTuple):
 
 
 class Blobs(Protocol):
-    """Where blobs lie. All methods without `async` block: call them in a thread. All of them raise
-    `StoreUnavailable` while the place cannot be reached."""
+    """Where blobs are stored. All methods without `async` block: call them in a thread. All of them
+    raise `StoreUnavailable` while the storage cannot be reached."""
 
     def put(self, key: str, data: bytes) -> None:
-        """Keep `data`, whose key is `key`; writes nothing if it is there already."""
+        """Store `data`, whose key is `key`; writes nothing if it is already there."""
         ...
 
     def get(self, key: str) -> bytes:
@@ -69,16 +68,17 @@ class Blobs(Protocol):
         ...
 
     def belong_to(self, database_id: str, *, is_new: bool) -> None:
-        """Mark the place as a database's own. `is_new` says whether that was empty when it was
-        opened. Raises StoreError if the blobs are another's, or were before it was made."""
+        """Mark the place as a database's own. `is_new` says whether that database was empty when it
+        was opened. Raises StoreError if the blobs belong to another database, or were there before
+        this one was created."""
         ...
 
     def discard(self, key: str) -> None:
-        """Put a blob into the trash; does nothing if there is none."""
+        """Move a blob to the trash; does nothing if there is none."""
         ...
 
     def recover(self, key: str) -> bool:
-        """Take a blob back out of the trash; returns whether it was there."""
+        """Restore a blob from the trash; returns whether it was there."""
         ...
 
     def empty_trash(self) -> None:
@@ -86,7 +86,7 @@ class Blobs(Protocol):
         ...
 
     def expired(self) -> Sequence[Trashed]:
-        """What has been in the trash for a day."""
+        """The blobs that have been in the trash for a day."""
         ...
 
 
@@ -96,7 +96,7 @@ def key_of(data: bytes) -> str:
 
 
 def foreign(where: str, *, is_new: bool) -> StoreError:
-    """What to say of blobs that belong to another database."""
+    """The error message for blobs that belong to another database."""
     return StoreError(
         f"{where} holds packages or events that belong to another database:"
         f" {'this one is new' if is_new else 'this one was never used with them'}."
@@ -107,7 +107,7 @@ def foreign(where: str, *, is_new: bool) -> StoreError:
 
 
 async def keep_trash_short(clock: Clock, *places: Blobs) -> None:
-    """Empty the trash of blobs again and again, until cancelled."""
+    """Empty the trash of blobs periodically, until cancelled."""
     while True:
         for blobs in places:
             try:
@@ -115,5 +115,5 @@ async def keep_trash_short(clock: Clock, *places: Blobs) -> None:
             except OSError as error:
                 _log.warning("cannot empty the trash: %s", error)
             except StoreUnavailable:
-                pass  # It is in the log already.
+                pass  # Already logged.
         await clock.sleep(_EMPTIED_EVERY_S)

@@ -1,9 +1,9 @@
 """The change feed: a row for each thing that a transaction changed, written by that transaction.
 
-Numbers are given out at the end of the transaction, under a lock on the one row of `platform`
-that lasts until the commit. So they have no gaps, they are in the order of the commits, and a
-reader that has seen number n has seen everything up to n: none shows up late. Only transactions
-that change something listeners keep in memory take a number; queues and positions do not.
+Numbers are assigned at the end of the transaction, under a lock on the single row of `platform`
+that lasts until the commit. So they have no gaps and follow the order of the commits: a reader that
+has seen number n has seen everything up to n. Only transactions that change something listeners
+keep in memory take a number; queues and positions do not.
 """
 
 import dataclasses
@@ -18,13 +18,13 @@ from lambent.model.function import FunctionKey
 from lambent.store.tables import changes, platform
 
 CHANNEL = "lambent_changes"
-"""PostgreSQL rings this bell at each commit that changed something."""
+"""PostgreSQL's notification channel: signalled at each commit that changed something."""
 KEPT = 10_000
-"""Changes that stay in the table. A reader that is further behind forgets everything."""
+"""Changes that stay in the table. A reader that is further behind discards everything it knows."""
 
 
 class Kind(enum.StrEnum):
-    """What a change is about. The values are in the database."""
+    """The subject of a change. The values are in the database."""
 
     FUNCTION = "function"
     MAPPING = "mapping"
@@ -47,7 +47,7 @@ class Touched:
         return bool(self.functions or self.mappings or self.identities or self.documents)
 
     def rows(self) -> Iterable[tuple[Kind, str]]:
-        """As the table has it."""
+        """As stored in the table."""
         for key in self.functions:
             yield Kind.FUNCTION, ":".join(key)
         for uuid in self.mappings:
@@ -58,7 +58,7 @@ class Touched:
             yield Kind.DOCUMENT, ":".join(root)
 
     def add(self, kind: Kind, key: str) -> None:
-        """Add what a row says."""
+        """Add the content of a row."""
         if kind is Kind.FUNCTION:
             account, region, name = key.split(":")
             self.functions.add(FunctionKey(AccountId(account), Region(region), name))
@@ -83,8 +83,8 @@ class ChangeRows:
         return number
 
     def write(self, touched: Touched, *, rings: bool) -> tuple[int, int]:
-        """Write down what the transaction changed; the last that it does before the commit. `rings`
-        says whether other platforms are to be notified. Returns the first and the last number."""
+        """Write down what the transaction changed, as its last step before the commit. `rings` says
+        whether to notify other platforms. Returns the first and the last number."""
         rows = list(touched.rows())
         self._connection.execute(
             sa.update(platform).values(last_change=platform.c.last_change + len(rows))
@@ -104,8 +104,8 @@ class ChangeRows:
         return first, last
 
     def read(self, after: int) -> tuple[int, Touched | None]:
-        """The last number there is, and what changed after the number `after`; None instead of
-        that if some of it is no longer in the table."""
+        """The highest number, and what changed after the number `after`; None in place of the
+        changes if the table no longer has all of them."""
         last = self.last()
         touched = Touched()
         if last == after:

@@ -1,7 +1,7 @@
-"""Rows that wait for their time in lanes, and are claimed by who works on them.
+"""Rows that become due in lanes, and are claimed by the platform that works on them.
 
 A claim lasts until it is released. When a platform starts, it releases the claims of platforms that
-no longer run. So nothing is lost when a platform ends, and a row may be worked on twice.
+no longer run. So nothing is lost when a platform ends, and a row may be processed twice.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 class Claims:
     """The columns `id`, `due_at` and `claimed_by` of a table, in one transaction.
 
-    Some columns together say which lane a row is in; `lane` below is their values.
+    Some columns together identify a row's lane; `lane` below is their values.
     """
 
     def __init__(self, connection: sa.Connection, table: sa.Table, lane: Sequence[str]) -> None:
@@ -24,8 +24,8 @@ class Claims:
     def take(
         self, lane: Sequence[str], *, by: str, now: float, limit: int
     ) -> tuple[Sequence[sa.Row[Any]], float | None]:
-        """Up to `limit` rows whose time has come, the longest due first, which are `by`'s now; and
-        when the next one's time comes, if there is one."""
+        """Claim up to `limit` due rows for `by`, the longest due first. Returns them, and the time
+        at which the next row is due, if there is one."""
         columns = self._table.c
         is_free = sa.and_(self._is_in(lane), columns.claimed_by.is_(None))
         rows = self._connection.execute(
@@ -55,7 +55,7 @@ class Claims:
             self._connection.execute(query, which)
 
     def give_back(self, due: Iterable[tuple[int, float]]) -> None:
-        """Release claims: each row, by id, is due again at its time."""
+        """Release claims: each row, by id, becomes due at its time."""
         which = [{"which": id_, "when": at} for id_, at in due]
         if which:
             self._connection.execute(
@@ -66,15 +66,15 @@ class Claims:
             )
 
     def release(self, claims: Collection[str]) -> None:
-        """Release the rows that were claimed `by` one of these."""
+        """Release the rows claimed by any of `by`."""
         if claims:
             claimed_by = self._table.c.claimed_by
             query = sa.update(self._table).where(claimed_by.in_(claims))
             self._connection.execute(query.values(claimed_by=None))
 
     def release_left(self, is_running: Callable[[int], bool], now: float) -> None:
-        """Make everything due that is claimed by platforms that no longer run. A claim begins with
-        the count of its platform's start and a dot; older ones have only a number."""
+        """Make all rows due that are claimed by platforms that no longer run. A claim begins with
+        the count of its platform's start and a dot; older claims have only a number."""
         claimed_by = self._table.c.claimed_by
         query = sa.select(claimed_by).where(claimed_by.is_not(None)).distinct()
         claims = list(self._connection.execute(query).scalars())
@@ -86,7 +86,7 @@ class Claims:
             self._connection.execute(release.values(claimed_by=None, due_at=now))
 
     def lanes(self) -> Iterator[tuple[tuple[str, ...], float]]:
-        """All lanes in which anything waits, with the time when the first is due."""
+        """All lanes with waiting rows, each with the time at which its first row is due."""
         after: tuple[str, ...] | None = None
         due_at = self._table.c.due_at
         query = (
@@ -106,8 +106,8 @@ class Claims:
             yield after, row.due_at
 
     def depth(self, lane: Sequence[str], now: float) -> tuple[int, int, int, int | None]:
-        """How many rows of a lane are due, are due later, are claimed; and the id of the oldest
-        that is not."""
+        """How many rows of a lane are due, due later, and claimed; and the id of the oldest
+        unclaimed row."""
         columns = self._table.c
         waiting = self._connection.execute(
             sa.select(

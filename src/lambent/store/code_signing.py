@@ -28,7 +28,7 @@ class CodeSigningConfigs:
     def list_in(
         self, scope: Scope, *, after: str, limit: int
     ) -> list[tuple[str, Mapping[str, Any]]]:
-        """Ids and documents behind the id `after`, by id."""
+        """Ids and documents after the id `after`, by id."""
         rows = self._connection.execute(
             sa.select(_configs.id, _configs.document)
             .where(
@@ -51,7 +51,7 @@ class CodeSigningConfigs:
         )
 
     def delete(self, scope: Scope, config_id: str) -> None:
-        """Forget a configuration."""
+        """Delete a configuration."""
         self._connection.execute(sa.delete(code_signing_configs).where(_is(scope, config_id)))
 
 

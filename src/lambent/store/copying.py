@@ -1,8 +1,8 @@
-"""Whole databases, copied: while a platform works on one, and from one kind to the other.
+"""Copies of whole databases: while a platform uses one, and from one kind to the other.
 
 A copy is always a SQLite file. A SQLite database is copied page by page within one read
-transaction, PostgreSQL's row by row within one: both show the database as it was at one moment, and
-nobody waits for them.
+transaction, a PostgreSQL database row by row within one. Both show the database as of one moment,
+and block no one.
 """
 
 import sqlite3
@@ -93,7 +93,7 @@ def copy_in(engine: sa.Engine, source: Path) -> None:
 
 
 def _open_file(path: Path) -> sa.Engine:
-    """A file that nobody else uses, without a log next to it."""
+    """A file that nothing else uses, without a log next to it."""
     return sa.create_engine(sa.URL.create("sqlite", database=str(path)))
 
 

@@ -1,6 +1,6 @@
-"""The one place that knows which database it is.
+"""The only module that knows which kind of database is used.
 
-Either kind has one connection for writers and some for readers. SQLite runs in WAL mode, so
+Either kind has one connection for writers and several for readers. SQLite runs in WAL mode, so
 readers and the writer do not wait for each other; writers begin with `BEGIN IMMEDIATE`. On
 PostgreSQL the writers' connection also holds the database (see `holding.py`). Everything else is
 portable SQL.
@@ -29,11 +29,12 @@ KEEP_ALIVES = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-"""With these either side notices within half a minute that the other's host is gone."""
+"""With these, either side notices within half a minute that the other host is gone."""
 
 
 def url_of(settings: StoreSettings, data: Path) -> sa.URL:
-    """Where the database is: by default a file in `data`. Raises StoreError if it can be none."""
+    """The URL of the database: by default a file in `data`. Raises StoreError if it is not
+    usable."""
     try:
         url = sa.make_url(settings.url or f"sqlite:///{data / 'lambent.db'}")
     except sa.exc.ArgumentError as error:
@@ -56,7 +57,7 @@ def file_of(url: sa.URL) -> Path | None:
 
 
 def name_of(url: sa.URL) -> str:
-    """What messages call the database; without its password."""
+    """The database's name in messages, without its password."""
     return f"the database {file_of(url) or url.render_as_string(hide_password=True)}"
 
 
@@ -75,7 +76,7 @@ class Engines(NamedTuple):
 
 
 def connect_both(settings: StoreSettings, data: Path, hold: SessionHold) -> Engines:
-    """As `connect`, with connections for readers besides."""
+    """As `connect`, with connections for readers as well."""
     writing = connect(settings, data, hold)
     url = url_of(settings, data)
     if url.get_backend_name() == "postgresql":
@@ -86,8 +87,8 @@ def connect_both(settings: StoreSettings, data: Path, hold: SessionHold) -> Engi
 
 
 def connect(settings: StoreSettings, data: Path, hold: SessionHold | None = None) -> sa.Engine:
-    """An engine for the configured database, of one connection. `hold` holds one of PostgreSQL for
-    as long as the engine is used. Raises StoreError if settings do not fit."""
+    """An engine for the configured database, with one connection. `hold` holds a PostgreSQL
+    database for as long as the engine is used. Raises StoreError if the settings are not valid."""
     if settings.synchronous not in ("FULL", "NORMAL", "OFF", "EXTRA"):
         raise StoreError(f"cannot use store.synchronous = {settings.synchronous!r}")
     url = url_of(settings, data)
@@ -111,7 +112,7 @@ def _connect_sqlite(url: sa.URL, synchronous: str, *, reads: bool = False) -> sa
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
-        # We begin transactions ourselves; the driver's own habit would not cover reads.
+        # The platform begins transactions itself; the driver's default would not cover reads.
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
         if reads:
@@ -144,7 +145,7 @@ def _connect_postgresql(
         pool_size=READERS if reads else 1,
         max_overflow=0,
         pool_pre_ping=True,
-        # What readers see in one transaction fits together.
+        # Reads of one transaction see the same state.
         isolation_level="REPEATABLE READ" if reads else "READ COMMITTED",
         connect_args=options,
     )
@@ -163,7 +164,7 @@ def _connect_postgresql(
                 else:
                     hold.take(connection)
             except BaseException:
-                connection.close()  # The pool would forget it, open.
+                connection.close()  # The pool would drop it without closing it.
                 raise
 
     return engine
@@ -175,10 +176,10 @@ def revisions() -> list[str]:
 
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:
-    """Bring the database's tables up to what this version of the code expects, or to another
-    revision, forward or back."""
+    """Migrate the database's tables to the revision this code expects, or to another one, forward
+    or backward."""
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":  # Two that share it may start at once.
+        if connection.dialect.name == "postgresql":  # Two platforms may start at once.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK_ID})")
         migrate_within(connection, revision)
 

@@ -20,7 +20,7 @@ class DeliveryRows:
         self.claims = Claims(connection, deliveries, ("target",))
 
     def add(self, new: Iterable[Delivery]) -> None:
-        """Keep deliveries that nobody has begun."""
+        """Store deliveries that have not been attempted."""
         rows = [
             {
                 "id": entry.id,
@@ -75,7 +75,7 @@ class DeliveryRows:
             yield target, due_at
 
     def count(self) -> int:
-        """How many there are, in whatever state."""
+        """The number of deliveries, in any state."""
         return self._connection.execute(
             sa.select(sa.func.count()).select_from(deliveries)
         ).scalar_one()

@@ -28,7 +28,7 @@ _TRASHED = re.compile(r"([0-9]{1,12})\.([0-9a-f]+)")
 
 
 class DirectoryBlobs:
-    """See `Blobs`. obstore writes the files; what must be durable is flushed here."""
+    """See `Blobs`. obstore writes the files; this class flushes what must be durable."""
 
     def __init__(self, directory: Path, clock: Clock | None = None) -> None:
         self._directory = directory
@@ -36,16 +36,16 @@ class DirectoryBlobs:
         self._outage = Outage(f"the directory {directory}", self._clock)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for half_written in directory.glob("*#*"):
-            half_written.unlink()  # What a crash left of obstore's own staging files.
+            half_written.unlink()  # obstore's own staging files that a crash left behind.
         self._store = LocalStore(directory)
 
     @staticmethod
     def key_of(data: bytes) -> str:
-        """The name under which `data` is kept: 64 hex digits."""
+        """The name under which `data` is stored: 64 hex digits."""
         return hashlib.sha256(data).hexdigest()
 
     def put(self, key: str, data: bytes) -> None:
-        """See `Blobs`. Raises `StoreUnavailable` if the disk has no room."""
+        """See `Blobs`. Raises `StoreUnavailable` if the disk is full."""
         try:
             self._put(key, data)
         except OSError as error:
@@ -62,11 +62,12 @@ class DirectoryBlobs:
                 except BaseError as error:
                     raise OSError(f"cannot write the blob {key}: {error}") from error
             try:
-                # Even if it was there: the thread that writes it may not have come this far.
+                # Even if it was already there: the thread that wrote it may not have flushed it
+                # yet.
                 self._flush(self._directory / key)
                 self._flush(self._directory)
             except FileNotFoundError:
-                continue  # Its last owner deleted it just now.
+                continue  # Its last owner has just deleted it.
             return
 
     def get(self, key: str) -> bytes:
@@ -85,7 +86,7 @@ class DirectoryBlobs:
         return (self._directory / key).exists()
 
     def delete(self, key: str) -> None:
-        """Forget a blob; does nothing if there is none."""
+        """Delete a blob; does nothing if there is none."""
         if not self.exists(key):
             return
         mark = self._directory / MARK
@@ -96,7 +97,7 @@ class DirectoryBlobs:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                self.discard(key)  # A backup is being made, and may still want it.
+                self.discard(key)  # A backup is running and may still need it.
             else:
                 (self._directory / key).unlink(missing_ok=True)
 
@@ -108,21 +109,22 @@ class DirectoryBlobs:
     # -- mistakes --------------------------------------------------------------------------
 
     def belong_to(self, database_id: str, *, is_new: bool) -> None:
-        """Mark the directory as a database's own. `is_new` says whether that was empty when it was
-        opened. Raises StoreError if the blobs are another's, or were before it was made."""
+        """Mark the directory as a database's own. `is_new` says whether that database was empty
+        when it was opened. Raises StoreError if the blobs belong to another database, or were there
+        before this one was created."""
         mark = self._directory / MARK
         owner = mark.read_text() if mark.exists() else None
         if owner == database_id:
             return
-        # A restore puts the database in its place when everything else is there.
+        # A restore writes the database last, when everything else is in place.
         is_known = owner in (None, _RESTORING) and not is_new
         if not is_known and next(self.list_keys(), None) is not None:
             raise foreign(str(self._directory), is_new=is_new)
         self._mark(database_id)
 
     def begin_restore(self) -> None:
-        """Take an empty directory, or what an interrupted restore left of it. Raises StoreError if
-        anything else is there."""
+        """Accept an empty directory, or what an interrupted restore left in it. Raises StoreError
+        if it contains anything else."""
         mark = self._directory / MARK
         left = list(self.list_keys())
         if left and not (mark.exists() and mark.read_text() == _RESTORING):
@@ -142,7 +144,7 @@ class DirectoryBlobs:
         self._flush(self._directory)
 
     def discard(self, key: str) -> None:
-        """Put a blob into the trash; does nothing if there is none."""
+        """Move a blob to the trash; does nothing if there is none."""
         trash = self._directory / _TRASH
         trash.mkdir(mode=0o700, exist_ok=True)
         try:
@@ -151,7 +153,7 @@ class DirectoryBlobs:
             pass
 
     def recover(self, key: str) -> bool:
-        """Take a blob back out of the trash; returns whether it was there."""
+        """Restore a blob from the trash; returns whether it was there."""
         found = find_trashed(self._directory, key)
         if found is not None:
             found.rename(self._directory / key)
@@ -181,7 +183,7 @@ class DirectoryBlobs:
 
 
 def find_trashed(directory: Path, key: str) -> Path | None:
-    """Where in the trash of a directory a blob is, None if it is not."""
+    """The path of a blob in the trash of a directory, None if it is not there."""
     return max((path for _, path in _trashed(directory, key)), default=None)
 
 
@@ -198,11 +200,11 @@ def _trashed(directory: Path, key: str | None = None) -> list[tuple[int, Path]]:
 
 @contextmanager
 def keep_deleted(directory: Path) -> Iterator[None]:
-    """Move deleted blobs to the trash while the context lasts: a backup is made."""
+    """Move deleted blobs to the trash while the context lasts, because a backup is running."""
     try:
         lock = open(directory / MARK, "rb")  # noqa: SIM115 - closed below
     except FileNotFoundError:
-        yield  # No platform that knows of marks has worked here.
+        yield  # No platform that knows of marks has used this directory.
         return
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -210,7 +212,7 @@ def keep_deleted(directory: Path) -> Iterator[None]:
 
 
 def is_of_blobs(name: str) -> bool:
-    """Whether a file or directory of this name is what a directory of blobs holds."""
+    """Whether a blob directory contains files or directories with such a name."""
     return name.partition("#")[0] in (MARK, f"{MARK}.new", _TRASH) or bool(
         KEY.fullmatch(name.partition("#")[0])
     )

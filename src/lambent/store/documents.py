@@ -18,7 +18,7 @@ class DocumentRows:
     def __init__(self, connection: sa.Connection, changed: set[Root]) -> None:
         self._connection = connection
         self._changed = changed
-        """The roots of those that were touched."""
+        """The roots of the documents that were changed."""
 
     def get(self, root: Root, kind: str, id: str) -> Document | None:
         """A document, or None if there is none."""
@@ -26,21 +26,21 @@ class DocumentRows:
         return found[0] if found else None
 
     def find(self, service: str, kind: str, id: str) -> Document | None:
-        """A document of whatever account; None if there is none. Of use for ids that are unique
-        everywhere, such as those of APIs."""
+        """A document of any account; None if there is none. For ids that are unique across
+        accounts, such as API ids."""
         found = self._select(
             _columns.service == service, _columns.kind == kind, _columns.id == id, limit=1
         )
         return found[0] if found else None
 
     def all_of(self, root: Root) -> list[Document]:
-        """All that belong to a root, by kind and id."""
+        """All documents of a root, by kind and id."""
         return self._select(_is_below(root))
 
     def list_of(
         self, root: Root, kind: str, *, after: str = "", limit: int | None = None
     ) -> list[Document]:
-        """The documents of one kind behind an id, by id."""
+        """The documents of one kind with ids after `after`, by id."""
         return self._select(
             _is_below(root), _columns.kind == kind, _columns.id > after, limit=limit
         )
@@ -48,8 +48,8 @@ class DocumentRows:
     def list_in(
         self, service: str, scope: Scope, kind: str, *, after: str = "", limit: int | None = None
     ) -> list[Document]:
-        """The documents of one kind in an account and region, whatever their roots, behind an id,
-        by id."""
+        """The documents of one kind in an account and region, under any root, with ids after
+        `after`, by id."""
         return self._select(
             _columns.service == service,
             _columns.account == scope.account,
@@ -60,7 +60,7 @@ class DocumentRows:
         )
 
     def everywhere(self, service: str, kind: str) -> list[Document]:
-        """The documents of one kind, of whatever account."""
+        """The documents of one kind in all accounts."""
         return self._select(_columns.service == service, _columns.kind == kind)
 
     def put(self, root: Root, kind: str, id: str, body: Body) -> Document:
@@ -82,7 +82,7 @@ class DocumentRows:
         return Document(root, kind, id, body)
 
     def delete(self, root: Root, kind: str, id: str) -> bool:
-        """Forget a document; returns whether there was one."""
+        """Delete a document; returns whether it existed."""
         done = self._connection.execute(
             sa.delete(documents).where(_is_below(root), _columns.kind == kind, _columns.id == id)
         )
@@ -91,7 +91,7 @@ class DocumentRows:
         return bool(done.rowcount)
 
     def delete_all(self, root: Root) -> None:
-        """Forget all that belongs to a root."""
+        """Delete all documents of a root."""
         self._changed.add(root)
         self._connection.execute(sa.delete(documents).where(_is_below(root)))
 

@@ -1,6 +1,7 @@
-"""A look at a database before anything is written to it: is it ours, whole, and not too new?
+"""Examines a database before anything is written to it: does it belong to this program, is it
+intact, and is it not from a newer version?
 
-A SQLite file is opened for reading only, so that one that cannot be used stays as it is.
+A SQLite file is opened read-only, so that one that cannot be used stays unchanged.
 """
 
 import sqlite3
@@ -15,21 +16,21 @@ from lambent.store.problems import StoreError
 from lambent.store.tables import metadata
 
 _CHECK_S = 5.0
-"""A file that takes longer to read through is taken as it is."""
+"""Seconds. A file that takes longer to read is accepted unread."""
 _STEPS = 100_000
 _NOT_DAMAGED = ("unable to open", "locked", "readonly")
 _LANDMARKS = frozenset({"functions", "function_versions"})
 
 
 def is_new_file(path: Path, revisions: Collection[str]) -> bool:
-    """Whether there is nothing in a SQLite file yet, or no such file. `revisions` are those this
-    code knows. Raises StoreError if it cannot be used."""
+    """Whether a SQLite file is empty or missing. `revisions` are those this code knows. Raises
+    StoreError if the file cannot be used."""
     where = f"the database {path}"
     if not path.exists():
         return True
     if not path.is_file():
         raise StoreError(f"cannot read {where}: it is no file")
-    # Without a log, SQLite creates no file next to the database to read it.
+    # If there is no log, SQLite can read the database without creating a file next to it.
     mode = "ro" if path.with_name(f"{path.name}-wal").exists() else "ro&immutable=1"
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=10)
@@ -54,7 +55,7 @@ def is_new_file(path: Path, revisions: Collection[str]) -> bool:
 
 
 def is_new_database(where: str, connection: sa.Connection, revisions: Collection[str]) -> bool:
-    """As `is_new_file`, of a PostgreSQL database. The database may have tables of others."""
+    """As `is_new_file`, for a PostgreSQL database. It may contain tables of other programs."""
     tables = set(sa.inspect(connection).get_table_names())
     revision = None
     if "alembic_version" in tables:
@@ -63,7 +64,7 @@ def is_new_database(where: str, connection: sa.Connection, revisions: Collection
 
 
 def damaged(where: str, error: object) -> StoreError:
-    """What to say of a database that cannot be read."""
+    """The error message for a database that cannot be read."""
     return StoreError(
         f"{where} is damaged ({error}). Nothing was changed. Move the file away and restore a"
         " backup (lambent restore; see docs/backup.md), or save what can be read with the sqlite3"
@@ -72,7 +73,7 @@ def damaged(where: str, error: object) -> StoreError:
 
 
 def _judge(where: str, tables: Set[str], revision: str | None, revisions: Collection[str]) -> bool:
-    """Whether it is new. Raises StoreError unless it is or is ours."""
+    """Whether it is new. Raises StoreError unless it is new or belongs to this program."""
     if revision is None:
         if tables & {*metadata.tables, "alembic_version"}:
             raise _foreign(where, tables)
@@ -97,7 +98,8 @@ def _foreign(where: str, tables: Set[str]) -> StoreError:
 
 
 def _check_pages(connection: sqlite3.Connection) -> None:
-    """Read all of a file as far as time allows. Raises DatabaseError if its structure is broken."""
+    """Read the whole file, within the time limit. Raises DatabaseError if its structure is
+    broken."""
     ends_at = time.monotonic() + _CHECK_S
     connection.set_progress_handler(lambda: int(time.monotonic() > ends_at), _STEPS)
     try:

@@ -1,7 +1,7 @@
-"""Hearing of changes that other platforms make to the same database.
+"""Receives changes that other platforms make to the same database.
 
-PostgreSQL's NOTIFY is the bell. It may be lost with its connection, so the platform also looks at
-the table by itself, often enough that a change is in force here within a second.
+PostgreSQL's NOTIFY is the bell. A notification is lost if the connection breaks, so the platform
+also polls the table, often enough that a change takes effect here within a second.
 """
 
 import anyio
@@ -23,7 +23,7 @@ _AGAIN_S = 1.0
 
 
 class Feed:
-    """Has a store catch up with other platforms; of use only where the database is shared."""
+    """Keeps a store up to date with other platforms; only needed where the database is shared."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -31,8 +31,9 @@ class Feed:
         self._bell = anyio.Event()
 
     async def run(self) -> None:
-        """Catch up whenever the bell rings and at least twice a second, until cancelled. While the
-        database is away it tries on: the first time that it is back brings all that was missed."""
+        """Catch up at each notification and at least twice a second, until cancelled. While the
+        database is unavailable it keeps trying; the first success brings everything that was
+        missed."""
         while True:
             await wait_at_most(self._clock, self._bell, _LOOK_S)
             self._bell = anyio.Event()
@@ -49,7 +50,7 @@ class Feed:
             except (psycopg.Error, OSError) as error:
                 if isinstance(error, psycopg.Error) and is_away(error) is None:
                     raise
-                await self._clock.sleep(_AGAIN_S)  # The store says in the log that it is away.
+                await self._clock.sleep(_AGAIN_S)  # The store has already logged the outage.
 
     async def _listen(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
@@ -63,7 +64,7 @@ class Feed:
 
 
 def _connection_info(url: sa.URL) -> str:
-    """What psycopg connects with."""
+    """The connection string for psycopg."""
     given = url.translate_connect_args(username="user", database="dbname")
     query = {name: value for name, value in url.query.items() if isinstance(value, str)}
     return make_conninfo("", **{**given, **query, "connect_timeout": _CONNECT_S, **KEEP_ALIVES})

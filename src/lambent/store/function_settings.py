@@ -1,7 +1,7 @@
 """The settings of a function outside its configuration: URL, concurrency, policy and so on.
 
-Each is one document for a function, a kind and a qualifier. `$LATEST` as the qualifier stands
-for the function as a whole as well. They go when the function goes.
+Each is one document per function, kind and qualifier. The qualifier `$LATEST` also stands for the
+function as a whole. They are deleted with the function.
 """
 
 import enum
@@ -19,7 +19,7 @@ _settings = function_settings.c
 
 
 class Kind(enum.StrEnum):
-    """What a document is about. The values are in the database."""
+    """The kind of a document. The values are in the database."""
 
     CODE_SIGNING = "code-signing"
     CONCURRENCY = "concurrency"
@@ -32,7 +32,7 @@ class Kind(enum.StrEnum):
 
 
 class SettingRow(NamedTuple):
-    """One document and what it belongs to."""
+    """A document, and the function and qualifier it belongs to."""
 
     key: FunctionKey
     qualifier: str
@@ -73,11 +73,11 @@ class FunctionSettings:
         )
 
     def list_everywhere(self, kind: Kind) -> list[SettingRow]:
-        """All documents there are."""
+        """All documents."""
         return self._select(_settings.kind == kind)
 
     def find(self, kind: Kind, reference: str) -> list[SettingRow]:
-        """The documents that were put under this reference."""
+        """The documents that were stored under this reference."""
         return self._select(_settings.kind == kind, _settings.reference == reference)
 
     def put(
@@ -89,7 +89,7 @@ class FunctionSettings:
         qualifier: str = LATEST,
         reference: str | None = None,
     ) -> None:
-        """Set the document, whether there was one or not."""
+        """Store the document; replaces an existing one."""
         upsert(
             self._connection,
             function_settings,
@@ -99,7 +99,7 @@ class FunctionSettings:
         self._changed.add(key)
 
     def delete(self, kind: Kind, key: FunctionKey, qualifier: str = LATEST) -> bool:
-        """Forget the document; whether there was one."""
+        """Delete the document; returns whether it existed."""
         done = self._connection.execute(
             sa.delete(function_settings).where(_is(kind, key, qualifier))
         )
@@ -107,7 +107,7 @@ class FunctionSettings:
         return done.rowcount > 0
 
     def delete_qualifier(self, key: FunctionKey, qualifier: str) -> None:
-        """Forget what belongs to a version or alias that is being deleted. Its URL stays
+        """Delete what belongs to a version or alias that is being deleted. Its URL stays
         configured, as in AWS, and responds with 403."""
         self._connection.execute(
             sa.delete(function_settings).where(

@@ -34,15 +34,15 @@ class FunctionRows:
         return None if row is None else _to_version(row)
 
     def serving(self, key: FunctionKey, version: str = LATEST) -> FunctionVersion | None:
-        """One version as invocations should see it: while an update of `$LATEST` is in progress,
-        and after it failed, that is what was there before."""
+        """One version as invocations see it: while an update of `$LATEST` is in progress, and after
+        it failed, this is the state before the update."""
         row = self._row(key, version)
         if row is None:
             return None
         return _to_version(row) if row.serving is None else _to_serving(row)
 
     def last_published(self, key: FunctionKey) -> tuple[FunctionVersion, str] | None:
-        """The highest published version there is, and what it was published from."""
+        """The highest published version, and what it was published from."""
         row = self._connection.execute(
             sa.select(function_versions)
             .where(_is_function(function_versions, key), _versions.number > 0)
@@ -52,7 +52,7 @@ class FunctionRows:
         return None if row is None else (_to_version(row), row.published_from)
 
     def list_latest(self, scope: Scope, *, after: str, limit: int) -> list[FunctionVersion]:
-        """The `$LATEST` of every function whose name follows `after`, by name."""
+        """The `$LATEST` of each function whose name sorts after `after`, by name."""
         return self._list(
             _is_in(function_versions, scope), _versions.number == 0, _versions.name > after,
             limit=limit,
@@ -61,7 +61,7 @@ class FunctionRows:
     def list_all(
         self, scope: Scope, *, after: tuple[str, int], limit: int
     ) -> list[FunctionVersion]:
-        """Every version of every function behind the position `after`, by name and number."""
+        """All versions of all functions after the position `after`, by name and number."""
         name, number = after
         behind = sa.or_(
             _versions.name > name, sa.and_(_versions.name == name, _versions.number > number)
@@ -75,11 +75,11 @@ class FunctionRows:
         )
 
     def list_everywhere(self, limit: int) -> list[FunctionVersion]:
-        """The `$LATEST` of functions of whatever account."""
+        """The `$LATEST` of functions in all accounts."""
         return self._list(_versions.number == 0, limit=limit)
 
     def unsettled(self) -> list[FunctionVersion]:
-        """Every version, of whatever account, that waits to be prepared."""
+        """All versions, in all accounts, that wait to be prepared."""
         return self._list(_versions.is_settled.is_(False))
 
     def code_size_total(self, scope: Scope) -> int:
@@ -95,7 +95,7 @@ class FunctionRows:
         return self._connection.execute(count.where(_is_in(functions, scope))).scalar_one()
 
     def count_everywhere(self) -> int:
-        """How many functions there are, of whatever account and region."""
+        """The number of functions in all accounts and regions."""
         return self._connection.execute(
             sa.select(sa.func.count()).select_from(functions)
         ).scalar_one()
@@ -135,7 +135,7 @@ class FunctionRows:
         self.add(latest)
 
     def take_version_number(self, key: FunctionKey) -> int:
-        """The next version number, which nobody else will ever get."""
+        """The next version number, which is never assigned again."""
         number: int = self._connection.execute(
             sa.select(functions.c.next_version)
             .where(_is_function(functions, key))
@@ -174,7 +174,7 @@ class FunctionRows:
         self._changed.add(version.key)
 
     def revise(self, version: FunctionVersion) -> None:
-        """Replace a version by one that differs in nothing that invocations can see."""
+        """Replace a version by one that differs only in what invocations do not see."""
         self._connection.execute(
             sa.update(function_versions)
             .where(

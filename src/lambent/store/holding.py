@@ -1,9 +1,9 @@
-"""One platform at a time works on a database.
+"""Ensures that only one platform at a time uses a database.
 
-A lock on a file next to it holds a SQLite file. An advisory lock of the session that writes holds a
-PostgreSQL database. The lock ends with its process, and nothing is written without it. Both kinds
-store who holds the database, so that a second platform can name the first. Platforms that share a
-PostgreSQL database (`store.shared`) take the lock in shared mode.
+A SQLite file is held by a lock on a file next to it; a PostgreSQL database by an advisory lock of
+the session that writes. The lock ends with its process, and nothing is written without it. Both
+kinds store who holds the database, so that a second platform can name the first. Platforms that
+share a PostgreSQL database (`store.shared`) take the lock in shared mode.
 """
 
 import dataclasses
@@ -24,32 +24,33 @@ from lambent.kit.clock import Clock
 from lambent.store.problems import StoreError, StoreHeld
 
 LOCK_ID = 0x6C616D62656E74
-"""Of PostgreSQL's advisory lock; any number will do."""
+"""The number of PostgreSQL's advisory lock; its value has no meaning."""
 MIGRATION_LOCK_ID = LOCK_ID + 1
-"""Of the lock that migrations take."""
+"""The number of the lock that migrations take."""
 RUNNING = 0x6C616D62
-"""With the count of its start: the lock that a platform holds while it runs."""
+"""Combined with the count of a platform's start: the lock that the platform holds while it runs."""
 _PATIENCE, _PATIENCE_AGAIN = "5s", "1s"
-"""A server needs a moment to notice that the one before is gone. Transactions wait for it."""
+"""Seconds. A server needs a moment to notice that the previous holder is gone; transactions wait
+for it."""
 _STATEMENT_MS = 6000
 _ANSWER_S, _ANSWER_S_STOPPING = 8.0, 2.0
 _CONNECT_S_AT_START, _CONNECT_S, _CONNECT_S_STOPPING = 10, 3, 2
-"""A little more than a statement may take: then the server is gone, and its network silent."""
+"""Seconds; a little more than a statement may take. After that the server is unreachable."""
 
 
 class _Silent(psycopg.OperationalError):
-    """The server says nothing."""
+    """The server does not respond."""
 
 
 class HeldConnection(psycopg.Connection[Any]):
-    """A connection that is given up when the server says nothing for too long. Keep-alives do not
-    notice a server that hangs, nor a proxy whose other side is gone."""
+    """A connection that is given up when the server does not respond for too long. Keep-alives do
+    not detect a server that hangs, nor a proxy whose other side is gone."""
 
     hold: "SessionHold | None" = None
-    """Says how long; None sets no limit, because migrations and a start may take long."""
+    """Returns the time limit; None means none, because migrations and a start may take long."""
 
     def wait(self, gen: Any, *args: Any, **more: Any) -> Any:
-        """See psycopg: it waits for the server here, and looks up every 0.1 s."""
+        """See psycopg: it waits for the server here, and wakes up every 0.1 s."""
         hold = self.hold
         try:
             return super().wait(gen if hold is None else _within(gen, hold), *args, **more)
@@ -58,13 +59,13 @@ class HeldConnection(psycopg.Connection[Any]):
             raise
 
     def bound(self, hold: "SessionHold") -> None:
-        """Wait no longer than `hold` says from now on, nor let a statement take longer."""
+        """Limit waiting, and the duration of statements, to `hold` from now on."""
         self.execute(f"SET statement_timeout = {_STATEMENT_MS}")
         self.hold = hold
 
 
 def _within(gen: Any, hold: "SessionHold") -> Generator[Any, Any, Any]:
-    """Do what `gen` does, as long as the server responds in time."""
+    """Run `gen` for as long as the server responds in time."""
     began = time.monotonic()
     try:
         asks = next(gen)
@@ -79,7 +80,7 @@ def _within(gen: Any, hold: "SessionHold") -> Generator[Any, Any, Any]:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who works on a database."""
+    """Who holds a database."""
 
     host: str
     pid: int
@@ -95,7 +96,7 @@ class Holder:
 
 
 def this_platform(data: Path, clock: Clock) -> Holder:
-    """What this process says of itself; its state is in the directory `data`."""
+    """How this process describes itself; its state is in the directory `data`."""
     since = datetime.fromtimestamp(clock.now(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return Holder(
         host=socket.gethostname(), pid=os.getpid(), data_dir=str(data.parent), since=since
@@ -103,8 +104,8 @@ def this_platform(data: Path, clock: Clock) -> Holder:
 
 
 def hold_file(database: Path, holder: Holder) -> int:
-    """Hold a SQLite file; returns the descriptor to close when it is done with. Raises StoreHeld,
-    or StoreError if the lock's file cannot be made."""
+    """Hold a SQLite file; returns a descriptor to close when done. Raises StoreHeld, or StoreError
+    if the lock file cannot be created."""
     path = database.with_name(f"{database.name}.lock")
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -122,28 +123,28 @@ def hold_file(database: Path, holder: Holder) -> int:
 
 
 class SessionHold:
-    """Holds a PostgreSQL database with each connection that is made."""
+    """Holds a PostgreSQL database on each connection that is made."""
 
     def __init__(self, where: str, holder: Holder, *, is_shared: bool = False) -> None:
         self.is_shared = is_shared
-        """Whether it lets in others that let in this one."""
+        """Whether it admits other platforms that share the database."""
         self._where = where
         self._holder = holder
         self._turn: int | None = None
         self._is_bounded = False
         self.answer_s = _ANSWER_S
-        """Seconds that a server may take to respond."""
+        """Seconds within which a server must respond."""
         self.connect_s = _CONNECT_S_AT_START
-        """The same for a new connection."""
+        """The same, for a new connection."""
 
     def note_stopping(self) -> None:
-        """Have less patience: the platform is about to end."""
+        """Wait less: the platform is about to end."""
         self.answer_s = _ANSWER_S_STOPPING
         self.connect_s = _CONNECT_S_STOPPING
 
     def take(self, connection: HeldConnection) -> None:
-        """Hold the database by a new connection. Raises StoreHeld if somebody else does, or did
-        since this platform had it."""
+        """Hold the database on a new connection. Raises StoreHeld if another platform holds it, or
+        has held it since this one did."""
         try:
             with connection.transaction():
                 patience = _PATIENCE if self._turn is None else _PATIENCE_AGAIN
@@ -171,13 +172,13 @@ class SessionHold:
         self.limit(connection)
 
     def limit(self, connection: HeldConnection) -> None:
-        """Wait no longer than `answer_s` by a new connection, if that is so by now."""
+        """Limit waiting on a new connection to `answer_s`, if the limit is already in force."""
         if self._is_bounded:
             with connection.transaction():
                 connection.bound(self)
 
     def begin_turn(self, connection: sa.Connection, starts: int) -> None:
-        """Say who holds the database, from this platform's start on."""
+        """Record who holds the database, once this platform has started."""
         document = json.dumps(dataclasses.asdict(self._holder))
         connection.execute(
             sa.text("UPDATE platform SET holder = CAST(:it AS JSON)"), {"it": document}
@@ -186,7 +187,7 @@ class SessionHold:
         self._turn = starts
 
     def bound(self, connection: sa.Connection) -> None:
-        """Wait no longer than `answer_s` from now on, by this connection and later ones."""
+        """Limit waiting to `answer_s` from now on, on this connection and later ones."""
         raw = connection.connection.dbapi_connection
         if isinstance(raw, HeldConnection):
             self._is_bounded = True
@@ -210,8 +211,8 @@ def _described(document: bytes) -> str:
         return "which did not say who it is"
 
 
-def _held(what: str, first: str) -> StoreHeld:
+def _held(place: str, first: str) -> StoreHeld:
     return StoreHeld(
-        f"{what} is already in use by another lambent: {first}. Stop that one, or give this one a"
+        f"{place} is already in use by another lambent: {first}. Stop that one, or give this one a"
         " database of its own (store.url)"
     )

@@ -21,7 +21,7 @@ class IdentityRows:
     def __init__(self, connection: sa.Connection, changed: set[str]) -> None:
         self._connection = connection
         self._changed = changed
-        """The names and ids of those that were touched."""
+        """The names and ids of identities that were changed."""
 
     def get(self, key: IdentityKey) -> Identity | None:
         """The user or role, or None if there is none."""
@@ -29,7 +29,7 @@ class IdentityRows:
         return None if row is None else _to_identity(row)
 
     def is_taken(self, key: IdentityKey) -> bool:
-        """Whether there is a user or role of that name, in upper or lower case."""
+        """Whether a user or role of that name exists, ignoring case."""
         same = sa.func.lower(_identities.name) == key.name.lower()
         return bool(
             self._select(_identities.account == key.account, _identities.kind == key.kind, same)
@@ -40,7 +40,7 @@ class IdentityRows:
         return self._select(_identities.account == account, _identities.kind == kind)
 
     def directory(self) -> Directory:
-        """All users, roles and keys of all accounts."""
+        """All users, roles and keys in all accounts."""
         return Directory(self._select(), self.keys())
 
     def put(self, identity: Identity) -> None:
@@ -52,14 +52,14 @@ class IdentityRows:
         upsert(self._connection, identities, identity.key._asdict(), {"document": document})
 
     def delete(self, key: IdentityKey) -> None:
-        """Forget a user or role."""
+        """Delete a user or role."""
         self._changed.add(_name(key))
         self._connection.execute(sa.delete(identities).where(_is(key)))
 
     def keys(
         self, account: AccountId | None = None, user_name: str | None = None
     ) -> list[AccessKey]:
-        """The access keys of a user, or of an account's root; all there are without account."""
+        """The access keys of a user, or of an account's root; all keys if no account is given."""
         query = sa.select(access_keys).order_by(access_keys.c.created_ms, access_keys.c.id)
         if account is not None:
             query = query.where(
@@ -75,19 +75,19 @@ class IdentityRows:
         upsert(self._connection, access_keys, {"id": values.pop("id")}, values)
 
     def delete_key(self, key_id: str) -> None:
-        """Forget a key."""
+        """Delete a key."""
         self._changed.add(key_id)
         self._connection.execute(sa.delete(access_keys).where(access_keys.c.id == key_id))
 
     def platform_secret(self, name: str) -> bytes:
-        """Random bytes that the platform keeps to itself, made when they are first asked for."""
+        """Random bytes known only to the platform, created at first use."""
         is_it = platform_secrets.c.name == name
         value: bytes | None = self._connection.execute(
             sa.select(platform_secrets.c.value).where(is_it)
         ).scalar()
         if value is not None:
             return value
-        # Another platform on the same database may make it at the same moment.
+        # Another platform on the same database may create it at the same moment.
         self._connection.execute(
             sa.text(
                 "INSERT INTO platform_secrets (name, value) VALUES (:name, :value)"

@@ -23,9 +23,9 @@ class LayerRows:
     def get(
         self, key: LayerKey, number: int, *, include_deleted: bool = False, keeps: bool = False
     ) -> LayerVersion | None:
-        """One version, or None if there is none. Functions that use a version may go on doing so
-        when it is deleted. `keeps` says whether the transaction is about to refer to it: then
-        nobody forgets it meanwhile."""
+        """One version, or None if there is none. Functions that use a version may keep it after it
+        is deleted. `keeps` says that the transaction is about to refer to it: then it cannot be
+        deleted in the meantime."""
         where = _is(key, number)
         if not include_deleted:
             where = sa.and_(where, _versions.is_deleted.is_(False))
@@ -46,7 +46,7 @@ class LayerRows:
         return [_to_version(row) for row in rows]
 
     def list_in(self, scope: Scope, *, after: str = "") -> list[LayerVersion]:
-        """All versions of all layers whose names follow `after`: by name, the newest first."""
+        """All versions of all layers whose names sort after `after`: by name, the newest first."""
         rows = self._connection.execute(
             sa.select(layer_versions)
             .where(
@@ -60,7 +60,8 @@ class LayerRows:
         return [_to_version(row) for row in rows]
 
     def take_version_number(self, key: LayerKey) -> int:
-        """The next version number, which nobody else will ever get; makes the layer if need be."""
+        """The next version number, which is never assigned again; creates the layer if
+        necessary."""
         is_layer = sa.and_(
             layers.c.account == key.account,
             layers.c.region == key.region,
@@ -76,7 +77,7 @@ class LayerRows:
         return number
 
     def add(self, version: LayerVersion) -> None:
-        """Add a version whose number was taken."""
+        """Add a version with the number from `next_number`."""
         document = {
             name: value
             for name, value in dataclasses.asdict(version).items()
@@ -100,7 +101,7 @@ class LayerRows:
         )
 
     def forget_unused(self) -> set[str]:
-        """Forget the deleted versions that no function uses any more; returns the packages they
+        """Delete the deleted versions that no function uses any more; returns the packages they
         referred to."""
         forgotten = set[str]()
         deleted = self._connection.execute(
@@ -117,7 +118,7 @@ class LayerRows:
         return forgotten
 
     def policy(self, key: LayerKey, number: int) -> Mapping[str, Any] | None:
-        """Who else may use a version, or None if nothing was granted."""
+        """The version's policy, which says who else may use it; None if there is none."""
         policy: Mapping[str, Any] | None = self._connection.execute(
             sa.select(_versions.policy).where(_is(key, number))
         ).scalar()
@@ -148,7 +149,7 @@ class LayerRows:
         return int(self._connection.execute(total).scalar_one())
 
     def _is_used(self, arn: str) -> bool:
-        """Whether a function's configuration names the version, in quotes as JSON has it."""
+        """Whether a function's configuration names the version, quoted as in JSON."""
         uses = sa.select(function_versions.c.number).where(
             sa.or_(
                 *(

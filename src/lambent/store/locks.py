@@ -1,9 +1,9 @@
 """Rows that a writer holds until its transaction ends, so that what it has read stays true.
 
 On PostgreSQL several platforms write at the same time. A use case that reads a function and then
-changes it locks the function's row first; one that checks a sum over an account locks the
-account's. Where both are needed, the account comes first: then no two wait for each other. SQLite
-has one writer, which needs no locks: there the methods only read.
+changes it locks the function's row first; one that checks a sum over an account locks the account's
+row. Where both are needed, the account comes first, which avoids deadlocks. SQLite has one writer
+and needs no locks: there the methods only read.
 """
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from lambent.store.holding import RUNNING
 from lambent.store.tables import accounts, event_source_mappings, functions
 
 _GLOBAL = ""
-"""The region of what has none: users, roles and keys."""
+"""The region of resources without one: users, roles and keys."""
 
 
 class Locks:
@@ -26,7 +26,7 @@ class Locks:
         self._is_needed = connection.dialect.name != "sqlite"
 
     def account(self, account: str, region: str = _GLOBAL) -> None:
-        """Lock an account's sums and names in a region; without region, its identities."""
+        """Lock an account's sums and names in a region; without a region, its identities."""
         if not self._is_needed:
             return
         which = {"account": account, "region": region}
@@ -48,7 +48,8 @@ class Locks:
         self.account(*scope)
 
     def function(self, key: FunctionKey) -> None:
-        """Lock a function with its versions, aliases and settings; nothing if there is none."""
+        """Lock a function with its versions, aliases and settings; does nothing if there is
+        none."""
         if self._is_needed:
             self._connection.execute(
                 sa.select(functions.c.name)
@@ -69,7 +70,7 @@ class Locks:
             )
 
     def is_running(self, starts: int) -> bool:
-        """Whether another platform, the one of this start, works on the database."""
+        """Whether another platform, the one with this start count, uses the database."""
         if not self._is_needed:
             return False
         query = sa.text("SELECT NOT pg_try_advisory_xact_lock(:which, :starts)")
@@ -78,7 +79,7 @@ class Locks:
 
     def take_polling(self) -> bool:
         """Whether this platform is the one that polls event source mappings: it is if no other is.
-        It stays so until its connection breaks."""
+        It remains so until its connection breaks."""
         if not self._is_needed:
             return True
         query = sa.text(
@@ -90,7 +91,7 @@ class Locks:
         return bool(self._connection.execute(query, {"which": RUNNING}).scalar())
 
     def mapping(self, uuid: str) -> None:
-        """Lock an event source mapping; nothing if there is none."""
+        """Lock an event source mapping; does nothing if there is none."""
         if self._is_needed:
             columns = event_source_mappings.c
             self._connection.execute(

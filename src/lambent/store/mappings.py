@@ -12,7 +12,7 @@ from lambent.store.upserts import upsert
 
 _mappings = event_source_mappings.c
 _MEMBERS = ("function_arn", "state_reason", "last_modified", "last_result", "configuration")
-"""Members of a mapping that the document has under their own names."""
+"""Members of a mapping that have their own keys in the document."""
 
 
 class MappingRows:
@@ -21,7 +21,7 @@ class MappingRows:
     def __init__(self, connection: sa.Connection, changed: set[str]) -> None:
         self._connection = connection
         self._changed = changed
-        """The UUIDs of those that were touched."""
+        """The UUIDs of mappings that were changed."""
 
     def get(self, scope: Scope, uuid: str) -> EventSourceMapping | None:
         """The mapping, or None if there is none."""
@@ -29,12 +29,12 @@ class MappingRows:
         return found[0] if found else None
 
     def find(self, uuid: str) -> EventSourceMapping | None:
-        """The mapping, of whatever account; None if there is none."""
+        """The mapping, in any account; None if there is none."""
         found = self._select(_mappings.uuid == uuid)
         return found[0] if found else None
 
     def everywhere(self) -> list[EventSourceMapping]:
-        """All, of whatever account."""
+        """All mappings, in all accounts."""
         return self._select()
 
     def list_in(
@@ -46,7 +46,8 @@ class MappingRows:
         after: str = "",
         limit: int | None = None,
     ) -> list[EventSourceMapping]:
-        """The mappings of a function, of a source, of both or all, behind a UUID, by UUID."""
+        """The mappings of a function, of a source, of both, or all, with UUIDs after `after`, by
+        UUID."""
         where = [_is_in(scope), _mappings.uuid > after]
         if function_name is not None:
             where.append(_mappings.function_name == function_name)
@@ -73,7 +74,7 @@ class MappingRows:
         )
 
     def delete(self, uuid: str) -> None:
-        """Forget a mapping, and how far it has read."""
+        """Delete a mapping and its positions."""
         self._changed.add(uuid)
         self._connection.execute(sa.delete(event_source_mappings).where(_mappings.uuid == uuid))
         self._connection.execute(

@@ -1,8 +1,8 @@
-"""Blobs in a bucket of S3, or of anything that speaks its protocol.
+"""Blobs in a bucket of S3, or of another service with the same protocol.
 
-An object is there completely or not at all, and is durable when the service has confirmed it. The
+An object is written completely or not at all, and is durable when the service has confirmed it. The
 mark and the trash are objects under the same prefix, as in a directory. There is no lock on the
-mark: a backup copies directories only (see `backup.py`).
+mark, because a backup copies only directories (see `backup.py`).
 """
 
 import datetime
@@ -36,21 +36,21 @@ class ObjectBlobs:
     """See `Blobs`."""
 
     def __init__(self, settings: StoreSettings, suffix: str, clock: Clock) -> None:
-        """Those below `store.blobs_url`; `suffix` is added to its last part. Raises StoreError if
-        the settings do not fit."""
+        """The blobs below `store.blobs_url`; `suffix` is appended to its last part. Raises
+        StoreError if the settings are not valid."""
         bucket, prefix = _parts_of(settings)
         self._where = f"s3://{bucket}/{prefix}{suffix}"
         self._clock = clock
         self._outage = Outage(self._where, clock)
         self._lock = threading.Lock()
-        """Of the outage: several threads may use these blobs."""
+        """Guards the outage: several threads may use these blobs."""
         endpoint = settings.blobs_endpoint or None
         self._store = S3Store(
             bucket,
             prefix=f"{prefix}{suffix}",
             region=settings.blobs_region,
             endpoint=endpoint,
-            # Servers other than AWS's have no names for buckets.
+            # Other servers than AWS's have no host names for buckets.
             virtual_hosted_style_request=endpoint is None,
             client_options={
                 "timeout": "60s",
@@ -143,7 +143,7 @@ class ObjectBlobs:
                 yield int(match[1]), name, match[2], size
 
     def _list(self, prefix: str | None = None) -> list[tuple[str, int]]:
-        """Names and sizes of the objects, without those further down than asked for."""
+        """Names and sizes of the objects at this level of the prefix."""
 
         def run() -> list[tuple[str, int]]:
             found = obstore.list_with_delimiter(self._store, prefix)
@@ -156,13 +156,13 @@ class ObjectBlobs:
         self._ask(lambda: obstore.delete(self._store, name))
 
     def _ask(self, request: Callable[[], T]) -> T:
-        """Send a request. Raises FileNotFoundError, or `StoreUnavailable` for everything else that
-        a bucket may have to say: it is the operator's business, and passes."""
+        """Send a request. Raises FileNotFoundError, or `StoreUnavailable` for any other error of a
+        bucket: those are for the operator to solve, and temporary."""
         try:
             answer = request()
         except (BaseError, OSError) as error:
             if isinstance(error, FileNotFoundError) and _NO_BUCKET not in str(error):
-                raise  # A bucket that is gone says the same when it is asked for one object.
+                raise  # A missing bucket gives the same error for an object.
             with self._lock:
                 raise self._outage.note_failure(_cause(error), is_away=True) from None
         self._note_success()
@@ -175,7 +175,7 @@ class ObjectBlobs:
 
 
 def _cause(error: Exception) -> Exception:
-    """Without the client's settings, which obstore shows after the first paragraph."""
+    """The error without the client's settings, which obstore appends after the first paragraph."""
     return OSError(str(error).split("\n\nDebug source", 1)[0])
 
 

@@ -1,7 +1,7 @@
 """Outages of a database or a disk: every caller gets an error, and the log gets one line.
 
-A server restarts, a network is gone, a backup tool holds a file's lock, a disk is full. All of that
-passes, and none of it is a bug: the caller gets 503, which clients try again.
+A server restarts, a network fails, a backup tool holds a file's lock, a disk is full. All of these
+are temporary and none is a bug: the caller gets 503, which clients retry.
 """
 
 import errno
@@ -18,7 +18,8 @@ from lambent.store.problems import StoreError, StoreHeld, StoreUnavailable
 logger = logging.getLogger(__name__)
 
 _QUIET_S = 10.0
-"""What reads and refuses changes is well again when nothing was refused for so long."""
+"""Seconds without a refused change after which a database that still reads is considered
+healthy."""
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _REFUSES = frozenset(
     {
@@ -30,9 +31,10 @@ _REFUSES = frozenset(
     }
 )
 _LOST_STATES = ("08", "57P")
-"""Classes of PostgreSQL's errors that end the connection: it broke, the server stops or starts."""
+"""Classes of PostgreSQL errors that end the connection: it broke, or the server is stopping or
+starting."""
 _READ_ONLY_STATE = "25006"
-"""A server that follows another one, which took over its address."""
+"""Another server took over the address."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _OS_ERROR = re.compile(r"os error (\d+)")
 
@@ -47,20 +49,20 @@ class Outage:
         self._last = 0.0
         self._refused = 0
         self.is_away = False
-        """Whether it responds to nobody, so that callers are refused without waiting."""
+        """Whether it does not respond at all, so that callers are refused without waiting."""
         self.losses = 0
-        """How often it was found to be away."""
+        """How often it was found unavailable."""
 
     def note_failure(self, cause: BaseException, *, is_away: bool) -> StoreUnavailable:
-        """It failed; returns what to raise."""
+        """Note a failure; returns the error to raise."""
         now = self._clock.monotonic()
         if self._since is None:
             self._since = now
             text = " ".join(str(cause).split())
-            what = "does not answer" if is_away else "takes no changes"
+            failure = "does not answer" if is_away else "takes no changes"
             logger.error(
                 "%s %s: %s. Functions in memory go on; what needs it is refused until it is back",
-                *(self._where, what, text),
+                *(self._where, failure, text),
             )
         self._last = now
         self._refused += 1
@@ -69,12 +71,12 @@ class Outage:
         return StoreUnavailable()
 
     def refuse(self) -> StoreUnavailable:
-        """Returns what to raise without asking it."""
+        """Returns the error to raise without trying."""
         self._refused += 1
         return StoreUnavailable()
 
     def note_success(self) -> bool:
-        """It did what it should; returns whether that ends an outage."""
+        """Note a success; returns whether that ends an outage."""
         if self._since is None:
             return False
         now = self._clock.monotonic()
@@ -89,9 +91,9 @@ class Outage:
 
 
 def is_away(error: BaseException) -> bool | None:
-    """Whether an error means that a database responds to nobody now, rather than that it could not
-    do this; None if it is no outage."""
-    if isinstance(error, StoreError):  # The connection that was made again is of no use yet.
+    """Whether an error means that a database does not respond at all, rather than that it could not
+    do this; None if it is not an outage."""
+    if isinstance(error, StoreError):  # The new connection is not usable yet.
         return None if isinstance(error, StoreHeld) else True
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, sqlite3.OperationalError):
@@ -108,7 +110,7 @@ def is_away(error: BaseException) -> bool | None:
 
 
 def is_read_only(error: sa.exc.DBAPIError) -> bool:
-    """Whether an error means that a connection only reads."""
+    """Whether an error means that the connection is read-only."""
     cause = error.orig
     if isinstance(cause, sqlite3.OperationalError):
         return getattr(cause, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY
@@ -116,7 +118,7 @@ def is_read_only(error: sa.exc.DBAPIError) -> bool:
 
 
 def is_full(error: OSError) -> bool:
-    """Whether a disk has no room."""
-    if error.errno is None and (told := _OS_ERROR.search(str(error))):
-        return int(told[1]) in _FULL
+    """Whether a disk is full."""
+    if error.errno is None and (match := _OS_ERROR.search(str(error))):
+        return int(match[1]) in _FULL
     return error.errno in _FULL

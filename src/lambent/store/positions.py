@@ -1,4 +1,4 @@
-"""How far event source mappings have read the parts of their sources."""
+"""How far event source mappings have read the partitions of their sources."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -13,17 +13,17 @@ _positions = mapping_positions.c
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Position:
-    """Where to read on."""
+    """Where to continue reading."""
 
     after: str = ""
-    """The sequence number of the last record that is done with; empty if there is none."""
+    """The sequence number of the last completed record; empty if there is none."""
     since: float | None = None
-    """While there is none, from when on records are wanted, epoch seconds; None: from the first
-    on."""
+    """While there is none: the time, in epoch seconds, from which records are wanted; None means
+    from the first record."""
     is_end: bool = False
-    """Whether the part was read to its end."""
+    """Whether the shard or partition was read to its end."""
     state: str | None = None
-    """JSON, of a tumbling window that is open; None if none is."""
+    """JSON of the open tumbling window; None if there is none."""
 
 
 class Positions:
@@ -33,14 +33,14 @@ class Positions:
         self._connection = connection
 
     def of_mapping(self, uuid: str) -> Mapping[str, Position]:
-        """All of a mapping, by part."""
+        """All positions of a mapping, by partition."""
         rows = self._connection.execute(
             sa.select(_positions.part, _positions.document).where(_positions.uuid == uuid)
         )
         return {row.part: Position(**row.document) for row in rows}
 
     def put(self, uuid: str, positions: Mapping[str, Position]) -> None:
-        """Write some, by part; those of a mapping that is gone are not."""
+        """Write positions, by partition. Does nothing if the mapping is gone."""
         exists = sa.select(event_source_mappings.c.uuid).where(event_source_mappings.c.uuid == uuid)
         if not positions or self._connection.execute(exists).first() is None:
             return
@@ -52,7 +52,7 @@ class Positions:
         self._connection.execute(sa.insert(mapping_positions), rows)
 
     def forget(self, uuid: str, parts: Iterable[str]) -> None:
-        """Delete those of some parts."""
+        """Delete the positions of some partitions."""
         which = [{"of": uuid, "which": part} for part in parts]
         if which:
             self._connection.execute(

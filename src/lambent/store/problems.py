@@ -5,8 +5,8 @@ from lambent.model.errors import ApiError
 
 
 class StoreError(Exception):
-    """The store cannot be used. The message is a sentence for the operator: the error, its
-    place, and what to do about it."""
+    """The store cannot be used. The message is a sentence for the operator: the error, its place,
+    and how to fix it."""
 
 
 class StoreHeld(StoreError):
@@ -14,8 +14,8 @@ class StoreHeld(StoreError):
 
 
 class StoreUnavailable(Reported, ApiError):
-    """The database or its disk is not there now: 503, which every AWS SDK tries again. Nothing was
-    acknowledged; a change whose connection broke may be in force all the same."""
+    """The database or its disk is unavailable: 503, which every AWS SDK retries. Nothing was
+    acknowledged, but a change whose connection broke may still have been committed."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -1,7 +1,8 @@
-"""A backup, put where a platform finds it.
+"""Restores a backup to where a platform expects it.
 
-Everything is unpacked and checked first. The database comes last and at once: until it is there no
-platform starts on the packages next to it, and a restore that was interrupted may be repeated.
+Everything is unpacked and checked first. The database is moved into place last and atomically:
+until then no platform starts on the packages next to it, and an interrupted restore may be
+repeated.
 """
 
 import contextlib
@@ -36,10 +37,10 @@ _ROOM = 64 << 20
 
 
 def restore(places: BackupPaths, archive: Path) -> Contents:
-    """Restore a backup into places where nothing is yet, which the caller holds against others.
+    """Restore a backup to empty places, which the caller has locked.
 
-    Raises StoreError if the archive is no whole backup, or something is in its way; OSError if it
-    cannot be read or written. Nothing that was there is changed then.
+    Raises StoreError if the archive is not a complete backup, or something is in its way; OSError
+    if it cannot be read or written. Existing files are unchanged in that case.
     """
     target = file_of(url_of(places.store, places.state))
     if target is not None and target.exists():
@@ -74,7 +75,8 @@ def restore(places: BackupPaths, archive: Path) -> Contents:
 
 
 class _Unpacking:
-    """Where the members of an archive are put; taken back if the context ends by an exception."""
+    """Where the members of an archive are written; removed if the context ends with an
+    exception."""
 
     def __init__(self, places: BackupPaths, archive: Path, target: Path | None) -> None:
         self._places = places
@@ -126,13 +128,13 @@ class _Unpacking:
         return damaged
 
     def finish(self) -> None:
-        """Leave only the database to be put in its place."""
+        """Keep only the database, which is still to be moved into place."""
         if self._credentials.exists():
             os.replace(self._credentials, self._places.credentials)
 
 
 def _hold_empty(places: BackupPaths, stack: contextlib.ExitStack) -> sa.Engine:
-    """PostgreSQL's database, held for as long as the stack. Raises StoreError unless it is
+    """The PostgreSQL database, held for as long as the stack. Raises StoreError unless it is
     empty."""
     url = url_of(places.store, places.state)
     where = name_of(url)
@@ -154,5 +156,5 @@ def _count_events(database: Path) -> int:
         try:
             (count,) = connection.execute("SELECT count(*) FROM async_events").fetchone()
         except sqlite3.OperationalError:
-            return 0  # Older than the queue.
+            return 0  # From before the queue existed.
     return int(count)

@@ -1,13 +1,13 @@
-"""The door to the database.
+"""Access to the database.
 
-Writers run one at a time in a worker thread, never on the event loop; readers have threads and
-connections of their own and wait for no writer. On PostgreSQL other platforms may write at the
-same time: what a use case reads before it writes, it locks (see `locks.py`).
+Writers run one at a time in a worker thread, never on the event loop; readers have their own
+threads and connections and wait for no writer. On PostgreSQL other platforms may write at the same
+time, so a use case locks what it reads before it writes (see `locks.py`).
 
-Everything that keeps a part of the database in memory follows the store. Within each transaction
-that changes something, the store writes down what (see `changes.py`) and reads how it is now. It
-sends that to the listeners on the event loop after the commit, before `transact` returns. What
-other platforms changed, and what a commit changed that was never confirmed, is read from the same
+Everything that keeps a part of the database in memory listens to the store. Within each transaction
+that changes something, the store records what changed (see `changes.py`) and reads the new values.
+It sends them to the listeners on the event loop after the commit, before `transact` returns.
+Changes by other platforms, and changes of a commit that was never confirmed, are read from the same
 table.
 """
 
@@ -55,21 +55,21 @@ _LOOK_S = 3.0
 
 
 class Store:
-    """Runs transactions and sends listeners what they changed."""
+    """Runs transactions and notifies listeners of what they changed."""
 
     def __init__(
         self, engines: Engines, opened: "_Opened", hold: SessionHold, outage: Outage
     ) -> None:
         self.id = opened.id
-        """The database's name: the same after a restart, wherever it is moved to."""
+        """The database's id: the same after a restart, wherever the database is moved."""
         self.is_new = opened.is_new
-        """Whether there was nothing in the database when it was opened."""
+        """Whether the database was empty when it was opened."""
         self.starts = opened.starts
-        """Which of the platforms that have worked on the database this one is, from 1."""
+        """The number of this platform among those that have used the database, from 1."""
         self.url = engines.writing.url
-        """Where the database is; its text hides the password."""
+        """The database's URL; its text hides the password."""
         self.is_shared = hold.is_shared
-        """Whether other platforms may work on the database at the same time."""
+        """Whether other platforms may use the database at the same time."""
         self.lost: StoreHeld | None = None
         """Set when another platform has taken the database: this one must end."""
         self._engine = engines.writing
@@ -77,16 +77,16 @@ class Store:
         self._hold = hold
         self._outage = outage
         self._writing = anyio.CapacityLimiter(1)
-        # A database in memory is in one connection.
+        # A database in memory exists only in one connection.
         is_one = engines.reading is engines.writing
         self._reading = self._writing if is_one else anyio.CapacityLimiter(READERS)
         self._seen = opened.last_change
-        """The number of the last change that listeners know; of the writer's thread, as what
-        follows."""
+        """The number of the last change that listeners know. Only the writer's thread uses this and
+        the following attributes."""
         self._is_behind = False
         """Whether a commit that was never confirmed may have changed something."""
         self._notified = opened.last_change
-        """The number of the last change of which listeners have been notified."""
+        """The number of the last change that listeners have been notified of."""
         self._writes = 0
         """How many transactions that may change something have not notified listeners yet."""
         self._write_ended = anyio.Event()
@@ -96,15 +96,17 @@ class Store:
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in the store's thread, in one transaction: all of it or, if it raises,
-        nothing. `work` may block but must not use the event loop. Not cancelled half-way.
+        nothing. `work` may block but must not use the event loop. It is not cancelled half-way.
 
-        Raises `StoreUnavailable` while the database is away; then all of it may have happened."""
+        Raises `StoreUnavailable` while the database is away; then all of it may have been
+        committed.
+        """
         return await self._write(work, is_behind=False)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        """As `transact`, of `work` that only reads. It waits for no writer, and sees what was
-        committed when it began. What it has seen is in force: listeners have been notified of it
-        before the result is returned."""
+        """As `transact`, for `work` that only reads. It waits for no writer, and sees what was
+        committed when it began. What it has seen is in force: listeners are notified of it before
+        the result is returned."""
 
         def run() -> tuple[T, int]:
             try:
@@ -112,19 +114,19 @@ class Store:
                     tx = tables_of(connection, Touched())
                     return work(tx), tx.changes.last()
             except sa.exc.DBAPIError as error:
-                if is_read_only(error):  # Of a writer that would be an outage.
+                if is_read_only(error):  # From a writer this would be an outage.
                     raise RuntimeError("work that only reads has tried to write") from error
                 raise
 
         result, seen = await self._guarded(run, self._reading)
-        # A commit can be seen a moment before the writer has notified listeners of it. Those of
-        # other platforms come with the next write that takes a number, or with the feed.
+        # A commit can be visible a moment before the writer has notified listeners of it. Changes
+        # by other platforms arrive with the next write that takes a number, or with the feed.
         while self._notified < seen and self._writes:
             await self._write_ended.wait()
         return result
 
     async def follow(self, *listeners: ChangeListener) -> None:
-        """Send `listeners` everything there is, and from now on all that changes."""
+        """Send `listeners` the whole state, and from now on every change."""
         self._listeners.extend(listeners)
         everything = await self.transact(lambda tx: tx.describe(None))
         for listener in listeners:
@@ -166,7 +168,7 @@ class Store:
     def _note(
         self, tx: Transaction, touched: Touched, is_behind: bool
     ) -> tuple[int, Changes | None]:
-        """Write down what a transaction changed. Returns the number of the last change, and what
+        """Record what a transaction changed. Returns the number of the last change, and what
         listeners do not know yet; None if that is nothing."""
         seen = self._seen
         if touched:
@@ -181,18 +183,18 @@ class Store:
     async def _guarded(
         self, work: Callable[[], T], limiter: anyio.CapacityLimiter, *, is_probe: bool = False
     ) -> T:
-        """Run `work` in a thread, unless the database is away. `is_probe` says whether it is done
-        for no other reason than to see whether it is."""
+        """Run `work` in a thread, unless the database is away. `is_probe` says that it only tests
+        whether the database is back."""
         outage = self._outage
         if outage.is_away and (self._running or (self._is_stopping and not is_probe)):
-            raise outage.refuse()  # Another call finds out whether it is back.
+            raise outage.refuse()  # Another call is testing whether it is back.
         losses = outage.losses
 
         def run() -> T:
             if self.lost is not None:
                 raise self.lost
             if outage.losses != losses:
-                raise outage.refuse()  # It was lost while this one waited for its turn.
+                raise outage.refuse()  # It went away while this call waited for its turn.
             return work()
 
         self._running += 1
@@ -207,7 +209,7 @@ class Store:
         return result
 
     def _note_failure(self, error: Exception) -> None:
-        """Raises `StoreUnavailable` if that is what the error is."""
+        """Raises `StoreUnavailable` if the error means that."""
         if isinstance(error, StoreHeld):
             self.lost = error
         away = is_away(error)
@@ -216,7 +218,8 @@ class Store:
             raise self._outage.note_failure(cause, is_away=away) from error
 
     async def note_started(self) -> None:
-        """The start is over: from now on, a server that does not respond in time is unavailable."""
+        """The start is over: from now on, a server that does not respond in time counts as
+        unavailable."""
 
         def run() -> None:
             with self._engine.begin() as connection:
@@ -227,7 +230,7 @@ class Store:
         await anyio.to_thread.run_sync(run, limiter=self._writing)
 
     def note_stopping(self) -> None:
-        """The platform is about to end: wait less long for a server that does not respond."""
+        """The platform is about to end: wait less for a server that does not respond."""
         self._is_stopping = True
         self._hold.note_stopping()
 
@@ -241,9 +244,9 @@ class Store:
                     await self.transact(_nothing)
 
     async def resolve(self, key: FunctionKey, qualifier: str | None) -> FunctionVersion | None:
-        """`$LATEST` or a published version as invocations see it now, None if there is none.
+        """`$LATEST` or a published version as invocations see it, None if there is none.
 
-        While `$LATEST` is being updated, and after an update failed, that is its previous self.
+        While `$LATEST` is being updated, and after an update failed, that is its previous state.
         """
         return await self.read(lambda tx: tx.functions.serving(key, qualifier or LATEST))
 
@@ -253,7 +256,7 @@ class Store:
 
 
 def _nothing(_: Transaction) -> None:
-    """Only sees whether the database is there."""
+    """Only tests whether the database responds."""
 
 
 class _Opened(NamedTuple):
@@ -269,8 +272,8 @@ class _Opened(NamedTuple):
 async def open_store(
     settings: StoreSettings, data: Path, clock: Clock | None = None
 ) -> AsyncIterator[Store]:
-    """Open the database, in `data` if it is a file, and bring its tables up to date. Raises
-    StoreError if it cannot be used, with nothing changed; StoreHeld if another platform does."""
+    """Open the database, in `data` if it is a file, and migrate its tables. Raises StoreError, with
+    nothing changed, if it cannot be used; StoreHeld if another platform uses it."""
     clock = clock or SystemClock()
     with contextlib.ExitStack() as stack:
         opening = partial(_open, settings, data, clock, stack)

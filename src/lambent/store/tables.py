@@ -4,19 +4,19 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
-# One row.
+# A single row.
 platform = sa.Table(
     "platform",
     metadata,
-    # The database's name, which is also stored with the packages that belong to it.
+    # The database's id, which is also stored with the packages that belong to it.
     sa.Column("id", sa.String(36), primary_key=True),
-    # How many times a platform began to work on it.
+    # How many times a platform has started on it.
     sa.Column("starts", sa.BigInteger, nullable=False),
-    # Who does, on PostgreSQL: store.holding.Holder.
+    # Who holds it, on PostgreSQL: store.holding.Holder.
     sa.Column("holder", sa.JSON(none_as_null=True)),
-    # The `seq` of the last change; who holds this row decides the order of changes.
+    # The `seq` of the last change; the holder of this row's lock decides the order of changes.
     sa.Column("last_change", sa.BigInteger, nullable=False, server_default="0"),
-    # Which of the starts was the last that let no other platform in.
+    # The last start that admitted no other platform.
     sa.Column("last_alone", sa.BigInteger, nullable=False, server_default="0"),
 )
 
@@ -32,7 +32,7 @@ changes = sa.Table(
     sa.Column("key", sa.String(256), nullable=False),
 )
 
-# Rows to lock while sums over an account are checked; made when first needed: see store.locks.
+# Rows to lock while sums over an account are checked; created when first needed: see store.locks.
 accounts = sa.Table(
     "accounts",
     metadata,
@@ -40,7 +40,7 @@ accounts = sa.Table(
     sa.Column("region", sa.String(32), primary_key=True),
 )
 
-# Packages that nothing seemed to refer to, and since when: see control.packages.
+# Packages that were found unused, and since when: see control.packages.
 unused_packages = sa.Table(
     "unused_packages",
     metadata,
@@ -54,7 +54,7 @@ functions = sa.Table(
     sa.Column("account", sa.String(12), primary_key=True),
     sa.Column("region", sa.String(32), primary_key=True),
     sa.Column("name", sa.String(64), primary_key=True),
-    # The number the next published version gets; never goes back.
+    # The number of the next published version; never decreases.
     sa.Column("next_version", sa.BigInteger, nullable=False),
 )
 
@@ -68,11 +68,11 @@ function_versions = sa.Table(
     sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("code_key", sa.String(64), nullable=False, index=True),
     sa.Column("code_size", sa.BigInteger, nullable=False),
-    # False while somebody still has to prepare it.
+    # False while it still has to be prepared.
     sa.Column("is_settled", sa.Boolean, nullable=False, index=True),
     # The other fields of model.function.FunctionVersion.
     sa.Column("configuration", sa.JSON, nullable=False),
-    # What $LATEST was when this version was published (see control.versions).
+    # The state of $LATEST when this version was published (see control.versions).
     sa.Column("published_from", sa.String(64)),
     # What invocations run while an update is in progress or after it failed.
     sa.Column("serving", sa.JSON(none_as_null=True)),
@@ -112,9 +112,9 @@ function_settings = sa.Table(
     sa.Column("region", sa.String(32), primary_key=True),
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("kind", sa.String(32), primary_key=True),
-    # $LATEST stands for the function as a whole too.
+    # $LATEST also stands for the function as a whole.
     sa.Column("qualifier", sa.String(128), primary_key=True),
-    # What else the document can be found by.
+    # A second key to find the document by.
     sa.Column("reference", sa.String(256), index=True),
     sa.Column("document", sa.JSON, nullable=False),
     sa.ForeignKeyConstraint(
@@ -130,7 +130,7 @@ layers = sa.Table(
     sa.Column("account", sa.String(12), primary_key=True),
     sa.Column("region", sa.String(32), primary_key=True),
     sa.Column("name", sa.String(140), primary_key=True),
-    # The number the next version gets; the row stays when all versions are deleted.
+    # The number of the next version; the row stays when all versions are deleted.
     sa.Column("next_version", sa.BigInteger, nullable=False),
 )
 
@@ -202,7 +202,7 @@ platform_secrets = sa.Table(
     sa.Column("value", sa.LargeBinary, nullable=False),
 )
 
-# They outlive their functions, so nothing refers to those.
+# Tags outlive their functions, so no foreign key refers to those.
 event_source_mappings = sa.Table(
     "event_source_mappings",
     metadata,
@@ -215,7 +215,7 @@ event_source_mappings = sa.Table(
     sa.Column("document", sa.JSON, nullable=False),
 )
 
-# Resources of services that the platform offers beside functions: see model.document.
+# Resources of other services that the platform offers: see model.document.
 documents = sa.Table(
     "documents",
     metadata,
@@ -256,7 +256,7 @@ async_events = sa.Table(
     sa.Column("trace_id", sa.String(1024), nullable=False),
     sa.Column("tenant_id", sa.String(256), nullable=False, server_default=""),
     sa.Column("accepted_at", sa.Double, nullable=False),
-    # When the next attempt may be made.
+    # When the next attempt is due.
     sa.Column("due_at", sa.Double, nullable=False),
     sa.Column("claimed_by", sa.String(36)),
     sa.Column("function_errors", sa.Integer, nullable=False),
@@ -275,7 +275,7 @@ async_events = sa.Table(
     ),
 )
 
-# Records for destinations and events for dead-letter queues, on their way.
+# Records for destinations and events for dead-letter queues, waiting to be delivered.
 deliveries = sa.Table(
     "deliveries",
     metadata,

@@ -21,7 +21,7 @@ class TagRows:
         return {row.key: row.value for row in rows}
 
     def replace(self, arn: str, tags: Mapping[str, str]) -> None:
-        """Make `tags` the resource's tags; none of them when it is deleted."""
+        """Replace the resource's tags; `tags` is empty when it is deleted."""
         self._connection.execute(sa.delete(table).where(table.c.arn == arn))
         if tags:
             self._connection.execute(

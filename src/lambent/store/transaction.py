@@ -1,4 +1,4 @@
-"""The tables, within one transaction, and what can be read of them together."""
+"""The tables within one transaction, and reads that combine them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Transaction:
         return self.functions.code_size_total(scope) + self.layers.code_size_total(scope)
 
     def route(self, key: FunctionKey, qualifier: str) -> Route | None:
-        """Which version an invocation runs, or which two share them; None if there is none."""
+        """The version, or the two versions, that an invocation runs; None if there is none."""
         recursion = self.settings.get(Kind.RECURSION, key) or {}
         may_loop = recursion.get("RecursiveLoop") == "Allow"
         version = self.functions.serving(key, qualifier)
@@ -78,7 +78,7 @@ class Transaction:
         return Route(version, may_loop=may_loop)
 
     def reservation(self, key: FunctionKey) -> Reservation:
-        """The concurrency that is set aside for a function."""
+        """The concurrency that is reserved for a function."""
         reserved = self.settings.get(Kind.CONCURRENCY, key)
         claims = []
         for setting in self.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key):
@@ -97,7 +97,7 @@ class Transaction:
         return {key: self.reservation(key) for key in keys}
 
     def describe(self, touched: Touched | None) -> Changes:
-        """What listeners are sent of what has been touched; None stands for everything."""
+        """What listeners are sent about the changes; None stands for everything."""
         if touched is None:
             return Changes(
                 functions=self.reservations(),
@@ -114,7 +114,7 @@ class Transaction:
 
 
 def tables_of(connection: sa.Connection, touched: Touched) -> Transaction:
-    """The tables. Writes through them are noted in `touched`."""
+    """The tables. Writes through them are recorded in `touched`."""
     return Transaction(
         functions=FunctionRows(connection, touched.functions),
         aliases=AliasRows(connection, touched.functions),

@@ -74,7 +74,7 @@ class _Automaton:
     def __init__(self, alternatives: list[_Alternative]) -> None:
         self._alternatives = alternatives
         self._anywhere = self._closure(
-            {(n, 0) for n, one in enumerate(alternatives) if not one.at_begin}
+            {(n, 0) for n, alternative in enumerate(alternatives) if not alternative.at_begin}
         )
         self._begin = self._closure({(n, 0) for n in range(len(alternatives))})
         self._forget()
@@ -131,7 +131,7 @@ class _Automaton:
             for number, behind in places
             if behind == len(self._alternatives[number].atoms)
         ]
-        if any(not one.at_end for one in ended):
+        if any(not alternative.at_end for alternative in ended):
             self._numbers[places] = _FOUND
             return _FOUND
         self._numbers[places] = len(self._places)

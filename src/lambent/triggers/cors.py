@@ -25,15 +25,15 @@ def preflight_headers(cors: Mapping[str, Any], headers: Mapping[str, str]) -> He
         return []
     methods = _listed(cors, "AllowMethods")
     if methods:
-        asked = headers["access-control-request-method"]
+        requested = headers["access-control-request-method"]
         found.append(
-            ("Access-Control-Allow-Methods", asked if "*" in methods else ",".join(methods))
+            ("Access-Control-Allow-Methods", requested if "*" in methods else ",".join(methods))
         )
     allowed = _listed(cors, "AllowHeaders")
     if allowed:
-        asked = headers.get("access-control-request-headers", "")
+        requested = headers.get("access-control-request-headers", "")
         found.append(
-            ("Access-Control-Allow-Headers", asked if "*" in allowed else ",".join(allowed))
+            ("Access-Control-Allow-Headers", requested if "*" in allowed else ",".join(allowed))
         )
     if cors.get("MaxAge") is not None:
         found.append(("Access-Control-Max-Age", str(cors["MaxAge"])))

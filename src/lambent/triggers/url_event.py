@@ -66,7 +66,7 @@ def make_event(request: UrlRequest, now: float) -> bytes:
         "requestContext": context,
         "isBase64Encoded": False,
     }
-    cookies = [one.strip() for one in exchange.headers.get("cookie", "").split(";")]
+    cookies = [cookie.strip() for cookie in exchange.headers.get("cookie", "").split(";")]
     if any(cookies):
         event["cookies"] = [cookie for cookie in cookies if cookie]
     if exchange.query:

@@ -119,8 +119,8 @@ def _headers(result: Mapping[str, Any], default_type: str) -> Iterator[tuple[str
     for name, value in headers.items():
         if not is_sendable_header(name):
             continue
-        for one in value if isinstance(value, list) else [value]:
-            yield name, header_value(one)
+        for item in value if isinstance(value, list) else [value]:
+            yield name, header_value(item)
 
 
 def is_sendable_header(name: str) -> bool:

@@ -57,7 +57,7 @@ def collect(settings: Settings, *, is_dry: bool) -> list[Item]:
         *_remove(_in_caches(settings), is_dry=is_dry),
         *_in_data(settings, is_dry=is_dry),
     ]
-    return sorted(items, key=lambda one: (one.kind, one.place))
+    return sorted(items, key=lambda item: (item.kind, item.place))
 
 
 def _remove(found: Iterator[Item], *, is_dry: bool) -> Iterator[Item]:
@@ -127,8 +127,8 @@ def _in_data(settings: Settings, *, is_dry: bool) -> Iterator[Item]:
 def _of_running(data: DataDirectory, *, is_dry: bool) -> Iterator[Item]:
     operation = "find_garbage" if is_dry else "collect_garbage"
     try:
-        for one in ask(data.state, operation, _ANSWER_S):
-            yield Item(one["kind"], one["place"], one["bytes"])
+        for entry in ask(data.state, operation, _ANSWER_S):
+            yield Item(entry["kind"], entry["place"], entry["bytes"])
     except OperatorSocketError as error:
         raise UpkeepError(f"{error}; if it is starting, try again when it is ready") from error
 

@@ -4,8 +4,8 @@ import importlib
 import os
 
 
-def do(what, **arguments):
-    module, _, name = what.partition(".")
+def do(attack, **arguments):
+    module, _, name = attack.partition(".")
     return getattr(importlib.import_module(module), name)(**arguments)
 
 

@@ -93,19 +93,19 @@ def buffer(content):
 
 def forked(act):
     """Do it in a child that stays; returns what came of it and the child's pid."""
-    told, tells = os.pipe()
+    reader, tells = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
             os.write(tells, str(act()).encode())
             os.close(tells)
             while True:
-                os.read(told, 1)
+                os.read(reader, 1)
         finally:
             os._exit(1)
     os.close(tells)
-    said = os.read(told, 1000).decode()
-    kept.append(told)
+    said = os.read(reader, 1000).decode()
+    kept.append(reader)
     return said, pid
 
 

@@ -8,7 +8,7 @@ import time
 def leave(count):
     """Fork twice, leave the session, close everything, ignore all signals, and stay."""
     for _ in range(count):
-        told, tells = os.pipe()
+        reader, tells = os.pipe()
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
@@ -24,6 +24,6 @@ def leave(count):
                     time.sleep(0.05)  # noqa: TID251 - alive, not only there
             os._exit(0)
         os.close(tells)
-        os.read(told, 1)
-        os.close(told)
+        os.read(reader, 1)
+        os.close(reader)
         os.wait()

@@ -16,7 +16,7 @@ def own_id():
     """The id of the request that is being served."""
     from awslambdaric.lambda_context import LambdaContext
 
-    contexts = [one for one in gc.get_objects() if isinstance(one, LambdaContext)]
+    contexts = [context for context in gc.get_objects() if isinstance(context, LambdaContext)]
     return contexts[-1].aws_request_id
 
 
@@ -178,7 +178,7 @@ def connect_many(processes, each):
     """Connections that stay, from more processes than one may have descriptors."""
     made = 0
     for _ in range(processes):
-        told, tells = os.pipe()
+        reader, tells = os.pipe()
         if os.fork() == 0:
             count = 0
             with contextlib.suppress(OSError):
@@ -189,8 +189,8 @@ def connect_many(processes, each):
             while True:
                 time.sleep(1000)  # noqa: TID251 - holding them
         os.close(tells)
-        made += int(os.read(told, 100))
-        os.close(told)
+        made += int(os.read(reader, 100))
+        os.close(reader)
     return made
 
 

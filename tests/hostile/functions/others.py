@@ -33,7 +33,7 @@ def hold(secret):
 
 def reveal():
     """The victim's secret, as it has it."""
-    return [one for one in kept if isinstance(one, str)][-1]
+    return [line for line in kept if isinstance(line, str)][-1]
 
 
 def read_proc(pids):

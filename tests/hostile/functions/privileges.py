@@ -108,8 +108,8 @@ def spread():
     for _ in range(3):
         forked(os.setsid)
         threading.Thread(target=forked(lambda: "here").__len__).start()
-        told, tells = os.pipe()
-        threading.Thread(target=os.read, args=(told, 1), daemon=True).start()
+        reader, tells = os.pipe()
+        threading.Thread(target=os.read, args=(reader, 1), daemon=True).start()
         kept.append(tells)
     call_stay("/usr/bin/sleep")
 

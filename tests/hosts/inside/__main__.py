@@ -17,18 +17,18 @@ def main() -> None:
     parser.add_argument("--service", action="store_true", help="the platform is lambent.service")
     parser.add_argument("--shared", action="store_true", help="others run platforms here, too")
     parser.add_argument("--checks", default="", help="names with commas between; default: all")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     # Not /tmp, which may be memory.
     place = {"prefix": "hosts-", "dir": "/var/tmp"}
     with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as directory:
         work = Path(directory)
         work.chmod(0o755)  # As /var/lib is: where there are no mounts, other users must get in.
-        served = (Service if asked.service else Served)(work / "data")
-        checks = Checks(served, work, is_shared=asked.shared)
-        wanted = asked.checks.split(",") if asked.checks else list(DEADLINES)
+        served = (Service if options.service else Served)(work / "data")
+        checks = Checks(served, work, is_shared=options.shared)
+        wanted = options.checks.split(",") if options.checks else list(DEADLINES)
         is_up = False
         for name, deadline_s in DEADLINES.items():
-            if name not in wanted or (name in ONLY_SERVICES and not asked.service):
+            if name not in wanted or (name in ONLY_SERVICES and not options.service):
                 continue
             if name not in ALONE and not is_up:
                 outcome = Outcome(name, NOT_RUN, "the platform did not start", 0.0)

@@ -60,7 +60,7 @@ class Checks:
         if report["tier"] is None:
             raise Refused(report["summary"])
         broken = [check for check in report["checks"] if check["state"] == "broken"]
-        assert not broken, "; ".join(f"{one['name']}: {one['found']}" for one in broken)
+        assert not broken, "; ".join(f"{check['name']}: {check['found']}" for check in broken)
         return str(report["summary"])
 
     def start(self) -> str:
@@ -222,12 +222,14 @@ class Checks:
         client = self.served.client(connections=2)
         assert call_well(client, "python", 4) == {"python": 4}
         words = ["journalctl", f"--unit={SERVICE}", "--output=json", "--no-pager"]
-        told = subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
-        lines = [json.loads(line) for line in told.splitlines()]
-        ready = [one for one in lines if "ready at" in str(one["MESSAGE"])]
+        journal = subprocess.run(
+            words, capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+        lines = [json.loads(line) for line in journal.splitlines()]
+        ready = [entry for entry in lines if "ready at" in str(entry["MESSAGE"])]
         assert len(ready) >= 2, "the journal does not tell of two starts"
-        assert {one["PRIORITY"] for one in ready} == {"6"}
-        assert not [one for one in lines if re.match(r"<\d>", str(one["MESSAGE"]))]
+        assert {entry["PRIORITY"] for entry in ready} == {"6"}
+        assert not [entry for entry in lines if re.match(r"<\d>", str(entry["MESSAGE"]))]
         with concurrent.futures.ThreadPoolExecutor(1) as threads:
             threads.submit(call, client, "python", {"do": "sleep", "seconds": 55})
             time.sleep(2)  # noqa: TID251 - the call has begun

@@ -53,7 +53,7 @@ def family(pid: int) -> set[tuple[int, str]]:
     while frontier:
         found |= frontier
         frontier = {child for child, parent in parents.items() if parent in frontier} - found
-    return {(one, started) for one in found if (started := _started(one))}
+    return {(pid, started) for pid in found if (started := _started(pid))}
 
 
 def still_alive(processes: set[tuple[int, str]]) -> set[tuple[int, str]]:

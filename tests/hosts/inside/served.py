@@ -120,10 +120,10 @@ class Service(Served):
         if UNIT.exists():
             return
         script = Path(sys.executable).with_name("lambent")
-        told = subprocess.run([script, "service"], capture_output=True, text=True, timeout=120)
-        if told.returncode != 0:
-            raise NotRun(f"`lambent service` prints no unit: {told.stderr[-300:]}")
-        UNIT.write_text(told.stdout)
+        completed = subprocess.run([script, "service"], capture_output=True, text=True, timeout=120)
+        if completed.returncode != 0:
+            raise NotRun(f"`lambent service` prints no unit: {completed.stderr[-300:]}")
+        UNIT.write_text(completed.stdout)
         systemctl("daemon-reload")
 
     def _answers(self) -> bool:
@@ -160,11 +160,11 @@ def systemctl(*words: str, deadline_s: float = 60) -> str:
     return done.stdout.strip()
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline_s: float) -> Any:
+def wait_for(condition: Callable[[], Any], description: str, deadline_s: float) -> Any:
     """Poll until `condition` gives something true; gives that."""
     deadline = time.monotonic() + deadline_s
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {deadline_s:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {deadline_s:g} s: {description}"
         time.sleep(0.2)  # noqa: TID251 - a poll of an outside process
     return value
 
@@ -181,11 +181,11 @@ def wait_active(client: Any, name: str) -> None:
     """Wait until a function's last change is in force."""
 
     def state() -> str:
-        told = client.get_function_configuration(FunctionName=name)
-        if told["State"] == "Failed":
-            raise AssertionError(f"{name}: {told.get('StateReason')}")
-        is_done = told.get("LastUpdateStatus", "Successful") != "InProgress"
-        return "done" if told["State"] == "Active" and is_done else ""
+        configuration = client.get_function_configuration(FunctionName=name)
+        if configuration["State"] == "Failed":
+            raise AssertionError(f"{name}: {configuration.get('StateReason')}")
+        is_done = configuration.get("LastUpdateStatus", "Successful") != "InProgress"
+        return "done" if configuration["State"] == "Active" and is_done else ""
 
     wait_for(state, f"{name} is active", 180)
 

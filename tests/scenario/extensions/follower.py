@@ -28,8 +28,8 @@ def say(*words):
 
 def misbehave(moment):
     """`EXTENSION_BEHAVIOUR` is a list of `moment:deed`."""
-    for one in os.environ.get("EXTENSION_BEHAVIOUR", "").split(","):
-        when, _, deed = one.partition(":")
+    for rule in os.environ.get("EXTENSION_BEHAVIOUR", "").split(","):
+        when, _, deed = rule.partition(":")
         if when == moment:
             if deed == "hang":
                 time.sleep(1000)  # noqa: TID251 - not the platform's time

@@ -106,7 +106,7 @@ class Function:
         page = f"{self.platform.endpoint}/_lambent/mappings"
         with urllib.request.urlopen(page, timeout=20) as answer:
             found = json.load(answer)["mappings"]
-        shown: dict[str, Any] = next(one for one in found if one["uuid"] == uuid)
+        shown: dict[str, Any] = next(mapping for mapping in found if mapping["uuid"] == uuid)
         return shown
 
     def metrics(self) -> str:

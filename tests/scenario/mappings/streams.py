@@ -30,7 +30,7 @@ FIRST, LAST = "0", str(2**128 - 1)
 def options_of(endpoints: Mapping[str, str]) -> list[str]:
     """Arguments of a platform that finds services there, and is impatient."""
     settings = [f"aws.{service}.endpoint_url={url}" for service, url in endpoints.items()]
-    settings += [f"polling.{one}" for one in IMPATIENT]
+    settings += [f"polling.{setting}" for setting in IMPATIENT]
     return [option for setting in settings for option in ("--set", setting)]
 
 
@@ -81,7 +81,7 @@ class Stream:
 
     def split(self, shard_id: str = "shardId-000000000000") -> None:
         """A shard in the middle."""
-        (shard,) = [one for one in self.list() if one["ShardId"] == shard_id]
+        (shard,) = [shard for shard in self.list() if shard["ShardId"] == shard_id]
         first, last = (
             int(shard["HashKeyRange"][f"{end}HashKey"]) for end in ("Starting", "Ending")
         )

@@ -246,7 +246,7 @@ def test_messages_that_expire_or_are_too_large(
     function = new_function(
         """
 def act(event):
-    if any(one["expiration"] != "0" for one in event["messages"]):
+    if any(message["expiration"] != "0" for message in event["messages"]):
         raise ValueError("no")
 """
     )

@@ -29,8 +29,8 @@ class Table:
 
     def put(self, *ids: str, **attributes: Any) -> None:
         """Items, one by one."""
-        for one in ids:
-            self.client.put_item(TableName=self.name, Item={"id": {"S": one}, **attributes})
+        for item_id in ids:
+            self.client.put_item(TableName=self.name, Item={"id": {"S": item_id}, **attributes})
 
     def delete(self, item_id: str) -> None:
         """An item."""
@@ -55,7 +55,7 @@ def wait_records(function: Function, number: int) -> list[Any]:
 
 def ids(found: list[Any]) -> list[str]:
     """Of the items that some records are about."""
-    return [one["dynamodb"]["Keys"]["id"]["S"] for one in found]
+    return [record["dynamodb"]["Keys"]["id"]["S"] for record in found]
 
 
 def test_events_are_as_at_aws(table: Table, new_function: NewFunction) -> None:
@@ -145,11 +145,11 @@ def test_given_up_records_are_told_to_a_queue(
     (message,) = wait_for(
         lambda: sqs.receive_message(QueueUrl=url).get("Messages"), "the queue is told"
     )
-    told = json.loads(message["Body"])
+    record = json.loads(message["Body"])
     first, second = records(function)[:2]
-    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    assert told["requestContext"]["approximateInvokeCount"] == 2
-    about = told["DDBStreamBatchInfo"]
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 2
+    about = record["DDBStreamBatchInfo"]
     assert about.pop("shardId").startswith("shardId-")
     for end in ("First", "Last"):
         arrived = about.pop(f"approximateArrivalOf{end}Record")
@@ -165,11 +165,11 @@ def test_given_up_records_are_told_to_a_queue(
 REPORTS = """
 SEEN = set()
 def act(event):
-    for one in event["Records"]:
-        key = one["dynamodb"]["Keys"]["id"]["S"]
+    for record in event["Records"]:
+        key = record["dynamodb"]["Keys"]["id"]["S"]
         if key.startswith("later") and key not in SEEN:
             SEEN.add(key)
-            number = one["dynamodb"]["SequenceNumber"]
+            number = record["dynamodb"]["SequenceNumber"]
             return {"batchItemFailures": [{"itemIdentifier": number}]}
 """
 
@@ -197,7 +197,7 @@ def test_changes_of_an_item_stay_in_order(table: Table, new_function: NewFunctio
     )
     found = wait_records(function, 16)
     for item in "abcd":
-        images = [one["dynamodb"]["NewImage"] for one in found]
+        images = [record["dynamodb"]["NewImage"] for record in found]
         assert [image["n"]["N"] for image in images if image["id"]["S"] == item] == list("0123")
 
 

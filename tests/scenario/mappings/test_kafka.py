@@ -73,7 +73,7 @@ class Topic:
 
 def records(events: list[Any]) -> list[dict[str, Any]]:
     """Of all events, in their order."""
-    return [one for event in events for some in event["records"].values() for one in some]
+    return [record for event in events for some in event["records"].values() for record in some]
 
 
 def values(events: list[Any], partition: int | None = None) -> list[Any]:
@@ -193,10 +193,10 @@ REPORTS = """
 import base64
 def act(event):
     failed = [
-        {"itemIdentifier": {"partition": name, "offset": one["offset"]}}
+        {"itemIdentifier": {"partition": name, "offset": record["offset"]}}
         for name, some in event["records"].items()
-        for one in some
-        if base64.b64decode(one["value"]) == b'"bad"'
+        for record in some
+        if base64.b64decode(record["value"]) == b'"bad"'
     ]
     return {"batchItemFailures": failed}
 """
@@ -220,16 +220,16 @@ def test_bad_records_go_to_a_topic(topic: Topic, new_function: NewFunction) -> N
     calls = [values([event]) for event in function.events()]
     assert calls[0] == ["a", "b", "bad", "c"]
     assert calls[-1] == ["c"]
-    (told,) = read(letters)
-    assert told["requestContext"]["condition"] == "RetryAttemptsExhausted"
-    info = told["KafkaBatchInfo"]
+    (record,) = read(letters)
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    info = record["KafkaBatchInfo"]
     assert info["batchSize"] == 1
     assert info["bootstrapServers"] == topic.settings["bootstrap.servers"]
     offsets = info["recordsInfo"][f"{topic.name}-0"]
     assert (offsets["firstRecordOffset"], offsets["lastRecordOffset"]) == ("2", "2")
-    payload = json.loads(told["payload"])
+    payload = json.loads(record["payload"])
     assert values([payload]) == ["bad"]
-    assert info["payloadSize"] == len(told["payload"].encode())
+    assert info["payloadSize"] == len(record["payload"].encode())
 
 
 def read(topic: Topic) -> list[Any]:
@@ -259,9 +259,9 @@ def test_too_large_for_an_event(
     topic.wait_committed(uuid, 3)
     assert values(function.events()) == ["before", "after"]
     (message,) = queue.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
-    told = json.loads(message["Body"])
-    assert told["requestContext"]["condition"] == "MaximumPayloadSizeExceeded"
-    assert told["KafkaBatchInfo"]["recordsInfo"][f"{topic.name}-0"]["firstRecordOffset"] == "1"
+    record = json.loads(message["Body"])
+    assert record["requestContext"]["condition"] == "MaximumPayloadSizeExceeded"
+    assert record["KafkaBatchInfo"]["recordsInfo"][f"{topic.name}-0"]["firstRecordOffset"] == "1"
 
 
 class Secret:
@@ -563,7 +563,7 @@ def test_killed_in_the_middle(
         options = [
             f"aws.{name}.endpoint_url={aws.endpoint}" for name in ("kafka", "secretsmanager")
         ]
-        words = [word for one in (*options, "polling.session_s=6") for word in ("--set", one)]
+        words = [word for option in (*options, "polling.session_s=6") for word in ("--set", option)]
         platform = start_platform(None, *words)
         function = Function(platform, "killed", "import time\ndef act(event): time.sleep(0.3)")
         uuid = function.map(

@@ -30,7 +30,7 @@ from .streams import (
 POISON = """
 import base64
 def act(event):
-    if any(b"poison" in base64.b64decode(one["kinesis"]["data"]) for one in event["Records"]):
+    if any(b"poison" in base64.b64decode(record["kinesis"]["data"]) for record in event["Records"]):
         raise ValueError("poison")
 """
 
@@ -182,21 +182,21 @@ def test_given_up_records_are_told_to_a_queue(
     (message,) = wait_for(
         lambda: sqs.receive_message(QueueUrl=url).get("Messages"), "the queue is told"
     )
-    told = json.loads(message["Body"])
-    assert told["requestContext"].pop("requestId")
-    assert told["requestContext"] == {
+    record = json.loads(message["Body"])
+    assert record["requestContext"].pop("requestId")
+    assert record["requestContext"] == {
         "functionArn": function.arn,
         "condition": "RetryAttemptsExhausted",
         "approximateInvokeCount": 3,
     }
-    assert told["responseContext"] == {
+    assert record["responseContext"] == {
         "statusCode": 200,
         "executedVersion": "$LATEST",
         "functionError": "Unhandled",
     }
-    assert told["version"] == "1.0"
-    assert told["timestamp"].endswith("Z")
-    about = told["KinesisBatchInfo"]
+    assert record["version"] == "1.0"
+    assert record["timestamp"].endswith("Z")
+    about = record["KinesisBatchInfo"]
     arrived = about.pop("approximateArrivalOfFirstRecord")
     assert len(arrived) == len("2019-11-14T00:38:04.835Z")
     assert about.pop("approximateArrivalOfLastRecord") == arrived
@@ -230,9 +230,9 @@ def test_buckets_get_the_event_too(
         lambda: s3.list_objects_v2(Bucket="given-up").get("Contents"), "the bucket is told"
     )
     assert found["Key"].startswith(f"aws/lambda/{uuid}/shardId-000000000000/20")
-    told = json.loads(s3.get_object(Bucket="given-up", Key=found["Key"])["Body"].read())
-    assert told["KinesisBatchInfo"]["batchSize"] == 1
-    assert json.loads(told["payload"]) == function.events()[0]
+    record = json.loads(s3.get_object(Bucket="given-up", Key=found["Key"])["Body"].read())
+    assert record["KinesisBatchInfo"]["batchSize"] == 1
+    assert json.loads(record["payload"]) == function.events()[0]
 
 
 def test_topics_are_told(stream: Stream, ministack: Ministack, new_function: NewFunction) -> None:
@@ -314,11 +314,11 @@ REPORTS = """
 import base64
 SEEN = set()
 def act(event):
-    for one in event["Records"]:
-        text = base64.b64decode(one["kinesis"]["data"])
+    for record in event["Records"]:
+        text = base64.b64decode(record["kinesis"]["data"])
         if text.startswith(b"later") and text not in SEEN:
             SEEN.add(text)
-            return {"batchItemFailures": [{"itemIdentifier": one["kinesis"]["sequenceNumber"]}]}
+            return {"batchItemFailures": [{"itemIdentifier": record["kinesis"]["sequenceNumber"]}]}
 """
 
 
@@ -414,8 +414,8 @@ SUM = """
 import base64
 def act(event):
     total = event["state"].get("total", 0)
-    for one in event["Records"]:
-        total += int(base64.b64decode(one["kinesis"]["data"]))
+    for record in event["Records"]:
+        total += int(base64.b64decode(record["kinesis"]["data"]))
     return {"state": {"total": total}}
 """
 
@@ -525,8 +525,8 @@ def delivered(function: Function, since: float) -> list[Any]:
         logGroupName=f"/aws/lambda/{function.name}", startTime=int(since * 1000)
     )
     events = [event["message"] for page in pages for event in page["events"]]
-    told = [json.loads(one[6:]) for one in events if one.startswith("EVENT ")]
-    return [record for event in told for record in event["Records"]]
+    delivered_events = [json.loads(line[6:]) for line in events if line.startswith("EVENT ")]
+    return [record for event in delivered_events for record in event["Records"]]
 
 
 def test_a_killed_platform_goes_on_where_it_was(

@@ -67,10 +67,10 @@ class Queue:
         """The queue."""
         self._do(lambda channel: channel.queue_delete(self.name))
 
-    def _do(self, what: Callable[[Any], Any]) -> Any:
+    def _do(self, operation: Callable[[Any], Any]) -> Any:
         async def run() -> Any:
             async with await aio_pika.connect(self._url) as connection:
-                return await what(await connection.channel())
+                return await operation(await connection.channel())
 
         return anyio.run(run)
 
@@ -243,7 +243,7 @@ def test_messages_that_expire_while_they_fail(
         """
 def act(event):
     (messages,) = event["rmqMessagesByQueue"].values()
-    if any(one["basicProperties"]["expiration"] for one in messages):
+    if any(message["basicProperties"]["expiration"] for message in messages):
         raise ValueError("no")
 """
     )
@@ -308,7 +308,7 @@ def test_a_connection_that_breaks(
     events = function.wait_events(3)
     assert [bodies_of(event) for event in events] == [["a", "b"], ["a", "b"], ["c"]]
     (again,) = events[1]["rmqMessagesByQueue"].values()
-    assert [one["redelivered"] for one in again] == [True, True]
+    assert [message["redelivered"] for message in again] == [True, True]
     queue.wait_count(0)
 
 
@@ -422,5 +422,5 @@ def test_a_platform_that_is_killed(
         events = function.events()[-2:]
         assert [bodies_of(event) for event in events] == [["a", "b"], ["c"]]
         (again,) = events[0]["rmqMessagesByQueue"].values()
-        assert [one["redelivered"] for one in again] == [True, True]
+        assert [message["redelivered"] for message in again] == [True, True]
         queue.wait_count(0)

@@ -139,7 +139,7 @@ def test_only_what_failed_comes_again(ministack: Ministack, new_function: NewFun
         """
 def act(event):
     return {"batchItemFailures": [
-        {"itemIdentifier": one["messageId"]} for one in event["Records"]
+        {"itemIdentifier": message["messageId"]} for message in event["Records"]
         if one["body"] == "odd" and one["attributes"]["ApproximateReceiveCount"] == "1"]}
 """,
         Timeout=1,
@@ -182,14 +182,14 @@ def test_fifo_queues_keep_the_order_of_groups(
 def act(event):
     failed = set()
     out = []
-    for one in event["Records"]:
-        group = one["attributes"]["MessageGroupId"]
-        first = one["attributes"]["ApproximateReceiveCount"] == "1"
-        if group in failed or (one["body"] == "b3" and first):
+    for message in event["Records"]:
+        group = message["attributes"]["MessageGroupId"]
+        first = message["attributes"]["ApproximateReceiveCount"] == "1"
+        if group in failed or (message["body"] == "b3" and first):
             failed.add(group)
-            out.append({"itemIdentifier": one["messageId"]})
+            out.append({"itemIdentifier": message["messageId"]})
         else:
-            print("DONE " + one["body"])
+            print("DONE " + message["body"])
     return {"batchItemFailures": out}
 """,
         Timeout=2,

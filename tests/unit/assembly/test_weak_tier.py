@@ -18,7 +18,7 @@ def with_(**sections: dict[str, object]) -> Settings:
 
 
 @pytest.mark.parametrize(
-    ("asked", "named"),
+    ("sections", "named"),
     [
         ({"server": {"auth": "strict"}}, "--auth strict"),
         ({"egress": {"enabled": False}}, "egress.enabled = false"),
@@ -26,12 +26,12 @@ def with_(**sections: dict[str, object]) -> Settings:
     ],
 )
 def test_what_cannot_be_kept_is_refused(
-    asked: dict[str, dict[str, object]], named: str, capsys: pytest.CaptureFixture[str]
+    sections: dict[str, dict[str, object]], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A platform with stricter settings does not start, unless `allow_weak` is set."""
     with pytest.raises(SystemExit, match=f"cannot keep {named}.*sandbox.allow_weak"):
-        weak_tier.accept(with_(**asked))
-    weak_tier.accept(with_(**asked, sandbox={"allow_weak": True}))
+        weak_tier.accept(with_(**sections))
+    weak_tier.accept(with_(**sections, sandbox={"allow_weak": True}))
     assert "ISOLATION IS WEAK" in capsys.readouterr().err
 
 

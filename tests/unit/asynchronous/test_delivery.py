@@ -302,7 +302,7 @@ async def test_events_grow_old_while_they_wait(room: Room) -> None:
         room.clock.advance(300)
     await room.until(lambda: len(room.elsewhere.sent) == 2)
     await room.settle(0)
-    assert {one.body for one in room.elsewhere.sent} == {b'{"a": 1}', b'{"a": 2}'}
+    assert {message.body for message in room.elsewhere.sent} == {b'{"a": 1}', b'{"a": 2}'}
     assert len(room.invoker.attempts) == 6 * 3600 / 300
 
 
@@ -338,7 +338,7 @@ async def test_destinations_get_what_is_theirs(
         room.clock.advance(delay_s)
         await room.until(lambda number=number: len(room.elsewhere.sent) == number)
     await room.settle(0)
-    assert len({one.body for one in room.elsewhere.sent}) == 1
+    assert len({message.body for message in room.elsewhere.sent}) == 1
     record = json.loads(room.elsewhere.sent[0].body)
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 1
@@ -407,7 +407,7 @@ async def test_a_function_that_is_switched_off(room: Room) -> None:
     await room.offer(1, b'{"a": 1}')
     await room.until(lambda: len(room.elsewhere.sent) == 2)
     await room.settle(0)
-    sent = {one.kind: one for one in room.elsewhere.sent}
+    sent = {message.kind: message for message in room.elsewhere.sent}
     assert sent[DeliveryKind.DEAD_LETTER].body == b'{"a": 1}'
     assert sent[DeliveryKind.DEAD_LETTER].attributes["ErrorCode"] == "429"
     record = json.loads(sent[DeliveryKind.ON_FAILURE].body)
@@ -684,15 +684,17 @@ async def test_what_a_lost_commit_had_claimed_is_delivered_all_the_same(
 
     monkeypatch.setattr(room.store, "transact", transact)
     room.invoker.outcomes = [Succeeded(b"1")] * 1000
-    told: list[Exception | None] = []
+    outcomes: list[Exception | None] = []
     for number in range(100):
-        room.hand_in(number, told.append)
+        room.hand_in(number, outcomes.append)
         if number % 10 == 0:
             await room.quiet()
             room.clock.advance(1)
     with anyio.fail_after(20):
-        while await room.left() or len(told) < 100:
+        while await room.left() or len(outcomes) < 100:
             await room.quiet()
             room.clock.advance(1)
-    assert {None, StoreUnavailable} == {one if one is None else type(one) for one in told}
+    assert {None, StoreUnavailable} == {
+        outcome if outcome is None else type(outcome) for outcome in outcomes
+    }
     assert len({attempt.request_id for attempt in room.invoker.attempts}) == 100

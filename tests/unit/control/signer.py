@@ -115,8 +115,8 @@ class Signer:
             }
         )
         certificates = [
-            asn1crypto.x509.Certificate.load(one.public_bytes(serialization.Encoding.DER))
-            for one in (self._leaf, self._middle, self.root)
+            asn1crypto.x509.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
+            for certificate in (self._leaf, self._middle, self.root)
         ]
         signed = asn1crypto.cms.SignedData(
             {

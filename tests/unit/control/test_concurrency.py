@@ -68,12 +68,12 @@ async def test_how_much_must_stay_is_a_setting(tmp_path: Path) -> None:
 
 async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
     """Listeners get reservations within the call that changes them, and at the start."""
-    told: list[Reservation] = []
+    reservations: list[Reservation] = []
 
     class Follower:
         def note_changes(self, changes: Changes) -> None:
             assert set(changes.functions) <= {KEY}
-            told.extend(changes.functions.values())
+            reservations.extend(changes.functions.values())
 
     follower = Follower()
 
@@ -82,21 +82,23 @@ async def test_whoever_counts_knows_before_the_answer(tmp_path: Path) -> None:
         await room.create_active()
         await room.publish()
         await room.store.follow(follower)
-        assert told == []
+        assert reservations == []
         await room.control.concurrency.reserve(HERE, concurrency)
-        assert told[-1] == Reservation(4)
+        assert reservations[-1] == Reservation(4)
         await room.control.aliases.create(
             HERE, {"FunctionName": "f", "Name": "live", "FunctionVersion": "1"}
         )
         await put(room, "live", 3)
-        (claim,) = told[-1].claims
+        (claim,) = reservations[-1].claims
         assert claim.qualifier == "live"
-        assert [(one.version, number) for one, number in claim.shares] == [("1", 3)]
+        assert [(version.version, number) for version, number in claim.shares] == [("1", 3)]
     async with open_room(tmp_path, SMALL) as room:
-        told.clear()
+        reservations.clear()
         await room.store.follow(follower)
-        assert [(one.reserved, len(one.claims)) for one in told] == [(4, 1)]
+        assert [
+            (reservation.reserved, len(reservation.claims)) for reservation in reservations
+        ] == [(4, 1)]
         await room.control.aliases.delete(HERE, {"FunctionName": "f", "Name": "live"})
-        assert told[-1] == Reservation(4)
+        assert reservations[-1] == Reservation(4)
         await room.control.functions.delete(HERE, {"FunctionName": "f"})
-        assert told[-1] == Reservation()
+        assert reservations[-1] == Reservation()

@@ -52,7 +52,7 @@ async def together(*attempts: Awaitable[Any]) -> list[Any]:
 
 
 def errors(found: Sequence[Any]) -> list[str]:
-    return [one for one in found if isinstance(one, str)]
+    return [result for result in found if isinstance(result, str)]
 
 
 async def test_one_function_of_a_name(rooms: tuple[Room, Room]) -> None:
@@ -69,7 +69,7 @@ async def test_version_numbers(rooms: tuple[Room, Room]) -> None:
         await rooms[0].configure(Description=f"{number}")
         await rooms[0].settled()
         found = await together(*(room.publish() for room in rooms))
-        assert [one.version for one in found] == [str(number)] * 2
+        assert [version.version for version in found] == [str(number)] * 2
 
 
 async def test_revision_ids(rooms: tuple[Room, Room]) -> None:
@@ -87,7 +87,7 @@ async def test_revision_ids(rooms: tuple[Room, Room]) -> None:
         )
         (error,) = errors(found)
         assert error in ("PreconditionFailedException", "ResourceConflictException")
-        (won,) = [one for one in found if not isinstance(one, str)]
+        (won,) = [result for result in found if not isinstance(result, str)]
         assert (await rooms[1].settled()).code_key == won.code_key
 
 

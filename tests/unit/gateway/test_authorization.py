@@ -206,7 +206,10 @@ CASES: Mapping[str, Sequence[Case]] = {
         (CONFIGURED,),
     ),
     "PutFunctionCodeSigningConfig": (
-        Case((FUNCTION,), [{**one, "CodeSigningConfigArn": CONFIG} for one in WHOLE.spellings]),
+        Case(
+            (FUNCTION,),
+            [{**members, "CodeSigningConfigArn": CONFIG} for members in WHOLE.spellings],
+        ),
     ),
     **dict.fromkeys(
         ("DeleteEventSourceMapping", "GetEventSourceMapping", "UpdateEventSourceMapping"), (MAPPED,)

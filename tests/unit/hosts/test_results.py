@@ -25,11 +25,13 @@ def test_one_host_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
     keep(result("first", STARTED), order, path)
     again = result("second", replace(STARTED, state=FAILED), commit="def")
     kept = keep(again, order, path)
-    assert [one.host for one in kept] == order
+    assert [written.host for written in kept] == order
     assert kept[0].is_good
     assert not kept[1].is_good
-    assert [one.commit for one in read(path)] == ["abc", "def"]
-    assert [list(one.outcomes) for one in read(path)] == [list(one.outcomes) for one in kept]
+    assert [written.commit for written in read(path)] == ["abc", "def"]
+    assert [list(written.outcomes) for written in read(path)] == [
+        list(written.outcomes) for written in kept
+    ]
 
 
 def test_a_host_that_is_no_longer_run_keeps_its_result(tmp_path: Path) -> None:
@@ -37,7 +39,7 @@ def test_a_host_that_is_no_longer_run_keeps_its_result(tmp_path: Path) -> None:
     path = tmp_path / "hosts.json"
     keep(result("gone", STARTED), ["gone"], path)
     kept = keep(result("new", STARTED), ["new"], path)
-    assert [one.host for one in kept] == ["new", "gone"]
+    assert [written.host for written in kept] == ["new", "gone"]
 
 
 def test_some_checks_of_the_same_commit_join_the_others() -> None:
@@ -59,14 +61,14 @@ def test_a_host_that_starts_the_next_time_did_not_fail() -> None:
 
 def test_the_table_says_what_did_not_pass() -> None:
     """A sign for each check and the sentence of each that did not pass; nothing breaks a row."""
-    one = result(
+    result_of_host = result(
         "h",
         STARTED,
         Outcome("SnapStart", REFUSED, "not | on\narm64", 1.0),
         Outcome("burst", FAILED, "<nothing> came", 1.0),
         Outcome("node", NOT_RUN, "no Node.js", 0.0),
     )
-    text = table([one], ["start", "SnapStart", "burst", "node", "kill"], {})
+    text = table([result_of_host], ["start", "SnapStart", "burst", "node", "kill"], {})
     assert "| h | what h is | 6.1 | runc | root | 2026-01-02 | abc |" in text
     rows = ["start | ✓", "SnapStart | refused", "burst | **✗**", "node | –", "kill | "]
     for row in rows:
@@ -78,9 +80,9 @@ def test_the_table_says_what_did_not_pass() -> None:
 
 def test_a_host_that_did_not_start_has_no_tier() -> None:
     """The reason is shown, though it is not a check."""
-    one = result("h", Outcome("host", FAILED, "no kernel", 0.0))
-    assert one.tier == "–"
-    assert "- h, host, failed: no kernel" in table([one], ["start"], {"h": "what h is"})
+    row = result("h", Outcome("host", FAILED, "no kernel", 0.0))
+    assert row.tier == "–"
+    assert "- h, host, failed: no kernel" in table([row], ["start"], {"h": "what h is"})
 
 
 def test_only_the_part_between_the_marks_is_written() -> None:

@@ -43,8 +43,8 @@ async def opened(directory: Path) -> AsyncIterator[None]:
         tasks.cancel_scope.cancel()
 
 
-async def asked(directory: Path, operation: str) -> Any:
-    """`ask`, beside the loop."""
+async def ask_in_thread(directory: Path, operation: str) -> Any:
+    """Call `ask` in a thread."""
     return await anyio.to_thread.run_sync(ask, directory, operation, 10.0)
 
 
@@ -67,14 +67,14 @@ async def test_requests(tmp_path: Path) -> None:
     """Each gets its answer; a failure says no more than its kind, and ends nothing."""
     async with opened(tmp_path):
         for _ in range(2):
-            assert await asked(tmp_path, "answer") == await answer()
+            assert await ask_in_thread(tmp_path, "answer") == await answer()
             with pytest.raises(OperatorSocketError, match="ValueError") as failure:
-                await asked(tmp_path, "fail")
+                await ask_in_thread(tmp_path, "fail")
             assert "a secret" not in str(failure.value)
             with pytest.raises(OperatorSocketError, match="no operation 'delete'"):
-                await asked(tmp_path, "delete")
+                await ask_in_thread(tmp_path, "delete")
     with pytest.raises(OperatorSocketError, match="cannot ask the platform"):
-        await asked(tmp_path, "answer")
+        await ask_in_thread(tmp_path, "answer")
 
 
 async def test_only_the_owner_may_enter(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_long_path(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 100) / ("e" * 100)
     deep.mkdir(parents=True)
     async with opened(deep):
-        assert await asked(deep, "answer")
+        assert await ask_in_thread(deep, "answer")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ async def test_bad_requests(tmp_path: Path, sent: bytes, received: bytes) -> Non
         came = await anyio.to_thread.run_sync(say, tmp_path, sent)
         assert came.startswith(received)
         assert came.count(b"\n") == bool(received)
-        assert await asked(tmp_path, "answer")
+        assert await ask_in_thread(tmp_path, "answer")
 
 
 async def test_who_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ async def test_who_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                 connection.connect(str(tmp_path / "operator.sock"))
                 connection.sendall(b"answer\n")
-        assert await asked(tmp_path, "answer")
+        assert await ask_in_thread(tmp_path, "answer")
 
 
 async def test_no_platform(tmp_path: Path) -> None:
@@ -131,4 +131,4 @@ async def test_no_platform(tmp_path: Path) -> None:
     (tmp_path / "operator.sock").write_text("no socket")
     for directory in (tmp_path, tmp_path / "missing"):
         with pytest.raises(OperatorSocketError, match="cannot ask the platform"):
-            await asked(directory, "answer")
+            await ask_in_thread(directory, "answer")

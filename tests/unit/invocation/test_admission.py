@@ -152,21 +152,21 @@ def test_no_limit_is_ever_exceeded(steps: list[tuple[str, int, str, tuple]]) -> 
     counts = admission(limit)
     running: list[tuple[FunctionVersion, RunningCounter]] = []
     allotted = {f"f{number}": (None, (0, 0)) for number in range(3)}
-    for what, number, qualifier, wish in steps:
+    for step, number, qualifier, wish in steps:
         version = version_of(f"f{number}", qualifier)
-        if what == "release" and running:
+        if step == "release" and running:
             counts.release(running.pop(number % len(running))[1])
-        elif what == "apply_quota":
+        elif step == "apply_quota":
             allotted[version.key.name] = wish
             reserved, numbers = wish
             claims = [
-                Claim(one, ((version_of(version.key.name, one), many),))
-                for one, many in zip("12", numbers, strict=True)
+                Claim(published, ((version_of(version.key.name, published), many),))
+                for published, many in zip("12", numbers, strict=True)
                 if many
             ]
             counts.apply_quota(version.key, Reservation(reserved, tuple(claims)))
-        elif what == "admit":
-            expected = _reason(limit, allotted, [one for one, _ in running], version)
+        elif step == "admit":
+            expected = _reason(limit, allotted, [version for version, _ in running], version)
             admitted = counts.admit(version)
             if isinstance(admitted, Refused):
                 assert admitted.error.members["Reason"] == expected
@@ -186,8 +186,8 @@ def _reason(  # type: ignore[no-untyped-def]
     limit: int, allotted, running: list[FunctionVersion], version: FunctionVersion
 ) -> str | None:
     """Why one more of this version may not run; None if it may."""
-    of_function = Counter(one.key.name for one in running)
-    of_version = Counter((one.key.name, one.version) for one in running)
+    of_function = Counter(version.key.name for version in running)
+    of_version = Counter((version.key.name, version.version) for version in running)
     own = {
         (name, qualifier): many
         for name, (_, numbers) in allotted.items()
@@ -196,8 +196,8 @@ def _reason(  # type: ignore[no-untyped-def]
     reserved = {name: most for name, (most, _) in allotted.items() if most is not None}
     if version.key.name in reserved:
         name = version.key.name
-        rest = reserved[name] - sum(own[name, one] for one in "12")
-        beyond = sum(max(of_version[name, one] - own[name, one], 0) for one in "12")
+        rest = reserved[name] - sum(own[name, number] for number in "12")
+        beyond = sum(max(of_version[name, number] - own[name, number], 0) for number in "12")
         is_beyond = of_version[name, version.version] >= own[name, version.version]
         if of_function[name] >= reserved[name] or (is_beyond and beyond >= rest):
             return RESERVED
@@ -205,9 +205,9 @@ def _reason(  # type: ignore[no-untyped-def]
         pool = limit - sum(reserved.values())
         pool -= sum(many for (name, _), many in own.items() if name not in reserved)
         pooled = sum(
-            max(number - own[one], 0)
-            for one, number in of_version.items()
-            if one[0] not in reserved
+            max(number - own[key], 0)
+            for key, number in of_version.items()
+            if key[0] not in reserved
         )
         if pooled >= pool:
             return UNRESERVED

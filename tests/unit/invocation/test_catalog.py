@@ -66,10 +66,10 @@ async def test_what_does_not_exist_is_not_remembered() -> None:
 @pytest.mark.anyio
 async def test_what_has_changed_is_looked_up_ahead_of_the_first_call() -> None:
     """After a change the new value is in memory without anybody having asked for it."""
-    asked: list[FunctionKey] = []
+    resolved: list[FunctionKey] = []
 
     async def load(key: FunctionKey, qualifier: str) -> FunctionVersion | None:
-        asked.append(key)
+        resolved.append(key)
         return FUNCTION
 
     catalog = Catalog(load)
@@ -79,7 +79,7 @@ async def test_what_has_changed_is_looked_up_ahead_of_the_first_call() -> None:
         await anyio.wait_all_tasks_blocked()
         assert catalog.get_nowait(KEY, None) is FUNCTION
         tasks.cancel_scope.cancel()
-    assert asked == [KEY]
+    assert resolved == [KEY]
 
 
 @pytest.mark.anyio

@@ -245,7 +245,7 @@ def test_every_call_is_one_fact() -> None:
     node.is_full = True
     invoker.begin(a_call(kind=InvocationKind.EVENT), ends.make_reply)
     invoker.begin(a_call(tenant_id="t"), ends.make_reply)
-    assert [one.outcome for one in facts] == [
+    assert [fact.outcome for fact in facts] == [
         OutcomeKind.SUCCEEDED,
         OutcomeKind.FUNCTION_FAILED,
         OutcomeKind.THROTTLED,

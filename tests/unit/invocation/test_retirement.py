@@ -35,17 +35,17 @@ async def test_versions_that_are_gone_or_changed_are_retired() -> None:
         ("f", "2"): two,
     }
     node = FakeNode(held=[latest, one, two, two, other])
-    asked: list[str] = []
+    resolved: list[str] = []
 
     async def resolve(key: FunctionKey, version: str) -> FunctionVersion | None:
-        asked.append(version)
+        resolved.append(version)
         return now.get((key.name, version))
 
     retirement = Retirement(node, resolve)
     retirement.note_changes(Changes(functions={latest.key: Reservation()}))
     await follow(retirement, node, 1)
     assert node.retired == [{latest.configuration_id, one.configuration_id}]
-    assert asked == ["$LATEST", "1", "2"]
+    assert resolved == ["$LATEST", "1", "2"]
 
 
 async def test_every_change_reaches_the_node() -> None:
@@ -63,8 +63,8 @@ async def test_every_change_reaches_the_node() -> None:
 
 async def test_a_change_that_cannot_be_looked_up_is_kept() -> None:
     """The database may be away for a while: the loop begins again, and does it then."""
-    one = version_of("f", "1")
-    node = FakeNode(held=[one])
+    version = version_of("f", "1")
+    node = FakeNode(held=[version])
     failures = [OSError("the database is away")]
 
     async def resolve(key: FunctionKey, version: str) -> FunctionVersion | None:
@@ -73,12 +73,12 @@ async def test_a_change_that_cannot_be_looked_up_is_kept() -> None:
         return None
 
     retirement = Retirement(node, resolve)
-    retirement.note_changes(Changes(functions={one.key: Reservation()}))
+    retirement.note_changes(Changes(functions={version.key: Reservation()}))
     with pytest.raises(OSError, match="away"):
         await retirement.follow_changes()
     assert node.retired == []
     await follow(retirement, node, 1)
-    assert node.retired == [{one.configuration_id}]
+    assert node.retired == [{version.configuration_id}]
 
 
 async def test_all_versions_are_looked_at_if_anything_may_have_changed() -> None:

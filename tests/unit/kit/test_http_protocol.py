@@ -118,7 +118,7 @@ def test_the_events_of_requests() -> None:
     assert isinstance(second, RequestHead)
     assert (second.body_length, second.expects_continue, body) == (5, True, b"hello")
     assert isinstance(third, RequestHead)
-    assert third.headers[1:3] == [(b"X-A", b"1"), (b"x-a", b"2")]
+    assert third.headers[1:3] == [(b"x-a", b"1"), (b"x-a", b"2")]
     assert (third.body_length, body_3) == (None, b"abcdefg")
     assert end_3 == EndOfRequest({"x-sum": "7"})
     (old,), (absolute,) = heads(events_of([OLD])), heads(events_of([ABSOLUTE]))

@@ -242,17 +242,17 @@ async def test_a_body_that_cannot_be_read_on_is_cut(
 ) -> None:
     """The reader gets an error at once. If it was the reader's own fault, that is a bug, and
     somebody should hear of it."""
-    told: list[str] = []
+    ends: list[str] = []
 
     class Broken:
         def data(self, data: bytes) -> None:
             raise KeyError("a bug")
 
         def end(self, trailers: Mapping[str, str]) -> None:
-            told.append("end")
+            ends.append("end")
 
         def cut(self) -> None:
-            told.append("cut")
+            ends.append("cut")
 
     server = HttpServer(lambda exchange: exchange.respond(200), streamed=lambda _: Broken())
     listener = socket.create_server(("127.0.0.1", 0))
@@ -267,5 +267,5 @@ async def test_a_body_that_cannot_be_read_on_is_cut(
     finally:
         writer.transport.abort()
         await server.close()
-    assert told == ["cut"]
+    assert ends == ["cut"]
     assert ("KeyError: 'a bug'" in caplog.text) == body.startswith(b"3")

@@ -435,3 +435,28 @@ async def test_an_upgrade_cannot_be_split() -> None:
     async with serving(switch) as (_, port):
         assert answers(await said(port, OFFER + LAST)) == [(500, b""), (200, b"/last|")]
     assert switch.opened == []
+
+
+class Refusing(Echo):
+    """Says why it ends, while the client is still sending."""
+
+    def data(self, data: bytes) -> None:
+        self.received += data
+        self.stream.write(b"too much")
+        self.stream.linger()
+
+
+async def test_a_client_that_still_sends_reads_why_the_connection_ends() -> None:
+    """A connection with unread data would be reset, and the last bytes be lost. What arrives after
+    the end is discarded, not passed on."""
+    switch = Switch(kind=Refusing)
+    async with serving(switch) as (server, port), connected(port) as (reader, writer):
+        writer.write(OFFER)
+        await head_of(reader)
+        writer.write(b"x" * (8 << 20))
+        assert await until_closed(reader) == b"too much"
+        await writer.drain()
+        writer.close()
+        await wait_until(lambda: not server.connections)
+    assert [echo.ends for echo in switch.opened] == [1]
+    assert len(switch.opened[0].received) <= 1 << 20

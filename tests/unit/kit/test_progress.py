@@ -15,8 +15,8 @@ from lambent.kit.progress import shown_steps
 def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """One when something begins and one when it ends, with the reason if it did not work; what
     never began does not end. A waiting caller receives each state."""
-    told: list[str] = []
-    with shown_steps(told.append) as steps:
+    printed: list[str] = []
+    with shown_steps(printed.append) as steps:
         steps.end("ruby3.1")
         steps.begin("python3.11", "clients, with pip")
         steps.begin("nodejs20", "an SDK, with npm")
@@ -29,7 +29,7 @@ def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) ->
         "preparing python3.11: ready after 0 s",
         "preparing nodejs20: npm: no network after 0 s",
     ]
-    assert told[:3] == [
+    assert printed[:3] == [
         "Preparing python3.11: clients, with pip (0 s)",
         "Preparing python3.11: clients, with pip (0 s), nodejs20: an SDK, with npm (0 s)",
         "Preparing nodejs20: an SDK, with npm (0 s)",

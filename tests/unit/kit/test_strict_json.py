@@ -94,12 +94,12 @@ def test_json_of_strangers_of_any_depth_is_read() -> None:
         if name in _OURS or name.startswith(("cli/", "runtimes/")) or file.name == "strict_json.py":
             continue
         tree = ast.parse(file.read_text())
-        tries = [one for one in ast.walk(tree) if isinstance(one, ast.Try)]
+        tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try)]
         caught = {
             node
-            for one in tries
-            if any("RecursionError" in ast.unparse(handler) for handler in one.handlers)
-            for statement in one.body
+            for attempt in tries
+            if any("RecursionError" in ast.unparse(handler) for handler in attempt.handlers)
+            for statement in attempt.body
             for node in ast.walk(statement)
         }
         for node in ast.walk(tree):

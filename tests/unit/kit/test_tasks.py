@@ -27,7 +27,7 @@ async def _settle() -> None:
 
 
 async def test_a_task_that_fails_is_told_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
-    told: list[Exception] = []
+    errors: list[Exception] = []
     went_on = []
 
     async def other() -> None:
@@ -35,10 +35,10 @@ async def test_a_task_that_fails_is_told_and_others_go_on(caplog: pytest.LogCapt
         went_on.append(True)
 
     async with anyio.create_task_group() as tasks:
-        start_task(tasks, told.append, _fail)
+        start_task(tasks, errors.append, _fail)
         start_task(tasks, None, _fail)
         start_task(tasks, None, other)
-    assert [str(error) for error in told] == ["on purpose"]
+    assert [str(error) for error in errors] == ["on purpose"]
     assert went_on == [True]
     assert caplog.text.count("RuntimeError: on purpose") == 2
 
@@ -108,21 +108,21 @@ async def test_a_loop_tells_each_kind_of_failure_and_each_row_of_them(
         for _ in range(1000):
             await _settle()
             clock.advance(0.1)
-    told = [record.exc_info[0] for record in caplog.records if record.exc_info]
-    assert told == [OSError, ValueError, ValueError]
+    kinds = [record.exc_info[0] for record in caplog.records if record.exc_info]
+    assert kinds == [OSError, ValueError, ValueError]
 
 
 async def test_what_was_reported_is_told_to_who_waits_and_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    told: list[Exception] = []
+    errors: list[Exception] = []
 
     async def run() -> None:
         raise Reported
 
     async with anyio.create_task_group() as tasks:
-        start_task(tasks, told.append, run)
-    assert len(told) == 1
+        start_task(tasks, errors.append, run)
+    assert len(errors) == 1
     assert not caplog.records
 
 
@@ -154,7 +154,7 @@ async def test_a_part_that_fails_is_its_parents_failure() -> None:
 
 async def test_a_guarded_callback_does_not_raise(caplog: pytest.LogCaptureFixture) -> None:
     """What it fails with is logged and told, even if that fails, too."""
-    told: list[Exception] = []
+    errors: list[Exception] = []
     done: list[int] = []
 
     def call(number: int) -> None:
@@ -163,14 +163,14 @@ async def test_a_guarded_callback_does_not_raise(caplog: pytest.LogCaptureFixtur
         done.append(number)
 
     def tell(error: Exception) -> None:
-        told.append(error)
+        errors.append(error)
         raise OSError("gone")
 
     call_guarded = guarded(tell, call)
     for number in (1, -1, 2):
         call_guarded(number)
     assert done == [1, 2]
-    assert [str(error) for error in told] == ["negative"]
+    assert [str(error) for error in errors] == ["negative"]
     assert len(caplog.records) == 2
 
 

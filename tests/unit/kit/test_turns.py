@@ -19,25 +19,25 @@ def turns_of(at_once: int) -> Turns:
     return Turns(at_once, WAIT_S, ManualClock())
 
 
-def order(turns: Turns, asked: list[Turn], first: Turn) -> Iterator[int]:
+def order(turns: Turns, requested: list[Turn], first: Turn) -> Iterator[int]:
     """In which order the turns come when each is over at once; by their place in `asked`."""
     first.close()
-    waiting = set(range(len(asked)))
+    waiting = set(range(len(requested)))
     while waiting:
-        (come,) = [at for at in waiting if not asked[at].is_waiting]
+        (come,) = [at for at in waiting if not requested[at].is_waiting]
         waiting.discard(come)
         yield come
-        asked[come].close()
+        requested[come].close()
 
 
 def test_only_so_many_are_under_way() -> None:
     """The others come one for each that is over."""
     turns = turns_of(2)
-    asked = [turns.ask(name, "f") for name in "abcde"]
-    assert [one.is_waiting for one in asked] == [False, False, True, True, True]
-    asked[1].close()
-    asked[1].close()
-    assert [one.is_waiting for one in asked] == [False, False, False, True, True]
+    waiting = [turns.ask(name, "f") for name in "abcde"]
+    assert [turn.is_waiting for turn in waiting] == [False, False, True, True, True]
+    waiting[1].close()
+    waiting[1].close()
+    assert [turn.is_waiting for turn in waiting] == [False, False, False, True, True]
 
 
 def test_whoever_asks_for_many_delays_others_by_one() -> None:
@@ -48,10 +48,10 @@ def test_whoever_asks_for_many_delays_others_by_one() -> None:
     other_function = turns.ask("a", "g")
     many_functions = [turns.ask("a", f"h{number}") for number in range(100)]
     other_account = turns.ask("b", "f")
-    asked = [*many, other_function, *many_functions, other_account]
-    came = list(order(turns, asked, first))
-    assert came.index(asked.index(other_account)) <= 1
-    assert came.index(asked.index(other_function)) <= 3
+    all_turns = [*many, other_function, *many_functions, other_account]
+    came = list(order(turns, all_turns, first))
+    assert came.index(all_turns.index(other_account)) <= 1
+    assert came.index(all_turns.index(other_function)) <= 3
     assert [at for at in came if at < 100] == list(range(100))
 
 
@@ -62,16 +62,16 @@ def test_nobody_holds_all_turns() -> None:
     for_one_function = [turns.ask("a", "f") for _ in range(20)]
     for_one_account = [turns.ask("a", name) for name in "ghijkl"]
     for_others = [turns.ask("b", "f") for _ in range(4)]
-    assert sum(not one.is_waiting for one in for_one_function) == 4
-    assert sum(not one.is_waiting for one in for_one_account) == 2
+    assert sum(not turn.is_waiting for turn in for_one_function) == 4
+    assert sum(not turn.is_waiting for turn in for_one_account) == 2
     assert sum(not for_other.is_waiting for for_other in for_others) == 2
     for_others[0].close()
     assert sum(not for_other.is_waiting for for_other in for_others[1:]) == 2
     for for_other in for_others:
         for_other.close()
-    assert sum(not one.is_waiting for one in for_one_function + for_one_account) == 6
+    assert sum(not turn.is_waiting for turn in for_one_function + for_one_account) == 6
     for_one_function[0].close()
-    assert sum(not one.is_waiting for one in for_one_function[1:] + for_one_account) == 6
+    assert sum(not turn.is_waiting for turn in for_one_function[1:] + for_one_account) == 6
 
 
 def test_what_is_not_wanted_any_more_never_comes() -> None:
@@ -144,19 +144,19 @@ def test_turns_are_never_lost_nor_too_many(
 ) -> None:
     """Whatever is asked for and given up: as many are under way as may be and want to be."""
     turns = turns_of(at_once)
-    asked: list[Turn] = []
+    waiting: list[Turn] = []
     for asks, member, at in steps:
-        if asks or not asked:
-            asked.append(turns.ask(str(member % 2), str(member)))
+        if asks or not waiting:
+            waiting.append(turns.ask(str(member % 2), str(member)))
         else:
-            asked.pop(at % len(asked)).close()
-        under_way = [one for one in asked if not one.is_waiting]
-        groups = Counter(one.group for one in under_way)
-        members = Counter((one.group, one.member) for one in under_way)
+            waiting.pop(at % len(waiting)).close()
+        under_way = [turn for turn in waiting if not turn.is_waiting]
+        groups = Counter(turn.group for turn in under_way)
+        members = Counter((turn.group, turn.member) for turn in under_way)
         assert len(under_way) <= at_once
         assert max(groups.values(), default=0) <= max(at_once * 3 // 4, 1)
         assert max(members.values(), default=0) <= max(at_once // 2, 1)
-        for one in asked:
-            if one.is_waiting and len(under_way) < at_once:
-                is_group_full = groups[one.group] == max(at_once * 3 // 4, 1)
-                assert is_group_full or members[one.group, one.member] == max(at_once // 2, 1)
+        for turn in waiting:
+            if turn.is_waiting and len(under_way) < at_once:
+                is_group_full = groups[turn.group] == max(at_once * 3 // 4, 1)
+                assert is_group_full or members[turn.group, turn.member] == max(at_once // 2, 1)

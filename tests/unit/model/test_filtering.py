@@ -426,8 +426,8 @@ def test_exclusion_is_the_opposite_of_equality(wanted: Any, value: Any) -> None:
         return
     equals = compile_object(parse(json.dumps({"a": [wanted]})))
     differs = compile_object(parse(json.dumps({"a": [{"anything-but": wanted}]})))
-    for one in value if isinstance(value, list) else [value]:
-        document = parse(json.dumps({"a": one}))
+    for item in value if isinstance(value, list) else [value]:
+        document = parse(json.dumps({"a": item}))
         assert equals(document) is not differs(document)
 
 

@@ -405,7 +405,7 @@ class Play:
     @property
     def runtime(self) -> Runtime:
         """The newest box's runtime."""
-        (runtime,) = [one for one in self.box.programs if isinstance(one, Runtime)]
+        (runtime,) = [program for program in self.box.programs if isinstance(program, Runtime)]
         return runtime
 
     @property

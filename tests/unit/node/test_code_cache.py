@@ -165,9 +165,12 @@ async def test_the_disk_is_bounded(tmp_path: Path) -> None:
     keys = [f"{number:064x}" for number in range(6)]
     source = Source(make_zip())
     async with open_code_cache(tmp_path, source.fetch) as cache, cache.use(keys[0]):
-        one = disk_usage(tmp_path / keys[0])
-    assert one > 0
-    async with open_code_cache(tmp_path, source.fetch, 3 * one) as cache, cache.use(keys[0]):
+        package_bytes = disk_usage(tmp_path / keys[0])
+    assert package_bytes > 0
+    async with (
+        open_code_cache(tmp_path, source.fetch, 3 * package_bytes) as cache,
+        cache.use(keys[0]),
+    ):
         for key in (*keys, keys[1]):
             async with cache.use(key):
                 pass
@@ -182,11 +185,11 @@ async def test_freeing_follows_changes_and_ends_of_environments(tmp_path: Path) 
     """By itself, soon after; a failure is made good at the next attempt."""
     clock = ManualClock()
     needed: set[str] = set()
-    asked = 0
+    lookups = 0
 
     async def ask() -> set[str]:
-        nonlocal asked
-        asked += 1
+        nonlocal lookups
+        lookups += 1
         return needed
 
     async def settle() -> None:
@@ -209,9 +212,9 @@ async def test_freeing_follows_changes_and_ends_of_environments(tmp_path: Path) 
             assert KEY in names_in(tmp_path)
         await settle()
         assert names_in(tmp_path) == {".boot"}
-        before = asked
+        before = lookups
         await settle()
-        assert asked == before
+        assert lookups == before
         tasks.cancel_scope.cancel()
 
 
@@ -231,14 +234,14 @@ async def test_whoever_comes_while_it_is_deleted_gets_it_anew(tmp_path: Path) ->
 
 async def test_a_crowd_survives_a_cancelled_leader(tmp_path: Path) -> None:
     """If the caller that unpacks gives up, the next one does it."""
-    asked = anyio.Event()
+    requested = anyio.Event()
     first = True
 
     async def fetch(code_key: str) -> bytes:
         nonlocal first
         if first:
             first = False
-            asked.set()
+            requested.set()
             await anyio.sleep_forever()
         return make_zip()
 
@@ -250,7 +253,7 @@ async def test_a_crowd_survives_a_cancelled_leader(tmp_path: Path) -> None:
                 await cache.ensure(KEY)
 
         tasks.start_soon(lead, cache)
-        await asked.wait()
+        await requested.wait()
         tasks.start_soon(cache.ensure, KEY)
         leader.cancel()
     assert (tmp_path / KEY).is_dir()

@@ -27,10 +27,10 @@ def found_in(*path: Path, home: Path) -> tuple[Interpreter, ...]:
 def test_a_virtual_environment_leads_to_what_it_was_made_from(tmp_path: Path) -> None:
     """Its packages are not a function's; the base installation is what is shown."""
     venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
-    (one,) = found_in(tmp_path / "venv/bin", home=tmp_path)
-    assert (one.kind, one.line, one.prefix) == ("python", LINE, BASE)
-    assert one.version == sys.version_info[:3]
-    assert one.executable.is_relative_to(BASE)
+    (interpreter,) = found_in(tmp_path / "venv/bin", home=tmp_path)
+    assert (interpreter.kind, interpreter.line, interpreter.prefix) == ("python", LINE, BASE)
+    assert interpreter.version == sys.version_info[:3]
+    assert interpreter.executable.is_relative_to(BASE)
 
 
 def test_the_same_interpreter_under_many_names_is_one(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_pyenv_and_uv_are_looked_at(tmp_path: Path) -> None:
     for place in (".pyenv/versions/a/bin", ".local/share/uv/python/b/bin"):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "python3").symlink_to(program)
-    (one,) = find_interpreters({}, home=tmp_path, system=())
-    assert one.line == LINE
+    (interpreter,) = find_interpreters({}, home=tmp_path, system=())
+    assert interpreter.line == LINE
     assert find_interpreters({"PYENV_ROOT": "/x"}, home=tmp_path / "x", system=()) == ()
 
 
@@ -80,7 +80,11 @@ def test_a_home_directory_is_never_a_prefix(tmp_path: Path) -> None:
 def test_node_is_found(tmp_path: Path) -> None:
     """Its line is the major version; a copy outside an installation is refused."""
     real = Path(shutil.which("node") or "").resolve()
-    nodes = [one for one in found_in(real.parent, home=tmp_path) if one.kind == "node"]
+    nodes = [
+        interpreter
+        for interpreter in found_in(real.parent, home=tmp_path)
+        if interpreter.kind == "node"
+    ]
     assert [str(node.version[0]) for node in nodes] == [node.line for node in nodes]
     lone = tmp_path / "lone/bin"
     lone.mkdir(parents=True)
@@ -101,10 +105,14 @@ def test_a_jvm_is_found(tmp_path: Path) -> None:
     ways = [{"JAVA_HOME": str(home)}, {"PATH": str(real.parent)}, {"HOME": str(tmp_path)}]
     for environment in ways:
         where = tmp_path if "HOME" in environment else tmp_path / "nobody"
-        (one,) = find_interpreters(environment, home=where, system=())
-        assert (one.kind, one.executable, one.prefix) == ("java", real, home)
-        assert one.line == str(one.version[0])
-        assert one.version[0] >= 8
+        (interpreter,) = find_interpreters(environment, home=where, system=())
+        assert (interpreter.kind, interpreter.executable, interpreter.prefix) == (
+            "java",
+            real,
+            home,
+        )
+        assert interpreter.line == str(interpreter.version[0])
+        assert interpreter.version[0] >= 8
 
 
 @pytest.mark.parametrize(
@@ -126,7 +134,7 @@ def test_versions_of_jvms(tmp_path: Path, settings: str, version: tuple[int, ...
     (tmp_path / "jdk/lib/modules").mkdir(parents=True)
     subprocess.run(["cc", "-o", tmp_path / "jdk/bin/java", source], check=True)
     found = found_in(tmp_path / "jdk/bin", home=tmp_path / "home")
-    assert [one.version for one in found] == ([version] if version else [])
+    assert [interpreter.version for interpreter in found] == ([version] if version else [])
 
 
 @pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
@@ -136,11 +144,15 @@ def test_ruby_is_found(tmp_path: Path) -> None:
     rbenv = tmp_path / ".rbenv/versions/x/bin"
     rbenv.mkdir(parents=True)
     (rbenv / "ruby").symlink_to(real)
-    rubies = [one for one in found_in(real.parent, home=tmp_path / "home") if one.kind == "ruby"]
+    rubies = [
+        interpreter
+        for interpreter in found_in(real.parent, home=tmp_path / "home")
+        if interpreter.kind == "ruby"
+    ]
     assert real in [ruby.executable for ruby in rubies]
-    (one,) = find_interpreters({}, home=tmp_path, system=())
-    assert one.line == ".".join(str(part) for part in one.version[:2])
-    assert (one.kind, one.executable) == ("ruby", real)
+    (interpreter,) = find_interpreters({}, home=tmp_path, system=())
+    assert interpreter.line == ".".join(str(part) for part in interpreter.version[:2])
+    assert (interpreter.kind, interpreter.executable) == ("ruby", real)
 
 
 def test_the_best_of_each_line_is_kept() -> None:
@@ -159,7 +171,7 @@ def test_the_best_of_each_line_is_kept() -> None:
             make((3, 9, 1), "/d"),
         ]
     )
-    assert [str(one.prefix) for one in kept] == ["/d", "/b"]
+    assert [str(interpreter.prefix) for interpreter in kept] == ["/d", "/b"]
 
 
 def test_the_distributions_own_build_comes_first() -> None:
@@ -199,7 +211,9 @@ def test_what_was_answered_is_remembered(tmp_path: Path) -> None:
         witness.unlink(missing_ok=True)
         environment = {"PATH": str(program.parent)}
         found = find_interpreters(environment, home=tmp_path / "home", system=(), answers=answers)
-        assert [(one.line, one.executable) for one in found] == [("3.12", program)]
+        assert [(interpreter.line, interpreter.executable) for interpreter in found] == [
+            ("3.12", program)
+        ]
         return witness.exists()
 
     subprocess.run(["cc", "-o", program, source], check=True)
@@ -211,4 +225,4 @@ def test_what_was_answered_is_remembered(tmp_path: Path) -> None:
     for damage in ("{", "[]", "[" * 100_000, json.dumps({str(program): 7})):
         answers.write_text(damage)
         assert is_asked()
-    assert [one.name for one in answers.parent.iterdir()] == ["interpreters.json"]
+    assert [entry.name for entry in answers.parent.iterdir()] == ["interpreters.json"]

@@ -259,15 +259,15 @@ def test_a_response_after_the_timeout_is_refused(playbook: Playbook) -> None:
     assert call.kind == "TimedOut"
 
 
-@pytest.mark.parametrize("what", ["response", "error"])
-def test_a_response_that_is_too_large(playbook: Playbook, what: str) -> None:
+@pytest.mark.parametrize("method", ["response", "error"])
+def test_a_response_that_is_too_large(playbook: Playbook, method: str) -> None:
     """413 for the runtime, a function error for the caller; the environment goes on."""
     play = playbook()
     play.begin_ready()
     call = play.invoke()
     body = b"x" * (RESPONSE_BYTES_MAX + 1)
     runtime = play.runtime
-    request = runtime.responds(body) if what == "response" else runtime.fails(body, "E")
+    request = runtime.responds(body) if method == "response" else runtime.fails(body, "E")
     assert request.status == 413
     assert request.json["errorType"] == "RequestEntityTooLarge"
     assert isinstance(call.outcome, FunctionFailed)

@@ -41,16 +41,16 @@ def fake_node(root: Path, npm: str, major: int = 20) -> Interpreter:
 def test_a_directory_is_made_once_for_everybody(tmp_path: Path) -> None:
     """Packages and our files are in it, readable by all whatever the umask; npm ran once."""
     node = fake_node(tmp_path / "node", INSTALLS)
-    told: list[tuple[str, ...]] = []
+    steps: list[tuple[str, ...]] = []
 
     class Told:
         """The progress messages."""
 
-        def begin(self, name: str, what: str) -> None:
-            told.append((name, what))
+        def begin(self, name: str, step: str) -> None:
+            steps.append((name, step))
 
         def end(self, name: str, failure: str | None = None) -> None:
-            told.append((name, failure or "ready"))
+            steps.append((name, failure or "ready"))
 
     (first,) = prepare_runtimes([node], tmp_path / "cache", Told())
     (second,) = prepare_runtimes([node], tmp_path / "cache")
@@ -60,7 +60,7 @@ def test_a_directory_is_made_once_for_everybody(tmp_path: Path) -> None:
     assert directory is not None
     assert directory.name.startswith("nodejs20-")
     assert (directory / "bootstrap.cjs").exists()
-    assert told == [("nodejs20", "AWS's SDK, with npm"), ("nodejs20", "ready")]
+    assert steps == [("nodejs20", "AWS's SDK, with npm"), ("nodejs20", "ready")]
     assert (tmp_path / "node/runs").read_text() == "run\n"
     for path in (directory, *directory.rglob("*")):
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -145,7 +145,7 @@ def test_two_preparers_do_not_meet(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [one.failure for one in prepared] == [None] * 3
+    assert [runtime.failure for runtime in prepared] == [None] * 3
     assert (tmp_path / "node/runs").read_text() == "run\n"
 
 

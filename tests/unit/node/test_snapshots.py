@@ -34,13 +34,13 @@ def test_the_ones_used_longest_ago_go() -> None:
     snapshots.keep(none, None)
     assert snapshots.find(one) is kept[0]
     snapshots.keep(three, kept[2])
-    assert [one.is_closed for one in kept] == [False, True, False]
+    assert [snapshot.is_closed for snapshot in kept] == [False, True, False]
     assert snapshots.find(two) is None
     assert not snapshots.knows(two)
     assert snapshots.find(none) is None
     assert snapshots.knows(none)
     snapshots.close()
-    assert all(one.is_closed for one in kept)
+    assert all(snapshot.is_closed for snapshot in kept)
 
 
 def test_versions_that_are_gone_need_none() -> None:
@@ -52,22 +52,22 @@ def test_versions_that_are_gone_need_none() -> None:
     snapshots.keep(two, kept[1])
     assert snapshots.versions(one.key) == [one, two]
     snapshots.retire({one.configuration_id, "never seen"})
-    assert [one.is_closed for one in kept] == [True, False]
+    assert [snapshot.is_closed for snapshot in kept] == [True, False]
     assert snapshots.versions(one.key) == [two]
 
 
 def test_what_cannot_be_restored() -> None:
     """Is given up after three failures in a row, and known to be initialised each time."""
-    (one,) = versions(1)
+    (version,) = versions(1)
     snapshots = Snapshots(100)
     kept = FakeSnapshot()
-    snapshots.keep(one, kept)
+    snapshots.keep(version, kept)
     for failed in (True, True, False, True, True):
-        snapshots.note_restore(one, failed=failed)
-        assert snapshots.find(one) is kept
-    snapshots.note_restore(one, failed=True)
+        snapshots.note_restore(version, failed=failed)
+        assert snapshots.find(version) is kept
+    snapshots.note_restore(version, failed=True)
     assert kept.is_closed
-    assert snapshots.knows(one)
-    assert snapshots.find(one) is None
-    snapshots.note_restore(one, failed=True)
-    assert snapshots.find(one) is None
+    assert snapshots.knows(version)
+    assert snapshots.find(version) is None
+    snapshots.note_restore(version, failed=True)
+    assert snapshots.find(version) is None

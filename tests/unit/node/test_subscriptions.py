@@ -17,12 +17,12 @@ pytestmark = pytest.mark.anyio
 async def test_a_box_that_gives_no_socket_is_asked_again() -> None:
     """The launcher may be gone, or too busy: what was offered is delivered when it is not."""
     failures: list[Exception] = [SandboxError("the launcher is gone"), OSError(24, "too many")]
-    told = anyio.Event()
+    notified = anyio.Event()
     body = bytearray()
 
     async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         body.extend(await reader.readline())
-        told.set()
+        notified.set()
         writer.close()
 
     server = await asyncio.start_server(receive, "127.0.0.1", 0)
@@ -49,7 +49,7 @@ async def test_a_box_that_gives_no_socket_is_asked_again() -> None:
         tasks.start_soon(subscription.run)
         subscription.offer("function", 0.0, "hello")
         with anyio.fail_after(10):
-            await told.wait()
+            await notified.wait()
         subscription.close()
     server.close()
     assert b'"record":"hello"' in body

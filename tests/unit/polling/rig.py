@@ -56,7 +56,7 @@ class Function:
     @property
     def batches(self) -> list[list[str]]:
         """The ids of the records of each call."""
-        return [[one["id"] for one in event["Records"]] for event in self.events]
+        return [[record["id"] for record in event["Records"]] for event in self.events]
 
 
 class Positions:
@@ -180,4 +180,4 @@ def record(number: int | str, arrived_at: float = 0.0, key: str = "", size: int 
 
 def ids(records: Iterable[Record]) -> Sequence[str]:
     """Of some records."""
-    return [one.id for one in records]
+    return [record.id for record in records]

@@ -92,7 +92,7 @@ async def test_a_batch_has_bounds_in_bytes() -> None:
 
 async def test_a_batch_is_of_one_kind() -> None:
     """A record of another kind ends it before its window does."""
-    line = Line(window_s=10.0, kind_of=lambda one: one.key)
+    line = Line(window_s=10.0, kind_of=lambda record: record.key)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(line.run)
         await line.put(record(1, key="a"), record(2, key="a"))

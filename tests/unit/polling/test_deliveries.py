@@ -51,7 +51,7 @@ class Broker(DeliveredQueue):
         self.asked.append(number)
 
     async def acknowledge(self, records: Sequence[Record]) -> None:
-        self.acknowledged += [one.id for one in records]
+        self.acknowledged += [record.id for record in records]
 
     async def let_go(self, kept: Sequence[Record]) -> None:
         """Nobody calls it here."""
@@ -59,7 +59,7 @@ class Broker(DeliveredQueue):
     def deliver(self, number: int, size: int = 10) -> list[Record]:
         """So many more."""
         records = [record(f"{at}", size) for at in range(number)]
-        assert all(self.add(one) for one in records)
+        assert all(self.add(record) for record in records)
         return records
 
     async def read_nothing(self) -> None:
@@ -126,13 +126,13 @@ async def test_too_large_for_an_event() -> None:
 async def test_the_end_of_a_connection() -> None:
     """What came is not processed any more, as others may have it; the first reason stays."""
     broker = Broker(2)
-    (one,) = broker.deliver(1)
+    (record,) = broker.deliver(1)
     broker.end(SourceError("PROBLEM: first"))
     broker.end(SourceError("PROBLEM: second"))
     with pytest.raises(PartLost):
         await broker.read()
     with pytest.raises(PartLost):
-        await broker.commit(one)
+        await broker.commit(record)
     assert broker.acknowledged == []
     assert broker.failure is not None
     assert broker.failure.result == "PROBLEM: first"
@@ -179,7 +179,7 @@ def test_messages_expire_one_by_one() -> None:
     assert (second.condition, second.chunk.records) == (EXPIRED, [records[3]])
     third = work.next(9.0)
     assert third is not None
-    assert [one.id for one in getattr(third, "records", [])] == ["a", "b", "c"]
+    assert [record.id for record in getattr(third, "records", [])] == ["a", "b", "c"]
     work.note(BatchFailed())
     fourth = work.next(10.0)
     assert isinstance(fourth, Discard)

@@ -97,7 +97,7 @@ def test_events() -> None:
     records = RENDERING.render([message(n, value=b"x", timestamp=stamp) for n in (7, 8)])
     event = RENDERING.envelope.wrap([record.document for record in records])
     seen = json.loads(event)
-    assert [one["offset"] for one in seen["records"].pop("t-3")] == [7, 8]
+    assert [record["offset"] for record in seen["records"].pop("t-3")] == [7, 8]
     assert seen == {"eventSource": "SelfManagedKafka", "bootstrapServers": "k:9092", "records": {}}
     assert RENDERING.describe(records) == {
         "KafkaBatchInfo": {
@@ -130,10 +130,14 @@ class Group:
         self.known = dict(enumerate(known))
         self.commits: list[tuple[int, int]] = []
 
-    def committed(self, asked: Sequence[TopicPartition], timeout: float) -> list[TopicPartition]:
+    def committed(
+        self, partitions: Sequence[TopicPartition], timeout: float
+    ) -> list[TopicPartition]:
         return [
-            TopicPartition("t", one.partition, self.known.get(one.partition, OFFSET_INVALID))
-            for one in asked
+            TopicPartition(
+                "t", partition.partition, self.known.get(partition.partition, OFFSET_INVALID)
+            )
+            for partition in partitions
         ]
 
     def list_topics(self, topic: str, timeout: float) -> Any:
@@ -149,13 +153,13 @@ class Group:
         return 0, 10
 
     def offsets_for_times(
-        self, asked: Sequence[TopicPartition], timeout: float
+        self, partitions: Sequence[TopicPartition], timeout: float
     ) -> list[TopicPartition]:
         """Message N is from second N."""
         found = []
-        for one in asked:
-            at = -(-one.offset // 1000)
-            found.append(TopicPartition("t", one.partition, at if at < 10 else -1))
+        for partition in partitions:
+            at = -(-partition.offset // 1000)
+            found.append(TopicPartition("t", partition.partition, at if at < 10 else -1))
         return found
 
     def commit(self, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:
@@ -268,7 +272,7 @@ def test_errors_of_single_partitions() -> None:
     """Are errors."""
 
     class Refusing(Group):
-        def committed(self, asked: Any, timeout: float) -> list[TopicPartition]:
+        def committed(self, partitions: Any, timeout: float) -> list[TopicPartition]:
             class Refused:
                 offset = OFFSET_INVALID
                 error = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)

@@ -208,14 +208,14 @@ async def test_queues_are_read_on_while_the_old_reader_ends(room: Room) -> None:
     configuration = {**SQS.defaults, "BatchSize": 7}
     await room.put(state=MappingState.UPDATING, configuration=configuration)
     await room.settle()
-    assert [one.options.batch_size for one in room.reading] == [10, 7]
+    assert [mapping.options.batch_size for mapping in room.reading] == [10, 7]
     found = await room.find()
     assert found is not None
     assert found.state is MappingState.UPDATING
     room.has_batch = False
     room.batch.set()
     await room.wait_state(MappingState.ENABLED)
-    assert [one.options.batch_size for one in room.reading] == [7]
+    assert [mapping.options.batch_size for mapping in room.reading] == [7]
 
 
 async def test_a_source_that_fails_is_tried_again(room: Room) -> None:
@@ -257,7 +257,7 @@ async def test_a_restart_takes_up_what_there_is(tmp_path: Path, anyio_backend: o
         await room.settle()
         assert len(room.reading) == 1
         left = await room.store.transact(lambda tx: tx.mappings.everywhere())
-        assert [one.uuid for one in left] == [UUID]
+        assert [mapping.uuid for mapping in left] == [UUID]
 
 
 async def test_closing_stops_all(room: Room) -> None:

@@ -39,7 +39,7 @@ async def test_what_is_done_with_is_committed_before_the_rest_is_tried_again() -
     failing = True
 
     def act(event: Any) -> Any:
-        if failing and any(one["id"] == "2" for one in event["Records"]):
+        if failing and any(record["id"] == "2" for record in event["Records"]):
             return {"batchItemFailures": [{"itemIdentifier": "2"}]}
         return None
 
@@ -68,15 +68,15 @@ async def test_old_records_are_given_up_untried() -> None:
         await rig.advance(0)
         assert rig.function.batches == [["2"]]
         assert part.committed == ["1", "2"]
-        (told,) = [json.loads(delivery.body) for delivery in rig.deliveries]
-        assert told["requestContext"].pop("requestId")
-        assert told["requestContext"] == {
+        (delivered,) = [json.loads(delivery.body) for delivery in rig.deliveries]
+        assert delivered["requestContext"].pop("requestId")
+        assert delivered["requestContext"] == {
             "functionArn": rig.polled.mapping.function_arn,
             "condition": "RecordAgeExceeded",
             "approximateInvokeCount": 1,
         }
-        assert "responseContext" not in told
-        assert told["records"] == ["1"]
+        assert "responseContext" not in delivered
+        assert delivered["records"] == ["1"]
 
 
 async def test_throttled_records_grow_old_but_cost_no_attempts() -> None:
@@ -95,9 +95,9 @@ async def test_throttled_records_grow_old_but_cost_no_attempts() -> None:
         assert part.committed == []
         await rig.advance(20, 20)
         assert part.committed == ["1"]
-        (told,) = [json.loads(delivery.body) for delivery in rig.deliveries]
-        assert told["requestContext"]["condition"] == "RecordAgeExceeded"
-        assert "responseContext" not in told
+        (delivered,) = [json.loads(delivery.body) for delivery in rig.deliveries]
+        assert delivered["requestContext"]["condition"] == "RecordAgeExceeded"
+        assert "responseContext" not in delivered
 
 
 async def test_what_fails_is_tried_again_ever_more_slowly() -> None:

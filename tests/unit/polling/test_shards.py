@@ -87,9 +87,9 @@ def test_every_shard_is_read_once_after_its_parents(made: list[Shard], data: st.
             case "list":
                 known += 1
             case "end":
-                one = data.draw(st.sampled_from(sorted(running)))
-                running.remove(one)
-                ended.add(one)
+                read = data.draw(st.sampled_from(sorted(running)))
+                running.remove(read)
+                ended.add(read)
             case "forget":
                 # A stream only drops what has been read for as long as it keeps records.
                 forgotten.add(data.draw(st.sampled_from(sorted(ended - forgotten))))

@@ -45,7 +45,7 @@ def shown(rig: Rig) -> list[tuple[list[str], Any, str]]:
     """Of each call: its records, the state it was given, and whether it was the window's last."""
     return [
         (
-            [one["id"] for one in event["Records"]],
+            [record["id"] for record in event["Records"]],
             event["state"],
             "early"
             if event["isWindowTerminatedEarly"]
@@ -201,7 +201,7 @@ async def test_partial_failures_keep_the_state_of_what_was_done() -> None:
     """The rest of the batch is tried with it."""
 
     def act(event: Any) -> Any:
-        failed = [one for one in event["Records"] if one["id"] == "2"]
+        failed = [record for record in event["Records"] if record["id"] == "2"]
         if failed and len(event["Records"]) > 1:
             return {"state": {"n": 1}, "batchItemFailures": [{"itemIdentifier": "2"}]}
         return count(event)

@@ -188,7 +188,7 @@ class House:
         return count
 
     def living(self) -> list[str]:
-        return [one.name for one in self.started if not one.is_gone]
+        return [environment.name for environment in self.started if not environment.is_gone]
 
     def make_idle(self, *names: str) -> None:
         """Environments that have been idle in this order, the first the longest."""

@@ -45,7 +45,7 @@ async def test_a_call_waits_for_memory() -> None:
     assert (len(house.started), house.outcomes) == (1, [])
     house.memory.left_mb = RESERVE_MB + 100
     house.pass_time(1)
-    assert [one.name for one in house.started] == ["busy", "new"]
+    assert [environment.name for environment in house.started] == ["busy", "new"]
 
 
 async def test_a_call_waits_only_so_long() -> None:
@@ -117,35 +117,35 @@ def test_every_call_gets_one_outcome(steps: list[tuple[str, int, bool]]) -> None
     """Whatever the memory does meanwhile; and below the reserve nothing starts beside another."""
     house = House(Memory(RESERVE_MB + 200))
     calls = 0
-    for what, number, is_much in steps:
+    for step, number, is_much in steps:
         before = len(house.started)
         living = house.count
-        if what == "call":
+        if step == "call":
             house.call(f"f{number % 3}")
             calls += 1
-        elif what == "free" and house.started:
-            one = house.started[number % len(house.started)]
-            if not one.is_gone and one.state in (
+        elif step == "free" and house.started:
+            environment = house.started[number % len(house.started)]
+            if not environment.is_gone and environment.state in (
                 EnvironmentState.INITIALIZING,
                 EnvironmentState.BUSY,
             ):
-                one.become_free()
-        elif what == "time":
+                environment.become_free()
+        elif step == "time":
             house.pass_time(number)
         else:
             house.clock.advance(0.3)
             house.memory.left_mb = RESERVE_MB + 300 if is_much else RESERVE_MB - 100
-        if house.memory.left_mb < RESERVE_MB and living and what == "call":
+        if house.memory.left_mb < RESERVE_MB and living and step == "call":
             assert len(house.started) == before
     house.memory.left_mb = 15_000
     for _ in range(200):
         house.pass_time(1)
-        for one in house.started:
-            if not one.is_gone and one.state in (
+        for environment in house.started:
+            if not environment.is_gone and environment.state in (
                 EnvironmentState.INITIALIZING,
                 EnvironmentState.BUSY,
             ):
-                one.become_free()
+                environment.become_free()
     assert len(house.outcomes) == calls
 
 

@@ -15,14 +15,18 @@ AGE_MAX_S = SchedulingSettings().environment_age_max_s
 
 def provisioned(house: House) -> list[FakeEnvironment]:
     """Those that were started ahead and are there."""
-    return [one for one in house.started if one.is_provisioned and not one.is_gone]
+    return [
+        environment
+        for environment in house.started
+        if environment.is_provisioned and not environment.is_gone
+    ]
 
 
 def initialise(house: House) -> None:
     """Whatever is starting ahead gets ready."""
-    for one in provisioned(house):
-        if one.state is EnvironmentState.INITIALIZING:
-            one.become_free()
+    for environment in provisioned(house):
+        if environment.state is EnvironmentState.INITIALIZING:
+            environment.become_free()
 
 
 def state(house: House) -> ProvisionedState:
@@ -58,11 +62,11 @@ async def test_calls_use_them_first_and_spill_over() -> None:
     house = with_ready(2)
     for _ in range(3):
         house.call("p")
-    assert [one.is_provisioned for one in house.started[2:]] == [False]
+    assert [environment.is_provisioned for environment in house.started[2:]] == [False]
     on_demand = house.started[2]
     on_demand.become_free()
-    for one in house.started:
-        one.become_free()
+    for environment in house.started:
+        environment.become_free()
     assert len(house.outcomes) == 3
     house.call("p")
     house.call("p")
@@ -95,7 +99,7 @@ async def test_they_are_frozen_but_never_evicted() -> None:
     house.started[-1].become_free()
     house.started[-1].become_free()
     house.pass_time(1)
-    assert {one.state for one in provisioned(house)} == {EnvironmentState.FROZEN}
+    assert {environment.state for environment in provisioned(house)} == {EnvironmentState.FROZEN}
     house.memory.left_mb = 0
     house.pass_time(1)
     assert house.living() == ["p", "p"]
@@ -146,7 +150,7 @@ async def test_they_are_renewed_before_they_are_too_old() -> None:
         house.pass_time(AGE_MAX_S / 100)
         initialise(house)
         assert state(house).ready >= 3
-        began = [one.began_at for one in provisioned(house)]
+        began = [environment.began_at for environment in provisioned(house)]
         assert min(began) > house.clock.monotonic() - AGE_MAX_S
     assert len(provisioned(house)) == 3
     assert 9 <= len(house.started) <= 15
@@ -157,8 +161,8 @@ async def test_failures_are_told_and_tried_again() -> None:
     house = House()
     house.scheduler.provision(function("p"), 2)
     house.pass_time(0.05)
-    for one in list(house.started):
-        one.fail_init()
+    for environment in list(house.started):
+        environment.fail_init()
     assert len(provisioned(house)) == 0
     assert state(house) == ProvisionedState(0)
     house.pass_time(1)
@@ -180,9 +184,9 @@ async def test_an_environment_that_cannot_be_made() -> None:
     house = House()
     house.scheduler.provision(function("p"), 3)
     house.pass_time(0.05)
-    for one in list(house.started):
-        one.failure = OSError("no box")
-        one.retire()
+    for environment in list(house.started):
+        environment.failure = OSError("no box")
+        environment.retire()
     assert state(house) == ProvisionedState(0, "no box")
 
 
@@ -190,9 +194,9 @@ async def test_a_crash_in_a_call_is_no_failed_init() -> None:
     """The environment stays, as in AWS, and initialises again within its next call."""
     house = with_ready(1)
     house.call("p")
-    (one,) = house.started
-    one.crash()
-    assert (state(house), one.is_gone) == (ProvisionedState(1), False)
+    (environment,) = house.started
+    environment.crash()
+    assert (state(house), environment.is_gone) == (ProvisionedState(1), False)
     house.call("p")
     assert len(house.started) == 1
 
@@ -210,41 +214,41 @@ def test_whatever_happens_the_wish_comes_true(steps: list[tuple[str, int]]) -> N
     """Every call has one outcome, and in the end there are as many as wanted."""
     house = House()
     calls = wanted = 0
-    for what, number in steps:
-        one = house.started[number % len(house.started)] if house.started else None
-        is_active = one is not None and not one.is_gone
-        if what == "want":
+    for step, number in steps:
+        environment = house.started[number % len(house.started)] if house.started else None
+        is_active = environment is not None and not environment.is_gone
+        if step == "want":
             wanted = number
             house.scheduler.provision(function("p"), wanted)
-        elif what == "call":
+        elif step == "call":
             house.call("p")
             calls += 1
-        elif what == "time":
+        elif step == "time":
             house.pass_time(10.0**number / 100)
-        elif what == "memory":
+        elif step == "memory":
             house.memory.left_mb = 15_000 if number > 2 else 500
         elif (
-            one is not None
+            environment is not None
             and is_active
-            and one.state is EnvironmentState.INITIALIZING
-            and what == "fail"
+            and environment.state is EnvironmentState.INITIALIZING
+            and step == "fail"
         ):
-            one.fail_init()
+            environment.fail_init()
         elif (
-            one is not None
+            environment is not None
             and is_active
-            and one.state in (EnvironmentState.INITIALIZING, EnvironmentState.BUSY)
+            and environment.state in (EnvironmentState.INITIALIZING, EnvironmentState.BUSY)
         ):
-            one.become_free()
+            environment.become_free()
     house.memory.left_mb = 15_000
     for _ in range(50):
         house.pass_time(310)
-        for one in list(house.started):
-            if not one.is_gone and one.state in (
+        for environment in list(house.started):
+            if not environment.is_gone and environment.state in (
                 EnvironmentState.INITIALIZING,
                 EnvironmentState.BUSY,
             ):
-                one.become_free()
+                environment.become_free()
     assert len(house.outcomes) == calls
     assert len(provisioned(house)) == wanted
     assert state(house) == ProvisionedState(wanted)

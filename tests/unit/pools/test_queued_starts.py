@@ -15,8 +15,8 @@ def test_what_no_call_counts_on_any_more_is_not_started() -> None:
     first.become_free()
     for left in (7, 6, 5):
         first.become_free()
-        assert len([one for one in queued if not one.is_gone]) == left
-        assert all(one.is_gone for one in queued[left:])
+        assert len([start for start in queued if not start.is_gone]) == left
+        assert all(start.is_gone for start in queued[left:])
     second.become_free()
     for _ in range(6):
         first.become_free()

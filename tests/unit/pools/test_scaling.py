@@ -54,11 +54,11 @@ async def test_warm_environments_cost_nothing() -> None:
     """Only what starts is counted, and a throttled call is no call."""
     house = slow()
     assert started_by(house, 11) == 10
-    for one in house.started:
-        one.become_free()
+    for environment in house.started:
+        environment.become_free()
     assert len(house.outcomes) == 0
-    for one in house.started:
-        one.become_free()
+    for environment in house.started:
+        environment.become_free()
     assert len(house.outcomes) == 10
     for _ in range(10):
         house.call("f")

@@ -29,7 +29,7 @@ async def test_no_environment_is_shared() -> None:
     for tenant in ("a", "b", ""):
         house.call("f", tenant)
     assert len(house.started) == 3
-    assert [one.tenants for one in house.started] == [{"a"}, {"b"}, {""}]
+    assert [environment.tenants for environment in house.started] == [{"a"}, {"b"}, {""}]
 
 
 async def test_the_oldest_idle_tenant_makes_room() -> None:
@@ -37,7 +37,7 @@ async def test_the_oldest_idle_tenant_makes_room() -> None:
     house = House(tenant_environments_max=2)
     house.make_idle("other")
     make_idle(house, "a", "b", "c")
-    assert [(one.name, one.is_gone) for one in house.started] == [
+    assert [(environment.name, environment.is_gone) for environment in house.started] == [
         ("other", False), ("f", True), ("f", False), ("f", False),
     ]  # fmt: skip
 
@@ -76,20 +76,20 @@ def test_pools_of_tenants_are_given_up() -> None:
 def test_one_tenant_per_environment(steps: list[tuple[str, int]]) -> None:
     """Whatever happens; and not more environments than allowed."""
     house = House(tenant_environments_max=3)
-    for what, number in steps:
-        if what == "call":
+    for step, number in steps:
+        if step == "call":
             try:
                 house.call("f", f"tenant-{number}")
             except ApiError as error:
                 assert error.message == "Rate exceeded"
-        elif what == "free" and house.started:
-            one = house.started[number % len(house.started)]
-            if not one.is_gone and one.state in (
+        elif step == "free" and house.started:
+            environment = house.started[number % len(house.started)]
+            if not environment.is_gone and environment.state in (
                 EnvironmentState.INITIALIZING,
                 EnvironmentState.BUSY,
             ):
-                one.become_free()
+                environment.become_free()
         else:
             house.pass_time(number * 100)
-        assert all(len(one.tenants) <= 1 for one in house.started)
+        assert all(len(environment.tenants) <= 1 for environment in house.started)
         assert len(house.living()) <= 3

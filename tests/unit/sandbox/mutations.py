@@ -40,8 +40,10 @@ def _number(image: Image, chance: random.Random, near: int = 0) -> int:
     if kind == 1:
         return near + chance.choice((-PAGE, PAGE, -1, 1, 4, 8, 32, -32, 1 << 20, -(1 << 20)))
     if kind == 2:
-        one = chance.choice((*image.mappings, *image.specials, image.stack))
-        return chance.choice((one.start, one.end, one.start - PAGE, one.end - PAGE, one.size))
+        mapping = chance.choice((*image.mappings, *image.specials, image.stack))
+        return chance.choice(
+            (mapping.start, mapping.end, mapping.start - PAGE, mapping.end - PAGE, mapping.size)
+        )
     if kind == 3:
         return chance.randrange(1 << chance.randrange(1, 65))
     if kind == 4:
@@ -49,21 +51,21 @@ def _number(image: Image, chance: random.Random, near: int = 0) -> int:
     return near ^ 1 << chance.randrange(64)
 
 
-def _changed_mapping(one: Mapping, image: Image, chance: random.Random) -> Mapping:
+def _changed_mapping(mapping: Mapping, image: Image, chance: random.Random) -> Mapping:
     fields: dict[str, Any] = {
-        "start": _number(image, chance, one.start),
-        "end": _number(image, chance, one.end),
+        "start": _number(image, chance, mapping.start),
+        "end": _number(image, chance, mapping.end),
         "protection": chance.choice((*range(8), 8, -1, 0x1000000)),
-        "is_shared": not one.is_shared,
-        "offset": _number(image, chance, one.offset),
+        "is_shared": not mapping.is_shared,
+        "offset": _number(image, chance, mapping.offset),
         "inode": chance.choice((0, 1, 1 << 63)),
         "name": chance.choice(_NAMES),
     }
     if chance.random() < 0.2:  # Moved as a whole.
-        start = _number(image, chance, one.start)
-        return dataclasses.replace(one, start=start, end=start + one.size)
+        start = _number(image, chance, mapping.start)
+        return dataclasses.replace(mapping, start=start, end=start + mapping.size)
     chosen = chance.sample(list(fields), chance.choice((1, 1, 2)))
-    return dataclasses.replace(one, **{name: fields[name] for name in chosen})
+    return dataclasses.replace(mapping, **{name: fields[name] for name in chosen})
 
 
 def _with(parts: Sequence[Any], chance: random.Random, change: Callable[[Any], Any]) -> Any:
@@ -86,7 +88,9 @@ def _with(parts: Sequence[Any], chance: random.Random, change: Callable[[Any], A
 
 
 def _mappings(image: Image, chance: random.Random) -> Image:
-    changed = _with(image.mappings, chance, lambda one: _changed_mapping(one, image, chance))
+    changed = _with(
+        image.mappings, chance, lambda mapping: _changed_mapping(mapping, image, chance)
+    )
     return dataclasses.replace(image, mappings=changed)
 
 
@@ -94,16 +98,16 @@ def _new_mapping(image: Image, chance: random.Random) -> Image:
     start, size = _number(image, chance), abs(_number(image, chance, PAGE)) or PAGE
     inode, name = chance.choice(((0, ""), (0, ""), (7, "/usr/lib"), (7, "/dev/zero")))
     protection = chance.randrange(8)
-    one = Mapping(start & ~0xFFF, (start & ~0xFFF) + size, protection, False, 0, inode, name)
-    changed = sorted([*image.mappings, one], key=lambda one: one.start)
+    added = Mapping(start & ~0xFFF, (start & ~0xFFF) + size, protection, False, 0, inode, name)
+    changed = sorted([*image.mappings, added], key=lambda mapping: mapping.start)
     return dataclasses.replace(image, mappings=tuple(changed))
 
 
 def _specials(image: Image, chance: random.Random) -> Image:
-    def change(one: Mapping) -> Mapping:
+    def change(mapping: Mapping) -> Mapping:
         if chance.random() < 0.3:
-            return dataclasses.replace(one, name=chance.choice(SPECIAL))
-        return _changed_mapping(one, image, chance)
+            return dataclasses.replace(mapping, name=chance.choice(SPECIAL))
+        return _changed_mapping(mapping, image, chance)
 
     return dataclasses.replace(image, specials=_with(image.specials, chance, change))
 
@@ -113,9 +117,9 @@ def _stack(image: Image, chance: random.Random) -> Image:
 
 
 def _runs(image: Image, chance: random.Random) -> Image:
-    def change(one: Run) -> Run:
+    def change(run: Run) -> Run:
         name = chance.choice(("start", "size", "at"))
-        return dataclasses.replace(one, **{name: _number(image, chance, getattr(one, name))})
+        return dataclasses.replace(run, **{name: _number(image, chance, getattr(run, name))})
 
     runs = dict(image.runs)
     if not runs:
@@ -147,10 +151,10 @@ def _blocks(image: Image, chance: random.Random) -> Image:
 
 
 def _actions(image: Image, chance: random.Random) -> Image:
-    def change(one: tuple[int, bytes]) -> tuple[int, bytes]:
+    def change(note: tuple[int, bytes]) -> tuple[int, bytes]:
         if chance.random() < 0.5:
-            return chance.choice((0, -1, 9, 19, 32, 33, 64, 65, 1 << 31)), one[1]
-        return one[0], chance.randbytes(chance.choice((0, 8, 31, 32, 32, 33)))
+            return chance.choice((0, -1, 9, 19, 32, 33, 64, 65, 1 << 31)), note[1]
+        return note[0], chance.randbytes(chance.choice((0, 8, 31, 32, 32, 33)))
 
     return dataclasses.replace(image, actions=_with(image.actions, chance, change))
 
@@ -169,7 +173,7 @@ def _areas(image: Image, chance: random.Random) -> Image:
 
 
 def _files(image: Image, chance: random.Random) -> Image:
-    def change(one: OpenFile) -> OpenFile:
+    def change(file: OpenFile) -> OpenFile:
         fields = {
             "number": chance.choice((-1, 0, 1, 3, 4, 5, 6, 7, 1023, 1024, 1 << 31)),
             "path": chance.choice(_NAMES),
@@ -177,7 +181,7 @@ def _files(image: Image, chance: random.Random) -> Image:
             "position": _number(image, chance),
         }
         name = chance.choice(list(fields))
-        return dataclasses.replace(one, **{name: fields[name]})
+        return dataclasses.replace(file, **{name: fields[name]})
 
     return dataclasses.replace(image, files=_with(image.files, chance, change))
 

@@ -38,7 +38,9 @@ def test_what_has_changed_is_named_and_not_shown() -> None:
 )
 def test_what_a_process_in_a_box_is(name: str, value: str) -> None:
     """Its user, nobody else, with a filter and no capability, held by us."""
-    good = {f"its {one}": "0" * 16 for one in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
+    good = {
+        f"its {field}": "0" * 16 for field in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+    }
     good |= {"its NoNewPrivs": "1", "its Seccomp": "2", "its Threads": "1", "its Groups": ""}
     good |= {"its TracerPid": str(os.getpid()), "its Uid": "7\t7\t7\t7", "its Gid": "7\t7\t7\t7"}
     identity.check_confined(dict(good), 7)

@@ -38,8 +38,8 @@ def test_an_ordinary_process() -> None:
 
 def memory(start: int, size: int, *, inode: int = 0, name: str = "", protection: int = 3) -> Change:
     """One more mapping."""
-    one = Mapping(start, start + size, protection, False, 0, inode, name)
-    return lambda image: dataclasses.replace(image, mappings=(*image.mappings, one))
+    mapping = Mapping(start, start + size, protection, False, 0, inode, name)
+    return lambda image: dataclasses.replace(image, mappings=(*image.mappings, mapping))
 
 
 def special(**fields: object) -> Change:
@@ -75,8 +75,8 @@ def run(**fields: int) -> Change:
 
 def file(**fields: object) -> Change:
     """One open file."""
-    one = OpenFile(5, "/etc/passwd", os.O_RDONLY, 0)
-    return area(files=(dataclasses.replace(one, **fields),))  # type: ignore[arg-type]
+    opened = OpenFile(5, "/etc/passwd", os.O_RDONLY, 0)
+    return area(files=(dataclasses.replace(opened, **fields),))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

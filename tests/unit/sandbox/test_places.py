@@ -33,8 +33,10 @@ def test_translation(text: str, means: str) -> None:
 def test_variables() -> None:
     """Secrets stay as they are; home and temporary files are the environment's, unless it says so
     itself."""
-    told = PLACES.translate_variables({"AWS_SECRET_ACCESS_KEY": "/opt/x", "HOME": "/tmp", "A": "b"})
-    assert told == {
+    translated = PLACES.translate_variables(
+        {"AWS_SECRET_ACCESS_KEY": "/opt/x", "HOME": "/tmp", "A": "b"}
+    )
+    assert translated == {
         "AWS_SECRET_ACCESS_KEY": "/opt/x",
         "HOME": "/d/v1/tmp",
         "TMPDIR": "/d/v1/tmp",

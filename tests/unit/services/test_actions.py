@@ -251,20 +251,20 @@ def test_several_tables() -> None:
     found = accesses_of(
         "dynamodb", json_request("DynamoDB_20120810.BatchWriteItem", RequestItems=names), SCOPE
     )
-    assert [one.resource for one in found or ()] == [f"{TABLE}/t", f"{TABLE}/u"]
+    assert [access.resource for access in found or ()] == [f"{TABLE}/t", f"{TABLE}/u"]
     items = [{"Delete": {"TableName": "t"}}, {"ConditionCheck": {"TableName": "u"}}]
     found = accesses_of(
         "dynamodb",
         json_request("DynamoDB_20120810.TransactWriteItems", TransactItems=items),
         SCOPE,
     )
-    assert [(one.action, one.resource) for one in found or ()] == [
+    assert [(access.action, access.resource) for access in found or ()] == [
         ("dynamodb:DeleteItem", f"{TABLE}/t"),
         ("dynamodb:ConditionCheckItem", f"{TABLE}/u"),
     ]
     names = ["a", "/b"]
     found = accesses_of("ssm", json_request("AmazonSSM.GetParameters", Names=names), SCOPE)
-    assert [one.resource for one in found or ()] == [f"{PARAMETERS}/a", f"{PARAMETERS}/b"]
+    assert [access.resource for access in found or ()] == [f"{PARAMETERS}/a", f"{PARAMETERS}/b"]
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_nothing_surprises_it(
     """Whatever comes, the answer is about the signed service or None."""
     headers = {} if target is None else {"x-amz-target": target}
     found = accesses_of(service, Foreign(method, path, query, headers, body), SCOPE)
-    assert all(one.action.startswith(f"{service}:") for one in found or ())
+    assert all(access.action.startswith(f"{service}:") for access in found or ())
 
 
 @pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000, b"\xff", b"1" * 5000, b"[]"])

@@ -149,7 +149,7 @@ async def test_what_leads_back_is_refused() -> None:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        seen.append(next(one for one in head.splitlines() if one.lower().startswith(b"via:")))
+        seen.append(next(line for line in head.splitlines() if line.lower().startswith(b"via:")))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         writer.close()
         await writer.wait_closed()

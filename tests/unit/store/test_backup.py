@@ -205,8 +205,8 @@ async def test_a_database_that_is_written_all_the_time(
             tasks.start_soon(write)
             counts = []
             for turn in range(5):
-                one = file.with_name(f"{turn}")
-                made = await anyio.to_thread.run_sync(run_back_up, places, one)
+                archive = file.with_name(f"{turn}")
+                made = await anyio.to_thread.run_sync(run_back_up, places, archive)
                 counts.append(made.events)
             done.set()
     assert counts == sorted(counts)
@@ -267,7 +267,7 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("odd", ODD, ids=lambda one: f"{one[0].name[:20]}-{one[0].type!r}")
+@pytest.mark.parametrize("odd", ODD, ids=lambda entry: f"{entry[0].name[:20]}-{entry[0].type!r}")
 def test_what_is_no_part_of_a_backup_is_refused(
     tmp_path: Path, whole: bytes, odd: tuple[tarfile.TarInfo, bytes]
 ) -> None:
@@ -347,7 +347,7 @@ def test_another_s_database_is_not_restored(tmp_path: Path, whole: bytes) -> Non
     for data in (b"junk" * 1000, (tmp_path / "songs").read_bytes(), b""):
 
         def change(members: list[tuple[tarfile.TarInfo, bytes]], data: bytes = data) -> None:
-            at = next(n for n, one in enumerate(members) if one[0].name == DATABASE)
+            at = next(n for n, member in enumerate(members) if member[0].name == DATABASE)
             members[at] = member(DATABASE, data)
             files = json.loads(members.pop()[1])["files"]
             files[DATABASE] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
@@ -365,21 +365,21 @@ def test_another_s_database_is_not_restored(tmp_path: Path, whole: bytes) -> Non
 WORK = """
 import sys
 from pathlib import Path
-from lambent.store.{module} import {what}
+from lambent.store.{module} import {function}
 from lambent.store.backup import BackupPaths
 from lambent.store.settings import StoreSettings
 root, file = Path(sys.argv[1]), Path(sys.argv[2])
 places = BackupPaths(store=StoreSettings(), state=root / "state", packages=root / "state" / "blobs",
     events=root / "state" / "blobs-events", credentials=root / "root-credentials")
 print("begins", flush=True)
-{what}(places, file{more})
+{function}(places, file{more})
 print("done", flush=True)
 """
 
 
-def killed(module: str, what: str, more: str, root: Path, file: Path, after_s: float) -> bool:
+def killed(module: str, function: str, more: str, root: Path, file: Path, after_s: float) -> bool:
     """Run it and kill it after a while; returns whether it was done by then."""
-    code = WORK.format(module=module, what=what, more=more)
+    code = WORK.format(module=module, function=function, more=more)
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(root), str(file)], stdout=subprocess.PIPE, text=True
     )
@@ -447,7 +447,7 @@ def test_two_backups_at_once(tmp_path: Path, whole: bytes) -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         files = [tmp_path / f"at-once-{number}" for number in range(4)]
         made = list(threads.map(lambda file: run_back_up(old, file), files))
-    assert {one.packages for one in made} == {2}
+    assert {backup.packages for backup in made} == {2}
     for number, file in enumerate(files):
         (tmp_path / f"new{number}").mkdir()
         assert restore(places_in(tmp_path / f"new{number}"), file).events == 2

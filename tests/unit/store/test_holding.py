@@ -53,8 +53,8 @@ async def test_databases_know_themselves(
     for _ in range(3):
         async with open_store(settings, tmp_path / "state") as store:
             seen.append((store.id, store.starts, store.is_new))
-    assert [one[1:] for one in seen] == [(1, True), (2, False), (3, False)]
-    assert len({one[0] for one in seen}) == 1
+    assert [change[1:] for change in seen] == [(1, True), (2, False), (3, False)]
+    assert len({change[0] for change in seen}) == 1
 
 
 async def test_a_broken_connection_is_made_again(tmp_path: Path, postgresql: PostgreSql) -> None:

@@ -100,10 +100,10 @@ async def test_who_waits_for_a_silent_server_waits_once_and_together(
             network.silence(True)
             for most_s in (6.0, 4.0):
                 began = time.monotonic()
-                asked = [store.transact(count) for _ in range(10)]
-                found = await asyncio.gather(*asked, return_exceptions=True)
+                transactions = [store.transact(count) for _ in range(10)]
+                found = await asyncio.gather(*transactions, return_exceptions=True)
                 assert time.monotonic() - began < most_s
-                assert all(isinstance(one, StoreUnavailable) for one in found)
+                assert all(isinstance(error, StoreUnavailable) for error in found)
             took_s = []
 
             async def ask() -> None:

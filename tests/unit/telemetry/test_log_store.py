@@ -425,21 +425,21 @@ async def test_who_waits_for_lines_is_told_at_once_when_they_are_written(tmp_pat
     """Of a stream whose file is open that is before the call returns, of a new one soon."""
     async with opened(tmp_path) as logs:
         writer = logs.open_stream(*SCOPE, GROUP, STREAM)
-        told: list[bytes] = []
+        seen: list[bytes] = []
         writer.append(BEGIN_MS, b"first")
-        writer.when_written(lambda: told.append(written(tmp_path)))
-        assert not told
+        writer.when_written(lambda: seen.append(written(tmp_path)))
+        assert not seen
         with anyio.fail_after(5):
-            while not told:
+            while not seen:
                 await anyio.lowlevel.checkpoint()
-        assert b"first" in told[0]
+        assert b"first" in seen[0]
         for number in range(3):
             writer.append(BEGIN_MS, b"line %d" % number)
-            writer.when_written(lambda: told.append(written(tmp_path)))
-            assert len(told) == 2 + number
-            assert b"line %d" % number in told[-1]
-        writer.when_written(lambda: told.append(b"nothing to write"))
-        assert told[-1] == b"nothing to write"
+            writer.when_written(lambda: seen.append(written(tmp_path)))
+            assert len(seen) == 2 + number
+            assert b"line %d" % number in seen[-1]
+        writer.when_written(lambda: seen.append(b"nothing to write"))
+        assert seen[-1] == b"nothing to write"
         assert await messages(logs) == [b"first", b"line 0", b"line 1", b"line 2"]
 
 
@@ -456,20 +456,20 @@ async def test_lines_stay_in_order_whoever_writes_them(tmp_path: Path) -> None:
             inner(*args)
 
         logs._write_all = held  # type: ignore[method-assign]
-        told: list[bytes] = []
+        seen: list[bytes] = []
         writer.append(BEGIN_MS, b"one")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(logs.flush)
             while not writer._is_taken:
                 await anyio.lowlevel.checkpoint()
             writer.append(BEGIN_MS, b"two")
-            writer.when_written(lambda: told.append(written(tmp_path)))
-            assert not told
+            writer.when_written(lambda: seen.append(written(tmp_path)))
+            assert not seen
             go_on.set()
         with anyio.fail_after(5):
-            while not told:
+            while not seen:
                 await anyio.lowlevel.checkpoint()
-        assert b"two" in told[0]
+        assert b"two" in seen[0]
         assert await messages(logs) == [b"one", b"two"]
 
 
@@ -486,15 +486,15 @@ async def test_a_disk_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:
 
         logs._write_all = held  # type: ignore[method-assign]
         writer.append(BEGIN_MS, b"late")
-        told: list[bytes] = []
+        seen: list[bytes] = []
         began = time.monotonic()
         for _ in range(3):
-            writer.when_written(lambda: told.append(written(tmp_path)))
+            writer.when_written(lambda: seen.append(written(tmp_path)))
         with anyio.fail_after(5):
-            while len(told) < 3:  # noqa: ASYNC110 - no event tells
+            while len(seen) < 3:  # noqa: ASYNC110 - no event tells
                 await anyio.sleep(0.01)
         assert time.monotonic() - began < 4  # 2 s, and what a busy host adds
-        assert told == [b"", b"", b""]
+        assert seen == [b"", b"", b""]
         hangs.set()
         await logs.settle()
         assert b"late" in written(tmp_path)

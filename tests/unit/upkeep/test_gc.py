@@ -70,8 +70,8 @@ def test_caches(settings: Settings, kept: Path) -> None:
     uses stays, and so does what is of no form that we make."""
     runtimes = Path(settings.worker.runtimes_dir)
     current = [
-        f"{runtime_name(one)}-{_key(one)}"
-        for one in (
+        f"{runtime_name(interpreter)}-{_key(interpreter)}"
+        for interpreter in (
             an_interpreter(kind="python", version=(3, 12, 1), executable=kept, prefix=kept),
             an_interpreter(kind="node", version=(20, 1), executable=kept, prefix=kept),
             an_interpreter(kind="java", version=(17, 0), executable=kept, prefix=kept),
@@ -90,7 +90,7 @@ def test_caches(settings: Settings, kept: Path) -> None:
 
     found = collect(settings, is_dry=True)
     assert sorted(names(found)) == sorted([*old, kept.name, f"ministack-{OLD}"])
-    assert next(one for one in found if "java17" in one.place).bytes >= 4096
+    assert next(item for item in found if "java17" in item.place).bytes >= 4096
     assert (runtimes / old[0]).exists()
 
     removed = collect(settings, is_dry=False)

@@ -1,6 +1,5 @@
 """Deployments: copies of an API. What runs is compiled from a copy, never from the API itself."""
 
-import json
 from collections.abc import Set
 from typing import Any
 
@@ -20,8 +19,3 @@ def take_snapshot(tx: Transaction, root: Root, *, left_out: Set[str] = LEFT_OUT)
         for document in tx.documents.all_of(root)
         if document.kind not in left_out
     ]
-
-
-def is_same_snapshot(one: object, other: object) -> bool:
-    """Whether two copies say the same."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)

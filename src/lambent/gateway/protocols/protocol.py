@@ -80,6 +80,6 @@ class WireProtocol(Protocol):
         ...
 
 
-def unknown_operation(what: str, *, status: int) -> ApiError:
+def unknown_operation(operation: str, *, status: int) -> ApiError:
     """`UnknownOperationException`."""
-    return ApiError("UnknownOperationException", f"Unknown operation: {what}", status=status)
+    return ApiError("UnknownOperationException", f"Unknown operation: {operation}", status=status)

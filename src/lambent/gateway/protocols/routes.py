@@ -44,8 +44,8 @@ class Routes:
 
     def find(self, exchange: Exchange) -> tuple[OperationModel, dict[str, str]] | None:
         """The operation and its decoded labels, or None. A trailing slash makes no difference."""
-        method, path, query = asked = (exchange.method, exchange.path, exchange.query)
-        known = self._found.get(asked)
+        method, path, query = key = (exchange.method, exchange.path, exchange.query)
+        known = self._found.get(key)
         if known is not None:
             return known
         root = self._roots.get(method)
@@ -58,7 +58,7 @@ class Routes:
         labels = {name: unquote(value) for name, value in zip(leaf.labels, values, strict=True)}
         if len(self._found) >= _FOUND_MAX:
             self._found.clear()
-        self._found[asked] = leaf.operation, labels
+        self._found[key] = leaf.operation, labels
         return leaf.operation, labels
 
     def _add(self, operation: OperationModel) -> None:

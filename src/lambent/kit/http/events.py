@@ -18,7 +18,7 @@ class RequestHead(NamedTuple):
     version: str
     """`1.1` or `1.0`."""
     headers: list[tuple[bytes, bytes]]
-    """As sent."""
+    """In their order; the names are in lower case."""
     body_length: int | None
     """Bytes of the body; None if it is chunked."""
     keep_alive: bool

@@ -61,62 +61,29 @@ class Channel(Protocol):
 class HttpExchange:
     """See the module."""
 
-    __slots__ = (
-        "_channel",
-        "_framing",
-        "_headers",
-        "_on_disconnect",
-        "_on_writable",
-        "body",
-        "head",
-        "held_bytes",
-        "is_open",
-        "is_vouched_for",
-        "keep_alive",
-        "method",
-        "path",
-        "query",
-    )
+    # What most exchanges never change. Here, because assignments would cost time in each.
+    _on_disconnect: Callable[[], None] | None = None
+    _on_writable: Callable[[], None] | None = None
+    _framing: Framing | None = None
+    """Of a response that was started."""
+    body = b""
+    is_open = True
+    is_vouched_for = False
+    held_bytes = 0
+    """What is held until the response is sent; small requests are not counted."""
 
     def __init__(self, channel: Channel, head: RequestHead, keep_alive: bool) -> None:
         self._channel = channel
         self.head = head
-        self._headers: dict[str, str] | None = None
-        self._on_disconnect: Callable[[], None] | None = None
-        self._on_writable: Callable[[], None] | None = None
-        self._framing: Framing | None = None
-        """Of a response that was started."""
         self.method = head.method
-        path, _, query = head.target.decode("latin-1").partition("?")
-        self.path = path
-        self.query = query
-        self.body = b""
-        self.is_open = True
-        self.is_vouched_for = False
+        self.path, _, self.query = head.target.decode("latin-1").partition("?")
+        self.headers = _decoded(head.headers)
         self.keep_alive = keep_alive
-        self.held_bytes = 0
-        """What is held until the response is sent; small requests are not counted."""
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        headers = self._headers
-        if headers is None:
-            headers = self._headers = {}
-            for raw_name, raw_value in self.head.headers:
-                name = raw_name.decode("latin-1").lower()
-                value = raw_value.decode("latin-1")
-                if name in headers:
-                    # AWS joins them with a comma and no space, in events and in what is signed;
-                    # cookies with their own separator.
-                    value = f"{headers[name]}{'; ' if name == 'cookie' else ','}{value}"
-                headers[name] = value
-        return headers
-
-    @property
-    def header_items(self) -> Sequence[tuple[str, str]]:
-        return [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in self.head.headers
-        ]
+    def header_lines(self) -> Sequence[tuple[str, str]]:
+        lines = self.head.headers
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]
 
     @property
     def client_address(self) -> str:
@@ -245,3 +212,20 @@ class HttpExchange:
             callback()
         # Nobody takes the rest of the response: its writer must not wait for the peer.
         self.writable()
+
+
+def _decoded(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    decoded = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    return decoded if len(decoded) == len(headers) else _joined(headers)
+
+
+def _joined(headers: Sequence[tuple[bytes, bytes]]) -> Mapping[str, str]:
+    """Headers of which some are repeated. As in AWS, in events and in what is signed, their values
+    are joined with a comma and no space; those of cookies with their own separator."""
+    joined: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name in joined:
+            value = f"{joined[name]}{'; ' if name == 'cookie' else ','}{value}"
+        joined[name] = value
+    return joined

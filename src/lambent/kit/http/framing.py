@@ -46,17 +46,19 @@ def origin_form(url: bytes) -> bytes:
 
 
 def find_checked(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The headers that say how a request is read, by lower-case name. Raises `BadRequestError` if
-    one comes twice that may come once."""
+    """Of headers with lower-case names, those that say how a request is read. Raises
+    `BadRequestError` if one comes twice that may come once."""
+    checked = [(name, value) for name, value in headers if name in _CHECKED]
+    found = dict(checked)
+    return found if len(found) == len(checked) else _join_repeated(checked)
+
+
+def _join_repeated(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name, value in headers:
-        lowered = name.lower()
-        if lowered in _CHECKED:
-            if lowered in found:
-                if lowered in _ONCE:
-                    raise BadRequestError(f"there are two {name.decode('latin-1')} headers")
-                value = found[lowered] + b"," + value
-            found[lowered] = value
+        if name in found and name in _ONCE:
+            raise BadRequestError(f"there are two {name.decode('latin-1')} headers")
+        found[name] = found[name] + b"," + value if name in found else value
     return found
 
 

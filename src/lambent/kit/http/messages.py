@@ -34,8 +34,8 @@ class Exchange(Protocol):
         ...
 
     @property
-    def header_items(self) -> Sequence[tuple[str, str]]:
-        """All headers in their order, with the names as the client spelled them (latin-1)."""
+    def header_lines(self) -> Sequence[tuple[str, str]]:
+        """Headers as sent (latin-1), in their order."""
         ...
 
     body: bytes
@@ -184,6 +184,11 @@ class ByteStream(Protocol):
 
     def close(self) -> None:
         """End the connection after what was written. Nothing more is received."""
+        ...
+
+    def linger(self) -> None:
+        """As `close`, for a client that may still be sending: what it sends is discarded for a few
+        seconds, so that it reads what was written. `ended` follows."""
         ...
 
     def abort(self) -> None:

@@ -189,7 +189,7 @@ class RequestProtocol:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:
-            self._headers.append((name, value))
+            self._headers.append((name.lower(), value))
             return
         # A trailer: it must not reach the next request.
         if self._trailers is None:
@@ -218,8 +218,9 @@ class RequestProtocol:
         is_usual = keep_alive and b"connection" not in found
         version = "1.1" if is_usual else parser.get_http_version()
         length, expects_continue, upgrade = _NO_BODY
-        if not is_usual or len(found) > 1 or b"host" not in found:
+        if not is_usual or b"host" not in found:
             check_version(version, found)
+        if len(found) > 1 or b"host" not in found:
             length, expects_continue, upgrade = self._read_framing(found, version)
         # In the order of its fields. Without their names it takes half the time.
         self._head = head = tuple.__new__(

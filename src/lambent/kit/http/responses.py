@@ -39,21 +39,21 @@ class DateLine:
     @property
     def line(self) -> str:
         """The header, without its line end."""
-        self._refresh()
+        if int(self._clock.now()) != self._second:
+            self._refresh()
         return self._line
 
     @property
     def end(self) -> bytes:
         """The header, and the empty line that ends a head."""
-        self._refresh()
+        if int(self._clock.now()) != self._second:
+            self._refresh()
         return self._end
 
     def _refresh(self) -> None:
-        second = int(self._clock.now())
-        if second != self._second:
-            self._second = second
-            self._line = f"Date: {formatdate(second, usegmt=True)}"
-            self._end = f"{self._line}\r\n\r\n".encode()
+        self._second = second = int(self._clock.now())
+        self._line = f"Date: {formatdate(second, usegmt=True)}"
+        self._end = f"{self._line}\r\n\r\n".encode()
 
 
 def encode_head(

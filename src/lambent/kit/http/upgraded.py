@@ -77,6 +77,10 @@ class UpgradedConnection(asyncio.Protocol):
     def close(self) -> None:
         self._transport.close()
 
+    def linger(self) -> None:
+        if not self._wire.is_discarding:
+            self._wire.linger()
+
     def abort(self) -> None:
         self._transport.abort()
 
@@ -84,7 +88,9 @@ class UpgradedConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._moved_at = self._loop.time()
-        if self._receiver is not None and not self._transport.is_closing():
+        if self._wire.is_discarding:
+            self._wire.discard(data)
+        elif self._receiver is not None and not self._transport.is_closing():
             self._call(self._receiver.data, data)
 
     def eof_received(self) -> bool:

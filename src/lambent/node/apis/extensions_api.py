@@ -237,7 +237,7 @@ class ExtensionsApi:
             [("Content-Type", "application/json"), (ID_HEADER, extension.id)],
             json.dumps(described).encode(),
         )
-        names = {one.name for one in self._by_id.values() if one.is_external}
+        names = {extension.name for extension in self._by_id.values() if extension.is_external}
         if names == self._expected and not self.all_registered.done():
             self.all_registered.set_result(None)
 

@@ -176,7 +176,7 @@ class CodeCache:
             if await self._delete(name):
                 del sizes[name]
         total = sum(sizes.values())
-        for name in sorted(sizes, key=lambda one: self._used_at.get(one, 0)):
+        for name in sorted(sizes, key=lambda key: self._used_at.get(key, 0)):
             if total <= self._bytes_max:
                 break
             if await self._delete(name):
@@ -200,7 +200,7 @@ class CodeCache:
         if self._uses[name] or name in self._under_way:
             self._overdue.add(name)
             return False
-        for merged in [one for one, layers in self._merged.items() if name in layers]:
+        for merged in [key for key, layers in self._merged.items() if name in layers]:
             if not await self._delete(merged):
                 return False
         with self._at_work_on(name):

@@ -39,12 +39,12 @@ def find_interpreters(
     home = Path(environment.get("HOME", "/")) if home is None else home
     system = tuple(system)
     with ThreadPoolExecutor(_PROBES_MAX) as threads:
-        asked = [
+        futures = [
             threads.submit(_ask, language, program, home, known)
             for language in LANGUAGES
             for program in dict.fromkeys(executables(language.places(environment, home, system)))
         ]
-        found = [future.result() for future in asked]
+        found = [future.result() for future in futures]
     known.save()
     return best_of_each_line(interpreter for interpreter in found if interpreter is not None)
 

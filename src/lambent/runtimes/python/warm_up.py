@@ -67,7 +67,7 @@ def warm_up(serve):
     finally:
         sys.stdout, sys.stderr = streams
         root = logging.getLogger()
-        for one in list(root.handlers):
-            root.removeHandler(one)
+        for handler in list(root.handlers):
+            root.removeHandler(handler)
         root.setLevel(logging.WARNING)
         os.environ.pop("_X_AMZN_TRACE_ID", None)

@@ -74,14 +74,16 @@ def capture(tracee: Tracee, memory: BinaryIO, *, bytes_max: int) -> Image:
             raise CannotCapture("it has left files in /tmp")
     files, dead_sockets = _open_files(pid)
     everything = _read_mappings(pid)
-    specials = tuple(one for one in everything if one.name in SPECIAL)
-    stack = next((one for one in everything if one.start <= registers["rsp"] < one.end), None)
+    specials = tuple(mapping for mapping in everything if mapping.name in SPECIAL)
+    stack = next(
+        (mapping for mapping in everything if mapping.start <= registers["rsp"] < mapping.end), None
+    )
     if stack is None:
         raise CannotCapture("its stack is not where it should be")
     mappings = tuple(
-        one
-        for one in everything
-        if one not in specials and one != stack and not rules.is_emulated(one)
+        mapping
+        for mapping in everything
+        if mapping not in specials and mapping != stack and not rules.is_emulated(mapping)
     )
     # Before any of its memory is read.
     rules.check_memory(mappings, specials, stack)

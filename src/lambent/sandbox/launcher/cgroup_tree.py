@@ -69,7 +69,13 @@ class Tree:
     @property
     def directories(self) -> list[Path]:
         """All directories in which boxes' groups are created."""
-        return sorted({one for one in (self.unified, *self.legacy.values()) if one is not None})
+        return sorted(
+            {
+                directory
+                for directory in (self.unified, *self.legacy.values())
+                if directory is not None
+            }
+        )
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -126,7 +132,7 @@ def limits_here(name: str) -> tuple[str, ...]:
     """Return those of `LIMITS` that this process may apply where it is, without a request. To find
     out, it creates directories called `name`, and removes them."""
     place = find_place(name)
-    found = {one for one, directory in place.legacy.items() if _can_make(directory)}
+    found = {controller for controller, directory in place.legacy.items() if _can_make(directory)}
     if place.home is not None and (place.is_delegated or _can_make(place.home)):
         found |= place.offered
     return tuple(limit for limit in LIMITS if limit in found)
@@ -224,7 +230,9 @@ def move_in(name: str, namespaces: int = 0) -> Tree:
     `namespaces` are created in addition. Raises OSError.
     """
     place = find_place(name, platform=os.getppid())
-    legacy = {one: directory for one, directory in place.legacy.items() if _make(directory)}
+    legacy = {
+        controller: directory for controller, directory in place.legacy.items() if _make(directory)
+    }
     home, origin = place.home, None
     if place.is_delegated:
         assert home is not None

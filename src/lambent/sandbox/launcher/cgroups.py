@@ -160,7 +160,11 @@ def _set_up_unified(directory: Path, controllers: frozenset[str], group: Cgroup)
 def _set_up_legacy(tree: Tree, name: str, group: Cgroup) -> None:
     """Create the groups for what the v2 tree does not limit. A process has to join every v1 tree,
     or it would be elsewhere."""
-    legacy = {one: where for one, where in tree.legacy.items() if one not in tree.controllers}
+    legacy = {
+        controller: where
+        for controller, where in tree.legacy.items()
+        if controller not in tree.controllers
+    }
     if (memory := legacy.get("memory")) is not None:
         group._memory_files.append(memory / name / "memory.limit_in_bytes")
         if tree.counts_swap:

@@ -143,7 +143,7 @@ def _show_system(source: Path, target: Path) -> None:
 def _show_shell(root: Path) -> None:
     """Make `sh` bash, as in AWS, if the host has bash: scripts rely on it. The mount covers `sh`
     itself, link or not: the target of a link may be more than a shell."""
-    bash = next((one for one in map(Path, _BASH) if one.is_file()), None)
+    bash = next((path for path in map(Path, _BASH) if path.is_file()), None)
     if bash is None:
         return
     for sh in (root / "usr/bin/sh", root / "bin/sh"):

@@ -90,20 +90,20 @@ def check(image: Image) -> None:
 
 def check_memory(mappings: Sequence[Mapping], specials: Sequence[Mapping], stack: Mapping) -> None:
     """Check that memory can be laid out like that. Raises CannotCapture."""
-    everything = sorted([*mappings, *specials, stack], key=lambda one: one.start)
+    everything = sorted([*mappings, *specials, stack], key=lambda mapping: mapping.start)
     if len(everything) > MAPPINGS_MAX:
         raise CannotCapture("its memory has too many parts")
     end = LOWEST
-    for one in everything:
-        if one.start % PAGE or one.end % PAGE or one.start >= one.end:
-            raise CannotCapture(f"its memory cannot be described at {one.start:#x}")
-        if one.start < end or one.end > HIGHEST:
-            raise CannotCapture(f"its memory is in an unusual place, {one.start:#x}")
-        if one.start < SCRATCH + SCRATCH_BYTES and one.end > SCRATCH:
-            raise CannotCapture(f"it uses memory that restoring needs, at {one.start:#x}")
-        if not 0 <= one.protection <= _READ | _WRITE | _EXECUTE:
-            raise CannotCapture(f"its memory cannot be described at {one.start:#x}")
-        end = one.end
+    for mapping in everything:
+        if mapping.start % PAGE or mapping.end % PAGE or mapping.start >= mapping.end:
+            raise CannotCapture(f"its memory cannot be described at {mapping.start:#x}")
+        if mapping.start < end or mapping.end > HIGHEST:
+            raise CannotCapture(f"its memory is in an unusual place, {mapping.start:#x}")
+        if mapping.start < SCRATCH + SCRATCH_BYTES and mapping.end > SCRATCH:
+            raise CannotCapture(f"it uses memory that restoring needs, at {mapping.start:#x}")
+        if not 0 <= mapping.protection <= _READ | _WRITE | _EXECUTE:
+            raise CannotCapture(f"its memory cannot be described at {mapping.start:#x}")
+        end = mapping.end
     for mapping in mappings:
         _check_mapping(mapping)
     if stack.is_file or stack.is_shared or stack.protection & 3 != _READ | _WRITE:
@@ -147,7 +147,7 @@ def _check_path(path: str) -> None:
 
 
 def _check_runs(image: Image) -> None:
-    mappings = {one.start: one for one in (*image.mappings, image.stack)}
+    mappings = {mapping.start: mapping for mapping in (*image.mappings, image.stack)}
     if sum(map(len, image.runs.values())) > RUNS_MAX:
         raise CannotCapture("its memory has too many parts")
     found: list[Run] = []
@@ -164,7 +164,7 @@ def _check_runs(image: Image) -> None:
             end = run.start + run.size
             found.append(run)
     at = 0
-    for run in sorted(found, key=lambda one: one.at):
+    for run in sorted(found, key=lambda run: run.at):
         if run.at != at:
             raise CannotCapture("its pages are not those that were copied")
         at += run.size
@@ -201,9 +201,9 @@ def _check_areas(image: Image) -> None:
     """Check addresses that the kernel or the launcher will write to: they must be the process's own
     data."""
     memory = [
-        one
-        for one in (*image.mappings, image.stack)
-        if one.protection == _READ | _WRITE and not one.is_shared
+        mapping
+        for mapping in (*image.mappings, image.stack)
+        if mapping.protection == _READ | _WRITE and not mapping.is_shared
     ]
     thread = image.tid_address
     if thread and (thread % 4 or not _is_within(thread, 4, memory, _WRITE)):
@@ -222,8 +222,10 @@ def _check_areas(image: Image) -> None:
 
 def _is_within(address: int, size: int, memory: Iterable[Mapping], protection: int) -> bool:
     return any(
-        one.start <= address and address + size <= one.end and one.protection & protection
-        for one in memory
+        mapping.start <= address
+        and address + size <= mapping.end
+        and mapping.protection & protection
+        for mapping in memory
     )
 
 

@@ -367,7 +367,7 @@ class LauncherServer:
 def _describe(box: BoxState) -> tuple[dict[str, Any], list[int]]:
     """Return what the platform gets of a box: facts, and the descriptors that they name."""
     names = list(box.network.sockets)
-    descriptors = [one.fileno() for one in box.network.sockets.values()]
+    descriptors = [opened.fileno() for opened in box.network.sockets.values()]
     group = box.group
     if group is not None:
         for kind, fd in (

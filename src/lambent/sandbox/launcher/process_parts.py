@@ -67,7 +67,7 @@ def listen() -> dict[str, socket.socket]:
                 sockets[name].setblocking(False)
             return sockets
         except OSError as error:
-            for one in sockets.values():
-                one.close()
+            for opened in sockets.values():
+                opened.close()
             reason = error
     raise OSError(f"cannot listen on the loopback: {reason}")

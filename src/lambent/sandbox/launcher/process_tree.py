@@ -45,7 +45,7 @@ def children(pid: int) -> set[int]:
     """Return the children of a process, including zombies."""
     found: set[int] = set()
     if not _HAS_CHILDREN:
-        return {one for one in _pids() if _has_parent(one, pid)}
+        return {child for child in _pids() if _has_parent(child, pid)}
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError):
@@ -69,10 +69,10 @@ def with_variable(beginning: bytes) -> set[int]:
 def send_all(find: Find, number: signal.Signals) -> None:
     """Send a signal to all processes that are found, and to those that they have started
     meanwhile."""
-    told: set[int] = set()
+    signalled: set[int] = set()
     for _ in range(_ROUNDS_MAX):
         pidfds: dict[int, int] = {}
-        for pid in find() - told:
+        for pid in find() - signalled:
             with contextlib.suppress(OSError):
                 pidfds[pid] = os.pidfd_open(pid)
         if not pidfds:
@@ -85,7 +85,7 @@ def send_all(find: Find, number: signal.Signals) -> None:
         finally:
             for pidfd in pidfds.values():
                 os.close(pidfd)
-        told |= pidfds.keys()
+        signalled |= pidfds.keys()
 
 
 def kill_all(find: Find) -> None:

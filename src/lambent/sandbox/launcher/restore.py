@@ -190,7 +190,10 @@ def make_recipe(image: Image, specials: tuple[Mapping, ...]) -> Recipe:
 def _empty(program: TracedProgram, kept: Iterable[Mapping]) -> None:
     """Unmap all memory except what is kept and the scratch area."""
     at = rules.LOWEST
-    keeps = [(_SCRATCH, _SCRATCH + _SCRATCH_BYTES), *((one.start, one.end) for one in kept)]
+    keeps = [
+        (_SCRATCH, _SCRATCH + _SCRATCH_BYTES),
+        *((mapping.start, mapping.end) for mapping in kept),
+    ]
     for start, end in sorted(keeps):
         if start >= rules.HIGHEST:
             break
@@ -204,7 +207,7 @@ def _move_specials(program: TracedProgram, image: Image, own: dict[str, Mapping]
     """Move the kernel's own mappings to where the image expects them."""
     if own.keys() != {special.name for special in image.specials}:
         raise OSError("it has moved what the kernel maps")
-    taken = [(one.start, one.end) for one in own.values()]
+    taken = [(mapping.start, mapping.end) for mapping in own.values()]
     for wanted in image.specials:
         mine = own[wanted.name]
         if mine.size != wanted.size:
@@ -273,7 +276,7 @@ def _open_files(program: TracedProgram, image: Image, texts: _Texts) -> None:
             flags = TracedProgram.TAKES_FIRST | TracedProgram.MAY_FAIL
             program.add(_SYS_LSEEK, 0, file.position, os.SEEK_SET, flags=flags)
         # A new descriptor gets the lowest free number.
-        if number != next(one for one in range(number + 1) if one not in taken):
+        if number != next(fd for fd in range(number + 1) if fd not in taken):
             program.add(_SYS_DUP3, 0, number, os.O_CLOEXEC, flags=TracedProgram.TAKES_FIRST)
             program.add(_SYS_CLOSE, 0, flags=TracedProgram.TAKES_FIRST)
         taken.add(number)

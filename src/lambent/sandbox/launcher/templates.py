@@ -104,7 +104,11 @@ class Zygotes:
         return zygote
 
     def _end_idle(self, templates: Iterable[ZygoteTemplate]) -> None:
-        running = [one for one in templates if one.zygote is not None and not one.zygote.is_busy]
+        running = [
+            template
+            for template in templates
+            if template.zygote is not None and not template.zygote.is_busy
+        ]
         for template in running[: max(0, len(running) + 1 - _ZYGOTES_MAX)]:
             self.end(template)
 

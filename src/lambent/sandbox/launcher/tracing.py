@@ -270,7 +270,9 @@ class TracedProgram:
     def add(self, number: int, *arguments: int, flags: int = 0) -> None:
         """Add a call."""
         padded = (*arguments, *(0,) * (6 - len(arguments)))
-        self._entries.append((number, *(one & 0xFFFFFFFFFFFFFFFF for one in padded), flags))
+        self._entries.append(
+            (number, *(argument & 0xFFFFFFFFFFFFFFFF for argument in padded), flags)
+        )
 
     def table(self) -> bytes:
         """Return the calls as the code reads them."""
@@ -286,5 +288,5 @@ class TracedProgram:
         at = (registers["rbx"] - table) // self._ENTRY.size
         if at != len(self._entries):
             error = ((1 << 64) - registers["rax"]) & 0xFFF
-            what = self._entries[at] if 0 <= at < len(self._entries) else ()
-            raise OSError(error, f"system call {what}: {os.strerror(error)}")
+            call = self._entries[at] if 0 <= at < len(self._entries) else ()
+            raise OSError(error, f"system call {call}: {os.strerror(error)}")

@@ -101,7 +101,7 @@ class WarmPool:
     @property
     def _free_mb(self) -> int:
         """What the limit leaves."""
-        used = sum(one.template.memory_mb for one in self._making)
+        used = sum(build.template.memory_mb for build in self._making)
         for kind, ready in self._ready.items():
             used += len(ready) * self._templates[kind[0]].memory_mb
         return self._memory_mb - used
@@ -111,7 +111,7 @@ class WarmPool:
             return None
         for kind in reversed(self._kinds):
             template = self._templates[kind[0]]
-            count = len(self._ready[kind]) + sum(one.kind == kind for one in self._making)
+            count = len(self._ready[kind]) + sum(build.kind == kind for build in self._making)
             is_possible = template.is_usable and self._host.has_volumes(kind[1])
             if is_possible and count < template.ready_max:
                 has_room = self._free_mb >= template.memory_mb or self._oldest_but(kind)
@@ -136,8 +136,8 @@ class WarmPool:
     def _forget_oldest(self) -> None:
         """Forget, of the kinds that no caller waits for, the one needed longest ago, and its
         template if it was the last with that."""
-        under_way = {one.kind for one in self._making}
-        idle = (one for one in self._kinds if one not in under_way and one not in self._waiting)
+        under_way = {build.kind for build in self._making}
+        idle = (kind for kind in self._kinds if kind not in under_way and kind not in self._waiting)
         kind = next(idle, None)
         if kind is None:
             return
@@ -205,7 +205,7 @@ class WarmPool:
         line then."""
         for kind in list(self._waiting):
             waiting = self._who_waits(kind)
-            under_way = sum(one.kind == kind and one.wanted is None for one in self._making)
+            under_way = sum(build.kind == kind and build.wanted is None for build in self._making)
             if not waiting:
                 del self._waiting[kind]
             elif under_way < len(waiting):

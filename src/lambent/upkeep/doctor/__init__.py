@@ -73,9 +73,9 @@ def examine_isolation(
         checks = [Check(name="isolation", state="broken", found=str(error), fix=fix)]
     else:
         checks = [Check(name="isolation", found=f"tier {tier}")]
-    for one in isolation.findings:
-        state: State = "ok" if one.is_there else "missing"
-        checks.append(Check(name=one.name, state=state, found=one.found, fix=one.fix))
+    for finding in isolation.findings:
+        state: State = "ok" if finding.is_there else "missing"
+        checks.append(Check(name=finding.name, state=state, found=finding.found, fix=finding.fix))
     return tier, checks
 
 

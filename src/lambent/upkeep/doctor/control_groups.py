@@ -66,7 +66,8 @@ def _legacy(host: HostFacts) -> Check:
     absent: list[str] = []
     for name in (*_LIMITS, "freezer"):
         mount = next(
-            (one for one in host.mounts() if one.kind == "cgroup" and name in one.options), None
+            (mount for mount in host.mounts() if mount.kind == "cgroup" and name in mount.options),
+            None,
         )
         if mount is None:
             absent.append(name)

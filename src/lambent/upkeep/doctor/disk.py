@@ -26,7 +26,7 @@ def examine_disk(host: HostFacts, data_dir: Path) -> Iterator[Check]:
 def nearest(path: Path) -> Path:
     """A path, or the nearest directory above it that exists."""
     path = path.absolute()
-    return next(one for one in (path, *path.parents) if one.exists())
+    return next(directory for directory in (path, *path.parents) if directory.exists())
 
 
 def mount_of(host: HostFacts, path: Path) -> MountEntry | None:

@@ -21,16 +21,16 @@ _PROCESSES_MIN = 4096
 
 def examine_limits(host: HostFacts) -> Iterator[Check]:
     """Settings of the kernel, and the limits of this process."""
-    for name, enough, what in _ENOUGH:
+    for name, enough, unit in _ENOUGH:
         text = host.sysctl(name)
         if not text.isdigit():
             continue
         if int(text) < enough:
-            found = f"{int(text):,} {what}; {enough:,} are better"
+            found = f"{int(text):,} {unit}; {enough:,} are better"
             fix = sysctl_fix(name, enough)
             yield Check(name=name, state="missing", found=found, fix=fix)
         else:
-            yield Check(name=name, found=f"{int(text):,} {what}")
+            yield Check(name=name, found=f"{int(text):,} {unit}")
     yield _overcommit(host)
     yield _resource(host, "open files", resource.RLIMIT_NOFILE, _FILES_MIN, "LimitNOFILE")
     if not host.is_root:

@@ -28,10 +28,10 @@ def descendants(pid: int) -> dict[int, str]:
     """A process and all that come from it; by number, with the moment each began."""
     found, waiting = {}, [pid]
     while waiting:
-        one = waiting.pop()
-        if began := _began(one):
-            found[one] = began
-        for children in Path(f"/proc/{one}/task").glob("*/children"):
+        process = waiting.pop()
+        if began := _began(process):
+            found[process] = began
+        for children in Path(f"/proc/{process}/task").glob("*/children"):
             with contextlib.suppress(OSError):
                 waiting += map(int, children.read_text().split())
     return found

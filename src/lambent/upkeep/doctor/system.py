@@ -59,17 +59,17 @@ def container(host: HostFacts) -> str:
         return "gVisor"
     if host.has("/run/.containerenv"):
         return "Podman"
-    told = host.read("/run/systemd/container") or host.read("/run/host/container-manager")
-    told = told or host.environment.get("container", "")
-    if not told and (found := re.search(r"(?:^|\0)container=(\w+)", host.read("/proc/1/environ"))):
-        told = found[1]
+    name = host.read("/run/systemd/container") or host.read("/run/host/container-manager")
+    name = name or host.environment.get("container", "")
+    if not name and (found := re.search(r"(?:^|\0)container=(\w+)", host.read("/proc/1/environ"))):
+        name = found[1]
     if host.environment.get("KUBERNETES_SERVICE_HOST"):
         return "Kubernetes"
-    if host.has("/.dockerenv") or told == "docker":
+    if host.has("/.dockerenv") or name == "docker":
         return "Docker"
-    if told:
+    if name:
         known = {"lxc": "LXC", "podman": "Podman", "systemd-nspawn": "systemd-nspawn"}
-        return known.get(told, told)
+        return known.get(name, name)
     groups = host.read("/proc/1/cgroup")
     for word, kind in (("kubepods", "Kubernetes"), ("docker", "Docker"), ("libpod", "Podman")):
         if word in groups:

@@ -69,5 +69,5 @@ def weakness(tier: str, checks: Sequence[Check]) -> Check | None:
         if check.state == "missing" and check.section in ("isolation", "rights")
     ]
     known = _CAUSES.get(tier, ())
-    of_tier = [one for name in known for one in missing if one.name == name]
+    of_tier = [check for name in known for check in missing if check.name == name]
     return next(iter([*of_tier, *missing]), None)

@@ -33,11 +33,11 @@ async def get_metric_statistics(metrics: MetricStore, call: Call) -> Members:
         check_statistic(name, "ExtendedStatistics")
     start, end, period_s = params["StartTime"], params["EndTime"], params["Period"]
     check_times(start, end, period_s)
-    asked = (end - start).total_seconds() / period_s
-    if asked > _DATAPOINTS_MAX:
+    requested = (end - start).total_seconds() / period_s
+    if requested > _DATAPOINTS_MAX:
         raise ApiError(
             "InvalidParameterCombinationException",
-            f"You have requested up to {int(asked):,} datapoints, which exceeds the limit of"
+            f"You have requested up to {int(requested):,} datapoints, which exceeds the limit of"
             f" {_DATAPOINTS_MAX:,}. You may reduce the datapoints requested by increasing Period,"
             " or decreasing the time range.",
         )

@@ -9,7 +9,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio.abc
 
@@ -26,13 +26,14 @@ from lambent.gateway.services.lambda_.invoke_checks import (
 )
 from lambent.gateway.services.lambda_.invoke_replies import InvokeReply, StreamReply
 from lambent.gateway.services.lambda_.permissions.resources import invoke_access
-from lambent.identity.authorizer import Authorizer
+from lambent.identity.authorizer import Access, Authorizer
 from lambent.invocation.call import Call
 from lambent.invocation.checks import state_error, tenant_error
 from lambent.invocation.invoker import Invoker
 from lambent.kit.computing import LOOP_BYTES_MAX, computed_apart
 from lambent.kit.strict_json import fault_of
 from lambent.kit.tasks import start_task
+from lambent.model.alias import Route
 from lambent.model.errors import ApiError, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.invocation import InvocationKind, InvocationRequest, Reply
@@ -62,6 +63,15 @@ class InvokeMode:
     event_bytes_max: int = ASYNCHRONOUS_EVENT_BYTES_MAX
 
 
+class _Asked(NamedTuple):
+    """What a request asks for, without its event."""
+
+    reference: FunctionReference
+    params: Mapping[str, Any]
+    access: Access
+    """What the caller needs permission for."""
+
+
 class InvokeOperation:
     """Serves one of the three."""
 
@@ -78,44 +88,35 @@ class InvokeOperation:
         self._tasks = tasks
         self._queue = queue
         self._mode = mode
-        self._read: dict[tuple[object, ...], tuple[FunctionReference, Mapping[str, Any]]] = {}
+        self._read: dict[tuple[object, ...], _Asked] = {}
         """What was read of requests before: callers repeat themselves."""
 
     def handle(self, request: Request) -> None:
         """Respond to one request, now or later. Raises `ApiError`."""
-        reference, params = self._read_request(request)
+        asked = self._read_request(request)
+        reference, _, access = asked
         event = request.exchange.body or b"{}"
-        is_allowed = self._authorizer.check_nowait(request.caller, invoke_access(reference))
-        function = self._invoker.resolve_nowait(reference.key, reference.qualifier)
-        if function is None or not is_allowed or len(event) > LOOP_BYTES_MAX:
-            slowly = partial(self._handle_slowly, request, reference, params, event)
+        is_allowed = self._authorizer.check_nowait(request.caller, access)
+        route = self._invoker.find_nowait(reference.key, reference.qualifier)
+        if route is None or not is_allowed or len(event) > LOOP_BYTES_MAX:
+            slowly = partial(self._handle_slowly, request, asked, event)
             start_task(self._tasks, request.fail, slowly)
             return
         check_json(event)
-        call = self._take(request, reference, params, function, event)
-        if call is not None:
-            is_begun = self._invoker.begin(call, partial(self._mode.make_reply, request))
-            assert is_begun, "a function that was in memory still is"
+        self._take(request, asked, route, event)
 
-    async def _handle_slowly(
-        self,
-        request: Request,
-        reference: FunctionReference,
-        params: Mapping[str, Any],
-        event: bytes,
-    ) -> None:
+    async def _handle_slowly(self, request: Request, asked: _Asked, event: bytes) -> None:
+        reference, _, access = asked
         try:
-            await self._authorizer.check(request.caller, invoke_access(reference))
-            function = await self._invoker.resolve(reference.key, reference.qualifier)
+            await self._authorizer.check(request.caller, access)
+            route = await self._invoker.find(reference.key, reference.qualifier)
             refuse_fault(await computed_apart(fault_of, event, data=event))
-            call = self._take(request, reference, params, function, event)
-            if call is not None:
-                await self._invoker.start(call, partial(self._mode.make_reply, request))
+            self._take(request, asked, route, event)
         except ApiError as error:
             request.refuse(error)
 
-    def _read_request(self, request: Request) -> tuple[FunctionReference, Mapping[str, Any]]:
-        """The function meant and the parameters, parsed and validated once per spelling."""
+    def _read_request(self, request: Request) -> _Asked:
+        """What a request asks for, parsed and validated once per spelling."""
         headers = request.exchange.headers
         spelling = (
             request.exchange.path,
@@ -149,44 +150,42 @@ class InvokeOperation:
         )
         params["ClientContext"] = decode_client_context(params.get("ClientContext"))
         if sum(len(part) for part in spelling if isinstance(part, str)) > _SPELLING_MAX:
-            return reference, params
+            return _Asked(reference, params, invoke_access(reference))
         if len(self._read) >= _READ_REQUESTS_MAX:
             self._read.clear()
-        self._read[spelling] = reference, params
-        return reference, params
+        asked = self._read[spelling] = _Asked(reference, params, invoke_access(reference))
+        return asked
 
-    def _take(
-        self,
-        request: Request,
-        reference: FunctionReference,
-        params: Mapping[str, Any],
-        function: FunctionVersion,
-        event: bytes,
-    ) -> Call | None:
-        """The call to make now; None for an event, which is queued, and a dry run."""
+    def _take(self, request: Request, asked: _Asked, route: Route, event: bytes) -> None:
+        """Make the call, or queue an event, or only respond as to a call (a dry run)."""
         mode = self._mode
-        if mode.is_always_event or params.get("InvocationType") == "Event":
-            self._check_event(function, params, event)
+        reference, params, _ = asked
+        invocation_type = params.get("InvocationType")
+        if mode.is_always_event or invocation_type == "Event":
+            self._check_event(route.choose(), params, event)
             self._accept(request, reference, params, event)
-            return None
-        if params.get("InvocationType") == "DryRun":
+            return
+        if invocation_type == "DryRun":
+            function = route.choose()
             refuse_error(tenant_error(function, params.get("TenantId", "")))
             refuse_error(state_error(function))
             request.exchange.respond(204, [("x-amzn-RequestId", request.request_id)])
-            return None
+            return
         headers = request.exchange.headers
-        return Call(
-            request_id=own_request_id(headers.get("x-amzn-requestid")) or request.request_id,
-            kind=InvocationKind.REQUEST_RESPONSE,
-            key=reference.key,
-            qualifier=reference.qualifier,
-            event=event,
-            trace_header=headers.get("x-amzn-trace-id"),
-            tenant_id=params.get("TenantId", ""),
-            client_context=params["ClientContext"],
-            wants_log_tail=params.get("LogType") == "Tail",
-            wants_stream=mode.streams,
+        # By position, in the order of the fields: names would cost as much again.
+        call = Call(
+            own_request_id(headers.get("x-amzn-requestid")) or request.request_id,
+            InvocationKind.REQUEST_RESPONSE,
+            reference.key,
+            reference.qualifier,
+            event,
+            headers.get("x-amzn-trace-id"),
+            params.get("TenantId", ""),
+            params["ClientContext"],
+            params.get("LogType") == "Tail",
+            mode.streams,
         )
+        self._invoker.run(call, route, partial(mode.make_reply, request))
 
     def _check_event(
         self, function: FunctionVersion, params: Mapping[str, Any], event: bytes

@@ -66,9 +66,9 @@ def lasting_problem(error: KafkaError, topic: str) -> SourceError | None:
         is_theirs = "certificate verify failed" in text
         return _untrusted(text) if is_theirs else refused_certificate(text)
     if code == KafkaError._INVALID_ARG:
-        what = "Provided certificate or private key is invalid"
+        problem = "Provided certificate or private key is invalid"
         # librdkafka's text may show the secret.
-        return SourceError(f"PROBLEM: {what}", reason=CONFIG_NOT_VALID)
+        return SourceError(f"PROBLEM: {problem}", reason=CONFIG_NOT_VALID)
     if code in _NO_TOPIC:
         return SourceError(
             f"PROBLEM: The topic {topic} does not exist", reason=CONFIG_NOT_VALID, detail=text

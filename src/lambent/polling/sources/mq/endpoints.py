@@ -113,5 +113,5 @@ def not_authenticated() -> SourceError:
     return SourceError("PROBLEM: Server failed to authenticate Lambda", reason=NOT_AUTHENTICATED)
 
 
-def _not_valid(what: str) -> SourceError:
-    return SourceError(f"PROBLEM: {what}", reason=CONFIG_NOT_VALID)
+def _not_valid(problem: str) -> SourceError:
+    return SourceError(f"PROBLEM: {problem}", reason=CONFIG_NOT_VALID)

@@ -1,0 +1,92 @@
+"""The rules of authorizers."""
+
+import re
+
+from lambent.control.apis.errors import bad_request, unsupported
+from lambent.control.apis.kinds import Draft
+from lambent.control.apis.v2.integrations import FUNCTION_URI
+from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http
+from lambent.model.document import Body
+
+_LENGTHS = {
+    "Name": (1, 128),
+    "AuthorizerUri": (1, 2048),
+    "IdentityValidationExpression": (0, 1024),
+}
+_NAME = r"[^\s,]+"
+_HTTP_SOURCE = re.compile(
+    rf"\$request\.(?:header|querystring)\.{_NAME}|\$(?:context|stageVariables)\.{_NAME}"
+)
+_WEBSOCKET_SOURCE = re.compile(
+    rf"route\.request\.(?:header|querystring)\.{_NAME}|(?:context|stageVariables)\.{_NAME}"
+)
+_TOKEN_SOURCE = re.compile(rf"\$request\.(?:header|querystring)\.{_NAME}")
+_ISSUER = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
+_ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
+
+
+def check_authorizer(draft: Draft) -> Body:
+    """The body of an authorizer. Raises `ApiError`."""
+    body = dict(draft.body)
+    check_lengths(body, _LENGTHS)
+    credentials = body.get("AuthorizerCredentialsArn")
+    if credentials is not None and _ROLE.fullmatch(credentials) is None:
+        raise unsupported("an AuthorizerCredentialsArn that is not the ARN of a role")
+    if body["AuthorizerType"] == "JWT":
+        _check_jwt(draft, body)
+    else:
+        _check_request(draft, body)
+    return body
+
+
+def _check_jwt(draft: Draft, body: Body) -> None:
+    if not is_http(draft.api):
+        raise bad_request("JWT authorizers are not supported on protocolType WEBSOCKET")
+    for member in (
+        *("AuthorizerUri", "AuthorizerPayloadFormatVersion", "EnableSimpleResponses"),
+        *("AuthorizerCredentialsArn", "AuthorizerResultTtlInSeconds"),
+    ):
+        if member in body:
+            raise bad_request(f"{member} is not supported for JWT authorizers")
+    sources = body.get("IdentitySource") or []
+    if len(sources) != 1:
+        raise bad_request("JWT authorizers need exactly one IdentitySource")
+    check_pattern("IdentitySource", sources[0], _TOKEN_SOURCE, "is no header or query string")
+    configuration = body.get("JwtConfiguration") or {}
+    if not configuration.get("Audience"):
+        raise bad_request("JwtConfiguration needs an Audience with at least one entry")
+    check_pattern("Issuer", configuration.get("Issuer", ""), _ISSUER, "is no URL of an issuer")
+
+
+def _check_request(draft: Draft, body: Body) -> None:
+    if "JwtConfiguration" in body:
+        raise bad_request("JwtConfiguration is not supported for REQUEST authorizers")
+    if FUNCTION_URI.fullmatch(body.get("AuthorizerUri", "")) is None:
+        raise bad_request(
+            "Invalid Authorizer URI specified: it must be the ARN of a Lambda function, as"
+            " arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations"
+        )
+    sources = body.get("IdentitySource") or []
+    pattern = _HTTP_SOURCE if is_http(draft.api) else _WEBSOCKET_SOURCE
+    for source in sources:
+        check_pattern("IdentitySource", source, pattern, "is no identity source of such APIs")
+    version, ttl = (
+        body.get("AuthorizerPayloadFormatVersion"),
+        body.get("AuthorizerResultTtlInSeconds"),
+    )
+    if not is_http(draft.api):
+        if version is not None or body.get("EnableSimpleResponses") or ttl:
+            raise bad_request(
+                "AuthorizerPayloadFormatVersion, EnableSimpleResponses and"
+                " AuthorizerResultTtlInSeconds are not supported on protocolType WEBSOCKET"
+            )
+        return
+    if version not in ("1.0", "2.0"):
+        raise bad_request(
+            "AuthorizerPayloadFormatVersion is a required parameter for REQUEST authorizer: it must"
+            " be 1.0 or 2.0"
+        )
+    if body.get("EnableSimpleResponses") and version != "2.0":
+        raise bad_request("EnableSimpleResponses needs AuthorizerPayloadFormatVersion 2.0")
+    if ttl and not sources:
+        raise bad_request("Authorizers with a cache need at least one IdentitySource")

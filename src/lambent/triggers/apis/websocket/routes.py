@@ -1,0 +1,162 @@
+"""A stage of a WebSocket API, compiled from its snapshot: routes, integrations, throttles."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from lambent.model.document import Body, Root
+from lambent.triggers.apis.access_logs import AccessLog
+from lambent.triggers.apis.api import Stage
+from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.throttling import TokenBucket
+from lambent.triggers.apis.websocket.integrations import (
+    Integration,
+    LambdaProxy,
+    NoBackend,
+    Unusable,
+    function_of,
+)
+from lambent.triggers.apis.websocket.selection import Selection, parse_selection
+
+CONNECT, DISCONNECT, DEFAULT = "$connect", "$disconnect", "$default"
+_TIMEOUT_MS = 29_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One route."""
+
+    key: str
+    arn: str
+    """`arn:aws:execute-api:<region>:<account>:<api>/<stage>/<key>`."""
+    integration: Integration | None
+    """None if it has none: its events are not served."""
+    answers: bool
+    """Whether the client gets what the integration returns."""
+    authorization: str
+    """`NONE`, `AWS_IAM` or `CUSTOM`; of `$connect` only."""
+    authorizer: Body | None
+    needs_key: bool
+    throttle: TokenBucket | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledStage:
+    """A stage."""
+
+    root: Root
+    """Its API."""
+    name: str
+    context: ApiContext
+    routes: Mapping[str, Route]
+    """By key."""
+    selection: Selection
+    variables: Mapping[str, str]
+    """Of the stage."""
+    log: AccessLog | None
+
+    def choose(self, body: Any) -> Route | None:
+        """The route of a message, given its JSON, or None if it is none. Clients cannot choose the
+        routes of connections."""
+        key = self.selection.evaluate({"request": {"body": body}})
+        if key in (CONNECT, DISCONNECT):
+            key = DEFAULT
+        return self.routes.get(key) or self.routes.get(DEFAULT)
+
+    def admits(self, route: Route | None) -> bool:
+        """Count an event; returns whether it is within the limits of the account and the route."""
+        if not self.context.throttles.account(self.root.scope).take():
+            return False
+        return route is None or route.throttle is None or route.throttle.take()
+
+
+def compile_stage(stage: Stage, context: ApiContext) -> CompiledStage:
+    """Compile a stage."""
+    variables: Mapping[str, str] = stage.body.get("StageVariables") or {}
+    responses = {
+        id.partition("/")[0]
+        for id, body in stage.of("route_response").items()
+        if body.get("RouteResponseKey") == DEFAULT
+    }
+    routes = [
+        _compile(stage, context, body, variables, id in responses)
+        for id, body in stage.of("route").items()
+    ]
+    return CompiledStage(
+        root=stage.root,
+        name=stage.name,
+        context=context,
+        routes={route.key: route for route in routes},
+        selection=_selection(stage.api.get("RouteSelectionExpression") or ""),
+        variables=variables,
+        log=context.access_logs.open(stage.root, stage.name, stage.body.get("AccessLogSettings")),
+    )
+
+
+def _compile(
+    stage: Stage,
+    context: ApiContext,
+    body: Body,
+    variables: Mapping[str, str],
+    has_response: bool,
+) -> Route:
+    key, root = body["RouteKey"], stage.root
+    arn = f"arn:aws:execute-api:{root.region}:{root.account}:{root.id}/{stage.name}/{key}"
+    target = (body.get("Target") or "").removeprefix("integrations/")
+    integration = stage.of("integration").get(target)
+    return Route(
+        key=key,
+        arn=arn,
+        integration=None
+        if integration is None
+        else _integration(stage, context, integration, variables, arn),
+        answers=has_response and body.get("RouteResponseSelectionExpression") == DEFAULT,
+        authorization=body.get("AuthorizationType") or "NONE",
+        authorizer=stage.of("authorizer").get(body.get("AuthorizerId") or ""),
+        needs_key=bool(body.get("ApiKeyRequired")),
+        throttle=_throttle(stage, context, key),
+    )
+
+
+def _integration(
+    stage: Stage, context: ApiContext, body: Body, variables: Mapping[str, str], arn: str
+) -> Integration:
+    kind = body["IntegrationType"]
+    if kind == "MOCK":
+        return NoBackend()
+    if kind != "AWS_PROXY":
+        return Unusable()
+    function = function_of(body.get("IntegrationUri") or "", variables, stage.root.scope)
+    if function is None:
+        return Unusable()
+    return LambdaProxy(
+        context.calls,
+        context.tasks,
+        scope=stage.root.scope,
+        function=function,
+        source_arn=arn,
+        role=body.get("CredentialsArn"),
+        timeout_s=(body.get("TimeoutInMillis") or _TIMEOUT_MS) / 1000,
+    )
+
+
+def _throttle(stage: Stage, context: ApiContext, key: str) -> TokenBucket | None:
+    """The bucket of a route: its own limits, or those that every route of the stage has."""
+    settings = {
+        **(stage.body.get("DefaultRouteSettings") or {}),
+        **((stage.body.get("RouteSettings") or {}).get(key) or {}),
+    }
+    rate, burst = settings.get("ThrottlingRateLimit"), settings.get("ThrottlingBurstLimit")
+    if rate is None and burst is None:
+        return None
+    return context.throttles.new(
+        float("inf") if rate is None else rate, float("inf") if burst is None else burst
+    )
+
+
+def _selection(expression: str) -> Selection:
+    """An expression that cannot be read, which the API refuses, leads to `$default`."""
+    try:
+        return parse_selection(expression)
+    except ValueError:
+        return Selection(())
