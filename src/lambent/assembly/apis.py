@@ -2,13 +2,17 @@
 
 import dataclasses
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio.abc
 
 from lambent.assembly.api import Api
+from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.storage import Storage
+from lambent.aws.client import AwsClient
 from lambent.gateway.fronts import Front
 from lambent.gateway.server import Gateway
 from lambent.identity.service_roles import ServiceRoles
@@ -25,10 +29,15 @@ from lambent.model.api_paths import (
 from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.settings import Settings
 from lambent.triggers.apis.access_logs import AccessLogs
+from lambent.triggers.apis.authorizers.issuers import Issuers
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
 from lambent.triggers.apis.front import ApiFront
+from lambent.triggers.apis.http.authorization import Authorizations
+from lambent.triggers.apis.http.integrations import Integrations
+from lambent.triggers.apis.http.kind import HttpApis
+from lambent.triggers.apis.outbound import Outbound, open_outbound
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.kind import RestApis
 from lambent.triggers.apis.throttling import Throttles
@@ -47,28 +56,44 @@ class Apis:
     context: ApiContext
 
 
-async def register_apis(
-    settings: Settings, storage: Storage, api: Api, execution: Execution
-) -> Apis:
-    """Register the ways in to APIs, and the kinds of APIs that are served."""
-    directory = ApiDirectory(storage.store)
+@asynccontextmanager
+async def open_apis(
+    settings: Settings, storage: Storage, api: Api, execution: Execution, events: Events
+) -> AsyncIterator[Apis]:
+    """Serve APIs: open what they need, and register the ways in and the kinds of APIs."""
+    directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
     context = ApiContext(
         calls=FunctionCalls(execution.invoker, api.authorizer, roles),
         authorizer=api.authorizer,
-        throttles=Throttles(storage.clock),
+        throttles=Throttles(clock),
         access_logs=AccessLogs(storage.logs),
-        clock=storage.clock,
+        clock=clock,
         tasks=storage.tasks,
     )
-    keys = KeyDirectory(storage.store)
-    directory.add_kind("REST", RestApis(context, keys))
-    front = ApiFront(directory, storage.clock, storage.tasks, domain=settings.gateway.url_domain)
-    add_fronts(api.gateway, front, storage.tasks)
-    await storage.store.follow(directory)
-    await storage.store.follow(keys)
-    await directory.domains()
-    return Apis(directory, context)
+    async with open_outbound(settings.egress) as outbound:
+        add_http_apis(directory, context, outbound, events.aws_calls, roles)
+        keys = KeyDirectory(storage.store)
+        directory.add_kind("REST", RestApis(context, keys))
+        await storage.store.follow(keys)
+        front = ApiFront(directory, clock, storage.tasks, domain=settings.gateway.url_domain)
+        add_fronts(api.gateway, front, storage.tasks)
+        await storage.store.follow(directory)
+        await directory.domains()
+        yield Apis(directory, context)
+
+
+def add_http_apis(
+    directory: ApiDirectory,
+    context: ApiContext,
+    outbound: Outbound,
+    aws: AwsClient,
+    roles: ServiceRoles,
+) -> None:
+    """Serve HTTP APIs."""
+    authorizations = Authorizations(context, Issuers(outbound.fetch, context.clock))
+    integrations = Integrations(context, outbound, aws, roles)
+    directory.add_kind("HTTP", HttpApis(context, authorizations, integrations))
 
 
 def add_fronts(gateway: Gateway, front: ApiFront, tasks: anyio.abc.TaskGroup) -> None:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import anyio
 
 from lambent.assembly.api import open_api
-from lambent.assembly.apis import register_apis
+from lambent.assembly.apis import open_apis
 from lambent.assembly.control import ControlPorts, open_control_plane
 from lambent.assembly.events import open_events
 from lambent.assembly.execution import open_execution
@@ -70,7 +70,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
         await register_function_urls(storage, api, execution, control)
-        apis = await register_apis(settings, storage, api, execution)
+        apis = await enter(open_apis(settings, storage, api, execution, events))
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))

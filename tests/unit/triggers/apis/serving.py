@@ -5,7 +5,7 @@ import dataclasses
 import http.client
 import json
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ from tests.unit.invocation.fake_node import FakeNode
 
 ACCOUNT, REGION = AccountId("000000000000"), Region("us-east-1")
 SETTINGS = GatewaySettings(shutdown_grace_s=1)
+AddKinds = Callable[[Apis, AsyncExitStack], Awaitable[None]]
+"""Registers the kinds of APIs that are served."""
 Function = Callable[[Any], Any]
 """From an event to a result. An `Outcome` is taken as it is; None is no response at all."""
 
@@ -102,6 +104,16 @@ class Response:
         return json.loads(self.body)
 
 
+class _Connection(http.client.HTTPConnection):
+    """Sends what it is told to, as UTF-8."""
+
+    def _encode_request(self, request: str) -> bytes:
+        return request.encode()
+
+    def _validate_path(self, url: str) -> None:
+        pass
+
+
 @dataclasses.dataclass
 class Served:
     """A running data plane."""
@@ -139,7 +151,7 @@ class Served:
         headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     ) -> Response:
         """One request on a connection of its own. Without a host it is the address."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = _Connection("127.0.0.1", self.port, timeout=20)
         given = list(headers.items() if isinstance(headers, Mapping) else headers)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", host or f"127.0.0.1:{self.port}")
@@ -162,7 +174,7 @@ class Served:
 @contextmanager
 def serving(
     directory: Path,
-    add_kinds: Callable[[Apis], None],
+    add_kinds: AddKinds,
     *,
     is_strict: bool = False,
     throttles: Throttles | None = None,
@@ -178,7 +190,7 @@ def serving(
 async def _serving(
     portal: BlockingPortal,
     directory: Path,
-    add_kinds: Callable[[Apis], None],
+    add_kinds: AddKinds,
     is_strict: bool,
     throttles: Throttles | None,
 ) -> AsyncIterator[Served]:
@@ -211,7 +223,7 @@ async def _serving(
             tasks=tasks,
         )
         apis = Apis(ApiDirectory(store), context)
-        add_kinds(apis)
+        await add_kinds(apis, stack)
         await store.follow(apis.directory)
         gateway = await enter(open_gateway(SETTINGS, authorizer))
         add_fronts(gateway, ApiFront(apis.directory, clock, tasks, domain="localhost"), tasks)

@@ -170,7 +170,7 @@ def test_a_client_gets_an_answer_only_with_a_route_response(chat: Chat) -> None:
     [None, "text", {}, {"statusCode": "x"}, {"statusCode": 200, "body": {}}, b"no json", 7],
 )
 def test_a_result_that_is_none_is_an_error(chat: Chat, result: Any) -> None:
-    """The client is told, whether or not it gets answers."""
+    """The client receives an error, whether or not it gets answers."""
     chat.deploy({"$default": chat.function("f", lambda event: result)})
     with chat.client() as client:
         client.send("x")
@@ -200,7 +200,7 @@ def test_failures_of_functions_are_told_without_details(chat: Chat) -> None:
 
 
 def test_a_function_that_takes_too_long(chat: Chat) -> None:
-    """The client is told after the timeout of the integration; the message is over then."""
+    """The client receives an error after the timeout; the message is over then."""
 
     def hangs(event: Any) -> Any:
         raise NoResponse

@@ -14,6 +14,7 @@ from lambent.triggers.apis.rest.authorization import (
 )
 from lambent.triggers.apis.rest.binary import media_type_of
 from lambent.triggers.apis.rest.call import RestCall
+from lambent.triggers.apis.rest.function_authorizer import FunctionAuthorizer
 from lambent.triggers.apis.rest.integrations.custom import CustomIntegration
 from lambent.triggers.apis.rest.integrations.functions import FunctionCaller
 from lambent.triggers.apis.rest.integrations.integration import Integration, NoIntegration
@@ -68,6 +69,7 @@ class MethodCompiler:
         self._context = context
         self._stage = stage
         self._variables = variables
+        self._authorizers: dict[str, Authorization] = {}
         self._binary_types: Sequence[str] = stage.api.get("binaryMediaTypes") or ()
 
     def routes(self) -> Routes[Method]:
@@ -104,7 +106,20 @@ class MethodCompiler:
             return NoAuthorization()
         if kind == "AWS_IAM":
             return IamAuthorization(self._context.authorizer)
-        return UnusableAuthorization(f"Authorization by {kind} is not served.")
+        id = body.get("authorizerId") or ""
+        if id not in self._authorizers:
+            self._authorizers[id] = self._authorizer(id)
+        return self._authorizers[id]
+
+    def _authorizer(self, id: str) -> Authorization:
+        """The authorizer of this id. All methods share it, and what it remembers."""
+        body = self._stage.of("authorizer").get(id, {})
+        if body.get("type") not in ("TOKEN", "REQUEST"):
+            return UnusableAuthorization(f"There is no authorizer {id!r} that can be served.")
+        try:
+            return FunctionAuthorizer(self._context, self._stage, id, body, self._variables)
+        except ValueError as error:
+            return UnusableAuthorization(str(error))
 
     def _validator(self, body: Body) -> Validator | None:
         chosen = self._stage.of("request_validator").get(body.get("requestValidatorId") or "")

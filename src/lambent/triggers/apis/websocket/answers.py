@@ -1,4 +1,4 @@
-"""What integrations return, and what clients are told when something fails."""
+"""What integrations return, and what clients receive when something fails."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ class Answer(NamedTuple):
     headers: Mapping[str, str] = {}
     """By lower-case name."""
     error: str = ""
-    """What the client is told if the integration failed; else empty."""
+    """What the client receives if the integration failed; else empty."""
 
     @property
     def is_good(self) -> bool:
@@ -86,7 +86,7 @@ def _headers(headers: Any) -> Mapping[str, str]:
 
 
 def message_of(error: str, connection_id: str, request_id: str) -> bytes:
-    """What a client is told, spaced as AWS does."""
+    """What a client receives, spaced as AWS does."""
     return (
         f'{{"message": {json.dumps(error)}, "connectionId":{json.dumps(connection_id)},'
         f' "requestId":{json.dumps(request_id)}}}'

@@ -1,7 +1,7 @@
 """REST APIs made of documents, served by a real front door."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,16 @@ _DEPLOYMENT = iter(range(1_000_000))
 @contextmanager
 def serving_rest(directory: Path, **options: Any) -> Iterator[Served]:
     """Serve REST APIs."""
-    found: list[Apis] = []
-    with serving(directory, found.append, **options) as served:
 
-        async def add() -> None:
-            keys = KeyDirectory(served.store)
-            await served.store.follow(keys)
-            found[0].directory.add_kind("REST", RestApis(found[0].context, keys))
+    async def add_later(_apis: Apis, _stack: AsyncExitStack) -> None:
+        """Keys are read from the store, which is known later."""
 
+    async def add() -> None:
+        keys = KeyDirectory(served.store)
+        await served.store.follow(keys)
+        served.apis.directory.add_kind("REST", RestApis(served.apis.context, keys))
+
+    with serving(directory, add_later, **options) as served:
         served.portal.call(add)
         yield served
 
@@ -67,6 +69,11 @@ class RestApi:
     def request(self, path: str, method: str = "GET", **more: Any) -> Response:
         """A request below the host."""
         return self.served.request(HOST, method, path, **more)
+
+    def authorizer(self, function: Callable[[Any], Any], **body: Any) -> list[Any]:
+        """An authorizer `a` that a function is."""
+        arn = self.served.function("authorizer", function)
+        return ["authorizer", "a", {"id": "a", "authorizerUri": uri(arn), **body}]
 
     def proxy(self, function: Callable[[Any], Any], name: str = "f") -> dict[str, Any]:
         """A method that a function serves."""
