@@ -47,6 +47,7 @@ class RequestProtocol:
         "_head_bytes_max",
         "_headers",
         "_is_stopped",
+        "_names",
         "_parser",
         "_read_bytes",
         "_skipped_framing",
@@ -81,6 +82,7 @@ class RequestProtocol:
         """None until it is complete."""
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._names: list[bytes] = []
         self._trailers: dict[str, str] | None = None
         self._has_completed = False
         """Whether a request has ended in this read."""
@@ -141,7 +143,7 @@ class RequestProtocol:
         self._parser = _NO_PARSER
         self._is_stopped = True
         self.is_paused = False
-        self._events, self._head, self._headers = [], None, []
+        self._events, self._head, self._headers, self._names = [], None, [], []
         self._url = self.unparsed = b""
         self.pending_bytes = 0
 
@@ -190,6 +192,7 @@ class RequestProtocol:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:
             self._headers.append((name.lower(), value))
+            self._names.append(name)
             return
         # A trailer: it must not reach the next request.
         if self._trailers is None:
@@ -201,8 +204,8 @@ class RequestProtocol:
         if self._head is not None:
             return  # This head is the one that `_feed_rest` made.
         parser = self._parser
-        url, headers = self._url, self._headers
-        self._url, self._headers = b"", []
+        url, headers, names = self._url, self._headers, self._names
+        self._url, self._headers, self._names = b"", [], []
         size = self.pending_bytes
         if size > SMALL_BYTES:
             # What has come may be body too: only now is the head's own size known.
@@ -230,6 +233,7 @@ class RequestProtocol:
                 url,
                 version,
                 headers,
+                names,
                 length,
                 keep_alive,
                 expects_continue,
