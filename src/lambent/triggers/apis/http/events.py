@@ -108,7 +108,7 @@ def event_v1(call: HttpCall, outgoing: Outgoing) -> dict[str, Any]:
     items = query_items(outgoing.query)
     multiple = _grouped(items)
     headers = {name: [value] for name, value in outgoing.headers.items()}
-    for name, values in _repeated(exchange.header_lines).items():
+    for name, values in _repeated(exchange.header_items).items():
         # A changed header has one value.
         if outgoing.headers.get(name) == exchange.headers.get(name):
             headers[name] = values

@@ -277,7 +277,7 @@ def _headers(request: ApiRequest) -> dict[str, list[str]]:
     adds is there, whatever the client claims."""
     exchange = request.exchange
     headers: dict[str, list[str]] = {}
-    for name, value in exchange.header_lines:
+    for name, value in exchange.header_items:
         lowered = name.lower()
         if lowered not in _DROPPED and lowered not in _FORWARDED:
             headers.setdefault(name, []).append(value)
