@@ -105,7 +105,7 @@ class Response:
 
 
 class _Connection(http.client.HTTPConnection):
-    """Sends what it is told to, as UTF-8."""
+    """Sends what it gets, as UTF-8."""
 
     def _encode_request(self, request: str) -> bytes:
         return request.encode()
@@ -174,12 +174,13 @@ class Served:
 @contextmanager
 def serving(
     directory: Path,
-    add_kinds: AddKinds,
+    add_kinds: AddKinds | None = None,
     *,
     is_strict: bool = False,
     throttles: Throttles | None = None,
 ) -> Iterator[Served]:
-    """Serve APIs from an empty database; `add_kinds` registers the kinds that are served."""
+    """Serve APIs from an empty database; `add_kinds` registers the kinds that are served. More can
+    be added to `Served.apis`."""
     with start_blocking_portal("asyncio", {"use_uvloop": True}) as portal:
         opened = _serving(portal, directory, add_kinds, is_strict, throttles)
         with portal.wrap_async_context_manager(opened) as served:
@@ -190,7 +191,7 @@ def serving(
 async def _serving(
     portal: BlockingPortal,
     directory: Path,
-    add_kinds: AddKinds,
+    add_kinds: AddKinds | None,
     is_strict: bool,
     throttles: Throttles | None,
 ) -> AsyncIterator[Served]:
@@ -223,7 +224,8 @@ async def _serving(
             tasks=tasks,
         )
         apis = Apis(ApiDirectory(store), context)
-        await add_kinds(apis, stack)
+        if add_kinds is not None:
+            await add_kinds(apis, stack)
         await store.follow(apis.directory)
         gateway = await enter(open_gateway(SETTINGS, authorizer))
         add_fronts(gateway, ApiFront(apis.directory, clock, tasks, domain="localhost"), tasks)

@@ -218,7 +218,7 @@ def test_policies(served: Served) -> None:
 
 
 def test_cache(served: Served) -> None:
-    """By the identity sources; format 2.0 caches only if it is told to; a deployment ends it."""
+    """By the identity sources; format 2.0 caches only if configured; a deployment ends it."""
     source = {"IdentitySource": ["$request.header.x-key"]}
     for ttl, calls in ((None, 2), (0, 2), (60, 1)):
         more = {} if ttl is None else {"AuthorizerResultTtlInSeconds": ttl}

@@ -1,11 +1,10 @@
 """REST APIs made of documents, served by a real front door."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lambent.assembly.apis import Apis
 from lambent.model.document import Root
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.kind import RestApis
@@ -23,15 +22,12 @@ _DEPLOYMENT = iter(range(1_000_000))
 def serving_rest(directory: Path, **options: Any) -> Iterator[Served]:
     """Serve REST APIs."""
 
-    async def add_later(_apis: Apis, _stack: AsyncExitStack) -> None:
-        """Keys are read from the store, which is known later."""
-
     async def add() -> None:
         keys = KeyDirectory(served.store)
         await served.store.follow(keys)
         served.apis.directory.add_kind("REST", RestApis(served.apis.context, keys))
 
-    with serving(directory, add_later, **options) as served:
+    with serving(directory, **options) as served:
         served.portal.call(add)
         yield served
 
