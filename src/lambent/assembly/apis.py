@@ -74,7 +74,7 @@ async def open_apis(
     async with open_outbound(settings.egress) as outbound:
         add_http_apis(directory, context, outbound, events.aws_calls, roles)
         keys = KeyDirectory(storage.store)
-        directory.add_kind("REST", RestApis(context, keys))
+        directory.add_kind("REST", RestApis(context, outbound, keys))
         await storage.store.follow(keys)
         front = ApiFront(directory, clock, storage.tasks, domain=settings.gateway.url_domain)
         add_fronts(api.gateway, front, storage.tasks)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from lambent.model.document import Body
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.outbound import Outbound
 from lambent.triggers.apis.rest.authorization import (
     Authorization,
     IamAuthorization,
@@ -17,6 +18,7 @@ from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.function_authorizer import FunctionAuthorizer
 from lambent.triggers.apis.rest.integrations.custom import CustomIntegration
 from lambent.triggers.apis.rest.integrations.functions import FunctionCaller
+from lambent.triggers.apis.rest.integrations.http_backend import HttpServer
 from lambent.triggers.apis.rest.integrations.integration import Integration, NoIntegration
 from lambent.triggers.apis.rest.integrations.lambda_custom import LambdaBackend
 from lambent.triggers.apis.rest.integrations.lambda_proxy import LambdaProxy
@@ -65,8 +67,15 @@ class Validator:
 class MethodCompiler:
     """Compiles the methods of one stage."""
 
-    def __init__(self, context: ApiContext, stage: Stage, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        context: ApiContext,
+        outbound: Outbound,
+        stage: Stage,
+        variables: Mapping[str, str],
+    ) -> None:
         self._context = context
+        self._outbound = outbound
         self._stage = stage
         self._variables = variables
         self._authorizers: dict[str, Authorization] = {}
@@ -169,4 +178,8 @@ class MethodCompiler:
             if kind == "AWS_PROXY":
                 return LambdaProxy(context, caller, types)
             return CustomIntegration(context, body, types, LambdaBackend(caller))
+        if kind in ("HTTP", "HTTP_PROXY") and body.get("connectionType") != "VPC_LINK":
+            server = HttpServer(context, self._outbound, body, self._variables)
+            is_proxy = kind == "HTTP_PROXY"
+            return server if is_proxy else CustomIntegration(context, body, types, server)
         raise ValueError(f"Integrations of the type {kind} with {uri[:200]!r} are not served.")

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lambent.model.document import Root
+from lambent.sandbox.egress_policy import EgressSettings
+from lambent.triggers.apis.outbound import Outbound, open_outbound
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.kind import RestApis
 from tests.unit.triggers.apis.serving import ACCOUNT, REGION, Response, Served, serving
@@ -19,17 +21,21 @@ _DEPLOYMENT = iter(range(1_000_000))
 
 
 @contextmanager
-def serving_rest(directory: Path, **options: Any) -> Iterator[Served]:
+def serving_rest(
+    directory: Path, egress: EgressSettings | None = None, **options: Any
+) -> Iterator[Served]:
     """Serve REST APIs."""
 
-    async def add() -> None:
+    async def add(outbound: Outbound) -> None:
         keys = KeyDirectory(served.store)
         await served.store.follow(keys)
-        served.apis.directory.add_kind("REST", RestApis(served.apis.context, keys))
+        served.apis.directory.add_kind("REST", RestApis(served.apis.context, outbound, keys))
 
     with serving(directory, **options) as served:
-        served.portal.call(add)
-        yield served
+        opened = open_outbound(egress or EgressSettings())
+        with served.portal.wrap_async_context_manager(opened) as outbound:
+            served.portal.call(add, outbound)
+            yield served
 
 
 class RestApi:

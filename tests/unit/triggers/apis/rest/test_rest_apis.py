@@ -639,7 +639,12 @@ def test_resource_policies(api: RestApi, policy: dict[str, Any], status: int) ->
             "InternalServerErrorException",
         ),
         (
-            {"methodIntegration": {"type": "HTTP", "uri": "http://127.0.0.1:1"}},
+            {
+                "methodIntegration": {
+                    "type": "AWS",
+                    "uri": "arn:aws:apigateway:r:sqs:path/q",
+                }
+            },
             "InternalServerErrorException",
         ),
         ({"methodIntegration": None}, "InternalServerErrorException"),

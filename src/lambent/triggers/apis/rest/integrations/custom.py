@@ -60,6 +60,18 @@ class Backend(Protocol):
         ...
 
 
+def mapped_parameters(body: Body, call: RestCall) -> dict[str, dict[str, str]]:
+    """What the `requestParameters` of an integration make, by `header`, `querystring` and
+    `path`."""
+    mapped: dict[str, dict[str, str]] = {"header": {}, "querystring": {}, "path": {}}
+    for target, source in (body.get("requestParameters") or {}).items():
+        place, _, name = target.removeprefix(_REQUEST).partition(".")
+        value = source_value(source, call.parameters, call.context, call.variables)
+        if value is not None and place in mapped:
+            mapped[place][name] = value
+    return mapped
+
+
 class CustomIntegration:
     """See the module."""
 
@@ -122,7 +134,7 @@ class CustomIntegration:
             raise GatewayError("API_CONFIGURATION_ERROR", str(error)) from None
 
     def _send(self, call: RestCall, rendered: Rendered | None) -> None:
-        mapped = self._mapped(call)
+        mapped = mapped_parameters(self._body, call)
         if rendered is None:
             body = self._converted(call)
         else:
@@ -134,16 +146,6 @@ class CustomIntegration:
         call.note(f"Endpoint request body after transformations: {body[:1024]!r}")
         kind = call.request.exchange.headers.get("content-type") or "application/json"
         self._backend.begin(call, Prepared(body, mapped, kind), self.done)
-
-    def _mapped(self, call: RestCall) -> dict[str, dict[str, str]]:
-        """What `requestParameters` make."""
-        mapped: dict[str, dict[str, str]] = {"header": {}, "querystring": {}, "path": {}}
-        for target, source in (self._body.get("requestParameters") or {}).items():
-            place, _, name = target.removeprefix(_REQUEST).partition(".")
-            value = source_value(source, call.parameters, call.context, call.variables)
-            if value is not None and place in mapped:
-                mapped[place][name] = value
-        return mapped
 
     # -- the response --------------------------------------------------------------------------
 
