@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from lambent.model.document import Body
 from lambent.triggers.apis.rest.binary import media_type_of
+from lambent.triggers.url_response import is_sendable_header
 
 JSON = "application/json"
 _DEFAULT = '{"message":$context.error.messageString}'
@@ -124,12 +125,20 @@ def gateway_response(
     headers = [("x-amzn-ErrorType", error.error_type)]
     for name, source in parameters.items():
         value = resolve(source)
-        if name.startswith(_HEADER) and value is not None:
-            headers.append((name.removeprefix(_HEADER), value))
+        header = name.removeprefix(_HEADER)
+        if name.startswith(_HEADER) and value is not None and _is_sendable(header):
+            headers.append((header, value))
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", kind))
     body = _VARIABLE.sub(lambda found: resolve(found[1] or found[2]) or "", template)
     return GatewayResponse(status or error.status, headers, body.encode("utf-8", "replace"))
+
+
+def _is_sendable(name: str) -> bool:
+    try:
+        return is_sendable_header(name)
+    except ValueError:
+        return False
 
 
 def _has_templates(body: Body) -> bool:

@@ -169,6 +169,8 @@ class MethodCompiler:
     def _made(self, body: Body) -> Integration:
         context, types = self._context, self._binary_types
         kind, uri = body.get("type"), body.get("uri") or ""
+        if body.get("responseTransferMode") == "STREAM":
+            raise ValueError("Responses that are streamed are not served.")
         if kind == "MOCK":
             return CustomIntegration(context, body, types, Mock())
         if kind in ("AWS", "AWS_PROXY") and ":lambda:path/" in uri:

@@ -1,7 +1,6 @@
 """API keys and usage plans: who may call a stage, how often a second and how often a day.
 
-Requests are counted in memory. What was counted is given out now and then by `take_counted`, to be
-written where it outlives the process.
+Requests are counted in memory: a quota begins again when the platform starts.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-api-usage-plans.html
 """
 
@@ -72,22 +71,6 @@ class UsageCounter:
         self._buckets: dict[tuple[str, str, str], tuple[object, TokenBucket]] = {}
         self._used: dict[tuple[str, str], dict[datetime.date, int]] = {}
         """By plan and key, requests of each day."""
-        self._counted: set[tuple[str, str]] = set()
-
-    def load(self, plan_id: str, key_id: str, days: Mapping[datetime.date, int]) -> None:
-        """Add what was counted before the process started."""
-        used = self._used.setdefault((plan_id, key_id), {})
-        for day, count in days.items():
-            used[day] = used.get(day, 0) + count
-
-    def days(self, plan_id: str, key_id: str) -> Mapping[datetime.date, int]:
-        """The requests of each day."""
-        return self._used.get((plan_id, key_id), {})
-
-    def take_counted(self) -> list[tuple[str, str]]:
-        """The plans and keys that were counted since the last call."""
-        counted, self._counted = self._counted, set()
-        return sorted(counted)
 
     def count(self, key: ApiKey | None, api_id: str, stage: str, method: str) -> None:
         """Count a request to `GET /pets`, of a stage. Raises `GatewayError` if there is no such
@@ -113,7 +96,6 @@ class UsageCounter:
             if sum(count for day, count in used.items() if day >= start) >= quota["limit"]:
                 raise GatewayError("QUOTA_EXCEEDED")
         used[today] = used.get(today, 0) + 1
-        self._counted.add((plan["id"], key.id))
 
     def _bucket(self, plan_id: str, key_id: str, method: str, limits: Body) -> TokenBucket:
         rate, burst = limits.get("rateLimit"), limits.get("burstLimit")

@@ -681,3 +681,23 @@ def test_a_warm_call_makes_no_task_and_reads_no_database(api: RestApi) -> None:
     finally:
         store.read = original  # type: ignore[method-assign]
     assert not reads
+
+
+@pytest.mark.parametrize("name", ["x y", "a\r\nb", "", "x:", "é"])
+def test_templates_make_no_headers_that_are_none(api: RestApi, name: str) -> None:
+    """A response cannot be split by the name of a header, nor by its value."""
+    set_name = f'#set($context.responseOverride.header["{name}"] = "1")'
+    set_value = '#set($context.responseOverride.header.x = "1\r\nx-evil: 1")'
+    set_length = '#set($context.responseOverride.header["content-length"] = "1")'
+    api.deploy(
+        {
+            "GET /name": mock(template=f"{set_name}ok"),
+            "GET /value": mock(template=f"{set_value}ok"),
+            "GET /length": mock(template=f"{set_length}okay"),
+        }
+    )
+    assert api.request("/stage/name").status == 500
+    response = api.request("/stage/value")
+    assert response.status == 500
+    assert "x-evil" not in response.headers
+    assert api.request("/stage/length").body == b"okay"

@@ -35,6 +35,7 @@ from lambent.triggers.apis.rest.templates import (
     request_error,
 )
 from lambent.triggers.apis.vtl.budget import TemplateError
+from lambent.triggers.url_response import is_sendable_header
 
 _REQUEST = "integration.request."
 
@@ -248,6 +249,10 @@ class CustomIntegration:
             headers += [(name, _text(item)) for item in values]
         if not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("Content-Type", kind))
+        try:
+            headers = [item for item in headers if is_sendable_header(item[0])]
+        except ValueError as error:
+            raise GatewayError("API_CONFIGURATION_ERROR", str(error)) from None
         call.respond(_status(override.get("status"), response), headers, body)
 
 
