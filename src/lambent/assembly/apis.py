@@ -12,7 +12,6 @@ from lambent.assembly.api import Api
 from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.storage import Storage
-from lambent.aws.client import AwsClient
 from lambent.gateway.fronts import Front
 from lambent.gateway.server import Gateway
 from lambent.identity.service_roles import ServiceRoles
@@ -34,10 +33,8 @@ from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
 from lambent.triggers.apis.front import ApiFront
-from lambent.triggers.apis.http.authorization import Authorizations
-from lambent.triggers.apis.http.integrations import Integrations
 from lambent.triggers.apis.http.kind import HttpApis
-from lambent.triggers.apis.outbound import Outbound, open_outbound
+from lambent.triggers.apis.outbound import open_outbound
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.kind import RestApis
 from lambent.triggers.apis.throttling import Throttles
@@ -63,37 +60,28 @@ async def open_apis(
     """Serve APIs: open what they need, and register the ways in and the kinds of APIs."""
     directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
-    context = ApiContext(
-        calls=FunctionCalls(execution.invoker, api.authorizer, roles),
-        authorizer=api.authorizer,
-        throttles=Throttles(clock),
-        access_logs=AccessLogs(storage.logs),
-        clock=clock,
-        tasks=storage.tasks,
-    )
     async with open_outbound(settings.egress) as outbound:
-        add_http_apis(directory, context, outbound, events.aws_calls, roles)
+        context = ApiContext(
+            calls=FunctionCalls(execution.invoker, api.authorizer, roles),
+            authorizer=api.authorizer,
+            throttles=Throttles(clock),
+            access_logs=AccessLogs(storage.logs),
+            clock=clock,
+            tasks=storage.tasks,
+            outbound=outbound,
+            issuers=Issuers(outbound.fetch, clock),
+            aws=events.aws_calls,
+            roles=roles,
+        )
+        directory.add_kind("HTTP", HttpApis(context))
         keys = KeyDirectory(storage.store)
-        directory.add_kind("REST", RestApis(context, outbound, keys))
+        directory.add_kind("REST", RestApis(context, keys))
         await storage.store.follow(keys)
         front = ApiFront(directory, clock, storage.tasks, domain=settings.gateway.url_domain)
         add_fronts(api.gateway, front, storage.tasks)
         await storage.store.follow(directory)
         await directory.domains()
         yield Apis(directory, context)
-
-
-def add_http_apis(
-    directory: ApiDirectory,
-    context: ApiContext,
-    outbound: Outbound,
-    aws: AwsClient,
-    roles: ServiceRoles,
-) -> None:
-    """Serve HTTP APIs."""
-    authorizations = Authorizations(context, Issuers(outbound.fetch, context.clock))
-    integrations = Integrations(context, outbound, aws, roles)
-    directory.add_kind("HTTP", HttpApis(context, authorizations, integrations))
 
 
 def add_fronts(gateway: Gateway, front: ApiFront, tasks: anyio.abc.TaskGroup) -> None:

@@ -17,6 +17,7 @@ from lambent.assembly.front import (
     register_function_urls,
     register_invocations,
 )
+from lambent.assembly.names import open_names
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.storage import open_storage
@@ -58,7 +59,9 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         data = privileged.data
         storage = await enter(open_storage(settings, data, clock))
         api = await enter(open_api(settings, storage, privileged.front.root_credentials.write))
-        execution = await enter(open_execution(settings, privileged, storage, api))
+        names = await open_names(settings, data, storage)
+        api.gateway.use_names(names.hosts.is_known, names.tls_of_boxes)
+        execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
         ports = ControlPorts(
             aws=events.aws,
@@ -87,5 +90,5 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         # What is loaded by now stays: the garbage collector need not look at it again.
         gc.collect()
         gc.freeze()
-        await serve_until_stopped(settings, privileged, storage, api, execution, manager)
+        await serve_until_stopped(settings, privileged, storage, api, execution, names, manager)
     raise_cause_of_end(privileged, storage, execution)

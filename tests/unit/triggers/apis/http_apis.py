@@ -2,15 +2,13 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lambent.assembly.apis import Apis, add_http_apis
-from lambent.identity.service_roles import ServiceRoles
+from lambent.assembly.apis import Apis
 from lambent.model.document import Root
-from lambent.sandbox.egress_policy import EgressSettings
-from lambent.triggers.apis.outbound import open_outbound
+from lambent.triggers.apis.http.kind import HttpApis
 
 from .serving import ACCOUNT, REGION, Response, Served, serving
 
@@ -80,16 +78,10 @@ def one_function(served: Served, uri: str, *, key: str = "$default", **more: Any
 
 @contextmanager
 def serving_http(directory: Path, **options: Any) -> Iterator[Served]:
-    """Serve HTTP APIs. `outbound` makes their connections, or else the real one with the rules of
-    `egress`; `aws` calls services."""
-    outbound: Any = options.pop("outbound", None)
-    egress: EgressSettings = options.pop("egress", EgressSettings())
-    aws: Any = options.pop("aws", None)
+    """Serve HTTP APIs; see `serving` for the options."""
 
-    async def add_kinds(apis: Apis, stack: AsyncExitStack) -> None:
-        roles: ServiceRoles = apis.context.calls._roles
-        opened = outbound or await stack.enter_async_context(open_outbound(egress))
-        add_http_apis(apis.directory, apis.context, opened, aws, roles)
+    def add_kinds(apis: Apis) -> None:
+        apis.directory.add_kind("HTTP", HttpApis(apis.context))
 
     with serving(directory, add_kinds, **options) as served:
         yield served

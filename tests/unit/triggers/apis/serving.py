@@ -5,7 +5,7 @@ import dataclasses
 import http.client
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,23 +38,24 @@ from lambent.model.invocation import (
     Succeeded,
 )
 from lambent.model.policy import ResourcePolicy, statements_of
+from lambent.sandbox.egress_policy import EgressSettings
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.settings import TelemetrySettings
 from lambent.triggers.apis.access_logs import AccessLogs
+from lambent.triggers.apis.authorizers.issuers import Fetch, Issuers
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
 from lambent.triggers.apis.front import ApiFront
+from lambent.triggers.apis.outbound import open_outbound
 from lambent.triggers.apis.throttling import Throttles
 from tests.factories import function_version
 from tests.unit.invocation.fake_node import FakeNode
 
 ACCOUNT, REGION = AccountId("000000000000"), Region("us-east-1")
 SETTINGS = GatewaySettings(shutdown_grace_s=1)
-AddKinds = Callable[[Apis, AsyncExitStack], Awaitable[None]]
-"""Registers the kinds of APIs that are served."""
 Function = Callable[[Any], Any]
 """From an event to a result. An `Outcome` is taken as it is; None is no response at all."""
 
@@ -105,7 +106,7 @@ class Response:
 
 
 class _Connection(http.client.HTTPConnection):
-    """Sends what it gets, as UTF-8."""
+    """Sends what it receives to, as UTF-8."""
 
     def _encode_request(self, request: str) -> bytes:
         return request.encode()
@@ -174,15 +175,27 @@ class Served:
 @contextmanager
 def serving(
     directory: Path,
-    add_kinds: AddKinds | None = None,
+    add_kinds: Callable[[Apis], None],
     *,
     is_strict: bool = False,
     throttles: Throttles | None = None,
+    egress: EgressSettings | None = None,
+    fetch: Fetch | None = None,
+    aws: Any = None,
 ) -> Iterator[Served]:
-    """Serve APIs from an empty database; `add_kinds` registers the kinds that are served. More can
-    be added to `Served.apis`."""
+    """Serve APIs from an empty database; `add_kinds` registers the kinds that are served. `egress`
+    says which servers are reached, `fetch` stands for issuers, `aws` for the client of services."""
     with start_blocking_portal("asyncio", {"use_uvloop": True}) as portal:
-        opened = _serving(portal, directory, add_kinds, is_strict, throttles)
+        opened = _serving(
+            portal,
+            directory,
+            add_kinds,
+            is_strict,
+            throttles,
+            egress or EgressSettings(),
+            fetch,
+            aws,
+        )
         with portal.wrap_async_context_manager(opened) as served:
             yield served
 
@@ -191,9 +204,12 @@ def serving(
 async def _serving(
     portal: BlockingPortal,
     directory: Path,
-    add_kinds: AddKinds | None,
+    add_kinds: Callable[[Apis], None],
     is_strict: bool,
     throttles: Throttles | None,
+    egress: EgressSettings,
+    fetch: Fetch | None,
+    aws: Any,
 ) -> AsyncIterator[Served]:
     clock, node = SystemClock(), FunctionsNode()
     policies = dict[str, list[Mapping[str, Any]]]()
@@ -215,17 +231,22 @@ async def _serving(
         invoker = Invoker(Admission(InvocationSettings()), Catalog(load), node, clock)
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
+        roles = ServiceRoles(keyring, are_checked=is_strict)
+        outbound = await enter(open_outbound(egress))
         context = ApiContext(
-            calls=FunctionCalls(invoker, authorizer, ServiceRoles(keyring, are_checked=is_strict)),
+            calls=FunctionCalls(invoker, authorizer, roles),
             authorizer=authorizer,
             throttles=throttles or Throttles(clock),
             access_logs=AccessLogs(logs),
             clock=clock,
             tasks=tasks,
+            outbound=outbound,
+            issuers=Issuers(fetch or outbound.fetch, clock),
+            aws=aws,
+            roles=roles,
         )
         apis = Apis(ApiDirectory(store), context)
-        if add_kinds is not None:
-            await add_kinds(apis, stack)
+        add_kinds(apis)
         await store.follow(apis.directory)
         gateway = await enter(open_gateway(SETTINGS, authorizer))
         add_fronts(gateway, ApiFront(apis.directory, clock, tasks, domain="localhost"), tasks)

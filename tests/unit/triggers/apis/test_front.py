@@ -48,7 +48,7 @@ class EchoKind:
         respond_message(exchange, status, "Not Found" if status == 404 else "Refused")
 
 
-async def add_echo(apis: Apis, _: object) -> None:
+def add_echo(apis: Apis) -> None:
     apis.directory.add_kind("HTTP", EchoKind())
 
 

@@ -24,7 +24,7 @@ POLICY = {"AuthorizerType": "REQUEST", "AuthorizerPayloadFormatVersion": "1.0"}
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving_http(tmp_path_factory.mktemp("apis"), outbound=issuer) as served:
+    with serving_http(tmp_path_factory.mktemp("apis"), fetch=issuer.fetch) as served:
         served.function("echo", lambda event: event)
         yield served
 
@@ -218,7 +218,7 @@ def test_policies(served: Served) -> None:
 
 
 def test_cache(served: Served) -> None:
-    """By the identity sources; format 2.0 caches only if configured; a deployment ends it."""
+    """By the identity sources; format 2.0 caches only if it learns to; a deployment ends it."""
     source = {"IdentitySource": ["$request.header.x-key"]}
     for ttl, calls in ((None, 2), (0, 2), (60, 1)):
         more = {} if ttl is None else {"AuthorizerResultTtlInSeconds": ttl}

@@ -164,9 +164,10 @@ def chatting(
 ) -> Iterator[Chat]:
     """A data plane that serves WebSocket APIs."""
     settings = dataclasses.replace(SETTINGS, connections_max=connections_max)
+    kept: list[Any] = []
     with ExitStack() as stack:
-        served = stack.enter_context(serving(directory, is_strict=is_strict))
-        apis = served.apis
+        served = stack.enter_context(serving(directory, kept.append, is_strict=is_strict))
+        (apis,) = kept
         dispatcher = Dispatcher(Authorization(apis.context.authorizer, None))
         opened = open_websocket_apis(settings, served.store, dispatcher, apis)
         sessions = stack.enter_context(served.portal.wrap_async_context_manager(opened))

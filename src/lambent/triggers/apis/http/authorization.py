@@ -10,7 +10,6 @@ from lambent.model.errors import ApiError
 from lambent.model.policy import ResourcePolicy
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.authorizers.decisions import Decision
-from lambent.triggers.apis.authorizers.issuers import Issuers
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.function_authorizer import FunctionAuthorizer
@@ -31,25 +30,18 @@ class Authorization(Protocol):
         ...
 
 
-class Authorizations:
-    """Makes the authorizers of stages."""
-
-    def __init__(self, context: ApiContext, issuers: Issuers) -> None:
-        self._context = context
-        self._issuers = issuers
-
-    def of_stage(self, stage: Stage) -> "StageAuthorizers":
-        """The authorizers of a stage. Their caches end with it."""
-        found: dict[str, JwtAuthorizer | FunctionAuthorizer] = {}
-        for id, body in stage.of("authorizer").items():
-            try:
-                if body["AuthorizerType"] == "JWT":
-                    found[id] = JwtAuthorizer(self._issuers, self._context.clock, body)
-                else:
-                    found[id] = FunctionAuthorizer(self._context, stage, id, body)
-            except ValueError:
-                continue  # Its routes refuse every request.
-        return StageAuthorizers(SignatureAuthorization(self._context), found)
+def authorizers_of(context: ApiContext, stage: Stage) -> "StageAuthorizers":
+    """The authorizers of a stage. Their caches end with it."""
+    found: dict[str, JwtAuthorizer | FunctionAuthorizer] = {}
+    for id, body in stage.of("authorizer").items():
+        try:
+            if body["AuthorizerType"] == "JWT":
+                found[id] = JwtAuthorizer(context.issuers, context.clock, body)
+            else:
+                found[id] = FunctionAuthorizer(context, stage, id, body)
+        except ValueError:
+            continue  # Its routes refuse every request.
+    return StageAuthorizers(SignatureAuthorization(context), found)
 
 
 class StageAuthorizers:

@@ -15,10 +15,10 @@ from lambent.model.api_paths import HEADERS_BYTES_MAX
 from lambent.triggers.apis.api import Api, Stage
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.front import respond_message
-from lambent.triggers.apis.http.authorization import Authorization, Authorizations
+from lambent.triggers.apis.http.authorization import Authorization, authorizers_of
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.integration import Integration, NoIntegration
-from lambent.triggers.apis.http.integrations import Integrations
+from lambent.triggers.apis.http.integrations import make_integration
 from lambent.triggers.apis.http.routes import RouteTable
 from lambent.triggers.apis.http.variables import context_value
 from lambent.triggers.apis.kinds import stage_of_path
@@ -34,12 +34,8 @@ _MESSAGES = {403: "Forbidden", 404: "Not Found", 413: "Request Entity Too Large"
 class HttpApis:
     """All HTTP APIs. See `ApiKind`."""
 
-    def __init__(
-        self, context: ApiContext, authorizations: Authorizations, integrations: Integrations
-    ) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
-        self._authorizations = authorizations
-        self._integrations = integrations
 
     def choose_stage(self, api: Api, path: str) -> tuple[str, str] | None:
         """See `ApiKind`."""
@@ -47,9 +43,9 @@ class HttpApis:
 
     def compile(self, stage: Stage) -> "HttpStage":
         """See `ApiKind`."""
-        authorizers = self._authorizations.of_stage(stage)
+        authorizers = authorizers_of(self._context, stage)
         integrations = {
-            id: self._integrations.compile(stage, body)
+            id: make_integration(self._context, stage, body)
             for id, body in stage.of("integration").items()
         }
         throttles = _throttles(self._context, stage)

@@ -25,7 +25,6 @@ from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.integration import Common
 from lambent.triggers.apis.http.mapping import map_request, map_response
-from lambent.triggers.apis.outbound import Outbound
 from lambent.triggers.cors import Headers
 
 logger = logging.getLogger(__name__)
@@ -66,10 +65,9 @@ class _Sent(NamedTuple):
 class ProxyIntegration:
     """Passes requests on to one server."""
 
-    def __init__(self, context: ApiContext, outbound: Outbound, stage: Stage, body: Body) -> None:
+    def __init__(self, context: ApiContext, stage: Stage, body: Body) -> None:
         """Raises ValueError for a URI that is none, or a mapping that cannot be read."""
         self._context = context
-        self._outbound = outbound
         variables = stage.body.get("StageVariables") or {}
         self._uri = expand_variables(body["IntegrationUri"], variables)
         parts = urlsplit(self._uri)
@@ -89,7 +87,7 @@ class ProxyIntegration:
             sent = self._sent(call)
             with anyio.CancelScope() as scope:
                 exchange.on_disconnect(scope.cancel)
-                async with self._outbound.request(
+                async with self._context.outbound.request(
                     *sent, exchange.body, deadline_s=common.timeout_s
                 ) as response:
                     call.integration_status = response.status

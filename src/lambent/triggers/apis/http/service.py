@@ -10,10 +10,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from lambent.aws.client import AwsClient, AwsUnreachable
+from lambent.aws.client import AwsUnreachable
 from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.identity.authorizer import Access, Caller
-from lambent.identity.service_roles import ServiceRoles
 from lambent.kit.computing import computed
 from lambent.kit.tasks import start_task
 from lambent.model.arn import Region
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 _VALUE_MAX = 1_048_576
 """Characters of a parameter: as large as a message may be."""
-_JSON = [("Content-Type", "application/json")]
+_JSON = "application/json"
 _AS_JSON = frozenset(
     {
         *("AttributeNames", "MessageAttributeNames", "MessageAttributes"),
@@ -49,18 +48,9 @@ _LOWER_FIRST = frozenset({"stepfunctions"})
 class ServiceIntegration:
     """Calls one operation of a service."""
 
-    def __init__(
-        self,
-        context: ApiContext,
-        aws: AwsClient,
-        roles: ServiceRoles,
-        stage: Stage,
-        body: Body,
-    ) -> None:
+    def __init__(self, context: ApiContext, stage: Stage, body: Body) -> None:
         """Raises ValueError if the subtype or its parameters are not valid."""
         self._context = context
-        self._aws = aws
-        self._roles = roles
         self._scope = stage.root.scope
         subtype = SUBTYPES.get(body["IntegrationSubtype"])
         if subtype is None:
@@ -84,7 +74,7 @@ class ServiceIntegration:
             caller = self._caller(call)
             access = _access(subtype.service, subtype.operation, values, region, caller)
             await self._context.authorizer.check(caller, access)
-            result = await self._aws.call(
+            result = await self._context.aws.call(
                 subtype.service,
                 subtype.operation,
                 _members(subtype.service, subtype.operation, values),
@@ -92,8 +82,9 @@ class ServiceIntegration:
                 account=self._scope.account,
                 deadline_s=common.timeout_s,
             )
-            status, body = 200, _document(result)
+            status, (kind, body) = 200, _document(result)
         except ClientError as error:
+            kind = _JSON
             status, body = _refusal(error)
             call.integration_error = str(error)
         except (ApiError, BotoCoreError, ValueError) as error:
@@ -109,7 +100,7 @@ class ServiceIntegration:
             return
         call.integration_status = status
         call.integration_ended = self._context.clock.now()
-        common.respond(call, status, _JSON, body)
+        common.respond(call, status, [("Content-Type", kind)], body)
 
     def _values(self, call: HttpCall) -> dict[str, str]:
         """The parameters for a request; those without a value are left out. Raises ValueError."""
@@ -128,7 +119,7 @@ class ServiceIntegration:
         if role == CALLERS_OWN_ROLE and call.caller is not None:
             return call.caller
         session = "BackplaneAssumeRoleSession"
-        return self._roles.assume(role or "", SERVICE, self._scope, session)
+        return self._context.roles.assume(role or "", SERVICE, self._scope, session)
 
 
 def _members(service: str, operation: str, values: Mapping[str, str]) -> dict[str, Any]:
@@ -178,13 +169,13 @@ def _access(
     return Access(action, resource, account)
 
 
-def _document(result: Mapping[str, Any]) -> bytes:
-    """What the service returned, as JSON; content that is a document is itself."""
+def _document(result: Mapping[str, Any]) -> tuple[str, bytes]:
+    """The type and the text of what the service returned: JSON, or the document that it is."""
     content = result.get("Content")
     if isinstance(content, bytes):
-        return content
+        return result.get("ContentType") or "application/octet-stream", content
     shown = {name: value for name, value in result.items() if name != "ResponseMetadata"}
-    return json.dumps(shown, separators=(",", ":"), default=_plain).encode()
+    return _JSON, json.dumps(shown, separators=(",", ":"), default=_plain).encode()
 
 
 def _plain(value: object) -> object:

@@ -15,7 +15,6 @@ from lambent.kit.tasks import start_task
 from lambent.model.api_paths import HEADERS_BYTES_MAX
 from lambent.triggers.apis.api import Api, Stage
 from lambent.triggers.apis.context import ApiContext
-from lambent.triggers.apis.outbound import Outbound
 from lambent.triggers.apis.request import ApiRequest
 from lambent.triggers.apis.rest.authorization import NoAuthorization, ResourcePolicy
 from lambent.triggers.apis.rest.call import RestCall
@@ -35,9 +34,8 @@ _REFUSALS = {403: "INVALID_API_KEY", 404: "INVALID_API_KEY", 413: "REQUEST_TOO_L
 class RestApis:
     """All REST APIs. See `ApiKind`."""
 
-    def __init__(self, context: ApiContext, outbound: Outbound, keys: KeyDirectory) -> None:
+    def __init__(self, context: ApiContext, keys: KeyDirectory) -> None:
         self._context = context
-        self._outbound = outbound
         self._keys = keys
         self._usage = UsageCounter(context.clock, context.throttles.new)
 
@@ -48,7 +46,7 @@ class RestApis:
 
     def compile(self, stage: Stage) -> "RestStage":
         """See `ApiKind`."""
-        return RestStage(self._context, self._outbound, stage, self._keys, self._usage)
+        return RestStage(self._context, stage, self._keys, self._usage)
 
     def refuse(self, exchange: Exchange, status: int) -> None:
         """See `ApiKind`."""
@@ -63,19 +61,17 @@ class RestStage:
     def __init__(
         self,
         context: ApiContext,
-        outbound: Outbound,
         stage: Stage,
         keys: KeyDirectory,
         usage: UsageCounter,
     ) -> None:
         self._context = context
-        self._outbound = outbound
         self._stage = stage
         self._keys = keys
         self._usage = usage
         self._variables: Mapping[str, str] = stage.body.get("variables") or {}
         self._responses = stage.of("gateway_response")
-        self._routes = MethodCompiler(context, outbound, stage, self._variables).routes()
+        self._routes = MethodCompiler(context, stage, self._variables).routes()
         self._policy, self._policy_fault = _policy_of(stage)
         self._canary = self._make_canary()
         self._account = context.throttles.account(stage.root.scope)
@@ -95,7 +91,7 @@ class RestStage:
             documents=stage.canary,
             canary=None,
         )
-        served = RestStage(self._context, self._outbound, canary, self._keys, self._usage)
+        served = RestStage(self._context, canary, self._keys, self._usage)
         return float(settings.get("percentTraffic") or 0), canary, served
 
     def handle(self, request: ApiRequest) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from lambent.model.document import Body
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.context import ApiContext
-from lambent.triggers.apis.outbound import Outbound
 from lambent.triggers.apis.rest.authorization import (
     Authorization,
     IamAuthorization,
@@ -70,12 +69,10 @@ class MethodCompiler:
     def __init__(
         self,
         context: ApiContext,
-        outbound: Outbound,
         stage: Stage,
         variables: Mapping[str, str],
     ) -> None:
         self._context = context
-        self._outbound = outbound
         self._stage = stage
         self._variables = variables
         self._authorizers: dict[str, Authorization] = {}
@@ -181,7 +178,7 @@ class MethodCompiler:
                 return LambdaProxy(context, caller, types)
             return CustomIntegration(context, body, types, LambdaBackend(caller))
         if kind in ("HTTP", "HTTP_PROXY") and body.get("connectionType") != "VPC_LINK":
-            server = HttpServer(context, self._outbound, body, self._variables)
+            server = HttpServer(context, body, self._variables)
             is_proxy = kind == "HTTP_PROXY"
             return server if is_proxy else CustomIntegration(context, body, types, server)
         raise ValueError(f"Integrations of the type {kind} with {uri[:200]!r} are not served.")

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from lambent.model.document import Root
-from lambent.sandbox.egress_policy import EgressSettings
-from lambent.triggers.apis.outbound import Outbound, open_outbound
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.kind import RestApis
 from tests.unit.triggers.apis.serving import ACCOUNT, REGION, Response, Served, serving
@@ -21,21 +19,18 @@ _DEPLOYMENT = iter(range(1_000_000))
 
 
 @contextmanager
-def serving_rest(
-    directory: Path, egress: EgressSettings | None = None, **options: Any
-) -> Iterator[Served]:
+def serving_rest(directory: Path, **options: Any) -> Iterator[Served]:
     """Serve REST APIs."""
 
-    async def add(outbound: Outbound) -> None:
+    async def add() -> None:
         keys = KeyDirectory(served.store)
         await served.store.follow(keys)
-        served.apis.directory.add_kind("REST", RestApis(served.apis.context, outbound, keys))
+        served.apis.directory.add_kind("REST", RestApis(served.apis.context, keys))
 
-    with serving(directory, **options) as served:
-        opened = open_outbound(egress or EgressSettings())
-        with served.portal.wrap_async_context_manager(opened) as outbound:
-            served.portal.call(add, outbound)
-            yield served
+    # Keys are read from the store, which is there when the rest is.
+    with serving(directory, lambda _: None, **options) as served:
+        served.portal.call(add)
+        yield served
 
 
 class RestApi:

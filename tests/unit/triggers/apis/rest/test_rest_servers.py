@@ -18,7 +18,7 @@ PATH = {"integration.request.path.proxy": "method.request.path.proxy"}
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     directory = tmp_path_factory.mktemp("rest")
-    with serving_rest(directory, EgressSettings(allow=("127.0.0.0/8",))) as served:
+    with serving_rest(directory, egress=EgressSettings(allow=("127.0.0.0/8",))) as served:
         yield served
 
 

@@ -15,7 +15,6 @@ from lambent.kit.tasks import start_task
 from lambent.model.document import Body
 from lambent.model.function_uris import expand_variables
 from lambent.triggers.apis.context import ApiContext
-from lambent.triggers.apis.outbound import Outbound
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integration_responses import IntegrationResult
@@ -51,12 +50,9 @@ class _Sent(NamedTuple):
 class HttpServer:
     """The server of one integration."""
 
-    def __init__(
-        self, context: ApiContext, outbound: Outbound, body: Body, variables: Mapping[str, str]
-    ) -> None:
+    def __init__(self, context: ApiContext, body: Body, variables: Mapping[str, str]) -> None:
         """Raises ValueError for a URI that is none."""
         self._context = context
-        self._outbound = outbound
         self._body = body
         self._uri = expand_variables(body.get("uri") or "", variables)
         parts = urlsplit(self._uri)
@@ -122,7 +118,9 @@ class HttpServer:
         try:
             with anyio.fail_after(self._timeout_s), anyio.CancelScope() as scope:
                 call.request.exchange.on_disconnect(scope.cancel)
-                async with self._outbound.request(*sent, deadline_s=self._timeout_s) as response:
+                async with self._context.outbound.request(
+                    *sent, deadline_s=self._timeout_s
+                ) as response:
                     result = await _read(response)
                 done(call, result)
         except GatewayError as error:
