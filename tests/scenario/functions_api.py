@@ -93,7 +93,7 @@ async def serve_api(data: Path, database: StoreSettings | None = None) -> AsyncI
 
 
 async def read_nothing(polled: ActiveMapping) -> None:
-    """Stands in for what reads the sources of mappings."""
+    """Replaces the room that reads the sources of mappings."""
     with polled.stop.interrupts():
         await anyio.sleep_forever()
 
@@ -143,7 +143,7 @@ def client(connect: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def name() -> str:
-    """A function's name nobody else uses."""
+    """A unique function name."""
     return f"f-{uuid.uuid4().hex[:12]}"
 
 

@@ -120,7 +120,7 @@ def test_accepted_means_delivered(start_platform: Callable[..., Platform]) -> No
 def test_the_lines_of_an_event_that_is_done_outlive_a_kill(
     start_platform: Callable[..., Platform],
 ) -> None:
-    """What does not come again has been logged, however seldom logs are written."""
+    """Completed events have been logged, however seldom logs are written."""
     first = start_platform(None, "--set", "telemetry.flush_every_s=3600")
     client = first.client("lambda")
     deploy(client, "prints", {"app.py": SOURCE})

@@ -12,7 +12,7 @@ from tests.platforms import log_lines, publish_layer
 
 from .conftest import PYTHON, ROLE, Platform, deploy, invoke, wait_active, wait_for
 
-# The header of an ELF file of a machine that nobody has any more.
+# The header of an ELF file of a machine that is extinct.
 VAX = b"\x7fELF\x01\x01\x01" + bytes(9) + b"\x02\x00\x4b\x00\x01\x00\x00\x00" + bytes(64)
 NO_FILE = "fork/exec /var/task/bootstrap: no such file or directory"
 NO_PROGRAM = "fork/exec /var/task/bootstrap: exec format error"

@@ -92,7 +92,7 @@ def test_names_of_others_are_not_answered_to(
     ],
 )
 def test_addresses_and_localhost_are(platform: Platform, host: str) -> None:
-    """No page can be at a name that nobody can own."""
+    """No page can be at a name that cannot be registered."""
     assert ask(platform, host)[0] == 200
 
 
@@ -108,7 +108,7 @@ def test_addresses_and_localhost_are(platform: Platform, host: str) -> None:
 def test_made_up_signatures_of_pages_are_worth_nothing(
     platform: Platform, page: dict[str, str]
 ) -> None:
-    """A page of the same origin, as a function's may be, needs nobody's permission for headers."""
+    """A page of the same origin, as a function's may be, needs no permission for headers."""
     assert ask(platform, "127.0.0.1", **SIGNED)[0] == 200
     status, body = ask(platform, "127.0.0.1", **SIGNED, **page)
     assert status == 403

@@ -87,7 +87,7 @@ def test_a_burst_is_answered_and_delays_nobody(platform: Platform, lambda_client
 
 
 def test_what_cannot_be_had_in_time_is_throttled(start_platform: Callable[..., Platform]) -> None:
-    """A platform that builds one sandbox at a time, for which nobody may wait for long."""
+    """A platform that builds one sandbox at a time, with a short limit for waiting."""
     platform = start_platform(
         environment={
             "LAMBENT_WORKER__STARTS_AT_ONCE": "1",

@@ -208,7 +208,8 @@ def test_garbage_of_one_that_runs(platform: Platform, monkeypatch: pytest.Monkey
 def test_garbage_of_one_that_was_killed(
     start_platform: Callable[..., Platform], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its launcher, so that nobody has tidied up: its control groups and disks go."""
+    """With its launcher, so that nothing was cleaned up: its control groups and disks are
+    removed."""
     monkeypatch.setattr(gc, "_in_caches", lambda _: iter(()))
     own = start_platform()
     deploy(own.client("lambda"), "one", {"app.py": "def handler(e, c):\n    return 'here'"})
@@ -301,9 +302,9 @@ def test_lines_of_the_journal(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 @pytest.mark.root
 def test_a_user_cannot_tell(daemon: Daemon) -> None:
-    """Somebody else's platform is neither shown nor taken for one that does not run."""
+    """Another user's platform is neither shown nor reported as stopped."""
     daemon.up()
-    # What is loaded before it is somebody else's may lie where nobody else may read.
+    # Files that it loads before it changes the user may be readable only for the first user.
     program = (
         "import os, sys; from pathlib import Path; import lambent.cli.app, lambent.settings;"
         "from lambent.cli import running; os.setgroups([]); os.setresgid(*[65534] * 3);"

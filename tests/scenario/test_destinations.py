@@ -302,7 +302,7 @@ def test_dead_letter_queues(platform: Platform, elsewhere: Callable[[str], Any])
 
 
 def test_characters_that_queues_refuse(platform: Platform, elsewhere: Callable[[str], Any]) -> None:
-    """In events, responses and errors; their records arrive all the same."""
+    """In events, responses and errors; their records arrive anyway."""
     client = platform.client("lambda")
     dead, destination = Queue(elsewhere("sqs"), "odd-dead"), Queue(elsewhere("sqs"), "odd-told")
     source = "def handler(event, context): raise ValueError('\\x1b[31mred \\x00\\uffff' + event)"
@@ -325,7 +325,7 @@ def test_characters_that_queues_refuse(platform: Platform, elsewhere: Callable[[
 def test_a_destination_that_is_not_there(
     platform: Platform, elsewhere: Callable[[str], Any]
 ) -> None:
-    """Costs its own records and nobody else's."""
+    """It delays only its own records."""
     client = platform.client("lambda")
     gone = f"arn:aws:sqs:{REGION}:{ACCOUNT}:nobody-made-it"
     queue = Queue(elsewhere("sqs"), "is-there")

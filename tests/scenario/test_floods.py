@@ -273,7 +273,7 @@ def narrow(
 @pytest.mark.parametrize("name", HEADS)
 def test_what_never_ends_takes_little_memory(narrow: Platform, name: str) -> None:
     """Requests of strangers that do not arrive are held within a budget; others are served, and
-    what was held is released. A strict platform does not even read what nobody has signed."""
+    what was held is released. A strict platform does not even read unsigned requests."""
     before = rss(narrow)
     connection = http.client.HTTPConnection(urlsplit(narrow.endpoint).netloc, timeout=20)
     with unfinished(narrow, *HEADS[name]):

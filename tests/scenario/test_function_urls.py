@@ -76,7 +76,7 @@ class Url:
 
 @pytest.fixture(scope="module")
 def make_url(platform: Platform, lambda_client: Any) -> Callable[..., Url]:
-    """Deploys a function and gives it a URL."""
+    """Deploys a function with a URL."""
 
     def make(name: str, source: str, **members: Any) -> Url:
         deploy(lambda_client, name, {"app.py": source}, **members.pop("Function", {}))
@@ -486,7 +486,7 @@ def sign(url: Url, key: str, secret: str) -> dict[str, str]:
 def test_strict_platforms_ask_for_public_permission(
     start_platform: Callable[..., Platform],
 ) -> None:
-    """NONE means that nobody must sign, not that everybody may call."""
+    """NONE means that callers need not sign, not that every caller is allowed."""
     from .test_identity import TRUST, Strict
 
     strict = Strict(start_platform(None, "--auth", "strict"))

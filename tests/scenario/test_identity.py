@@ -225,7 +225,8 @@ def test_functions_act_for_their_role(strict: Strict) -> None:
 
 
 def test_roles_of_functions_must_be_good(strict: Strict) -> None:
-    """There, trusting Lambda, of the same account, and passed by somebody who may."""
+    """The role must exist, trust Lambda, belong to the account, and be passed by a principal who
+    may."""
     iam = strict.client("iam")
     iam.create_role(
         RoleName="closed",
@@ -320,7 +321,7 @@ def test_policies_that_are_none(strict: Strict) -> None:
 
 
 def lambent(strict: Strict, *arguments: str, **environment: str) -> str:
-    """Run a command of ours as somebody on the same machine."""
+    """Run one of our commands as another user of the machine."""
     done = forking.run(
         [sys.executable, "-m", "lambent", *arguments],
         env={
@@ -356,7 +357,7 @@ def test_keys_on_the_command_line(strict: Strict, tmp_path: Path) -> None:
 
 
 def test_keys_last(start_platform: Callable[..., Platform]) -> None:
-    """A restart makes no new root key and forgets none; the database is for nobody else's eyes."""
+    """A restart makes no new root key and forgets none; no other user can read the database."""
     platform = start_platform(None, "--auth", "strict")
     before = (platform.data_dir / "root-credentials").read_text()
     Strict(platform).client("lambda").list_functions()
@@ -404,7 +405,7 @@ def test_relaxed_platforms_know_their_own(platform: Platform) -> None:
     [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}],
 )
 def test_pages_in_a_browser_reach_nothing(platform: Platform, headers: dict[str, str]) -> None:
-    """A page that somebody visits can send requests to loopback, but not as anybody."""
+    """A page that a user visits can send requests to loopback, but without an identity."""
     presigned = (
         "?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=000000000000%2F20260101%2Fus-east-1%2F"
         "lambda%2Faws4_request&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders="
@@ -421,7 +422,7 @@ def test_pages_in_a_browser_reach_nothing(platform: Platform, headers: dict[str,
 
 
 def test_conditions_on_the_function_of_a_mapping(strict: Strict) -> None:
-    """`lambda:FunctionArn` says for which functions somebody may make mappings."""
+    """`lambda:FunctionArn` restricts for which functions a principal may create mappings."""
     arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:"
     keys = strict.user(
         "gina",

@@ -1,4 +1,4 @@
-"""Java functions on the host's JVM, over the API as anybody calls it."""
+"""Java functions on the host's JVM, over the public API."""
 
 import base64
 import json

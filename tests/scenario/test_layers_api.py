@@ -15,7 +15,7 @@ from .functions_api import ACCOUNT, create, create_active, package, refusal, wai
 
 @pytest.fixture
 def layer() -> str:
-    """A layer's name nobody else uses."""
+    """A unique layer name."""
     return f"l-{uuid.uuid4().hex[:12]}"
 
 

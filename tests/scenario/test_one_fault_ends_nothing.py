@@ -214,7 +214,7 @@ def test_the_api_outlives_the_launcher(own: Platform) -> None:
             return error.response["Error"]["Code"] == "ServiceException"
 
     wait_for(fails, "nothing can be run any more")
-    time.sleep(1)  # noqa: TID251 - deliveries to the extension are tried again meanwhile
+    time.sleep(1)  # noqa: TID251 - deliveries to the extension are retried meanwhile
     assert client.get_function(FunctionName="listened")["Configuration"]["State"] == "Active"
     assert own.process.poll() is None
 

@@ -45,7 +45,7 @@ class ControlPlane(RuleBasedStateMachine):
 
     @initialize(source=SOURCES, description=DESCRIPTIONS)
     def create(self, source: str, description: str) -> None:
-        """A function that nobody had before."""
+        """A new function."""
         self.name = f"r-{uuid.uuid4().hex[:12]}"
         self._create(source, description)
 

@@ -261,7 +261,7 @@ def test_runtimes_of_snap_start(client: Any, name: str, runtime: str, is_accepte
 
 
 def test_the_mode_of_a_url_is_shown_when_it_was_chosen(client: Any, name: str) -> None:
-    """Changes leave out a mode that nobody named; reads always have it."""
+    """Responses of changes omit a mode that was not given; reads always have it."""
     create_active(client, name)
     created = client.create_function_url_config(FunctionName=name, AuthType="NONE")
     assert "InvokeMode" not in created

@@ -1,4 +1,4 @@
-"""Ruby functions on the host's Ruby, over the API as anybody calls it."""
+"""Ruby functions on the host's Ruby, over the public API."""
 
 import base64
 import json

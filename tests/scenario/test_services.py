@@ -164,7 +164,7 @@ def test_an_object_tells_a_function(platform: Platform) -> None:
 
 
 def test_a_topic_tells_a_function(platform: Platform) -> None:
-    """SNS's event has the names that functions know; a failure is tried again by the platform."""
+    """SNS's event has the names that functions know; the platform retries a failure."""
     teller = Teller(platform, "on-topic")
     sns = platform.client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
@@ -393,7 +393,7 @@ def test_a_web_page_gets_no_permission(platform: Platform) -> None:
 
 
 def test_the_local_services_has_no_way_to_the_host(platform: Platform) -> None:
-    """It runs as the platform's user and connects to nobody: what a topic sends to an HTTP server
+    """It runs as the platform's user and makes no connections: what a topic sends to an HTTP server
     of the host never arrives there."""
     arrived = threading.Event()
 

@@ -67,7 +67,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 def unsigned(platform: Platform, service: str = "cognito-idp") -> Any:
-    """What an application has that knows nobody's keys."""
+    """The credentials of an application that knows no keys."""
     return platform.client(service, config=Config(signature_version=UNSIGNED))
 
 

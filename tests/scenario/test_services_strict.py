@@ -46,7 +46,7 @@ def allow(*actions: str, resource: str = "*") -> dict[str, Any]:
 
 
 def test_who_is_turned_away(strict: Strict) -> None:
-    """Nobody without a signature, a known key and a policy gets to the emulator."""
+    """Without a signature, a known key and a policy, no request reaches the emulator."""
     unsigned = strict.platform.client("sqs", config=Config(signature_version=UNSIGNED))
     assert refusal(unsigned.list_queues)[0] == "MissingAuthenticationTokenException"
     assert refusal(strict.platform.client("sqs").list_queues)[0] == "UnrecognizedClientException"

@@ -209,7 +209,7 @@ def test_a_killed_zygote_costs_nobody_a_call(start_platform: Callable[..., Platf
 
 
 def test_a_restart_prepares_what_is_deployed(start_platform: Callable[..., Platform]) -> None:
-    """Before anybody calls: there is a zygote again."""
+    """Before the next call there is a zygote again."""
     own = start_platform()
     deploy(own.client("lambda"), "f", {"app.py": "def handler(event, context):\n    return 1\n"})
     own.stop()

@@ -63,7 +63,7 @@ class MappingReconciler:
                     self._stop()
                     return
                 await self._follow(mapping)
-            except Reported:  # The database is away; it is tried again.
+            except Reported:  # The database is away; the loop retries.
                 await self._clock.sleep(self._settings.backoff_s)
                 continue
             except Exception:

@@ -101,7 +101,7 @@ class MappingSupervisor:
             try:
                 is_ours = await self._context.store.transact(lambda tx: tx.locks.take_polling())
             except Reported:
-                is_ours = self._is_ours  # Nobody can tell while the database is away.
+                is_ours = self._is_ours  # Unknown while the database is away.
             if is_ours is not self._is_ours:
                 self._is_ours = is_ours
                 for reconciler in self._reconcilers.values():

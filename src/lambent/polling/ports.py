@@ -51,7 +51,7 @@ class Envelope:
 
 
 class SourceError(Exception):
-    """A source cannot be read now. It is tried again, after a growing pause."""
+    """A source cannot be read now. The poller retries, after a growing pause."""
 
     def __init__(self, result: str, *, reason: str = "", detail: str = "") -> None:
         super().__init__(f"{result}: {detail}" if detail else result)

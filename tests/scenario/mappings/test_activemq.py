@@ -67,7 +67,7 @@ class Queue:
                 inbox.receipts.get(timeout=20)
 
     def take(self) -> str:
-        """The next message that is there for anybody."""
+        """The next message that any consumer can get."""
         with self._connect() as (connection, inbox):
             headers = {"activemq.prefetchSize": "1"}
             connection.subscribe(
@@ -285,7 +285,8 @@ def test_disabling_hands_back(queue: Queue, secret: Secret, new_function: NewFun
 def test_a_connection_that_breaks(
     queue: Queue, proxy: Proxy, secret: Secret, new_function: NewFunction
 ) -> None:
-    """In the middle of a batch: its messages come again, and say so; none is lost."""
+    """In the middle of a batch: its messages are delivered again, marked as redelivered; none is
+    lost."""
     function = new_function("import time\ndef act(event): time.sleep(1)")
     map_queue(function, "proxied", queue.name, secret, BatchSize=2)
     queue.send("a", "b", "c")

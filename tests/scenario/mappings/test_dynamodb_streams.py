@@ -175,7 +175,7 @@ def act(event):
 
 
 def test_functions_report_where_they_failed(table: Table, new_function: NewFunction) -> None:
-    """From there on the batch is tried again."""
+    """From there on the batch is retried."""
     table.put("1", "later-2", "3")
     function = new_function(REPORTS)
     function.map(
@@ -220,8 +220,8 @@ def test_windows_count_changes(table: Table, new_function: NewFunction) -> None:
 def test_a_killed_platform_goes_on_where_it_was(
     ministack: Ministack, table: Table, start_platform: StartPlatform, tmp_path: Path
 ) -> None:
-    """Nothing is lost, and what was committed does not come again, of a mapping that has committed
-    something; of one that has not, and wants the latest, neither does what came before it."""
+    """Nothing is lost. A mapping that has committed does not get committed records again; one that
+    has not, and starts at LATEST, does not get earlier records."""
     endpoints = {"dynamodbstreams": ministack.endpoint}
     data = tmp_path / "data"
     table.put("old")

@@ -148,7 +148,7 @@ def test_partitions_do_not_wait_for_each_other(tansu: Tansu, new_function: NewFu
 
 
 def test_batches_and_filters(topic: Topic, new_function: NewFunction) -> None:
-    """A batch is full, or its window ends; what nobody wants is committed, too."""
+    """A batch is full, or its window ends; filtered records are committed, too."""
     pattern = json.dumps({"value": {"n": [{"numeric": [">=", 3]}]}})
     topic.send(*({"n": number} for number in range(8)))
     function = new_function()

@@ -145,7 +145,7 @@ def test_shards_that_split_and_merge_are_read_parents_first(
 
 @two_shards()
 def test_a_poison_record_blocks_only_its_shard(stream: Stream, new_function: NewFunction) -> None:
-    """Its batch is tried again and again; the other shard goes on."""
+    """Its batch is retried continuously; the other shard continues."""
     function = new_function(POISON)
     uuid = function.map(stream.arn, StartingPosition="TRIM_HORIZON")
     stream.put("poison", at=FIRST)
@@ -323,7 +323,7 @@ def act(event):
 
 
 def test_functions_report_where_they_failed(stream: Stream, new_function: NewFunction) -> None:
-    """From there on the batch is tried again; what is before it is not."""
+    """From there on the batch is retried; records before it are not."""
     stream.put("1", "2", "later-3", "4", "later-5")
     function = new_function(REPORTS)
     function.map(
@@ -532,9 +532,9 @@ def delivered(function: Function, since: float) -> list[Any]:
 def test_a_killed_platform_goes_on_where_it_was(
     kinesis: Kinesis, start_platform: StartPlatform, tmp_path: Path
 ) -> None:
-    """Killed at any moment and started again, nothing is lost, keys stay in order, and what was
-    committed does not come again; over a split, too. A mapping that had nothing to commit yet
-    begins where it would have."""
+    """Killed at any moment and restarted, it loses nothing, keys stay in order, and committed
+    records are not delivered again; over a split, too. A mapping that had committed nothing yet
+    begins at its starting position."""
     stream = Stream(kinesis.client(), "killed", shards=2)
     endpoints = {"kinesis": kinesis.endpoint}
     data = tmp_path / "data"
@@ -578,7 +578,7 @@ def test_a_killed_platform_goes_on_where_it_was(
     for sent in expected.values():
         order = list(dict.fromkeys(text for text in seen if text in sent))
         assert order == [text for text in sent if text in order]
-    # At most what was under way in each shard comes again after a kill: a batch of two.
+    # At most the batch of two that was in progress in each shard is delivered again after a kill.
     assert len(seen) - 1 - len(everything) <= 2 * 2 * 2
     assert "before" not in wait_texts(latest, *everything)
     assert platform.stop() == 0, platform.output

@@ -54,7 +54,7 @@ class Queue:
         self._do(publish)
 
     def count(self) -> int:
-        """How many messages are there that nobody was given."""
+        """The number of messages that were not delivered to any consumer."""
         found = self._do(lambda channel: channel.declare_queue(self.name, passive=True))
         number: int = found.declaration_result.message_count
         return number
@@ -299,7 +299,8 @@ def test_disabling_hands_back(queue: Queue, secret: Secret, new_function: NewFun
 def test_a_connection_that_breaks(
     queue: Queue, proxy: Proxy, secret: Secret, new_function: NewFunction
 ) -> None:
-    """In the middle of a batch: its messages come again, and say so; none is lost."""
+    """In the middle of a batch: its messages are delivered again, marked as redelivered; none is
+    lost."""
     function = new_function("import time\ndef act(event): time.sleep(1)")
     map_queue(function, "proxied", queue.name, secret, BatchSize=2)
     queue.send("a", "b", "c")
@@ -350,7 +351,7 @@ def test_what_cannot_be_read(
     ministack: Ministack, rabbitmq: RabbitMq, queue: Queue, new_function: NewFunction
 ) -> None:
     """Each with its reason: no such queue, no such virtual host, no permission for either, no such
-    secret, a secret of another form, a broker nobody knows. A queue that is made later is read."""
+    secret, a secret of another form, an unknown broker. A queue that is created later is read."""
     rabbitmq.control("add_user", "bob", "bobs")
     rabbitmq.control("set_permissions", "bob", "", "", "^nothing$")
     rabbitmq.add_vhost("private")

@@ -485,7 +485,7 @@ def test_operators_see_what_mappings_do(
 def test_killed_in_the_middle(
     ministack: Ministack, start_platform: Callable[..., Platform]
 ) -> None:
-    """A platform that dies loses no message: what was under way comes again to the next one."""
+    """A platform that dies loses no message: the next one receives those that were in progress."""
     queue = Queue(ministack, "sqs-killed", VisibilityTimeout="3")
     options = ("--set", f"aws.sqs.endpoint_url={ministack.strict_endpoint}")
     platform = start_platform(None, *options)

@@ -322,8 +322,8 @@ async def test_no_retries_if_none_are_wanted(room: Room) -> None:
 async def test_destinations_get_what_is_theirs(
     room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also one that is down for hours; what nobody can take is given up, finally, and the log says
-    what that was about."""
+    """Also one that is down for hours; what cannot be delivered is given up, finally, and the log
+    says what that was about."""
     config = {
         "MaximumRetryAttempts": 0,
         "DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:r:1:q"}},
@@ -659,7 +659,7 @@ def test_policies() -> None:
 
 
 async def test_what_a_function_has_printed_is_written_before_its_event_is_done(room: Room) -> None:
-    """A platform that is killed has the lines of every event that does not come again. Events that
+    """A platform that is killed has the lines of every completed event. Events that
     only arrive wait for no lines."""
     room.invoker.outcomes = [Succeeded(b"1")]
     await room.offer(1)

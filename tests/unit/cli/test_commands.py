@@ -27,7 +27,7 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 @pytest.fixture
 def free_port() -> Iterator[int]:
-    """A port nobody listens on: bound, so that nobody else takes it."""
+    """A port without a listener: bound, so that no other process takes it."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

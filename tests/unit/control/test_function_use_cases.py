@@ -102,7 +102,7 @@ async def test_failed_creation(room: Room) -> None:
     "error", [SandboxError("the launcher is gone"), PermissionError("no"), RecursionError("a bug")]
 )
 async def test_what_the_machine_cannot_do_fails_one_version(room: Room, error: Exception) -> None:
-    """Whatever it is; others are prepared all the same."""
+    """Whatever the error is; others are still prepared."""
     room.gate.error = error
     failed = await room.create_active()
     assert (failed.state, failed.state_reason_code) == ("Failed", "InternalError")
@@ -235,7 +235,7 @@ async def test_blobs_live_as_long_as_somebody_refers_to_them(room: Room) -> None
 
 
 async def test_no_blob_is_lost_or_left_in_a_crowd(room: Room) -> None:
-    """Many callers share few packages: every version keeps its blob, nobody else's stays."""
+    """Many callers share few packages: every version keeps its blob, and no other blob stays."""
     chance = random.Random(7)
     is_whole: list[bool] = []
 
@@ -283,7 +283,7 @@ async def settle_all(room: Room) -> None:
 
 
 async def test_a_restart_finishes_what_was_under_way(tmp_path: Path) -> None:
-    """Pending functions become Active after a restart; blobs nobody needs are swept."""
+    """Pending functions become Active after a restart; unused blobs are swept."""
     async with open_room(tmp_path) as room:
         await room.create_active("done")
         room.gate.shut()

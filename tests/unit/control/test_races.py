@@ -166,7 +166,7 @@ async def test_a_package_that_is_deleted_and_deployed(rooms: tuple[Room, Room]) 
 
 
 async def test_a_package_in_a_transaction_that_lasts(rooms: tuple[Room, Room]) -> None:
-    """It was marked before. Who deletes waits for nobody, and leaves it."""
+    """It was marked before. The deletion does not wait, and leaves it."""
     one, other = rooms
     data = package("slow")
     await one.create_active(Code={"ZipFile": data})

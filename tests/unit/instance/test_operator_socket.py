@@ -115,7 +115,7 @@ async def test_bad_requests(tmp_path: Path, sent: bytes, received: bytes) -> Non
 
 
 async def test_who_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is cut off after a while; who goes before the answer comes harms nobody."""
+    """It is cut off after a while; a client that leaves before the response does no harm."""
     monkeypatch.setattr(operator_socket, "_REQUEST_S", 0.05)
     async with opened(tmp_path):
         assert await anyio.to_thread.run_sync(say, tmp_path, b"answ") == b""

@@ -104,7 +104,7 @@ async def until_closed(reader: asyncio.StreamReader, deadline_s: float = 10) -> 
 
 async def wait_until(condition: Callable[[], object], deadline_s: float = 10) -> None:
     async with asyncio.timeout(deadline_s):
-        while not condition():  # noqa: ASYNC110 - what is polled tells nobody
+        while not condition():  # noqa: ASYNC110 - what is polled notifies no listener
             await asyncio.sleep(0.005)
 
 
@@ -339,7 +339,7 @@ async def test_a_handler_that_raises_is_logged_and_told(caplog: pytest.LogCaptur
 
 
 async def test_a_slow_reader_holds_its_own_line_only() -> None:
-    """Answers that a client does not read hold back its further requests, and nobody else's."""
+    """Responses that a client does not read hold back its own further requests, and no others."""
     handled: list[str] = []
 
     def handler(exchange: Exchange) -> None:
@@ -653,7 +653,7 @@ async def test_idle_connections_end_and_busy_ones_do_not() -> None:
 
 
 async def test_one_connection_too_many_is_turned_away() -> None:
-    """The excess gets 503; when somebody leaves, there is room again."""
+    """The excess gets 503; when a client leaves, there is space again."""
     async with serving(Recorder(), connections_max=1) as (server, port):
         async with connected(port) as (_, first):
             first.write(GET)
@@ -755,7 +755,7 @@ async def test_heads_are_screened_before_bodies_are_read() -> None:
 
 @pytest.mark.parametrize("target", ["/" + "a" * 20_000, "/?" + "a&" * 1001])
 async def test_targets_that_take_long_to_read(target: str) -> None:
-    """They are refused before anybody takes them apart."""
+    """They are refused before they are parsed."""
     async with serving(Recorder()) as (_, port):
         assert answers(await said(port, _get(target))) == [(400, b"")]
 

@@ -173,7 +173,7 @@ class Caller:
 
 async def test_a_caller_that_is_behind_when_the_body_ends_does_not_stop_the_runtime() -> None:
     """The last of the body and its end come together, while the caller takes nothing: the
-    runtime's connection is read again all the same."""
+    runtime's connection is still read again."""
     async with relaying() as ports, asyncio.timeout(DEADLINE_S):
         caller = await Caller.connect(ports.caller, "/1")
         runtime = await Runtime.connect(ports.runtime)
@@ -187,7 +187,7 @@ async def test_a_caller_that_is_behind_when_the_body_ends_does_not_stop_the_runt
 
 
 async def test_a_caller_that_leaves_while_it_is_behind_does_not_stop_the_runtime() -> None:
-    """Nobody takes what is still to come: the runtime may send it, and goes on."""
+    """The rest of the response has no reader: the runtime may send it, and continues."""
     async with relaying() as ports, asyncio.timeout(DEADLINE_S):
         caller = await Caller.connect(ports.caller, "/1")
         runtime = await Runtime.connect(ports.runtime)
@@ -241,7 +241,7 @@ async def test_a_body_that_cannot_be_read_on_is_cut(
     body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The reader gets an error at once. If it was the reader's own fault, that is a bug, and
-    somebody should hear of it."""
+    it should be reported."""
     ends: list[str] = []
 
     class Broken:

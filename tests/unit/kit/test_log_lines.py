@@ -61,7 +61,7 @@ def test_a_pipe_that_is_not_the_journals_gets_no_priorities() -> None:
 
 
 def test_a_file_gets_the_time(tmp_path: Path) -> None:
-    """Nobody else writes it there."""
+    """No other writer writes it there."""
     with (tmp_path / "log").open("w") as file:
         logged(file.fileno())
     first = (tmp_path / "log").read_text().splitlines()[0]

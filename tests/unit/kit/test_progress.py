@@ -39,7 +39,7 @@ def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) ->
 def test_it_is_said_again(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody has to guess whether anything still happens."""
+    """The user need not guess whether work continues."""
     monkeypatch.setattr(progress, "_REPEAT_S", 0.0)
     monkeypatch.setattr(progress, "_REFRESH_S", 0.01)
     seen: list[str] = []

@@ -313,7 +313,7 @@ class Play:
     async def serve(
         self, listener: socket.socket, admits: Callable[[socket.socket], bool]
     ) -> AsyncIterator[None]:
-        """See `ApiEndpoint`: nobody asks."""
+        """See `ApiEndpoint`: gets no requests."""
         with listener:
             yield
 

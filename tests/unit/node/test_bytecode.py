@@ -17,7 +17,7 @@ def entry(path: str, content: bytes) -> bytes:
 
 
 def test_files_are_kept_where_the_loader_looks(tmp_path: Path) -> None:
-    """Beside the package, with a `c` behind the name of the source, readable for everybody."""
+    """Next to the package, with a `c` after the name of the source, readable for every user."""
     target = tmp_path / "key.python3.11"
     _keep(entry("app.py", b"1") + entry("pkg/deep/er.py", b"2") + END, target)
     assert (target / "app.pyc").read_bytes() == b"1"

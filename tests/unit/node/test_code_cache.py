@@ -65,7 +65,7 @@ class Source:
 
 @pytest.mark.usefixtures("narrow_umask")
 async def test_packages_are_readable_by_the_function(tmp_path: Path) -> None:
-    """Contents and links as packed; everybody may read, nobody gets more than that."""
+    """Contents and links as packed; every user may read, and has no other permission."""
     async with open_code_cache(tmp_path / "code", Source(make_zip()).fetch) as cache:
         directory = await cache.ensure(KEY)
     assert directory == tmp_path / "code" / KEY

@@ -141,7 +141,7 @@ def test_an_extension_that_ends_in_init(
 def test_an_extension_that_ends_as_the_environment_becomes_ready(
     playbook: Playbook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All have asked, and one is gone before anybody saw it: init has failed."""
+    """All have asked, and one ends before that is noticed: init has failed."""
     play = playbook(extensions=("agent",))
     play.begin()
     agent = play.extension("agent")
@@ -207,7 +207,7 @@ def test_an_extension_that_never_registers(playbook: Playbook) -> None:
 
 
 def test_an_extension_that_never_waits(playbook: Playbook) -> None:
-    """It registered; the runtime is ready; init is cut all the same."""
+    """It registered; the runtime is ready; init is still cut off."""
     play = playbook(extensions=("agent",))
     play.begin()
     play.extension("agent").registers(*BOTH)
@@ -657,7 +657,7 @@ def test_a_busy_environment_ends_after_its_invocation(playbook: Playbook) -> Non
 
 
 def test_who_is_told_of_the_end(playbook: Playbook) -> None:
-    """Only an idle environment with extensions has anybody to tell."""
+    """Only an idle environment with extensions has a listener to notify."""
     play = playbook(extensions=("agent",))
     play.begin()
     assert not play.environment.needs_shutdown_event

@@ -123,7 +123,7 @@ def test_an_init_error_is_the_answer_of_the_next_call(playbook: Playbook, forked
 def test_a_runtime_that_exits_in_init(
     playbook: Playbook, status: ExitStatus, reason: str, error_type: str
 ) -> None:
-    """It is tried again in the invocation, which fails as a crash does."""
+    """It is retried in the invocation, which fails as a crash does."""
     play = playbook()
     play.begin()
     play.loop.do(play.runtime.end, status)
@@ -217,7 +217,7 @@ def test_provisioned_environments_report_init_by_itself(playbook: Playbook) -> N
 def test_a_runtime_that_ends_as_it_becomes_ready(
     playbook: Playbook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has asked and is gone before anybody saw it: init has failed."""
+    """It polls and ends before that is noticed: init has failed."""
     play = playbook()
     play.begin()
     runtime, on_ready = play.runtime, play.environment.on_ready

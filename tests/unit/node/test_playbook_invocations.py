@@ -212,7 +212,7 @@ def test_a_timeout(playbook: Playbook, forked: bool) -> None:
 
 @pytest.mark.parametrize("late_s", [-0.0004, 0.004])
 def test_a_timer_that_is_not_punctual(playbook: Playbook, late_s: float) -> None:
-    """A host is busy: what is reported is the limit all the same."""
+    """A host is busy: the reported duration is still the limit."""
     play = playbook(timeout_s=1)
     play.begin_ready()
     call = play.invoke()

@@ -308,7 +308,7 @@ def test_what_is_refused_is_sent_again(playbook: Playbook, status: int) -> None:
 
 
 def test_a_server_that_does_not_listen_yet(playbook: Playbook) -> None:
-    """It is tried again."""
+    """It is retried."""
     play = playbook(extensions=("agent",))
     play.begin()
     agent = play.extension("agent")

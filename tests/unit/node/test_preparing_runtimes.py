@@ -243,7 +243,7 @@ def fake_ruby(root: Path, gem: str) -> Interpreter:
 
 
 def test_rubys_sdk_is_installed_where_gems_can_be_had(tmp_path: Path) -> None:
-    """Beside the client; without it Ruby functions run all the same."""
+    """Next to the client; without it Ruby functions still run."""
     installs = '#!/bin/sh\nmkdir -p "$4/gems/$5-3.3.0/lib" "$4/specifications"\n'
     (with_sdk,) = prepare_runtimes([fake_ruby(tmp_path / "a", installs)], tmp_path / "one")
     assert with_sdk.directory is not None, with_sdk.failure

@@ -1,4 +1,4 @@
-"""A part of a source that gives what the test puts into it."""
+"""A part of a source that returns what the test puts into it."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence

@@ -35,7 +35,7 @@ FAILED = FunctionFailed(b"{}", "ValueError")
 THROTTLED = throttled()
 
 Act = Callable[[Any], Outcome | Any]
-"""A function: gives an outcome, or what it answers."""
+"""A function: returns an outcome, or the response."""
 
 
 class Function:

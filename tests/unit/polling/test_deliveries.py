@@ -54,7 +54,7 @@ class Broker(DeliveredQueue):
         self.acknowledged += [record.id for record in records]
 
     async def let_go(self, kept: Sequence[Record]) -> None:
-        """Nobody calls it here."""
+        """Not called here."""
 
     def deliver(self, number: int, size: int = 10) -> list[Record]:
         """So many more."""
@@ -139,7 +139,7 @@ async def test_the_end_of_a_connection() -> None:
 
 
 async def test_windows_that_begin_with_a_record() -> None:
-    """However long nothing came before; what came while nobody looked has waited already."""
+    """However long nothing came before; what came between two reads has already waited."""
     clock = ManualClock()
     buffer = Buffer(clock, count_max=10, bytes_max=1000)
     taken: list[int] = []

@@ -40,7 +40,7 @@ class Chunks(ByteStream):
         self.sent += item
 
     async def send_eof(self) -> None:
-        """Nobody asks for that."""
+        """Never called."""
 
     async def aclose(self) -> None:
         """Nothing is open."""

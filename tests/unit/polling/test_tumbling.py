@@ -153,7 +153,7 @@ async def test_a_state_that_is_too_large_ends_its_window() -> None:
 
 
 async def test_a_call_without_a_state_has_failed() -> None:
-    """Of batches and of a window's end: they are tried again, as often as retries are allowed,
+    """Of batches and of a window's end: they are retried, as often as allowed,
     with the state that there was."""
     answers: list[Any] = [{}, {"state": {"n": 7}}, None, {"state": 1}, FAILED, {"state": {}}]
     rig = make_rig(

@@ -135,7 +135,7 @@ def test_close() -> None:
 
 
 def test_what_a_late_child_holds() -> None:
-    """Is killed with it: nobody goes on half restored."""
+    """It is killed with it: no process continues half restored."""
     if os.uname().machine != "x86_64":
         pytest.skip("for x86-64 only")
     loop = Loop()

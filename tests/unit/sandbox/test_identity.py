@@ -37,7 +37,7 @@ def test_what_has_changed_is_named_and_not_shown() -> None:
     ],
 )
 def test_what_a_process_in_a_box_is(name: str, value: str) -> None:
-    """Its user, nobody else, with a filter and no capability, held by us."""
+    """Its own user, with a filter and no capability, held by us."""
     good = {
         f"its {field}": "0" * 16 for field in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
     }

@@ -154,7 +154,7 @@ def test_sockets_are_of_families_a_network_namespace_confines(machine: str, call
 
 
 def test_the_kernels_headers_agree_with_the_numbers(machine: str) -> None:
-    """A wrong number would allow a call nobody meant."""
+    """A wrong number would allow an unintended call."""
     header = HEADERS[machine]
     if not header.exists():
         pytest.skip(f"needs {header} of the package linux-libc-dev")

@@ -147,7 +147,7 @@ async def test_nothing_is_overwritten(tmp_path: Path, anyio_backend: object) -> 
 
 
 async def test_missing_and_damaged_packages_are_said(tmp_path: Path, anyio_backend: object) -> None:
-    """The rest is backed up all the same."""
+    """The rest is still backed up."""
     old, file = places_in(tmp_path / "old"), tmp_path / "backup"
     (tmp_path / "old").mkdir()
     await fill(old)

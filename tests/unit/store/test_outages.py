@@ -122,7 +122,7 @@ async def test_who_waits_for_a_silent_server_waits_once_and_together(
 async def test_a_change_whose_commit_was_never_confirmed_is_told_of(
     tmp_path: Path, own_postgresql: PostgreSql
 ) -> None:
-    """The network goes as the commit is sent, which arrives all the same. No caller knows that it
+    """The network fails as the commit is sent, which arrives anyway. No caller knows that it
     holds, so every cache of the function is read again when the database is back."""
     heard = Heard()
     with Proxy(own_postgresql.port) as network:

@@ -275,7 +275,7 @@ def test_no_loop_devices(tmp_path: Path) -> None:
 
 
 def test_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A slow source comes with a better one; a clock that nobody keeps right is pointed out."""
+    """A slow source comes with a better one; a clock that no service keeps right is pointed out."""
     base = "/sys/devices/system/clocksource/clocksource0"
     files = {f"{base}/current_clocksource": "hpet", f"{base}/available_clocksource": "tsc hpet"}
     monkeypatch.setattr(clock, "kernel_status", lambda: 0x40)

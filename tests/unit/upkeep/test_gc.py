@@ -175,7 +175,7 @@ def test_what_belongs_to_somebody_else(settings: Settings) -> None:
 
 
 def test_what_cannot_be_removed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is reported, and the rest is removed all the same."""
+    """It is reported, and the rest is still removed."""
     for name in (f"java17-{OLD}", f"java21-{OLD}"):
         (Path(settings.worker.runtimes_dir) / name).mkdir()
 

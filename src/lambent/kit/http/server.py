@@ -57,7 +57,7 @@ class HttpServer:
 
         `budget` limits what is held of requests that have no response yet, and of responses that
         clients have not taken. When it is spent, a request that is still arriving is refused with
-        503: of those that nobody vouches for, the one that holds most. A client that leaves too
+        503: of those whose sender is unknown, the one that holds most. A client that leaves too
         much of its responses is cut off."""
         self._service = Service(
             handler=handler,
