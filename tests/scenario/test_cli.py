@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -194,3 +196,27 @@ def read_until(descriptor: int, text: str, deadline: float) -> str:
             break  # the other side is closed
     assert text in seen, seen
     return seen
+
+
+def test_an_http_api_and_a_url_for_a_function(platform: Platform, code: Path) -> None:
+    """Both are made once, are reached, and are listed."""
+    options = ("deploy", str(code), "--name", "reached", "--url", "--http-api", "--json")
+    deployed = run(platform, *options)
+    assert deployed.returncode == 0, deployed.stderr
+    first = json.loads(deployed.stdout)
+    again = json.loads(run(platform, *options).stdout)
+    members = ("ApiEndpoint", "FunctionUrl")
+    assert [first[member] for member in members] == [again[member] for member in members]
+    request = urllib.request.Request(f"{platform.endpoint}/there")
+    request.add_header("Host", urlsplit(first["FunctionUrl"]).netloc)
+    with urllib.request.urlopen(request, timeout=60) as response:
+        assert json.load(response)["event"]["rawPath"] == "/there"
+    listed = run(platform, "apis", "--json")
+    assert listed.returncode == 0, listed.stderr
+    (api,) = [api for api in json.loads(listed.stdout) if api["name"] == "reached"]
+    assert (api["type"], api["endpoints"]) == ("HTTP", [first["ApiEndpoint"]])
+    assert api["routes"] == [{"route": "$default", "target": "reached", "authorizer": None}]
+    table = run(platform, "apis").stdout
+    assert first["ApiEndpoint"] in table
+    assert run(platform, "delete", "reached").returncode == 0
+    platform.client("apigatewayv2").delete_api(ApiId=api["id"])

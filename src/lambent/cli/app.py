@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lambent.cli import server_commands
+from lambent.cli import api_commands, server_commands
 from lambent.cli.linux_only import require_linux
 from lambent.cli.options import (
     SWITCH,
@@ -51,6 +51,7 @@ app.add_typer(config_app, name="config")
 keys_app = typer.Typer(help="Access keys for the platform.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 server_commands.add_to(app)
+api_commands.add_to(app)
 
 LOCAL = "http://127.0.0.1:5262"
 
@@ -177,6 +178,14 @@ def deploy(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Environment variable; may be repeated."),
     ] = None,
+    url: Annotated[
+        bool,
+        typer.Option("--url", metavar=SWITCH, help="Also give it a URL that anyone may call."),
+    ] = False,
+    http_api: Annotated[
+        bool,
+        typer.Option("--http-api", metavar=SWITCH, help="Also put an HTTP API in front of it."),
+    ] = False,
     endpoint: Endpoint = LOCAL,
     as_json: Json = False,
 ) -> None:
@@ -205,10 +214,13 @@ def deploy(
     with open_client("lambda", endpoint) as client, progress() as show:
         found = deploy_directory(client, open_s3, directory, wanted, show)
     found.pop("ResponseMetadata", None)
+    addresses = _addresses(found, endpoint, with_url=url, with_http_api=http_api)
     if as_json:
-        print_json(found)
+        print_json({**found, **addresses})
     else:
         print_table((*_COLUMNS, "state"), [{**_row(found), "state": found["State"]}])
+        for address in addresses.values():
+            print(address)
     for note in likely_mistakes(directory, wanted):
         print_note(note)
     if hint := runtime_hint(endpoint, found["Runtime"]):
@@ -436,6 +448,23 @@ def revoke_key(
 
     with open_client("iam", endpoint) as client:
         revoke(client, key)
+
+
+def _addresses(
+    function: dict[str, Any], endpoint: str, *, with_url: bool, with_http_api: bool
+) -> dict[str, str]:
+    """Where a function is reached over HTTP, as far as the user wants it."""
+    from lambent.cli.apis import make_http_api, make_url
+    from lambent.cli.client import open_client
+
+    addresses: dict[str, str] = {}
+    if with_url:
+        with open_client("lambda", endpoint) as client:
+            addresses["FunctionUrl"] = make_url(client, function)
+    if with_http_api:
+        with open_client("lambda", endpoint) as client, open_client("apigatewayv2", endpoint) as v2:
+            addresses["ApiEndpoint"] = make_http_api(v2, client, function)
+    return addresses
 
 
 _COLUMNS = ("name", "runtime", "handler", "memory", "timeout", "code", "modified")

@@ -30,6 +30,12 @@ TAGGED = (
     Tagged(
         re.compile(r"/apis/(?P<root>[^/]+)/stages/(?P<id>[^/]+)"), "apigatewayv2", "stage", "Tags"
     ),
+    Tagged(re.compile(r"/restapis/(?P<root>(?P<id>[^/]+))"), "apigateway", "api", "tags"),
+    Tagged(
+        re.compile(r"/restapis/(?P<root>[^/]+)/stages/(?P<id>[^/]+)"), "apigateway", "stage", "tags"
+    ),
+    Tagged(re.compile(r"/apikeys/(?P<root>)(?P<id>[^/]+)"), "apigateway", "api_key", "tags"),
+    Tagged(re.compile(r"/usageplans/(?P<root>)(?P<id>[^/]+)"), "apigateway", "usage_plan", "tags"),
     Tagged(
         re.compile(r"/domainnames/(?P<root>)(?P<id>[^/]+)"), "apigateway", "domain_name", "Tags"
     ),

@@ -9,6 +9,10 @@ from lambent.sandbox.ports import Mount
 LOG_PIPE_VARIABLE = "_LAMBDA_TELEMETRY_LOG_FD"
 TASK_ROOT = "/var/task"
 RUNTIME_DIR = "/var/runtime"
+TRUSTED_BUNDLE = "/etc/ssl/lambent/bundle.pem"
+"""All certificates that a box trusts."""
+OWN_CERTIFICATE = "/etc/ssl/lambent/boxes.pem"
+"""That of the platform's own authority among them."""
 LAYERS_ROOT = "/opt"
 EXTENSIONS_DIR = f"{LAYERS_ROOT}/extensions"
 LANGUAGE_DIR = Path("/var/lang")

@@ -21,6 +21,7 @@ from lambent.node.languages.language import (
 from lambent.node.languages.launch import (
     LOG_PIPE_VARIABLE,
     OF_A_SHELL,
+    OWN_CERTIFICATE,
     RUNTIME_DIR,
     TASK_ROOT,
     LaunchSpec,
@@ -159,6 +160,8 @@ class Node(Language):
                 "NODE_PATH": os.pathsep.join(
                     (*(f"{path}/node_modules" for path in paths), RUNTIME_DIR, TASK_ROOT)
                 ),
+                # Node has certificates of its own. bootstrap.cjs hides the variable.
+                "NODE_EXTRA_CA_CERTS": OWN_CERTIFICATE,
                 **OF_A_SHELL,
             },
             log_pipe_variable=LOG_PIPE_VARIABLE,

@@ -12,6 +12,7 @@ from lambent.node.languages.launch import (
     LOG_PIPE_VARIABLE,
     OF_A_SHELL,
     RUNTIME_DIR,
+    TRUSTED_BUNDLE,
     LaunchSpec,
     runtime_mounts,
     shown_program,
@@ -114,6 +115,11 @@ class Python(Language):
             argv=(program, "-S", f"{RUNTIME_DIR}/bootstrap.py"),
             waiting_argv=(program, "-S", f"{RUNTIME_DIR}/zygote.py"),
             forks=True,
-            environment={"PYTHONPATH": RUNTIME_DIR, **OF_A_SHELL},
+            environment={
+                "PYTHONPATH": RUNTIME_DIR,
+                # botocore trusts a file of its own otherwise.
+                "AWS_CA_BUNDLE": TRUSTED_BUNDLE,
+                **OF_A_SHELL,
+            },
             log_pipe_variable=LOG_PIPE_VARIABLE,
         )

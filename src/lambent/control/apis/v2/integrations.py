@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from lambent.control.apis.errors import bad_request, unsupported
 from lambent.control.apis.kinds import Draft
@@ -13,6 +12,7 @@ from lambent.control.apis.v2.expressions import (
 )
 from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http
 from lambent.model.document import Body, Document
+from lambent.model.service_integrations import SUBTYPES
 from lambent.store.store import Transaction
 
 _LENGTHS = {
@@ -33,46 +33,6 @@ _SERVICE_URI = re.compile(r"arn:aws:apigateway:[a-z0-9-]+:[a-z0-9.-]+:(?:path|ac
 _URL = re.compile(r"https?://[^\s/?#]+[^\s#]*")
 _ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
 _TEMPLATE_BYTES_MAX = 300 * 1024
-
-
-class Subtype(NamedTuple):
-    """An operation of an AWS service that an integration may perform."""
-
-    required: frozenset[str]
-    optional: frozenset[str]
-
-
-def _subtype(required: str, optional: str = "") -> Subtype:
-    return Subtype(frozenset(required.split()), frozenset(f"{optional} Region".split()))
-
-
-SUBTYPES: Mapping[str, Subtype] = {
-    "EventBridge-PutEvents": _subtype(
-        "Detail DetailType Source", "Time EventBusName Resources TraceHeader"
-    ),
-    "SQS-SendMessage": _subtype(
-        "QueueUrl MessageBody",
-        "DelaySeconds MessageAttributes MessageDeduplicationId MessageGroupId"
-        " MessageSystemAttributes",
-    ),
-    "SQS-ReceiveMessage": _subtype(
-        "QueueUrl",
-        "AttributeNames MaxNumberOfMessages MessageAttributeNames ReceiveRequestAttemptId"
-        " VisibilityTimeout WaitTimeSeconds",
-    ),
-    "SQS-DeleteMessage": _subtype("QueueUrl ReceiptHandle"),
-    "SQS-PurgeQueue": _subtype("QueueUrl"),
-    "AppConfig-GetConfiguration": _subtype(
-        "Application Environment Configuration ClientId", "ClientConfigurationVersion"
-    ),
-    "Kinesis-PutRecord": _subtype(
-        "StreamName Data PartitionKey", "SequenceNumberForOrdering ExplicitHashKey"
-    ),
-    "StepFunctions-StartExecution": _subtype("StateMachineArn", "Name Input"),
-    "StepFunctions-StartSyncExecution": _subtype("StateMachineArn", "Name Input TraceHeader"),
-    "StepFunctions-StopExecution": _subtype("ExecutionArn", "Cause Error"),
-}
-"""https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-aws-services-reference.html"""
 
 
 def check_integration(draft: Draft) -> Body:
@@ -140,7 +100,7 @@ def _check_of_service(body: dict[str, object], name: str, parameters: Mapping[st
     responses = body.get("ResponseParameters") or {}
     assert isinstance(responses, Mapping)
     check_response_parameters(responses)
-    check_service_parameters(parameters, subtype.required, subtype.optional)
+    check_service_parameters(subtype, parameters)
     return body
 
 
