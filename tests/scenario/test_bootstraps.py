@@ -62,7 +62,7 @@ def test_a_layer_s_bootstrap_that_is_not_executed(lambda_client: Any) -> None:
 
 
 def test_an_asynchronous_event_for_it(platform: Platform, lambda_client: Any) -> None:
-    """Is over after its retries, as any failed event, and the destination gets a record."""
+    """It ends after its retries, as any failed event, and the destination gets a record."""
     function = deploy(lambda_client, "boot-told", {"app.py": "def handler(e, c): print(e)"})
     deploy(lambda_client, "boot-later", {"bootstrap": b"x"}, **OS_ONLY)
     lambda_client.put_function_event_invoke_config(

@@ -1,7 +1,5 @@
-"""A burst of calls that each need an environment of their own, all at the same moment.
-
-`make burst` is as large as an account's limit allows.
-"""
+"""A burst of simultaneous calls that each need a new environment. `make burst` is as large as an
+account's limit allows."""
 
 import asyncio
 import json
@@ -37,8 +35,8 @@ def handler(event, context):
 
 
 async def call(endpoint: str, name: str, number: int, sleep_s: float = 0) -> tuple[int, bytes]:
-    """Invoke without a client library, which would take the processors for itself; gives status
-    and body."""
+    """Invoke without a client library, which would use up the processors; returns status and
+    body."""
     at = urlsplit(endpoint)
     body = json.dumps({"number": number, "sleep_s": sleep_s})
     reader, writer = await asyncio.open_connection(at.hostname, at.port)

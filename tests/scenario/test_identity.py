@@ -162,7 +162,8 @@ def test_policies_decide(strict: Strict) -> None:
 
 
 def test_resource_policies_decide_too(strict: Strict) -> None:
-    """What a function grants counts at once, on the warm path as well, and so does withdrawal."""
+    """A function's permissions apply at once, on the warm path as well, and so does their
+    removal."""
     name = "resource-policies"
     root = strict.client("lambda")
     deploy(root, name, {"app.py": "def handler(event, context): return 1"})
@@ -209,7 +210,7 @@ def test_keys_end(strict: Strict) -> None:
 
 
 def test_functions_act_for_their_role(strict: Strict) -> None:
-    """With temporary credentials, and with what the role's policy allows."""
+    """With temporary credentials, and with the permissions of the role's policy."""
     root = strict.client("lambda")
     config = {"Timeout": 30, "MemorySize": 1024}
     deploy(root, "caller", {"app.py": CALLS_LAMBDA}, **config)
@@ -266,7 +267,7 @@ def test_roles_of_functions_must_be_good(strict: Strict) -> None:
 
 
 def test_roles_are_assumed(strict: Strict) -> None:
-    """By whom they trust; the session may do what the role may, until it expires."""
+    """By principals they trust; the session may do what the role may, until it expires."""
     keys = strict.user("eve")
     eve = f"arn:aws:iam::{ACCOUNT}:user/eve"
     iam = strict.client("iam")
@@ -383,7 +384,7 @@ def test_relaxed_platforms_stay_on_loopback(tmp_path: Path) -> None:
 
 
 def test_relaxed_platforms_know_their_own(platform: Platform) -> None:
-    """Any key will do, but a wrong signature of a known one does not."""
+    """Any key is accepted, but a wrong signature of a known one is not."""
     iam = platform.client("iam")
     iam.create_user(UserName="known")
     key = iam.create_access_key(UserName="known")["AccessKey"]
@@ -487,7 +488,7 @@ def test_tls(
 
 
 def test_bad_certificates(certificate: tuple[Path, Path], tmp_path: Path) -> None:
-    """Said at once, with the files' names."""
+    """Refused at start, with the names of the files."""
     cert, key = certificate
     for arguments in (
         ["--tls-cert", str(cert)],
@@ -574,8 +575,8 @@ def _some(shape: Any) -> Any:
 
 
 def test_roles_deliver(strict: Strict) -> None:
-    """What goes to a queue or another function goes there with the role's rights, which are asked
-    for when it is configured and when it is delivered."""
+    """Delivery to a queue or another function uses the role's permissions, which are checked when
+    it is configured and when it is delivered."""
     root, iam, logs = map(strict.client, ("lambda", "iam", "logs"))
     source = {"app.py": "def handler(event, context):\n    print('got', event)\n    return 1\n"}
     role = f"arn:aws:iam::{ACCOUNT}:role/deliverer"

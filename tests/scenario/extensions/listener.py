@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An extension that subscribes to telemetry and writes what it gets to /tmp/told."""
+"""An extension that subscribes to telemetry and writes the records to /tmp/told."""
 
 import json
 import os
