@@ -110,7 +110,7 @@ def test_everything_has_its_turn(steps: list[tuple[str, object]]) -> None:
 
 
 def test_one_that_has_nothing_under_way_is_next() -> None:
-    """Even when as many as may are under way and others came first."""
+    """Even when the maximum is in progress and others came first."""
     house = House()
     for _ in range(1000):
         house.offer("flood")

@@ -34,7 +34,7 @@ def free_port() -> Iterator[int]:
 
 
 def test_help_names_every_command() -> None:
-    """And comes quickly, as the command line loads only what it needs."""
+    """And quickly, because the command line loads only what it needs."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = run("--help")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

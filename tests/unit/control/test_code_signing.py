@@ -23,7 +23,7 @@ OTHER_PROFILE = PROFILE.replace("/p/", "/q/")
 
 @pytest.fixture(scope="module")
 def signer() -> Signer:
-    """Whom the platform trusts."""
+    """The platform's trusted root."""
     return Signer(NOW)
 
 

@@ -78,7 +78,7 @@ async def test_an_unreachable_s3_is_an_error_of_the_request() -> None:
 
 
 async def test_size_and_time_are_bounded(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An object that is too large, or comes too slowly, is not waited for."""
+    """An object that is too large, or arrives too slowly, is refused."""
     client = boto3.client("s3", endpoint_url=endpoint, region_name=REGION)
     client.create_bucket(Bucket="large")
     client.put_object(Bucket="large", Key="k", Body=bytes(2000))

@@ -45,7 +45,7 @@ class Relay:
 
 
 class Stream:
-    """Passes a body on, and asks to wait while the caller is behind."""
+    """Passes a body on, and pauses while the caller is behind."""
 
     def __init__(self, source: Exchange, sink: Exchange) -> None:
         self._source = source
@@ -80,7 +80,7 @@ async def relaying() -> AsyncIterator[Ports]:
     ports = []
     for server in servers:
         sock = socket.create_server(("127.0.0.1", 0))
-        # Small buffers: a caller is behind after little, as it is after much over a network.
+        # Small buffers: a caller is behind after few bytes, as it is after many over a network.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
         ports.append(sock.getsockname()[1])
         await server.start(sock)
@@ -154,8 +154,8 @@ class Caller:
         return data
 
     async def read(self, random_: random.Random, pauses: float) -> int:
-        """Take everything; before each read it pauses with the given probability. Returns how
-        many bytes came, framing included."""
+        """Read everything; before each read it pauses with the given probability. Returns the
+        number of bytes, framing included."""
         loop = asyncio.get_running_loop()
         tail, count = b"", 0
         while not tail.endswith(b"0\r\n\r\n"):

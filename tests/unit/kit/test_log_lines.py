@@ -41,7 +41,7 @@ def logged_to_pipe(journal: bool) -> list[str]:
 
 
 def test_lines_of_the_journal_have_priorities() -> None:
-    """Each one, those of a traceback and of the end too; no time, no level as a word twice."""
+    """All of them, including those of a traceback; no time, no level as a word."""
     lines = logged_to_pipe(journal=True)
     assert lines[:3] == [
         "<4>WARNING room: two",

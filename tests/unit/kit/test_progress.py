@@ -51,7 +51,7 @@ def test_it_is_said_again(
 
 
 def test_lines_in_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are no errors."""
+    """They are not errors."""
     with (tmp_path / "journal").open("w") as stream:
         monkeypatch.setattr(sys, "stderr", PriorityLines(stream))
         with shown_steps(lambda _: None) as steps:

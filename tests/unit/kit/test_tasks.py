@@ -153,7 +153,7 @@ async def test_a_part_that_fails_is_its_parents_failure() -> None:
 
 
 async def test_a_guarded_callback_does_not_raise(caplog: pytest.LogCaptureFixture) -> None:
-    """What it fails with is logged and told, even if that fails, too."""
+    """Its exception is logged and reported, even if that fails, too."""
     errors: list[Exception] = []
     done: list[int] = []
 

@@ -352,7 +352,7 @@ def test_an_invocation_lasts_until_the_extensions_wait(playbook: Playbook) -> No
 
 
 def test_the_runtime_may_be_the_last_one(playbook: Playbook) -> None:
-    """The extension waits already when the response comes; so must the runtime."""
+    """The extension already polls when the response arrives; the runtime must poll, too."""
     play = playbook(extensions=("agent",))
     agent = start(play)
     call = play.invoke()
@@ -375,7 +375,7 @@ def test_an_extension_that_wants_no_invocations_holds_none_up(playbook: Playbook
 
 
 def test_an_extension_that_overruns_the_deadline(playbook: Playbook) -> None:
-    """The response stands; the report says timeout; the environment starts again with its files."""
+    """The response is kept; the report says timeout; the environment restarts with its files."""
     play = playbook(extensions=("agent",), timeout_s=1)
     agent = start(play)
     call = play.invoke()
@@ -474,7 +474,7 @@ def test_an_extension_that_has_to_end_in_an_invocation(playbook: Playbook) -> No
 
 
 def test_an_extension_that_ends_after_the_response(playbook: Playbook) -> None:
-    """The caller has its response; the report tells of the failure."""
+    """The caller has its response; the report contains the failure."""
     play = playbook(extensions=("agent",))
     agent = start(play)
     call = play.invoke()
@@ -602,7 +602,7 @@ def test_a_runtime_that_ends_by_itself_hastens_the_end(playbook: Playbook) -> No
 
 
 def test_an_extension_that_ignores_the_end(playbook: Playbook) -> None:
-    """After two seconds all is killed."""
+    """After two seconds everything is killed."""
     play = playbook(extensions=("agent",))
     agent = start(play)
     play.retire()

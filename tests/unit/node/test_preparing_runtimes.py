@@ -218,7 +218,7 @@ def test_the_cache_is_the_operators(environment: dict[str, str], expected: str) 
 
 
 def test_a_part_of_the_sdk_is_better_than_none(tmp_path: Path) -> None:
-    """If one of all the packages cannot be had, what most functions use is installed."""
+    """If one of the packages is not available, those that most functions use are installed."""
     script = INSTALLS + (
         'if grep -q client-sfn package.json; then echo "npm error 404" >&2; exit 1; fi\n'
         "cd node_modules && mkdir -p @aws-sdk/client-s3/dist-types @aws-sdk/client-s3/dist-es"

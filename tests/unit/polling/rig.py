@@ -117,7 +117,7 @@ class Rig:
     deliveries: list[Delivery]
 
     async def advance(self, seconds: float, steps: int = 1) -> None:
-        """Let time pass, and everybody do what they do then."""
+        """Let time pass, and run everything that becomes due."""
         await anyio.wait_all_tasks_blocked()
         for _ in range(steps):
             self.clock.advance(seconds / steps)

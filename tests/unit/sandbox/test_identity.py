@@ -54,7 +54,7 @@ def _sleeps(pid: int) -> bool:
 
 
 def test_places_and_descriptors() -> None:
-    """A directory of its root, and neither more nor fewer descriptors."""
+    """A directory of its root, and exactly these descriptors."""
     with subprocess.Popen(["sleep", "60"], cwd="/usr", stdin=subprocess.DEVNULL) as process:
         try:
             wait_for(lambda: _sleeps(process.pid), "a program that has been loaded")

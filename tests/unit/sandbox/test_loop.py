@@ -7,7 +7,7 @@ from lambent.sandbox.launcher.loop import Loop
 
 
 def test_what_is_due_is_done_in_its_order() -> None:
-    """Nothing is done before `wait`; a timer may make another."""
+    """Nothing runs before `wait`; a timer may start another."""
     loop = Loop()
     done: list[str] = []
 

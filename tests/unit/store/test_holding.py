@@ -90,7 +90,7 @@ async def test_a_server_that_has_not_noticed(
     tmp_path: Path, postgresql: PostgreSql, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The lock of a broken connection may outlive it for a while. That is not another platform:
-    transactions fail until it is gone, then the platform goes on."""
+    transactions fail until it is gone, then the platform continues."""
     settings = StoreSettings(url=postgresql.new_database())
     async with open_store(settings, tmp_path / "one" / "state") as store:
         postgresql.end_connections(settings.url)
