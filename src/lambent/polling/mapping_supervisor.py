@@ -96,7 +96,7 @@ class MappingSupervisor:
                 reconciler.ring()
 
     async def _seek_turn(self) -> None:
-        """Begin to poll when no other platform does, and stop when another has begun."""
+        """Start polling when no other platform polls, and stop when another has started."""
         while True:
             try:
                 is_ours = await self._context.store.transact(lambda tx: tx.locks.take_polling())

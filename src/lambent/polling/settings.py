@@ -27,7 +27,7 @@ class PollingSettings:
     backoff_max_s: float = 60.0
     """Maximum seconds between two such attempts. Default: 60."""
     stop_grace_s: float = 5.0
-    """Seconds that batches under way have to end when the platform stops. Default: 5."""
+    """Seconds that batches in progress have to end when the platform stops. Default: 5."""
     long_poll_s: int = 10
     """Seconds that a request for messages of a queue waits; a change of the mapping may take as
     long. Default: 10; SQS allows at most 20."""
