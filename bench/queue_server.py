@@ -1,5 +1,5 @@
 """A server that speaks as much of SQS's protocol as a mapping needs, and does nothing but hand out
-messages that are all the same: it shows what the platform can take.
+identical messages: it shows what the platform can take.
 
 python -m bench.queue_server COUNT
 

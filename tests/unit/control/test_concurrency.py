@@ -1,4 +1,4 @@
-"""Concurrency as the API shows it: what is wished is stored, what is so is observed."""
+"""Concurrency in the API: the desired state is stored, the actual state is observed."""
 
 from collections.abc import Callable
 from pathlib import Path

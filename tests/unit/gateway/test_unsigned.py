@@ -146,7 +146,7 @@ def test_nothing_else_is_public(change: dict[str, Any]) -> None:
 
 
 def test_forms_are_small() -> None:
-    """One that would take long to read is refused, and its fields are found all the same."""
+    """One that would take long to read is refused, and its fields are still found."""
     assert read_form(FakeExchange(body=urlencode({"a": "b c"}).encode())) == {"a": ["b c"]}
     assert read_form(FakeExchange(query="a=1&a=2")) == {"a": ["1", "2"]}
     for body in (b"a&" * 1001, b"a=" + b"b" * 600_000):

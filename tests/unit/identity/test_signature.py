@@ -102,7 +102,7 @@ def test_headers_are_covered(name: str) -> None:
 
 
 def test_headers_that_must_be_signed() -> None:
-    """Nobody on the way may add what AWS gives a meaning."""
+    """An intermediary cannot add headers that have a meaning in AWS."""
     exchange = signed()
     headers = {**exchange.headers, "x-amz-invocation-type": "Event"}
     error = refused(dataclasses.replace(exchange, headers=headers))
@@ -320,6 +320,6 @@ def test_days_do_not_matter_once_unsigned() -> None:
 
 
 def test_unsigned_requests_have_no_signature() -> None:
-    """Which is for somebody else to judge."""
+    """Another part of the platform judges that."""
     assert read_signature(FakeExchange()) is None
     assert read_signature(FakeExchange(query="Qualifier=1")) is None

@@ -370,7 +370,7 @@ async def test_what_streams_leave_untaken_is_within_the_budget() -> None:
 
 
 async def test_both_directions_are_held_back() -> None:
-    """An echo of more than anybody buffers: while the client does not read, it is not read."""
+    """An echo of more than all buffers hold: while the client does not read, it is not read."""
     switch = Switch()
     size = 64 << 20
     async with (

@@ -1,4 +1,4 @@
-"""Finding interpreters: the real one behind each name, one of each version line."""
+"""Finding interpreters: the real program behind each name, one of each version line."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def test_a_virtual_environment_leads_to_what_it_was_made_from(tmp_path: Path) ->
 
 
 def test_the_same_interpreter_under_many_names_is_one(tmp_path: Path) -> None:
-    """Links are followed before anything is asked."""
+    """Links are followed before a program is asked."""
     program = Path(sys.base_prefix, "bin", f"python{LINE}").resolve()
     for name in ("python3", f"python{LINE}", "python3.99"):
         (tmp_path / name).symlink_to(program)
@@ -42,7 +42,7 @@ def test_the_same_interpreter_under_many_names_is_one(tmp_path: Path) -> None:
 
 
 def test_shims_and_broken_programs_are_left_out(tmp_path: Path) -> None:
-    """Scripts are never run; what does not say who it is is no interpreter."""
+    """Scripts are never run; a program that does not identify itself is not an interpreter."""
     witness = tmp_path / "was-run"
     shim = tmp_path / "python3"
     shim.write_text(f'#!/bin/sh\ntouch {witness}\nexec {sys.executable} "$@"\n')
@@ -126,7 +126,7 @@ def test_a_jvm_is_found(tmp_path: Path) -> None:
     ],
 )
 def test_versions_of_jvms(tmp_path: Path, settings: str, version: tuple[int, ...] | None) -> None:
-    """Old JVMs count differently; a program that says something else is none."""
+    """Old JVMs count differently; a program with other output is not a JVM."""
     source = tmp_path / "java.c"
     text = settings.replace("\n", "\\n")
     source.write_text(f'#include <stdio.h>\nint main() {{ fputs("{text}", stderr); return 0; }}')

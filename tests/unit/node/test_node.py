@@ -146,7 +146,7 @@ def test_a_request_from_nothing_to_its_outcome(open_play: Callable[..., NodePlay
 
 
 def test_provisioned_environments(open_play: Callable[..., NodePlay]) -> None:
-    """They are kept until nobody wants them."""
+    """They are kept as long as they are wanted."""
     play = open_play()
     play.node.provision(play.function, 2)
     play.passes(1.0)

@@ -129,7 +129,7 @@ async def test_what_is_restored_is_what_was_backed_up(
 
 
 async def test_nothing_is_overwritten(tmp_path: Path, anyio_backend: object) -> None:
-    """Neither a file nor a platform's data, whole or in part."""
+    """Neither a file nor a platform's data, complete or in part."""
     old, file = places_in(tmp_path), tmp_path / "backup"
     await fill(old)
     file.write_text("mine")
@@ -147,7 +147,7 @@ async def test_nothing_is_overwritten(tmp_path: Path, anyio_backend: object) -> 
 
 
 async def test_missing_and_damaged_packages_are_said(tmp_path: Path, anyio_backend: object) -> None:
-    """The rest is backed up all the same."""
+    """The rest is still backed up."""
     old, file = places_in(tmp_path / "old"), tmp_path / "backup"
     (tmp_path / "old").mkdir()
     await fill(old)
@@ -219,7 +219,7 @@ async def test_a_database_that_is_written_all_the_time(
 
 @pytest.fixture
 async def whole(tmp_path: Path, anyio_backend: object) -> bytes:
-    """The bytes of a good archive."""
+    """The bytes of a valid archive."""
     (tmp_path / "old").mkdir()
     await fill(places_in(tmp_path / "old"))
     run_back_up(places_in(tmp_path / "old"), tmp_path / "whole")
@@ -276,7 +276,8 @@ def test_what_is_no_part_of_a_backup_is_refused(
 
 
 def refuse(tmp_path: Path, content: bytes) -> str:
-    """Restoring is refused, and leaves nothing; a good backup may be restored there afterwards."""
+    """The restore is refused and leaves nothing; a valid backup may be restored there
+    afterwards."""
     bad = tmp_path / "bad"
     bad.write_bytes(content)
     new = places_in(tmp_path / "new")
@@ -394,7 +395,7 @@ def killed(module: str, function: str, more: str, root: Path, file: Path, after_
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_kills_leave_no_half_backup(tmp_path: Path, anyio_backend: object) -> None:
-    """Whenever it comes: the file is whole or not there, and what else was left goes with the next
+    """At any moment: the file is complete or missing, and other leftovers are removed by the next
     backup. A restore that was killed is repeated, and until then there is no database."""
     old = places_in(tmp_path / "old")
     (tmp_path / "old").mkdir()
@@ -442,7 +443,7 @@ async def test_kills_leave_no_half_backup(tmp_path: Path, anyio_backend: object)
 
 
 def test_two_backups_at_once(tmp_path: Path, whole: bytes) -> None:
-    """Neither takes the other's unfinished files for leftovers."""
+    """Neither mistakes the other's unfinished files for leftovers."""
     old = places_in(tmp_path / "old")
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         files = [tmp_path / f"at-once-{number}" for number in range(4)]

@@ -127,7 +127,7 @@ async def test_names_of_aws_of_our_apis(service: str, rig: Rig) -> None:
 
 
 async def test_custom_domain_names(rig: Rig) -> None:
-    """Lead here for the account that has made them: nobody takes away the names of others."""
+    """They lead here for the account that has created them: no account can take another's names."""
     account = root("apigateway", "")
 
     def make(tx: Transaction) -> None:

@@ -64,7 +64,7 @@ def masked(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
     ids=["exabytes", "long frame", "long message", "bytes", "no UTF-8", "no mask", "noise"],
 )
 def test_a_client_learns_what_it_did_wrong(chat: Chat, data: bytes, code: int | None) -> None:
-    """Even if it goes on sending. Nobody else notices."""
+    """Even if it continues to send. No other client notices."""
     with chat.client() as client:
         client.socket.sendall(data)
         try:

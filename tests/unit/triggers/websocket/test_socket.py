@@ -145,7 +145,7 @@ def test_messages_before_a_close_are_served() -> None:
 
 
 def test_the_code_of_the_end_says_who_closed() -> None:
-    """The client with its own code, the client without one, the platform, nobody."""
+    """The client with its own code, the client without one, the platform, neither."""
     peer = Peer()
     peer.client.send_close(1000, "bye")
     peer.say()
