@@ -11,6 +11,7 @@ from lambent.control.apis.v2.expressions import (
     check_service_parameters,
 )
 from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http
+from lambent.control.apis.v2.websockets import check_response, check_served
 from lambent.model.document import Body, Document
 from lambent.model.service_integrations import SUBTYPES
 from lambent.store.store import Transaction
@@ -128,6 +129,7 @@ def _check_of_websocket_api(body: dict[str, object]) -> Body:
         body.setdefault("IntegrationMethod", "POST")
     elif kind in ("HTTP", "HTTP_PROXY"):
         _check_url(body, uri)
+    check_served(body)
     body["IntegrationResponseSelectionExpression"] = "${integration.response.statuscode}"
     return body
 
@@ -159,4 +161,5 @@ def check_integration_response(draft: Draft) -> Body:
     """Responses of integrations are for WebSocket APIs. Raises `ApiError`."""
     if is_http(draft.api):
         raise bad_request("Integration responses are not supported on protocolType HTTP")
+    check_response(draft.body)
     return draft.body
