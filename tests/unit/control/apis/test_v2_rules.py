@@ -8,12 +8,12 @@ import pytest
 from lambent.control.apis.deployments import SNAPSHOT
 from lambent.control.apis.kinds import Params
 from lambent.control.apis.tags import tags_of
-from lambent.control.apis.v2.integrations import SUBTYPES
 from lambent.control.apis.v2.room import SERVICE, ApisV2
 from lambent.control.apis.v2.stages import CACHE_REVISION, DEPLOYMENTS_MAX
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Document, Root
+from lambent.model.service_integrations import SUBTYPES
 from lambent.store.store import Store
 from tests.unit.control.control_room import refused
 
@@ -85,7 +85,8 @@ ACCEPTED: list[tuple[str, str, dict[str, Any]]] = [
     ("integration", "HTTP", URL),
     ("integration", "HTTP", {**PROXY, "CredentialsArn": ROLE}),
     ("integration", "WEBSOCKET", {"IntegrationType": "MOCK"}),
-    ("integration", "WEBSOCKET", {**URL, "IntegrationType": "HTTP"}),
+    ("integration", "WEBSOCKET", PROXY),
+    ("integration", "HTTP", {**URL, "CredentialsArn": "arn:aws:iam::*:user/*"}),
     ("authorizer", "HTTP", JWT),
     ("authorizer", "HTTP", REQUEST),
     (
@@ -126,7 +127,8 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("integration", "HTTP", {**PROXY, "PayloadFormatVersion": "3.0"}, "PayloadFormatVersion"),
     ("integration", "HTTP", {**PROXY, "RequestTemplates": {"a": "b"}}, "RequestTemplates"),
     ("integration", "HTTP", {**PROXY, "ConnectionType": "VPC_LINK"}, "VPC"),
-    ("integration", "HTTP", {**PROXY, "CredentialsArn": "arn:aws:iam::*:user/*"}, "role"),
+    ("integration", "HTTP", {**PROXY, "CredentialsArn": "arn:aws:iam::a:user/b"}, "role"),
+    ("integration", "WEBSOCKET", {**PROXY, "CredentialsArn": "arn:aws:iam::*:user/*"}, "role"),
     ("integration", "HTTP", {**URL, "IntegrationMethod": ""}, "HttpMethod"),
     ("integration", "HTTP", {**URL, "IntegrationMethod": "get"}, "HTTP method"),
     ("integration", "HTTP", {**URL, "IntegrationUri": "ftp://h"}, "HTTP endpoint"),
@@ -135,20 +137,18 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("integration", "HTTP", {**URL, "IntegrationUri": "https://h/" + "a" * 2048}, "2048"),
     ("integration", "WEBSOCKET", {**PROXY, "TimeoutInMillis": 29_001}, "Timeout"),
     ("integration", "WEBSOCKET", {**PROXY, "PayloadFormatVersion": "2.0"}, "must be 1.0"),
+    ("integration", "WEBSOCKET", {"IntegrationType": "AWS", "IntegrationUri": URI}, "type AWS"),
+    ("integration", "WEBSOCKET", {**URL, "IntegrationType": "HTTP"}, "type HTTP"),
+    ("integration", "WEBSOCKET", {**PROXY, "RequestTemplates": {"a": "b"}}, "RequestTemplates"),
     (
         "integration",
         "WEBSOCKET",
-        {"IntegrationType": "AWS", "IntegrationUri": "x"},
-        "path or action",
-    ),
-    (
-        "integration",
-        "WEBSOCKET",
-        {"IntegrationType": "MOCK", "RequestTemplates": {"a": "x" * 300 * 1025}},
-        "300 KB",
+        {**PROXY, "ContentHandlingStrategy": "CONVERT_TO_BINARY"},
+        "binary",
     ),
     ("authorizer", "HTTP", {**JWT, "IdentitySource": []}, "exactly one"),
     ("authorizer", "HTTP", {**JWT, "IdentitySource": ["Authorization"]}, "IdentitySource"),
+    ("authorizer", "HTTP", {**REQUEST, "IdentitySource": ["$request.body.a"]}, "selection"),
     ("authorizer", "HTTP", {**JWT, "JwtConfiguration": {"Issuer": "https://i"}}, "Audience"),
     ("authorizer", "HTTP", {**JWT, "JwtConfiguration": {"Audience": ["a"]}}, "Issuer"),
     ("authorizer", "HTTP", {**JWT, "AuthorizerUri": URI}, "AuthorizerUri"),
@@ -244,12 +244,11 @@ async def test_settings_of_routes_that_do_not_exist(apis: Apis) -> None:
 @pytest.mark.parametrize("name", SUBTYPES)
 async def test_services_as_integrations(apis: Apis, name: str) -> None:
     """Each has its parameters, and a role."""
-    required, optional = SUBTYPES[name]
     given = {
         "IntegrationType": "AWS_PROXY",
         "IntegrationSubtype": name,
         "CredentialsArn": ROLE,
-        "RequestParameters": {key: "$request.body.a" for key in required | optional},
+        "RequestParameters": {key: "$request.body.a" for key in SUBTYPES[name].parameters},
     }
     made = await apis.create("integration", **given)
     assert made["PayloadFormatVersion"] == "1.0"

@@ -2,77 +2,36 @@
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from lambent.control.apis.errors import bad_request, unsupported
 from lambent.control.apis.kinds import Draft
-from lambent.control.apis.v2.expressions import (
-    check_request_parameters,
-    check_response_parameters,
-    check_service_parameters,
-)
-from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http
+from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http, parsed
 from lambent.model.document import Body, Document
+from lambent.model.function_uris import inner_arn
+from lambent.model.parameter_mapping import parse_request_changes, parse_response_changes
+from lambent.model.service_integrations import SUBTYPES, parse_parameters
 from lambent.store.store import Transaction
 
 _LENGTHS = {
     "Description": (0, 1024),
     "IntegrationUri": (1, 2048),
     "CredentialsArn": (1, 2048),
-    "TemplateSelectionExpression": (0, 512),
 }
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "ANY"})
 _VARIABLE = r"\$\{stageVariables\.[A-Za-z0-9_]+\}"
-_FUNCTION = rf"arn:aws:lambda:[a-z0-9-]+:[0-9]{{12}}:function:(?:[A-Za-z0-9_:$-]|{_VARIABLE})+"
-FUNCTION_URI = re.compile(
-    rf"(?:arn:aws:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/)?(?P<arn>{_FUNCTION})"
-    r"(?:/invocations)?"
+_FUNCTION = re.compile(
+    rf"arn:aws:lambda:[a-z0-9-]+:[0-9]{{12}}:function:(?:[A-Za-z0-9_:$-]|{_VARIABLE})+"
 )
-"""A function as integrations and authorizers name it: its ARN, alone or in a path."""
-_SERVICE_URI = re.compile(r"arn:aws:apigateway:[a-z0-9-]+:[a-z0-9.-]+:(?:path|action)/.+")
 _URL = re.compile(r"https?://[^\s/?#]+[^\s#]*")
-_ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
-_TEMPLATE_BYTES_MAX = 300 * 1024
-
-
-class Subtype(NamedTuple):
-    """An operation of an AWS service that an integration may perform."""
-
-    required: frozenset[str]
-    optional: frozenset[str]
-
-
-def _subtype(required: str, optional: str = "") -> Subtype:
-    return Subtype(frozenset(required.split()), frozenset(f"{optional} Region".split()))
-
-
-SUBTYPES: Mapping[str, Subtype] = {
-    "EventBridge-PutEvents": _subtype(
-        "Detail DetailType Source", "Time EventBusName Resources TraceHeader"
-    ),
-    "SQS-SendMessage": _subtype(
-        "QueueUrl MessageBody",
-        "DelaySeconds MessageAttributes MessageDeduplicationId MessageGroupId"
-        " MessageSystemAttributes",
-    ),
-    "SQS-ReceiveMessage": _subtype(
-        "QueueUrl",
-        "AttributeNames MaxNumberOfMessages MessageAttributeNames ReceiveRequestAttemptId"
-        " VisibilityTimeout WaitTimeSeconds",
-    ),
-    "SQS-DeleteMessage": _subtype("QueueUrl ReceiptHandle"),
-    "SQS-PurgeQueue": _subtype("QueueUrl"),
-    "AppConfig-GetConfiguration": _subtype(
-        "Application Environment Configuration ClientId", "ClientConfigurationVersion"
-    ),
-    "Kinesis-PutRecord": _subtype(
-        "StreamName Data PartitionKey", "SequenceNumberForOrdering ExplicitHashKey"
-    ),
-    "StepFunctions-StartExecution": _subtype("StateMachineArn", "Name Input"),
-    "StepFunctions-StartSyncExecution": _subtype("StateMachineArn", "Name Input TraceHeader"),
-    "StepFunctions-StopExecution": _subtype("ExecutionArn", "Cause Error"),
-}
-"""https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-aws-services-reference.html"""
+ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
+CALLERS_OWN_ROLE = "arn:aws:iam::*:user/*"
+"""Instead of a role: whoever has signed the request calls the service."""
+_ON_WEBSOCKET = frozenset({"AWS_PROXY", "MOCK"})
+_NOT_ON_WEBSOCKET = (
+    *("RequestParameters", "RequestTemplates", "ResponseParameters"),
+    *("TemplateSelectionExpression",),
+)
+"""Members that no integration of WebSocket APIs uses here."""
 
 
 def check_integration(draft: Draft) -> Body:
@@ -84,8 +43,9 @@ def check_integration(draft: Draft) -> Body:
     if "TlsConfig" in body:
         raise unsupported("TlsConfig: certificates are checked against the host of the URI")
     credentials = body.get("CredentialsArn")
-    if credentials is not None and _ROLE.fullmatch(credentials) is None:
-        raise unsupported("a CredentialsArn that is not the ARN of a role")
+    is_own = credentials == CALLERS_OWN_ROLE and is_http(draft.api)
+    if credentials is not None and not is_own and ROLE.fullmatch(credentials) is None:
+        raise bad_request("Invalid CredentialsArn specified: it is not the ARN of a role")
     body.setdefault("ConnectionType", "INTERNET")
     if is_http(draft.api):
         return _check_of_http_api(body)
@@ -111,12 +71,10 @@ def _check_of_http_api(body: dict[str, object]) -> Body:
         return _check_of_service(body, str(subtype), parameters)
     if subtype is not None:
         raise bad_request("IntegrationSubtype is only supported for AWS_PROXY integrations")
-    check_request_parameters(parameters)
-    responses = body.get("ResponseParameters") or {}
-    assert isinstance(responses, Mapping)
-    check_response_parameters(responses)
+    parsed(parse_request_changes, parameters)
+    _check_responses(body)
     if kind == "AWS_PROXY":
-        _check_function(uri)
+        check_function(uri)
         body["IntegrationMethod"] = "POST"
     elif kind == "HTTP_PROXY":
         _check_url(body, uri)
@@ -137,11 +95,15 @@ def _check_of_service(body: dict[str, object], name: str, parameters: Mapping[st
         raise bad_request("CredentialsArn is required for integrations with a subtype")
     if body["PayloadFormatVersion"] != "1.0":
         raise bad_request("PayloadFormatVersion must be 1.0 for integrations with a subtype")
+    _check_responses(body)
+    parsed(parse_parameters, subtype, parameters)
+    return body
+
+
+def _check_responses(body: Mapping[str, object]) -> None:
     responses = body.get("ResponseParameters") or {}
     assert isinstance(responses, Mapping)
-    check_response_parameters(responses)
-    check_service_parameters(parameters, subtype.required, subtype.optional)
-    return body
+    parsed(parse_response_changes, responses)
 
 
 def _check_of_websocket_api(body: dict[str, object]) -> Body:
@@ -153,30 +115,29 @@ def _check_of_websocket_api(body: dict[str, object]) -> Body:
     timeout = body.setdefault("TimeoutInMillis", 29_000)
     if not isinstance(timeout, int) or timeout > 29_000:
         raise bad_request("Timeout should be between 50 ms and 29000 ms")
+    if kind not in _ON_WEBSOCKET:
+        raise unsupported(f"integrations of type {kind} of WebSocket APIs")
+    for member in _NOT_ON_WEBSOCKET:
+        if body.get(member):
+            raise unsupported(f"{member} of integrations of WebSocket APIs")
+    if body.get("ContentHandlingStrategy") == "CONVERT_TO_BINARY":
+        raise unsupported("binary messages of WebSocket APIs (CONVERT_TO_BINARY)")
+    # It is about templates, of which there are none.
     body.setdefault("PassthroughBehavior", "WHEN_NO_MATCH")
-    templates = body.get("RequestTemplates") or {}
-    assert isinstance(templates, Mapping)
-    for template in templates.values():
-        if len(template.encode()) > _TEMPLATE_BYTES_MAX:
-            raise bad_request("Templates must be smaller than 300 KB")
     if kind == "AWS_PROXY":
-        _check_function(uri)
+        check_function(uri)
         body["IntegrationMethod"] = "POST"
-    elif kind == "AWS":
-        if FUNCTION_URI.fullmatch(uri) is None and _SERVICE_URI.fullmatch(uri) is None:
-            raise bad_request("AWS ARN for integration must contain path or action")
-        body.setdefault("IntegrationMethod", "POST")
-    elif kind in ("HTTP", "HTTP_PROXY"):
-        _check_url(body, uri)
     body["IntegrationResponseSelectionExpression"] = "${integration.response.statuscode}"
     return body
 
 
-def _check_function(uri: str) -> None:
-    if FUNCTION_URI.fullmatch(uri) is None:
+def check_function(uri: str, what: str = "integration URI") -> None:
+    """Raise `BadRequestException` for what is no ARN of a function, alone or in the path of its
+    invocation, perhaps with stage variables."""
+    if _FUNCTION.fullmatch(inner_arn(uri)) is None:
         raise bad_request(
-            "Invalid integration URI specified: integrations of type 'AWS_PROXY' name the ARN of a"
-            " Lambda function."
+            f"Invalid {what} specified: it must be the ARN of a Lambda function, alone or as"
+            " arn:aws:apigateway:REGION:lambda:path/2015-03-31/functions/ARN/invocations"
         )
 
 
@@ -196,7 +157,7 @@ def check_not_managed(_: Transaction, document: Document) -> None:
 
 
 def check_integration_response(draft: Draft) -> Body:
-    """Responses of integrations are for WebSocket APIs. Raises `ApiError`."""
+    """Always raises `BadRequestException`: only integrations with templates have responses."""
     if is_http(draft.api):
         raise bad_request("Integration responses are not supported on protocolType HTTP")
-    return draft.body
+    raise unsupported("integration responses")

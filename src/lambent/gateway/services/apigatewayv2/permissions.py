@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 from lambent.control.apis.openapi.reading import read_document
+from lambent.control.apis.v2.integrations import CALLERS_OWN_ROLE
 from lambent.gateway.models import OperationModel, load_model
 from lambent.gateway.permissions.asked import Asked, Target
 from lambent.gateway.permissions.by_path import PathOf
@@ -57,8 +58,8 @@ async def _imported_roles(asked: Asked) -> Sequence[Target]:
 
 
 def _roles(values: Iterable[str]) -> Sequence[Target]:
-    """Those that are ARNs; others are refused later."""
-    found = {value: Arn.try_parse(value) for value in values}
+    """Those that are ARNs; others are refused later, and that of the caller is not passed."""
+    found = {value: Arn.try_parse(value) for value in values if value != CALLERS_OWN_ROLE}
     return [Target(role, arn.account) for role, arn in found.items() if arn is not None]
 
 

@@ -37,6 +37,8 @@ APIGATEWAYV2: ServiceDefinition[ApiGatewayV2Rooms] = ServiceDefinition(
             "UpdateStage": ("DefaultRouteSettings.DetailedMetricsEnabled",),
         },
         refused={
+            "CreateIntegrationResponse": ("all",),
+            "UpdateIntegrationResponse": ("all",),
             "CreateDomainName": ("MutualTlsAuthentication", "RoutingMode"),
             "UpdateDomainName": ("MutualTlsAuthentication", "RoutingMode"),
             "CreateIntegration": ("ConnectionId", "ConnectionType=VPC_LINK", "TlsConfig"),
