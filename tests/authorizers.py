@@ -22,13 +22,13 @@ async def nothing(_arn: str) -> ResourcePolicy:
 
 
 def unchecked_roles() -> ExecutionRoles:
-    """Execution roles of a relaxed platform: none is checked."""
+    """Execution roles of a relaxed platform: no role is checked."""
     authorizer = relaxed()
     return ExecutionRoles(no_keyring, authorizer, session_s=3600)
 
 
 def relaxed(load: LoadPolicy = nothing) -> Authorizer:
-    """Knows no key and asks for none; `load` says what resources grant."""
+    """Knows no keys and requires none; `load` returns what resources grant."""
 
     clock = SystemClock()
     keyring = Keyring(SessionTokens(b"key", clock))
@@ -36,7 +36,7 @@ def relaxed(load: LoadPolicy = nothing) -> Authorizer:
 
 
 class Policies:
-    """A keyring of one caller, who has these statements and tags."""
+    """A keyring with one caller, who has these statements and tags."""
 
     def __init__(self, statements: Sequence[Mapping[str, Any]], tags: Mapping[str, str]) -> None:
         self._statements = statements_of([{"Version": "2012-10-17", "Statement": statements}])
@@ -55,6 +55,6 @@ def strict(
     load: LoadPolicy = nothing,
     tags: Mapping[str, str] | None = None,
 ) -> Authorizer:
-    """Decides by these statements of the caller's and by what resources say."""
+    """Decides by these statements of the caller's and by the resources' policies."""
     keyring: Any = Policies(statements, tags or {})
     return Authorizer(keyring, load, SystemClock(), home=HOME, is_strict=True)

@@ -1,11 +1,11 @@
-"""A test's time limit is for the test: what many tests share has a limit of its own."""
+"""A test's time limit covers only the test itself; shared fixtures have their own limit."""
 
 import pytest
 import pytest_timeout
 
 SHARED_S = 600.0
-"""For setting up or ending one test's share of what lives longer than a test: platforms, brokers,
-what a platform installs when it is the first on this machine."""
+"""Seconds to set up or end what lives longer than a test: platforms, brokers, what a platform
+installs when it is the first on this machine."""
 _shared = pytest_timeout.Settings(SHARED_S, "signal", False, False)
 _depth = 0
 
@@ -21,7 +21,7 @@ def _limit(item: pytest.Item, settings: pytest_timeout.Settings) -> None:
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
 ) -> object:
-    """The test's own time begins again when something shared is there."""
+    """Restart the test's own time when a shared fixture is ready."""
     global _depth
     if fixturedef.scope == "function":
         return (yield)
@@ -37,7 +37,7 @@ def pytest_fixture_setup(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> object:
-    """The last test of a file is not charged with the end of what the file's tests shared."""
+    """The last test of a file is not charged for ending the file's shared fixtures."""
     if nextitem is None or nextitem.path != item.path:
         _limit(item, _shared)
     return (yield)

@@ -1,4 +1,4 @@
-"""What every kind of test uses: fixtures, time limits, and the order of a whole run."""
+"""Shared by every kind of test: fixtures, time limits, and the order of a whole run."""
 
 import signal
 from typing import Any
@@ -37,12 +37,13 @@ load_profile()
 
 
 def pytest_configure() -> None:
-    """A shell's background job ignores Ctrl-C, and so would all that is started here."""
+    """A shell's background job ignores Ctrl-C; without this, every process started here would
+    too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
-    """Async tests run on what production runs on."""
+    """Async tests run on the same event loop as production."""
     return ("asyncio", {"use_uvloop": True})

@@ -1,4 +1,4 @@
-"""Databases for tests: SQLite's is a file, PostgreSQL's is in a server of the tests' own."""
+"""Databases for tests: SQLite's is a file, PostgreSQL's is in a server that the tests start."""
 
 import functools
 import os
@@ -22,12 +22,12 @@ from lambent.store.tables import metadata
 from tests.servers.processes import free_port
 
 _TIMEOUT_S = 300
-"""For what the server does; on a busy host stopping alone has taken most of a minute."""
+"""Seconds for the server's operations; on a busy host, stopping has taken most of a minute."""
 
 
 class PostgreSql:
-    """A PostgreSQL server that listens on a socket in its own directory only, or on a port of
-    loopback besides."""
+    """A PostgreSQL server that listens only on a socket in its own directory, or also on a loopback
+    port."""
 
     def __init__(self, directory: Path, port: int | None = None) -> None:
         self._directory = directory
@@ -37,8 +37,8 @@ class PostgreSql:
         self.start()
 
     def start(self) -> None:
-        """Start it, as it does at first by itself."""
-        # Nothing ends the machine, so it need not flush to disk.
+        """Start the server; the constructor does so too."""
+        # The machine is not powered off, so the server need not flush to disk.
         options = f"-k {self._directory} -c fsync=off -c full_page_writes=off -c autovacuum=off"
         options += " -c max_wal_size=8GB -c listen_addresses="
         options += "''" if self._port is None else f"127.0.0.1 -c port={self._port}"
@@ -55,18 +55,18 @@ class PostgreSql:
         return f"postgresql+psycopg://postgres@/{name}?host={self._directory}{port}"
 
     def new_database_at(self, port: int) -> str:
-        """The URL of an empty database behind another port of loopback."""
+        """The URL of an empty database behind another loopback port."""
         return f"postgresql+psycopg://postgres@127.0.0.1:{port}/{name_in(self.new_database())}"
 
     @property
     def port(self) -> int:
-        """Of loopback."""
+        """The server's loopback port."""
         assert self._port is not None
         return self._port
 
     @functools.cached_property
     def migrated(self) -> str:
-        """The URL of one database that has our tables; who uses it empties it after."""
+        """The URL of the database with our tables; its users empty it afterwards."""
         url = self.new_database()
         engine = connect(StoreSettings(url=url), self._directory)
         migrate(engine)
@@ -88,7 +88,7 @@ class PostgreSql:
         )
 
     def stop(self) -> None:
-        """End it at once, whatever is connected."""
+        """Kill the server, even if clients are connected."""
         self._run(
             "pg_ctl", "stop", "-t", "240", "-m", "immediate", "-D", str(self._directory / "data")
         )
@@ -104,7 +104,7 @@ class PostgreSql:
             connection.execute(statement.encode())
 
     def _run(self, program: str, *arguments: str) -> None:
-        """It refuses to be root's."""
+        """PostgreSQL refuses to run as root."""
         user = "postgres" if os.geteuid() == 0 else None
         subprocess.run(
             [str(self._bin / program), *arguments],
@@ -119,15 +119,15 @@ class PostgreSql:
 
 
 def name_in(url: str) -> str:
-    """The database's, of a URL."""
+    """The name of the database in a URL."""
     return str(sa.make_url(url).database)
 
 
 @contextmanager
 def running_postgresql(port: int | None = None) -> Iterator[PostgreSql]:
     """A server, until the context ends."""
-    # In a place that the server's user and the platform's may enter, which /tmp is not: the
-    # platform has one of its own. And with a path short enough for a socket.
+    # In a directory that the server's user and the platform's may enter, which /tmp is not: the
+    # platform has its own. Its path must be short enough for a socket.
     directory = Path(tempfile.mkdtemp(prefix="lambent-pg-", dir="/var/tmp"))
     directory.chmod(0o711)
     if os.geteuid() == 0:
@@ -150,14 +150,14 @@ def postgresql() -> Iterator[PostgreSql]:
 
 @pytest.fixture
 def own_postgresql() -> Iterator[PostgreSql]:
-    """A server of the test's own, on a port of loopback."""
+    """A server for a single test, on a loopback port."""
     with running_postgresql(free_port()) as server:
         yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> Callable[..., StoreSettings]:
-    """Makes settings of one database, empty at first, of each kind; further fields may be given."""
+    """Returns settings of an empty database of each kind; further fields may be given."""
     fields: dict[str, str] = {}
     if request.param == "postgresql":
         fields["url"] = request.getfixturevalue("postgresql").new_database()
@@ -166,7 +166,8 @@ def database(request: pytest.FixtureRequest) -> Callable[..., StoreSettings]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def migrated(request: pytest.FixtureRequest) -> Iterator[Callable[..., StoreSettings]]:
-    """As `database`, for tests that do not look at how tables are made: PostgreSQL's are there."""
+    """As `database`, for tests that do not depend on how tables are created: PostgreSQL's already
+    exist."""
     if request.param == "sqlite":
         yield StoreSettings
         return

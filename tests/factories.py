@@ -1,4 +1,4 @@
-"""Values that many tests need and few look into."""
+"""Values that many tests need and few inspect."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The interpreters of this machine, of which some tests are made one for each."""
+"""The interpreters of this machine; some tests run once for each."""
 
 import functools
 from pathlib import Path
@@ -11,12 +11,12 @@ from lambent.node.languages.registry import LANGUAGE_BY_NAME
 
 @functools.cache
 def installed() -> tuple[Interpreter, ...]:
-    """Those the platform finds, asked as rarely as it asks."""
+    """The interpreters that the platform finds; asked only once."""
     return find_interpreters(answers=default_cache() / "interpreters.json")
 
 
 def an_interpreter(
     *, kind: str, version: tuple[int, ...], executable: Path, prefix: Path
 ) -> Interpreter:
-    """One that need not exist."""
+    """An interpreter that need not exist."""
     return LANGUAGE_BY_NAME[kind].interpreter(version, executable, prefix)

@@ -1,4 +1,4 @@
-"""A real platform, as a person starts it: `lambent up` in a process of its own, on port 0."""
+"""A real platform, started as a user does: `lambent up` in a separate process, on port 0."""
 
 import base64
 import contextlib
@@ -32,10 +32,10 @@ PYTHON = f"python3.{sys.version_info.minor}"
 
 
 _STOP_S = 240
-"""How long a platform may take to stop on a host that is busy with other things."""
+"""Seconds for a platform to stop on a busy host."""
 _OUTPUT_MAX = 1 << 20
 _WAIT_S = 60
-"""How long anything may take there."""
+"""Seconds for anything else there."""
 
 
 class Platform:
@@ -49,8 +49,8 @@ class Platform:
         prefix: Sequence[str] = (),
         is_fresh: bool = False,
     ):
-        """Start it; `is_fresh` in a process that has nothing loaded before (see `forking`), as with
-        a `prefix`, a program that becomes the platform, as somebody else perhaps."""
+        """Start it. With `is_fresh` the process has nothing preloaded (see `forking`); so does one
+        with a `prefix`, a program that becomes the platform, perhaps as another user."""
         self.data_dir = data_dir
         command = [*prefix, sys.executable, "-m", "lambent", "up", "--port", "0"]
         start = subprocess.Popen[str] if is_fresh or prefix else Forked
@@ -68,7 +68,7 @@ class Platform:
     def _read_endpoint(self, deadline: float) -> str:
         assert self.process.stdout is not None
         descriptor = self.process.stdout.fileno()
-        # Nobody reads while tests run, and a platform that cannot write its log waits.
+        # The tests do not read while they run, and a platform that cannot write its log blocks.
         with contextlib.suppress(PermissionError):  # A container may have its own limit.
             fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _OUTPUT_MAX)
         while time.monotonic() < deadline:
@@ -84,12 +84,12 @@ class Platform:
 
     @property
     def launcher_pid(self) -> int:
-        """Its launcher: a platform may have other children."""
+        """The pid of its launcher: a platform may have other children."""
         (found,) = self.children(b"launcher")
         return found
 
     def children(self, word: bytes) -> list[int]:
-        """The processes it started that have a word in their command."""
+        """The processes it started whose command contains a word."""
         pid, found = self.process.pid, []
         # Each thread has children of its own.
         for listed in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -100,7 +100,7 @@ class Platform:
         return found
 
     def cgroups(self) -> set[str]:
-        """The cgroups with its name, wherever the host has them mounted; nobody else's."""
+        """The cgroups with its name, wherever the host mounts them; none of other platforms."""
         name = DataDirectory(self.data_dir.absolute()).instance
         return {
             os.path.join(where, found)
@@ -116,7 +116,7 @@ class Platform:
         return {point for point in points if Path(point).is_relative_to(self.data_dir)}
 
     def client(self, service: str, **more: Any) -> Any:
-        """A boto3 client as users make it, without retries."""
+        """A boto3 client like a user's, but without retries."""
         options: dict[str, Any] = {
             "region_name": "us-east-1",
             "endpoint_url": self.endpoint,
@@ -130,7 +130,7 @@ class Platform:
 
     @functools.cached_property
     def logs(self) -> Any:
-        """A client that is there for those who look again and again."""
+        """A cached client, for polling."""
         return self.client("logs")
 
     def stop(self) -> int:
@@ -163,7 +163,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture
 def start_platform(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
-    """Starts platforms of the test's own; each is stopped at the end."""
+    """Starts platforms for a single test; each is stopped at the end."""
     started: list[Platform] = []
 
     def start(data_dir: Path | None = None, *arguments: str, **more: Any) -> Platform:
@@ -184,12 +184,12 @@ def lambda_client(platform: Platform) -> Any:
 
 
 class Link(str):
-    """Where a symbolic link in a package leads."""
+    """The target of a symbolic link in a package."""
 
 
 def zip_of(files: Mapping[str, str | bytes]) -> bytes:
-    """A package of a function or a layer; files named `bootstrap`, extensions and scripts of the
-    shell are executable."""
+    """A package of a function or a layer; files named `bootstrap`, extensions and shell scripts are
+    executable."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -223,7 +223,7 @@ def publish_layer(client: Any, name: str, files: Mapping[str, str | bytes]) -> s
 
 
 def log_lines(platform: Platform, name: str) -> list[str]:
-    """All that is in a function's log group, in order; nothing before its first call, which makes
+    """All messages in a function's log group, in order; empty before its first call, which creates
     the group."""
     paginator = platform.logs.get_paginator("filter_log_events")
     pages = paginator.paginate(logGroupName=f"/aws/lambda/{name}")
@@ -234,7 +234,7 @@ def log_lines(platform: Platform, name: str) -> list[str]:
 
 
 def wait_active(client: Any, name: str) -> dict[str, Any]:
-    """Wait until the function's last change is in force; returns its configuration."""
+    """Wait until the function's last change is in effect; returns its configuration."""
     deadline = time.monotonic() + _WAIT_S
     while True:
         configuration: dict[str, Any] = client.get_function_configuration(FunctionName=name)
@@ -246,20 +246,20 @@ def wait_active(client: Any, name: str) -> dict[str, Any]:
 
 
 def invoke(client: Any, name: str, event: Any = None, **more: Any) -> tuple[Any, dict[str, Any]]:
-    """Invoke and decode; gives payload and the whole answer."""
+    """Invoke and decode; returns the payload and the whole response."""
     answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode(), **more)
     body = answer["Payload"].read()
     return (json.loads(body) if body else None), answer
 
 
 def log_of(answer: Mapping[str, Any]) -> str:
-    """The log's end that came with an answer, if it was asked for."""
+    """The end of the log in a response, if it was requested."""
     return base64.b64decode(answer["LogResult"]).decode()
 
 
 def wait_for(condition: Callable[[], Any], description: str, deadline_s: float = _WAIT_S) -> Any:
-    """Poll until `condition` gives something true; gives that. What takes long is looked at less
-    often: looking costs others time."""
+    """Poll until `condition` returns a true value; returns that value. Polling slows down over
+    time, because it costs the other processes CPU."""
     began = time.monotonic()
     deadline = began + deadline_s
     while True:

@@ -1,4 +1,4 @@
-"""Which tests begin first, and which stay together, when several workers share them (`-n`)."""
+"""Which tests start first, and which stay together, when several workers share them (`-n`)."""
 
 from typing import Any
 
@@ -13,17 +13,17 @@ FIRST = (
     "tests/isolation/",
     "tests/servers/",
 )
-"""Files that take long begin first, so that none is waited for at the end; what is not named here
-comes last."""
+"""Slow files start first, so that no worker waits for one at the end; files not named here come
+last."""
 
 APART = tuple(
     f"tests/crash/test_{name}.py" for name in ("async_crashes", "mapping_crashes", "outages")
 )
-"""Here every test takes long and shares nothing: any worker may take it. Elsewhere the tests of a
-file share its fixtures."""
+"""Every test in these takes long and shares nothing: any worker may take it. Elsewhere the tests of
+a file share its fixtures."""
 
 TOGETHER = {
-    # One after the other: they share a neighbour that is watched to the end.
+    # In sequence: they share a neighbor that is watched to the end.
     "tests/hostile/": "hostile",
     # They measure, or compare the machine before and after.
     "tests/isolation/": "machine",
@@ -38,7 +38,7 @@ _SERVERS = {"postgresql", "own_postgresql"}
 
 
 def unit_of(nodeid: str) -> str:
-    """What is given to a worker as a whole: a file, a test, or some files."""
+    """The unit that a worker takes: a file, a test, or several files."""
     for start, name in TOGETHER.items():
         if nodeid.startswith(start):
             return name
@@ -46,13 +46,13 @@ def unit_of(nodeid: str) -> str:
 
 
 def rank_of(nodeid: str) -> int:
-    """Which of `FIRST` it belongs to."""
+    """Which of `FIRST` a test belongs to."""
     matches = (rank for rank, start in enumerate(FIRST) if nodeid.startswith(start))
     return next(matches, len(FIRST))
 
 
 class _ByUnit(LoadScopeScheduling):
-    """Returns units to workers in the order of collection."""
+    """Assigns units to workers in the order of collection."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         config.option.loadscopereorder = False
@@ -64,12 +64,12 @@ class _ByUnit(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
-    """`--dist loadfile` means our units."""
+    """Make `--dist loadfile` use our units."""
     return _ByUnit(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those that take long first; those of one unit side by side. What needs a server is slow."""
+    """Slow tests first; those of one unit next to each other. Tests that need a server are slow."""
     for item in items:
         if "postgresql" in item.name or _SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)

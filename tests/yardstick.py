@@ -1,8 +1,8 @@
-"""How slow this host is at the moment, for tests that say how long something may take.
+"""How slow this host is at the moment, for tests that assert durations.
 
-Such a bound is meant for a host that does little else. Where others compute as well, everything
-takes longer, and that is not the platform's doing. So a bound is multiplied by how many times
-longer: by 1 where there is a processor to spare.
+Such a bound assumes an idle host. When other processes compute as well, everything takes longer,
+which is not the platform's fault. So a bound is multiplied by the slowdown, which is 1 when a
+processor is free.
 """
 
 import time
@@ -14,8 +14,8 @@ _PIECES, _PAUSE_S = 12, 0.02
 
 
 def slowdown() -> float:
-    """How many times longer work takes than its processor time, at least 1; asked in a third of a
-    second."""
+    """How many times longer work takes than its processor time, at least 1; measured within a third
+    of a second."""
     wall_s = cpu_s = 0.0
     for _ in range(_PIECES):
         began, began_cpu = time.monotonic(), time.thread_time()
@@ -29,7 +29,7 @@ def slowdown() -> float:
 
 @contextmanager
 def allowing(seconds: float) -> Iterator[Callable[[], float]]:
-    """Returns what a bound comes to here, to be asked afterwards. The host is asked before and
-    after what is measured, not meanwhile: what the platform lets happen excuses nothing."""
+    """Returns the bound scaled to this host; call the result after the measured work. The host is
+    measured before and after that, not during: load from the platform itself excuses nothing."""
     before = slowdown()
     yield lambda: seconds * max(before, slowdown())

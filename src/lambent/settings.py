@@ -81,6 +81,14 @@ class ServerSettings:
     tls_key: str = ""
     """PEM file with the certificate's private key."""
 
+    tls: str = "off"
+    """`auto`: serve TLS as well, on `tls_port`, with certificates of an authority that the platform
+    makes itself; `lambent certificate` says where its certificate is. Default: off."""
+
+    tls_port: int = 5263
+    """TCP port of `tls = "auto"`; 0 picks a free one. Default: 5263. With 443, which needs root,
+    URLs work without a port."""
+
     data_dir: Path = dataclasses.field(default_factory=default_data_dir)
     """Directory of the database, packages and logs; one platform uses it at a time. Default:
     `/var/lib/lambent` for root, else `$XDG_DATA_HOME/lambent` or `~/.local/share/lambent`."""
@@ -185,6 +193,8 @@ def _check(settings: Settings) -> None:
         )
     if bool(server.tls_cert) != bool(server.tls_key):
         raise SettingsError("cannot use TLS with only one of --tls-cert and --tls-key")
+    if server.tls not in ("off", "auto"):
+        raise SettingsError(f"cannot use server.tls = {server.tls!r}: it must be off or auto")
     longest_s = settings.scheduling.environment_age_max_s + TIMEOUT_S_MAX
     if settings.identity.session_s < longest_s:
         raise SettingsError(

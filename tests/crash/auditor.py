@@ -1,7 +1,7 @@
-"""Judges what a platform that is killed again and again has done with its events.
+"""Judges what a repeatedly killed platform did with its events.
 
-It knows what was accepted with 202, what has arrived at the destination, which attempts were
-made (the witness of `failpoints.py`) and, after each kill, what the database says.
+It knows what was accepted with 202, what has arrived at the destination, which attempts were made
+(the witness of `failpoints.py`) and, after each kill, the state of the database.
 """
 
 import dataclasses
@@ -20,17 +20,17 @@ class Left:
     """What a kill has left in the database; times by request id."""
 
     events: dict[str, int]
-    """Those that wait or are worked on: how many of their attempts are written down as failed."""
+    """Events that wait or are in progress: how many failed attempts of each are stored."""
     deliveries: dict[str, bool]
-    """Records on their way: whether of an event that was to fail."""
+    """Records that are being delivered: whether each is of an event that was to fail."""
     claimed: set[str]
-    """Events of which an attempt may have been under way, and is not written down."""
+    """Events of which an unrecorded attempt may have been in progress."""
     being_sent: set[str]
-    """Records that may have been under way, of which the same is true."""
+    """Records of which an unrecorded delivery may have been in progress."""
 
 
 class Auditor:
-    """Asserts, after every kill, what at-least-once means."""
+    """Asserts, after every kill, the meaning of at-least-once."""
 
     def __init__(self, queue: Any, database: sa.Engine, witness: Path) -> None:
         self._queue = queue
@@ -43,16 +43,16 @@ class Auditor:
         self.arrived = Counter[str]()
         """How often each record has arrived."""
         self.attempts = Counter[str]()
-        """How often each event was given to the function."""
+        """How often the function received each event."""
         self.hits = Counter[str]()
         """How often each point of `failpoints.py` has killed."""
         self._limits: dict[str, int] = {}
-        """How often the function was to run for an event that is over."""
+        """How often the function was to run for a completed event."""
         self._made_when_over: dict[str, int] = {}
         self._cut_attempts = Counter[str]()
-        """Kills that may have hidden that an attempt was made."""
+        """Kills that may have hidden an attempt."""
         self._cut_sends = Counter[str]()
-        """Kills that may have hidden that a record was sent."""
+        """Kills that may have hidden a delivery."""
 
     @property
     def repeated_attempts(self) -> int:
@@ -67,7 +67,7 @@ class Auditor:
         return sum(self.arrived.values()) - len(self.arrived)
 
     def receive(self) -> None:
-        """Take what has arrived."""
+        """Note what has arrived."""
         while messages := self._queue.receive_message(
             QueueUrl=self._url, MaxNumberOfMessages=10
         ).get("Messages"):
@@ -87,7 +87,7 @@ class Auditor:
         self._limits[context["requestId"]] = RETRIES + 1 if fails else 1
 
     def audit(self) -> Left:
-        """Look at what the dead platform has left, and hold it against what it had said."""
+        """Compare what the dead platform has left with what it had acknowledged."""
         self.receive()
         self._read_witness()
         left = self._look()
@@ -112,7 +112,7 @@ class Auditor:
         return left
 
     def _judge_attempts(self, request_id: str, *, written: int) -> None:
-        """As many as are written down; one more for each kill that came before it could be."""
+        """The recorded ones, and one more for each kill that came before one could be recorded."""
         made, cut = self.attempts[request_id], self._cut_attempts[request_id]
         assert written <= made <= written + cut, (
             f"{request_id}: {made} attempts, {written} written down, {cut} cut off by kills"
@@ -131,7 +131,7 @@ class Auditor:
                 self.hits[about] += 1
 
     def _look(self) -> Left:
-        # One transaction, which waits for what is left of the platform's last one.
+        # One transaction, which waits for the rest of the platform's last one.
         with self._database.begin() as connection:
             events = connection.execute(
                 sa.text("SELECT request_id, function_errors, claimed_by FROM async_events")

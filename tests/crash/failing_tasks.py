@@ -2,10 +2,10 @@
 
     python -m tests.crash.failing_tasks [SITE] -- up …
 
-A site is where a task is started, as `sites` finds them in the source. What comes on stdin is
-`now SITE`, which fails the task that was started there last, or `next SITE`, which fails the next
-one; so does a site that is given at the start. `group SITE` fails the task group of the last one.
-Told on stdout: `began SITE` and `failed SITE`.
+A site is where a task is started, as `sites` finds them in the source. Commands on stdin: `now
+SITE` fails the task that was started there last, `next SITE` fails the next one; so does a site
+that is given as an argument. `group SITE` fails the task group of the last one. Reports on stdout:
+`began SITE` and `failed SITE`.
 """
 
 import ast
@@ -24,11 +24,11 @@ from lambent.kit import tasks as guard
 
 SOURCE = Path(guard.__file__).parents[1]
 _STARTS = {"start_task": 2, "start_loop": 2, "start_part": 1}
-"""Names, and which argument is run."""
+"""Names, and the argument that is run."""
 
 
 def sites() -> dict[tuple[str, int], str]:
-    """Where tasks are started: file and line, and how that is called here."""
+    """Where tasks are started: file and line, and the site's name."""
     found = {}
     for file in sorted(SOURCE.rglob("*.py")):
         source = file.read_text()
@@ -47,7 +47,7 @@ def sites() -> dict[tuple[str, int], str]:
 
 
 class InjectedError(Exception):
-    """What a task fails with."""
+    """The exception with which a task fails."""
 
 
 class _Failing:
@@ -61,7 +61,7 @@ class _Failing:
         self._is_failing = False
 
     def fail(self) -> None:
-        """From outside of it: as soon as may be."""
+        """From outside the task: as soon as possible."""
         assert self._task is not None
         self._is_failing = True
         self._task.cancel()

@@ -1,5 +1,5 @@
-"""`lambent up` that kills itself, with SIGKILL, when it comes to a point for the n-th time, and
-that leaves behind what it did: a line for each attempt that began or was refused, and for the kill.
+"""`lambent up` that kills itself with SIGKILL when it reaches a point for the n-th time. It writes
+a line for each attempt that began or was refused, and for the kill.
 
 python -m tests.crash.failpoints POINT N WITNESS up …
 """
@@ -33,18 +33,18 @@ from lambent.store.directory_blobs import DirectoryBlobs
 from lambent.store.store import Store
 
 Write = Callable[[str, str], None]
-"""Appends a line of two words to the witness: written at once, so that it outlives the process."""
+"""Appends a line of two words to the witness: written at once, so that it survives the process."""
 
 
 Point = Callable[[Callable[[], None]], None]
-"""Patches the platform so that it calls what it is given when it comes by."""
+"""Patches the platform so that it calls the argument when it reaches the point."""
 
 
 def run(points: Mapping[str, Point], watch: Callable[[Write], None]) -> None:
-    """Have attempts watched, patch the point, then be the platform."""
+    """Watch attempts, patch the point, then become the platform."""
     point, number, witness = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     del sys.argv[1:4]
-    # Opened while this may still be done; the platform gives up its privileges.
+    # Opened while that is still possible: the platform drops its privileges later.
     file = os.open(witness, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     passed = 0
 

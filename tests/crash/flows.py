@@ -1,4 +1,4 @@
-"""Sources whose server, or the way to it, can be broken while records flow: one class each."""
+"""Sources whose server or connection can be broken while records flow: one class each."""
 
 import threading
 import time
@@ -22,8 +22,8 @@ from tests.servers.rabbitmq import RabbitMq
 
 
 class Flow(ABC):
-    """A source with a server of its own, which the platform reaches through a port that can be
-    cut; records are sent to it directly."""
+    """A source with its own server. The platform reaches it through a port that can be cut; records
+    are sent to it directly."""
 
     has_order = True
 
@@ -37,7 +37,7 @@ class Flow(ABC):
     @property
     @abstractmethod
     def options(self) -> list[str]:
-        """Flags of `lambent up` that say where it is."""
+        """Flags of `lambent up` for this source."""
 
     @property
     @abstractmethod
@@ -46,11 +46,11 @@ class Flow(ABC):
 
     @abstractmethod
     def send(self, names: Sequence[str]) -> None:
-        """Put records in, in order; the key is what stands before the colon."""
+        """Put records in, in order; the key is the text before the colon."""
 
     @abstractmethod
     def break_server(self) -> None:
-        """End the server's process and start it again, on the data it has."""
+        """Kill the server's process and start it again, on its data."""
 
     @abstractmethod
     def cut(self) -> None:
@@ -94,7 +94,7 @@ class SqsFlow(Flow):
         return {}
 
     def break_server(self) -> None:
-        # It keeps what it is asked to keep when it is asked to end.
+        # It saves what it has to keep when it is stopped with a signal.
         self._server.stop()
         self._server.start()
 
@@ -117,14 +117,14 @@ class FifoFlow(SqsFlow):
 
 
 class KinesisFlow(Flow):
-    """A stream of two shards, of each of which two batches are under way at a time."""
+    """A stream of two shards; two batches of each are in progress at a time."""
 
     def open(self, stack: ExitStack) -> None:
         self._server = stack.enter_context(Kinesis())
         self._proxy = stack.enter_context(Proxy(self._server.port))
         self._client = self._server.client()
         self._unbroken = threading.Lock()
-        """The server saves what it holds when it is asked to, but not what comes meanwhile."""
+        """The server saves its state on request, but not what arrives meanwhile."""
         self._client.create_stream(StreamName="crashes", ShardCount=2)
         self._client.get_waiter("stream_exists").wait(
             StreamName="crashes", WaiterConfig={"Delay": 1}
@@ -162,7 +162,7 @@ class KinesisFlow(Flow):
 
 
 class KafkaFlow(Flow):
-    """A topic of four partitions, whose broker keeps what it has in a bucket."""
+    """A topic of four partitions, whose broker keeps its state in a bucket."""
 
     def open(self, stack: ExitStack) -> None:
         storage = stack.enter_context(Ministack())
@@ -170,7 +170,7 @@ class KafkaFlow(Flow):
         self._server = stack.enter_context(Tansu(storage, advertised_port=port))
         self._proxy = stack.enter_context(Proxy(self._server.port, port=port))
         self._unbroken = threading.Lock()
-        """Killed as it takes a record, the broker may have forgotten that it has said so."""
+        """A broker that is killed while it takes a record may lose it after acknowledging it."""
         bootstrap = {"bootstrap.servers": f"127.0.0.1:{port}"}
         admin = AdminClient(bootstrap)
         (created,) = admin.create_topics([NewTopic("crashes", 4, 1)]).values()

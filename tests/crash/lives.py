@@ -14,8 +14,8 @@ READY_S = 60
 
 
 class Life:
-    """A platform that will kill itself when it has come to a point for the n-th time; `module` is
-    the one of this package that has the points."""
+    """A platform that kills itself when it reaches a point for the n-th time; `module` is the one
+    in this package that has the points."""
 
     def __init__(
         self, module: str, data: Path, options: list[str], point: str, number: int
@@ -34,7 +34,7 @@ class Life:
         self._process.wait(30)
 
     def read_endpoint(self) -> str | None:
-        """Wait until it is ready; returns its endpoint, None if it died before it had one."""
+        """Wait until it is ready; returns its endpoint, None if it died before."""
 
         def look() -> Any:
             is_dead = self._process.poll() is not None
@@ -56,7 +56,7 @@ class Life:
         return True
 
     def end(self, within_s: float) -> None:
-        """Wait for it to die, and see to it."""
+        """Wait for it to die, and kill it if necessary."""
         try:
             self._process.wait(within_s)
         except subprocess.TimeoutExpired:

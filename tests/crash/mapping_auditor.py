@@ -1,4 +1,4 @@
-"""Judges what a platform that is killed again and again has done with the records of a source.
+"""Judges what a repeatedly killed platform did with the records of a source.
 
 Records are named `KEY:NUMBER`; those of a key are produced in the order of their numbers.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class MappingAuditor:
-    """Knows what was produced, and reads what was done from the witness of
+    """Knows what was produced, and reads what was processed from the witness of
     `mapping_failpoints.py`."""
 
     def __init__(self, witness: Path, *, has_order: bool) -> None:
@@ -19,18 +19,18 @@ class MappingAuditor:
         self._read_to = 0
         self._produced: dict[str, int] = {}
         self._next: dict[str, int] = {}
-        """The number that is to be done next, by key."""
+        """The next number to be processed, by key."""
         self._began: dict[str, int] = {}
-        """In which life the last call with a record began."""
+        """The life in which the last call with a record began."""
         self._done: dict[str, int] = {}
-        """In which life the call began that a record was done with in."""
+        """The life in which the call began that completed a record."""
         self._breaking: set[int] = set()
-        """Lives in which something was about to break, so that nobody knows the moment."""
+        """Lives in which a fault was about to happen at an unknown moment."""
         self._resent: set[str] = set()
         self._life = 0
-        """How many faults there were so far: each may hide what was done right before it."""
+        """How many faults there were so far: each may undo what was processed right before it."""
         self.repeated = Counter[str]()
-        """How often records were done with again, after a fault."""
+        """How often records were processed again, after a fault."""
         self.hits = Counter[str]()
         """How often each point has killed."""
 
@@ -41,14 +41,14 @@ class MappingAuditor:
         return f"{key}:{number}"
 
     def note_resent(self, name: str) -> None:
-        """A record was sent again, since nobody said whether the source has it: it may have it
+        """A record was sent again, because its acknowledgement is unknown: the source may have it
         twice."""
         self._resent.add(name)
 
     @contextmanager
     def fault(self, target: str) -> Iterator[None]:
-        """Something is broken from outside meanwhile. What a call that had begun before does is
-        done again: its record cannot be acknowledged any more."""
+        """Something is broken from outside for the duration of the context. Calls that began before
+        are repeated, because their records cannot be acknowledged any more."""
         self._note(f"breaking {target}")
         try:
             yield
@@ -60,7 +60,7 @@ class MappingAuditor:
             witness.write(f"{line}\n")
 
     def audit(self) -> None:
-        """Judge what was done since the last time."""
+        """Judge what was processed since the last time."""
         if not self._witness.exists():
             return
         with self._witness.open("rb") as witness:
@@ -71,7 +71,7 @@ class MappingAuditor:
         self.judge(whole.decode().splitlines())
 
     def judge(self, lines: Iterable[str]) -> None:
-        """The same of lines."""
+        """As `judge`, for lines."""
         for line in lines:
             word, _, about = line.partition(" ")
             if word == "breaking":
@@ -110,5 +110,5 @@ class MappingAuditor:
 
     @property
     def left(self) -> int:
-        """How many records are not done with."""
+        """How many records are not completed."""
         return self.produced - len(self._done)

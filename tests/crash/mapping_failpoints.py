@@ -1,5 +1,5 @@
-"""`lambent up` that kills itself on the way of a batch from a source to its function and back, and
-that leaves behind a line for each call that began, and how it ended, with the records in it.
+"""`lambent up` that kills itself on the way of a batch from a source to its function and back. It
+writes a line for each call that began, and how it ended, with the records in it.
 
 python -m tests.crash.mapping_failpoints POINT N WITNESS up …
 """
@@ -18,7 +18,7 @@ from tests.crash.failpoints import Point, Write, run
 
 
 def names_in(event: Mapping[str, Any]) -> Iterator[str]:
-    """What the records of an event, of whatever source, carry."""
+    """The content of the records of an event, of any source."""
     for record in event.get("Records", ()):
         yield record["body"] if "body" in record else _decoded(record["kinesis"]["data"])
     for group in ("records", "rmqMessagesByQueue"):

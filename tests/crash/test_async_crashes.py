@@ -1,5 +1,5 @@
-"""A platform that is killed again and again loses no event that it has accepted, and does again
-only what a kill had cut off: see `auditor.py`. `make crash` kills more often."""
+"""A repeatedly killed platform loses no event that it has accepted, and repeats only what a kill
+interrupted: see `auditor.py`. `make crash` kills more often."""
 
 import http.client
 import json
@@ -25,7 +25,7 @@ from tests.crash.lives import Life
 from tests.platforms import ACCOUNT, Platform, deploy, wait_for
 
 KILLS = os.environ.get("CRASH_KILLS")
-"""As many on each kind of database; else few enough for every day."""
+"""The number of kills on each kind of database; by default few enough for every run."""
 CLIENTS = 4
 SOURCE = """
 def handler(event, context):
@@ -36,7 +36,7 @@ def handler(event, context):
 
 @pytest.fixture
 def queue() -> Iterator[Any]:
-    """Where records go: a queue in a server that is not killed."""
+    """The destination of records: a queue in a server that is not killed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
@@ -51,7 +51,7 @@ def queue() -> Iterator[Any]:
 
 
 def enqueue(endpoint: str, auditor: Auditor, numbers: random.Random) -> None:
-    """Hand in events until the platform is gone."""
+    """Send events until the platform is gone."""
     connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=10)
     headers = {"X-Amz-Invocation-Type": "Event", "Content-Type": "application/json"}
     try:
@@ -73,7 +73,7 @@ def enqueue(endpoint: str, auditor: Auditor, numbers: random.Random) -> None:
 
 
 def live(life: Life, auditor: Auditor, within_s: float, numbers: random.Random) -> None:
-    """Hand in events to a platform until it is dead."""
+    """Send events to a platform until it is dead."""
     endpoint = life.read_endpoint()
     if endpoint is None:
         return
@@ -89,7 +89,7 @@ def live(life: Life, auditor: Auditor, within_s: float, numbers: random.Random) 
 
 
 def prepare(data: Path, options: list[str]) -> None:
-    """A function, and where its records go."""
+    """A function, and the destination of its records."""
     platform = Platform(data, *options)
     client = platform.client("lambda")
     deploy(client, "crashes", {"app.py": SOURCE})
@@ -106,8 +106,8 @@ def prepare(data: Path, options: list[str]) -> None:
 def test_nothing_accepted_is_lost(
     tmp_path: Path, queue: Any, database: Callable[..., StoreSettings]
 ) -> None:
-    """Killed at chosen points and at any time, while clients hand in events. The databases flush
-    to disk or, of the tests' PostgreSQL, do not: it is the platform that is killed, not they."""
+    """Killed at chosen points and at any time, while clients send events. SQLite flushes to disk,
+    the tests' PostgreSQL does not: only the platform is killed, not the database."""
     seed = int(os.environ.get("CRASH_SEED", time.time_ns() % 1_000_000))
     numbers = random.Random(seed)
     print(f"CRASH_SEED={seed}")

@@ -1,4 +1,4 @@
-"""The auditor finds what it looks for."""
+"""The auditor finds what it is meant to find."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.crash.auditor import RETRIES, Auditor
 
 
 class Crashed:
-    """What a platform that was killed has left: one event, `e`, was accepted."""
+    """What a killed platform has left: one event, `e`, was accepted."""
 
     def __init__(self, directory: Path) -> None:
         self.engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
@@ -62,7 +62,7 @@ class Crashed:
         return json.dumps(document).encode()
 
     def conclude(self, by: str | None = None) -> None:
-        """The event is over, and its record on its way."""
+        """The event is completed, and its record is being delivered."""
         values = {
             "id": 1, "target": "q", "document": {}, "body": self.record(), "created_at": 0.0,
             "due_at": 0.0, "claimed_by": by, "attempts": 0,
@@ -81,7 +81,7 @@ class Crashed:
 
 
 def test_what_at_least_once_allows(tmp_path: Path) -> None:
-    """An attempt and a record that kills had cut off are made again."""
+    """An attempt and a record that kills interrupted are repeated."""
     crashed = Crashed(tmp_path)
     crashed.attempt()
     crashed.keep(by="x")

@@ -1,7 +1,7 @@
-"""Wherever a task is started, its exception costs what it was about and nothing else.
+"""Wherever a task is started, its exception only affects its own work.
 
 The places are found in the source. Each is made to fail in a running platform, with sources and
-destinations of all kinds, while a function goes on being called.
+destinations of all kinds, while a function is called continuously.
 """
 
 import base64
@@ -55,9 +55,9 @@ from .failing_tasks import SITES as PLACES
 
 ECHO = "def handler(event, context):\n    return event"
 BESIDE = "x" * 100_000
-"""What is kept beside the database."""
+"""A payload that is stored next to the database."""
 LARGE = "x" * 300_000
-"""What is not checked on the event loop."""
+"""A payload that is not checked on the event loop."""
 SITES = sorted(PLACES.values())
 
 pytestmark = pytest.mark.timeout(180)
@@ -68,12 +68,12 @@ class FailingPlatform(Platform):
 
     def __init__(self, data_dir: Path, *arguments: str, fails: str = "") -> None:
         self.data_dir = data_dir
-        # Where `lambent up --detach` has it, so that it is kept short.
+        # As `lambent up --detach` does, so that the log stays short.
         self.log = data_dir / "state" / log_file.NAME
         self.log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "tests.crash.failing_tasks", *([fails] if fails else [])]
         command += ["--", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
-        # What another platform in this directory has said is not ours.
+        # Skip the log of another platform in this directory.
         self.log.unlink(missing_ok=True)
         with self.log.open("a") as output:
             self.process = Forked(
@@ -88,7 +88,7 @@ class FailingPlatform(Platform):
         self.endpoint = found[1]
 
     def text(self) -> str:
-        """All it has said."""
+        """All its output."""
         return self.log.read_text(errors="replace")
 
     def count(self, word: str, site: str) -> int:
@@ -96,13 +96,13 @@ class FailingPlatform(Platform):
         return len(re.findall(rf"^{word} {re.escape(site)}$", self.text(), re.MULTILINE))
 
     def write(self, line: str) -> None:
-        """Tell it what is to fail."""
+        """Send a command to it."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{line}\n".encode())
         self.process.stdin.flush()
 
     def tell(self, when: str, site: str) -> None:
-        """Have a task fail: `now` or `next`; returns when the platform knows."""
+        """Make a task fail: `now` or `next`; returns when the platform has received the command."""
         self.write(f"{when} {site}")
         urllib.request.urlopen(f"{self.endpoint}/_lambent/health", timeout=20).close()
 
@@ -120,7 +120,7 @@ class FailingPlatform(Platform):
 
     @contextmanager
     def failing(self, site: str, when: str = "next") -> Iterator[None]:
-        """What is inside makes a task of the site fail."""
+        """The block makes a task of the site fail."""
         before = self.count("failed", site)
         self.tell(when, site)
         yield
@@ -128,7 +128,7 @@ class FailingPlatform(Platform):
 
 
 class Source:
-    """What a mapping reads, and the function that is called with it."""
+    """What a mapping reads, and the function that it calls."""
 
     def __init__(self, function: Function, send: Callable[[str], object]) -> None:
         self._function = function
@@ -148,7 +148,7 @@ class Source:
 
 
 class World:
-    """A platform with everything in it, and calls that go on."""
+    """A platform with everything in it, and continuous calls."""
 
     def __init__(self, platform: FailingPlatform) -> None:
         self.platform = platform
@@ -172,7 +172,7 @@ class World:
         )
 
     def add_source(self, name: str, send: Callable[[str], object], map_: Any, **more: Any) -> None:
-        """Have a function read it."""
+        """Let a function read it."""
         function = Function(
             self.platform, f"reads-{name}", "def act(event): return None", Timeout=2
         )
@@ -181,7 +181,7 @@ class World:
 
     @contextmanager
     def traffic(self) -> Iterator[None]:
-        """What goes on beside: a function is called all the time, and answers."""
+        """Other load: a function is called continuously, and responds."""
         is_over = threading.Event()
         answers: list[object] = []
 
@@ -203,7 +203,7 @@ class World:
         assert answers == list(range(len(answers)))
 
     def check(self) -> None:
-        """All is well."""
+        """Everything works."""
         assert self.platform.process.poll() is None, self.platform.text()[-5000:]
         assert invoke(self.lambdas, "steady", "fine")[0] == "fine"
         name = self.lambdas.get_function(FunctionName="steady")["Configuration"]["FunctionName"]
@@ -224,7 +224,7 @@ class World:
         wait_for(has_come, "the event arrives", deadline_s=60)
 
     def deploys(self) -> str:
-        """A function that is new works, and again when its code has changed."""
+        """A new function works, and again after its code has changed."""
         name = f"new-{uuid.uuid4().hex[:8]}"
         deploy(self.lambdas, name, {"app.py": ECHO})
         assert invoke(self.lambdas, name, 1)[0] == 1
@@ -235,7 +235,7 @@ class World:
         return name
 
     def lists_queues(self) -> None:
-        """Other services answer."""
+        """Other services respond."""
 
         def lists() -> bool:
             try:
@@ -253,7 +253,7 @@ def world(
     mock_kafka: MockKafka,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[World]:
-    """One, with all kinds of sources."""
+    """One platform, with all kinds of sources."""
     brokers = {
         "rabbit": f"amqp://127.0.0.1:{rabbitmq.port}",
         "active": f"stomp://127.0.0.1:{activemq.port}",
@@ -311,7 +311,7 @@ def _publish_snapped(client: Any) -> None:
 
 @pytest.fixture(scope="module")
 def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingPlatform]:
-    """One that is not new, with a task that failed as it was started."""
+    """A platform with existing data, with a task that failed as it was started."""
     data = tmp_path_factory.mktemp("brief") / "data"
     if SNAP_START_RUNTIME:
         before = FailingPlatform(data)
@@ -326,11 +326,11 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FailingPlatform]
 
 
 Reach = Callable[[World, str], None]
-"""Has a task of a site fail, and looks what comes of it."""
+"""Makes a task of a site fail, and checks the consequences."""
 
 
 def _runs(then: Callable[[World], object] = World.check) -> Reach:
-    """For what always runs: it fails, begins again, and does its work."""
+    """For a task that always runs: it fails, restarts, and does its work."""
 
     def reach(world: World, site: str) -> None:
         before = world.platform.count("began", site)
@@ -348,7 +348,7 @@ def _has_metrics(world: World) -> None:
 
 
 def _polls_again(world: World, site: str) -> None:
-    """A source that cannot be read is tried again in the same task."""
+    """A source that cannot be read is retried in the same task."""
     with world.platform.failing(site, "now"):
         pass
     for source in world.sources.values():
@@ -356,12 +356,12 @@ def _polls_again(world: World, site: str) -> None:
 
 
 def _feeds(source: str) -> Reach:
-    """For what reads a source."""
+    """For a task that reads a source."""
     return _runs(lambda world: world.sources[source].probe())
 
 
 def _flood(world: World) -> None:
-    """Batches so large that their messages are deleted by several requests at a time."""
+    """Batches so large that several concurrent requests delete their messages."""
     url = world.sqs.get_queue_url(QueueName="read")["QueueUrl"]
     entries = [{"Id": str(number), "MessageBody": "flood"} for number in range(10)]
     for _ in range(12):
@@ -370,7 +370,7 @@ def _flood(world: World) -> None:
 
 
 def _fails(cause: Callable[[World], object]) -> Reach:
-    """For a task that `cause` starts, and copes with."""
+    """For a task that `cause` starts, and that handles the failure."""
 
     def reach(world: World, site: str) -> None:
         with world.platform.failing(site):
@@ -380,7 +380,7 @@ def _fails(cause: Callable[[World], object]) -> Reach:
 
 
 def _answers(status: int, code: str, call: Callable[[World], object]) -> Reach:
-    """For a task that answers a call of the API: it answers so, and the next time well."""
+    """For a task that serves an API call: it returns this error, and succeeds the next time."""
 
     def reach(world: World, site: str) -> None:
         with world.platform.failing(site), pytest.raises(ClientError) as failed:
@@ -395,7 +395,7 @@ def _answers(status: int, code: str, call: Callable[[World], object]) -> Reach:
 
 
 def _pages(url_of: Callable[[World], str], later: int) -> Reach:
-    """For a task that answers a page: 500, and the next time as it does."""
+    """For a task that serves a page: 500, and the usual response the next time."""
 
     def reach(world: World, site: str) -> None:
         url = url_of(world)
@@ -415,7 +415,7 @@ def _ask_operator(world: World, site: str) -> None:
 
 
 def _url_of_large(world: World) -> str:
-    """Of a function whose answer takes a while to be read."""
+    """Of a function whose response takes a while to read."""
     code = "def handler(event, context): return {'statusCode': 200, 'body': 'x' * 2_000_000}"
     deploy(world.lambdas, "large", {"app.py": code})
     config = world.lambdas.create_function_url_config(FunctionName="large", AuthType="NONE")
@@ -536,24 +536,24 @@ REACH: dict[str, Reach] = {
     "node/environment/attempt.py:subscription.run": _listen,
     "node/node.py:environment.live": _fails(_invoke_new),
 }
-"""How each is reached in `world`."""
+"""How each site is reached in `world`."""
 
 BRIEF = {
     "polling/mapping_supervisor.py:reconciler.close",
     "assembly/platform.py:prepare_deployed",
     "node/node.py:self._capture_again",
 }
-"""What is reached in `brief`, each in a test of its own."""
+"""Sites that are reached in `brief`, each in its own test."""
 
 UNDER_SYSTEMD = {"assembly/process.py:_watch_launcher", "assembly/platform.py:manager.show_life"}
-"""What runs only as a service of systemd. These are loops, and begin again as all loops do."""
+"""Sites that run only in a systemd service. These are loops, and restart like all loops."""
 
 SHARED = {
     "assembly/platform.py:feed.run",
     "assembly/platform.py:feed.listen",
     "polling/mapping_supervisor.py:self._seek_turn",
 }
-"""What runs only where platforms share a database. These are loops, too."""
+"""Sites that run only where platforms share a database. These are loops, too."""
 
 
 ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED
@@ -561,8 +561,8 @@ ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED
 
 @pytest.mark.parametrize("site", [site for site in SITES if site not in ELSEWHERE])
 def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str) -> None:
-    """Requests get status 500, loops go on, sources are read on, and who has nothing to do
-    with it notices nothing."""
+    """Requests get status 500, loops continue, sources are still read, and unrelated work notices
+    nothing."""
     assert site in REACH, "a new place where a task is started: say how it is reached"
     with world.traffic():
         REACH[site](world, site)
@@ -583,8 +583,8 @@ def test_what_fails_as_the_platform_starts_does_not_keep_it_from_that(
 
 
 def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None:
-    """Not after the time that it gives calls when it is asked to stop: nobody would answer them.
-    The exit code tells a supervisor, and a call under way sees its connection end."""
+    """Not after the grace period for calls of an orderly stop, because nothing would respond to
+    them. The exit code informs a supervisor, and calls in progress see their connection end."""
     platform = FailingPlatform(tmp_path / "data")
     client = platform.client("lambda")
     deploy(client, "slow", {"app.py": "import time\ndef handler(event, context): time.sleep(20)"})
@@ -614,7 +614,7 @@ def test_a_platform_that_fails_all_the_same_ends_at_once(tmp_path: Path) -> None
 
 @pytest.mark.skipif(not SNAP_START_RUNTIME, reason="no Python that may use SnapStart")
 def test_a_version_that_cannot_be_captured_again_is_initialised(brief: FailingPlatform) -> None:
-    """Its snapshot is gone with the platform before."""
+    """Its snapshot is gone with the previous platform."""
     with brief.failing("node/node.py:self._capture_again"):
         assert invoke(brief.client("lambda"), "snapped", 1, Qualifier="1")[0] == 1
     assert invoke(brief.client("lambda"), "snapped", 2, Qualifier="1")[0] == 2
@@ -623,7 +623,7 @@ def test_a_version_that_cannot_be_captured_again_is_initialised(brief: FailingPl
 def test_what_fails_as_the_platform_ends_does_not_keep_it_from_that(
     brief: FailingPlatform,
 ) -> None:
-    """Of two mappings one cannot be closed; the exit code is that of a platform that was asked."""
+    """Of two mappings, one cannot be closed; the exit code is that of an orderly stop."""
     client = brief.client("lambda")
     for name in ("one", "other"):
         deploy(client, name, {"app.py": ECHO})

@@ -1,5 +1,5 @@
-"""A platform that is killed has the lines of everything that counts as done: of calls that
-returned, of events and records that do not come again."""
+"""A killed platform has the log lines of everything that counts as completed: of calls that
+returned, and of events and records that do not come again."""
 
 import base64
 import http.client
@@ -33,7 +33,7 @@ def handler(event, context):
 
 
 class Work:
-    """What was done for certain, as clients and sources know it."""
+    """What certainly happened, as seen by clients and sources."""
 
     def __init__(self, streams: Any) -> None:
         self._streams = streams
@@ -114,7 +114,7 @@ def _after(document: str) -> int:
 def test_what_counts_as_done_has_its_lines(
     start_platform: Callable[..., Platform], tmp_path: Path, streams: Any
 ) -> None:
-    """Whole and in order, whenever the kill comes."""
+    """Complete and in order, at whatever moment the kill comes."""
     data = tmp_path / "data"
     arn = new_stream(streams, "records")
     environment = {"LAMBENT_AWS__KINESIS__ENDPOINT_URL": streams.meta.endpoint_url}

@@ -1,4 +1,4 @@
-"""The judge of mappings sees what is wrong."""
+"""The auditor of mappings finds faults."""
 
 from pathlib import Path
 
@@ -26,15 +26,15 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     "lines",
     [
-        # A call that had begun cannot acknowledge any more what it does after the fault.
+        # A call that had begun before the fault cannot acknowledge its records any more.
         ["began a:0", "breaking p", "killed p", "done a:0", "began a:0", "done a:0"],
-        # Nobody knows when, between its announcement and its report, a fault was.
+        # The moment of a fault, between its announcement and its report, is unknown.
         ["breaking p", "began a:0", "done a:0", "killed p", "began a:0", "done a:0"],
         ["breaking p", "began a:0", "done a:0", "began a:0", "killed p", "done a:0"],
     ],
 )
 def test_a_fault_excuses_the_call_it_meets(lines: list[str]) -> None:
-    """What it does is done again."""
+    """Its work is repeated."""
     judge = auditor()
     judge.judge(lines)
     assert judge.repeated == {"a:0": 1}
@@ -45,7 +45,7 @@ def test_a_fault_excuses_the_call_it_meets(lines: list[str]) -> None:
     [
         (["done a:0", "done a:0"], "twice"),
         (["done a:0", "killed p", "done a:0", "done a:0"], "twice"),
-        # What happens after the second call has begun excuses nothing.
+        # Later events do not excuse repetitions after the second call began.
         (["began a:0", "done a:0", "began a:0", "killed p", "done a:0"], "twice"),
         (["breaking p", "killed p", "began a:0", "done a:0", "began a:0", "done a:0"], "twice"),
         (["done a:1"], "before a:0"),
@@ -55,7 +55,7 @@ def test_a_fault_excuses_the_call_it_meets(lines: list[str]) -> None:
     ],
 )
 def test_what_is_wrong(lines: list[str], wrong: str) -> None:
-    """Is said."""
+    """It is reported."""
     with pytest.raises(AssertionError, match=wrong):
         auditor().judge(lines)
 

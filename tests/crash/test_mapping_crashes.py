@@ -1,5 +1,5 @@
-"""Platforms, servers and connections that break while records flow: none is lost, those of a key
-stay in order, and only what a fault had cut off is done again. `make crash` breaks more often."""
+"""Platforms, servers and connections that break while records flow: no record is lost, those of a
+key stay in order, and only what a fault interrupted is repeated. `make crash` breaks more often."""
 
 import os
 import random
@@ -16,7 +16,7 @@ from tests.crash.mapping_failpoints import POINTS
 from tests.platforms import Platform, deploy, wait_for
 
 KILLS = int(os.environ.get("CRASH_MAPPING_KILLS", 4))
-"""Of each source."""
+"""The number of faults of each source."""
 KEYS = "abcd"
 ANY_TIME, SERVER, CONNECTIONS = "any-time", "server", "connections"
 FAULTS = (*POINTS, ANY_TIME, SERVER, CONNECTIONS)
@@ -31,7 +31,8 @@ def handler(event, context):
 def send(
     flow: Flow, auditor: MappingAuditor, numbers: random.Random, done: threading.Event
 ) -> None:
-    """Put records in until it is enough. What the server did not take is sent again."""
+    """Put records in until there are enough. Records that the server did not accept are sent
+    again."""
     while not done.is_set():
         names = [auditor.produce(numbers.choice(KEYS)) for _ in range(numbers.randrange(1, 8))]
         for name in names:
@@ -48,7 +49,7 @@ def send(
 def live(
     flow: Flow, life: Life, auditor: MappingAuditor, fault: str, numbers: random.Random
 ) -> None:
-    """Let records flow to a platform until it is dead."""
+    """Send records to a platform until it is dead."""
     if life.read_endpoint() is None:
         return
     done = threading.Event()
@@ -78,7 +79,7 @@ def live(
 @pytest.mark.timeout(180 + 15 * KILLS)
 @pytest.mark.parametrize("source", FLOWS)
 def test_no_record_is_lost(source: str, tmp_path: Path) -> None:
-    """Whatever breaks, and whenever."""
+    """Whatever breaks, at any time."""
     seed = int(os.environ.get("CRASH_SEED", time.time_ns() % 1_000_000))
     numbers = random.Random(seed)
     print(f"CRASH_SEED={seed}")

@@ -1,8 +1,9 @@
-"""A started platform survives its database: it restarts, its network is gone without a word, its
-disk is full. Functions in memory go on, what needs the database is refused with 503 at once,
-nothing that was acknowledged is lost, and afterwards all is well without a restart.
+"""A running platform survives outages of its database: a restart, a network that fails silently, a
+full disk. Functions in memory continue to run, operations that need the database are refused with
+503 at once, nothing that was acknowledged is lost, and afterwards everything works without a
+restart.
 
-`make crash` has the server away for longer.
+`make crash` has longer outages.
 """
 
 import json
@@ -36,26 +37,26 @@ from tests.servers.proxy import Proxy
 
 AWAY_S = 30.0 if os.environ.get("CRASH_KILLS") else 4.0
 PROMPTLY_S = 12.0
-"""A server that says nothing is given 10 s, once."""
+"""Seconds that a silent server is waited for, once."""
 SOURCE = "def handler(event, context):\n    print('got', event)\n    return event"
 SLOW = "import time\ndef handler(event, context):\n    time.sleep(1)\n    return event"
 OTHER = "def handler(event, context): return 'other'"
 
 
 class Load:
-    """Callers of functions, while something happens."""
+    """Callers of functions during an outage."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._stop = threading.Event()
         self.calls = 0
         self.failures: list[Exception] = []
-        """Of synchronous calls of a function in memory."""
+        """Durations of synchronous calls of a function in memory."""
         self.slowest_s = 0.0
         self.accepted: list[str] = []
         """Events that were acknowledged."""
         self.refusals: list[ClientError] = []
-        """Of other events."""
+        """Errors of other events."""
         self.slowest_event_s = 0.0
 
     @contextmanager
@@ -98,7 +99,7 @@ class Load:
 
 
 def refused(call: Callable[..., Any], **parameters: Any) -> float:
-    """A change is refused as something that passes; returns how long that took."""
+    """A change is refused with a temporary error; returns how long that took."""
     began = time.monotonic()
     with pytest.raises(ClientError) as error:
         call(**parameters)
@@ -107,13 +108,13 @@ def refused(call: Callable[..., Any], **parameters: Any) -> float:
 
 
 def assert_passes(error: ClientError) -> None:
-    """503, in the form that the service's errors have."""
+    """503, in the service's own error format."""
     assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 503, error
     assert error.response["Error"]["Code"] == "ServiceUnavailable"
 
 
 def refuses_changes(client: Any) -> float:
-    """What writes is refused; returns how long that took at most."""
+    """Writes are refused; returns how long that took at most."""
     code = zip_of({"app.py": OTHER})
     return max(
         refused(client.update_function_code, FunctionName="changed", ZipFile=code),
@@ -128,7 +129,7 @@ def refuses_changes(client: Any) -> float:
 
 
 def prepare(platform: Platform) -> Any:
-    """Functions that the tests know; returns a client."""
+    """Functions that the tests use; returns a client."""
     client = platform.client("lambda")
     for name in ("warm", "kept", "changed", "streamed"):
         deploy(client, name, {"app.py": SOURCE})
@@ -139,7 +140,7 @@ def prepare(platform: Platform) -> Any:
 
 
 def works(client: Any) -> None:
-    """Changes are made again, and hold."""
+    """Changes work again, and last."""
     client.update_function_code(FunctionName="changed", ZipFile=zip_of({"app.py": OTHER}))
     wait_active(client, "changed")
     assert invoke(client, "changed")[0] == "other"
@@ -152,7 +153,8 @@ def works(client: Any) -> None:
 
 
 def starts_environments(platform: Platform) -> None:
-    """A function that is known gets as many as its calls need: code and settings are at hand."""
+    """A known function gets as many environments as its calls need: its code and settings are in
+    memory."""
     answers: list[object] = []
 
     def call() -> None:
@@ -167,7 +169,7 @@ def starts_environments(platform: Platform) -> None:
 
 
 def is_back(client: Any) -> bool:
-    """Whether the database is."""
+    """Whether the database is available."""
     try:
         client.get_function_configuration(FunctionName="changed")
     except ClientError as error:
@@ -185,8 +187,8 @@ def arrived(platform: Platform, name: str) -> set[str]:
 def test_a_server_that_restarts(
     start_platform: Callable[..., Platform], own_postgresql: PostgreSql, streams: Any
 ) -> None:
-    """At once, as after a crash, under load. A client that tries again, as they all do, does not
-    notice; records of streams are read on."""
+    """A restart at once, as after a crash, under load. Clients that retry, as they all do, do not
+    notice; records of streams are still read."""
     environment = {
         "LAMBENT_STORE__URL": own_postgresql.new_database(),
         "LAMBENT_AWS__KINESIS__ENDPOINT_URL": streams.meta.endpoint_url,
@@ -249,7 +251,7 @@ def test_a_server_that_restarts(
 
 
 def _records(platform: Platform) -> set[str]:
-    """What of the stream has come."""
+    """The records of the stream that have arrived."""
     found = set()
     for line in log_lines(platform, "streamed"):
         if line.startswith("got "):
@@ -264,7 +266,7 @@ _ENCODED = {"YmVmb3Jl", "bWVhbndoaWxl", "YWZ0ZXJ3YXJkcw=="}
 def test_a_network_that_is_gone_without_a_word(
     start_platform: Callable[..., Platform], own_postgresql: PostgreSql
 ) -> None:
-    """Nobody resets a connection, nobody refuses one. After the first, who had to find out, callers
+    """No connection is reset and none refused. After the first caller, who had to find out, callers
     get an error at once."""
     with Proxy(own_postgresql.port) as network:
         url = own_postgresql.new_database_at(network.port)

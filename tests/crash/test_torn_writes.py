@@ -1,4 +1,4 @@
-"""What was committed survives when the end of the database's log does not."""
+"""What was committed survives a damaged end of the database's log."""
 
 import random
 import shutil
@@ -26,8 +26,8 @@ async def add(store: Store, number: int) -> None:
 
 @pytest.mark.parametrize("damage", ["cut", "zeros", "noise"])
 async def test_a_torn_tail(tmp_path: Path, anyio_backend: object, damage: str) -> None:
-    """Whatever becomes of the log behind a commit, the commit and all before it are there, and the
-    store works on."""
+    """Whatever happens to the log after a commit, the commit and all before it are there, and the
+    store works."""
     numbers = random.Random(damage)
     whole = tmp_path / "whole"
     ends: list[int] = []

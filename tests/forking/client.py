@@ -1,4 +1,4 @@
-"""Those who ask the server: tests, and the commands of shells."""
+"""Clients of the server: tests, and the commands of shells."""
 
 import atexit
 import functools
@@ -44,7 +44,7 @@ os._exit(code)
 
 @functools.cache
 def _server(kind: str) -> Path:
-    """Start the one for a kind of program, once in this process; returns the path of its socket."""
+    """Start the server for a kind of program, once per process; returns the path of its socket."""
     directory = Path(tempfile.mkdtemp(prefix="lambent-forking-"))
     path = directory / "socket"
     server = subprocess.Popen(
@@ -87,7 +87,7 @@ def commands() -> Path:
 
 
 class Forked(subprocess.Popen[Any]):
-    """`python -m MODULE`, or a script of Python, as `Popen` would start it."""
+    """`python -m MODULE` or a Python script, with the interface of `Popen`."""
 
     def _execute_child(self, *arguments: Any) -> None:
         """Ask the server instead of forking and executing here."""
@@ -122,7 +122,7 @@ class Forked(subprocess.Popen[Any]):
     def _try_wait(self, flags: int) -> tuple[int, int]:
         if flags == os.WNOHANG and not select.select([self._status], [], [], 0)[0]:
             return 0, 0
-        # If the server is killed its children go on, and nobody will know how they end.
+        # If the server is killed, its children continue, and nothing can report how they end.
         status = int.from_bytes(os.read(self._status, 4) or bytes([signal.SIGKILL]), "little")
         os.close(self._status)
         return self.pid, status
@@ -142,7 +142,7 @@ class Forked(subprocess.Popen[Any]):
 def run(
     command: list[str], *, timeout: float, given: str | None = None, **how: Any
 ) -> "subprocess.CompletedProcess[str]":
-    """Run it to its end, with `given` on stdin; what it prints is text, read from pipes."""
+    """Run it to its end, with `given` on stdin; its output is text, read from pipes."""
     stdin = subprocess.DEVNULL if given is None else subprocess.PIPE
     pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with Forked(command, text=True, **pipes, **how) as process:

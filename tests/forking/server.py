@@ -1,10 +1,10 @@
-"""The server: forks what it is asked for, and tells how it ended.
+"""The server: forks programs on request, and reports how they ended.
 
     python -m tests.forking.server SOCKET KIND
 
 A request is one message: a JSON document, and the descriptors 0, 1 and 2 of the program and one
-that its wait status is written to when it has ended. The answer is its process id. The server ends
-when its own stdin does.
+that its wait status is written to when it has ended. The response is its process id. The server
+ends when its own stdin does.
 """
 
 import atexit
@@ -46,12 +46,12 @@ LOADED = {
     "aws": ("awscli.clidriver", "awscli.handlers"),
 }
 """What each kind of server loads: for `lambent`; for programs of the tests, which may change
-Lambent before it is imported; for the AWS CLI, which has a botocore of its own."""
+Lambent before it is imported; for the AWS CLI, which has its own botocore."""
 REQUEST_BYTES_MAX = 200_000
 
 
 def serve(listener: socket.socket) -> dict[str, Any] | None:
-    """Serve until stdin ends; returns None. In each child, gives what it is to run."""
+    """Serve until stdin ends; returns None. In each child, returns the program to run."""
     statuses: dict[int, int] = {}
     signal.signal(signal.SIGCHLD, lambda *_: None)
     woken, waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -80,7 +80,7 @@ def _tell_ends(statuses: dict[int, int]) -> None:
             try:
                 writer.write(status.to_bytes(4, "little"))
             except BrokenPipeError:
-                pass  # Nobody waits for it any more.
+                pass  # The client has gone.
 
 
 def _fork(listener: socket.socket, statuses: dict[int, int]) -> dict[str, Any] | None:
@@ -117,7 +117,7 @@ def _become(request: dict[str, Any]) -> None:
 
 
 def _stream(number: int, model: TextIO) -> TextIO:
-    """As Python has opened the server's own, where it depends on the locale."""
+    """As Python opened the server's own streams, where that depends on the locale."""
     mode, buffering = "r" if number == 0 else "w", -1
     if number == 2 or (number == 1 and os.isatty(number)):
         buffering = 1
@@ -125,7 +125,7 @@ def _stream(number: int, model: TextIO) -> TextIO:
 
 
 def _run(request: dict[str, Any]) -> None:
-    """Run it and end as Python does, but for taking the libraries apart."""
+    """Run it and end as Python does, but without tearing down the libraries."""
     code = 0
     try:
         _run_program(request)
@@ -163,7 +163,7 @@ def main() -> None:
     for library in LOADED[sys.argv[2]]:
         importlib.import_module(library)
     of_libraries = dict(os.environ.items() - before.items())
-    gc.freeze()  # A collection in a child would copy it all.
+    gc.freeze()  # A collection in a child would copy all of it.
     assert len(os.listdir("/proc/self/task")) == 1, "a fork would lose threads"
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         path = Path(sys.argv[1])

@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent
 
 
 def case(*names: str) -> pytest.MarkDecorator:
-    """The attacks that a test, or one of its parameters, stands for."""
+    """The attacks that a test, or one of its parameters, covers."""
     return pytest.mark.case(*names)
 
 
@@ -21,7 +21,7 @@ def params(*names: str) -> list[Any]:
 
 
 def cases_by_file() -> dict[str, str]:
-    """Every attack there is a test for, with the file it is in."""
+    """All attacks with a test, each with the test's file."""
     found: dict[str, str] = {}
     for path in sorted(FOLDER.glob("test_*.py")):
         module = importlib.import_module(f"tests.hostile.{path.stem}")

@@ -1,7 +1,7 @@
 """Hostile functions on a real platform, watched from the host.
 
-Each test asserts what the host sees: its files and processes, the box in `/proc`, and a neighbour
-that goes on answering. What a function says of itself is never enough.
+Each test asserts what the host sees: its files and processes, the box in `/proc`, and a neighbor
+that continues to respond. What a function reports about itself is never enough.
 """
 
 import itertools
@@ -24,11 +24,11 @@ __all__ = ["lambda_client", "platform", "start_platform"]
 PACKAGE = {path.name: path.read_text() for path in Path(__file__).parent.glob("functions/*.*")}
 MODES: dict[str, dict[str, str]] = {"default": {}, "exec": {"LAMBENT_START_MODE": "exec"}}
 LATENCY_MAX_S = 1.0
-"""99 of 100 calls of a neighbour take less, whatever a function does; on two busy cores."""
+"""Seconds. 99 of 100 calls of a neighbor take less, whatever a function does; on two busy cores."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs the full sandbox."""
+    """All tests here need the full sandbox."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
@@ -44,11 +44,11 @@ class Function:
         self.client = client
         self.name = name
         self.last_namespace = ""
-        """What tells the box of the last call that ended well."""
+        """The box of the last successful call."""
         self._is_deleted = False
 
     def do(self, attack: str, **arguments: Any) -> Any:
-        """Let it do something that ends well; returns what it told."""
+        """Run an attack whose call succeeds; returns its result."""
         payload, answer = self.try_to(attack, **arguments)
         assert "FunctionError" not in answer, payload
         self.last_namespace = payload["box"]
@@ -57,17 +57,17 @@ class Function:
     def try_to(
         self, attack: str, *, version: str = "$LATEST", **arguments: Any
     ) -> tuple[Any, dict[str, Any]]:
-        """Let it do something that may end badly; returns the payload and the whole answer."""
+        """Run an attack whose call may fail; returns the payload and the whole response."""
         event = {"do": attack, **arguments}
         return invoke(self.client, self.name, event, LogType="Tail", Qualifier=version)
 
     def box(self, by: str = "attempts.here") -> Box:
-        """The box it is in now; `by` is a call that does nothing."""
+        """Its current box; `by` is a call that does nothing."""
         self.do(by)
         return Box(self.last_namespace)
 
     def delete(self) -> None:
-        """Delete it, as its owner would; once."""
+        """Delete it, as its owner would. Idempotent."""
         if not self._is_deleted:
             self.client.delete_function(FunctionName=self.name)
             self._is_deleted = True
@@ -84,7 +84,7 @@ def function_names() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def start(lambda_client: Any, function_names: Iterator[int]) -> Iterator[StartFunction]:
-    """Deploys hostile functions; they are deleted when the module is done."""
+    """Deploys hostile functions; they are deleted at the end of the module."""
     started: list[Function] = []
 
     def deploy_one(mode: str = "default", **more: Any) -> Function:
@@ -102,12 +102,12 @@ def start(lambda_client: Any, function_names: Iterator[int]) -> Iterator[StartFu
 
 @pytest.fixture(scope="module", params=list(MODES))
 def mode(request: pytest.FixtureRequest) -> str:
-    """How processes of functions are started: forked from a zygote where possible, or executed."""
+    """How processes of functions start: forked from a zygote where possible, or executed."""
     return str(request.param)
 
 
 class Neighbour:
-    """A good function of somebody else."""
+    """A well-behaved function of another customer."""
 
     def __init__(self, function: Function) -> None:
         self.function = function
@@ -117,7 +117,7 @@ class Neighbour:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Call it again and again meanwhile: all answers are right, and in time."""
+        """Call it continuously in the meantime: all responses must be right, and in time."""
         latencies: list[float] = []
         wrong: list[Any] = []
         is_over = threading.Event()
@@ -145,14 +145,14 @@ class Neighbour:
 
 @pytest.fixture(scope="session")
 def neighbour(lambda_client: Any, platform: Platform) -> Neighbour:
-    """One neighbour for all attacks; its box must be the same at the end."""
+    """One neighbor for all attacks; its box must be the same at the end."""
     deploy(lambda_client, "neighbour", PACKAGE, Timeout=10, MemorySize=512)
     return Neighbour(Function(lambda_client, "neighbour"))
 
 
 @pytest.fixture(autouse=True)
 def serving(neighbour: Neighbour, platform: Platform) -> Iterator[None]:
-    """After every attack the platform serves and the neighbour is the one it was."""
+    """After every attack the platform works, and the neighbor has the same box."""
     yield
     assert platform.process.poll() is None
     assert neighbour.function.do("attempts.echo", value="still here") == "still here"

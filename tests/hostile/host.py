@@ -36,7 +36,7 @@ def all_pids() -> list[int]:
 
 
 def below(pid: int) -> Iterator[int]:
-    """The processes below one."""
+    """The descendants of a process."""
     with contextlib.suppress(OSError):
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             yield int(child)
@@ -44,15 +44,15 @@ def below(pid: int) -> Iterator[int]:
 
 
 def started_at(pid: int) -> str | None:
-    """What tells a process from a later one of the same number; None if it is gone."""
+    """Distinguishes a process from a later one with the same pid; None if it is gone."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     return None
 
 
 def number_inside(pid: int) -> int:
-    """The number it has in the box, where the first are the oldest: the host's begin again at low
-    ones."""
+    """Its pid in the box, where the first processes are the oldest: the host's pids start again at
+    low numbers."""
     numbers = status_of(pid).get("NSpid", "").split()
     return int(numbers[-1]) if numbers else 0
 
@@ -63,19 +63,20 @@ def is_first(pid: int) -> bool:
 
 
 def alive(pids: list[int]) -> dict[int, str | None]:
-    """Processes with what identifies them."""
+    """Processes with their identities."""
     return {pid: started_at(pid) for pid in pids}
 
 
 def link(path: str) -> str:
-    """Where a link leads, or nothing."""
+    """The target of a link, or nothing."""
     with contextlib.suppress(OSError):
         return os.readlink(path)
     return ""
 
 
 class Box:
-    """A function's box, by its pid namespace and its init: numbers of namespaces are used again."""
+    """A function's box, by its pid namespace and its init, because numbers of namespaces are
+    reused."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -88,8 +89,8 @@ class Box:
         self._cgroups = [Path(at + path) for at, path in cgroups_of(last) if "lambent" in path]
 
     def pids(self) -> list[int]:
-        """Every process in its pid namespace, which ends with its init, and, wherever else it may
-        be, in its groups."""
+        """Every process in its pid namespace, which ends with its init, and every other process in
+        its groups."""
         found = set(self._in_namespace())
         if started_at(self.init) != self._init_started_at:
             found.clear()
@@ -106,7 +107,7 @@ class Box:
         return [pid for pid in self.pids() if pid != self.init]
 
     def namespaces(self) -> set[tuple[str, str]]:
-        """All namespaces its processes are in or have chosen for their children."""
+        """All namespaces that its processes are in or have chosen for their children."""
         kinds = (*NAMESPACES, "pid_for_children", "time_for_children")
         return {
             (kind.partition("_")[0], link(f"/proc/{pid}/ns/{kind}"))
@@ -115,15 +116,15 @@ class Box:
         }
 
     def mounts(self) -> set[str]:
-        """What is mounted where, for every process."""
+        """The mounts of every process."""
         return {Path(f"/proc/{pid}/mountinfo").read_text() for pid in self.functions()}
 
     def roots(self) -> set[str]:
-        """Where the processes' roots are."""
+        """The roots of the processes."""
         return {link(f"/proc/{pid}/root") for pid in self.functions()}
 
     def descriptors(self) -> list[str]:
-        """What descriptors of functions' processes lead to."""
+        """The targets of the descriptors of functions' processes."""
         found = []
         for pid in self.functions():
             with contextlib.suppress(OSError):
@@ -131,15 +132,15 @@ class Box:
         return sorted(found)
 
     def inside(self, path: str) -> Path:
-        """A path of the box, for the host."""
+        """The host's path of a path in the box."""
         return Path(f"/proc/{self.init}/root{path}")
 
     def is_gone(self) -> bool:
-        """Whether neither a process nor a cgroup of it is left."""
+        """Whether no process and no cgroup of it is left."""
         return not self.pids() and not any(group.exists() for group in self._cgroups)
 
     def wait_gone(self) -> None:
-        """Wait for the end of everything."""
+        """Wait until all have ended."""
         wait_for(self.is_gone, f"the end of {self.namespace}: {self.pids()}, {self._cgroups}")
 
 
@@ -175,7 +176,7 @@ def tree(directory: Path) -> dict[str, tuple[int, int, bytes]]:
 
 
 def read(path: str) -> str:
-    """A file's text; nothing if it is not there."""
+    """A file's text; empty if it is not there."""
     with contextlib.suppress(OSError):
         return Path(path).read_text()
     return ""
@@ -186,7 +187,8 @@ def state() -> dict[str, object]:
     kernel = Path("/proc/sys/kernel")
     return {
         "names": (socket.gethostname(), read("/proc/sys/kernel/domainname")),
-        # What others change meanwhile is no function's doing: what functions write is known.
+        # What other processes change meanwhile is not a function's doing: the values that functions
+        # write are known.
         "swaps": [line for line in read("/proc/swaps").splitlines() if line.split()[2] == "36"],
         "kexec": read("/sys/kernel/kexec_loaded"),
         "settings": {
@@ -206,5 +208,5 @@ def aio_contexts(pids: list[int]) -> int:
 
 
 def clock_ahead_s() -> float:
-    """Wall clock against monotonic clock: constant as long as nobody sets the time."""
+    """Wall clock minus monotonic clock: constant unless the time is set."""
     return time.time() - time.monotonic()

@@ -1,4 +1,4 @@
-"""Attempts to use up what everybody shares, with a neighbour that is served in time meanwhile."""
+"""Attempts to use up shared resources, with a neighbor that is served in time meanwhile."""
 
 import contextlib
 import ctypes
@@ -34,7 +34,7 @@ ENDLESS = {
 
 
 def used(platform: Platform) -> dict[str, int]:
-    """What of the platform's process could grow."""
+    """What could grow in the platform's process."""
     pid = platform.process.pid
     return {
         "memory": int(host.status_of(pid)["VmRSS"].split()[0]),
@@ -44,7 +44,7 @@ def used(platform: Platform) -> dict[str, int]:
 
 
 def held(platform: Platform) -> tuple[int, int]:
-    """Blocks and files of the platform's directory, which are not those of functions' own disks."""
+    """Blocks and files in the platform's directory, without those of functions' own disks."""
     found = []
     for path in platform.data_dir.rglob("*"):
         with contextlib.suppress(FileNotFoundError):
@@ -54,7 +54,7 @@ def held(platform: Platform) -> tuple[int, int]:
 
 @pytest.mark.parametrize("bomb", params(*ENDLESS))
 def test_endless(start: StartFunction, neighbour: Neighbour, platform: Platform, bomb: str) -> None:
-    """Ends by its timeout or its limit; nothing of it is left, the neighbour was served."""
+    """Ends by its timeout or its limit; it leaves nothing behind, and the neighbor is served."""
     timeout_s, ends = ENDLESS[bomb]
     function = start(Timeout=timeout_s, MemorySize=MEMORY_MB)
     box = function.box()
@@ -71,7 +71,7 @@ def test_endless(start: StartFunction, neighbour: Neighbour, platform: Platform,
 
 @pytest.mark.parametrize("limit", params("process-limit", "memory-limit", "cpu-limit"))
 def test_limits_as_the_host_has_them(start: StartFunction, mode: str, limit: str) -> None:
-    """The groups of a box bound processes, memory with swap, and CPU, however it was started."""
+    """The groups of a box limit processes, memory with swap, and CPU, in each start mode."""
     box = start(mode, MemorySize=MEMORY_MB).box()
     (pid,) = box.functions()
     groups = [Path(at + path) for at, path in host.cgroups_of(pid) if "lambent" in path]
@@ -90,7 +90,7 @@ def test_limits_as_the_host_has_them(start: StartFunction, mode: str, limit: str
 
 @pytest.mark.parametrize("bomb", params("disk-bomb", "inode-bomb"))
 def test_disks(start: StartFunction, neighbour: Neighbour, platform: Platform, bomb: str) -> None:
-    """/tmp ends where it was agreed; nothing beyond it grows on the host's own disk."""
+    """/tmp ends at its configured size; nothing beyond it grows on the host's own disk."""
     function = start(Timeout=15, MemorySize=1769)
     box = function.box()
     before = held(platform)
@@ -113,7 +113,8 @@ def test_disks(start: StartFunction, neighbour: Neighbour, platform: Platform, b
 def test_numbers_that_the_kernel_counts_by_user(
     start: StartFunction, neighbour: Neighbour, mode: str, bomb: str
 ) -> None:
-    """One function takes all it can get and keeps it: another's and the host's are untouched."""
+    """One function takes all it can get and keeps it: other functions and the host are not
+    affected."""
     function = start(mode, Timeout=10, MemorySize=1769)
     taken, _ = function.do("bombs." + bomb.replace("-", "_"))
     box = host.Box(function.last_namespace)
@@ -131,7 +132,7 @@ def test_numbers_that_the_kernel_counts_by_user(
 
 @case("many-at-once")
 def test_many_bombs_at_once(start: StartFunction, neighbour: Neighbour, platform: Platform) -> None:
-    """Eight bombs of different kinds together are still bounded by their boxes."""
+    """Eight bombs of different kinds together are still limited by their boxes."""
     kinds = ["fork_bomb", "spin", "memory_bomb", "flood", "thread_bomb", "buffer_bomb"]
     functions = [start(Timeout=1, MemorySize=128) for _ in kinds]
     boxes = [function.box() for function in functions]

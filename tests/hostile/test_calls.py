@@ -1,4 +1,4 @@
-"""System calls that reach out of a box: refused, and nothing of the host or the box has changed."""
+"""System calls that escape from a box: refused, and the host and the box are unchanged."""
 
 import dataclasses
 import os
@@ -17,7 +17,7 @@ REFUSED = {"EPERM", "ENOSYS", "EAFNOSUPPORT", "EACCES"}
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What the host sees of a box and of itself."""
+    """The host's view of a box and of itself."""
 
     namespaces: set[tuple[str, str]]
     mounts: set[str]
@@ -33,11 +33,11 @@ class View:
     network: str
     aio: int
     privileges: set[tuple[str, ...]]
-    """Without capabilities, and filtered, nobody loads a module."""
+    """Without capabilities, and filtered, no function can load a module."""
 
 
 def look(function: Function) -> View:
-    """Take everything down."""
+    """Remove everything."""
     box = function.box()
     pids = box.functions()
     return View(
@@ -52,7 +52,7 @@ def look(function: Function) -> View:
         processes=len(box.pids()),
         keys=f"{box.uid}:" in Path("/proc/key-users").read_text(),
         host=host.state(),
-        # Where the attacks would mount: what others mount meanwhile is their own.
+        # Where the attacks would mount: mounts by other processes are ignored.
         host_mounts={
             line.split(" ")[4]
             for line in Path("/proc/self/mountinfo").read_text().splitlines()
@@ -81,7 +81,7 @@ class Tried:
 
 @pytest.fixture(scope="module")
 def tried(start: StartFunction, mode: str) -> Tried:
-    """One function tries everything; what it got hold of it keeps."""
+    """One function tries everything; it keeps what it acquires."""
     function = start(mode)
     before = look(function)
     outcomes: dict[str, Any] = function.do("calls.everything")
@@ -144,7 +144,7 @@ SEEN_IN = {
 
 @pytest.mark.parametrize("attack", params(*SEEN_IN))
 def test_calls_that_reach_out(tried: Tried, attack: str) -> None:
-    """Refused, and what the host would see of it is as it was."""
+    """Refused, and what the host would see of it is unchanged."""
     assert tried.outcomes[attack] in REFUSED
     for field in SEEN_IN[attack].split():
         before, after = getattr(tried.before, field), getattr(tried.after, field)
@@ -158,6 +158,6 @@ def test_calls_that_reach_out(tried: Tried, attack: str) -> None:
 
 
 def test_a_functions_namespaces_are_none_of_the_hosts(tried: Tried) -> None:
-    """But for the clocks', which a box shares: nobody in it may set them."""
+    """Except those for the clocks, which boxes share: no process in a box may set them."""
     ours = {(kind, os.readlink(f"/proc/self/ns/{kind}")) for kind in host.NAMESPACES}
     assert {kind for kind, _ in tried.after.namespaces & ours} <= {"time"}

@@ -1,4 +1,4 @@
-"""Environments made from one another's memory, or at the same moment, share no random value."""
+"""Environments created from each other's memory, or at the same moment, share no random value."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -53,8 +53,8 @@ def test_chance_is_not_shared(drawn: list[tuple[Box, dict[str, Any]]], kind: str
 def test_executed_functions_share_no_layout(
     drawn: list[tuple[Box, dict[str, Any]]], mode: str
 ) -> None:
-    """With `LAMBENT_START_MODE=exec` each has addresses and a hash seed of its own. Forked from
-    one zygote they share both: the same layout in all ten, by design and as documented."""
+    """With `LAMBENT_START_MODE=exec`, each has its own addresses and hash seed. Forked from one
+    zygote they share both: the same layout in all ten, by design and as documented."""
     stacks = set()
     for box, _ in drawn:
         maps = Path(f"/proc/{box.functions()[0]}/maps").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Attempts to keep the launcher waiting: everybody's next environment comes from it."""
+"""Attempts to keep the launcher waiting: every function's next environment comes from it."""
 
 import itertools
 import threading
@@ -14,7 +14,7 @@ from tests.platforms import deploy, invoke, publish_layer
 from tests.yardstick import allowing
 
 COLD_START_MAX_S = 2.0
-"""Of a neighbour, whatever a function does; on two busy cores."""
+"""Seconds for a call of a neighbor, whatever a function does; on two busy cores."""
 ECHO = {"app.py": "def handler(event, context):\n    return event\n"}
 WAITS = "#!/bin/sh\nexec sleep 100\n"
 STOPS_OTHERS = """#!/bin/sh
@@ -22,13 +22,13 @@ n=0
 while [ $n -lt 300000 ]; do kill -STOP -1; n=$((n + 1)); done
 """
 KEEPS_BUSY = "#!/bin/sh\n" + "(while :; do :; done) &\n" * 40 + "sleep 3\n"
-"""Both end in time, which ends the init that they are part of, and begins the next."""
+"""Both end soon, which ends the init that they are part of, and begins the next."""
 FIRST_EXTENSIONS = {"stop-who-enters": (STOPS_OTHERS, 4), "crowd-out-who-enters": (KEEPS_BUSY, 1)}
-"""And how many functions have it: what is aimed at are moments."""
+"""The number of functions with it: the attacks aim at moments."""
 
 
 class Newcomers:
-    """Good functions of somebody else that have never been called."""
+    """Well-behaved functions of another customer that have never been called."""
 
     def __init__(self, client: Any, prefix: str, count: int) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class Newcomers:
             deploy(client, name, ECHO, MemorySize=128)
 
     def call_during(self, attack: Callable[[], Any]) -> list[float]:
-        """Call one after the other while the attack lasts; returns how long each took, in
+        """Call one after the other while the attack lasts; returns the duration of each, in
         seconds."""
         took = []
         attacker = threading.Thread(target=attack)
@@ -67,7 +67,8 @@ _numbers = itertools.count()
 def test_what_enters_a_box_is_kept_from_it(
     lambda_client: Any, start: StartFunction, newcomers: Newcomers, attack_by: str
 ) -> None:
-    """An extension that stops, or crowds out, whatever else enters its box harms nobody else."""
+    """An extension that stops, or crowds out, the processes that enter its box affects only
+    itself."""
     first, count = FIRST_EXTENSIONS[attack_by]
     extensions = {"extensions/a": first, **{f"extensions/{name}": WAITS for name in "bcdefghij"}}
     layer = publish_layer(lambda_client, "stops", extensions)

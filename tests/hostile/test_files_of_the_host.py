@@ -1,4 +1,4 @@
-"""Files: only /tmp is a function's own, and nothing in it leads to the host."""
+"""Files: a function only owns /tmp, and nothing in it leads to the host."""
 
 import contextlib
 import hashlib
@@ -33,13 +33,13 @@ MASKED = ("kcore", "keys", "key-users", "timer_list", "cmdline", "sysrq-trigger"
 
 @pytest.fixture(scope="module")
 def attacker(start: StartFunction, mode: str) -> Function:
-    """One function for all attacks that end well."""
+    """One function for all attacks whose calls succeed."""
     return start(mode, MemorySize=1024)
 
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Iterator[Path]:
-    """A file of the host, readable to everybody who can see it."""
+    """A file of the host, readable to every process that can see it."""
     path = Path(f"/tmp/lambent-secret-{os.getpid()}")
     path.write_text("the host's secret")
     path.chmod(0o666)
@@ -48,7 +48,7 @@ def secret(tmp_path: Path) -> Iterator[Path]:
 
 
 def looks(paths: tuple[str, ...]) -> dict[str, object]:
-    """Mode and owner of directories of the system, and the names in them that attacks give: others
+    """Mode and owner of system directories, and the names in them that attacks use; other names
     come and go."""
     return {
         path: (
@@ -62,7 +62,7 @@ def looks(paths: tuple[str, ...]) -> dict[str, object]:
 
 
 def is_whole(path: str) -> bool:
-    """Whether nothing of what attacks do to a file was done; its content is others' to change."""
+    """Whether no attack on a file had an effect; other processes may change its content."""
     about = os.stat(path)
     content = Path(path).read_bytes()
     is_old = about.st_mtime == 0 or "user.hostile" in os.listxattr(path)
@@ -76,7 +76,7 @@ def digest(path: str) -> str:
 
 @case("read-only-files")
 def test_only_tmp_can_be_changed(attacker: Function, platform: Platform) -> None:
-    """Code, runtime, layers and system are byte for byte what they were."""
+    """Code, runtime, layers and system are unchanged, byte by byte."""
     attacker.do("attempts.here")
     box = attacker.box()
     runtime = next(
@@ -96,7 +96,7 @@ def test_only_tmp_can_be_changed(attacker: Function, platform: Platform) -> None
 
 @case("program-overwrite")
 def test_running_programs_cannot_be_overwritten(attacker: Function) -> None:
-    """Neither the interpreter nor init's program, by way of `/proc/PID/exe`."""
+    """Neither the interpreter nor init's program, through `/proc/PID/exe`."""
     box = attacker.box()
     programs = {os.path.realpath(sys.executable), "/usr/bin/cat", "/usr/bin/env"}
     programs |= {host.link(f"/proc/{pid}/exe") for pid in box.pids()}
@@ -108,8 +108,8 @@ def test_running_programs_cannot_be_overwritten(attacker: Function) -> None:
 
 @case("proc-sys-write")
 def test_kernel_settings_cannot_be_written(attacker: Function) -> None:
-    """core_pattern, modprobe and all others stay. The one that everybody may open belongs to the
-    box's own namespace, and writing it takes a capability."""
+    """core_pattern, modprobe and all others are unchanged. The one that every process may open
+    belongs to the box's own namespace, and writing it takes a capability."""
     before = host.state()
     opened, written = attacker.do("files.write_settings")
     assert set(opened) <= {"/proc/sys/kernel/ns_last_pid"}
@@ -177,7 +177,7 @@ def test_what_lies_in_tmp_leads_nobody_astray(
 
 @case("sockets-in-files")
 def test_sockets_of_the_host_are_not_there(attacker: Function, platform: Platform) -> None:
-    """Docker's, the system bus's and one that everybody on the host may use."""
+    """Docker's, the system bus's and one that every process on the host may use."""
     path = f"/tmp/lambent-hostile-{os.getpid()}.socket"
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(path)
@@ -196,7 +196,7 @@ def test_sockets_of_the_host_are_not_there(attacker: Function, platform: Platfor
 
 @case("change-devices")
 def test_devices_stay_as_they_are(attacker: Function) -> None:
-    """Nobody else's /dev/null changes, nor the kernel's pool of random bits."""
+    """No other /dev/null changes, nor the kernel's pool of random bits."""
     before = host.state()["devices"]
     outcomes = attacker.do("files.change_devices")
     assert "done" not in outcomes

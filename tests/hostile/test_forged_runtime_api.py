@@ -1,4 +1,4 @@
-"""Functions that speak to the Runtime API themselves: they harm nobody but themselves."""
+"""Functions that talk to the Runtime API themselves: they affect only themselves."""
 
 import base64
 import os
@@ -16,13 +16,13 @@ from tests.hostile.host import Box
 from tests.platforms import Platform, wait_for
 
 MEMORY_MAX_KB = 64 * 1024
-"""What one function may make the platform keep, generously."""
+"""Bytes that one function may make the platform keep, with a margin."""
 DESCRIPTORS_MAX = 1500
 
 
 @pytest.fixture
 def attacker(start: StartFunction, mode: str) -> Iterator[Function]:
-    """A function of its own for each forgery."""
+    """A separate function for each forgery."""
     function = start(mode, MemorySize=1024)
     function.do("attempts.here")
     yield function
@@ -31,7 +31,7 @@ def attacker(start: StartFunction, mode: str) -> Iterator[Function]:
 
 @pytest.fixture
 def plain(start: StartFunction) -> Iterator[Function]:
-    """One for what does not depend on how it was started."""
+    """One function for attacks that do not depend on the start mode."""
     function = start(MemorySize=1024)
     function.do("attempts.here")
     yield function
@@ -44,7 +44,7 @@ def memory_kb(platform: Platform) -> int:
 
 
 def descriptors(platform: Platform) -> int:
-    """How many the platform has."""
+    """How many descriptors the platform has."""
     return len(os.listdir(f"/proc/{platform.process.pid}/fd"))
 
 
@@ -55,7 +55,7 @@ def request_id(answer: dict[str, Any]) -> str:
 
 @case("answer-others")
 def test_only_the_own_request_can_be_answered(attacker: Function, neighbour: Neighbour) -> None:
-    """Other ids are refused; the caller gets the true answer, and so does the neighbour."""
+    """Other ids are refused; the caller gets the true response, and so does the neighbor."""
     _, other = neighbour.function.try_to("attempts.echo", value=1)
     with neighbour.watched():
         statuses = attacker.do("forgeries.answer_others", ids=[request_id(other)])
@@ -65,11 +65,11 @@ def test_only_the_own_request_can_be_answered(attacker: Function, neighbour: Nei
 
 @case("answer-twice")
 def test_a_second_answer_counts_for_nothing(attacker: Function, neighbour: Neighbour) -> None:
-    """The first is the function's; the next invocation has an answer of its own."""
+    """The first response is the function's; the next invocation has its own."""
     with neighbour.watched():
         payload, _ = attacker.try_to("forgeries.answer_twice")
         assert payload == {"forged": 1}
-        # The runtime may give up over the answer it could not give.
+        # The runtime may fail because its response was refused.
         payload, _ = attacker.try_to("attempts.echo", value=1)
         assert payload.get("result") == 1 or payload["errorType"] == "Runtime.ExitError"
         for value in range(3):
@@ -89,7 +89,7 @@ def test_a_late_answer_reaches_nobody(start: StartFunction, mode: str) -> None:
 
 @case("next-while-running")
 def test_asking_again_gives_the_own_event(attacker: Function, neighbour: Neighbour) -> None:
-    """Nobody else's, however often; the answer still reaches the caller."""
+    """Only its own, however often it asks; the response still reaches the caller."""
     with neighbour.watched():
         assert attacker.do("forgeries.ask_while_running", count=20) == [True] * 20
     assert attacker.do("attempts.echo", value=2) == 2
@@ -113,7 +113,7 @@ def test_events_stolen_from_oneself(
 
 @case("init-error-after-init")
 def test_init_cannot_fail_when_it_is_over(attacker: Function) -> None:
-    """Refused; the environment serves on, the same as before."""
+    """Refused; the same environment continues to serve."""
     box = attacker.box()
     assert set(attacker.do("forgeries.fail_init")) == {"403"}
     assert attacker.box().namespace == box.namespace
@@ -121,7 +121,7 @@ def test_init_cannot_fail_when_it_is_over(attacker: Function) -> None:
 
 @case("oversize-bodies")
 def test_bodies_too_large_are_not_kept(plain: Function, platform: Platform) -> None:
-    """Refused when their size is known; the platform's memory stays what it was."""
+    """Refused when their size is known; the platform's memory does not grow."""
     before = memory_kb(platform)
     statuses = plain.do("forgeries.oversize", megabytes=32)
     assert not {"200", "202"} & set(statuses)
@@ -145,7 +145,7 @@ def test_bodies_without_end_are_bounded(
 def test_answers_that_nobody_takes_are_bounded(
     plain: Function, start: StartFunction, platform: Platform, neighbour: Neighbour
 ) -> None:
-    """Sixty of 6 MB through the door to the platform's API: most are cut off."""
+    """Sixty of 6 MB from the platform's API in the box: most are cut off."""
     large = start(MemorySize=1769)
     large.do("attempts.large")
     before = memory_kb(platform)
@@ -171,7 +171,7 @@ def test_garbage_at_both_doors(plain: Function, neighbour: Neighbour, platform: 
 def test_connections_of_one_box_are_bounded(
     plain: Function, neighbour: Neighbour, platform: Platform
 ) -> None:
-    """Thousands from many processes: the platform keeps some, and all its other doors open."""
+    """Thousands from many processes: the platform keeps some, and all its other endpoints work."""
     box = plain.box()
     before = descriptors(platform)
     with neighbour.watched():
@@ -184,7 +184,7 @@ def test_connections_of_one_box_are_bounded(
 
 @case("forged-headers")
 def test_headers_of_an_answer_are_the_platforms(attacker: Function) -> None:
-    """What a function says in headers is no part of the platform's own answer."""
+    """The function's headers are not part of the platform's own response."""
     payload, answer = attacker.try_to("forgeries.forge_headers")
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     assert "x-evil" not in headers
@@ -198,7 +198,7 @@ def test_headers_of_an_answer_are_the_platforms(attacker: Function) -> None:
 
 @case("other-runtime-api")
 def test_the_runtime_api_of_others_has_no_address(attacker: Function, neighbour: Neighbour) -> None:
-    """Port 9001 of loopback is the own box's; by no other address is there one."""
+    """Port 9001 of loopback is the own box's; no other address has one."""
     (pid,) = neighbour.box.functions()
     before = connections(pid)
     addresses = ["127.0.0.2", "127.255.255.254", "0.0.0.0", "10.0.0.1", "169.254.100.1"]
@@ -217,7 +217,7 @@ def connections(pid: int) -> set[str]:
 def test_garbage_frames_are_log_and_no_more(
     attacker: Function, neighbour: Neighbour, platform: Platform
 ) -> None:
-    """Lengths without end and wrong beginnings: neither memory nor the next log suffers."""
+    """Lengths without end and wrong beginnings: neither memory nor the next log is affected."""
     before = memory_kb(platform)
     with neighbour.watched():
         attacker.try_to("forgeries.write_frames", megabytes=20)

@@ -1,4 +1,4 @@
-"""Node.js functions, whose processes are made ahead and wait: they are nobody as well."""
+"""Node.js functions, whose processes are prewarmed and wait: they have no privileges either."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.hostile.conftest import Function, StartFunction
 
 @pytest.fixture
 def attacker(start: StartFunction, mode: str) -> Iterator[Function]:
-    """A function of its own for each attack."""
+    """A separate function for each attack."""
     function = start(mode, Runtime="nodejs20.x", Handler="index.handler", MemorySize=1024)
     function.do("here")
     yield function
@@ -36,7 +36,7 @@ def test_node_is_nobody(attacker: Function) -> None:
 
 @case("node-descriptors")
 def test_nothing_of_the_host_is_open_in_node(attacker: Function) -> None:
-    """Pipes of its own, its event loop's, and sockets of the box's network."""
+    """Its own pipes, its event loop's descriptors, and sockets of the box's network."""
     assert attacker.do("descriptors") > 3
     box = attacker.box(by="here")
     (pid,) = box.functions()
@@ -55,7 +55,7 @@ def test_nothing_of_the_host_is_open_in_node(attacker: Function) -> None:
 @case("host-tools")
 def test_the_hosts_tools_do_nothing(attacker: Function) -> None:
     """unshare, nsenter, mount, chroot, su and others fail; namespaces, mounts and the host's
-    settings are what they were."""
+    settings are unchanged."""
     box = attacker.box(by="here")
     before = box.namespaces(), box.mounts(), host.state()
     clock = host.clock_ahead_s()

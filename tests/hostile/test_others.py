@@ -20,7 +20,7 @@ from tests.platforms import Platform, wait_for
 
 
 class Victim:
-    """Another customer's function that holds a secret, and the platform's own processes."""
+    """Another customer's function that has a secret, and the platform's own processes."""
 
     def __init__(self, function: Function, platform: Platform, secret: str) -> None:
         self.function = function
@@ -41,7 +41,7 @@ class Victim:
         self._alive = host.alive(self.pids)
 
     def assert_untouched(self) -> None:
-        """Everything lives, is traced by nobody, and the secret is what it was."""
+        """Every process lives and is not traced, and the secret is unchanged."""
         assert host.alive(self.pids) == self._alive
         for pid in self.pids:
             status = host.status_of(pid)
@@ -53,14 +53,14 @@ class Victim:
 
 @pytest.fixture(scope="module")
 def victim(start: StartFunction, platform: Platform) -> Victim:
-    """Has its secret in all the places it could be stolen from."""
+    """It has its secret in all the places from which it could be stolen."""
     secret = f"secret-{uuid.uuid4().hex}"
     return Victim(start(variables={"SECRET": secret}), platform, secret)
 
 
 @pytest.fixture
 def attacker(start: StartFunction, mode: str) -> Iterator[Function]:
-    """A function of its own for each attack."""
+    """A separate function for each attack."""
     function = start(mode)
     yield function
     function.delete()
@@ -85,7 +85,7 @@ def test_proc_shows_nobody_else(victim: Victim, attacker: Function) -> None:
 
 @case("read-memory")
 def test_memory_of_others_cannot_be_read(victim: Victim, attacker: Function) -> None:
-    """process_vm_readv and `/proc/PID/mem`, of init and of numbers of the host."""
+    """process_vm_readv and `/proc/PID/mem`, of init and of pids of the host."""
     results = attacker.do("others.read_memory", pids=victim.pids, address=victim.address)
     assert_keeps_secret(victim, results)
     at = writable_address(attacker.box().init)
@@ -95,7 +95,7 @@ def test_memory_of_others_cannot_be_read(victim: Victim, attacker: Function) -> 
 
 @case("write-memory")
 def test_memory_of_others_cannot_be_written(victim: Victim, attacker: Function) -> None:
-    """What is in the victim's memory, and in init's, stays what it was."""
+    """The victim's memory, and init's, is unchanged."""
     box = attacker.box()
     at = writable_address(box.init)
     with open(f"/proc/{box.init}/mem", "rb") as memory:
@@ -109,14 +109,14 @@ def test_memory_of_others_cannot_be_written(victim: Victim, attacker: Function) 
 
 
 def writable_address(pid: int) -> int:
-    """Where a process has something that could be overwritten."""
+    """An address in a process that could be overwritten."""
     mapped = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return int(next(line for line in mapped if "rw-p" in line).split("-")[0], 16)
 
 
 @case("ptrace-others", "ptrace-sibling", "ptrace-init")
 def test_nobody_is_traced(victim: Victim, attacker: Function) -> None:
-    """Neither others nor init, a child or oneself: no process has a tracer."""
+    """Neither others nor init, a child or the process itself: no process has a tracer."""
     results = attacker.do("others.trace", pids=victim.pids)
     assert "done" not in results
     pids = attacker.box().pids()
@@ -141,7 +141,7 @@ def test_descriptors_of_others_cannot_be_taken(victim: Victim, attacker: Functio
 def test_numbers_of_the_host_cannot_be_signalled(
     victim: Victim, attacker: Function, neighbour: Neighbour
 ) -> None:
-    """Platform, launcher, zygotes and other boxes by the numbers they have on the host."""
+    """Platform, launcher, zygotes and other boxes, by their pids on the host."""
     results = attacker.do("others.signal_host", pids=[*victim.pids, *neighbour.box.pids()])
     assert "done" not in results
     victim.assert_untouched()
@@ -161,7 +161,7 @@ def test_init_cannot_be_signalled(victim: Victim, attacker: Function) -> None:
 
 @case("signal-parent")
 def test_the_parent_is_nobody(victim: Victim, attacker: Function) -> None:
-    """The launcher is the parent on the host; inside it has no number to send a signal to."""
+    """The launcher is the parent on the host; inside it has no pid to send a signal to."""
     parent, _ = attacker.do("others.signal_parent")
     assert parent == 0
     assert host.status_of(attacker.box().functions()[0])["PPid"] == str(victim.platform[1])
@@ -170,7 +170,7 @@ def test_the_parent_is_nobody(victim: Victim, attacker: Function) -> None:
 
 @case("signal-everything")
 def test_kill_everything_kills_one_box(victim: Victim, attacker: Function) -> None:
-    """Nothing but the attacker's own processes ends; its next call begins again."""
+    """Only the attacker's own processes end; its next call starts again."""
     box = attacker.box()
     payload, answer = attacker.try_to("others.signal_everything")
     assert answer["FunctionError"] == "Unhandled"
@@ -195,7 +195,7 @@ def test_sockets_and_shared_memory_are_a_boxes_own(victim: Victim, attacker: Fun
     assert not {"victim", "secret"} & set(files)
     assert "victim" not in tables
     assert "host-of-hostile" not in tables
-    # What it asked for came to nobody: the victim's listeners have no one waiting.
+    # Its request reached no one: the victim's listeners have no connection waiting.
     unix = Path(f"/proc/{victim.box.functions()[0]}/net/unix").read_text()
     assert unix.count("victim") == 2
     victim.assert_untouched()
@@ -203,7 +203,8 @@ def test_sockets_and_shared_memory_are_a_boxes_own(victim: Victim, attacker: Fun
 
 @case("core-dump")
 def test_a_crash_leaves_nothing_on_the_host(attacker: Function) -> None:
-    """No file, and no program of the host is fed with it: a limit of 1 stops the pipe as well."""
+    """No core file, and no program of the host receives a dump: a limit of 1 stops the pipe as
+    well."""
     status = attacker.do("others.crash")
     assert os.WTERMSIG(status) == signal.SIGSEGV
     assert not os.WCOREDUMP(status)

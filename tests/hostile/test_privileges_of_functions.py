@@ -1,4 +1,4 @@
-"""Who a function is on the host, whatever it tries to become, and what it may use."""
+"""The user of a function on the host, whatever it tries to become, and what it may use."""
 
 import os
 import re
@@ -22,14 +22,15 @@ ALL_CAPABILITIES = struct.pack("=5I", 0x02000001, 0xFFFFFFFF, 0, 0xFFFFFFFF, 0)
 
 @pytest.fixture
 def attacker(start: StartFunction, mode: str) -> Iterator[Function]:
-    """A function of its own for each attack."""
+    """A separate function for each attack."""
     function = start(mode, MemorySize=MEMORY_MB)
     yield function
     function.delete()
 
 
 def assert_is_nobody(box: Box) -> None:
-    """Every process of a box: its one user, no group, no capability, no way to any, a filter."""
+    """Every process of a box: its one user, no group, no capability, no way to gain any, a
+    filter."""
     pids = box.functions()
     assert pids
     for pid in pids:
@@ -42,7 +43,7 @@ def assert_is_nobody(box: Box) -> None:
 
 @case("capabilities")
 def test_nobody_from_the_start(attacker: Function) -> None:
-    """Also init, which runs nothing of a customer's, has no capability in force."""
+    """Init, too, which runs no customer code, has no effective capability."""
     box = attacker.box()
     assert_is_nobody(box)
     init = host.status_of(box.init)
@@ -52,7 +53,7 @@ def test_nobody_from_the_start(attacker: Function) -> None:
 
 @case("become-root")
 def test_nobody_becomes_somebody(attacker: Function) -> None:
-    """Users, groups, capabilities, secure bits, no_new_privs and the filter stay as they are."""
+    """Users, groups, capabilities, secure bits, no_new_privs and the filter are unchanged."""
     outcomes = attacker.do("privileges.become")
     assert "done" not in outcomes
     assert_is_nobody(attacker.box())
@@ -60,7 +61,8 @@ def test_nobody_becomes_somebody(attacker: Function) -> None:
 
 @case("setuid-programs")
 def test_the_hosts_set_user_id_programs(attacker: Function) -> None:
-    """su, passwd, mount and their like run as the caller and leave nothing of another owner."""
+    """su, passwd, mount and similar programs run as the caller and leave nothing of another
+    owner."""
     programs = [
         str(path)
         for pattern in ("bin/*", "sbin/*", "lib/*/*", "libexec/*")
@@ -79,7 +81,7 @@ def test_the_hosts_set_user_id_programs(attacker: Function) -> None:
 
 @case("setuid-copy")
 def test_a_set_user_id_copy(attacker: Function) -> None:
-    """In /tmp; it cannot be given to root nor be given capabilities, and runs as the caller."""
+    """In /tmp; it cannot be given to root or get capabilities, and runs as the caller."""
     assert "done" not in attacker.do("privileges.make_set_uid")
     box = attacker.box()
     copy = box.inside("/tmp/sleep")
@@ -91,8 +93,8 @@ def test_a_set_user_id_copy(attacker: Function) -> None:
 
 @case("setuid-in-package", "file-capabilities")
 def test_privileged_files_in_a_package(attacker: Function, platform: Platform) -> None:
-    """Set-user-id root, and all capabilities, on files of /var/task: without effect. The host
-    puts them there; a zip cannot."""
+    """Set-user-id root, and all capabilities, on files of /var/task: without effect. The host sets
+    them there; a zip cannot."""
     digests = [path for path in (platform.data_dir / "code").iterdir() if path.is_dir()]
     (package,) = [path for path in digests if (path / "attempts.py").exists()]
     planted = {name: package / name for name in ("as-root", "with-capabilities")}
@@ -119,7 +121,7 @@ def test_privileged_files_in_a_package(attacker: Function, platform: Platform) -
 
 @case("raise-limits")
 def test_limits_cannot_be_raised(attacker: Function) -> None:
-    """The hard limits the host sees are no higher afterwards."""
+    """The hard limits that the host sees are no higher afterwards."""
     before = limits(attacker.box())
     attacker.do("privileges.raise_limits")
     after = limits(attacker.box())
@@ -138,7 +140,7 @@ def limits(box: Box) -> dict[str, float]:
 
 @case("real-time-priority", "oom-score")
 def test_nobody_goes_first(attacker: Function) -> None:
-    """Neither real time nor a better priority, nor an exemption from being killed for memory."""
+    """Neither real-time nor a better priority, nor an exemption from the OOM killer."""
     attacker.do("privileges.schedule")
     box = attacker.box()
     for pid in box.pids():
@@ -150,7 +152,8 @@ def test_nobody_goes_first(attacker: Function) -> None:
 
 @case("cgroup-hidden", "cgroup-escape")
 def test_the_groups_are_out_of_reach(attacker: Function) -> None:
-    """No group file is visible, every process and thread is in the box's, the limits hold."""
+    """No control group file is visible, every process and thread is in the box's groups, the limits
+    hold."""
     found, mounts = attacker.do("privileges.find_cgroups")
     assert (found, mounts) == ([], [])
     attacker.do("privileges.spread")
@@ -184,7 +187,7 @@ def test_the_groups_are_out_of_reach(attacker: Function) -> None:
 @case("leaked-descriptors")
 def test_nothing_of_the_host_is_open(attacker: Function) -> None:
     """/dev/null, two pipes and sockets of the box's own network: no file, directory or socket of
-    the host, no namespace, no group."""
+    the host, no namespace, no control group."""
     descriptors = attacker.do("privileges.descriptors")
     box = attacker.box()
     (pid,) = box.functions()
@@ -200,5 +203,5 @@ def test_nothing_of_the_host_is_open(attacker: Function) -> None:
         if link.startswith("socket"):
             assert link.strip("socket:[]") in own
     flags = {fd: Path(f"/proc/{pid}/fdinfo/{fd}").read_text() for fd in links}
-    # A pipe that only the function writes to is all it could reopen.
+    # It could only reopen a pipe that it alone writes to.
     assert all(re.search(r"flags:\s+0?\d*1$", flags[fd], re.MULTILINE) for fd in ("1", "2", "3"))

@@ -1,4 +1,4 @@
-"""What one function leaves, no other finds: not even one that is the same user of the host."""
+"""No function finds what another has left, not even one with the same user on the host."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from tests.platforms import Platform, deploy
 
 @pytest.fixture(scope="module")
 def small_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A platform that prepares nothing ahead, so that a user number is used again at once."""
+    """A platform without prewarming, so that a user ID is reused at once."""
     variables = {"LAMBENT_SANDBOX__PREPARED_MEMORY_MB": "1"}
     running = Platform(tmp_path_factory.mktemp("small") / "data", environment=variables)
     yield running
@@ -22,7 +22,7 @@ def small_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platfor
 
 @pytest.fixture(scope="module")
 def one_more(small_platform: Platform) -> Callable[[str], Function]:
-    """Deploys one more function on it."""
+    """Deploys another function on it."""
     client = small_platform.client("lambda")
     count = iter(range(1000))
 

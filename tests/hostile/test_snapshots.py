@@ -1,4 +1,4 @@
-"""Attempts on those who capture a function's process and give its memory to new ones."""
+"""Attacks on the processes that capture a function and restore its memory into new ones."""
 
 import os
 import platform as machine
@@ -43,13 +43,13 @@ CAPTURED = {
     "snapshot-signals": "interruptions",
     "snapshot-shared-memory": "child_with_the_same_memory",
 }
-"""What may be captured, or not: it makes no difference."""
+"""What may be captured or not: both are safe."""
 COLD_START_MAX_S = 3.0
 STOP_MAX_S = 30.0
 
 
 class Snapped:
-    """A version that does something before it is captured."""
+    """A version that runs an attack before it is captured."""
 
     def __init__(self, function: Function, platform: Platform) -> None:
         self.function = function
@@ -61,7 +61,7 @@ class Snapped:
         ]
 
     def look(self) -> dict[str, Any]:
-        """Who it says it is; the host has looked, too."""
+        """The user that it reports; the host has verified it, too."""
         payload, answer = self.function.try_to("snapshots.look", version=self.version)
         assert "FunctionError" not in answer, payload
         assert_is_nobody(host.Box(payload["box"]))
@@ -93,7 +93,7 @@ def assert_is_nobody_special(found: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("attack", params(*REFUSED))
 def test_refused(snap: Any, neighbour: Neighbour, attack: str) -> None:
-    """It is not captured, for the right reason, and runs as everybody does."""
+    """It is not captured, for the right reason, and runs like any other function."""
     attack_name, reason = REFUSED[attack]
     with neighbour.watched():
         snapped = snap(attack_name)
@@ -104,7 +104,7 @@ def test_refused(snap: Any, neighbour: Neighbour, attack: str) -> None:
 
 @pytest.mark.parametrize("attack", params(*CAPTURED))
 def test_captured(snap: Any, neighbour: Neighbour, attack: str) -> None:
-    """Whether or not it is captured: it gains nothing by it."""
+    """Whether or not it is captured, it gains nothing."""
     with neighbour.watched():
         snapped = snap(CAPTURED[attack])
         assert_is_nobody_special(snapped.look())
@@ -137,7 +137,7 @@ def test_cold_starts_of_others(snap: Any, start: StartFunction) -> None:
 
 
 def captured_now(platform: Platform) -> list[int]:
-    """A process that a platform holds, and the child of its launcher that does it."""
+    """A process that a platform holds, and the launcher's child that holds it."""
     for pid in host.below(platform.process.pid):
         tracer = host.status_of(pid).get("TracerPid", "0")
         if tracer != "0":
@@ -148,7 +148,7 @@ def captured_now(platform: Platform) -> list[int]:
 @case("snapshot-end")
 @pytest.mark.parametrize("ends", ["platform", "launcher"])
 def test_ends_during_a_capture(start_platform: Callable[..., Platform], ends: str) -> None:
-    """The platform stops in time, and a launcher that is killed leaves nobody held."""
+    """The platform stops in time, and a killed launcher leaves no process held."""
     platform = start_platform()
     client = platform.client("lambda")
     deploy(

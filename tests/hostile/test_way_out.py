@@ -1,4 +1,4 @@
-"""Services of the host and of its cloud, seen from a function."""
+"""Services of the host and of its cloud, as seen from a function."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ def own_ipv6_addresses() -> set[str]:
 
 @pytest.fixture(scope="module")
 def attacker(start: StartFunction) -> Function:
-    """Networks are the same however a function is started."""
+    """Networks are the same in every start mode."""
     return start()
 
 
@@ -65,7 +65,7 @@ def listeners() -> Iterator[list[socket.socket]]:
 def test_services_of_the_host_are_not_reached(
     attacker: Function, listeners: list[socket.socket]
 ) -> None:
-    """By every address of the host, on every port that something listens on: nobody connects."""
+    """By every address of the host, on every port with a listener: no connection is made."""
     addresses = {"127.0.0.1", "127.0.0.2", "127.1.2.3", "0.0.0.0", "::1", "::ffff:127.0.0.1"}
     addresses |= {"::", *own_addresses(), *own_ipv6_addresses()}
     assert len(addresses) >= 7
@@ -78,7 +78,7 @@ def test_services_of_the_host_are_not_reached(
 
 
 def remote_addresses(pid: int) -> set[str]:
-    """Where a process's own TCP sockets lead; others of the host are not its."""
+    """The destinations of a process's own TCP sockets, without others of the host."""
     sockets = {host.link(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
     rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
     return {
@@ -89,7 +89,7 @@ def remote_addresses(pid: int) -> set[str]:
 
 
 def test_a_processs_connections_are_found(platform: Platform) -> None:
-    """Its own, and nobody else's."""
+    """Its own, and no other."""
     with (
         socket.create_server(("127.0.0.3", 0)) as server,
         socket.create_connection(server.getsockname()),
@@ -100,7 +100,7 @@ def test_a_processs_connections_are_found(platform: Platform) -> None:
 
 @case("metadata-address")
 def test_the_clouds_metadata_is_not_reached(attacker: Function, platform: Platform) -> None:
-    """Refused at once, and no connection of the platform's goes there."""
+    """Refused at once, and the platform makes no connection there."""
     targets = [[address, port] for address in METADATA for port in (80, 443)]
     found = attacker.do("way_out.connect", targets=targets)
     assert set(found) <= {"ECONNREFUSED", "ECONNRESET", "ConnectionResetError"}
@@ -114,8 +114,8 @@ def test_the_clouds_metadata_is_not_reached(attacker: Function, platform: Platfo
 def test_what_ends_at_a_refused_address_is_refused(
     attacker: Function, listeners: list[socket.socket]
 ) -> None:
-    """IPv6 addresses that gateways take to the host's IPv4 ones, or to metadata: by NAT64, 6to4,
-    Teredo, and in the forms of old."""
+    """IPv6 addresses that gateways translate to the host's IPv4 addresses, or to metadata: by
+    NAT64, 6to4, Teredo, and in deprecated forms."""
     numbers = {int(IPv4Address(each)) for each in {*own_addresses(), *METADATA}}
     forms = [
         form
@@ -155,8 +155,8 @@ def test_datagrams_do_not_leave(attacker: Function) -> None:
 def test_datagrams_are_bounded(
     attacker: Function, neighbour: Neighbour, platform: Platform
 ) -> None:
-    """As many as it can send, from many sockets, to addresses that are refused: the neighbour is
-    served, and what the platform holds for them stays small."""
+    """As many as it can send, from many sockets, to refused addresses: the neighbor is served, and
+    the platform holds little for them."""
     descriptors = Path(f"/proc/{platform.process.pid}/fd")
     before = len(os.listdir(descriptors))
     with neighbour.watched():
@@ -168,7 +168,7 @@ def test_datagrams_are_bounded(
 def test_the_platforms_own_door_is_not_reached_from_outside(
     attacker: Function, platform: Platform
 ) -> None:
-    """By way of the host's addresses; what a function may ask has a door of its own."""
+    """Through the host's addresses; functions have their own endpoint."""
     port = int(platform.endpoint.rpartition(":")[2])
     targets = [[address, port] for address in sorted({"127.0.0.1", "0.0.0.0", *own_addresses()})]
     found = attacker.do("way_out.connect", targets=targets)
@@ -179,8 +179,8 @@ def test_the_platforms_own_door_is_not_reached_from_outside(
 def test_questions_for_names_are_bounded(
     attacker: Function, neighbour: Neighbour, platform: Platform
 ) -> None:
-    """Thousands of questions and of chunks of garbage: the neighbour is served, and what the
-    platform holds for them stays small."""
+    """Thousands of questions and of chunks of garbage: the neighbor is served, and the platform
+    holds little for them."""
     pid = platform.process.pid
     before = len(os.listdir(f"/proc/{pid}/fd"))
     with neighbour.watched():
@@ -192,7 +192,7 @@ def test_questions_for_names_are_bounded(
 def test_sockets_of_others_are_not_listed(
     attacker: Function, listeners: list[socket.socket], platform: Platform
 ) -> None:
-    """The kernel tells a box of its own listeners and nobody else's."""
+    """The kernel lists a box's own listeners and no others to it."""
     ports = attacker.do("way_out.diagnose")
     others = {listener.getsockname()[1] for listener in listeners}
     others.add(int(platform.endpoint.rpartition(":")[2]))

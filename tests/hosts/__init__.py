@@ -1,1 +1,1 @@
-"""Lambent on machines and containers that are made for the purpose. See docs/hosts.md."""
+"""Lambent on machines and containers that are built for the tests. See docs/hosts.md."""

@@ -1,4 +1,4 @@
-"""`make hosts`: start each host, run the checks there, and write down what was found."""
+"""`make hosts`: start each host, run the checks there, and store the results."""
 
 import argparse
 import os
@@ -17,7 +17,7 @@ from tests.hosts.wheels import build_wheel, commit, install
 
 ALL_HOSTS = {host.name: host.what for host in HOSTS.values()}
 DEADLINE_S = 4 * 3600
-"""Of all checks of one host; each has a shorter one of its own."""
+"""Seconds for all checks of one host; each check has a shorter limit."""
 NEEDS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "qemu-system-aarch64": "qemu-system-arm",
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def try_host(host: Host, wheel: Path, built_of: str, checks: str) -> results.HostResult:
-    """All checks on one host. A host that does not start is a result, too."""
+    """Run all checks on one host. A host that does not start is a result, too."""
     say(f"=== {host.name}: {host.what}")
     outcomes: list[Outcome] = []
     kernel, how = "–", "–"
@@ -84,7 +84,7 @@ def try_host(host: Host, wheel: Path, built_of: str, checks: str) -> results.Hos
 
 
 def run_checks(host: Host, place: Place, checks: str, outcomes: list[Outcome]) -> None:
-    """Run them there; each outcome is appended as it comes."""
+    """Run the checks on the host; each outcome is appended as soon as it is known."""
     command = ["env", "-C", place.checkout, "PYTHONUNBUFFERED=1", "PYTHONDONTWRITEBYTECODE=1"]
     command += [place.python, "-m", "tests.hosts.inside"]
     if host.is_service:
@@ -104,7 +104,7 @@ def run_checks(host: Host, place: Place, checks: str, outcomes: list[Outcome]) -
 
 
 def get_what_is_needed() -> None:
-    """Install what is missing, as root on Debian; else say what to install."""
+    """Install missing programs, as root on Debian; elsewhere print what to install."""
     missing = sorted({package for name, package in NEEDS.items() if shutil.which(name) is None})
     if os.geteuid() != 0:
         stop_with("make hosts makes images, mounts and containers: run it as root")

@@ -1,4 +1,4 @@
-"""Containers of runc with what Docker gives them, and directories that are nobody's mount point."""
+"""Containers of runc with Docker's defaults, and directories that are not mount points."""
 
 import json
 import os
@@ -18,7 +18,7 @@ NODES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 class Container(Place):
-    """A container over an image's files; what it writes is thrown away."""
+    """A container over an image's files; what it writes is discarded."""
 
     def __init__(self, image: Image, directory: Path, *, is_privileged: bool) -> None:
         super().__init__(directory)
@@ -82,7 +82,7 @@ class Container(Place):
         return True
 
     def _give_what_there_is(self, config: dict[str, dict[str, object]]) -> None:
-        """A privileged container has all devices, and the capabilities its maker has."""
+        """A privileged container has all devices, and the capabilities of its creator."""
         ours = _capabilities_of_this_process()
         given = [name for at, name in enumerate(ALL_CAPABILITIES) if ours >> at & 1]
         kinds = ("bounding", "effective", "permitted")
@@ -97,7 +97,7 @@ class Container(Place):
 
 
 class Directory(Place):
-    """A copy of an image's files, entered by chroot: its root is no mount point."""
+    """A copy of an image's files, entered by chroot: its root is not a mount point."""
 
     def __init__(self, image: Image, directory: Path) -> None:
         super().__init__(directory)

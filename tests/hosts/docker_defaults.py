@@ -36,7 +36,7 @@ READ_ONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sys
 SYSTEM_CALLS = Path(__file__).with_name("docker_system_calls.txt").read_text().split()
 PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
 NEW_NAMESPACES = 0x7E020000
-"""The flags of clone() that ask for a namespace."""
+"""The flags of clone() that create a namespace."""
 VSOCK = 40
 ENOSYS = 38
 
@@ -93,8 +93,8 @@ ALL_CAPABILITIES = _capabilities(
 
 
 def configuration(*, root: str, first: list[str], is_privileged: bool) -> dict[str, Any]:
-    """A container as `docker run [--privileged]` makes it, in the words of the OCI runtime
-    specification. `first` is its process 1."""
+    """A container as created by `docker run [--privileged]`, as an OCI runtime configuration.
+    `first` is its process 1."""
     capabilities = ALL_CAPABILITIES if is_privileged else CAPABILITIES
     kinds = ("bounding", "effective", "permitted")
     device = {"allow": is_privileged, "access": "rwm"}

@@ -1,4 +1,4 @@
-"""This machine itself, with another Python: a virtual environment of its own."""
+"""This machine itself, with another Python: a separate virtual environment."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from tests.hosts.steps import StepFailed, run, step
 
 
 class Here(Place):
-    """Commands are run on this machine; Lambent is installed for the Python of a version."""
+    """Runs commands on this machine; Lambent is installed for a Python version."""
 
     def __init__(self, version: str, directory: Path) -> None:
         super().__init__(directory)
@@ -55,8 +55,8 @@ class Here(Place):
 
 
 def find_python(version: str) -> Path | None:
-    """An interpreter of this version: on the path, or of pyenv. pyenv's shims, which are there for
-    versions that are not chosen, too, do not answer."""
+    """An interpreter of this version: from PATH, or pyenv's. pyenv has shims for versions that are
+    not selected, too; those do not run."""
     on_path = shutil.which(f"python{version}")
     programs = [Path(on_path)] if on_path else []
     programs += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))

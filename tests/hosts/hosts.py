@@ -1,4 +1,4 @@
-"""The hosts that Lambent is proved on."""
+"""The hosts that Lambent is tested on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ NO_SYSTEMD = "init=/srv/init-without-systemd"
 
 @dataclass(frozen=True)
 class Host:
-    """A host by name: how it is made and who runs the platform there."""
+    """A host by name: how to create it, and who runs the platform there."""
 
     name: str
     what: str
     image: Image | None
     place: Callable[[Path], Place]
-    """Makes it in a directory for its logs."""
+    """Creates it; the directory is for its logs."""
     user: str = "root"
     is_service: bool = False
 

@@ -1,7 +1,8 @@
-"""Images of Debian with Lambent's dependencies in them, made by mmdebstrap and kept.
+"""Images of Debian with Lambent's dependencies, built by mmdebstrap and cached.
 
-An image is a directory (`root/`, for containers and chroots) and a disk made of it (`disk.ext4`,
-for machines). Lambent itself is not in it: it is installed when the image runs, as people do.
+An image is a directory (`root/`, for containers and chroots) and a disk built from it (`disk.ext4`,
+for machines). It does not contain Lambent itself: that is installed when the image runs, as users
+do.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ TEST_PACKAGES = ("boto3", "pytest", "pytest-timeout", "pytest-xdist", "hypothesi
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 DISK_SIZE = "4G"
 REMADE = ("opt/lambent", "srv/wheels", "srv/source", "var/cache/lambent")
-"""What is in an image beside Debian."""
+"""The packages of an image in addition to Debian's base."""
 
 SETUP = r"""
 set -eu
@@ -69,20 +70,20 @@ chmod 755 srv/init-without-systemd
 
 @dataclass(frozen=True)
 class Image:
-    """What an image is made of."""
+    """The description of an image."""
 
     name: str
     suite: str
     architecture: str
-    """Debian's word: amd64 or arm64."""
+    """Debian's name: amd64 or arm64."""
     python: str
     """The version of /usr/bin/python3, such as 3.11."""
     kernel_suite: str = ""
-    """Where the kernel is from, if not from `suite`."""
+    """The suite of the kernel, if not `suite`."""
 
     @property
     def directory(self) -> Path:
-        """Where it is kept."""
+        """Where it is stored."""
         return WORK / "images" / self.name
 
     @property
@@ -113,7 +114,7 @@ IMAGES = {
 
 
 def ssh_key() -> Path:
-    """The private key that opens every machine made here; made at first."""
+    """The private key for ssh to every machine; created at first use."""
     key = WORK / "ssh_key"
     if not key.exists():
         WORK.mkdir(parents=True, exist_ok=True)
@@ -123,8 +124,8 @@ def ssh_key() -> Path:
 
 
 def ready(image: Image) -> Image:
-    """Make what is missing of an image; quick if nothing is. Two that need it do not make it at the
-    same time. Raises StepFailed."""
+    """Build the missing parts of an image; quick if none are missing. Two processes never build the
+    same image at the same time. Raises StepFailed."""
     (WORK / "images").mkdir(parents=True, exist_ok=True)
     with locked(WORK / "images" / f".{image.name}.lock"):
         return _make(image)
@@ -159,8 +160,8 @@ def _make(image: Image) -> Image:
 
 
 def remove_tree(directory: Path) -> None:
-    """Remove a directory. What is mounted in it belongs to this machine (an attempt that was killed
-    leaves its `/dev/shm` there) and is unmounted before, never emptied."""
+    """Remove a directory. File systems mounted in it belong to this machine (an attempt that was
+    killed leaves its `/dev/shm` mounted there): they are unmounted before, never emptied."""
     for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
         point = line.split()[4]
         if Path(point).is_relative_to(directory.resolve()):
@@ -208,7 +209,7 @@ def _install_debian(image: Image, log: Path) -> None:
 
 
 def _install_dependencies(image: Image, log: Path) -> None:
-    """A virtual environment at /opt/lambent. Wheels are unpacked from outside, for that machine."""
+    """A virtual environment at /opt/lambent. Wheels for that machine are unpacked from outside."""
     venv = ["chroot", image.root, "python3", "-m", "venv", "/opt/lambent"]
     run(venv, log=log, deadline_s=900)
     packages = image.root / "opt/lambent/lib" / f"python{image.python}" / "site-packages"
@@ -224,13 +225,13 @@ def _install_dependencies(image: Image, log: Path) -> None:
 
 
 def project_requirements() -> list[str]:
-    """What Lambent and the tests that run on hosts need of PyPI."""
+    """What Lambent and the tests on hosts need from PyPI."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return [*project["dependencies"], *TEST_PACKAGES]
 
 
 def _mirror(log: Path) -> str:
-    """Where this machine gets Debian from."""
+    """The URL from which this machine gets Debian."""
     targets = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(LABEL)"]
     for line in (
         run([*targets, "Created-By: Packages"], log=log, deadline_s=60).decode().split("\n")
@@ -242,6 +243,6 @@ def _mirror(log: Path) -> str:
 
 
 def _apt_proxies(log: Path) -> list[str]:
-    """This machine's proxies for apt, as lines of its configuration."""
+    """This machine's proxies, as lines of apt's configuration."""
     dump = run(["apt-config", "dump", "Acquire"], log=log, deadline_s=60).decode()
     return [line for line in dump.splitlines() if "proxy" in line.lower() and '""' not in line]

@@ -22,11 +22,11 @@ EMULATED_CPU = {"amd64": "max,la57=off", "arm64": "cortex-a72"}
 CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
 KVM_CHECK_S = 25
 ENDS_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
-"""However we end: a machine that nobody uses takes a processor."""
+"""Kills the machine however this process ends: a forgotten machine would use a processor."""
 
 
 class Machine(Place):
-    """A machine that runs. The disk it writes to is thrown away when it stops."""
+    """A running machine. What it writes to its disk is discarded when it stops."""
 
     def __init__(self, image: Image, directory: Path, *, arguments: str = "") -> None:
         super().__init__(directory)
@@ -61,7 +61,7 @@ class Machine(Place):
             wait_until(self._answers, f"{self.image.name} lets us in", BOOT_DEADLINE_S)
 
     def stop(self) -> None:
-        """Switch it off, as a power cut would."""
+        """Switch it off, like a power cut."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -125,7 +125,7 @@ _kvm_works: dict[str, bool] = {}
 
 
 def acceleration(image: Image) -> list[str]:
-    """QEMU's arguments: KVM if a kernel really boots with it here, else emulation."""
+    """QEMU's arguments: KVM if a kernel actually boots with it here, else emulation."""
     if image.architecture not in _kvm_works:
         _kvm_works[image.architecture] = _boots_with_kvm(image)
     if _kvm_works[image.architecture]:
@@ -134,7 +134,8 @@ def acceleration(image: Image) -> list[str]:
 
 
 def _boots_with_kvm(image: Image) -> bool:
-    """/dev/kvm is not enough: on a nested machine a kernel may not get to its first line."""
+    """The existence of /dev/kvm is not enough: on a nested machine, a kernel may not even print its
+    first line."""
     if not Path("/dev/kvm").exists():
         return False
     command = [
@@ -165,7 +166,7 @@ def _free_port() -> int:
 
 
 def _main() -> None:
-    """`python -m tests.hosts.machines IMAGE DIRECTORY`: boot and stay until Ctrl-C."""
+    """`python -m tests.hosts.machines IMAGE DIRECTORY`: boot and run until Ctrl-C."""
     import sys
 
     from tests.hosts.images import IMAGES, ready

@@ -1,6 +1,6 @@
-"""Write a data directory as this version leaves it.
+"""Writes a data directory in the format of this version.
 
-`python -m tests.hosts.make_data_directory TAR`: run it in a checkout of the version that people
+`python -m tests.hosts.make_data_directory TAR`: run it in a checkout of the version that users
 upgrade from. `fixtures/data-directory.tar.xz` was written by the last commit before hosts were
 tested.
 """
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _without_volumes(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Empty file systems are made again, and are large."""
+    """Empty file systems are large, and can be created again."""
     return None if "/volumes/" in entry.name else entry
 
 

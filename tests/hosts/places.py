@@ -1,4 +1,5 @@
-"""Where commands are run: a machine, a container, a directory. Each makes a command line of it."""
+"""Where commands run: a machine, a container, a directory. Each translates a command into its own
+command line."""
 
 import queue
 import subprocess
@@ -14,11 +15,12 @@ from tests.hosts.steps import StepFailed, run
 
 
 class Place(ABC):
-    """A host that runs. As a context manager: it is started, and nothing of it remains."""
+    """A running host. Use it as a context manager: it starts on entry, and leaves nothing on
+    exit."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        """Logs are kept here."""
+        """The directory for logs."""
         self.log = directory / "commands.log"
 
     def __enter__(self) -> Self:
@@ -40,29 +42,29 @@ class Place(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start it and wait until commands can be run. Raises StepFailed."""
+        """Start it and wait until it accepts commands. Raises StepFailed."""
 
     @abstractmethod
     def stop(self) -> None:
-        """End it, whatever state it is in."""
+        """End it, in any state."""
 
     @abstractmethod
     def command_line(self, command: Sequence[str], user: str) -> list[str]:
-        """What runs a command in it, for this machine."""
+        """The command line on this machine that runs a command in it."""
 
     @property
     def python(self) -> str:
-        """The interpreter of the virtual environment that Lambent is installed in."""
+        """The interpreter of the virtual environment that contains Lambent."""
         return "/opt/lambent/bin/python"
 
     @property
     def checkout(self) -> str:
-        """The directory that tests are put into."""
+        """The directory for the tests."""
         return "/srv/checkout"
 
     @property
     def is_shared(self) -> bool:
-        """Whether other platforms may run beside the one under test."""
+        """Whether other platforms may run next to the one under test."""
         return True
 
     @property
@@ -78,7 +80,7 @@ class Place(ABC):
         deadline_s: float,
         stdin: bytes | None = None,
     ) -> str:
-        """Run a program in it and give what it printed. Raises StepFailed."""
+        """Run a program in it; returns its output. Raises StepFailed."""
         words = self.command_line(command, user)
         return run(words, log=self.log, deadline_s=deadline_s, stdin=stdin).decode(errors="replace")
 
@@ -90,8 +92,8 @@ class Place(ABC):
         user: str = "root",
         deadline_s: float,
     ) -> None:
-        """Run a program in it; `on_line` gets each line it prints, as it comes. What it says on
-        stderr goes to the log. Raises StepFailed when it takes too long or fails."""
+        """Run a program in it; `on_line` receives each line of output as it arrives. stderr goes to
+        the log. Raises StepFailed when it takes too long or fails."""
         words = self.command_line(command, user)
         with (
             self.log.open("ab") as log,
@@ -112,7 +114,7 @@ class Place(ABC):
 
 
 def lines_of(stream: IO[str], deadline_s: float) -> Iterator[str]:
-    """Lines until the end. Raises StepFailed if that is not within `deadline_s`."""
+    """Lines until the end. Raises StepFailed if that takes more than `deadline_s`."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:

@@ -1,4 +1,4 @@
-"""What was found on which host: a file that is kept, and the table made of it."""
+"""The results by host: a file that stores them, and the table generated from it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class HostResult:
 
     host: str
     what: str
-    """What the host is, for people."""
+    """A description for people."""
     kernel: str
     how: str
     """Emulated, KVM, runc, …"""
@@ -44,15 +44,15 @@ class HostResult:
 
 
 def read(path: Path = RESULTS) -> list[HostResult]:
-    """All results that are kept, in their order."""
+    """All stored results, in their order."""
     if not path.exists():
         return []
     return [_from_json(entry) for entry in json.loads(path.read_text())]
 
 
 def keep(result: HostResult, order: Sequence[str], path: Path = RESULTS) -> list[HostResult]:
-    """Replace one host's result and leave the others; returns all. Checks that were not asked for
-    this time keep their earlier outcome. `order`: names of all hosts."""
+    """Replace one host's result and leave the others; returns all. Checks that did not run this
+    time keep their earlier outcome. `order`: names of all hosts."""
     results = {result.host: result for result in read(path)}
     results[result.host] = merged(results.get(result.host), result)
     known = [name for name in order if name in results]
@@ -65,8 +65,8 @@ def keep(result: HostResult, order: Sequence[str], path: Path = RESULTS) -> list
 
 
 def merged(before: HostResult | None, now: HostResult) -> HostResult:
-    """A run of some checks, with the other checks' outcomes of the run before, if it was of the
-    same commit: results of two versions are never shown as one."""
+    """A run of some checks, completed by the other checks' outcomes of the previous run if that was
+    of the same commit: results of two versions are never combined."""
     if before is None or before.commit != now.commit:
         return now
     # A host that did not start before has started now, or its new outcome says that it has not.
@@ -87,8 +87,8 @@ def page(
 
 
 def table(results: Sequence[HostResult], checks: Sequence[str], hosts: Mapping[str, str]) -> str:
-    """The hosts, their checks, and the sentences of what did not pass. `hosts`: names of all that
-    there are, with what they are."""
+    """The hosts, their checks, and the messages of those that did not pass. `hosts`: names and
+    descriptions of all hosts."""
     rows = [["host", "what it is", "kernel", "runs", "tier", "date", "commit"]]
     rows += [
         [

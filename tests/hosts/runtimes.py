@@ -1,7 +1,7 @@
-"""Interpreters of functions in an image, and what the platform would fetch for them.
+"""Interpreters for functions in an image, and what the platform would download for them.
 
-The hosts have no way to the network: what `lambent up` installs at its first start (runtime clients
-and AWS's SDKs) is put into an image by the same code, with this machine's pip and npm.
+The hosts have no network. What `lambent up` installs at its first start (runtime clients and AWS's
+SDKs) is put into an image by the same code, with this machine's pip and npm.
 """
 
 import os
@@ -18,7 +18,7 @@ from tests.hosts.steps import StepFailed, run
 from tests.interpreters import an_interpreter
 
 NODE = "22"
-"""Debian's own is older than what functions may be written for."""
+"""Debian's own version is older than current functions require."""
 NODE_SDK = ("@aws-sdk/client-lambda@3", "@aws-sdk/client-sts@3")
 NODE_MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 PREPARE = """
@@ -46,7 +46,7 @@ def requirements(python: str) -> tuple[str, ...]:
 
 
 def install_runtimes(root: Path, machine: str, python: str, log: Path) -> None:
-    """Put all of it into the files of an image. `machine` is as `uname -m` says it."""
+    """Install all of it into the files of an image. `machine` is the output of `uname -m`."""
     _install_node(root, machine, log)
     cache = root / "var/cache/lambent/runtimes"
     cache.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def _install_node(root: Path, machine: str, log: Path) -> None:
 
 def _prepare_node(cache: Path, machine: str, log: Path) -> None:
     """A small part of AWS's SDK, which is the same for every machine, where the platform looks for
-    all of it; the platform's own code puts its files beside it."""
+    the whole SDK; the platform's own code adds its files."""
     node = _interpreter("node", f"{NODE}.0.0")
     here = os.uname()
     with patch("os.uname", return_value=os.uname_result((*here[:4], machine))):

@@ -1,4 +1,4 @@
-"""Programs of this machine, run with a deadline and a log; and what is said meanwhile."""
+"""Programs of this machine, run with a deadline and a log, and messages about their progress."""
 
 import shlex
 import subprocess
@@ -11,21 +11,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 """The checkout."""
 WORK = (ROOT / "build" / "hosts").resolve()
-"""Images, wheels and logs; nothing in it is needed, all of it saves time."""
+"""Images, wheels and logs; a cache that may be deleted."""
 
 
 class StepFailed(Exception):
-    """A program failed or took too long. The message ends with the last of its output."""
+    """A program failed or took too long. The message ends with its last output."""
 
 
 def say(text: str) -> None:
-    """Tell the person who waits."""
+    """Print a progress message."""
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Say what begins, and how long it took."""
+    """Print the start of a step, and how long it took."""
     say(f"{name} …")
     began = time.monotonic()
     yield
@@ -35,7 +35,7 @@ def step(name: str) -> Iterator[None]:
 def run(
     command: Sequence[str | Path], *, log: Path, deadline_s: float, stdin: bytes | None = None
 ) -> bytes:
-    """Run a program; give what it printed. Its output is appended to `log`.
+    """Run a program; returns its output, which is also appended to `log`.
 
     Raises StepFailed.
     """
@@ -54,7 +54,7 @@ def run(
 
 
 def wait_until(is_so: Callable[[], bool], description: str, deadline_s: float) -> None:
-    """Ask again and again. Raises StepFailed when it takes too long."""
+    """Poll until the condition is true. Raises StepFailed when that takes too long."""
     deadline = time.monotonic() + deadline_s
     while not is_so():
         if time.monotonic() > deadline:
@@ -70,6 +70,6 @@ def _append(log: Path, words: Sequence[str], *outputs: bytes) -> None:
 
 
 def stop_with(text: str) -> None:
-    """Say why nothing can be run, and end."""
+    """Print why nothing can run, and exit."""
     print(text, file=sys.stderr)
     raise SystemExit(1)

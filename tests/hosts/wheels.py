@@ -1,4 +1,4 @@
-"""What is put into a host: a wheel of this checkout, and its tests."""
+"""What is installed on a host: a wheel of this checkout, and its tests."""
 
 import io
 import subprocess
@@ -14,8 +14,8 @@ INSTALL_DEADLINE_S = 600
 
 
 def build_wheel() -> Path:
-    """A wheel of the checkout as it is now, uncommitted changes included. It is built in a copy:
-    building writes into the source."""
+    """A wheel of the checkout, uncommitted changes included. It is built in a copy, because
+    building writes to the source."""
     log = WORK / "wheel.log"
     listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others"]
     names = run([*listing, "--exclude-standard"], log=log, deadline_s=60).decode().split("\0")
@@ -36,7 +36,7 @@ def build_wheel() -> Path:
 
 
 def install(place: Place, wheel: Path) -> None:
-    """Put the wheel and the tests into a host that runs. Raises StepFailed."""
+    """Copy the wheel and the tests to a running host. Raises StepFailed."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         archive.add(wheel, wheel.name)

@@ -1,4 +1,4 @@
-"""Real boxes for tests: a launcher, its client, programs in boxes, and the host's view of it."""
+"""Real boxes for tests: a launcher, its client, programs in boxes, and the host's view of them."""
 
 import asyncio
 import contextlib
@@ -62,14 +62,14 @@ class Program:
             return await asyncio.shield(self.ended)
 
     async def read(self, fd: int | None = None) -> bytes:
-        """The next chunk of its output, empty when there will be no more."""
+        """The next chunk of its output, empty at the end."""
         fd = self.process.stdout if fd is None else fd
         with anyio.fail_after(DEADLINE_S):
             await anyio.wait_readable(fd)
         return os.read(fd, 1 << 20)
 
     async def line(self) -> str:
-        """The next line of output, byte by byte so that nothing after it is lost."""
+        """The next line of output; read byte by byte, so that nothing after it is lost."""
         line = b""
         while not line.endswith(b"\n"):
             with anyio.fail_after(DEADLINE_S):
@@ -80,7 +80,7 @@ class Program:
         return line.decode().strip()
 
     async def output(self) -> str:
-        """All its output, until every process that could write is gone."""
+        """All its output, until every process that could write has ended."""
         chunks = []
         while chunk := await self.read():
             chunks.append(chunk)
@@ -95,14 +95,14 @@ class Program:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Inside:
-    """A box, seen by who runs programs in it."""
+    """A box, as its user sees it."""
 
     box: LauncherBox
 
     async def start(
         self, code: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> Program:
-        """Start Python code; `PRELUDE` goes before it."""
+        """Start Python code after `PRELUDE`."""
         argv = [PYTHON, "-I", "-S", "-c", PRELUDE + textwrap.dedent(code), *arguments]
         return await self.spawn(argv, environment)
 
@@ -119,7 +119,7 @@ class Inside:
         return Program(await self.box.spawn(spec, ended.set_result), ended)
 
     async def run(self, code: str, *arguments: str) -> Any:
-        """What Python code told, after a good end."""
+        """The result that Python code printed, after it exited with 0."""
         program = await self.start(code, *arguments)
         try:
             output, status = await program.output(), await program.status()
@@ -136,7 +136,7 @@ class Site:
     handle: LauncherHandle
     instance: str
     code: Path
-    """A root of allowed mounts, shown on /var/task."""
+    """A root of allowed mounts, mounted at /var/task."""
     work: Path
 
     @property
@@ -189,7 +189,7 @@ class Opened:
 def start_site(
     work: Path, *, tier: str = "root", instance: str | None = None, settings: Any = None
 ) -> Iterator[Site]:
-    """Start a launcher of the test's own; it is ended when the context is left."""
+    """Start a launcher for a single test; it ends with the context."""
     instance = instance or uuid.uuid4().hex[:12]
     code = work / "code"
     code.mkdir(exist_ok=True)
@@ -216,14 +216,14 @@ IS_SYSTEMD = Path("/run/systemd/system").is_dir()
 
 
 def cgroups_of(instance: str) -> list[Path]:
-    """Every cgroup of an instance there is, its own directories and the boxes'."""
+    """All cgroups of an instance: its own directories and the boxes'."""
     found = []
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields, _, rest = line.partition(" - ")
         if rest.startswith("cgroup"):
-            # Groups of others come and go meanwhile, which `walk` does not mind.
+            # Groups of other tests come and go meanwhile, which `walk` tolerates.
             found += [Path(at) for at, _, _ in os.walk(fields.split(" ")[4])]
-    # A scope's name has more to it.
+    # A scope's name continues after it.
     return [path for path in found if f"/lambent-{instance}" in str(path)]
 
 
@@ -238,7 +238,7 @@ def loop_devices_below(directory: Path) -> list[str]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Every process below one."""
+    """Every descendant of a process."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
@@ -253,13 +253,13 @@ def status_of(pid: int | str) -> dict[str, str]:
 
 
 class Watched:
-    """Processes, watched until they are dead; their numbers may be used again meanwhile."""
+    """Processes, watched until they are dead; their pids may be reused meanwhile."""
 
     def __init__(self, pids: Sequence[int]) -> None:
         self._pidfds = [os.pidfd_open(pid) for pid in pids]
 
     def assert_die(self, deadline_s: float = 10) -> None:
-        """Wait for the end of all."""
+        """Wait until all have ended."""
         for pidfd in self._pidfds:
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)
@@ -268,7 +268,7 @@ class Watched:
 
 
 async def settled(sample: Callable[[], Any]) -> Any:
-    """What a sample gives once it does not change any more."""
+    """The value of a sample once it has stopped changing."""
     last, since = sample(), anyio.current_time()
     with anyio.fail_after(DEADLINE_S):
         while anyio.current_time() - since < 0.3:
@@ -279,7 +279,7 @@ async def settled(sample: Callable[[], Any]) -> Any:
 
 
 async def until(condition: Callable[[], Any], description: str) -> Any:
-    """Poll until something is true."""
+    """Poll until a condition is true."""
     with anyio.move_on_after(DEADLINE_S):
         while True:
             if value := condition():

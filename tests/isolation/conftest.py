@@ -1,4 +1,4 @@
-"""A launcher per test, and places for them."""
+"""A launcher per test, and its directories."""
 
 import shutil
 import tempfile
@@ -26,7 +26,7 @@ async def opened(site: Site) -> AsyncIterator[Opened]:
 
 @pytest.fixture
 def open_place() -> Iterator[Path]:
-    """A directory that everybody may enter, as the tier `process` needs it."""
+    """A directory that every user may enter, as the tier `process` needs it."""
     place = Path(tempfile.mkdtemp(prefix="lambent-test-"))
     place.chmod(0o755)
     yield place

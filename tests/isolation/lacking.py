@@ -1,6 +1,7 @@
 """Runs a program on a kernel that lacks some system calls: `lacking.py NAME=ERRNO… -- PROGRAM …`.
 
-A seccomp filter answers in the kernel's place. `ioctl:NUMBER=ERRNO` is one request of `ioctl`.
+A seccomp filter returns the errors in place of the kernel. `ioctl:NUMBER=ERRNO` is one request of
+`ioctl`.
 """
 
 import ctypes
@@ -20,7 +21,7 @@ OTHERS = {
     "x86_64": {"bpf": 321, "mount": 165, "sethostname": 170, **_EVERYWHERE},
     "aarch64": {"bpf": 280, "mount": 40, "sethostname": 161, **_EVERYWHERE},
 }[os.uname().machine]
-"""Calls that are not for functions."""
+"""Calls that functions may not make."""
 ALL = {"x86_64": syscalls.X86_64, "aarch64": syscalls.AARCH64}[os.uname().machine] | OTHERS
 
 

@@ -1,10 +1,10 @@
-"""Real processes that become mutated images, by the launcher's own hands.
+"""Turns real processes into mutated images, with the launcher's own code.
 
-Run as root, as a program of its own, for it makes itself a mount namespace:
-`python -m tests.isolation.snapshot_fuzz CHECKS RESTORES SEED`. It prints what became of them, as
-JSON; what must not be ends it with a message.
+Run it as root, as a separate program, because it creates a mount namespace: `python -m
+tests.isolation.snapshot_fuzz CHECKS RESTORES SEED`. It prints the results as JSON, or ends with a
+message if a process did what it must not do.
 
-The processes are locked down as those in boxes are, but for the box.
+The processes are locked down like those in boxes, but are not in a box.
 """
 
 import collections
@@ -55,7 +55,7 @@ LIMIT_DESCRIPTORS = bytes.fromhex(
 USER = 1_999_999_999
 PERSONALITY = "00000000"
 LEFT_ALONE_S = 0.004
-"""How long a process goes on as a mutated image."""
+"""Seconds for which a process continues as a mutated image."""
 FIELDS = (
     *("Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"),
     *("Seccomp", "Seccomp_filters", "TracerPid"),
@@ -76,14 +76,14 @@ class Process:
         assert said == b"ready", said
 
     def go_on(self) -> None:
-        """Let it go on from where it waits."""
+        """Let it continue from where it waits."""
         try:
             self.control.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # It has ended.
 
     def identity(self) -> dict[str, object] | None:
-        """What it is to the kernel; None if it has ended."""
+        """Its identity to the kernel; None if it has ended."""
         try:
             text = Path(f"/proc/{self.pid}/status").read_text(errors="replace")
             kinds = sorted(os.listdir(f"/proc/{self.pid}/ns"))
@@ -125,7 +125,7 @@ def _wait(filter_: Filter, control: socket.socket, act: Callable[[], None]) -> N
 
 
 def _be_captured(prepare: Callable[[], object]) -> None:
-    """Wait where copies go on; see `runtimes/python/checkpoint.py`."""
+    """Wait where copies continue; see `runtimes/python/checkpoint.py`."""
     kept = prepare()
     nobody = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     os.dup2(nobody.fileno(), WAIT_FD, inheritable=False)
@@ -140,7 +140,7 @@ self = object()
 
 
 def _ordinary() -> object:
-    """Open files, a dead socket, actions of signals, memory of its own."""
+    """Open files, a dead socket, signal actions, its own memory."""
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     files = [os.open(path, os.O_RDONLY) for path in ("/etc/passwd", "/etc/hosts", "/dev/null")]
@@ -172,7 +172,7 @@ def _take(filter_: Filter, prepare: Callable[[], object]) -> tuple[Image, Binary
 
 
 def _wait_for_another(pid: int, first: str) -> None:
-    """Wait until it reads from something else than at first."""
+    """Wait until it reads from another descriptor than at first."""
     deadline = time.monotonic() + 20
     while os.readlink(f"/proc/{pid}/fd/{WAIT_FD}") == first or not tracing.is_reading(pid, WAIT_FD):
         assert time.monotonic() < deadline
@@ -180,7 +180,7 @@ def _wait_for_another(pid: int, first: str) -> None:
 
 
 class Fuzzer:
-    """Makes processes of mutated images."""
+    """Turns processes into mutated images."""
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
@@ -197,12 +197,12 @@ class Fuzzer:
         self.own = self.identity()
 
     def identity(self) -> dict[str, object]:
-        """What this process is itself; it is to stay so."""
+        """The identity of this process, which must not change."""
         text = Path("/proc/self/status").read_text()
         return {name: re.findall(rf"{name}:[ \t]*(.*)", text) for name in FIELDS}
 
     def check_many(self, count: int) -> None:
-        """Mutated images, judged: none is taken that leads to a call it should not."""
+        """Check mutated images: none is accepted that leads to a forbidden call."""
         for _ in range(count):
             image = mutate(self.good, self.chance)
             try:
@@ -214,7 +214,8 @@ class Fuzzer:
                 assert_harmless(image)
 
     def restore_many(self, count: int) -> None:
-        """Mutated images, given to processes: those that were taken, and as many that were not."""
+        """Restore mutated images into processes: those that were accepted, and as many that were
+        not."""
         wanted = {True: count - count // 3, False: count // 3}
         while any(wanted.values()):
             image = mutate(self.good, self.chance)
@@ -228,7 +229,8 @@ class Fuzzer:
                 self.restore(image, self.memory, "taken" if is_taken else "forced")
 
     def restore(self, image: Image, memory: BinaryIO, kind: str) -> str | None:
-        """Have a process become an image: it is what it was, or dead. Gives why it was killed."""
+        """Turn a process into an image: it keeps its identity, or it is dead. Returns why it was
+        killed."""
         process = Process(self.filter, signal.pause)
         ends: list[str | None] = []
         try:
@@ -245,7 +247,7 @@ class Fuzzer:
                     for key, _ in self.selector.select(10):
                         key.data()
             except Exception as error:
-                # What was refused may be anything, and does not get as far as a process.
+                # A refused image may contain anything, and does not always get into a process.
                 if kind == "taken" and not isinstance(error, OSError):
                     raise
                 ends.append(str(error))
@@ -263,13 +265,13 @@ class Fuzzer:
         return ends[0]
 
     def is_as_usual(self, process: Process) -> bool:
-        """Whether a process is what one is that was never held; False if it has ended."""
+        """Whether a process is like one that was never held; False if it has ended."""
         now = process.identity()
         if now == self.usual:
             return True
         assert self.usual is not None
         changed = {name for name, value in (now or {}).items() if value != self.usual[name]}
-        # What is ending gives these back before it counts as ended.
+        # A process that is ending gives these up before it counts as ended.
         assert changed <= {"cgroup", "root", "Seccomp", "Seccomp_filters"}, (changed, now)
         ended = select.poll()
         ended.register(process.pidfd, select.POLLIN)
@@ -277,8 +279,8 @@ class Fuzzer:
         return False
 
     def restore_with_code(self, code: bytes, kind: str) -> str | None:
-        """What the rules are for, without the rules: code that takes the place of the launcher's,
-        and that comes back to it. Gives why the process was killed."""
+        """What the rules prevent, tried without them: code that replaces the launcher's, and
+        returns to it. Returns why the process was killed."""
         page = (tracing.TracedProgram.CODE[:-1] + code + b"\xcc").ljust(PAGE, b"\0")
         image, memory = self.good, make_memory("snapshot")
         with memory:
@@ -318,15 +320,15 @@ def main() -> None:
         assert "restoring needs" in str(reason), reason
     else:
         raise AssertionError("the hostile process was captured")
-    # The second line: what the filter refuses is refused.
+    # The second line of defense: the filter refuses what is forbidden.
     assert fuzzer.restore_with_code(sys.modules["snapshots"].calls(), "code") is None
     assert fuzzer.counts["code: restored"] == 1, fuzzer.counts
-    # The third: what it allows is noticed.
+    # The third: what the filter allows is noticed.
     reason = fuzzer.restore_with_code(LIMIT_DESCRIPTORS, "limits")
     assert "its limits" in str(reason), reason
     fuzzer.check_many(checks)
     checked = time.monotonic()
-    with contextlib.suppress(KeyboardInterrupt):  # So far, then.
+    with contextlib.suppress(KeyboardInterrupt):  # It got this far.
         fuzzer.restore_many(restores)
     ended = time.monotonic()
     times = {"check_s": round(checked - began, 2), "restore_s": round(ended - checked, 2)}

@@ -1,4 +1,4 @@
-"""What a program in a box sees, may do and can use up."""
+"""What a program in a box can see, do and use up."""
 
 import json
 import os
@@ -96,7 +96,7 @@ async def test_nothing_but_tmp_is_writable(opened: Opened) -> None:
             """
         )
     done = [place for place, answer in found[0].items() if answer == "done"]
-    # These are masked by /dev/null, where the kernel has them.
+    # /dev/null masks these, where the kernel has them.
     assert set(done) <= {"/proc/sysrq-trigger", "/proc/timer_list"}
     assert found[1:] == ["x", "EPERM", "EROFS"]
     assert (opened.site.code / "app.txt").read_text() == "the code"
@@ -121,7 +121,7 @@ async def test_a_program_has_no_privilege(opened: Opened) -> None:
     assert set(caps.values()) == {"0" * 16}, caps
     assert (status["NoNewPrivs"].strip(), status["Seccomp"].strip()) == ("1", "2")
     assert status["Groups"].strip() == ""
-    # Somebody else, who has nothing either.
+    # Another user, who owns nothing either.
     assert init["Uid"].split() == ["65534"] * 4
     assert {init[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {"0" * 16}
     assert init["NoNewPrivs"].strip() == "1"
@@ -137,7 +137,7 @@ async def test_a_program_has_no_privilege(opened: Opened) -> None:
 
 
 async def test_calls_that_reach_out_of_the_box_are_refused(opened: Opened) -> None:
-    """The filter and the missing capabilities, tried for real."""
+    """The filter and the missing capabilities, tried in practice."""
     async with opened.box() as inside:
         found = await inside.run(
             """
@@ -181,7 +181,7 @@ async def test_the_32_bit_door_is_shut(opened: Opened) -> None:
 
 
 async def test_only_its_own_processes_are_visible(opened: Opened) -> None:
-    """The box has its own process table, and what /proc says of the host is masked."""
+    """The box has its own process table, and /proc hides what it says about the host."""
     async with opened.box() as inside, opened.box() as other:
         await other.start("time.sleep(60)")
         found = await inside.run(
@@ -198,12 +198,13 @@ async def test_only_its_own_processes_are_visible(opened: Opened) -> None:
         )
         assert found["pids"] == [1, found["own"]]
         assert set(found["masked"]) == {""}
-        # Signals from inside do nothing to init: everything is still there.
+        # Signals from inside do not affect init: every process is still there.
         assert (await inside.run("tell(sorted(os.listdir('/proc/1/task')))")) == ["1"]
 
 
 async def test_nothing_of_the_platform_is_open(opened: Opened) -> None:
-    """Descriptors 0, 1 and 2 and, if asked for, the log pipe; the environment as given."""
+    """Descriptors 0, 1 and 2 and, if requested, the log pipe; only the given environment
+    variables."""
     code = """
         names = [name for name in os.listdir("/proc/self/fd")]
         links = {}
@@ -235,12 +236,12 @@ async def test_nothing_of_the_platform_is_open(opened: Opened) -> None:
         framed = await inside.spawn(argv, {"A": "1"}, "LOG_FD")
         assert framed.process.log_pipe is not None
         assert await framed.read(framed.process.log_pipe) == b"framed"
-        assert await framed.output() == "5\n"  # the four and the listing's own
+        assert await framed.output() == "5\n"  # the four and that of the listing itself
         framed.close()
 
 
 async def test_each_box_is_another_user_to_the_host(opened: Opened) -> None:
-    """A process that got out of one box would own nothing of another."""
+    """A process that escaped from one box would own nothing of another."""
     async with opened.box() as one, opened.box() as two:
         for inside in (one, two):
             await inside.start("time.sleep(60)")
@@ -314,8 +315,8 @@ async def test_a_second_program_is_beside_the_first(opened: Opened) -> None:
 
 
 async def test_the_box_listens_for_the_platform(opened: Opened) -> None:
-    """What connects to 127.0.0.1:9001 or :9002 inside arrives at the platform's sockets; no
-    other box gets there."""
+    """Connections to 127.0.0.1:9001 or :9002 inside arrive at the platform's sockets; other boxes
+    cannot connect there."""
     async with opened.box() as inside, opened.box() as other:
         for sock, port in ((inside.box.runtime_api, 9001), (inside.box.endpoint, 9002)):
             program = await inside.start(
@@ -337,7 +338,7 @@ async def test_the_box_listens_for_the_platform(opened: Opened) -> None:
 
 
 async def test_orphans_do_not_pile_up(opened: Opened) -> None:
-    """The box's init reaps what its parents left."""
+    """The box's init reaps orphans."""
     async with opened.box() as inside:
         found = await inside.run(
             """
@@ -376,7 +377,7 @@ async def test_memory_is_limited(opened: Opened) -> None:
         assert await program.output() == '"half"\n'
         program.close()
         assert 40 << 20 < inside.box.memory_peak_bytes() <= 64 << 20
-        # A later end for another reason is not taken for this one.
+        # A later end for another reason is not mistaken for this one.
         other = await inside.spawn(["/bin/sh", "-c", "kill -KILL $$"])
         assert await other.status() == ExitStatus(signal=signal.SIGKILL)
         other.close()
@@ -410,7 +411,7 @@ async def test_a_fork_bomb_is_bounded(opened: Opened) -> None:
 
 
 async def test_what_is_written_to_tmp_counts_as_disk(opened: Opened) -> None:
-    """More than the box's memory fits, no more than the volume's size does."""
+    """More than the box's memory fits, but not more than the volume's size."""
     async with opened.volume(96) as volume, opened.box(memory_mb=64, volume=volume) as inside:
         found = await inside.run(
             """
@@ -428,7 +429,7 @@ async def test_what_is_written_to_tmp_counts_as_disk(opened: Opened) -> None:
 
 
 async def test_a_volume_outlives_its_box_and_is_no_other_boxes(opened: Opened) -> None:
-    """A new box on the same volume is the same user: it may read and change what it finds."""
+    """A new box on the same volume has the same user: it may read and change the files."""
     write = 'os.umask(0o077); open("/tmp/secret", "w").write("mine"); tell(1)'
     look = """
         tell([open("/tmp/" + name).read() for name in os.listdir("/tmp")])
@@ -438,7 +439,7 @@ async def test_a_volume_outlives_its_box_and_is_no_other_boxes(opened: Opened) -
     async with opened.volume() as volume:
         async with opened.box(volume=volume) as first:
             await first.run(write)
-        # Boxes come and go meanwhile, and take the numbers that have become free.
+        # Boxes come and go meanwhile, and reuse the freed user IDs.
         async with opened.box() as other, opened.box(volume=volume) as second:
             assert await other.run(look) == []
             assert await second.run(look) == ["mine"]
@@ -446,7 +447,7 @@ async def test_a_volume_outlives_its_box_and_is_no_other_boxes(opened: Opened) -
 
 
 async def test_frozen_programs_stand_still(opened: Opened) -> None:
-    """All of them, and they go on where they were."""
+    """All processes stop, and continue where they were."""
     async with opened.box() as inside:
         program = await inside.start(
             """
@@ -471,7 +472,7 @@ async def test_frozen_programs_stand_still(opened: Opened) -> None:
 
 
 async def test_a_frozen_box_can_be_closed(opened: Opened) -> None:
-    """Whatever froze it does not keep it alive."""
+    """A freeze, of any kind, does not keep it alive."""
     async with opened.box() as inside:
         program = await inside.start('tell("go"); time.sleep(60)')
         await program.line()
@@ -483,7 +484,7 @@ async def test_a_frozen_box_can_be_closed(opened: Opened) -> None:
 
 
 async def test_the_cpu_share_counts_from_when_it_is_applied(opened: Opened) -> None:
-    """128 MB is 7 % of a CPU: half a second of wall time then gives a tenth of it at most."""
+    """128 MB is 7 % of a CPU: in half a second of wall time it gets at most a tenth of that."""
     async with opened.box(memory_mb=128) as inside:
         program = await inside.start(
             """
@@ -506,7 +507,7 @@ async def test_the_cpu_share_counts_from_when_it_is_applied(opened: Opened) -> N
 
 
 async def test_closing_kills_everything(opened: Opened) -> None:
-    """Also what has left its session, ignores signals and was forked twice."""
+    """Including processes that left the session, ignore signals and were forked twice."""
     site: Site = opened.site
     async with opened.box() as inside:
         program = await inside.start(
@@ -525,7 +526,7 @@ async def test_closing_kills_everything(opened: Opened) -> None:
         )
         await program.line()
         await until(lambda: len(descendants(site.launcher_pid)) == 22, "all processes")
-        # By a signal that cannot be ignored, not by the end of what sleeps for a minute.
+        # By a signal that cannot be ignored, not because their sleep of a minute ended.
         with anyio.fail_after(DEADLINE_S):
             await inside.box.close()
         assert await program.status() == ExitStatus(signal=signal.SIGKILL)

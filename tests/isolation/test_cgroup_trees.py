@@ -99,7 +99,7 @@ def v2_mount() -> tuple[Path, set[str]]:
 
 @contextmanager
 def group(name: str) -> Iterator[Path]:
-    """A group of the test's own."""
+    """A group for a single test."""
     made = v2_mount()[0] / name
     made.mkdir()
     try:
@@ -117,7 +117,7 @@ def group(name: str) -> Iterator[Path]:
 
 @contextmanager
 def kept_in_namespaces() -> Iterator[None]:
-    """The v2 tree as systemd mounts it. The option belongs to the tree, wherever it is mounted."""
+    """The v2 tree as systemd mounts it. The option applies to the tree, wherever it is mounted."""
     mount, options = v2_mount()
     if "nsdelegate" in options:
         yield
@@ -141,7 +141,7 @@ def start(
     then: str = "end",
     path: Path | None = None,
 ) -> "subprocess.Popen[str]":
-    """A platform with one box, which tells where everybody is."""
+    """A platform with one box, which reports where each process is."""
     arguments = json.dumps([str(work), instance, str(inside or ""), user, then, str(path or "")])
     return subprocess.Popen(
         [sys.executable, "-c", PLATFORM, arguments],
@@ -153,7 +153,7 @@ def start(
 
 
 def where(platform: "subprocess.Popen[str]") -> dict[str, Any]:
-    """What a platform tells."""
+    """The report of a platform."""
     assert platform.stdout is not None
     line = platform.stdout.readline()
     assert line, f"the platform ended: {platform.wait(20)}"
@@ -177,7 +177,7 @@ def end(platform: "subprocess.Popen[str]") -> None:
 
 def test_processes_that_may_not_leave_their_cgroup_namespace(tmp_path: Path) -> None:
     """Boxes start where the tree is mounted with `nsdelegate` and the platform is somewhere in it,
-    and nothing is left of them."""
+    and they leave nothing behind."""
     instance = uuid.uuid4().hex[:12]
     with group(f"test-{instance}") as made, kept_in_namespaces():
         platform = start(tmp_path, instance, made)
@@ -191,8 +191,8 @@ def test_processes_that_may_not_leave_their_cgroup_namespace(tmp_path: Path) -> 
 
 
 def test_unit_with_a_delegated_group(tmp_path: Path) -> None:
-    """A service that has `Delegate=yes` uses its own group: platform and launcher are in leaves of
-    it, since a group with controllers has no processes. A second platform in it, whose group is not
+    """A service with `Delegate=yes` uses its own group: platform and launcher are in leaves of it,
+    because a group with controllers has no processes. A second platform in it, whose group is not
     delegated, finds another place."""
     instance, other = uuid.uuid4().hex[:12], uuid.uuid4().hex[:12]
     with group(f"test-{instance}.service") as made, kept_in_namespaces():
@@ -214,11 +214,12 @@ def test_unit_with_a_delegated_group(tmp_path: Path) -> None:
 
 
 def test_foreign_processes_in_a_delegated_group(tmp_path: Path) -> None:
-    """A delegated group that others use as well is not taken: nobody moves what is not his."""
+    """A delegated group that other processes use as well is not taken: Lambent never moves
+    processes of others."""
     instance = uuid.uuid4().hex[:12]
     with group(f"test-{instance}.service") as made:
         os.setxattr(made, "trusted.delegate", b"1")
-        # Nobody's child but the init's.
+        # Only the init's child.
         script = f"echo $$ > {made}/cgroup.procs; setsid --fork sleep 60"
         subprocess.run(["sh", "-c", script], check=True, timeout=10)
         sleeper = (made / "cgroup.procs").read_text()
@@ -231,8 +232,9 @@ def test_foreign_processes_in_a_delegated_group(tmp_path: Path) -> None:
 
 
 async def test_scopes_of_systemd(tmp_path: Path) -> None:
-    """Where systemd manages the tree, the launcher is in a scope that systemd was asked for. What
-    platform and launcher leave when both are killed, a frozen box at that, the next start ends."""
+    """Where systemd manages the tree, the launcher is in a scope that it requested from systemd.
+    When platform and launcher are killed, even with a frozen box, the next start ends what they
+    left."""
     instance = uuid.uuid4().hex[:12]
     with group(f"test-{instance}.slice") as made, kept_in_namespaces():
         program = tmp_path / "systemd-run"
@@ -253,14 +255,14 @@ async def test_scopes_of_systemd(tmp_path: Path) -> None:
         second = start(tmp_path, instance, path=tmp_path)
         assert where(second)["boxes"] != found["boxes"]
         end(second)
-        # systemd removes the scopes themselves.
+        # systemd removes the scopes itself.
         assert {*left.glob("*/")} <= {left / "launcher"}
         await until(lambda: "populated 0" in (left / "cgroup.events").read_text(), "the end")
 
 
 def test_ordinary_user_in_a_delegated_group() -> None:
-    """A user without root has groups where systemd has given one, and knows the memory used with
-    and without."""
+    """A user without root has groups where systemd provides one, and knows the memory use with and
+    without them."""
     instance, user = uuid.uuid4().hex[:12], 64532
     needed = [Path(sys.prefix), REPOSITORY]
     if any(
@@ -276,7 +278,7 @@ def test_ordinary_user_in_a_delegated_group() -> None:
     assert found["platform"] == f"{scope}/platform"
     assert found["launcher"] == f"{scope}/launcher"
     assert found["memory"] > 1 << 20
-    # What the group does not limit, each process has a limit of.
+    # Each process has the limits that the group does not apply.
     assert found["own_limit"] == (-1 if "memory" in found["limits"] else 512 << 20)
 
 

@@ -1,4 +1,4 @@
-"""`lambent doctor` tries a box on this host, and leaves nothing of it."""
+"""`lambent doctor` tries a box on this host, and leaves nothing behind."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def command(data_dir: Path, *settings: str) -> list[str]:
 
 
 def run_doctor(words: Sequence[str]) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Exit code, report, and what was tried by its name."""
+    """Exit code, report, and the trials by name."""
     done = subprocess.run(words, capture_output=True, text=True, timeout=100)
     report = json.loads(done.stdout)
     tried = {
@@ -48,7 +48,7 @@ def expect_nothing(place: Path) -> None:
 
 
 def test_a_box_is_tried(tmp_path: Path) -> None:
-    """Built by the real launcher, used in all the ways a function's is, limited and killed."""
+    """Built by the real launcher, used in all the ways of a function's box, limited and killed."""
     code, report, tried = run_doctor(command(tmp_path))
     assert (code, report["tier"]) == (0, "root"), report["summary"]
     assert tried.keys() >= STEPS
@@ -79,8 +79,8 @@ def test_a_root_of_nobody_else(tmp_path: Path) -> None:
 
 
 def test_a_root_that_can_start_nothing(tmp_path: Path) -> None:
-    """As in a rootless container, in a tier it does not have: doctor says broken, and why, when it
-    looks or at the latest when it tries."""
+    """As in a rootless container, in a tier it does not have: doctor reports broken, and why,
+    either when it examines the host or at the latest when it tries."""
     as_root = ["unshare", "--user", "--map-root-user", "--"]
     words = command(tmp_path, "sandbox.isolation=root-no-cgroups")
     code, report, _ = run_doctor([*as_root, *words])
@@ -95,8 +95,8 @@ def test_a_root_that_can_start_nothing(tmp_path: Path) -> None:
 
 
 def test_a_root_that_may_not_mount(open_place: Path) -> None:
-    """As in an ordinary container: the weaker tier that `lambent up` takes there works, its way to
-    give up root included, and the capabilities that lack are named."""
+    """As in an ordinary container: the weaker tier that `lambent up` uses there works, including
+    how it drops root, and the missing capabilities are named."""
     less = ["setpriv", "--bounding-set=-sys_admin,-net_admin", "--inh-caps=-all", "--"]
     code, report, tried = run_doctor([*less, *command(open_place)])
     assert (code, report["tier"] in ("rootless", "process")) == (0, True), report["summary"]
@@ -107,7 +107,7 @@ def test_a_root_that_may_not_mount(open_place: Path) -> None:
 
 
 def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
-    """Leaves what the next one clears away."""
+    """It leaves something that the next run removes."""
     with subprocess.Popen(command(tmp_path), stdout=subprocess.DEVNULL) as doctor:
         deadline = time.monotonic() + 60
         while not (place_of.directory_in(tmp_path) / "volumes").exists():
@@ -121,8 +121,8 @@ def test_a_doctor_that_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["link", "directory", "file"])
 def test_a_place_where_somebody_has_been_before(tmp_path: Path, kind: str) -> None:
-    """In a directory that is everybody's nothing is touched that is somebody else's, nor what that
-    leads to."""
+    """In a directory that every user may write to, files of other users are not touched, nor what
+    they link to."""
     theirs = tmp_path / "theirs"
     (theirs / "volumes").mkdir(parents=True)
     (theirs / "volumes/kept").write_text("kept")
@@ -146,7 +146,7 @@ def test_a_place_where_somebody_has_been_before(tmp_path: Path, kind: str) -> No
 
 
 def test_two_doctors_at_once(tmp_path: Path) -> None:
-    """Take turns on one disk, and neither finds anything of the other."""
+    """They take turns on one disk, and neither finds data of the other."""
     both = [subprocess.Popen(command(tmp_path), stdout=subprocess.PIPE) for _ in range(2)]
     for doctor in both:
         output, _ = doctor.communicate(timeout=100)
@@ -155,7 +155,7 @@ def test_two_doctors_at_once(tmp_path: Path) -> None:
 
 
 def test_a_start_that_fails(tmp_path: Path) -> None:
-    """`lambent up` says why in one sentence, and names doctor, which has the cure."""
+    """`lambent up` says why in one sentence, and refers to doctor, which knows the fix."""
     forbid = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$@"'
     as_root = ["unshare", "--user", "--map-root-user", "--", "sh", "-c", forbid, "sh"]
     up = [sys.executable, "-m", "lambent", "up", "--port", "0"]

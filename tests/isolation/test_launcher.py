@@ -1,4 +1,4 @@
-"""What outlives what: boxes, launcher and platform, and what a platform gone bad can ask for."""
+"""What outlives what: boxes, launcher and platform, and what a compromised platform can request."""
 
 import contextlib
 import gc
@@ -67,7 +67,7 @@ def mounts_of(pid: int | str) -> list[str]:
 
 
 async def assert_works(opened: Opened) -> None:
-    """A box can be had and used."""
+    """A box can be created and used."""
     async with opened.box() as inside:
         assert await inside.run("tell(os.getuid())") == 993
 
@@ -90,7 +90,7 @@ async def test_closed_boxes_leave_nothing_behind(opened: Opened) -> None:
         ]
 
     await assert_works(opened)
-    gc.collect()  # What earlier tests left in this process would go meanwhile.
+    gc.collect()  # Leftovers of earlier tests in this process would disappear meanwhile.
     before = await settled(held)
     for _ in range(3):
         async with opened.box() as inside:
@@ -117,7 +117,7 @@ async def test_many_boxes_at_once(opened: Opened) -> None:
 
 
 async def test_a_caller_that_gives_up_leaves_nothing_behind(opened: Opened) -> None:
-    """Cancelled at any moment: what arrives too late is released."""
+    """Cancelled at any moment: a late result is released."""
     site = opened.site
     await assert_works(opened)
     async with opened.volume() as volume:
@@ -137,8 +137,8 @@ async def test_a_caller_that_gives_up_leaves_nothing_behind(opened: Opened) -> N
 
 
 async def test_all_boxes_end_together(site: Site) -> None:
-    """At the end of the platform nothing is asked for box by box: those in use, frozen or about to
-    be made are gone when the launcher is, with all they were made of."""
+    """At the end of the platform, boxes are not closed one by one: those in use, frozen or being
+    created are gone when the launcher is, with all their resources."""
     async with site.open() as opened, anyio.create_task_group() as tasks:
         volumes = [await opened.sandboxes.open_volume(16) for _ in range(20)]
         boxes = [
@@ -179,7 +179,7 @@ async def test_all_boxes_end_together(site: Site) -> None:
 
 
 async def test_the_launcher_inherits_nothing(tmp_path: Path) -> None:
-    """Neither the platform's variables nor its descriptors."""
+    """It has neither the platform's variables nor its descriptors."""
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
     with start_site(tmp_path) as site:
@@ -212,7 +212,7 @@ async def test_a_killed_launcher_takes_its_boxes_along(opened: Opened) -> None:
             await inside.spawn(["/bin/true"])
         with pytest.raises(SandboxError):
             await opened.sandboxes.open_volume(16)
-    # A scope of systemd's ends with its last process.
+    # A scope of systemd ends with its last process.
     assert cgroups_of(site.instance) != [] or IS_SYSTEMD
     with start_site(site.work, instance=site.instance) as successor:
         async with successor.open() as again:
@@ -223,7 +223,7 @@ async def test_a_killed_launcher_takes_its_boxes_along(opened: Opened) -> None:
 
 @contextlib.contextmanager
 def running_platform(work: Path, instance: str, state: str) -> Iterator[tuple[int, int]]:
-    """A platform in a process of its own with a busy box; returns its pid and its launcher's."""
+    """A platform in a separate process with a busy box; returns its pid and its launcher's."""
     platform = subprocess.Popen(
         [sys.executable, "-c", PLATFORM, work, instance, state],
         stdout=subprocess.PIPE,
@@ -240,7 +240,7 @@ def running_platform(work: Path, instance: str, state: str) -> Iterator[tuple[in
 
 @pytest.mark.parametrize("state", ["running", "frozen"])
 async def test_a_killed_platform_leaves_nothing_behind(tmp_path: Path, state: str) -> None:
-    """The launcher sees the end of the socket, clears everything away and ends."""
+    """The launcher sees the end of the socket, cleans up and ends."""
     instance = f"1dea{os.getpid():08x}"
     with running_platform(tmp_path, instance, state) as (platform, launcher):
         watched = Watched([launcher, *descendants(launcher)])
@@ -255,7 +255,7 @@ async def test_a_killed_platform_leaves_nothing_behind(tmp_path: Path, state: st
 async def test_what_two_sudden_deaths_leave_the_next_start_sweeps(
     tmp_path: Path, state: str
 ) -> None:
-    """Even where nobody was left to clear away."""
+    """Even where no process was left to clean up."""
     instance = f"2dea{os.getpid():08x}"
     with running_platform(tmp_path, instance, state) as (platform, launcher):
         watched = Watched(descendants(launcher))
@@ -272,7 +272,7 @@ async def test_what_two_sudden_deaths_leave_the_next_start_sweeps(
 
 
 async def test_a_launcher_that_does_not_answer_is_an_error(opened: Opened) -> None:
-    """Every request has a deadline, and what arrives too late is released."""
+    """Every request has a deadline, and a late result is released."""
     opened.sandboxes._deadline_s = 0.2
     os.kill(opened.site.launcher_pid, signal.SIGSTOP)
     try:
@@ -282,7 +282,7 @@ async def test_a_launcher_that_does_not_answer_is_an_error(opened: Opened) -> No
         os.kill(opened.site.launcher_pid, signal.SIGCONT)
         opened.sandboxes._deadline_s = 15
     await assert_works(opened)
-    # The volume that came too late was closed. It was the only one of its size.
+    # The late volume was closed. It was the only one of its size.
     await until(lambda: 24 not in disk_sizes_mb(opened.site.work), "the end of the late volume")
 
 
@@ -293,7 +293,7 @@ def disk_sizes_mb(directory: Path) -> set[int]:
 
 
 async def test_a_launcher_that_cannot_start_says_why(tmp_path: Path) -> None:
-    """Instead of a box that cannot be had later."""
+    """Instead of a box that cannot be created later."""
     (tmp_path / "sandbox").write_text("a file where its directory should be")
     instance = f"3dea{os.getpid():08x}"
     with (
@@ -308,7 +308,7 @@ async def test_a_launcher_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def ask(end: socket.socket, message: Any, descriptors: list[int] | None = None) -> dict[str, Any]:
-    """The launcher's answer to a message made by hand."""
+    """The launcher's response to a hand-made message."""
     messages.send(end, json.dumps(message).encode(), descriptors or [])
     return answer(end)
 
@@ -379,7 +379,7 @@ def bad_requests(site: Site, volume: str, box: str) -> Iterator[dict[str, Any]]:
 
 
 async def test_bad_requests_are_refused_without_harm(site: Site) -> None:
-    """Each gets an error, none a box; the launcher holds no more afterwards than before."""
+    """Each gets an error, none a box; afterwards the launcher holds no more than before."""
     end = site.handle.socket
     (site.code / "link").symlink_to("/etc")
     (site.code / "inside").mkdir()
@@ -409,7 +409,7 @@ async def test_bad_requests_are_refused_without_harm(site: Site) -> None:
 
 
 async def test_messages_that_cannot_be_read_are_passed_over(site: Site) -> None:
-    """Not JSON, not an object, without a number, too long, too deep: the next one counts."""
+    """Not JSON, not an object, without a number, too long, too deep: the next request works."""
     end = site.handle.socket
     for data in (
         b"{", b"\xff\xfe", b"[]", b"null", b"1", b'"x"', b"\0", b"NaN", b"[" * 100_000,
@@ -422,7 +422,7 @@ async def test_messages_that_cannot_be_read_are_passed_over(site: Site) -> None:
 
 
 async def test_mounts_show_what_is_below_a_root_and_nothing_else(opened: Opened) -> None:
-    """Read-only, without set-uid and devices, whatever is inside; links inside lead nowhere."""
+    """Read-only, without set-uid and devices, whatever they contain; links inside lead nowhere."""
     inner = opened.site.code / "package"
     inner.mkdir()
     (inner / "passwd").symlink_to("/etc/shadow")
@@ -456,7 +456,7 @@ async def test_mounts_show_what_is_below_a_root_and_nothing_else(opened: Opened)
 
 
 async def test_root_without_cgroups(tmp_path: Path) -> None:
-    """The same box; limits are the process's own and freezing is by signal."""
+    """The same box; each process has its own limits, and freezing uses signals."""
     with start_site(tmp_path, tier="root-no-cgroups") as site:
         async with site.open() as opened, opened.box(memory_mb=256) as inside:
             assert cgroups_of(site.instance) == []
@@ -544,7 +544,7 @@ print("closed")
 
 
 def test_rootless(tmp_path: Path) -> None:
-    """An ordinary user gets boxes too, where the kernel lets it make user namespaces."""
+    """An ordinary user gets boxes too, where the kernel lets it create user namespaces."""
     if not Path("/proc/self/ns/user").exists():
         pytest.skip("needs user namespaces")
     work = tmp_path / "work"

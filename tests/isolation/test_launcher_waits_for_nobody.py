@@ -1,5 +1,5 @@
-"""The launcher serves everybody with one loop: nothing that takes long is done in it, and nothing
-that nobody waits for any more is done at all."""
+"""The launcher serves all callers in one loop: it does nothing slow there, and skips work whose
+caller no longer waits."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 SHORT_S = 2.0
-"""What a request takes that is a matter of milliseconds, on two busy cores."""
+"""Seconds for a request that takes milliseconds, on two busy cores."""
 WAITS_FOR_A_FUNCTION = """
 import os, socket
 control = socket.socket(fileno=4)
@@ -39,7 +39,7 @@ os.write(1, said)
 
 
 def template_of(name: str, code: str = WAITS_FOR_A_FUNCTION) -> Template:
-    """A runtime that prints the variables it is given."""
+    """A runtime that prints its variables."""
     mounts = [Mount(source=str(INTERPRETER), target="/var/lang")]
     argv = [PYTHON, "-I", "-S", "-c", code]
     return Template(name=name, argv=argv, environment={}, mounts=mounts, forks=False)
@@ -76,8 +76,8 @@ async def started(opened: Opened, template: Template, spec: StartSpec) -> AsyncI
 
 
 async def test_new_sizes_of_volumes_keep_nobody_waiting(opened: Opened) -> None:
-    """Making a file system of a size takes long: who wants a known one is served meanwhile. Few
-    sizes are kept on the disk."""
+    """Creating a file system of a new size takes long: callers that request a known size are served
+    meanwhile. Few sizes are kept on the disk."""
     took: list[float] = []
     made: list[int] = []
 
@@ -103,7 +103,7 @@ async def test_new_sizes_of_volumes_keep_nobody_waiting(opened: Opened) -> None:
 
 
 async def test_any_number_of_kinds_may_have_been_wanted(opened: Opened) -> None:
-    """Hundreds of templates were made known: the next one, and the first, can be had."""
+    """With hundreds of registered templates, the next one and the first one work."""
     first = template_of("first")
     async with started(opened, first, spec_of(opened.site, 16, A="b")) as line:
         assert '"A": "b"' in line
@@ -115,7 +115,7 @@ async def test_any_number_of_kinds_may_have_been_wanted(opened: Opened) -> None:
 
 
 async def test_what_nobody_waits_for_is_not_done(site: Site) -> None:
-    """A request that is past its deadline is refused before anything is done for it."""
+    """A request that is past its deadline is refused before any work is done for it."""
     end = site.handle.socket
     late: Mapping[str, Any] = {"op": "open_volume", "size_mb": 16, "deadline": time.monotonic() - 1}
     for number in range(3):
@@ -124,8 +124,8 @@ async def test_what_nobody_waits_for_is_not_done(site: Site) -> None:
 
 
 async def test_what_was_not_sent_is_withdrawn(opened: Opened) -> None:
-    """A launcher that does not read for long: what its socket has no room for goes when nobody
-    waits for it any more."""
+    """The launcher does not read for a long time: requests beyond the socket's buffer are dropped
+    when their callers no longer wait."""
     sandboxes = opened.sandboxes
     sandboxes._deadline_s = 0.5
     refused = 0
@@ -154,7 +154,7 @@ async def test_what_was_not_sent_is_withdrawn(opened: Opened) -> None:
 
 
 async def test_kinds_take_turns(opened: Opened) -> None:
-    """Starts of one template that come without end do not keep those of another from beginning."""
+    """Endless starts of one template do not prevent those of another."""
     site = opened.site
     many, other = template_of("many"), template_of("other")
     is_over = False
@@ -175,7 +175,7 @@ async def test_kinds_take_turns(opened: Opened) -> None:
             assert '"A": "b"' in line
             since = count - before
         is_over = True
-    # Of those that were under way, and a few more: however long each takes here.
+    # Those that were in progress, and a few more: however long each takes here.
     assert since < 60
 
 
@@ -196,7 +196,7 @@ except watchdog.PlatformGone:
 
 
 def test_a_busy_launcher_hears_of_its_platforms_end() -> None:
-    """Whatever it does: it is stopped soon after the platform has gone, and not before."""
+    """Whatever it does, it is stopped soon after the platform has gone, and not before."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         process = subprocess.Popen(

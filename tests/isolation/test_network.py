@@ -1,4 +1,4 @@
-"""A box's network: what listens in it, what leaves it and what does not."""
+"""A box's network: what listens in it, what can leave it and what cannot."""
 
 import errno
 import hashlib
@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip of iproute2"),
 ]
 
-# Networks of this process: another's tests run at the same time on the same host.
+# Networks of this process: other tests run at the same time on the same host.
 _FIRST = IPv4Address("198.18.0.0") + os.getpid() % (1 << 15) * 4
 HOST_SIDE, FAR, BROADCAST = str(_FIRST + 1), str(_FIRST + 2), str(_FIRST + 3)
 _PREFIX = f"fd5e:6b1d:9c2a:{os.getpid() % (1 << 16):x}"
@@ -114,7 +114,7 @@ def network() -> Iterator[Network]:
 
 @pytest.fixture
 def network_without_bpf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
-    """That of a kernel which refuses the program."""
+    """The network where the kernel refuses the program."""
 
     def steer(*_: object) -> int:
         raise OSError(errno.EPERM, "bpf: Operation not permitted")
@@ -126,7 +126,7 @@ def network_without_bpf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
 
 @pytest.fixture
 def network_ipv6() -> Iterator[Network]:
-    """That of a host with IPv6."""
+    """The network on a host with IPv6."""
     with box_network(has_ipv6=True) as network:
         yield network
 
@@ -169,7 +169,7 @@ def far_machine() -> Iterator[None]:
 
 
 def run_in_box(network: Network, code: str) -> object:
-    """What a process in the box's network answers."""
+    """The result that a process in the box's network returns."""
     program = IN_BOX.format(namespace=network.namespace_fd) + textwrap.dedent(code)
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", program],
@@ -233,7 +233,7 @@ def test_creating_a_network_leaves_the_caller_where_it_was() -> None:
 
 
 def test_the_platform_is_on_loopback_of_the_box(network: Network) -> None:
-    """The Runtime API's and the endpoint's sockets accept what connects inside the box."""
+    """The sockets of the Runtime API and the endpoint accept connections from inside the box."""
     run_in_box(
         network,
         """
@@ -247,7 +247,7 @@ def test_the_platform_is_on_loopback_of_the_box(network: Network) -> None:
 
 
 def test_any_destination_arrives_at_the_egress_listener(network: Network) -> None:
-    """An accepted connection's own address is where the function wanted to go."""
+    """The local address of an accepted connection is the destination that the function wanted."""
     if network.limitation is not None:
         pytest.skip(str(network.limitation))
     wanted = [("203.0.113.7", 443), ("8.8.8.8", 12345), ("10.1.2.3", 9001), ("1.2.3.4", 15001)]
@@ -319,7 +319,7 @@ SEND_DATAGRAMS = """
 def test_datagrams_that_nobody_serves_are_refused_as_they_are_sent(
     network_without_bpf: Network,
 ) -> None:
-    """Whatever call sends one, and wherever to: ENETUNREACH, never silence."""
+    """With every system call that sends, to every destination: ENETUNREACH, never silence."""
     targets = ["8.8.8.8", "10.1.2.3", "169.254.79.129", "224.0.0.1", "255.255.255.255"]
     found = run_in_box(
         network_without_bpf,
@@ -356,7 +356,8 @@ def test_without_raw_sockets_datagrams_are_refused_and_connections_lead_out() ->
 
 
 def test_a_connected_datagram_socket_cannot_be_led_elsewhere(network_without_bpf: Network) -> None:
-    """A socket connected inside the box sends nowhere else, and UDP-Lite is no way around."""
+    """A socket that is connected inside the box can send nowhere else, and UDP-Lite is no way
+    around."""
     found = run_in_box(
         network_without_bpf,
         """
@@ -376,7 +377,7 @@ def test_a_connected_datagram_socket_cannot_be_led_elsewhere(network_without_bpf
 
 
 def test_datagrams_inside_a_box_arrive(network: Network) -> None:
-    """On every loopback address, whole, and the answer comes back."""
+    """On every loopback address, complete, and the response arrives."""
     found = run_in_box(
         network,
         """
@@ -398,7 +399,7 @@ def test_datagrams_inside_a_box_arrive(network: Network) -> None:
 
 
 def test_a_host_without_ipv6_gives_none(network: Network) -> None:
-    """On a host without, nothing but ::1 has a route, for connections and for datagrams."""
+    """On a host without IPv6, only ::1 has a route, for connections and for datagrams."""
     found = run_in_box(
         network,
         """
@@ -413,7 +414,7 @@ def test_a_host_without_ipv6_gives_none(network: Network) -> None:
 
 @needs_ipv6
 def test_any_ipv6_destination_arrives_at_its_listener(network_ipv6: Network) -> None:
-    """On a host with IPv6, and a listener of the function's own gets loopback alone."""
+    """On a host with IPv6, and a listener of the function itself gets only loopback."""
     if network_ipv6.limitation is not None:
         pytest.skip(str(network_ipv6.limitation))
     wanted = [["2a00:1450::7", 443], ["fd00::1", 9001], ["1::2", 15001], ["ff00:1::", 1]]
@@ -465,7 +466,7 @@ def test_ipv6_datagrams_are_refused_as_they_are_sent(network_ipv6: Network) -> N
 
 @needs_ipv6
 def test_a_host_has_ipv6_when_the_internet_has_a_route_from_an_address_of_it() -> None:
-    """Neither a route from a private address is enough, nor an address without a route."""
+    """A route from a private address is not enough, and neither is an address without a route."""
     program = """
     import json, os, subprocess
     from lambent.sandbox.launcher.routing import host_has_ipv6
@@ -489,8 +490,8 @@ def test_a_host_has_ipv6_when_the_internet_has_a_route_from_an_address_of_it() -
 
 
 def test_without_bpf_common_ports_lead_out() -> None:
-    """A rootless launcher says what is limited, and HTTPS still has a way out; what has none is
-    refused at once."""
+    """A rootless launcher says what is limited, and HTTPS still gets out; what cannot is refused at
+    once."""
     program = """
     import ctypes, errno, os, socket
     from lambent.sandbox.launcher import network
@@ -537,7 +538,7 @@ def test_without_bpf_common_ports_lead_out() -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("far_machine")
 async def test_a_function_reaches_another_machine(network: Network) -> None:
-    """An HTTP request goes out and its answer comes back."""
+    """An HTTP request gets out and its response arrives."""
     async with way_out(network) as egress:
         body = await run_beside(
             network,
@@ -554,7 +555,7 @@ async def test_a_function_reaches_another_machine(network: Network) -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("far_machine")
 async def test_megabytes_arrive_whole_both_ways_and_ends_are_passed_on(network: Network) -> None:
-    """The far end sees the box's end of stream, and answers after it; nothing is lost."""
+    """The remote end sees the box's end of stream, and responds after it; nothing is lost."""
     if network.limitation is not None:
         pytest.skip(str(network.limitation))
     async with way_out(network) as egress:
@@ -574,7 +575,7 @@ async def test_megabytes_arrive_whole_both_ways_and_ends_are_passed_on(network: 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("far_machine")
 async def test_many_connections_at_once(network: Network) -> None:
-    """Two hundred connections of one box are served side by side."""
+    """Two hundred connections of one box are served concurrently."""
     async with way_out(network) as egress:
         found = await run_beside(
             network,
@@ -593,7 +594,7 @@ async def test_many_connections_at_once(network: Network) -> None:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("far_machine")
 async def test_a_function_reaches_another_machine_over_ipv6(network_ipv6: Network) -> None:
-    """An HTTP request goes out and its answer comes back."""
+    """An HTTP request gets out and its response arrives."""
     async with way_out(network_ipv6):
         body = await run_beside(
             network_ipv6,
@@ -984,7 +985,7 @@ async def test_a_flood_of_datagrams_leaves_the_platform_time(network: Network) -
 
 
 def bind_both() -> tuple[socket.socket, socket.socket]:
-    """A datagram socket and a listener on one port: one that is free for both."""
+    """A datagram socket and a listener on the same free port."""
     while True:
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         udp.bind(("127.0.0.1", 0))
@@ -1067,14 +1068,14 @@ ASK = """
 
 
 def an_address(query: bytes) -> bytes:
-    """The name server's answer: 192.0.2.33."""
+    """The name server's response: 192.0.2.33."""
     record = b"\xc0\x0c" + struct.pack("!HHIH4s", 1, 1, 60, 4, bytes([192, 0, 2, 33]))
     return query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + query[12:] + record
 
 
 @pytest.mark.anyio
 async def test_names_are_resolved_by_the_hosts_servers(network: Network) -> None:
-    """Queries over UDP and TCP reach the name server; a dead one before it is passed over."""
+    """Queries over UDP and TCP reach the name server; a dead one before it is skipped."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         dead: NameServer = unused.getsockname()
@@ -1089,7 +1090,7 @@ async def test_names_are_resolved_by_the_hosts_servers(network: Network) -> None
 
 @pytest.mark.anyio
 async def test_no_ipv6_address_is_given(network: Network) -> None:
-    """Questions for AAAA have no answer, without asking a name server."""
+    """Questions for AAAA get an empty response, without a query to a name server."""
     async with resolving(network):
         found = await run_beside(
             network,
@@ -1101,7 +1102,7 @@ async def test_no_ipv6_address_is_given(network: Network) -> None:
 
 @pytest.mark.anyio
 async def test_a_box_with_ipv6_is_told_its_addresses(network: Network) -> None:
-    """Questions for AAAA are the name server's to answer then."""
+    """Then the name server responds to questions for AAAA."""
     queries: list[bytes] = []
 
     def answers(query: bytes) -> bytes:
@@ -1116,7 +1117,7 @@ async def test_a_box_with_ipv6_is_told_its_addresses(network: Network) -> None:
 
 @pytest.mark.anyio
 async def test_a_name_server_that_is_gone_is_a_server_failure(network: Network) -> None:
-    """Without an answer from any name server the box gets SERVFAIL, not silence."""
+    """If no name server responds, the box gets SERVFAIL, not silence."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         dead: NameServer = unused.getsockname()
@@ -1130,7 +1131,7 @@ async def test_a_name_server_that_is_gone_is_a_server_failure(network: Network) 
 
 @pytest.mark.anyio
 async def test_without_egress_names_are_refused(network: Network) -> None:
-    """With egress off no name server is asked."""
+    """With egress off, no name server is queried."""
     async with resolving(network, is_enabled=False):
         found = await run_beside(network, ASK + "    answer(ask(query(1))[3] & 15)")
     assert found == 5

@@ -1,4 +1,4 @@
-"""Kernels that lack something: what works without it works, and what does not is named."""
+"""Kernels that lack a feature: what does not need it works, and what does is named."""
 
 import re
 import subprocess
@@ -20,18 +20,18 @@ LOOP_CONFIGURE = "ioctl:0x4C0A"
 
 
 def doctor_without(place: Path, *lacking: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """What doctor says where the kernel answers so."""
+    """The finding of doctor on such a kernel."""
     words = [sys.executable, "-m", "tests.isolation.lacking", *lacking, "--", *command(place)]
     return run_doctor(words)
 
 
 @pytest.mark.parametrize(("name", "version"), [("mount_setattr", "5.12"), ("clone3", "5.3")])
 def test_what_a_box_needs_is_named(open_place: Path, name: str, version: str) -> None:
-    """With the version of Linux that has it; nothing stays of the attempt."""
+    """With the version of Linux that has it; the attempt leaves nothing behind."""
     code, report, tried = doctor_without(open_place, f"{name}=ENOSYS")
     needs_no_call = name == "clone3" and " cgroup2 " not in Path("/proc/self/mountinfo").read_text()
     if report["tier"] == "process" or needs_no_call:
-        # A weaker tier was chosen; and only a v2 group is joined with clone3.
+        # A weaker tier was chosen; and clone3 is only needed to join a v2 group.
         assert code == 0, report["summary"]
     else:
         assert code == 1
@@ -42,8 +42,8 @@ def test_what_a_box_needs_is_named(open_place: Path, name: str, version: str) ->
 
 
 def test_a_kernel_that_denies_what_is_in_a_user_namespace(tmp_path: Path) -> None:
-    """As Ubuntu's does for ordinary users: the namespace is made, and every mount in it fails. The
-    exact error is reported, with a fix, or a tier that needs no mount was chosen."""
+    """As Ubuntu's does for ordinary users: the namespace is created, and every mount in it fails.
+    The exact error is reported, with a fix, or a tier that needs no mount was chosen."""
     as_user = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
     without = [sys.executable, "-m", "tests.isolation.lacking", "mount=EACCES", "--"]
     code, report, tried = run_doctor([*as_user, *without, *command(tmp_path)])
@@ -57,7 +57,7 @@ def test_a_kernel_that_denies_what_is_in_a_user_namespace(tmp_path: Path) -> Non
 
 
 def test_without_sk_lookup_common_ports_lead_out(tmp_path: Path) -> None:
-    """Before Linux 5.9 or without BPF: functions run, and it is said once what they lack."""
+    """Before Linux 5.9 or without BPF: functions run, and the limitation is logged once."""
     code, report, tried = doctor_without(tmp_path, "bpf=ENOSYS")
     assert code == 0, report["summary"]
     assert tried["network"]["found"] == "TCP to common ports only, no UDP"
@@ -77,7 +77,7 @@ def test_without_loop_configure_tmp_takes_memory(tmp_path: Path) -> None:
 
 
 class PlatformWithout(Platform):
-    """A platform where the kernel answers so."""
+    """A platform on such a kernel."""
 
     def __init__(self, data_dir: Path, *lacking: str) -> None:
         self.data_dir = data_dir
@@ -91,7 +91,7 @@ class PlatformWithout(Platform):
 
 
 def test_an_environment_that_cannot_be_built(tmp_path: Path) -> None:
-    """The platform's log says why and names doctor, which finds the same step."""
+    """The platform's log says why and refers to doctor, which reports the same step."""
     platform = PlatformWithout(tmp_path / "data", "sethostname=EPERM")
     try:
         client = platform.client("lambda")
@@ -110,7 +110,7 @@ def test_an_environment_that_cannot_be_built(tmp_path: Path) -> None:
 
 
 def test_the_page_has_every_call_with_its_version() -> None:
-    """What messages say, docs/kernel-features.md says too."""
+    """docs/kernel-features.md contains the messages."""
     rows = PAGE.read_text().splitlines()
     for name, version in linux.SINCE.values():
         assert any(f"`{name}`" in row and f"| {version} |" in row for row in rows), name

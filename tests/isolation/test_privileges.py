@@ -1,4 +1,4 @@
-"""What is left to the platform after it has given up root."""
+"""What the platform can still do after it has dropped root."""
 
 import json
 import os
@@ -39,7 +39,7 @@ become_unprivileged({user}, {user}, [{readable}], [data])
 
 
 def run_unprivileged(base: Path, code: str, *, before: str = "", readable: str = "") -> object:
-    """What a process answers that has given up root with `base/data` as its only directory."""
+    """The result of a process that has dropped root, with `base/data` as its only directory."""
     program = PROGRAM.format(user=USER, before=before, readable=readable) + textwrap.dedent(code)
     done = subprocess.run(
         [sys.executable, "-c", program, base],
@@ -55,7 +55,7 @@ def run_unprivileged(base: Path, code: str, *, before: str = "", readable: str =
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """A directory only root may search, with the data directory and a secret in it."""
+    """A directory that only root may search, with the data directory and a secret in it."""
     base = tmp_path / "private"
     (base / "data" / "blobs").mkdir(parents=True)
     (base / "data" / "blobs" / "old").write_text("old")
@@ -65,7 +65,7 @@ def base(tmp_path: Path) -> Path:
 
 
 def test_lazy_imports_go_on(base: Path) -> None:
-    """The interpreter stays whole, wherever it lives, and so does this package."""
+    """The interpreter stays usable, wherever it is installed, and so does this package."""
     found = run_unprivileged(
         base,
         """
@@ -79,7 +79,7 @@ def test_lazy_imports_go_on(base: Path) -> None:
 
 
 def test_only_the_data_directory_and_tmp_are_writable(base: Path) -> None:
-    """Old and new files of the data directory can be written; nothing else on the host can."""
+    """It can write old and new files of the data directory, and nothing else on the host."""
     found = run_unprivileged(
         base,
         """
@@ -102,7 +102,7 @@ def test_only_the_data_directory_and_tmp_are_writable(base: Path) -> None:
 
 
 def test_what_only_root_may_read_is_gone(base: Path) -> None:
-    """Neither the secret beside the data directory nor root's own files can be read."""
+    """It cannot read the secret next to the data directory, nor root's own files."""
     found = run_unprivileged(
         base,
         """
@@ -115,7 +115,7 @@ def test_what_only_root_may_read_is_gone(base: Path) -> None:
 
 
 def test_no_privilege_is_left_or_comes_back(base: Path) -> None:
-    """No capability in any set, no way back to root, no other namespace's mounts."""
+    """No capability in any set, no way back to root, no mounts of other namespaces."""
     found = run_unprivileged(
         base,
         """
@@ -131,7 +131,7 @@ def test_no_privilege_is_left_or_comes_back(base: Path) -> None:
 
 
 def test_readable_paths_stay_in_place_and_read_only(base: Path) -> None:
-    """A directory and a file below a closed directory are still there; their neighbours not."""
+    """A directory and a file below a closed directory are still there; their neighbors are not."""
     (base / "runtimes").mkdir()
     (base / "runtimes" / "client").write_text("client")
     (base / "lambent.toml").write_text("settings")
@@ -152,7 +152,7 @@ def test_readable_paths_stay_in_place_and_read_only(base: Path) -> None:
 
 
 def test_a_symbolic_link_to_the_data_directory_works(base: Path, tmp_path: Path) -> None:
-    """Both the name given and the one it stands for go on working."""
+    """Both the given name and its target continue to work."""
     (tmp_path / "elsewhere").mkdir()
     (base / "data").rename(tmp_path / "elsewhere" / "data")
     (base / "data").symlink_to(tmp_path / "elsewhere" / "data")
@@ -183,14 +183,14 @@ def test_the_parent_death_signal_stays(base: Path) -> None:
 
 
 def test_more_than_one_thread_is_refused(base: Path) -> None:
-    """Privileges are a thread's: a second one would keep them."""
+    """Privileges belong to a thread: a second one would keep them."""
     before = "import threading; threading.Thread(target=signal.pause, daemon=True).start()"
     with pytest.raises(AssertionError, match="more than one thread"):
         run_unprivileged(base, "", before=before)
 
 
 def test_a_user_that_is_not_root_only_gains_no_new_privileges(base: Path) -> None:
-    """Nothing is mounted and nobody changes for an ordinary user."""
+    """For an ordinary user nothing is mounted, and the user does not change."""
     found = run_unprivileged(
         base,
         """
@@ -205,7 +205,7 @@ def test_a_user_that_is_not_root_only_gains_no_new_privileges(base: Path) -> Non
 
 
 def test_hand_over_gives_what_root_owns(base: Path) -> None:
-    """The directory and everything of root's in it change hands; links are not followed."""
+    """The directory and everything of root's in it change owners; links are not followed."""
     data = base / "data"
     (data / "link").symlink_to(base / "secret")
     hand_over(data, USER, USER)
@@ -218,7 +218,7 @@ def test_hand_over_gives_what_root_owns(base: Path) -> None:
 
 
 def test_hand_over_refuses_what_is_not_the_platforms(base: Path) -> None:
-    """The root, a home, another user's files and files known by another name stay as they are."""
+    """The root, a home, another user's files and files with a second name stay unchanged."""
     for path in (Path("/"), Path("/root")):
         with pytest.raises(SandboxError, match="system directory or a home"):
             hand_over(path, USER, USER)

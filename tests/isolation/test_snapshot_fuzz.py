@@ -1,4 +1,4 @@
-"""Processes that become images of which any part was changed.
+"""Processes that become images in which any part was changed.
 
 The long form is `make fuzz-snapshots`.
 """
@@ -22,8 +22,8 @@ SEED = int(os.environ.get("FUZZ_SNAPSHOT_SEED", "1"))
 
 
 def test_any_image_is_refused_or_changes_nobody() -> None:
-    """Each process is dead or has the credentials, namespaces and filter it had; so it is with
-    images that the rules refuse, and with code in the place of the launcher's."""
+    """Each process is dead or keeps its credentials, namespaces and filter; also with images that
+    the rules refuse, and with code that replaces the launcher's."""
     program = [sys.executable, "-m", "tests.isolation.snapshot_fuzz", "0", str(RESTORES), str(SEED)]
     done = subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,5 @@
-"""Platforms in the tier `process`: as root, where each environment has a user of its own, and as an
-ordinary user. Their directories are where everybody may go, which others of tests are not."""
+"""Platforms in the tier `process`: as root, where each environment has a separate user, and as an
+ordinary user. Their directories are accessible to every user, unlike those of other tests."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ SHOW = 'mount --bind "$0" "$1" && shift && exec "$@"'
 
 @pytest.fixture(scope="session")
 def open_directory() -> Iterator[Path]:
-    """A directory everybody may enter."""
+    """A directory that every user may enter."""
     directory = Path(tempfile.mkdtemp(prefix="lambent-test-", dir="/var/tmp"))
     directory.chmod(0o755)
     yield directory
@@ -35,14 +35,14 @@ def open_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def prepared() -> Path:
-    """Where the runtimes of all tests are, which nobody but their owner may enter, perhaps."""
+    """Where the runtimes of all tests are; possibly only their owner may enter it."""
     prepare_runtimes(find_interpreters(), default_cache())
     return default_cache()
 
 
 @pytest.fixture(scope="session")
 def start_in_tier(open_directory: Path, prepared: Path) -> Iterator[Callable[..., Platform]]:
-    """Starts platforms in the tier; `is_root` says as whom. Each is stopped at the end."""
+    """Starts platforms in the tier; `is_root` says as which user. Each is stopped at the end."""
     started: list[Platform] = []
     runtimes = open_directory / "runtimes"
     runtimes.mkdir()
@@ -53,7 +53,7 @@ def start_in_tier(open_directory: Path, prepared: Path) -> Iterator[Callable[...
         prefix: tuple[str, ...] = ()
         settings = ["--set", "sandbox.isolation=process"]
         if IS_ROOT:
-            # Shown where everybody may go, to this platform alone.
+            # Mounted at an accessible path, for this platform only.
             prefix = ("unshare", "--mount", "sh", "-c", SHOW, str(prepared), str(runtimes))
             settings += ["--set", f"worker.runtimes_dir={runtimes}"]
             if not is_root:
@@ -78,12 +78,12 @@ def start_in_tier(open_directory: Path, prepared: Path) -> Iterator[Callable[...
 
 @pytest.fixture(scope="session")
 def platforms() -> dict[str, Platform]:
-    """Those of `platform`, which is asked for again in each module."""
+    """The parameters of `platform`, which is created again in each module."""
     return {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Modules say which sorts of platforms they use: `users`, `one-user` or both, as is usual."""
+    """Modules choose the sorts of platforms they use: `users`, `one-user` or, by default, both."""
     if "platform" in metafunc.fixturenames:
         sorts = getattr(metafunc.module, "SORTS", ("users", "one-user"))
         possible = dict.fromkeys(sort if IS_ROOT else "one-user" for sort in sorts)
@@ -111,13 +111,13 @@ def lambda_client(platform: Platform) -> Any:
 
 @pytest.fixture(scope="session")
 def separates_users(platform: Platform) -> bool:
-    """Whether environments have users of their own."""
+    """Whether environments have separate users."""
     return "Each environment has a user of its own" in platform.output
 
 
 @pytest.fixture(scope="session")
 def run_code(lambda_client: Any) -> Callable[..., Any]:
-    """Runs Python code in an environment; it gives a value as `handler` does."""
+    """Runs Python code in an environment; returns the value that its `handler` returns."""
     deployed: set[str] = set()
 
     def run(body: str, event: Any = None, *, function: str = "") -> Any:

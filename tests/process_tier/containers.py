@@ -1,8 +1,7 @@
-"""Containers as an ordinary engine makes them, of this host's own programs: no image is built.
+"""Containers as an ordinary engine creates them, from this host's own programs: no image is built.
 
-The capabilities and the paths that are hidden are those an engine gives when it is asked for
-nothing. Its filter is an allow-list of some 400 calls; what it keeps from such a container is named
-here, in full as far as this project's calls go.
+The capabilities and the hidden paths are an engine's defaults. An engine's filter is an allow-list
+of some 400 calls; the calls that it denies are listed here, as far as this project uses them.
 """
 
 import json
@@ -56,12 +55,13 @@ _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
 Kind = Literal["ordinary", "without Landlock", "unconfined", "privileged"]
-"""`unconfined`: no filter and nothing hidden, but no more capabilities than an ordinary one."""
+"""`unconfined`: no filter and nothing hidden, but only the capabilities of an ordinary
+container."""
 
 
 def run_in_container(script: str, kind: Kind) -> tuple[int, str]:
-    """Run Python code as the root of a container; returns its exit code and output. Nothing of the
-    container is left."""
+    """Run Python code as the root of a container; returns its exit code and output. Removes the
+    container."""
     with _bundle(script, kind) as bundle:
         name = f"lambent-test-{uuid.uuid4().hex[:12]}"
         runc = ("runc", "--root", str(bundle / "state"))

@@ -1,4 +1,4 @@
-"""Lambent as root in a chroot, whose root is no mount point: boxes are what they are elsewhere."""
+"""Lambent as root in a chroot, whose root is not a mount point: boxes are the same as elsewhere."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.process_tier.containers import REPOSITORY
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-# In a mount namespace of its own, which ends with it.
+# In a separate mount namespace, which ends with it.
 ENTER = """
 set -e
 root=$1; shift
@@ -48,7 +48,7 @@ print("REPORT " + json.dumps(report))
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """A directory that is to be a root: everything in it but temporary files is mounted."""
+    """A directory that becomes a root: everything in it except temporary files is mounted."""
     directory = Path(tempfile.mkdtemp(prefix="lambent-test-", dir="/var/tmp"))
     directory.chmod(0o755)
     for name in ("tmp", "root", "run"):
@@ -64,8 +64,8 @@ def root() -> Iterator[Path]:
 
 @pytest.mark.timeout(300)
 def test_root_in_a_chroot(root: Path) -> None:
-    """The tier is root's, functions see the box's files and nothing of the chroot, and no mount is
-    left, outside neither."""
+    """The tier is that of root, functions see the box's files and none of the chroot's, and no
+    mount is left, outside neither."""
     shown = ["/usr", "/etc", "/proc", "/sys", "/dev", str(REPOSITORY)]
     shown += [f"/{name}" for name in SYSTEM if Path(f"/{name}").is_dir()]
     base = os.path.realpath(sys.base_prefix)

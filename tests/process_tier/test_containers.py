@@ -78,7 +78,7 @@ def report_of(output: str) -> Any:
 
 
 def check_functions(report: Any) -> None:
-    """They have run, confined, and nothing of them is left."""
+    """The functions ran, confined, and left nothing behind."""
     for which in ("first", "second"):
         assert report[which]["caps"] == "0" * 16
         assert report[which]["seccomp"] == "2"
@@ -98,8 +98,8 @@ def check_functions(report: Any) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", ["ordinary", "without Landlock"])
 def test_an_ordinary_container(kind: Kind) -> None:
-    """The doctor and the platform say what tier it is, and whether there is Landlock; functions run
-    all the same."""
+    """The doctor and the platform name the tier, and say whether there is Landlock; functions run
+    either way."""
     code, output = run_in_container(SCRIPT, kind)
     report = report_of(output)
     assert code == 0, output
@@ -124,7 +124,7 @@ def test_a_container_that_may_make_user_namespaces() -> None:
 
 @pytest.mark.timeout(300)
 def test_a_privileged_container() -> None:
-    """All that root of a host has: boxes with namespaces of their own."""
+    """All that root of a host has: boxes with their own namespaces."""
     code, output = run_in_container(SCRIPT, "privileged")
     report = report_of(output)
     assert code == 0, output

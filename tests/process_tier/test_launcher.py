@@ -1,4 +1,4 @@
-"""The launcher without namespaces, asked for what a platform gone bad could ask for."""
+"""The launcher without namespaces, with requests that a compromised platform could send."""
 
 import glob
 import os
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_only_what_is_allowed_is_shown(tmp_path: Path) -> None:
-    """Directories below the roots it was started with, at the places of a box, without links."""
+    """Directories below its roots, at the paths of a box, without links."""
     with start_site(tmp_path, tier="process") as site:
         (site.code / "inside").mkdir()
         (site.code / "link").symlink_to("/etc")

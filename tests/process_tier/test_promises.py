@@ -1,4 +1,5 @@
-"""What the tier `process` holds back, tried by functions; what it does not is in the docs."""
+"""What the tier `process` prevents, tried by functions; the documentation lists what it does
+not."""
 
 import base64
 import os
@@ -46,12 +47,12 @@ def handler(event, context):
 
 @pytest.fixture
 def victim(run_code: Callable[..., Any]) -> Any:
-    """Another environment, which is alive."""
+    """Another environment, which is running."""
     return run_code(WHO, function="victim")
 
 
 def state_of(pid: int) -> str:
-    """A process's state, as `ps` says it."""
+    """A process's state, as in `ps`."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
@@ -80,7 +81,7 @@ def handler(event, context):
 
 
 def test_calls_that_are_not_allowed(run_code: Callable[..., Any]) -> None:
-    """The filter is the boxes'."""
+    """The filter is the same as in boxes."""
     result = run_code(
         TRY
         + """
@@ -106,7 +107,7 @@ def handler(event, context):
 def test_files_of_others(
     platform: Platform, run_code: Callable[..., Any], victim: Any, separates_users: bool
 ) -> None:
-    """Neither another environment's files and code, nor the platform's."""
+    """A function reads neither another environment's files and code, nor the platform's."""
     result = run_code(
         TRY
         + """
@@ -152,7 +153,7 @@ def handler(event, context):
 def test_processes_of_others(
     platform: Platform, run_code: Callable[..., Any], victim: Any, separates_users: bool
 ) -> None:
-    """No signal reaches another environment or the platform, and nobody looks into their memory or
+    """No signal reaches another environment or the platform, and no process reads their memory or
     variables, if environments have users or the kernel keeps signals within a domain."""
     if not separates_users and landlock.abi() < 6:
         pytest.skip("this kernel's Landlock knows no signals")
@@ -182,7 +183,7 @@ def handler(event, context):
 def test_the_runtime_api_of_others(
     run_code: Callable[..., Any], victim: Any, separates_users: bool
 ) -> None:
-    """An environment's API answers its own user; the address is not one that is guessed."""
+    """An environment's API responds only to its own user; its address cannot be guessed."""
     assert re.fullmatch(r"127(\.\d+){3}:\d+", victim["api"])
     assert not victim["api"].startswith("127.0.0.1:")
     if not separates_users:
@@ -224,7 +225,8 @@ def handler(event, context):
 
 
 def test_a_time_out_ends_all(lambda_client: Any) -> None:
-    """After a timeout nothing of the environment runs, and the next invocation starts again."""
+    """After a timeout no process of the environment is left, and the next invocation starts
+    again."""
     code = """
 import os, subprocess, time
 def handler(event, context):
@@ -243,7 +245,7 @@ def handler(event, context):
 
 
 def test_too_much_memory(lambda_client: Any) -> None:
-    """The limit is of each process: what is above it is an error of the function's."""
+    """The limit applies to each process: beyond it, the function gets an error."""
     code = "def handler(event, context):\n    return len(bytearray(event))"
     deploy(lambda_client, "grows", {"app.py": code}, MemorySize=128)
     assert invoke(lambda_client, "grows", 10 << 20)[0] == 10 << 20
@@ -252,7 +254,7 @@ def test_too_much_memory(lambda_client: Any) -> None:
 
 
 def test_memory_is_reported(lambda_client: Any) -> None:
-    """The most the processes have used."""
+    """The maximum that the processes have used."""
     code = "kept = []\ndef handler(event, context):\n    kept.append(b'x' * event)"
     deploy(lambda_client, "uses", {"app.py": code})
     _, answer = invoke(lambda_client, "uses", 100 << 20, LogType="Tail")
@@ -274,7 +276,7 @@ def test_a_program_that_names_the_paths_of_a_box_is_told(
 
 
 def test_layers_and_variables_find_their_paths(lambda_client: Any) -> None:
-    """Variables that name the paths of a box lead to what is there."""
+    """Variables with the paths of a box refer to what is there."""
     layer = lambda_client.publish_layer_version(
         LayerName="words", Content={"ZipFile": zip_of({"words": "of the layer"})}
     )
@@ -298,8 +300,8 @@ def test_layers_and_variables_find_their_paths(lambda_client: Any) -> None:
 def test_a_kill_leaves_nothing(
     start_in_tier: Callable[..., Platform], is_root: bool, who: str
 ) -> None:
-    """Killed alone, the platform leaves a launcher that ends all; killed with it, the next start
-    does."""
+    """If only the platform is killed, the launcher ends everything; if both are killed, the next
+    start does."""
     name = f"killed-{is_root}-{who}"
     first = start_in_tier(name, is_root=is_root)
     code = "import subprocess\ndef handler(event, context):\n" + (
@@ -320,7 +322,7 @@ def test_a_kill_leaves_nothing(
 
 
 def test_weak_isolation_can_be_accepted(start_in_tier: Callable[..., Platform]) -> None:
-    """With the setting that says so, and then it says loudly what is missing."""
+    """With the setting for it, and then it prints a clear warning of what is missing."""
     arguments = ["--auth", "strict", "--set", "sandbox.allow_weak=true"]
     platform = start_in_tier("accepted", *arguments)
     assert platform.output.count("ISOLATION IS WEAK") == 1

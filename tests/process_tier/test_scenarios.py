@@ -1,6 +1,6 @@
 """What works as in every tier: the scenarios themselves, on platforms in the tier `process`.
 
-Left out are those that look at the paths, addresses and namespaces of a box.
+Scenarios that depend on the paths, addresses and namespaces of a box are left out.
 """
 
 from tests.scenario.test_async import test_events_are_delivered

@@ -1,5 +1,5 @@
-"""Scenarios in the tier `process` where all functions and the platform have one user: what may go
-otherwise than where each environment has its own."""
+"""Scenarios in the tier `process` where all functions and the platform have the same user: those
+that may behave differently from environments with separate users."""
 
 from tests.scenario.test_extensions import (
     deploy_with,

@@ -1,1 +1,1 @@
-"""Real servers of queues and streams, each a process of the tests' own on loopback."""
+"""Real servers of queues and streams, each a process that the tests start on loopback."""

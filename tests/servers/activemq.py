@@ -1,4 +1,4 @@
-"""ActiveMQ, as the distribution has it."""
+"""ActiveMQ, as packaged by the distribution."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +17,11 @@ _CONFIGURATION = Path(__file__).parent / "activemq.xml"
 
 
 class ActiveMq(Server):
-    """A broker with STOMP, and STOMP over TLS, for alice, whose password is secret, and bob, whose
-    is bobs and who may use no queue. Persistent messages outlive a kill -9.
+    """A broker with STOMP, and STOMP over TLS, with two users: alice (password secret), and bob
+    (password bobs), who may use no queue. Persistent messages survive a kill -9.
 
-    What a client takes and refuses (NACK) goes to the queue ActiveMQ.DLQ at once; what it has not
-    acknowledged when its connection ends comes again.
+    A message that a client refuses (NACK) goes to the queue ActiveMQ.DLQ at once; one that is not
+    acknowledged when its connection ends is delivered again.
     """
 
     ready_within_s = 60.0
@@ -63,7 +63,7 @@ class ActiveMq(Server):
 
 @pytest.fixture(scope="session")
 def activemq() -> Iterator[ActiveMq]:
-    """One for all tests that do not stop it; each has queues of its own."""
+    """One for all tests that do not stop it; each uses its own queues."""
     skip_without(_PROGRAM, "activemq")
     with ActiveMq() as server:
         yield server

@@ -1,4 +1,4 @@
-"""An authority of the tests' own, with a certificate for servers and one for a client."""
+"""A certificate authority for the tests, with a certificate for servers and one for a client."""
 
 import ipaddress
 import ssl
@@ -14,7 +14,7 @@ _LIFETIME = timedelta(days=1)
 
 
 class Certificates:
-    """Files in PEM; those of the server name 127.0.0.1 and localhost, the client's is CN=client."""
+    """Files in PEM; the server's names are 127.0.0.1 and localhost, the client's is CN=client."""
 
     def __init__(self, directory: Path) -> None:
         self.authority = directory / "authority.pem"
@@ -34,7 +34,7 @@ class Certificates:
         self._issue("client", self.client, self.client_key)
 
     def server_context(self, *, require_client: bool = False) -> ssl.SSLContext:
-        """For a server of TLS; it may take only clients that have a certificate of ours."""
+        """The context of a TLS server; it may require client certificates from our authority."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.server, self.server_key)
         if require_client:

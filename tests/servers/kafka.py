@@ -15,7 +15,7 @@ from tests.servers.ministack import ACCOUNT, Ministack
 from tests.servers.processes import INSTALLED, Server, answers, free_port
 
 ONE_PER_BATCH = {"batch.num.messages": 1, "linger.ms": 0}
-"""A producer's settings, with which `Tansu` is right about offsets."""
+"""Producer settings with which `Tansu` reports correct offsets."""
 
 _MOCK_BROKERS = 3
 
@@ -23,12 +23,12 @@ _MOCK_BROKERS = 3
 class Tansu(Server):
     """A broker that speaks Kafka's protocol.
 
-    With a Ministack, topics and groups are in a bucket there and outlive a kill -9; otherwise they
-    are in memory. `advertised_port` is that of what stands in front of it, if anything does.
+    With a Ministack, topics and groups are in a bucket there and survive a kill -9; otherwise they
+    are in memory. `advertised_port` is the port of a proxy in front of it, if there is one.
 
-    A group's first member waits for half its session's timeout: say `session.timeout.ms=6000`.
-    It counts batches, not messages, for the last offset: producers should have `ONE_PER_BATCH`.
-    A message's time is when it was stored, and a time after the last message gives offset 0.
+    A group's first member waits for half its session's timeout: set `session.timeout.ms=6000`. It
+    counts batches, not messages, for the last offset: producers should have `ONE_PER_BATCH`. A
+    message's time is when it was stored, and a time after the last message returns offset 0.
     """
 
     def __init__(
@@ -68,9 +68,8 @@ class Tansu(Server):
 
 
 class MockKafka(Server):
-    """librdkafka's mock cluster of three brokers, in memory: its ports are its own choice, and a
-    topic has four partitions and is there when it is first used. It has no SASL, and knows no
-    message from any time that is asked for."""
+    """librdkafka's mock cluster of three brokers, in memory. It chooses its own ports. A topic has
+    four partitions and is created at first use. It has no SASL, and finds no offset for a time."""
 
     def command(self) -> list[str]:
         program = Path(__file__).parent / "mock_kafka_process.py"
@@ -81,13 +80,13 @@ class MockKafka(Server):
 
     @property
     def bootstrap(self) -> str:
-        """Where its brokers listen."""
+        """The addresses of its brokers."""
         return re.findall(r"brokers=(\S+)", self.log)[-1]
 
 
 class SecuredKafka(KafkaFront):
-    """A Tansu in memory behind TLS, and SASL for alice, whose password is secret, or client
-    certificates only."""
+    """A Tansu in memory behind TLS, with either SASL for alice (password secret) or client
+    certificates."""
 
     def __init__(self, *, require_client_certificate: bool = False) -> None:
         front_port = free_port()

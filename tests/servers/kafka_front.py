@@ -1,4 +1,4 @@
-"""TLS and SASL before a Kafka broker that has neither."""
+"""TLS and SASL in front of a Kafka broker that has neither."""
 
 import ssl
 import struct
@@ -17,8 +17,8 @@ _FLEXIBLE_SINCE = 2
 
 
 class KafkaFront(Proxy):
-    """Lets only `users` (name → password) through to the broker; without users, all that TLS lets
-    through. The broker must advertise the front's port as its own."""
+    """Lets only `users` (name → password) through to the broker; without users, every client that
+    TLS accepts. The broker must advertise the front's port as its own."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class KafkaFront(Proxy):
     async def _authenticated(
         self, requests: BufferedByteReceiveStream, client: ByteStream, server: ByteStream
     ) -> bool:
-        """Whether the client proves who it is, before it sends anything else but ApiVersions."""
+        """Whether the client authenticates before it sends anything else but ApiVersions."""
         assert self.users is not None
         answers = BufferedByteReceiveStream(server)
         attempt: Exchange | None = None
@@ -98,7 +98,8 @@ def _token(body: bytes, version: int) -> bytes:
     if version < _FLEXIBLE_SINCE:
         (length,) = struct.unpack_from(">i", body)
         return body[4 : 4 + length]
-    # One byte says the header has no tagged fields; compact lengths are one more than they are.
+    # One byte says the header has no tagged fields; compact lengths are one more than the actual
+    # length.
     length, start = _unsigned_varint(body, 1)
     return body[start : start + length - 1]
 
@@ -121,7 +122,7 @@ def _authenticate_answer(version: int, error: int, token: bytes) -> bytes:
 
 
 def _unsigned_varint(data: bytes, start: int) -> tuple[int, int]:
-    """The number there, and where what follows it begins."""
+    """The number at a position, and the position after it."""
     value = shift = 0
     while True:
         byte = data[start]

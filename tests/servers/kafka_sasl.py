@@ -11,16 +11,16 @@ _ITERATIONS = 4096
 
 
 class RefusedError(Exception):
-    """The client is not who it says it is."""
+    """The client failed to authenticate."""
 
 
 class Exchange(Protocol):
-    """One client's attempt to prove who it is."""
+    """One client's attempt to authenticate."""
 
     is_done: bool
 
     def step(self, message: bytes) -> bytes:
-        """Answer a message of the client's; raises RefusedError."""
+        """Respond to a message of the client's; raises RefusedError."""
         ...
 
 

@@ -26,7 +26,7 @@ _CHANGES = (
 
 
 class Kinesis(Server):
-    """kinesis-local, which saves its streams now and then: what came since is lost when it is
+    """kinesis-local, which saves its streams now and then: it loses later records when it is
     killed. `save` waits until nothing would be lost."""
 
     def __init__(self) -> None:
@@ -57,14 +57,14 @@ class Kinesis(Server):
             return False
 
     def save(self) -> None:
-        """Wait until all it holds by now is saved."""
-        # Each time the file is emptied and written, and the first time may have begun before.
+        """Wait until everything it holds now is saved."""
+        # Each time the file is emptied and rewritten, and the first time may have begun before.
         for _ in range(4):
             before = self._saved_at()
             wait_for(lambda seen=before: self._saved_at() > seen, "the streams are saved")
 
     def kill(self) -> None:
-        """At a moment at which its file is whole, without which it would not start again."""
+        """Kill it while its file is complete; otherwise it would not start again."""
         while self._process is not None and self.is_running:
             self._process.send_signal(signal.SIGSTOP)
             if not self._file.exists() or self._saved() is not None:
@@ -73,11 +73,11 @@ class Kinesis(Server):
         super().kill()
 
     def _saved_at(self) -> int:
-        """When it saved last, in nanoseconds; 0 if it never did."""
+        """The time of the last save, in nanoseconds; 0 if there was none."""
         return self._file.stat().st_mtime_ns if self._file.exists() else 0
 
     def _saved(self) -> bytes | None:
-        """What it saved, unless it is at that."""
+        """The saved state; None while the file is being written."""
         content = self._file.read_bytes()
         try:
             json.loads(content)
@@ -90,17 +90,17 @@ class Kinesis(Server):
         return self.directory / "data" / "kinesis-data.json"
 
     def stop(self) -> None:
-        """Save and end. Asked to end, it would wait for its clients and not save."""
+        """Save and end. A termination signal would make it wait for its clients and not save."""
         whole = None
         if self.is_running:
             self.save()
             whole = wait_for(self._saved, "it is saved whole")
         self.kill()
         if whole is not None:
-            self._file.write_bytes(whole)  # It may have been at it again.
+            self._file.write_bytes(whole)  # It may have begun to write again.
 
     def client(self, account: str = ACCOUNT, **more: Any) -> Any:
-        """A boto3 client. What different accounts make is kept apart."""
+        """A boto3 client. Each account has its own resources."""
         return aws_client("kinesis", self.endpoint, account, **more)
 
 

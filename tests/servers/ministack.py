@@ -30,9 +30,9 @@ def aws_client(service: str, endpoint: str, account: str = ACCOUNT, **more: Any)
 
 
 class Ministack(Server):
-    """Ministack; `stop` saves what it holds, `kill` loses what came since it started.
+    """Ministack; `stop` saves its state, `kill` loses all changes since it started.
 
-    Brokers it should name as those of every MSK cluster are given as `MINISTACK_MSK_BOOTSTRAP`,
+    Set the brokers that it reports for every MSK cluster with `MINISTACK_MSK_BOOTSTRAP`,
     `MINISTACK_MSK_BOOTSTRAP_TLS` or `MINISTACK_MSK_BOOTSTRAP_SASL_SCRAM`.
     """
 
@@ -42,7 +42,7 @@ class Ministack(Server):
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._strict = Strict(self.port)
         self.strict_endpoint = self._strict.endpoint
-        """Of the same, for the platform: refuses what SQS and SNS of AWS refuse."""
+        """Its endpoint for the platform: refuses requests that SQS and SNS refuse in AWS."""
         self._variables = variables
 
     def __enter__(self) -> Self:
@@ -80,11 +80,11 @@ class Ministack(Server):
             return False
 
     def client(self, service: str, account: str = ACCOUNT, **more: Any) -> Any:
-        """A boto3 client. What different accounts make is kept apart."""
+        """A boto3 client. Each account has its own resources."""
         return aws_client(service, self.endpoint, account, **more)
 
     def move_broker(self, broker_id: str, endpoints: list[str]) -> None:
-        """Make DescribeBroker tell where an Amazon MQ broker is; for that, the server restarts."""
+        """Make DescribeBroker return the endpoint of an Amazon MQ broker; restarts the server."""
         self.stop()
         saved = self.directory / "state" / "mq.json"
         state = json.loads(saved.read_text())

@@ -1,4 +1,4 @@
-"""Hosts librdkafka's mock cluster until it is killed, and prints where its brokers listen."""
+"""Runs librdkafka's mock cluster until it is killed, and prints the addresses of its brokers."""
 
 import sys
 

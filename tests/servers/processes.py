@@ -1,4 +1,4 @@
-"""What every server of the tests has in common: a process, a directory, ports and an end."""
+"""What all servers for tests have in common: a process, a directory, ports and an end."""
 
 import os
 import shutil
@@ -16,28 +16,28 @@ import pytest
 from tests.platforms import wait_for
 
 INSTALLED = Path(__file__).parents[2] / "build" / "test-servers"
-"""Where tools/make-test-needs puts those that no distribution has."""
+"""Where tools/make-test-needs installs servers that no distribution has."""
 
 _LOG_TAIL_BYTES = 4000
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
-    """Whether a server takes connections on a port of loopback."""
+    """Whether a server accepts connections on a loopback port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def skip_without(program: str, package: str) -> None:
-    """Skip what needs a program that only the distribution can give; where TEST_SERVERS=required
-    (as in CI), that is a failure."""
+    """Skip tests that need a program of the distribution; where TEST_SERVERS=required (as in CI),
+    fail instead."""
     if Path(program).exists():
         return
     message = f"NOT TESTED: {program} is missing; apt-get install {package}"
@@ -47,9 +47,9 @@ def skip_without(program: str, package: str) -> None:
 
 
 class Server(ABC):
-    """A server in a process of its own, whose data outlives the process.
+    """A server in a separate process, whose data survives the process.
 
-    It runs inside a `with`, whose end removes the data. `stop`, `kill` and `start` may be called
+    Use it as a context manager; its exit removes the data. `stop`, `kill` and `start` may be called
     in between: the ports stay the same.
     """
 
@@ -61,14 +61,14 @@ class Server(ABC):
 
     @abstractmethod
     def command(self) -> list[str]:
-        """What starts it in the foreground."""
+        """The command that starts it in the foreground."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Whether it serves by now."""
+        """Whether it is ready."""
 
     def environment(self) -> Mapping[str, str]:
-        """Variables it needs besides ours."""
+        """Additional environment variables."""
         return {}
 
     @property
@@ -78,11 +78,11 @@ class Server(ABC):
 
     @property
     def log(self) -> str:
-        """The end of what it printed."""
+        """The end of its output."""
         return (self.directory / "log").read_bytes()[-_LOG_TAIL_BYTES:].decode(errors="replace")
 
     def start(self) -> None:
-        """Start it on the data there is, and wait until it serves."""
+        """Start it on the existing data, and wait until it is ready."""
         assert self._process is None, "it runs already"
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -106,11 +106,11 @@ class Server(ABC):
         return self.is_ready()
 
     def stop(self) -> None:
-        """Ask it to end, so that it can save what it holds; children that stay are killed."""
+        """Stop it with a signal, so that it can save its state; remaining children are killed."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """kill -9 it and its children, as a crash would."""
+        """kill -9 it and its children, as in a crash."""
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
@@ -126,7 +126,7 @@ class Server(ABC):
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
-            pass  # nobody stayed
+            pass  # no process is left
 
     def __enter__(self) -> Self:
         try:

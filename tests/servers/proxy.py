@@ -1,4 +1,4 @@
-"""A port in front of a server, whose connections can be cut and refused at will."""
+"""A port in front of a server; tests can cut and refuse its connections."""
 
 import socket
 import ssl
@@ -19,9 +19,10 @@ _ENDS = (OSError, anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceE
 
 
 class Proxy:
-    """Passes connections on to a port of loopback; with TLS, if a context is given.
+    """Forwards connections to a loopback port; with TLS, if a context is given.
 
-    It runs inside a `with`, on a thread of its own: tests that know no event loop use it too.
+    Use it as a context manager. It runs on its own thread, because tests without an event loop use
+    it too.
     """
 
     def __init__(
@@ -37,21 +38,20 @@ class Proxy:
 
     @property
     def connections(self) -> int:
-        """How many there are."""
+        """The number of open connections."""
         return len(self._open)
 
     def cut(self) -> None:
-        """Reset all connections; new ones are welcome."""
+        """Reset all connections; new ones are accepted."""
         self._portal.call(self._cut)
 
     def silence(self, is_silent: bool) -> None:
-        """Whether nothing is passed on any more, as by a network that is gone: connections are
-        made and stay, and nobody hears anything, not even of an end. What was sent meanwhile comes
-        through afterwards."""
+        """Whether traffic is held back, as when a network fails: connections are accepted and stay
+        open, but nothing arrives, not even their end. Held data is forwarded afterwards."""
         (self._passing.clear if is_silent else self._passing.set)()
 
     def refuse(self, refuses: bool) -> None:
-        """Whether new connections are refused, as if no server ran. Those there are stay."""
+        """Whether new connections are refused, as if no server ran. Existing ones stay."""
         self._portal.call(self._stop_listening)
         if not refuses:
             self._portal.start_task(self._listen)
@@ -68,11 +68,11 @@ class Proxy:
         self._stack.close()
 
     async def between(self, client: ByteStream, server: ByteStream) -> None:
-        """What happens on a connection, until it ends."""
+        """Handle a connection until it ends."""
         await join(_Gate(client, self._passing), client, _Gate(server, self._passing))
 
     async def _run(self, *, task_status: TaskStatus[None]) -> None:
-        """Connections outlive the listener, so they have a task group of their own."""
+        """Connections outlive the listener, so they have a separate task group."""
         async with anyio.create_task_group() as self._connections:
             task_status.started()
             await anyio.sleep_forever()
@@ -97,7 +97,7 @@ class Proxy:
                 async with stream, await anyio.connect_tcp("127.0.0.1", self._target_port) as to:
                     await self.between(await self._secured(stream), to)
             except _ENDS:
-                pass  # either side may go at any time
+                pass  # either side may close at any time
             finally:
                 del self._open[scope]
 
@@ -116,7 +116,7 @@ class Proxy:
 
 
 class _Gate(ByteStream):
-    """A stream that is not heard while nothing is passed on."""
+    """A stream that returns nothing while traffic is held back."""
 
     def __init__(self, inner: ByteStream, passing: threading.Event) -> None:
         self._inner = inner
@@ -140,7 +140,7 @@ class _Gate(ByteStream):
 
 
 async def join(reader: ByteReceiveStream, writer: ByteSendStream, server: ByteStream) -> None:
-    """Pass bytes on both ways between a client and a server until one of them ends."""
+    """Forward bytes both ways between a client and a server until one of them ends."""
 
     async def pass_on(source: ByteReceiveStream, sink: ByteSendStream) -> None:
         try:

@@ -1,4 +1,4 @@
-"""RabbitMQ, as the distribution has it."""
+"""RabbitMQ, as packaged by the distribution."""
 
 import os
 import signal
@@ -18,8 +18,8 @@ _CONTROL_TIMEOUT_S = 30
 
 
 class RabbitMq(Server):
-    """A broker with AMQP, AMQP over TLS and the management API, for alice, whose password is
-    secret. Durable queues outlive a kill -9."""
+    """A broker with AMQP, AMQP over TLS and the management API, for user alice with password
+    secret. Durable queues survive a kill -9."""
 
     ready_within_s = 120.0
 
@@ -49,22 +49,22 @@ disk_free_limit.absolute = 10MB
 """
 
     def url(self, vhost: str = "/", *, tls: bool = False) -> str:
-        """What a client connects to."""
+        """The URL for clients."""
         scheme, port = ("amqps", self.tls_port) if tls else ("amqp", self.port)
         return f"{scheme}://alice:secret@127.0.0.1:{port}/{quote(vhost, safe='')}"
 
     def add_vhost(self, name: str) -> None:
-        """Make a vhost that alice may use."""
+        """Create a vhost that alice may use."""
         self.control("add_vhost", name)
         self.control("set_permissions", "-p", name, "alice", ".*", ".*", ".*")
 
     def write_down(self) -> None:
-        """Have it write to disk which queues there are. By itself it does so seconds later: if it
-        is killed before, a queue that it has declared is gone."""
+        """Make it write its queues to disk. By default it does so seconds later: if it is killed
+        before that, a declared queue is lost."""
         assert "ok" in self.control("eval", "mnesia:sync_log().")
 
     def control(self, *arguments: str) -> str:
-        """Run rabbitmqctl; returns what it prints."""
+        """Run rabbitmqctl; returns its output."""
         done = subprocess.run(
             [_CONTROL, "-q", *arguments],
             env={**os.environ, **self.environment()},
@@ -114,7 +114,7 @@ disk_free_limit.absolute = 10MB
 
     def _end(self, how: signal.Signals) -> None:
         super()._end(how)
-        # A script started Erlang, so nobody here can await its end; its ports tell.
+        # A script started Erlang, so this process cannot wait for its end; its ports show it.
         wait_for(lambda: not any(map(answers, self._ports)), "RabbitMQ has ended")
         names, self._names = self._names, None
         if names is not None:
@@ -124,7 +124,7 @@ disk_free_limit.absolute = 10MB
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMq]:
-    """One for all tests that do not stop it; each makes a vhost of its own."""
+    """One for all tests that do not stop it; each creates its own vhost."""
     skip_without(_PROGRAM, "rabbitmq-server")
     with RabbitMq() as server:
         yield server

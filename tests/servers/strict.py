@@ -1,4 +1,4 @@
-"""What stands in for AWS, made as strict as AWS: requests that AWS refuses are refused."""
+"""Makes the emulator of AWS as strict as AWS: it refuses requests that AWS refuses."""
 
 import contextlib
 import http.client
@@ -23,7 +23,8 @@ Refusal = tuple[str, str]
 
 
 def why_refused(operation: str, parameters: Mapping[str, Any]) -> Refusal | None:
-    """Why SQS, SNS or EventBridge refuse a request with these parameters; None if they take it."""
+    """Why SQS, SNS or EventBridge refuses a request with these parameters; None if it accepts
+    it."""
     if operation == "PutEvents":
         return next(filter(None, map(_why_event_refused, parameters["Entries"])), None)
     entries = parameters.get("Entries")
@@ -74,8 +75,8 @@ def _why_message_refused(operation: str, message: Mapping[str, Any]) -> Refusal 
 
 
 class Strict:
-    """A port in front of such a server, inside a `with`. What a client that has gone was to be
-    told is lost, as in AWS."""
+    """A port in front of such a server; use it as a context manager. If the client has
+    disconnected, the response is lost, as in AWS."""
 
     def __init__(self, target_port: int) -> None:
         class Handler(_Handler):
@@ -119,7 +120,7 @@ class _Server(ThreadingHTTPServer):
                 request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client has gone, or the server behind."""
+        """The client or the server has disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):

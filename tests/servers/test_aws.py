@@ -1,4 +1,4 @@
-"""What the tests of queues and streams rely on, shown on each server."""
+"""Behavior that the tests of queues and streams rely on, shown on each server."""
 
 import json
 from typing import Any
@@ -12,8 +12,8 @@ from tests.servers.ministack import Ministack, aws_client
 
 
 def test_sqs_hides_what_is_received_and_locks_groups(ministack: Ministack) -> None:
-    """A received message comes again once its time is over; a FIFO queue holds back a group while
-    one of its messages is being worked on, and no other group."""
+    """A received message is delivered again after its visibility timeout; a FIFO queue holds back a
+    group while one of its messages is processed, and no other group."""
     sqs = ministack.client("sqs")
     url = sqs.create_queue(QueueName="plain", Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="hello")
@@ -72,7 +72,7 @@ def test_dynamodb_streams_have_what_changed(ministack: Ministack) -> None:
 
 
 def test_ministack_keeps_queues_over_a_restart() -> None:
-    """A server that was asked to end has its messages again, on the same port."""
+    """A server that was stopped has its messages after a restart, on the same port."""
     with Ministack() as server:
         sqs = server.client("sqs")
         url = sqs.create_queue(QueueName="kept")["QueueUrl"]
@@ -83,8 +83,8 @@ def test_ministack_keeps_queues_over_a_restart() -> None:
 
 
 def test_ministack_tells_where_brokers_are() -> None:
-    """MSK's clusters have the bootstrap servers given; Amazon MQ's brokers can be described, and
-    their secrets read."""
+    """MSK's clusters have the configured bootstrap servers; Amazon MQ's brokers can be described,
+    and their secrets read."""
     with Ministack(MINISTACK_MSK_BOOTSTRAP_SASL_SCRAM="127.0.0.1:9096") as server:
         kafka = server.client("kafka")
         cluster = kafka.create_cluster(
@@ -119,7 +119,7 @@ def test_ministack_tells_where_brokers_are() -> None:
 
 
 def test_kinesis_fans_out(ministack: Ministack) -> None:
-    """A consumer of its own is pushed the records of a shard."""
+    """An enhanced fan-out consumer receives the records of a shard."""
     kinesis = ministack.client("kinesis")
     kinesis.create_stream(StreamName="wide", ShardCount=1)
     stream = kinesis.describe_stream_summary(StreamName="wide")["StreamDescriptionSummary"]
@@ -144,7 +144,7 @@ def test_kinesis_fans_out(ministack: Ministack) -> None:
 
 
 def test_sns_and_s3_notify_queues(ministack: Ministack) -> None:
-    """What is published, or stored, arrives in a queue."""
+    """A queue receives what is published to a topic or stored in a bucket."""
     sqs, sns, s3 = (ministack.client(name) for name in ("sqs", "sns", "s3"))
     url = sqs.create_queue(QueueName="told")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
@@ -177,8 +177,8 @@ def test_sns_and_s3_notify_queues(ministack: Ministack) -> None:
 
 
 def test_kinesis_splits_shards(kinesis: Kinesis) -> None:
-    """Records are in the shard of their key's hash; a split shard is closed, read to its end, and
-    names its children."""
+    """A record is in the shard of its key's hash; a split shard is closed, can be read to its end,
+    and names its children."""
     client = kinesis.client()
     client.create_stream(StreamName="two", ShardCount=2)
 
@@ -233,7 +233,7 @@ def test_kinesis_keeps_streams_over_a_crash() -> None:
 
 
 def test_the_strict_front_refuses_what_aws_refuses(ministack: Ministack) -> None:
-    """And passes on the rest."""
+    """It forwards all other requests."""
     sqs, sns, events = (
         aws_client(name, ministack.strict_endpoint) for name in ("sqs", "sns", "events")
     )

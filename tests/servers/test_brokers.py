@@ -1,4 +1,4 @@
-"""What the tests of message brokers rely on, shown on each."""
+"""Behavior that the tests of message brokers rely on, shown on each."""
 
 import ssl
 from queue import SimpleQueue
@@ -14,8 +14,8 @@ from tests.servers.rabbitmq import RabbitMq
 
 @pytest.mark.anyio
 async def test_rabbitmq_delivers_again_what_was_not_acknowledged(rabbitmq: RabbitMq) -> None:
-    """In a vhost of the test's own, a message comes again, and says so, when the connection that
-    took it ends."""
+    """In a separate vhost, a message is delivered again, marked as redelivered, when the connection
+    that received it ends."""
     rabbitmq.add_vhost("shop")
     url = rabbitmq.url("shop")
     async with await aio_pika.connect(url) as connection:
@@ -38,7 +38,7 @@ async def test_rabbitmq_delivers_again_what_was_not_acknowledged(rabbitmq: Rabbi
 
 @pytest.mark.anyio
 async def test_rabbitmq_speaks_tls(rabbitmq: RabbitMq) -> None:
-    """A client that trusts our authority connects to the other port."""
+    """A client that trusts our authority can connect to the TLS port."""
     trust = ssl.create_default_context(cafile=str(rabbitmq.certificates.authority))
     async with await aio_pika.connect(rabbitmq.url(tls=True), ssl_context=trust) as connection:
         assert (await connection.channel()).is_initialized
@@ -53,7 +53,7 @@ async def test_rabbitmq_keeps_messages_over_a_crash(rabbitmq: RabbitMq) -> None:
         channel = await connection.channel()
         await channel.declare_queue("orders", durable=True)
         await channel.default_exchange.publish(kept, routing_key="orders")
-    # A message is on disk when it is confirmed; that there is a queue, a moment later.
+    # A message is on disk when it is confirmed; its queue, a moment later.
     rabbitmq.control("eval", "mnesia:sync_log().")
     rabbitmq.kill()
     rabbitmq.start()
@@ -65,7 +65,7 @@ async def test_rabbitmq_keeps_messages_over_a_crash(rabbitmq: RabbitMq) -> None:
 
 
 class Inbox(stomp.ConnectionListener):
-    """What a connection was sent."""
+    """What a connection received."""
 
     def __init__(self) -> None:
         self.frames: SimpleQueue[Frame] = SimpleQueue()
@@ -81,7 +81,7 @@ class Inbox(stomp.ConnectionListener):
 
 
 def connect(port: int, password: str = "secret", **tls: str) -> stomp.Connection12:
-    """A connection of alice's."""
+    """A connection of user alice."""
     connection = stomp.Connection12([("127.0.0.1", port)], reconnect_attempts_max=1)
     if tls:
         connection.set_ssl([("127.0.0.1", port)], **tls)
@@ -98,8 +98,8 @@ def take(connection: stomp.Connection12, queue: str) -> Frame:
 
 
 def test_activemq_delivers_again_what_was_not_acknowledged(activemq: ActiveMq) -> None:
-    """A message comes again, and says so, when the connection that took it ends; a wrong password
-    is refused."""
+    """A message is delivered again, marked as redelivered, when the connection that received it
+    ends; a wrong password is refused."""
     first = connect(activemq.port)
     first.send("/queue/orders", "hello", headers={"persistent": "true"}, receipt="sent")
     taken = take(first, "/queue/orders")
@@ -118,7 +118,7 @@ def test_activemq_delivers_again_what_was_not_acknowledged(activemq: ActiveMq) -
 
 
 def test_activemq_keeps_messages_over_a_crash(activemq: ActiveMq) -> None:
-    """After kill -9, on the same port, a persistent message is there; TLS serves it too."""
+    """After kill -9, on the same port, a persistent message is there; TLS works too."""
     before = connect(activemq.port)
     inbox = Inbox()
     before.set_listener("inbox", inbox)

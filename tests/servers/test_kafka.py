@@ -1,4 +1,4 @@
-"""What the tests of Kafka rely on, shown on each of its servers."""
+"""Behavior that the tests of Kafka rely on, shown on each of its servers."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Settings = Mapping[str, Any]
 
 
 def create_topic(settings: Settings, topic: str, partitions: int) -> None:
-    """Make a topic."""
+    """Create a topic."""
     admin = AdminClient(dict(settings))
     admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(timeout=10)
 
@@ -30,7 +30,7 @@ def produce(settings: Settings, topic: str, *values: str, partition: int = 0) ->
 
 
 def consume(settings: Settings, topic: str, count: int) -> list[str]:
-    """What a group that begins where it left off reads, and commits."""
+    """What a group reads from its last commit on; commits it."""
     consumer = Consumer(
         {
             **settings,
@@ -56,7 +56,7 @@ def consume(settings: Settings, topic: str, count: int) -> list[str]:
 
 
 def test_tansu_keeps_what_groups_committed_over_a_crash(ministack: Ministack) -> None:
-    """After kill -9, on the same port, a group goes on after what it committed."""
+    """After kill -9, on the same port, a group continues after its last commit."""
     with Tansu(ministack) as broker:
         settings = {"bootstrap.servers": broker.bootstrap}
         create_topic(settings, "orders", 2)
@@ -69,7 +69,7 @@ def test_tansu_keeps_what_groups_committed_over_a_crash(ministack: Ministack) ->
 
 
 def test_tansu_knows_offsets_of_single_messages(tansu: Tansu) -> None:
-    """Sent one by one, messages are counted right, and found by when they were stored."""
+    """Messages that are sent one by one are counted correctly, and found by their time."""
     settings = {"bootstrap.servers": tansu.bootstrap}
     create_topic(settings, "counted", 1)
     one_by_one = {**settings, **ONE_PER_BATCH}
@@ -112,7 +112,7 @@ def test_front_lets_in_who_knows_the_password(secured_kafka: SecuredKafka, mecha
 
 
 def test_front_cuts_and_refuses(secured_kafka: SecuredKafka) -> None:
-    """A producer gets over cut connections, and waits while new ones are refused."""
+    """A producer survives cut connections, and waits while new ones are refused."""
     settings = login(secured_kafka, "PLAIN", "secret")
     create_topic(settings, "cut", 1)
     producer = Producer({**settings, "reconnect.backoff.max.ms": 200})
@@ -127,7 +127,7 @@ def test_front_cuts_and_refuses(secured_kafka: SecuredKafka) -> None:
 
 
 def test_front_wants_client_certificates() -> None:
-    """Where certificates are required, only who has one is let in."""
+    """Where certificates are required, only clients with one can connect."""
     with SecuredKafka(require_client_certificate=True) as kafka:
         settings = {
             "bootstrap.servers": kafka.bootstrap,

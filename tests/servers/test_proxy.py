@@ -1,4 +1,4 @@
-"""What tests of broken connections rely on."""
+"""Behavior that tests of broken connections rely on."""
 
 import socket
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def test_proxy_cuts_connections(proxy: Proxy) -> None:
 
 
 def test_proxy_refuses_connections(proxy: Proxy) -> None:
-    """Nobody listens while it refuses; connections made before stay."""
+    """No connection is accepted while it refuses; existing ones stay open."""
     endpoint = f"http://127.0.0.1:{proxy.port}"
     before, after = aws_client("sts", endpoint), aws_client("sts", endpoint)
     before.get_caller_identity()

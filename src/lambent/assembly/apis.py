@@ -2,11 +2,14 @@
 
 import dataclasses
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import anyio.abc
 
 from lambent.assembly.api import Api
+from lambent.assembly.events import Events
 from lambent.assembly.execution import Execution
 from lambent.assembly.storage import Storage
 from lambent.gateway.fronts import Front
@@ -25,10 +28,13 @@ from lambent.model.api_paths import (
 from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.settings import Settings
 from lambent.triggers.apis.access_logs import AccessLogs
+from lambent.triggers.apis.authorizers.issuers import Issuers
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
 from lambent.triggers.apis.front import ApiFront
+from lambent.triggers.apis.http.kind import HttpApis
+from lambent.triggers.apis.outbound import open_outbound
 from lambent.triggers.apis.throttling import Throttles
 
 _NO_NAME = re.compile(
@@ -45,25 +51,32 @@ class Apis:
     context: ApiContext
 
 
-async def register_apis(
-    settings: Settings, storage: Storage, api: Api, execution: Execution
-) -> Apis:
-    """Register the ways in to APIs, and the kinds of APIs that are served."""
-    directory = ApiDirectory(storage.store)
+@asynccontextmanager
+async def open_apis(
+    settings: Settings, storage: Storage, api: Api, execution: Execution, events: Events
+) -> AsyncIterator[Apis]:
+    """Serve APIs: open what they need, and register the ways in and the kinds of APIs."""
+    directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
-    context = ApiContext(
-        calls=FunctionCalls(execution.invoker, api.authorizer, roles),
-        authorizer=api.authorizer,
-        throttles=Throttles(storage.clock),
-        access_logs=AccessLogs(storage.logs),
-        clock=storage.clock,
-        tasks=storage.tasks,
-    )
-    front = ApiFront(directory, storage.clock, storage.tasks, domain=settings.gateway.url_domain)
-    add_fronts(api.gateway, front, storage.tasks)
-    await storage.store.follow(directory)
-    await directory.domains()
-    return Apis(directory, context)
+    async with open_outbound(settings.egress) as outbound:
+        context = ApiContext(
+            calls=FunctionCalls(execution.invoker, api.authorizer, roles),
+            authorizer=api.authorizer,
+            throttles=Throttles(clock),
+            access_logs=AccessLogs(storage.logs),
+            clock=clock,
+            tasks=storage.tasks,
+            outbound=outbound,
+            issuers=Issuers(outbound.fetch, clock),
+            aws=events.aws_calls,
+            roles=roles,
+        )
+        directory.add_kind("HTTP", HttpApis(context))
+        front = ApiFront(directory, clock, storage.tasks, domain=settings.gateway.url_domain)
+        add_fronts(api.gateway, front, storage.tasks)
+        await storage.store.follow(directory)
+        await directory.domains()
+        yield Apis(directory, context)
 
 
 def add_fronts(gateway: Gateway, front: ApiFront, tasks: anyio.abc.TaskGroup) -> None:

@@ -8,6 +8,7 @@ from lambent.assembly.api import Api
 from lambent.assembly.storage import Storage
 from lambent.aws.clients import AwsClients
 from lambent.control.activation import Prepare
+from lambent.control.apis.v1.operations import RestApis
 from lambent.control.apis.v2.room import ApisV2
 from lambent.control.concurrency import ObserveProvisioned, nothing_provisioned
 from lambent.control.mappings import CheckSource
@@ -16,6 +17,7 @@ from lambent.control.s3 import S3Objects
 from lambent.gateway.code_links import PATH_PREFIX, SECRET, open_code_links
 from lambent.gateway.fronts import Front
 from lambent.gateway.models import runtime_identifiers
+from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewayv2.operations import ApiGatewayV2Rooms
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
@@ -73,5 +75,7 @@ async def open_control_plane(
         sts_rooms = StsRooms(api.identities, api.keyring.sessions, api.authorizer.is_strict)
         gateway.register(STS, STS.bind(sts_rooms))
         gateway.register(IAM, IAM.bind(api.identities))
+        rest_apis = RestApis(storage.store, storage.clock, settings.gateway.url_domain)
+        gateway.register(APIGATEWAY, APIGATEWAY.bind(rest_apis))
         gateway.fronts.add_path(PATH_PREFIX, Front(handle=links.handle))
         yield control

@@ -10,7 +10,7 @@ from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
 from lambent.asynchronous.queue import AsyncQueue
 from lambent.asynchronous.room import open_asynchronous
-from lambent.aws.client import open_aws_calls
+from lambent.aws.client import AwsClient, open_aws_calls
 from lambent.aws.clients import AwsClients
 from lambent.polling.mapping_supervisor import MappingSupervisor, PollingContext
 from lambent.polling.room import open_polling
@@ -29,6 +29,7 @@ class Events:
     local_services: LocalServices | None
     """The emulator of other AWS services, not running yet; None if it is not wanted."""
     aws: AwsClients
+    aws_calls: AwsClient
     metrics: Metrics
     queue: AsyncQueue
     mappings: MappingSupervisor
@@ -83,6 +84,7 @@ async def open_events(
         yield Events(
             local_services=local_services,
             aws=aws,
+            aws_calls=calls,
             metrics=metrics,
             queue=asynchronous.queue,
             mappings=await stack.enter_async_context(open_polling(context)),

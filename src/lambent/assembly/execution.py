@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from lambent.assembly.api import Api
+from lambent.assembly.names import Names
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
 from lambent.invocation.admission import Admission
@@ -32,7 +33,7 @@ class Execution:
 
 @asynccontextmanager
 async def open_execution(
-    settings: Settings, privileged: Privileged, storage: Storage, api: Api
+    settings: Settings, privileged: Privileged, storage: Storage, api: Api, names: Names
 ) -> AsyncIterator[Execution]:
     """Open the data plane. On exit every environment ends."""
     store, tasks, clock = storage.store, storage.tasks, storage.clock
@@ -44,7 +45,7 @@ async def open_execution(
                 settings.worker,
                 settings.scheduling,
                 sandboxes=sandboxes,
-                network=NetworkServices(settings.egress).open,
+                network=NetworkServices(settings.egress, names.hosts.is_ours).open,
                 runtimes=privileged.runtimes,
                 code_directory=privileged.data.code,
                 memory=SystemMemory(),

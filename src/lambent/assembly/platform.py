@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import anyio
 
 from lambent.assembly.api import open_api
-from lambent.assembly.apis import register_apis
+from lambent.assembly.apis import open_apis
 from lambent.assembly.control import ControlPorts, open_control_plane
 from lambent.assembly.events import open_events
 from lambent.assembly.execution import open_execution
@@ -17,6 +17,7 @@ from lambent.assembly.front import (
     register_function_urls,
     register_invocations,
 )
+from lambent.assembly.names import open_names
 from lambent.assembly.privileged import Privileged, open_privileged
 from lambent.assembly.process import raise_cause_of_end, serve_until_stopped
 from lambent.assembly.storage import open_storage
@@ -58,7 +59,9 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         data = privileged.data
         storage = await enter(open_storage(settings, data, clock))
         api = await enter(open_api(settings, storage, privileged.front.root_credentials.write))
-        execution = await enter(open_execution(settings, privileged, storage, api))
+        names = await open_names(settings, data, storage)
+        api.gateway.use_names(names.hosts.is_known, names.tls_of_boxes)
+        execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
         ports = ControlPorts(
             aws=events.aws,
@@ -70,7 +73,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         register_invocations(storage, api, execution, events)
         register_admin_api(storage, api, events, privileged.runtimes)
         await register_function_urls(storage, api, execution, control)
-        apis = await register_apis(settings, storage, api, execution)
+        apis = await enter(open_apis(settings, storage, api, execution, events))
         dispatcher = api.gateway.dispatcher
         await enter(open_websocket_apis(settings.gateway, storage.store, dispatcher, apis))
         await enter(open_other_services(settings, privileged, storage, api, execution, events))
@@ -87,5 +90,5 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         # What is loaded by now stays: the garbage collector need not look at it again.
         gc.collect()
         gc.freeze()
-        await serve_until_stopped(settings, privileged, storage, api, execution, manager)
+        await serve_until_stopped(settings, privileged, storage, api, execution, names, manager)
     raise_cause_of_end(privileged, storage, execution)

@@ -45,7 +45,10 @@ def open_privileged(settings: Settings, manager: ServiceManager) -> Iterator[Pri
     with hold_data(settings.server.data_dir) as data:
         data.add_facts(log=own_log(data.state))
         listener = bind(settings.server.host, settings.server.port)
-        tls = load_certificate(settings.server)
+        server, tls_listener = settings.server, None
+        if server.tls == "auto":
+            tls_listener = bind(server.host, server.tls_port, "--tls-port")
+        tls = load_certificate(server)
         root_credentials = RootCredentials(data.root / ROOT_CREDENTIALS)
         tier = choose_tier(settings)
         with steps_end_with_us(), shown_steps(manager.tell_status) as steps:
@@ -55,7 +58,7 @@ def open_privileged(settings: Settings, manager: ServiceManager) -> Iterator[Pri
         try:
             yield Privileged(
                 data=data,
-                front=Listener(listener, tls, root_credentials),
+                front=Listener(listener, tls, tls_listener, root_credentials),
                 runtimes=runtimes,
                 packages=packages,
                 launcher=launcher,

@@ -8,6 +8,7 @@ import anyio
 
 from lambent.assembly.api import Api
 from lambent.assembly.execution import Execution
+from lambent.assembly.names import Names
 from lambent.assembly.privileged import Privileged
 from lambent.assembly.storage import Storage
 from lambent.gateway.server import open_front_door
@@ -30,6 +31,7 @@ async def serve_until_stopped(
     storage: Storage,
     api: Api,
     execution: Execution,
+    names: Names,
     manager: ServiceManager,
 ) -> None:
     """Accept clients until the process is asked to stop; then finish what is in progress."""
@@ -37,9 +39,11 @@ async def serve_until_stopped(
     stop = anyio.Event()
     signals = _receive_stop_signals()
     async with anyio.create_task_group() as watching:
-        async with open_front_door(
-            api.gateway, settings.gateway, front.listener, front.tls
-        ) as server:
+        plain = [] if front.tls is not None else [front.listener]
+        tls = [] if front.tls is None else [(front.listener, front.tls)]
+        if front.tls_listener is not None:
+            tls.append((front.tls_listener, names.tls_of_front))
+        async with open_front_door(api.gateway, settings.gateway, *plain, tls=tls) as server:
             start_loop(watching, clock, _watch_signals, signals, stop, server)
             start_loop(watching, clock, _watch_database, storage.store, clock, stop, server)
             if data.is_of_unit:
@@ -47,6 +51,11 @@ async def serve_until_stopped(
                     watching, clock, _watch_launcher, execution.sandboxes, clock, stop, server
                 )
             data.add_facts(url=front.url)
+            if front.tls_url is not None:
+                print(
+                    f"lambent serves TLS at {front.tls_url}; trust {data.ca_certificate}",
+                    flush=True,
+                )
             print(f"lambent is ready at {front.url}", flush=True)
             manager.tell_ready(f"Listening on {front.url}")
             await stop.wait()

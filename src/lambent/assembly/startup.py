@@ -45,6 +45,8 @@ class Listener:
 
     listener: socket.socket
     tls: ssl.SSLContext | None
+    tls_listener: socket.socket | None
+    """For `server.tls = "auto"`: TLS with certificates of the platform's own authority."""
     root_credentials: "RootCredentials"
 
     @property
@@ -55,9 +57,18 @@ class Listener:
     @property
     def url(self) -> str:
         """The URL of the platform for clients."""
-        address, port = self.listener.getsockname()[:2]
-        name = f"[{address}]" if ":" in address else address
-        return f"{'https' if self.tls else 'http'}://{name}:{port}"
+        return _url_of(self.listener, is_secure=self.tls is not None)
+
+    @property
+    def tls_url(self) -> str | None:
+        """The URL by which the platform is reached with its own certificates."""
+        return None if self.tls_listener is None else _url_of(self.tls_listener, is_secure=True)
+
+
+def _url_of(listener: socket.socket, *, is_secure: bool) -> str:
+    address, port = listener.getsockname()[:2]
+    name = f"[{address}]" if ":" in address else address
+    return f"{'https' if is_secure else 'http'}://{name}:{port}"
 
 
 class RootCredentials:
@@ -107,13 +118,13 @@ def _describe_holder(root: Path) -> str:
         return str(error)
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, option: str = "--port") -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError) as error:
         raise SystemExit(
-            f"lambent: cannot listen on {host}:{port}: {error}; choose another with --port"
+            f"lambent: cannot listen on {host}:{port}: {error}; choose another with {option}"
         ) from error
 
 
@@ -202,7 +213,11 @@ def isolate(
     uid = settings.sandbox.platform_uid
     # Functions can read `code`; only the platform can read the keys and packages in `state`.
     private = [data.state, *_places_elsewhere(settings.store, data, uid)]
-    for directory, mode in ((data.code, 0o755), *((directory, 0o700) for directory in private)):
+    for directory, mode in (
+        (data.code, 0o755),
+        (data.trust, 0o755),
+        *((directory, 0o700) for directory in private),
+    ):
         _prepare(directory, mode, uid)
     launcher = start_launcher(
         settings.sandbox,
@@ -210,12 +225,13 @@ def isolate(
         directory=data.sandbox,
         roots=[data.code, *runtimes.mount_roots()],
         instance=data.instance,
+        trust=data.trust,
     )
     if tier == "root" and (lacking := [limit for limit in LIMITS if limit not in launcher.limits]):
         logger.warning("control groups limit no %s here: see `lambent doctor`", ", ".join(lacking))
     try:
         readable = [*runtimes.mount_roots(), *([packages] if packages is not None else [])]
-        ours = [data.code, *private]
+        ours = [data.code, data.trust, *private]
         become_unprivileged(uid, uid, readable, ours, may_mount=may_mount(tier))
     except BaseException:
         launcher.close()

@@ -2,8 +2,10 @@
 threads."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
+import botocore
 import botocore.session
 from botocore.config import Config
 
@@ -16,6 +18,11 @@ _PLACEHOLDER = AccountId("lambent")
 _CONNECTIONS_MAX = 32
 CLIENTS_MAX = 64
 """Most clients that are kept. Callers choose the regions, so there may be many."""
+
+
+def trusted_by_default() -> Path:
+    """The certificates that clients trust."""
+    return Path(botocore.__file__).with_name("cacert.pem")
 
 
 class AwsClients:

@@ -40,5 +40,9 @@ class AwsSettings:
     """AWS Secrets Manager: credentials of event sources."""
     kafka: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """Amazon MSK: event sources."""
+    stepfunctions: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """AWS Step Functions: state machines that APIs start."""
+    appconfig: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    """AWS AppConfig: configurations that APIs return."""
     mq: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     """Amazon MQ: event sources."""

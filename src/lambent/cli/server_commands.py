@@ -8,6 +8,7 @@ import typer
 from lambent.cli.linux_only import require_linux
 from lambent.cli.options import SWITCH, ConfigFile, DataDir, Json, Set, load, load_for
 from lambent.cli.output import (
+    CliError,
     UsageError,
     print_error,
     print_json,
@@ -19,7 +20,7 @@ from lambent.cli.output import (
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    for command in (up, status, down, gc, service):
+    for command in (up, status, down, gc, service, certificate):
         app.command()(command)
 
 
@@ -38,6 +39,13 @@ def up(
     ] = None,
     tls_key: Annotated[
         str | None, typer.Option(metavar="FILE", help="Private key of the certificate.")
+    ] = None,
+    tls: Annotated[
+        str | None,
+        typer.Option(metavar="MODE", help="auto: serve HTTPS as well, with own certificates."),
+    ] = None,
+    tls_port: Annotated[
+        str | None, typer.Option(metavar="PORT", help="Port of --tls auto; 0 picks a free one.")
     ] = None,
     services: Annotated[
         bool,
@@ -61,6 +69,8 @@ def up(
         "auth": auth,
         "tls-cert": tls_cert,
         "tls-key": tls_key,
+        "tls": tls,
+        "tls-port": tls_port,
         "services": "true" if services else None,
     }
     loaded = load(config, settings, flags)
@@ -191,3 +201,19 @@ def service(
     from lambent.cli.service import unit
 
     print(unit(is_of_user=user), end="")
+
+
+def certificate(
+    data_dir: DataDir = None, config: ConfigFile = None, settings: Set = None, as_json: Json = False
+) -> None:
+    """Print the path of the certificate to trust, for `up --tls auto`."""
+    from lambent.instance.data_directory import DataDirectory
+
+    root = load_for(data_dir, config, settings).server.data_dir.absolute()
+    path = DataDirectory(root).ca_certificate
+    if not path.exists():
+        raise CliError(f"there is no certificate at {path} yet: `lambent up` makes it")
+    if as_json:
+        print_json({"certificate": str(path)})
+    else:
+        print(path)

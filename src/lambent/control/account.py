@@ -1,4 +1,4 @@
-"""The account: its quotas and what it uses of them."""
+"""The account: its quotas, and how much of them it uses."""
 
 import dataclasses
 

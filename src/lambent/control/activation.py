@@ -1,9 +1,10 @@
-"""The reconciler that makes deployed versions usable.
+"""The reconciler that prepares deployed versions.
 
-It takes no input: a bell that rings after every change, and the scan at start-up, make it read
-which versions are not settled. Each is prepared (its code unpacked) and then marked Active or
-Successful, or Failed with the reason. A version that changed or vanished meanwhile is left
-alone: its own bell has rung. After a crash the scan finds whatever was under way.
+It has no input queue. After every change, and when the platform starts, it reads which versions are
+not settled. Each is prepared (its code unpacked) and then marked Active or Successful, or Failed
+with the reason. A version that changed or disappeared in the meantime is skipped: that change has
+triggered the reconciler again. After a crash, the scan at start finds the versions that were in
+progress.
 """
 
 import logging
@@ -32,16 +33,16 @@ _PREPARED_AT_START = 200
 """Functions at most."""
 
 Prepare = Callable[[FunctionVersion], Awaitable[None]]
-"""Make a version ready to run. Idempotent. Raises PackageError if its package cannot be used,
-InitFailed if it has to be initialised ahead and cannot be, SandboxBusy or TimeoutError if the
-machine has no time for it now; anything else means that the machine could not do it."""
+"""Prepare a version to run. Idempotent. Raises PackageError if its package cannot be used,
+InitFailed if it must be initialized ahead and that fails, SandboxBusy or TimeoutError if the
+machine has no capacity now; any other exception means that the machine could not do it."""
 
 
 Conclude = Callable[[FunctionVersion], FunctionVersion]
 
 
 class Activation:
-    """Prepares what was deployed, several versions at a time."""
+    """Prepares deployed versions, several at a time."""
 
     def __init__(
         self,
@@ -63,12 +64,12 @@ class Activation:
         self._under_way = set[str]()
 
     def note_changes(self, changes: Changes) -> None:
-        """See `ChangeListener`: look again."""
+        """See `ChangeListener`: read the versions again."""
         if changes.functions or changes.is_everything:
             self._bell.set()
 
     async def run(self) -> None:
-        """Reconcile now and after every bell, until cancelled."""
+        """Reconcile now and after every change, until cancelled."""
         while True:
             self._bell = anyio.Event()
             for version in await self._store.read(lambda tx: tx.functions.unsettled()):
@@ -87,11 +88,11 @@ class Activation:
         self._under_way.discard(version.configuration_id)
 
     async def _try_to_prepare(self, version: FunctionVersion) -> Conclude | None:
-        """Returns what to write down of it, None for nothing."""
+        """Returns what to store about it, None for nothing."""
         try:
             await self._prepare(version)
         except FileNotFoundError:
-            # Lost with a disk; it is tried again when the platform starts with a backup of it.
+            # Lost with a disk. It is retried when the platform starts with a backup that has it.
             _log.error("cannot prepare %s: its package is gone", version.arn)
             return None
         except PackageError as error:
@@ -100,12 +101,12 @@ class Activation:
         except InitFailed as error:
             return partial(failed, reason=str(error), code=error.reason_code)
         except (SandboxBusy, TimeoutError, StoreUnavailable):
-            raise  # There is no time for it now, or no package to be had: the loop tries again.
+            raise  # No capacity now, or the package cannot be fetched: the loop retries.
         except OSError as error:
             if is_full(error):
-                raise  # There may be room later.
+                raise  # There may be space later.
             return self._unable(version, error)
-        except Exception as error:  # Whatever it is: it is this version's trouble alone.
+        except Exception as error:  # Whatever the error is, it affects only this version.
             return self._unable(version, error)
         return settled
 
@@ -117,8 +118,8 @@ class Activation:
 
 
 def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> set[str]:
-    """Conclude if the version is still the one that was prepared; returns the packages that may
-    have become unused."""
+    """Store the result if the version is still the one that was prepared; returns the packages that
+    may have become unused."""
     tx.locks.function(prepared.key)
     current = tx.functions.get(prepared.key, prepared.version)
     if current is None or current.configuration_id != prepared.configuration_id:
@@ -136,8 +137,8 @@ def _finish(tx: Transaction, prepared: FunctionVersion, conclude: Conclude) -> s
 
 
 async def prepare_deployed(store: Store, prepare: Prepare) -> None:
-    """Prepare functions that were deployed before the platform started, so that their first call
-    is fast. A function that cannot be prepared is only logged: its callers get the error."""
+    """Prepare functions that were deployed before the platform started, so that their first call is
+    fast. If that fails, it is only logged: the function's callers get the error."""
     functions = await store.read(lambda tx: tx.functions.list_everywhere(_PREPARED_AT_START))
     for function in functions:
         try:

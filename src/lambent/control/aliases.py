@@ -1,5 +1,5 @@
-"""Aliases: create, read, change, delete. Where invocations of an alias go is decided when they
-arrive (`store.route`), so a change counts from the next one on."""
+"""Aliases: create, read, change, delete. An invocation of an alias is routed when it arrives
+(`store.route`), so a change applies from the next invocation on."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ class Aliases:
         return await self._store.read(run)
 
     async def list(self, scope: Scope, params: Params) -> Params:
-        """ListAliases: by name; with `FunctionVersion`, those that lead to it."""
+        """ListAliases: by name; with `FunctionVersion`, only those that point to it."""
         key = parse_unqualified(params["FunctionName"], scope)
         size = page_size(params.get("MaxItems"))
         after = read_name_marker(params.get("Marker"))
@@ -102,7 +102,8 @@ class Aliases:
         return await self._store.transact(run)
 
     async def delete(self, scope: Scope, params: Params) -> Params:
-        """DeleteAlias, with what is configured for the alias; deleting none is no error."""
+        """DeleteAlias, with what is configured for the alias. Deleting a missing alias is not an
+        error."""
         key = parse_unqualified(params["FunctionName"], scope)
 
         def run(tx: Transaction) -> None:
@@ -116,7 +117,7 @@ class Aliases:
 
 
 def _changed(alias: Alias, params: Params) -> Alias:
-    """`alias` with the members of a request and a revision id of its own."""
+    """`alias` with the members of a request and a new revision id."""
     fields: dict[str, Any] = {"revision_id": new_id()}
     if "FunctionVersion" in params:
         fields["version"] = params["FunctionVersion"]
@@ -129,7 +130,8 @@ def _changed(alias: Alias, params: Params) -> Alias:
 
 
 def _check_targets(tx: Transaction, alias: Alias) -> None:
-    """Every version an alias leads to must be there, and the two of a pair must fit."""
+    """Every version an alias points to must exist, and the two versions of a pair must be
+    compatible."""
     main = _require_target(tx, alias.key, alias.version)
     if not alias.weights:
         return

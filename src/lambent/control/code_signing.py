@@ -1,7 +1,8 @@
-"""Code signing configurations: who may sign a function's packages, and what happens to others'.
+"""Code signing configurations: who may sign a function's packages, and what happens to other
+packages.
 
-A package whose signature does not match its content is always refused. One that is not signed,
-or signed by a profile that is not allowed, or whose signature has expired, is refused only if
+A package whose signature does not match its content is always refused. A package that is not
+signed, is signed by a profile that is not allowed, or has an expired signature, is refused only if
 the configuration says `Enforce`.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-codesigning.html
 """
@@ -125,7 +126,7 @@ class CodeSigning:
         return page.members("FunctionArns", [setting.arn for setting in page.items])
 
     async def bind(self, scope: Scope, params: Params) -> Params:
-        """PutFunctionCodeSigningConfig: from the next deployment on."""
+        """PutFunctionCodeSigningConfig: applies from the next deployment on."""
         key = parse_unqualified(params["FunctionName"], scope)
         arn = params["CodeSigningConfigArn"]
 
@@ -209,7 +210,7 @@ def config_arn(scope: Scope, config_id: str) -> str:
 
 
 def bind_code_signing(tx: Transaction, key: FunctionKey, arn: str) -> None:
-    """Make a function's packages subject to a configuration. Raises
+    """Apply a configuration to a function's packages. Raises
     `CodeSigningConfigNotFoundException`."""
     _require_usable(tx, key.scope, arn)
     _bind(tx, key, arn)
@@ -220,7 +221,7 @@ def _bind(tx: Transaction, key: FunctionKey, arn: str) -> None:
 
 
 def code_signing_of(tx: Transaction, key: FunctionKey) -> str | None:
-    """The ARN of the configuration a function's packages are subject to, if there is one."""
+    """The ARN of the configuration that applies to a function's packages, if there is one."""
     document = tx.settings.get(Kind.CODE_SIGNING, key)
     return None if document is None else str(document["CodeSigningConfigArn"])
 
@@ -254,7 +255,7 @@ def _require(tx: Transaction, scope: Scope, config_id: str) -> Params:
 
 
 def _no_config(arn: str) -> ApiError:
-    """AWS leaves out `Type` of this one."""
+    """AWS leaves out the `Type` of this error."""
     return ApiError(
         "ResourceNotFoundException",
         f"The Lambda code signing configuration {arn} can not be found.",

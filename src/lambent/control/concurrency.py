@@ -1,7 +1,7 @@
-"""Reserved and provisioned concurrency: who may have how much of the account's.
+"""Reserved and provisioned concurrency: how an account's concurrency is divided.
 
-An account's limit is divided into what functions reserve and the rest, of which a part must stay
-for those that reserve nothing. Provisioned concurrency of a function counts within its
+An account's limit is divided into what functions reserve and the rest, of which a part must remain
+for functions that reserve nothing. Provisioned concurrency of a function counts within its
 reservation, or else within that rest.
 """
 
@@ -38,11 +38,11 @@ _PROVISIONED = "ProvisionedConcurrentExecutions"
 _UNPUBLISHED = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
 
 ObserveProvisioned = Callable[[FunctionKey, str], ProvisionedState]
-"""What there is at this moment of what was claimed for an alias or a version."""
+"""How much of an alias's or a version's provisioned concurrency exists at this moment."""
 
 
 def nothing_provisioned(_key: FunctionKey, _qualifier: str) -> ProvisionedState:
-    """What a control plane that is on its own observes."""
+    """What a control plane without a node observes: nothing."""
     return ProvisionedState(0)
 
 
@@ -184,7 +184,7 @@ class Concurrency:
         )
 
     async def withdraw(self, scope: Scope, params: Params) -> Params:
-        """DeleteProvisionedConcurrencyConfig; deleting none is no error."""
+        """DeleteProvisionedConcurrencyConfig. Deleting a missing one is not an error."""
         reference = _qualified(params, scope)
 
         def run(tx: Transaction) -> None:
@@ -225,7 +225,7 @@ class Concurrency:
             )
 
     def _unclaimed(self, tx: Transaction, key: FunctionKey) -> int:
-        """What all functions but this one leave of the account's concurrency."""
+        """The account's concurrency minus what all other functions reserve."""
         reserved = tx.settings.list_in(Kind.CONCURRENCY, key.scope)
         accounted = {key, *(row.key for row in reserved)}
         provisioned = tx.settings.list_in(Kind.PROVISIONED_CONCURRENCY, key.scope)
@@ -235,7 +235,7 @@ class Concurrency:
 
 
 def reserved_total(tx: Transaction, scope: Scope) -> int:
-    """What the functions of an account and region reserve together."""
+    """What the functions of an account and region reserve in total."""
     settings = tx.settings.list_in(Kind.CONCURRENCY, scope)
     return sum(row.document[_RESERVED] for row in settings)
 
@@ -250,14 +250,14 @@ def _require_function(tx: Transaction, key: FunctionKey) -> None:
 
 
 def _require_numbered(tx: Transaction, key: FunctionKey, qualifier: str) -> None:
-    """An alias must not lead to `$LATEST`."""
+    """The alias must not point to `$LATEST`."""
     alias = tx.aliases.get(key, qualifier)
     if alias is not None and alias.version == LATEST:
         raise invalid_parameter(_UNPUBLISHED)
 
 
 def _require_ordinary(tx: Transaction, key: FunctionKey, qualifier: str) -> None:
-    """Environments of tenants and those from snapshots are not made ahead."""
+    """Environments of tenants, and those from snapshots, are not provisioned."""
     version = find_version(tx, key, qualifier)
     if version is not None and version.isolates_tenants:
         raise invalid_parameter(
@@ -270,7 +270,7 @@ def _require_ordinary(tx: Transaction, key: FunctionKey, qualifier: str) -> None
 
 
 def _require_single_claim(tx: Transaction, key: FunctionKey, qualifier: str) -> None:
-    """A version may be provisioned itself or through one alias, not both."""
+    """A version may be provisioned directly or through one alias, not both."""
     claimed = {row.qualifier for row in tx.settings.list_of(Kind.PROVISIONED_CONCURRENCY, key)}
     alias = tx.aliases.get(key, qualifier)
     if alias is None:

@@ -1,9 +1,9 @@
 """What a function can be configured with: reads the members of CreateFunction and
 UpdateFunctionConfiguration into a `FunctionVersion`.
 
-Both operations go the same way: a member that is there replaces what was, a member that is
-absent leaves it. CreateFunction starts from the defaults. The service model has been checked
-before; here are the rules the model does not know.
+Both operations work the same way: a member that is present replaces the old value, an absent member
+leaves it. CreateFunction starts from the defaults. Requests were already checked against the
+service model; this module has the rules that the model does not contain.
 """
 
 import dataclasses
@@ -27,13 +27,13 @@ _NOT_OFFERED = {
     "RuntimeConfig": "customer-managed runtimes",
     "AcceleratorConfig": "accelerators",
 }
-"""Members of features that change how a function runs: to ignore them would be wrong."""
+"""Members of features that change how a function runs: ignoring them would be wrong."""
 
 _SNAP_START_RUNTIME = re.compile(r"(python3\.|java|dotnet)(\d+)")
 _SNAP_START_SINCE = {"python3.": 12, "java": 11, "dotnet": 8}
 _SNAP_START_STORAGE_MB_MAX = 512
 _SNAP_START_MACHINE = "x86_64"
-"""Only there can processes be captured."""
+"""The only architecture on which processes can be captured."""
 
 _DEFAULT_VPC: Params = {
     "SubnetIds": [],
@@ -156,7 +156,7 @@ _PLAIN: Mapping[str, str] = {
 
 
 def _tenant_isolation(params: Params) -> str | None:
-    """The mode; CreateFunction alone sets it."""
+    """The tenant isolation mode; only CreateFunction sets it."""
     if "TenancyConfig" not in params:
         return None
     if params.get("SnapStart", {}).get("ApplyOn", "None") != "None":
@@ -172,7 +172,7 @@ def architecture(params: Params, *, default: str) -> str:
 
 
 def require_text(value: str, path: str) -> None:
-    """Refuse what no file, database or environment can hold: NUL and lone surrogates."""
+    """Refuse what files, databases and environments cannot contain: NUL and lone surrogates."""
     if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise ApiError(
             "ValidationException",
@@ -182,7 +182,7 @@ def require_text(value: str, path: str) -> None:
 
 
 def _replace(other: dict[str, Any], member: str, value: Any) -> None:
-    """Set a member, or forget it if its new value is empty."""
+    """Set a member, or remove it if its new value is empty."""
     if value:
         other[member] = value
     else:

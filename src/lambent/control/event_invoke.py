@@ -1,5 +1,5 @@
 """How asynchronous invocations of a function, version or alias are retried, and where their
-outcomes go."""
+outcomes are sent."""
 
 import datetime
 import re
@@ -36,11 +36,11 @@ class EventInvokeConfigs:
         self._roles = roles
 
     async def put(self, scope: Scope, params: Params) -> Params:
-        """PutFunctionEventInvokeConfig: replaces what there was."""
+        """PutFunctionEventInvokeConfig: replaces the existing one."""
         return await self._set(scope, params, replaces=True)
 
     async def update(self, scope: Scope, params: Params) -> Params:
-        """UpdateFunctionEventInvokeConfig: members that are absent stay as they were."""
+        """UpdateFunctionEventInvokeConfig: absent members stay unchanged."""
         return await self._set(scope, params, replaces=False)
 
     async def get(self, scope: Scope, params: Params) -> Params:
@@ -114,7 +114,7 @@ class EventInvokeConfigs:
         return _view(await self._store.transact(run), reference)
 
     async def _check_targets(self, reference: FunctionReference, config: Params) -> None:
-        """Refuse destinations that the function's role may not deliver to."""
+        """Refuse destinations that the function's role may not send to."""
         if not self._roles.are_checked:
             return
         _check_destinations(config, reference)
@@ -158,7 +158,7 @@ def _check_destinations(config: Params, reference: FunctionReference) -> None:
 
 
 def _require_functions(tx: Transaction, config: Params, scope: Scope) -> None:
-    """A destination that is a function of this account and region must be there."""
+    """A destination that is a function of this account and region must exist."""
     for target in ("OnSuccess", "OnFailure"):
         arn = (config.get(target) or {}).get("Destination") or ""
         parsed = Arn.try_parse(arn)
@@ -170,7 +170,7 @@ def _require_functions(tx: Transaction, config: Params, scope: Scope) -> None:
 
 
 def _shown(config: Params) -> str:
-    """A destination configuration as AWS words it in errors."""
+    """A destination configuration, formatted as in AWS's error messages."""
     parts = []
     for target in ("OnSuccess", "OnFailure"):
         arn = (config.get(target) or {}).get("Destination")

@@ -1,9 +1,9 @@
-"""Functions: create, read, change, delete. Each use case is one transaction; checking and
-keeping a package, which takes longer, comes before it.
+"""Functions: create, read, change, delete. Each use case is one transaction. Checking and storing a
+package takes longer, and comes before it.
 
-Requests arrive as the API's own members (checked against the service model), answers are
-`FunctionVersion`s. Preparing what was deployed is not done here: the version is written as
-Pending or InProgress, and `activation` takes it from there.
+Requests contain the API's own members (checked against the service model); responses are
+`FunctionVersion`s. Deployed versions are not prepared here: a version is written as Pending or
+InProgress, and `activation` prepares it.
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ Params = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FunctionDetails:
-    """A function version, how it was asked for, and what its function has."""
+    """A function version, the reference it was requested by, and the function's settings."""
 
     reference: FunctionReference
     version: FunctionVersion
@@ -75,7 +75,7 @@ class Functions:
         refuse_publish_to(params)
         tags = params.get("Tags") or {}
         check_tags(tags)
-        # Built before the package is fetched: errors of the configuration come first, as in AWS.
+        # Built before the package is fetched: configuration errors come first, as in AWS.
         described = configuration.create(key, params, runtimes=self._runtimes)
         self._roles.require_assumable(params["Role"], key.account)
         await self._check_dead_letters(key, params)
@@ -121,7 +121,7 @@ class Functions:
         size = page_size(params.get("MaxItems"))
         name, number = read_marker(params.get("Marker"), ("", 0))
 
-        # Only functions replicated by CloudFront have a master elsewhere, and there are none.
+        # Only functions replicated by CloudFront have a master elsewhere, and Lambent has none.
         is_elsewhere = params.get("MasterRegion", "ALL") not in ("ALL", scope.region)
 
         def run(tx: Transaction) -> Page:
@@ -172,7 +172,7 @@ class Functions:
 
     async def update_code(self, scope: Scope, params: Params) -> FunctionVersion:
         """UpdateFunctionCode. With `Publish`, it returns the published version; with `DryRun`, the
-        version that the update would make."""
+        version that the update would create."""
         key = parse_unqualified(params["FunctionName"], scope)
         await self._store.transact(lambda tx: _require_changeable(tx, key, params))
         refuse_publish_to(params)
@@ -219,7 +219,7 @@ class Functions:
         return answer
 
     async def delete(self, scope: Scope, params: Params) -> None:
-        """DeleteFunction: one version, or the function with all that is only its own."""
+        """DeleteFunction: one version, or the function with everything that belongs to it."""
         reference = parse_function_name(
             params["FunctionName"], scope, qualifier=params.get("Qualifier"), takes_long_names=True
         )
@@ -265,7 +265,7 @@ class Functions:
 
 
 def _with_layers(tx: Transaction, version: FunctionVersion, params: Params) -> FunctionVersion:
-    """`version` with the layers of a request, if it names some or none."""
+    """`version` with the layers of a request, if the request has the member."""
     if "Layers" not in params:
         return version
     found = attach_layers(tx, version.key, params["Layers"], unzipped_size=version.unzipped_size)
@@ -285,7 +285,7 @@ def _signed(
 
 
 def _require_creatable(tx: Transaction, key: FunctionKey, params: Params) -> None:
-    """Refuse a request that fails whatever its package is. AWS checks the layers first."""
+    """Refuse a request that fails whatever its package contains. AWS checks the layers first."""
     attach_layers(tx, key, params.get("Layers") or (), unzipped_size=0)
     _require_absent(tx, key)
 

@@ -1,8 +1,7 @@
-"""Users, roles, their policies and keys: the part of IAM that decides about this platform.
+"""Users, roles, their policies and keys: the part of IAM that controls access to this platform.
 
 Requests and responses have IAM's own members. The keyring follows the store, so a change is in
-force before the response is sent.
-https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
+force before the response is sent. https://docs.aws.amazon.com/IAM/latest/APIReference/welcome.html
 """
 
 import base64
@@ -59,7 +58,7 @@ class Identities:
         )
 
         def run(tx: Transaction) -> None:
-            # Names that differ in case only are one name.
+            # Names that differ only in case are the same name.
             if tx.identities.is_taken(key):
                 raise ApiError(
                     "EntityAlreadyExists",
@@ -78,12 +77,12 @@ class Identities:
         return {kind.title(): identity_view(identity)}
 
     async def list(self, scope: Scope, kind: Kind) -> Params:
-        """ListUsers, ListRoles, all of them on one page."""
+        """ListUsers, ListRoles: everything on one page."""
         found = await self._store.read(lambda tx: tx.identities.list_of(scope.account, kind))
         return {f"{kind.title()}s": [identity_view(entry) for entry in found], "IsTruncated": False}
 
     async def delete(self, scope: Scope, params: Params, kind: Kind) -> Params:
-        """DeleteUser, DeleteRole; refused while they have keys or policies."""
+        """DeleteUser, DeleteRole; refused if they have keys or policies."""
         key = _key(scope, params, kind)
 
         def run(tx: Transaction) -> None:
@@ -176,7 +175,7 @@ class Identities:
         return {}
 
     async def create_key(self, scope: Scope, params: Params, caller: Principal) -> Params:
-        """CreateAccessKey, of the caller if no user is named. No other response contains the
+        """CreateAccessKey; for the caller if no user is named. No other response contains the
         secret."""
         user = _user_name(params, caller)
         key = self.new_key(scope.account, user)
@@ -228,8 +227,8 @@ class Identities:
         return {}
 
     async def ensure_root_key(self, scope: Scope, write: Callable[[AccessKey], None]) -> None:
-        """Create a key of the account's root and write it out, if there is no key at all: the user
-        who starts the platform for the first time needs one."""
+        """Create a key of the account's root and write it to a file if there is no key at all. The
+        first start of a platform needs one."""
         if await self._store.transact(lambda tx: bool(tx.identities.keys())):
             return
         write(await self.create_root_key(scope))
@@ -250,7 +249,7 @@ class Identities:
         return found if found is not None and found.arn == arn else None
 
     def new_key(self, account: AccountId, user: str | None) -> AccessKey:
-        """A key nobody had before, not kept yet."""
+        """A new key, not stored yet."""
         return AccessKey(
             id=new_id("AKIA"),
             account=account,
@@ -261,7 +260,7 @@ class Identities:
         )
 
     async def _change(self, account: AccountId, work: Callable[[Transaction], None]) -> None:
-        """Change identities of an account, with nobody else doing so at the same time."""
+        """Change identities of an account while no other transaction does."""
 
         def run(tx: Transaction) -> None:
             tx.locks.account(account)
@@ -281,8 +280,8 @@ def _key(scope: Scope, params: Params, kind: Kind) -> IdentityKey:
 
 
 def own_name(caller: Principal) -> str:
-    """The name of the user who calls. Raises `ApiError` for who is none: a role's session has a
-    name, too, but it is not a user's."""
+    """The name of the user who calls. Raises `ApiError` if the caller is not a user: a role's
+    session has a name too, but not a user's."""
     if caller.kind != "user":
         raise ApiError(
             "ValidationError", "Must specify userName when calling with non-User credentials"
@@ -291,9 +290,9 @@ def own_name(caller: Principal) -> str:
 
 
 def _user_name(params: Params, caller: Principal) -> str | None:
-    """The user a request about keys means; None stands for the account's root.
+    """The user that a request about keys refers to; None means the account's root.
 
-    Raises `ApiError` if it must name one: only users and the root have keys of their own.
+    Raises `ApiError` if the request must name one: only users and the root have keys of their own.
     """
     name: str | None = params.get("UserName")
     return name or (None if caller.kind == "root" else own_name(caller))

@@ -1,4 +1,4 @@
-"""Tags of users and roles: what `aws:PrincipalTag` and `iam:ResourceTag` ask for."""
+"""Tags of users and roles, which `aws:PrincipalTag` and `iam:ResourceTag` refer to."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,10 +9,9 @@ from lambent.model.identity import Identity
 
 
 def changed_tags(present: Mapping[str, str], params: Mapping[str, Any]) -> Mapping[str, str]:
-    """The tags after a request's `Tags` were added and those of its `TagKeys` removed.
+    """The tags after adding a request's `Tags` and removing those in its `TagKeys`.
 
-    Raises `LimitExceeded`, and `InvalidInput` for keys that are one key: their case does not tell
-    them apart.
+    Raises `LimitExceeded`, and `InvalidInput` for keys that differ only in case.
     """
     tags = dict(present)
     seen = set()
@@ -33,5 +32,5 @@ def changed_tags(present: Mapping[str, str], params: Mapping[str, Any]) -> Mappi
 
 
 def listed_tags(identity: Identity) -> Sequence[Mapping[str, str]]:
-    """The tags as IAM lists them."""
+    """The tags in the form of IAM's lists."""
     return [{"Key": key, "Value": value} for key, value in sorted(identity.tags.items())]

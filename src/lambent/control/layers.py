@@ -89,7 +89,7 @@ class Layers:
         return await self._store.read(lambda tx: _require_version(tx, key, number))
 
     async def get_by_arn(self, scope: Scope, params: Params) -> LayerVersion:
-        """GetLayerVersionByArn, of another account too if it is shared."""
+        """GetLayerVersionByArn; also of another account, if it is shared."""
         key, number = require_layer_version_arn(params["Arn"])
         return await self._store.read(lambda tx: _require_version(tx, key, number))
 
@@ -142,7 +142,8 @@ class Layers:
         return page.members("LayerVersions", [listed(version) for version in page.items])
 
     async def delete(self, scope: Scope, params: Params) -> Params:
-        """DeleteLayerVersion. Functions that use it keep it; deleting none is no error."""
+        """DeleteLayerVersion. Functions that use it keep it. Deleting a missing one is not an
+        error."""
         key, number = _version_key(params, scope)
 
         def run(tx: Transaction) -> set[str]:
@@ -211,7 +212,7 @@ class Layers:
         return await self._store.read(run)
 
     def _check_runtimes(self, path: str, given: str | Sequence[str] | None) -> None:
-        """Raises `ValidationException` for an identifier that names no runtime."""
+        """Raises `ValidationException` for an identifier that is not a runtime."""
         named = [given] if isinstance(given, str) else given or ()
         if set(named) <= set(self._runtimes):
             return
@@ -231,10 +232,10 @@ def attach_layers(
     unzipped_size: int,
     include_deleted: bool = False,
 ) -> list[LayerVersion]:
-    """The layer versions that a function wants; `unzipped_size` is that of its own code. With
-    `include_deleted` it may be one that has them already.
+    """The layer versions that a function requests; `unzipped_size` is the size of its own code.
+    `include_deleted` also allows deleted versions, for a function that already has them.
 
-    Raises `InvalidParameterValueException` if it may not have them.
+    Raises `InvalidParameterValueException` if the function may not have them.
     """
     if len(arns) > limits.LAYERS_MAX:
         raise invalid_parameter(f"Cannot reference more than {limits.LAYERS_MAX} layers.")
@@ -314,7 +315,7 @@ def _require_version(tx: Transaction, key: LayerKey, number: int) -> LayerVersio
 
 
 def _require_shared_version(tx: Transaction, key: LayerKey, number: int) -> LayerVersion:
-    """As `_require_version`, in the words of operations on policies."""
+    """As `_require_version`, with the error of operations on policies."""
     version = tx.layers.get(key, number)
     if version is None:
         raise not_found(f"Layer version {key.arn}:{number} does not exist.")
@@ -322,7 +323,8 @@ def _require_shared_version(tx: Transaction, key: LayerKey, number: int) -> Laye
 
 
 def _matches(version: LayerVersion, params: Params) -> bool:
-    """Whether a version fits the filters of a list; what names nothing fits no filter."""
+    """Whether a version matches the filters of a list. A version that names no runtime or
+    architecture matches no filter."""
     runtime, architecture = params.get("CompatibleRuntime"), params.get("CompatibleArchitecture")
     return (runtime is None or runtime in (version.runtimes or ())) and (
         architecture is None or architecture in (version.architectures or ())

@@ -1,4 +1,4 @@
-"""What a request refers to must be there."""
+"""Resources that a request refers to, which must exist."""
 
 from lambent.model.errors import invalid_parameter, not_found
 from lambent.model.function import LATEST, FunctionKey, FunctionVersion
@@ -17,7 +17,7 @@ def require_function(tx: Transaction, key: FunctionKey) -> FunctionVersion:
 def find_version(
     tx: Transaction, key: FunctionKey, qualifier: str | None
 ) -> FunctionVersion | None:
-    """The version a qualifier leads to, through an alias too; None if it leads nowhere."""
+    """The version that a qualifier refers to, through an alias too; None if there is none."""
     if qualifier is None or version_number(qualifier) is not None:
         return tx.functions.get(key, qualifier or LATEST)
     alias = tx.aliases.get(key, qualifier)
@@ -25,7 +25,7 @@ def find_version(
 
 
 def require_version(tx: Transaction, reference: FunctionReference) -> FunctionVersion:
-    """The version a reference leads to, through an alias too. Raises
+    """The version that a reference refers to, through an alias too. Raises
     `ResourceNotFoundException`."""
     version = find_version(tx, reference.key, reference.qualifier)
     if version is None:
@@ -34,7 +34,7 @@ def require_version(tx: Transaction, reference: FunctionReference) -> FunctionVe
 
 
 def require_qualified(tx: Transaction, reference: FunctionReference) -> FunctionVersion:
-    """As `require_version`; of an alias that is missing AWS says so."""
+    """As `require_version`; the error for a missing alias is different, as in AWS."""
     key, qualifier = reference.key, reference.qualifier
     is_alias = qualifier is not None and version_number(qualifier) is None
     if is_alias and tx.aliases.get(key, qualifier or "") is None:
@@ -44,7 +44,7 @@ def require_qualified(tx: Transaction, reference: FunctionReference) -> Function
 
 
 def require_published(tx: Transaction, reference: FunctionReference) -> str:
-    """The qualifier of a reference to an alias or a published version, which must be there.
+    """The qualifier of a reference to an alias or a published version, which must exist.
 
     Raises `InvalidParameterValueException` for `$LATEST` or no qualifier, and
     `ResourceNotFoundException`.

@@ -1,6 +1,6 @@
-"""What AWS's own machinery may do with a function: update its runtime, stop its recursive loops,
-scale it on capacity providers. Here only the detection of loops will ever act on it; the rest is
-kept and shown, so that what reads and writes it works."""
+"""What AWS itself may do with a function: update its runtime, stop its recursive loops, scale it on
+capacity providers. Lambent only detects recursive loops; it stores and returns the other settings
+so that clients that read and write them work."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -87,7 +87,7 @@ class Management:
 
     async def refuse_scaling(self, scope: Scope, params: Params) -> Params:
         """PutFunctionScalingConfig and GetFunctionScalingConfig: only functions on capacity
-        providers have one, and there are none."""
+        providers have one, and Lambent has none."""
         reference = _reference(params, scope)
         await self._store.read(lambda tx: require_version(tx, reference))
         raise invalid_parameter(

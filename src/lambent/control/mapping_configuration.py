@@ -1,6 +1,5 @@
-"""What an event source mapping can be configured with: the rules that the service model does not
-have. Rules that all kinds of sources share are here, those of one kind in `model/sources/`.
-"""
+"""What an event source mapping can be configured with: the rules that are not in the service model.
+Rules that all kinds of sources share are here, those of one kind in `model/sources/`."""
 
 import re
 from collections.abc import Mapping
@@ -79,7 +78,8 @@ def reconfigure(kind: SourceKind, source_id: str, current: Params, params: Param
 
 
 def _same_group(current: Params, changes: Params) -> Params:
-    """The member with the consumer group after an update, which must not change the group."""
+    """The member that contains the consumer group after an update, which must not change the
+    group."""
     group = current.get("ConsumerGroupId")
     if changes.get("ConsumerGroupId", group) != group:
         raise invalid_parameter("ConsumerGroupId cannot be changed.")
@@ -87,7 +87,7 @@ def _same_group(current: Params, changes: Params) -> Params:
 
 
 def _chosen(params: Params) -> dict[str, Any]:
-    """The members of a request that configure the mapping, as they are stored."""
+    """The members of a request that configure the mapping, in their stored form."""
     chosen = {
         name: value
         for name, value in params.items()
@@ -195,7 +195,8 @@ def _check_destination(kind: SourceKind, config: Params) -> None:
 
 
 def _without_empty(value: Any) -> Any:
-    """The value; a mapping without members that are empty, so that it is falsy if all are."""
+    """The value; if it is a mapping, without empty members, so that it is falsy if all are
+    empty."""
     if isinstance(value, Mapping):
         return {name: member for name, member in value.items() if member not in ([], {}, None)}
     return value

@@ -1,7 +1,7 @@
 """Event source mappings: create, read, update, delete.
 
-A change writes a transitional state (`Creating`, `Updating`, …). `polling` hears of the change from
-the store, applies it to what it reads, and writes the state that follows.
+A change writes a transitional state (`Creating`, `Updating`, …). The store notifies `polling` of
+the change; polling applies it to what it reads, and writes the following state.
 """
 
 import dataclasses
@@ -181,7 +181,7 @@ def _next_state(state: MappingState, enabled: bool | None) -> MappingState:
 
 
 def _function(name: str, scope: Scope) -> FunctionReference:
-    """The function that a mapping is to call, which must belong to the same account."""
+    """The function that a mapping calls, which must belong to the same account."""
     reference = parse_function_name(name, scope)
     if reference.key.account != scope.account:
         raise invalid_parameter("Function does not exist")
@@ -248,7 +248,7 @@ def _require_settled(tx: Transaction, scope: Scope, mapping_id: str) -> EventSou
 
 def _view(mapping: EventSourceMapping) -> Params:
     members: dict[str, Any] = {
-        # The database may have mappings that are older than one of these defaults.
+        # A mapping in the database may be older than one of these defaults.
         **mapping.kind.defaults,
         **mapping.configuration,
         "UUID": mapping.uuid,
@@ -267,7 +267,7 @@ def _view(mapping: EventSourceMapping) -> Params:
 
 
 def _listed(mapping: EventSourceMapping) -> Params:
-    """The members in a list, which has no encrypted filters."""
+    """The members in a list, without encrypted filters."""
     members = dict(_view(mapping))
     if "KMSKeyArn" in members:
         members.pop("FilterCriteria", None)

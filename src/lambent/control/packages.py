@@ -1,11 +1,10 @@
-"""Deployment packages on their way in and out.
+"""Uploading and deleting deployment packages.
 
 A package is checked before anything is stored. Its blob is written before the transaction that
-refers to it and, in that transaction, made sure of once more. A platform that has its database for
-itself deletes a blob that nothing refers to inside a transaction: its transactions do not overlap,
-so no version can lose its blob. On a shared database the blob is marked, and deleted after a grace
-if it is still unused (see `store/unused_packages.py`). A sweep at the start removes what a crash
-left.
+refers to it; that transaction checks once more that the blob exists. A platform that has its own
+database deletes an unused blob inside a transaction: its transactions do not overlap, so no version
+can lose its blob. On a shared database the blob is marked, and deleted after a grace period if it
+is still unused (see `store/unused_packages.py`). A sweep at start removes what a crash left.
 """
 
 import io
@@ -31,23 +30,23 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _CHECKS_MAX = 2
 GRACE_S = 60.0
-"""For how long a package of a shared database is unused before it is deleted."""
+"""Seconds for which a package of a shared database must be unused before it is deleted."""
 _LOCKED_S = 1.0
-"""Between looks at marks that another platform has locked."""
+"""Seconds between checks of marks that another platform has locked."""
 _DELETED_AT_ONCE = 20
-"""In one transaction."""
+"""The number of packages deleted in one transaction."""
 
 
 class Content(NamedTuple):
-    """A package that was checked."""
+    """A checked package."""
 
     data: bytes
     unzipped_size: int
-    """Bytes of all files."""
+    """Total size of the files in bytes."""
 
 
 class Packages:
-    """Takes packages in and throws unused ones away."""
+    """Stores packages and deletes unused ones."""
 
     def __init__(self, store: Store, blobs: Blobs, objects: ObjectReader, clock: Clock) -> None:
         self._store = store
@@ -58,9 +57,9 @@ class Packages:
         self._limiter = anyio.CapacityLimiter(_CHECKS_MAX)
 
     async def read(self, code: Mapping[str, Any], region: Region) -> Content:
-        """What `ZipFile` or `S3Bucket` and `S3Key` of a request stand for, checked.
+        """The package that `ZipFile`, or `S3Bucket` and `S3Key`, of a request refer to, checked.
 
-        Raises `ApiError` if there are none, they are too many, or they are no good package.
+        Raises `ApiError` if there is none, more than one, or the package is not valid.
         """
         data: bytes | None = code.get("ZipFile")
         bucket, key = code.get("S3Bucket"), code.get("S3Key")
@@ -92,7 +91,7 @@ class Packages:
         return Content(data, await anyio.to_thread.run_sync(_check, data, limiter=self._limiter))
 
     async def deploy(self, data: bytes, work: Callable[[Transaction, str], T]) -> T:
-        """Keep a package and run `work(transaction, code_key)`, which refers to it, in a
+        """Store a package and run `work(transaction, code_key)`, which refers to it, in a
         transaction. If `work` raises, the package is discarded again."""
         code_key = await anyio.to_thread.run_sync(self._put, data, limiter=self._limiter)
 
@@ -105,7 +104,7 @@ class Packages:
         try:
             return await self._store.transact(run)
         except StoreUnavailable:
-            raise  # It may be in force all the same. If not, the next start sweeps.
+            raise  # It may have been committed. If not, the next start removes it.
         except ApiError:
             await self.discard_unused([code_key])
             raise
@@ -116,7 +115,7 @@ class Packages:
         return code_key
 
     async def discard_unused(self, code_keys: Iterable[str]) -> None:
-        """Delete those of the blobs that nothing refers to; on a shared database, after a grace."""
+        """Delete the unused ones among these blobs; on a shared database, after a grace period."""
         candidates = set(code_keys)
         if not candidates:
             return
@@ -134,7 +133,7 @@ class Packages:
         self._bell.set()
 
     async def delete_unused(self) -> None:
-        """Delete the packages with marks that are older than the grace, until cancelled."""
+        """Delete packages whose mark is older than the grace period, until cancelled."""
         while True:
             self._bell = anyio.Event()
             oldest = await self._store.read(lambda tx: tx.unused_packages.next_at())
@@ -148,7 +147,7 @@ class Packages:
                 await self._clock.sleep(_LOCKED_S)
 
     def _delete_due(self, tx: Transaction) -> bool:
-        """Returns whether there was any mark that nobody else had locked."""
+        """Returns whether there was a mark that no other platform had locked."""
         due = tx.unused_packages.take_due(self._clock.now() - GRACE_S, _DELETED_AT_ONCE)
         for code_key in due:
             if not tx.is_code_used(code_key):
@@ -157,10 +156,10 @@ class Packages:
         return bool(due)
 
     async def sweep(self) -> None:
-        """Discard every blob that nothing refers to, and recover blobs that are missing: a restored
-        database may refer to packages that were deleted. On a database of its own the platform puts
-        unused blobs into the trash at once; on a shared one another platform may be about to refer
-        to them, so they are marked."""
+        """Discard every unused blob, and recover missing ones: a restored database may refer to
+        packages that were deleted. On its own database the platform moves unused blobs to the trash
+        at once. On a shared one another platform may be about to refer to them, so they are
+        marked."""
 
         def run(tx: Transaction) -> int:
             tx.layers.forget_unused()

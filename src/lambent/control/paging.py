@@ -1,4 +1,4 @@
-"""Pages of a list. A marker says where the next page starts; callers must not look inside."""
+"""Pages of a list. A marker is an opaque string that says where the next page starts."""
 
 import base64
 import dataclasses
@@ -39,12 +39,13 @@ class NamePage(Generic[Item]):
 
 
 def page_size(max_items: int | None) -> int:
-    """How many items a page has, for the caller's `MaxItems`."""
+    """The number of items on a page, for the caller's `MaxItems`."""
     return min(max_items or PAGE_MAX, PAGE_MAX)
 
 
 def make_page(found: Sequence[FunctionVersion], size: int) -> Page:
-    """A page of `size` of the items `found`, which must be one more if there are more."""
+    """A page of `size` of the items `found`. The caller must pass one more item if there are
+    more."""
     if len(found) <= size:
         return Page(found, None)
     last = found[size - 1]
@@ -57,8 +58,8 @@ def make_name_page(
     name: Callable[[Item], str],
     number: Callable[[Item], int] = lambda _: 0,
 ) -> NamePage[Item]:
-    """A page of `size` of the items `found`, which are ordered by `name`, then by `number`, and
-    must be more than `size` if there are more."""
+    """A page of `size` of the items `found`, which are ordered by `name`, then by `number`. The
+    caller must pass more than `size` items if there are more."""
     if len(found) <= size:
         return NamePage(found, None)
     last = found[size - 1]
@@ -66,9 +67,9 @@ def make_name_page(
 
 
 def read_marker(marker: str | None, start: tuple[str, int]) -> tuple[str, int]:
-    """The position (name, version number) a marker stands for; `start` if there is none.
+    """The position (name, version number) in a marker; `start` if there is none.
 
-    Raises `InvalidParameterValueException` for anything that was not made here.
+    Raises `InvalidParameterValueException` for a marker that was not created here.
     """
     if not marker:
         return start
@@ -83,7 +84,7 @@ def read_marker(marker: str | None, start: tuple[str, int]) -> tuple[str, int]:
 
 
 def read_name_marker(marker: str | None) -> str:
-    """The name behind which a page starts. Raises as `read_marker`."""
+    """The name after which a page starts. Raises as `read_marker`."""
     return read_marker(marker, ("", 0))[0]
 
 

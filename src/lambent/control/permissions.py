@@ -1,7 +1,7 @@
 """Who may use a function: its resource-based policies.
 
-The function as a whole, each published version and each alias have a policy of their own;
-nothing is copied when a version is published.
+The function as a whole, each published version and each alias have their own policies; nothing is
+copied when a version is published.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Permissions:
         self._store = store
 
     async def add(self, scope: Scope, params: Params) -> Params:
-        """AddPermission: one more statement."""
+        """AddPermission: adds a statement."""
         reference = _reference(params, scope)
         if reference.qualifier == LATEST:
             raise invalid_parameter("We currently do not support adding policies for $LATEST.")
@@ -52,7 +52,7 @@ class Permissions:
         return {"Statement": policies.to_json(added)}
 
     async def remove(self, scope: Scope, params: Params) -> Params:
-        """RemovePermission: one statement less."""
+        """RemovePermission: removes a statement."""
         reference = _reference(params, scope)
 
         def run(tx: Transaction) -> None:
@@ -94,7 +94,7 @@ class Permissions:
         return await self._show(_function_of(params["ResourceArn"], scope))
 
     async def delete_document(self, scope: Scope, params: Params) -> Params:
-        """DeleteResourcePolicy: no statement is left."""
+        """DeleteResourcePolicy: removes all statements."""
         reference = _function_of(params["ResourceArn"], scope)
 
         def run(tx: Transaction) -> None:
@@ -124,7 +124,7 @@ class Permissions:
 def _require_own_revision(
     tx: Transaction, reference: FunctionReference, revision_id: str | None
 ) -> None:
-    """What has no policy yet is at the revision of the function, the version or the alias."""
+    """Without a policy, the revision is that of the function, the version or the alias."""
     alias = tx.aliases.get(reference.key, reference.qualifier or LATEST)
     own = alias or require_version(tx, reference)
     if revision_id not in (None, own.revision_id):

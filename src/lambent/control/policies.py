@@ -1,5 +1,5 @@
-"""Resource-based policies as documents: statements in, statements out. Where they are kept is
-the business of `permissions` (functions) and `layers`.
+"""Resource-based policies as documents: adding and removing statements. `permissions` (functions)
+and `layers` store them.
 
 A stored policy is `{"Document": …, "RevisionId": …}`.
 https://docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
@@ -19,7 +19,7 @@ from lambent.model.policy import Statement, statements_of
 Policy = Mapping[str, Any]
 
 Kind = Literal["resource", "identity", "trust"]
-"""A resource's policy, a user's or role's own, and who may assume a role."""
+"""A resource's policy, the policy of a user or role, and a role's trust policy."""
 
 _NEEDED: Mapping[Kind, Sequence[tuple[str, str]]] = {
     "resource": (("Principal", "NotPrincipal"), ("Action", "NotAction")),
@@ -82,7 +82,7 @@ def statement(
 
 
 def statements(policy: Policy | None) -> Sequence[Mapping[str, Any]]:
-    """What a stored policy says; nothing if there is none."""
+    """The document of a stored policy as JSON; empty if there is none."""
     if policy is None:
         return []
     found: Sequence[Mapping[str, Any]] = policy["Document"]["Statement"]
@@ -95,7 +95,7 @@ def granted(policy: Policy | None) -> Sequence[Statement]:
 
 
 def with_statement(policy: Policy | None, added: Mapping[str, Any]) -> Policy:
-    """The policy with one more statement. Raises `ApiError` if its id is taken or the policy
+    """The policy with an added statement. Raises `ApiError` if its id is taken or the policy
     becomes too large."""
     present = statements(policy)
     if any(entry.get("Sid") == added["Sid"] for entry in present):
@@ -108,8 +108,7 @@ def with_statement(policy: Policy | None, added: Mapping[str, Any]) -> Policy:
 
 
 def without_statement(policy: Policy | None, sid: str) -> Policy | None:
-    """The policy with one statement less, None if none are left. Raises
-    `ResourceNotFoundException`."""
+    """The policy without a statement, None if none are left. Raises `ResourceNotFoundException`."""
     if policy is None:
         raise not_found("No policy is associated with the given resource.")
     rest = [entry for entry in statements(policy) if entry.get("Sid") != sid]
@@ -119,7 +118,7 @@ def without_statement(policy: Policy | None, sid: str) -> Policy | None:
 
 
 def make(document: Mapping[str, Any]) -> Policy:
-    """A stored policy with a revision id of its own. Raises `PolicyLengthExceededException`."""
+    """A policy to store, with a new revision id. Raises `PolicyLengthExceededException`."""
     size = len(to_json(document).encode())
     if size > POLICY_SIZE_MAX:
         raise ApiError(
@@ -130,7 +129,7 @@ def make(document: Mapping[str, Any]) -> Policy:
 
 
 def parse(text: str, kind: Kind = "resource") -> dict[str, Any]:
-    """A policy document that somebody wrote, its statements as a list.
+    """A policy document that a user wrote, its statements as a list.
 
     Raises `InvalidParameterValueException`.
     """
@@ -148,7 +147,7 @@ def parse(text: str, kind: Kind = "resource") -> dict[str, Any]:
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """The document as AWS writes it: without spaces."""
+    """The document in AWS's form: without spaces."""
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -158,7 +157,8 @@ def view(policy: Policy) -> Mapping[str, str]:
 
 
 def require_revision(policy: Policy | None, revision_id: str | None, *, operation: str) -> None:
-    """Raises `PreconditionFailedException` if the caller's revision id is not the policy's."""
+    """Raises `PreconditionFailedException` if the caller's revision id does not match the
+    policy's."""
     if revision_id and (policy is None or policy["RevisionId"] != revision_id):
         raise ApiError(
             "PreconditionFailedException",

@@ -1,5 +1,5 @@
-"""What is asked about resources before anybody may use them: their policies and tags, and what
-policies' conditions want to know of them."""
+"""What authorization reads about resources: their policies and tags, and values for policy
+conditions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ class Resources:
         self._store = store
 
     async def policy(self, arn: str) -> ResourcePolicy:
-        """What is known of the resource with this ARN; nothing of one that is not there."""
+        """Policy and tags of the resource with this ARN; empty if it does not exist."""
         return await self._store.read(lambda tx: _policy(tx, arn))
 
     async def identity(self, key: IdentityKey) -> Identity | None:
@@ -43,13 +43,14 @@ class Resources:
         return None if mapping is None else mapping.function_arn
 
     async def url_auth_type(self, reference: FunctionReference) -> str | None:
-        """`NONE` or `AWS_IAM` as a function's URL has it, None if it has no URL."""
+        """`NONE` or `AWS_IAM`, the authorization type of a function's URL; None if it has no
+        URL."""
         key, qualifier = reference.key, reference.qualifier or LATEST
         url = await self._store.read(lambda tx: tx.settings.get(Kind.URL, key, qualifier))
         return None if url is None else str(url["auth_type"])
 
     async def statements(self, reference: FunctionReference) -> Sequence[Mapping[str, Any]]:
-        """What a function's policy says as it is; nothing if it has none."""
+        """A function's policy in its stored form; empty if it has none."""
         return policies.statements(await self._store.read(lambda tx: policy_for(tx, reference)))
 
     async def layers_of(self, key: FunctionKey) -> Sequence[str]:

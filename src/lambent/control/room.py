@@ -1,4 +1,4 @@
-"""The control plane, opened: all use cases, and the reconciler that follows them."""
+"""Opens the control plane: all use cases, and the reconciler."""
 
 import dataclasses
 from collections.abc import AsyncIterator, Sequence

@@ -1,5 +1,5 @@
-"""The door to S3: fetches deployment packages. The client blocks, so it runs in a thread, bounded
-in bytes and time."""
+"""Fetches deployment packages from S3. The client blocks, so it runs in a thread, with limits on
+bytes and time."""
 
 from typing import Any, Protocol
 
@@ -20,7 +20,7 @@ class ObjectReader(Protocol):
     """What the control plane needs of an object store."""
 
     async def fetch(self, *, region: Region, bucket: str, key: str, version: str | None) -> bytes:
-        """The whole object. Raises `ApiError` in the words of the API."""
+        """The whole object. Raises `ApiError` with AWS's message."""
         ...
 
 
@@ -36,8 +36,8 @@ class S3Objects:
     async def fetch(self, *, region: Region, bucket: str, key: str, version: str | None) -> bytes:
         """The whole object, at most `CODE_SIZE_UNZIPPED_MAX` bytes of it.
 
-        Raises `InvalidParameterValueException` if S3 does not give it, it is too large, or it
-        takes longer than the deadline.
+        Raises `InvalidParameterValueException` if S3 refuses it, it is too large, or it takes
+        longer than the deadline.
         """
         parameters = {"Bucket": bucket, "Key": key}
         if version is not None:

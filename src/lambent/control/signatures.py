@@ -1,8 +1,8 @@
-"""The signature inside a package, as AWS Signer makes it.
+"""The signature inside a package, in the format of AWS Signer.
 
-`META_INF/aws_signer_signature_v1.0.SF` is a detached CMS signature in PEM. What is signed is the
-SHA-384 of the names and contents of all other entries, in the archive's order; signed attributes
-tell the signing profile, the signing job and until when the signature is good.
+`META_INF/aws_signer_signature_v1.0.SF` is a detached CMS signature in PEM. It signs the SHA-384 of
+the names and contents of all other entries, in the archive's order. Signed attributes contain the
+signing profile, the signing job and the expiry of the signature.
 """
 
 import dataclasses
@@ -33,12 +33,12 @@ _EXPIRES = "1.3.187.137.1.3"
 
 
 class SignatureInvalid(Exception):
-    """There is a signature, but it is not one of this package; the message says why."""
+    """There is a signature, but it does not match this package; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CodeSignature:
-    """What a genuine signature says."""
+    """The content of a valid signature."""
 
     profile_version_arn: str
     job_arn: str
@@ -53,9 +53,9 @@ def load_roots(file: str) -> Sequence[x509.Certificate]:
 def read_signature(
     data: bytes, roots: Sequence[x509.Certificate], now: datetime.datetime
 ) -> CodeSignature | None:
-    """The package's signature, checked up to one of the roots; None if it is not signed.
+    """The package's signature, verified up to one of the roots; None if the package is not signed.
 
-    `data` was accepted as a package before. Raises `SignatureInvalid`.
+    `data` was already accepted as a package. Raises `SignatureInvalid`.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         entries = [info for info in archive.infolist() if info.filename == SIGNATURE_ENTRY]
@@ -75,7 +75,7 @@ def read_signature(
 
 
 def _digest(archive: zipfile.ZipFile) -> bytes:
-    """The content that is signed."""
+    """The signed content."""
     digest = hashlib.sha384()
     for info in archive.infolist():
         if info.filename == SIGNATURE_ENTRY:
@@ -113,7 +113,7 @@ def _verify(
         raise SignatureInvalid("the signer's key is not an elliptic curve's")
     key.verify(
         signer["signature"].native,
-        # The attributes are signed as a SET, whatever tag they carry here.
+        # The attributes are signed as a SET, whatever their tag here is.
         signer["signed_attrs"].untag().dump(),
         ec.ECDSA(hashes.SHA384()),
     )
@@ -139,8 +139,8 @@ def _check_chain(
     roots: Sequence[x509.Certificate],
     at: datetime.datetime,
 ) -> None:
-    """The leaf may sign code, and leads to a root through authorities that were valid when it
-    signed."""
+    """The leaf must be allowed to sign code, and its chain must lead to a root through authorities
+    that were valid at signing."""
     usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     if ExtendedKeyUsageOID.CODE_SIGNING not in usage:
         raise SignatureInvalid("the signer's certificate is not for signing code")

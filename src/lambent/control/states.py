@@ -17,12 +17,12 @@ _CREATING = "The function is being created."
 
 
 def new_id() -> str:
-    """A revision id or configuration id nobody had before."""
+    """A new revision id or configuration id."""
     return str(uuid.uuid4())
 
 
 def pending(version: FunctionVersion, *, now: float) -> FunctionVersion:
-    """`version` as a new one that must be prepared first."""
+    """`version` as a new version, which must be prepared first."""
     return dataclasses.replace(
         version,
         configuration_id=new_id(),
@@ -38,7 +38,7 @@ def pending(version: FunctionVersion, *, now: float) -> FunctionVersion:
 
 
 def updating(version: FunctionVersion, *, now: float) -> FunctionVersion:
-    """`version`, changed, as an update in progress."""
+    """The changed `version`, as an update in progress."""
     return dataclasses.replace(
         version,
         configuration_id=new_id(),
@@ -65,7 +65,7 @@ def settled(version: FunctionVersion) -> FunctionVersion:
 
 
 def failed(version: FunctionVersion, *, reason: str, code: str) -> FunctionVersion:
-    """`version` after preparing it failed: as a whole, or only its update."""
+    """`version` after preparing it failed: the whole version, or only its update."""
     if version.state == "Pending":
         return dataclasses.replace(
             version,
@@ -89,7 +89,7 @@ def revised(version: FunctionVersion) -> FunctionVersion:
 
 
 def require_ready(latest: FunctionVersion) -> None:
-    """Refuse to change a function that is being created, failed to be, or is being updated.
+    """Refuse to change a function that is being created, failed to be created, or is being updated.
 
     Raises `ResourceConflictException`.
     """

@@ -1,5 +1,5 @@
-"""Tags of functions, code signing configurations and event source mappings. They belong
-to the resource as a whole, never to a version."""
+"""Tags of functions, code signing configurations and event source mappings. Tags belong to the
+resource as a whole, never to a version."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ class Tags:
         self._store = store
 
     async def add(self, scope: Scope, params: Params) -> Params:
-        """TagResource: add tags, or replace the values of those that are there."""
+        """TagResource: add tags, or replace the values of existing ones."""
         added: Mapping[str, str] = params["Tags"]
         if not added:
             raise invalid_parameter("An error occurred and the request cannot be processed.")
@@ -42,7 +42,7 @@ class Tags:
         return {}
 
     async def remove(self, scope: Scope, params: Params) -> Params:
-        """UntagResource: remove the tags with these keys, as far as there are any."""
+        """UntagResource: remove the tags with these keys; missing keys are ignored."""
         names: Sequence[str] = params["TagKeys"]
 
         def run(tx: Transaction) -> None:
@@ -64,8 +64,7 @@ class Tags:
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
-    """Raises `InvalidParameterValueException` or `ValidationException` for tags that a resource
-    cannot have."""
+    """Raises `InvalidParameterValueException` or `ValidationException` for invalid tags."""
     if len(tags) > limits.TAGS_MAX:
         raise invalid_parameter("Number of tags exceeds resource tag limit.")
     for name, value in tags.items():
@@ -91,8 +90,8 @@ def _too_long(member: str, maximum: int) -> ApiError:
 
 
 def _require_resource(tx: Transaction, scope: Scope, arn: str, *, operation: str) -> str:
-    """The ARN under which a resource's tags are kept. It must be there; a function whose tags
-    are changed gets a new revision id. Raises `ApiError`."""
+    """The ARN under which a resource's tags are stored. The resource must exist; a function whose
+    tags are changed gets a new revision id. Raises `ApiError`."""
     arn = parse_tagged(arn, scope)
     if operation != "ListTags":
         tx.locks.scope(scope)

@@ -121,8 +121,7 @@ class Urls:
         )
 
     async def find(self, url_id: str) -> FunctionUrl | None:
-        """The URL with this id, of whatever account; None if there is none, or if the alias it
-        was for is gone."""
+        """The URL with this id, in any account; None if there is none, or if its alias is gone."""
 
         def run(tx: Transaction) -> FunctionUrl | None:
             for setting in tx.settings.find(Kind.URL, url_id):
@@ -152,7 +151,7 @@ def _reference(params: Params, scope: Scope) -> FunctionReference:
 
 
 def _cors(cors: Params | None) -> Params | None:
-    """What browsers of other sites may do. Raises `InvalidParameterValueException`."""
+    """The CORS configuration of a request. Raises `InvalidParameterValueException`."""
     if not cors:
         return None
     for member in ("AllowHeaders", "AllowMethods", "AllowOrigins", "ExposeHeaders"):

@@ -1,8 +1,8 @@
 """Published versions: immutable snapshots of `$LATEST`, numbered from 1, never renumbered.
 
-A snapshot is only taken if there is something new: every published version remembers the
-*fingerprint* of the `$LATEST` it was made from, and the last one that still exists is
-returned instead if `$LATEST` has not changed since.
+A snapshot is only taken if something changed. Every published version stores the *fingerprint* of
+the `$LATEST` it was made from; if `$LATEST` has not changed since, the last existing version is
+returned instead.
 """
 
 import dataclasses
@@ -107,8 +107,8 @@ def publish(
     code_size_max: int,
     description: str | None = None,
 ) -> FunctionVersion:
-    """Within a transaction: publish `latest`, which gets a new revision id by that. The version
-    is usable at once if `latest` is, else Pending. Returns the version that stands for it."""
+    """Publish `latest`, within a transaction; that gives `latest` a new revision id. The version is
+    usable at once if `latest` is, else Pending. Returns the version that represents `latest`."""
     fingerprint = _fingerprint(latest)
     last = tx.functions.last_published(latest.key)
     if last is not None and last[1] == fingerprint:
@@ -137,7 +137,7 @@ def publish(
 
 
 def _fingerprint(latest: FunctionVersion) -> str:
-    """Equal for equal code and configuration, whatever the states and ids."""
+    """Equal for equal code and configuration, ignoring states and ids."""
     document = {
         name: value for name, value in to_document(latest).items() if name not in _NOT_CONFIGURATION
     }

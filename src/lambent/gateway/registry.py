@@ -5,6 +5,7 @@ the same path, an unsigned request is for the one that comes first.
 """
 
 from lambent.gateway.definitions import AnyService
+from lambent.gateway.services.apigateway.service import APIGATEWAY
 from lambent.gateway.services.apigatewaymanagementapi.service import APIGATEWAYMANAGEMENTAPI
 from lambent.gateway.services.apigatewayv2.service import APIGATEWAYV2
 from lambent.gateway.services.cloudwatch.service import CLOUDWATCH
@@ -19,6 +20,7 @@ SERVICES: tuple[AnyService, ...] = (
     STS,
     IAM,
     CLOUDWATCH,
+    APIGATEWAY,
     APIGATEWAYV2,
     APIGATEWAYMANAGEMENTAPI,
 )

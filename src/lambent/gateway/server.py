@@ -54,6 +54,7 @@ logger = logging.getLogger(__name__)
 HEALTH = INTERNAL + "health"
 _VERIFY_IN_THREAD_BYTES = 256 * 1024
 _PARSE_IN_THREAD_BYTES = 16 * 1024
+_HTTPS_PORT, _HANDSHAKES_PER_BOX_MAX = 443, 32
 _HOST = re.compile(r"[A-Za-z0-9.\[\]:_-]{1,255}")
 
 
@@ -80,7 +81,8 @@ class Gateway:
         """Performs operations without an HTTP exchange."""
         self._settings = settings
         self._authorizer = authorizer
-        self._tasks = tasks
+        self.tasks = tasks
+        """For what serves requests; it ends with the gateway."""
         self._services = Services(services)
         self._direct: dict[OperationModel, DirectHandler] = {}
         self._names = (
@@ -89,6 +91,7 @@ class Gateway:
         self._screening = Screening(self.fronts, self._services, authorizer, self._names)
         self._held_for_boxes = Budget(settings.held_mb << 20)
         self._forward: Forward | None = None
+        self._tls_of_boxes: ssl.SSLContext | None = None
         self._anyone = Caller(
             principal=ANONYMOUS,
             scope=settings.scope,
@@ -115,16 +118,30 @@ class Gateway:
         """Pass requests for other services to `handler`."""
         self._forward = handler
 
+    def use_names(self, is_known: Callable[[str], bool], tls: ssl.SSLContext) -> None:
+        """Serve host names that `is_known` knows, in lower case, and serve TLS in boxes."""
+        self._tls_of_boxes = tls
+        if self._names is not None:
+            self._names.is_known = is_known
+
     @asynccontextmanager
     async def serve(
         self, listener: socket.socket, admits: Callable[[socket.socket], bool]
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[Callable[[socket.socket, int], None]]:
         """Serve programs in a box for as long as the context lasts. Connections that `admits`
-        denies are refused."""
+        denies are refused. Yields what takes over a connection to a port of HTTP or HTTPS."""
         server = self.new_server()
         await server.start(listener, admits=admits)
+
+        def take_over(connection: socket.socket, port: int) -> None:
+            tls = self._tls_of_boxes if port == _HTTPS_PORT else None
+            if port == _HTTPS_PORT and tls is None:
+                connection.close()
+            else:
+                start_task(self.tasks, None, server.take_over, connection, tls)
+
         try:
-            yield
+            yield take_over
         finally:
             await shielded(server.close)
 
@@ -134,6 +151,7 @@ class Gateway:
         settings = self._settings
         limits = HttpLimits(
             body_bytes_max=self._screening.body_limit,
+            handshakes_max=settings.connections_max if is_front_door else _HANDSHAKES_PER_BOX_MAX,
             connections_max=(
                 settings.connections_max if is_front_door else settings.connections_per_box_max
             ),
@@ -192,7 +210,7 @@ class Gateway:
                 return
             if len(exchange.body) > _VERIFY_IN_THREAD_BYTES:
                 failed = partial(self._fail, exchange)
-                start_task(self._tasks, failed, self._handle_large, exchange)
+                start_task(self.tasks, failed, self._handle_large, exchange)
                 return
             caller = self._caller_of(exchange)
         except ApiError as error:
@@ -233,7 +251,7 @@ class Gateway:
         request = Request(exchange, dialect, operation, labels, caller, request_id)
         direct = self._direct.get(operation)
         if direct is None:
-            start_task(self._tasks, request.fail, self._serve, request)
+            start_task(self.tasks, request.fail, self._serve, request)
             return
         try:
             direct(request)
@@ -338,13 +356,16 @@ async def open_gateway(
 async def open_front_door(
     gateway: Gateway,
     settings: GatewaySettings,
-    sock: socket.socket,
-    tls: ssl.SSLContext | None = None,
+    *listeners: socket.socket,
+    tls: Sequence[tuple[socket.socket, ssl.SSLContext]] = (),
 ) -> AsyncIterator[HttpServer]:
-    """Accept clients on a bound socket. On exit, finish the requests in progress; on an exception,
-    end at once."""
+    """Accept clients on bound sockets, with TLS on those of `tls`. On exit, finish the requests in
+    progress; on an exception, end at once."""
     server = gateway.new_server(is_front_door=True)
-    await server.start(sock, tls)
+    for listener in listeners:
+        await server.start(listener)
+    for listener, context in tls:
+        server.start_tls(listener, context, gateway.tasks)
     try:
         yield server
         # A normal stop: clients that wait get their responses. After a failure they would not.

@@ -171,6 +171,14 @@ class Authorizer:
         if verdict is not Verdict.ALLOWED:
             raise access_denied(caller.principal, access, verdict)
 
+    def check_known(self, caller: Caller, access: Access, policy: ResourcePolicy) -> None:
+        """As `check`, of a resource whose policy is known, such as a route of an API."""
+        if not self.is_strict and caller.principal.account == access.owner:
+            return
+        verdict = self._decide(caller, access, policy)
+        if verdict is not Verdict.ALLOWED:
+            raise access_denied(caller.principal, access, verdict)
+
     async def check_all(self, caller: Caller, accesses: Sequence[Access]) -> None:
         """Raise `AccessDeniedException` unless the caller may do all of this."""
         for access in accesses:

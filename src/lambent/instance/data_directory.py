@@ -65,6 +65,17 @@ class DataDirectory:
         return self.root / "code"
 
     @property
+    def trust(self) -> Path:
+        """Certificates for those that talk to the platform: `ca.pem` for people, `boxes.pem` and
+        `bundle.pem` for boxes; owned by the platform."""
+        return self.root / "trust"
+
+    @property
+    def ca_certificate(self) -> Path:
+        """The certificate that people trust, of the authority that issues the front door's."""
+        return self.trust / "ca.pem"
+
+    @property
     def services(self) -> Path:
         """Files of the emulator of other services."""
         return self.state / "services"

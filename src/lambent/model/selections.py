@@ -118,11 +118,11 @@ def parse_selection(text: str, sources: frozenset[str] = REQUEST_SOURCES) -> Sel
 def _of_body(source: str, name: str, text: str) -> Selection:
     if not name and not text.endswith("."):
         return Selection(source, "")
-    if ".." in text or _PATH.fullmatch(name) is None or not name:
+    path = f"${name}" if name.startswith("[") else f"$.{name}"
+    if not name or ".." in path or _PATH.fullmatch(name) is None:
         raise ValueError(
             f"{text[:200]!r}: recursive descent and filter expressions are not supported"
         )
-    path = f"${name}" if name.startswith("[") else f"$.{name}"
     try:
         return Selection(source, path, jsonpath.compile(path))
     except (jsonpath.JSONPathError, RecursionError) as error:

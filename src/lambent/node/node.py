@@ -1,9 +1,8 @@
 """A node: everything that runs functions on this machine, in one object.
 
 It implements `invocation.ports.Node`. Below it are, from top to bottom: `pools` (which environment
-runs a request, and how many there are), `environment`, `apis` (what a box's programs talk to),
-`code` and `languages`. It knows no database: what it needs from the rest of the platform comes
-through `node.ports`.
+runs a request, and how many there are), `environment`, `apis` (the APIs inside a box), `code` and
+`languages`. It knows no database; the rest of the platform is reached through `node.ports`.
 """
 
 import logging
@@ -44,7 +43,7 @@ from lambent.sandbox.ports import Sandboxes
 logger = logging.getLogger(__name__)
 
 _END_S = 3.0
-"""What extensions of idle environments may take when the node closes."""
+"""Seconds for the extensions of idle environments when the node closes."""
 
 
 class LocalNode:
@@ -60,7 +59,7 @@ class LocalNode:
         *,
         tenant_environments_max: int,
     ) -> None:
-        """`tasks` are the environments'."""
+        """`tasks` run the environments."""
         self.code = code
         """Unpacked packages on this machine's disk."""
         self._context = context
@@ -102,7 +101,7 @@ class LocalNode:
                 if version.snap_starts:
                     await self._capture(version)
         except RuntimeMissing:
-            return  # The outcome of calls says so.
+            return  # The outcome of calls reports it.
 
     def versions(self, key: FunctionKey | None = None) -> Collection[FunctionVersion]:
         """See `Node`."""
@@ -155,23 +154,25 @@ class LocalNode:
             self._captured.discard(function.configuration_id)
 
     async def _capture_again(self, function: FunctionVersion) -> None:
-        """Take a snapshot that existed once: before a restart, or until others needed room."""
+        """Take a snapshot again that existed before: before a restart, or before it was removed to
+        free space."""
         try:
             await self._capture(function)
-        except Exception as error:  # Then each environment is initialised.
+        except Exception as error:  # Then each environment is initialized.
             self._context.snapshots.keep(function, None)
             logger.warning("cannot capture %s: %r", function.arn, error)
 
     async def run(self) -> None:
-        """Freeze, replace and remove environments as time passes, forever."""
+        """Freeze, replace and remove environments as time passes, until cancelled."""
         await self._scheduler.run()
 
     def close(self) -> None:
-        """Start nothing any more, and refuse the requests that wait."""
+        """Start no more environments, and refuse the requests that wait."""
         self._scheduler.close()
 
     async def end_in_order(self) -> None:
-        """End the idle environments whose extensions want to know of it, in the time these have."""
+        """End the idle environments whose extensions follow shutdowns, within the time limit of
+        these."""
         ending = [
             environment
             for environment in self._scheduler.environments()
@@ -242,7 +243,7 @@ async def open_node(
                         sweeping.cancel_scope.cancel()
                 await node.end_in_order()
             finally:
-                # All boxes together: one by one takes a busy host minutes.
+                # All boxes at the same time: one by one takes minutes on a busy host.
                 sandboxes.end()
             tasks.cancel_scope.cancel()
 

@@ -1,7 +1,7 @@
 """What a node needs from the rest of the platform.
 
-A node knows no database and no service of the platform's; these four ports are all that reaches up
-from it.
+A node knows no database and no other room of the platform; it reaches the rest only through these
+four ports.
 """
 
 import socket
@@ -22,8 +22,8 @@ class PackageStore(Protocol):
         ...
 
     async def needed(self) -> Set[str]:
-        """The keys of all packages that a version of a function or layer refers to. Raises if that
-        cannot be known now."""
+        """The keys of all packages that a version of a function or layer refers to. Raises if they
+        cannot be read now."""
         ...
 
 
@@ -35,14 +35,19 @@ class CredentialSource(Protocol):
         ...
 
 
+TakeOver = Callable[[socket.socket, int], None]
+"""Serves a connection that was accepted elsewhere, by the port that the client has chosen: TLS on
+443."""
+
+
 class ApiEndpoint(Protocol):
     """The platform's own API, for programs in a box."""
 
     def serve(
         self, listener: socket.socket, admits: Callable[[socket.socket], bool]
-    ) -> AbstractAsyncContextManager[None]:
-        """Serve a listening socket for as long as the context lasts. Connections that `admits`
-        denies are refused."""
+    ) -> AbstractAsyncContextManager[TakeOver]:
+        """Serve a listening socket for as long as the context lasts, and connections that the
+        result receives. Connections to the socket that `admits` denies are refused."""
         ...
 
 
@@ -50,8 +55,9 @@ class LogStream(Protocol):
     """The log of one execution environment. Appends are buffered; nothing blocks."""
 
     def append(self, timestamp_ms: int, message: bytes) -> None:
-        """Add one log event: UTF-8 text, stored with a newline at its end, as in AWS. Events of
-        more than 256 KiB are cut into chunks; an empty one is dropped."""
+        """Add one log event: UTF-8 text, stored with a newline at its end, as in AWS. The time is
+        in epoch milliseconds; 0 means now, which no event can be later than. Events of more than
+        256 KiB are cut into chunks; an empty one is dropped."""
         ...
 
     @property

@@ -85,13 +85,16 @@ def start_launcher(
     directory: Path,
     roots: Sequence[Path],
     instance: str,
+    trust: Path | None = None,
     errors: int | None = None,
 ) -> LauncherHandle:
     """Start the launcher and wait until it is ready. Call this before privileges are dropped.
 
     `directory` is its own, `roots` are the directories that may be mounted into boxes, `instance`
-    (hex digits) makes the names of cgroups unique on this host. `errors` is a descriptor for what
-    the launcher prints; without one it prints to the platform's stderr. Raises `SandboxError`.
+    (hex digits) makes the names of cgroups unique on this host. `trust` has the certificates that
+    boxes trust (see `launcher/filesystem.py`); without it those are the host's. `errors` is a
+    descriptor for what the launcher prints; without one it prints to the platform's stderr. Raises
+    `SandboxError`.
     """
     ours, theirs = messages.socket_pair()
     name = f"lambent-{instance}"
@@ -99,6 +102,7 @@ def start_launcher(
     config = {
         "directory": str(directory),
         "roots": [str(root) for root in roots],
+        "trust": None if trust is None else str(trust),
         "group": name,
         "uid_base": places[0],
         "uid_bases": places,

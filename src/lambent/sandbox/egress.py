@@ -2,7 +2,8 @@
 
 All connections of a box, whatever their destination, arrive at its `egress` listeners, and
 `getsockname()` of an accepted socket is the destination (see launcher/network.py). Here each
-destination is judged, connected from the host's network, and copied in both directions.
+destination is judged, connected from the host's network, and copied in both directions. The ports
+of `FRONT_PORTS` of 127.0.0.1 are the platform itself: it takes those connections over.
 
 Plain sockets and loop callbacks: an idle box costs one registered descriptor and no task, and
 neither does a connection. A direction holds at most one chunk; its source is not read again before
@@ -20,12 +21,17 @@ from ipaddress import ip_address
 from lambent.sandbox.datagrams import BoxDatagrams
 from lambent.sandbox.egress_policy import Address, EgressPolicy, EgressSettings, is_host_address
 
+FRONT_ADDRESS, FRONT_PORTS = "127.0.0.1", (80, 443)
+"""Where a box reaches the platform by the usual ports of HTTP and HTTPS."""
 _CHUNK_BYTES = 64 * 1024
 _ACCEPTS_AT_ONCE = 32
 _REFUSALS_LOGGED_PER_BOX = 16
 _PAUSE_WITHOUT_DESCRIPTORS_S = 0.2
 
 _logger = logging.getLogger(__name__)
+
+Front = Callable[[socket.socket, int], None]
+"""Takes over a connection of a box to one of `FRONT_PORTS`, given by its number."""
 
 
 class Egress:
@@ -52,14 +58,15 @@ class Egress:
         listeners: Sequence[socket.socket],
         box: str,
         datagrams: tuple[socket.socket, socket.socket] | None = None,
+        front: Front | None = None,
     ) -> "BoxEgress":
         """Serve a box's listeners on the running loop until the result is closed, and its datagrams
         if it has sockets for them.
 
         `box` names the box in log lines. The sockets are non-blocking and still belong to the
-        caller.
+        caller. `front` serves connections to the platform; without it they are refused.
         """
-        return BoxEgress(self, listeners, box, datagrams)
+        return BoxEgress(self, listeners, box, datagrams, front)
 
 
 class BoxEgress:
@@ -71,9 +78,11 @@ class BoxEgress:
         listeners: Sequence[socket.socket],
         box: str,
         datagrams: tuple[socket.socket, socket.socket] | None,
+        front: Front | None,
     ) -> None:
         self._egress = egress
         self._box = box
+        self._front = front
         self._loop = asyncio.get_running_loop()
         self._listeners = list(listeners)
         self._connections: set[_Connection] = set()
@@ -125,6 +134,9 @@ class BoxEgress:
     def _admit(self, client: socket.socket) -> None:
         client.setblocking(False)
         host, port, *_ = client.getsockname()
+        if self._front is not None and host == FRONT_ADDRESS and port in FRONT_PORTS:
+            self._front(client, port)
+            return
         # The part after % is an interface of the box.
         address = ip_address(host.partition("%")[0])
         try:

@@ -1,31 +1,39 @@
 """A box's access to the network: egress and name resolution, served by the platform."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from lambent.sandbox.egress import Egress
+from lambent.sandbox.egress import Egress, Front
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.sandbox.ports import Box
 from lambent.sandbox.resolver import Resolver
+
+IsOurs = Callable[[str, str], bool]
+"""Whether a host name, in lower case, leads to the platform from a box of an owner."""
 
 
 class NetworkServices:
     """Opens the egress and the name resolution of boxes."""
 
-    def __init__(self, settings: EgressSettings) -> None:
+    def __init__(self, settings: EgressSettings, is_ours: IsOurs) -> None:
         self._egress = Egress(settings)
         self._resolver = Resolver(settings)
+        self._is_ours = is_ours
 
     @asynccontextmanager
-    async def open(self, box: Box) -> AsyncIterator[None]:
-        """Serve a box for the duration of the context. A box without a resolver has no network
-        namespace and needs nothing."""
+    async def open(self, box: Box, owner: str, front: Front) -> AsyncIterator[None]:
+        """Serve a box for the duration of the context. `front` takes over the box's connections to
+        the platform. A box without a resolver has no network namespace and needs nothing: there the
+        names do not lead here, and nothing listens on the ports of HTTP and HTTPS."""
         if box.resolver is None:
             yield
             return
-        egress = self._egress.open(box.egress, box.name, box.datagrams)
-        uses_ipv6 = self._egress.may_use_ipv6(box.egress)
-        names = self._resolver.open(*box.resolver, uses_ipv6=uses_ipv6)
+        egress = self._egress.open(box.egress, box.name, box.datagrams, front)
+        names = self._resolver.open(
+            *box.resolver,
+            uses_ipv6=self._egress.may_use_ipv6(box.egress),
+            is_ours=lambda name: self._is_ours(name, owner),
+        )
         try:
             yield
         finally:

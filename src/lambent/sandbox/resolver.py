@@ -2,7 +2,8 @@
 
 Queries are forwarded unchanged, each from a separate socket, to one name server after another. If
 none responds, the box gets SERVFAIL. The forwarder itself returns an empty result for IPv6
-addresses if the box has no IPv6. It drops everything except a single well-formed question.
+addresses if the box has no IPv6, and 127.0.0.1 for the names that lead to the platform. It drops
+everything except a single well-formed question.
 
 As in egress.py, plain sockets and loop callbacks: an idle box has no task.
 """
@@ -21,7 +22,8 @@ _RESOLV_CONF = "/etc/resolv.conf"
 _PORT = 53
 _HEADER_BYTES = 12
 _MESSAGE_BYTES_MAX = 65535
-_TYPE_AAAA = 28
+_TYPE_A, _TYPE_AAAA, _CLASS_INTERNET = 1, 28, 1
+_OWN_ADDRESS, _OWN_SECONDS = bytes([127, 0, 0, 1]), 5
 _SERVER_FAILURE, _REFUSED = 2, 5
 _ATTEMPT_TIMEOUT_S = 2.0
 _ATTEMPTS_MAX = 3
@@ -34,6 +36,8 @@ _logger = logging.getLogger(__name__)
 
 NameServer = tuple[str, int]
 """Address and port."""
+IsOurs = Callable[[str], bool]
+"""Whether a host name, in lower case and without a dot at its end, leads to the platform."""
 
 
 def question_of(message: bytes) -> bytes | None:
@@ -52,6 +56,30 @@ def question_of(message: bytes) -> bytes | None:
             return None
     end += 5
     return message[_HEADER_BYTES:end] if end <= len(message) else None
+
+
+def name_in(question: bytes) -> str | None:
+    """The host name of a question, in lower case; None if it cannot be one."""
+    labels, at = [], 0
+    while (length := question[at]) != 0:
+        labels.append(question[at + 1 : at + 1 + length])
+        at += 1 + length
+    name = b".".join(labels)
+    # A dot in a label would make another name of it.
+    is_plain = name.isascii() and name.count(b".") == len(labels) - 1
+    return name.decode("ascii").lower() if labels and is_plain else None
+
+
+def answer_with_own_address(query: bytes, question: bytes) -> bytes:
+    """Build the response for a name that leads to the platform: one address, of IPv4."""
+    kind, class_ = struct.unpack("!HH", question[-4:])
+    answer = answer_without_records(query, question, 0)
+    if kind != _TYPE_A or class_ != _CLASS_INTERNET:
+        return answer
+    name_of_question = 0xC000 | _HEADER_BYTES
+    length = len(_OWN_ADDRESS)
+    record = struct.pack("!HHHIH", name_of_question, _TYPE_A, _CLASS_INTERNET, _OWN_SECONDS, length)
+    return answer[:6] + struct.pack("!H", 1) + answer[8:] + record + _OWN_ADDRESS
 
 
 def answer_without_records(query: bytes, question: bytes, code: int) -> bytes:
@@ -99,13 +127,20 @@ class Resolver:
         self._host_nameservers: list[NameServer] = []
         self._host_file_version = (0, 0)
 
-    def open(self, udp: socket.socket, tcp: socket.socket, *, uses_ipv6: bool) -> "BoxResolver":
+    def open(
+        self,
+        udp: socket.socket,
+        tcp: socket.socket,
+        *,
+        uses_ipv6: bool,
+        is_ours: IsOurs = lambda name: False,
+    ) -> "BoxResolver":
         """Serve a box's resolver sockets on the running loop until the result is closed.
 
         The sockets are non-blocking and still belong to the caller. `uses_ipv6` says whether the
-        box gets IPv6 addresses.
+        box gets IPv6 addresses, `is_ours` which names lead to the platform.
         """
-        return BoxResolver(self, udp, tcp, uses_ipv6)
+        return BoxResolver(self, udp, tcp, uses_ipv6, is_ours)
 
     def _of_host(self) -> list[NameServer]:
         try:
@@ -124,9 +159,15 @@ class BoxResolver:
     """The forwarder of one box."""
 
     def __init__(
-        self, resolver: Resolver, udp: socket.socket, tcp: socket.socket, uses_ipv6: bool
+        self,
+        resolver: Resolver,
+        udp: socket.socket,
+        tcp: socket.socket,
+        uses_ipv6: bool,
+        is_ours: IsOurs,
     ) -> None:
         self._resolver = resolver
+        self._is_ours = is_ours
         self._uses_ipv6 = uses_ipv6
         self._udp = udp
         self._tcp = tcp
@@ -158,7 +199,10 @@ class BoxResolver:
         if question is None or len(self._exchanges) >= _QUERIES_PER_BOX_MAX:
             return False
         (kind,) = struct.unpack("!H", question[-4:-2])
-        if not self._resolver.is_enabled:
+        name = name_in(question)
+        if name is not None and self._is_ours(name):
+            reply(answer_with_own_address(query, question))
+        elif not self._resolver.is_enabled:
             reply(answer_without_records(query, question, _REFUSED))
         elif kind == _TYPE_AAAA and not self._uses_ipv6:
             reply(answer_without_records(query, question, 0))

@@ -6,7 +6,8 @@ version or alias that was called), and for an alias also by the version that ran
 https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from lambent.model.function import LATEST, FunctionKey
@@ -18,6 +19,7 @@ from lambent.telemetry.series.distribution import Distribution
 from lambent.telemetry.series.keys import Dimensions, MetricKey
 
 _COUNTED = {"Invocations": "invocations", "Errors": "errors", "Throttles": "throttles"}
+_NOT_RUN = frozenset({OutcomeKind.THROTTLED, OutcomeKind.REFUSED})
 _FAILED = frozenset({OutcomeKind.FUNCTION_FAILED, OutcomeKind.TIMED_OUT, OutcomeKind.CRASHED})
 _NOTED_MAX = 500
 """Calls that wait to be counted, which then takes half a millisecond."""
@@ -53,22 +55,20 @@ class _Totals:
         """In milliseconds."""
         self.peak = Concurrency()
 
-    def add(self, ended: InvocationEnded) -> None:
-        """Count a call."""
-        if ended.outcome is OutcomeKind.THROTTLED:
-            self.throttles += 1
-            return
-        if ended.outcome is OutcomeKind.REFUSED:
-            return
-        self.invocations += 1
-        self.errors += ended.outcome in _FAILED
-        self.duration.add(ended.duration_s * 1000)
-        now = ended.concurrency
-        if now.provisioned_max:
-            self.provisioned += ended.is_provisioned
-            self.spillover += not ended.is_provisioned
-        if now != self.peak:
+    def add(self, ended: Sequence[InvocationEnded]) -> None:
+        """Count calls."""
+        ran = [call for call in ended if call.outcome not in _NOT_RUN]
+        self.invocations += len(ran)
+        if len(ran) < len(ended):
+            self.throttles += sum(call.outcome is OutcomeKind.THROTTLED for call in ended)
+        self.errors += len([None for call in ran if call.outcome in _FAILED])
+        self.duration.add_all([call.duration_s * 1000 for call in ran])
+        for now in {call.concurrency for call in ran}:
             self.peak = Concurrency(*map(max, now, self.peak))
+        if self.peak.provisioned_max:
+            provisioned = [call.is_provisioned for call in ran if call.concurrency.provisioned_max]
+            self.provisioned += sum(provisioned)
+            self.spillover += len(provisioned) - sum(provisioned)
 
 
 class InvocationMetrics:
@@ -89,12 +89,13 @@ class InvocationMetrics:
 
     def _count(self) -> None:
         noted, self._noted = self._noted, []
+        calls: defaultdict[tuple[FunctionKey, str | None, str, int], list[InvocationEnded]]
+        calls = defaultdict(list)
         for ended in noted:
-            called = _Called(ended.key, ended.qualifier, ended.version, int(ended.started_at // 60))
-            totals = self._totals.get(called)
-            if totals is None:
-                totals = self._totals[called] = _Totals()
-            totals.add(ended)
+            minute = int(ended.started_at // 60)
+            calls[ended.key, ended.qualifier, ended.version, minute].append(ended)
+        for called, several in calls.items():
+            self._totals.setdefault(_Called(*called), _Totals()).add(several)
 
     def take(self) -> Iterator[tuple[Point, Distribution]]:
         """What was gathered since the last call, by metric and minute."""

@@ -28,6 +28,11 @@ class LineAssembler:
     def __init__(self) -> None:
         self._rest = b""
 
+    @property
+    def has_rest(self) -> bool:
+        """Whether something has arrived without a newline."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Return the events completed by `data`, without their newlines."""
         data = self._rest + data

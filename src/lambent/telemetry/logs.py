@@ -136,6 +136,7 @@ class _Writer:
         self, store: "LogStore", scope: Path, group: str, stream: str, buffer_bytes_max: int
     ) -> None:
         self._store = store
+        self._now = store.now
         self._scope = scope
         self._group = group
         self._stream = stream
@@ -158,9 +159,10 @@ class _Writer:
             return
         if not self._buffer:
             self._store.dirty.add(self)
-        now_ms = self._store.now_ms()
+        now_ms = int(self._now() * 1000)
         # Nothing is logged in the future, whatever a function writes into its log pipe.
-        at_ms = min(timestamp_ms or now_ms, now_ms)
+        is_now = not timestamp_ms or timestamp_ms > now_ms
+        at_ms = now_ms if is_now else max(timestamp_ms, 0)
         for chunk in (message,) if len(message) <= LINE_BYTES_MAX else chunks(message):
             event = segments.encode(at_ms, now_ms, chunk + b"\n")
             self._buffer.append(event)
@@ -283,6 +285,7 @@ class LogStore:
         self._settings = settings
         self._root = root
         self._clock = clock
+        self.now = clock.now
         self._flushing = anyio.Lock()
         self._scanning = anyio.CapacityLimiter(1)
         self._is_failing = False
@@ -295,10 +298,6 @@ class LogStore:
         self.disk = _Disk(clock)
         self.dirty: set[_Writer] = set()
         """Writers that hold events in memory."""
-
-    def now_ms(self) -> int:
-        """Epoch milliseconds."""
-        return int(self._clock.now() * 1000)
 
     def open_stream(self, account: AccountId, region: Region, group: str, stream: str) -> _Writer:
         """See `ports.Logs`."""

@@ -17,7 +17,7 @@ _VERSION = "v1"
 """AWS counts the versions of its runtimes; the host's have only one."""
 
 
-@dataclasses.dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True)
 class Report:
     """Durations of an invocation in milliseconds, memory in MB."""
 
@@ -116,7 +116,9 @@ def report(report_: Report) -> bytes:
     if report_.restore_ms is not None:
         line += f"Restore Duration: {report_.restore_ms:.2f} ms\t"
         line += f"Billed Restore Duration: {report_.billed_restore_ms} ms\t"
-    return (line + _failure(report_.status, report_.error_type).lstrip("\t")).encode()
+    if report_.status is not None:
+        line += _failure(report_.status, report_.error_type).lstrip("\t")
+    return line.encode()
 
 
 def timed_out(at: str, request_id: str, timeout_s: float) -> bytes:

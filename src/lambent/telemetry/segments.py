@@ -31,7 +31,7 @@ class LogEvent:
 
 def encode(timestamp_ms: int, ingestion_ms: int, message: bytes) -> bytes:
     """Encode an event as it is stored."""
-    return _HEADER.pack(max(timestamp_ms, 0), ingestion_ms, len(message)) + message
+    return _HEADER.pack(timestamp_ms, ingestion_ms, len(message)) + message
 
 
 def directory_of(parent: Path, name: str) -> Path:

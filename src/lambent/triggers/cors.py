@@ -1,5 +1,5 @@
-"""Cross-origin requests to function URLs: preflights get their response here, and configured
-headers replace those of the function.
+"""Cross-origin requests to function URLs and HTTP APIs: preflights get their response here, and
+configured headers replace those of the function.
 https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
 """
 
@@ -58,16 +58,22 @@ def _origin_headers(cors: Mapping[str, Any], headers: Mapping[str, str]) -> Head
     """That the request's origin is welcome; empty if it is not."""
     origin = headers.get("origin")
     origins = _listed(cors, "AllowOrigins")
-    if origin is None or ("*" not in origins and origin not in origins):
+    if origin is None or ("*" not in origins and not _is_listed(origin, origins)):
         return []
     # Browsers take no wildcard together with credentials: AWS names the origin then.
-    is_named = origin in origins or bool(cors.get("AllowCredentials"))
+    is_named = _is_listed(origin, origins) or bool(cors.get("AllowCredentials"))
     found = [("Access-Control-Allow-Origin", origin if is_named else "*")]
     if is_named:
         found.append(("Vary", "Origin"))
     if cors.get("AllowCredentials"):
         found.append(("Access-Control-Allow-Credentials", "true"))
     return found
+
+
+def _is_listed(origin: str, origins: Sequence[str]) -> bool:
+    """Whether an origin is named, or every origin of its scheme is: `https://*`."""
+    scheme = origin.partition("://")[0]
+    return origin in origins or (scheme in ("http", "https") and f"{scheme}://*" in origins)
 
 
 def _listed(cors: Mapping[str, Any], member: str) -> Sequence[str]:

@@ -75,7 +75,7 @@ def read_stream(payload: bytes, content_type: str) -> UrlResponse | None:
         prelude = json.loads(payload[: max(end, 0)])
         if not isinstance(prelude, Mapping):
             raise ValueError("the prelude is not an object")
-        status = _status(prelude.get("statusCode", 200))
+        status = status_code(prelude.get("statusCode", 200))
         headers = list(_headers(prelude, DEFAULT_STREAM_TYPE))
     except (ValueError, RecursionError):
         return None
@@ -93,10 +93,11 @@ def _structured(result: Mapping[str, Any]) -> UrlResponse:
     else:
         data = _compact(body)
     headers = list(_headers(result, "application/json"))
-    return UrlResponse(_status(result["statusCode"]), headers, data)
+    return UrlResponse(status_code(result["statusCode"]), headers, data)
 
 
-def _status(value: Any) -> int:
+def status_code(value: Any) -> int:
+    """The status code that a function returns. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError("statusCode is no number")
     status = int(value)
@@ -113,18 +114,24 @@ def _headers(result: Mapping[str, Any], default_type: str) -> Iterator[tuple[str
     names = {name.lower() for name in headers}
     if "content-type" not in names:
         yield "Content-Type", default_type
+    for cookie in cookies:
+        yield "Set-Cookie", header_value(cookie)
     for name, value in headers.items():
-        if _TOKEN.fullmatch(name) is None:
-            raise ValueError("a header's name is none")
-        if name.lower() in _OURS:
+        if not is_sendable_header(name):
             continue
         for item in value if isinstance(value, list) else [value]:
-            yield name, _value(item)
-    for cookie in cookies:
-        yield "Set-Cookie", _value(cookie)
+            yield name, header_value(item)
 
 
-def _value(value: Any) -> str:
+def is_sendable_header(name: str) -> bool:
+    """Whether a function has a say in this header. Raises ValueError for what is no name."""
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError("a header's name is none")
+    return name.lower() not in _OURS
+
+
+def header_value(value: Any) -> str:
+    """A header's value, as it is written. Raises ValueError."""
     if value is None:
         return ""
     if isinstance(value, bool):

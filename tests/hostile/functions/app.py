@@ -1,4 +1,4 @@
-"""What every hostile function is made of; the event names what to do."""
+"""The entry point of every hostile function; the event names the attack."""
 
 import importlib
 import os
@@ -14,6 +14,6 @@ if "AT_INIT" in os.environ:
 
 
 def handler(event, context):
-    """Do it; the answer also tells which box this is, so that the host finds it."""
+    """Run the attack; the response also identifies this box, so that the host finds it."""
     result = do(event.pop("do"), **event)
     return {"box": os.readlink("/proc/self/ns/pid"), "result": result}

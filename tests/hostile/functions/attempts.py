@@ -1,4 +1,4 @@
-"""Attempts: what is tried, and what came of it."""
+"""Attempts: what is tried, and its result."""
 
 import ctypes
 import errno
@@ -6,7 +6,7 @@ import os
 
 libc = ctypes.CDLL(None, use_errno=True)
 kept = []
-"""What an attempt got hold of stays, for the host to see."""
+"""Resources that attempts have acquired stay, for the host to see."""
 AT = {"x86_64": 0, "aarch64": 1}[os.uname().machine]
 NUMBERS = {
     "acct": (163, 89),
@@ -67,12 +67,12 @@ def attempt(act, *arguments):
     except OSError as error:
         return errno.errorcode[error.errno]
     except ValueError:
-        return "EPERM"  # How `resource` says it.
+        return "EPERM"  # As `resource` formats it.
     return "done"
 
 
 def call(name, *arguments):
-    """Make a system call as it is: `done`, or the name of the error."""
+    """Make a system call directly: `done`, or the name of the error."""
     words = [
         argument if isinstance(argument, bytes) else ctypes.c_long(argument)
         for argument in arguments
@@ -85,14 +85,14 @@ def call(name, *arguments):
 
 
 def buffer(content):
-    """The address of bytes that stay where they are."""
+    """The address of bytes that stay in place."""
     held = ctypes.create_string_buffer(content, len(content) + 1)
     kept.append(held)
     return ctypes.addressof(held)
 
 
 def forked(act):
-    """Do it in a child that stays; returns what came of it and the child's pid."""
+    """Run it in a child that stays; returns its result and the child's pid."""
     reader, tells = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -110,12 +110,12 @@ def forked(act):
 
 
 def here():
-    """Nothing: the answer tells which box this is."""
+    """Does nothing: the response identifies this box."""
     return os.getpid()
 
 
 def echo(value):
-    """What a good neighbour does."""
+    """What a good neighbor does."""
     return value
 
 
@@ -127,5 +127,5 @@ def call_stay(program):
 
 
 def large():
-    """As large an answer as there may be."""
+    """The largest allowed response."""
     return "x" * (6 * 1024 * 1024 - 1000)

@@ -1,5 +1,5 @@
-"""Attempts to use up what everybody shares. Each goes on until the timeout, or tells how far it
-came."""
+"""Attempts to use up shared resources. Each continues until the timeout, or reports how far it
+got."""
 
 import contextlib
 import ctypes
@@ -16,14 +16,14 @@ from attempts import kept, libc
 
 
 def fork_bomb():
-    """Everybody forks, forever."""
+    """Every process forks, forever."""
     while True:
         with contextlib.suppress(OSError):
             os.fork()
 
 
 def thread_bomb():
-    """As many threads as there may be, all of them busy."""
+    """As many threads as possible, all of them busy."""
 
     def spin():
         while True:
@@ -37,7 +37,7 @@ def thread_bomb():
 
 
 def descriptor_bomb():
-    """As many descriptors as there may be, in as many processes."""
+    """As many descriptors as possible, in as many processes."""
     while True:
         with contextlib.suppress(OSError):
             os.fork()
@@ -46,7 +46,7 @@ def descriptor_bomb():
 
 
 def inode_bomb():
-    """Empty files without end; how many there were."""
+    """Empty files without end; returns how many there were."""
     count = 0
     try:
         while True:
@@ -57,7 +57,7 @@ def inode_bomb():
 
 
 def disk_bomb():
-    """Bytes without end; how many there were."""
+    """Bytes without end; returns how many there were."""
     count = 0
     try:
         with open("/tmp/disk", "wb", buffering=0) as file:
@@ -82,7 +82,8 @@ def forked_memory_bomb():
 
 
 def shared_memory_bomb():
-    """Memory of no process: memfd, System V, shared mappings, and a /dev/shm if there were one."""
+    """Memory that belongs to no process: memfd, System V, shared mappings, and /dev/shm if there is
+    one."""
     while True:
         fd = os.memfd_create("bomb")
         kept.append(fd)
@@ -125,7 +126,7 @@ def spin():
 
 
 def sync_bomb():
-    """All disks of the host are to be written out, again and again, by many."""
+    """Sync all disks of the host, again and again, in many processes."""
     for number in range(8):
         if os.fork() == 0:
             with open(f"/tmp/sync-{number}", "wb", buffering=0) as file:
@@ -153,12 +154,12 @@ def log_flood():
 
 
 def inotify_bomb():
-    """All inotify instances; how many there were."""
+    """All inotify instances; returns how many there were."""
     return until_refused(lambda: libc.inotify_init1(0))
 
 
 def message_queue_bomb():
-    """All message queues; how many there were."""
+    """All message queues; returns how many there were."""
     names = iter(range(1 << 20))
     return until_refused(
         lambda: libc.mq_open(b"/%d" % next(names), os.O_CREAT | os.O_RDWR, 0o600, None)
@@ -166,19 +167,19 @@ def message_queue_bomb():
 
 
 def signal_queue_bomb():
-    """All queued signals; how many there were."""
+    """All queued signals; returns how many there were."""
     signal.pthread_sigmask(signal.SIG_BLOCK, range(35, 60))
     return until_refused(lambda: libc.sigqueue(os.getpid(), 40, ctypes.c_void_p(0)))
 
 
 def aio_bomb():
-    """All contexts of asynchronous I/O; how many there were."""
+    """All contexts of asynchronous I/O; returns how many there were."""
     number = {"x86_64": 206, "aarch64": 0}[os.uname().machine]
     return until_refused(lambda: libc.syscall(number, 1000, ctypes.byref(ctypes.c_ulong(0))))
 
 
 def timer_bomb():
-    """All timers; how many there were."""
+    """All timers; returns how many there were."""
     return until_refused(lambda: libc.timer_create(1, None, ctypes.byref(ctypes.c_void_p())))
 
 
@@ -192,7 +193,7 @@ def until_refused(act):
 
 
 def look_around():
-    """One of everything that somebody else may have used up."""
+    """One of each resource that another function may have used up."""
     signal.pthread_sigmask(signal.SIG_BLOCK, range(35, 60))
     return {
         "inotify": libc.inotify_init1(0) >= 0,

@@ -1,4 +1,4 @@
-"""System calls that would reach out of the box, or deep into the kernel."""
+"""System calls that would escape from the box, or reach deep into the kernel."""
 
 import ctypes
 import errno
@@ -18,7 +18,7 @@ AT_FDCWD = -100
 
 
 def everything():
-    """Each attempt by its name; one that ended with an exception is reported as it is."""
+    """All attempts by name; one that raised is reported with the exception."""
     outcomes = {}
     for name, act in ATTEMPTS.items():
         try:
@@ -97,7 +97,7 @@ def mount_sysfs():
 
 
 def mount_cgroup():
-    """With a release_agent this once was a way to run programs as the host's root."""
+    """With a release_agent, this was once a way to run programs as the host's root."""
     return worst([mount(b"cgroup", b"cgroup"), mount(b"none", b"cgroup2")])
 
 
@@ -184,7 +184,7 @@ def fanotify():
 
 
 def keyctl():
-    """Join a session keyring, and look into what there is."""
+    """Join a session keyring, and read its contents."""
     return worst([call("keyctl", 1, b"hostile"), call("keyctl", 0, -4, 1), call("keyctl", 6, -4)])
 
 
@@ -201,7 +201,7 @@ def kexec():
 
 
 def reboot():
-    """Only the switch for Ctrl-Alt-Del, should it work after all."""
+    """Only the switch for Ctrl-Alt-Del, in case it works."""
     return call("reboot", 0xFEE1DEAD, 672274793, 0, 0)
 
 
@@ -244,7 +244,7 @@ def kernel_log():
 
 
 def personality():
-    """Without random addresses an exploit is easier."""
+    """Without address randomization an exploit is easier."""
     return call("personality", 0x0040000)
 
 
@@ -265,7 +265,7 @@ def af_packet():
 
 
 def other_families():
-    """Bluetooth, TIPC, XDP, RDS, CAN, AX.25 and what more the kernel may know."""
+    """Bluetooth, TIPC, XDP, RDS, CAN, AX.25 and other families that the kernel may support."""
     known = {1, 2, 10, 16, 40, 38, 17}
     return worst(
         attempt(socket.socket, family, kind)
@@ -280,7 +280,7 @@ def raw_socket():
 
 
 def netlink_change():
-    """A new interface, and the loopback taken down: what a network's owner could do."""
+    """A new interface, and loopback set down: what a network's owner could do."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
         for kind, body in ((16, struct.pack("=BBHiII", 0, 0, 0, 1, 0, 1)), (17, bytes(16))):
             netlink.send(struct.pack("=IHHII", 16 + len(body), kind, 5, 1, 0) + body)
@@ -295,7 +295,7 @@ def aio():
 
 
 def worst(outcomes):
-    """`done` if anything was; else one of the errors."""
+    """`done` if any attempt was; else one of the errors."""
     found = list(outcomes)
     return "done" if "done" in found else found[-1] if found else "EPERM"
 

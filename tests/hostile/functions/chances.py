@@ -1,4 +1,4 @@
-"""What should be different in every environment."""
+"""Values that should differ between environments."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Processes that want to outlive their invocation."""
+"""Processes that try to outlive their invocation."""
 
 import os
 import signal

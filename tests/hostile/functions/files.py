@@ -1,4 +1,4 @@
-"""Attempts on files: of the code, of the system, of the kernel, of the host."""
+"""Attacks on files: of the code, of the system, of the kernel, of the host."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ FILES = ("/var/task/app.py", "/var/runtime/bootstrap.py", "/usr/bin/env", "/etc/
 
 
 def change():
-    """Every way to change a file or a directory that is not ours."""
+    """Every way to change a file or a directory that belongs to another user."""
     done = []
 
     def note(name, act, *arguments):
@@ -50,7 +50,7 @@ def change():
 
 
 def overwrite_programs():
-    """Programs that run, through `/proc`: how container engines once were taken over."""
+    """Running programs, through `/proc`: how container engines were once taken over."""
     outcomes = []
     for pid in ("self", "1", "thread-self"):
         for flags in (os.O_RDWR, os.O_WRONLY | os.O_TRUNC, os.O_WRONLY | os.O_APPEND):
@@ -62,7 +62,7 @@ def overwrite_programs():
 
 
 def write_settings():
-    """The settings of the kernel: which could be opened for writing, and what was written."""
+    """The kernel's settings: which could be opened for writing, and what was written."""
     opened = []
     for directory, _, names in os.walk("/proc/sys"):
         for name in names:
@@ -93,7 +93,7 @@ def write(path, text):
 
 
 def kernel_files():
-    """What gives or takes memory of the kernel: what could be read of it."""
+    """Interfaces to the kernel's memory: what could be read."""
     attempt(write, "/proc/sysrq-trigger", "h")
     found = {}
     for path in (
@@ -134,7 +134,7 @@ def walk_out(targets):
 
 
 def lay_traps(targets):
-    """Names in /tmp that would lead a cleanup process astray; then hang."""
+    """Names in /tmp that would mislead a cleanup process; then hang."""
     for number, target in enumerate(targets):
         with contextlib.suppress(OSError):
             os.symlink(target, f"/tmp/trap-{number}")
@@ -161,7 +161,7 @@ def change_devices():
         outcomes.append(attempt(os.chmod, "/dev/" + name, 0))
         outcomes.append(attempt(os.unlink, "/dev/" + name))
     device = os.open("/dev/random", os.O_WRONLY)
-    # Credit entropy, and forget all of it.
+    # Credit entropy, and clear all of it.
     for request in (0x40045201, 0x5204, 0x5206, 0x5207):
         outcomes.append(attempt(fcntl.ioctl, device, request, 1))
     return outcomes

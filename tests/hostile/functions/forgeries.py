@@ -1,4 +1,4 @@
-"""A function that speaks to the Runtime API itself, and to the platform's API."""
+"""A function that talks to the Runtime API itself, and to the platform's API."""
 
 import contextlib
 import gc
@@ -13,7 +13,7 @@ kept = []
 
 
 def own_id():
-    """The id of the request that is being served."""
+    """The id of the current request."""
     from awslambdaric.lambda_context import LambdaContext
 
     contexts = [context for context in gc.get_objects() if isinstance(context, LambdaContext)]
@@ -29,7 +29,7 @@ def post(path, body, more=""):
 
 
 def raw(data, address=RUNTIME_API):
-    """Send bytes as they are; returns the status, `closed` or `silent`."""
+    """Send raw bytes; returns the status, `closed` or `silent`."""
     with socket.create_connection(address, 5) as peer:
         peer.settimeout(0.3)
         try:
@@ -43,7 +43,7 @@ def raw(data, address=RUNTIME_API):
 
 
 def answer_others(ids):
-    """Answer requests that are not ours, and report that they failed."""
+    """Respond to requests of others, and report that they failed."""
     return [
         post(INVOCATION + id_ + action, b'"forged"')
         for id_ in (*ids, "", "..", "%2e%2e", own_id() + "x", "x" * 10000)
@@ -52,14 +52,14 @@ def answer_others(ids):
 
 
 def answer_twice():
-    """Our own request, which our runtime will answer once more."""
+    """Our own request, to which our runtime will respond once more."""
     path = INVOCATION + own_id() + "/response"
     return [post(path, b'{"forged": 1}'), post(path, b'{"forged": 2}')]
 
 
 def remember():
-    """Write down the id of this request where the next environment on this disk finds it, and
-    stay until the end."""
+    """Write the id of this request to where the next environment on this disk finds it, and stay
+    until the end."""
     with open("/tmp/id", "w") as file:
         file.write(own_id())
     while True:
@@ -67,14 +67,14 @@ def remember():
 
 
 def answer_late():
-    """Answer the request whose time has passed."""
+    """Respond to the request that has timed out."""
     with open("/tmp/id") as file:
         id_ = file.read()
     return [post(INVOCATION + id_ + action, b'"late"') for action in ("/response", "/error")]
 
 
 def ask_while_running(count):
-    """Ask for the next event before responding to this one: whose events arrive."""
+    """Ask for the next event before responding to this one: returns whose events arrive."""
     found = []
     for _ in range(count):
         with socket.create_connection(RUNTIME_API, 5) as peer:
@@ -105,13 +105,13 @@ def compete():
 
 
 def fail_init():
-    """Say that init has failed, when it is long over."""
+    """Report that init has failed, long after it is over."""
     return [post("/2018-06-01/runtime/init/error", b'{"errorMessage": "forged"}') for _ in "123"]
 
 
 def oversize(megabytes):
-    """Too large a body; then lengths that no body has, and one without end. Its own invocation
-    would end with the first."""
+    """Too large a body; then invalid lengths, and one without end. The first would end its own
+    invocation."""
     path = INVOCATION + "x/error"
     found = [post(INVOCATION + "x/response", bytes(megabytes << 20))]
     for framing in (
@@ -126,7 +126,7 @@ def oversize(megabytes):
 
 
 def hold_bodies(count, size):
-    """Bodies that are begun and never ended, at both doors."""
+    """Bodies that begin and never end, at both endpoints."""
     doors = ((RUNTIME_API, INVOCATION + "x/response"), (ENDPOINT, "/2015-03-31/functions"))
     for address, path in doors:
         for _ in range(count):
@@ -139,7 +139,7 @@ def hold_bodies(count, size):
 
 
 def leave_answers(name, count):
-    """Invoke a function whose answers are large, and take none of them."""
+    """Invoke a function with large responses, and read none of them."""
     body = b'{"do": "attempts.large"}'
     path = f"/2015-03-31/functions/{name}/invocations"
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -155,7 +155,7 @@ def leave_answers(name, count):
 
 
 def garbage(seed):
-    """What is no HTTP, at both doors."""
+    """Invalid HTTP, at both endpoints."""
     import random
 
     chance = random.Random(seed)
@@ -175,7 +175,7 @@ def garbage(seed):
 
 
 def connect_many(processes, each):
-    """Connections that stay, from more processes than one may have descriptors."""
+    """Connections that stay, from more processes than a process may have descriptors."""
     made = 0
     for _ in range(processes):
         reader, tells = os.pipe()
@@ -195,14 +195,14 @@ def connect_many(processes, each):
 
 
 def forge_headers():
-    """Answers whose headers would like to be the platform's: then the runtime's own."""
+    """Responses whose headers imitate the platform's: then the runtime's own."""
     path = INVOCATION + own_id() + "/response"
     more = "Content-Type: text/plain\rX-Evil: 1\r\nX-Amz-Function-Error: Forged\r\n"
     return [post(path, b'"forged"', more), post(path, b'"forged"', "Content-Type: a\0b\r\n")]
 
 
 def forge_own_headers():
-    """An answer with headers that only the platform may give."""
+    """A response with headers that only the platform may set."""
     more = "X-Amz-Function-Error: Forged\r\nX-Amz-Log-Result: Zm9yZ2Vk\r\nX-Evil: 1\r\n"
     return post(INVOCATION + own_id() + "/response", b'"mine"', more)
 

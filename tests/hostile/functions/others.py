@@ -1,4 +1,4 @@
-"""Attacks on processes of others: by the numbers they have on the host, and by those seen here."""
+"""Attacks on processes of others: by their pids on the host, and by those visible here."""
 
 import ctypes
 import errno
@@ -32,12 +32,12 @@ def hold(secret):
 
 
 def reveal():
-    """The victim's secret, as it has it."""
+    """The victim's secret, read by itself."""
     return [line for line in kept if isinstance(line, str)][-1]
 
 
 def read_proc(pids):
-    """Whatever `/proc` would give of a process."""
+    """Everything that `/proc` could reveal about a process."""
     found = []
     for pid in pids:
         for name in ("environ", "maps", "mem", "cmdline", "stack", "auxv", "io"):
@@ -59,7 +59,7 @@ def read(path):
 
 
 def read_memory(pids, address):
-    """process_vm_readv, and `/proc/PID/mem` at an address where a secret is."""
+    """process_vm_readv, and `/proc/PID/mem` at the address of a secret."""
     found = []
     for pid in pids:
         target = ctypes.create_string_buffer(64)
@@ -91,7 +91,7 @@ def write_memory(pids, address):
 
 
 def trace(pids):
-    """Attach to others, to init, to a child of our own; let a child be traced by us."""
+    """Attach to others, to init, to a child; let a child be traced by us."""
     _, child = forked(lambda: "here")
     found = [
         call("ptrace", request, pid, 0, 0)
@@ -117,7 +117,7 @@ def take_descriptors(pids):
 
 
 def signal_host(pids):
-    """Every way to send a signal, to numbers of the host."""
+    """Every way to send a signal, to pids of the host."""
     found = []
     for pid in pids:
         found.append(attempt(os.kill, pid, signal.SIGKILL))
@@ -129,7 +129,7 @@ def signal_host(pids):
 
 
 def signal_init():
-    """Init and, through the number 0 that it has here, the parent, which is outside."""
+    """Init and, through its number 0 here, the parent, which is outside."""
     found = [attempt(os.kill, 1, number) for number in range(1, 65) if number not in (32, 33)]
     fd = os.pidfd_open(1)
     found.append(attempt(signal.pidfd_send_signal, fd, signal.SIGKILL))
@@ -138,7 +138,7 @@ def signal_init():
 
 
 def signal_parent():
-    """What the parent's number stands for is killed, from a process group of its own."""
+    """Kill what the parent's number refers to, from a separate process group."""
 
     def kill():
         os.setsid()
@@ -150,7 +150,7 @@ def signal_parent():
 
 
 def signal_everything():
-    """kill(-1): everything that may be killed from here, ourselves too where we are not asking."""
+    """kill(-1): everything that may be killed from here; then ourselves, whom it spares."""
     attempt(os.kill, -1, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -181,5 +181,5 @@ def crash():
 
 
 def wait_for_word():
-    """Stay in the invocation, so that the host can look, until it ends by its timeout."""
+    """Stay in the invocation until its timeout, so that the host can look."""
     select.select([], [], [])

@@ -1,4 +1,4 @@
-"""Attempts to become somebody else, or to be allowed more."""
+"""Attempts to become another user, or to gain privileges."""
 
 import ctypes
 import glob
@@ -15,7 +15,7 @@ PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 
 
 
 def become():
-    """Every call that changes who a process is."""
+    """Every call that changes the user of a process."""
     header = struct.pack("=Ii", 0x20080522, 0)
     everything = struct.pack("=6I", *(0xFFFFFFFF,) * 6)
     return [
@@ -37,7 +37,7 @@ def prctl(option, *arguments):
 
 
 def run_set_uid(programs):
-    """Start the host's set-user-id programs with what they would do as root."""
+    """Start the host's set-user-id programs with work for root."""
     for program in programs:
         for arguments in (["-c", "touch /tmp/by-root"], ["root"]):
             with open("/tmp/said", "ab") as said:
@@ -51,7 +51,7 @@ def run_set_uid(programs):
 
 
 def make_set_uid():
-    """A set-user-id copy of our own, given to root if that can be; it stays."""
+    """Our own set-user-id copy, given to root if possible; it stays."""
     shutil.copy("/usr/bin/sleep", "/tmp/sleep")
     outcomes = [attempt(os.chown, "/tmp/sleep", 0, 0)]
     os.chmod("/tmp/sleep", 0o6755)  # noqa: S103 - that is the attack
@@ -63,7 +63,7 @@ def make_set_uid():
 
 
 def raise_limits():
-    """Every limit without end; first of our own, then of init."""
+    """Raise every limit: first our own, then init's."""
     outcomes = []
     for kind in range(16):
         for pid in (0, 1):
@@ -73,7 +73,7 @@ def raise_limits():
 
 
 def schedule():
-    """Before all others: real time, priority of files, never killed for memory."""
+    """Get ahead of others: real-time priority, I/O priority, exemption from the OOM killer."""
     return [
         attempt(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(99)),
         attempt(os.sched_setscheduler, 0, os.SCHED_RR, os.sched_param(1)),
@@ -93,7 +93,7 @@ def write(path, text):
 
 
 def find_cgroups():
-    """Anything that could be a group's file, wherever it is mounted."""
+    """Anything that could be a control group's file, wherever it is mounted."""
     found = []
     for directory in ("/sys", "/sys/fs/cgroup", "/cgroup", "/dev/cgroup", "/mnt", "/run"):
         found += filter(os.path.lexists, glob.glob(directory + "/*"))
@@ -115,7 +115,7 @@ def spread():
 
 
 def descriptors():
-    """What is open here, as this process sees it."""
+    """The open descriptors, as this process sees them."""
     found = {}
     for name in os.listdir("/proc/self/fd"):
         try:

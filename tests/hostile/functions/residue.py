@@ -10,7 +10,7 @@ KEY = 0x52455349
 
 
 def leave(mark):
-    """A mark wherever something could stay."""
+    """Leave a mark wherever something could persist."""
     for directory in ("/tmp", "/dev/shm", "/var/tmp", "/dev/mqueue", "/run", "/home/sbx_user1051"):
         attempt(write, directory + "/residue", mark)
     os.environ["RESIDUE"] = mark
@@ -35,7 +35,7 @@ def write(path, text):
 
 
 def find():
-    """Everything of that kind that is here."""
+    """All such marks that are here."""
     return {
         "tmp": [name for name in os.listdir("/tmp") if name != "lost+found"],
         "elsewhere": [
@@ -59,7 +59,7 @@ def find():
 
 
 def free_blocks(wanted):
-    """Whether space that nobody has written to holds what somebody else wrote."""
+    """Whether unwritten space contains what another function wrote."""
     with open("/tmp/sparse", "wb") as file:
         os.posix_fallocate(file.fileno(), 0, 32 << 20)
     with open("/tmp/sparse", "rb") as file:
@@ -69,7 +69,7 @@ def free_blocks(wanted):
 
 
 def fill(mark):
-    """The mark again and again, over all of /tmp that matters."""
+    """The mark repeated over all of /tmp that matters."""
     with open("/tmp/filled", "wb") as file:
         file.write((mark * 64).encode() * ((16 << 20) // (64 * len(mark))))
         os.fsync(file.fileno())

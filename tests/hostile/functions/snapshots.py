@@ -1,7 +1,7 @@
-"""What a function makes of its memory, registers and the like before it is captured.
+"""What a function does to its memory, registers and so on before it is captured.
 
-Each of these runs while the function is initialised; `look` tells afterwards, in the environment,
-what has come of it.
+Each attack runs while the function is initialized; `look` reports the result afterwards, in the
+environment.
 """
 
 import ctypes
@@ -35,7 +35,7 @@ libc.mremap.argtypes = [ctypes.c_void_p, *[ctypes.c_size_t] * 2, ctypes.c_int, c
 
 
 def map_at(address, size, protection, flags=FIXED):
-    """Memory at an address; gives where it is."""
+    """Map memory at an address; returns the address."""
     where = libc.mmap(address, size, protection, PRIVATE | ANONYMOUS | flags, -1, 0)
     if where == ctypes.c_void_p(-1).value:
         raise OSError(ctypes.get_errno(), "mmap")
@@ -43,7 +43,7 @@ def map_at(address, size, protection, flags=FIXED):
 
 
 def calls():
-    """Machine code for what the filter refuses."""
+    """Machine code that makes forbidden calls."""
     code = b""
     for number, argument in ((PERSONALITY, UNAME26), (UNSHARE, NEW_USER)):
         code += b"\xb8" + struct.pack("<I", number) + b"\xbf" + struct.pack("<I", argument)
@@ -52,19 +52,19 @@ def calls():
 
 
 def code_where_restoring_happens():
-    """A page that replaces the launcher's code while it runs, and makes calls of its own."""
+    """A page that replaces the launcher's code while it runs, and makes its own calls."""
     code = PROGRAM + calls() + b"\xcc"
     ctypes.memmove(map_at(SCRATCH, 4096, READ | WRITE | EXECUTE), code, len(code))
 
 
 def table_where_restoring_happens():
-    """The list of calls, behind the code."""
+    """The list of calls, after the code."""
     entry = struct.pack("=8Q", PERSONALITY, UNAME26, *(0,) * 6)
     ctypes.memmove(map_at(SCRATCH + 0x1000, 0x5F000, READ | WRITE), entry * 1000, 64_000)
 
 
 def sequences_where_restoring_happens():
-    """A restartable sequence that covers the launcher's code and is aborted into calls."""
+    """A restartable sequence that covers the launcher's code and aborts into calls."""
     offset = ctypes.c_ssize_t.in_dll(libc, "__rseq_offset").value
     thread = ctypes.c_ulong()
     libc.syscall(ARCH_PRCTL, ARCH_GET_FS, ctypes.byref(thread))
@@ -81,13 +81,13 @@ def sequences_where_restoring_happens():
 
 
 def thread_number_in_code():
-    """Where the kernel and the launcher write the thread's number: into code."""
+    """Where the kernel and the launcher write the thread's ID: into code."""
     page = map_at(None, 4096, READ | WRITE | EXECUTE, 0)
     libc.syscall(SET_TID_ADDRESS, ctypes.c_void_p(page + 2))
 
 
 def thread_number_in_reading_code():
-    """The very call it waits in is overwritten."""
+    """Overwrite the call in which the process waits."""
     page = map_at(None, 4096, READ | WRITE | EXECUTE, 0)
     code = bytes.fromhex("4889f84889f74889d64889ca4d89c24d89c84c8b4c2408") + b"\x90\x0f\x05\xc3"
     ctypes.memmove(page, code, len(code))
@@ -111,31 +111,31 @@ def registers():
 
 
 def kernels_memory_moved():
-    """What the kernel maps, to where the work is done."""
+    """The kernel's own mappings, moved to the scratch area."""
     with open("/proc/self/maps") as file:
         for line in file.read().split("\n"):
             if line.endswith("[vdso]"):
                 start, end = (int(part, 16) for part in line.split()[0].split("-"))
     code = ctypes.string_at(start, end - start)
     libc.mremap(start, end - start, end - start, 3, SCRATCH)
-    # The C library still calls it where it was.
+    # The C library still calls it at its old address.
     ctypes.memmove(map_at(start, end - start, READ | WRITE | EXECUTE), code, len(code))
 
 
 def memory_at_the_ends():
-    """The lowest page and the highest that a process may have."""
+    """The lowest and the highest page that a process may have."""
     for address in (0x10000, 0x7FFFFFFFE000):
         map_at(address, 4096, READ | WRITE)
 
 
 def sparse_memory():
-    """Sixteen terabytes that are nowhere."""
+    """Sixteen terabytes that do not exist."""
     for _ in range(16):
         map_at(None, 1 << 40, READ, NORESERVE)
 
 
 def spread_memory():
-    """Pages in use that are far from each other, as many as fit."""
+    """Pages in use that are far apart, as many as possible."""
     size, step = 60 << 30, 12 << 20
     start = map_at(None, size, READ | WRITE, NORESERVE)
     libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), NO_HUGE_PAGES)
@@ -151,7 +151,7 @@ def full_memory(size_mb=190):
 
 
 def slow_memory():
-    """What takes long to capture: much, then far apart."""
+    """What takes long to capture: much memory, then pages far apart."""
     full_memory(400)
     spread_memory()
 
@@ -164,7 +164,7 @@ def many_mappings():
 
 
 def many_descriptors():
-    """As many as it may."""
+    """As many as allowed."""
     try:
         while True:
             kept.append(os.open("/dev/null", os.O_RDONLY))
@@ -175,7 +175,7 @@ def many_descriptors():
 
 
 def many_threads():
-    """As many as it may."""
+    """As many as allowed."""
     wait = threading.Event().wait
     try:
         while True:
@@ -197,7 +197,8 @@ def interruptions():
 
 
 def child_with_the_same_memory():
-    """A child that could change what is captured, born by a signal while we wait for it."""
+    """A child that could change the captured memory, created by a signal while the process waits
+    for the capture."""
     stack = map_at(None, 4096, READ | WRITE, 0) + 4096
     page = map_at(None, 4096, READ | WRITE | EXECUTE, 0)
     clone = bytes.fromhex("b838000000bf1101000048be") + struct.pack("<Q", stack)
@@ -209,14 +210,14 @@ def child_with_the_same_memory():
 
 
 def before_snapshot(act):
-    """Have something done at the last moment."""
+    """Run something at the last moment."""
     from snapshot_restore_py import register_before_snapshot
 
     register_before_snapshot(act)
 
 
 def look():
-    """Who we are, and what the kernel calls itself."""
+    """The user, and the kernel's name for it."""
     with open("/proc/self/status") as file:
         status = dict(line.rstrip("\n").split(":", 1) for line in file)
     return {

@@ -1,4 +1,4 @@
-"""Attempts to reach what listens on the host, or around it."""
+"""Attempts to reach listeners on the host, or around it."""
 
 import socket
 import struct
@@ -7,7 +7,7 @@ from attempts import attempt
 
 
 def connect(targets):
-    """Connect and say hello: what came back, or the error."""
+    """Connect and send a greeting: the response, or the error."""
     found = []
     for address, port in targets:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -38,7 +38,7 @@ def send(targets):
 
 
 def send_and_wait(targets):
-    """A datagram from a connected socket each, and what becomes of it."""
+    """One datagram from a connected socket each, and its result."""
     found = []
     for address, port in targets:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
@@ -86,7 +86,7 @@ def diagnose():
 
 
 def flood_names(seconds):
-    """Questions that nobody outside is asked, and what is no question, over UDP and TCP."""
+    """Questions that do not leave the host, and invalid ones, over UDP and TCP."""
     import os
     import time
 

@@ -1,1 +1,1 @@
-"""What runs on a host under test, beside the platform that was installed there."""
+"""What runs on a host under test, next to the platform that is installed there."""

@@ -1,4 +1,4 @@
-"""`python -m tests.hosts.inside`: run the checks on this host and print an outcome a line."""
+"""`python -m tests.hosts.inside`: run the checks on this host and print one outcome per line."""
 
 import argparse
 import contextlib
@@ -22,7 +22,8 @@ def main() -> None:
     place = {"prefix": "hosts-", "dir": "/var/tmp"}
     with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as directory:
         work = Path(directory)
-        work.chmod(0o755)  # As /var/lib is: where there are no mounts, other users must get in.
+        # As /var/lib is: where nothing can be mounted, other users must be able to enter it.
+        work.chmod(0o755)
         served = (Service if options.service else Served)(work / "data")
         checks = Checks(served, work, is_shared=options.shared)
         wanted = options.checks.split(",") if options.checks else list(DEADLINES)

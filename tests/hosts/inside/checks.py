@@ -1,4 +1,4 @@
-"""The fixed set of checks: what a user does, and what must be so after it. Each gives a note."""
+"""The fixed set of checks: what a user does, and the expected results. Each returns a note."""
 
 import concurrent.futures
 import json
@@ -34,7 +34,7 @@ class Checks:
     """The checks, on one platform that they start, kill and stop."""
 
     def __init__(self, served: Served, work: Path, *, is_shared: bool = False) -> None:
-        """`is_shared`: others run platforms on this host, too."""
+        """`is_shared`: other platforms run on this host, too."""
         self.served = served
         self.work = work
         self._is_shared = is_shared
@@ -43,14 +43,14 @@ class Checks:
         self._groups: set[Path] = set()
 
     def by_name(self, name: str) -> Callable[[], str]:
-        """One of the checks, as `order.py` names it."""
+        """One of the checks, by its name in `order.py`."""
         if name.endswith(" suite"):
             return lambda: self.suite(name.removesuffix(" suite"))
         check: Callable[[], str] = getattr(self, name.replace(" ", "_").lower())
         return check
 
     def doctor(self) -> str:
-        """`lambent doctor` tries a sandbox and says what `lambent up` will choose."""
+        """`lambent doctor` tries a sandbox and predicts the isolation of `lambent up`."""
         done = run_lambent("doctor", "--json")
         try:
             report = json.loads(done.stdout)
@@ -64,7 +64,7 @@ class Checks:
         return str(report["summary"])
 
     def start(self) -> str:
-        """`lambent up` gets ready, with the isolation that `lambent doctor` said."""
+        """`lambent up` becomes ready, with the isolation that `lambent doctor` predicted."""
         self._before = of_anybody()
         try:
             self.served.start()
@@ -87,7 +87,7 @@ class Checks:
         return ""
 
     def python(self) -> str:
-        """A Python function runs, is not root, and cannot read what only the operator may."""
+        """A Python function runs, is not root, and cannot read files of the operator."""
         client = self.served.client()
         create(client, "python", {"app.py": functions.PYTHON}, Runtime=python_runtime())
         assert call_well(client, "python", {"x": [1]}) == {"python": {"x": [1]}}
@@ -115,15 +115,15 @@ class Checks:
         return name
 
     def provided(self) -> str:
-        """A `bootstrap` written for the shell runs."""
+        """A `bootstrap` shell script runs."""
         client = self.served.client()
         create(client, "provided", {"bootstrap": functions.PROVIDED}, Runtime="provided.al2023")
         assert call_well(client, "provided", {}) == {"provided": "shell"}
         return "provided.al2023"
 
     def memory_kill(self) -> str:
-        """A function that eats all memory is killed, its log says so, and it runs again. Without
-        control groups it is refused memory instead."""
+        """A function that uses up its memory is killed, its log says so, and it runs again. Without
+        control groups, its allocations fail instead."""
         payload, answer = call(self.served.client(), "python", {"do": "eat"})
         assert answer.get("FunctionError") == "Unhandled", payload
         if self._promised in NO_GROUPS and payload["errorType"] == "MemoryError":
@@ -153,7 +153,7 @@ class Checks:
         return ""
 
     def freeze(self) -> str:
-        """A thread of an idle function stands still, and goes on with the next call."""
+        """A thread of an idle function is frozen, and continues in the next call."""
         client = self.served.client()
         call_well(client, "python", {"do": "sleep", "seconds": 1})
         first = call_well(client, "python", {"do": "ticks"})
@@ -167,7 +167,7 @@ class Checks:
         return f"{idle} steps in 8 s without a call, {busy} in a call of 2 s"
 
     def burst(self) -> str:
-        """Fifty calls at once are all answered well."""
+        """Fifty concurrent calls all succeed."""
         client = self.served.client(connections=BURST)
         source = {"app.py": functions.PYTHON}
         create(client, "burst", source, Runtime=python_runtime(), MemorySize=128, Timeout=120)
@@ -178,7 +178,7 @@ class Checks:
         return f"{BURST} calls in {time.monotonic() - began:.1f} s"
 
     def snapstart(self) -> str:
-        """Two environments of a version go on from one initialisation."""
+        """Two environments of a version continue from the same initialization."""
         minors = [
             interpreter.version
             for interpreter in find_interpreters()
@@ -213,8 +213,8 @@ class Checks:
         return runtime
 
     def service(self) -> str:
-        """systemd starts it again after SIGKILL, stops it within its time although an invocation
-        goes on, and its lines are in the journal with their levels."""
+        """systemd restarts it after SIGKILL, stops it in time although an invocation is running,
+        and has its lines in the journal with their levels."""
         killed = self.served.pid
         self.served.kill()
         wait_for(lambda: self.served.pid not in (0, killed), "systemd starts it again", 120)
@@ -241,8 +241,8 @@ class Checks:
         return f"systemctl stop took {took_s:.0f} s beside a call of 55 s"
 
     def kill(self) -> str:
-        """After SIGKILL everything of the platform ends; it starts again with its functions, and
-        after an orderly end nothing of it is left on the host."""
+        """After SIGKILL, all processes of the platform end. It restarts with its functions, and
+        after an orderly stop it leaves nothing on the host."""
         client = self.served.client(connections=2)
         processes = family(self.served.pid)
         assert len(processes) > 1, "the platform has no children to look for"
@@ -274,7 +274,7 @@ class Checks:
         return of_anybody() - self._before
 
     def upgrade(self) -> str:
-        """What an older Lambent kept is there and runs; its function is invoked."""
+        """The data of an older Lambent is there and works; its function can be invoked."""
         target = self.work / "upgraded"
         with tarfile.open(OLD_DATA) as archive:
             archive.extractall(target, numeric_owner=True)
@@ -297,7 +297,7 @@ class Checks:
         return ""
 
     def suite(self, name: str) -> str:
-        """The tests of this name pass here."""
+        """The tests with this name pass on this host."""
         command = [sys.executable, "-m", "pytest", f"tests/{name}", "-q", "-p", "no:cacheprovider"]
         command += ["--timeout=600", f"--basetemp={self.work}/pytest-{name}"]
         done = subprocess.run(command, capture_output=True, text=True)
@@ -311,7 +311,7 @@ class Checks:
 
 
 def run_lambent(*words: str) -> subprocess.CompletedProcess[str]:
-    """A command as a person types it."""
+    """Run a command as a user types it."""
     script = shutil.which("lambent", path=str(Path(sys.executable).parent)) or "lambent"
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     return subprocess.run(
@@ -320,12 +320,12 @@ def run_lambent(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def python_runtime() -> str:
-    """The runtime of this very interpreter."""
+    """The runtime identifier of the running interpreter."""
     return f"python3.{sys.version_info.minor}"
 
 
 def log_of(answer: dict[str, str]) -> str:
-    """The log's end that came with an answer."""
+    """The end of the log in a response."""
     import base64
 
     return base64.b64decode(answer["LogResult"]).decode()

@@ -8,19 +8,21 @@ UID_BASE = 1_900_000_000
 
 
 def of_anybody() -> set[str]:
-    """Mounts, control groups, network interfaces, loop devices and processes that may be of a
-    platform. To be compared with what there was before it started, on a host that is ours alone."""
+    """Mounts, control groups, network interfaces, loop devices and processes that may belong to a
+    platform. Compare it with the state before the platform started, on a host that runs nothing
+    else."""
     return {*_mounts(""), *_groups(), *_interfaces(), *_loops(""), *_users_of_boxes()}
 
 
 def of_one(groups: set[Path], data_dir: Path) -> set[str]:
-    """What is left of one platform on a host that others use as well. `groups`: `groups_of`."""
+    """What is left of one platform on a host that other programs use as well. `groups`:
+    `groups_of`."""
     kept = {f"group {group}" for group in groups if group.exists()}
     return {*kept, *_mounts(str(data_dir)), *_loops(str(data_dir))}
 
 
 def groups_of(processes: set[tuple[int, str]]) -> set[Path]:
-    """The topmost control groups named after the platform that these processes are in."""
+    """The topmost control groups, named after the platform, that contain these processes."""
     tops = set()
     for pid, _ in processes:
         try:
@@ -31,7 +33,7 @@ def groups_of(processes: set[tuple[int, str]]) -> set[Path]:
             path = line.split(":", 2)[2]
             if found := re.match(r".*?/lambent[^/]*", path):
                 tops.add(found[0])
-    # In a container mounts may begin at its own group, while paths begin at the host's.
+    # In a container, mounts may begin at its own group, while paths begin at the host's.
     places = {Path(at + top.removeprefix(root)) for root, at in _group_mounts() for top in tops}
     return {place for place in places if place.exists()}
 
@@ -43,7 +45,7 @@ def _group_mounts() -> set[tuple[str, str]]:
 
 
 def family(pid: int) -> set[tuple[int, str]]:
-    """A process and all below it, with what tells each from a later one of the same number."""
+    """A process and all its descendants, each with its start time, because pids are reused."""
     parents: dict[int, int] = {}
     for name in os.listdir("/proc"):
         if name.isdigit() and (fields := _stat(int(name))):
@@ -57,7 +59,7 @@ def family(pid: int) -> set[tuple[int, str]]:
 
 
 def still_alive(processes: set[tuple[int, str]]) -> set[tuple[int, str]]:
-    """Those that run; a zombie does not."""
+    """Those that run, without zombies."""
     return {(pid, started) for pid, started in processes if _started(pid) == started}
 
 

@@ -19,6 +19,6 @@ DEADLINES = {
     "hostile suite": 3600,
 }
 ONLY_SERVICES = ("service",)
-"""Checks of what systemd does for the platform."""
+"""Checks of the systemd service."""
 ALONE = ("doctor", "start", "upgrade", "isolation suite", "hostile suite")
-"""Checks that need no platform that was started before them."""
+"""Checks that need no running platform."""

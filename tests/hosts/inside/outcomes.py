@@ -11,11 +11,11 @@ PASSED, FAILED, REFUSED, NOT_RUN = "passed", "failed", "refused", "not run"
 
 
 class Refused(Exception):
-    """The platform said clearly that it will not; the message is its sentence."""
+    """The platform refused with a clear message, which is the text."""
 
 
 class NotRun(Exception):
-    """The check cannot be made here; the message says why."""
+    """The check is not possible here; the message says why."""
 
 
 class TooLong(Exception):
@@ -24,7 +24,7 @@ class TooLong(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a check."""
+    """The result of a check."""
 
     check: str
     state: str
@@ -32,12 +32,12 @@ class Outcome:
     seconds: float
 
     def line(self) -> str:
-        """As one line of text."""
+        """The outcome as one line of text."""
         return json.dumps(asdict(self))
 
 
 def outcome_of_line(line: str) -> Outcome | None:
-    """What a line says; None if it is something else that was printed."""
+    """Parse a line; None if it is other output."""
     try:
         return Outcome(**json.loads(line))
     except (ValueError, TypeError):
@@ -45,7 +45,7 @@ def outcome_of_line(line: str) -> Outcome | None:
 
 
 def run_check(name: str, check: Callable[[], str], deadline_s: int) -> Outcome:
-    """Run one check; `check` gives what is worth a note. Never raises."""
+    """Run one check; `check` returns a note, perhaps empty. Never raises."""
 
     def too_long(number: int, frame: object) -> None:
         raise TooLong(f"not done within {deadline_s} s")

@@ -27,7 +27,7 @@ SERVICE_ENDPOINT = "http://127.0.0.1:5262"
 
 
 class Served:
-    """A platform that was started from a shell, with the API to it."""
+    """A platform that was started from a shell, with its API."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
@@ -36,7 +36,7 @@ class Served:
         self._said: list[str] = []
 
     def start(self) -> None:
-        """Start it and wait until it is ready. Raises Refused with its words if it will not."""
+        """Start it and wait until it is ready. Raises Refused with its message if it refuses."""
         command = [sys.executable, "-m", "lambent", "up", "--port", "0"]
         process = subprocess.Popen(
             [*command, "--data-dir", str(self.data_dir)],
@@ -66,7 +66,7 @@ class Served:
 
     @property
     def pid(self) -> int:
-        """Of the first process of the platform."""
+        """The pid of the platform's first process."""
         assert self._process is not None
         return self._process.pid
 
@@ -77,7 +77,7 @@ class Served:
         self._process.wait()
 
     def stop(self) -> None:
-        """SIGTERM; it must end well."""
+        """SIGTERM; it must exit with code 0."""
         if self._process is None or self._process.poll() is not None:
             return
         self._process.send_signal(signal.SIGTERM)
@@ -105,7 +105,7 @@ class Served:
 
 
 class Service(Served):
-    """The platform as systemd runs it, with its own data directory."""
+    """The platform as a systemd service, with its own data directory."""
 
     def start(self) -> None:
         """See `Served`."""
@@ -116,7 +116,7 @@ class Service(Served):
         wait_for(self._answers, "lambent.service answers", START_S)
 
     def _install(self) -> None:
-        """As docs/run-as-a-service.md says."""
+        """Follows docs/run-as-a-service.md."""
         if UNIT.exists():
             return
         script = Path(sys.executable).with_name("lambent")
@@ -144,7 +144,7 @@ class Service(Served):
         return int(systemctl("show", "--value", "--property=MainPID", SERVICE))
 
     def kill(self) -> None:
-        """SIGKILL of the first process; systemd may start it again by itself."""
+        """SIGKILL of the first process; systemd may restart it."""
         os.kill(self.pid, signal.SIGKILL)
 
     def stop(self) -> None:
@@ -155,13 +155,13 @@ class Service(Served):
 
 
 def systemctl(*words: str, deadline_s: float = 60) -> str:
-    """Run it; returns what it printed."""
+    """Run it; returns its output."""
     done = subprocess.run(["systemctl", *words], capture_output=True, text=True, timeout=deadline_s)
     return done.stdout.strip()
 
 
 def wait_for(condition: Callable[[], Any], description: str, deadline_s: float) -> Any:
-    """Poll until `condition` gives something true; gives that."""
+    """Poll until `condition` returns a true value; returns that value."""
     deadline = time.monotonic() + deadline_s
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {deadline_s:g} s: {description}"
@@ -178,7 +178,7 @@ def create(client: Any, name: str, files: dict[str, str | bytes], **more: Any) -
 
 
 def wait_active(client: Any, name: str) -> None:
-    """Wait until a function's last change is in force."""
+    """Wait until a function's last change is in effect."""
 
     def state() -> str:
         configuration = client.get_function_configuration(FunctionName=name)
@@ -191,7 +191,7 @@ def wait_active(client: Any, name: str) -> None:
 
 
 def call(client: Any, name: str, event: Any, **more: Any) -> tuple[Any, dict[str, Any]]:
-    """Invoke; returns the payload and the answer."""
+    """Invoke; returns the payload and the response."""
     answer = client.invoke(
         FunctionName=name, Payload=json.dumps(event).encode(), LogType="Tail", **more
     )
@@ -199,7 +199,7 @@ def call(client: Any, name: str, event: Any, **more: Any) -> tuple[Any, dict[str
 
 
 def call_well(client: Any, name: str, event: Any, **more: Any) -> Any:
-    """Invoke a function that must not fail; returns the payload."""
+    """Invoke a function that must succeed; returns the payload."""
     payload, answer = call(client, name, event, **more)
     assert "FunctionError" not in answer, payload
     return payload

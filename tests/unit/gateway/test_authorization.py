@@ -269,10 +269,12 @@ async def trusting(arn: str) -> ResourcePolicy:
 
 
 def test_every_operation_has_its_cases() -> None:
-    """Each operation that is offered has the spellings of its resource here."""
+    """Each operation that is offered has the spellings of its resource here; those of API Gateway,
+    whose resources are paths, are in `test_permissions_by_path.py`."""
     for service in SERVICES:
         assert set(service.permissions) == service.offered, service.name
-    assert set(CASES) == {name for service in SERVICES for name in service.offered}
+    others = [service for service in SERVICES if service.signing_name != "apigateway"]
+    assert set(CASES) == {name for service in others for name in service.offered}
 
 
 @pytest.mark.parametrize("operation", sorted(name for name, cases in CASES.items() if cases))

@@ -328,7 +328,7 @@ def test_unsigned_requests_find_their_service(door: FrontDoor) -> None:
 
 
 @pytest.mark.parametrize(
-    "service", ["dynamodb", "sqs", "sns", "s3", "events", "cloudformation", "apigateway"]
+    "service", ["dynamodb", "sqs", "sns", "s3", "events", "cloudformation", "batch"]
 )
 def test_other_services_are_refused_in_their_own_protocol(door: FrontDoor, service: str) -> None:
     """Functions get one endpoint for all of AWS: what is not served must say so legibly."""
@@ -340,7 +340,7 @@ def test_other_services_are_refused_in_their_own_protocol(door: FrontDoor, servi
         "s3": "list_buckets",
         "events": "list_rules",
         "cloudformation": "list_stacks",
-        "apigateway": "get_rest_apis",
+        "batch": "describe_job_queues",
     }
     with pytest.raises(ClientError) as refused:
         getattr(client, calls[service])()

@@ -1,6 +1,7 @@
 """The HTTP server with TLS, whose transports cannot be half closed."""
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import socket
@@ -9,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lambent.kit.http.messages import Exchange
-from lambent.kit.http.server import HttpServer
+from lambent.kit.http.server import HttpLimits, HttpServer
 from tests.unit.kit.test_http_server import LAST, Recorder, answers, until_closed, wait_until
 from tests.unit.kit.test_http_upgrade import OFFER, Switch, exactly, head_of
 
@@ -58,13 +60,45 @@ async def connected_tls(
     tls.load_cert_chain(certificate)
     sock = socket.create_server(("127.0.0.1", 0))
     server = HttpServer(handler)
-    await server.start(sock, tls)
-    client = ssl.create_default_context(cafile=str(certificate))
-    reader, writer = await asyncio.open_connection(*sock.getsockname()[:2], ssl=client)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
+    async with anyio.create_task_group() as tasks:
+        server.start_tls(sock, tls, tasks)
+        client = ssl.create_default_context(cafile=str(certificate))
+        reader, writer = await asyncio.open_connection(*sock.getsockname()[:2], ssl=client)
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+            await server.close()
+
+
+async def test_handshakes_are_bounded(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of clients that begin none, only some are held, and not for long."""
+    monkeypatch.setattr("lambent.kit.http.server._HANDSHAKE_S", 0.3)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    sock = socket.create_server(("127.0.0.1", 0))
+    address = sock.getsockname()[:2]
+    server = HttpServer(Recorder(), HttpLimits(handshakes_max=3))
+    async with anyio.create_task_group() as tasks:
+        server.start_tls(sock, tls, tasks)
+        silent = [await asyncio.open_connection(*address) for _ in range(5)]
+        ends: list[int] = []
+
+        async def wait_for_end(number: int) -> None:
+            with contextlib.suppress(ConnectionError):
+                assert await silent[number][0].read() == b""
+            ends.append(number)
+
+        async with anyio.create_task_group() as readers:
+            for number in range(5):
+                readers.start_soon(wait_for_end, number)
+        assert set(ends[:2]) == {3, 4}, "those beyond the limit end at once"
+        client = ssl.create_default_context(cafile=str(certificate))
+        reader, writer = await asyncio.open_connection(*address, ssl=client)
+        writer.write(LAST)
+        assert answers(await until_closed(reader)) == [(200, b"/last|")]
+        for _, each in [*silent, (reader, writer)]:
+            each.transport.abort()
         await server.close()
 
 

@@ -46,6 +46,7 @@ from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.environment.ports import PooledEnvironment
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
+from lambent.node.ports import TakeOver
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import ExitStatus
 from tests.factories import function_version
@@ -290,7 +291,7 @@ class Play:
                 clock=self.clock,
                 launch=self._launch,
                 api=self,
-                network=lambda box: contextlib.nullcontext(),
+                network=lambda box, owner, front: contextlib.nullcontext(),
                 roles=self,
                 starts=self.turns,
                 snapshots=self.snapshots,
@@ -312,10 +313,10 @@ class Play:
     @contextlib.asynccontextmanager
     async def serve(
         self, listener: socket.socket, admits: Callable[[socket.socket], bool]
-    ) -> AsyncIterator[None]:
+    ) -> AsyncIterator[TakeOver]:
         """See `ApiEndpoint`: nobody asks."""
         with listener:
-            yield
+            yield lambda connection, port: connection.close()
 
     def credentials(self, function: FunctionVersion) -> Credentials:
         """See `CredentialSource`."""

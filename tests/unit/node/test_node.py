@@ -51,7 +51,7 @@ class NodePlay(Play):
             WorkerSettings(),
             SchedulingSettings(memory_reserve_mb=100, keep_alive_s=KEEP_ALIVE_S),
             sandboxes=self.sandboxes,
-            network=lambda box: contextlib.nullcontext(),
+            network=lambda box, owner, front: contextlib.nullcontext(),
             runtimes=None,  # type: ignore[arg-type]
             code_directory=self._code,
             memory=Memory(1000),

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.sandbox.resolver import (
     Resolver,
+    answer_with_own_address,
     answer_without_records,
     is_reply,
+    name_in,
     parse_nameservers,
     question_of,
 )
@@ -80,3 +82,42 @@ def test_configured_nameservers_must_be_addresses() -> None:
     """A wrong setting fails at start."""
     with pytest.raises(ValueError, match="nonsense"):
         Resolver(EgressSettings(nameservers=("nonsense",)))
+
+
+def question(*labels: bytes, kind: int = 1, class_: int = 1) -> bytes:
+    name = b"".join(bytes([len(label)]) + label for label in labels)
+    return name + b"\x00" + struct.pack("!HH", kind, class_)
+
+
+def test_the_name_of_a_question() -> None:
+    """In lower case; what cannot be a host name is none."""
+    assert name_in(question(b"Example", b"COM")) == "example.com"
+    assert name_in(question()) is None
+    assert name_in(question(b"exam.ple", b"com")) is None
+    assert name_in(question(b"\xff", b"com")) is None
+
+
+@given(st.binary(max_size=300))
+def test_no_question_breaks_the_name(message: bytes) -> None:
+    """Hostile labels have a name or none."""
+    found = question_of(QUERY[:12] + message)
+    assert found is None or isinstance(name_in(found), str | None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "class_", "count"), [(1, 1, 1), (28, 1, 0), (65, 1, 0), (1, 3, 0)]
+)
+def test_a_name_of_ours_has_one_address(kind: int, class_: int, count: int) -> None:
+    """Of IPv4; everything else about it is an empty answer, not a failure."""
+    asked = question(b"a", b"test", kind=kind, class_=class_)
+    query = QUERY[:12] + asked
+    answer = answer_with_own_address(query, asked)
+    assert is_reply(answer, query, asked)
+    assert struct.unpack_from("!HHHHHH", answer) == (0xABCD, 0x8180, 1, count, 0, 0)
+    assert answer[12 : 12 + len(asked)] == asked
+    if count:
+        name, *record = struct.unpack("!HHHIH4s", answer[12 + len(asked) :])
+        assert name == 0xC00C
+        assert record == [1, 1, 5, 4, bytes([127, 0, 0, 1])]
+    else:
+        assert len(answer) == 12 + len(asked)

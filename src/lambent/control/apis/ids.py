@@ -6,7 +6,7 @@ import string
 from lambent.store.store import Transaction
 
 API_ID_LENGTH = 10
-API_KINDS = (("apigateway", "restapi"), ("apigatewayv2", "api"))
+API_KINDS = (("apigateway", "api"), ("apigatewayv2", "api"))
 """The documents that are APIs, by service."""
 
 _LETTERS = string.ascii_lowercase + string.digits

@@ -30,6 +30,12 @@ TAGGED = (
     Tagged(
         re.compile(r"/apis/(?P<root>[^/]+)/stages/(?P<id>[^/]+)"), "apigatewayv2", "stage", "Tags"
     ),
+    Tagged(re.compile(r"/restapis/(?P<root>(?P<id>[^/]+))"), "apigateway", "api", "tags"),
+    Tagged(
+        re.compile(r"/restapis/(?P<root>[^/]+)/stages/(?P<id>[^/]+)"), "apigateway", "stage", "tags"
+    ),
+    Tagged(re.compile(r"/apikeys/(?P<root>)(?P<id>[^/]+)"), "apigateway", "api_key", "tags"),
+    Tagged(re.compile(r"/usageplans/(?P<root>)(?P<id>[^/]+)"), "apigateway", "usage_plan", "tags"),
     Tagged(
         re.compile(r"/domainnames/(?P<root>)(?P<id>[^/]+)"), "apigateway", "domain_name", "Tags"
     ),
@@ -75,13 +81,10 @@ def tags_of(tx: Transaction, arn: str) -> Mapping[str, str]:
 
 
 def _find(tx: Transaction, tagged: Tagged, root: str, id: str) -> Document | None:
-    if not root or root == id:
+    if not root or tagged.kind == "api":
         return tx.documents.find(tagged.service, tagged.kind, id)
     # Ids of APIs are unique, names of stages are not.
-    top = next(
-        entry for entry in TAGGED if entry.service == tagged.service and entry.kind != tagged.kind
-    )
-    api = tx.documents.find(top.service, top.kind, root)
+    api = tx.documents.find(tagged.service, "api", root)
     return None if api is None else tx.documents.get(api.root, tagged.kind, id)
 
 

@@ -1,30 +1,13 @@
 """Permissions of services whose actions are HTTP methods and whose resources are paths, as those of
 API Gateway: `apigateway:GET` on `arn:aws:apigateway:us-east-1::/restapis/abc`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote
 
-from lambent.gateway.models import OperationModel, ServiceModel
+from lambent.gateway.models import OperationModel
 from lambent.gateway.permissions.asked import Asked, Target
-from lambent.gateway.permissions.needs import TAGS, Need, Needs, Resource
 
 _UNQUOTED = "$:+(),;=@!*'.~-_"
-_TAGGING = ("DELETE", "PATCH", "POST", "PUT")
-"""Methods whose requests may have tags."""
-
-
-def by_path(
-    model: ServiceModel, operations: Sequence[str], types: Mapping[str, tuple[str, ...]]
-) -> dict[str, Needs]:
-    """What operations need permission for. `types` are AWS's names of the types of resources of
-    each HTTP method."""
-    found: dict[str, Needs] = {}
-    for name in operations:
-        operation = model.operation_model(name)
-        method = operation.http["method"]
-        resource = Resource(types[method], PathOf(operation))
-        found[name] = (Need(f"apigateway:{method}", resource, TAGS if method in _TAGGING else ()),)
-    return found
 
 
 class PathOf:

@@ -83,12 +83,14 @@ async def _request_tags(asked: Asked) -> Values:
 
 
 async def _tag_keys(asked: Asked) -> Values:
-    return some("aws:tagkeys", asked.params.get("TagKeys") or list(_tags(asked)))
+    params = asked.params
+    names = params.get("TagKeys") or params.get("tagKeys") or list(_tags(asked))
+    return some("aws:tagkeys", names)
 
 
 def _tags(asked: Asked) -> Mapping[str, str]:
     """The tags in a request: Lambda's are an object, IAM's a list."""
-    tags = asked.params.get("Tags") or {}
+    tags = asked.params.get("Tags") or asked.params.get("tags") or {}
     if isinstance(tags, Mapping):
         return tags
     return {tag["Key"]: tag["Value"] for tag in tags}

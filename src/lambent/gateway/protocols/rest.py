@@ -55,7 +55,9 @@ def read_outside_body(shape: Shape, exchange: Exchange, labels: Labels) -> RestI
         elif location == "querystring":
             if query is None:
                 query = parse_qs(exchange.query, keep_blank_values=True)
-            if wire_name in query:
+            if member.type_name == "map":
+                params[name] = _rest_of_query(shape, query)
+            elif wire_name in query:
                 params[name] = _from_query(member, query[wire_name], name)
         elif location == "header":
             value = exchange.headers.get(wire_name.lower())
@@ -77,6 +79,16 @@ def _from_query(shape: Shape, values: list[str], path: str) -> Any:
     if shape.type_name == "list":
         return [from_text(shape.member, value, path) for value in values]
     return from_text(shape, values[0], path)
+
+
+def _rest_of_query(shape: Shape, query: Mapping[str, list[str]]) -> dict[str, str]:
+    """The parameters that no other member has."""
+    named = {
+        member.serialization.get("name", name)
+        for name, member in shape.members.items()
+        if member.serialization.get("location") == "querystring" and member.type_name != "map"
+    }
+    return {name: values[0] for name, values in query.items() if name not in named}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ class RestJson(RestProtocol):
         shape = operation.output_shape
         if shape is None or status == 204:
             return WireResponse(status, headers, b"")
-        headers.append(("Content-Type", "application/json"))
+        if all(name != "Content-Type" for name, _ in headers):
+            headers.append(("Content-Type", "application/json"))
         if payload is None:
             document = {
                 member.serialization.get("name", name): to_document(

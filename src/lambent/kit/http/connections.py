@@ -25,6 +25,8 @@ class HttpLimits:
     body_bytes_max: int | Callable[[Exchange], int] = 8 << 20
     """Bytes of a body, or a function that returns them when the head of a request is known. Larger
     ones go to the server's `oversized` handler."""
+    handshakes_max: int = 32
+    """Connections that have not finished their handshake of TLS; more are closed."""
     connections_max: int = 4096
     """Open connections; further ones get 503 and are closed."""
     request_deadline_s: float | None = None

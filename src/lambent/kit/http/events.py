@@ -19,6 +19,8 @@ class RequestHead(NamedTuple):
     """`1.1` or `1.0`."""
     headers: list[tuple[bytes, bytes]]
     """In their order; the names are in lower case."""
+    names: list[bytes]
+    """The same names, as the client spelled them."""
     body_length: int | None
     """Bytes of the body; None if it is chunked."""
     keep_alive: bool

@@ -81,9 +81,12 @@ class HttpExchange:
         self.keep_alive = keep_alive
 
     @property
-    def header_lines(self) -> Sequence[tuple[str, str]]:
-        lines = self.head.headers
-        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in lines]
+    def header_items(self) -> Sequence[tuple[str, str]]:
+        head = self.head
+        return [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, (_, value) in zip(head.names, head.headers, strict=True)
+        ]
 
     @property
     def client_address(self) -> str:

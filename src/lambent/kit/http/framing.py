@@ -8,9 +8,12 @@ import httptools
 
 _TARGET_BYTES_MAX = 16 * 1024
 _QUERY_FIELDS_MAX = 1000
+LONG_TARGET_BYTES = 1000
+"""A shorter target cannot have too many of anything."""
 _ONCE = frozenset((b"host", b"authorization", b"content-length", b"transfer-encoding"))
 """Headers that a request may have once: two readers could each believe another one."""
-_CHECKED = _ONCE | {b"connection", b"expect", b"upgrade"}
+CHECKED = _ONCE | {b"connection", b"expect", b"upgrade"}
+"""Headers that say how a request is read."""
 
 
 class BadRequestError(Exception):
@@ -45,15 +48,9 @@ def origin_form(url: bytes) -> bytes:
     return path + b"?" + parsed.query if parsed.query else path
 
 
-def find_checked(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Of headers with lower-case names, those that say how a request is read. Raises
-    `BadRequestError` if one comes twice that may come once."""
-    checked = [(name, value) for name, value in headers if name in _CHECKED]
-    found = dict(checked)
-    return found if len(found) == len(checked) else _join_repeated(checked)
-
-
-def _join_repeated(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def join_repeated(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The `CHECKED` headers by name. Raises `BadRequestError` if one comes twice that may come
+    once."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
         if name in found and name in _ONCE:
@@ -78,11 +75,11 @@ def check_version(version: str, found: dict[bytes, bytes]) -> None:
 def body_length(found: dict[bytes, bytes]) -> int | None:
     """The length of the body in bytes, None if it is chunked. Raises `BadRequestError` if it is
     ambiguous."""
-    length, coding = found.get(b"content-length"), found.get(b"transfer-encoding")
-    if coding is not None:
+    length = found.get(b"content-length")
+    if b"transfer-encoding" in found:
         if length is not None:
             raise BadRequestError("the length of the body is ambiguous")
-        if coding.strip().lower() != b"chunked":
+        if found[b"transfer-encoding"].strip().lower() != b"chunked":
             raise BadRequestError("this transfer coding is not supported")
         return None
     if length is None:

@@ -34,8 +34,8 @@ class Exchange(Protocol):
         ...
 
     @property
-    def header_lines(self) -> Sequence[tuple[str, str]]:
-        """Headers as sent (latin-1), in their order."""
+    def header_items(self) -> Sequence[tuple[str, str]]:
+        """All headers in their order, with the names as the client spelled them (latin-1)."""
         ...
 
     body: bytes

@@ -23,12 +23,14 @@ from lambent.kit.http.events import (
     RequestHead,
 )
 from lambent.kit.http.framing import (
+    CHECKED,
+    LONG_TARGET_BYTES,
     BadRequestError,
     HeadTooLargeError,
     body_length,
     check_target,
     check_version,
-    find_checked,
+    join_repeated,
     origin_form,
 )
 
@@ -40,6 +42,7 @@ class RequestProtocol:
     """Parses the requests of one connection. The `on_…` methods are for httptools alone."""
 
     __slots__ = (
+        "_checked",
         "_doubtful_bytes",
         "_events",
         "_has_completed",
@@ -47,6 +50,7 @@ class RequestProtocol:
         "_head_bytes_max",
         "_headers",
         "_is_stopped",
+        "_names",
         "_parser",
         "_read_bytes",
         "_skipped_framing",
@@ -81,6 +85,9 @@ class RequestProtocol:
         """None until it is complete."""
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._checked: list[tuple[bytes, bytes]] = []
+        """Those of them that say how the request is read."""
+        self._names: list[bytes] = []
         self._trailers: dict[str, str] | None = None
         self._has_completed = False
         """Whether a request has ended in this read."""
@@ -141,7 +148,8 @@ class RequestProtocol:
         self._parser = _NO_PARSER
         self._is_stopped = True
         self.is_paused = False
-        self._events, self._head, self._headers = [], None, []
+        self._events, self._head = [], None
+        self._headers, self._checked, self._names = [], [], []
         self._url = self.unparsed = b""
         self.pending_bytes = 0
 
@@ -189,7 +197,11 @@ class RequestProtocol:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:
-            self._headers.append((name.lower(), value))
+            self._names.append(name)
+            header = (name := name.lower(), value)
+            self._headers.append(header)
+            if name in CHECKED:
+                self._checked.append(header)
             return
         # A trailer: it must not reach the next request.
         if self._trailers is None:
@@ -201,18 +213,21 @@ class RequestProtocol:
         if self._head is not None:
             return  # This head is the one that `_feed_rest` made.
         parser = self._parser
-        url, headers = self._url, self._headers
-        self._url, self._headers = b"", []
+        url, headers, checked, names = self._url, self._headers, self._checked, self._names
+        self._url, self._headers, self._checked, self._names = b"", [], [], []
         size = self.pending_bytes
         if size > SMALL_BYTES:
             # What has come may be body too: only now is the head's own size known.
             size = _size(url, headers)
             if size > self._head_bytes_max or len(headers) > _HEADERS_MAX:
                 raise HeadTooLargeError("the head is too large")
-        check_target(url)
+        if len(url) > LONG_TARGET_BYTES:
+            check_target(url)
         if not url.startswith(b"/"):
             url = origin_form(url)
-        found = find_checked(headers)
+        found = dict(checked)
+        if len(found) < len(checked):
+            found = join_repeated(checked)
         keep_alive = parser.should_keep_alive()
         # Only 1.1 is kept alive without being asked. To ask httptools takes longer.
         is_usual = keep_alive and b"connection" not in found
@@ -230,6 +245,7 @@ class RequestProtocol:
                 url,
                 version,
                 headers,
+                names,
                 length,
                 keep_alive,
                 expects_continue,
@@ -250,7 +266,8 @@ class RequestProtocol:
         if length != 0:
             if self._parser.should_upgrade():
                 self._skipped_framing = _framing_line(length)
-            return length, found.get(b"expect", b"").lower() == b"100-continue", ""
+            expects_continue = b"expect" in found and found[b"expect"].lower() == b"100-continue"
+            return length, expects_continue, ""
         if b"upgrade" in found and version == "1.1" and self._parser.should_upgrade():
             return 0, False, found[b"upgrade"].decode("latin-1")
         return 0, False, ""

@@ -12,30 +12,40 @@
 | `budget.py` | the memory that servers hold |
 | `upgraded.py` | a connection that a handler has taken over |
 | `connections.py` | all connections of a server: memory, deadlines, the end |
-| `server.py` | the listening socket |
+| `acceptor.py` | a listening socket for TLS |
+| `server.py` | the listening sockets |
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import sys
 from collections.abc import Callable, Collection
 
+import anyio.abc
+
 from lambent.kit.clock import Clock, SystemClock
+from lambent.kit.http.acceptor import Acceptor
 from lambent.kit.http.budget import Budget
 from lambent.kit.http.connection import Connection
 from lambent.kit.http.connections import Connections, HttpLimits, OpenConnection, Service
 from lambent.kit.http.messages import BodyReader, Exchange, Handler
 from lambent.kit.http.responses import DateLine
+from lambent.kit.tasks import start_task
 
 __all__ = ["HttpLimits", "HttpServer"]
 
 _HANDSHAKE_S = 10.0
+_NAME_REFUSED = "CALLBACK_FAILED"
+"""OpenSSL's reason when a context has no certificate for the name."""
+_UNRECOGNIZED_NAME = bytes([21, 3, 3, 0, 2, 2, 112])
+"""The record of TLS that says so: a fatal alert."""
 _DEFAULT_LIMITS = HttpLimits()
 
 
 class HttpServer:
-    """Serves one listening socket."""
+    """Serves listening sockets, and connections that others have accepted."""
 
     def __init__(
         self,
@@ -68,7 +78,8 @@ class HttpServer:
             date=DateLine(clock or SystemClock()),
         )
         self._connections = Connections(budget or Budget(sys.maxsize))
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server | Acceptor] = []
+        self._handshakes = 0
 
     @property
     def connections(self) -> Collection[OpenConnection]:
@@ -88,31 +99,68 @@ class HttpServer:
     async def start(
         self,
         sock: socket.socket,
-        tls: ssl.SSLContext | None = None,
         *,
         admits: Callable[[socket.socket], bool] | None = None,
     ) -> None:
-        """Serve a bound socket on the running loop, with TLS if a context is given. A client that
-        does not finish its handshake in time is disconnected; one that is not admitted gets 403."""
-        self._server = await asyncio.get_running_loop().create_server(
+        """Serve a bound socket on the running loop. A client that is not admitted gets 403."""
+        server = await asyncio.get_running_loop().create_server(
             lambda: Connection(self._service, self._connections, admits),
             sock=sock,
             backlog=1024,
-            ssl=tls,
-            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
         )
+        self._servers.append(server)
+        self._watch_deadlines()
+
+    def start_tls(
+        self, sock: socket.socket, tls: ssl.SSLContext, tasks: anyio.abc.TaskGroup
+    ) -> None:
+        """Serve a bound socket with TLS on the running loop; handshakes are tasks of `tasks`."""
+        self._servers.append(
+            Acceptor(
+                sock,
+                lambda connection: start_task(tasks, None, self.take_over, connection, tls),
+            )
+        )
+        self._watch_deadlines()
+
+    def _watch_deadlines(self) -> None:
         limits = self._service.limits
         if limits.request_deadline_s is not None or limits.idle_deadline_s is not None:
             self._connections.watch_deadlines()
+
+    async def take_over(self, connection: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Serve a connection that somebody else has accepted; returns when its handshake, if there
+        is one, is done. A client that does not finish it in time is disconnected, and so are those
+        beyond the limit of handshakes. The server must have been started."""
+        if self._handshakes >= self._service.limits.handshakes_max or self.is_closing:
+            connection.close()
+            return
+        self._handshakes += 1
+        # asyncio closes the socket of a client that it refuses, and does not say why.
+        with connection.dup() as client:
+            try:
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: Connection(self._service, self._connections, None),
+                    connection,
+                    ssl=tls,
+                    ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
+                )
+            except ssl.SSLError as error:
+                if error.reason == _NAME_REFUSED:
+                    with contextlib.suppress(OSError):
+                        client.send(_UNRECOGNIZED_NAME)
+            except OSError:
+                pass  # The client has broken off, or takes too long.
+            finally:
+                self._handshakes -= 1
 
     async def close(self, grace_s: float = 0.0) -> None:
         """Accept no more connections, give requests in progress `grace_s` seconds, end the rest.
 
         May be called again while it waits; then it waits no longer than the second call says.
         """
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        while self._servers:
+            self._servers.pop().close()
         await self._connections.close(grace_s)
 
 

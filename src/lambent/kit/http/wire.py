@@ -55,8 +55,8 @@ class Wire:
 
     def send(self, head: bytes, body: bytes) -> None:
         """Write a whole response."""
-        self._response_bytes = len(head) + len(body)
-        if len(body) < _JOINED_BYTES_MAX:
+        self._response_bytes = size = len(head) + len(body)
+        if size < _JOINED_BYTES_MAX:
             self.transport.write(head + body)
         else:
             self.transport.writelines((head, body))

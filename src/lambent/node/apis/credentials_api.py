@@ -1,4 +1,4 @@
-"""The endpoint at which an environment that was restored from a snapshot gets its credentials.
+"""The endpoint from which an environment that was restored from a snapshot gets its credentials.
 
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 """

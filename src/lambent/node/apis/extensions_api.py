@@ -1,8 +1,8 @@
 """The Extensions API, as the extensions of one box see it.
 
-Extensions are programs of their own (external, from layers) or parts of the runtime's process
-(internal). They register while the environment starts and wait for events as the runtime does. An
-invocation is over when the extensions that follow invocations wait again. Like `RuntimeApi`, this
+Extensions are separate programs (external, from layers) or parts of the runtime's process
+(internal). They register while the environment starts, and poll for events like the runtime. An
+invocation is over when the extensions that follow invocations poll again. Like `RuntimeApi`, this
 owns no socket and starts no task.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
@@ -28,14 +28,14 @@ _ERROR_TYPE_LENGTH_MAX = 256
 
 
 class ExtensionsListener(Protocol):
-    """What the environment wants to know. All calls come on the event loop."""
+    """Notifies the environment. All calls come on the event loop."""
 
     def on_extension_waiting(self) -> None:
         """An extension asked for its next event."""
         ...
 
     def on_extension_failed(self, error_type: str, message: str) -> None:
-        """An extension reported that it cannot go on; `message` is in its own words."""
+        """An extension reported an error that it cannot recover from; `message` is its own text."""
         ...
 
 
@@ -48,13 +48,13 @@ class Extension:
     is_external: bool
     events: tuple[str, ...]
     state: str = "Registered"
-    """`Registered`, `Ready` (waits), `Running`, `InitError` or `ExitError`; AWS's words."""
+    """`Registered`, `Ready` (polling), `Running`, `InitError` or `ExitError`, as in AWS."""
     waiting: Exchange | None = None
     pending: bytes | None = None
-    """An event that came while it did not wait."""
+    """An event that came while it did not poll."""
 
     def send(self, event: bytes) -> None:
-        """Send it an event, now or as soon as it asks."""
+        """Send it an event, now or at its next poll."""
         waiting, self.waiting = self.waiting, None
         if waiting is None or not waiting.is_open:
             self.pending = event
@@ -71,7 +71,7 @@ class Extension:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it reported that it cannot go on: it should end, and gets no more events."""
+        """Whether it reported an error: it should end, and gets no more events."""
         return self.state in ("InitError", "ExitError")
 
 
@@ -94,7 +94,7 @@ class ExtensionsApi:
 
     @property
     def registered(self) -> Collection[Extension]:
-        """All of them, in the order in which they registered."""
+        """All registered extensions, in the order in which they registered."""
         return self._by_id.values()
 
     @property
@@ -104,7 +104,7 @@ class ExtensionsApi:
 
     @property
     def all_waiting(self) -> bool:
-        """Whether every extension that follows invocations waits for the next one."""
+        """Whether every extension that follows invocations polls for the next one."""
         return all(extension.waiting is not None for extension in self._wants_invoke)
 
     @property

@@ -41,7 +41,7 @@ _TRAILER_BODY = "lambda-runtime-function-error-body"
 
 
 class RuntimeListener(Protocol):
-    """What the environment wants to know. All calls come on the event loop."""
+    """Notifies the environment. All calls come on the event loop."""
 
     def on_ready(self) -> None:
         """The runtime asked for an invocation and none was pending."""
@@ -61,9 +61,9 @@ class RuntimeListener(Protocol):
         ...
 
     def on_stream(self, content_type: str, resume: Callable[[], None]) -> ResponseSink:
-        """The runtime begins to respond to the current invocation in chunks. The returned sink gets
-        them, and calls `resume` after it has refused more. At the end comes `on_response`, without
-        a payload, or `on_error`."""
+        """The runtime begins to respond to the current invocation in chunks. The returned sink
+        receives them, and calls `resume` after it has refused more. At the end `on_response` is
+        called, without a payload, or `on_error`."""
         ...
 
     def on_init_error(self, payload: bytes, error_type: str) -> None:
@@ -71,8 +71,8 @@ class RuntimeListener(Protocol):
         ...
 
     def on_restore_ready(self) -> None:
-        """The runtime has loaded a function that uses SnapStart, and waits; `RuntimeApi.restore`
-        lets it continue."""
+        """The runtime has loaded a function that uses SnapStart, and waits until
+        `RuntimeApi.restore` lets it continue."""
         ...
 
     def on_restore_error(self, payload: bytes, error_type: str) -> None:
@@ -81,7 +81,7 @@ class RuntimeListener(Protocol):
 
 
 class _State(enum.Enum):
-    """The runtime's side of the conversation, in the words of AWS's own emulator."""
+    """The state of the runtime, with the names of AWS's own emulator."""
 
     STARTED = "Started"
     RESTORE_READY = "RestoreReady"
@@ -114,14 +114,14 @@ class RuntimeApi:
         """The invocation that waits for the runtime to ask, or that it is running."""
 
     def deliver(self, request: InvocationRequest, deadline_ms: int) -> None:
-        """Give the runtime its next invocation; `deadline_ms` is in epoch milliseconds."""
+        """Send the runtime its next invocation; `deadline_ms` is in epoch milliseconds."""
         self._pending = (request, deadline_ms)
         waiting, self._waiting = self._waiting, None
         if waiting is not None and waiting.is_open:
             self._hand_over(waiting)
 
     def keeps(self, request: InvocationRequest) -> bool:
-        """Whether the invocation still waits for the runtime to take it."""
+        """Whether the runtime has not taken the invocation yet."""
         return (
             self._state not in (_State.RUNNING, _State.STREAMING)
             and self._pending is not None
@@ -129,7 +129,7 @@ class RuntimeApi:
         )
 
     def detach(self) -> None:
-        """Notify the listener of nothing more, and refuse every further request of the runtime."""
+        """Stop notifying the listener, and refuse every further request of the runtime."""
         self._state = _State.DETACHED
         self._pending = None
         self._waiting = None
@@ -210,11 +210,11 @@ class RuntimeApi:
 
     @property
     def is_streaming(self) -> bool:
-        """Whether chunks of a response are still wanted."""
+        """Whether the response's consumer accepts more chunks."""
         return self._state is _State.STREAMING
 
     def end_stream(self, error: tuple[bytes, str] | None) -> None:
-        """The stream is over; `error` is payload and type if it was cut by one."""
+        """The stream is over; `error` is payload and type if an error ended it."""
         if not self.is_streaming:
             return
         self._finish()
@@ -305,8 +305,8 @@ class RuntimeApi:
         self._listener.on_init_error(payload, error_type)
 
     def restore(self, *, captures: bool = False) -> None:
-        """Let a runtime that waits to be restored continue. With `captures`, one of ours only
-        continues to the point at which it can be captured."""
+        """Let a runtime that waits to be restored continue. With `captures`, one of our own clients
+        continues only to the point at which it can be captured."""
         waiting, self._waiting = self._waiting, None
         if self._state is _State.RESTORE_READY and waiting is not None:
             self._state = _State.RESTORING
@@ -343,7 +343,8 @@ class RuntimeApi:
 
 
 def error_document(error_type: str, message: str) -> bytes:
-    """The JSON body that a caller gets if the platform, not the function, words the error."""
+    """The JSON body of the caller's response when the error message is the platform's, not the
+    function's."""
     return json.dumps(
         {"errorType": error_type, "errorMessage": message}, separators=(",", ":")
     ).encode()
@@ -351,7 +352,7 @@ def error_document(error_type: str, message: str) -> bytes:
 
 def _without_cause(payload: bytes, headers: object) -> bytes:
     """Remove the X-Ray cause that some runtimes send inside the error document. A large document
-    would take the event loop too long to parse; it is left as it is."""
+    would take the event loop too long to parse; it is left unchanged."""
     assert hasattr(headers, "get")
     is_read = len(payload) <= _CAUSE_BYTES_MAX
     if headers.get("content-type") != "application/vnd.aws.lambda.error.cause+json" or not is_read:
@@ -395,7 +396,7 @@ class _Stream:
             return
         try:
             payload = base64.b64decode(trailers.get(_TRAILER_BODY, ""), validate=True)
-        except ValueError:  # Also for what is not ASCII.
+        except ValueError:  # Also for characters outside ASCII.
             payload = b""
         self._api.end_stream((payload or error_document(error_type, ""), error_type))
 

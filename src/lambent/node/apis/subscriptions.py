@@ -1,9 +1,9 @@
 """Delivers telemetry to an extension's server in the box.
 
 Records are buffered until there are enough of them or enough time has passed; then one task sends
-them. A subscriber that is too slow loses the records that do not fit, and learns how many. The
-server is the function's code: whatever it does, it costs the platform no more than a bounded
-buffer.
+them. A subscriber that is too slow loses the records that do not fit into the buffer, and is sent
+their number. The server is the function's code: a bounded buffer is all that it can cost the
+platform.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from lambent.sandbox.ports import SandboxError
 from lambent.telemetry import events
 
 _BUFFERS_MAX = 2
-"""For a subscriber that is behind, so many batches of the size it asked for are buffered."""
+"""How many batches, of the size it requested, are buffered for a slow subscriber."""
 _RETRY_S_MIN, _RETRY_S_MAX = 0.1, 5.0
 _DEADLINE_S = 30.0
-"""For one delivery, not counting the time for which the box is frozen."""
+"""Seconds for one delivery, not counting the time for which the box is frozen."""
 _ANSWER_BYTES_MAX = 16 * 1024
 _DROPPED = (
     "Some logs were dropped because the downstream consumer is slower than the logs production rate"
@@ -41,7 +41,7 @@ OpenSocket = Callable[[], Awaitable[socket.socket]]
 
 
 class Subscription:
-    """Takes records at once, and delivers them later. `run` is its task; `close` ends it."""
+    """Accepts records at once, and delivers them later. `run` is its task; `close` ends it."""
 
     def __init__(
         self, extension: str, request: SubscriptionRequest, open_socket: OpenSocket, clock: Clock
@@ -68,7 +68,7 @@ class Subscription:
         self._is_thawed.set()
 
     def offer(self, kind: str, at: float, content: Any) -> None:
-        """Take a record, if it was subscribed to; `at` is in epoch seconds."""
+        """Accept a record, if it was subscribed to; `at` is in epoch seconds."""
         if kind not in self.request.types:
             return
         if kind == "platform":
@@ -104,19 +104,19 @@ class Subscription:
             self._is_due.set()
 
     def freeze(self) -> None:
-        """The box is frozen: begin no delivery, and let the deadline of one under way wait."""
+        """The box is frozen: begin no delivery, and suspend the deadline of one in progress."""
         self._is_thawed.clear()
         if self._attempt is not None:
             self._attempt.deadline = math.inf
 
     def thaw(self) -> None:
-        """The box continues."""
+        """The box was thawed."""
         self._is_thawed.set()
         if self._attempt is not None:
             self._attempt.deadline = anyio.current_time() + _DEADLINE_S
 
     async def flush(self) -> None:
-        """Return when everything taken so far has been delivered."""
+        """Return when everything accepted so far has been delivered."""
         self._is_flushing = True
         self._is_due.set()
         try:
@@ -158,7 +158,7 @@ class Subscription:
             reason = _DROPPED_LEGACY if self.request.is_legacy else _DROPPED
             event = events.logs_dropped(reason, self._dropped_records, self._dropped_bytes)
             self._dropped_records = self._dropped_bytes = 0
-            # Not subject to the bound: this record must not be lost.
+            # Exempt from the bound: this record must not be lost.
             self._keep(events.encode(self._clock.now(), event))
         if not self._records:
             self._is_empty.set()

@@ -26,7 +26,7 @@ _BUFFERING = {
     "maxBytes": (262_144, 1_048_576, 262_144),
     "timeoutMs": (25, 30_000, 1000),
 }
-"""Least, most, default."""
+"""Minimum, maximum, default."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class SubscriptionRequest:
     """What an extension subscribes to, and where it listens."""
 
     is_legacy: bool
-    """Of the Logs API."""
+    """Whether it is of the Logs API."""
     types: tuple[str, ...]
     """`platform`, `function`, `extension`."""
     schema: str
@@ -42,7 +42,7 @@ class SubscriptionRequest:
     bytes_max: int
     timeout_s: float
     port: int
-    """Of the extension's server, in the box."""
+    """The port of the extension's server, in the box."""
     path: str | None
     """The path to post to; None for lines over TCP."""
     method: str = "POST"
@@ -67,7 +67,7 @@ class TelemetryApi:
         self._uses_legacy: dict[str, bool] = {}
 
     def close(self) -> None:
-        """Init is over."""
+        """The init phase is over."""
         self._is_open = False
 
     def handle(self, exchange: Exchange) -> None:
@@ -98,7 +98,7 @@ class TelemetryApi:
 
 
 def parse_subscription(body: bytes, *, is_legacy: bool) -> SubscriptionRequest:
-    """Parse a request to subscribe. Raises ValueError, which names everything that is wrong."""
+    """Parse a subscription request. Raises ValueError, which names everything that is wrong."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
@@ -176,7 +176,7 @@ def _read_destination(given: Any, problems: list[str]) -> tuple[int, str | None,
 
 def _read_uri(uri: Any, scheme: str, problems: list[str]) -> tuple[int | None, str]:
     try:
-        # Control characters would end up in a request.
+        # Control characters would get into a request.
         if not isinstance(uri, str) or not uri.isascii() or not uri.isprintable() or " " in uri:
             raise ValueError("no text")
         parts = urlsplit(uri)

@@ -1,10 +1,10 @@
 """Bytecode of a function's modules, compiled when it is deployed.
 
-Packages bring sources and `/var/task` cannot be written, so that every cold start would compile
-again. Compiling runs in a box like any hostile program: parsers have bugs. What it sends is
-checked like any hostile input and kept beside the package, shown to its functions at
+Packages contain sources and `/var/task` is read-only, so every cold start would compile them again.
+Compiling runs in a box like any hostile program, because parsers have bugs. The compiler's output
+is checked like any hostile input, stored next to the package, and shown to its functions at
 `/var/pycache`; `runtimes/python/bootstrap.py` looks there first. A function without bytecode works
-as well, so no failure here is anybody's error.
+as well, so a failure here is not reported as an error.
 """
 
 import logging
@@ -25,7 +25,7 @@ from lambent.sandbox.ports import BoxSpec, ExitStatus, ProcessSpec, SandboxError
 logger = logging.getLogger(__name__)
 
 _SOURCES_BYTES_MIN = 20_000
-"""Less is compiled sooner than read."""
+"""Bytes. Less source is compiled faster than bytecode is read."""
 _OUTPUT_BYTES_MAX = 128 * 1024 * 1024
 _MEMORY_MB = 1024
 _VOLUME_MB = 64
@@ -36,8 +36,8 @@ _PARTIAL = ".partial-"
 
 
 async def compile_code(sandboxes: Sandboxes, launch: LaunchSpec) -> None:
-    """Compile the modules of the function that `launch` would start, if they are worth it and
-    that has not been done."""
+    """Compile the modules of the function that `launch` would start, if they are large enough and
+    not compiled yet."""
     target = launch.bytecode
     if target is None or target.exists():
         return
@@ -64,7 +64,7 @@ def _is_worth_it(code: Path) -> bool:
 
 
 async def _run_compiler(sandboxes: Sandboxes, launch: LaunchSpec) -> bytes:
-    """All that the compiler sends."""
+    """Everything that the compiler sends."""
     volume = await sandboxes.open_volume(_VOLUME_MB)
     try:
         mounts = (launch.mounts[0], *launch.runtime_mounts)
@@ -94,7 +94,7 @@ async def _run_compiler(sandboxes: Sandboxes, launch: LaunchSpec) -> bytes:
 
 
 def _ignore(_: ExitStatus) -> None:
-    """What it has sent says enough."""
+    """Its output is enough of an error message."""
 
 
 async def _read_all(pipe: int) -> bytes:
@@ -111,7 +111,7 @@ async def _read_all(pipe: int) -> bytes:
 
 def _keep(output: bytes, target: Path) -> None:
     """Write the files; the directory appears complete or not at all. Raises ValueError if the
-    output is not what a compiler sends."""
+    output is not valid."""
     partial = target.with_name(f"{_PARTIAL}{uuid.uuid4().hex}")
     try:
         partial.mkdir()
@@ -125,7 +125,8 @@ def _keep(output: bytes, target: Path) -> None:
         try:
             partial.rename(target)
         except OSError:
-            # Two functions with the same package are compiled at once: the first one counts.
+            # Two functions with the same package are compiled at the same time: the first result is
+            # kept.
             if not target.is_dir():
                 raise
     finally:

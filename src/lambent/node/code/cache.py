@@ -1,12 +1,12 @@
 """The code cache: deployment packages, unpacked once, content-addressed, never changed.
 
-`<root>/<hex sha256>` is one package, of a function or of a layer. Several layers together are one
-more directory of hard links, which costs no space. A directory appears by rename, complete or not
-at all, and is deleted by rename; what a crash left half done is removed when the cache is opened.
-A package that no version refers to is deleted when its last environment is gone. The cache belongs
-to one boot of the machine: after a power failure a renamed directory may hold files whose bytes
-never reached the disk. So the directories of an earlier boot are deleted, and unpacked again when
-they are needed.
+`<root>/<hex sha256>` is one package, of a function or of a layer. Several layers together are
+another directory of hard links, which takes no space. A directory appears by rename, complete or
+not at all, and is deleted by rename; what a crash left half done is removed when the cache is
+opened. A package that no version refers to is deleted when its last environment has ended. The
+cache belongs to one boot of the machine: after a power failure a renamed directory may contain
+files whose bytes never reached the disk. So the directories of an earlier boot are deleted, and
+unpacked again when they are needed.
 """
 
 import contextlib
@@ -36,9 +36,9 @@ _BOOT = ".boot"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _EXTRACTIONS_MAX = 2
 _PAUSE_S = 2.0
-"""After a change: often several come together."""
+"""Seconds after a change: often several come together."""
 _LOOK_S = 600.0
-"""A deleted layer is not announced as a change."""
+"""Seconds; the deletion of a layer is not announced as a change."""
 
 
 class CodeCache:
@@ -57,13 +57,13 @@ class CodeCache:
         self._uses = Counter[str]()
         """How many environments and preparations use each package."""
         self._used_at: dict[str, int] = {}
-        """The last use of each, as a number that grows."""
+        """The last use of each, as an increasing number."""
         self._numbers = itertools.count(1)
         self._merged: dict[str, frozenset[str]] = {}
         """The layers in each directory of several."""
         self._sizes: dict[str, int] = {}
         self._overdue = set[str]()
-        """Packages that would have been deleted if they had not been in use."""
+        """Packages that are not needed, but were in use when they should have been deleted."""
         self._bell = anyio.Event()
         self._bell.set()
 
@@ -71,7 +71,7 @@ class CodeCache:
     async def use(
         self, code_key: str, layer_keys: Sequence[str] = ()
     ) -> AsyncIterator[tuple[Path, Path | None]]:
-        """The directories of a package and of its layers together (None without layers). They stay
+        """The directories of a package and of its merged layers (None without layers). They exist
         for as long as the context lasts. Raises as `ensure` does."""
         names = {code_key, *layer_keys, _merged_name(layer_keys)}
         self._uses.update(names)
@@ -87,7 +87,7 @@ class CodeCache:
                         self._bell.set()
 
     async def ensure(self, code_key: str) -> Path:
-        """The directory of a package, unpacked now if it is not there yet.
+        """The directory of a package; unpacks it if necessary.
 
         Raises PackageError if the package cannot be used, OSError if it cannot be fetched or
         written.
@@ -100,8 +100,8 @@ class CodeCache:
         return await self._ensure(code_key, make)
 
     async def ensure_layers(self, layer_keys: Sequence[str]) -> Path | None:
-        """The directory of several layers together, None for no layers; where two bring the same
-        path the later counts. Raises as `ensure` does."""
+        """The directory of several merged layers, None for no layers. Where two contain the same
+        path, the later layer wins. Raises as `ensure` does."""
         if not layer_keys:
             return None
         layers = [await self.ensure(key) for key in layer_keys]
@@ -116,7 +116,7 @@ class CodeCache:
         return await self._ensure(name, make)
 
     async def _ensure(self, name: str, make: Callable[[Path], Awaitable[None]]) -> Path:
-        """A directory of the cache, made now, once, if it is not there yet."""
+        """A directory of the cache; creates it if necessary, only once."""
         directory = self._root / name
         while name in self._under_way or not directory.exists():
             if name in self._under_way:
@@ -139,13 +139,13 @@ class CodeCache:
     # -- space -----------------------------------------------------------------------------
 
     def note_change(self) -> None:
-        """A package may have become superfluous."""
+        """A package may have become unused."""
         self._bell.set()
 
     async def keep_small(self, needed: Callable[[], Awaitable[Set[str]]], clock: Clock) -> None:
-        """Delete what is superfluous, forever: now, after a change, and when a package that is not
-        needed is used for the last time. `needed` returns the keys of the packages that a version
-        of a function or layer refers to."""
+        """Delete unneeded packages, until cancelled: now, after a change, and when a package that
+        is not needed is used for the last time. `needed` returns the keys of the packages that a
+        version of a function or layer refers to."""
         while True:
             await wait_at_most(clock, self._bell, _LOOK_S)
             await clock.sleep(_PAUSE_S)
@@ -168,8 +168,8 @@ class CodeCache:
         }
 
     async def free(self, needed: Set[str]) -> None:
-        """Delete what nobody uses and is not needed and, if the rest takes too much, what was used
-        longest ago."""
+        """Delete packages that are neither used nor needed and, if the rest takes too much space,
+        those that were used longest ago."""
         self._overdue.clear()
         sizes = await anyio.to_thread.run_sync(self._measure)
         for name in [name for name in sizes if not needed >= self._merged.get(name, {name})]:
@@ -183,7 +183,7 @@ class CodeCache:
                 total -= sizes[name]
 
     def _measure(self) -> dict[str, int]:
-        """Bytes on disk by package, its bytecode included; links to layers cost nothing."""
+        """Bytes on disk by package, its bytecode included; links to layers take none."""
         sizes: dict[str, int] = {}
         before, self._sizes = self._sizes, {}
         for directory in _directories(self._root):
@@ -196,7 +196,7 @@ class CodeCache:
         return sizes
 
     async def _delete(self, name: str) -> bool:
-        """Delete a package's directories unless somebody needs them; returns whether it is done."""
+        """Delete a package's directories unless it is in use; returns whether they are deleted."""
         if self._uses[name] or name in self._under_way:
             self._overdue.add(name)
             return False
@@ -220,7 +220,7 @@ async def open_code_cache(
 
 
 def disk_usage(directory: Path) -> int:
-    """Bytes that a directory takes; what is deleted meanwhile takes none."""
+    """Bytes that a directory takes; files deleted in the meantime count as none."""
     total = 0
     for path, _, names in os.walk(directory):
         for name in (*names, "."):
@@ -230,8 +230,8 @@ def disk_usage(directory: Path) -> int:
 
 
 def leftovers(root: Path, is_needed: Callable[[str], bool]) -> list[Path]:
-    """What is of no use in a cache that nobody has opened: packages that are not needed any more,
-    layers that were put together, which is done again, and what a crash left half-done."""
+    """What is superfluous in a cache that is not open: packages that are not needed any more,
+    merged layers, which can be merged again, and leftovers of crashes."""
     if not root.is_dir():
         return []
     found = [path for path in root.iterdir() if path.is_dir() and path.name.startswith(_PARTIAL)]
@@ -243,18 +243,18 @@ def leftovers(root: Path, is_needed: Callable[[str], bool]) -> list[Path]:
 
 
 def _directories(root: Path) -> list[Path]:
-    """Those of packages, whole ones."""
+    """The directories of packages, complete ones only."""
     with os.scandir(root) as entries:
         return [Path(entry.path) for entry in entries if not entry.name.startswith(".")]
 
 
 def _package_of(directory: Path) -> str:
-    """Bytecode is beside its package, with the runtime in its name."""
+    """Bytecode is next to its package, with the runtime in its name."""
     return directory.name.partition(".")[0]
 
 
 def _remove(root: Path, name: str) -> None:
-    """What a crash leaves of it is swept at the next start."""
+    """What a crash leaves of it is removed at the next start."""
     doomed = []
     for directory in _directories(root):
         if _package_of(directory) == name:
@@ -292,7 +292,7 @@ def _merge(layers: Sequence[Path], directory: Path) -> None:
 
 @contextmanager
 def _appearing(directory: Path) -> Iterator[Path]:
-    """A directory to fill, which is `directory` if all goes well and nothing if not."""
+    """A directory to fill, which becomes `directory` if all goes well, and is deleted if not."""
     partial = directory.with_name(f"{_PARTIAL}{uuid.uuid4().hex}")
     try:
         partial.mkdir()
@@ -304,8 +304,8 @@ def _appearing(directory: Path) -> Iterator[Path]:
 
 
 def _link_all(source: Path, target: Path) -> None:
-    """Put the tree `source` over the tree `target`. Nothing is written behind a link, wherever a
-    layer's link may lead: what is in the way of a directory is replaced."""
+    """Merge the tree `source` into the tree `target`. Nothing is written through a link, wherever a
+    layer's link may point: what is in the way of a directory is replaced."""
     with os.scandir(source) as entries:
         for entry in entries:
             path = target / entry.name
@@ -324,8 +324,8 @@ def _link_all(source: Path, target: Path) -> None:
 
 
 def _extract(package: Package, root: Path) -> None:
-    """Follow the plan: its paths are clean and nothing in it lies behind a link, so that every
-    path below ends inside `root`. Links come last all the same."""
+    """Follow the plan: its paths are clean and none goes through a link, so that every path below
+    ends inside `root`. Links are still created last."""
     total = 0
     for entry in sorted(package.entries, key=lambda entry: stat.S_ISLNK(entry.kind)):
         path = root / entry.path
@@ -337,7 +337,7 @@ def _extract(package: Package, root: Path) -> None:
 
 
 def _make_directories(root: Path, path: Path) -> None:
-    """`path` and what is missing above it, readable by everybody whatever the umask."""
+    """Create `path` and its missing parents, readable by everybody whatever the umask is."""
     missing = []
     while path != root and not path.exists():
         missing.append(path)
@@ -348,7 +348,7 @@ def _make_directories(root: Path, path: Path) -> None:
 
 
 def _write(package: Package, entry: ZipEntry, path: Path, total: int) -> int:
-    """Write one file; `total` bytes were written before. Returns how many there are now."""
+    """Write one file; `total` bytes were written before. Returns the new total."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "wb") as file:
         for chunk in package.chunks(entry):

@@ -11,12 +11,13 @@ from lambent.kit.turns import Turn, Turns
 from lambent.model.function import FunctionVersion
 from lambent.node.environment.snapshots import Snapshots
 from lambent.node.languages.launch import LaunchSpec
-from lambent.node.ports import ApiEndpoint, CredentialSource, LogSink
+from lambent.node.ports import ApiEndpoint, CredentialSource, LogSink, TakeOver
 from lambent.node.settings import WorkerSettings
 from lambent.sandbox.ports import Box, Sandboxes
 
-NetworkServices = Callable[[Box], AbstractAsyncContextManager[None]]
-"""Serves a box's network: egress and name resolution."""
+NetworkServices = Callable[[Box, str, TakeOver], AbstractAsyncContextManager[None]]
+"""Serves the network of an account's box: egress and name resolution. Connections to the platform
+by the usual ports of HTTP are passed on."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,8 @@ class EnvironmentLog:
         self._tail: bytearray | None = None
         self._request_id = ""
         self._memory_used_bytes = 0
+        self.memory_used_mb = 0
+        """The most memory that the environment has used so far, rounded up."""
 
     # -- init ------------------------------------------------------------------------------
 
@@ -226,15 +228,16 @@ class EnvironmentLog:
         `error_type` is dotted, and `reason` is the text that explains it."""
         memory_mb = self._function.memory_mb
         ran_out = error_type == "Runtime.OutOfMemory"
+        # By position, in the order of the fields: names would cost as much again.
         report_ = Report(
-            request_id=request.request_id,
-            duration_ms=duration_ms,
-            memory_mb=memory_mb,
-            memory_used_mb=memory_mb if ran_out else self.memory_used_mb,
-            init_ms=init_ms,
-            restore_ms=restore_ms,
-            status=status,
-            error_type=error_type,
+            request.request_id,
+            duration_ms,
+            memory_mb,
+            memory_mb if ran_out else self.memory_used_mb,
+            init_ms,
+            restore_ms,
+            status,
+            error_type,
         )
         end, text = report.end(request.request_id), report.report(report_)
         if self.is_plain:
@@ -264,11 +267,6 @@ class EnvironmentLog:
         tail, self._tail = self._tail, None
         return b"" if tail is None else bytes(tail[-_TAIL_BYTES:])
 
-    @property
-    def memory_used_mb(self) -> int:
-        """The most memory that the environment has used so far, rounded up."""
-        return min(-(-self._memory_used_bytes // _MB), self._function.memory_mb)
-
     def fault(self, request_id: str, status: str, error_type: str) -> None:
         """The platform ended an invocation. Only subscribers of the Logs API get this."""
         text = f"RequestId: {request_id} Status: {status}\tErrorType: {error_type}"
@@ -276,7 +274,9 @@ class EnvironmentLog:
 
     def note_memory(self, used_bytes: int) -> None:
         """Remember the most memory the environment has used so far."""
-        self._memory_used_bytes = max(self._memory_used_bytes, used_bytes)
+        if used_bytes > self._memory_used_bytes:
+            self._memory_used_bytes = used_bytes
+            self.memory_used_mb = min(-(-used_bytes // _MB), self._function.memory_mb)
 
     # -- what is printed -------------------------------------------------------------------
 
@@ -343,7 +343,7 @@ class EnvironmentLog:
             self._early_bytes += len(content) if isinstance(content, str) else 1000
 
     def _line(self, message: bytes) -> None:
-        self._append(int(self._clock.now() * 1000), message)
+        self._append(0, message)
 
     def _append(self, timestamp_ms: int, message: bytes) -> None:
         self.stream.append(timestamp_ms, message)

@@ -116,8 +116,8 @@ async def open_box(
         server = _serve(apis)
         await server.start(box.runtime_api, admits=box.admits)
         stack.push_async_callback(shielded, server.close)
-        await stack.enter_async_context(host.api.serve(box.endpoint, box.admits))
-        await stack.enter_async_context(host.network(box))
+        front = await stack.enter_async_context(host.api.serve(box.endpoint, box.admits))
+        await stack.enter_async_context(host.network(box, function.key.account, front))
         own_volume.pop_all()
         yield OpenBox(box, volume, process)
 

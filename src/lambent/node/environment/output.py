@@ -12,6 +12,7 @@ down and does not fill the platform's memory.
 import asyncio
 import logging
 import os
+import select
 from collections.abc import Callable
 
 from lambent.kit.clock import Clock
@@ -49,19 +50,25 @@ class Output:
         self._paused = False
         self._has_failed = False
         """A failure is logged once: the function decides how many lines there are."""
+        self._pipes = select.poll()
+        self._pipes.register(process.stdout, select.POLLIN)
         self._loop.add_reader(process.stdout, self._read_stdout)
         if process.log_pipe is not None:
+            self._pipes.register(process.log_pipe, select.POLLIN)
             self._loop.add_reader(process.log_pipe, self._read_frames)
 
     def drain(self) -> None:
         """Read what is in the pipes now, including a last line without its newline."""
         if self._paused and self._stream.write_now():
             self.resume()
-        for read in (self._read_stdout, self._read_frames):
-            for _ in range(_DRAIN_READS):
-                if self._paused or not read():
-                    break
-        self._emit(self._lines.flush())
+        # Most invocations print nothing. To ask is much cheaper than two reads that fail.
+        if self._pipes.poll(0):
+            for read in (self._read_stdout, self._read_frames):
+                for _ in range(_DRAIN_READS):
+                    if self._paused or not read():
+                        break
+        if self._lines.has_rest:
+            self._emit(self._lines.flush())
 
     def resume(self) -> None:
         """Read again after the log store had been full."""
@@ -144,4 +151,5 @@ class Output:
     def _close_pipe(self, pipe: int | None) -> None:
         if pipe is not None:
             self._loop.remove_reader(pipe)
+            self._pipes.unregister(pipe)
             os.close(pipe)

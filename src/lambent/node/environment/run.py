@@ -167,14 +167,15 @@ class Run:
             response_bytes = 0 if isinstance(outcome, Refused) else len(outcome.payload)
         start_ms = start.init_ms if start.restore_ms is None else start.restore_ms
         ran_out = outcome.error_type == "Runtime.OutOfMemory"
+        # By position, in the order of the fields: names would cost as much again.
         report = RunReport(
-            queued_s=self._queued_s,
-            init_s=None if start_ms is None else start_ms / 1000,
-            duration_s=duration_s,
-            memory_used_mb=self._function.memory_mb if ran_out else self._log.memory_used_mb,
-            is_provisioned=self._log.is_provisioned,
-            response_bytes=response_bytes,
-            log_tail=self._log.take_tail(),
+            self._queued_s,
+            None if start_ms is None else start_ms / 1000,
+            duration_s,
+            self._function.memory_mb if ran_out else self._log.memory_used_mb,
+            self._log.is_provisioned,
+            response_bytes,
+            self._log.take_tail() if self.request.wants_log_tail else b"",
         )
         return partial(self._reply.finish, outcome, report)
 

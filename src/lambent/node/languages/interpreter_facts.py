@@ -1,5 +1,5 @@
-"""Remembers what interpreters said of themselves: asking a dozen of them takes a third of a second
-of CPU, at every start of the platform."""
+"""Remembers what interpreters reported about themselves: asking a dozen of them takes a third of a
+second of CPU, at every start of the platform."""
 
 import contextlib
 import json
@@ -11,7 +11,8 @@ from typing import Any
 
 
 class Answers:
-    """Answers by program, for as long as its file is the same. Without a file nothing is kept."""
+    """Answers by program, valid as long as its file is unchanged. Without a file nothing is
+    stored."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
@@ -19,10 +20,10 @@ class Answers:
         self._is_changed = False
 
     def of(self, program: Path, ask: Callable[[], Any]) -> Any:
-        """What the program answers; `ask` is called, and may raise, if that is not known.
-        Safe to call from several threads."""
+        """The program's answer; `ask` is called, and may raise, if that is not known. Safe to call
+        from several threads."""
         status = program.stat()
-        # A file that was replaced or written to has another time of change, which nobody can set.
+        # A file that was replaced or written to has another change time, which no program can set.
         mark = [status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns]
         known = self._known.get(str(program))
         if isinstance(known, dict) and known.get("mark") == mark:
@@ -33,10 +34,11 @@ class Answers:
         return answer
 
     def save(self) -> None:
-        """Write them for the next start. What cannot be written is asked again."""
+        """Write the answers for the next start. An answer that cannot be written is asked for
+        again."""
         if self._file is None or not self._is_changed:
             return
-        # Where this user may not look, `Path.exists` would raise.
+        # `Path.exists` would raise for paths that this user may not read.
         kept = {name: known for name, known in self._known.items() if os.path.exists(name)}
         partial = self._file.with_name(f".{self._file.name}-{uuid.uuid4().hex}")
         with contextlib.suppress(OSError):

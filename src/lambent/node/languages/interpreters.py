@@ -1,9 +1,9 @@
 """The interpreters of this host, of every language.
 
-Every path where interpreters usually are is looked at, wrappers (shims) are left out, and what is
-left is asked once, in isolated mode and with a deadline, what it is. Of several with the same
-version line (the minor version of Python and Ruby, the major version of Node and Java) the best is
-kept.
+Every path where interpreters usually are is examined, and wrappers (shims) are skipped. Each
+remaining program is asked once, in isolated mode and with a deadline, what it is. Of several with
+the same version line (the minor version of Python and Ruby, the major version of Node and Java) the
+best is kept.
 """
 
 import os
@@ -32,7 +32,8 @@ def find_interpreters(
     """The best interpreter of each version line, sorted; those that do not answer are skipped.
 
     `environment` and `home` say where the operator's own installations are; by default they are
-    this process's. `answers` is a file that remembers them; without it each is asked.
+    this process's. `answers` is a file that caches the answers; without it each interpreter is
+    asked.
     """
     known = Answers(answers)
     environment = os.environ if environment is None else environment
@@ -61,13 +62,13 @@ def best_of_each_line(found: Iterable[Interpreter]) -> tuple[Interpreter, ...]:
 
 
 def _rank(interpreter: Interpreter) -> tuple[bool, tuple[int, ...]]:
-    """Distributions build with profile and link-time optimisation, version managers mostly do not:
-    that is a third of the time a function takes to start, worth more than the last patch."""
+    """Distributions build with profile and link-time optimization, version managers mostly do not.
+    That saves a third of a function's start time, and is worth more than the latest patch."""
     return interpreter.prefix.is_relative_to("/usr"), interpreter.version
 
 
 def _ask(language: Language, program: Path, home: Path, known: Answers) -> Interpreter | None:
-    """What a program says it is; None if it is not an interpreter that can be used."""
+    """How a program describes itself; None if it is not a usable interpreter."""
     try:
         answer = known.of(program, partial(language.probe, program))
         implementation, numbers, executable, prefix = answer
@@ -82,5 +83,5 @@ def _ask(language: Language, program: Path, home: Path, known: Answers) -> Inter
     if language.landmarks and not any((root / mark).exists() for mark in language.landmarks):
         return None
     if not path.is_relative_to(root) or home.resolve().is_relative_to(root):
-        return None  # The whole prefix will be shown to functions: never a home directory.
+        return None  # The whole prefix is shown to functions: it must not be a home directory.
     return language.interpreter(version, path, root)

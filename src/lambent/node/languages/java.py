@@ -1,4 +1,4 @@
-"""Java functions: our runtime client, compiled when it is prepared, and options that make a JVM fit
+"""Java functions: our runtime client, compiled when it is prepared, and options that fit a JVM into
 a small box."""
 
 import hashlib
@@ -38,9 +38,10 @@ _NO_COMPILER = (
 )
 _TOOL_OPTIONS = "JAVA_TOOL_OPTIONS"
 _HEAP_SHARE = 0.85
-"""Of the function's memory, as in AWS; the rest is for classes, code, threads and the JVM."""
+"""Share of the function's memory, as in AWS; the rest is for classes, code, threads and the JVM."""
 _INITIAL_PART = 8
-"""Of the memory. The JVM itself would take a part of the host's, which is more than all of it."""
+"""Divisor of the memory. The JVM's default is a part of the host's memory, which may exceed the
+box's."""
 
 
 class Java(Language):
@@ -61,7 +62,7 @@ class Java(Language):
     def places(
         self, environment: Mapping[str, str], home: Path, system: Sequence[Path]
     ) -> Iterator[Path]:
-        """That of JAVA_HOME first, all of the distribution, and those of SDKMAN."""
+        """JAVA_HOME first, then the distribution's, then those of SDKMAN."""
         sdkman = Path(environment.get("SDKMAN_DIR") or home / ".sdkman")
         if os.path.isabs(java_home := environment.get("JAVA_HOME", "")):
             yield from glob(Path(java_home), "bin/java")
@@ -79,7 +80,7 @@ class Java(Language):
         return [self.name, re.split(r"[._]", found[1]), str(program), None]
 
     def choose(self, wanted: str, lines: Collection[str]) -> str:
-        """Newer JVMs run older classes."""
+        """Newer JVMs run classes for older ones."""
         newer = [line for line in lines if int(line) >= int(wanted)]
         return min(newer, key=int) if newer else max(lines, key=int)
 
@@ -95,11 +96,11 @@ class Java(Language):
         return (digest.hexdigest(),)
 
     def obstacle(self, interpreter: Interpreter) -> str | None:
-        """A JRE without any javac on this host."""
+        """A JRE on a host without javac."""
         return None if _find_compiler(interpreter) is not None else _NO_COMPILER
 
     def prepare(self, interpreter: Interpreter, target: Path) -> None:
-        """For any JVM from 8 on, with whatever javac there is."""
+        """Compiled for any JVM from 8 on, with any available javac."""
         compiler = _find_compiler(interpreter)
         if compiler is None:
             raise InstallFailed(_NO_COMPILER)
@@ -137,15 +138,15 @@ def _compiler_arguments(classes: Path) -> list[str]:
 
 
 def _pack(classes: Path, jar: Path) -> None:
-    """Make a jar of compiled classes; not compressed, so that it is read sooner."""
+    """Make a jar of compiled classes; uncompressed, because that is faster to read."""
     with zipfile.ZipFile(jar, "w", zipfile.ZIP_STORED) as archive:
         for path in sorted(classes.rglob("*.class")):
             archive.write(path, path.relative_to(classes))
 
 
 def jvm_options(memory_mb: int, variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Options of a function's JVM: AWS's, but for what the function's own variables set, which
-    the JVM would overrule with these, or refuse together with them."""
+    """Options of a function's JVM: as in AWS, except those that the function's own variables set.
+    The JVM would override the variables with these, or refuse the combination."""
     own = variables.get(_TOOL_OPTIONS, "")
     options = {
         r"-Xmx|MaxHeapSize|RAM": f"-XX:MaxHeapSize={int(memory_mb * _HEAP_SHARE)}m",

@@ -1,7 +1,6 @@
-"""What the platform knows of one language: where its interpreters are, what is prepared for them,
-and how a function of it starts. A language is one file next to this one and one line in
-`registry.py`; docs/adding-a-language.md shows how to add one.
-"""
+"""What the platform knows about a language: where its interpreters are, what is prepared for them,
+and how a function in it starts. A language is one file next to this one and one line in
+`registry.py`; docs/adding-a-language.md shows how to add one."""
 
 import dataclasses
 import hashlib
@@ -17,7 +16,7 @@ from lambent.node.languages.launch import LaunchSpec
 from lambent.sandbox.ports import Mount
 
 CLIENTS = Path(lambent.__file__).parent / "runtimes"
-"""Where the files that run inside boxes are, a directory for each language."""
+"""The files that run inside boxes, one directory per language."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,22 +28,22 @@ class Interpreter:
     version: tuple[int, ...]
     """Major, minor, patch."""
     line: str
-    """What runtime identifiers name: `3.12` of a Python or Ruby, `20` of a Node or JVM."""
+    """The version in runtime identifiers: `3.12` for Python and Ruby, `20` for Node and Java."""
     executable: Path
-    """The program itself, no link and no wrapper."""
+    """The program itself, not a link or a wrapper."""
     prefix: Path
-    """The directory that holds all of the installation, the executable included."""
+    """The directory that contains the whole installation, the executable included."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedRuntime:
-    """An interpreter and what was prepared for it."""
+    """An interpreter and the directory that was prepared for it."""
 
     interpreter: Interpreter
     directory: Path | None
     """Shown as `/var/runtime`; None if it could not be prepared."""
     failure: str | None = None
-    """Why not, in one line."""
+    """The reason, in one line."""
 
 
 class Missing(NamedTuple):
@@ -56,7 +55,7 @@ class Missing(NamedTuple):
 
 
 class Language(ABC):
-    """One language. Its methods know nothing of a platform that runs."""
+    """One language. Its methods need no running platform."""
 
     name: ClassVar[str]
     folder: ClassVar[str]
@@ -66,16 +65,16 @@ class Language(ABC):
     oldest: ClassVar[tuple[int, ...]]
     """Older interpreters are not used."""
     line_parts: ClassVar[int]
-    """How many parts of a version make a version line."""
+    """How many components of a version make a version line."""
     landmarks: ClassVar[tuple[str, ...]] = ()
-    """What an installation has, one of these, if its interpreter does not name its prefix: a lone
-    binary in a directory of others is none."""
+    """Paths of which an installation has at least one, for interpreters that do not name their
+    prefix. A lone binary in a shared directory is not an installation."""
     step: ClassVar[str]
-    """What takes long in `prepare`, for people."""
+    """What takes long in `prepare`, in words for people."""
     needs_network: ClassVar[bool] = True
     """Whether `prepare` downloads."""
     missing: ClassVar[Missing]
-    """Said where there is no interpreter."""
+    """The message where there is no interpreter."""
 
     # Finding
 
@@ -83,20 +82,20 @@ class Language(ABC):
     def places(
         self, environment: Mapping[str, str], home: Path, system: Sequence[Path]
     ) -> Iterable[Path]:
-        """Every path at which an interpreter usually is, whether or not it exists."""
+        """Every path where an interpreter usually is, whether it exists or not."""
 
     @abstractmethod
     def probe(self, program: Path) -> Any:
         """Ask a program what it is: `[implementation, version numbers, executable, prefix]`, with
-        None as prefix if it does not know. Raises OSError, `subprocess.SubprocessError`,
-        ValueError or TypeError if it is no interpreter."""
+        None as prefix if it does not know. Raises OSError, `subprocess.SubprocessError`, ValueError
+        or TypeError if it is not an interpreter."""
 
     def is_plain(self, implementation: str) -> bool:
-        """Whether packages are built for this implementation: not PyPy, not JRuby."""
+        """Whether packages are built for this implementation: not for PyPy or JRuby."""
         return implementation == self.name
 
     def executable_in(self, prefix: Path, version: tuple[int, ...], found: Path) -> Path:
-        """The program to start, of an installation in which `found` is one."""
+        """The program to start in the installation that `found` belongs to."""
         return found
 
     def line(self, version: tuple[int, ...]) -> str:
@@ -106,7 +105,7 @@ class Language(ABC):
     def interpreter(
         self, version: tuple[int, ...], executable: Path, prefix: Path
     ) -> "Interpreter":
-        """One of its interpreters."""
+        """An interpreter of this language."""
         return Interpreter(
             kind=self.name,
             version=version,
@@ -118,24 +117,24 @@ class Language(ABC):
     # Choosing
 
     def wanted(self, runtime: str) -> str | None:
-        """The version line in a runtime identifier; None if it is of another language."""
+        """The version line in a runtime identifier; None if it belongs to another language."""
         found = self.runtime_pattern.fullmatch(runtime)
         return None if found is None else found[1]
 
     @abstractmethod
     def choose(self, wanted: str, lines: Collection[str]) -> str | None:
-        """The version line, of those on this host, that runs functions of `wanted`. `lines` has one
-        at least. None if none does."""
+        """The version line on this host that runs functions of `wanted`. `lines` is not empty. None
+        if none does."""
 
     @abstractmethod
     def how_to_install(self, wanted: str) -> str:
-        """What a person does to get a version line."""
+        """How a person installs a version line."""
 
     # Preparing
 
     @abstractmethod
     def requirements(self, interpreter: Interpreter) -> tuple[str, ...]:
-        """What is installed for an interpreter: other requirements make another directory."""
+        """What is installed for an interpreter: other requirements get another directory."""
 
     @abstractmethod
     def prepare(self, interpreter: Interpreter, target: Path) -> None:
@@ -146,11 +145,12 @@ class Language(ABC):
         return True
 
     def client_files(self) -> list[Path]:
-        """Our own files that are put next to what is installed."""
+        """Our own files that are added to what is installed."""
         return [file for file in sorted((CLIENTS / self.folder).iterdir()) if file.is_file()]
 
     def obstacle(self, interpreter: Interpreter) -> str | None:
-        """Why an interpreter cannot be prepared, and what to do; None if nothing is known."""
+        """Why an interpreter cannot be prepared, and what to do about it; None if no reason is
+        known."""
         return None
 
     def missing_tools(self) -> Iterator[Missing]:
@@ -163,11 +163,11 @@ class Language(ABC):
     def launch(
         self, prepared: PreparedRuntime, function: FunctionVersion, code: Path, package: Mount
     ) -> LaunchSpec:
-        """How a function starts, whose package is unpacked in `code` and mounted by `package`."""
+        """How to start a function whose package is unpacked in `code` and mounted by `package`."""
 
 
 def fingerprints(files: Iterable[Path]) -> tuple[str, ...]:
-    """One for each file; another one if its name or content changes."""
+    """For each file, a hash of its name and content."""
     return tuple(
         hashlib.sha256(file.name.encode() + file.read_bytes()).hexdigest() for file in files
     )

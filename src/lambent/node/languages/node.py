@@ -1,4 +1,4 @@
-"""Node.js functions: our runtime client, and AWS's SDK in all its packages."""
+"""Node.js functions: our runtime client, and all packages of AWS's SDK."""
 
 import json
 import logging
@@ -21,6 +21,7 @@ from lambent.node.languages.language import (
 from lambent.node.languages.launch import (
     LOG_PIPE_VARIABLE,
     OF_A_SHELL,
+    OWN_CERTIFICATE,
     RUNTIME_DIR,
     TASK_ROOT,
     LaunchSpec,
@@ -52,11 +53,11 @@ _CORE_OF_SDK = (
     "client-sts",
     "lib-dynamodb",
 )
-"""What most functions use: all there is when one of all the packages cannot be had."""
+"""What most functions use: installed alone when one of the other packages is not available."""
 _UNUSED_OF_SDK = ("dist-es", "dist-types")
 """Folders of the SDK's packages that Node.js never reads: six sevenths of their size."""
 _HEAP_SHARE, _YOUNG_SHARE = 0.9, 0.05
-"""Of the function's memory, for Node's old and young generation, as AWS sets them."""
+"""Shares of the function's memory for Node's old and young generation, as in AWS."""
 
 
 class Node(Language):
@@ -78,7 +79,7 @@ class Node(Language):
     def places(
         self, environment: Mapping[str, str], home: Path, system: Sequence[Path]
     ) -> Iterator[Path]:
-        """Those of nvm and n as well."""
+        """Includes those of nvm and n."""
         nvm = Path(environment.get("NVM_DIR") or home / ".nvm")
         n = Path(environment.get("N_PREFIX") or "/usr/local") / "n"
         for directory in directories(environment, system):
@@ -91,7 +92,7 @@ class Node(Language):
         return json_of(program, _PROBE)
 
     def choose(self, wanted: str, lines: Collection[str]) -> str:
-        """That, or else the newest."""
+        """The same line, or else the newest."""
         return wanted if wanted in lines else max(lines, key=int)
 
     def how_to_install(self, wanted: str) -> str:
@@ -104,13 +105,13 @@ class Node(Language):
         return tuple(f"@aws-sdk/{name}@{_SDK_RANGE}" for name in names)
 
     def missing_tools(self) -> Iterator[Missing]:
-        """Distributions have npm in a package of its own."""
+        """Distributions have a separate package for npm."""
         if shutil.which("npm") is None:
             fix = "install npm, such as: apt-get install npm"
             yield Missing("npm", "no npm to prepare Node.js with", fix)
 
     def prepare(self, interpreter: Interpreter, target: Path) -> None:
-        """With the interpreter's own npm where it has one."""
+        """With the interpreter's own npm, if it has one."""
         beside = interpreter.executable.parent
         npm = shutil.which("npm", path=f"{beside}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
         if npm is None:
@@ -140,7 +141,8 @@ class Node(Language):
         """The heap's size depends on the function's memory."""
         assert prepared.directory is not None
         interpreter = prepared.interpreter
-        # The packages once more, where ES modules of the function look for what they did not bring.
+        # The packages once more, where ES modules look for packages that the function does not
+        # contain.
         packages = Mount(source=f"{prepared.directory}/node_modules", target="/var/node_modules")
         major = re.sub(r"\D", "", function.runtime or "")
         paths = (f"/opt/nodejs/node{major}", "/opt/nodejs", RUNTIME_DIR)
@@ -158,6 +160,8 @@ class Node(Language):
                 "NODE_PATH": os.pathsep.join(
                     (*(f"{path}/node_modules" for path in paths), RUNTIME_DIR, TASK_ROOT)
                 ),
+                # Node has certificates of its own. bootstrap.cjs hides the variable.
+                "NODE_EXTRA_CA_CERTS": OWN_CERTIFICATE,
                 **OF_A_SHELL,
             },
             log_pipe_variable=LOG_PIPE_VARIABLE,

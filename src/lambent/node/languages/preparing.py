@@ -32,27 +32,27 @@ def prepare_runtimes(
 ) -> tuple[PreparedRuntime, ...]:
     """Prepare a directory in `cache` for each interpreter, two at a time; in the same order.
 
-    What is there already costs next to nothing. Never raises for a runtime: see `failure`.
+    Existing directories cost next to nothing. A runtime that fails does not raise: see `failure`.
     """
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         return tuple(threads.map(partial(_prepare, cache=cache, steps=steps), interpreters))
 
 
 def default_cache(environment: Mapping[str, str] | None = None) -> Path:
-    """Where runtimes are prepared unless the operator says otherwise."""
+    """Where runtimes are prepared by default."""
     environment = os.environ if environment is None else environment
     base = environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME", "/")) / ".cache"
     return Path(base) / "lambent" / "runtimes"
 
 
 def runtime_name(interpreter: Interpreter) -> str:
-    """How an interpreter's directories begin, and its name for people."""
+    """The prefix of an interpreter's directories, which is also its name for people."""
     return f"{language_of(interpreter).folder}{interpreter.line}"
 
 
 def outdated_runtimes(cache: Path) -> list[Path]:
-    """Directories that this version of the platform does not use, whichever interpreters there
-    are: what it would prepare for them has another name."""
+    """Directories that this version of the platform does not use, with any interpreter: it would
+    prepare them under other names."""
     found = []
     for path in sorted(cache.glob("*-*")):
         match = re.fullmatch(r"([a-z]+)([0-9]+(?:\.[0-9]+)?)-[0-9a-f]{12}", path.name)
@@ -114,7 +114,7 @@ def _has(path: Path, content: bytes) -> bool:
 
 
 def _copy_client(interpreter: Interpreter, directory: Path) -> None:
-    """Put our own files next to the packages; each changes by rename, under running functions."""
+    """Add our own files to the packages; each is replaced by rename while functions run."""
     for file in language_of(interpreter).client_files():
         content = file.read_bytes()
         if not _has(directory / file.name, content):

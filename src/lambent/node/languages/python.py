@@ -12,6 +12,7 @@ from lambent.node.languages.launch import (
     LOG_PIPE_VARIABLE,
     OF_A_SHELL,
     RUNTIME_DIR,
+    TRUSTED_BUNDLE,
     LaunchSpec,
     runtime_mounts,
     shown_program,
@@ -31,12 +32,12 @@ _REQUIREMENTS = {
     (3, 9): ("awslambdaric==4.0.4", "boto3>=1.40,<2"),
     (3, 10): ("awslambdaric==4.2.2", "boto3>=1.44,<2"),
 }
-"""By the oldest Python they are for. 2.2.1 and 4.0.4 are the last clients with 3.8 and 3.9."""
+"""By the oldest Python they support. 2.2.1 and 4.0.4 are the last clients for 3.8 and 3.9."""
 _BYTECODE_DIR = "/var/pycache"
 
 
 class Python(Language):
-    """`python3.12` runs on the host's Python 3.12 and on no other."""
+    """`python3.12` runs only on the host's Python 3.12."""
 
     name = "python"
     folder = "python"
@@ -49,7 +50,7 @@ class Python(Language):
     def places(
         self, environment: Mapping[str, str], home: Path, system: Sequence[Path]
     ) -> Iterator[Path]:
-        """Those of pyenv and uv as well."""
+        """Includes those of pyenv and uv."""
         pyenv = Path(environment.get("PYENV_ROOT") or home / ".pyenv")
         uv = Path(environment.get("UV_PYTHON_INSTALL_DIR") or home / ".local/share/uv/python")
         for directory in directories(environment, system):
@@ -58,20 +59,20 @@ class Python(Language):
         yield from glob(uv, "*/bin/python3")
 
     def probe(self, program: Path) -> Any:
-        """A virtual environment answers with the installation it was made from."""
+        """A virtual environment reports the installation it was made from."""
         return json_of(program, _PROBE)
 
     def is_plain(self, implementation: str) -> bool:
-        """Neither PyPy nor free-threaded."""
+        """Neither PyPy nor free-threaded Python."""
         return implementation == "cpython"
 
     def executable_in(self, prefix: Path, version: tuple[int, ...], found: Path) -> Path:
-        """That of the installation rather than that of a virtual environment."""
+        """The installation's program rather than a virtual environment's."""
         named = prefix / "bin" / f"python{self.line(version)}"
         return named.resolve() if named.exists() else found
 
     def choose(self, wanted: str, lines: Collection[str]) -> str | None:
-        """That one only: packages are built for one minor version."""
+        """Only the same line: packages are built for one minor version."""
         return wanted if wanted in lines else None
 
     def how_to_install(self, wanted: str) -> str:
@@ -87,11 +88,11 @@ class Python(Language):
         return _REQUIREMENTS[oldest]
 
     def can_prepare(self, version: tuple[int, ...]) -> bool:
-        """Whether there is a client for it."""
+        """Whether a runtime client supports it."""
         return version >= min(_REQUIREMENTS)
 
     def prepare(self, interpreter: Interpreter, target: Path) -> None:
-        """With the interpreter's own pip where it has one."""
+        """With the interpreter's own pip, if it has one."""
         requirements = self.requirements(interpreter)
         pip_install(interpreter.executable, interpreter.line, target, requirements)
 
@@ -114,6 +115,11 @@ class Python(Language):
             argv=(program, "-S", f"{RUNTIME_DIR}/bootstrap.py"),
             waiting_argv=(program, "-S", f"{RUNTIME_DIR}/zygote.py"),
             forks=True,
-            environment={"PYTHONPATH": RUNTIME_DIR, **OF_A_SHELL},
+            environment={
+                "PYTHONPATH": RUNTIME_DIR,
+                # botocore trusts a file of its own otherwise.
+                "AWS_CA_BUNDLE": TRUSTED_BUNDLE,
+                **OF_A_SHELL,
+            },
             log_pipe_variable=LOG_PIPE_VARIABLE,
         )

@@ -12,5 +12,5 @@ LANGUAGE_BY_NAME = {language.name: language for language in LANGUAGES}
 
 
 def language_of(interpreter: Interpreter) -> Language:
-    """Whose interpreter it is."""
+    """The language of an interpreter."""
     return LANGUAGE_BY_NAME[interpreter.kind]

@@ -1,4 +1,4 @@
-"""Ruby functions: our runtime client, AWS's SDK where gems can be had, and where Ruby finds
+"""Ruby functions: our runtime client, AWS's SDK where gems are available, and where Ruby finds
 both."""
 
 import logging
@@ -61,18 +61,18 @@ class Ruby(Language):
     def places(
         self, environment: Mapping[str, str], home: Path, system: Sequence[Path]
     ) -> Iterator[Path]:
-        """Those of rbenv as well."""
+        """Includes those of rbenv."""
         rbenv = Path(environment.get("RBENV_ROOT") or home / ".rbenv")
         for directory in directories(environment, system):
             yield from glob(directory, "ruby", "ruby[0-9].[0-9]")
         yield from glob(rbenv, "versions/*/bin/ruby")
 
     def probe(self, program: Path) -> Any:
-        """An array of Ruby is one of JSON."""
+        """Ruby prints an array as JSON."""
         return json_of(program, _PROBE)
 
     def choose(self, wanted: str, lines: Collection[str]) -> str:
-        """That, or else the newest."""
+        """The same line, or else the newest."""
         return wanted if wanted in lines else max(lines, key=_numbers)
 
     def how_to_install(self, wanted: str) -> str:
@@ -80,12 +80,12 @@ class Ruby(Language):
         return f"install Ruby (apt install ruby or rbenv install {wanted})"
 
     def requirements(self, interpreter: Interpreter) -> tuple[str, ...]:
-        """The SDK, and our own files: they belong together, so each version of them has a
+        """The SDK and our own files belong together, so each version of them has its own
         directory."""
         return (_SDK, *fingerprints(self.client_files()))
 
     def prepare(self, interpreter: Interpreter, target: Path) -> None:
-        """Install the SDK if gems can be had. A function can bring it, so its absence is no
+        """Install the SDK if gems are available. A function can contain it, so its absence is not a
         failure."""
         beside = interpreter.executable.parent
         gem = shutil.which("gem", path=f"{beside}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
@@ -100,8 +100,8 @@ class Ruby(Language):
     def launch(
         self, prepared: PreparedRuntime, function: FunctionVersion, code: Path, package: Mount
     ) -> LaunchSpec:
-        """RubyGems is left to the client, unless the function has options of its own, which may
-        load what needs it."""
+        """The client loads RubyGems, unless the function has its own options, which may load code
+        that needs it."""
         assert prepared.directory is not None
         interpreter = prepared.interpreter
         variables = function.environment or {}
@@ -123,9 +123,9 @@ class Ruby(Language):
 def _variables(runtime: str, line: str, prefix: Path, shown: Path) -> dict[str, str]:
     """Variables of functions of `runtime`, which run on a Ruby of `line`.
 
-    `prefix` is where that Ruby is on the host, `shown` where it is in a box. Elsewhere, it does not
-    find its own library by itself; and in the system the gems that came with it, because
-    distributions keep others where a gem is looked for by default.
+    `prefix` is where that Ruby is on the host, `shown` where it is in a box. Under another path it
+    does not find its own library by itself. In the system's Ruby, it does not find its bundled
+    gems, because distributions store them elsewhere.
     """
     wanted = runtime.removeprefix("ruby")
     libraries = [f"{_LAYERS}/lib"]

@@ -1,8 +1,8 @@
 """Which runtime runs a function on this host.
 
-A runtime identifier names a version line of a language, which chooses among the interpreters that
-were prepared. `provided.*` functions bring their own program. Whatever cannot be run is a
-`RuntimeMissing` that says what to do.
+A runtime identifier names a version line of a language, which chooses among the prepared
+interpreters. `provided.*` functions contain their own program. A function that cannot run raises
+`RuntimeMissing`, which says what to do.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from lambent.node.languages.registry import LANGUAGES
 from lambent.sandbox.ports import Mount
 
 _NO_EXTENSIONS = "disable-extensions-jwigqn8j"
-"""A layer that brings this file switches extensions off, in AWS too."""
+"""A layer with this file disables extensions, as in AWS."""
 _WRAPPER_VARIABLE = "AWS_LAMBDA_EXEC_WRAPPER"
 _OTHER_LANGUAGES = {
     "dotnet": ".NET",
@@ -28,7 +28,7 @@ _OTHER_LANGUAGES = {
 
 
 class RuntimeMissing(ApiError):
-    """The function's runtime cannot be run on this host; `hint` says what to do about it."""
+    """The function's runtime cannot run on this host; `hint` says what to do about it."""
 
     def __init__(self, runtime: str, hint: str) -> None:
         super().__init__("InvalidRuntimeException", f"{runtime}: {hint}", status=502)
@@ -50,7 +50,7 @@ class Runtimes:
         }
 
     def mount_roots(self) -> tuple[Path, ...]:
-        """Every host directory a `LaunchSpec` may mount, but for the functions' code."""
+        """Every host directory a `LaunchSpec` may mount, except the functions' code."""
         roots: dict[Path, None] = {}
         for by_line in self._prepared.values():
             for runtime in by_line.values():
@@ -63,7 +63,7 @@ class Runtimes:
     def launch(
         self, function: FunctionVersion, code: Path, layers: Path | None = None
     ) -> LaunchSpec:
-        """How to start `function`, whose package is unpacked in `code` and its layers together in
+        """How to start `function`, whose package is unpacked in `code` and its merged layers in
         `layers`.
 
         Raises RuntimeMissing.
@@ -74,7 +74,7 @@ class Runtimes:
         mount = Mount(source=str(layers), target=LAYERS_ROOT)
         extensions = find_extensions(layers)
         if extensions:
-            # They come first, and a prepared runtime would not wait for them.
+            # Extensions start first, and a prepared runtime would not wait for them.
             launch = dataclasses.replace(launch, extensions=extensions, waiting_argv=())
         return dataclasses.replace(launch, mounts=(*launch.mounts, mount))
 
@@ -93,7 +93,7 @@ class Runtimes:
         return launch
 
     def hint(self, runtime: str) -> str | None:
-        """What to do before functions of a runtime run on this host; None if they do."""
+        """What to do so that functions of a runtime run on this host; None if they do already."""
         if runtime.startswith("provided"):
             return None
         try:
@@ -103,7 +103,7 @@ class Runtimes:
         return None
 
     def _find(self, runtime: str) -> tuple[Language, PreparedRuntime]:
-        """What runs a runtime, other than `provided.*`. Raises RuntimeMissing."""
+        """The interpreter for a runtime other than `provided.*`. Raises RuntimeMissing."""
         for language in LANGUAGES:
             wanted = language.wanted(runtime)
             if wanted is not None:
@@ -117,8 +117,7 @@ class Runtimes:
 
 
 def find_extensions(layers: Path) -> tuple[str, ...]:
-    """Names of the external extensions that merged layers bring: files, sorted, whether they can
-    be executed or not."""
+    """Names of the external extensions in merged layers: files, sorted, executable or not."""
     directory = layers / "extensions"
     switch = layers / _NO_EXTENSIONS
     if directory.is_symlink() or not directory.is_dir() or os.path.lexists(switch):
@@ -130,9 +129,9 @@ def find_extensions(layers: Path) -> tuple[str, ...]:
 
 
 def find_bootstrap(code: Path, layers: Path | None = None) -> str | None:
-    """The program of an OS-only function, as its box names it: that of the package, else that of
-    the merged layers; None if neither has an executable `bootstrap`. A link counts as one: where it
-    leads is known only inside the box."""
+    """The program of an OS-only function, by its path in the box: from the package, else from the
+    merged layers; None if neither has an executable `bootstrap`. A link counts as one: its target
+    is known only inside the box."""
     for directory, target in ((code, TASK_ROOT), (layers, LAYERS_ROOT)):
         if directory is None:
             continue

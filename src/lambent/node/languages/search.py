@@ -1,4 +1,4 @@
-"""Finding programs: on PATH, in the system and where version managers keep theirs."""
+"""Finds programs: on PATH, in the system's directories and in those of version managers."""
 
 import json
 import os
@@ -19,16 +19,16 @@ def directories(environment: Mapping[str, str], system: Iterable[Path]) -> Itera
 
 
 def glob(directory: Path, *patterns: str) -> Iterator[Path]:
-    """What matches in a directory, pattern by pattern, each sorted."""
+    """The matches in a directory, pattern by pattern, each sorted."""
     for pattern in patterns:
         try:
             yield from sorted(directory.glob(pattern))
         except OSError:
-            return  # A directory that may not be read holds nothing for us.
+            return  # A directory that may not be read is skipped.
 
 
 def executables(paths: Iterable[Path]) -> Iterator[Path]:
-    """The real files behind the paths: executable and not a script, as shims are."""
+    """The real files behind the paths: executable, and not scripts, which shims are."""
     for path in paths:
         try:
             real = path.resolve(strict=True)
@@ -43,8 +43,8 @@ def executables(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def run_probe(program: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-    """Run an interpreter to ask it something, with nothing of our environment and a deadline.
-    Raises OSError, `subprocess.SubprocessError`."""
+    """Run an interpreter to ask it something, without our environment variables and with a
+    deadline. Raises OSError, `subprocess.SubprocessError`."""
     return subprocess.run(
         [program, *arguments],
         env={"PATH": os.defpath},
@@ -56,7 +56,7 @@ def run_probe(program: Path, arguments: Sequence[str]) -> subprocess.CompletedPr
 
 
 def json_of(program: Path, arguments: Sequence[str]) -> Any:
-    """What an interpreter prints, as JSON. Raises ValueError, too."""
+    """An interpreter's output, parsed as JSON. Raises ValueError, too."""
     printed = run_probe(program, arguments).stdout
     try:
         return json.loads(printed)

@@ -1,7 +1,7 @@
 """How much memory this host has left.
 
 That is what the kernel can still provide without swapping (`MemAvailable`) or, if the platform runs
-in a limited control group, what is left of that limit: the smaller of the two.
+in a limited control group, what is left of that limit, whichever is smaller.
 https://docs.kernel.org/filesystems/proc.html
 """
 
@@ -19,10 +19,10 @@ START_MB = 32
 
 
 class HostMemory(Protocol):
-    """What the scheduler needs to know of the host. All in MiB."""
+    """What the scheduler needs to know about the host's memory. All values in MiB."""
 
     def total_mb(self) -> int:
-        """All there is."""
+        """The host's total memory."""
         ...
 
     def available_mb(self) -> int:
@@ -45,7 +45,7 @@ class MemoryBudget:
         """Environments begun since memory was read; the reading does not include them."""
 
     def shortage_mb(self) -> int:
-        """By how much free memory is below the reserve; zero or less if it is not."""
+        """How far free memory is below the reserve; zero or less if it is not."""
         self._read()
         return self._reserve_mb - self._available_mb
 

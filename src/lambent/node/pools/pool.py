@@ -1,10 +1,10 @@
 """The environments of one configuration of one function version, and of one tenant if the function
 isolates its tenants.
 
-A pool listens to its environments. It is only touched from the event loop, so it needs no lock.
-Free environments are a stack: the one used last is used next, so that the others grow old and can
-go. Provisioned ones come first. Invocations that find none free wait in a queue; the environment
-that becomes free first, new or used, takes the oldest.
+A pool listens to its environments. It is only used on the event loop, so it needs no lock. Free
+environments are a stack: the one used last is used next, so that the others grow old and can be
+removed. Provisioned ones come first. Invocations that find no free environment wait in a queue; the
+environment that becomes free first, new or used, takes the oldest.
 """
 
 from collections import deque
@@ -31,7 +31,7 @@ class Waiting(NamedTuple):
 
 
 class PoolOwner(Protocol):
-    """Counts the environments of all pools together, and starts new ones."""
+    """Counts the environments of all pools, and starts new ones."""
 
     def on_gone(self, pool: "Pool", environment: PooledEnvironment) -> None:
         """An environment of the pool is gone."""
@@ -39,7 +39,7 @@ class PoolOwner(Protocol):
 
 
 class Pool:
-    """The environments, and the decisions that need nothing but them."""
+    """The environments, and the decisions that depend only on them."""
 
     def __init__(
         self,
@@ -56,22 +56,22 @@ class Pool:
         self._owner = owner
         self._clock = clock
         self.free: list[PooledEnvironment] = []
-        """Started on demand; oldest idle first."""
+        """Environments started on demand; oldest idle first."""
         self.provisioned = Provisioned()
         self.waiting: deque[Waiting] = deque()
         self.starting: dict[PooledEnvironment, None] = {}
         """Environments started on demand that have not been free yet. Provisioned ones may take
-        minutes to initialise: no call waits for them."""
+        minutes to initialize: no call waits for them."""
         self.finishing: dict[PooledEnvironment, float] = {}
         """Environments that have responded and only wait for their extensions, and since when. They
-        are expected to be free in a moment, unless that has lasted too long."""
+        are expected to be free in a moment, unless they have waited too long."""
         self.members: set[PooledEnvironment] = set()
         self.short_since: float | None = None
-        """Since when there has been no memory for another environment that is needed."""
+        """Since when memory has been missing for another environment that is needed."""
 
     @property
     def needs_another(self) -> bool:
-        """Whether more invocations wait than environments are on their way."""
+        """Whether more invocations wait than environments are starting."""
         return len(self.waiting) > self.expected
 
     @property
@@ -85,7 +85,7 @@ class Pool:
         return not (self.members or self.waiting or self.provisioned.wanted)
 
     def on_free(self, environment: PooledEnvironment) -> None:
-        """Assign the next invocation to a free environment, or keep it for later."""
+        """Assign the next invocation to a free environment, or keep the environment for later."""
         if environment.is_provisioned:
             self._on_provisioned_free(environment)
             return
@@ -113,7 +113,7 @@ class Pool:
         self.finishing[environment] = self._clock.monotonic()
 
     def on_gone(self, environment: PooledEnvironment) -> None:
-        """It is gone: the owner counts."""
+        """It is gone: the pool's owner counts it."""
         self._owner.on_gone(self, environment)
 
     def withdraw_unneeded(self) -> None:
@@ -126,7 +126,7 @@ class Pool:
             youngest.retire()
 
     def forget(self, environment: PooledEnvironment) -> None:
-        """Forget an environment that is gone."""
+        """Remove an environment that is gone."""
         self.members.discard(environment)
         self.starting.pop(environment, None)
         self.finishing.pop(environment, None)
@@ -135,7 +135,7 @@ class Pool:
         self.provisioned.forget(environment, self._clock.monotonic())
 
     def expect_no_more(self, finishing_before: float) -> None:
-        """Expect nothing more of environments that began to finish before this monotonic time."""
+        """Stop expecting environments that began to finish before this monotonic time."""
         for environment, since in list(self.finishing.items()):
             if since < finishing_before:
                 del self.finishing[environment]

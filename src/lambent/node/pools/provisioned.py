@@ -1,6 +1,6 @@
-"""Environments that are initialised ahead of any call and stay so.
+"""Environments that are initialized before any call, and stay initialized.
 
-Each pool wants a number of them, usually zero. The scheduler's sweep starts what is missing, a few
+Each pool wants a number of them, usually zero. The scheduler's sweep starts the missing ones, a few
 at a time. An environment that grows old is replaced before it has to end. One whose init fails ends
 at once, and another is started after a while.
 """
@@ -11,43 +11,43 @@ from lambent.node.environment.lifecycle import EnvironmentState
 from lambent.node.environment.ports import PooledEnvironment
 
 _STARTING_MAX = 8
-"""Most environments of one pool that are initialised at a time: calls need processors, too."""
+"""Maximum environments of one pool that are initialized at the same time: calls need processors,
+too."""
 _FAILURES_TOLD = 3
 _RETRY_S_MAX = 300.0
 _INIT_FAILURE = "FUNCTION_ERROR_INIT_FAILURE"
 
 
 class Provisioned:
-    """The provisioned environments of a pool, and the decisions that need nothing else."""
+    """The provisioned environments of a pool, and the decisions that depend only on them."""
 
     def __init__(self) -> None:
         self.wanted = 0
         self.free: list[PooledEnvironment] = []
         """Oldest idle first."""
         self._ready: set[PooledEnvironment] = set()
-        """Initialised, free or busy."""
+        """Initialized, free or busy."""
         self._starting: set[PooledEnvironment] = set()
         self._failures = 0
-        """Since one was initialised."""
+        """Init failures since the last success."""
         self._retry_at = 0.0
         self._reason = ""
 
     @property
     def state(self) -> ProvisionedState:
-        """How many are initialised, and why there are no more."""
+        """How many are initialized, and why there are no more."""
         failure = self._reason if self._failures >= _FAILURES_TOLD else None
         return ProvisionedState(len(self._ready), failure)
 
     def want(self, number: int) -> None:
-        """Keep so many from now on. A new number also begins a new series of attempts."""
+        """Set the number to keep. A new number also begins a new series of attempts."""
         if number != self.wanted:
             self._failures, self._retry_at = 0, 0.0
         self.wanted = number
         self._retire_surplus()
 
     def startable(self, now: float, old_before: float) -> int:
-        """How many should be started now, so that there are enough which began later than
-        `old_before`."""
+        """How many to start now, so that enough of them began after `old_before`."""
         if now < self._retry_at:
             return 0
         young = sum(environment.began_at >= old_before for environment in self._ready)
@@ -106,7 +106,7 @@ class Provisioned:
         while self.free and len(self._ready) > self.wanted:
             self._retire(min(self.free, key=lambda environment: environment.began_at))
         while self._starting and len(self._starting) + len(self._ready) > self.wanted:
-            # One of them may replace one that grows old: then another will be started for that.
+            # One of them may replace one that grows old: then another is started for that.
             self._retire(next(iter(self._starting)))
 
     def _retire(self, environment: PooledEnvironment) -> None:

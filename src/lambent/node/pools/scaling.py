@@ -1,15 +1,15 @@
-"""How fast a function may grow.
+"""How fast a function may scale.
 
 Each function has a bucket with as many tokens as it may start environments in ten seconds. Every
-new environment takes one, and they return evenly. Environments started ahead of calls take none.
-https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html
+new environment takes one, and the bucket refills evenly. Environments started ahead of calls take
+none. https://docs.aws.amazon.com/lambda/latest/dg/scaling-behavior.html
 """
 
 from lambent.model.function import FunctionKey
 
 _PERIOD_S = 10.0
 _EPSILON = 1e-9
-"""Sums of fractions may differ from a whole number by so much."""
+"""Sums of fractions may differ from a whole number by this much."""
 
 
 class ScalingRate:
@@ -31,7 +31,7 @@ class ScalingRate:
         return True
 
     def forget_full(self, now: float) -> None:
-        """Forget functions that have not grown lately."""
+        """Forget functions that have not scaled lately."""
         for key in list(self._buckets):
             if self._tokens(key, now) >= self._size - _EPSILON:
                 del self._buckets[key]

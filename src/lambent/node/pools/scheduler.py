@@ -1,14 +1,14 @@
 """Which environment runs an invocation, and how many there are.
 
 `submit` is the warm path: a dictionary look-up, a pop and a call. Everything slower (starting,
-freezing, evicting) happens elsewhere: each environment has a task of its own, and one sweep looks
-after the idle ones.
+freezing, evicting) happens elsewhere: each environment has a task of its own, and one sweep handles
+the idle ones.
 
 Environments leave a reserve of the host's memory free. When free memory falls below it, the
 environments that have been idle longest are removed, and a call that needs a new one waits until
-there is memory or it has waited for too long. If there is no environment at all, one is started
-anyway, so that a host with little memory does a little rather than nothing. Provisioned
-environments are started where there is room, and are never removed to make room.
+there is memory or it has waited too long. If there is no environment at all, one is started anyway,
+so that a host with little memory runs a few calls rather than none. Provisioned environments are
+started where there is space, and are never removed to free memory.
 """
 
 from collections import defaultdict
@@ -30,11 +30,11 @@ from lambent.node.pools.settings import SchedulingSettings
 
 _EVICTIONS_AT_ONCE = 16
 _FINISHING_S = 0.02
-"""How long extensions may take at the end of an invocation before another environment is started
-for a call that waits."""
+"""Seconds that extensions may take at the end of an invocation before another environment is
+started for a call that waits."""
 _SHUT_DOWN = Refused(ApiError("ServiceException", "The platform is being shut down.", status=500))
 _RENEWED_AHEAD = 0.1
-"""A provisioned environment gets its successor when this share of its lifetime is left."""
+"""A provisioned environment is replaced when this share of its lifetime is left."""
 
 
 class Scheduler:
@@ -55,7 +55,7 @@ class Scheduler:
         self._source = source
         self._clock = clock
         self._tenant_environments_max = tenant_environments_max
-        """Of one account and region."""
+        """Environments of one account and region."""
         self._pools = Pools(self, clock)
         self._find_pool = self._pools.by_key.get
         self._count = 0
@@ -64,7 +64,7 @@ class Scheduler:
         self._is_closed = False
 
     def environments(self) -> Iterator[PooledEnvironment]:
-        """All environments, in whatever state."""
+        """All environments, in any state."""
         return (environment for pool in self._pools for environment in list(pool.members))
 
     @property
@@ -74,8 +74,8 @@ class Scheduler:
 
     def submit(self, request: InvocationRequest, reply: Reply) -> None:
         """Run the request as soon as an environment is free. Its reply gets the outcome, perhaps
-        before this returns: `Refused` if the request needs one more environment, and there is no
-        room for it or the function grows too fast."""
+        before this returns: `Refused` if the request needs another environment, and there is no
+        capacity for it or the function scales too fast."""
         if self._is_closed:
             reply.finish(_SHUT_DOWN, NOT_RUN)
             return
@@ -101,7 +101,7 @@ class Scheduler:
             self._start_if_there_is_memory(pool)
 
     def provision(self, function: FunctionVersion, wanted: int) -> None:
-        """Keep so many environments of a version initialised, from now on."""
+        """Keep this many environments of a version initialized, from now on."""
         pool = self._find_pool(function.configuration_id)
         if pool is None and wanted:
             pool = self._pools.open(function.configuration_id, function, "")
@@ -109,12 +109,12 @@ class Scheduler:
             pool.provisioned.want(wanted)
 
     def provisioned(self, configuration_id: str) -> ProvisionedState:
-        """How many environments of those wanted are initialised."""
+        """How many of the wanted environments are initialized."""
         pool = self._find_pool(configuration_id)
         return ProvisionedState(0) if pool is None else pool.provisioned.state
 
     def versions(self, key: FunctionKey | None) -> list[FunctionVersion]:
-        """The versions that have environments here: those of one function, or all."""
+        """The versions that have environments here: of one function, or of all."""
         pools = self._pools if key is None else self._pools.of_function(key)
         return [pool.function for pool in pools]
 
@@ -127,7 +127,7 @@ class Scheduler:
 
     def sweep(self) -> None:
         """Freeze environments that have just become idle, retire those that have been idle too long
-        or have to make room, and start those for which there is memory now."""
+        or are in the way, and start those for which there is memory now."""
         now = self._clock.monotonic()
         age_max_s = self._settings.environment_age_max_s
         self._rate.forget_full(now)
@@ -151,13 +151,14 @@ class Scheduler:
                 self._pools.discard(pool)
 
     async def run(self) -> None:
-        """Sweep forever."""
+        """Sweep until cancelled."""
         while True:
             await self._clock.sleep(self._settings.sweep_every_s)
             self.sweep()
 
     def close(self) -> None:
-        """Start nothing more, and refuse the requests that wait: the node is about to end."""
+        """Start no more environments, and refuse the requests that wait: the node is about to
+        end."""
         self._is_closed = True
         for pool in self._pools:
             while pool.waiting:
@@ -168,8 +169,8 @@ class Scheduler:
         return self._count >= self._settings.environments_max
 
     def _make_room(self, pool: Pool) -> Refused | None:
-        """Make room for one more environment of a pool; returns a refusal if there is none. What
-        makes room is still ending when the new one starts."""
+        """Make space for another environment of a pool; returns a refusal if there is none. The
+        retired environment is still ending when the new one starts."""
         scope = pool.function.key.scope
         if pool.tenant_id and self._tenants[scope] >= self._tenant_environments_max:
             if not self._pools.evict_oldest(tenants_of=scope):
@@ -203,7 +204,7 @@ class Scheduler:
             pool.short_since = None
 
     def _provision(self, pool: Pool, now: float, old_before: float) -> None:
-        """Start the provisioned environments that are missing, as far as there is room."""
+        """Start the missing provisioned environments, as far as there is space."""
         for _ in range(pool.provisioned.startable(now, old_before)):
             if self._is_full:
                 self._pools.evict_oldest()

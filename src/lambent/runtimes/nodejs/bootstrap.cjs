@@ -12,11 +12,18 @@ const { RuntimeApi } = require('./runtime_api.cjs');
 const { Invocations } = require('./invocations.cjs');
 const { loadHandler } = require('./handler.cjs');
 const { awslambda } = require('./streaming.cjs');
+require('./last_modules.cjs');
 
+/* Node has read it when it was executed. Functions do not see it, unless they have set another. */
+const EXTRA_CERTIFICATES = 'NODE_EXTRA_CA_CERTS';
+const OUR_CERTIFICATES = '/etc/ssl/lambent/boxes.pem';
 const UNCAUGHT_EXCEPTION = 129;
 const UNHANDLED_REJECTION = 128;
 
 async function main() {
+  if (process.env[EXTRA_CERTIFICATES] === OUR_CERTIFICATES) {
+    delete process.env[EXTRA_CERTIFICATES];
+  }
   logging.patchConsole();
   const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
   const invocations = new Invocations(api);

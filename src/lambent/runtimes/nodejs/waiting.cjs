@@ -17,6 +17,7 @@ require('./invocations.cjs');
 require('./handler.cjs');
 require('./node_path.cjs');
 require('./streaming.cjs');
+require('./last_modules.cjs');
 
 const CONTROL_FD = 4;
 const READ_BYTES = 65536;

@@ -28,7 +28,6 @@ _FROM_ETC = (
     "localtime",
     "mime.types",
     "os-release",
-    "ssl",
     "timezone",
 )
 _JVM_CONFIGURATIONS = "java*"
@@ -41,6 +40,22 @@ _ETC = {
     "resolv.conf": "nameserver 127.0.0.1\noptions timeout:2 attempts:2\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
+_CERTIFICATES = Path("/etc/ssl/certs")
+_BUNDLES = (
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/ssl/certs/ca-bundle.crt",
+    "/etc/pki/tls/cert.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+)
+"""Where programs look for all certificates that they trust, in one file: those of AWS's Linux, and
+of other distributions."""
+TRUST = "/etc/ssl/lambent"
+"""Where a box sees the platform's certificates: `bundle.pem`, all that it trusts, and `boxes.pem`,
+the platform's own."""
+_HASH_OF_OURS = "534c8f3b.0"
+"""The name under which OpenSSL looks for the platform's own: from a hash of its subject."""
+_COPIED_BYTES_MAX = 256 * 1024
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS_IN_DEV = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _MASKED_IN_PROC = ("cmdline", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list")
@@ -52,9 +67,10 @@ _EMPTY = (*TARGETS, *_LIBRARIES, "/tmp", "/proc", "/mnt", "/home/sbx_user1051")
 _RESTRICTED = linux.MOUNT_ATTR_RDONLY | linux.MOUNT_ATTR_NOSUID | linux.MOUNT_ATTR_NODEV
 
 
-def make_base_root(root: Path) -> None:
-    """Build the base root at `root`, an empty directory, in a separate mount namespace."""
-    linux.mount("lambent", str(root), "tmpfs", linux.MS_NOSUID, "mode=0755,size=4m")
+def make_base_root(root: Path, trust: Path | None) -> None:
+    """Build the base root at `root`, an empty directory, in a separate mount namespace. `trust` has
+    the certificates that boxes trust; None: those of the host."""
+    linux.mount("lambent", str(root), "tmpfs", linux.MS_NOSUID, "mode=0755,size=16m")
     for name in ("usr", *_SYSTEM):
         _show_system(Path("/") / name, root / name)
     _show_shell(root)
@@ -67,6 +83,7 @@ def make_base_root(root: Path) -> None:
             (root / "etc" / name).symlink_to(source.readlink())
         elif source.exists():
             _bind(source, root / "etc" / name)
+    _show_certificates(root, trust)
     for source in sorted(Path("/etc").glob(_JVM_CONFIGURATIONS)):
         if source.is_dir() and not source.is_symlink():
             _bind(source, root / "etc" / source.name)
@@ -152,6 +169,47 @@ def _show_shell(root: Path) -> None:
                 _place(bash, sh)
             except OSError as error:
                 print(f"launcher: sh of functions is the host's: {error}", file=sys.stderr)
+
+
+def _show_certificates(root: Path, trust: Path | None) -> None:
+    """Show `/etc/ssl`, with the platform's bundle in place of the host's. It is a copy, mostly of
+    links: a mount over one of the host's files would end when the host replaces that file, and
+    each mount costs time in every box."""
+    if trust is None:
+        if _CERTIFICATES.parent.exists():
+            _bind(_CERTIFICATES.parent, root / "etc/ssl")
+        return
+    (root / "etc/ssl").mkdir()
+    target = root / str(_CERTIFICATES)[1:]
+    target.mkdir()
+    for directory in (_CERTIFICATES.parent, _CERTIFICATES):
+        for source in sorted(directory.iterdir()) if directory.is_dir() else ():
+            if source != _CERTIFICATES and str(source) not in _BUNDLES:
+                _copy_or_bind(source, root / str(source)[1:])
+    _bind(trust, root / TRUST[1:])
+    for bundle in _BUNDLES:
+        link = root / bundle[1:]
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(f"{TRUST}/bundle.pem")
+    (target / _HASH_OF_OURS).symlink_to(f"{TRUST}/boxes.pem")
+
+
+def _copy_or_bind(source: Path, target: Path) -> None:
+    """Copy a link, a directory, or a small file that everybody may read; show larger ones."""
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+        return
+    status = source.stat()
+    if not status.st_mode & stat.S_IROTH:
+        return
+    if stat.S_ISDIR(status.st_mode):
+        target.mkdir()
+        for inner in sorted(source.iterdir()):
+            _copy_or_bind(inner, target / inner.name)
+    elif stat.S_ISREG(status.st_mode) and status.st_size <= _COPIED_BYTES_MAX:
+        target.write_bytes(source.read_bytes())
+    elif stat.S_ISREG(status.st_mode):
+        _bind(source, target)
 
 
 def _bind(source: Path, target: Path) -> None:

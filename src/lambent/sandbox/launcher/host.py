@@ -63,7 +63,8 @@ class HostResources:
             linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV)
         root = directory / "root"
         root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        filesystem.make_base_root(root)
+        trust = config["trust"]
+        filesystem.make_base_root(root, None if trust is None else Path(trust))
         base_mounts_fd = _open_namespace("mnt")
         # The namespaces to which the launcher can return, rootless as well.
         linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)

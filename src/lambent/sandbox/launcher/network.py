@@ -5,7 +5,8 @@ platform, whose event loop serves them from outside:
 
 - `runtime_api` 127.0.0.1:9001 and `endpoint` 127.0.0.1:9002, TCP;
 - `resolver_udp` and `resolver_tcp` 127.0.0.1:53;
-- `egress` 127.0.0.1:15001, TCP: gets every outbound connection;
+- `egress` 127.0.0.1:15001, TCP: gets every outbound connection, and those to the ports 80 and 443
+  of 127.0.0.1, which lead to the platform;
 - `egress_ipv6` [::1]:15001, TCP: the same for IPv6, if the host has IPv6;
 - `datagrams` 127.0.0.1:15001, UDP: gets every outbound datagram of IPv4;
 - `answers`, raw: sends packets into the namespace, with any source address.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lambent.sandbox.launcher.filesystem import TARGETS
+from lambent.sandbox.launcher.filesystem import TARGETS, TRUST
 
 RUNTIME_API, ENDPOINT = "127.0.0.1:9001", "127.0.0.1:9002"
 """The addresses inside a box."""
@@ -54,6 +54,7 @@ class ProcessDirectories:
         translated = {
             name: value if name in _SECRETS else self.translate(value)
             for name, value in variables.items()
+            if not value.startswith(f"{TRUST}/")  # Those certificates are in boxes only.
         }
         return {**own, **translated, ROOT_VARIABLE: self.root}
 

@@ -3,8 +3,8 @@
 For each new connection, and for each datagram without a connected socket, the kernel asks a BPF
 program of type `sk_lookup` which socket gets it. The program is assembled by hand below. It selects
 a socket of its map for every TCP connection and IPv4 datagram whose destination is not in
-127.0.0.0/8 or ::/32. Nothing is translated: `getsockname()` of the accepted socket is the
-destination that the function used.
+127.0.0.0/8 or ::/32, or is one of the ports 80 and 443 of 127.0.0.0/8. Nothing is translated:
+`getsockname()` of the accepted socket is the destination that the function used.
 
 The program works as long as its link is open, or until its namespace ends. It needs Linux 5.9 and
 CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN) in the initial user namespace. Only the standard
@@ -102,19 +102,22 @@ def _program() -> tuple[bytes, bytes]:
             _op(ldx_word, 2, 6, 12),  # protocol
             _op(ldx_word, 3, 6, 8),  # family
             _op(jeq, 2, 0, 4, socket.IPPROTO_TCP),  # -> TCP
-            _op(jne, 2, 0, 25, socket.IPPROTO_UDP),  # -> pass
-            _op(jne, 3, 0, 24, socket.AF_INET),  # -> pass
+            _op(jne, 2, 0, 28, socket.IPPROTO_UDP),  # -> pass
+            _op(jne, 3, 0, 27, socket.AF_INET),  # -> pass
             _op(stx_word, 10, 2, -4),  # the key of UDP
             _op(jump, 0, 0, 5),  # -> IPv4
             # TCP
             _op(stx_word, 10, 3, -4),  # the key of the family
             _op(jeq, 3, 0, 3, socket.AF_INET),  # -> IPv4
             _op(ldx_word, 2, 6, 44),  # first word of the destination
-            _op(jeq, 2, 0, 18, 0),  # -> pass
-            _op(jump, 0, 0, 2),  # -> give
+            _op(jeq, 2, 0, 21, 0),  # -> pass
+            _op(jump, 0, 0, 5),  # -> give
             # IPv4
             _op(ldx_byte, 2, 6, 40),  # first byte of the destination
-            _op(jeq, 2, 0, 15, 127),  # -> pass
+            _op(jne, 2, 0, 3, 127),  # -> give
+            _op(ldx_word, 2, 6, 60),  # port of the destination
+            _op(jeq, 2, 0, 1, 80),  # -> give
+            _op(jne, 2, 0, 15, 443),  # -> pass
             # give
         )
     )

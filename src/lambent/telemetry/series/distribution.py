@@ -7,6 +7,8 @@ without loss, which a list of percentiles does not.
 
 import json
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _GROWTH = math.log(1.02)
@@ -35,6 +37,20 @@ class Distribution:
             self.max = value
         bucket = math.ceil(math.log(value) / _GROWTH) if value > 0 else _NOT_POSITIVE
         self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+
+    def add_all(self, values: Sequence[float]) -> None:
+        """Count values, each once: several times faster than one by one."""
+        if not values:
+            return
+        self.count += len(values)
+        self.sum += sum(values)
+        self.min = min(self.min, *values)
+        self.max = max(self.max, *values)
+        log, ceil = math.log, math.ceil
+        for bucket, count in Counter(
+            [ceil(log(value) / _GROWTH) if value > 0 else _NOT_POSITIVE for value in values]
+        ).items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
 
     def add_summary(self, count: float, total: float, minimum: float, maximum: float) -> None:
         """Count values of which only these statistics are known (`StatisticValues` of the API).

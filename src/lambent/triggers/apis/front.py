@@ -8,6 +8,7 @@ those of other emulators. See the package for what follows.
 import json
 import logging
 import re
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
@@ -171,10 +172,12 @@ def _host_of(exchange: Exchange) -> str:
     return exchange.headers.get("host", "").lower().partition(":")[0]
 
 
-def respond_message(exchange: Exchange, status: int, message: str) -> None:
+def respond_message(
+    exchange: Exchange, status: int, message: str, headers: Iterable[tuple[str, str]] = ()
+) -> None:
     """Respond with a JSON document that has only a message."""
     body = json.dumps({"message": message}, separators=(",", ":")).encode()
-    exchange.respond(status, [_JSON], body)
+    exchange.respond(status, [_JSON, *headers], body)
 
 
 def _fail(exchange: Exchange, _: Exception) -> None:

@@ -12,7 +12,8 @@ _MEANINGS = {
     " process, CPU not at all",
     "rootless": "every function in its own namespaces; all are one user of the host, and UDP does"
     " not leave them",
-    "process": "functions are ordinary processes: for code you trust",
+    "process": "functions are ordinary processes, without HTTPS to the platform: for code you"
+    " trust",
 }
 
 _CAUSES = {

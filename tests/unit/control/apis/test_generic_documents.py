@@ -194,7 +194,7 @@ async def test_ids_of_apis_are_free(store: Store, monkeypatch: pytest.MonkeyPatc
 
     def run(tx: Transaction) -> str:
         for service, kind, id in (
-            ("apigateway", "restapi", "aaaaaaaaaa"),
+            ("apigateway", "api", "aaaaaaaaaa"),
             ("apigatewayv2", "api", "bbbbbbbbbb"),
         ):
             tx.documents.put(Root(service, *THERE, id), kind, id, {})

@@ -14,7 +14,7 @@ from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Document, Root
 from lambent.model.service_integrations import SUBTYPES
-from lambent.store.store import Store
+from lambent.store.store import Store, Transaction
 from tests.unit.control.control_room import refused
 
 HERE = Scope(AccountId("111111111111"), Region("us-east-1"))
@@ -379,6 +379,7 @@ async def test_tags_for_policies(apis: Apis) -> None:
     for path, tags in {
         f"/apis/{id}": {},
         f"/apis/{id}/stages/dev": {"a": "b"},
+        f"/apis/{id}/stages/{id}": {},
         "/domainnames/d.example.com": {"c": "d"},
         "/apis/none": {},
         "/apis/none/stages/dev": {},
@@ -407,3 +408,31 @@ async def test_a_domain_name_belongs_to_one_account(apis: Apis) -> None:
     there = Scope(AccountId("222222222222"), Region("eu-west-1"))
     attempt: Awaitable[Params] = apis.v2.domains.create(there, {"DomainName": "*.example.com"})
     assert (await refused(attempt)).code == "ConflictException"
+
+
+@pytest.mark.anyio
+async def test_mappings_to_apis_of_each_kind(apis: Apis) -> None:
+    """REST and HTTP APIs may share a domain name, WebSocket APIs have one alone."""
+    rest = Root("apigateway", *HERE, "restapi000")
+
+    def add_rest_api(tx: Transaction) -> None:
+        tx.documents.put(rest, "api", rest.id, {"id": rest.id})
+        tx.documents.put(rest, "stage", "dev", {"stageName": "dev"})
+
+    await apis.store.transact(add_rest_api)
+    for protocol in ("HTTP", "WEBSOCKET"):
+        await apis.create("stage", protocol, StageName="dev")
+    await apis.v2.domains.create(HERE, {"DomainName": "d.example.com"})
+    create = apis.v2.domains.resources.create("api_mapping")
+
+    async def map_to(id: str, key: str) -> Params:
+        named = {"DomainName": "d.example.com", "ApiId": id, "Stage": "dev", "ApiMappingKey": key}
+        return await create(HERE, named)
+
+    assert (await map_to(rest.id, "rest"))["ApiId"] == rest.id
+    await map_to(apis.ids["HTTP"], "http")
+    error = await refused(map_to(apis.ids["WEBSOCKET"], "ws"))
+    assert "WebSocket" in error.message
+    assert (await refused(map_to("none", "x"))).code == "NotFoundException"
+    for key in ("/a", "a/", "a//b", "a b", "a" * 301):
+        assert (await refused(map_to(rest.id, key))).code == "BadRequestException"

@@ -38,15 +38,18 @@ from lambent.model.invocation import (
     Succeeded,
 )
 from lambent.model.policy import ResourcePolicy, statements_of
+from lambent.sandbox.egress_policy import EgressSettings
 from lambent.store.settings import StoreSettings
 from lambent.store.store import Store, open_store
 from lambent.telemetry.logs import LogStore, open_logs
 from lambent.telemetry.settings import TelemetrySettings
 from lambent.triggers.apis.access_logs import AccessLogs
+from lambent.triggers.apis.authorizers.issuers import Fetch, Issuers
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
 from lambent.triggers.apis.front import ApiFront
+from lambent.triggers.apis.outbound import open_outbound
 from lambent.triggers.apis.throttling import Throttles
 from tests.factories import function_version
 from tests.unit.invocation.fake_node import FakeNode
@@ -102,6 +105,16 @@ class Response:
         return json.loads(self.body)
 
 
+class _Connection(http.client.HTTPConnection):
+    """Sends what it is told to, as UTF-8."""
+
+    def _encode_request(self, request: str) -> bytes:
+        return request.encode()
+
+    def _validate_path(self, url: str) -> None:
+        pass
+
+
 @dataclasses.dataclass
 class Served:
     """A running data plane."""
@@ -139,7 +152,7 @@ class Served:
         headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     ) -> Response:
         """One request on a connection of its own. Without a host it is the address."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = _Connection("127.0.0.1", self.port, timeout=20)
         given = list(headers.items() if isinstance(headers, Mapping) else headers)
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         connection.putheader("Host", host or f"127.0.0.1:{self.port}")
@@ -166,10 +179,23 @@ def serving(
     *,
     is_strict: bool = False,
     throttles: Throttles | None = None,
+    egress: EgressSettings | None = None,
+    fetch: Fetch | None = None,
+    aws: Any = None,
 ) -> Iterator[Served]:
-    """Serve APIs from an empty database; `add_kinds` registers the kinds that are served."""
+    """Serve APIs from an empty database; `add_kinds` registers the kinds that are served. `egress`
+    says which servers are reached, `fetch` stands for issuers, `aws` for the client of services."""
     with start_blocking_portal("asyncio", {"use_uvloop": True}) as portal:
-        opened = _serving(portal, directory, add_kinds, is_strict, throttles)
+        opened = _serving(
+            portal,
+            directory,
+            add_kinds,
+            is_strict,
+            throttles,
+            egress or EgressSettings(),
+            fetch,
+            aws,
+        )
         with portal.wrap_async_context_manager(opened) as served:
             yield served
 
@@ -181,6 +207,9 @@ async def _serving(
     add_kinds: Callable[[Apis], None],
     is_strict: bool,
     throttles: Throttles | None,
+    egress: EgressSettings,
+    fetch: Fetch | None,
+    aws: Any,
 ) -> AsyncIterator[Served]:
     clock, node = SystemClock(), FunctionsNode()
     policies = dict[str, list[Mapping[str, Any]]]()
@@ -202,13 +231,19 @@ async def _serving(
         invoker = Invoker(Admission(InvocationSettings()), Catalog(load), node, clock)
         tasks = await enter(anyio.create_task_group())
         stack.callback(tasks.cancel_scope.cancel)
+        roles = ServiceRoles(keyring, are_checked=is_strict)
+        outbound = await enter(open_outbound(egress))
         context = ApiContext(
-            calls=FunctionCalls(invoker, authorizer, ServiceRoles(keyring, are_checked=is_strict)),
+            calls=FunctionCalls(invoker, authorizer, roles),
             authorizer=authorizer,
             throttles=throttles or Throttles(clock),
             access_logs=AccessLogs(logs),
             clock=clock,
             tasks=tasks,
+            outbound=outbound,
+            issuers=Issuers(fetch or outbound.fetch, clock),
+            aws=aws,
+            roles=roles,
         )
         apis = Apis(ApiDirectory(store), context)
         add_kinds(apis)

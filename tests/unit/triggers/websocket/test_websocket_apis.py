@@ -236,7 +236,7 @@ def test_stage_variables_name_functions(chat: Chat) -> None:
 
 
 def test_routes_are_throttled(chat: Chat) -> None:
-    """Each route by its own settings; the client is told."""
+    """Each route by its own settings; the client receives the error."""
     echo = chat.function("f", lambda event: GOOD | {"body": "ok"})
     chat.deploy(
         {"a": {"IntegrationUri": echo, **ANSWERS}, "b": {"IntegrationUri": echo, **ANSWERS}},

@@ -9,7 +9,7 @@ from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http,
 from lambent.model.document import Body, Document
 from lambent.model.function_uris import inner_arn
 from lambent.model.parameter_mapping import parse_request_changes, parse_response_changes
-from lambent.model.service_integrations import SUBTYPES, parse_parameters
+from lambent.model.service_integrations import CALLERS_OWN_ROLE, SUBTYPES, parse_parameters
 from lambent.store.store import Transaction
 
 _LENGTHS = {
@@ -24,8 +24,6 @@ _FUNCTION = re.compile(
 )
 _URL = re.compile(r"https?://[^\s/?#]+[^\s#]*")
 ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
-CALLERS_OWN_ROLE = "arn:aws:iam::*:user/*"
-"""Instead of a role: whoever has signed the request calls the service."""
 _ON_WEBSOCKET = frozenset({"AWS_PROXY", "MOCK"})
 _NOT_ON_WEBSOCKET = (
     *("RequestParameters", "RequestTemplates", "ResponseParameters"),

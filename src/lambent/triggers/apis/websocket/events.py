@@ -116,7 +116,7 @@ def authorizer_event(request: RouteRequest, method_arn: str, exchange: Exchange)
     """The event of the function that authorizes `$connect`."""
     offered = [
         (name, value)
-        for name, value in exchange.header_lines
+        for name, value in exchange.header_items
         if name.lower() in ("connection", "upgrade")
     ]
     event: JsonObject = {
@@ -138,7 +138,7 @@ def connect_headers(exchange: Exchange, connection: Connection) -> Sequence[tupl
     _, _, port = exchange.headers.get("host", "").rpartition("]")[2].partition(":")
     lines = [
         (name, value)
-        for name, value in exchange.header_lines
+        for name, value in exchange.header_items
         if name.lower() not in _OF_THE_CONNECTION and name.lower() not in _FORWARDED
     ]
     return [

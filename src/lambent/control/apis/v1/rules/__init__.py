@@ -1,0 +1,1 @@
+"""What documents of REST APIs may contain."""

@@ -1,0 +1,180 @@
+"""Integrations with functions: `AWS_PROXY`, payload formats 1.0 and 2.0."""
+
+import asyncio
+import logging
+from functools import partial
+from typing import assert_never
+
+from lambent.kit.computing import LOOP_BYTES_MAX, computed, computed_apart
+from lambent.kit.tasks import start_task
+from lambent.model.document import Body
+from lambent.model.errors import ApiError
+from lambent.model.function_uris import parse_function_uri
+from lambent.model.invocation import (
+    Crashed,
+    FunctionFailed,
+    Outcome,
+    Refused,
+    Reply,
+    RunReport,
+    Succeeded,
+    TimedOut,
+    Unstreamed,
+)
+from lambent.triggers.apis.api import Stage
+from lambent.triggers.apis.calls import ApiCall
+from lambent.triggers.apis.context import ApiContext
+from lambent.triggers.apis.http.call import HttpCall
+from lambent.triggers.apis.http.events import event_headers, make_event
+from lambent.triggers.apis.http.integration import Common
+from lambent.triggers.apis.http.mapping import map_request
+from lambent.triggers.apis.http.responses import read_result
+from lambent.triggers.url_response import UrlResponse
+
+logger = logging.getLogger(__name__)
+
+
+class FunctionIntegration:
+    """Calls one function."""
+
+    def __init__(self, context: ApiContext, stage: Stage, body: Body) -> None:
+        """Raises ValueError if the document names no function, or a mapping cannot be read."""
+        self._context = context
+        self._scope = stage.root.scope
+        variables = stage.body.get("StageVariables") or {}
+        self._function = parse_function_uri(body["IntegrationUri"], variables)
+        self._version = body.get("PayloadFormatVersion") or "1.0"
+        self._common = Common.of(body)
+
+    def handle(self, call: HttpCall) -> None:
+        """See `Integration`."""
+        call.integration_started = self._context.clock.now()
+        if len(call.request.exchange.body) > LOOP_BYTES_MAX:
+            start_task(self._context.tasks, call.fail, self._handle_large, call)
+            return
+        try:
+            api_call = self._call(call)
+            reply = _FunctionReply(self, call)
+            if not self._context.calls.begin(api_call, lambda _: reply.begun()):
+                start_task(self._context.tasks, call.fail, self._start, api_call, reply)
+        except (ApiError, ValueError) as error:
+            self._refuse(call, error)
+
+    async def _handle_large(self, call: HttpCall) -> None:
+        try:
+            api_call = await computed(self._call, call)
+        except ValueError as error:
+            self._refuse(call, error)
+            return
+        await self._start(api_call, _FunctionReply(self, call))
+
+    async def _start(self, api_call: ApiCall, reply: "_FunctionReply") -> None:
+        try:
+            await self._context.calls.start(api_call, lambda _: reply.begun())
+        except ApiError as error:
+            self._refuse(reply.call, error)
+
+    def _call(self, call: HttpCall) -> ApiCall:
+        """Raises ValueError for a mapped value that is too long."""
+        request = call.request
+        outgoing = map_request(self._common.request_changes, call, event_headers(call))
+        return ApiCall(
+            self._scope,
+            self._function,
+            source_arn(call),
+            make_event(call, self._version, outgoing),
+            request.request_id,
+            request.trace_id,
+            self._common.role,
+            call.caller,
+        )
+
+    def _refuse(self, call: HttpCall, error: Exception) -> None:
+        """Respond to a request whose function was not called."""
+        if isinstance(error, ApiError) and error.status == 413:
+            call.refuse(413, "Request Entity Too Large")
+            return
+        call.integration_error = str(error)
+        call.fail()
+
+    def finish(self, call: HttpCall, outcome: Outcome) -> None:
+        """Respond with what the function returned."""
+        if call.is_done:
+            return
+        call.integration_ended = self._context.clock.now()
+        match outcome:
+            case Succeeded(payload):
+                call.integration_status = 200
+                if len(payload) <= LOOP_BYTES_MAX:
+                    self._respond(call, read_result(payload, self._version))
+                else:
+                    tasks = self._context.tasks
+                    start_task(tasks, call.fail, self._respond_large, call, payload)
+            case FunctionFailed() | Crashed() | TimedOut():
+                call.integration_status = 200
+                call.integration_error = "The function failed: its log says why."
+                call.fail()
+            case Refused(error):
+                call.integration_status = error.status
+                self._refuse(call, error)
+            case _:
+                assert_never(outcome)
+
+    async def _respond_large(self, call: HttpCall, payload: bytes) -> None:
+        version = self._version
+        self._respond(call, await computed_apart(read_result, payload, version, data=payload))
+
+    def _respond(self, call: HttpCall, response: UrlResponse | None) -> None:
+        if response is None:
+            call.integration_error = "The function returned what is no response."
+            call.fail()
+            return
+        self._common.respond(call, response.status, response.headers, response.body)
+
+    @property
+    def timeout_s(self) -> float:
+        """Seconds that a function has."""
+        return self._common.timeout_s
+
+
+class _FunctionReply(Unstreamed):
+    """The reply of one call. If it takes too long the client gets 503, and the function runs on."""
+
+    __slots__ = ("_integration", "_timer", "call")
+
+    def __init__(self, integration: FunctionIntegration, call: HttpCall) -> None:
+        self._integration = integration
+        self.call = call
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begun(self) -> Reply:
+        """The call begins now."""
+        loop, timeout_s = asyncio.get_running_loop(), self._integration.timeout_s
+        self._timer = loop.call_later(timeout_s, partial(_time_out, self.call))
+        return self
+
+    def finish(self, outcome: Outcome, report: RunReport) -> None:
+        """See `Reply`."""
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            self._integration.finish(self.call, outcome)
+        except Exception:
+            logger.exception("cannot respond to a request to %s", self.call.request.stage.root.id)
+            self.call.fail()
+
+
+def _time_out(call: HttpCall) -> None:
+    call.integration_error = "The integration has timed out."
+    call.refuse(503, "Service Unavailable")
+
+
+def source_arn(call: HttpCall) -> str:
+    """What a route is called in the policies of functions."""
+    root = call.request.stage.root
+    key = call.route_key
+    where = key if key == "$default" else f"{call.request.exchange.method}{key.partition(' ')[2]}"
+    return (
+        f"arn:aws:execute-api:{root.region}:{root.account}:{root.id}"
+        f"/{call.request.stage.name}/{where}"
+    )

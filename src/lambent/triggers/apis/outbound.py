@@ -1,0 +1,113 @@
+"""Connections of APIs to other servers: HTTP integrations, and issuers of tokens.
+
+Anyone who may configure an API chooses the addresses, and the platform makes the connection. So it
+connects only to what functions may reach, by the rules of `[egress]`: without `egress.allow` to no
+loopback, link-local or metadata address, and to no address of this host, which the front door has.
+Names are resolved first, and the address that is connected to is the one that was judged.
+"""
+
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import Any
+
+import aiohttp
+import anyio
+from yarl import URL
+
+from lambent.sandbox.egress_policy import EgressPolicy, EgressSettings, is_host_address
+
+_FETCH_S = 5.0
+_FETCHED_BYTES_MAX = 256 * 1024
+_CONNECTIONS_MAX = 1024
+_CONNECTIONS_PER_HOST_MAX = 256
+_KEPT_S = 3.0
+"""How long an idle connection is kept: shorter than servers do, so that they do not close one while
+the next request is being sent."""
+
+
+class AddressRefused(OSError):
+    """The rules do not allow a connection."""
+
+
+class Outbound:
+    """See the module."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def fetch(self, url: str) -> bytes:
+        """Read a small document. Raises OSError."""
+        try:
+            address = URL(url)
+            if address.scheme not in ("http", "https") or not address.host:
+                raise OSError(f"{url[:256]!r} is not the address of a document")
+            timeout = aiohttp.ClientTimeout(total=_FETCH_S)
+            async with self._session.get(
+                address, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    raise OSError(f"{url[:256]} responds with {response.status}")
+                body = await response.content.read(_FETCHED_BYTES_MAX + 1)
+                while len(body) <= _FETCHED_BYTES_MAX:
+                    chunk = await response.content.read(_FETCHED_BYTES_MAX + 1)
+                    if not chunk:
+                        return body
+                    body += chunk
+                raise OSError(f"{url[:256]} is larger than {_FETCHED_BYTES_MAX} bytes")
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise OSError(f"{url[:256]}: {error or type(error).__name__}") from error
+
+    @asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        deadline_s: float,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request; yields the response when its head has come. `url` is percent-encoded and
+        sent as it is. Until then, and between two chunks of the body, at most `deadline_s` pass.
+        Raises `aiohttp.ClientError`, OSError, TimeoutError and ValueError."""
+        with anyio.fail_after(deadline_s):
+            response = await self._session.request(
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                data=body or None,
+                timeout=aiohttp.ClientTimeout(total=None, sock_read=deadline_s),
+                allow_redirects=False,
+            )
+        async with response:
+            yield response
+
+
+@asynccontextmanager
+async def open_outbound(settings: EgressSettings) -> AsyncIterator[Outbound]:
+    """Open what makes the connections; open ones end with it."""
+    policy = EgressPolicy(settings, is_host_address)
+
+    def make_socket(info: Any) -> socket.socket:
+        family, kind, protocol, _, address = info
+        refusal = policy.refusal(ip_address(str(address[0]).partition("%")[0]))
+        if refusal is not None:
+            raise AddressRefused(f"{address[0]}: {refusal}, which [egress] does not allow")
+        return socket.socket(family, kind, protocol)
+
+    connector = aiohttp.TCPConnector(
+        limit=_CONNECTIONS_MAX,
+        limit_per_host=_CONNECTIONS_PER_HOST_MAX,
+        keepalive_timeout=_KEPT_S,
+        socket_factory=make_socket,
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+        trust_env=False,
+    ) as session:
+        yield Outbound(session)

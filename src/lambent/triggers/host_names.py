@@ -1,0 +1,167 @@
+"""Which host names are the platform's own, for programs in boxes and for TLS.
+
+| name | whose |
+|---|---|
+| `<id>.lambda-url.<region>.<domain>` | function URLs |
+| `<id>.execute-api.<region>.<domain>` | APIs |
+| `cloudformation-custom-resource-response-<region>.s3.<domain>` | responses of custom resources |
+| `<id>.execute-api.<region>.amazonaws.com` | an API here that has this id: code says it literally |
+| a custom domain name | the account that has made it |
+
+Names below the domain are recognised by their form. The others are in memory: what an answer takes
+is a look into a dictionary. What changes is read again in the background; a new API is known before
+the response to its creation is sent.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+
+from lambent.kit.backlog import Backlog
+from lambent.kit.tls.server_names import Subject
+from lambent.model.arn import AccountId, Region
+from lambent.model.changes import Changes
+from lambent.model.document import Document, Root
+from lambent.store.store import Store, Transaction
+
+_API_SERVICES = ("apigateway", "apigatewayv2")
+_DOMAIN_SERVICE, _DOMAIN_NAME = "apigateway", "domain_name"
+_LITERAL = re.compile(r"([a-z0-9]{1,64})\.execute-api\.([a-z0-9-]{1,32})\.amazonaws\.com")
+_NAME = re.compile(r"(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,16}")
+_APIS_MAX, _DOMAINS_MAX, _REGIONS_MAX = 100_000, 1_000, 100
+"""What is kept in memory; names beyond that do not lead here from boxes."""
+_EVERYTHING = Root("", AccountId(""), Region(""), "")
+
+
+class HostNames:
+    """See the module. It is a `ChangeListener`."""
+
+    def __init__(
+        self,
+        domain: str,
+        region: Region,
+        store: Store,
+        certify: Callable[[frozenset[str]], Awaitable[None]],
+    ) -> None:
+        """`region` is the platform's own. `certify` is awaited with the names that certificates may
+        be needed for, and all below them, when something has changed."""
+        self._store = store
+        self._certify = certify
+        self._domain = domain.lower().strip(".")
+        self._region = region
+        labels = re.escape(self._domain)
+        self._ours = re.compile(
+            rf"[a-z0-9]{{1,64}}\.((?:lambda-url|execute-api)\.[a-z0-9-]{{1,32}}\.{labels})"
+            rf"|(cloudformation-custom-resource-response-[a-z0-9]{{1,32}}\.s3\.{labels})"
+        )
+        self._apis: dict[str, Region] = {}
+        """The Region of each API, by its id."""
+        self._domains: dict[str, set[AccountId]] = {}
+        """The accounts that have each custom domain name."""
+        self._changed = Backlog[Root]()
+        self._is_reading = False
+
+    def is_ours(self, name: str, account: str) -> bool:
+        """Whether a host name, in lower case, leads to the platform from a box of an account. A
+        custom domain name does so for the account that has made it, as nobody verifies that it is
+        that account's: it must not take away the traffic of others."""
+        if self._ours.fullmatch(name) is not None or self._is_api(name):
+            return True
+        domain = self._domain_of(name)
+        return domain is not None and account in self._domains[domain]
+
+    def is_known(self, name: str) -> bool:
+        """Whether any account's requests for a host name are served here."""
+        return self.subject_of(name) is not None
+
+    def subject_of(self, name: str) -> Subject | None:
+        """The certificate for a host name, in lower case; None if the name is none of ours. All
+        function URLs of a Region share one, and so do its APIs."""
+        if (match := self._ours.fullmatch(name)) is not None:
+            return Subject((f"*.{match[1]}" if match[1] else name,))
+        if self._is_api(name):
+            return Subject(("*." + name.partition(".")[2],))
+        domain = self._domain_of(name)
+        return Subject((domain,)) if domain is not None else None
+
+    def _is_api(self, name: str) -> bool:
+        match = _LITERAL.fullmatch(name)
+        return match is not None and self._apis.get(match[1]) == match[2]
+
+    def _domain_of(self, name: str) -> str | None:
+        """The custom domain name that a host name is, or is covered by."""
+        for candidate in (name, "*." + name.partition(".")[2]):
+            if candidate in self._domains:
+                return candidate
+        return None
+
+    @property
+    def certified(self) -> frozenset[str]:
+        """The names that certificates may be needed for, with all names below them: never more of
+        `amazonaws.com` than the APIs of Regions in which there are APIs here."""
+        regions = dict.fromkeys([self._region, *self._apis.values()])
+        literal = {f"execute-api.{region}.amazonaws.com" for region in list(regions)[:_REGIONS_MAX]}
+        return frozenset({self._domain, *literal, *(d.removeprefix("*.") for d in self._domains)})
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something has changed that is not in force yet."""
+        return self._is_reading or len(self._changed) > 0
+
+    # -- what is in memory ---------------------------------------------------------------------
+
+    def note_changes(self, changes: Changes) -> None:
+        """See `ChangeListener`."""
+        for root in changes.documents:
+            if root.service in _API_SERVICES:
+                if root.id:
+                    self._add_api(root.id, root.region)
+                self._changed.add(root)
+        if changes.is_everything:
+            self._changed.add(_EVERYTHING)
+
+    async def follow_changes(self) -> None:
+        """Read what has changed, until cancelled."""
+        await self._changed.work_off(self._look_at)
+
+    async def _look_at(self, root: Root) -> None:
+        self._is_reading = True
+        try:
+            await self._read(root)
+            await self._certify(self.certified)
+        finally:
+            self._is_reading = False
+
+    async def _read(self, root: Root) -> None:
+        read = self._store.read
+        if root == _EVERYTHING:
+            apis = await read(_all_apis)
+            self._apis.clear()
+            for api in apis:
+                self._add_api(api.id, api.root.region)
+        elif root.id and await read(lambda tx: tx.documents.get(root, "api", root.id)) is None:
+            self._apis.pop(root.id, None)
+        if not root.id:
+            self._take_domains(
+                await read(lambda tx: tx.documents.everywhere(_DOMAIN_SERVICE, _DOMAIN_NAME))
+            )
+
+    def _add_api(self, id: str, region: Region) -> None:
+        if len(self._apis) < _APIS_MAX:
+            self._apis[id] = region
+
+    def _take_domains(self, found: Iterable[Document]) -> None:
+        domains: dict[str, set[AccountId]] = {}
+        for document in found:
+            name = document.id.lower()
+            if _NAME.fullmatch(name) is not None and (
+                name in domains or len(domains) < _DOMAINS_MAX
+            ):
+                domains.setdefault(name, set()).add(document.root.account)
+        self._domains = domains
+
+
+def _all_apis(tx: Transaction) -> list[Document]:
+    found: list[Document] = []
+    for service in _API_SERVICES:
+        found += tx.documents.everywhere(service, "api")
+    return found
