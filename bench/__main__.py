@@ -15,6 +15,7 @@ import re
 import sys
 from pathlib import Path
 
+from bench.apis import measure_apis
 from bench.asynchronous import measure_asynchronous
 from bench.control_plane import measure_control_plane
 from bench.environment import measure_environment
@@ -30,6 +31,7 @@ _OF_THEIR_OWN = {
     "control-plane": measure_control_plane,
     "environment": measure_environment,
     "asynchronous": measure_asynchronous,
+    "http-apis": measure_apis,
     "fairness": measure_fairness,
     "mappings": measure_mappings,
 }

@@ -304,11 +304,15 @@ def test_websocket_apis(v2: Any, websocket: str) -> None:
     assert v2.get_route_response(**named, RouteResponseId=id)["RouteResponseKey"] == "$default"
     assert len(v2.get_route_responses(**named)["Items"]) == 1
     of = {"ApiId": websocket, "IntegrationId": integration}
-    code, text = refused(
-        lambda: v2.create_integration_response(**of, IntegrationResponseKey="$default")
+    reply = v2.create_integration_response(
+        **of, IntegrationResponseKey="/2\\d\\d/", ResponseTemplates={"a": "b"}
+    )["IntegrationResponseId"]
+    changed = v2.update_integration_response(
+        **of, IntegrationResponseId=reply, TemplateSelectionExpression="a"
     )
-    assert (code, "does not support" in text) == ("BadRequestException", True)
-    assert v2.get_integration_responses(**of)["Items"] == []
+    assert changed["IntegrationResponseKey"] == "/2\\d\\d/"
+    assert len(v2.get_integration_responses(**of)["Items"]) == 1
+    v2.delete_integration_response(**of, IntegrationResponseId=reply)
     v2.update_route_response(**named, RouteResponseId=id, RouteResponseKey="$default")
     v2.delete_route_response(**named, RouteResponseId=id)
     v2.delete_route(**named)

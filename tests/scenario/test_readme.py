@@ -54,10 +54,21 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
         ("identity", ["AWS_SECRET_ACCESS_KEY=", '"ann"', '"SecretAccessKey"']),
         ("function-urls", ["hello you", "hello path"]),
         ("api-gateway", [".execute-api.us-east-1.localhost:", "$default", '"by-hand"']),
+        (
+            "http-apis",
+            [
+                '"route":"$default"',
+                '"pet":"tom","route":"GET /pets/{id}","user":"anyone"',
+                '"user":"ann"',
+                '{"message":"Forbidden"}{"message":"Unauthorized"}',
+                "GET /pets/{id} 200",
+            ],
+        ),
         ("concurrency", ["READY", '"provisioned-concurrency"']),
         ("asynchronous", ['"later": 1', "lambent_async_events_received_sum", '"purged": 1']),
         ("extensions", ['follower: {"eventType":"INVOKE"', '"followed"']),
         ("metrics", ['"MetricName": "Orders"', '"Sum": 3.0']),
+        ("websocket-apis", ['{"you said": "hello"}', "DISCONNECT"]),
         ("names-and-tls", ["/world"]),
     ],
 )

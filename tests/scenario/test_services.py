@@ -229,6 +229,61 @@ def test_a_state_machine_calls_a_function(platform: Platform) -> None:
     assert failed["error"] == "KeyError"
 
 
+def test_an_http_api_sends_to_services(platform: Platform) -> None:
+    """To queues, event buses, streams and state machines, without a function."""
+    region = "us-east-1"
+    queue = platform.client("sqs").create_queue(QueueName="of-api")["QueueUrl"]
+    platform.client("kinesis").create_stream(StreamName="of-api", ShardCount=1)
+    machine = platform.client("stepfunctions").create_state_machine(
+        name="of-api",
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/r",
+        definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}),
+    )["stateMachineArn"]
+    v2 = platform.client("apigatewayv2")
+    api = v2.create_api(Name="services", ProtocolType="HTTP")["ApiId"]
+    v2.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+    subtypes: dict[str, dict[str, str]] = {
+        "SQS-SendMessage": {"QueueUrl": queue, "MessageBody": "$request.body.text"},
+        "SQS-ReceiveMessage": {"QueueUrl": queue, "WaitTimeSeconds": "1"},
+        "EventBridge-PutEvents": {
+            "Detail": "$request.body",
+            "DetailType": "t",
+            "Source": "${stageVariables.none}s",
+            "Region": region,
+        },
+        "Kinesis-PutRecord": {
+            "StreamName": "of-api",
+            "Data": "$request.body.data",
+            "PartitionKey": "k",
+        },
+        "StepFunctions-StartExecution": {"StateMachineArn": machine, "Input": "$request.body"},
+    }
+    results = {}
+    for subtype, parameters in subtypes.items():
+        integration = v2.create_integration(
+            ApiId=api,
+            IntegrationType="AWS_PROXY",
+            IntegrationSubtype=subtype,
+            PayloadFormatVersion="1.0",
+            CredentialsArn=f"arn:aws:iam::{ACCOUNT}:role/r",
+            RequestParameters=parameters,
+        )["IntegrationId"]
+        key = f"POST /{subtype}"
+        v2.create_route(ApiId=api, RouteKey=key, Target=f"integrations/{integration}")
+        results[subtype] = json.loads(
+            urllib.request.urlopen(
+                f"{platform.endpoint}/_lambent/api/{api}/{subtype}",
+                data=b'{"text": "by way of an API", "data": "aGk="}',
+                timeout=30,
+            ).read()
+        )
+    assert results["SQS-ReceiveMessage"]["Messages"][0]["Body"] == "by way of an API"
+    assert results["EventBridge-PutEvents"]["FailedEntryCount"] == 0
+    assert results["Kinesis-PutRecord"]["ShardId"]
+    assert results["StepFunctions-StartExecution"]["executionArn"].startswith("arn:aws:states")
+    v2.delete_api(ApiId=api)
+
+
 def test_a_destination_needs_no_settings(platform: Platform) -> None:
     """Records of successes and dead letters go to queues of the emulator."""
     client, sqs = platform.client("lambda"), platform.client("sqs")

@@ -60,7 +60,7 @@ async def _serve(settings: Settings, privileged: Privileged, manager: ServiceMan
         storage = await enter(open_storage(settings, data, clock))
         api = await enter(open_api(settings, storage, privileged.front.root_credentials.write))
         names = await open_names(settings, data, storage)
-        api.gateway.use_names(names.hosts.is_known, names.tls_of_boxes)
+        api.gateway.use_tls_in_boxes(names.tls_of_boxes)
         execution = await enter(open_execution(settings, privileged, storage, api, names))
         events = await enter(open_events(settings, privileged, storage, api, execution))
         ports = ControlPorts(

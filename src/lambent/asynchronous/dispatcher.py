@@ -201,12 +201,13 @@ class Dispatcher(ClaimedQueue[FunctionKey, AsyncEvent, AttemptEnded]):
 
 
 def _call(event: AsyncEvent) -> Call:
+    # By position, in the order of the fields: names would cost as much again.
     return Call(
-        request_id=event.request_id,
-        kind=InvocationKind.EVENT,
-        key=event.key,
-        qualifier=event.qualifier,
-        event=event.payload,
-        trace_header=event.trace_id,
-        tenant_id=event.tenant_id,
+        event.request_id,
+        InvocationKind.EVENT,
+        event.key,
+        event.qualifier,
+        event.payload,
+        event.trace_id,
+        event.tenant_id,
     )

@@ -7,6 +7,7 @@ from the start; the others wait in the store.
 
 import itertools
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import anyio
@@ -180,9 +181,10 @@ class _Acceptance:
         )
 
     def done(self) -> None:
-        for event, on_kept in self._offered:
-            self._metrics.add("AsyncEventsReceived", event.key)
+        for _, on_kept in self._offered:
             on_kept(None)
+        for key, count in Counter(event.key for event, _ in self._offered).items():
+            self._metrics.add("AsyncEventsReceived", key, count, count=count)
         self._dispatcher.accept(
             (event, event.key, is_held)
             for (event, _), is_held in zip(self._offered, self._are_held, strict=True)

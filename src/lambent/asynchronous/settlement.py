@@ -74,7 +74,8 @@ class Settlement:
             configuration = self._configuration(event)
             expires_at = event.accepted_at + policy_for(configuration).age_max_s
             if self._now < expires_at:
-                fresh.append(dataclasses.replace(event, expires_at=expires_at))
+                event.expires_at = expires_at
+                fresh.append(event)
                 continue
             route = self._tx.route(event.key, event.qualifier or LATEST)
             if event.is_offloaded:

@@ -6,7 +6,7 @@ only names that nobody else can register are accepted.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from lambent.kit.http.messages import Exchange
 from lambent.model.errors import ApiError
@@ -22,9 +22,6 @@ class Hosts:
     def __init__(self, names: Sequence[str]) -> None:
         """`names` and all names below them are accepted, as are addresses and `localhost`."""
         self._names = frozenset(name.lower().strip(".") for name in (*names, "localhost"))
-        self.is_known: Callable[[str], bool] = lambda name: False
-        """Whether a name leads here, in lower case: that of an API, or one that an account has
-        made. Accepted, too."""
         self._known: set[str] = set()
         """Hosts that were accepted before, as they were spelled."""
 
@@ -53,6 +50,4 @@ class Hosts:
         if match is None:
             return False
         labels = match[1].split(".")
-        if any(".".join(labels[at:]) in self._names for at in range(len(labels))):
-            return True
-        return self.is_known(match[1])
+        return any(".".join(labels[at:]) in self._names for at in range(len(labels)))

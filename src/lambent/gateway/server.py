@@ -118,11 +118,9 @@ class Gateway:
         """Pass requests for other services to `handler`."""
         self._forward = handler
 
-    def use_names(self, is_known: Callable[[str], bool], tls: ssl.SSLContext) -> None:
-        """Serve host names that `is_known` knows, in lower case, and serve TLS in boxes."""
+    def use_tls_in_boxes(self, tls: ssl.SSLContext) -> None:
+        """Serve TLS in boxes: it is refused before."""
         self._tls_of_boxes = tls
-        if self._names is not None:
-            self._names.is_known = is_known
 
     @asynccontextmanager
     async def serve(

@@ -4,17 +4,26 @@ https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 """
 
 import re
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
 
 from lambent.model.arn import AccountId
 from lambent.model.function import FunctionKey
+from lambent.telemetry.series.database import Point
+from lambent.telemetry.series.distribution import Distribution
 from lambent.telemetry.series.keys import Dimensions, MetricKey
 from lambent.telemetry.series.store import MetricStore
 
 _FUNCTIONS_MAX = 10_000
 """Most functions and mappings. Beyond it, those that were not counted for longest are forgotten."""
 NAMESPACE = "AWS/Lambda"
+_NOTED_MAX = 500
+"""Values that wait to be counted."""
 _MILLISECONDS = frozenset({"Duration", "IteratorAge", "AsyncEventAge"})
+
+
+_Noted = tuple[str, FunctionKey, str, int]
+"""Name, function, mapping and minute."""
 
 
 def unit_of(name: str) -> str:
@@ -33,6 +42,11 @@ class Metrics:
         self._of: OrderedDict[tuple[FunctionKey, str], dict[str, tuple[int, float]]]
         self._of = OrderedDict()
         """By function, and by mapping if it belongs to one."""
+        self._noted: defaultdict[_Noted, list[float]] = defaultdict(list)
+        """Single values that wait to be counted."""
+        self._noted_count = 0
+        if store is not None:
+            store.add_source(self._take)
 
     def add(
         self,
@@ -45,14 +59,33 @@ class Metrics:
     ) -> None:
         """Count values of a metric (`AsyncEventsReceived`, …) whose sum is `value`; of an event
         source mapping by its UUID, if it is about one."""
-        self.add_up(name, key, value, count=count, mapping=mapping)
-        if self._store is None or count <= 0:
+        if count == 1:
+            # Counting many at once is several times cheaper than counting each event on its way.
+            minute = 0 if self._store is None else int(self._store.now() // 60)
+            self._noted[name, key, mapping, minute].append(value)
+            self._noted_count += 1
+            if self._noted_count >= _NOTED_MAX:
+                self._count()
             return
-        of_function: Dimensions = (("FunctionName", key.name),)
-        of_mapping: Dimensions = (("EventSourceMappingUUID", mapping), *of_function)
-        for dimensions in (of_mapping,) if mapping else ((), of_function):
-            metric = MetricKey(key.scope, NAMESPACE, name, dimensions, unit_of(name))
-            self._store.record(metric, value / count, count)
+        self.add_up(name, key, value, count=count, mapping=mapping)
+        if self._store is not None and count > 0:
+            for metric in _metrics(name, key, mapping):
+                self._store.record(metric, value / count, count)
+
+    def _count(self) -> None:
+        noted, self._noted, self._noted_count = self._noted, defaultdict(list), 0
+        for (name, key, mapping, minute), values in noted.items():
+            self.add_up(name, key, sum(values), count=len(values), mapping=mapping)
+            if self._store is not None:
+                distribution = Distribution()
+                distribution.add_all(values)
+                for metric in _metrics(name, key, mapping):
+                    self._store.record_all(metric, distribution, minute * 60.0)
+
+    def _take(self) -> Iterable[tuple[Point, Distribution]]:
+        """Count what waits. It is recorded like all other values."""
+        self._count()
+        return ()
 
     def add_up(
         self, name: str, key: FunctionKey, value: float, *, count: int, mapping: str = ""
@@ -72,6 +105,7 @@ class Metrics:
         """Return the metrics of one account as text for Prometheus:
         `lambent_async_events_received_sum` and `…_count` of `AsyncEventsReceived`; ages are in
         milliseconds."""
+        self._count()
         lines: dict[str, list[str]] = {}
         for (key, mapping), metrics in self._of.items():
             if key.account != account:
@@ -84,6 +118,15 @@ class Metrics:
                 series.append(f"{_series(name)}_count{labels} {count}")
         text = [line for name in sorted(lines) for line in (f"# TYPE {name} summary", *lines[name])]
         return "".join(f"{line}\n" for line in text).encode()
+
+
+def _metrics(name: str, key: FunctionKey, mapping: str) -> Sequence[MetricKey]:
+    of_function: Dimensions = (("FunctionName", key.name),)
+    of_mapping: Dimensions = (("EventSourceMappingUUID", mapping), *of_function)
+    return [
+        MetricKey(key.scope, NAMESPACE, name, dimensions, unit_of(name))
+        for dimensions in ((of_mapping,) if mapping else ((), of_function))
+    ]
 
 
 def _series(name: str) -> str:

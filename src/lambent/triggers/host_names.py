@@ -69,10 +69,6 @@ class HostNames:
         domain = self._domain_of(name)
         return domain is not None and account in self._domains[domain]
 
-    def is_known(self, name: str) -> bool:
-        """Whether any account's requests for a host name are served here."""
-        return self.subject_of(name) is not None
-
     def subject_of(self, name: str) -> Subject | None:
         """The certificate for a host name, in lower case; None if the name is none of ours. All
         function URLs of a Region share one, and so do its APIs."""

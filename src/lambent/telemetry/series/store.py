@@ -62,6 +62,12 @@ class MetricStore:
         if values is not None:
             values.add(value, count)
 
+    def record_all(self, key: MetricKey, values: Distribution, at: float) -> None:
+        """Record values at a moment in epoch seconds."""
+        known = self._values(key, at)
+        if known is not None:
+            known.merge(values)
+
     def record_summary(
         self, key: MetricKey, count: float, total: float, low: float, high: float, at: float
     ) -> None:
@@ -118,10 +124,10 @@ class MetricStore:
 
     async def write(self) -> None:
         """Write what was recorded. What cannot be written is lost; the log says so."""
-        points = list(self._pending.items())
+        # A source may record something, too.
+        points = [point for take in self._sources for point in take()]
+        points.extend(self._pending.items())
         self._pending = {}
-        for take in self._sources:
-            points.extend(take())
         if self._dropped:
             logger.warning("%d metrics were not recorded: too many at once", self._dropped)
             self._dropped = 0

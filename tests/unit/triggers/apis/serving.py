@@ -106,7 +106,7 @@ class Response:
 
 
 class _Connection(http.client.HTTPConnection):
-    """Sends what it is told to, as UTF-8."""
+    """Sends what it is given, as UTF-8."""
 
     def _encode_request(self, request: str) -> bytes:
         return request.encode()

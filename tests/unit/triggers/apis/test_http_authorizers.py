@@ -9,6 +9,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from lambent.model.identity import AccessKey, Identity, IdentityKey
+from lambent.store.store import Transaction
+
 from .http_apis import HttpApi, claims_of, serving_http
 from .issuer import URL, Issuer, make_key
 from .serving import ACCOUNT, Served
@@ -218,7 +221,7 @@ def test_policies(served: Served) -> None:
 
 
 def test_cache(served: Served) -> None:
-    """By the identity sources; format 2.0 caches only if it is told to; a deployment ends it."""
+    """By the identity sources; format 2.0 caches only if it learns to; a deployment ends it."""
     source = {"IdentitySource": ["$request.header.x-key"]}
     for ttl, calls in ((None, 2), (0, 2), (60, 1)):
         more = {} if ttl is None else {"AuthorizerResultTtlInSeconds": ttl}
@@ -289,10 +292,16 @@ def test_integrations_of_format_1_get_the_context(served: Served) -> None:
 # -- signatures -----------------------------------------------------------------------------------
 
 
-def signed(api: HttpApi, service: str = "execute-api", body: bytes = b"") -> Any:
-    """The response to a request that is signed with a key which the platform does not know."""
+def signed(
+    api: HttpApi,
+    service: str = "execute-api",
+    body: bytes = b"",
+    key: str = ACCOUNT,
+    secret: str = "secret",
+) -> Any:
+    """The response to a request that is signed with a key."""
     request = AWSRequest("POST", f"http://{api.host}/a", data=body, headers={"Host": api.host})
-    SigV4Auth(Credentials(ACCOUNT, "secret"), service, "us-east-1").add_auth(request)
+    SigV4Auth(Credentials(key, secret), service, "us-east-1").add_auth(request)
     return api.request(
         "POST", "/a", body, {k: v for k, v in request.headers.items() if k != "Host"}
     )
@@ -316,6 +325,54 @@ def test_signatures(served: Served) -> None:
             "userArn": f"arn:aws:iam::{ACCOUNT}:root",
             "userId": ACCOUNT,
         }
+
+
+def test_signatures_on_a_strict_platform(tmp_path: Any) -> None:
+    """The key is known, and the signer's policies allow this method and path."""
+    with serving_http(tmp_path, is_strict=True) as served:
+        served.function("echo", lambda event: event)
+        api = HttpApi(served)
+        api.route("POST /{name}", api.integration(ECHO), AuthorizationType="AWS_IAM")
+        api.deploy()
+        served.policies[ECHO] = [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "apigateway.amazonaws.com"},
+                "Action": "lambda:InvokeFunction",
+                "Resource": ECHO,
+            }
+        ]
+        assert signed(api, key="AKIAEXAMPLE").status == 403
+        arn = f"arn:aws:execute-api:us-east-1:{ACCOUNT}:{api.id}/$default/POST/"
+        for resource, status in ((f"{arn}b", 403), (f"{arn}a", 200), ("*", 200)):
+            _put_user(served, resource)
+            assert signed(api, key="AKIAEXAMPLE").status == status, resource
+        assert signed(api, key="AKIAEXAMPLE", secret="other").status == 403
+
+
+def _put_user(served: Served, resource: str) -> None:
+    """A user `ann` with a key who may invoke this."""
+    statement = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": resource}
+    key = IdentityKey(ACCOUNT, "user", "ann")
+    policies = {"p": {"Statement": [statement]}}
+    user = Identity(key=key, id="AIDAEXAMPLE", created_ms=0, policies=policies)
+    access = AccessKey(
+        id="AKIAEXAMPLE",
+        secret="secret",
+        account=ACCOUNT,
+        user_name="ann",
+        is_active=True,
+        created_ms=0,
+    )
+
+    def write(tx: Transaction) -> None:
+        tx.identities.put(user)
+        tx.identities.put_key(access)
+
+    async def put() -> None:
+        await served.store.transact(write)
+
+    served.portal.call(put)
 
 
 def test_role_of_the_caller(served: Served) -> None:

@@ -8,6 +8,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from lambent.triggers.apis.websocket.authorizing import parse_source
 from tests.unit.triggers.websocket.chat import (
     ANSWERS,
     API,
@@ -161,3 +162,159 @@ def test_there_is_room_for_so_many_clients(tmp_path_factory: pytest.TempPathFact
             chat.until(lambda: len(chat.sessions.by_id) == 2)
             with chat.client():
                 pass
+
+
+# -- functions that authorize --------------------------------------------------------------------
+
+SOURCES = ["route.request.header.Auth", "route.request.querystring.room"]
+
+
+def policy_of(event: Any, effect: str = "Allow", **more: Any) -> dict[str, Any]:
+    """What an authorizer returns."""
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": event["methodArn"]}
+    return {
+        "principalId": "ann",
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+        **more,
+    }
+
+
+def deploy_authorized(chat: Chat, authorizer: Any, sources: Any = SOURCES) -> None:
+    """A stage whose `$connect` is authorized by a function."""
+    function = chat.function("f", lambda event: GOOD)
+    uri = chat.function("authorizer", authorizer)
+    connect = {
+        "IntegrationUri": function,
+        "route": {"AuthorizationType": "CUSTOM", "AuthorizerId": "a1"},
+    }
+    body = {"AuthorizerType": "REQUEST", "AuthorizerUri": uri, "IdentitySource": sources}
+    chat.deploy(
+        {"$connect": connect, "$default": function, "$disconnect": function},
+        more={("authorizer", "a1"): body},
+    )
+
+
+def test_a_function_authorizes_clients(chat: Chat) -> None:
+    """It is asked once. What it says is in the event of `$connect` and in all that follow."""
+    context = {"team": "blue", "level": 3, "admin": True, "nothing": None}
+    deploy_authorized(chat, lambda event: policy_of(event, context=context))
+    with chat.client("/test?room=a", additional_headers={"Auth": "secret"}) as client:
+        client.send("x")
+        chat.wait(3)
+    asked, *events = chat.wait(4)
+    assert asked["type"] == "REQUEST"
+    arn = f"arn:aws:execute-api:us-east-1:000000000000:{API}/test/$connect"
+    assert asked["methodArn"] == arn
+    assert asked["headers"]["Auth"] == "secret"
+    assert asked["headers"]["Upgrade"] == "websocket"
+    assert asked["queryStringParameters"] == {"room": "a"}
+    assert asked["stageVariables"] == {}
+    assert asked["requestContext"]["routeKey"] == "$connect"
+    assert [event["requestContext"]["eventType"] for event in events] == [
+        "CONNECT",
+        "MESSAGE",
+        "DISCONNECT",
+    ]
+    for event in events:
+        given = event["requestContext"]["authorizer"]
+        assert given.pop("integrationLatency") >= 0
+        assert given == {
+            "principalId": "ann",
+            "team": "blue",
+            "level": "3",
+            "admin": "true",
+            "nothing": None,
+        }
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/test?room=a", {}),
+        ("/test?room=a", {"Auth": ""}),
+        ("/test", {"Auth": "secret"}),
+        ("/test?room=", {"Auth": "secret"}),
+    ],
+)
+def test_a_client_without_an_identity(chat: Chat, path: str, headers: dict[str, str]) -> None:
+    """401, and the function is not asked."""
+    deploy_authorized(chat, policy_of)
+    assert chat.refused(path, additional_headers=headers) == 401
+    assert chat.events == []
+
+
+def _raises(message: str) -> Any:
+    def fails(event: Any) -> Any:
+        raise ValueError(message)
+
+    return fails
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "status"),
+    [
+        (lambda event: policy_of(event, "Deny"), 403),
+        (lambda event: policy_of(event | {"methodArn": "arn:aws:execute-api:*:*:other/*"}), 403),
+        (lambda event: policy_of(event | {"methodArn": "*"}), None),
+        (_raises("Unauthorized"), 401),
+        (_raises("else"), 500),
+        (lambda event: {"principalId": "ann"}, 500),
+        (lambda event: None, 500),
+        (lambda event: policy_of(event, context={"a": [1]}), 500),
+        (lambda event: {"isAuthorized": True}, 500),
+    ],
+)
+def test_what_an_authorizer_may_say(chat: Chat, authorizer: Any, status: int | None) -> None:
+    """A policy that allows it. All else refuses the client before `$connect` is called."""
+    deploy_authorized(chat, authorizer, [])
+    if status is None:
+        with chat.client():
+            assert len(chat.wait(2)) == 2
+        return
+    assert chat.refused() == status
+    assert len(chat.events) == 1
+    assert chat.sessions.pending == 0
+
+
+def test_an_authorizer_that_is_not_there_lets_nobody_in(chat: Chat) -> None:
+    """Nor does one whose function is gone."""
+    connect = {"route": {"AuthorizationType": "CUSTOM", "AuthorizerId": "a1"}}
+    chat.deploy({"$connect": connect})
+    assert chat.refused() == 500
+    uri = "arn:aws:lambda:us-east-1:000000000000:function:missing"
+    body = {"AuthorizerType": "REQUEST", "AuthorizerUri": uri}
+    chat.deploy({"$connect": connect}, more={("authorizer", "a1"): body})
+    assert chat.refused() == 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "route.request.body.a", "header.Auth", "route.request.header.", "$request.header.Auth"],
+)
+def test_identity_sources_are_checked(text: str) -> None:
+    """What is none cannot be looked up."""
+    with pytest.raises(ValueError, match="identity source"):
+        parse_source(text)
+
+
+def test_a_policy_is_needed_on_a_strict_platform(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """API Gateway may call a function only if the function's policy says so, for this route."""
+    with chatting(tmp_path_factory.mktemp("strict"), is_strict=True) as chat:
+        arn = chat.function("f", lambda event: GOOD)
+        chat.deploy({"$connect": arn})
+        assert chat.refused() == 500
+        arn = chat.function("g", lambda event: GOOD)
+        chat.served.policies[arn] = [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "apigateway.amazonaws.com"},
+                "Action": "lambda:InvokeFunction",
+                "Resource": arn,
+                "Condition": {
+                    "ArnLike": {"AWS:SourceArn": f"arn:aws:execute-api:*:*:{API}/*/$connect"}
+                },
+            }
+        ]
+        chat.deploy({"$connect": arn})
+        with chat.client():
+            assert len(chat.wait(1)) == 1

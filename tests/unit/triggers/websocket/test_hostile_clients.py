@@ -1,7 +1,7 @@
 """Clients that send what they should not, over real connections, and many clients."""
 
 import asyncio
-import os
+import random
 import resource
 import socket
 import struct
@@ -59,8 +59,9 @@ def masked(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
         (masked(Opcode.BINARY, b"x"), 1003),
         (masked(Opcode.TEXT, b"\xc3\x28"), 1007),
         (b"\x81\x02hi", 1002),
-        (os.urandom(64 * KB), None),
+        (random.Random(7).randbytes(64 * KB), None),
     ],
+    ids=["exabytes", "long frame", "long message", "bytes", "no UTF-8", "no mask", "noise"],
 )
 def test_a_client_learns_what_it_did_wrong(chat: Chat, data: bytes, code: int | None) -> None:
     """Even if it goes on sending. Nobody else notices."""

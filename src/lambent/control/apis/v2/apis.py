@@ -6,6 +6,7 @@ from lambent.control.apis.errors import bad_request
 from lambent.control.apis.kinds import Draft
 from lambent.control.apis.tags import check_tags
 from lambent.control.apis.v2.texts import check_lengths, is_http
+from lambent.control.apis.v2.websockets import check_expression
 from lambent.model.document import Body
 
 HTTP_SELECTION = "$request.method $request.path"
@@ -42,6 +43,7 @@ def check_api(draft: Draft) -> Body:
         raise bad_request("CorsConfiguration is not supported on protocolType WEBSOCKET")
     if not body.get("RouteSelectionExpression"):
         raise bad_request("RouteSelectionExpression is a required parameter for WEBSOCKET APIs")
+    check_expression(body, "RouteSelectionExpression")
     return body
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from lambent.control.apis.errors import bad_request, unsupported
 from lambent.control.apis.kinds import Draft
 from lambent.control.apis.v2.texts import check_lengths, check_pattern, is_http, parsed
+from lambent.control.apis.v2.websockets import check_response, check_served
 from lambent.model.document import Body, Document
 from lambent.model.function_uris import inner_arn
 from lambent.model.parameter_mapping import parse_request_changes, parse_response_changes
@@ -24,12 +25,7 @@ _FUNCTION = re.compile(
 )
 _URL = re.compile(r"https?://[^\s/?#]+[^\s#]*")
 ROLE = re.compile(r"arn:aws:iam::[0-9]{12}:role/[\w+=,.@/-]+")
-_ON_WEBSOCKET = frozenset({"AWS_PROXY", "MOCK"})
-_NOT_ON_WEBSOCKET = (
-    *("RequestParameters", "RequestTemplates", "ResponseParameters"),
-    *("TemplateSelectionExpression",),
-)
-"""Members that no integration of WebSocket APIs uses here."""
+_TEMPLATE_BYTES_MAX = 300 * 1024
 
 
 def check_integration(draft: Draft) -> Body:
@@ -113,16 +109,14 @@ def _check_of_websocket_api(body: dict[str, object]) -> Body:
     timeout = body.setdefault("TimeoutInMillis", 29_000)
     if not isinstance(timeout, int) or timeout > 29_000:
         raise bad_request("Timeout should be between 50 ms and 29000 ms")
-    if kind not in _ON_WEBSOCKET:
-        raise unsupported(f"integrations of type {kind} of WebSocket APIs")
-    for member in _NOT_ON_WEBSOCKET:
-        if body.get(member):
-            raise unsupported(f"{member} of integrations of WebSocket APIs")
-    if body.get("ContentHandlingStrategy") == "CONVERT_TO_BINARY":
-        raise unsupported("binary messages of WebSocket APIs (CONVERT_TO_BINARY)")
-    # It is about templates, of which there are none.
     body.setdefault("PassthroughBehavior", "WHEN_NO_MATCH")
-    if kind == "AWS_PROXY":
+    templates = body.get("RequestTemplates") or {}
+    assert isinstance(templates, Mapping)
+    for template in templates.values():
+        if len(template.encode()) > _TEMPLATE_BYTES_MAX:
+            raise bad_request("Templates must be smaller than 300 KB")
+    check_served(body)
+    if kind in ("AWS", "AWS_PROXY"):
         check_function(uri)
         body["IntegrationMethod"] = "POST"
     body["IntegrationResponseSelectionExpression"] = "${integration.response.statuscode}"
@@ -155,7 +149,8 @@ def check_not_managed(_: Transaction, document: Document) -> None:
 
 
 def check_integration_response(draft: Draft) -> Body:
-    """Always raises `BadRequestException`: only integrations with templates have responses."""
+    """Responses of integrations are for WebSocket APIs. Raises `ApiError`."""
     if is_http(draft.api):
         raise bad_request("Integration responses are not supported on protocolType HTTP")
-    raise unsupported("integration responses")
+    check_response(draft.body)
+    return draft.body

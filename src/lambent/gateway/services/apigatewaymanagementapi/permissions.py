@@ -14,11 +14,10 @@ def _connection(method: str) -> Resource:
         params = asked.params
         if "ApiId" not in params:
             raise ApiError(
-                "ForbiddenException",
+                "BadRequestException",
                 "Send this to the stage of an API: set the client's endpoint to"
                 " https://<api id>.execute-api.<region>.<domain>/<stage>, or to"
                 " <address of the platform>/_lambent/api/<api id>/<stage>.",
-                status=403,
             )
         arn = (
             f"arn:aws:execute-api:{params['Region']}:{params['Account']}:{params['ApiId']}"

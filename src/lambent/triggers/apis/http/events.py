@@ -20,6 +20,7 @@ from lambent.triggers.apis.http.variables import (
 )
 
 _DROPPED = frozenset({"connection", "transfer-encoding", "keep-alive", "te", "upgrade"})
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 _TEXT_TYPES = frozenset({"application/json", "application/xml", "application/javascript"})
 
 
@@ -52,7 +53,12 @@ def make_event(call: HttpCall, version: str, outgoing: Outgoing) -> bytes:
     elif version == "1.0":
         event["body"] = None
     event["isBase64Encoded"] = is_encoded
-    return json.dumps(event, separators=(",", ":")).encode()
+    return encode(event)
+
+
+def encode(event: Any) -> bytes:
+    """An event as JSON."""
+    return _ENCODER.encode(event).encode()
 
 
 def event_v2(call: HttpCall, outgoing: Outgoing) -> dict[str, Any]:

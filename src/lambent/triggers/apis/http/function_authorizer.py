@@ -1,6 +1,5 @@
 """Lambda authorizers of HTTP APIs, in both payload formats."""
 
-import json
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +27,7 @@ from lambent.triggers.apis.calls import ApiCall
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.events import (
+    encode,
     event_headers,
     event_v1,
     event_v2,
@@ -168,7 +168,7 @@ class FunctionAuthorizer:
                 "stageVariables": whole["stageVariables"] or {},
                 "requestContext": context,
             }
-        return json.dumps(event, separators=(",", ":")).encode()
+        return encode(event)
 
 
 def _is_large(result: Policy | SimpleAnswer) -> bool:

@@ -3,6 +3,8 @@
 The client waits for all of this. Only then it is connected; until then nobody can send to it.
 """
 
+import dataclasses
+
 from websockets.frames import Close
 
 from lambent.identity.authorizer import Access
@@ -18,6 +20,7 @@ from lambent.triggers.apis.websocket.answers import (
     Answer,
     message_of,
 )
+from lambent.triggers.apis.websocket.authorizing import FunctionAuthorizer
 from lambent.triggers.apis.websocket.events import Connection, RouteRequest, connect_headers
 from lambent.triggers.apis.websocket.handshake import new_connection_id, offered_protocols
 from lambent.triggers.apis.websocket.records import record
@@ -80,10 +83,21 @@ class Connecting:
         refused: Answer | None = FAILED
         if route.authorization == "AWS_IAM":
             refused = await self._check_signature(route)
+        elif route.authorizer is not None:
+            refused = await self._ask(route, route.authorizer)
         if refused is None:
             self._integrate(route)
         else:
             self._end(refused)
+
+    async def _ask(self, route: Route, authorizer: FunctionAuthorizer) -> Answer | None:
+        """Why the client may not connect, None if it may."""
+        decided = await authorizer.decide(self._event, self._exchange, route.arn)
+        if isinstance(decided, Answer):
+            return decided
+        connection = dataclasses.replace(self._event.connection, authorizer=decided.authorizer)
+        self._event = dataclasses.replace(self._event, connection=connection)
+        return None
 
     async def _check_signature(self, route: Route) -> Answer | None:
         """Why the client may not connect, None if it may."""

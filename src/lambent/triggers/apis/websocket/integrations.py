@@ -5,8 +5,7 @@ takes is in memory.
 """
 
 import asyncio
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 import anyio.abc
@@ -14,7 +13,7 @@ import anyio.abc
 from lambent.kit.computing import LOOP_BYTES_MAX, computed_apart
 from lambent.kit.ids import new_request_id
 from lambent.kit.tasks import start_task
-from lambent.model.arn import Region, Scope
+from lambent.model.arn import Scope
 from lambent.model.errors import ApiError
 from lambent.model.invocation import (
     InvocationRequest,
@@ -25,17 +24,13 @@ from lambent.model.invocation import (
     Succeeded,
     WholeReply,
 )
-from lambent.model.names import FunctionReference, parse_function_name
+from lambent.model.names import FunctionReference
 from lambent.triggers.apis.calls import ApiCall, FunctionCalls
 from lambent.triggers.apis.websocket.answers import BAD_RESULT, FAILED, LATE, Answer, read_result
 from lambent.triggers.apis.websocket.events import RouteRequest
 
 Done = Callable[[Answer], None]
 """Takes the answer; called exactly once."""
-_WRAPPED = re.compile(
-    r"arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path/2015-03-31/functions/(.+)/invocations"
-)
-_STAGE_VARIABLE = re.compile(r"\$\{stageVariables\.([A-Za-z0-9_]+)\}")
 
 
 class Integration(Protocol):
@@ -46,7 +41,7 @@ class Integration(Protocol):
         ...
 
 
-class NoBackend:
+class AlwaysGood:
     """MOCK without templates: every event succeeds, and the answer is empty."""
 
     def run(self, request: RouteRequest, done: Done) -> None:
@@ -147,18 +142,3 @@ class LambdaRun:
 
     def _fail(self, _: Exception) -> None:
         self.end(FAILED)
-
-
-def function_of(uri: str, variables: Mapping[str, str], scope: Scope) -> FunctionReference | None:
-    """The function that an integration's or authorizer's URI names, in either of its forms. None if
-    it names none, for example because a stage variable is not set."""
-    found = _STAGE_VARIABLE.sub(lambda match: variables.get(match[1], "${}"), uri)
-    wrapped = _WRAPPED.fullmatch(found)
-    arn = wrapped[1] if wrapped is not None else found
-    if not arn.startswith("arn:"):
-        return None
-    region = Region(arn.split(":", 4)[3])
-    try:
-        return parse_function_name(arn, scope._replace(region=region) if region else scope)
-    except ApiError:
-        return None

@@ -1,22 +1,27 @@
 """A stage of a WebSocket API, compiled from its snapshot: routes, integrations, throttles."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.document import Body, Root
+from lambent.model.function_uris import parse_function_uri
+from lambent.model.selection_expressions import Selection, parse_selection
 from lambent.triggers.apis.access_logs import AccessLog
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.throttling import TokenBucket
+from lambent.triggers.apis.websocket.authorizing import FunctionAuthorizer, compile_authorizer
 from lambent.triggers.apis.websocket.integrations import (
+    AlwaysGood,
     Integration,
     LambdaProxy,
-    NoBackend,
     Unusable,
-    function_of,
 )
-from lambent.triggers.apis.websocket.selection import Selection, parse_selection
+from lambent.triggers.apis.websocket.mapped import FunctionBackend, MappedIntegration, NoBackend
+
+logger = logging.getLogger(__name__)
 
 CONNECT, DISCONNECT, DEFAULT = "$connect", "$disconnect", "$default"
 _TIMEOUT_MS = 29_000
@@ -35,7 +40,8 @@ class Route:
     """Whether the client gets what the integration returns."""
     authorization: str
     """`NONE`, `AWS_IAM` or `CUSTOM`; of `$connect` only."""
-    authorizer: Body | None
+    authorizer: FunctionAuthorizer | None
+    """Of `CUSTOM`; None if it cannot be used, so that nobody may connect."""
     needs_key: bool
     throttle: TokenBucket | None
 
@@ -103,40 +109,66 @@ def _compile(
     key, root = body["RouteKey"], stage.root
     arn = f"arn:aws:execute-api:{root.region}:{root.account}:{root.id}/{stage.name}/{key}"
     target = (body.get("Target") or "").removeprefix("integrations/")
-    integration = stage.of("integration").get(target)
     return Route(
         key=key,
         arn=arn,
-        integration=None
-        if integration is None
-        else _integration(stage, context, integration, variables, arn),
+        integration=_integration(stage, context, target, variables, arn),
         answers=has_response and body.get("RouteResponseSelectionExpression") == DEFAULT,
         authorization=body.get("AuthorizationType") or "NONE",
-        authorizer=stage.of("authorizer").get(body.get("AuthorizerId") or ""),
+        authorizer=compile_authorizer(stage, context, body.get("AuthorizerId") or ""),
         needs_key=bool(body.get("ApiKeyRequired")),
         throttle=_throttle(stage, context, key),
     )
 
 
 def _integration(
-    stage: Stage, context: ApiContext, body: Body, variables: Mapping[str, str], arn: str
+    stage: Stage, context: ApiContext, id: str, variables: Mapping[str, str], arn: str
+) -> Integration | None:
+    """The integration with this id as a route uses it; None if there is none."""
+    body = stage.of("integration").get(id)
+    if body is None:
+        return None
+    try:
+        return _usable(stage, context, id, body, variables, arn)
+    except ValueError as error:
+        logger.warning("the integration %s of %s cannot be used: %s", id, arn, error)
+        return Unusable()
+
+
+def _usable(
+    stage: Stage,
+    context: ApiContext,
+    id: str,
+    body: Body,
+    variables: Mapping[str, str],
+    arn: str,
 ) -> Integration:
-    kind = body["IntegrationType"]
+    """Raises ValueError for an integration that cannot be called."""
+    kind, scope, role = body["IntegrationType"], stage.root.scope, body.get("CredentialsArn")
+    timeout_s = (body.get("TimeoutInMillis") or _TIMEOUT_MS) / 1000
+    responses = [
+        response
+        for key, response in stage.of("integration_response").items()
+        if key.partition("/")[0] == id
+    ]
     if kind == "MOCK":
-        return NoBackend()
-    if kind != "AWS_PROXY":
-        return Unusable()
-    function = function_of(body.get("IntegrationUri") or "", variables, stage.root.scope)
-    if function is None:
-        return Unusable()
+        if not body.get("RequestTemplates"):
+            return AlwaysGood()
+        return MappedIntegration(context, NoBackend(), body, responses)
+    if kind not in ("AWS", "AWS_PROXY"):
+        raise ValueError(f"{kind} is not supported")
+    function = parse_function_uri(body.get("IntegrationUri") or "", variables)
+    if kind == "AWS":
+        backend = FunctionBackend(context.calls, scope, function, arn, role, timeout_s)
+        return MappedIntegration(context, backend, body, responses)
     return LambdaProxy(
         context.calls,
         context.tasks,
-        scope=stage.root.scope,
+        scope=scope,
         function=function,
         source_arn=arn,
-        role=body.get("CredentialsArn"),
-        timeout_s=(body.get("TimeoutInMillis") or _TIMEOUT_MS) / 1000,
+        role=role,
+        timeout_s=timeout_s,
     )
 
 

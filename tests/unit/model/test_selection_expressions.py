@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.triggers.apis.websocket.selection import parse_selection
+from lambent.model.selection_expressions import parse_selection
 
 BODY = {
     "action": "join",
