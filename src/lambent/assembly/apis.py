@@ -35,6 +35,8 @@ from lambent.triggers.apis.directory import ApiDirectory
 from lambent.triggers.apis.front import ApiFront
 from lambent.triggers.apis.http.kind import HttpApis
 from lambent.triggers.apis.outbound import open_outbound
+from lambent.triggers.apis.rest.keys import KeyDirectory
+from lambent.triggers.apis.rest.kind import RestApis
 from lambent.triggers.apis.throttling import Throttles
 
 _NO_NAME = re.compile(
@@ -72,6 +74,9 @@ async def open_apis(
             roles=roles,
         )
         directory.add_kind("HTTP", HttpApis(context))
+        keys = KeyDirectory(storage.store)
+        directory.add_kind("REST", RestApis(context, keys))
+        await storage.store.follow(keys)
         front = ApiFront(directory, clock, storage.tasks, domain=settings.gateway.url_domain)
         add_fronts(api.gateway, front, storage.tasks)
         await storage.store.follow(directory)

@@ -38,4 +38,5 @@ class Document:
     kind: str
     """Such as `route`; each kind has its own ids."""
     id: str
-    body: Body
+    body: Body = dataclasses.field(repr=False)
+    """Not in `repr`: it may be a secret, such as an API key."""

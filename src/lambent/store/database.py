@@ -106,9 +106,12 @@ def _connect_sqlite(url: sa.URL, synchronous: str, *, reads: bool = False) -> sa
             pool_size=READERS,
             max_overflow=0,
             connect_args=arguments,
+            hide_parameters=True,
         )
     else:
-        engine = sa.create_engine(url, poolclass=sa.StaticPool, connect_args=arguments)
+        engine = sa.create_engine(
+            url, poolclass=sa.StaticPool, connect_args=arguments, hide_parameters=True
+        )
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
@@ -148,6 +151,8 @@ def _connect_postgresql(
         # Reads of one transaction see the same state.
         isolation_level="REPEATABLE READ" if reads else "READ COMMITTED",
         connect_args=options,
+        # Errors are logged, and parameters may be secrets.
+        hide_parameters=True,
     )
     if hold is not None:
 

@@ -273,7 +273,7 @@ def test_every_operation_has_its_cases() -> None:
     whose resources are paths, are in `test_permissions_by_path.py`."""
     for service in SERVICES:
         assert set(service.permissions) == service.offered, service.name
-    others = [service for service in SERVICES if service.signing_name != "apigateway"]
+    others = [service for service in SERVICES if not service.name.startswith("apigateway")]
     assert set(CASES) == {name for service in others for name in service.offered}
 
 

@@ -52,9 +52,9 @@ class Draft:
     tx: Transaction
     root: Root
     id: str
-    body: Body
+    body: Body = dataclasses.field(repr=False)
     """With defaults, and changed as the caller wants."""
-    before: Body | None
+    before: Body | None = dataclasses.field(repr=False)
     """What is stored now; None for a new document."""
     api: Body
     """The API that it belongs to; empty for what belongs to the account."""

@@ -21,6 +21,8 @@ class Stage:
     deployment_id: str
     documents: Documents
     """The API's documents when it was deployed; those of kind `api` hold the API itself."""
+    canary: Documents | None = None
+    """Those of another deployment, which serves a share of the requests; see `canarySettings`."""
 
     def of(self, kind: str) -> Mapping[str, Body]:
         """The documents of one kind, by id."""

@@ -40,15 +40,18 @@ def _load(tx: Transaction, found: Document, words: _Words) -> Api:
         deployment_id = document.body.get(words.deployment_id)
         if not deployment_id:
             continue
-        if deployment_id not in snapshots:
-            deployment = tx.documents.get(root, "deployment", deployment_id)
-            snapshots[deployment_id] = _documents(found, deployment, words)
+        canary_id = (document.body.get("canarySettings") or {}).get("deploymentId")
+        for id in (deployment_id, canary_id):
+            if id and id not in snapshots:
+                deployment = tx.documents.get(root, "deployment", id)
+                snapshots[id] = _documents(found, deployment, words)
         stages[document.id] = Stage(
             root=root,
             name=document.id,
             body=document.body,
             deployment_id=deployment_id,
             documents=snapshots[deployment_id],
+            canary=snapshots[canary_id] if canary_id else None,
         )
     return Api(
         root=root,

@@ -1,0 +1,1 @@
+"""What a request to a REST API ends in: functions, mocks, servers, services."""

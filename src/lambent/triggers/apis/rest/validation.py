@@ -1,0 +1,127 @@
+"""Request validators: required parameters, and bodies that have to match a model.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jsonschema
+from jsonschema.protocols import Validator
+from jsonschema.validators import Draft4Validator, extend
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT4
+
+from lambent.kit.linear_regex import PatternError, Work, compile_pattern
+from lambent.model.document import Body
+from lambent.triggers.apis.rest.gateway_responses import GatewayError
+from lambent.triggers.apis.rest.parameters import Parameters
+
+DEPTH_MAX = 100
+"""How deeply a body may be nested that is validated."""
+_MODELS = "https://apigateway.amazonaws.com/restapis/"
+
+
+def missing_parameters(required: Mapping[str, Any], parameters: Parameters) -> list[str]:
+    """The names of required parameters that a request lacks. `required` is the method's
+    `requestParameters`: `method.request.header.X` and whether it is required."""
+    missing = []
+    for source, is_required in required.items():
+        place, _, name = source.removeprefix("method.request.").partition(".")
+        if is_required in (True, "true") and not parameters.of(place, name):
+            missing.append(name)
+    return missing
+
+
+def check_parameters(required: Mapping[str, Any], parameters: Parameters) -> None:
+    """Raises `GatewayError`."""
+    missing = missing_parameters(required, parameters)
+    if missing:
+        names = ", ".join(missing)
+        raise GatewayError(
+            "BAD_REQUEST_PARAMETERS", message=f"Missing required request parameters: [{names}]"
+        )
+
+
+class BodyValidator:
+    """Checks bodies against one model of an API. Regular expressions run in linear time; other
+    models are found by `$ref`, and nothing is read from anywhere."""
+
+    def __init__(self, model: str, models: Mapping[str, Body]) -> None:
+        """Raises ValueError for a model that is no schema."""
+        registry: Registry[Any] = Registry(retrieve=_find(models))  # type: ignore[call-arg]
+        try:
+            schema = json.loads(models[model].get("schema") or "{}")
+            Draft4Validator.check_schema(schema)
+        except (KeyError, ValueError, RecursionError, jsonschema.SchemaError) as error:
+            raise ValueError(f"The model {model} cannot be used: {error!r}"[:500]) from None
+        self._validator: Validator = _Draft4(schema, registry=registry)
+
+    def check(self, body: bytes) -> None:
+        """Raises `GatewayError`. An empty body is an empty object."""
+        try:
+            document = json.loads(body or b"{}")
+            faults = [error.message for _, error in zip(range(5), self._errors(document))]  # noqa: B905
+        except (ValueError, RecursionError):
+            raise GatewayError("BAD_REQUEST_BODY", validation="[Invalid JSON]") from None
+        except Unresolvable as error:
+            raise GatewayError("API_CONFIGURATION_ERROR", f"A model is missing: {error}") from None
+        if faults:
+            text = ", ".join(fault[:200] for fault in faults)
+            raise GatewayError("BAD_REQUEST_BODY", text, validation=f"[{text}]")
+
+    def _errors(self, document: Any) -> Iterator[jsonschema.ValidationError]:
+        return self._validator.iter_errors(document)
+
+
+def _find(models: Mapping[str, Body]) -> Callable[[str], Resource[Any]]:
+    def find(uri: str) -> Resource[Any]:
+        name = uri.rpartition("/models/")[2]
+        if not uri.startswith(_MODELS) or name not in models:
+            raise LookupError(uri)
+        return DRAFT4.create_resource(json.loads(models[name].get("schema") or "{}"))
+
+    return find
+
+
+def _pattern(
+    validator: Validator, pattern: Any, instance: Any, _schema: Any
+) -> Iterator[jsonschema.ValidationError]:
+    if isinstance(instance, str) and not _matches(str(pattern), instance):
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _pattern_properties(
+    validator: Any, patterns: Any, instance: Any, _schema: Any
+) -> Iterator[jsonschema.ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    for pattern, schema in patterns.items():
+        for name, value in instance.items():
+            if _matches(str(pattern), name):
+                yield from validator.descend(value, schema, path=name, schema_path=pattern)
+
+
+def _unique(
+    validator: Any, is_unique: Any, instance: Any, _schema: Any
+) -> Iterator[jsonschema.ValidationError]:
+    if is_unique and isinstance(instance, list):
+        texts = {json.dumps(item, sort_keys=True) for item in instance}
+        if len(texts) < len(instance):
+            yield jsonschema.ValidationError("the items are not unique")
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """A pattern that cannot be matched in linear time matches nothing."""
+    try:
+        return compile_pattern(pattern).search(text, 0, Work()) is not None
+    except PatternError:
+        return False
+
+
+_extend: Any = extend
+_Draft4: Any = _extend(
+    Draft4Validator,
+    {"pattern": _pattern, "patternProperties": _pattern_properties, "uniqueItems": _unique},
+)
