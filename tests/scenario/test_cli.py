@@ -207,15 +207,32 @@ def test_an_http_api_and_a_url_for_a_function(platform: Platform, code: Path) ->
     again = json.loads(run(platform, *options).stdout)
     members = ("ApiEndpoint", "FunctionUrl")
     assert [first[member] for member in members] == [again[member] for member in members]
-    request = urllib.request.Request(f"{platform.endpoint}/there")
-    request.add_header("Host", urlsplit(first["FunctionUrl"]).netloc)
-    with urllib.request.urlopen(request, timeout=60) as response:
-        assert json.load(response)["event"]["rawPath"] == "/there"
+    for member in members:
+        request = urllib.request.Request(f"{platform.endpoint}/there")
+        request.add_header("Host", urlsplit(first[member]).netloc)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            assert json.load(response)["event"]["rawPath"] == "/there"
+    v1 = platform.client("apigateway")
+    rest = v1.create_rest_api(name="resting")["id"]
+    (top,) = v1.get_resources(restApiId=rest)["items"]
+    named = {"restApiId": rest, "resourceId": top["id"], "httpMethod": "GET"}
+    v1.put_method(**named, authorizationType="AWS_IAM")
+    v1.put_integration(**named, type="MOCK")
+    v1.create_deployment(restApiId=rest, stageName="live")
     listed = run(platform, "apis", "--json")
     assert listed.returncode == 0, listed.stderr
     (api,) = [api for api in json.loads(listed.stdout) if api["name"] == "reached"]
     assert (api["type"], api["endpoints"]) == ("HTTP", [first["ApiEndpoint"]])
     assert api["routes"] == [{"route": "$default", "target": "reached", "authorizer": None}]
+    (other,) = [api for api in json.loads(listed.stdout) if api["id"] == rest]
+    assert other == {
+        "id": rest,
+        "name": "resting",
+        "type": "REST",
+        "endpoints": [f"{platform.endpoint}/_lambent/api/{rest}/live"],
+        "routes": [{"route": "GET /", "target": None, "authorizer": "AWS_IAM"}],
+    }
+    v1.delete_rest_api(restApiId=rest)
     table = run(platform, "apis").stdout
     assert first["ApiEndpoint"] in table
     assert run(platform, "delete", "reached").returncode == 0

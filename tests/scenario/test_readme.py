@@ -53,6 +53,7 @@ def test_the_sixty_seconds(platform: Platform, tmp_path: Path) -> None:
     [
         ("identity", ["AWS_SECRET_ACCESS_KEY=", '"ann"', '"SecretAccessKey"']),
         ("function-urls", ["hello you", "hello path"]),
+        ("api-gateway", [".execute-api.us-east-1.localhost:", "$default", '"by-hand"']),
         (
             "http-apis",
             [

@@ -19,9 +19,9 @@ from lambent.model.arn import Region
 from lambent.model.document import Body
 from lambent.model.errors import ApiError
 from lambent.model.names import is_region
-from lambent.model.service_integrations import SUBTYPES, parse_parameters
+from lambent.model.service_integrations import CALLERS_OWN_ROLE, SUBTYPES, parse_parameters
 from lambent.triggers.apis.api import Stage
-from lambent.triggers.apis.calls import CALLERS_OWN_ROLE, SERVICE
+from lambent.triggers.apis.calls import SERVICE
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.http.call import HttpCall
 from lambent.triggers.apis.http.integration import Common
