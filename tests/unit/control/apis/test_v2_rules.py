@@ -8,12 +8,12 @@ import pytest
 from lambent.control.apis.deployments import SNAPSHOT
 from lambent.control.apis.kinds import Params
 from lambent.control.apis.tags import tags_of
-from lambent.control.apis.v2.integrations import SUBTYPES
 from lambent.control.apis.v2.room import SERVICE, ApisV2
 from lambent.control.apis.v2.stages import CACHE_REVISION, DEPLOYMENTS_MAX
 from lambent.kit.clock import ManualClock
 from lambent.model.arn import AccountId, Region, Scope
 from lambent.model.document import Document, Root
+from lambent.model.service_integrations import SUBTYPES
 from lambent.store.store import Store
 from tests.unit.control.control_room import refused
 
@@ -244,12 +244,11 @@ async def test_settings_of_routes_that_do_not_exist(apis: Apis) -> None:
 @pytest.mark.parametrize("name", SUBTYPES)
 async def test_services_as_integrations(apis: Apis, name: str) -> None:
     """Each has its parameters, and a role."""
-    required, optional = SUBTYPES[name]
     given = {
         "IntegrationType": "AWS_PROXY",
         "IntegrationSubtype": name,
         "CredentialsArn": ROLE,
-        "RequestParameters": {key: "$request.body.a" for key in required | optional},
+        "RequestParameters": {key: "$request.body.a" for key in SUBTYPES[name].parameters},
     }
     made = await apis.create("integration", **given)
     assert made["PayloadFormatVersion"] == "1.0"
