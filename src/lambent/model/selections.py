@@ -92,7 +92,7 @@ def parse_text(text: str, sources: frozenset[str] = REQUEST_SOURCES) -> Text:
         if at % 2:
             parts.append(parse_selection(f"${found}", sources))
         elif "${" in found:
-            raise ValueError(f"{text[:200]!r} has a brace without an end")
+            raise ValueError(f"{text[:200]!r} has a brace that is not closed")
         elif found:
             parts.append(found)
     return Text(parts)
