@@ -1,4 +1,4 @@
-"""Who may call a method: nobody is asked, or a signature, or an authorizer.
+"""Who may call a method: no check, a signature, or an authorizer.
 
 The API's resource policy is evaluated with it.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
@@ -51,7 +51,7 @@ class NoAuthorization:
 
 
 class UnusableAuthorization:
-    """In the place of an authorizer that is missing or cannot work: nobody may call."""
+    """In the place of an authorizer that is missing or cannot work: no caller is allowed."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
