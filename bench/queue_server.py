@@ -71,7 +71,6 @@ async def serve(count: int) -> None:
     """Serve forever."""
     limits = HttpLimits(
         body_bytes_max=lambda _: 1 << 20,
-        held_bytes_max=None,
         connections_max=1000,
         request_deadline_s=60.0,
         idle_deadline_s=60.0,
