@@ -13,6 +13,7 @@ from typing import Any
 from lambent.aws.client import AwsUnreachable
 from lambent.aws.errors import BotoCoreError, ClientError
 from lambent.identity.authorizer import Access, Caller
+from lambent.kit import strict_json
 from lambent.kit.computing import computed
 from lambent.kit.tasks import start_task
 from lambent.model.arn import Region
@@ -130,7 +131,7 @@ def _members(service: str, operation: str, values: Mapping[str, str]) -> dict[st
         if name in _AS_NUMBER:
             found[member] = int(value)
         elif name in _AS_JSON:
-            found[member] = json.loads(value)
+            found[member] = strict_json.parse_plain(value)
         elif name == "Time":
             found[member] = datetime.datetime.fromisoformat(value)
         elif name == "Data":
