@@ -15,6 +15,7 @@ def check(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "line"),
     [
@@ -46,6 +47,7 @@ def test_quotations_are_exempt(tmp_path: Path) -> None:
     assert check(tmp_path).stdout.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [
@@ -69,6 +71,7 @@ def test_comments_docstrings_messages_and_names_are_found(tmp_path: Path, code: 
     assert check(file).returncode == 0, check(file).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["src/lambent", "tests/unit", "tests/scenario", "bench", "tools"])
 def test_comments_and_loop_variables_are_checked_everywhere(tmp_path: Path, place: str) -> None:
     """Other texts only where users read them."""

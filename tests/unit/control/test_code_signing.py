@@ -61,6 +61,7 @@ async def test_signed_packages_are_deployed(signing: Room, signer: Signer) -> No
     assert updated.other["SigningProfileVersionArn"] == PROFILE
 
 
+@pytest.mark.slow
 async def test_what_is_not_trusted_is_refused_only_if_enforced(
     signing: Room, signer: Signer
 ) -> None:

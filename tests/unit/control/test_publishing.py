@@ -121,6 +121,7 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(20))
 @given(st.lists(STEPS, max_size=12))
 def test_versions_follow_the_model(

@@ -277,6 +277,7 @@ def test_every_operation_has_its_cases() -> None:
     assert set(CASES) == {name for service in others for name in service.offered}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", sorted(name for name, cases in CASES.items() if cases))
 def test_what_is_denied_is_denied_in_every_spelling(operation: str) -> None:
     """And what is allowed on the resource alone is allowed in every spelling, nothing else is."""

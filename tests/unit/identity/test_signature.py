@@ -215,6 +215,7 @@ def test_sizes_of_chunks_that_are_none(size: bytes) -> None:
     assert refused(dataclasses.replace(exchange, body=body)).code == "IncompleteSignatureException"
 
 
+@pytest.mark.slow
 def test_only_the_last_chunk_may_be_small() -> None:
     """As at S3: a body of millions of tiny ones would take long to put together."""
     exchange = in_chunks("STREAMING-UNSIGNED-PAYLOAD-TRAILER")

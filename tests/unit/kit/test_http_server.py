@@ -338,6 +338,7 @@ async def test_a_handler_that_raises_is_logged_and_told(caplog: pytest.LogCaptur
     assert "a bug" in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_slow_reader_holds_its_own_line_only() -> None:
     """Responses that a client does not read hold back its own further requests, and no others."""
     handled: list[str] = []

@@ -85,6 +85,7 @@ _OURS = {
 """Files that read what the platform wrote itself, or run as separate processes."""
 
 
+@pytest.mark.slow
 def test_json_of_strangers_of_any_depth_is_read() -> None:
     """Python's reader raises RecursionError, which is not a ValueError: every place catches it, or
     reads through this module."""

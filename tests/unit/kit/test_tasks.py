@@ -188,6 +188,7 @@ def _check(path: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_the_linter_lets_no_other_way_to_start_a_task_pass(tmp_path: Path) -> None:
     assert _check(ROOT / "src").returncode == 0
     for number, line in enumerate(

@@ -76,6 +76,7 @@ def test_a_home_directory_is_never_a_prefix(tmp_path: Path) -> None:
     assert found_in(tmp_path, home=BASE / "deeper") == ()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js: apt install nodejs")
 def test_node_is_found(tmp_path: Path) -> None:
     """Its line is the major version; a copy outside an installation is refused."""
@@ -115,6 +116,7 @@ def test_a_jvm_is_found(tmp_path: Path) -> None:
         assert interpreter.version[0] >= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "version"),
     [
@@ -137,6 +139,7 @@ def test_versions_of_jvms(tmp_path: Path, settings: str, version: tuple[int, ...
     assert [interpreter.version for interpreter in found] == ([version] if version else [])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ruby") is None, reason="needs Ruby: apt install ruby")
 def test_ruby_is_found(tmp_path: Path) -> None:
     """On PATH and where rbenv keeps them; its line is the minor version."""

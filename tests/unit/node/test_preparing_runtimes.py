@@ -121,6 +121,7 @@ def test_javas_client_needs_nothing_newer_than_java_8(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_rubys_client_is_copied(tmp_path: Path) -> None:
     """It needs nothing else."""
     ruby = an_interpreter(

@@ -138,6 +138,7 @@ def test_any_answer(payload: bytes) -> None:
         assert failed is None or failed <= KNOWN
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 @pytest.mark.parametrize("read", [failed_items, failed_offsets])
 async def test_large_responses_are_read_off_the_loop(read: ReadFailures) -> None:

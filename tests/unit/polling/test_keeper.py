@@ -166,6 +166,7 @@ async def test_changes_are_read_with_at_once(room: Room) -> None:
     assert second.options.batch_size == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "settled"),
     [

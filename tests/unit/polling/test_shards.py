@@ -62,6 +62,7 @@ def histories(draw: st.DrawFn) -> list[Shard]:
     return made
 
 
+@pytest.mark.slow
 @given(histories(), st.data())
 def test_every_shard_is_read_once_after_its_parents(made: list[Shard], data: st.DataObject) -> None:
     """However listing, ending and forgetting fall together."""
@@ -205,6 +206,7 @@ async def test_ends_are_remembered_and_children_found() -> None:
     await with_shards(rig, stream, test)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_shards_that_open_again_are_read_again() -> None:
     """Those of a stream that was created again under the same name; after a delay, because the list

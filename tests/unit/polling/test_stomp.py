@@ -91,6 +91,7 @@ async def test_the_first_of_two_headers_counts() -> None:
     assert frame == Frame("MESSAGE", {"a": "1", "b": "x:\\\r"}, b"body")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",
     [

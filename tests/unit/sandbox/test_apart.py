@@ -68,6 +68,7 @@ def hang() -> bytes:
     return b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("act", "result", "reason"),
     [
@@ -100,6 +101,7 @@ def test_late() -> None:
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_order() -> None:
     """One after the other where only one may run."""
     loop = Loop(at_once=1)

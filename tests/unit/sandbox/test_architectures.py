@@ -79,6 +79,7 @@ def called(name: str) -> str:
     return found[1].lower() if found else {"_BPF_SYSCALL_NUMBERS": "bpf"}[name]
 
 
+@pytest.mark.slow
 def test_numbers_in_the_sources(machine: str) -> None:
     """As the kernel's headers have them."""
     known, seen = header(machine), set()

@@ -162,6 +162,7 @@ async def test_what_leads_back_is_refused() -> None:
     assert again.endswith(b"LoopDetected")
 
 
+@pytest.mark.slow
 async def test_a_local_services_that_cannot_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

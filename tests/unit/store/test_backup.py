@@ -185,6 +185,7 @@ async def test_what_is_deleted_meanwhile_is_in_it(
     assert await read(places_in(tmp_path / "new")) == (["one", "two"], 2, BIG, secret)
 
 
+@pytest.mark.slow
 async def test_a_database_that_is_written_all_the_time(
     tmp_path: Path, anyio_backend: object
 ) -> None:
@@ -267,6 +268,7 @@ ODD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", ODD, ids=lambda entry: f"{entry[0].name[:20]}-{entry[0].type!r}")
 def test_what_is_no_part_of_a_backup_is_refused(
     tmp_path: Path, whole: bytes, odd: tuple[tarfile.TarInfo, bytes]
@@ -290,6 +292,7 @@ def refuse(tmp_path: Path, content: bytes) -> str:
     return str(refused.value)
 
 
+@pytest.mark.slow
 def test_archives_that_were_changed_are_refused(tmp_path: Path, whole: bytes) -> None:
     """A byte of any member, a member twice, missing, added or another's; a list that lies."""
 
@@ -325,6 +328,7 @@ def test_archives_that_were_changed_are_refused(tmp_path: Path, whole: bytes) ->
     assert restore(places_in(tmp_path / "new"), tmp_path / "good").packages == 2
 
 
+@pytest.mark.slow
 def test_archives_that_were_cut_off_or_are_none(tmp_path: Path, whole: bytes) -> None:
     """Wherever they end; compressed ones, text, nothing, and a size that is a lie."""
     chance = random.Random(3)
@@ -341,6 +345,7 @@ def test_archives_that_were_cut_off_or_are_none(tmp_path: Path, whole: bytes) ->
     assert "no room" in said
 
 
+@pytest.mark.slow
 def test_another_s_database_is_not_restored(tmp_path: Path, whole: bytes) -> None:
     """Nor a damaged one, though the list fits."""
     with contextlib.closing(sqlite3.connect(tmp_path / "songs")) as other:
@@ -442,6 +447,7 @@ async def test_kills_leave_no_half_backup(tmp_path: Path, anyio_backend: object)
     assert (await read(new))[1:3] == (2, BIG)
 
 
+@pytest.mark.slow
 def test_two_backups_at_once(tmp_path: Path, whole: bytes) -> None:
     """Neither mistakes the other's unfinished files for leftovers."""
     old = places_in(tmp_path / "old")

@@ -62,6 +62,7 @@ def noise(file: Path) -> None:
     file.write_bytes(random.Random(2).randbytes(100_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "damage",
     [

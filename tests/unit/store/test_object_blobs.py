@@ -128,6 +128,7 @@ def test_one_place_only() -> None:
         ObjectBlobs(settings, "", SystemClock())
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_platform_keeps_them_there(settings: StoreSettings, tmp_path: Path) -> None:
     """It opens them with its database and finds them again."""

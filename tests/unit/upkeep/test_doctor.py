@@ -146,6 +146,7 @@ def test_what_fails_when_tried_is_broken(tmp_path: Path) -> None:
     assert steps[1].error in report.summary
 
 
+@pytest.mark.slow
 def test_a_page_of_an_ubuntu_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An ordinary user's namespaces are made and allow nothing: the page says that nothing runs,
     why, and both cures. (Files and the trial are made up: Ubuntu's kernel was not run.)"""

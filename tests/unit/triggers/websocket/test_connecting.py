@@ -32,6 +32,7 @@ def chat(running: Chat) -> Chat:
     return running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("result", "status"),
     [
