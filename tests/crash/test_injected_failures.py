@@ -6,10 +6,6 @@ destinations of all kinds, while a function is called continuously.
 
 import base64
 import json
-import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -24,11 +20,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from lambent.instance import log_file, operator_socket
+from lambent.instance import operator_socket
 from lambent.instance.operator_socket import OperatorSocketError
-from tests.forking import Forked
 from tests.platforms import (
-    Platform,
     deploy,
     invoke,
     log_lines,
@@ -50,7 +44,10 @@ from tests.scenario.test_telemetry_api import LISTENER, SUBSCRIPTION
 from tests.servers.activemq import ActiveMq
 from tests.servers.kafka import MockKafka
 from tests.servers.rabbitmq import RabbitMq
+from tests.unit.triggers.apis.backend import running_backend
 
+from .failing_apis import API_REACH, ApiReach, ApiWorld
+from .failing_platform import FailingPlatform
 from .failing_tasks import SITES as PLACES
 
 ECHO = "def handler(event, context):\n    return event"
@@ -61,70 +58,6 @@ LARGE = "x" * 300_000
 SITES = sorted(PLACES.values())
 
 pytestmark = pytest.mark.timeout(180)
-
-
-class FailingPlatform(Platform):
-    """A platform whose tasks fail on request."""
-
-    def __init__(self, data_dir: Path, *arguments: str, fails: str = "") -> None:
-        self.data_dir = data_dir
-        # As `lambent up --detach` does, so that the log stays short.
-        self.log = data_dir / "state" / log_file.NAME
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "tests.crash.failing_tasks", *([fails] if fails else [])]
-        command += ["--", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
-        # Skip the log of another platform in this directory.
-        self.log.unlink(missing_ok=True)
-        with self.log.open("a") as output:
-            self.process = Forked(
-                command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
-            )
-        found = wait_for(
-            lambda: re.search(r"ready at (http://\S+)", self.text()) or self.process.poll(),
-            "the platform is ready",
-            deadline_s=120,
-        )
-        assert isinstance(found, re.Match), self.text()
-        self.endpoint = found[1]
-
-    def text(self) -> str:
-        """All its output."""
-        return self.log.read_text(errors="replace")
-
-    def count(self, word: str, site: str) -> int:
-        """How often tasks of a site began, or failed."""
-        return len(re.findall(rf"^{word} {re.escape(site)}$", self.text(), re.MULTILINE))
-
-    def write(self, line: str) -> None:
-        """Send a command to it."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n".encode())
-        self.process.stdin.flush()
-
-    def tell(self, when: str, site: str) -> None:
-        """Make a task fail: `now` or `next`; returns when the platform has received the command."""
-        self.write(f"{when} {site}")
-        urllib.request.urlopen(f"{self.endpoint}/_lambent/health", timeout=20).close()
-
-    def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def kill(self) -> None:
-        """SIGKILL, if it has not ended."""
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-
-    @contextmanager
-    def failing(self, site: str, when: str = "next") -> Iterator[None]:
-        """The block makes a task of the site fail."""
-        before = self.count("failed", site)
-        self.tell(when, site)
-        yield
-        wait_for(lambda: self.count("failed", site) > before, f"a task of {site} fails")
 
 
 class Source:
@@ -261,6 +194,7 @@ def world(
     settings = [f"polling.{setting}" for setting in IMPATIENT]
     settings += ["polling.session_s=6", "polling.long_poll_s=1"]
     settings += ["asynchronous.retry_s=0.05", "asynchronous.backoff_s=0.05"]
+    settings += ["egress.allow=127.0.0.0/8", "server.tls=auto", "server.tls_port=0"]
     settings += ["polling.brokers=" + ",".join(f"{broker_arn(n)}={u}" for n, u in brokers.items())]
     options = [option for setting in settings for option in ("--set", setting)]
     platform = FailingPlatform(tmp_path_factory.mktemp("failing") / "data", "--services", *options)
@@ -307,6 +241,13 @@ def _publish_snapped(client: Any) -> None:
     client.publish_version(FunctionName="snapped")
     waiter = client.get_waiter("published_version_active")
     waiter.wait(FunctionName="snapped", Qualifier="1", WaiterConfig={"Delay": 1})
+
+
+@pytest.fixture(scope="module")
+def apis(world: World) -> Iterator[ApiWorld]:
+    """The APIs of that platform."""
+    with running_backend() as backend:
+        yield ApiWorld(world.platform, backend, world.done_queue.url)
 
 
 @pytest.fixture(scope="module")
@@ -466,6 +407,9 @@ def _end_local_services(world: World) -> None:
 
 
 REACH: dict[str, Reach] = {
+    "assembly/names.py:certificates.keep_up_to_date": _runs(),
+    "assembly/names.py:hosts.follow_changes": _runs(),
+    "assembly/websocket_apis.py:sessions.watch": _runs(),
     "assembly/storage.py:metrics.run": _runs(_has_metrics),
     "asynchronous/room.py:destination_dispatcher.run": _runs(World.relays),
     "asynchronous/room.py:dispatcher.run": _runs(World.relays),
@@ -555,8 +499,7 @@ SHARED = {
 }
 """Sites that run only where platforms share a database. These are loops, too."""
 
-
-ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED
+ELSEWHERE = BRIEF | UNDER_SYSTEMD | SHARED | API_REACH.keys()
 
 
 @pytest.mark.parametrize("site", [site for site in SITES if site not in ELSEWHERE])
@@ -569,9 +512,19 @@ def test_a_task_that_fails_costs_only_what_it_was_about(world: World, site: str)
     world.check()
 
 
+@pytest.mark.parametrize(("site", "reach"), API_REACH.items())
+def test_a_request_to_an_api_that_fails_costs_nothing_else(
+    world: World, apis: ApiWorld, site: str, reach: ApiReach
+) -> None:
+    """The client gets an error, and the next request succeeds."""
+    with world.traffic():
+        reach(apis, site)
+    world.check()
+
+
 def test_every_place_that_is_described_is_there() -> None:
-    assert REACH.keys() | BRIEF | UNDER_SYSTEMD | SHARED == set(SITES)
-    assert not REACH.keys() & BRIEF
+    assert REACH.keys() | ELSEWHERE == set(SITES)
+    assert not REACH.keys() & ELSEWHERE
 
 
 def test_what_fails_as_the_platform_starts_does_not_keep_it_from_that(

@@ -32,7 +32,7 @@ from lambent.triggers.apis.authorizers.issuers import Issuers
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory
-from lambent.triggers.apis.front import ApiFront
+from lambent.triggers.apis.front import ApiFront, respond_message
 from lambent.triggers.apis.http.kind import HttpApis
 from lambent.triggers.apis.outbound import open_outbound
 from lambent.triggers.apis.rest.keys import KeyDirectory
@@ -102,7 +102,10 @@ def add_fronts(gateway: Gateway, front: ApiFront, tasks: anyio.abc.TaskGroup) ->
         gateway.handle(exchange)
 
     def handle_unread(exchange: Exchange) -> None:
-        start_task(tasks, lambda _: exchange.respond(500), look_up, exchange)
+        def failed(_: Exception) -> None:
+            respond_message(exchange, 500, "Internal Server Error")
+
+        start_task(tasks, failed, look_up, exchange)
 
     unread = Front(
         handle=handle_unread, body_bytes_max=REQUEST_BYTES_MAX, is_open=True, has_own_names=True

@@ -136,7 +136,7 @@ class Gateway:
             if port == _HTTPS_PORT and tls is None:
                 connection.close()
             else:
-                start_task(self.tasks, None, server.take_over, connection, tls)
+                server.take_over(connection, self.tasks, tls)
 
         try:
             yield take_over

@@ -118,7 +118,7 @@ class HttpServer:
         self._servers.append(
             Acceptor(
                 sock,
-                lambda connection: start_task(tasks, None, self.take_over, connection, tls),
+                lambda connection: self.take_over(connection, tasks, tls),
             )
         )
         self._watch_deadlines()
@@ -128,16 +128,29 @@ class HttpServer:
         if limits.request_deadline_s is not None or limits.idle_deadline_s is not None:
             self._connections.watch_deadlines()
 
-    async def take_over(self, connection: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        """Serve a connection that another component has accepted; returns when its handshake, if
-        there is one, is done. A client that does not finish it in time is disconnected, and so are
+    def take_over(
+        self,
+        connection: socket.socket,
+        tasks: anyio.abc.TaskGroup,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Serve a connection that another component has accepted; its handshake, if there is one,
+        is a task of `tasks`. A client that does not finish it in time is disconnected, and so are
         those beyond the limit of handshakes. The server must have been started."""
+        start_task(tasks, None, self._take_over, connection, tls)
+
+    async def _take_over(self, connection: socket.socket, tls: ssl.SSLContext | None) -> None:
         if self._handshakes >= self._service.limits.handshakes_max or self.is_closing:
             connection.close()
             return
+        try:
+            # asyncio closes the socket of a client that it refuses, and does not say why.
+            client = connection.dup()
+        except OSError:
+            connection.close()  # There are no more descriptors.
+            return
         self._handshakes += 1
-        # asyncio closes the socket of a client that it refuses, and does not say why.
-        with connection.dup() as client:
+        with client:
             try:
                 await asyncio.get_running_loop().connect_accepted_socket(
                     lambda: Connection(self._service, self._connections, None),

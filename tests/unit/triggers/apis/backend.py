@@ -21,11 +21,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/large"):
             self._respond(200, b"x" * 3_000_000, {"Content-Type": "text/plain"})
             return
-        if self.path.startswith("/cut"):
+        if self.path.startswith(("/cut", "/stuck")):
             self.send_response(200)
             self.send_header("Content-Length", "1000")
             self.end_headers()
             self.wfile.write(b"begin")
+            if self.path.startswith("/stuck"):
+                self.server.is_closing.wait()  # type: ignore[attr-defined]
             self.close_connection = True
             return
         if self.path.startswith("/chunks"):

@@ -105,8 +105,12 @@ class HttpCall:
         self.ended(len(message) + 14)
 
     def fail(self, _: Exception | None = None) -> None:
-        """Send 500: the integration failed, or something here did."""
-        self.refuse(500, "Internal Server Error")
+        """Send 500: the integration failed, or something here did. A response that was begun is
+        broken off."""
+        if self.is_done:
+            self.request.exchange.abort()
+        else:
+            self.refuse(500, "Internal Server Error")
 
     def start(self, status: int, headers: Headers, *, length: int | None) -> None:
         """Begin a response that is sent in chunks through the exchange; `ended` follows."""

@@ -49,30 +49,27 @@ class FunctionIntegration:
     def handle(self, call: HttpCall) -> None:
         """See `Integration`."""
         call.integration_started = self._context.clock.now()
-        if len(call.request.exchange.body) > LOOP_BYTES_MAX:
-            start_task(self._context.tasks, call.fail, self._handle_large, call)
-            return
         try:
-            api_call = self._call(call)
-            reply = _FunctionReply(self, call)
-            if not self._context.calls.begin(api_call, lambda _: reply.begun()):
-                start_task(self._context.tasks, call.fail, self._start, api_call, reply)
+            if not self._begins(call):
+                start_task(self._context.tasks, call.fail, self._start, call)
         except (ApiError, ValueError) as error:
             self._refuse(call, error)
 
-    async def _handle_large(self, call: HttpCall) -> None:
+    def _begins(self, call: HttpCall) -> bool:
+        """Call the function if that takes little time; returns whether it does. Raises `ApiError`
+        and ValueError."""
+        if len(call.request.exchange.body) > LOOP_BYTES_MAX:
+            return False
+        reply = _FunctionReply(self, call)
+        return self._context.calls.begin(self._call(call), lambda _: reply.begun())
+
+    async def _start(self, call: HttpCall) -> None:
+        reply = _FunctionReply(self, call)
         try:
             api_call = await computed(self._call, call)
-        except ValueError as error:
-            self._refuse(call, error)
-            return
-        await self._start(api_call, _FunctionReply(self, call))
-
-    async def _start(self, api_call: ApiCall, reply: "_FunctionReply") -> None:
-        try:
             await self._context.calls.start(api_call, lambda _: reply.begun())
-        except ApiError as error:
-            self._refuse(reply.call, error)
+        except (ApiError, ValueError) as error:
+            self._refuse(call, error)
 
     def _call(self, call: HttpCall) -> ApiCall:
         """Raises ValueError for a mapped value that is too long."""

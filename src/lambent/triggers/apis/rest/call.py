@@ -236,12 +236,6 @@ class RestCall:
         """Send 500: something here failed."""
         self.refuse(GatewayError("API_CONFIGURATION_ERROR", "Internal error."))
 
-    def start(self, status: int, headers: list[tuple[str, str]]) -> None:
-        """Begin a response that is sent in chunks through the exchange; `ended` follows."""
-        self.is_done = True
-        self.status = status
-        self.request.exchange.start(status, [*headers, *self._our_headers()])
-
     def ended(self, response_bytes: int) -> None:
         """The response is complete: write the logs."""
         self.response_bytes = response_bytes

@@ -14,6 +14,7 @@ A message is served by the stage as it is deployed at that moment, not as it was
 connected. As in AWS, messages of one client are served concurrently, and nothing keeps their order.
 """
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -26,7 +27,8 @@ from lambent.kit.tasks import start_task
 from lambent.triggers.apis.api import Api, Stage
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.directory import ApiDirectory, ServedApi, Unread
-from lambent.triggers.apis.websocket.answers import FORBIDDEN, message_of
+from lambent.triggers.apis.request import new_extended_id
+from lambent.triggers.apis.websocket.answers import FORBIDDEN, INTERNAL_ERROR, message_of
 from lambent.triggers.apis.websocket.events import Connection
 from lambent.triggers.apis.websocket.sessions import Session, Sessions
 from lambent.triggers.apis.websocket.socket import GOING_AWAY
@@ -62,7 +64,7 @@ class WebSocketApis:
     def refuse(self, exchange: Exchange, status: int) -> None:
         """See `ApiKind`: 403 also for a stage that does not exist, as in AWS."""
         status = 403 if status == 404 else status
-        error = FORBIDDEN if status == 403 else "Internal server error"
+        error = FORBIDDEN if status == 403 else INTERNAL_ERROR
         body = message_of(error, "", "")
         exchange.respond(status, [("Content-Type", "application/json")], body)
 
@@ -72,7 +74,8 @@ class WebSocketApis:
         """See `Routes`."""
         api = self._directory.get_nowait(session.connection.api_id)
         if isinstance(api, Unread) or len(text) > LOOP_BYTES_MAX:
-            start_task(self._context.tasks, lambda _: session.done(), self._slowly, session, text)
+            failed = partial(_fail, session)
+            start_task(self._context.tasks, failed, self._slowly, session, text)
         else:
             self._serve(session, api, text, _json_of(text))
 
@@ -127,6 +130,12 @@ class WebSocketApis:
         """Whether an API serves a stage."""
         api = await self._directory.get(api_id)
         return api is not None and stage in api.api.stages
+
+
+def _fail(session: Session, _: Exception) -> None:
+    """Tell a client that its message was not served."""
+    session.send(message_of(INTERNAL_ERROR, session.connection.id, new_extended_id()))
+    session.done()
 
 
 def _stage_of(api: ServedApi | None, connection: Connection) -> WebSocketStage | None:

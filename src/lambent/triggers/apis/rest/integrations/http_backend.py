@@ -68,8 +68,7 @@ class HttpServer:
         given = prepared.parameters
         headers = {"Content-Type": prepared.content_type, **given["header"]}
         query = urlencode(list(given["querystring"].items()))
-        sent = self._sent(call, headers, query, given["path"], prepared.body)
-        start_task(self._context.tasks, call.fail, self._exchange, call, sent, done)
+        self._begin(call, self._sent(call, headers, query, given["path"], prepared.body), done)
 
     # -- as a proxy --------------------------------------------------------------------------------
 
@@ -90,7 +89,7 @@ class HttpServer:
             mapped["path"],
             exchange.body,
         )
-        start_task(self._context.tasks, call.fail, self._exchange, call, sent, _pass_back)
+        self._begin(call, sent, _pass_back)
 
     # -- both --------------------------------------------------------------------------------------
 
@@ -112,6 +111,9 @@ class HttpServer:
         url = f"{parts.scheme}://{parts.netloc}{parts.path or '/'}{'?' if queries else ''}{queries}"
         ours = {"Via": f"{via + ', ' if via else ''}1.1 {_ID}"}
         return _Sent(method, url, {**headers, **ours}, body)
+
+    def _begin(self, call: RestCall, sent: _Sent, done: Done) -> None:
+        start_task(self._context.tasks, call.fail, self._exchange, call, sent, done)
 
     async def _exchange(self, call: RestCall, sent: _Sent, done: Done) -> None:
         call.note(f"Sending request to {sent.url}")
