@@ -22,6 +22,7 @@ from lambent.triggers.apis.rest.integrations.integration import Integration, NoI
 from lambent.triggers.apis.rest.integrations.lambda_custom import LambdaBackend
 from lambent.triggers.apis.rest.integrations.lambda_proxy import LambdaProxy
 from lambent.triggers.apis.rest.integrations.mock import Mock
+from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
 from lambent.triggers.apis.rest.routes import Routes
 from lambent.triggers.apis.rest.validation import BodyValidator, check_parameters
 from lambent.triggers.apis.throttling import ACCOUNT_BURST, ACCOUNT_RATE, TokenBucket
@@ -120,10 +121,13 @@ class MethodCompiler:
     def _authorizer(self, id: str) -> Authorization:
         """The authorizer of this id. All methods share it, and what it remembers."""
         body = self._stage.of("authorizer").get(id, {})
-        if body.get("type") not in ("TOKEN", "REQUEST"):
-            return UnusableAuthorization(f"There is no authorizer {id!r} that can be served.")
         try:
-            return FunctionAuthorizer(self._context, self._stage, id, body, self._variables)
+            match body.get("type"):
+                case "TOKEN" | "REQUEST":
+                    return FunctionAuthorizer(self._context, self._stage, id, body, self._variables)
+                case "COGNITO_USER_POOLS":
+                    return PoolAuthorizer(self._context, body)
+            raise ValueError(f"There is no authorizer {id!r} that can be served.")
         except ValueError as error:
             return UnusableAuthorization(str(error))
 
