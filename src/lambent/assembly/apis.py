@@ -29,7 +29,7 @@ from lambent.model.limits import REQUEST_BYTES_MAX
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.settings import Settings
 from lambent.triggers.apis.access_logs import AccessLogs
-from lambent.triggers.apis.authorizers.issuers import Issuers
+from lambent.triggers.apis.authorizers.issuers import Fetch, Issuers
 from lambent.triggers.apis.authorizers.pools import fetch_with_local_pools
 from lambent.triggers.apis.calls import FunctionCalls
 from lambent.triggers.apis.context import ApiContext
@@ -39,6 +39,7 @@ from lambent.triggers.apis.http.kind import HttpApis
 from lambent.triggers.apis.outbound import open_outbound
 from lambent.triggers.apis.rest.keys import KeyDirectory
 from lambent.triggers.apis.rest.kind import RestApis
+from lambent.triggers.apis.rest.trials import Trials
 from lambent.triggers.apis.throttling import Throttles
 
 _NO_NAME = re.compile(
@@ -56,6 +57,7 @@ class Apis:
 
     directory: ApiDirectory
     context: ApiContext
+    trials: Trials | None = None
 
 
 @asynccontextmanager
@@ -66,7 +68,8 @@ async def open_apis(
     directory, clock = ApiDirectory(storage.store), storage.clock
     roles = ServiceRoles(api.keyring, are_checked=api.authorizer.is_strict)
     async with open_outbound(settings.egress) as outbound, open_outbound(_LOOPBACK) as local:
-        fetch, services = outbound.fetch, events.local_services
+        fetch: Fetch = outbound.fetch
+        services = events.local_services
         if services is not None:
             fetch = fetch_with_local_pools(fetch, local.fetch, services.url)
         context = ApiContext(
@@ -89,7 +92,7 @@ async def open_apis(
         add_fronts(api.gateway, front, storage.tasks)
         await storage.store.follow(directory)
         await directory.domains()
-        yield Apis(directory, context)
+        yield Apis(directory, context, Trials(context, storage.store, settings.gateway.url_domain))
 
 
 def add_fronts(gateway: Gateway, front: ApiFront, tasks: anyio.abc.TaskGroup) -> None:

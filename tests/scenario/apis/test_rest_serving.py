@@ -114,3 +114,19 @@ def test_access_logs_go_to_groups_of_the_api_s_account(apis: Any, api: str) -> N
         )
         assert (code, text[: len(message)]) == ("BadRequestException", message)
     assert "accessLogSettings" not in apis.get_stage(**at)
+
+
+def test_a_trial_needs_no_deployment(apis: Any, api: str) -> None:
+    """The method is as it is now; stage variables come with the request."""
+    (root,) = apis.get_resources(restApiId=api)["items"]
+    at = {"restApiId": api, "resourceId": root["id"], "httpMethod": "POST"}
+    result = apis.test_invoke_method(**at, body="{}", stageVariables={"v": "w"})
+    assert json.loads(result["body"]) == {"stage": "test-invoke-stage", "v": "w"}
+    assert (result["status"], result["headers"]["Content-Type"]) == (200, "application/json")
+    assert result["log"].startswith("Execution log for request ")
+    code, text, _ = refusal(apis.test_invoke_method, **at, stageVariables={"v": "<>"})
+    assert (code, text.startswith("Invalid stage variable value")) == ("BadRequestException", True)
+    code, text, _ = refusal(apis.test_invoke_method, **at, clientCertificateId="c")
+    assert text == "Lambent does not support client certificates."
+    with pytest.raises(apis.exceptions.NotFoundException):
+        apis.test_invoke_authorizer(restApiId=api, authorizerId="abc123")

@@ -23,7 +23,7 @@ from lambent.triggers.apis.rest.integrations.lambda_custom import LambdaBackend
 from lambent.triggers.apis.rest.integrations.lambda_proxy import LambdaProxy
 from lambent.triggers.apis.rest.integrations.mock import Mock
 from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
-from lambent.triggers.apis.rest.routes import Routes
+from lambent.triggers.apis.rest.routes import ANY, Routes
 from lambent.triggers.apis.rest.validation import BodyValidator, check_parameters
 from lambent.triggers.apis.throttling import ACCOUNT_BURST, ACCOUNT_RATE, TokenBucket
 
@@ -90,6 +90,15 @@ class MethodCompiler:
                 found.append((path, verb, self._method(resource_id, path, verb, body)))
         return Routes(found)
 
+    def method(self, resource_id: str, verb: str) -> Method | None:
+        """The method of a resource that serves a verb; None if there is none."""
+        methods, path = self._stage.of("method"), self._stage.of("resource")[resource_id]["path"]
+        for name in (verb, ANY):
+            body = methods.get(f"{resource_id}/{name}")
+            if body is not None:
+                return self._method(resource_id, path, name, body)
+        return None
+
     def _method(self, resource_id: str, path: str, verb: str, body: Body) -> Method:
         integration = self._integration(body.get("methodIntegration"))
         try:
@@ -115,10 +124,10 @@ class MethodCompiler:
             return IamAuthorization(self._context.authorizer)
         id = body.get("authorizerId") or ""
         if id not in self._authorizers:
-            self._authorizers[id] = self._authorizer(id)
+            self._authorizers[id] = self.authorizer(id)
         return self._authorizers[id]
 
-    def _authorizer(self, id: str) -> Authorization:
+    def authorizer(self, id: str) -> Authorization:
         """The authorizer of this id. All methods share it, and what it remembers."""
         body = self._stage.of("authorizer").get(id, {})
         try:

@@ -38,6 +38,7 @@ class FunctionCaller:
     def begin(self, call: RestCall, event: bytes, finish: Finish) -> None:
         """Call the function; `finish` is called with the outcome, unless the time is over."""
         request = call.request
+        call.note(f"Sending request to {self._function.arn}")
         api_call = ApiCall(
             self._scope,
             self._function,
