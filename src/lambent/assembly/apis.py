@@ -73,7 +73,7 @@ async def open_apis(
         if services is not None:
             fetch = fetch_with_local_pools(fetch, local.fetch, services.url)
         context = ApiContext(
-            calls=FunctionCalls(execution.invoker, api.authorizer, roles),
+            calls=FunctionCalls(execution.invoker, api.authorizer, roles, events.queue.keep),
             authorizer=api.authorizer,
             throttles=Throttles(clock),
             access_logs=AccessLogs(storage.logs),

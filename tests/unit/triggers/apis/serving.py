@@ -37,6 +37,7 @@ from lambent.model.invocation import (
     Reply,
     Succeeded,
 )
+from lambent.model.names import FunctionReference
 from lambent.model.policy import ResourcePolicy, statements_of
 from lambent.sandbox.egress_policy import EgressSettings
 from lambent.store.settings import StoreSettings
@@ -127,6 +128,8 @@ class Served:
     port: int
     policies: dict[str, list[Mapping[str, Any]]]
     """Statements of functions' policies, by ARN."""
+    kept: list[tuple[str, bytes]]
+    """Events in the asynchronous queue, with the ARNs of their functions."""
 
     def function(self, name: str, function: Function) -> str:
         """Deploy a function; returns its ARN."""
@@ -220,6 +223,11 @@ async def _serving(
     async def policy(arn: str) -> ResourcePolicy:
         return ResourcePolicy(statements_of([{"Statement": policies.get(arn, [])}]))
 
+    kept: list[tuple[str, bytes]] = []
+
+    async def keep(reference: FunctionReference, payload: bytes, _: str) -> None:
+        kept.append((reference.arn, payload))
+
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         store = await enter(open_store(StoreSettings(), directory, clock))
@@ -234,7 +242,7 @@ async def _serving(
         roles = ServiceRoles(keyring, are_checked=is_strict)
         outbound = await enter(open_outbound(egress))
         context = ApiContext(
-            calls=FunctionCalls(invoker, authorizer, roles),
+            calls=FunctionCalls(invoker, authorizer, roles, keep),
             authorizer=authorizer,
             throttles=throttles or Throttles(clock),
             access_logs=AccessLogs(logs),
@@ -252,7 +260,8 @@ async def _serving(
         add_fronts(gateway, ApiFront(apis.directory, clock, tasks, domain="localhost"), tasks)
         sock = socket.create_server(("127.0.0.1", 0))
         await enter(open_front_door(gateway, SETTINGS, sock))
-        yield Served(portal, store, node, apis, logs, sock.getsockname()[1], policies)
+        port = sock.getsockname()[1]
+        yield Served(portal, store, node, apis, logs, port, policies, kept)
 
 
 def _version(key: FunctionKey) -> FunctionVersion:

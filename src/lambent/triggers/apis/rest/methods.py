@@ -189,7 +189,7 @@ class MethodCompiler:
             caller = FunctionCaller(context, self._stage, body, self._variables)
             if kind == "AWS_PROXY":
                 return LambdaProxy(context, caller, types)
-            return CustomIntegration(context, body, types, LambdaBackend(caller))
+            return CustomIntegration(context, body, types, LambdaBackend(context, caller))
         if kind in ("HTTP", "HTTP_PROXY") and body.get("connectionType") != "VPC_LINK":
             server = HttpServer(context, body, self._variables)
             is_proxy = kind == "HTTP_PROXY"

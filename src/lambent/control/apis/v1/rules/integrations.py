@@ -41,6 +41,7 @@ _RESPONSE_SOURCE = re.compile(
     rf"|stageVariables\.[A-Za-z0-9_]{{1,64}}|context\.[A-Za-z0-9_.\-]{{1,128}}|'[^']{{0,2048}}'",
     re.ASCII | re.S,
 )
+_INVOCATION_TYPE = "integration.request.header.x-amz-invocation-type"
 _PATTERN_LENGTH_MAX = 1024
 
 
@@ -72,9 +73,20 @@ def check_integration(given: Mapping[str, Any], resource_id: str) -> dict[str, A
             raise invalid_mapping(target)
         if not isinstance(source, str) or not _SOURCE.fullmatch(source):
             raise invalid_mapping(str(source))
+        _check_invocation_type(kind, target, source)
     if "requestTemplates" in body:
         body["requestTemplates"] = check_templates(body["requestTemplates"])
     return body
+
+
+def _check_invocation_type(kind: str, target: str, source: str) -> None:
+    """How a function is called: an integration may say `'Event'`."""
+    if kind not in ("AWS", "AWS_PROXY") or target.lower() != _INVOCATION_TYPE:
+        return
+    if kind == "AWS_PROXY" and source != "'RequestResponse'":
+        raise unsupported("asynchronous calls by integrations of type AWS_PROXY. Use AWS")
+    if source.startswith("'") and source not in ("'Event'", "'RequestResponse'"):
+        raise bad_request(f"Invalid invocation type: {source[:100]}")
 
 
 def check_integration_response(given: Mapping[str, Any]) -> dict[str, Any]:
