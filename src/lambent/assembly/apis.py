@@ -83,6 +83,7 @@ async def open_apis(
             issuers=Issuers(fetch, clock),
             aws=events.aws_calls,
             roles=roles,
+            forward=api.gateway.forward,
         )
         directory.add_kind("HTTP", HttpApis(context))
         keys = KeyDirectory(storage.store)

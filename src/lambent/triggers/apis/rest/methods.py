@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from lambent.model.document import Body
+from lambent.model.rest_services import SERVICE_URI
 from lambent.triggers.apis.api import Stage
 from lambent.triggers.apis.context import ApiContext
 from lambent.triggers.apis.rest.authorization import (
@@ -22,6 +23,7 @@ from lambent.triggers.apis.rest.integrations.integration import Integration, NoI
 from lambent.triggers.apis.rest.integrations.lambda_custom import LambdaBackend
 from lambent.triggers.apis.rest.integrations.lambda_proxy import LambdaProxy
 from lambent.triggers.apis.rest.integrations.mock import Mock
+from lambent.triggers.apis.rest.integrations.services import ServiceBackend
 from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
 from lambent.triggers.apis.rest.routes import ANY, Routes
 from lambent.triggers.apis.rest.validation import BodyValidator, check_parameters
@@ -190,6 +192,10 @@ class MethodCompiler:
             if kind == "AWS_PROXY":
                 return LambdaProxy(context, caller, types)
             return CustomIntegration(context, body, types, LambdaBackend(context, caller))
+        if kind == "AWS" and SERVICE_URI.fullmatch(uri):
+            return CustomIntegration(
+                context, body, types, ServiceBackend(context, self._stage, body, self._variables)
+            )
         if kind in ("HTTP", "HTTP_PROXY") and body.get("connectionType") != "VPC_LINK":
             server = HttpServer(context, body, self._variables)
             is_proxy = kind == "HTTP_PROXY"

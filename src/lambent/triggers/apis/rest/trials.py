@@ -28,10 +28,10 @@ from lambent.triggers.apis.request import ApiRequest, new_extended_id
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.function_authorizer import FunctionAuthorizer
 from lambent.triggers.apis.rest.gateway_responses import GatewayError
+from lambent.triggers.apis.rest.inner_exchange import InnerExchange
 from lambent.triggers.apis.rest.methods import Method, MethodCompiler
 from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
 from lambent.triggers.apis.rest.routes import Routes
-from lambent.triggers.apis.rest.trial_exchange import TrialExchange
 
 STAGE = "test-invoke-stage"
 _DEADLINE_S = 60.0
@@ -156,10 +156,10 @@ class Trials:
 
     def _call(
         self, stage: Stage, trial: Trial, verb: str, resource_path: str
-    ) -> tuple[RestCall, TrialExchange]:
+    ) -> tuple[RestCall, InnerExchange]:
         path, _, query = (trial.path or resource_path).partition("?")
         path, query = quote(path, safe=_SAFE), quote(query, safe=_SAFE + "?")
-        exchange = TrialExchange(verb, f"/{STAGE}{path}", query, trial.headers, trial.body)
+        exchange = InnerExchange(verb, f"/{STAGE}{path}", query, trial.headers, trial.body)
         request = ApiRequest(
             exchange,
             stage,
@@ -181,7 +181,7 @@ class Trials:
         call.note(f"Starting execution for request: {request.request_id}")
         return call, exchange
 
-    async def _run(self, call: RestCall, exchange: TrialExchange, method: Method) -> None:
+    async def _run(self, call: RestCall, exchange: InnerExchange, method: Method) -> None:
         call.note(f"HTTP Method: {exchange.method}, Resource Path: {call.path}")
         given = call.parameters
         call.note_data("Method request path", given.path)

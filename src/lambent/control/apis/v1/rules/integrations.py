@@ -16,6 +16,7 @@ from lambent.control.apis.v1.patch_tables import (
 from lambent.control.apis.v1.paths import VERBS
 from lambent.control.apis.v1.rules.apis import without_unset
 from lambent.control.apis.v1.rules.methods import STATUS, check_content_type
+from lambent.model.rest_services import SERVICE_URI
 
 TYPES = ("HTTP", "MOCK", "AWS_PROXY", "HTTP_PROXY", "AWS")
 _PASSTHROUGHS = ("WHEN_NO_MATCH", "WHEN_NO_TEMPLATES", "NEVER")
@@ -152,6 +153,11 @@ def _check_target(body: dict[str, Any], kind: str) -> None:
             else "Invalid ARN specified in the request"
         )
     is_function = found["service"] == "lambda" and found["form"] == "path"
+    if kind == "AWS" and not is_function:
+        if SERVICE_URI.fullmatch(uri) is None:
+            raise unsupported(f"integrations with {uri[:200]}")
+        if "credentials" not in body:
+            raise bad_request("Integrations with other services than Lambda need credentials.")
     if is_function and _STREAM.fullmatch(found["rest"]):
         raise unsupported("streamed responses of REST APIs")
     if kind == "AWS_PROXY":

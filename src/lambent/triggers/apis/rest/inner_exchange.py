@@ -8,9 +8,10 @@ from lambent.kit.http.messages import ByteReceiver, ByteStream
 
 _ADDRESS = "test-invoke-source-ip"
 """As AWS calls it."""
+RESPONSE_BYTES_MAX = 10 * 1024 * 1024
 
 
-class TrialExchange:
+class InnerExchange:
     """See the module. It has the members of `Exchange`; a response in chunks is put together."""
 
     is_vouched_for = True
@@ -29,6 +30,8 @@ class TrialExchange:
         self.header_items = headers
         self.headers: Mapping[str, str] = _joined(headers)
         self.body = body
+        self.is_too_large = False
+        """Whether the response has a larger body than is kept."""
         self.status = 0
         """Of the response; 0 if there is none yet."""
         self.response_headers: list[tuple[str, str]] = []
@@ -65,7 +68,10 @@ class TrialExchange:
 
     def write(self, data: bytes) -> bool:
         """See `Exchange`."""
-        self.response_body += data
+        if len(self.response_body) + len(data) > RESPONSE_BYTES_MAX:
+            self.is_too_large = True
+        else:
+            self.response_body += data
         return True
 
     def on_writable(self, callback: Callable[[], None]) -> None:
@@ -76,7 +82,8 @@ class TrialExchange:
         self._ended.set()
 
     def abort(self) -> None:
-        """See `Exchange`."""
+        """See `Exchange`: what came is incomplete."""
+        self.status = 0
         self._ended.set()
 
     def upgrade(
