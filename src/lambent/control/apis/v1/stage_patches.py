@@ -259,6 +259,8 @@ def _read(name: str, patch: Patch) -> Any:
         if patch.text.upper() != "OFF":
             raise unsupported("execution logs of APIs")
         return "OFF"
+    if name in ("cachingEnabled", "cacheDataEncrypted") and patch.flag:
+        raise unsupported("caches of responses")
     if name in ("metricsEnabled", "dataTraceEnabled") and patch.flag:
         raise unsupported("metrics and execution logs of APIs")
     return patch.flag

@@ -22,7 +22,8 @@ APIGATEWAY: ServiceDefinition[RestApiRooms] = ServiceDefinition(
     resource_names=RESOURCE_NAMES,
     coverage=Coverage(
         note="REST APIs, API keys and usage plans. What is not enforced is refused when it is"
-        " configured: caches, client certificates, VPC links, private APIs, web ACLs, X-Ray, access"
-        " logs, compression, streamed responses. SDKs are not made, documentation is only stored."
+        " configured: caches, client certificates, VPC links, private APIs, web ACLs, X-Ray,"
+        " execution logs, compression, streamed responses. SDKs are not made, documentation is"
+        " only stored."
     ),
 )

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from lambent.kit.computing import LOOP_BYTES_MAX
 from lambent.model.document import Body
 from lambent.model.rest_services import SERVICE_URI
 from lambent.triggers.apis.api import Stage
@@ -16,6 +17,7 @@ from lambent.triggers.apis.rest.authorization import (
 from lambent.triggers.apis.rest.binary import media_type_of
 from lambent.triggers.apis.rest.call import RestCall
 from lambent.triggers.apis.rest.function_authorizer import FunctionAuthorizer
+from lambent.triggers.apis.rest.gateway_responses import GatewayError
 from lambent.triggers.apis.rest.integrations.custom import CustomIntegration
 from lambent.triggers.apis.rest.integrations.functions import FunctionCaller
 from lambent.triggers.apis.rest.integrations.http_backend import HttpServer
@@ -26,7 +28,12 @@ from lambent.triggers.apis.rest.integrations.mock import Mock
 from lambent.triggers.apis.rest.integrations.services import ServiceBackend
 from lambent.triggers.apis.rest.pool_authorizer import PoolAuthorizer
 from lambent.triggers.apis.rest.routes import ANY, Routes
-from lambent.triggers.apis.rest.validation import BodyValidator, check_parameters
+from lambent.triggers.apis.rest.validation import (
+    STEPS_AT_ONCE,
+    BodyValidator,
+    TooManySteps,
+    check_parameters,
+)
 from lambent.triggers.apis.throttling import ACCOUNT_BURST, ACCOUNT_RATE, TokenBucket
 
 _JSON = "application/json"
@@ -54,8 +61,27 @@ class Validator:
     parameters: Mapping[str, object] | None
     bodies: Mapping[str, BodyValidator] | None
 
+    def check_nowait(self, call: RestCall) -> bool:
+        """Check a request if that takes a moment; returns whether it does. If not, call `check` in
+        a thread. Raises `GatewayError`."""
+        if len(call.request.exchange.body) > LOOP_BYTES_MAX:
+            return False
+        try:
+            self._check(call, STEPS_AT_ONCE)
+        except TooManySteps:
+            return False
+        return True
+
     def check(self, call: RestCall) -> None:
         """Raises `GatewayError`."""
+        try:
+            self._check(call, None)
+        except TooManySteps:
+            raise GatewayError(
+                "API_CONFIGURATION_ERROR", "The model takes too many steps for the body."
+            ) from None
+
+    def _check(self, call: RestCall, steps: int | None) -> None:
         if self.parameters is not None:
             check_parameters(self.parameters, call.parameters)
         if self.bodies:
@@ -63,7 +89,7 @@ class Validator:
             kind = media_type_of(exchange.headers.get("content-type")) or _JSON
             validator = self.bodies.get(kind) or self.bodies.get("$default")
             if validator is not None:
-                validator.check(exchange.body)
+                validator.check(exchange.body, steps)
 
 
 class MethodCompiler:
