@@ -9,7 +9,7 @@ from lambent.model.arn import Scope
 
 
 class Trials(Protocol):
-    """Makes requests to an API that nobody has sent. Both return output members, and raise
+    """Makes requests to an API that no client has sent. Both return output members, and raise
     `ApiError`."""
 
     async def invoke_method(self, scope: Scope, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -75,7 +75,7 @@ class InnerExchange:
         return True
 
     def on_writable(self, callback: Callable[[], None]) -> None:
-        """See `Exchange`: nobody is behind."""
+        """See `Exchange`: no one is behind."""
 
     def finish(self) -> None:
         """See `Exchange`."""
@@ -104,7 +104,7 @@ class InnerExchange:
         """See `Exchange`."""
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
-        """See `Exchange`: nobody disconnects."""
+        """See `Exchange`: no one disconnects."""
 
 
 def _joined(items: Sequence[tuple[str, str]]) -> Mapping[str, str]:

@@ -45,7 +45,7 @@ _SAFE = "!$&'()*+,/:;=@~%-._"
 
 
 class Trial(NamedTuple):
-    """A request that somebody makes up."""
+    """A request that a caller makes up."""
 
     api_id: str
     path: str
