@@ -1,23 +1,18 @@
 """Frameworks that people have, unmodified: FastAPI and Flask behind function URLs, Powertools
-inside a function, Chalice as a deployer."""
+inside a function."""
 
-import io
 import json
 import os
 import socket
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from .conftest import ACCOUNT, PYTHON, ROLE, Platform, invoke, wait_active, wait_for
+from tests.packages import package
 
-PACKAGES = Path(__file__).parents[2] / "build" / "test-packages"
+from .conftest import PYTHON, ROLE, Platform, wait_active, wait_for
 
 FASTAPI = """
 import hashlib
@@ -111,28 +106,6 @@ def order(number: str):
 def handler(event, context):
     return app.resolve(event, context)
 """
-
-CHALICE = """
-from chalice import Chalice
-app = Chalice(app_name="greeter")
-
-@app.lambda_function(name="greet")
-def greet(event, context):
-    return {"hello": event["name"], "version": VERSION}
-"""
-
-
-def package(group: str, source: str) -> bytes:
-    """A deployment package with all that `make test` installed for this group."""
-    directory = PACKAGES / group
-    assert directory.is_dir(), "run `make test`, it installs the packages"
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("app.py", source)
-        for path in sorted(directory.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                archive.write(path, path.relative_to(directory))
-    return file.getvalue()
 
 
 @pytest.fixture
@@ -230,46 +203,3 @@ def test_powertools(
     assert request["cold_start"] is True
     metrics = [line for line in lines if "_aws" in line]
     assert {"asked", "ColdStart"} <= {name for line in metrics for name in line}
-
-
-def test_chalice(platform: Platform, lambda_client: Any, tmp_path: Path) -> None:
-    """`chalice deploy` creates role and function, deploys again, and takes both away."""
-    project = tmp_path / "greeter"
-    (project / ".chalice").mkdir(parents=True)
-    (project / "requirements.txt").touch()
-    (project / ".chalice" / "config.json").write_text(
-        json.dumps({"version": "2.0", "app_name": "greeter", "stages": {"dev": {}}})
-    )
-
-    def chalice(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", "from chalice.cli import main; main()", *arguments],
-            cwd=project,
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "PYTHONPATH": str(PACKAGES / "chalice"),
-                "AWS_ENDPOINT_URL": platform.endpoint,
-                "AWS_ACCESS_KEY_ID": ACCOUNT,
-                "AWS_SECRET_ACCESS_KEY": "x",
-                "AWS_DEFAULT_REGION": "us-east-1",
-            },
-            capture_output=True,
-            text=True,
-            timeout=110,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    for version in ("1", "2"):
-        (project / "app.py").write_text(CHALICE.replace("VERSION", f'"{version}"'))
-        assert "greeter-dev-greet" in chalice("deploy")
-        wait_active(lambda_client, "greeter-dev-greet")
-        payload, _ = invoke(lambda_client, "greeter-dev-greet", {"name": "you"})
-        assert payload == {"hello": "you", "version": version}
-    role = lambda_client.get_function_configuration(FunctionName="greeter-dev-greet")["Role"]
-    iam = platform.client("iam")
-    assert iam.get_role(RoleName=role.rpartition("/")[2])["Role"]["Arn"] == role
-    chalice("delete")
-    found = lambda_client.list_functions()["Functions"]
-    assert "greeter-dev-greet" not in [function["FunctionName"] for function in found]
