@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 INSTALLED = Path(__file__).parents[1] / "build" / "test-packages"
-_UNUSED = {"__pycache__", "locale", "bin"}
+_UNUSED = {"__pycache__", "LC_MESSAGES", "bin"}
 """Directories that no function needs; Django's translations alone are thousands of files."""
 
 
