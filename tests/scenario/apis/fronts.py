@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 from tests.platforms import PYTHON, ROLE, Platform, wait_active
 
 
-def http_api(platform: Platform, function_arn: str, payload_format: str = "2.0") -> str:
-    """An HTTP API whose route `$default` invokes the function."""
+def http_api(
+    platform: Platform, function_arn: str, payload_format: str = "2.0", route: str = "$default"
+) -> str:
+    """An HTTP API with one route, which invokes the function."""
     v2 = platform.client("apigatewayv2")
     api = v2.create_api(Name="front", ProtocolType="HTTP")
     integration = v2.create_integration(
@@ -17,7 +19,7 @@ def http_api(platform: Platform, function_arn: str, payload_format: str = "2.0")
         IntegrationUri=function_arn,
         PayloadFormatVersion=payload_format,
     )["IntegrationId"]
-    v2.create_route(ApiId=api["ApiId"], RouteKey="$default", Target=f"integrations/{integration}")
+    v2.create_route(ApiId=api["ApiId"], RouteKey=route, Target=f"integrations/{integration}")
     v2.create_stage(ApiId=api["ApiId"], StageName="$default", AutoDeploy=True)
     return str(api["ApiEndpoint"])
 
@@ -42,6 +44,30 @@ def rest_api(platform: Platform, function_arn: str, **authorizer: str) -> str:
     v1.create_deployment(restApiId=id, stageName="prod")
     port = urlsplit(platform.endpoint).port
     return f"http://{id}.execute-api.us-east-1.localhost:{port}/prod"
+
+
+def websocket_api(platform: Platform, function_arn: str, **authorizer: Any) -> str:
+    """A WebSocket API whose three routes invoke the function; its stage is `live`. With members of
+    an authorizer, who connects is asked for. The address is by path, for clients that resolve no
+    names."""
+    v2 = platform.client("apigatewayv2")
+    api_id = v2.create_api(
+        Name="front", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action"
+    )["ApiId"]
+    integration = v2.create_integration(
+        ApiId=api_id, IntegrationType="AWS_PROXY", IntegrationUri=function_arn
+    )["IntegrationId"]
+    needs: dict[str, str] = {}
+    if authorizer:
+        made = v2.create_authorizer(
+            ApiId=api_id, Name="door", AuthorizerType="REQUEST", **authorizer
+        )
+        needs = {"AuthorizationType": "CUSTOM", "AuthorizerId": made["AuthorizerId"]}
+    for key in ("$connect", "$disconnect", "$default"):
+        more = needs if key == "$connect" else {}
+        v2.create_route(ApiId=api_id, RouteKey=key, Target=f"integrations/{integration}", **more)
+    v2.create_stage(ApiId=api_id, StageName="live", AutoDeploy=True)
+    return f"{platform.endpoint}/_lambent/api/{api_id}/live".replace("http", "ws", 1)
 
 
 def function_url(platform: Platform, name: str) -> str:
