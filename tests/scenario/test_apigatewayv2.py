@@ -370,7 +370,13 @@ def test_domain_names_and_mappings(v2: Any, api: str) -> None:
         updated["DomainNameConfigurations"][0]["ApiGatewayDomainName"]
         == configuration["ApiGatewayDomainName"]
     )
-    v2.delete_api_mapping(DomainName=name, ApiMappingId=id)
+    root = v2.create_api_mapping(**mapping, ApiMappingKey="(none)")
+    assert root["ApiMappingKey"] == ""
+    code, text = refused(lambda: v2.create_api_mapping(**mapping))
+    assert code == "ConflictException"
+    assert text.startswith("An empty API mapping key already exists")
+    for made in (id, root["ApiMappingId"]):
+        v2.delete_api_mapping(DomainName=name, ApiMappingId=made)
     v2.delete_domain_name(DomainName=name)
     assert name not in [it["DomainName"] for it in v2.get_domain_names()["Items"]]
 

@@ -1,5 +1,5 @@
-"""Frameworks that people have, unmodified: FastAPI and Flask behind function URLs, Powertools
-inside a function."""
+"""Frameworks that people have, unmodified: FastAPI behind a function URL, Powertools inside a
+function. `apis/test_frameworks.py` has more of them, behind APIs."""
 
 import json
 import os
@@ -55,34 +55,6 @@ def download():
     return Response(bytes(range(256)), media_type="application/octet-stream")
 
 handler = Mangum(app, lifespan="off")
-"""
-
-FLASK = """
-from apig_wsgi import make_lambda_handler
-from flask import Flask, jsonify, redirect, request, session
-
-app = Flask(__name__)
-app.secret_key = "for tests"
-
-@app.route("/echo/<name>", methods=["GET", "POST"])
-def echo(name):
-    args = request.args.to_dict(flat=False)
-    return jsonify(name=name, args=args, form=request.form, method=request.method)
-
-@app.post("/login")
-def login():
-    session["user"] = request.form["user"]
-    return redirect("/me")
-
-@app.get("/me")
-def me():
-    return jsonify(user=session.get("user"))
-
-@app.get("/teapot")
-def teapot():
-    return "short and stout", 418, {"X-Kettle": "no"}
-
-handler = make_lambda_handler(app, binary_support=True)
 """
 
 POWERTOOLS = """
@@ -147,17 +119,6 @@ def test_fastapi_behind_mangum(deploy_url: Callable[..., str], browser: requests
     assert (uploaded.json()["name"], uploaded.json()["size"]) == ("a.bin", len(data))
     assert browser.get(f"{url}/download", timeout=60).content == bytes(range(256))
     assert browser.get(f"{url}/openapi.json", timeout=60).json()["info"]["title"] == "FastAPI"
-
-
-def test_flask_behind_apig_wsgi(deploy_url: Callable[..., str], browser: requests.Session) -> None:
-    """The WSGI side of the same."""
-    url = deploy_url("flask", "web", FLASK)
-    answer = browser.post(f"{url}/echo/x?a=1&a=2", data={"f": "g"}, timeout=60).json()
-    assert answer == {"name": "x", "args": {"a": ["1", "2"]}, "form": {"f": "g"}, "method": "POST"}
-    after = browser.post(f"{url}/login", data={"user": "bob"}, timeout=60)
-    assert (after.url, after.json()) == (f"{url}/me", {"user": "bob"})
-    teapot = browser.get(f"{url}/teapot", timeout=60)
-    assert (teapot.status_code, teapot.headers["X-Kettle"]) == (418, "no")
 
 
 def test_powertools(

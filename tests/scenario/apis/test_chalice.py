@@ -3,11 +3,13 @@ changed and deleted."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -106,6 +108,8 @@ def message(event):
 def bye(event):
     pass
 """
+CERTIFICATE = f"arn:aws:acm:us-east-1:{ACCOUNT}:certificate/any"
+DOMAIN = {"certificate_arn": CERTIFICATE, "tls_version": "TLS_1_2", "tags": {"team": "tea"}}
 PROGRAM = "import sys; from chalice.cli import main; sys.exit(main())"
 
 
@@ -119,7 +123,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "version": "2.0",
         "app_name": "shop",
         "lambda_memory_size": 512,
-        "stages": {"dev": {"api_gateway_stage": "v1"}},
+        "stages": {
+            "dev": {
+                "api_gateway_stage": "v1",
+                "api_gateway_endpoint_type": "REGIONAL",
+                "api_gateway_custom_domain": {**DOMAIN, "domain_name": "api.shop.test"},
+                "websocket_api_custom_domain": {**DOMAIN, "domain_name": "ws.shop.test"},
+                "environment_variables": {"COLOR": "blue"},
+                "reserved_concurrency": 5,
+                "tags": {"team": "tea"},
+            }
+        },
     }
     (directory / ".chalice" / "config.json").write_text(json.dumps(config))
     wait_briefly(directory)
@@ -270,6 +284,21 @@ def test_websockets(platform: Platform, deployed: dict[str, Any]) -> None:
         assert list(client) == []
 
 
+def test_custom_domain_names(platform: Platform, deployed: dict[str, Any]) -> None:
+    """One for each API; requests find the API by them."""
+    assert deployed["api_gateway_custom_domain"]["domain_name"] == "api.shop.test"
+    host = {"Host": "api.shop.test"}
+    answer = requests.get(f"{platform.endpoint}/orders/7", headers=host, timeout=60)
+    assert answer.json()["number"] == "7"
+    port = urlsplit(platform.endpoint).port or 80
+    with (
+        socket.create_connection(("127.0.0.1", port)) as connection,
+        connect("ws://ws.shop.test/", sock=connection, compression=None, proxy=None) as client,
+    ):
+        client.send("hello")
+        assert client.recv(timeout=60) == "HELLOTrue"
+
+
 def test_functions_and_roles(platform: Platform, deployed: dict[str, Any]) -> None:
     """A function beside the API, with the role that Chalice creates."""
     client = platform.client("lambda")
@@ -300,8 +329,10 @@ def test_a_change_and_the_end(
     assert requests.get(f"{url}/", timeout=60).status_code == 403
     functions = platform.client("lambda").list_functions()["Functions"]
     assert not [name for f in functions if (name := f["FunctionName"]).startswith("shop-")]
-    apis = platform.client("apigateway").get_rest_apis(limit=500)["items"]
-    assert "shop" not in [api["name"] for api in apis]
+    v1 = platform.client("apigateway")
+    assert "shop" not in [api["name"] for api in v1.get_rest_apis(limit=500)["items"]]
+    names = [item["domainName"] for item in v1.get_domain_names(limit=500)["items"]]
+    assert not [name for name in names if name.endswith("shop.test")]
     sockets = platform.client("apigatewayv2").get_apis()["Items"]
     assert not [api for api in sockets if api["Name"].startswith("shop")]
     roles = platform.client("iam").list_roles()["Roles"]

@@ -3,6 +3,7 @@ helpers answer for them, and its models and data classes read every event."""
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -37,6 +38,10 @@ def order(number: str, q: str = ""):
 @router.post("/orders")
 def make(order: Order) -> Order:
     return Order(tea=order.tea.upper(), count=order.count + 1)
+
+@router.get("/port")
+def port():
+    return router.current_event.headers["x-forwarded-port"]
 
 @router.get("/picture")
 def picture():
@@ -163,6 +168,8 @@ def test_resolvers(platform: Platform, browser: requests.Session) -> None:
         assert made.json() == {"tea": "GREEN", "count": 2}, url
         wrong = browser.post(f"{url}/orders", json={"tea": "green"}, timeout=60)
         assert (wrong.status_code, wrong.json()["detail"][0]["type"]) == (422, "missing")
+        port = browser.get(f"{url}/port", timeout=60)
+        assert port.json() == str(urlsplit(url).port), url
         picture = browser.get(f"{url}/picture", timeout=60)
         assert picture.content == bytes(range(256)), url
         zipped = browser.get(f"{url}/zipped", timeout=60)
